@@ -1,0 +1,132 @@
+"""What the loop asks of a language model, and what it gets back. Knows no provider and does no I/O.
+
+The words are those of chat completions, the field's common tongue: a message is encoded into them once, when it
+is made, and each request joins the bytes.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from ..events import Call, File, Image, Usage
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Message(msgspec.Struct, frozen=True, dict=True):
+    """One message of a prompt. `wire`, `tokens` and `digest` are worked out once and kept."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    text: str
+    parts: tuple[Image | File, ...] = ()
+    calls: tuple[Call, ...] = ()
+    call_id: str = ""
+    """On a tool message: the call that it answers."""
+    opaque: dict[str, Any] = {}
+    """On an assistant message: the provider's own fields, verbatim."""
+
+    @cached_property
+    def wire(self) -> bytes:
+        """The message as chat completions writes it, in JSON."""
+        wire: dict[str, Any] = {"role": self.role, "content": self.text}
+        if self.parts:
+            wire["content"] = [{"type": "text", "text": self.text}, *map(_part, self.parts)]
+        if self.calls:
+            wire["content"] = self.text or None
+            wire["tool_calls"] = [_call(call) for call in self.calls]
+        if self.call_id:
+            wire["tool_call_id"] = self.call_id
+        return _encode(wire | self.opaque)
+
+    @cached_property
+    def tokens(self) -> int:
+        """An estimate that errs to the high side: 3.5 bytes a token, and 4 for the envelope.
+
+        A picture counts 1,000, about what providers charge for one; its bytes are no measure.
+        """
+        pictures = sum(len(part.url) for part in self.parts if isinstance(part, Image))
+        return round((len(self.wire) - pictures) / 3.5) + 4 + 1000 * sum(isinstance(p, Image) for p in self.parts)
+
+    @cached_property
+    def digest(self) -> bytes:
+        return hashlib.blake2b(self.wire, digest_size=16).digest()
+
+
+class ToolSchema(msgspec.Struct, frozen=True):
+    """What the model is told of a tool."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    """JSON Schema of an object."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Everything that one model call depends on."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSchema, ...] = ()
+    max_output_tokens: int = 4096
+    output_schema: dict[str, Any] | None = None
+    """JSON Schema that the answer must fit; None for prose."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A whole reply, never a half one. The ids of its calls are the provider's; the loop gives its own."""
+
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    usage: Usage = Usage()
+    finish_reason: str = "stop"
+    refusal: str = ""
+    opaque: dict[str, Any] = {}
+
+
+class Model(Protocol):
+    """A language model. `openai.py`, `local.py` and `scripted.py` are three."""
+
+    @property
+    def name(self) -> str:
+        """As the log, the price table and the user know it, e.g. `openai:gpt-5-mini`."""
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens a prompt and its reply may have together."""
+
+    @property
+    def max_output_tokens(self) -> int:
+        """The most that a reply is asked to have, unless a limit leaves less."""
+
+    def cost_usd(self, usage: Usage) -> float | None:
+        """What these tokens cost; None where no price is known. Free is 0.0. Pure, but may be slow at first."""
+
+    async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
+        """Ask once. Pieces of the visible text go to `emit` as they come; the reply holds it all.
+
+        Raises a ModelError: the class says who must act. Never retries: the loop does, and logs it. Cancelling
+        it closes the connection. Any other exception is a bug.
+        """
+
+
+def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:
+    """Names what the model saw: the same messages and schemas give the same 16 hex digits."""
+    whole = hashlib.blake2b(digest_size=8)
+    for message in messages:
+        whole.update(message.digest)
+    for tool in tools:
+        whole.update(_encode(tool))
+    return whole.hexdigest()
+
+
+def _part(part: Image | File) -> dict[str, Any]:
+    if isinstance(part, Image):
+        return {"type": "image_url", "image_url": {"url": part.url}}
+    return {"type": "file", "file": {"filename": part.name, "file_data": part.url}}
+
+
+def _call(call: Call) -> dict[str, Any]:
+    wire = {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
+    return wire | call.opaque

@@ -1,0 +1,99 @@
+"""From a function's signature and docstring: the JSON Schema, and the check of what the model sends."""
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import docstring_parser
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticUserError
+
+from ..errors import ToolError, UsageError
+from .tool import Arguments, Check, Context
+
+
+@dataclass(frozen=True)
+class Signature:
+    """All that `@tool` learns from a function."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    check: Check
+    context: str
+
+
+def signature_of(function: Callable[..., Any]) -> Signature:
+    """Read a function. Raises UsageError where a parameter can't be a JSON property, and says which."""
+    inner = getattr(function, "func", function)
+    name = getattr(inner, "__name__", type(inner).__name__)
+    hints = _hints(inner, name)
+    doc = docstring_parser.parse(inspect.getdoc(inner) or "")
+    described = {param.arg_name: param.description for param in doc.params}
+    context = ""
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        hint = hints.get(parameter.name, Any)
+        if hint is Context:
+            context = parameter.name
+            continue
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise UsageError(f"tool {name!r}: parameter {parameter} has no name in JSON; make it a plain or keyword one")
+        default = ... if parameter.default is parameter.empty else parameter.default
+        # By alias: pydantic keeps names such as `json` and `_x` for itself, and a tool may well have them.
+        settings = {"alias": parameter.name, "description": described.get(parameter.name)}
+        fields[f"p_{parameter.name}"] = (hint, Field(default, **{k: v for k, v in settings.items() if v}))
+    description = "\n\n".join(text for text in (doc.short_description, doc.long_description) if text)
+    try:
+        config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+        model = create_model(name, __config__=config, **fields)
+        schema = _bare(model.model_json_schema())
+    except (PydanticUserError, TypeError) as error:
+        raise UsageError(f"tool {name!r}: its signature has no JSON Schema: {error}") from error
+    return Signature(name, description or name, schema, _check(model), context)
+
+
+def told(error: ValidationError) -> str:
+    """A validation error in words for the model: what is wrong, where, and nothing of what it sent."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc']) or 'arguments'}: {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+
+
+def _check(model: type[BaseModel]) -> Check:
+    names = [key.removeprefix("p_") for key in model.model_fields]
+
+    def check(text: str) -> Arguments:
+        try:
+            parsed = model.model_validate_json(text or "{}")
+        except ValidationError as error:
+            known = f"; it takes: {', '.join(names)}" if names else "; it takes none"
+            raise ToolError(f"bad arguments: {told(error)}{known}") from None
+        except (ValueError, RecursionError) as error:  # e.g. an integer of more digits than Python converts
+            raise ToolError(f"bad arguments: {error}") from None
+        return {key: getattr(parsed, f"p_{key}") for key in names}
+
+    return check
+
+
+def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function if inspect.isroutine(function) else function.__call__, include_extras=True)
+    except NameError as error:
+        raise UsageError(f"tool {name!r}: an annotation can't be read: {error}") from error
+
+
+def _bare(schema: Any) -> Any:
+    """Without the titles that pydantic adds: they say nothing and cost tokens. A property named `title` stays."""
+    if isinstance(schema, list):
+        return [_bare(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: _bare(value) for name, value in part.items()} if key in ("properties", "$defs") else _bare(part)
+        for key, part in schema.items()
+        if not (key == "title" and isinstance(part, str))
+    }
