@@ -16,7 +16,7 @@ LIFTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Old name -> what makes the object of today out of it. Empty as long as format 1 is the only one."""
 
 _encoder = msgspec.json.Encoder()
-_event_decoder = msgspec.json.Decoder(Event)
+_event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _record_decoder = msgspec.json.Decoder(Record)
 
 
@@ -55,7 +55,8 @@ def _lifted(data: bytes | str, error: Exception) -> Event:
         raw = msgspec.json.decode(data)
         while raw["type"] in LIFTS:
             raw = LIFTS[raw["type"]](raw)
-        return msgspec.convert(raw, Event)
+        event: Event = msgspec.convert(raw, Event)
+        return event
     except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError, RecursionError):
         raise StoreDamaged(
             f"an event that this version of Treadle can't read: {error}. A newer Treadle may have written it"

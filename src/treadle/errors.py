@@ -19,7 +19,7 @@ TreadleError
     └── StoreDamaged        torn, foreign, or written by a newer Treadle; left untouched
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from .events import Usage
@@ -48,12 +48,16 @@ class IllegalEvent(TreadleError):
 class ModelError(TreadleError):
     """The provider said no, and would say no again."""
 
+    kind: ClassVar[Literal["unavailable", "overflow", "denied", "rejected"]] = "rejected"
+    """As the log has it."""
     usage: "Usage | None" = None
     """What the call had cost before it broke off, where that is known."""
 
 
 class ModelDenied(ModelError):
     """The key is missing or wrong, or may not do this."""
+
+    kind = "denied"
 
 
 class ModelRejected(ModelError):
@@ -63,9 +67,13 @@ class ModelRejected(ModelError):
 class ContextOverflow(ModelError):
     """The prompt is larger than the model's context."""
 
+    kind = "overflow"
+
 
 class ModelUnavailable(ModelError):
     """The same request may succeed later."""
+
+    kind = "unavailable"
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)

@@ -55,13 +55,24 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         return hashlib.blake2b(self.wire, digest_size=16).digest()
 
 
-class ToolSchema(msgspec.Struct, frozen=True):
+class ToolSchema(msgspec.Struct, frozen=True, dict=True):
     """What the model is told of a tool."""
 
     name: str
     description: str
     parameters: dict[str, Any]
     """JSON Schema of an object."""
+
+    @cached_property
+    def wire(self) -> bytes:
+        """The tool as chat completions writes it, in JSON."""
+        function = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        return _encode({"type": "function", "function": function})
+
+    @property
+    def tokens(self) -> int:
+        """An estimate, as of a message."""
+        return round(len(self.wire) / 3.5) + 4
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -72,6 +83,11 @@ class Request(msgspec.Struct, frozen=True):
     max_output_tokens: int = 4096
     output_schema: dict[str, Any] | None = None
     """JSON Schema that the answer must fit; None for prose."""
+
+    @property
+    def tokens(self) -> int:
+        """Of the messages and the tools: an estimate."""
+        return sum(message.tokens for message in self.messages) + sum(tool.tokens for tool in self.tools)
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -117,7 +133,7 @@ def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str
     for message in messages:
         whole.update(message.digest)
     for tool in tools:
-        whole.update(_encode(tool))
+        whole.update(tool.wire)
     return whole.hexdigest()
 
 

@@ -1,67 +1,77 @@
 """Any server that speaks chat completions, through the official SDK.
 
-The SDK brings keys, base URLs, proxies, connections and errors. Three things are ours: the body, joined from
-messages that were encoded once (the SDK would walk and copy the whole history in every request); the reading of the
-stream (stream.py), since the SDK takes half an answer for a whole one; and retries, which the loop makes and logs.
+The SDK brings keys, base URLs, proxies and connections. Four things are ours: the body, joined from messages that
+were encoded once (the SDK would walk and copy the whole history in every request); the reading of the stream
+(stream.py), since the SDK takes half an answer for a whole one; that of errors, which it reads without an end; and
+retries, which the loop makes and logs.
 """
 
 import asyncio
-import email.utils
 import os
-import time
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from ..errors import ModelError, ModelRejected, ModelUnavailable, UsageError
 from ..events import Usage
 from .model import Reply, Request
-from .stream import ReplyReader, error_of
+from .provider_errors import status_error
+from .stream import ReplyReader
+from .usage import price_of
 
+MAX_ERROR_BYTES = 64 * 1024
+CONNECT_S = 20.0
+AFTER_DONE_S = 1.0
+"""How long a server that has said its last may take to end the response, so that the connection can be used again."""
+
+_LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
+_WANTS_COMPLETION_TOKENS = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 _encode = msgspec.json.Encoder().encode
 
 
+@dataclass(frozen=True, eq=False)
 class OpenAIModel:
     """A model behind an OpenAI-compatible endpoint.
 
     Key and address come from the arguments, else OPENAI_API_KEY and OPENAI_BASE_URL, as the SDK reads them.
-    `extra` is added to every request's body as it is, e.g. {"temperature": 0}.
     """
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        name: str | None = None,
-        context_tokens: int = 128_000,
-        max_output_tokens: int = 8192,
-        idle_s: float = 300.0,
-        extra: dict[str, Any] | None = None,
-    ) -> None:
-        self.model = model
-        self.name = name or f"openai:{model}"
-        self.context_tokens = context_tokens
-        self.max_output_tokens = max_output_tokens
-        self.extra = extra or {}
-        self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-        self._api_key = api_key
-        self._idle_s = idle_s
-        # A connection belongs to the event loop that opened it.
-        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
-        self._price: Callable[[Usage], float | None] | None = None
+    model: str
+    _: KW_ONLY
+    base_url: str | None = None
+    """Up to and without `/chat/completions`; most end in `/v1`."""
+    api_key: str | None = field(default=None, repr=False)
+    name: str = ""
+    """As the log knows it; `openai:` and the model unless given."""
+    context_tokens: int = 128_000
+    max_output_tokens: int = 8192
+    idle_s: float = 300.0
+    """How long the server may say nothing at all. The turn's own deadline is the loop's."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Added to every request's body, e.g. {"temperature": 0}; None leaves a field out that would be sent."""
+    _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = field(
+        default_factory=weakref.WeakKeyDictionary, init=False, repr=False
+    )
+    """With the generator that closes it. A connection belongs to the event loop that opened it."""
+    _prices: list[Callable[[Usage], float | None]] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or f"openai:{self.model}")
+        object.__setattr__(self, "base_url", _checked_url(self.base_url or os.environ.get("OPENAI_BASE_URL")))
 
     def cost_usd(self, usage: Usage) -> float | None:
-        """By the price table of genai-prices, offline; None for a model that isn't in it."""
-        if self._price is None:
-            self._price = _price_of(self.model) if self._is_openai else lambda usage: None
-        return self._price(usage)
+        """By the price table of genai-prices, offline; None for a model or an address that isn't in it."""
+        if not self._prices:
+            self._prices.append(price_of(self.model, self.base_url))
+        return self._prices[0](usage)
 
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
-        """One request, read as a stream. Raises a ModelError; never retries."""
+        """One request, read as a stream. Raises a ModelError; never retries. UsageError where a key is missing."""
         return await self.ask(self.body(request), sum(m.tokens for m in request.messages), emit)
 
     def body(self, request: Request) -> bytes:
@@ -70,7 +80,7 @@ class OpenAIModel:
             "model": self.model,
             "stream": True,
             "stream_options": {"include_usage": True},
-            "max_completion_tokens" if self._is_openai else "max_tokens": request.max_output_tokens,
+            "max_completion_tokens" if self._wants_completion_tokens else "max_tokens": request.max_output_tokens,
         }
         if request.tools:
             settings["tools"] = [
@@ -83,16 +93,40 @@ class OpenAIModel:
         if request.output_schema:
             schema = {"name": "answer", "schema": request.output_schema}
             settings["response_format"] = {"type": "json_schema", "json_schema": schema}
+        settings |= self.extra
         messages = b",".join([message.wire for message in request.messages])
-        return b"%s,\"messages\":[%s]}" % (_encode(settings | self.extra)[:-1], messages)
+        sent = {key: value for key, value in settings.items() if value is not None}
+        return b'%s,"messages":[%s]}' % (_encode(sent)[:-1], messages)
 
     async def ask(self, body: bytes, prompt_tokens: int, emit: Callable[[str], None]) -> Reply:
-        """Send a body of one's own and read the reply. Raises a ModelError."""
+        """Send a body of one's own and read the reply. Raises a ModelError; its words never hold the key."""
         reader = ReplyReader()
-        openai = _sdk()
+        try:
+            async with aclosing(self._answer(body)) as answer, asyncio.timeout(None) as patience:
+                async for data in answer:
+                    text = reader.feed(data)
+                    if text:
+                        emit(text)
+                    if reader.done and patience.when() is None:
+                        patience.reschedule(asyncio.get_running_loop().time() + AFTER_DONE_S)
+            return reader.finish(prompt_tokens)
+        except TimeoutError:
+            if not (reader.whole and patience.expired()):
+                raise
+            return reader.finish(prompt_tokens)
+        except ModelError as error:
+            if reader.whole and isinstance(error, ModelUnavailable):  # the connection broke after the reply's end
+                return reader.finish(prompt_tokens)
+            error.args = (str(error).replace(self._key() or "\0", "[key]"),)
+            error.usage = reader.so_far(prompt_tokens)
+            raise
+
+    async def _answer(self, body: bytes) -> AsyncGenerator[bytes, None]:
+        """The body of a successful response, as it comes. Closes it at the end, also when cancelled."""
+        openai, http = _sdk(), _http()
         response = None
         try:
-            stream = await self._client().post(
+            stream = await (await self._client()).post(
                 "/chat/completions",
                 cast_to=object,
                 content=body,
@@ -105,38 +139,67 @@ class OpenAIModel:
             )
             response = stream.response
             async for data in response.aiter_bytes():
-                text = reader.feed(data)
-                if text:
-                    emit(text)
-            return reader.finish(prompt_tokens)
-        except ModelError as error:
-            raise _priced(error, reader.so_far(prompt_tokens)) from None
-        except openai.APIStatusError as error:
-            raise _status_error(error, self._api_key or os.environ.get("OPENAI_API_KEY")) from None
-        except (openai.OpenAIError, OSError, *_transport_errors()) as error:
+                yield data
+        except (openai.OpenAIError, http.HTTPError, http.StreamError) as error:
             cause = error.__cause__ or error
-            broken = ModelUnavailable(f"no whole reply from {self.name}: {type(cause).__name__} {cause}".rstrip())
-            raise _priced(broken, reader.so_far(prompt_tokens)) from None
+            said = f"no whole reply from {self.name}: {type(cause).__name__} {cause}".rstrip()
+            raise ModelUnavailable(said) from None
         finally:
             if response is not None:
                 await response.aclose()
 
-    @property
-    def _is_openai(self) -> bool:
-        return self._base_url is None or "://api.openai.com/" in self._base_url
-
-    def _client(self) -> Any:
+    async def _client(self) -> Any:
         loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            key = self._api_key or os.environ.get("OPENAI_API_KEY")
-            if not key and self._is_openai:
-                raise UsageError("no OPENAI_API_KEY is set; set it, name another model, or use the embedded one: local")
-            client = _sdk().AsyncOpenAI(
-                base_url=self._base_url, api_key=key or "none", max_retries=0, timeout=self._idle_s
-            )
-            self._clients[loop] = client
-        return client
+        if loop not in self._clients:
+            opened = self._opened(loop)
+            self._clients[loop] = (opened, await anext(opened))  # nothing is awaited before its yield: no race
+        return self._clients[loop][1]
+
+    async def _opened(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[Any, None]:
+        """A client of this loop. As a generator, since a loop that shuts down closes those that are still open."""
+        key = self._key()
+        if not key and self._host in ("", "api.openai.com"):
+            raise UsageError("no OPENAI_API_KEY is set; set it, name another model, or use the embedded one: local")
+        if key and not (key.isascii() and key.isprintable()):
+            raise UsageError(f"the key of {self.name} has characters that no header can carry")
+        openai = _sdk()
+        timeout = openai.Timeout(self.idle_s, connect=min(CONNECT_S, self.idle_s))
+        http = openai.DefaultAsyncHttpxClient(
+            timeout=timeout, trust_env=self._host not in _LOOPBACK, event_hooks={"response": [_check]}
+        )
+        client = openai.AsyncOpenAI(
+            base_url=self.base_url, api_key=key or "none", max_retries=0, timeout=timeout, http_client=http
+        )
+        try:
+            yield client
+        finally:
+            self._clients.pop(loop, None)
+            await client.close()
+
+    def _key(self) -> str:
+        return (self.api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.base_url or "").hostname or ""
+
+    @property
+    def _wants_completion_tokens(self) -> bool:
+        """OpenAI's newer models refuse `max_tokens`; most other servers know nothing else."""
+        return not self._host or self._host.endswith(_WANTS_COMPLETION_TOKENS)
+
+
+def _checked_url(url: str | None) -> str | None:
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url.strip())
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not url.isprintable():
+        raise UsageError(f"base URL {url!r}: it must be like https://host/v1 or http://127.0.0.1:8000/v1")
+    return url.strip()
 
 
 def _sdk() -> Any:
@@ -145,58 +208,32 @@ def _sdk() -> Any:
     return openai
 
 
-def _transport_errors() -> tuple[type[Exception], ...]:
-    """What the SDK's HTTP client raises while a body is read. Its name depends on the SDK's version."""
+def _http() -> Any:
+    """The HTTP library that this version of the SDK is made with: httpx2 since 3.0, httpx before."""
+    for base in _sdk().DefaultAsyncHttpxClient.__mro__:
+        name = base.__module__.partition(".")[0]
+        if name == "httpx2":
+            import httpx2
+
+            return httpx2
+    import httpx  # type: ignore[import-not-found, unused-ignore]
+
+    return httpx
+
+
+async def _check(response: Any) -> None:
+    """A hook that runs when the headers came. Raises the ModelError of an answer that is no success."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "deflate", ""):  # the others can swell a thousandfold in one step
+        raise ModelRejected(f"the server compresses with {encoding!r}, though asked not to")
+    if response.is_success:
+        return
+    body = bytearray()
     try:
-        import httpx2 as httpx
-    except ImportError:
-        import httpx  # type: ignore[no-redef, import-not-found, unused-ignore]
-    return (httpx.HTTPError, httpx.StreamError)
-
-
-def _priced(error: ModelError, usage: Usage) -> ModelError:
-    error.usage = usage
-    return error
-
-
-def _status_error(error: Any, key: str | None) -> ModelError:
-    headers = error.response.headers
-    if 300 <= error.status_code < 400:
-        return ModelRejected(f"the server redirects to {headers.get('location')!r}; set the base URL to the right one")
-    body = error.body if isinstance(error.body, dict) else {"message": str(error.body or error.message)}
-    inner = body.get("error", body)
-    found = error_of(inner, error.status_code, retry_after_s(headers))
-    if key and key in str(found):
-        found.args = (str(found).replace(key, "[key]"),)
-    return found
-
-
-def retry_after_s(headers: Any) -> float | None:
-    """Seconds that `retry-after-ms` or `retry-after` (seconds or a date, RFC 9110) ask for."""
-    try:
-        if headers.get("retry-after-ms"):
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        if not headers.get("retry-after"):
-            return None
-        return max(0.0, float(headers["retry-after"]))
-    except ValueError:
-        date = email.utils.parsedate_tz(headers["retry-after"])
-        return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
-
-
-def _price_of(model: str) -> Callable[[Usage], float | None]:
-    from genai_prices import Usage as Tokens
-    from genai_prices import calc_price
-
-    def price(usage: Usage) -> float | None:
-        tokens = Tokens(
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cache_read_tokens=usage.cached_tokens,
-        )
-        try:
-            return float(calc_price(tokens, model_ref=model, provider_id="openai").total_price)
-        except LookupError:
-            return None
-
-    return price
+        async for data in response.aiter_bytes():
+            body += data
+            if len(body) > MAX_ERROR_BYTES:
+                break
+    except _http().HTTPError:
+        pass  # half an error says enough
+    raise status_error(response.status_code, response.headers, bytes(body[:MAX_ERROR_BYTES]))

@@ -40,11 +40,15 @@ def signature_of(function: Callable[..., Any]) -> Signature:
             context = parameter.name
             continue
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise UsageError(f"tool {name!r}: parameter {parameter} has no name in JSON; make it a plain or keyword one")
+            raise UsageError(
+                f"tool {name!r}: parameter {parameter} has no name in JSON; make it a plain or keyword one"
+            )
         default = ... if parameter.default is parameter.empty else parameter.default
         # By alias: pydantic keeps names such as `json` and `_x` for itself, and a tool may well have them.
-        settings = {"alias": parameter.name, "description": described.get(parameter.name)}
-        fields[f"p_{parameter.name}"] = (hint, Field(default, **{k: v for k, v in settings.items() if v}))
+        said: dict[str, Any] = {"alias": parameter.name}
+        if described.get(parameter.name):
+            said["description"] = described[parameter.name]
+        fields[f"p_{parameter.name}"] = (hint, Field(default, **said))
     description = "\n\n".join(text for text in (doc.short_description, doc.long_description) if text)
     try:
         config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
@@ -81,7 +85,9 @@ def _check(model: type[BaseModel]) -> Check:
 
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(function if inspect.isroutine(function) else function.__call__, include_extras=True)
+        return typing.get_type_hints(
+            function if inspect.isroutine(function) else type(function).__call__, include_extras=True
+        )
     except NameError as error:
         raise UsageError(f"tool {name!r}: an annotation can't be read: {error}") from error
 

@@ -9,8 +9,9 @@
 import inspect
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, overload
 
 from ..errors import ToolError, UsageError
@@ -75,7 +76,7 @@ class Tool:
         if self.parameters.get("type") != "object":
             raise UsageError(f"tool {self.name!r}: its parameters must be a JSON Schema of type object")
 
-    @property
+    @cached_property
     def schema(self) -> ToolSchema:
         return ToolSchema(self.name, self.description, self.parameters)
 
@@ -122,23 +123,11 @@ def tool_of(function: Callable[..., Any], **settings: Any) -> Tool:
     if unknown:
         raise UsageError(f"@tool has no setting {sorted(unknown)}; there are: {', '.join(Tool.__dataclass_fields__)}")
     made = signature_of(function)
-    return Tool(
-        **{
-            "name": made.name,
-            "description": made.description,
-            "parameters": made.parameters,
-            "function": function,
-            "check": made.check,
-            "context": made.context,
-        }
-        | settings
-    )
-
-
-Function = Callable[..., Any | Awaitable[Any]]
+    own = Tool(made.name, made.description, made.parameters, function, made.check, made.context)
+    return replace(own, **settings)
 
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a coroutine; also true of objects and partials that wrap one."""
     inner = getattr(function, "func", function)
-    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)

@@ -1,0 +1,229 @@
+"""What to do next: the rules of the loop, in one place. Pure: no I/O, no clock, no randomness.
+
+`decide` is asked again after every fact, and gives one of four things. A rule that isn't here isn't a rule.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from . import events as e
+from .approvals import Rule, verdict
+from .errors import ToolError
+from .limits import Limits, before_step, before_tools
+from .state import State
+from .tools.tool import Tool
+from .turn import CallState, Turn, digest
+
+FAULTS = 3
+"""Useless replies in a row (empty, cut off, an answer that failed its check) after which the turn has failed."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an agent has decided beforehand."""
+
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    limits: Limits = Limits()
+    approvals: tuple[Rule, ...] = ()
+    plan: bool = False
+    check: Callable[[str], str | None] | None = None
+    """Of an answer: None if it will do, else what is wrong with it, in words for the model."""
+    unknown: Literal["ask", "tell"] = "ask"
+    """A call of unknown outcome: wait for a person, or tell the model that it may have had its effect."""
+
+
+@dataclass(frozen=True)
+class CallModel:
+    purpose: Literal["step", "plan", "answer"] = "step"
+    attempt: int = 1
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunTools:
+    """Together, unless there is only one."""
+
+    calls: tuple[CallState, ...]
+
+
+@dataclass(frozen=True)
+class Append:
+    """Facts that follow from the state alone: refusals, questions, limits, the end."""
+
+    events: tuple[e.Event, ...]
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do before somebody else writes to this log."""
+
+
+Next = CallModel | RunTools | Append | Wait
+
+
+def decide(state: State, setup: Setup) -> Next:
+    """The next thing to do in this thread."""
+    turn = state.turn
+    if turn is None or turn.ended or turn.called:
+        return Wait()
+    if turn.limit:
+        return _at_limit(turn, setup.limits)
+    if turn.calls:
+        return _tools(state, turn, setup)
+    if turn.failed:
+        return _after_failure(state, turn, turn.failed, setup.limits)
+    if turn.replied and not turn.replied.calls:
+        return _after_text(state, turn, turn.replied, setup)
+    return _step(state, setup)
+
+
+def _step(state: State, setup: Setup) -> Next:
+    reached = before_step(setup.limits, state.spent)
+    if reached:
+        return Append((reached,))
+    assert state.turn is not None
+    first = setup.plan and not state.turn.replied and "plan" not in state.turn.purposes
+    return CallModel("plan" if first else "step")
+
+
+def _at_limit(turn: Turn, limits: Limits) -> Next:
+    assert turn.limit is not None
+    end = Append((e.TurnEnded("limit", turn.limit.limit),))
+    spoken = "answer" in turn.purposes or turn.failed
+    if limits.last_word and turn.limit.limit in ("steps", "tool_calls", "repeats") and not spoken:
+        return CallModel("answer")
+    return end
+
+
+def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limits) -> Next:
+    if failed.kind == "timeout":
+        return Append((e.LimitReached("seconds", round(turn.active_s, 3), limits.seconds or 0.0),))
+    if failed.kind == "overflow" and turn.overflows == 1:
+        return CallModel(turn.purpose, turn.attempts + 1)  # the window has shrunk: memory/prompt.py saw the overflow
+    wait_s = failed.retry_after_s
+    if wait_s is None or turn.attempts >= limits.model_tries:
+        return Append((e.TurnEnded("failed", failed.message),))
+    if limits.seconds is not None and state.spent.seconds + wait_s >= limits.seconds:
+        return Append((e.LimitReached("seconds", round(turn.active_s + wait_s, 3), limits.seconds),))
+    return CallModel(turn.purpose, turn.attempts + 1, wait_s)
+
+
+def _after_text(state: State, turn: Turn, reply: e.ModelReplied, setup: Setup) -> Next:
+    """No calls came: an answer, a plan, or a reply that can't stand as either."""
+    if reply.refusal or reply.finish_reason == "content_filter":
+        return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
+    if turn.purposes and turn.purposes[-1] == "plan" and turn.steps == 1 and reply.text.strip():
+        return _step(state, setup)
+    if reply.finish_reason == "length" and reply.text.strip():
+        return Append((e.LimitReached("output", reply.usage.output_tokens, reply.usage.output_tokens),))
+    if turn.faults >= FAULTS:
+        return Append((e.TurnEnded("failed", _fault(turn, reply)),))
+    if not reply.text.strip() or turn.rejected:
+        return _step(state, setup)
+    wrong = setup.check(reply.text) if setup.check else None
+    return Append((e.AnswerRejected(wrong) if wrong else e.TurnEnded("answered"),))
+
+
+def _fault(turn: Turn, reply: e.ModelReplied) -> str:
+    if turn.rejected:
+        return f"{FAULTS} answers in a row were unfit; the last: {turn.rejected.message}"
+    return f"{FAULTS} replies in a row were of no use; the last finished with {reply.finish_reason!r} and no text"
+
+
+def _tools(state: State, turn: Turn, setup: Setup) -> Next:
+    """Refuse what can't run, ask for what may not, run what may; then wait for people."""
+    facts: list[e.Event] = []
+    ready: list[CallState] = []
+    for call in turn.calls:
+        found = _judge(call, state, turn, setup)
+        if isinstance(found, CallState):
+            ready.append(found)
+        elif found is not None:
+            facts.append(found)
+    over = [fact for fact in facts if isinstance(fact, e.LimitReached)]
+    if facts:
+        return Append(tuple(over[:1] or facts))
+    reached = before_tools(setup.limits, state.spent, sum(call.attempt == 0 for call in ready))
+    if ready and reached:
+        return Append((reached,))
+    return RunTools(_together(ready, setup)) if ready else Wait()
+
+
+def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event | CallState | None:
+    """What a call needs: a fact about it, to run (the call itself), or nothing now (None)."""
+    tool = setup.tools.get(call.call.name)
+    call_id = call.call.id
+    match call.status:
+        case "done" | "waiting" | "question" | "started":
+            return None
+        case "denied":
+            return e.ToolFailed(call_id, "denied", f"a person refused this call{_why(call.reason)}")
+        case "unknown" if not (tool and tool.idempotent):
+            if setup.unknown == "ask":
+                return None
+            return e.ToolFailed(
+                call_id, "interrupted", "interrupted; it may have had its effect. Check before repeating"
+            )
+        case "asked":
+            return _asked(call, tool, state, turn, setup)
+    if tool is None:
+        return e.ToolFailed(call_id, "unknown_tool", _unknown(call.call.name, setup))
+    return call
+
+
+def _asked(call: CallState, tool: Tool | None, state: State, turn: Turn, setup: Setup) -> e.Event | CallState:
+    call_id = call.call.id
+    if tool is None:
+        said: e.Event = e.ToolFailed(call_id, "unknown_tool", _unknown(call.call.name, setup))
+    elif (repeat := _repeated(call, turn, setup.limits)) is not None:
+        return repeat
+    else:
+        try:
+            arguments = tool.check(call.call.arguments)
+        except ToolError as error:
+            return e.ToolFailed(call_id, "arguments", str(error))
+        if tool.function is None:
+            return e.QuestionAsked(call_id, str(arguments.get("question") or call.call.arguments))
+        judged = verdict(setup.approvals, tool, arguments, state.always)
+        if judged.action == "allow":
+            return call
+        if judged.action == "ask":
+            return e.ApprovalAsked(call_id, judged.reason)
+        said = e.ToolFailed(call_id, "denied", f"this agent may not make this call{_why(judged.reason)}")
+    return said
+
+
+def _repeated(call: CallState, turn: Turn, limits: Limits) -> e.Event | None:
+    """A model that repeats itself is told so once; after that the turn ends."""
+    if limits.repeats is None:
+        return None
+    name = digest(call.call.name, call.call.arguments)
+    times = turn.repeats.get(name, 0)
+    for other in turn.calls[: turn.calls.index(call)]:  # the same call twice in one reply
+        times += other.status != "done" and digest(other.call.name, other.call.arguments) == name
+    if times < limits.repeats:
+        return None
+    if times > limits.repeats:
+        return e.LimitReached("repeats", times, limits.repeats)
+    advice = (
+        f"not run: you have made this very call {times} times in this turn, and its results are above."
+        " Use them, change the arguments, or give the answer now; the next repetition ends the turn"
+    )
+    return e.ToolFailed(call.call.id, "repeated", advice)
+
+
+def _together(ready: list[CallState], setup: Setup) -> tuple[CallState, ...]:
+    """The first call alone if its tool is sequential; else it and those after it, up to one that is."""
+    for index, call in enumerate(ready):
+        if setup.tools[call.call.name].sequential:
+            return tuple(ready[: index or 1])
+    return tuple(ready)
+
+
+def _unknown(name: str, setup: Setup) -> str:
+    return f"no tool named {name!r}; there are: {', '.join(setup.tools) or 'none'}"
+
+
+def _why(reason: str) -> str:
+    return f": {reason}" if reason else ""

@@ -1,0 +1,143 @@
+"""A small model's prompt and its answers: tools to text and JSON Schema, JSON back to calls. Pure; does no I/O.
+
+The embedded model answers plain `tools=` in prose, so each step is one JSON object that the server's sampler enforces:
+{"thought", "tool", "arguments"}, over the known tools and `final_answer`.
+
+1. A message gives the same bytes in every request: the server then reads only what is new.
+2. The thought comes first, and the question again after every result: without either the model wanders.
+3. A call's thought travels in the reply's `opaque` field, so that it stays in the prompt.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ..events import Call
+from .model import Message, Reply, Request, ToolSchema
+
+FINAL = "final_answer"
+THOUGHT_CHARS = 240
+RESULT_CHARS = 6000
+"""Of one tool result: about 1,700 tokens, which two cores take half a minute to read."""
+QUESTION_CHARS = 600
+
+_RULES = """\
+You work in steps. Every reply is one JSON object: {"thought": ..., "tool": ..., "arguments": ...}
+thought: a few words on what to do now. tool: the one tool to use; its result comes in the next message.
+Use final_answer as soon as the conversation holds the answer, and for small talk. Never guess what a tool can find \
+out. Never do arithmetic yourself.
+
+Tools:
+"""
+
+
+def chat(request: Request) -> Iterator[dict[str, str]]:
+    """The messages as the small model understands them, oldest first."""
+    messages = list(request.messages)
+    own: list[str] = []
+    while messages and messages[0].role == "system":
+        own.append(messages.pop(0).text)
+    steps = bool(request.tools)
+    if steps:
+        own.insert(0, system_of(request))
+    if own:
+        yield {"role": "system", "content": "\n\n".join(own)}
+    question = ""
+    asked: dict[str, tuple[str, Call]] = {}
+    for message in messages:
+        match message.role:
+            case "tool":
+                thought, call = asked.pop(message.call_id, ("", Call("", "tool", "{}")))
+                yield {"role": "assistant", "content": step(thought, call.name, _object(call.arguments))}
+                yield {"role": "user", "content": _result(call.name, message.text, question)}
+            case "assistant" if message.calls:
+                thought = str(message.opaque.get("thought", ""))
+                asked |= {call.id: (thought, call) for call in message.calls}
+            case "assistant":
+                yield {"role": "assistant", "content": _answered(message, request) if steps else message.text}
+            case role:
+                question = message.text if role == "user" else question
+                yield {"role": role, "content": message.text}
+
+
+def system_of(request: Request) -> str:
+    """The rules, the tools and two examples: a greeting that needs no tool, and a step with one."""
+    final = request.output_schema or {"type": "object", "properties": {"text": {"type": "string"}}}
+    end = ToolSchema(FINAL, "Give the user the answer.", final)
+    lines = [_line(tool) for tool in (*request.tools, end)]
+    return _RULES + "\n".join(lines) + "\n\n" + "\n".join(_examples(request))
+
+
+def step(thought: str, tool: str, arguments: Any) -> str:
+    """One reply as the model writes it itself: spaces after `,` and `:`, nothing escaped that needn't be."""
+    return json.dumps({"thought": thought, "tool": tool, "arguments": arguments}, ensure_ascii=False)
+
+
+def _examples(request: Request) -> Iterator[str]:
+    yield "Examples:"
+    if not request.output_schema:
+        yield "User: Hi!"
+        yield step("A greeting needs no tool.", FINAL, {"text": "Hello! What can I do for you?"})
+    if any(tool.name == "calculator" for tool in request.tools):
+        yield "User: What is 20% of 50, plus 7?"
+        yield step("This is arithmetic, so I use the calculator.", "calculator", {"expression": "50 * 20 / 100 + 7"})
+        if not request.output_schema:
+            yield "Result of calculator: 17"
+            yield step("The result is the answer.", FINAL, {"text": "20% of 50, plus 7, is 17."})
+
+
+def _line(tool: ToolSchema) -> str:
+    """One tool in a line: name(parameter: type = default): what it does."""
+    required = tool.parameters.get("required", ())
+    parameters = []
+    for name, schema in tool.parameters.get("properties", {}).items():
+        kind = schema.get("type") or "value"
+        default = "" if name in required or "default" not in schema else f" = {json.dumps(schema['default'])}"
+        parameters.append(f"{name}: {kind}{default}" + (f" ({about})" if (about := schema.get("description")) else ""))
+    return f"- {tool.name}({', '.join(parameters)}): {' '.join(tool.description.split())}"
+
+
+def _answered(message: Message, request: Request) -> str:
+    arguments = _object(message.text) if request.output_schema else {"text": message.text}
+    return step(str(message.opaque.get("thought", "")), FINAL, arguments)
+
+
+def _result(name: str, text: str, question: str) -> str:
+    if len(text) > RESULT_CHARS:
+        text = f"{text[:RESULT_CHARS]}\n[{len(text) - RESULT_CHARS} more characters are left out]"
+    if len(question) > QUESTION_CHARS:
+        question = question[:QUESTION_CHARS] + " [...]"
+    return f"Result of {name}: {text}\n\nThe question: {question}\nNext step, or final_answer if this is enough."
+
+
+def _object(text: str) -> Any:
+    try:
+        return json.loads(text or "{}")
+    except ValueError:
+        return {"text": text}
+
+
+def answer_schema(request: Request) -> dict[str, Any] | None:
+    """The JSON Schema that the reply must fit; None for plain prose."""
+    if not request.tools:
+        return request.output_schema
+    final = request.output_schema or {
+        "type": "object",
+        "properties": {"text": {"type": "string"}},
+        "required": ["text"],
+        "additionalProperties": False,
+    }
+    return {"anyOf": [_alternative(t.name, t.parameters) for t in (*request.tools, ToolSchema(FINAL, "", final))]}
+
+
+def _alternative(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "thought": {"type": "string", "maxLength": THOUGHT_CHARS},
+            "tool": {"const": name},
+            "arguments": arguments,
+        },
+        "required": ["thought", "tool", "arguments"],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,103 @@
+"""What came of a turn: a reader of its records. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from . import events as e
+from .state import State
+from .turn import CallState, Turn
+
+Status = Literal["answered", "limit", "failed", "refused", "cancelled", "waiting", "unfinished"]
+"""How the turn ended; `waiting` for a person; `unfinished` where the process that drove it is gone."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Totals of one turn."""
+
+    model_calls: int
+    model_retries: int
+    tool_calls: int
+    tool_successes: int
+    tool_errors: int
+    tool_retries: int
+    tokens: int
+    cost_usd: float | None
+    """None where a model has no known price."""
+    seconds: float
+    """Of work; waiting for a person doesn't count."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `run` gives. All of it is read from `records`, the turn's own part of the log."""
+
+    thread_id: str
+    status: Status
+    answer: str
+    """The answer, or the best partial one; "" where the model said nothing."""
+    reason: str
+    """Why the turn ended as it did: the limit's name, the refusal, the failure."""
+    usage: e.Usage
+    steps: int
+    seconds: float
+    """Of work; waiting for a person doesn't count."""
+    records: tuple[e.Record, ...]
+    waiting: tuple[CallState, ...] = ()
+    """The calls that a person must decide on or answer, when the status is `waiting`."""
+    output: Any = None
+    """The answer as the type that the agent was asked for; None without one."""
+
+    def summary(self) -> Summary:
+        """Totals of calls, successes, errors, retries, tokens, cost and seconds."""
+        return summary(self.records, self.seconds)
+
+
+def result(records: Sequence[e.Record], state: State) -> Result:
+    """What came of the last turn in these records of one thread. Its first record may be later than the thread's."""
+    turn = state.turn or Turn(0)
+    own = tuple(record for record in records if record.seq >= turn.opened_seq)
+    status, reason = _status(turn)
+    waiting = tuple(call for call in turn.calls if call.status in ("waiting", "question", "unknown"))
+    return Result(
+        records[0].thread_id,
+        status,
+        turn.answer,
+        reason,
+        turn.usage,
+        turn.steps,
+        turn.active_s,
+        own,
+        waiting if status == "waiting" else (),
+    )
+
+
+def summary(records: Iterable[e.Record], seconds: float) -> Summary:
+    """Totals over these records, of one turn or of several."""
+    events = [record.event for record in records]
+    replies = [event for event in events if isinstance(event, e.ModelReplied)]
+    priced = [event.cost_usd for event in replies]
+    failed = [event for event in events if isinstance(event, e.ToolFailed)]
+    returned = sum(isinstance(event, e.ToolReturned) for event in events)
+    used = [event.usage for event in events if isinstance(event, e.ModelReplied | e.ModelFailed)]
+    return Summary(
+        model_calls=len(replies),
+        model_retries=sum(isinstance(event, e.ModelCalled) and event.attempt > 1 for event in events),
+        tool_calls=returned + sum(event.retry_after_s is None for event in failed),
+        tool_successes=returned,
+        tool_errors=sum(event.retry_after_s is None for event in failed),
+        tool_retries=sum(isinstance(event, e.ToolStarted) and event.attempt > 1 for event in events),
+        tokens=sum(usage.total_tokens for usage in used),
+        cost_usd=None if None in priced else sum(cost for cost in priced if cost is not None),
+        seconds=round(seconds, 3),
+    )
+
+
+def _status(turn: Turn) -> tuple[Status, str]:
+    if turn.ended:
+        return turn.ended.status, turn.ended.reason
+    held = [call for call in turn.calls if call.status in ("waiting", "question", "unknown")]
+    if held and all(call in held or call.status == "done" for call in turn.calls):
+        return "waiting", ", ".join(f"{call.call.name}: {call.reason or call.status}" for call in held)
+    return "unfinished", ""

@@ -1,0 +1,239 @@
+"""From text to an exact value: a small grammar, read by recursive descent. Evaluates no Python.
+
+1. `15%` is 0.15, `15% of 80` is 12, and a percentage added or taken away is one of what stands before it:
+   `200 + 10%` is 220. Between two operands `%` is the remainder, as in `17 % 5`.
+2. Commas group digits by threes (2,847) or separate a function's arguments.
+3. What could be read two ways is refused, with both spellings. Length and depth are bounded.
+"""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ...errors import ToolError
+from .notation import ALLOWED, INSTEAD, Token, tokens
+from .numbers import CONSTANTS, FUNCTIONS, OPERATORS, Function, Number, compared, computed, shown
+
+MAX_CHARS = 1000
+MAX_DEPTH = 40
+MAX_EXPONENT = 308
+
+
+@dataclass(frozen=True)
+class Percentage:
+    share: Number
+    """0.15 for 15%."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`a < b < c`: the values, and the signs between them."""
+
+    values: tuple[Number, ...]
+    signs: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        return all(compared(a, sign, b) for a, sign, b in zip(self.values, self.signs, self.values[1:], strict=False))
+
+    def __str__(self) -> str:
+        return shown(self.values[0]) + "".join(
+            f" {sign} {shown(value)}" for sign, value in zip(self.signs, self.values[1:], strict=True)
+        )
+
+
+Value = Number | Percentage | Comparison
+
+
+def read(expression: str) -> Number | Comparison:
+    """The exact value. Raises ToolError, in words for the model, for all that is not arithmetic or is too large."""
+    if len(expression) > MAX_CHARS:
+        raise ToolError(f"the expression has {len(expression)} characters, at most {MAX_CHARS} can be read; split it")
+    reader = _Reader(list(tokens(expression)))
+    value = reader.comparison()
+    if reader.next.kind != "end":
+        raise reader.unexpected()
+    return value.share if isinstance(value, Percentage) else value
+
+
+class _Reader:
+    """Recursive descent: one method for each level of precedence, the loosest first."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.at = 0
+        self.depth = 0
+        self.function: Function | None = None
+        """The one whose arguments are being read."""
+        self.separate_upto = 0
+        """Up to this token a comma separates, though it could group digits."""
+
+    @property
+    def next(self) -> Token:
+        return self.tokens[self.at]
+
+    def take(self, *texts: str) -> str:
+        """The text of the next token if it is one of these, which are then behind; else ""."""
+        if self.next.kind == "number" or self.next.text not in texts:
+            return ""
+        self.at += 1
+        return self.tokens[self.at - 1].text
+
+    def comparison(self) -> Value:
+        value = self.sum()
+        values, signs = [value], list[str]()
+        while sign := self.take("<", "<=", ">", ">=", "==", "!="):
+            signs.append(sign)
+            values.append(self.sum())
+        return Comparison(tuple(map(_number, values)), tuple(signs)) if signs else value
+
+    def sum(self) -> Value:
+        left = self.product()
+        while sign := self.take("+", "-"):
+            right = self.product()
+            if isinstance(right, Percentage) and not isinstance(left, Percentage):
+                right = computed("*", OPERATORS["*"], _number(left), right.share)
+            left = computed(sign, OPERATORS[sign], _number(left), _number(right))
+        return left
+
+    def product(self) -> Value:
+        left = self.share()
+        while sign := self.take("*", "/", "//", "%"):
+            left = computed(sign, OPERATORS[sign], _number(left), _number(self.share()))
+        return left
+
+    def share(self) -> Value:
+        left = self.unary()
+        if self.next.text != "of":
+            return left
+        if not isinstance(left, Percentage):
+            raise ToolError("'of' goes after a percentage, as in 15% of 200; use * for other shares")
+        self.take("of")
+        self.depth += 1  # never back: a chain of them nests without parentheses
+        return computed("of", OPERATORS["*"], left.share, _number(self.share()))
+
+    def unary(self) -> Value:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise ToolError(f"the expression is nested deeper than {MAX_DEPTH} levels; split it")
+        sign = self.take("+", "-")
+        value = self.unary() if sign else self.power()
+        self.depth -= 1
+        if sign == "-":
+            return Percentage(-value.share) if isinstance(value, Percentage) else -_number(value)
+        return value
+
+    def power(self) -> Value:
+        base = self.percentage()
+        return computed("**", OPERATORS["**"], _number(base), _number(self.unary())) if self.take("**") else base
+
+    def percentage(self) -> Value:
+        value = self.operand()
+        if self.next.text != "%" or not self.ends_percentage():
+            return value
+        self.take("%")
+        return Percentage(computed("%", OPERATORS["/"], _number(value), Fraction(100)))
+
+    def ends_percentage(self) -> bool:
+        """Whether the `%` ahead makes a percentage of what stands before it, or asks for a remainder."""
+        sign, following = self.next, self.tokens[self.at + 1]
+        operand = following.kind in ("number", "name") or following.text == "("
+        if following.text == "of" or not (operand or following.text in ("+", "-")):
+            return True
+        if not sign.space_before and sign.space_after == operand:
+            raise ToolError(
+                "this % can be read two ways: write 10% of 3, 10% + 3 or 10% - 3 for a percentage,"
+                " and 10 % 3 or 10 % (-3) for a remainder"
+            )
+        return not operand and not sign.space_before
+
+    def operand(self) -> Value:
+        token = self.next
+        if token.kind == "number":
+            return self.number()
+        if token.text in CONSTANTS:
+            self.take(token.text)
+            return CONSTANTS[token.text]
+        if token.text in FUNCTIONS:
+            return self.call(self.take(token.text))
+        if not self.take("("):
+            raise self.unexpected()
+        outer, self.function = self.function, None
+        value = self.comparison()
+        self.function = outer
+        self.close()
+        return value
+
+    def call(self, name: str) -> Number:
+        if not self.take("("):
+            raise ToolError(f"{name} is a function: write its argument in parentheses, as in {name}(2)")
+        outer, self.function = self.function, FUNCTIONS[name]
+        values = [] if self.next.text == ")" else [_number(self.comparison())]
+        while self.take(","):
+            values.append(_number(self.comparison()))
+        self.close()
+        function, self.function = self.function, outer
+        if not function.least <= len(values) <= function.most:
+            most = "more" if function.most > 2 else str(function.most)
+            takes = str(function.least) if function.least == function.most else f"{function.least} or {most}"
+            raise ToolError(f"{name} takes {takes} argument{'s' * (takes != '1')}, not {len(values)}")
+        return computed(name, function.compute, *values)
+
+    def close(self) -> None:
+        if not self.take(")"):
+            raise ToolError("a ) is missing at the end") if self.next.kind == "end" else self.unexpected()
+
+    def number(self) -> Number:
+        """A literal, with the groups of digits that commas join to it."""
+        start, run = self.at, [self.next.text]
+        self.at += 1
+        while self.next.text == "," and not self.next.space_before and not self.next.space_after:
+            if start < self.separate_upto or self.tokens[self.at + 1].kind != "number":
+                break
+            run.append(self.tokens[self.at + 1].text)
+            self.at += 2
+        if len(run) > 1 and not self.groups(start, run):
+            self.separate_upto, self.at, run = self.at, start + 1, run[:1]
+        literal = "".join(run)
+        if abs(int(literal.partition("e")[2] or 0)) > MAX_EXPONENT:
+            raise ToolError(f"{literal} is out of range: exponents go from -{MAX_EXPONENT} to {MAX_EXPONENT}")
+        return computed("number", lambda: Fraction(literal))
+
+    def groups(self, start: int, run: list[str]) -> bool:
+        """Whether the commas in `run` group digits. Raises ToolError where they could as well separate arguments."""
+        numeral = ",".join(run)
+        whole = re.fullmatch(r"[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?", numeral) is not None
+        if self.function is None or self.function.most == 1:
+            return whole
+        if not re.search(r"(^|,)[0-9]{1,3},[0-9]{3}(,|\.|$)", numeral):
+            return False
+        all_arguments = self.tokens[start - 1].text == "(" and self.next.text == ")"
+        if whole and all_arguments and self.function.least > 1 and ",0" not in numeral:
+            return False  # max(100,200): as one number it would be alone, and there is no maximum of one
+        raise ToolError(
+            f"{numeral} can be read two ways here: put a space after a comma that separates arguments"
+            f" ({', '.join(run)}), and write no comma within a number"
+        )
+
+    def unexpected(self) -> ToolError:
+        token = self.next
+        if token.kind == "end":
+            return ToolError("the expression ends too early: a number is missing at the end")
+        if token.text in INSTEAD:
+            return ToolError(f"can't calculate with {token.text!r}: {INSTEAD[token.text]}. {ALLOWED}")
+        if token.text == ",":
+            return ToolError("this comma neither separates arguments nor groups digits by threes, as in 1,234,567")
+        if token.text == ")" and self.depth == 0:
+            return ToolError("there is a ) without a (; remove it")
+        before = self.tokens[self.at - 1] if self.at else None
+        if token.kind == "name" and token.text not in (*CONSTANTS, *FUNCTIONS, "of"):
+            return ToolError(f"there is no {token.text!r} here. {ALLOWED}")
+        if before and (before.kind in ("number", "name") or before.text == ")"):
+            return ToolError(f"an operator is missing between {before.text!r} and {token.text!r}; use * for times")
+        return ToolError(f"did not expect {token.text!r}. {ALLOWED}")
+
+
+def _number(value: Value) -> Number:
+    if isinstance(value, Comparison):
+        raise ToolError("a comparison can't be part of a calculation; calculate first, then compare")
+    return value.share if isinstance(value, Percentage) else value

@@ -1,0 +1,30 @@
+"""The question to the person. There is no function behind it: a tool without one is answered by whoever is there."""
+
+from ..errors import ToolError
+from .tool import Arguments, Tool, object_of
+
+
+def one_question(text: str) -> Arguments:
+    """Arguments of exactly one question that says something. Raises ToolError in words for the model."""
+    arguments = object_of(text)
+    question = arguments.get("question")
+    if arguments.keys() != {"question"} or not isinstance(question, str) or not question.strip():
+        raise ToolError('bad arguments: send one text, your question to the person, as {"question": "..."}')
+    return arguments
+
+
+ask_user = Tool(
+    name="ask_user",
+    description=(
+        "Ask the person one question and wait for the answer. Use it only for what you can't find out or decide"
+        " yourself, such as a wish, a choice or a missing fact."
+    ),
+    parameters={
+        "type": "object",
+        "properties": {"question": {"type": "string", "description": "The question, complete in itself."}},
+        "required": ["question"],
+        "additionalProperties": False,
+    },
+    check=one_question,
+    timeout_s=None,  # people take their time
+)

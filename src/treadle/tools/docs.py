@@ -1,0 +1,215 @@
+"""Searching a local folder of text: notes, manuals, source, tables. Works with no network and no other program.
+
+1. Files are cut into passages (passages.py), so that a result says which lines to read.
+2. The index is SQLite's FTS5, in memory, and lives as long as the tool; each call looks for files that changed, by time
+   and size. A thousand files take seconds once and milliseconds afterwards, and no copy of them is left on the disk.
+3. Links are not followed and hidden files not read, so that nothing outside the folder and no `.env` gets in.
+4. What was asked is text, not a query in FTS5's language: each term is quoted.
+"""
+
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import ToolError
+from .passages import passages, read, walk
+from .tool import Tool, tool_of
+
+MAX_RESULTS = 20
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much of a folder is indexed."""
+
+    files: int = 10_000
+    file_bytes: int = 2_000_000
+    bytes: int = 100_000_000
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """A file as it was when it was read."""
+
+    version: tuple[int, int]
+    """Time of change in nanoseconds, and size."""
+    first_row: int
+    end_row: int
+    """One past the last."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A passage that was found."""
+
+    path: str
+    heading: str
+    first: int
+    last: int
+    extract: str
+
+
+def docs_tool(folder: str | Path | None = None, bounds: Bounds | None = None) -> Tool:
+    """A search_docs tool for a folder; without one, for TREADLE_DOCS, else the working directory, as at the call."""
+    held: dict[Path, Index] = {}
+
+    def search_docs(query: str, max_results: int = 5) -> str:
+        """Search the local documents and files. Gives passages as path:first-last line, heading and extract.
+
+        Args:
+            query: The words to look for; other forms of an English word are found too.
+            max_results: How many passages, at most 20.
+        """
+        root = Path(folder or os.environ.get("TREADLE_DOCS") or Path.cwd()).expanduser().resolve()
+        if not root.is_dir():
+            raise ToolError(f"the folder to search does not exist: {root}; set TREADLE_DOCS to one that does")
+        if root not in held:
+            held.clear()
+            held.setdefault(root, Index(root, bounds or Bounds()))
+        return held[root].search(query, min(max(max_results, 1), MAX_RESULTS))
+
+    return tool_of(search_docs, read_only=True)
+
+
+@dataclass
+class Index:
+    """The passages of one folder, searchable. For several threads; one works at a time."""
+
+    root: Path
+    bounds: Bounds = field(default_factory=Bounds)
+    connect: Callable[[], sqlite3.Connection] = lambda: sqlite3.connect(":memory:", check_same_thread=False)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+        self._files: dict[str, Indexed] = {}
+        self._next_row = 1
+        self._left_out = 0
+
+    def search(self, query: str, count: int) -> str:
+        """The best passages, numbered, as text for a model. Raises ToolError."""
+        if not re.search(r"\w", query):
+            raise ToolError("the query has no words; give a few words to look for")
+        with self._lock:
+            self._refresh()
+            rows = self._best(query, count)
+            left_out = f"\n(at least {self._left_out} files were too large or too many, and were not searched)"
+            notice = left_out if self._left_out else ""
+            if not rows:
+                return f"Nothing about {query!r} in {len(self._files)} files; try fewer or other words.{notice}"
+        return "\n".join(_told(number, row) for number, row in enumerate(rows, 1)) + notice
+
+    def _best(self, query: str, count: int) -> list[Row]:
+        """First what has all terms, then what has some, then what has words that begin so."""
+        assert self._database is not None
+        found: dict[int, Row] = {}
+        for match in matches(query):
+            if len(found) >= count:
+                break
+            for number, *row in self._database.execute(
+                "SELECT rowid, path, heading, first, last, snippet(passages, 2, '', '', '…', 48)"
+                " FROM passages WHERE passages MATCH ? ORDER BY bm25(passages, 3, 4, 1), rowid LIMIT ?",
+                (match, count),
+            ):
+                found.setdefault(number, Row(*row))
+        return list(found.values())[:count]
+
+    def _refresh(self) -> None:
+        if self._database is None:
+            self._database = self._new_database()
+        seen: set[str] = set()
+        size = self._left_out = 0
+        for path, info in walk(self.root):
+            if info.st_size > min(self.bounds.file_bytes, self.bounds.bytes - size) or len(seen) >= self.bounds.files:
+                self._left_out += 1
+                if len(seen) >= self.bounds.files:
+                    break
+                continue
+            size += info.st_size
+            seen.add(path)
+            version = (info.st_mtime_ns, info.st_size)
+            if path not in self._files or self._files[path].version != version:
+                self._drop(path)
+                self._add(path, version)
+        for path in self._files.keys() - seen:
+            self._drop(path)
+
+    def _new_database(self) -> sqlite3.Connection:
+        database = self.connect()
+        try:
+            database.execute(
+                "CREATE VIRTUAL TABLE passages USING fts5(path, heading, body, first UNINDEXED, last UNINDEXED,"
+                " tokenize='porter unicode61 remove_diacritics 2')"
+            )
+        except sqlite3.OperationalError as error:
+            database.close()
+            raise ToolError(
+                f"search_docs needs SQLite with FTS5, and this Python's SQLite {sqlite3.sqlite_version} has none"
+                f" ({error}); read the files themselves instead"
+            ) from None
+        return database
+
+    def _add(self, path: str, version: tuple[int, int]) -> None:
+        assert self._database is not None
+        rows = [
+            (number, spaced(path), spaced(passage.heading), spaced(passage.text), passage.first, passage.last)
+            for number, passage in enumerate(
+                passages(path, read(self.root / path, self.bounds.file_bytes)), self._next_row
+            )
+        ]
+        self._database.executemany(
+            "INSERT INTO passages (rowid, path, heading, body, first, last) VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
+        self._files[path] = Indexed(version, self._next_row, self._next_row + len(rows))
+        self._next_row += len(rows)
+
+    def _drop(self, path: str) -> None:
+        assert self._database is not None
+        if path in self._files:
+            old = self._files.pop(path)
+            self._database.execute("DELETE FROM passages WHERE rowid >= ? AND rowid < ?", (old.first_row, old.end_row))
+
+
+_CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+_STOPPED = re.compile(
+    "a|an|and|are|as|at|be|by|can|do|does|for|from|how|i|in|is|it|me|my|of|on|or|our|show|tell|that|the|there|this|to"
+    "|was|we|what|when|where|which|who|why|will|with|you|your",
+    re.IGNORECASE,
+)
+
+
+def spaced(text: str) -> str:
+    """With a space around each Chinese, Japanese or Korean character: SQLite takes a run of them for one word."""
+    return text if text.isascii() else re.sub(f"([{_CJK}])", r" \1 ", text)
+
+
+def closed(text: str) -> str:
+    """On one line, and without what `spaced` put in."""
+    return re.sub(f"(?<=[{_CJK}]) (?=[{_CJK}])", "", " ".join(text.split()))
+
+
+def matches(query: str) -> list[str]:
+    """What to ask FTS5, the strictest first: all terms; any word; any word that begins so. Pure.
+
+    A term such as max_chars or read-only stands for its words side by side.
+    """
+    terms = re.findall(r"\w+(?:['\u2019.+/-]\w+)*", query)[:32]
+    terms = [term for term in terms if not _STOPPED.fullmatch(term)] or terms
+    words = [word for term in terms for word in re.findall(r"\w+", term)]
+    return [
+        " AND ".join(f'"{spaced(term)}"' for term in terms),
+        " OR ".join(f'"{spaced(word)}"' for word in words),
+        " OR ".join(f'"{spaced(word)}"*' for word in words),
+    ]
+
+
+def _told(number: int, row: Row) -> str:
+    heading = f"  {closed(row.heading)}" if row.heading else ""
+    return f"{number}. {closed(row.path)}:{row.first}-{row.last}{heading}\n   {closed(row.extract)}"
+
+
+search_docs = docs_tool()

@@ -1,0 +1,183 @@
+"""Dialling public addresses only: what stands between a URL that a model chose and the networks this machine can see.
+
+1. A name is resolved once. Every address it has must be public, and exactly those addresses are dialled, so that a
+   second answer of the name server (DNS rebinding) is never asked for.
+2. The certificate and the Host header are checked and sent for the name, although the address is dialled.
+3. Redirects are not followed here: each hop goes through `open_public` again.
+4. No proxy of the environment is used: it would resolve and dial for us, and nothing here would hold.
+
+What an address can't tell: a private network that uses public addresses, or a public service of this very machine.
+"""
+
+import asyncio
+import ipaddress
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import ToolError
+
+if TYPE_CHECKING:
+    import httpx2
+
+# Python's own `is_global` depends on its version, and in 3.11 lets through, among others, cloud metadata at
+# 192.0.0.192, multicast, and IPv4 inside NAT64, 6to4 and ::/96. So: our own lists, from the special-purpose registries
+# of the IANA.
+_CLOSED_V4 = [
+    ipaddress.IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # carrier-grade NAT; also metadata of some clouds
+        "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # a cloud's agent, on an address that looks public
+        "169.254.0.0/16",  # link-local; metadata of most clouds
+        "172.16.0.0/12",  # private
+        "192.0.0.0/24",  # protocol assignments; metadata of one cloud
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",  # private
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, and broadcast
+    )
+]
+_OPEN_V6 = ipaddress.IPv6Network("2000::/3")
+"""All that is assigned as global unicast. Loopback, mapped IPv4, NAT64, link-local, unique local: all outside."""
+_CLOSED_V6 = [
+    ipaddress.IPv6Network(text)
+    for text in (
+        "2001::/23",  # protocol assignments: Teredo, benchmarks, ORCHID
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4: an IPv4 address inside
+        "3fff::/20",  # documentation
+    )
+]
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+"""The upper half of an interface identifier whose lower half is an IPv4 address (RFC 5214)."""
+
+PORTS = frozenset({80, 443, 8000, 8080, 8443})
+"""Where web pages are. Mail, databases and the like have no business with a fetched URL."""
+
+_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z]([a-z0-9_-]{0,61}[a-z0-9])?\.?")
+"""A host name whose last label begins with a letter, so that 127.1, 0x7f.1 and 2130706433 are not names."""
+_TRIES = 3
+"""How many of a name's addresses are dialled, in turn, before giving up."""
+
+
+def is_public(address: str) -> bool:
+    """Whether the address, as text, is global unicast; False for what is no address. Pure."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv4Address):
+        return not any(found in network for network in _CLOSED_V4)
+    if found.scope_id is not None or found not in _OPEN_V6 or (int(found) >> 32) & 0xFFFF_FFFF in _ISATAP:
+        return False
+    return not any(found in network for network in _CLOSED_V6)
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Every address of a name, best first, as the operating system has it. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+@dataclass(frozen=True)
+class Way:
+    """How names become addresses, and which are allowed. Give another to reach other networks on purpose."""
+
+    resolve: Callable[[str, int], Awaitable[list[str]]] = resolve
+    allowed: Callable[[str], bool] = is_public
+    ports: frozenset[int] | None = PORTS
+    """None: any."""
+
+
+def checked_url(text: str, ports: frozenset[int] | None = PORTS) -> "httpx2.URL":
+    """A URL that may be looked up: http or https, a plain host, no password, a usual port. Raises ToolError."""
+    import httpx2
+
+    try:
+        url = httpx2.URL(text.strip()).copy_with(fragment=None)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise ToolError(f"{text[:200]!r} is not a URL ({error}); give one such as https://example.org/") from None
+    if url.scheme not in ("http", "https"):
+        raise ToolError(f"{text[:200]!r} can't be fetched; give a whole URL that begins with http:// or https://")
+    if url.userinfo:
+        raise ToolError("a URL with a user or password in it can't be fetched; leave out the part before the @")
+    host = url.raw_host.decode("ascii")
+    if not _is_address(host) and not _NAME.fullmatch(host):
+        raise ToolError(f"{host[:100]!r} is not a host name; give a name, or an address in its usual spelling")
+    if ports is not None and _port(url) not in ports:
+        raise ToolError(f"port {_port(url)} can't be fetched; these can: {', '.join(map(str, sorted(ports)))}")
+    return url
+
+
+async def addresses(url: "httpx2.URL", way: Way) -> list[str]:
+    """The addresses to dial for a checked URL. Raises ToolError unless there are some and all are allowed."""
+    host = url.raw_host.decode("ascii")
+    if _is_address(host):
+        found = [host]
+    else:
+        try:
+            found = await way.resolve(host, _port(url))
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ToolError(f"no address found for {host} ({reason}); check the name, or try another source") from None
+    if not found or not all(way.allowed(address) for address in found):
+        raise ToolError(f"{host} is not on the public internet, and nothing else can be fetched; use a public URL")
+    return found[:_TRIES]
+
+
+@asynccontextmanager
+async def open_public(
+    url: "httpx2.URL", way: Way, headers: dict[str, str], connect_s: float = 5.0
+) -> AsyncIterator["httpx2.Response"]:
+    """GET a checked URL: status and headers are there, the body is still to be read. Follows no redirect.
+
+    Raises ToolError for what may not be dialled, and httpx2.TransportError for what can't be reached.
+    """
+    import httpx2
+
+    found = await addresses(url, way)
+    name = url.raw_host.decode("ascii")
+    # With the environment's certificates, but not its proxies. Reading them takes long, so not for plain http.
+    context = httpx2.create_ssl_context() if url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    timeout = httpx2.Timeout(None, connect=connect_s)  # the caller limits the whole
+    async with httpx2.AsyncClient(verify=context, trust_env=False, timeout=timeout, follow_redirects=False) as client:
+        for number, address in enumerate(found, 1):
+            request = client.build_request(
+                "GET",
+                url.copy_with(host=address),
+                headers={**headers, "Host": url.netloc.decode("ascii")},
+                extensions={"sni_hostname": name.rstrip(".")},
+            )
+            try:
+                response = await client.send(request, stream=True)
+                break
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                if number == len(found):
+                    raise
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _port(url: "httpx2.URL") -> int:
+    return url.port or (443 if url.scheme == "https" else 80)

@@ -1,0 +1,324 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from server import delta, stream, usage
+
+from treadle.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable
+from treadle.events import Call, Usage
+from treadle.models import stream as module
+from treadle.models.model import Message, Reply
+from treadle.models.stream import ReplyReader
+
+
+def read(data: bytes, step: int | None = None) -> Reply:
+    reader = ReplyReader()
+    step = step or len(data) or 1
+    for start in range(0, len(data), step):
+        reader.feed(data[start : start + step])
+    return reader.finish(100)
+
+
+def piece(index: int | None = None, call_id: str | None = None, name: str | None = None, arguments: Any = None) -> Any:
+    made = {"index": index, "id": call_id, "function": {"name": name, "arguments": arguments}}
+    return {key: value for key, value in made.items() if value is not None}
+
+
+def called(*pieces: Any, finish_reason: str = "tool_calls") -> list[tuple[str, str, str]]:
+    reply = read(stream(*[delta(tool_calls=[each]) for each in pieces], delta(finish_reason)))
+    return [(call.id, call.name, call.arguments) for call in reply.calls]
+
+
+RICH = stream(
+    b"\xef\xbb\xbf: hello\r\nretry: 5\n\n",
+    delta(role="assistant", content="", reasoning_content="Let "),
+    delta(reasoning_content="me see", content="Grüße \u2028"),
+    delta(content="und \x85 mehr 🙂\n"),
+    delta(tool_calls=[piece(0, "a", "add", '{"a"')]),
+    delta(tool_calls=[piece(1, "b", "sub", "{"), piece(0, arguments=":1}")]),
+    b'event: x\rdata: {"choices":\r\ndata: null}\n\n',
+    delta(tool_calls=[piece(1, arguments="}")]),
+    delta("tool_calls"),
+    usage(7, 3),
+)
+RICH = RICH.replace(b"\\u2028", "\u2028".encode()).replace(b"\\u0085", "\x85".encode())
+
+
+def test_a_rich_stream_is_read_whole():
+    assert read(RICH) == Reply(
+        text="Grüße \u2028und \x85 mehr 🙂\n",
+        calls=(Call("a", "add", '{"a":1}'), Call("b", "sub", "{}")),
+        usage=Usage(7, 3),
+        finish_reason="tool_calls",
+        opaque={"reasoning_content": "Let me see"},
+    )
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("step", [1, 2, 3, 7])
+def test_line_ends_and_the_network_s_pieces_change_nothing(end, step):
+    data = RICH.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", end)
+    assert read(data, step) == read(RICH)
+
+
+@given(st.lists(st.integers(0, len(RICH)), max_size=20))
+def test_any_cutting_into_pieces_gives_the_same_reply_and_text(cuts):
+    reader, at, text = ReplyReader(), 0, ""
+    for cut in [*sorted(cuts), len(RICH)]:
+        text += reader.feed(RICH[at:cut])
+        at = cut
+    assert reader.finish(100) == read(RICH)
+    assert text == read(RICH).text
+
+
+WORDS = [b"data: ", b"\n\n", b"\r", b"event: error\n", b"[DONE]", b'{"choices":[', b'{"delta":{"content":', b"null", b"[]", b"{}"]
+WORDS += [b'"x"', b"1e999", b"9" * 5000, b"]}", b"}", b'"tool_calls":[', b'"index":', b'"usage":', b"[" * 2000, b"<html>", b"\xff"]
+
+
+@given(st.lists(st.one_of(st.binary(max_size=20), st.sampled_from(WORDS)), max_size=30))
+def test_nonsense_raises_nothing_but_model_errors(parts):
+    reader = ReplyReader()
+    try:
+        for part in parts:
+            reader.feed(part)
+        reader.finish(1)
+    except ModelError:
+        pass
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            ["choices", "delta", "message", "content", "text", "tool_calls", "function", "function_call", "name", "id"]
+            + ["index", "arguments", "usage", "prompt_tokens", "finish_reason", "error", "code", "type", "refusal", "x"]
+        ),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(json_values, max_size=4), st.booleans())
+def test_json_of_wrong_types_raises_nothing_but_model_errors_and_gives_types_that_encode(values, framed):
+    deltas = [{"choices": [{"delta": value, "finish_reason": "stop"}]} for value in values]
+    try:
+        reply = read(stream(*values, *deltas) if framed else json.dumps(values[0] if values else None).encode())
+    except ModelError:
+        return
+    Message("assistant", reply.text, calls=reply.calls, opaque=reply.opaque).wire  # noqa: B018
+    assert all(type(field) is str for call in reply.calls for field in (call.id, call.name, call.arguments))
+
+
+def test_a_stream_without_a_finish_reason_is_no_reply():
+    for end in ({"done": True}, {"done": False}):
+        with pytest.raises(ModelUnavailable, match="ended before the reply did"):
+            read(stream(delta(content="half an ans"), **end))
+    with pytest.raises(ModelUnavailable, match="after 0 bytes"):
+        read(b"")
+
+
+def test_a_half_tool_call_is_no_reply():
+    with pytest.raises(ModelUnavailable):
+        read(stream(delta(tool_calls=[piece(0, "a", "pay", '{"eur": 10')])))
+
+
+def test_every_cut_of_a_stream_is_an_error_or_the_whole_reply():
+    data = stream(delta(content="one"), delta(tool_calls=[piece(0, "a", "add", '{"a": 1}')]), delta("tool_calls"))
+    whole = read(data)
+    for cut in range(len(data)):
+        try:
+            reply = read(data[:cut])
+        except ModelUnavailable:
+            continue
+        assert (reply.text, reply.calls) == (whole.text, whole.calls)
+
+
+def test_a_cut_in_the_usage_leaves_the_reply_with_an_estimate():
+    reply = read(stream(delta("stop", content="all of it")) + b'data: {"usage": {"prompt_tok')
+    assert reply.text == "all of it"
+    assert reply.usage.estimated
+    assert reply.usage.input_tokens == 100
+
+
+def test_the_last_event_may_lack_its_blank_line():
+    assert read(stream(delta(content="hi"), done=False) + b"data: " + json.dumps(delta("stop")).encode()).text == "hi"
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"<!doctype html><h1>Sign in</h1>", ModelRejected),
+        (b"  \n <html>", ModelRejected),
+        (b"null", ModelRejected),
+        (b"[1, 2]", ModelRejected),
+        (b"Bad Gateway", ModelRejected),
+        (b'{"choices": null}', ModelUnavailable),
+        (b'{"choices": []}', ModelUnavailable),
+        (b'{"choices": [{"message"', ModelUnavailable),
+        (b'{"choices": [{"message": {"content": "\xff"}, "finish_reason": "stop"}]}', ModelUnavailable),
+        (b'{"error": {"message": "no such key", "code": 401}}', ModelDenied),
+        (b'{"object": "error", "message": "max context length is 4096", "code": 400}', ContextOverflow),
+        (b"data: null\n\n", ModelUnavailable),
+        (b"data: [1]\n\n", ModelUnavailable),
+        (b"data: <html>\n\n", ModelUnavailable),
+        (b'data: {"choices": [{"delta": {"content": "\xff\xfe"}}]}\n\n', ModelUnavailable),
+        (b'data: {"choices": {"0": 1}}\n\n', ModelUnavailable),
+    ],
+)
+@pytest.mark.parametrize("step", [1, None])
+def test_what_is_no_completion_is_refused_by_its_right_name(body, error, step):
+    with pytest.raises(ModelError) as caught:
+        read(body, step)
+    assert type(caught.value) is error
+
+
+def test_a_server_that_does_not_stream_is_understood():
+    message = {"role": "assistant", "content": "4", "reasoning": "2+2", "tool_calls": [piece(None, "x", "f", "{}")] * 2}
+    body = {"choices": [{"message": message, "finish_reason": None}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
+    for text in (json.dumps(body), json.dumps(body, indent=2), "\n\n" + json.dumps(body)):
+        reply = read(text.encode(), 5)
+        assert (reply.text, reply.finish_reason, reply.usage) == ("4", "tool_calls", Usage(1, 2))
+        assert len(reply.calls) == 2
+        assert reply.opaque == {"reasoning": "2+2"}
+
+
+@pytest.mark.parametrize(
+    ("chunk", "error", "words"),
+    [
+        ({"error": {"message": "overloaded", "code": 503}}, ModelUnavailable, "overloaded"),
+        ({"error": "plain words"}, ModelUnavailable, "plain words"),
+        ({"error": {"message": "bad field", "type": "invalid_request_error"}}, ModelRejected, "bad field"),
+        ({"error": {"message": "no", "type": "insufficient_quota"}}, ModelDenied, "no"),
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}, ModelUnavailable, "busy"),
+        (b'event: error\ndata: {"message": "it broke"}\n\n', ModelUnavailable, "it broke"),
+        (b"event: error\ndata: not even JSON\n\n", ModelUnavailable, "not even JSON"),
+        ({"choices": [{"delta": {}, "error": {"message": "cut", "code": 502}}]}, ModelUnavailable, "cut"),
+        ({"choices": [{"delta": {}, "finish_reason": "error"}]}, ModelUnavailable, "broke the reply off"),
+        ({"error": {"message": "Context size has been exceeded.", "code": 500}}, ContextOverflow, "Context size"),
+    ],
+)
+def test_an_error_inside_a_stream_is_raised(chunk, error, words):
+    with pytest.raises(ModelError, match=words) as caught:
+        read(stream(delta(content="so far so"), chunk, delta(content=" good")))
+    assert type(caught.value) is error
+
+
+def test_events_that_say_nothing_are_passed_over():
+    noise = b": keep-alive\n\nevent: ping\ndata: {}\n\ndata:\n\nid: 7\nunknown\n\n"
+    assert read(noise + stream(delta(content="a"), noise, {"choices": None}, delta("stop", content="b"))).text == "ab"
+
+
+def test_nothing_after_done_counts():
+    assert read(stream(delta("stop", content="a")) + stream(delta(content="b"))).text == "a"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ([piece(0, "a", "f", "{"), piece(1, "b", "g", "{"), piece(0, None, None, "}"), piece(1, None, None, "}")],
+         [("a", "f", "{}"), ("b", "g", "{}")]),
+        ([piece(None, "a", "f", "{"), piece(None, None, None, "}"), piece(None, "b", "g", "{}")],
+         [("a", "f", "{}"), ("b", "g", "{}")]),  # no index
+        ([piece(0, None, "f", "{"), piece(0, None, None, "}")], [("", "f", "{}")]),  # no id
+        ([piece(0, "a", "f", '{"x":1}'), piece(0, "b", "g", "{}")], [("a", "f", '{"x":1}'), ("b", "g", "{}")]),
+        ([piece(0, None, "f", "{}"), piece(0, None, "f", "{}")], [("", "f", "{}")] * 2),  # all are number 0, no ids
+        ([piece(0, "a", "f", "{"), piece(0, "a", "f", "}")], [("a", "f", "{}")]),  # id and name in every piece
+        ([piece(0, "a", "f", "{}"), piece(0, "a", "f", "")], [("a", "f", "{}")]),
+        ([piece(0, "a", "f", "{"), piece(0, "z9", None, "}")], [("a", "f", "{}")]),  # a new id in every piece
+        ([piece(0, "x", "f", "{}"), piece(1, "x", "g", "{}")], [("x", "f", "{}"), ("x", "g", "{}")]),  # repeated id
+        ([piece(0, "a", "f", {"x": [1]})], [("a", "f", '{"x":[1]}')]),  # an object in place of text
+        ([piece(0, "a", "f", {})], [("a", "f", "")]),
+        ([piece("1", 7, "f", "{}")], [("7", "f", "{}")]),  # a number as text, an id as number
+        ([piece(0, "a", "fun", ""), piece(0, None, "ction", "{}")], [("a", "function", "{}")]),  # the name in pieces
+        ([piece(0, "a", "default.api:f ö", "{}"), piece(1, "b", None, "{}")],
+         [("a", "default_api_f__", "{}"), ("b", "unnamed", "{}")]),  # names that a history can't hold
+    ],
+)  # fmt: skip
+def test_pieces_of_calls_find_their_call(pieces, expected):
+    assert called(*pieces) == expected
+
+
+def test_the_old_form_of_a_call_is_understood():
+    chunks = [delta(function_call={"name": "f", "arguments": "{"}), delta(function_call={"arguments": "}"})]
+    assert read(stream(*chunks, delta("function_call"))).calls == (Call("", "f", "{}"),)
+
+
+def test_a_call_that_the_length_cut_before_its_arguments_is_left_out():
+    assert called(piece(0, "a", "f", "{}"), piece(1, "b", "g"), finish_reason="length") == [("a", "f", "{}")]
+    assert called(piece(0, "a", "f", "{}"), piece(1, "b", "g")) == [("a", "f", "{}"), ("b", "g", "")]
+
+
+def test_unknown_fields_are_kept_and_go_back_verbatim():
+    details = [{"type": "reasoning.text", "text": "a", "signature": None}, {"type": "reasoning.text", "text": "b"}]
+    signed = piece(0, "a", "f", "{}") | {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+    reply = read(
+        stream(
+            delta(reasoning_details=details[:1], vendor={"v": 1}),
+            delta(reasoning_details=details[1:], audio=None),
+            delta(tool_calls=[signed]),
+            delta("tool_calls"),
+        )
+    )
+    wire = json.loads(Message("assistant", reply.text, calls=reply.calls, opaque=reply.opaque).wire)
+    assert wire["reasoning_details"] == details
+    assert wire["vendor"] == {"v": 1}
+    assert "audio" not in wire
+    assert wire["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "c2ln"}}
+
+
+def test_text_in_parts_and_refusals_are_read():
+    parts = [{"type": "thinking", "thinking": [{"text": "hidden"}]}, {"type": "text", "text": "shown"}, "odd"]
+    reply = read(stream(delta(content=parts), delta("stop", refusal="I won't")))
+    assert (reply.text, reply.refusal) == ("shown", "I won't")
+
+
+def test_other_choices_are_left_alone():
+    both = {"choices": [{"index": 1, "delta": {"content": "no"}}, {"index": 0, "delta": {"content": "yes"}}]}
+    assert read(stream(both, delta("stop"))).text == "yes"
+
+
+@pytest.mark.parametrize(
+    ("counted", "expected"),
+    [
+        ({"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}}, Usage(5, 2, 4)),
+        ({"prompt_tokens": 5, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 1}}, Usage(5, 2, 0, 1)),
+        ({"prompt_tokens": "5", "completion_tokens": 2.0, "prompt_tokens_details": None}, Usage(5, 2)),
+        ({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 30}, Usage(5, 25)),
+        ({"prompt_tokens": 5, "completion_tokens": 2, "prompt_cache_hit_tokens": 9}, Usage(5, 2, 5)),
+    ],
+)  # fmt: skip
+def test_the_server_s_count_is_taken(counted, expected):
+    assert read(stream(delta("stop"), {"choices": [], "usage": counted})).usage == expected
+
+
+@pytest.mark.parametrize("counted", [{}, [], "many", {"prompt_tokens": -1}, {"prompt_tokens": "x"}, {"prompt_tokens": 0}])
+def test_a_count_without_sense_is_replaced_by_an_estimate(counted):
+    used = read(stream(delta("stop", content="x" * 400), {"choices": [], "usage": counted})).usage
+    assert used.estimated
+    assert used.input_tokens == 100
+    assert used.output_tokens > 5
+
+
+def test_an_endless_reply_is_given_up():
+    reader = ReplyReader()
+    with pytest.raises(ModelRejected, match="larger than"):
+        for _ in range(module.MAX_BYTES // 2**20 + 1):
+            reader.feed(b": " + b"x" * 2**20)
+
+
+def test_too_many_calls_and_too_deep_fields_are_given_up():
+    with pytest.raises(ModelRejected, match="256 tool calls"):
+        called(*[piece(n, str(n), "f", "{}") for n in range(257)])
+    deep = b'data: {"choices":[{"delta":{"x":' + b"[" * 90 + b"]" * 90 + b"}}]}\n\n"
+    with pytest.raises(ModelUnavailable, match="nested"):
+        read(deep)
+
+
+def test_ten_thousand_pieces_of_one_long_call_are_cheap():
+    parts = [delta(tool_calls=[piece(0, "a", "f", "x" * 100)]) for _ in range(3000)]
+    assert len(called(*parts)[0][2]) == 300_000
