@@ -140,7 +140,9 @@ def says(text: str) -> bytes:
 def calls(*wanted: tuple[str, Any]) -> bytes:
     """A good stream that asks for these tools: names with arguments, as an object or as raw JSON text."""
     pieces = [
-        delta(tool_calls=[{"index": n, "id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": a}}])
+        delta(
+            tool_calls=[{"index": n, "id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": a}}]
+        )
         for n, (name, arguments) in enumerate(wanted)
         for a in [arguments if isinstance(arguments, str) else json.dumps(arguments)]
     ]

@@ -15,10 +15,10 @@ from .errors import Fenced, ModelError, ModelUnavailable, StoreError
 from .limits import backoff_s, max_output
 from .log import Delta, Log
 from .memory.prompt import LAST_WORD, PLAN
-from .models.model import Model, Reply, Request, prompt_hash
+from .models.model import Model, Request, prompt_hash
 from .tools import running
 from .tools.tool import Context
-from .turn import CallState
+from .turn import CallState, numbered
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ async def drive(log: Log, job: Job) -> None:
 
 
 async def _call_model(log: Log, job: Job, step: CallModel) -> None:
-    await asyncio.sleep(step.after_s)
+    if step.after_s:
+        await asyncio.sleep(step.after_s)
     request = _request(log, job, step)
     prompt_tokens = int(request.tokens * log.state.density) + 1
     room = max_output(job.setup.limits, log.state.spent, prompt_tokens, request.max_output_tokens, job.model.cost_usd)
@@ -112,7 +113,7 @@ async def _reply(log: Log, job: Job, request: Request, step: CallModel) -> e.Mod
         wait_s = backoff_s(step.attempt, log.world.chance(), asked_s) if error.kind == "unavailable" else None
         return e.ModelFailed(error.kind, str(error), wait_s, spent, job.model.cost_usd(spent))
     cost_usd = job.model.cost_usd(reply.usage)
-    calls = _named(log, reply)
+    calls = numbered(reply.calls, log.state.seq)
     return e.ModelReplied(
         reply.text,
         reply.usage,
@@ -126,21 +127,16 @@ async def _reply(log: Log, job: Job, request: Request, step: CallModel) -> e.Mod
     )
 
 
-def _named(log: Log, reply: Reply) -> tuple[e.Call, ...]:
-    """The calls under ids of ours: nine letters and digits (some providers take no other), unique by the seq."""
-    return tuple(
-        e.Call(f"c{log.state.seq:05}{index:03}", call.name, call.arguments, call.opaque)
-        for index, call in enumerate(reply.calls)
-    )
-
-
 async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...]) -> None:
-    await asyncio.sleep(max(call.retry_after_s if call.status == "retrying" else 0.0 for call in calls))
+    wait_s = max(call.retry_after_s if call.status == "retrying" else 0.0 for call in calls)
+    if wait_s:
+        await asyncio.sleep(wait_s)
     await log.append(*(e.ToolStarted(call.call.id, call.key, call.attempt + 1) for call in calls))
     try:
         async with asyncio.TaskGroup() as group:
-            for call in calls:
+            for call in calls[1:]:
                 group.create_task(_run_tool(log, job, call))
+            await _run_tool(log, job, calls[0])
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
 

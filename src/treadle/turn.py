@@ -88,6 +88,14 @@ def digest(name: str, arguments: str) -> str:
     return hashlib.blake2b(f"{name} {arguments}".encode(), digest_size=12).hexdigest()
 
 
+def numbered(calls: tuple[e.Call, ...], called_seq: int) -> tuple[e.Call, ...]:
+    """The calls under ids of ours: nine letters and digits (some providers take no other), unique by the seq."""
+    return tuple(
+        e.Call(f"c{called_seq:05}{index:03}", call.name, call.arguments, call.opaque)
+        for index, call in enumerate(calls)
+    )
+
+
 def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
     """The turn after one more event. Raises IllegalEvent where a call can't have come to that."""
     match event:

@@ -1,4 +1,4 @@
-"""A real web server on loopback whose answers a test writes byte by byte, and a way of dialling that takes it for public."""
+"""A real web server on loopback, whose answers a test writes byte by byte, and a way of dialling that reaches it."""
 
 import asyncio
 import ssl
@@ -54,7 +54,12 @@ async def served(answers: dict[str, Answer], tls: ssl.SSLContext | None = None) 
 
 def page(body: bytes | str, kind: str = "text/html; charset=utf-8", *headers: str, status: str = "200 OK") -> bytes:
     body = body.encode() if isinstance(body, str) else body
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *([f"Content-Type: {kind}"] if kind else []), *headers]
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Content-Length: {len(body)}",
+        *([f"Content-Type: {kind}"] if kind else []),
+        *headers,
+    ]
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
 
 

@@ -84,6 +84,8 @@ def _examples(request: Request) -> Iterator[str]:
         if not request.output_schema:
             yield "Result of calculator: 17"
             yield step("The result is the answer.", FINAL, {"text": "20% of 50, plus 7, is 17."})
+            yield "User: Say it in words."
+            yield step("The conversation holds it; no tool.", FINAL, {"text": "Twenty percent of fifty, plus seven, is seventeen."})
 
 
 def _line(tool: ToolSchema) -> str:

@@ -69,6 +69,10 @@ class ToolSchema(msgspec.Struct, frozen=True, dict=True):
         function = {"name": self.name, "description": self.description, "parameters": self.parameters}
         return _encode({"type": "function", "function": function})
 
+    @cached_property
+    def digest(self) -> bytes:
+        return hashlib.blake2b(self.wire, digest_size=16).digest()
+
     @property
     def tokens(self) -> int:
         """An estimate, as of a message."""
@@ -129,12 +133,8 @@ class Model(Protocol):
 
 def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:
     """Names what the model saw: the same messages and schemas give the same 16 hex digits."""
-    whole = hashlib.blake2b(digest_size=8)
-    for message in messages:
-        whole.update(message.digest)
-    for tool in tools:
-        whole.update(tool.wire)
-    return whole.hexdigest()
+    parts = [message.digest for message in messages] + [tool.digest for tool in tools]
+    return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
 
 
 def _part(part: Image | File) -> dict[str, Any]:

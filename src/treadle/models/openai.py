@@ -54,6 +54,8 @@ class OpenAIModel:
     """How long the server may say nothing at all. The turn's own deadline is the loop's."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Added to every request's body, e.g. {"temperature": 0}; None leaves a field out that would be sent."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Added to every request's headers."""
     _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = field(
         default_factory=weakref.WeakKeyDictionary, init=False, repr=False
     )
@@ -131,7 +133,7 @@ class OpenAIModel:
                 cast_to=object,
                 content=body,
                 options={
-                    "headers": {"Content-Type": "application/json", "Accept-Encoding": "identity"},
+                    "headers": {"Content-Type": "application/json", "Accept-Encoding": "identity", **self.headers},
                     "follow_redirects": False,
                 },
                 stream=True,

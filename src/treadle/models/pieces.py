@@ -113,7 +113,7 @@ class Assembly:
         finish_reason = self.finish_reason or "stop"
         if finish_reason in _BROKEN_OFF:
             raise ModelUnavailable(f"the provider broke the reply off: finish_reason {finish_reason!r}")
-        calls = [draft.call() for draft in self._calls]
+        calls = [draft.call() for draft in self._calls if draft.name or any(draft.arguments)]
         if finish_reason in ("length", "content_filter") and calls and not calls[-1].arguments:
             calls.pop()  # cut before its arguments: it would run as if it had none
         return Reply(

@@ -27,7 +27,8 @@ _SPACE_OR_BOM = b" \t\r\n\xef\xbb\xbf"
 class ReplyReader:
     """Feed it the body; it returns the visible text that came; `finish()` gives the whole Reply."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
         self.done = False
         """The server said that nothing more will come."""
         self._kind: Literal["unknown", "stream", "body"] = "unknown"
@@ -47,8 +48,8 @@ class ReplyReader:
     def feed(self, data: bytes) -> str:
         """The visible text in these bytes. Raises a ModelError for what is no chat completion."""
         self._seen += len(data)
-        if self._seen > MAX_BYTES:
-            raise ModelRejected(f"the reply is larger than {MAX_BYTES} bytes; nothing of it was used")
+        if self._seen > self._max_bytes:
+            raise ModelRejected(f"the reply is larger than {self._max_bytes} bytes; nothing of it was used")
         if self._kind == "unknown":
             data = data.lstrip(_SPACE_OR_BOM)
             if not data:

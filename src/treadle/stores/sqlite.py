@@ -27,6 +27,10 @@ create table record (
     unique (thread_id, seq)
 ) strict
 """
+_APPEND = """
+insert into record (thread_id, seq, at, event) select ?, ?, ?, ?
+where (select coalesce(max(seq), 0) from record where thread_id = ?) = ?
+"""
 BUSY_S = 30.0
 """How long an append waits for other processes before it gives up."""
 
@@ -49,10 +53,15 @@ class SQLiteStore:
         with self._lock:
             db = self._connection()
             try:
-                db.execute("begin immediate")
-                self._insert(db, thread_id, rows)
-                db.execute("commit")
-            except sqlite3.OperationalError as error:
+                if len(rows) > 1:
+                    db.execute("begin immediate")
+                for row in rows:
+                    values = (thread_id, row.seq, row.at, row.event.decode(), thread_id, row.seq - 1)
+                    if not db.execute(_APPEND, values).rowcount:
+                        raise SeqTaken(f"seq {row.seq} of thread {thread_id!r} can't be written: it isn't the next")
+                if len(rows) > 1:
+                    db.execute("commit")
+            except sqlite3.DatabaseError as error:
                 _rollback(db)
                 raise StoreError(f"{self.path}: {error}; nothing was written") from error
             except BaseException:
@@ -76,15 +85,6 @@ class SQLiteStore:
             if self._open is not None:
                 self._open.close()
                 self._open = None
-
-    def _insert(self, db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
-        [(last,)] = db.execute("select coalesce(max(seq), 0) from record where thread_id = ?", (thread_id,))
-        if rows[0].seq != last + 1:
-            raise SeqTaken(f"seq {rows[0].seq} of thread {thread_id!r} can't be written; the last there is {last}")
-        db.executemany(
-            "insert into record (thread_id, seq, at, event) values (?, ?, ?, ?)",
-            [(thread_id, row.seq, row.at, row.event.decode()) for row in rows],
-        )
 
     def _select(self, query: str, values: tuple[object, ...]) -> list[Any]:
         with self._lock:

@@ -155,10 +155,10 @@ def _zones() -> dict[str, tuple[str, ...]]:
     known |= {_folded(city): (key,) for city, key in LARGE_CITIES.items()}
     countries = (_fields(line) for line in data.joinpath("zoneinfo", "iso3166.tab").read_text("utf-8").splitlines())
     for code, country in (row for row in countries if len(row) == 2):
-        zones = tuple(row[2] for row in rows if row[0] == code)
-        if zones:
+        # Not by code: ET is Ethiopia's and the Eastern Time of those who write it, PT Portugal's and Pacific Time.
+        if zones := tuple(row[2] for row in rows if row[0] == code):
             known.setdefault(_folded(country), zones)
-            known.setdefault(COUNTRIES.get(country, code.casefold()), zones)
+            known.setdefault(COUNTRIES.get(country, _folded(country)), zones)
     return known | {_folded(key): (key,) for key in keys}
 
 

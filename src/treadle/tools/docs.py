@@ -175,6 +175,7 @@ class Index:
 
 
 _CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+_INVISIBLE = "\u200b"
 _STOPPED = re.compile(
     "a|an|and|are|as|at|be|by|can|do|does|for|from|how|i|in|is|it|me|my|of|on|or|our|show|tell|that|the|there|this|to"
     "|was|we|what|when|where|which|who|why|will|with|you|your",
@@ -183,13 +184,13 @@ _STOPPED = re.compile(
 
 
 def spaced(text: str) -> str:
-    """With a space around each Chinese, Japanese or Korean character: SQLite takes a run of them for one word."""
-    return text if text.isascii() else re.sub(f"([{_CJK}])", r" \1 ", text)
+    """With an invisible space around each Chinese, Japanese or Korean character: SQLite takes a run for one word."""
+    return text if text.isascii() else re.sub(f"([{_CJK}])", f"{_INVISIBLE}\\1{_INVISIBLE}", text)
 
 
 def closed(text: str) -> str:
     """On one line, and without what `spaced` put in."""
-    return re.sub(f"(?<=[{_CJK}]) (?=[{_CJK}])", "", " ".join(text.split()))
+    return " ".join(text.replace(_INVISIBLE, "").split())
 
 
 def matches(query: str) -> list[str]:

@@ -113,8 +113,9 @@ def passages(path: str, text: str) -> Iterator[Passage]:
 
 def _cut(heading: str, first: int, lines: list[str]) -> Iterator[Passage]:
     """Usually one passage; more where a single line is very long."""
-    text = "\n".join(lines)
-    last = first + len(text.rstrip().split("\n")) - 1
+    blank = next((count for count, line in enumerate(lines) if line.strip()), 0)
+    first, text = first + blank, "\n".join(lines[blank:]).rstrip()
+    last = first + text.count("\n")
     for start in range(0, len(text), 2 * _PASSAGE_CHARS):
         piece = text[start : start + 2 * _PASSAGE_CHARS]
         if piece.strip():

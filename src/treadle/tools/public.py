@@ -180,4 +180,4 @@ def _is_address(host: str) -> bool:
 
 
 def _port(url: "httpx2.URL") -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
+    return (443 if url.scheme == "https" else 80) if url.port is None else url.port

@@ -4,10 +4,10 @@
 2. A tool that doesn't stop when its time is up is left behind: its thread is a daemon, its task is forgotten.
 """
 
+import _thread
 import asyncio
 import contextlib
 import contextvars
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -116,7 +116,7 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits for this result
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=work, daemon=True, name="treadle-tool").start()
+    _thread.start_new_thread(work, ())  # never joined at exit, and not waited for at the start either
     return await future
 
 

@@ -1,0 +1,224 @@
+"""Files inside one folder and nowhere else, whatever path a model writes. POSIX only: it needs openat().
+
+1. A path is resolved first, links and all, and must lie in the folder; a link that stays inside may be followed.
+2. Then it is opened step by step from the folder's own descriptor, following no link. A resolved path has none, so
+   one that is there now was put there in between: refused. Nothing is looked at twice by name.
+3. Only regular files are read and written, judged by the descriptor. Opening never waits, as for a pipe it would.
+
+Not kept out: hard links, and mounts within the folder; both are the work of whoever owns it.
+"""
+
+import errno
+import os
+import stat
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from secrets import token_hex
+
+from ..errors import ToolError
+
+Root = str | os.PathLike[str]
+
+_FOLDER = "the folder these tools work in"
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+    stat.S_IFLNK: "a link",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What `walk_inside` finds."""
+
+    path: str
+    """From the root, with / between names."""
+    is_folder: bool
+    size_bytes: int
+
+
+def parts_inside(root: Root, path: str) -> list[str]:
+    """The names on the way from the root to `path`, links resolved. Raises ToolError for a path that leaves it."""
+    try:
+        folder = os.path.realpath(root)
+        real = os.path.realpath(os.path.join(folder, path))
+        os.fsencode(real)
+    except (ValueError, OSError) as error:
+        raise ToolError(f"{_named(path)} is no path: {error}") from None
+    inner = os.path.relpath(real, folder).split(os.sep)
+    if inner[0] == os.pardir:
+        raise ToolError(
+            f"{_named(path)} is outside {_FOLDER}; give a path in it, such as notes.txt. list_files shows what there is"
+        )
+    return [] if inner == [os.curdir] else inner
+
+
+def open_inside(root: Root, path: str) -> int:
+    """A descriptor to read the regular file at `path` with; the caller closes it. Raises ToolError for all else."""
+    parts = parts_inside(root, path)
+    if not parts:
+        raise ToolError(f"{_named(path)} is a folder, not a file; list_files shows what is in it")
+    with _folder(root, parts[:-1], path) as folder, _told(path):
+        descriptor = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=folder)
+    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    if kind == stat.S_IFREG:
+        return descriptor
+    os.close(descriptor)
+    raise _not_a_file(path, kind)
+
+
+def replace_inside(root: Root, path: str, content: bytes) -> int | None:
+    """Write a file, all of it or nothing, and the folders on the way. Returns the old size; None for a new file.
+
+    Readers see the old content or the new, also after a crash. A file keeps its permissions; one that is read-only
+    is refused.
+    """
+    parts = parts_inside(root, path)
+    if not parts or path.endswith("/"):
+        raise ToolError(f"{_named(path)} is a folder; add the name of the file to write")
+    if ".git" in map(str.casefold, parts):
+        raise ToolError(f"{_named(path)} is git's own; git may run what is in there, so it is not written")
+    with _folder(root, parts[:-1], path, make=True) as folder, _told(path):
+        old = _status(parts[-1], folder)
+        if old and not stat.S_ISREG(old.st_mode):
+            raise _not_a_file(path, stat.S_IFMT(old.st_mode))
+        if old and not old.st_mode & 0o222:
+            raise ToolError(f"{_named(path)} is read-only; write to another file")
+        new = f".{token_hex(8)}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        descriptor = os.open(new, flags, 0o666, dir_fd=folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                if old:
+                    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+                os.fsync(descriptor)
+            os.replace(new, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(new, dir_fd=folder)
+            raise
+        os.fsync(folder)
+    return old.st_size if old else None
+
+
+def walk_inside(root: Root, path: str, *, deep: bool, hidden: bool, unentered: frozenset[str]) -> Iterator[Entry]:
+    """What is in the folder at `path`, by name; where `deep`, then what is in its folders, level by level.
+
+    Links to files count where they stay inside, links to folders and special files never. Names that begin with a
+    full stop come only where `hidden`. Folders called one of `unentered` are named but not entered.
+    """
+    start = parts_inside(root, path)
+    waiting = deque([start])
+    while waiting:
+        parts = waiting.popleft()
+        try:
+            folder = _opened_folder(root, parts, path)
+        except ToolError:
+            if parts is start:
+                raise
+            continue  # one that may not be read, or is gone by now, hides nothing of the others
+        try:
+            for name in sorted(os.listdir(folder)):
+                if hidden or not name.startswith("."):
+                    entry = _entry(root, [*parts, name], folder)
+                    if entry:
+                        yield entry
+                    if deep and entry and entry.is_folder and name not in unentered:
+                        waiting.append([*parts, name])
+        finally:
+            os.close(folder)
+
+
+def _entry(root: Root, parts: list[str], folder: int) -> Entry | None:
+    status = _status(parts[-1], folder)
+    path = "/".join(parts)
+    if status and stat.S_ISDIR(status.st_mode):
+        return Entry(path, True, 0)
+    if status and stat.S_ISREG(status.st_mode):
+        return Entry(path, False, status.st_size)
+    if status and stat.S_ISLNK(status.st_mode) and (size := _linked_size(root, path)) is not None:
+        return Entry(path, False, size)
+    return None
+
+
+@contextmanager
+def _folder(root: Root, parts: list[str], path: str, *, make: bool = False) -> Iterator[int]:
+    descriptor = _opened_folder(root, parts, path, make=make)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _opened_folder(root: Root, parts: list[str], path: str, *, make: bool = False) -> int:
+    """A descriptor of the folder, reached from the root without following a link; the caller closes it."""
+    if os.open not in os.supports_dir_fd:
+        raise ToolError("files can't be opened safely on this operating system; no tool for files works here")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    try:
+        here = os.open(os.path.realpath(root), flags)
+    except OSError as error:
+        raise ToolError(f"{_FOLDER} can't be opened: {error.strerror}. Nothing can be done with files") from None
+    for name in parts:
+        above = here
+        try:
+            with _told(path):
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(name, dir_fd=above)
+                here = os.open(name, flags, dir_fd=above)
+        finally:
+            os.close(above)
+    return here
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """What the operating system says, in words for the model."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ToolError(f"there is no {_named(path)}; list_files shows what there is") from None
+    except NotADirectoryError:
+        raise ToolError(
+            f"{_named(path)}: that, or a name on the way to it, is no folder; list_files shows what there is"
+        ) from None
+    except OSError as error:
+        changed = error.errno in (errno.ELOOP, errno.EMLINK)
+        reason = "a link leads nowhere or changed just now" if changed else error.strerror or str(error)
+        raise ToolError(f"{_named(path)} can't be used: {reason}") from None
+
+
+def _status(name: str, folder: int) -> os.stat_result | None:
+    """None where there is no such name."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _linked_size(root: Root, path: str) -> int | None:
+    try:
+        descriptor = open_inside(root, path)
+    except ToolError:
+        return None
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+
+
+def _not_a_file(path: str, kind: int) -> ToolError:
+    hint = "; list_files shows what is in it" if kind == stat.S_IFDIR else "; only plain files can be used"
+    return ToolError(f"{_named(path)} is {_KINDS.get(kind, 'something special')}, not a file{hint}")
+
+
+def _named(path: str) -> str:
+    return repr(path if len(path) <= 200 else f"{path[:200]}...")

@@ -1,0 +1,449 @@
+import asyncio
+import email.utils
+import gzip
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from server import Server, calls, delta, failing, http, says, serving, stream, streamed, usage
+
+from treadle.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable, UsageError
+from treadle.events import Call, File, Image, Usage
+from treadle.models.model import Message, Reply, Request, ToolSchema
+from treadle.models.openai import MAX_ERROR_BYTES, OpenAIModel
+from treadle.models.provider_errors import error_of, retry_after_s
+
+GO = Request((Message("user", "go"),))
+
+
+def model(url: str, **settings: Any) -> OpenAIModel:
+    return OpenAIModel("m", **{"base_url": url, "api_key": "sk-very-secret"} | settings)
+
+
+def ask(*answers: Any, request: Request = GO, **settings: Any) -> tuple[Reply, list[str], Server]:
+    async def main() -> tuple[Reply, list[str], Server]:
+        pieces: list[str] = []
+        async with serving(*answers) as server:
+            return await model(server.url, **settings).reply(request, pieces.append), pieces, server
+
+    return asyncio.run(main())
+
+
+def refused(*answers: Any, **settings: Any) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        ask(*answers, **settings)
+    return caught.value
+
+
+def test_a_stream_is_emitted_as_it_comes_and_given_whole():
+    reply, pieces, server = ask(says("hello there"))
+    assert (reply.text, "".join(pieces), len(pieces) >= 1) == ("hello there", "hello there", True)
+    assert reply.usage == Usage(10, 5)
+    assert server.asked[0].line == "POST /v1/chat/completions HTTP/1.1"
+    assert server.asked[0].headers["authorization"] == "Bearer sk-very-secret"
+
+
+def test_tool_calls_arrive():
+    assert ask(calls(("add", {"a": 1}), ("add", "{bad")))[0].calls == (
+        Call("call_0", "add", '{"a": 1}'),
+        Call("call_1", "add", "{bad"),
+    )
+
+
+RICH = Request(
+    (
+        Message("system", "Sé breve \u2028\n"),
+        Message("user", "look", parts=(Image("https://x.test/a.png"), File("a.pdf", "data:application/pdf;base64,AA"))),
+        Message("assistant", "", calls=(Call("c1", "add", '{"a": 1}'),), opaque={"reasoning_content": "hm"}),
+        Message("tool", "2", call_id="c1"),
+    ),
+    (ToolSchema("add", "Adds.", {"type": "object", "properties": {"a": {"type": "integer"}}}),),
+    100,
+    {"type": "object", "properties": {}},
+)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_the_body_is_what_the_sdk_itself_would_send(ours):
+    """The SDK is given the same settings and messages in its own terms, against the same server."""
+    openai = pytest.importorskip("openai")
+    limit = {"max_completion_tokens": 100} if ours else {"max_tokens": 100}
+
+    async def main() -> tuple[Any, Any]:
+        async with serving(says("x")) as server:
+            client = openai.AsyncOpenAI(base_url=server.url, api_key="k", max_retries=0)
+            async with client, await client.chat.completions.create(
+                model="m",
+                stream=True,
+                stream_options={"include_usage": True},
+                temperature=0,
+                messages=[json.loads(message.wire) for message in RICH.messages],
+                tools=[{"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": RICH.tools[0].parameters}}],
+                response_format={"type": "json_schema", "json_schema": {"name": "answer", "schema": RICH.output_schema}},
+                **limit,
+            ) as events:
+                async for _ in events:
+                    pass
+            url = "https://api.openai.com/v1" if ours else server.url
+            return server.asked[0].body, json.loads(model(url, extra={"temperature": 0}).body(RICH))
+
+    theirs, sent = asyncio.run(main())
+    assert sent == theirs
+    user = sent["messages"][1]["content"]
+    assert [part["type"] for part in user] == ["text", "image_url", "file"]
+    assert sent["messages"][2]["reasoning_content"] == "hm"
+
+
+def test_a_field_set_to_none_is_left_out():
+    body = json.loads(model("http://127.0.0.1:1/v1", extra={"stream_options": None, "seed": 1}).body(GO))
+    assert "stream_options" not in body
+    assert body["seed"] == 1
+
+
+CUT = streamed([stream(delta(content="half an "), delta(tool_calls=[{"index": 0, "id": "a", "function": {"name": "pay"}}]))])
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (CUT, ModelUnavailable, "ended before the reply did"),
+        (streamed([stream(delta(content="x"), done=False)], end=False), ModelUnavailable, "no whole reply"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\nconnection: close\r\n\r\ndata: {", ModelUnavailable, "no whole reply"),
+        (b"garbage\r\n\r\nconnection: close", ModelUnavailable, "no whole reply"),
+        (http(200, b"<html>Sign in to the hotel's network</html>"), ModelRejected, "is the base URL right"),
+        (http(200, b"null"), ModelRejected, "no chat completion"),
+        (http(200, b"[]"), ModelRejected, "no chat completion"),
+        (http(200, b""), ModelUnavailable, "after 0 bytes"),
+        (http(204, b""), ModelUnavailable, "after 0 bytes"),
+        (http(200, b"{}", {"content-encoding": "gzip"}), ModelUnavailable, "no whole reply"),
+        (http(200, b"{}", {"content-encoding": "br"}), ModelRejected, "compresses with 'br'"),
+        (http(307, b"", {"location": "http://elsewhere.test/v1"}), ModelRejected, "redirects to 'http://elsewhere.test/v1'"),
+        (http(301, b"<html>", {"location": "/v2"}), ModelRejected, "redirects to '/v2'"),
+    ],
+)  # fmt: skip
+def test_a_broken_answer_is_an_error_of_the_right_class(answer, error, words):
+    found = refused(answer)
+    assert type(found) is error
+    assert words in str(found)
+
+
+def test_no_other_server_is_asked_after_a_redirect():
+    async def main() -> int:
+        async with serving(says("stolen")) as other, serving(http(307, b"", {"location": f"{other.url}/x"})) as server:
+            with pytest.raises(ModelRejected, match="redirects"):
+                await model(server.url).reply(GO, print)
+            return len(other.asked)
+
+    assert asyncio.run(main()) == 0
+
+
+ERROR = {"error": {"message": "it was said", "type": "t", "code": None}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (400, ERROR, ModelRejected),
+        (401, ERROR, ModelDenied),
+        (402, {"error": {"message": "Insufficient Balance"}}, ModelDenied),
+        (403, ERROR, ModelDenied),
+        (404, ERROR, ModelRejected),
+        (408, ERROR, ModelUnavailable),
+        (409, ERROR, ModelUnavailable),
+        (413, ERROR, ContextOverflow),
+        (422, {"detail": [{"loc": ["body"], "msg": "extra"}]}, ModelRejected),
+        (429, ERROR, ModelUnavailable),
+        (429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}, ModelDenied),
+        (500, ERROR, ModelUnavailable),
+        (503, b"<html>upstream</html>", ModelUnavailable),
+        (529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, ModelUnavailable),
+        (400, [{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}], ModelDenied),
+        (500, b"", ModelUnavailable),
+        (400, b"null", ModelRejected),
+        (400, b"\xff\xfe", ModelRejected),
+        (400, b"[" * 3000, ModelRejected),
+        (400, {"error": "plain"}, ModelRejected),
+        (400, {"error": {"message": None, "code": "9" * 5000}}, ModelRejected),
+    ],
+)
+def test_statuses_become_the_class_of_who_must_act(status, body, error):
+    found = refused(failing(status, body))
+    assert type(found) is error
+    assert f"HTTP {status}" in str(found)
+    if body == ERROR:
+        assert "it was said" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"message": "This model's maximum context length is 8192 tokens. However, ...", "code": "context_length_exceeded"}),
+        (400, {"message": "Your input exceeds the context window of this model."}),
+        (400, {"code": 400, "message": "the request exceeds the available context size", "type": "exceed_context_size_error"}),
+        (500, {"code": 500, "message": "Context size has been exceeded.", "type": "server_error"}),
+        (400, {"message": "The decoder prompt (length 9000) is longer than the maximum model length of 4096."}),
+        (400, {"message": "prompt is too long: 210000 tokens > 200000 maximum", "type": "invalid_request_error"}),
+        (400, {"message": "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"}),
+        (400, {"message": "the input length exceeds the context length"}),
+        (400, {"message": "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."}),
+        (400, {"message": "Prompt contains 40000 tokens, too large for model with 32768 maximum context length"}),
+        (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096"),
+        (400, {"message": "This model's maximum prompt length is 131072 but the request contains 537812 tokens."}),
+        (429, {"message": "Request too large for m on tokens per min (TPM): Limit 30000, Requested 40000", "type": "tokens"}),
+        (None, {"message": "prompt is too long", "type": "invalid_request_error"}),
+    ],
+)  # fmt: skip
+def test_a_context_that_is_too_small_is_known_by_every_provider_s_words(status, error):
+    assert type(error_of(error, status)) is ContextOverflow
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (400, "max_tokens is too large: 20000. This model supports at most 16384 completion tokens", ModelRejected),
+        (429, "Rate limit reached on tokens per min (TPM): Limit 30000, Used 29000, Requested 4000.", ModelUnavailable),
+        (404, "no model of that context length", ModelRejected),
+    ],
+)
+def test_other_talk_of_tokens_is_no_overflow(status, message, error):
+    assert type(error_of({"message": message}, status)) is error
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after-ms": "x", "retry-after": "9"}, 9.0),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "-3"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "Wed, 99 Oct 99999999999 07:28:00 GMT"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_read_in_each_of_its_forms(headers, expected):
+    assert retry_after_s(headers) == expected
+
+
+def test_retry_after_reaches_the_error():
+    date = email.utils.formatdate(time.time() + 100, usegmt=True)
+    for value, low, high in (("20", 20, 20), (date, 90, 101)):
+        found = refused(failing(429, ERROR, {"retry-after": value}))
+        assert isinstance(found, ModelUnavailable)
+        assert low <= (found.retry_after_s or 0) <= high
+
+
+def test_the_client_itself_never_retries():
+    async def main() -> int:
+        async with serving(failing(500, ERROR), says("x")) as server:
+            with pytest.raises(ModelUnavailable):
+                await model(server.url).reply(GO, print)
+            return len(server.asked)
+
+    assert asyncio.run(main()) == 1
+
+
+def test_the_key_is_masked_wherever_a_server_repeats_it():
+    said = {"error": {"message": "Incorrect API key provided: sk-very-secret."}}
+    for answer in (failing(401, said), streamed([stream(said)]), http(200, b"<p>sk-very-secret")):
+        found = refused(answer)
+        assert "sk-very-secret" not in str(found)
+        assert "[key]" in str(found)
+
+
+def test_the_key_is_in_no_representation():
+    assert "sk-very-secret" not in repr(model("http://127.0.0.1:1/v1"))
+
+
+def test_a_refused_connection_is_unavailable():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+        with pytest.raises(ModelUnavailable, match="ConnectError"):
+            asyncio.run(model(url).reply(GO, print))
+
+
+def trickle(first: bytes, more: bytes) -> Callable[[asyncio.StreamWriter], Any]:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        while not writer.is_closing():
+            writer.write(more)
+            await writer.drain()
+            await asyncio.sleep(0.002)
+
+    return answer
+
+
+HEAD = b"HTTP/1.1 %d x\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"),  # headers that never end
+        (HEAD % 200, b": keep-alive\n\n"),
+        (HEAD % 200, b"\n"),
+        (HEAD % 200 + b"data: {", b"x"),  # a line by the byte
+        (HEAD % 500, b"x"),  # an error by the byte
+    ],
+)
+def test_a_deadline_ends_a_server_that_trickles_and_closes_the_connection(first, more):
+    async def main() -> None:
+        async with serving(trickle(first, more)) as server:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await model(server.url).reply(GO, print)
+            await asyncio.wait_for(server.left.wait(), 2)
+
+    asyncio.run(main())
+
+
+def test_cancelling_closes_the_connection_at_once():
+    async def main() -> None:
+        async with serving(trickle(HEAD % 200, b": still here\n\n")) as server:
+            task = asyncio.create_task(model(server.url).reply(GO, print))
+            while not server.asked:
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.wait_for(server.left.wait(), 2)
+
+    asyncio.run(main())
+
+
+def test_a_silent_server_is_given_up_after_the_idle_time():
+    async def silent(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD % 200)
+        await asyncio.Event().wait()
+
+    assert "Timeout" in str(refused(silent, idle_s=0.03))
+
+
+def test_a_server_that_says_done_and_then_nothing_is_not_waited_for():
+    async def dawdling(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD % 200 + stream(delta("stop", content="all")))
+        await asyncio.Event().wait()
+
+    assert ask(dawdling, idle_s=0.03)[0].text == "all"
+
+
+def test_a_connection_that_breaks_after_the_reply_s_end_does_not_matter():
+    assert ask(streamed([stream(delta("stop", content="all"), usage(3, 4))], end=False))[0].usage == Usage(3, 4)
+    assert ask(streamed([stream(delta("stop", content="all"), done=False)], end=False))[0].text == "all"
+
+
+def test_an_endless_error_is_read_to_its_cap_only():
+    written = 0
+
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        writer.write(HEAD % 400)
+        while not writer.is_closing():
+            writer.write(b"no " * 10_000)
+            written += 30_000
+            await writer.drain()
+
+    found = refused(endless)
+    assert type(found) is ModelRejected
+    assert len(str(found)) < 3000
+    assert written < MAX_ERROR_BYTES + 20_000_000  # what the sockets' buffers took
+
+
+def test_a_gzip_bomb_is_given_up():
+    bomb = gzip.compress(b": " + b"x" * 70 * 2**20, 1)
+    assert "larger than" in str(refused(http(200, bomb, {"content-encoding": "gzip"})))
+
+
+def test_a_compressed_reply_is_read_all_the_same():
+    body = gzip.compress(stream(delta("stop", content="small")))
+    assert ask(http(200, body, {"content-encoding": "gzip"}))[0].text == "small"
+
+
+def test_one_connection_serves_many_calls_and_each_event_loop_has_its_own():
+    async def main(one: OpenAIModel, server: Server) -> None:
+        for _ in range(3):
+            assert (await one.reply(GO, lambda text: None)).text == "x"
+
+    async def both() -> tuple[int, int]:
+        async with serving(*[says("x")] * 6) as server:
+            one = model(server.url)
+            await main(one, server)
+            here = server.connections
+            await asyncio.to_thread(asyncio.run, main(one, server))
+            return here, server.connections
+
+    assert asyncio.run(both()) == (1, 2)
+
+
+def test_a_loop_that_ends_closes_its_connections():
+    async def main() -> tuple[OpenAIModel, Server]:
+        async with serving(says("x")) as server:
+            one = model(server.url)
+            await one.reply(GO, lambda text: None)
+        return one, server
+
+    one, _ = asyncio.run(main())
+    assert not one._clients  # a socket left open would be a warning, and so an error, here
+
+
+def test_a_broken_listener_is_the_listener_s_error():
+    def emit(text: str) -> None:
+        raise BrokenPipeError("nobody reads")
+
+    async def main() -> None:
+        async with serving(says("x")) as server:
+            await model(server.url).reply(GO, emit)
+
+    with pytest.raises(BrokenPipeError):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://x/v1", "http://", "http://x:99999/v1", "http://x/\nv1"])
+def test_a_bad_base_url_is_said_at_once(url):
+    with pytest.raises(UsageError, match="must be like"):
+        OpenAIModel("m", base_url=url)
+
+
+def test_a_missing_or_impossible_key_is_the_caller_s_error(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(UsageError, match="OPENAI_API_KEY"):
+        asyncio.run(OpenAIModel("m").reply(GO, print))
+    for key in ("sk-ünï", "sk-a\nb"):
+        with pytest.raises(UsageError, match="characters") as caught:
+            asyncio.run(OpenAIModel("m", api_key=key).reply(GO, print))
+        assert key not in str(caught.value)
+
+
+def test_a_key_may_end_in_a_newline_and_a_server_may_need_none(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert ask(says("x"), api_key="k\n")[2].asked[0].headers["authorization"] == "Bearer k"
+    assert ask(says("x"), api_key=None)[0].text == "x"
+
+
+def test_loopback_is_asked_directly_whatever_the_proxy(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    assert ask(says("x"))[0].text == "x"
+
+
+def test_costs_are_those_of_the_price_table():
+    used = Usage(1_000_000, 0)
+    assert OpenAIModel("gpt-4o", base_url="https://api.openai.com/v1").cost_usd(used) == pytest.approx(2.5)
+    assert OpenAIModel("no-such-model", base_url="https://api.openai.com/v1").cost_usd(used) is None
+    assert model("http://127.0.0.1:1/v1").cost_usd(used) is None
+    assert (OpenAIModel("deepseek-chat", base_url="https://api.deepseek.com").cost_usd(Usage(10, 1, 99)) or 0) > 0
+
+
+def test_a_call_that_broke_off_says_what_it_may_have_cost():
+    used = refused(streamed([stream(delta(content="x" * 800))])).usage
+    assert used is not None
+    assert used.estimated
+    assert (used.input_tokens, used.output_tokens > 10) == (GO.messages[0].tokens, True)

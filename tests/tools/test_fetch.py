@@ -1,0 +1,284 @@
+import asyncio
+import gzip
+import json
+import zlib
+
+import pytest
+from served import onward, page, served, way
+
+from treadle.errors import ToolError
+from treadle.tools.fetch import Bounds, Page, decoded, fetch, paged, readable, visible, web_fetch
+
+ARTICLE = """<!doctype html><html><head><title>Looms &amp; lathes</title><style>p {color: red}</style></head><body>
+<nav><a href="/home">Home</a> <a href="/shop">Shop</a></nav>
+<article><h1>Looms</h1><p>A treadle turns the <a href="/wheel">wheel</a> of a loom, and the foot keeps it going all day
+long without a pause; nobody has found a simpler way of doing so.</p>
+<table><tr><th>Part</th><th>Weight</th></tr><tr><td>Beam</td><td>12 kg</td></tr></table>
+<p>The second paragraph says more about looms, so that there is something to read on this page.</p></article>
+<script>alert("no")</script><footer>Imprint</footer></body></html>"""
+
+
+def get(answers, path="/", page_number=1, names=None, asked=None, **bounds):
+    """What the model is told, and the paths that the server was asked for."""
+
+    async def go():
+        async with served(answers) as server:
+            for key, answer in answers.items():  # a redirect can't know the port before the server runs
+                if isinstance(answer, bytes):
+                    answers[key] = answer.replace(b"PORT", str(server.port).encode())
+            url = f"http://a.example:{server.port}{path}"
+            try:
+                told = await fetch(url, page_number, way(names, asked), Bounds(**bounds))
+            except ToolError as error:
+                told = error
+            return told, server.paths
+
+    return asyncio.run(go())
+
+
+def test_the_main_part_of_a_page_comes_as_markdown_with_links_and_tables():
+    told, _ = get({"/": page(ARTICLE)})
+    assert told.startswith("Looms & lathes\nhttp://a.example:")
+    assert "/wheel)" in told
+    assert "| Beam | 12 kg |" in told
+    for left_out in ("Shop", "alert", "color"):
+        assert left_out not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", '{"a": [1, 2]}'),
+        ("application/ld+json; charset=utf-8", '{"a": "é"}'),
+        ("text/plain", "plain é <b>not html</b>"),
+        ("text/csv", "a,b\n1,2"),
+        ("application/rss+xml", "<rss><title>News</title></rss>"),
+        ("", "no type at all"),
+    ],
+)
+def test_other_text_comes_as_it_is(kind, body):
+    told, _ = get({"/": page(body, kind)})
+    assert told.endswith("\n\n" + body)
+
+
+@pytest.mark.parametrize("kind", ["application/pdf", "image/png", "application/octet-stream", "video/mp4"])
+def test_what_is_no_text_is_refused_by_its_type(kind):
+    told, _ = get({"/": page(b"%PDF", kind)})
+    assert f"is of type {kind}; only text" in str(told)
+
+
+def test_binary_data_that_claims_to_be_text_is_refused():
+    told, _ = get({"/": page(b"\x7fELF\0\0\0", "text/plain")})
+    assert "is binary data" in str(told)
+
+
+def test_a_status_that_is_no_success_is_told():
+    told, _ = get({"/": page("sorry", status="404 Not Found")})
+    assert isinstance(told, ToolError)
+    assert "answered 404 Not Found" in str(told)
+
+
+def test_redirects_are_followed_and_the_final_address_is_named():
+    asked = []
+    told, paths = get(
+        {"/": onward("/b"), "/b": onward("http://b.example:PORT/c", "308 Permanent"), "/c": page("here", "text/plain")},
+        asked=asked,
+    )
+    assert paths == ["/", "/b", "/c"]
+    assert asked == ["a.example", "a.example", "b.example"]
+    assert told.startswith("http://b.example:")
+
+
+@pytest.mark.parametrize(
+    ("location", "told_why"),
+    [
+        ("http://inner.example:PORT/secret", "inner.example is not on the public internet"),
+        ("http://169.254.169.254/latest/meta-data/", "169.254.169.254 is not on the public internet"),
+        ("//[::ffff:127.0.0.1]:PORT/secret", "not on the public internet"),
+        ("file:///etc/passwd", "http:// or https://"),
+        ("http://me:pass@a.example:PORT/secret", "user or password"),
+        ("http://0x7f.1:PORT/secret", "not a host name"),
+    ],
+)
+def test_a_redirect_to_where_nobody_may_go_is_not_followed(location, told_why):
+    answers = {"/": onward(location), "/secret": page("the secret", "text/plain")}
+    told, paths = get(answers, names={"inner.example": ["127.0.0.2"]})
+    assert isinstance(told, ToolError)
+    assert told_why in str(told)
+    assert paths == ["/"]
+
+
+def test_a_name_that_is_bound_anew_after_the_check_is_not_asked_again():
+    """The second answer would be a private address; the first is what was checked and what is dialled."""
+    answers = iter([["127.0.0.1"], ["10.0.0.1"]])
+
+    async def resolve(host, port):
+        return next(answers)
+
+    async def go():
+        async with served({"/": page("public", "text/plain")}) as server:
+            rebinding = way()
+            rebinding = type(rebinding)(resolve, rebinding.allowed, None)
+            return await fetch(f"http://a.example:{server.port}/", 1, rebinding)
+
+    assert asyncio.run(go()).endswith("public")
+    assert next(answers) == ["10.0.0.1"]
+
+
+def test_redirects_in_a_circle_end():
+    told, paths = get({"/": onward("/")}, max_redirects=3)
+    assert "redirects more than 3 times" in str(told)
+    assert len(paths) == 4
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_compressed_pages_are_read(coding):
+    body = gzip.compress(b"packed") if coding == "gzip" else zlib.compress(b"packed")
+    told, _ = get({"/": page(body, "text/plain", f"Content-Encoding: {coding}")})
+    assert told.endswith("packed")
+
+
+def test_a_compressed_bomb_is_stopped_at_the_limit():
+    bomb = gzip.compress(b"\0" * 20_000_000, compresslevel=1)
+    told, _ = get({"/": page(bomb, "text/plain", "Content-Encoding: gzip")}, max_bytes=100_000)
+    assert "larger than 100,000 bytes" in str(told)
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip, gzip, gzip", "zstd"])
+def test_a_compression_that_was_not_asked_for_is_refused(coding):
+    told, _ = get({"/": page(b"???", "text/plain", f"Content-Encoding: {coding}")})
+    assert "is compressed as" in str(told)
+
+
+def test_data_that_is_not_what_its_compression_says_is_told():
+    told, _ = get({"/": page(b"not gzip", "text/plain", "Content-Encoding: gzip")})
+    assert isinstance(told, ToolError)
+    assert "can't be read" in str(told)
+
+
+def test_an_endless_body_is_stopped_at_the_limit():
+    async def endless(writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+        while True:
+            writer.write(b"x" * 10_000)
+            await writer.drain()
+
+    told, _ = get({"/": endless}, max_bytes=100_000)
+    assert "larger than 100,000 bytes" in str(told)
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nx"])
+def test_a_server_that_stops_halfway_is_given_up_at_the_time_limit(sent):
+    async def hangs(writer):
+        writer.write(sent)
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    told, _ = get({"/": hangs}, total_s=0.05)
+    assert "took longer than 0.05 s" in str(told)
+
+
+def test_a_body_that_is_cut_is_not_taken_for_whole():
+    told, _ = get({"/": page("whole", "text/plain")[:-2]})
+    assert isinstance(told, ToolError)
+
+
+def test_nothing_listening_is_told():
+    async def go():
+        async with served({}) as server:
+            pass
+        await fetch(f"http://a.example:{server.port}/", 1, way())
+
+    with pytest.raises(ToolError, match="can't be read"):
+        asyncio.run(go())
+
+
+def test_long_text_comes_in_pages_that_make_up_the_whole():
+    text = "\n\n".join(f"Paragraph {number} of many." for number in range(200))
+    told = [paged("T", "u", text, number, 1000) for number in range(1, 6)]
+    assert told[0].startswith("T\nu\n(page 1 of 5; for more, call web_fetch with page=2)\n\n")
+    assert told[-1].startswith("T\nu\n(page 5 of 5)\n\n")
+    assert "\n\n".join(part.split("\n\n", 1)[1] for part in told) == text
+
+
+@pytest.mark.parametrize("number", [0, -1, 3])
+def test_a_page_that_does_not_exist_is_told(number):
+    told, _ = get({"/": page("x" * 150, "text/plain")}, page_number=number, page_chars=100)
+    assert isinstance(told, ToolError)
+
+
+def test_a_text_without_spaces_is_cut_all_the_same():
+    told = paged("", "u", "x" * 250, 3, 100)
+    assert told == "u\n(page 3 of 3)\n\n" + "x" * 50
+
+
+def test_an_empty_page_says_so():
+    told, _ = get({"/": page("", "text/html")})
+    assert told.endswith("(the page has no text)")
+
+
+@pytest.mark.parametrize(
+    ("body", "parameters", "text"),
+    [
+        ("é".encode(), "", "é"),
+        ("é".encode("cp1252"), "", "é"),
+        ("\u201cé\u201d".encode("cp1252"), "charset=iso-8859-1", "\u201cé\u201d"),
+        ("日本".encode("shift_jis"), 'charset="Shift_JIS"', "日本"),
+        ("\ufeffé".encode(), "charset=latin-1", "é"),
+        ("é".encode("utf-16"), "", "é"),
+        (b"<?xml encoding='koi8-r'?>\xc1", "", "<?xml encoding='koi8-r'?>а"),  # noqa: RUF001
+        (b"<meta charset=utf-16>x", "", "<meta charset=utf-16>x"),
+        (b"say charset=utf-16", "", "say charset=utf-16"),
+        (b"abc", "charset=punycode", "abc"),
+        (b"abc", "charset=zip", "abc"),
+        (b"abc", "charset=no-such", "abc"),
+        (b"a\xffb", "charset=utf-8", "a\ufffdb"),
+    ],
+)
+def test_text_is_decoded_by_mark_then_header_then_page_then_guess(body, parameters, text):
+    assert decoded(body, parameters) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("a<b>b</b>c", "abc"),
+        ("<p>a</p><p>b</p>", " a  b "),
+        ("a &lt;b&gt; &amp; 1 < 2", "a <b> & 1 < 2"),
+        ("<h2>Top</h2>\ntext", "## Top\ntext"),
+        ("a<script>\nx<y</script>b<!-- <p>\n -->c", "a\nb\nc"),
+        ("<script>never closed <p>x", ""),
+        ("<scripts>x", " x"),
+    ],
+)
+def test_visible_text_is_what_a_reader_sees_on_the_same_lines(source, text):
+    assert visible(source).split() == text.split()
+    assert visible(source).count("\n") == source.count("\n")
+
+
+@pytest.mark.parametrize("source", ["<div>" * 20_000 + "deep", "<" * 50_000 + "deep", "<!--" * 20_000 + "-->deep"])
+def test_html_made_to_hurt_gives_text_or_nothing_but_no_error(source):
+    title, text = readable(Page("http://a.example/", "text/html", source))
+    assert title == ""
+    assert "deep" in text
+
+
+def test_a_page_that_is_no_article_keeps_all_its_text():
+    rows = "".join(f"<div><span>Item {number}</span></div>\n" for number in range(300))
+    _, text = readable(Page("http://a.example/", "text/html", f"<html><body>{rows}</body></html>"))
+    assert "Item 0" in text
+    assert "Item 299" in text
+
+
+def test_what_is_not_installed_is_told_before_the_network_is_used(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "trafilatura", None)
+    told, paths = get({"/": page("x")})
+    assert "pip install 'treadle[web]'" in str(told)
+    assert paths == []
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost:8080/", "https://[::1]/"])
+def test_the_shipped_tool_reaches_nothing_on_this_machine(url):
+    assert web_fetch.read_only
+    with pytest.raises(ToolError, match="not on the public internet"):
+        asyncio.run(web_fetch.function(**web_fetch.check(json.dumps({"url": url}))))
