@@ -13,7 +13,8 @@ from .models.scripted import ScriptedModel
 from .result import Result, Summary
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
-from .tools.tool import Context, Tool, tool
+from .tools.context import Context
+from .tools.tool import Tool, tool
 
 __version__ = "0.1.0"
 

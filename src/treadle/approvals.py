@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from .tools.tool import Arguments, Tool
+import msgspec
+
+from .tools.context import Arguments
+from .tools.tool import Tool
 
 Action = Literal["allow", "ask", "deny"]
 
@@ -23,8 +26,7 @@ class Rule:
     """Only tools that are (True) or aren't (False) marked read-only; None for both."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     action: Action
     reason: str = ""
 

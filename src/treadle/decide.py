@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from . import events as e
 from .approvals import Rule, verdict
 from .errors import ToolError
@@ -33,29 +35,25 @@ class Setup:
     """A call of unknown outcome: wait for a person, or tell the model that it may have had its effect."""
 
 
-@dataclass(frozen=True)
-class CallModel:
+class CallModel(msgspec.Struct, frozen=True):
     purpose: Literal["step", "plan", "answer"] = "step"
     attempt: int = 1
     after_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class RunTools:
+class RunTools(msgspec.Struct, frozen=True):
     """Together, unless there is only one."""
 
     calls: tuple[CallState, ...]
 
 
-@dataclass(frozen=True)
-class Append:
+class Append(msgspec.Struct, frozen=True):
     """Facts that follow from the state alone: refusals, questions, limits, the end."""
 
     events: tuple[e.Event, ...]
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """Nothing to do before somebody else writes to this log."""
 
 

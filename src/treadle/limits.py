@@ -7,6 +7,8 @@ must fit into what is left; what the call really used is settled when its reply 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from .events import LimitReached, Usage
 
 Cost = Callable[[Usage], float | None]
@@ -39,8 +41,7 @@ class Limits:
     """At a limit of steps, tool calls or repeats, ask once more, without tools, for the best answer so far."""
 
 
-@dataclass(frozen=True)
-class Spent:
+class Spent(msgspec.Struct, frozen=True):
     """What a turn has used, with every call in flight counted at its worst case."""
 
     steps: int

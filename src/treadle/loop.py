@@ -17,7 +17,7 @@ from .log import Delta, Log
 from .memory.prompt import LAST_WORD, PLAN
 from .models.model import Model, Request, prompt_hash
 from .tools import running
-from .tools.tool import Context
+from .tools.context import Context
 from .turn import CallState, numbered
 
 

@@ -3,9 +3,9 @@
 The pure modules never see this; the loop asks it and writes what it said into the log.
 """
 
+import os
 import random
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 def _new_id() -> str:
     """Sorts by time to the millisecond: 9 characters of it, 10 of chance, in base 32."""
     alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-    number = (time.time_ns() // 1_000_000 << 50) | (uuid.uuid4().int & ((1 << 50) - 1))
+    number = (time.time_ns() // 1_000_000 << 50) | (int.from_bytes(os.urandom(7)) & ((1 << 50) - 1))
     return "".join(alphabet[number >> shift & 31] for shift in range(90, -5, -5))
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import openai
 import pytest
 from server import Server, calls, delta, failing, http, says, serving, stream, streamed, usage
 
@@ -68,8 +69,7 @@ RICH = Request(
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_the_body_is_what_the_sdk_itself_would_send(ours):
-    """The SDK is given the same settings and messages in its own terms, against the same server."""
-    openai = pytest.importorskip("openai")
+    # The SDK is given the same settings and messages in its own terms.
     limit = {"max_completion_tokens": 100} if ours else {"max_tokens": 100}
 
     async def main() -> tuple[Any, Any]:
@@ -296,11 +296,14 @@ HEAD = b"HTTP/1.1 %d x\r\ncontent-type: text/event-stream\r\nconnection: close\r
 )
 def test_a_deadline_ends_a_server_that_trickles_and_closes_the_connection(first, more):
     async def main() -> None:
-        async with serving(trickle(first, more)) as server:
+        async with serving(says("x"), trickle(first, more)) as server:
+            one = model(server.url)
+            await one.reply(GO, lambda text: None)  # the connection is there, so that the time is the server's
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await model(server.url).reply(GO, print)
+                async with asyncio.timeout(0.03):
+                    await one.reply(GO, print)
             await asyncio.wait_for(server.left.wait(), 2)
+            assert len(server.asked) == 2
 
     asyncio.run(main())
 

@@ -263,7 +263,21 @@ def test_bombs_are_refused_at_once(expression):
 
 
 PIECES = st.sampled_from(
-    [*"0123456789.,%()+-*/<>= ", "**", "//", "of ", "e", "pi", "max(", "round(", "1,234", "9**", "factorial(", "é", "log("]
+    [
+        *"0123456789.,%()+-*/<>= ",
+        "**",
+        "//",
+        "of ",
+        "e",
+        "pi",
+        "max(",
+        "round(",
+        "1,234",
+        "9**",
+        "factorial(",
+        "é",
+        "log(",
+    ]
 )
 
 

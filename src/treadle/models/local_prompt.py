@@ -9,9 +9,12 @@ The embedded model answers plain `tools=` in prose, so each step is one JSON obj
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from msgspec import structs
+
+from ..errors import ModelUnavailable
 from ..events import Call
 from .model import Message, Reply, Request, ToolSchema
 
@@ -85,7 +88,11 @@ def _examples(request: Request) -> Iterator[str]:
             yield "Result of calculator: 17"
             yield step("The result is the answer.", FINAL, {"text": "20% of 50, plus 7, is 17."})
             yield "User: Say it in words."
-            yield step("The conversation holds it; no tool.", FINAL, {"text": "Twenty percent of fifty, plus seven, is seventeen."})
+            yield step(
+                "The conversation holds it; no tool.",
+                FINAL,
+                {"text": "Twenty percent of fifty, plus seven, is seventeen."},
+            )
 
 
 def _line(tool: ToolSchema) -> str:
@@ -143,3 +150,71 @@ def _alternative(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         "required": ["thought", "tool", "arguments"],
         "additionalProperties": False,
     }
+
+
+def body_of(request: Request) -> dict[str, Any]:
+    """What of the request's body depends on the request: messages, their limit and, mostly, a `response_format`."""
+    body: dict[str, Any] = {"messages": list(chat(request)), "max_tokens": request.max_output_tokens}
+    if schema := answer_schema(request):
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "step", "schema": schema}}
+    return body
+
+
+class AnswerReader:
+    """Fed the text as it is generated, it emits what the user may see of it; `finish` gives the Reply."""
+
+    def __init__(self, request: Request, emit: Callable[[str], None]) -> None:
+        self._steps = bool(request.tools)
+        self._prose = not request.output_schema
+        self._emit = emit
+        self._whole = ""
+        self._shown = 0
+
+    def feed(self, piece: str) -> None:
+        self._whole += piece
+        if not self._steps:
+            self._emit(piece)
+        elif self._prose:
+            self._show(_visible(_partial(self._whole)))
+
+    def finish(self, raw: Reply) -> Reply:
+        """The reply as any other model would have given it. Raises ModelUnavailable for what fits no schema."""
+        if not self._steps:
+            return raw
+        if raw.finish_reason == "length":
+            text = _visible(_partial(raw.text)) if self._prose else ""
+            return structs.replace(raw, text=text, calls=())
+        try:
+            answer = json.loads(raw.text)
+            thought, tool, arguments = answer["thought"], answer["tool"], answer["arguments"]
+        except (ValueError, TypeError, KeyError):
+            raise ModelUnavailable(f"the embedded model's answer is no step: {raw.text[:200]!r}") from None
+        opaque = {"thought": thought} if thought else {}
+        if tool != FINAL:
+            call = Call("", tool, json.dumps(arguments, ensure_ascii=False))
+            return structs.replace(raw, text="", calls=(call,), finish_reason="tool_calls", opaque=opaque)
+        text = _visible(answer) if self._prose else json.dumps(arguments, ensure_ascii=False)
+        self._show(text)
+        return structs.replace(raw, text=text, opaque=opaque)
+
+    def _show(self, text: str) -> None:
+        if len(text) > self._shown:
+            self._emit(text[self._shown :])
+            self._shown = len(text)
+
+
+def _partial(text: str) -> Any:
+    """What is there so far of a JSON text that is still being written; its last string may be half."""
+    from pydantic_core import from_json
+
+    try:
+        return from_json(text, allow_partial="trailing-strings")
+    except ValueError:  # before the first character
+        return None
+
+
+def _visible(answer: Any) -> str:
+    """The answer's text, as far as it is there; nothing of a tool call."""
+    if isinstance(answer, dict) and answer.get("tool") == FINAL and isinstance(answer.get("arguments"), dict):
+        return str(answer["arguments"].get("text", ""))
+    return ""

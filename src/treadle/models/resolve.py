@@ -20,8 +20,8 @@ from ..errors import UsageError
 from .model import Model
 from .openai import OpenAIModel
 
-DEFAULT = "openai:gpt-5.4-mini"
-"""OpenAI's current small model that takes tools, by the price table of genai-prices 0.2.3."""
+DEFAULT = "openai:gpt-6-luna"
+"""OpenAI's current small model: $0.10 and $0.50 a million tokens in genai-prices 0.2.3, and named in the SDK's list."""
 
 
 @dataclass(frozen=True)

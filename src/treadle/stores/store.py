@@ -1,12 +1,12 @@
 """What a log asks of the place it is kept in. Any store passes the one contract suite in tests/stores/."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True)
-class Row:
+
+class Row(msgspec.Struct, frozen=True):
     """A record as a store sees it: it knows the envelope, never the event."""
 
     seq: int
@@ -15,8 +15,7 @@ class Row:
     """JSON, as codec.py writes it."""
 
 
-@dataclass(frozen=True)
-class ThreadInfo:
+class ThreadInfo(msgspec.Struct, frozen=True):
     thread_id: str
     records: int
     updated_at: float

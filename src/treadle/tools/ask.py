@@ -1,7 +1,8 @@
 """The question to the person. There is no function behind it: a tool without one is answered by whoever is there."""
 
 from ..errors import ToolError
-from .tool import Arguments, Tool, object_of
+from .context import Arguments
+from .tool import Tool, object_of
 
 
 def one_question(text: str) -> Arguments:

@@ -176,13 +176,17 @@ def _bytes_of(root: Root, entry: Entry) -> bytes:
 def _text_of(data: bytes, path: str) -> tuple[str, str]:
     """The text, and a notice where it isn't quite what is in the file. Raises ToolError for what is no text."""
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    text = data.decode(encoding, "replace")
-    strange = text.count("\N{REPLACEMENT CHARACTER}")
-    if "\0" in text or strange > len(text) / 10:
+    notice = ""
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        text = data.decode(encoding, "replace")
+        notice = (
+            f"\n[\N{REPLACEMENT CHARACTER} stands for bytes that are not valid {encoding.removesuffix('-sig').upper()}]"
+        )
+    if "\0" in text or (notice and text.count("\N{REPLACEMENT CHARACTER}") > len(text) / 10):
         raise ToolError(f"{path!r} is not a text file; only text can be read")
-    if not strange:
-        return text, ""
-    return text, f"\n[{strange} characters are not valid {encoding[:6].upper()} and shown as \N{REPLACEMENT CHARACTER}]"
+    return text, notice
 
 
 def _matches(text: str, wanted: str, path: str) -> Iterator[str]:

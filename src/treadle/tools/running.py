@@ -17,7 +17,8 @@ import msgspec
 from ..errors import ToolError, ToolRetry
 from ..events import ToolFailed, ToolReturned
 from ..limits import backoff_s
-from .tool import Context, Tool, is_async
+from .context import Context
+from .tool import Tool, is_async
 
 GRACE_S = 0.2
 """How long a tool may take to stop once it has been told to."""

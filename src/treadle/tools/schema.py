@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from ..errors import ToolError, UsageError
-from .tool import Arguments, Check, Context
+from .context import Arguments, Check, Context
 
 
 @dataclass(frozen=True)

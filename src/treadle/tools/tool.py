@@ -9,30 +9,15 @@
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, overload
 
 from ..errors import ToolError, UsageError
 from ..models.model import ToolSchema
+from .context import Arguments, Check
 
-
-@dataclass(frozen=True)
-class Context:
-    """What a tool may know of its call. A parameter annotated `Context` gets it; the model never sees that one."""
-
-    deps: Any
-    """What the caller gave `run(deps=...)`: clients, settings, the user's id."""
-    thread_id: str
-    call_id: str
-    idempotency_key: str
-    """The same across retries, time-outs and crashes of this call: hand it to services that honour one."""
-    attempt: int
-
-
-Arguments = Mapping[str, Any]
-Check = Callable[[str], Arguments]
 NeedsApproval = bool | Callable[[Arguments], bool]
 
 

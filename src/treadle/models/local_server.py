@@ -1,0 +1,146 @@
+"""llama.cpp's own server for one weights file, in a child process that lives and dies with this one.
+
+1. A child, because loading holds Python's lock for four seconds (no heartbeat, no stream would move), because native
+   code can crash, and because a process of its own ends at once when it is no longer wanted.
+2. It listens on 127.0.0.1, at a port that was free, and answers only who knows the random key. The key goes through
+   a pipe: arguments and environment are for all to see.
+3. It ends when its standard input does: so also when this process is killed.
+"""
+
+import atexit
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+
+START_S = 180.0
+"""A cold disk reads 1.1 GB slowly."""
+
+_CHILD = "import json, sys; s = json.loads(sys.stdin.readline()); sys.path[:] = s['path']; " + (
+    "from treadle.models.local_server import serve; serve(s)"
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """One that runs."""
+
+    url: str
+    """Of its OpenAI-compatible API, with /v1."""
+    key: str
+    process: subprocess.Popen[bytes]
+    owner: int
+    """Process id of who started it, and so of who stops it: a fork may use it, no more."""
+
+
+_running: dict[tuple[Path, int], Server] = {}
+_starting = threading.Lock()
+
+
+def running(weights: Path, context_tokens: int) -> Server:
+    """The server of this file; starts it where none is up, in about four seconds. Blocks; for any thread.
+
+    Raises UsageError: llama.cpp isn't installed, or can't use the file.
+    """
+    with _starting:
+        server = _running.get((weights, context_tokens))
+        if server is None or server.process.poll() is not None:
+            if not _running:
+                atexit.register(stop)
+            server = _running[weights, context_tokens] = _start(weights, context_tokens)
+        return server
+
+
+def stop() -> None:
+    """Ends every server of this process. Runs at exit by itself; the next reply starts a new one."""
+    with _starting:
+        for server in _running.values():
+            if server.owner == os.getpid():
+                server.process.kill()
+                server.process.wait()
+                for pipe in (server.process.stdin, server.process.stdout):
+                    if pipe:
+                        with contextlib.suppress(OSError):
+                            pipe.close()
+        _running.clear()
+
+
+def _start(weights: Path, context_tokens: int) -> Server:
+    if find_spec("xllamacpp") is None:
+        raise UsageError("the embedded model needs llama.cpp; run: pip install 'treadle[local]'")
+    settings = {
+        "path": sys.path,
+        "weights": str(weights),
+        "context_tokens": context_tokens,
+        "threads": _cores(),
+        "key": secrets.token_urlsafe(24),
+    }
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said
+        )
+        assert process.stdin and process.stdout
+        alarm = threading.Timer(START_S, process.kill)
+        alarm.daemon = True
+        alarm.start()
+        with contextlib.suppress(OSError):  # it died before it read this; the empty answer says so
+            process.stdin.write(json.dumps(settings).encode() + b"\n")
+            process.stdin.flush()
+        answer = process.stdout.readline()
+        alarm.cancel()
+        if not answer:
+            process.stdin.close()
+            process.stdout.close()
+            code = process.wait()
+            said.seek(0)
+            raise UsageError(f"llama.cpp can't use {weights}: {_reason(said.read().decode('utf8', 'replace'), code)}")
+    return Server(json.loads(answer)["url"] + "/v1", str(settings["key"]), process, os.getpid())
+
+
+def _reason(said: str, code: int) -> str:
+    lines = [line for line in said.splitlines() if "error" in line.lower()]
+    return lines[0].partition("error")[2].strip(" :") if lines else f"it ended with code {code}"
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def serve(settings: dict[str, Any]) -> None:
+    """What the child does: say where it listens, and wait for the end of its input."""
+    import signal
+
+    import xllamacpp
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal goes to both; the parent decides
+    params = xllamacpp.CommonParams()
+    params.model.path = settings["weights"]
+    params.api_keys = [settings["key"]]
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
+    # Two conversations at a time (an agent and its helper) share one pool of memory, which either may fill.
+    params.n_ctx = settings["context_tokens"]
+    params.n_parallel = 2
+    params.kv_unified = True
+    params.cache_ram_mib = 1024  # prompts of other conversations, kept aside: 28 KB a token
+    params.ui = params.endpoint_slots = params.endpoint_props = False
+    params.cors_origins = "http://127.0.0.1"
+    params.verbosity = 1  # errors: the parent shows the first
+    server = xllamacpp.Server(params)
+    print(json.dumps({"url": server.listening_address}), flush=True)
+    sys.stdin.read()
+    os._exit(0)  # what runs is of no use to anybody; don't wait for it
