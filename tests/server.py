@@ -31,11 +31,12 @@ class Asked:
 
 @dataclass
 class Server:
-    """`url` goes to the client. `asked` fills up; `left` is set when a client went away."""
+    """`url` goes to the client. `asked` fills up, and `first` is set; `left` is set when a client went away."""
 
     url: str
     answers: list[Answer]
     asked: list[Asked] = field(default_factory=list)
+    first: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0
 
@@ -44,6 +45,7 @@ class Server:
         try:
             while True:
                 self.asked.append(await _read(reader))
+                self.first.set()
                 answer = self.answers.pop(0) if self.answers else failing(500, {"error": "the script has ended"})
                 if isinstance(answer, bytes):
                     writer.write(answer)
@@ -139,11 +141,9 @@ def says(text: str) -> bytes:
 
 def calls(*wanted: tuple[str, Any]) -> bytes:
     """A good stream that asks for these tools: names with arguments, as an object or as raw JSON text."""
-    pieces = [
-        delta(
-            tool_calls=[{"index": n, "id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": a}}]
-        )
-        for n, (name, arguments) in enumerate(wanted)
-        for a in [arguments if isinstance(arguments, str) else json.dumps(arguments)]
-    ]
+    pieces = []
+    for number, (name, arguments) in enumerate(wanted):
+        function = {"name": name, "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments)}
+        call = {"index": number, "id": f"call_{number}", "type": "function", "function": function}
+        pieces.append(delta(tool_calls=[call]))
     return streamed([stream(*pieces, delta("tool_calls"), usage(10, 5))])

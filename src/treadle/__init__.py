@@ -8,7 +8,7 @@ from .approvals import Rule
 from .errors import ToolError, ToolRetry, TreadleError
 from .events import ApprovalGiven, File, Image, Record, Usage
 from .limits import Limits
-from .log import Delta
+from .listeners import Delta
 from .models.scripted import ScriptedModel
 from .result import Result, Summary
 from .stores.memory import MemoryStore

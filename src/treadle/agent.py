@@ -10,36 +10,20 @@ from . import events as e
 from .answers import Answers
 from .approvals import Rule
 from .decide import Setup
-from .errors import (
-    ContextOverflow,
-    ModelDenied,
-    ModelRejected,
-    ModelUnavailable,
-    ToolError,
-    TreadleError,
-    TurnFailed,
-    TurnOpen,
-    UnknownThread,
-    UsageError,
-)
+from .errors import Fenced, ToolError, TurnOpen, UnknownThread, UsageError
+from .job import Job
 from .limits import Limits
-from .log import Delta, Listener, Log, opened
-from .loop import Job, drive
+from .listeners import Aside, Delta, Listener
+from .log import Log, opened
+from .loop import drive
 from .models.model import Model
-from .result import Result, result
+from .result import Result, failure, result
 from .stores.sqlite import SQLiteStore
 from .stores.store import Store
 from .sync import run_sync
 from .tools.tool import Tool, tool_of
 from .turn import call_of
 from .world import World
-
-_FAILURES: dict[str, type[TreadleError]] = {
-    "unavailable": ModelUnavailable,
-    "overflow": ContextOverflow,
-    "denied": ModelDenied,
-    "rejected": ModelRejected,
-}
 
 
 @dataclass(frozen=True)
@@ -64,6 +48,7 @@ class Agent:
     store: Store | None = None
     """Where threads are kept. None: the SQLite file in the user's data directory, or TREADLE_DB."""
     listeners: Sequence[Listener] = ()
+    """Told of every record and piece of text, in order, in a thread of their own."""
     world: World = World()
 
     async def run(
@@ -72,13 +57,10 @@ class Agent:
         """Say this to the agent, in that thread or a new one, and drive the turn to its end.
 
         It also comes back when the turn waits for a person (status `waiting`). Raises TurnOpen while the thread has
-        an unfinished turn, a ModelError or TurnFailed for a turn that failed, UsageError for settings that can't be.
+        an unfinished turn, a ModelError or TurnFailed for a turn that failed, UsageError for settings that can't be,
+        Fenced when another process has taken the thread. Cancelling it ends the turn as cancelled.
         """
-        log = await self._log(thread or self.world.new_id())
-        if log.state.phase not in ("empty", "idle"):
-            raise TurnOpen(f"thread {log.thread_id} has an unfinished turn; resume it before saying something new")
-        start = [] if log.records else [e.ThreadStarted(self.name, self.world.new_id())]
-        return await self._drive(log, deps, *start, self._claim(), e.UserSaid(text, tuple(parts)))
+        return await self._say(e.UserSaid(text, tuple(parts)), thread, deps)
 
     def run_sync(
         self, text: str, *, thread: str | None = None, parts: Sequence[e.Image | e.File] = (), deps: Any = None
@@ -94,8 +76,7 @@ class Agent:
         Leaving the loop early cancels the turn.
         """
         queue: asyncio.Queue[Delta | e.Record | None] = asyncio.Queue()
-        watched = replace(self, listeners=(*self.listeners, queue.put_nowait))
-        task = asyncio.create_task(watched.run(text, thread=thread, parts=parts, deps=deps))
+        task = asyncio.create_task(self._say(e.UserSaid(text, tuple(parts)), thread, deps, queue.put_nowait))
         task.add_done_callback(lambda _: queue.put_nowait(None))
         try:
             while (item := await queue.get()) is not None:
@@ -109,12 +90,15 @@ class Agent:
     async def resume(self, thread: str, *, deps: Any = None) -> Result:
         """Go on with a thread's unfinished turn, wherever it stopped; does nothing where there is none.
 
-        Whoever drove it before, if still alive, is fenced off. Raises what `run` raises, and UnknownThread.
+        Whoever drove it before, if still alive, is fenced off. Raises what `run` raises; UnknownThread; UsageError
+        where a call is under way whose tool this agent doesn't have.
         """
         log = await self._known(thread)
         if log.state.phase == "idle":
             return self._result(log)
-        return await self._drive(log, deps, self._claim())
+        job = replace(self._job, deps=deps)
+        job.refuse_missing(log.state)
+        return await self._drive(log, job, self._claim(log))
 
     async def approve(
         self, thread: str, call_id: str, *, by: str, arguments: str | None = None, always: bool = False
@@ -124,11 +108,10 @@ class Agent:
         Raises UsageError for arguments that the tool doesn't take, IllegalEvent for a call that doesn't wait.
         """
         log = await self._known(thread)
-        if arguments is not None and log.state.turn:
-            tool = self._job.setup.tools.get(call_of(log.state.turn, call_id).call.name)
+        tool = self._job.setup.tools.get(call_of(log.state.turn, call_id).call.name) if log.state.turn else None
+        if arguments is not None and tool:
             try:
-                if tool:
-                    tool.check(arguments)
+                tool.check(arguments)
             except ToolError as error:
                 raise UsageError(f"those arguments won't do: {error}") from None
         await log.append(e.ApprovalGiven(call_id, True, by, "", arguments, always))
@@ -141,14 +124,43 @@ class Agent:
         """Answer a question that the agent asked. Raises IllegalEvent where the call asks none."""
         await (await self._known(thread)).append(e.UserSaid(text, answers=call_id))
 
-    async def _drive(self, log: Log, deps: Any, *opening: e.Event) -> Result:
-        job = replace(self._job, deps=deps)
-        self._priced(job.model)
-        await log.append(*opening)
-        await drive(log, job)
+    async def decide(self, thread: str, decided: e.OutcomeDecided) -> None:
+        """Say what became of a call that a crash interrupted: it ran, it did not, or nobody knows.
+
+        Raises IllegalEvent for a call whose outcome is known.
+        """
+        log = await self._known(thread)
+        if log.state.turn and not log.state.turn.ended and any(c.status == "started" for c in log.state.turn.calls):
+            await log.append(self._claim(log))  # until somebody claims the thread, its calls count as running
+        await log.append(decided)
+
+    async def cancel(self, thread: str, *, by: str, reason: str = "") -> None:
+        """End the turn under way, in whatever process it runs. Raises IllegalEvent where there is none."""
+        log = await self._known(thread)
+        await log.append(e.TurnEnded("cancelled", f"by {by}" + (f": {reason}" if reason else "")))
+
+    async def _say(self, said: e.UserSaid, thread: str | None, deps: Any, sink: Listener | None = None) -> Result:
+        log = await opened(thread or self.world.new_id(), self._store, self.world, [sink] if sink else [])
+        if log.state.phase not in ("empty", "idle"):
+            raise TurnOpen(f"thread {log.thread_id} has an unfinished turn; resume it before saying something new")
+        start = [] if log.records else [e.ThreadStarted(self.name, self.world.new_id())]
+        return await self._drive(log, replace(self._job, deps=deps), *start, self._claim(log), said)
+
+    async def _drive(self, log: Log, job: Job, *opening: e.Event) -> Result:
+        job.refuse_unpriced()
+        aside = Aside(self.listeners)
+        log.listeners += (aside.tell,) if self.listeners else ()
+        try:
+            await log.append(*opening)
+            await drive(log, job)
+        except Fenced:
+            if log.state.phase != "idle":  # else somebody has cancelled the turn, and that is its result
+                raise
+        finally:
+            await aside.caught_up()
         done = self._result(log)
         if done.status == "failed":
-            raise _failure(log, done)
+            raise failure(done, log.state)
         return done
 
     def _result(self, log: Log) -> Result:
@@ -157,25 +169,15 @@ class Agent:
             return replace(done, output=self._answers.parse(done.answer))
         return done
 
-    def _claim(self) -> e.ThreadClaimed:
-        return e.ThreadClaimed(self.world.new_id(), self.name)
-
-    async def _log(self, thread: str) -> Log:
-        return await opened(thread, self._store, self.world, self.listeners)
+    def _claim(self, log: Log) -> e.ThreadClaimed:
+        identity = self._job.identity(self.name)
+        return e.ThreadClaimed(self.world.new_id(), None if log.state.identity == identity else identity)
 
     async def _known(self, thread: str) -> Log:
-        log = await self._log(thread)
+        log = await opened(thread, self._store, self.world)
         if not log.records:
             raise UnknownThread(f"there is no thread {thread!r} in this store")
         return log
-
-    def _priced(self, model: Model) -> None:
-        limits = self.limits
-        if limits.cost_usd is not None and not limits.unpriced and model.cost_usd(e.Usage(1, 1)) is None:
-            raise UsageError(
-                f"cost_usd={limits.cost_usd} can't hold: no price is known for {model.name}."
-                " Limit tokens instead, or say Limits(unpriced=True) to let calls of unknown price pass"
-            )
 
     @cached_property
     def _answers(self) -> Answers | None:
@@ -210,11 +212,3 @@ class Agent:
 
             return resolve(self.model)
         return self.model
-
-
-def _failure(log: Log, done: Result) -> TreadleError:
-    failed = log.state.turn.failed if log.state.turn else None
-    kind = _FAILURES.get(failed.kind, TurnFailed) if failed else TurnFailed
-    error = kind(done.reason)
-    error.add_note(f"in thread {log.thread_id}, which has it all")
-    return error

@@ -160,9 +160,7 @@ def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event |
         case "unknown" if not (tool and tool.idempotent):
             if setup.unknown == "ask":
                 return None
-            return e.ToolFailed(
-                call_id, "interrupted", "interrupted; it may have had its effect. Check before repeating"
-            )
+            return e.OutcomeDecided(call_id, "tell", "policy")
         case "asked":
             return _asked(call, tool, state, turn, setup)
     if tool is None:

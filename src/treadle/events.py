@@ -75,14 +75,33 @@ class ThreadStarted(_Event, frozen=True):
     format: int = 1
 
 
+class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an agent was when it claimed a thread, by name and hash: shows what has changed since."""
+
+    agent: str
+    model: str
+    instructions: str
+    """Hash of the system prompt."""
+    tools: dict[str, str] = {}
+    """Name to hash of its schema."""
+
+
 class ThreadClaimed(_Event, frozen=True):
     """A process drives from here on. Every older one finds it and stops."""
 
     worker: str
-    agent: str = ""
-    instructions: str = ""
-    """Short hash; with `tools` it shows what changed between two claims."""
-    tools: str = ""
+    identity: Identity | None = None
+    """None: the same as at the claim before."""
+
+
+class ThreadForked(_Event, frozen=True):
+    """The records before this one are shared with the parent, whose later records are not seen here."""
+
+    parent_thread_id: str
+    at_seq: int
+    """The last record that is shared."""
+    key: str
+    """As in ThreadStarted, for the calls from here on."""
 
 
 class UserSaid(_Event, frozen=True):
@@ -153,7 +172,7 @@ class ToolReturned(_Event, frozen=True):
 
 class ToolFailed(_Event, frozen=True):
     call_id: str
-    kind: Literal["arguments", "unknown_tool", "repeated", "denied", "raised", "timeout", "result", "interrupted"]
+    kind: Literal["arguments", "unknown_tool", "repeated", "denied", "raised", "timeout", "result"]
     message: str
     """As the model sees it."""
     duration_s: float = 0.0
@@ -184,6 +203,17 @@ class QuestionAsked(_Event, frozen=True):
     text: str
 
 
+class OutcomeDecided(_Event, frozen=True):
+    """What became of a call that was interrupted, as somebody found out, or what the agent's policy says of it."""
+
+    call_id: str
+    outcome: Literal["ran", "not_run", "tell"]
+    """`ran`: its result is `content`. `not_run`: it may run now. `tell`: nobody knows, and the model is told so."""
+    by: str
+    content: str = ""
+    reason: str = ""
+
+
 class AnswerRejected(_Event, frozen=True):
     """The answer failed its check (a structured output, a guardrail); the model is told why."""
 
@@ -206,6 +236,7 @@ class TurnEnded(_Event, frozen=True):
 Event = (
     ThreadStarted
     | ThreadClaimed
+    | ThreadForked
     | UserSaid
     | ModelCalled
     | ModelReplied
@@ -216,6 +247,7 @@ Event = (
     | ApprovalAsked
     | ApprovalGiven
     | QuestionAsked
+    | OutcomeDecided
     | AnswerRejected
     | LimitReached
     | TurnEnded

@@ -4,6 +4,7 @@ A limit holds for one turn. Before each model call its worst case (the prompt, a
 must fit into what is left; what the call really used is settled when its reply is in the log.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -95,6 +96,6 @@ def backoff_s(attempt: int, chance: float, asked_s: float | None = None) -> floa
 
     What the provider asked for is obeyed, with a little added so that not all clients return at once.
     """
-    if asked_s is not None:
+    if asked_s is not None and 0 <= asked_s < math.inf:
         return asked_s + chance * min(1.0, asked_s / 10 + 0.05)
     return min(30.0, 0.5 * 2.0 ** (attempt - 1)) * (1 - chance / 2)

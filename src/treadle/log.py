@@ -1,75 +1,65 @@
 """One thread's log, open: append = check, store, tell the listeners."""
 
-import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Sequence
 
 from . import events as e
 from .codec import decode_event, encode_event
 from .errors import Fenced, IllegalEvent, SeqTaken
+from .listeners import Delta, Listener
 from .memory.prompt import Prompt
 from .state import State, apply
 from .stores.store import Row, Store
 from .world import World
 
 
-@dataclass(frozen=True)
-class Delta:
-    """A piece of the text that the model is writing. Shown, never logged: the reply will hold it all."""
-
-    thread_id: str
-    text: str
-
-
-Listener = Callable[[e.Record | Delta], None]
-"""Watches, and can't steer: what it returns or raises changes nothing."""
-
-
 class Log:
     """The records so far, and what was worked out from them: `state` and `prompt` are never ahead of the store."""
 
-    def __init__(self, thread_id: str, store: Store, world: World, listeners: Iterable[Listener] = ()) -> None:
+    def __init__(self, thread_id: str, store: Store, world: World) -> None:
         self.thread_id = thread_id
         self.world = world
         self.records: list[e.Record] = []
         self.state = State()
         self.prompt = Prompt()
+        self.listeners: tuple[Listener, ...] = ()
+        """Called on the loop's own thread: they must be quick and raise nothing (see listeners.Aside)."""
+        self.lost = ""
+        """Why whoever drives by this log must stop: another process has taken the thread, or ended its turn."""
         self._store = store
-        self._listeners = tuple(listeners)
+        self._claim = ""
+        self._writing = asyncio.Lock()
 
     async def refresh(self) -> None:
         """Take in what others have appended. Raises StoreDamaged or IllegalEvent for a log that can't be."""
-        for row in await self._store.read(self.thread_id, self.state.seq):
-            record = e.Record(self.thread_id, row.seq, row.at, decode_event(row.event))
-            self.state = apply(self.state, record)
-            self._keep(record)
+        async with self._writing:
+            await self._take_in()
 
     async def append(self, *events: e.Event) -> None:
         """Write these facts, all or none, then tell the listeners. Raises IllegalEvent, Fenced or a StoreError.
 
-        If another process has written in between (an approval, a cancel), its records are taken in first.
+        If another process has written in between (an approval, say), its records are taken in first.
         """
-        while True:
-            records, state = self._checked(events)
-            try:
-                await self._store.append(self.thread_id, [Row(r.seq, r.at, encode_event(r.event)) for r in records])
-                break
-            except SeqTaken:
-                await self._overtaken()
-        self.state = state
-        for record in records:
-            self._keep(record)
-        for record in records:
-            self.tell(record)
+        async with self._writing:
+            while True:
+                if self.lost:
+                    raise Fenced(self.lost)
+                records, state = self._checked(events)
+                try:
+                    await self._store.append(self.thread_id, [Row(r.seq, r.at, encode_event(r.event)) for r in records])
+                    break
+                except SeqTaken:
+                    await self._take_in()
+            for event in events:
+                if isinstance(event, e.ThreadClaimed):
+                    self._claim = event.worker
+            self._keep(records, state)
 
     def tell(self, what: e.Record | Delta) -> None:
-        for listener in self._listeners:
-            try:
-                listener(what)
-            except Exception as error:  # a watcher's fault is its own
-                warnings.warn(f"listener {listener!r} raised {error!r}; the turn goes on", RuntimeWarning, stacklevel=2)
+        for listener in self.listeners:
+            listener(what)
 
-    def _checked(self, events: Iterable[e.Event]) -> tuple[list[e.Record], State]:
+    def _checked(self, events: Sequence[e.Event]) -> tuple[list[e.Record], State]:
         state, at = self.state, self.world.now()
         records: list[e.Record] = []
         for event in events:
@@ -77,26 +67,35 @@ class Log:
             state = apply(state, records[-1])
         return records, state
 
-    def _keep(self, record: e.Record) -> None:
-        self.records.append(record)
-        self.prompt.add(record)
+    def _keep(self, records: list[e.Record], state: State) -> None:
+        self.state = state
+        self.records += records
+        for record in records:
+            self.prompt.add(record)
+        for record in records:
+            self.tell(record)
 
-    async def _overtaken(self) -> None:
-        worker, ended = self.state.worker, self.state.phase == "idle"
-        await self.refresh()
-        if worker and self.state.worker != worker:
-            raise Fenced(
-                f"another process ({self.state.worker}) drives thread {self.thread_id} now; this one has stopped"
-            )
-        if self.state.phase == "idle" and not ended:
-            raise Fenced(f"another process has ended this turn of thread {self.thread_id}; this one has stopped")
+    async def _take_in(self) -> None:
+        rows = await self._store.read(self.thread_id, self.state.seq)
+        if not rows:
+            return
+        state = self.state
+        records = [e.Record(self.thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
+        for record in records:
+            state = apply(state, record)
+        if self._claim and state.worker != self._claim:
+            self.lost = f"another process drives thread {self.thread_id} now; this one has stopped"
+        elif self._claim and any(isinstance(record.event, e.TurnEnded) for record in records):
+            self.lost = f"this turn of thread {self.thread_id} was ended from elsewhere; it has stopped"
+        self._keep(records, state)
 
 
-async def opened(thread_id: str, store: Store, world: World, listeners: Iterable[Listener] = ()) -> Log:
-    """The thread's log with all its records; an empty one where there is no such thread."""
-    log = Log(thread_id, store, world, listeners)
+async def opened(thread_id: str, store: Store, world: World, listeners: Sequence[Listener] = ()) -> Log:
+    """The thread's log with all its records; an empty one where there is no such thread. Listeners hear what is new."""
+    log = Log(thread_id, store, world)
     try:
         await log.refresh()
     except IllegalEvent as error:
         raise IllegalEvent(f"thread {thread_id} can't be read on: {error}") from error
+    log.listeners = tuple(listeners)
     return log

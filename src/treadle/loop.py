@@ -1,40 +1,23 @@
 """drive(): decide, act, append; again. The only module that makes things happen.
 
-Everything that a turn is lies in the log; what `decide` says is done here, and nothing else is.
+What `decide` says is done here, and nothing else is. All that a turn is lies in the log.
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
-from msgspec.structs import replace
-
 from . import events as e
-from .decide import Append, CallModel, RunTools, Setup, Wait, decide
+from .decide import Append, CallModel, RunTools, Wait, decide
 from .errors import Fenced, ModelError, ModelUnavailable, StoreError
-from .limits import backoff_s, max_output
-from .log import Delta, Log
-from .memory.prompt import LAST_WORD, PLAN
-from .models.model import Model, Request, prompt_hash
-from .tools import running
+from .job import Called, Job, next_call
+from .limits import backoff_s
+from .listeners import Delta
+from .log import Log
 from .tools.context import Context
 from .turn import CallState, numbered
 
-
-@dataclass(frozen=True)
-class Job:
-    """What a drive goes by, besides the log."""
-
-    setup: Setup
-    model: Model
-    system: str = ""
-    output_schema: dict[str, Any] | None = None
-    deps: Any = None
-
-    def left_s(self, log: Log) -> float | None:
-        """Seconds of work that the turn has left; None for no limit."""
-        limit_s = self.setup.limits.seconds
-        return None if limit_s is None else max(0.0, limit_s - log.state.spent.seconds)
+WATCH_S = 0.1
+"""How often a drive looks whether another process has taken its thread, or ended its turn."""
 
 
 async def drive(log: Log, job: Job) -> None:
@@ -43,6 +26,9 @@ async def drive(log: Log, job: Job) -> None:
     Cancelling it ends the turn as cancelled. Raises Fenced, a StoreError, and what is a bug in the model or here;
     a bug ends the turn as failed.
     """
+    me = asyncio.current_task()
+    assert me is not None
+    watch = asyncio.create_task(_watch(log, me))
     try:
         while True:
             match decide(log.state, job.setup):
@@ -55,6 +41,9 @@ async def drive(log: Log, job: Job) -> None:
                 case Wait():
                     return
     except asyncio.CancelledError:
+        if log.lost:  # it was the watch that cancelled
+            me.uncancel()
+            raise Fenced(log.lost) from None
         await log.append(e.TurnEnded("cancelled"))
         raise
     except (Fenced, StoreError):
@@ -62,36 +51,29 @@ async def drive(log: Log, job: Job) -> None:
     except Exception as error:
         await log.append(e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
         raise
+    finally:
+        watch.cancel()
+
+
+async def _watch(log: Log, driver: "asyncio.Task[Any]") -> None:
+    while not log.lost:
+        await asyncio.sleep(WATCH_S)
+        await log.refresh()
+    driver.cancel()
 
 
 async def _call_model(log: Log, job: Job, step: CallModel) -> None:
     if step.after_s:
-        await asyncio.sleep(step.after_s)
-    request = _request(log, job, step)
-    prompt_tokens = int(request.tokens * log.state.density) + 1
-    room = max_output(job.setup.limits, log.state.spent, prompt_tokens, request.max_output_tokens, job.model.cost_usd)
-    if isinstance(room, e.LimitReached):
-        await log.append(room)
-        return
-    request = replace(request, max_output_tokens=room)
-    named = prompt_hash(request.messages, request.tools)
-    reserved_usd = job.model.cost_usd(e.Usage(prompt_tokens, room)) or 0.0
-    await log.append(
-        # Before it is sent: a crash in flight must leave a mark.
-        e.ModelCalled(job.model.name, named, prompt_tokens, room, step.purpose, step.attempt, reserved_usd)
-    )
-    await log.append(await _reply(log, job, request, step))
+        await log.world.sleep(step.after_s)
+    match next_call(log.state, log.prompt, job, step):
+        case Called() as called:
+            await log.append(called.fact)  # before it is sent: a crash in flight must leave a mark
+            await log.append(await _reply(log, job, called))
+        case limit:
+            await log.append(limit)
 
 
-def _request(log: Log, job: Job, step: CallModel) -> Request:
-    tools = () if step.purpose != "step" else tuple(tool.schema for tool in job.setup.tools.values())
-    note = {"plan": PLAN.format(tools=", ".join(job.setup.tools) or "none"), "answer": LAST_WORD, "step": ""}
-    wanted = min(job.model.max_output_tokens, job.model.context_tokens // 2)
-    budget = (job.model.context_tokens - wanted) / log.state.density - sum(tool.tokens for tool in tools)
-    return Request(log.prompt.messages(job.system, int(budget), note[step.purpose]), tools, wanted, job.output_schema)
-
-
-async def _reply(log: Log, job: Job, request: Request, step: CallModel) -> e.ModelReplied | e.ModelFailed:
+async def _reply(log: Log, job: Job, called: Called) -> e.ModelReplied | e.ModelFailed:
     clock = asyncio.get_running_loop().time
     began, first_s = clock(), None
 
@@ -101,27 +83,28 @@ async def _reply(log: Log, job: Job, request: Request, step: CallModel) -> e.Mod
         log.tell(Delta(log.thread_id, text))
 
     try:
-        async with asyncio.timeout(job.left_s(log)):
-            reply = await job.model.reply(request, emit)
+        async with asyncio.timeout(job.left_s(log.state)) as deadline:
+            reply = await job.model.reply(called.request, emit)
     except TimeoutError:
-        spent = e.Usage(request.tokens, estimated=True)
+        if not deadline.expired():
+            raise  # not ours: a model that raises it has a bug
+        spent = e.Usage(called.fact.prompt_tokens, estimated=True)
         said = f"no whole reply within the turn's {job.setup.limits.seconds:g} s"
         return e.ModelFailed("timeout", said, None, spent, job.model.cost_usd(spent))
     except ModelError as error:
         spent = error.usage or e.Usage()
         asked_s = error.retry_after_s if isinstance(error, ModelUnavailable) else None
-        wait_s = backoff_s(step.attempt, log.world.chance(), asked_s) if error.kind == "unavailable" else None
+        again = error.kind == "unavailable"
+        wait_s = backoff_s(called.fact.attempt, log.world.chance(), asked_s) if again else None
         return e.ModelFailed(error.kind, str(error), wait_s, spent, job.model.cost_usd(spent))
-    cost_usd = job.model.cost_usd(reply.usage)
-    calls = numbered(reply.calls, log.state.seq)
     return e.ModelReplied(
         reply.text,
         reply.usage,
         clock() - began,
-        calls,
+        numbered(reply.calls, log.state.seq),
         reply.finish_reason,
         reply.refusal,
-        cost_usd,
+        job.model.cost_usd(reply.usage),
         first_s,
         reply.opaque,
     )
@@ -130,7 +113,7 @@ async def _reply(log: Log, job: Job, request: Request, step: CallModel) -> e.Mod
 async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...]) -> None:
     wait_s = max(call.retry_after_s if call.status == "retrying" else 0.0 for call in calls)
     if wait_s:
-        await asyncio.sleep(wait_s)
+        await log.world.sleep(wait_s)
     await log.append(*(e.ToolStarted(call.call.id, call.key, call.attempt + 1) for call in calls))
     try:
         async with asyncio.TaskGroup() as group:
@@ -143,5 +126,5 @@ async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...]) -> None:
 
 async def _run_tool(log: Log, job: Job, call: CallState) -> None:
     context = Context(job.deps, log.thread_id, call.call.id, call.key, call.attempt + 1)
-    tool, left_s = job.setup.tools[call.call.name], job.left_s(log)
-    await log.append(await running.run(tool, call.final_arguments, context, left_s, log.world.chance()))
+    tool, left_s = job.setup.tools[call.call.name], job.left_s(log.state)
+    await log.append(await job.run_tool(tool, call.final_arguments, context, left_s, log.world.chance()))

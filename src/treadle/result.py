@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import events as e
+from .errors import ContextOverflow, ModelDenied, ModelRejected, ModelUnavailable, TreadleError, TurnFailed
 from .state import State
 from .turn import CallState, Turn
 
@@ -101,3 +102,15 @@ def _status(turn: Turn) -> tuple[Status, str]:
     if held and all(call in held or call.status == "done" for call in turn.calls):
         return "waiting", ", ".join(f"{call.call.name}: {call.reason or call.status}" for call in held)
     return "unfinished", ""
+
+
+def failure(done: Result, state: State) -> TreadleError:
+    """The exception of a turn that failed: a ModelError of the class that the provider's answer has, or TurnFailed."""
+    failed = state.turn.failed if state.turn else None
+    kinds: dict[str, type[TreadleError]] = {
+        kind.kind: kind for kind in (ModelUnavailable, ContextOverflow, ModelDenied, ModelRejected)
+    }
+    kind = kinds.get(failed.kind, TurnFailed) if failed else TurnFailed
+    error = kind(done.reason)
+    error.add_note(f"in thread {done.thread_id}, which has it all")
+    return error

@@ -24,6 +24,7 @@ OPEN: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
 LEGAL: dict[type, frozenset[Phase]] = {
     e.ThreadStarted: frozenset(("empty",)),
     e.ThreadClaimed: frozenset(("idle", *OPEN)),
+    e.ThreadForked: frozenset(("idle", *OPEN)),
     e.UserSaid: frozenset(("idle", "acting")),
     e.ModelCalled: frozenset(("ready",)),
     e.ModelReplied: frozenset(("calling",)),
@@ -34,6 +35,7 @@ LEGAL: dict[type, frozenset[Phase]] = {
     e.ApprovalAsked: frozenset(("acting",)),
     e.ApprovalGiven: frozenset(("acting",)),
     e.QuestionAsked: frozenset(("acting",)),
+    e.OutcomeDecided: frozenset(("acting",)),
     e.AnswerRejected: frozenset(("ready",)),
     e.LimitReached: frozenset(("ready", "acting")),
     e.TurnEnded: OPEN,
@@ -48,6 +50,8 @@ class State(msgspec.Struct, frozen=True):
     agent: str = ""
     key: str = ""
     worker: str = ""
+    identity: e.Identity | None = None
+    """What the agent was at the last claim."""
     turns: int = 0
     always: frozenset[str] = frozenset()
     density: float = 1.0
@@ -105,6 +109,9 @@ def apply(state: State, record: e.Record) -> State:
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
             changes |= {"worker": event.worker, "turn": state.turn and orphaned(state.turn)}
+            changes["identity"] = event.identity or state.identity
+        case e.ThreadForked():
+            changes |= {"key": event.key, "worker": "", "turn": state.turn and orphaned(state.turn)}
         case _:
             assert state.turn is not None
             turn = replace(state.turn, active_s=state.turn.active_s + gap_s)

@@ -21,6 +21,7 @@ BEFORE: dict[type, frozenset[CallStatus]] = {
     e.ApprovalAsked: frozenset(("asked",)),
     e.ApprovalGiven: frozenset(("waiting",)),
     e.QuestionAsked: frozenset(("asked",)),
+    e.OutcomeDecided: frozenset(("unknown",)),
     e.UserSaid: frozenset(("question",)),
 }
 """What a call must be before an event may speak of it."""
@@ -171,6 +172,8 @@ def _next(call: CallState, event: e.Event) -> CallState:
             return replace(call, status="waiting", reason=event.reason)
         case e.QuestionAsked():
             return replace(call, status="question", reason=event.text)
+        case e.OutcomeDecided(outcome="not_run"):
+            return replace(call, status="allowed")
         case e.ApprovalGiven(allowed=False):
             return replace(call, status="denied", reason=event.reason)
         case e.ApprovalGiven():

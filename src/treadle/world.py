@@ -3,10 +3,11 @@
 The pure modules never see this; the loop asks it and writes what it said into the log.
 """
 
+import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 
@@ -25,5 +26,7 @@ class World:
     """Seconds since the epoch."""
     chance: Callable[[], float] = random.random
     """In [0, 1): the jitter of back-offs."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Waits for a back-off. Limits and time-outs go by the event loop's clock."""
     new_id: Callable[[], str] = _new_id
     """A name for a thread, a worker, a key; unique."""

@@ -256,7 +256,15 @@ def test_visible_text_is_what_a_reader_sees_on_the_same_lines(source, text):
     assert visible(source).count("\n") == source.count("\n")
 
 
-@pytest.mark.parametrize("source", ["<div>" * 20_000 + "deep", "<" * 50_000 + "deep", "<!--" * 20_000 + "-->deep"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<div>" * 20_000 + "deep",
+        "<" * 50_000 + "deep",
+        "<!--" * 20_000 + "-->deep",
+        "<table>" + "<li>x" * 31_000 + "deep",
+    ],
+)
 def test_html_made_to_hurt_gives_text_or_nothing_but_no_error(source):
     title, text = readable(Page("http://a.example/", "text/html", source))
     assert title == ""
@@ -264,8 +272,9 @@ def test_html_made_to_hurt_gives_text_or_nothing_but_no_error(source):
 
 
 def test_a_page_that_is_no_article_keeps_all_its_text():
-    rows = "".join(f"<div><span>Item {number}</span></div>\n" for number in range(300))
-    _, text = readable(Page("http://a.example/", "text/html", f"<html><body>{rows}</body></html>"))
+    items = "".join(f"<div class='sidebar'><span>Item {number}</span></div>\n" for number in range(300))
+    source = f"<html><body><article><p>One caption that looks like prose.</p></article>{items}</body></html>"
+    _, text = readable(Page("http://a.example/", "text/html", source))
     assert "Item 0" in text
     assert "Item 299" in text
 

@@ -94,7 +94,7 @@ class RivalRoot(os.PathLike):
     def __fspath__(self):
         self.looks += 1
         if self.looks == 2:
-            (self.root / self.name).rename(self.root / "aside")
+            (self.root / self.name).rename(self.root / f"aside {self.name[-3:]}")
             outside = self.root.parent / "root-other"
             (self.root / self.name).symlink_to(outside if self.name == "dir" else outside / "secret.txt")
         return str(self.root)

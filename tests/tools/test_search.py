@@ -92,6 +92,13 @@ def test_an_address_that_nobody_answers_is_told_without_the_password_in_it():
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("key", ["tvly-secret\nX: y", "tvly-secret\u00e9", "tvly-secret\0"])
+def test_a_key_that_can_t_be_sent_is_not_quoted(key):
+    with pytest.raises(ToolError, match="Tavily") as raised:
+        asyncio.run(tavily(key, "http://127.0.0.1:1")("q", 5))
+    assert "secret" not in str(raised.value)
+
+
 @pytest.mark.parametrize("url", ["not a url", "http://[", "ftp://x"])
 def test_an_address_that_is_none_is_told(url):
     with pytest.raises(ToolError, match="can't be reached"):

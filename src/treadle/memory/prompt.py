@@ -28,6 +28,8 @@ LAST_WORD = "No more tools can be used in this turn. Give the best answer you ca
 EMPTY = "Your last reply was empty. Call a tool or give the answer."
 CUT = "Your last reply was cut off at {tokens} tokens, so its tool calls were not read. Write less at once."
 UNFIT = "That answer can't be used: {wrong}. Answer again, corrected."
+DID_RUN = "done; the call was interrupted, but it did run. Its result was lost"
+UNKNOWN = "the call was interrupted, and nobody knows if it had its effect. Check before you repeat it"
 NOT_RUN = "not run: the turn ended before this call"
 INTERRUPTED = "interrupted: the turn ended while this call ran; it may have had its effect"
 
@@ -76,6 +78,10 @@ class Prompt:
                 self._result(record.event.call_id, record.event.content)
             case e.ToolFailed(retry_after_s=None):
                 self._result(record.event.call_id, f"error: {record.event.message}")
+            case e.OutcomeDecided(outcome="ran"):
+                self._result(record.event.call_id, record.event.content or DID_RUN)
+            case e.OutcomeDecided(outcome="tell"):
+                self._result(record.event.call_id, f"error: {UNKNOWN}")
             case e.AnswerRejected():
                 self._push(_Round([Message("user", UNFIT.format(wrong=record.event.message))]))
             case e.LimitReached() | e.TurnEnded():

@@ -103,9 +103,9 @@ class OpenAIModel:
 
     async def ask(self, body: bytes, prompt_tokens: int, emit: Callable[[str], None]) -> Reply:
         """Send a body of one's own and read the reply. Raises a ModelError; its words never hold the key."""
-        reader = ReplyReader()
+        reader, patience = ReplyReader(), asyncio.timeout(None)
         try:
-            async with aclosing(self._answer(body)) as answer, asyncio.timeout(None) as patience:
+            async with aclosing(self._answer(body)) as answer, patience:
                 async for data in answer:
                     text = reader.feed(data)
                     if text:
@@ -145,6 +145,8 @@ class OpenAIModel:
                 yield data
         except (openai.OpenAIError, http.HTTPError, http.StreamError) as error:
             cause = error.__cause__ or error
+            if isinstance(cause, ModelError):  # SDKs before 3.0 wrap what a hook raised
+                raise cause from None
             said = f"no whole reply from {self.name}: {type(cause).__name__} {cause}".rstrip()
             raise ModelUnavailable(said) from None
         finally:
@@ -167,11 +169,11 @@ class OpenAIModel:
             raise UsageError(f"the key of {self.name} has characters that no header can carry")
         openai = _sdk()
         timeout = openai.Timeout(self.idle_s, connect=min(CONNECT_S, self.idle_s))
-        here = self._host in _LOOPBACK
+        here, plain = self._host in _LOOPBACK, urlsplit(self.base_url or "").scheme == "http"
         http = openai.DefaultAsyncHttpxClient(
             timeout=timeout,
             trust_env=not here,  # no proxy knows the way to this machine
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if here and self._is_plain else True,  # saves 30 ms of CPU
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if here and plain else True,  # saves 30 ms of CPU
             event_hooks={"response": [_check]},
         )
         client = openai.AsyncOpenAI(
@@ -185,10 +187,6 @@ class OpenAIModel:
 
     def _key(self) -> str:
         return (self.api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
-
-    @property
-    def _is_plain(self) -> bool:
-        return urlsplit(self.base_url or "").scheme == "http"
 
     @property
     def _host(self) -> str:

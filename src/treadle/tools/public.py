@@ -147,28 +147,41 @@ async def open_public(
     import httpx2
 
     found = await addresses(url, way)
-    name = url.raw_host.decode("ascii")
     # With the environment's certificates, but not its proxies. Reading them takes long, so not for plain http.
     context = httpx2.create_ssl_context() if url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     timeout = httpx2.Timeout(None, connect=connect_s)  # the caller limits the whole
     async with httpx2.AsyncClient(verify=context, trust_env=False, timeout=timeout, follow_redirects=False) as client:
-        for number, address in enumerate(found, 1):
-            request = client.build_request(
-                "GET",
-                url.copy_with(host=address),
-                headers={**headers, "Host": url.netloc.decode("ascii")},
-                extensions={"sni_hostname": name.rstrip(".")},
-            )
-            try:
-                response = await client.send(request, stream=True)
-                break
-            except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                if number == len(found):
-                    raise
+        response = await _first_answer(client, url, found, headers)
         try:
             yield response
         finally:
             await response.aclose()
+
+
+async def _first_answer(
+    client: "httpx2.AsyncClient", url: "httpx2.URL", found: list[str], headers: dict[str, str]
+) -> "httpx2.Response":
+    """From the first address that can be connected to. Raises httpx2.TransportError."""
+    import httpx2
+
+    for address in found[:-1]:
+        try:
+            return await _ask(client, url, address, headers)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            continue
+    return await _ask(client, url, found[-1], headers)
+
+
+async def _ask(
+    client: "httpx2.AsyncClient", url: "httpx2.URL", address: str, headers: dict[str, str]
+) -> "httpx2.Response":
+    request = client.build_request(
+        "GET",
+        url.copy_with(host=address),
+        headers={**headers, "Host": url.netloc.decode("ascii")},
+        extensions={"sni_hostname": url.raw_host.decode("ascii").rstrip(".")},
+    )
+    return await client.send(request, stream=True)
 
 
 def _is_address(host: str) -> bool:

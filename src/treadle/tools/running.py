@@ -8,6 +8,7 @@ import _thread
 import asyncio
 import contextlib
 import contextvars
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -43,17 +44,17 @@ async def run(
         kind, said = "timeout", f"{tool.name} took longer than {timeout_s:g} s and was stopped{effect}"
         again = backoff_s(context.attempt, chance) if context.attempt <= tool.retries else None
     except ToolRetry as error:
-        kind, said = "raised", str(error)
+        kind, said = "raised", _words(error)
         if context.attempt <= max(tool.retries, 3):
             again = backoff_s(context.attempt, chance, error.retry_after_s)
     except ToolError as error:
-        kind, said = "raised", str(error)
+        kind, said = "raised", _words(error)
     except _Unshowable as error:
         kind, said = "result", str(error)
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a tool is somebody else's code: whatever it raises is told to the model
-        kind, said = "raised", f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        kind, said = "raised", ": ".join(filter(None, (type(error).__name__, _words(error))))
         if isinstance(error, PASSING) and context.attempt <= tool.retries:
             again = backoff_s(context.attempt, chance)
     return ToolFailed(context.call_id, kind, _clean(said)[: tool.max_chars], _since(began), again)  # type: ignore[arg-type]
@@ -68,9 +69,9 @@ def rendered(result: Any, max_chars: int) -> tuple[str, int]:
     else:
         try:
             text = msgspec.json.encode(result, enc_hook=_jsonable).decode()
-        except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        except Exception as error:  # a result may bring its own `model_dump`, and with it any fault
             raise _Unshowable(
-                f"the call ran, but its result, a {type(result).__name__}, has no JSON form ({error})"
+                f"the call ran, but its result, a {type(result).__name__}, has no JSON form ({_words(error)})"
             ) from None
     text = _clean(text)
     cut = max(0, len(text) - max_chars)
@@ -88,9 +89,13 @@ class _TooLong(Exception):
 async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> Any:
     assert tool.function is not None
     keywords = {**arguments, tool.context: context} if tool.context else arguments
-    if is_async(tool.function):
-        return await tool.function(**keywords)
-    return await _in_thread(lambda: tool.function(**keywords))  # type: ignore[misc]
+    try:
+        if is_async(tool.function):
+            return await tool.function(**keywords)
+        result = await _in_thread(lambda: tool.function(**keywords))  # type: ignore[misc]
+        return await result if inspect.isawaitable(result) else result  # a plain wrapper may give a coroutine
+    except SystemExit as error:
+        raise RuntimeError(f"SystemExit: {error}") from error  # in a task it would end the loop
 
 
 async def _in_thread(function: Callable[[], Any]) -> Any:
@@ -129,6 +134,8 @@ async def _within(timeout_s: float | None, work: Any) -> Any:
     except asyncio.CancelledError:
         await _stop(task)
         raise
+    if task.cancelled():
+        raise RuntimeError("the tool was cancelled from within")  # not the turn: that raises above
     if done:
         return task.result()
     await _stop(task)
@@ -145,6 +152,13 @@ def _jsonable(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     raise NotImplementedError(f"{type(value).__name__} is not JSON")
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # its own __str__ may be broken
+        return ""
 
 
 def _clean(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     described = {param.arg_name: param.description for param in doc.params}
     context = ""
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in _parameters(function, name):
         hint = hints.get(parameter.name, Any)
         if hint is Context:
             context = parameter.name
@@ -81,6 +81,13 @@ def _check(model: type[BaseModel]) -> Check:
         return {key: getattr(parsed, f"p_{key}") for key in names}
 
     return check
+
+
+def _parameters(function: Callable[..., Any], name: str) -> Iterable[inspect.Parameter]:
+    try:
+        return inspect.signature(function).parameters.values()
+    except (ValueError, TypeError) as error:  # e.g. some builtins have none
+        raise UsageError(f"tool {name!r}: its signature can't be read: {error}") from error
 
 
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def tavily(key: str, base_url: str = "https://api.tavily.com") -> Engine:
     async def search(query: str, count: int) -> list[Hit]:
         body = {"query": query, "max_results": count}
         headers = {"Authorization": f"Bearer {key}"}
-        found = await _ask("Tavily", "POST", f"{base_url}/search", key, {"json": body, "headers": headers})
+        found = await _ask("Tavily", "POST", f"{base_url}/search", {"json": body, "headers": headers})
         return _hits("Tavily", found.get("results"), "content")
 
     return search
@@ -100,7 +100,7 @@ def brave(key: str, base_url: str = "https://api.search.brave.com") -> Engine:
             "params": {"q": query, "count": count, "text_decorations": "false"},
             "headers": {"X-Subscription-Token": key},
         }
-        found = await _ask("Brave Search", "GET", f"{base_url}/res/v1/web/search", key, settings)
+        found = await _ask("Brave Search", "GET", f"{base_url}/res/v1/web/search", settings)
         web = found.get("web") or {"results": []}  # left out where nothing was found
         return _hits("Brave Search", web.get("results") if isinstance(web, dict) else None, "description")
 
@@ -112,7 +112,7 @@ def searxng(url: str) -> Engine:
 
     async def search(query: str, count: int) -> list[Hit]:
         settings = {"params": {"q": query, "format": "json"}}
-        found = await _ask("SearXNG", "GET", f"{url.rstrip('/')}/search", url, settings)
+        found = await _ask("SearXNG", "GET", f"{url.rstrip('/')}/search", settings)
         return _hits("SearXNG", found.get("results"), "content")[:count]
 
     return search
@@ -146,7 +146,7 @@ def keyless() -> Engine:
     return search
 
 
-async def _ask(name: str, method: str, url: str, key: str, settings: dict[str, Any]) -> dict[str, Any]:
+async def _ask(name: str, method: str, url: str, settings: dict[str, Any]) -> dict[str, Any]:
     """The JSON object that a search service answers. Raises ToolError; ToolRetry for what may pass."""
     try:
         import httpx2
@@ -165,9 +165,10 @@ async def _ask(name: str, method: str, url: str, key: str, settings: dict[str, A
                 body += data
                 if len(body) > MAX_BYTES:
                     raise ToolError(f"web search by {name} gave more than {MAX_BYTES:,} bytes; {_INSTEAD}")
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError) as error:
-        reason = f"{name}: {str(error) or type(error).__name__}"
-        raise _unreachable(reason.replace(key, "[key]")) from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
+        # Others may quote a header, and with it the key.
+        reason = isinstance(error, httpx2.ConnectError) and str(error)
+        raise _unreachable(f"{name}: {reason or type(error).__name__}") from None
     status = response.status_code
     if status in (401, 403):
         hint = "its settings don't allow format=json" if name == "SearXNG" else "the key is not accepted"

@@ -210,7 +210,7 @@ OPERATORS: dict[str, Callable[..., int | Number]] = {
     "**": power,
 }
 FUNCTIONS = {
-    "abs": Function(abs),
+    "abs": Function(lambda x: abs(x)),
     "acos": Function(math.acos),
     "asin": Function(math.asin),
     "atan": Function(math.atan),

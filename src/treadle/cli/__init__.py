@@ -1,0 +1,1 @@
+"""The `treadle` command: main.py routes, turns.py drives a turn, show.py shows it, chat.py is the chat."""

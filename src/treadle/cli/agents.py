@@ -1,0 +1,113 @@
+"""Which agent answers: Treadle's own or the user's, with what the options change of it."""
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from ..agent import Agent
+from ..errors import UsageError
+from ..stores.sqlite import SQLiteStore
+from ..tools.shipped import shipped
+from ..tools.tool import Tool, tool_of
+from .options import Settings
+
+INSTRUCTIONS = (
+    "You are Treadle, an assistant at the command line. Use a tool where it knows better than you do: for every"
+    " calculation, for the time, for files and for what is on the web. Never guess what a tool can tell you. If a tool"
+    " fails, read why and try another way. Answer briefly, in plain text, in the language of the question, and say so"
+    " if you don't know."
+)
+NAME = "treadle"
+
+
+def agent_of(settings: Settings, interactive: bool) -> Agent:
+    """The agent that these settings ask for, with its store. Raises UsageError for what can't be."""
+    agent = loaded(settings.agent) if settings.agent else Agent(INSTRUCTIONS, name=NAME)
+    tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in agent.tools]
+    if settings.tools is not None:
+        tools = chosen(settings.tools, {tool.name: tool for tool in tools} if settings.agent else shipped())
+    elif not settings.agent:
+        tools = [tool for tool in shipped().values() if tool.function or interactive]  # else nobody could answer it
+    limits: dict[str, Any] = {
+        "steps": settings.max_steps,
+        "tokens": settings.max_tokens,
+        "cost_usd": settings.max_cost,
+        "seconds": settings.timeout,
+    }
+    changes: dict[str, Any] = {"instructions": settings.system, "model": settings.model, "plan": settings.plan or None}
+    return replace(
+        agent,
+        tools=tools,
+        limits=replace(agent.limits, **_given(limits)),
+        store=agent.store or SQLiteStore(),
+        **_given(changes),
+    )
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def chosen(wanted: str, tools: dict[str, Tool]) -> list[Tool]:
+    """The tools that a list of names and globs, parted by commas, stands for. Raises UsageError where one fits none."""
+    if wanted.strip() in ("", "none"):
+        return []
+    patterns = [pattern.strip() for pattern in wanted.split(",") if pattern.strip()]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in tools):
+            raise UsageError(f"no tool is named {pattern!r}; there are: {', '.join(tools) or 'none'}")
+    return [tool for name, tool in tools.items() if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def loaded(place: str) -> Agent:
+    """The Agent at `module:name` or `path/file.py:name`; the name is `agent` where none is given. Raises UsageError.
+
+    This runs the module: it is the user's own.
+    """
+    target, colon, name = place.rpartition(":")
+    if not colon or not name.isidentifier():
+        target, name = place, "agent"
+    module = _file(Path(target)) if target.endswith(".py") else _module(target)
+    found = getattr(module, name, None)
+    if not isinstance(found, Agent):
+        agents = ", ".join(key for key, value in vars(module).items() if isinstance(value, Agent))
+        what = f"is a {type(found).__name__}" if hasattr(module, name) else "isn't there"
+        raise UsageError(f"--agent {place}: {name} {what}; the agents in {target} are: {agents or 'none'}")
+    return found
+
+
+def _file(path: Path) -> Any:
+    name = f"treadle_agent_{path.stem}"  # a name that nothing else has: the file may be called json.py
+    spec = importlib.util.spec_from_file_location(name, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise UsageError(f"--agent: there is no file {path}")
+    sys.path.insert(0, str(path.resolve().parent))  # what lies beside it can be imported, as when python runs it
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"--agent: {path} can't be loaded: {_where(error, path)}") from error
+    return module
+
+
+def _module(name: str) -> Any:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--agent: {error}; looked in the working directory and in what is installed") from error
+    except Exception as error:
+        raise UsageError(f"--agent: module {name} can't be loaded: {_where(error, None)}") from error
+
+
+def _where(error: Exception, path: Path | None) -> str:
+    """The error and the line of the user's that raised it, in place of a traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if path and frame.filename == str(path)] or frames[-1:]
+    return f"{type(error).__name__}: {error} ({own[-1].filename}, line {own[-1].lineno})"

@@ -1,0 +1,145 @@
+"""The chat: `treadle` alone on a terminal. Only this module needs prompt_toolkit; it is imported when a chat begins.
+
+Enter sends, Alt-Enter or a backslash at the line's end goes on to a new line, Ctrl-C ends the turn, Ctrl-D the chat.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import platformdirs
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+from ..errors import TreadleError
+from ..models.resolve import known, resolve
+from ..stores.sqlite import SQLiteStore
+from ..sync import run_sync
+from ..tools.tool import Tool, tool_of
+from .tables import table, tool_row
+from .terminal import visible
+from .turns import Session
+
+COMMANDS = {
+    "/help": "what can be typed here",
+    "/new": "begin a new thread",
+    "/thread": "show the thread's name; with a name, go to that thread",
+    "/resume": "go on with this thread's unfinished turn",
+    "/model": "show the model; with a name, use that one from now on",
+    "/tools": "the tools that the agent has",
+    "/quit": "leave; Ctrl-D does too",
+}
+KEYS = "Enter sends, Alt-Enter or \\ at the end of a line begins a new one; Ctrl-C stops a turn"
+
+
+def chat(session: Session) -> int:
+    """Talk until the person leaves; the exit code, always 0."""
+    prompt: PromptSession[str] = PromptSession(
+        history=_history(), completer=_Commands(session), key_bindings=_keys(), multiline=True
+    )
+    session.screen.note(f"thread {visible(session.thread_id)}; /help for help, Ctrl-D to leave", "dim")
+    while True:
+        try:
+            text = prompt.prompt("> ", prompt_continuation="  ").strip()
+        except KeyboardInterrupt:
+            continue  # the line is given up
+        except EOFError:
+            return 0
+        if text in ("/quit", "/exit"):
+            return 0
+        if text.startswith("/"):
+            session = _command(session, *text.split(maxsplit=1))
+        elif text:
+            session.ask(text)
+
+
+def _command(session: Session, name: str, argument: str = "") -> Session:
+    """Do what a line that begins with a slash says; the session from then on."""
+    say = session.screen.note
+    try:
+        match name:
+            case "/help":
+                say(table(list(COMMANDS.items())))
+                say(KEYS)
+            case "/new":
+                session = replace(session, thread_id=session.agent.world.new_id())
+                say(f"thread {session.thread_id}", "dim")
+            case "/thread":
+                session = replace(session, thread_id=argument or session.thread_id)
+                say(f"thread {visible(session.thread_id)}", "dim")
+            case "/resume":
+                session.resume()
+            case "/model":
+                model = resolve(argument or None) if argument or session.agent.model is None else session.agent.model
+                session = replace(session, agent=replace(session.agent, model=model))
+                say(f"model {visible(model if isinstance(model, str) else model.name)}", "dim")
+            case "/tools":
+                tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in session.agent.tools]
+                say(table([tool_row(tool) for tool in tools]) if tools else "this agent has no tools")
+            case _:
+                say(f"there is no {visible(name)}; there are: {', '.join(COMMANDS)}", "yellow")
+    except TreadleError as error:
+        say(f"error: {visible(str(error))}", "red")
+    return session
+
+
+class _Commands(Completer):
+    """Completes the commands, the names of models and those of the last threads."""
+
+    def __init__(self, session: Session) -> None:
+        self._store = session.agent.store or SQLiteStore()
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        line = document.text_before_cursor
+        if not line.startswith("/"):
+            return
+        name, blank, typed = line.partition(" ")
+        words = COMMANDS if not blank else self._arguments(name)
+        wanted = typed if blank else name
+        for word, meaning in words.items():
+            if word.startswith(wanted):
+                yield Completion(word, -len(wanted), display_meta=meaning)
+
+    def _arguments(self, name: str) -> dict[str, str]:
+        if name == "/model":
+            return {line.name.partition("<")[0]: "" if line.ready else f"needs {line.needs}" for line in known()}
+        if name == "/thread":
+            return {thread.thread_id: f"{thread.records} records" for thread in run_sync(self._store.threads(20))}
+        return {}
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("enter")
+    def send(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if buffer.complete_state and buffer.complete_state.current_completion:
+            buffer.complete_state = None  # the word from the menu is taken; the next Enter sends
+        elif buffer.document.text_before_cursor.endswith("\\"):
+            buffer.delete_before_cursor()
+            buffer.insert_text("\n")
+        else:
+            buffer.validate_and_handle()
+
+    @keys.add("escape", "enter")
+    def new_line(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    return keys
+
+
+def _history() -> History:
+    """What was typed before, in a file that only the user can read; of this chat alone where none can be written."""
+    path = Path(platformdirs.user_state_dir("treadle", appauthor=False)) / "history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+        path.chmod(0o600)
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(path)

@@ -1,0 +1,152 @@
+"""What a waiting turn asks of the person at the terminal, in place: approvals, questions, interrupted calls."""
+
+import getpass
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+from ..agent import Agent
+from ..errors import IllegalEvent, UsageError
+from ..result import Result
+from ..sync import run_sync
+from ..turn import CallState
+from .terminal import Screen, visible, visible_json
+
+_CHOICES = {"y": "y", "yes": "y", "n": "n", "no": "n", "a": "a", "always": "a", "e": "e", "edit": "e"}
+
+
+def decided(agent: Agent, result: Result, screen: Screen) -> Agent | None:
+    """Ask for every waiting call; the agent to resume with, or None if the person leaves it for later (Ctrl-D)."""
+    always: set[str] = set()
+    try:
+        for call in result.waiting:
+            if call.status == "question":
+                _question(agent, result.thread_id, call, screen)
+            elif call.call.name in always:
+                run_sync(agent.approve(result.thread_id, call.call.id, by=_user()))
+            elif call.status == "waiting":
+                always |= _approval(agent, result.thread_id, call, screen)
+            else:
+                agent = _unknown(agent, call, screen)
+    except EOFError:
+        screen.note("")
+        return None
+    except IllegalEvent:
+        screen.note("somebody else has decided meanwhile", "dim")
+    return agent
+
+
+def shown_arguments(text: str) -> str:
+    """All of a call's arguments, for a person to judge: one a line, long texts behind a bar they can't fake.
+
+    JSON that says a key twice is shown as it was written: it could be read in two ways.
+    """
+    try:
+        pairs = json.loads(text or "{}", object_pairs_hook=_pairs)
+    except ValueError:
+        return f"  {visible(text)}"
+    lines = []
+    for key, value in pairs:
+        if isinstance(value, str) and "\n" in value:
+            lines.append(f"  {visible(key)}:")
+            lines += [f"  │ {visible(line)}" for line in value.split("\n")]
+        else:
+            lines.append(f"  {visible(key)}: {visible_json(json.dumps(_plain(value), ensure_ascii=False))}")
+    return "\n".join(lines) or "  (no arguments)"
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object in its order."""
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> _Pairs:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key twice")
+    return _Pairs(pairs)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Pairs):
+        return {key: _plain(each) for key, each in value}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _approval(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> set[str]:
+    """Ask until the call is decided; the tools that are now allowed for the rest of the thread."""
+    screen.note(f"{visible(call.call.name)} wants to run:", "bold")
+    screen.note(shown_arguments(call.final_arguments))
+    if call.reason:
+        screen.note(visible(call.reason), "dim")
+    by = _user()
+    while True:
+        said = _line("Allow it? [y]es, [n]o, [a]lways in this thread, [e]dit: ", screen).lower()
+        choice = _CHOICES.get(said, "")
+        if choice == "n":
+            reason = _line("Why not? It is told to the model; Enter for no reason: ", screen)
+            run_sync(agent.deny(thread_id, call.call.id, by=by, reason=reason))
+            return set()
+        if choice in ("y", "a"):
+            run_sync(agent.approve(thread_id, call.call.id, by=by, always=choice == "a"))
+            return {call.call.name} if choice == "a" else set()
+        if choice == "e" and _edited(agent, thread_id, call, screen):
+            return set()
+
+
+def _edited(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> bool:
+    """Whether the person gave arguments that the tool takes."""
+    arguments = _edit(call.final_arguments)
+    if not arguments.strip():
+        return False
+    try:
+        run_sync(agent.approve(thread_id, call.call.id, by=_user(), arguments=arguments))
+    except UsageError as error:
+        screen.note(visible(str(error)), "red")
+        return False
+    return True
+
+
+def _edit(arguments: str) -> str:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.output import create_output
+
+    session: PromptSession[str] = PromptSession(output=create_output(stdout=sys.stderr))
+    try:
+        return session.prompt("arguments (JSON; Enter to run, Ctrl-C to go back): ", default=visible_json(arguments))
+    except KeyboardInterrupt:
+        return ""
+
+
+def _question(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> None:
+    screen.note(visible(call.reason), "bold")
+    answer = ""
+    while not answer:
+        answer = _line("Your answer: ", screen)
+    run_sync(agent.answer(thread_id, call.call.id, answer))
+
+
+def _unknown(agent: Agent, call: CallState, screen: Screen) -> Agent:
+    """A call that was under way when its process died. The model is told, or it stays as it is."""
+    screen.note(f"{visible(call.call.name)} was interrupted; it may have had its effect:", "bold")
+    screen.note(shown_arguments(call.final_arguments))
+    if _line("Tell the agent so, and go on without it? [y]es, [n]o: ", screen).lower() not in ("y", "yes"):
+        raise EOFError
+    return replace(agent, unknown="tell")
+
+
+def _line(prompt: str, screen: Screen) -> str:
+    """What the person types. Raises EOFError at Ctrl-D."""
+    screen.end_line()
+    screen.piece(prompt, "bold")
+    line = sys.stdin.readline()
+    screen.end_line() if not line else screen.answered()
+    if not line:
+        raise EOFError
+    return line.strip()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name
+        return "the terminal"

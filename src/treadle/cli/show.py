@@ -1,0 +1,169 @@
+"""Records and pieces of text, as they come, for a person: a listener. All of it is untrusted and made safe here."""
+
+import json
+
+from .. import events as e
+from ..codec import encode_record
+from ..events import Record
+from ..listeners import Delta
+from ..result import Result
+from .terminal import Screen, Style, line_of, visible, visible_json, without_controls
+
+WIDTH = 100
+"""Characters of a step's line."""
+VALUE = 60
+"""Characters of one argument in it."""
+
+
+class Show:
+    """Each step on standard error as it happens, and the answer on standard output.
+
+    On a terminal the answer is shown while it is written. Elsewhere it comes whole, by `finish`: a text may turn out
+    to be only the words before a tool call, and what reads a pipe wants nothing but the answer.
+    """
+
+    def __init__(self, screen: Screen, thread_id: str, quiet: bool = False) -> None:
+        self._screen = screen
+        self._thread_id = thread_id
+        self._quiet = quiet
+        self._calls: dict[tuple[str, str], e.Call] = {}
+        self._purpose = "step"
+        self._streamed = ""
+
+    def __call__(self, what: Record | Delta) -> None:
+        if isinstance(what, Delta):
+            if what.thread_id == self._thread_id:  # a helper's text is not the answer
+                self._piece(what.text)
+            return
+        self.learn(what)
+        if what.thread_id == self._thread_id:
+            self._model(what)
+        if not self._quiet:
+            self._step(what)
+
+    def learn(self, record: Record) -> None:
+        """Take a record into account without showing it."""
+        match record.event:
+            case e.ModelReplied(calls=calls):
+                self._calls |= {(record.thread_id, call.id): call for call in calls}
+            case e.ApprovalGiven(call_id=call_id, arguments=str(arguments)):
+                call = self._calls[record.thread_id, call_id]
+                self._calls[record.thread_id, call_id] = e.Call(call_id, call.name, arguments)
+
+    def finish(self, result: Result) -> None:
+        """The answer, where it wasn't shown while it was written, and what the turn took."""
+        shown = self._screen.streams and self._streamed == result.answer
+        if not shown and result.answer and result.status in ("answered", "limit"):
+            safe = visible(result.answer) if self._screen.streams else without_controls(result.answer)
+            self._screen.say(safe.rstrip("\n") + "\n")
+        self._screen.end_line()
+        if not self._quiet:
+            self._screen.note(totals(result), "dim")
+
+    def _piece(self, text: str) -> None:
+        safe = visible(text, self._streamed[-1:])
+        self._streamed += text
+        if self._purpose == "plan":
+            if not self._quiet:
+                self._screen.piece(safe, "dim")
+        elif self._screen.streams:
+            self._screen.say(safe)
+
+    def _model(self, record: Record) -> None:
+        match record.event:
+            case e.ModelCalled(model=model, purpose=purpose):
+                self._purpose, self._streamed = purpose, ""
+                if not self._quiet:
+                    self._screen.notice(f"… {line_of(model, VALUE)}")
+            case e.ModelReplied(text=text, refusal=refusal, calls=calls):
+                self._replied(text or refusal, bool(calls) and self._purpose == "step")
+
+    def _replied(self, text: str, goes_on: bool) -> None:
+        """What the pieces didn't show: all of it from a model that gives none, or where they aren't shown."""
+        if text.startswith(self._streamed):
+            if self._screen.streams or self._purpose == "plan":
+                self._piece(text[len(self._streamed) :])
+            elif goes_on and text.strip() and not self._quiet:
+                self._screen.note(visible(text.strip()), "dim")
+        self._screen.end_line()
+
+    def _step(self, record: Record) -> None:
+        depth = "" if record.thread_id == self._thread_id else "  "
+        line, style = self._line(record)
+        if line:
+            self._screen.note(depth + line, style)
+
+    def _line(self, record: Record) -> tuple[str, Style]:
+        match record.event:
+            case e.ToolStarted(call_id=call_id, attempt=attempt):
+                again = f"  (try {attempt})" if attempt > 1 else ""
+                return f"→ {self._called(record.thread_id, call_id)}{again}", ""
+            case e.ToolReturned(call_id=call_id, content=content, duration_s=seconds):
+                return self._outcome(record.thread_id, call_id, content, seconds), "dim"
+            case e.ToolFailed(call_id=call_id, message=message, duration_s=seconds, retry_after_s=wait_s):
+                again = f"; again in {wait_s:.1f} s" if wait_s is not None else ""
+                return self._outcome(record.thread_id, call_id, f"error: {message}{again}", seconds), "yellow"
+            case e.ModelFailed(message=message, retry_after_s=float(wait_s)):
+                return f"! {line_of(message, WIDTH)}; again in {wait_s:.1f} s", "yellow"
+            case e.AnswerRejected(message=message):
+                return f"! the answer won't do: {line_of(message, WIDTH)}", "yellow"
+        return "", ""
+
+    def _called(self, thread_id: str, call_id: str) -> str:
+        call = self._calls.get((thread_id, call_id))
+        return f"{line_of(call.name, VALUE)}({arguments_line(call.arguments)})" if call else call_id
+
+    def _outcome(self, thread_id: str, call_id: str, text: str, seconds: float) -> str:
+        call = self._calls.get((thread_id, call_id))
+        name = line_of(call.name, VALUE) if call else call_id
+        return f"← {name}: {line_of(text, WIDTH)}  {seconds:.2f} s"
+
+
+class JsonLines:
+    """Every record as a line of JSON on standard output; the person at a terminal sees no control character."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def __call__(self, what: Record | Delta) -> None:
+        if isinstance(what, Record):
+            line = encode_record(what).decode()
+            self._screen.say((visible_json(line) if self._screen.streams else line) + "\n")
+
+
+def arguments_line(text: str) -> str:
+    """A call's arguments as `name="value"`, each cut to fit a line; what isn't a JSON object as it is."""
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return line_of(text, WIDTH)
+    if not isinstance(value, dict):
+        return line_of(text, WIDTH)
+    return ", ".join(
+        f"{line_of(key, VALUE)}={line_of(json.dumps(each, ensure_ascii=False), VALUE)}" for key, each in value.items()
+    )
+
+
+def totals(result: Result) -> str:
+    """What a turn took, in one line: steps, calls, tokens, cost, seconds, and the thread's name."""
+    took = result.summary()
+    parts = [_counted(took.model_calls, "step")]
+    if took.tool_calls:
+        parts.append(_counted(took.tool_calls, "tool call"))
+    parts.append(_counted(took.tokens, "token"))
+    if took.cost_usd:
+        parts.append(f"${took.cost_usd:.4f}")
+    return f"{', '.join(parts)}, {took.seconds:.1f} s, thread {line_of(result.thread_id, WIDTH)}"
+
+
+def limit_line(result: Result) -> str:
+    """Which limit ended the turn, in words."""
+    reached = [record.event for record in result.records if isinstance(record.event, e.LimitReached)]
+    if not reached:
+        return f"a limit was reached: {line_of(result.reason, WIDTH)}"
+    last = reached[-1]
+    return f"stopped at the limit of {last.limit.replace('_', ' ')}: {last.used:g} of {last.allowed:g}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

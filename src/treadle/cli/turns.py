@@ -1,0 +1,133 @@
+"""One turn, from the command line: driven, shown, decided on in place, and what its end means for a shell."""
+
+import sys
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import events as e
+from ..agent import Agent
+from ..errors import TreadleError, TurnOpen, UsageError
+from ..log import opened
+from ..result import Result
+from ..stores.sqlite import SQLiteStore
+from ..sync import run_sync
+from .loading import load
+from .options import Settings
+from .person import decided
+from .show import JsonLines, Show, limit_line
+from .terminal import Screen, interactive, line_of, visible
+
+ANSWERED, FAILED, USAGE, LIMIT, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 130
+"""Exit codes."""
+_CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}
+
+
+@dataclass(frozen=True)
+class Session:
+    """An agent, a thread and the screen on which its turns are shown."""
+
+    agent: Agent
+    thread_id: str
+    screen: Screen
+    settings: Settings
+
+    def ask(self, text: str) -> int:
+        """Say this in the thread. The exit code of the turn; whatever there is to say of it has been said."""
+        return self._turn(lambda agent: agent.run(text, thread=self.thread_id), learn=False)
+
+    def resume(self) -> int:
+        """Go on with the thread's unfinished turn; the exit code of the turn."""
+        return self._turn(lambda agent: agent.resume(self.thread_id), learn=True)
+
+    def _turn(self, start: Any, learn: bool) -> int:
+        show = Show(self.screen, self.thread_id, self.settings.quiet or self.settings.json)
+        listener = JsonLines(self.screen) if self.settings.json else show
+        try:
+            agent = replace(load(self.agent, self.screen), listeners=(*self.agent.listeners, listener))
+            if learn:
+                for record in run_sync(records(agent, self.thread_id)):
+                    show.learn(record)
+            result = self._settled(agent, start(agent))
+        except KeyboardInterrupt:
+            return self._stopped()
+        except TurnOpen:
+            return self._refused(f"thread {self._name} has an unfinished turn; go on with it: {self._resume}", USAGE)
+        except TreadleError as error:
+            return self._refused(visible(str(error)), USAGE if isinstance(error, UsageError) else FAILED)
+        if not self.settings.json:
+            show.finish(result)
+        return self._ended(result)
+
+    def _settled(self, agent: Agent, work: Coroutine[Any, Any, Result]) -> Result:
+        """Drive the turn; where it waits for a person who is there, ask and go on."""
+        result = run_sync(work)
+        while result.status == "waiting" and interactive():
+            decisive = decided(agent, result, self.screen)
+            if decisive is None:
+                return result
+            result = run_sync(decisive.resume(self.thread_id))
+        return result
+
+    def _ended(self, result: Result) -> int:
+        match result.status:
+            case "limit":
+                self.screen.note(limit_line(result), "yellow")
+            case "refused" | "cancelled":
+                self.screen.note(f"{result.status}: {visible(result.reason or result.answer)}", "red")
+            case "waiting":
+                self.screen.note(f"waits for you: {visible(result.reason)}", "yellow")
+                self.screen.note(f"decide on a terminal: {self._resume}", "yellow")
+            case "unfinished":
+                self.screen.note(f"thread {self._name} has nothing more to do here", "yellow")
+        return _CODES.get(result.status, FAILED)
+
+    def _stopped(self) -> int:
+        """After Ctrl-C. A turn that was being driven has ended already; one that waited for a decision ends here."""
+        try:
+            run_sync(cancel(self.agent, self.thread_id))
+            self.screen.note(f"stopped; thread {self._name} holds what was done", "yellow")
+        except TreadleError as error:
+            self.screen.note(visible(str(error)), "red")
+        return INTERRUPTED
+
+    def _refused(self, message: str, code: int) -> int:
+        self.screen.note(f"error: {message}", "red")
+        return code
+
+    @property
+    def _name(self) -> str:
+        return line_of(self.thread_id, 200)
+
+    @property
+    def _resume(self) -> str:
+        import shlex
+
+        own = f" --agent {shlex.quote(self.settings.agent)}" if self.settings.agent else ""
+        return f"treadle resume {shlex.quote(self._name)}{own}"
+
+
+async def records(agent: Agent, thread_id: str) -> list[e.Record]:
+    """All of the thread's records; none where there is no such thread."""
+    return (await opened(thread_id, agent.store or SQLiteStore(), agent.world)).records
+
+
+async def cancel(agent: Agent, thread_id: str) -> None:
+    """End the thread's turn as cancelled, if one is open. Calls that waited will never run."""
+    log = await opened(thread_id, agent.store or SQLiteStore(), agent.world, agent.listeners)
+    if log.state.phase not in ("empty", "idle"):
+        await log.append(e.TurnEnded("cancelled"))
+
+
+def last_thread(agent: Agent) -> str:
+    """The thread that was written to last. Raises UsageError where there is none."""
+    found = run_sync((agent.store or SQLiteStore()).threads(1))
+    if not found:
+        raise UsageError("there is no thread to continue yet; ask something first")
+    return found[0].thread_id
+
+
+def fail(error: TreadleError) -> int:
+    """Say what is wrong, on standard error; the exit code."""
+    print(f"error: {visible(str(error))}", file=sys.stderr)
+    return USAGE if isinstance(error, UsageError) else FAILED

@@ -1,0 +1,95 @@
+"""What a drive goes by besides the log, and the next model call that follows from both. Pure."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from msgspec.structs import replace
+
+from . import events as e
+from .decide import CallModel, Setup
+from .errors import UsageError
+from .limits import max_output
+from .memory.prompt import LAST_WORD, PLAN, Prompt
+from .models.model import Model, Request, prompt_hash
+from .state import State
+from .tools import running
+from .tools.context import Context
+from .tools.tool import Tool
+
+RunTool = Callable[[Tool, str, Context, float | None, float], Awaitable[e.ToolReturned | e.ToolFailed]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """An agent's settings, worked out."""
+
+    setup: Setup
+    model: Model
+    system: str = ""
+    output_schema: dict[str, Any] | None = None
+    deps: Any = None
+    run_tool: RunTool = running.run
+    """Runs one attempt of one tool; a replay puts another in its place."""
+
+    def left_s(self, state: State) -> float | None:
+        """Seconds of work that the turn has left; None for no limit."""
+        limit_s = self.setup.limits.seconds
+        return None if limit_s is None else max(0.0, limit_s - state.spent.seconds)
+
+    def identity(self, agent: str) -> e.Identity:
+        """What a claim says of the agent, so that a later one can see what has changed."""
+        tools = {name: tool.schema.digest.hex()[:12] for name, tool in self.setup.tools.items()}
+        return e.Identity(agent, self.model.name, blake2b(self.system.encode(), digest_size=6).hexdigest(), tools)
+
+    def refuse_unpriced(self) -> None:
+        """Raises UsageError for a cost limit that can't hold."""
+        limits = self.setup.limits
+        if limits.cost_usd is None or limits.unpriced or self.model.cost_usd(e.Usage(1, 1)) is not None:
+            return
+        raise UsageError(
+            f"cost_usd={limits.cost_usd} can't hold: no price is known for {self.model.name}."
+            " Limit tokens instead, or say Limits(unpriced=True) to let calls of unknown price pass"
+        )
+
+    def refuse_missing(self, state: State) -> None:
+        """Raises UsageError where calls are under way, or decided on, whose tools aren't here."""
+        under_way = ("allowed", "waiting", "question", "started", "retrying", "unknown")
+        open_calls = state.turn.calls if state.turn else ()
+        gone = {c.call.name for c in open_calls if c.status in under_way and c.call.name not in self.setup.tools}
+        if gone:
+            known = ", ".join(self.setup.tools) or "none"
+            raise UsageError(
+                f"this turn has calls under way of {', '.join(sorted(gone))}, which this agent doesn't have (it has:"
+                f" {known}). Resume with an agent that does, or cancel the turn"
+            )
+
+
+@dataclass(frozen=True)
+class Called:
+    """A model call that fits: the request, and the fact that is written before it goes out."""
+
+    request: Request
+    fact: e.ModelCalled
+
+
+def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called | e.LimitReached:
+    """The model call that `decide` asked for, or the limit that leaves no room for it."""
+    request = _request(state, prompt, job, step)
+    prompt_tokens = int(request.tokens * state.density) + 1
+    room = max_output(job.setup.limits, state.spent, prompt_tokens, request.max_output_tokens, job.model.cost_usd)
+    if isinstance(room, e.LimitReached):
+        return room
+    named = prompt_hash(request.messages, request.tools)
+    reserved_usd = job.model.cost_usd(e.Usage(prompt_tokens, room)) or 0.0
+    fact = e.ModelCalled(job.model.name, named, prompt_tokens, room, step.purpose, step.attempt, reserved_usd)
+    return Called(replace(request, max_output_tokens=room), fact)
+
+
+def _request(state: State, prompt: Prompt, job: Job, step: CallModel) -> Request:
+    tools = () if step.purpose != "step" else tuple(tool.schema for tool in job.setup.tools.values())
+    note = {"plan": PLAN.format(tools=", ".join(job.setup.tools) or "none"), "answer": LAST_WORD, "step": ""}
+    wanted = min(job.model.max_output_tokens, job.model.context_tokens // 2)
+    budget = (job.model.context_tokens - wanted) / state.density - sum(tool.tokens for tool in tools)
+    return Request(prompt.messages(job.system, int(budget), note[step.purpose]), tools, wanted, job.output_schema)

@@ -1,0 +1,89 @@
+"""The JSON Schema of one step, in what llama.cpp's grammars can hold. Pure.
+
+1. A keyword that its converter doesn't know is left out: the sampler is then less bound, and the tool's own check
+   still refuses what doesn't fit.
+2. `thought` comes first: the sampler writes properties in their order here.
+"""
+
+import re
+from typing import Any
+
+from .model import Request, ToolSchema
+
+FINAL = "final_answer"
+THOUGHT_CHARS = 200
+PROSE: dict[str, Any] = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+
+_KEPT = frozenset(
+    (
+        *("type", "required", "enum", "const", "additionalProperties", "$ref"),
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+        *("minLength", "maxLength", "minItems", "maxItems"),
+    )
+)
+_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_MAPS = ("properties", "$defs")
+_LONGEST = 2000
+"""A longer maxLength or maxItems makes a grammar that takes seconds to build."""
+
+
+def answer_schema(request: Request) -> dict[str, Any] | None:
+    """What the reply must fit; None for plain prose."""
+    if not request.tools:
+        return bare(request.output_schema) if request.output_schema else None
+    final = ToolSchema(FINAL, "", request.output_schema or PROSE)
+    shared: dict[str, Any] = {}
+    steps = [_step(tool, shared) for tool in (*request.tools, final)]
+    return {"anyOf": steps} | ({"$defs": shared} if shared else {})
+
+
+def bare(schema: Any, prefix: str = "") -> Any:
+    """Only what a grammar can hold. `prefix` goes before the names of definitions that it refers to."""
+    if not isinstance(schema, dict):
+        return schema
+    kept: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in _MAPS:
+            kept[key] = {name: bare(part, prefix) for name, part in value.items()}
+        elif key in _LISTS:
+            kept[key] = [bare(part, prefix) for part in value]
+        elif key == "items":
+            kept[key] = bare(value, prefix)
+        elif key == "$ref":
+            kept[key] = value.replace("#/$defs/", f"#/$defs/{prefix}", 1)
+        elif key == "additionalProperties":
+            kept[key] = bare(value, prefix) if isinstance(value, dict) else value
+        elif key == "pattern":
+            if _holds(value):
+                kept[key] = value
+        elif key in _KEPT and not (key in ("maxLength", "maxItems") and value > _LONGEST):
+            kept[key] = value
+    return kept
+
+
+def _step(tool: ToolSchema, shared: dict[str, Any]) -> dict[str, Any]:
+    """One tool's form of a step. What its arguments define goes to the root, where references are looked up."""
+    arguments = bare(tool.parameters, f"{tool.name}.")
+    shared.update({f"{tool.name}.{name}": part for name, part in arguments.pop("$defs", {}).items()})
+    return {
+        "type": "object",
+        "properties": {
+            "thought": {"type": "string", "maxLength": THOUGHT_CHARS},
+            "tool": {"const": tool.name},
+            "arguments": arguments,
+        },
+        "required": ["thought", "tool", "arguments"],
+        "additionalProperties": False,
+    }
+
+
+def _holds(pattern: str) -> bool:
+    """Whether the converter reads this regular expression: anchored, no look-around, no rare escapes."""
+    if not (pattern.startswith("^") and pattern.endswith("$") and pattern[-2:] != r"\$"):
+        return False
+    return re.search(r"\(\?|\\[bBAZzDWSpPkx0-9]|[*+?}][?+]", pattern[1:-1]) is None

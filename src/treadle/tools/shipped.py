@@ -1,0 +1,28 @@
+"""The tools that ship, by name. Importing this module imports none of them."""
+
+from .tool import Tool
+
+
+def shipped() -> dict[str, Tool]:
+    """Every tool that ships and needs no settings, in the order in which a model is told of them."""
+    from .ask import ask_user
+    from .calculator import calculator
+    from .clock import current_time
+    from .docs import search_docs
+    from .fetch import web_fetch
+    from .files import list_files, read_file, search_files, write_file
+    from .search import web_search
+
+    tools = (
+        calculator,
+        current_time,
+        read_file,
+        list_files,
+        search_files,
+        write_file,
+        search_docs,
+        web_search,
+        web_fetch,
+        ask_user,
+    )
+    return {tool.name: tool for tool in tools}

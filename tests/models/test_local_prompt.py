@@ -1,0 +1,229 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from treadle.errors import ModelUnavailable
+from treadle.events import Call, Usage
+from treadle.models.local_prompt import RESULT_CHARS, AnswerReader, body_of, chat, step
+from treadle.models.local_schema import answer_schema, bare
+from treadle.models.model import Message, Reply, Request, ToolSchema
+from treadle.tools.schema import signature_of
+
+
+def add(a: int, b: int = 1) -> int:
+    """Add two numbers. It is exact.
+
+    Args:
+        a: The first.
+    """
+    return a + b
+
+
+ADD = ToolSchema("add", add.__doc__ or "", signature_of(add).parameters)
+CALCULATOR = ToolSchema(
+    "calculator",
+    "Work it out.",
+    {
+        "type": "object",
+        "properties": {"expression": {"type": "string", "pattern": "^[0-9+]+$", "description": "Such as 1+1."}},
+        "required": ["expression"],
+        "additionalProperties": False,
+    },
+)
+PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+SYSTEM = Message("system", "Be kind.")
+ASKED = Message("user", "What is 1+1?")
+CALLED = Message("assistant", "", calls=(Call("c1", "add", '{"a": 1}'),), opaque={"thought": "A sum."})
+RESULT = Message("tool", "2", call_id="c1")
+ANSWERED = Message("assistant", "It is 2.", opaque={"thought": "Done."})
+
+
+def contents(*messages: Message, tools: tuple[ToolSchema, ...] = (ADD,), **more: Any) -> list[tuple[str, str]]:
+    return [(m["role"], m["content"]) for m in chat(Request(messages, tools, **more))]
+
+
+def test_the_system_prompt_holds_tools_examples_and_the_agents_own_words():
+    [(role, text)] = contents(SYSTEM, tools=(ADD, CALCULATOR))
+    assert role == "system"
+    assert "\n- add(a; b?): Add two numbers.\n" in text
+    assert "\n- calculator(expression: Such as 1+1): Work it out.\n" in text
+    assert "\n- final_answer(text): " in text
+    assert '"tool": "calculator", "arguments": {"expression": "20% of 50 + 7"}}' in text
+    assert text.endswith("\n\nBe kind.")
+
+
+def test_no_example_names_a_tool_that_is_not_there():
+    [(_, text)] = contents(SYSTEM)
+    assert "calculator" not in text
+    assert "A greeting needs no tool." in text
+
+
+def test_a_call_and_its_result_become_a_step_and_a_message_that_repeats_the_question():
+    assert contents(ASKED, CALLED, RESULT)[1:] == [
+        ("user", "What is 1+1?"),
+        ("assistant", '{"thought": "A sum.", "tool": "add", "arguments": {"a": 1}}'),
+        (
+            "user",
+            "Result of add: 2\n\nThe question: What is 1+1?\nNext step, or final_answer if this is enough.",
+        ),
+    ]
+
+
+def test_an_answer_becomes_the_step_that_gave_it():
+    assert contents(ASKED, ANSWERED)[-1] == (
+        "assistant",
+        '{"thought": "Done.", "tool": "final_answer", "arguments": {"text": "It is 2."}}',
+    )
+
+
+def test_several_calls_of_another_model_stand_beside_their_results():
+    both = Message("assistant", "", calls=(Call("x", "add", '{"a": 1}'), Call("y", "add", "{bad")))
+    shown = contents(ASKED, both, Message("tool", "2", call_id="x"), Message("tool", "no", call_id="y"))[2:]
+    assert [role for role, _ in shown] == ["assistant", "user", "assistant", "user"]
+    assert shown[2][1] == '{"thought": "", "tool": "add", "arguments": {"text": "{bad"}}'
+    assert shown[3][1].startswith("Result of add: no\n")
+
+
+def test_a_long_result_and_a_long_question_are_cut_with_a_notice():
+    said = Message("user", "q" * 1000)
+    text = contents(said, CALLED, Message("tool", "r" * (RESULT_CHARS + 5), call_id="c1"))[-1][1]
+    assert "r" * RESULT_CHARS + "\n[5 more characters are left out]" in text
+    assert "q" * 600 + " [...]" in text
+    assert "q" * 601 not in text
+
+
+WORDS = st.text(max_size=30)
+TURNS = st.lists(st.tuples(WORDS, st.lists(WORDS, max_size=3), WORDS), min_size=1, max_size=4)
+
+
+@given(TURNS)
+def test_a_longer_conversation_begins_with_the_shorter_ones_bytes(turns):
+    messages, seen = [SYSTEM], [""]
+    for said, results, answer in turns:
+        messages.append(Message("user", said))
+        for result in results:
+            messages += [CALLED, Message("tool", result, call_id="c1")]
+            seen.append(json.dumps(contents(*messages)))
+        messages.append(Message("assistant", answer))
+        seen.append(json.dumps(contents(*messages)))
+    assert all(later.startswith(earlier.rstrip("]")) for earlier, later in zip(seen, seen[1:], strict=False))
+
+
+def test_without_tools_the_prompt_is_plain():
+    assert contents(SYSTEM, ASKED, ANSWERED, tools=()) == [
+        ("system", "Be kind."),
+        ("user", "What is 1+1?"),
+        ("assistant", "It is 2."),
+    ]
+    assert "response_format" not in body_of(Request((ASKED,)))
+    assert body_of(Request((ASKED,), max_output_tokens=7))["max_tokens"] == 7
+
+
+def test_a_step_is_bound_to_the_known_tools_and_the_answer_thought_first():
+    schema = body_of(Request((ASKED,), (ADD,)))["response_format"]["json_schema"]["schema"]
+    assert [form["properties"]["tool"] for form in schema["anyOf"]] == [{"const": "add"}, {"const": "final_answer"}]
+    assert [list(form["properties"]) for form in schema["anyOf"]] == [["thought", "tool", "arguments"]] * 2
+    assert schema["anyOf"][0]["properties"]["arguments"] == {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+
+
+def test_a_structured_answer_is_the_arguments_of_the_last_step():
+    request = Request((SYSTEM, ASKED, Message("assistant", '{"name":"Ada"}')), (ADD,), output_schema=PERSON)
+    assert answer_schema(request)["anyOf"][-1]["properties"]["arguments"] == PERSON
+    assert list(chat(request))[-1]["content"] == step("", "final_answer", {"name": "Ada"})
+    assert answer_schema(Request((ASKED,), output_schema=PERSON)) == PERSON
+
+
+def test_what_a_grammar_cannot_hold_is_left_out_and_definitions_move_to_the_root():
+    tool = ToolSchema(
+        "book",
+        "Book it.",
+        {
+            "type": "object",
+            "properties": {
+                "who": {"$ref": "#/$defs/Who", "description": "x"},
+                "code": {"type": "string", "pattern": "^(?!0)\\d+$", "maxLength": 10**6, "format": "uuid"},
+                "pattern": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]+$"}},
+            },
+            "$defs": {"Who": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Who"}], "title": "Who"}},
+        },
+    )
+    schema = answer_schema(Request((ASKED,), (tool,)))
+    assert schema["anyOf"][0]["properties"]["arguments"]["properties"] == {
+        "who": {"$ref": "#/$defs/book.Who"},
+        "code": {"type": "string"},
+        "pattern": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]+$"}},
+    }
+    assert schema["$defs"] == {"book.Who": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/book.Who"}]}}
+
+
+@pytest.mark.parametrize("pattern", ["[0-9]", "^a", "a$", "^(?i)a$", "^\\bA$", "^a+?$", "^a\\$"])
+def test_a_pattern_beyond_the_grammar_is_left_out(pattern):
+    assert bare({"type": "string", "pattern": pattern}) == {"type": "string"}
+
+
+def read(text: str, request: Request, finish: str = "stop", pieces: int = 1) -> tuple[Reply, list[str]]:
+    shown: list[str] = []
+    reader = AnswerReader(request, shown.append)
+    for start in range(0, len(text), pieces):
+        reader.feed(text[start : start + pieces])
+    return reader.finish(Reply(text, usage=Usage(5, 3), finish_reason=finish)), shown
+
+
+TOOLS = Request((ASKED,), (ADD,))
+
+
+def test_a_step_becomes_a_call_and_nothing_of_it_is_shown():
+    reply, shown = read(step("A sum.", "add", {"a": "é"}), TOOLS)
+    assert reply == Reply("", (Call("", "add", '{"a": "é"}'),), Usage(5, 3), "tool_calls", opaque={"thought": "A sum."})
+    assert shown == []
+
+
+@given(st.text(min_size=1), st.integers(1, 9), st.booleans())
+def test_an_answer_is_shown_as_it_is_written_whatever_is_in_it(text, pieces, escaped):
+    raw = (
+        step("Say it.", "final_answer", {"text": text})
+        if not escaped
+        else json.dumps({"thought": "t", "tool": "final_answer", "arguments": {"text": text}})
+    )
+    reply, shown = read(raw, TOOLS, pieces=pieces)
+    assert (reply.text, "".join(shown), reply.calls) == (text, text, ())
+
+
+def test_an_answer_is_shown_before_it_is_whole():
+    shown: list[str] = []
+    AnswerReader(TOOLS, shown.append).feed('{"thought": "t", "tool": "final_answer", "arguments": {"text": "Two a')
+    assert shown == ["Two a"]
+
+
+def test_an_answer_that_was_cut_is_a_partial_text_and_a_cut_call_is_none():
+    whole = step("t", "final_answer", {"text": "one two three"})
+    reply, shown = read(whole[:-8], TOOLS, "length")
+    assert (reply.text, "".join(shown), reply.finish_reason, reply.calls) == ("one two", "one two", "length", ())
+    cut = read(step("t", "add", {"a": 123})[:-3], TOOLS, "length")[0]
+    assert (cut.text, cut.calls, cut.finish_reason) == ("", (), "length")
+    assert read("", TOOLS, "length")[0].text == ""
+
+
+def test_a_structured_answer_is_json_and_shown_at_once():
+    request = Request((ASKED,), (ADD,), output_schema=PERSON)
+    reply, shown = read(step("t", "final_answer", {"name": "Ada"}), request)
+    assert (reply.text, shown) == ('{"name": "Ada"}', ['{"name": "Ada"}'])
+
+
+def test_without_tools_the_text_is_the_answer():
+    reply, shown = read("plain", Request((ASKED,)), pieces=2)
+    assert (reply.text, shown) == ("plain", ["pl", "ai", "n"])
+
+
+@pytest.mark.parametrize("text", ["", "Hello", "[1]", '{"thought": "t"}', '{"thought": "t", "tool": "add"'])
+def test_what_is_no_step_is_an_error_that_may_pass(text):
+    with pytest.raises(ModelUnavailable, match="is no step"):
+        read(text, TOOLS)

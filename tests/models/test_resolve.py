@@ -1,0 +1,131 @@
+import subprocess
+import sys
+
+import pytest
+
+from treadle.errors import UsageError
+from treadle.models.openai import OpenAIModel
+from treadle.models.resolve import DEFAULT, PROVIDERS, default_name, known, resolve
+
+ENVIRONMENT = ["TREADLE_MODEL", "TREADLE_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_HOST"]
+ENVIRONMENT += ["OLLAMA_CONTEXT_LENGTH", *(provider.key for provider in PROVIDERS.values())]
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch):
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+
+
+def made(name: str) -> OpenAIModel:
+    model = resolve(name)
+    assert isinstance(model, OpenAIModel)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({}, "local"),
+        ({"OPENAI_API_KEY": "k"}, DEFAULT),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, DEFAULT),
+        ({"OPENAI_API_KEY": "k", "TREADLE_MODEL": "ollama:qwen3"}, "ollama:qwen3"),
+        ({"TREADLE_MODEL": ""}, "local"),
+    ],
+)
+def test_no_name_means_what_the_environment_has(environment, name, monkeypatch):
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    assert default_name() == name
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt-6-luna", "openai:gpt-6-luna", "o3", "gpt-4o-2024-08-06", "openai:ft:gpt-4o:acme"]
+)
+def test_openai_s_names_may_stand_alone(name):
+    model = made(name)
+    assert (model.model, model.base_url) == (name.removeprefix("openai:"), None)
+
+
+@pytest.mark.parametrize("scheme", sorted(PROVIDERS.keys() - {"openai"}))
+def test_a_provider_has_its_address_and_its_own_key(scheme, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "openai-s")
+    with pytest.raises(UsageError, match=PROVIDERS[scheme].key):
+        resolve(f"{scheme}:m")
+    monkeypatch.setenv(PROVIDERS[scheme].key, "its-own")
+    model = made(f"{scheme}:m/with:colon")
+    assert (model.model, model.base_url) == ("m/with:colon", PROVIDERS[scheme].url)
+    assert (model.name, model.api_key) == (f"{scheme}:m/with:colon", "its-own")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("", "http://127.0.0.1:11434/v1"),
+        ("0.0.0.0", "http://127.0.0.1:11434/v1"),
+        ("box:1234", "http://box:1234/v1"),
+        ("http://box", "http://box:80/v1"),
+        ("https://box.test/ollama/", "https://box.test:443/ollama/v1"),
+        ("[::1]:99", "http://[::1]:99/v1"),
+        (":4000", "http://127.0.0.1:4000/v1"),
+    ],
+)
+def test_ollama_is_where_its_host_says(host, url, monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", host)
+    model = made(f"ollama:qwen3:{abs(hash(host))}")
+    assert (model.base_url, model.api_key) == (url, "ollama")
+
+
+def test_ollama_s_context_is_what_the_server_was_given(monkeypatch):
+    assert made("ollama:small").context_tokens == 4096
+    monkeypatch.setenv("OLLAMA_CONTEXT_LENGTH", "32768")
+    assert made("ollama:large").context_tokens == 32768
+    monkeypatch.setenv("OLLAMA_HOST", "box:x")
+    with pytest.raises(UsageError, match="OLLAMA_HOST"):
+        resolve("ollama:bad")
+
+
+def test_a_url_is_a_server_and_its_fragment_the_model(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "openai-s")
+    model = made("http://127.0.0.1:8000/v1#org/name:tag")
+    assert (model.model, model.base_url, model.api_key) == ("org/name:tag", "http://127.0.0.1:8000/v1", "none")
+    assert made("https://box.test/v1").model == "default"
+
+
+def test_a_password_in_a_url_is_the_key_and_never_in_the_name(monkeypatch):
+    model = made("http://user:hunter2@box.test:8000/v1#m")
+    assert (model.name, model.base_url, model.api_key) == (
+        "http://box.test:8000/v1#m",
+        "http://box.test:8000/v1",
+        "hunter2",
+    )
+    monkeypatch.setenv("TREADLE_API_KEY", "k2")
+    assert made("http://box.test/v1#other").api_key == "k2"
+
+
+def test_the_same_name_is_the_same_model():
+    assert resolve("ollama:same") is resolve(" ollama:same ")
+    assert resolve("ollama:same") is not resolve("ollama:another")
+
+
+@pytest.mark.parametrize("name", ["nope", "nope:x", "openai:", "ollama:", "http://", "http://x:99999/v1#m", "claude-x"])
+def test_a_name_that_says_nothing_is_answered_with_those_that_do(name):
+    with pytest.raises(UsageError, match=r"openai:<model>|must be like"):
+        resolve(name)
+
+
+def test_known_says_what_is_ready(monkeypatch):
+    monkeypatch.setenv("GROQ_API_KEY", "k")
+    ready = {line.name: line.ready for line in known()}
+    assert ready["groq:<model>"]
+    assert not ready["mistral:<model>"]
+    assert ready["ollama:<model>"]
+    assert len(ready) == len(PROVIDERS) + 4
+
+
+def test_nothing_heavy_is_imported_until_a_model_is_called():
+    code = (
+        "import sys; from treadle.models.resolve import known, resolve; known(); resolve('ollama:x');"
+        "print([m for m in ('openai', 'httpx2', 'httpx', 'genai_prices', 'pydantic', 'xllamacpp') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

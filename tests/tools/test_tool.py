@@ -1,0 +1,100 @@
+import pytest
+
+from treadle import Tool, tool
+from treadle.errors import ToolError, UsageError
+from treadle.tools.ask import ask_user
+from treadle.tools.tool import object_of
+
+
+def test_a_tool_takes_its_name_description_and_schema_from_the_function():
+    @tool
+    def weather(city: str, days: int = 1) -> str:
+        """The forecast for a city.
+
+        Only for this week.
+
+        Args:
+            city: Its English name.
+        """
+        return city
+
+    assert weather.name == "weather"
+    assert weather.description == "The forecast for a city.\n\nOnly for this week."
+    assert weather.parameters == {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "description": "Its English name."},
+            "days": {"type": "integer", "default": 1},
+        },
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+
+
+def test_settings_win_over_what_the_function_says():
+    @tool(name="forecast", description="d", timeout_s=3, sequential=True)
+    def weather(city: str) -> str:
+        return city
+
+    assert (weather.name, weather.description, weather.timeout_s, weather.sequential) == ("forecast", "d", 3, True)
+
+
+def test_a_read_only_tool_is_idempotent():
+    assert tool(read_only=True)(lambda_named()).idempotent
+    assert not tool(lambda_named()).idempotent
+
+
+def lambda_named():
+    def look() -> str:
+        return "x"
+
+    return look
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"retries": 1}, "isn't idempotent"),
+        ({"name": "has space"}, "letters, digits"),
+        ({"name": "n" * 65}, "letters, digits"),
+        ({"name": ""}, "letters, digits"),
+        ({"timeout": 3}, r"no setting \['timeout'\]"),
+        ({"parameters": {"type": "string"}}, "type object"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_with_a_reason(settings, said):
+    with pytest.raises(UsageError, match=said):
+        tool(**settings)(lambda_named())
+
+
+def test_a_tool_made_by_hand_checks_that_its_arguments_are_an_object():
+    made = Tool("x", "d", {"type": "object", "properties": {}}, lambda **arguments: arguments)
+    assert made.check('{"a": 1}') == {"a": 1}
+    assert made.check("") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "not valid JSON"),
+        ("[1]", "a JSON list"),
+        ('"x"', "a JSON str"),
+        ("null", "a JSON NoneType"),
+        ("[" * 100_000, "not valid JSON"),
+        ('{"a": ' + "1" * 5000 + "}", "not valid JSON"),
+        ('{"a": "\\ud800"}', "not valid JSON"),
+    ],
+)
+def test_what_is_no_object_is_told_to_the_model(text, said):
+    with pytest.raises(ToolError, match=said):
+        object_of(text)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"question": " "}', '{"question": 1}', '{"question": "a", "b": 1}', "[]"])
+def test_a_question_to_the_person_must_say_something(text):
+    with pytest.raises(ToolError):
+        ask_user.check(text)
+
+
+def test_a_schema_costs_tokens():
+    assert ask_user.schema.tokens > 20
