@@ -54,8 +54,9 @@ def serve(pipe: Connection) -> None:
 
     async def main() -> None:
         listener = await asyncio.start_server(_connection, "127.0.0.1", 0, limit=2**26)
-        pipe.send(listener.sockets[0].getsockname()[1])
-        await asyncio.to_thread(_until_closed, pipe)
+        async with listener:
+            pipe.send(listener.sockets[0].getsockname()[1])
+            await asyncio.to_thread(_until_closed, pipe)
 
     asyncio.run(main())
 
@@ -79,10 +80,10 @@ async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 def _answer(body: bytes) -> bytes:
-    """The path of the model's name is its script: "r200" asks for a tool 200 times."""
+    """The user's message says how often a tool is asked for: "Look up 200"."""
     try:
         request = json.loads(body)
-        rounds = int(request["model"].removeprefix("r"))
+        rounds = int(request["messages"][1]["content"].removeprefix("Look up "))
         done = checked(request["messages"], request["tools"])
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         return _http(400, b"application/json", json.dumps({"error": {"message": repr(error)}}).encode())
@@ -139,58 +140,68 @@ def checked(messages: list[Any], tools: list[Any]) -> int:
 
 
 class Bench:
-    """What a contestant needs: the server's address, the size of a result, a folder for logs."""
+    """What the contestants need. Each has one client, on one event loop, for all its runs, as a program has."""
 
     def __init__(self, url: str, result_bytes: int, folder: Path) -> None:
         self.url, self.folder = url, folder
+        self.runner = asyncio.Runner()
         self._filler = ("The quick brown fox jumps over 13 lazy dogs. " * (result_bytes // 45 + 1))[:result_bytes]
-        self._logs = 0
-
-    @cached_property
-    def openai(self) -> Any:
-        """One client for all runs, as a program has."""
-        from openai import OpenAI
-
-        return OpenAI(base_url=self.url, api_key="k")
 
     def lookup(self, n: int) -> str:
         return f"{n}:{self._filler}"
 
-    def log_path(self) -> Path:
-        self._logs += 1
-        return self.folder / f"{self._logs}.db"
+    @cached_property
+    def agent(self) -> Any:
+        return self.agent_with("agents.db")
+
+    def agent_with(self, log: str) -> Any:
+        from treadle import Agent, Limits, SQLiteStore, tool
+        from treadle.models.openai import OpenAIModel
+
+        async def lookup(n: int) -> str:
+            """Look a number up."""
+            return self.lookup(n)
+
+        model = OpenAIModel("m", base_url=self.url, api_key="k", context_tokens=4_000_000)
+        limits = Limits(steps=None, tool_calls=None, tokens=None, seconds=None)
+        store = SQLiteStore(self.folder / log)
+        return Agent("Be brief.", tools=[tool(lookup)], model=model, limits=limits, store=store)
+
+    @cached_property
+    def openai(self) -> Any:
+        from openai import OpenAI
+
+        return OpenAI(base_url=self.url, api_key="k")
+
+    @cached_property
+    def http(self) -> Any:
+        import httpx2
+
+        plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no certificates are needed here
+        return httpx2.AsyncClient(base_url=self.url, timeout=60, verify=plain)
+
+    def close(self) -> None:
+        self.openai.close()
+        self.runner.run(self.http.aclose())
+        self.runner.close()
 
 
-def treadle(bench: Bench, rounds: int, agents: int = 1) -> Path:
-    """The path of the log, so that its size can be read."""
-    from treadle import Agent, Limits, SQLiteStore, tool
-    from treadle.models.openai import OpenAIModel
-
-    async def lookup(n: int) -> str:
-        """Look a number up."""
-        return bench.lookup(n)
-
-    path = bench.log_path()
-    model = OpenAIModel(f"r{rounds}", base_url=bench.url, api_key="k", context_tokens=4_000_000)
-    limits = Limits(steps=rounds + 10, tool_calls=rounds + 10, tokens=None, seconds=None)
-    agent = Agent("Be brief.", tools=[tool(lookup)], model=model, limits=limits, store=SQLiteStore(path))
-
+def treadle(bench: Bench, rounds: int, agents: int = 1) -> None:
     async def main() -> None:
-        for result in await asyncio.gather(*(agent.run("Look everything up.") for _ in range(agents))):
-            assert result.answer == "That is all of it.", result
+        for result in await asyncio.gather(*(bench.agent.run(f"Look up {rounds}") for _ in range(agents))):
+            assert result.answer == "That is all of it.", (result.status, result.reason)
 
-    asyncio.run(main())
-    return path
+    bench.runner.run(main())
 
 
 def sdk(bench: Bench, rounds: int) -> None:
     functions = {"lookup": bench.lookup}
     messages: list[Any] = [
         {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Look everything up."},
+        {"role": "user", "content": f"Look up {rounds}"},
     ]
     for _ in range(rounds + 1):
-        response = bench.openai.chat.completions.create(model=f"r{rounds}", messages=messages, tools=TOOLS)
+        response = bench.openai.chat.completions.create(model="m", messages=messages, tools=TOOLS)
         message = response.choices[0].message
         messages.append(message)
         if not message.tool_calls:
@@ -202,10 +213,8 @@ def sdk(bench: Bench, rounds: int) -> None:
 
 
 def bare(bench: Bench, rounds: int) -> None:
-    import httpx2
-
-    async def reply(client: httpx2.AsyncClient, messages: list[Any]) -> dict[str, Any]:
-        body = {"model": f"r{rounds}", "messages": messages, "tools": TOOLS, "stream": True}
+    async def reply(client: Any, messages: list[Any]) -> dict[str, Any]:
+        body = {"model": "m", "messages": messages, "tools": TOOLS, "stream": True}
         headers = {"content-type": "application/json", "authorization": "Bearer k"}
         text, calls = "", {}
         async with client.stream("POST", "/chat/completions", content=json.dumps(body), headers=headers) as response:
@@ -224,18 +233,16 @@ def bare(bench: Bench, rounds: int) -> None:
     async def main() -> None:
         messages: list[Any] = [
             {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": "Look everything up."},
+            {"role": "user", "content": f"Look up {rounds}"},
         ]
-        plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # else 30 ms go into certificates that nobody needs here
-        async with httpx2.AsyncClient(base_url=bench.url, timeout=60, verify=plain) as client:
-            for _ in range(rounds + 1):
-                messages.append(await reply(client, messages))
-                for call in messages[-1].get("tool_calls", ()):
-                    content = bench.lookup(**json.loads(call["function"]["arguments"]))
-                    messages.append({"role": "tool", "tool_call_id": call["id"], "content": content})
+        for _ in range(rounds + 1):
+            messages.append(await reply(bench.http, messages))
+            for call in messages[-1].get("tool_calls", ()):
+                content = bench.lookup(**json.loads(call["function"]["arguments"]))
+                messages.append({"role": "tool", "tool_call_id": call["id"], "content": content})
         assert messages[-1]["content"] == "That is all of it."
 
-    asyncio.run(main())
+    bench.runner.run(main())
 
 
 # --- measuring ---------------------------------------------------------------------------------------------------
@@ -264,7 +271,7 @@ def table(bench: Bench, rounds: list[int], repeats: int) -> None:
 
 
 def many(bench: Bench, agents: int, rounds: int, repeats: int) -> None:
-    one = statistics.median(cpu_ms(lambda: treadle(bench, rounds), rounds + 1) for _ in range(repeats * 3))
+    one = statistics.median(cpu_ms(lambda: treadle(bench, rounds), rounds + 1) for _ in range(repeats * 5))
     all_ = statistics.median(
         cpu_ms(lambda: treadle(bench, rounds, agents), agents * (rounds + 1)) for _ in range(repeats)
     )
@@ -274,7 +281,8 @@ def many(bench: Bench, agents: int, rounds: int, repeats: int) -> None:
 
 
 def log_size(bench: Bench, rounds: int) -> None:
-    path = treadle(bench, rounds)
+    bench.runner.run(bench.agent_with("one.db").run(f"Look up {rounds}"))
+    path = bench.folder / "one.db"
     results = sum(len(bench.lookup(n)) for n in range(rounds))
     wal = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}-*"))
     with closing(sqlite3.connect(path)) as db:
@@ -315,6 +323,7 @@ def main() -> None:
         table(bench, settings.rounds, settings.repeats)
         many(bench, settings.agents, 10, settings.repeats)
         log_size(bench, max(settings.rounds))
+        bench.close()
     import_time(settings.repeats)
     here.close()
     server.join(5)

@@ -11,6 +11,7 @@ from treadle import Agent, Context, Delta, Limits, MemoryStore, Result, Rule, Sc
 from treadle import events as e
 from treadle.errors import ContextOverflow, ModelDenied, ModelRejected, ModelUnavailable, TreadleError, TurnFailed
 from treadle.events import Call, Usage
+from treadle.log import opened
 from treadle.models.model import Reply
 from treadle.models.scripted import ScriptEnded, calls, says
 
@@ -92,7 +93,9 @@ def test_a_sequential_tool_waits_for_those_before_it_and_holds_those_after_it():
 
     asked = calls(("a", {"number": 1}), ("a", {"number": 2}), ("s", {"number": 3}), ("a", {"number": 4}))
     live(agent(ScriptedModel([asked, says("ok")]), recorded("a"), recorded("s", sequential=True)).run("go"))
-    assert order == ["+a1", "+a2", "-a1", "-a2", "+s3", "-s3", "+a4", "-a4"]
+    assert sorted(order[:2]) == ["+a1", "+a2"]
+    assert sorted(order[2:4]) == ["-a1", "-a2"]
+    assert order[4:] == ["+s3", "-s3", "+a4", "-a4"]
 
 
 @pytest.mark.parametrize(
@@ -421,8 +424,8 @@ def test_cancelling_at_any_moment_leaves_a_log_that_goes_on():
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert asyncio.all_tasks() == {asyncio.current_task()}
-            if await agents.store.read("t"):
-                assert (await agents.resume("t")).status == "cancelled"
+            log = await opened("t", agents.store, world())
+            assert log.state.phase in ("empty", "idle")
 
         live(whole())
 
@@ -487,8 +490,6 @@ async def drained(agents: Agent) -> list[Any]:
 
 
 def log_of(store: MemoryStore) -> list[Any]:
-    from treadle.log import opened
-
     return timeless(asyncio.run(opened("t", store, world())).records)
 
 
@@ -558,12 +559,14 @@ def test_leaving_a_stream_early_cancels_the_turn():
     assert live(whole()).status == "cancelled"
 
 
-def test_a_listener_that_raises_changes_nothing_but_is_warned_of():
+def test_a_listener_that_raises_changes_nothing_but_is_logged(caplog):
     def bad(_: Any) -> None:
         raise RuntimeError("watcher")
 
-    with pytest.warns(RuntimeWarning, match="the turn goes on"):
-        assert live(agent(ScriptedModel([says("ok")]), listeners=(bad,)).run("go")).answer == "ok"
+    heard: list[Any] = []
+    assert live(agent(ScriptedModel([says("ok")]), listeners=(bad, heard.append)).run("go")).answer == "ok"
+    assert "raised; the turn goes on" in caplog.text
+    assert len(heard) == 7
 
 
 def test_tools_that_end_at_once_over_a_slow_store_write_one_log():

@@ -9,13 +9,15 @@ from typing import Literal
 
 import msgspec
 
+from msgspec.structs import replace
+
 from . import events as e
 from .approvals import Rule, verdict
 from .errors import ToolError
 from .limits import Limits, before_step, before_tools
 from .state import State
 from .tools.tool import Tool
-from .turn import CallState, Turn, digest
+from .turn import CUT, CallState, Turn, digest
 
 FAULTS = 3
 """Useless replies in a row (empty, cut off, an answer that failed its check) after which the turn has failed."""
@@ -71,7 +73,7 @@ def decide(state: State, setup: Setup) -> Next:
         return _tools(state, turn, setup)
     if turn.failed:
         return _after_failure(state, turn, turn.failed, setup.limits)
-    if turn.replied and not turn.replied.calls:
+    if turn.replied and (not turn.replied.calls or turn.replied.finish_reason in CUT):
         return _after_text(state, turn, turn.replied, setup)
     return _step(state, setup)
 
@@ -108,16 +110,16 @@ def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limi
 
 
 def _after_text(state: State, turn: Turn, reply: e.ModelReplied, setup: Setup) -> Next:
-    """No calls came: an answer, a plan, or a reply that can't stand as either."""
+    """No whole call came: an answer, a plan, or a reply that can't stand as either."""
     if reply.refusal or reply.finish_reason == "content_filter":
         return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
     if turn.purposes and turn.purposes[-1] == "plan" and turn.steps == 1 and reply.text.strip():
         return _step(state, setup)
-    if reply.finish_reason == "length" and reply.text.strip():
+    if reply.finish_reason == "length" and reply.text.strip() and not reply.calls:
         return Append((e.LimitReached("output", reply.usage.output_tokens, reply.usage.output_tokens),))
     if turn.faults >= FAULTS:
         return Append((e.TurnEnded("failed", _fault(turn, reply)),))
-    if not reply.text.strip() or turn.rejected:
+    if not reply.text.strip() or reply.calls or turn.rejected:
         return _step(state, setup)
     wrong = setup.check(reply.text) if setup.check else None
     return Append((e.AnswerRejected(wrong) if wrong else e.TurnEnded("answered"),))
@@ -126,7 +128,7 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, setup: Setup) -
 def _fault(turn: Turn, reply: e.ModelReplied) -> str:
     if turn.rejected:
         return f"{FAULTS} answers in a row were unfit; the last: {turn.rejected.message}"
-    return f"{FAULTS} replies in a row were of no use; the last finished with {reply.finish_reason!r} and no text"
+    return f"{FAULTS} replies in a row were of no use, empty or cut off; the last finished with {reply.finish_reason!r}"
 
 
 def _tools(state: State, turn: Turn, setup: Setup) -> Next:
@@ -142,10 +144,13 @@ def _tools(state: State, turn: Turn, setup: Setup) -> Next:
     over = [fact for fact in facts if isinstance(fact, e.LimitReached)]
     if facts:
         return Append(tuple(over[:1] or facts))
-    reached = before_tools(setup.limits, state.spent, sum(call.attempt == 0 for call in ready))
+    together = _together(ready, setup)
+    wait_s = max((call.retry_after_s for call in together if call.status == "retrying"), default=0.0)
+    spent = replace(state.spent, seconds=state.spent.seconds + wait_s)
+    reached = before_tools(setup.limits, spent, sum(call.attempt == 0 for call in ready))
     if ready and reached:
         return Append((reached,))
-    return RunTools(_together(ready, setup)) if ready else Wait()
+    return RunTools(together) if ready else Wait()
 
 
 def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event | CallState | None:
@@ -195,12 +200,12 @@ def _repeated(call: CallState, turn: Turn, limits: Limits) -> e.Event | None:
     if limits.repeats is None:
         return None
     name = digest(call.call.name, call.call.arguments)
-    times = turn.repeats.get(name, 0)
-    for other in turn.calls[: turn.calls.index(call)]:  # the same call twice in one reply
-        times += other.status != "done" and digest(other.call.name, other.call.arguments) == name
+    same = [other for other in turn.calls if digest(other.call.name, other.final_arguments) == name]
+    before = turn.repeats.get(name, 0) - sum(other.status == "done" for other in same)  # in earlier replies
+    times = before + next(index for index, other in enumerate(same) if other is call)
     if times < limits.repeats:
         return None
-    if times > limits.repeats:
+    if before > limits.repeats:  # it has heard the advice
         return e.LimitReached("repeats", times, limits.repeats)
     advice = (
         f"not run: you have made this very call {times} times in this turn, and its results are above."

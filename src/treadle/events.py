@@ -1,8 +1,8 @@
-"""The alphabet: every fact that a log can hold. Knows nothing of files, models or clocks.
+"""The alphabet: every fact that a log can hold.
 
 1. An event is a fact in the past tense. It never changes; a wrong one is followed by another.
 2. It holds only what can't be derived from the events before it: never the prompt, never a total.
-3. The set is closed. Don't subclass these; a new one is added here, in `state.LEGAL` and to the golden log.
+3. The set is closed. A new one is added here, in `state.LEGAL` and to the golden log.
 4. A field that is added has a default; a meaning that changes is a new tag and a lift in `codec.py`.
 """
 
@@ -63,7 +63,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
-    """Only the shared options of the structs below: frozen, tagged by name, defaults left out."""
+    """Only the options that the structs below share."""
 
 
 class ThreadStarted(_Event, frozen=True):
@@ -143,7 +143,7 @@ class ModelReplied(_Event, frozen=True):
 
 
 class ModelFailed(_Event, frozen=True):
-    kind: Literal["unavailable", "overflow", "denied", "rejected", "timeout", "bug"]
+    kind: Literal["unavailable", "overflow", "denied", "rejected", "timeout"]
     message: str
     retry_after_s: float | None = None
     """None: the same request is not made again."""
@@ -197,7 +197,7 @@ class ApprovalGiven(_Event, frozen=True):
 
 
 class QuestionAsked(_Event, frozen=True):
-    """The agent asks the person; a `UserSaid` that answers this call goes on."""
+    """A question to the person; a `UserSaid` that answers this call goes on."""
 
     call_id: str
     text: str
@@ -233,25 +233,12 @@ class TurnEnded(_Event, frozen=True):
     reason: str = ""
 
 
-Event = (
-    ThreadStarted
-    | ThreadClaimed
-    | ThreadForked
-    | UserSaid
-    | ModelCalled
-    | ModelReplied
-    | ModelFailed
-    | ToolStarted
-    | ToolReturned
-    | ToolFailed
-    | ApprovalAsked
-    | ApprovalGiven
-    | QuestionAsked
-    | OutcomeDecided
-    | AnswerRejected
-    | LimitReached
-    | TurnEnded
-)
+_OfThreads = ThreadStarted | ThreadClaimed | ThreadForked
+_OfModels = ModelCalled | ModelReplied | ModelFailed
+_OfTools = ToolStarted | ToolReturned | ToolFailed | OutcomeDecided
+_OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked
+_OfTurns = AnswerRejected | LimitReached | TurnEnded
+Event = _OfThreads | _OfModels | _OfTools | _OfPeople | _OfTurns
 
 
 class Record(msgspec.Struct, frozen=True):

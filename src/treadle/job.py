@@ -12,12 +12,16 @@ from .decide import CallModel, Setup
 from .errors import UsageError
 from .limits import max_output
 from .memory.prompt import LAST_WORD, PLAN, Prompt
-from .models.model import Model, Request, prompt_hash
+from .models import asking
+from .models.model import Called, Model, Request, prompt_hash
 from .state import State
 from .tools import running
 from .tools.context import Context
 from .tools.tool import Tool
 
+Ask = Callable[
+    [Model, Called, int, float | None, float, Callable[[str], None]], Awaitable[e.ModelReplied | e.ModelFailed]
+]
 RunTool = Callable[[Tool, str, Context, float | None, float], Awaitable[e.ToolReturned | e.ToolFailed]]
 
 
@@ -30,8 +34,9 @@ class Job:
     system: str = ""
     output_schema: dict[str, Any] | None = None
     deps: Any = None
+    ask: Ask = asking.ask
     run_tool: RunTool = running.run
-    """Runs one attempt of one tool; a replay puts another in its place."""
+    """One model call and one attempt of a tool, each to the fact that came of it. A replay puts its own there."""
 
     def left_s(self, state: State) -> float | None:
         """Seconds of work that the turn has left; None for no limit."""
@@ -66,14 +71,6 @@ class Job:
             )
 
 
-@dataclass(frozen=True)
-class Called:
-    """A model call that fits: the request, and the fact that is written before it goes out."""
-
-    request: Request
-    fact: e.ModelCalled
-
-
 def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called | e.LimitReached:
     """The model call that `decide` asked for, or the limit that leaves no room for it."""
     request = _request(state, prompt, job, step)
@@ -92,4 +89,5 @@ def _request(state: State, prompt: Prompt, job: Job, step: CallModel) -> Request
     note = {"plan": PLAN.format(tools=", ".join(job.setup.tools) or "none"), "answer": LAST_WORD, "step": ""}
     wanted = min(job.model.max_output_tokens, job.model.context_tokens // 2)
     budget = (job.model.context_tokens - wanted) / state.density - sum(tool.tokens for tool in tools)
-    return Request(prompt.messages(job.system, int(budget), note[step.purpose]), tools, wanted, job.output_schema)
+    schema = None if step.purpose == "plan" else job.output_schema  # a plan is prose
+    return Request(prompt.messages(job.system, int(budget), note[step.purpose]), tools, wanted, schema)

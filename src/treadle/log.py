@@ -55,6 +55,10 @@ class Log:
                     self._claim = event.worker
             self._keep(records, state)
 
+    def show(self, text: str) -> None:
+        """Tell the listeners of a piece of text that the model is writing. Nothing is written."""
+        self.tell(Delta(self.thread_id, text))
+
     def tell(self, what: e.Record | Delta) -> None:
         for listener in self.listeners:
             listener(what)

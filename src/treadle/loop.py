@@ -8,13 +8,12 @@ from typing import Any
 
 from . import events as e
 from .decide import Append, CallModel, RunTools, Wait, decide
-from .errors import Fenced, ModelError, ModelUnavailable, StoreError
-from .job import Called, Job, next_call
-from .limits import backoff_s
-from .listeners import Delta
+from .errors import Fenced, StoreError
+from .job import Job, next_call
 from .log import Log
+from .models.model import Called
 from .tools.context import Context
-from .turn import CallState, numbered
+from .turn import CallState
 
 WATCH_S = 0.1
 """How often a drive looks whether another process has taken its thread, or ended its turn."""
@@ -68,46 +67,11 @@ async def _call_model(log: Log, job: Job, step: CallModel) -> None:
     match next_call(log.state, log.prompt, job, step):
         case Called() as called:
             await log.append(called.fact)  # before it is sent: a crash in flight must leave a mark
-            await log.append(await _reply(log, job, called))
+            left_s, chance = job.left_s(log.state), log.world.chance()
+            came = await job.ask(job.model, called, log.state.seq, left_s, chance, log.show)
+            await log.append(came)
         case limit:
             await log.append(limit)
-
-
-async def _reply(log: Log, job: Job, called: Called) -> e.ModelReplied | e.ModelFailed:
-    clock = asyncio.get_running_loop().time
-    began, first_s = clock(), None
-
-    def emit(text: str) -> None:
-        nonlocal first_s
-        first_s = clock() - began if first_s is None else first_s
-        log.tell(Delta(log.thread_id, text))
-
-    try:
-        async with asyncio.timeout(job.left_s(log.state)) as deadline:
-            reply = await job.model.reply(called.request, emit)
-    except TimeoutError:
-        if not deadline.expired():
-            raise  # not ours: a model that raises it has a bug
-        spent = e.Usage(called.fact.prompt_tokens, estimated=True)
-        said = f"no whole reply within the turn's {job.setup.limits.seconds:g} s"
-        return e.ModelFailed("timeout", said, None, spent, job.model.cost_usd(spent))
-    except ModelError as error:
-        spent = error.usage or e.Usage()
-        asked_s = error.retry_after_s if isinstance(error, ModelUnavailable) else None
-        again = error.kind == "unavailable"
-        wait_s = backoff_s(called.fact.attempt, log.world.chance(), asked_s) if again else None
-        return e.ModelFailed(error.kind, str(error), wait_s, spent, job.model.cost_usd(spent))
-    return e.ModelReplied(
-        reply.text,
-        reply.usage,
-        clock() - began,
-        numbered(reply.calls, log.state.seq),
-        reply.finish_reason,
-        reply.refusal,
-        job.model.cost_usd(reply.usage),
-        first_s,
-        reply.opaque,
-    )
 
 
 async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...]) -> None:

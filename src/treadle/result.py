@@ -78,7 +78,8 @@ def summary(records: Iterable[e.Record], seconds: float) -> Summary:
     """Totals over these records, of one turn or of several."""
     events = [record.event for record in records]
     replies = [event for event in events if isinstance(event, e.ModelReplied)]
-    priced = [event.cost_usd for event in replies]
+    priced = [event.cost_usd for event in events if isinstance(event, e.ModelReplied)]
+    priced += [event.cost_usd for event in events if isinstance(event, e.ModelFailed) and event.usage.total_tokens]
     failed = [event for event in events if isinstance(event, e.ToolFailed)]
     returned = sum(isinstance(event, e.ToolReturned) for event in events)
     used = [event.usage for event in events if isinstance(event, e.ModelReplied | e.ModelFailed)]

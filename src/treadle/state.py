@@ -126,7 +126,9 @@ def apply(state: State, record: e.Record) -> State:
 
 def _active_s(state: State, record: e.Record) -> float:
     """Seconds of work since the record before: none while a person is waited for, none before a new claim."""
-    waits = ("waiting", "question", "unknown", "done")
+    waits: tuple[str, ...] = ("waiting", "question", "unknown", "done")
+    if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
+        waits += ("allowed", "denied")  # one person's decisions come one after the other, perhaps days apart
     if state.turn and state.turn.calls and all(one.status in waits for one in state.turn.calls):
         return 0.0
     return max(0.0, record.at - state.at)

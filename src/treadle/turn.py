@@ -27,6 +27,10 @@ BEFORE: dict[type, frozenset[CallStatus]] = {
 """What a call must be before an event may speak of it."""
 
 
+CUT = ("length", "content_filter")
+"""How a reply finishes that isn't whole."""
+
+
 class CallState(msgspec.Struct, frozen=True):
     """One call of the round that is under way."""
 
@@ -127,7 +131,7 @@ def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
 
 def _replied(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
-    whole = reply.finish_reason not in ("length", "content_filter")  # a call that may be cut is never read
+    whole = reply.finish_reason not in CUT  # a call that may be cut is never read
     calls = tuple(CallState(call, _key(thread_key, call.id, call.arguments)) for call in reply.calls if whole)
     purpose = turn.called.purpose
     return replace(

@@ -14,10 +14,10 @@ from .options import Ask, Resume, Settings, taking
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 _EPILOG = """
-[bold]Commands:[/bold] treadle models · treadle models pull · treadle tools · treadle resume THREAD; -h after one tells more.
+[bold]Commands:[/bold] treadle models · treadle models pull · treadle tools · treadle resume THREAD.
 A question that begins with a command's name: treadle -- tools.
 
-[bold]Exit codes:[/bold] 0 answered · 1 failed · 2 usage · 3 a limit was reached · 4 waits for a person · 130 interrupted.
+[bold]Exit codes:[/bold] 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a person · 130 interrupted.
 """
 
 asking = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
@@ -77,7 +77,7 @@ def resume(settings: Resume) -> None:
     from .turns import Session, fail
 
     try:
-        session = Session(_agent(settings), settings.thread, Screen(), settings)
+        session = Session(_agent(settings, everything=True), settings.thread, Screen(), settings)
     except TreadleError as error:
         raise typer.Exit(fail(error)) from None
     raise typer.Exit(session.resume())
@@ -115,8 +115,9 @@ def pull_models() -> None:
         raise typer.Exit(fail(error)) from None
 
 
-def _agent(settings: Settings) -> Any:
+def _agent(settings: Settings, everything: bool = False) -> Any:
+    """The agent; with `everything` it has the tools of an interrupted turn, also those that need a person."""
     from .agents import agent_of
     from .terminal import interactive
 
-    return agent_of(settings, interactive())
+    return agent_of(settings, everything or interactive())

@@ -3,9 +3,9 @@
 import getpass
 import json
 import sys
-from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
+from .. import events as e
 from ..agent import Agent
 from ..errors import IllegalEvent, UsageError
 from ..result import Result
@@ -16,25 +16,25 @@ from .terminal import Screen, visible, visible_json
 _CHOICES = {"y": "y", "yes": "y", "n": "n", "no": "n", "a": "a", "always": "a", "e": "e", "edit": "e"}
 
 
-def decided(agent: Agent, result: Result, screen: Screen) -> Agent | None:
-    """Ask for every waiting call; the agent to resume with, or None if the person leaves it for later (Ctrl-D)."""
+def decided(agent: Agent, result: Result, screen: Screen) -> bool:
+    """Ask for every waiting call; False if the person leaves the rest for later (Ctrl-D)."""
     always: set[str] = set()
     try:
         for call in result.waiting:
             if call.status == "question":
                 _question(agent, result.thread_id, call, screen)
             elif call.call.name in always:
-                run_sync(agent.approve(result.thread_id, call.call.id, by=_user()))
+                run_sync(agent.approve(result.thread_id, call.call.id, by=user()))
             elif call.status == "waiting":
                 always |= _approval(agent, result.thread_id, call, screen)
             else:
-                agent = _unknown(agent, call, screen)
+                _outcome(agent, result.thread_id, call, screen)
     except EOFError:
         screen.note("")
-        return None
+        return False
     except IllegalEvent:
         screen.note("somebody else has decided meanwhile", "dim")
-    return agent
+    return True
 
 
 def shown_arguments(text: str) -> str:
@@ -78,7 +78,7 @@ def _approval(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> 
     screen.note(shown_arguments(call.final_arguments))
     if call.reason:
         screen.note(visible(call.reason), "dim")
-    by = _user()
+    by = user()
     while True:
         said = _line("Allow it? [y]es, [n]o, [a]lways in this thread, [e]dit: ", screen).lower()
         choice = _CHOICES.get(said, "")
@@ -99,7 +99,7 @@ def _edited(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> bo
     if not arguments.strip():
         return False
     try:
-        run_sync(agent.approve(thread_id, call.call.id, by=_user(), arguments=arguments))
+        run_sync(agent.approve(thread_id, call.call.id, by=user(), arguments=arguments))
     except UsageError as error:
         screen.note(visible(str(error)), "red")
         return False
@@ -125,13 +125,17 @@ def _question(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> 
     run_sync(agent.answer(thread_id, call.call.id, answer))
 
 
-def _unknown(agent: Agent, call: CallState, screen: Screen) -> Agent:
-    """A call that was under way when its process died. The model is told, or it stays as it is."""
+def _outcome(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> None:
+    """Of a call that was under way when its process died: only a person can find out what came of it."""
     screen.note(f"{visible(call.call.name)} was interrupted; it may have had its effect:", "bold")
     screen.note(shown_arguments(call.final_arguments))
-    if _line("Tell the agent so, and go on without it? [y]es, [n]o: ", screen).lower() not in ("y", "yes"):
-        raise EOFError
-    return replace(agent, unknown="tell")
+    outcomes: dict[str, Literal["ran", "not_run", "tell"]] = {"d": "ran", "r": "not_run", "t": "tell"}
+    said = ""
+    while said not in outcomes:
+        said = _line("It [d]id run; [r]un it (again); [t]ell the agent that nobody knows: ", screen).lower()[:1]
+    content = _line("What came of it? It is told to the model: ", screen) if said == "d" else ""
+    decided = e.OutcomeDecided(call.call.id, outcomes[said], user(), (content or "done") if said == "d" else "")
+    run_sync(agent.decide(thread_id, decided))
 
 
 def _line(prompt: str, screen: Screen) -> str:
@@ -145,7 +149,8 @@ def _line(prompt: str, screen: Screen) -> str:
     return line.strip()
 
 
-def _user() -> str:
+def user() -> str:
+    """Who decides, as the log will say."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a user id without a name

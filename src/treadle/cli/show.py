@@ -1,11 +1,13 @@
 """Records and pieces of text, as they come, for a person: a listener. All of it is untrusted and made safe here."""
 
 import json
+import threading
+from collections.abc import Iterable
 
 from .. import events as e
 from ..codec import encode_record
 from ..events import Record
-from ..listeners import Delta
+from ..listeners import Delta, Listener
 from ..result import Result
 from .terminal import Screen, Style, line_of, visible, visible_json, without_controls
 
@@ -13,6 +15,36 @@ WIDTH = 100
 """Characters of a step's line."""
 VALUE = 60
 """Characters of one argument in it."""
+
+
+class Once:
+    """Passes on each record of a thread once, in order, and whatever else comes: also from two threads.
+
+    So a reader of the log can fill in what no listener was told of, such as a decision, and what one lagged behind.
+    """
+
+    def __init__(self, thread_id: str, listener: Listener) -> None:
+        self._thread_id = thread_id
+        self._listener = listener
+        self._last_seq = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, what: Record | Delta) -> None:
+        with self._lock:
+            if isinstance(what, Record) and what.thread_id == self._thread_id:
+                if what.seq <= self._last_seq:
+                    return
+                self._last_seq = what.seq
+            self._listener(what)
+
+    def catch_up(self, records: Iterable[Record]) -> None:
+        """Pass on those of these records that weren't."""
+        for record in records:
+            self(record)
+
+    def skip(self, records: Iterable[Record]) -> None:
+        """Take these as passed on."""
+        self._last_seq = max((record.seq for record in records), default=self._last_seq)
 
 
 class Show:

@@ -116,6 +116,11 @@ class Screen:
         """The person has typed a line, and Enter has ended it."""
         self._open = None
 
+    def interrupted(self) -> None:
+        """The terminal has shown a ^C of its own, in the middle of a line."""
+        if self.live:
+            self._open = self._open or sys.stderr
+
     def end_line(self) -> None:
         """Start a new line if one is open, or wipe the notice."""
         if self._notice:

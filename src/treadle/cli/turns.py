@@ -1,25 +1,28 @@
 """One turn, from the command line: driven, shown, decided on in place, and what its end means for a shell."""
 
+import shlex
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import events as e
 from ..agent import Agent
-from ..errors import TreadleError, TurnOpen, UsageError
+from ..errors import IllegalEvent, TreadleError, TurnOpen, UnknownThread, UsageError
 from ..log import opened
 from ..result import Result
 from ..stores.sqlite import SQLiteStore
 from ..sync import run_sync
 from .loading import load
 from .options import Settings
-from .person import decided
-from .show import JsonLines, Show, limit_line
+from .person import decided, user
+from .show import JsonLines, Once, Show, limit_line
 from .terminal import Screen, interactive, line_of, visible
 
 ANSWERED, FAILED, USAGE, LIMIT, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes."""
+Start = Callable[[Agent], Coroutine[Any, Any, Result]]
 _CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}
 
 
@@ -34,39 +37,47 @@ class Session:
 
     def ask(self, text: str) -> int:
         """Say this in the thread. The exit code of the turn; whatever there is to say of it has been said."""
-        return self._turn(lambda agent: agent.run(text, thread=self.thread_id), learn=False)
+        return self._turn(lambda agent: agent.run(text, thread=self.thread_id))
 
     def resume(self) -> int:
         """Go on with the thread's unfinished turn; the exit code of the turn."""
-        return self._turn(lambda agent: agent.resume(self.thread_id), learn=True)
-
-    def _turn(self, start: Any, learn: bool) -> int:
-        show = Show(self.screen, self.thread_id, self.settings.quiet or self.settings.json)
-        listener = JsonLines(self.screen) if self.settings.json else show
         try:
-            agent = replace(load(self.agent, self.screen), listeners=(*self.agent.listeners, listener))
-            if learn:
-                for record in run_sync(records(agent, self.thread_id)):
-                    show.learn(record)
-            result = self._settled(agent, start(agent))
+            past = run_sync(records(self.agent, self.thread_id))
+        except TreadleError as error:
+            return self._refused(visible(str(error)), code_of(error))
+        if past and isinstance(past[-1].event, e.TurnEnded):
+            self.screen.note(f"thread {self._name} has no unfinished turn; this was its last", "yellow")
+        return self._turn(lambda agent: agent.resume(self.thread_id), past)
+
+    def _turn(self, start: Start, past: Sequence[e.Record] = ()) -> int:
+        show = Show(self.screen, self.thread_id, self.settings.quiet or self.settings.json)
+        once = Once(self.thread_id, JsonLines(self.screen) if self.settings.json else show)
+        for record in past:
+            show.learn(record)
+        once.skip(past)
+        try:
+            agent = replace(load(self.agent, self.screen), listeners=(*self.agent.listeners, once))
+            result = self._settled(agent, start(agent), once)
         except KeyboardInterrupt:
             return self._stopped()
         except TurnOpen:
             return self._refused(f"thread {self._name} has an unfinished turn; go on with it: {self._resume}", USAGE)
         except TreadleError as error:
-            return self._refused(visible(str(error)), USAGE if isinstance(error, UsageError) else FAILED)
+            return self._refused(visible(str(error)), code_of(error))
+        once.catch_up(result.records)
         if not self.settings.json:
             show.finish(result)
         return self._ended(result)
 
-    def _settled(self, agent: Agent, work: Coroutine[Any, Any, Result]) -> Result:
+    def _settled(self, agent: Agent, work: Coroutine[Any, Any, Result], once: Once) -> Result:
         """Drive the turn; where it waits for a person who is there, ask and go on."""
         result = run_sync(work)
         while result.status == "waiting" and interactive():
-            decisive = decided(agent, result, self.screen)
-            if decisive is None:
-                return result
-            result = run_sync(decisive.resume(self.thread_id))
+            once.catch_up(result.records)
+            if not decided(agent, result, self.screen):
+                break
+            once.catch_up(run_sync(records(agent, self.thread_id)))
+            result = run_sync(agent.resume(self.thread_id))
         return result
 
     def _ended(self, result: Result) -> int:
@@ -84,11 +95,10 @@ class Session:
 
     def _stopped(self) -> int:
         """After Ctrl-C. A turn that was being driven has ended already; one that waited for a decision ends here."""
-        try:
-            run_sync(cancel(self.agent, self.thread_id))
-            self.screen.note(f"stopped; thread {self._name} holds what was done", "yellow")
-        except TreadleError as error:
-            self.screen.note(visible(str(error)), "red")
+        self.screen.interrupted()
+        with suppress(IllegalEvent, UnknownThread):  # there is no turn to end
+            run_sync(self.agent.cancel(self.thread_id, by=user()))
+        self.screen.note(f"stopped; thread {self._name} holds what was done", "yellow")
         return INTERRUPTED
 
     def _refused(self, message: str, code: int) -> int:
@@ -101,8 +111,6 @@ class Session:
 
     @property
     def _resume(self) -> str:
-        import shlex
-
         own = f" --agent {shlex.quote(self.settings.agent)}" if self.settings.agent else ""
         return f"treadle resume {shlex.quote(self._name)}{own}"
 
@@ -110,13 +118,6 @@ class Session:
 async def records(agent: Agent, thread_id: str) -> list[e.Record]:
     """All of the thread's records; none where there is no such thread."""
     return (await opened(thread_id, agent.store or SQLiteStore(), agent.world)).records
-
-
-async def cancel(agent: Agent, thread_id: str) -> None:
-    """End the thread's turn as cancelled, if one is open. Calls that waited will never run."""
-    log = await opened(thread_id, agent.store or SQLiteStore(), agent.world, agent.listeners)
-    if log.state.phase not in ("empty", "idle"):
-        await log.append(e.TurnEnded("cancelled"))
 
 
 def last_thread(agent: Agent) -> str:
@@ -130,4 +131,9 @@ def last_thread(agent: Agent) -> str:
 def fail(error: TreadleError) -> int:
     """Say what is wrong, on standard error; the exit code."""
     print(f"error: {visible(str(error))}", file=sys.stderr)
+    return code_of(error)
+
+
+def code_of(error: TreadleError) -> int:
+    """The exit code that an error means."""
     return USAGE if isinstance(error, UsageError) else FAILED

@@ -61,6 +61,7 @@ class Prompt:
         match record.event:
             case e.UserSaid(answers=""):
                 self._close()
+                self._overflows = 0
                 said = Message("user", record.event.text, record.event.parts)
                 self._push(_Round([said], opens_turn=True))
             case e.UserSaid():
@@ -70,7 +71,6 @@ class Prompt:
             case e.ModelFailed(kind="overflow"):
                 self._overflows += 1
             case e.ModelReplied():
-                self._overflows = 0
                 self._reply(record.event)
             case e.ToolStarted():
                 self._started.add(record.event.call_id)
@@ -90,8 +90,8 @@ class Prompt:
     def messages(self, system: str, budget_tokens: int, note: str = "") -> tuple[Message, ...]:
         """At most about `budget_tokens`, oldest first: system, what fits of the history, and a `note` to the model.
 
-        After an overflow the window is half of that: the provider counts in its own way. Raises nothing; a turn's
-        own message and newest round stay even where they are too large, and then the provider is asked to judge.
+        After an overflow the window is half of that for the rest of the turn: the provider counts in its own way.
+        Raises nothing; a turn's own message and newest round stay even where they are too large, and then the provider is asked to judge.
         """
         head = [Message("system", system)] if system else []
         tail = [Message("user", note)] if note else []
@@ -99,7 +99,7 @@ class Prompt:
         return (*head, *(message for kept in self._window(budget) for message in kept.messages), *tail)
 
     def _window(self, budget: int) -> list[_Round]:
-        if sum(self._weights) <= budget:
+        if not self._rounds or sum(self._weights) <= budget:
             return self._rounds
         start = _cut(self._weights, budget)
         opens = [index for index, kept in enumerate(self._rounds) if kept.opens_turn]

@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from ..events import Usage
-from . import local_prompt, local_server, weights
+from . import local_prefix, local_prompt, local_server, weights
 from .model import Reply, Request
 from .openai import OpenAIModel
 
@@ -48,8 +49,8 @@ class LocalModel:
 
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
         """One step or answer. Raises a ModelError; UsageError where weights or llama.cpp are missing."""
-        client = await asyncio.to_thread(self.client)
-        body = local_prompt.body_of(request) | {
+        server, client = await asyncio.to_thread(self.start)
+        settings = {
             "model": "local",
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -57,11 +58,18 @@ class LocalModel:
             "seed": self.seed,
             "cache_prompt": True,
         }
-        reader = local_prompt.AnswerReader(request, emit)
-        raw = await client.ask(msgspec.json.encode(body), sum(m.tokens for m in request.messages), reader.feed)
-        return reader.finish(raw)
+        tokens = sum(message.tokens for message in request.messages)
 
-    def client(self) -> OpenAIModel:
+        async def ask(body: dict[str, Any], emit: Callable[[str], None] = lambda text: None) -> Reply:
+            return await client.ask(msgspec.json.encode(settings | body), tokens, emit)
+
+        body = local_prompt.body_of(request)
+        if server and body["messages"][0]["role"] == "system":
+            await local_prefix.ready(server, body["messages"][0]["content"], ask)
+        reader = local_prompt.AnswerReader(request, emit)
+        return reader.finish(await ask(body, reader.feed))
+
+    def start(self) -> tuple[local_server.Server | None, OpenAIModel]:
         """Gets weights and server ready, where they aren't. Blocks; call it early to save the first reply the wait."""
         path = weights.gguf(self.path) if self.path else weights.ensure(self.progress)
         server = local_server.running(path, self.context_tokens)
@@ -76,4 +84,4 @@ class LocalModel:
                 context_tokens=self.context_tokens,
                 headers={"Connection": "close"},
             )
-        return self._clients[server.url]
+        return server, self._clients[server.url]

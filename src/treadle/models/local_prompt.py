@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from ..errors import ModelUnavailable
@@ -166,7 +167,7 @@ class AnswerReader:
             text = _visible(_partial(raw.text)) if self._prose else ""
             return structs.replace(raw, text=text, calls=())
         try:
-            answer = json.loads(raw.text)
+            answer = msgspec.json.decode(raw.text)  # strict: half a surrogate pair could never be logged
             thought, tool, arguments = answer["thought"], answer["tool"], answer["arguments"]
         except (ValueError, TypeError, KeyError):
             raise ModelUnavailable(f"the embedded model's answer is no step: {raw.text[:200]!r}") from None

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from .weights import cache_dir
 
 START_S = 180.0
 """A cold disk reads 1.1 GB slowly."""
@@ -41,6 +42,10 @@ class Server:
     process: subprocess.Popen[bytes]
     owner: int
     """Process id of who started it, and so of who stops it: a fork may use it, no more."""
+    about: str = ""
+    """Names weights and program: what one made, another of the same name can read."""
+    prompts: Path | None = None
+    """Where it may keep what it made of a prompt; None where no folder can be had."""
 
 
 _running: dict[tuple[Path, int], Server] = {}
@@ -78,9 +83,11 @@ def stop() -> None:
 def _start(weights: Path, context_tokens: int) -> Server:
     if find_spec("xllamacpp") is None:
         raise UsageError("the embedded model needs llama.cpp; run: pip install 'treadle[local]'")
+    prompts = _folder()
     settings = {
         "path": sys.path,
         "weights": str(weights),
+        "prompts": str(prompts or ""),
         "context_tokens": context_tokens,
         "threads": _cores(),
         "key": secrets.token_urlsafe(24),
@@ -105,7 +112,18 @@ def _start(weights: Path, context_tokens: int) -> Server:
             code = process.wait()
             said.seek(0)
             raise UsageError(f"llama.cpp can't use {weights}: {_reason(said.read().decode('utf8', 'replace'), code)}")
-    return Server(json.loads(answer)["url"] + "/v1", str(settings["key"]), process, os.getpid())
+    told, seen = json.loads(answer), weights.stat()
+    about = f"{weights} {seen.st_size} {seen.st_mtime_ns} {told['version']}"
+    return Server(told["url"] + "/v1", str(settings["key"]), process, os.getpid(), about, prompts)
+
+
+def _folder() -> Path | None:
+    folder = cache_dir() / "prompts"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder
 
 
 def _reason(said: str, code: int) -> str:
@@ -141,10 +159,12 @@ def serve(settings: dict[str, Any]) -> None:
     params.n_parallel = 2
     params.kv_unified = True
     params.cache_ram_mib = 1024  # prompts of other conversations, kept aside: 28 KB a token
+    if settings["prompts"]:
+        params.slot_save_path = settings["prompts"] + os.sep
     params.ui = params.endpoint_slots = params.endpoint_props = False
     params.cors_origins = "http://127.0.0.1"
     params.verbosity = 1  # errors: the parent shows the first
     server = xllamacpp.Server(params)
-    print(json.dumps({"url": server.listening_address}), flush=True)
+    print(json.dumps({"url": server.listening_address, "version": xllamacpp.__version__}), flush=True)
     sys.stdin.read()
     os._exit(0)  # what runs is of no use to anybody; don't wait for it

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from ..events import Call, File, Image, Usage
+from ..events import Call, File, Image, ModelCalled, Usage
 
 _encode = msgspec.json.Encoder().encode
 
@@ -92,6 +92,13 @@ class Request(msgspec.Struct, frozen=True):
     def tokens(self) -> int:
         """Of the messages and the tools: an estimate."""
         return sum(message.tokens for message in self.messages) + sum(tool.tokens for tool in self.tools)
+
+
+class Called(msgspec.Struct, frozen=True):
+    """A model call that fits the limits: the request, and the fact that is written before it goes out."""
+
+    request: Request
+    fact: ModelCalled
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -1,0 +1,144 @@
+"""A recorded thread, run again offline: the same loop, with a model and tools that give what they gave then.
+
+1. What came from outside (messages, approvals, claims, a cancel, replies, results) is taken from the recording.
+2. What Treadle worked out itself (prompts, refusals, limits, the end) is worked out again, and compared.
+3. Times are the recording's. So the replay's records equal it to the byte, or the first difference is named.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace as settings_with
+from typing import Any
+
+from msgspec.structs import asdict
+
+from . import events as e
+from .errors import Fenced
+from .job import Job
+from .listeners import Delta
+from .log import Log
+from .loop import drive
+from .models.model import Called, Model
+from .stores.memory import MemoryStore
+from .tools.context import Context
+from .tools.tool import Tool
+from .world import World
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first place where the replay went another way."""
+
+    seq: int
+    field: str
+    """Of the event, or `event` where the events are of different kinds."""
+    recorded: object
+    replayed: object
+
+    def __str__(self) -> str:
+        return f"record {self.seq}: {self.field} was {self.recorded!r}, is now {self.replayed!r}"
+
+
+class Diverged(Fenced):
+    """The replay went another way, and stops like a drive that has lost its thread."""
+
+
+async def replay(records: Sequence[e.Record], job: Job) -> Divergence | None:
+    """Run these records of one thread again; None if all came out the same. No network, no tool, no waiting.
+
+    `job` is the agent of today: another prompt, tool schema or limit shows as the first difference that it makes.
+    """
+    return await _Replay(records, job).run()
+
+
+def difference(recorded: e.Record, replayed: e.Record) -> Divergence | None:
+    """How two records of one seq differ."""
+    was, now = recorded.event, replayed.event
+    if type(was) is not type(now):
+        return Divergence(recorded.seq, "event", was, now)
+    then, again = asdict(was), asdict(now)
+    changed = [name for name in then if then[name] != again[name]]
+    return Divergence(recorded.seq, changed[0], then[changed[0]], again[changed[0]]) if changed else None
+
+
+class _Replay:
+    def __init__(self, records: Sequence[e.Record], job: Job) -> None:
+        self._records = records
+        self._job = settings_with(job, ask=self._ask, run_tool=self._run_tool)
+        self._moved = asyncio.Event()
+        self._first: Divergence | None = None
+        self._log = Log(records[0].thread_id, MemoryStore(), World(now=lambda: self._next.at, sleep=_at_once))
+        self._log.listeners = (self._compare,)
+
+    async def run(self) -> Divergence | None:
+        while not (self._done or self._first):
+            if not _from_outside(self._next.event):
+                return Divergence(self._next.seq, "event", self._next.event, None)
+            await self._log.append(self._next.event)
+            if not self._done and not _from_outside(self._next.event):
+                with contextlib.suppress(Fenced):
+                    await drive(self._log, self._job)
+        return self._first
+
+    def _compare(self, replayed: e.Record | Delta) -> None:
+        # What comes after the recording's end is not compared: it may have been cut off by a crash.
+        if isinstance(replayed, e.Record) and not self._first and replayed.seq <= len(self._records):
+            self._first = difference(self._records[replayed.seq - 1], replayed)
+        self._moved.set()
+
+    @property
+    def _done(self) -> bool:
+        return len(self._log.records) >= len(self._records)
+
+    @property
+    def _next(self) -> e.Record:
+        return self._records[min(len(self._log.records), len(self._records) - 1)]
+
+    async def _ask(self, model: Model, called: Called, *_: Any) -> e.ModelReplied | e.ModelFailed:
+        while True:
+            event = await self._expected()
+            if isinstance(event, e.ModelReplied | e.ModelFailed):
+                return event
+
+    async def _run_tool(self, tool: Tool, arguments: str, context: Context, *_: Any) -> e.ToolReturned | e.ToolFailed:
+        while True:
+            event = await self._expected()
+            if isinstance(event, e.ToolReturned | e.ToolFailed) and event.call_id == context.call_id:
+                return event
+            await self._moved.wait()
+
+    async def _expected(self) -> e.Event:
+        """The next recorded event, if something under way can bring it. What came from elsewhere is posted first."""
+        while True:
+            self._moved.clear()
+            if self._first:
+                raise Diverged(str(self._first))
+            event = self._next.event
+            if self._done or isinstance(event, e.ThreadClaimed | e.ThreadForked | e.TurnEnded):
+                raise Fenced("the recorded drive stopped here: it crashed, was cancelled, or is still going on")
+            if not _from_outside(event):
+                break
+            await self._log.append(event)
+        turn = self._log.state.turn
+        under_way = {call.call.id for call in turn.calls if call.status == "started"} if turn else set()
+        replied = isinstance(event, e.ModelReplied | e.ModelFailed) and self._log.state.phase == "calling"
+        if replied or getattr(event, "call_id", None) in under_way:
+            return event
+        self._first = Divergence(self._next.seq, "event", event, None)
+        raise Diverged(str(self._first))
+
+
+def _from_outside(event: e.Event) -> bool:
+    """Whether it could not have been worked out from the records before."""
+    if isinstance(event, e.TurnEnded):
+        return event.status == "cancelled" or event.reason.startswith("a bug")
+    if isinstance(event, e.OutcomeDecided):
+        return event.by != "policy"
+    outside = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.UserSaid, e.ApprovalGiven)
+    return isinstance(event, outside)
+
+
+async def _at_once(seconds: float) -> None:
+    """Back-offs take no time in a replay."""
