@@ -44,11 +44,11 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self._jumping.now_s
 
     def _in_threads(self) -> bool:
-        """Whether a task waits for a thread: then a coroutine that it is in is called so."""
+        """Whether a task waits for a thread, by the names of the coroutines that do."""
         for task in asyncio.all_tasks(self):
             inner: Any = task.get_coro()
             while inner is not None:
-                if getattr(inner, "__name__", "") in ("_in_thread", "to_thread"):
+                if getattr(inner, "__name__", "") in ("_in_thread", "to_thread", "caught_up"):
                     return True
                 inner = getattr(inner, "cr_await", None)
         return False

@@ -1,5 +1,4 @@
 import asyncio
-import itertools
 from typing import Any
 
 import pytest
@@ -463,12 +462,10 @@ REPLIES = st.one_of(
 
 
 def build(script: list[Any], store: MemoryStore, listeners: tuple[Any, ...] = ()) -> Agent:
-    attempts = itertools.count()
-
     @tool
-    def retried() -> str:
-        """Works every second time."""
-        if next(attempts) % 2 == 0:
+    def retried(context: Context) -> str:
+        """Works the second time."""
+        if context.attempt == 1:
             raise ToolRetry("busy", retry_after_s=0.0)
         return "at last"
 

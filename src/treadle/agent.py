@@ -151,7 +151,7 @@ class Agent:
         aside = Aside(self.listeners)
         log.listeners += (aside.tell,) if self.listeners else ()
         try:
-            await log.append(*opening)
+            await _begin(log, opening)
             await drive(log, job)
         except Fenced:
             if log.state.phase != "idle":  # else somebody has cancelled the turn, and that is its result
@@ -212,3 +212,15 @@ class Agent:
 
             return resolve(self.model)
         return self.model
+
+
+async def _begin(log: Log, opening: Sequence[e.Event]) -> None:
+    """Append what a drive starts with. Cancelling waits for that, so that no turn is left open by accident."""
+    writing = asyncio.ensure_future(log.append(*opening))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        if writing.exception() is None:
+            await log.append(e.TurnEnded("cancelled"))
+        raise

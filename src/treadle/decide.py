@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
-
 from msgspec.structs import replace
 
 from . import events as e

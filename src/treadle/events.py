@@ -1,9 +1,9 @@
-"""The alphabet: every fact that a log can hold.
+"""The alphabet: every fact that a log can hold. Knows nothing of files, models or clocks.
 
 1. An event is a fact in the past tense. It never changes; a wrong one is followed by another.
 2. It holds only what can't be derived from the events before it: never the prompt, never a total.
-3. The set is closed. A new one is added here, in `state.LEGAL` and to the golden log.
-4. A field that is added has a default; a meaning that changes is a new tag and a lift in `codec.py`.
+3. The set is closed. A new one comes here, into `state.LEGAL` and the golden log; a new field has a default; a meaning
+   that changes is a new tag, with a lift in `codec.py`.
 """
 
 from typing import Any, Literal
@@ -63,7 +63,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
-    """Only the options that the structs below share."""
+    """The options that the structs below share."""
 
 
 class ThreadStarted(_Event, frozen=True):
@@ -72,7 +72,6 @@ class ThreadStarted(_Event, frozen=True):
     """Random; with a call's place in the log it makes the idempotency key."""
     parent_thread_id: str = ""
     parent_call_id: str = ""
-    format: int = 1
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -139,7 +138,7 @@ class ModelReplied(_Event, frozen=True):
     """At the price of that day; None where no price is known."""
     first_token_s: float | None = None
     opaque: dict[str, Any] = {}
-    """Fields of the message that only the provider understands; they go back verbatim."""
+    """What only the provider understands; goes back verbatim."""
 
 
 class ModelFailed(_Event, frozen=True):
@@ -177,7 +176,7 @@ class ToolFailed(_Event, frozen=True):
     """As the model sees it."""
     duration_s: float = 0.0
     retry_after_s: float | None = None
-    """None: final, the model is told. Else the call is tried again, that much later."""
+    """None: final, the model is told. Else tried again, that much later."""
 
 
 class ApprovalAsked(_Event, frozen=True):
@@ -204,7 +203,7 @@ class QuestionAsked(_Event, frozen=True):
 
 
 class OutcomeDecided(_Event, frozen=True):
-    """What became of a call that was interrupted, as somebody found out, or what the agent's policy says of it."""
+    """What became of a call that was interrupted, as somebody says, or the agent's policy."""
 
     call_id: str
     outcome: Literal["ran", "not_run", "tell"]

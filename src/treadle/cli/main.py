@@ -6,6 +6,8 @@ the question "tools". Whatever is slow to import waits until a command needs it.
 
 import os
 import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -27,12 +29,15 @@ commands.add_typer(models, name="models", invoke_without_command=True)
 COMMANDS = ("models", "tools", "resume")
 
 
-def main() -> None:
-    """Run the command line of this process. Exits; the codes are in docs/cli.md."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    words = _completed() or sys.argv[1:]
-    app = commands if words and words[0] in COMMANDS else asking
-    app(args=sys.argv[1:], prog_name="treadle")
+def main(words: Sequence[str] | None = None) -> None:
+    """Run these words, or those of this process's command line. Exits; the codes are in docs/cli.md."""
+    words = sys.argv[1:] if words is None else words
+    first = (_completed() or list(words))[:1]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a character that the encoding lacks is no reason to fail
+    app = commands if first and first[0] in COMMANDS else asking
+    app(args=words, prog_name="treadle")
 
 
 def _completed() -> list[str]:

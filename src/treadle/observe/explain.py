@@ -1,0 +1,144 @@
+"""Where a thread stands, and what resuming it would do, before it does it. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from .. import events as e
+from ..decide import Append, CallModel, RunTools, Wait, decide
+from ..job import Job
+from ..result import Status, result
+from ..state import State, apply, fold
+from ..turn import CallState
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Sentences for people, in the order to read them."""
+
+    status: Status
+    done: tuple[str, ...]
+    """The last turn's calls that have a result; they never run again."""
+    unknown: tuple[str, ...]
+    """Calls that started and have no result: they may have had their effect."""
+    waits_for: tuple[str, ...]
+    """What people must do before the turn can go on."""
+    next: str
+    """What resuming would do first."""
+    changes: tuple[str, ...]
+    """How the agent differs from what it was at the last claim."""
+
+
+def explain(records: Sequence[e.Record], job: Job, agent: str) -> Explanation:
+    """Where these records of one thread leave it, seen by an agent of that name and job. At least one record."""
+    state = fold(records)
+    was = result(records, state)
+    # What a resume finds: it claims the thread first, and then nobody else runs its calls.
+    last = records[-1]
+    claimed = apply(state, e.Record(last.thread_id, last.seq + 1, last.at, e.ThreadClaimed("explain")))
+    calls = claimed.turn.calls if claimed.turn and not claimed.turn.ended else ()
+    return Explanation(
+        status=was.status,
+        done=tuple(_done(was.records)),
+        unknown=tuple(_called(call) for call in calls if call.status == "unknown"),
+        waits_for=tuple(text for call in calls if (text := _waits(call, job))),
+        next=_next(claimed, job),
+        changes=tuple(changes(state.identity, job.identity(agent))),
+    )
+
+
+def changes(was: e.Identity | None, now: e.Identity) -> list[str]:
+    """How an agent differs from what it was, a sentence for each difference; none where nothing was recorded."""
+    if was is None:
+        return []
+    found = []
+    for name in ("agent", "model"):
+        before, after = getattr(was, name), getattr(now, name)
+        if before != after:
+            found.append(f"the {name} was {before}, is now {after}")
+    if was.instructions != now.instructions:
+        found.append("the instructions have changed")
+    for name in sorted(was.tools.keys() | now.tools.keys()):
+        if name not in now.tools:
+            found.append(f"the tool {name} is gone")
+        elif name not in was.tools:
+            found.append(f"the tool {name} is new")
+        elif was.tools[name] != now.tools[name]:
+            found.append(f"the tool {name} has another schema")
+    return found
+
+
+def _done(records: Sequence[e.Record]) -> list[str]:
+    asked: dict[str, e.Call] = {}
+    lines = []
+    for record in records:
+        match record.event:
+            case e.ModelReplied(calls=calls):
+                asked |= {call.id: call for call in calls}
+            case e.ToolReturned(call_id=call_id, content=content):
+                lines.append(f"{_call(asked[call_id])} returned {_short(content)}")
+            case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None):
+                lines.append(f"{_call(asked[call_id])} failed: {_short(message)}")
+            case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell" as outcome, by=by):
+                lines.append(f"{_call(asked[call_id])} was decided by {by}: {outcome}")
+    return lines
+
+
+def _waits(call: CallState, job: Job) -> str:
+    match call.status:
+        case "waiting":
+            return f"approve or deny {_called(call)}" + (f" ({call.reason})" if call.reason else "")
+        case "question":
+            return f"answer {call.call.id}: {call.reason}"
+        case "unknown":
+            tool = job.setup.tools.get(call.call.name)
+            if not (tool and tool.idempotent) and job.setup.unknown == "ask":
+                return f"decide what became of {_called(call)}: it ran, it did not, or tell the model that nobody knows"
+    return ""
+
+
+def _next(state: State, job: Job) -> str:
+    match decide(state, job.setup):
+        case CallModel(purpose, attempt):
+            again = f", try {attempt}" if attempt > 1 else ""
+            return f"ask {job.model.name} ({purpose}{again})"
+        case RunTools(calls):
+            return "; ".join(_run(call) for call in calls)
+        case Append(events):
+            return "; ".join(f"record {_fact(event)}" for event in events)
+        case Wait():
+            return "nothing: the turn has ended" if state.phase == "idle" else "nothing, until somebody decides"
+        case never:
+            assert_never(never)
+
+
+def _run(call: CallState) -> str:
+    if call.attempt == 0:
+        return f"run {_called(call)}"
+    return f"run {_called(call)} again, with the same idempotency key {call.key}"
+
+
+def _fact(event: e.Event) -> str:
+    match event:
+        case e.ToolFailed(call_id=call_id, message=message):
+            return f"that {call_id} can't run: {message}"
+        case e.ApprovalAsked(call_id=call_id):
+            return f"that {call_id} needs approval"
+        case e.TurnEnded(status=status, reason=reason):
+            return f"that the turn has ended: {status}" + (f", {reason}" if reason else "")
+        case e.LimitReached(limit=limit):
+            return f"that the limit of {limit} is reached"
+        case _:
+            return type(event).__name__
+
+
+def _called(call: CallState) -> str:
+    return _call(e.Call(call.call.id, call.call.name, call.final_arguments))
+
+
+def _call(call: e.Call) -> str:
+    return f"{call.id} {call.name}({_short(call.arguments)})"
+
+
+def _short(text: str, most: int = 120) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
