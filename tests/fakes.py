@@ -1,6 +1,7 @@
 """What the tests of the core share: a loop whose clock jumps, a repeatable world, stores that are slow or die."""
 
 import asyncio
+import contextlib
 import itertools
 import selectors
 from collections.abc import Callable, Coroutine, Sequence
@@ -10,6 +11,8 @@ import msgspec
 
 from treadle import Agent, MemoryStore, Record, Result
 from treadle import events as e
+from treadle.errors import IllegalEvent
+from treadle.state import State, apply
 from treadle.stores.store import Row, ThreadInfo
 from treadle.world import World
 
@@ -143,3 +146,68 @@ class DyingStore:
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
         return await self.inner.threads(limit)
+
+
+def candidates(state: State) -> list[e.Event]:
+    """Events of every type, some that can follow this state and many that can't."""
+    seq = state.seq
+    open_ids = [call.call.id for call in state.turn.calls] if state.turn else []
+    made: list[e.Event] = [
+        e.ThreadStarted("agent", "key"),
+        e.ThreadClaimed(f"w{seq}", e.Identity("agent", "m", "h") if seq % 2 else None),
+        e.ThreadForked("parent", max(1, seq), f"key{seq}"),
+        e.UserSaid(f"said {seq} " + "x" * (seq % 5 * 40)),
+        e.UserSaid(f"look {seq}", (e.Image("data:image/png;base64,AAAA"), e.File("a.pdf", "data:,x"))),
+        *(e.ModelCalled("m", "h", 10 + seq, 100, purpose, attempt) for purpose, attempt in PURPOSES),
+        e.ModelReplied(f"reply {seq} " + "y" * (seq % 7 * 50), e.Usage(10, 5), 0.1, opaque={"signature": "s"}),
+        e.ModelReplied("", e.Usage(0, 1), 0.1),
+        e.ModelReplied(f"no {seq}", e.Usage(10, 5), 0.1, refusal="no"),
+        *(e.ModelReplied(f"r{seq}", e.Usage(40, 5), 0.1, wanted(seq, n), cost_usd=0.5) for n in (1, 2, 3)),
+        e.ModelReplied("", e.Usage(10, 5), 0.1, wanted(seq, 2), "length"),
+        e.ModelReplied("cut", e.Usage(10, 5, estimated=True), 0.1, (), "content_filter"),
+        *(e.ModelFailed(kind, "no", wait_s) for kind, wait_s in FAILURES),
+        e.AnswerRejected(f"not a number {seq}"),
+        e.LimitReached("steps", 1, 1),
+        e.TurnEnded("answered"),
+        e.TurnEnded("cancelled"),
+    ]
+    for call_id in (*open_ids, "bogus"):
+        made += [
+            e.ToolStarted(call_id, "key"),
+            e.ToolReturned(call_id, f"result {seq} " + "z" * (seq % 6 * 60), 0.1),
+            e.ToolReturned(call_id, "", 0.1, 7),
+            e.ToolFailed(call_id, "raised", f"broke {seq}"),
+            e.ToolFailed(call_id, "raised", "busy", 0.1, 1.0),
+            e.ApprovalAsked(call_id, "why"),
+            e.ApprovalGiven(call_id, True, "ada", "", f'{{"edited": {seq}}}', bool(seq % 2)),
+            e.ApprovalGiven(call_id, False, "ada"),
+            e.QuestionAsked(call_id, "which?"),
+            e.UserSaid(f"answer {seq}", answers=call_id),
+            *(e.OutcomeDecided(call_id, outcome, "ada", "content") for outcome in ("ran", "not_run", "tell")),
+        ]
+    return made
+
+
+PURPOSES: tuple[Any, ...] = (("step", 1), ("step", 2), ("plan", 1), ("answer", 1))
+FAILURES: tuple[Any, ...] = (("unavailable", 1.0), ("denied", None), ("timeout", None), ("overflow", None))
+
+
+def wanted(seq: int, count: int) -> tuple[e.Call, ...]:
+    arguments = ('{"a":1}', "{bad", f'{{"n":{seq}}}')
+    return tuple(e.Call(f"c{seq}x{n}", f"tool.{n}", arguments[n]) for n in range(count))
+
+
+def legal_log(choices: Sequence[int], avoid: tuple[type, ...] = ()) -> list[Record]:
+    """A log that `fold` takes, walked at random: at each state one of the candidates that may follow."""
+    state, records = State(), []
+    for choice in choices:
+        legal = []
+        for event in candidates(state):
+            if isinstance(event, avoid):
+                continue
+            record = Record("t", state.seq + 1, state.seq * 1.5, event)
+            with contextlib.suppress(IllegalEvent):
+                legal.append((record, apply(state, record)))
+        record, state = legal[choice % len(legal)]
+        records.append(record)
+    return records

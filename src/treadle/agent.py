@@ -10,7 +10,7 @@ from . import events as e
 from .answers import Answers
 from .approvals import Rule
 from .decide import Setup
-from .errors import Fenced, ToolError, TurnOpen, UnknownThread, UsageError
+from .errors import Fenced, IllegalEvent, ToolError, TurnOpen, UnknownThread, UsageError
 from .job import Job
 from .limits import Limits
 from .listeners import Aside, Delta, Listener
@@ -224,3 +224,5 @@ async def _begin(log: Log, opening: Sequence[e.Event]) -> None:
         if writing.exception() is None:
             await log.append(e.TurnEnded("cancelled"))
         raise
+    except IllegalEvent:
+        raise TurnOpen(f"another process has begun a turn in thread {log.thread_id} at the same moment") from None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from . import events as e
 from .codec import decode_event, encode_event
-from .errors import Fenced, IllegalEvent, SeqTaken
+from .errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged
 from .listeners import Delta, Listener
 from .memory.prompt import Prompt
 from .state import State, apply
@@ -49,7 +49,10 @@ class Log:
                     await self._store.append(self.thread_id, [Row(r.seq, r.at, encode_event(r.event)) for r in records])
                     break
                 except SeqTaken:
+                    before = self.state.seq
                     await self._take_in()
+                    if self.state.seq == before:  # or this would go round for ever
+                        raise StoreDamaged(f"thread {self.thread_id} has lost records that were written") from None
             for event in events:
                 if isinstance(event, e.ThreadClaimed):
                     self._claim = event.worker

@@ -4,11 +4,12 @@ What `decide` says is done here, and nothing else is. All that a turn is lies in
 """
 
 import asyncio
+import contextlib
 from typing import Any
 
 from . import events as e
 from .decide import Append, CallModel, RunTools, Wait, decide
-from .errors import Fenced, StoreError
+from .errors import Fenced, StoreError, TreadleError
 from .job import Job, next_call
 from .log import Log
 from .models.model import Called
@@ -43,12 +44,14 @@ async def drive(log: Log, job: Job) -> None:
         if log.lost:  # it was the watch that cancelled
             me.uncancel()
             raise Fenced(log.lost) from None
-        await log.append(e.TurnEnded("cancelled"))
+        with contextlib.suppress(TreadleError):  # whatever keeps it from being written, the cancelling goes on
+            await log.append(e.TurnEnded("cancelled"))
         raise
     except (Fenced, StoreError):
         raise
     except Exception as error:
-        await log.append(e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
+        with contextlib.suppress(TreadleError):
+            await log.append(e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
         raise
     finally:
         watch.cancel()
@@ -57,7 +60,8 @@ async def drive(log: Log, job: Job) -> None:
 async def _watch(log: Log, driver: "asyncio.Task[Any]") -> None:
     while not log.lost:
         await asyncio.sleep(WATCH_S)
-        await log.refresh()
+        with contextlib.suppress(TreadleError):  # the drive itself will meet whatever is wrong with the store
+            await log.refresh()
     driver.cancel()
 
 

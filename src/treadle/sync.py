@@ -6,34 +6,56 @@ embedded server then live from call to call.
 
 import asyncio
 import functools
+import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+from .errors import UsageError
 
 T = TypeVar("T")
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
-    """Run it to its end and give its result. Ctrl-C cancels it, waits until it has stopped, and is raised then."""
-    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    """Run it to its end and give its result. Ctrl-C cancels it, waits until it has stopped, and is raised then.
+
+    Raises UsageError in code that this very loop runs, such as an async tool: it would wait for itself.
+    """
+    with _starting:
+        loop = _loop(os.getpid())
+    if _running() is loop:
+        work.close()
+        raise UsageError("run_sync inside of what run_sync runs would wait for itself; await run() there instead")
+    future = asyncio.run_coroutine_threadsafe(work, loop)
     try:
         return future.result()
     except KeyboardInterrupt:
         future.cancel()
-        _settled(future)
+        _settled(loop)
         raise
 
 
+_starting = threading.Lock()
+
+
 @functools.cache
-def _loop() -> asyncio.AbstractEventLoop:
+def _loop(pid: int) -> asyncio.AbstractEventLoop:
+    """By process: after a fork the thread is the parent's."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True, name="treadle").start()
     return loop
 
 
-def _settled(future: Any) -> None:
+def _running() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _settled(loop: asyncio.AbstractEventLoop) -> None:
     """Wait for what a cancelled task still does, e.g. its last append: one more turn of the loop comes after it."""
-    tasks = asyncio.run_coroutine_threadsafe(_others(), _loop())
+    tasks = asyncio.run_coroutine_threadsafe(_others(), loop)
     tasks.result(timeout=5)
 
 

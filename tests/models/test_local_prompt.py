@@ -224,7 +224,10 @@ def test_without_tools_the_text_is_the_answer():
     assert (reply.text, shown) == ("plain", ["pl", "ai", "n"])
 
 
-@pytest.mark.parametrize("text", ["", "Hello", "[1]", '{"thought": "t"}', step("t", "add", {})[:-1] + '"x": "\\ud83d"}', '{"thought": "t", "tool": "add"'])
+HALF_PAIR = '{"thought": "t", "tool": "add", "arguments": {"a": "\\ud83d"}}'
+
+
+@pytest.mark.parametrize("text", ["", "Hello", "[1]", '{"thought": "t"}', '{"thought": "t", "tool": "add"', HALF_PAIR])
 def test_what_is_no_step_is_an_error_that_may_pass(text):
     with pytest.raises(ModelUnavailable, match="is no step"):
         read(text, TOOLS)

@@ -115,9 +115,7 @@ def test_missing_parts_are_named_with_the_command_that_brings_them(site):
 def test_damaged_parts_are_named_and_nothing_is_kept(site, tmp_path):
     install(site, 1, PARTS[0])
     install(site, 2, PARTS[1][:-1] + b"x", recorded=PARTS[1])
-    with pytest.raises(
-        UsageError, match=r"damaged: treadle-fake-part2\).* --no-deps treadle-fake-part2$"
-    ):
+    with pytest.raises(UsageError, match=r"damaged: treadle-fake-part2\).* --no-deps treadle-fake-part2$"):
         weights.ensure(quiet, SMALL)
     assert list((tmp_path / "cache").iterdir()) == []
 

@@ -22,7 +22,7 @@ def load(agent: Agent, screen: Screen) -> Agent:
         if isinstance(model, LocalModel):
             screen.notice("loading the embedded model…")
             with bar(screen) as progress:
-                replace(model, progress=progress).client()
+                replace(model, progress=progress).start()
             screen.end_line()
     return replace(agent, model=model)
 

@@ -5,6 +5,7 @@ into a schema and JSON back into calls. Nothing above knows that the model can't
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from .model import Reply, Request
 from .openai import OpenAIModel
 
 SEED = 1
+
+_copying = threading.Lock()
+"""Threads that begin together put the weights together once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +75,8 @@ class LocalModel:
 
     def start(self) -> tuple[local_server.Server | None, OpenAIModel]:
         """Gets weights and server ready, where they aren't. Blocks; call it early to save the first reply the wait."""
-        path = weights.gguf(self.path) if self.path else weights.ensure(self.progress)
+        with _copying:
+            path = weights.gguf(self.path) if self.path else weights.ensure(self.progress)
         server = local_server.running(path, self.context_tokens)
         if server.url not in self._clients:
             # Its server closes a connection after a stream every sixth time or so, just when the next request is on

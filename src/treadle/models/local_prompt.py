@@ -28,7 +28,7 @@ ABOUT_CHARS = 100
 
 _RULES = """\
 You work in steps. Every reply is one JSON object: {"thought": ..., "tool": ..., "arguments": ...}
-thought: a few words on what to do now. tool: the one tool to use; its result comes in the next message.
+thought: a few words on what to do now, not the answer. tool: the one tool to use; its result comes next.
 Use final_answer as soon as the conversation holds the answer, and for small talk. Never guess what a tool can find \
 out. Never do arithmetic yourself.
 
@@ -68,7 +68,7 @@ def chat(request: Request) -> Iterator[dict[str, str]]:
 def system_of(request: Request) -> str:
     """The rules, the tools and two examples: a greeting that needs no tool, and a step with one."""
     final = request.output_schema or PROSE
-    end = ToolSchema(FINAL, "Give the user the answer.", final)
+    end = ToolSchema(FINAL, "Answer the user in a short sentence of your own.", final)
     lines = [_line(tool) for tool in (*request.tools, end)]
     return _RULES + "\n".join(lines) + "\n\n" + "\n".join(_examples(request))
 
@@ -88,7 +88,7 @@ def _examples(request: Request) -> Iterator[str]:
         yield step("This is arithmetic, so I use the calculator.", "calculator", {"expression": "20% of 50 + 7"})
         if not request.output_schema:
             yield "Result of calculator: 17"
-            yield step("The result is the answer.", FINAL, {"text": "20% of 50, plus 7, is 17."})
+            yield step("I have the result.", FINAL, {"text": "20% of 50, plus 7, is 17."})
             yield "User: Say it in words."
             yield step(
                 "The conversation holds it.",

@@ -60,6 +60,8 @@ def running(weights: Path, context_tokens: int) -> Server:
     with _starting:
         server = _running.get((weights, context_tokens))
         if server is None or server.process.poll() is not None:
+            if server:
+                _end(server)
             if not _running:
                 atexit.register(stop)
             server = _running[weights, context_tokens] = _start(weights, context_tokens)
@@ -71,13 +73,17 @@ def stop() -> None:
     with _starting:
         for server in _running.values():
             if server.owner == os.getpid():
-                server.process.kill()
-                server.process.wait()
-                for pipe in (server.process.stdin, server.process.stdout):
-                    if pipe:
-                        with contextlib.suppress(OSError):
-                            pipe.close()
+                _end(server)
         _running.clear()
+
+
+def _end(server: Server) -> None:
+    server.process.kill()
+    server.process.wait()
+    for pipe in (server.process.stdin, server.process.stdout):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 def _start(weights: Path, context_tokens: int) -> Server:

@@ -172,6 +172,8 @@ class OpenAIModel:
         here, plain = self._host in _LOOPBACK, urlsplit(self.base_url or "").scheme == "http"
         http = openai.DefaultAsyncHttpxClient(
             timeout=timeout,
+            # The pool looks at each idle connection in each request: a hundred of them double its CPU.
+            limits=_http().Limits(max_connections=1000, max_keepalive_connections=20),
             trust_env=not here,  # no proxy knows the way to this machine
             verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if here and plain else True,  # saves 30 ms of CPU
             event_hooks={"response": [_check]},

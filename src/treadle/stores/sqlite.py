@@ -1,7 +1,8 @@
 """The embedded default: one SQLite file, write-ahead logging, no server.
 
 An append is one short transaction on the caller's thread: some 20 microseconds, less than handing it to another
-thread would cost. Acknowledged records survive the death of the process; with `durability="full"` also a power cut.
+thread would cost. Acknowledged records survive the death of the process. With `durability="full"` they survive a power
+cut too; then the disk is waited for in another thread, once for all the appends that have come meanwhile.
 Not for network file systems: SQLite's locks don't hold there.
 """
 
@@ -13,20 +14,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import SeqTaken, StoreDamaged, StoreError
+from .commits import Commits
 from .store import Row, ThreadInfo
 
 APPLICATION_ID = 0x54524144  # "TRAD": whose file this is, in SQLite's own header
-SCHEMA_VERSION = 1
-_SCHEMA = """
-create table record (
-    id integer primary key,
-    thread_id text not null,
-    seq integer not null,
-    at real not null,
-    event text not null check (json_valid(event)),
-    unique (thread_id, seq)
-) strict
-"""
+MIGRATIONS = (
+    """
+    create table record (
+        id integer primary key,
+        thread_id text not null,
+        seq integer not null,
+        at real not null,
+        event text not null check (json_valid(event)),
+        unique (thread_id, seq)
+    ) strict
+    """,
+)
+"""Each brings the file from its index to the next version (`pragma user_version`). Never edited once released."""
 _APPEND = """
 insert into record (thread_id, seq, at, event) select ?, ?, ?, ?
 where (select coalesce(max(seq), 0) from record where thread_id = ?) = ?
@@ -44,58 +48,62 @@ class SQLiteStore:
 
     def __init__(self, path: str | Path | None = None, *, durability: Literal["process", "full"] = "process") -> None:
         self.path = Path(path) if path else default_path()
-        self._durability = durability
         self._lock = threading.Lock()
         self._open: sqlite3.Connection | None = None
         self._pid = 0
+        self._commits = Commits(lambda: connected(self.path, "full"), insert) if durability == "full" else None
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
-        with self._lock:
-            db = self._connection()
-            try:
-                if len(rows) > 1:
-                    db.execute("begin immediate")
-                for row in rows:
-                    values = (thread_id, row.seq, row.at, row.event.decode(), thread_id, row.seq - 1)
-                    if not db.execute(_APPEND, values).rowcount:
-                        raise SeqTaken(f"seq {row.seq} of thread {thread_id!r} can't be written: it isn't the next")
-                if len(rows) > 1:
+        try:
+            if self._commits:
+                await self._commits.append(thread_id, rows)
+                return
+            with self._lock:
+                db = self._connection()
+                if len(rows) == 1:  # one statement is a transaction by itself
+                    insert(db, thread_id, rows)
+                    return
+                db.execute("begin immediate")
+                try:
+                    insert(db, thread_id, rows)
                     db.execute("commit")
-            except sqlite3.DatabaseError as error:
-                _rollback(db)
-                raise StoreError(f"{self.path}: {error}; nothing was written") from error
-            except BaseException:
-                _rollback(db)
-                raise
+                finally:
+                    if db.in_transaction:
+                        db.execute("rollback")
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self.path}: {error}; nothing was written") from error
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         query = "select seq, at, event from record where thread_id = ? and seq > ? order by seq"
-        return [Row(seq, at, event.encode()) for seq, at, event in self._select(query, (thread_id, after_seq))]
+        return [Row(seq, at, event.encode()) for seq, at, event in self.select(query, (thread_id, after_seq))]
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
         query = (
             "select thread_id, count(*), max(at), max(id) as last from record"
             " group by thread_id order by last desc limit ?"
         )
-        return [ThreadInfo(thread_id, count, at) for thread_id, count, at, _ in self._select(query, (limit,))]
+        return [ThreadInfo(thread_id, count, at) for thread_id, count, at, _ in self.select(query, (limit,))]
 
-    def close(self) -> None:
-        """Close the file; the next use opens it again."""
-        with self._lock:
-            if self._open is not None:
-                self._open.close()
-                self._open = None
-
-    def _select(self, query: str, values: tuple[object, ...]) -> list[Any]:
+    def select(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """Rows of a query of one's own over the table `record`. Raises StoreDamaged."""
         with self._lock:
             try:
                 return self._connection().execute(query, values).fetchall()
             except sqlite3.DatabaseError as error:
                 raise StoreDamaged(f"{self.path}: {error}; it was left as it is") from error
 
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        if self._commits:
+            self._commits.close()
+        with self._lock:
+            if self._open is not None:
+                self._open.close()
+                self._open = None
+
     def _connection(self) -> sqlite3.Connection:
         if self._open is None or self._pid != os.getpid():  # a connection must not cross a fork
-            self._open, self._pid = _opened(self.path, self._durability), os.getpid()
+            self._open, self._pid = connected(self.path, "normal"), os.getpid()
         return self._open
 
 
@@ -108,29 +116,44 @@ def default_path() -> Path:
     return Path(platformdirs.user_data_dir("treadle", appauthor=False)) / "treadle.db"
 
 
-def _opened(path: Path, durability: str) -> sqlite3.Connection:
+def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
+    """Add the rows within the transaction that is open. Raises SeqTaken where the first isn't the thread's next."""
+    for row in rows:
+        values = (thread_id, row.seq, row.at, row.event.decode(), thread_id, row.seq - 1)
+        if not db.execute(_APPEND, values).rowcount:
+            raise SeqTaken(f"seq {row.seq} of thread {thread_id!r} can't be written: it isn't the next")
+
+
+def connected(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Connection:
+    """A connection to the file, made or brought to today's schema. Raises StoreDamaged, or StoreError for its place."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = not path.exists() or path.stat().st_size == 0
+        if not path.exists():
+            path.touch(0o600)  # conversations are private
+        fresh = path.stat().st_size == 0
         db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         if not fresh:
             _refuse_foreign(db, path)
         db.execute("pragma journal_mode = wal")
-        db.execute(f"pragma synchronous = {'full' if durability == 'full' else 'normal'}")
-        db.execute("begin immediate")
-        [(version,)] = db.execute("pragma user_version")
-        if version == 0:
-            db.execute(f"pragma application_id = {APPLICATION_ID}")
-            db.execute(_SCHEMA)
-            db.execute(f"pragma user_version = {SCHEMA_VERSION}")
-        db.execute("commit")
-        if fresh:
-            path.chmod(0o600)  # conversations are private
+        db.execute(f"pragma synchronous = {synchronous}")
+        _migrate(db)
         return db
     except sqlite3.DatabaseError as error:
         raise StoreDamaged(f"{path} is no usable database: {error}; it was left as it is") from error
     except OSError as error:
         raise StoreError(f"{path} can't be opened: {error}; set TREADLE_DB or store= to another place") from error
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    if db.execute("pragma user_version").fetchone()[0] == len(MIGRATIONS):
+        return
+    db.execute("begin immediate")  # another process may be doing the same: look again
+    [(version,)] = db.execute("pragma user_version")
+    for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+        db.execute(migration)
+        db.execute(f"pragma user_version = {number}")
+    db.execute(f"pragma application_id = {APPLICATION_ID}")
+    db.execute("commit")
 
 
 def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
@@ -140,10 +163,5 @@ def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
         return  # made by another process, a moment ago
     if application != APPLICATION_ID:
         raise StoreDamaged(f"{path} is a database of another program; it was left as it is")
-    if version > SCHEMA_VERSION:
+    if version > len(MIGRATIONS):
         raise StoreDamaged(f"{path} was written by a newer Treadle (schema {version}); it was left as it is")
-
-
-def _rollback(db: sqlite3.Connection) -> None:
-    if db.in_transaction:
-        db.execute("rollback")

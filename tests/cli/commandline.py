@@ -1,0 +1,90 @@
+"""Runs `treadle` in this process, with agents out of a file that a test can name."""
+
+import io
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from treadle.cli.main import main
+
+AGENTS = """
+from treadle import Agent, Limits, ScriptedModel, tool
+from treadle.models.scripted import calls, says
+from treadle.errors import ModelDenied
+from treadle.tools.ask import ask_user
+import time
+
+@tool(needs_approval=True)
+def send(to: str, text: str) -> str:
+    "Send a message."
+    return f"sent {text} to {to}"
+
+@tool
+def slow() -> str:
+    "Wait."
+    time.sleep(60)
+    return "waited"
+
+@tool(read_only=True)
+def add(a: int, b: int) -> int:
+    "Add."
+    return a + b
+
+def made(*script, **settings):
+    return Agent("Be brief.", tools=[add, send, slow, ask_user], model=ScriptedModel(script), **settings)
+
+def echo(request):
+    return says(f"{len(request.messages)}: {request.messages[-1].text}")
+
+agent = made(calls(("add", {"a": 1, "b": 2}), text="Let me add."), says("The sum is 3."))
+echoes = made(echo, echo, echo)
+escapes = made(calls(("add", {"a": "\\x1b[2J", "b": 1})), says("\\x1b]0;evil\\x07 [red]x[/red]"))
+sends = made(calls(("send", {"to": "bob\\x1b[2J", "text": "line 1\\nline 2 \\u202e"})), echo)
+twice = made(calls(("send", {"to": "a", "text": "1"}), ("send", {"to": "a", "text": "2"})), echo)
+asks = made(calls(("ask_user", {"question": "Which colour?"})), echo)
+limited = made(calls(("add", {"a": 1, "b": 2}), text="So far 3."), echo, limits=Limits(steps=1))
+denied = made(ModelDenied("the key \\x1b[31m is wrong"))
+planned = made(says("1. Add."), says("3."))
+sleepy = made(calls(("send", {"to": "bob", "text": "hi"})), calls("slow"), says("After the stop."))
+number = 7
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+class Typed(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Treadle:
+    """`treadle("question", agent="name")`: the command line, with a store and a home of its own."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.agents = folder / "agents.py"
+        self.agents.write_text(AGENTS, "utf8")
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        for name, value in {"TREADLE_DB": "logs.db", "XDG_STATE_HOME": "state", "TREADLE_CACHE": "cache"}.items():
+            monkeypatch.setenv(name, str(folder / value))
+        monkeypatch.setenv("NO_COLOR", "1")
+        for name in ("TREADLE_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "_TREADLE_COMPLETE"):
+            monkeypatch.delenv(name, raising=False)
+
+    def __call__(self, *words: str, agent: str = "", stdin: bytes = b"", typed: str | None = None) -> Ran:
+        """`typed`: a person is at the terminal, types these lines, and then Ctrl-D."""
+        given = io.TextIOWrapper(io.BytesIO(stdin), "utf8") if typed is None else Typed(typed)
+        self._monkeypatch.setattr(sys, "stdin", given)
+        self._monkeypatch.setattr(sys.stderr, "isatty", lambda: typed is not None)
+        chosen = ("--agent", f"{self.agents}:{agent}") if agent else ()
+        with pytest.raises(SystemExit) as left:
+            main([*words, *chosen])
+        out, err = self._capsys.readouterr()
+        return Ran(int(left.value.code or 0), out, err)

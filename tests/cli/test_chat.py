@@ -1,0 +1,82 @@
+"""On a real terminal: approval in place, Ctrl-C, and the chat."""
+
+import asyncio
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.commandline import Treadle
+from treadle import SQLiteStore
+from treadle import events as e
+from treadle.codec import decode_event
+
+if sys.platform == "win32":
+    pytest.skip("pseudoterminals are POSIX's", allow_module_level=True)
+
+from cli.pseudoterminal import Terminal
+
+Started = Callable[..., Terminal]
+
+
+@pytest.fixture
+def started(treadle: Treadle) -> Iterator[Started]:
+    with ExitStack() as all_of_them:
+
+        def start(*words: str, agent: str) -> Terminal:
+            environ = {**os.environ, "NO_COLOR": ""}
+            terminal = Terminal([*words, "--agent", f"{treadle.agents}:{agent}"], environ)
+            return all_of_them.enter_context(closing(terminal))
+
+        yield start
+
+
+def events(thread_id: str) -> list[Any]:
+    with closing(SQLiteStore()) as store:
+        return [decode_event(row.event) for row in asyncio.run(store.read(thread_id))]
+
+
+def test_a_call_is_approved_in_place_and_ctrl_c_then_ends_the_turn_cleanly(started: Started) -> None:
+    terminal = started("go", "-t", "mine", agent="sleepy")
+    assert 'to: "bob"' in terminal.until("[e]dit: ")
+    terminal.type("y\n")
+    assert "sent hi to bob" in terminal.until("slow()")
+    terminal.type("\x03")
+    assert "stopped; thread mine holds what was done" in terminal.until("done")
+    assert terminal.ended() == 130
+    assert "Traceback" not in terminal.shown
+    *_, last = events("mine")
+    assert last == e.TurnEnded("cancelled")
+
+
+def test_a_chat_goes_on_after_a_turn_was_stopped_and_ctrl_d_leaves_it(started: Started, tmp_path: Path) -> None:
+    terminal = started("-t", "mine", agent="sleepy")
+    terminal.until("/help for help")
+    terminal.prompt()
+    terminal.type("/to")
+    terminal.until("the tools that the agent has")  # the menu is up
+    terminal.type("\t\r")
+    terminal.until("needs approval")
+    terminal.prompt()
+    terminal.type("first\\\rsecond\r")
+    terminal.until("[e]dit: ")
+    terminal.type("y\n")
+    terminal.until("slow()")
+    terminal.type("\x03")
+    terminal.until("stopped;")
+    terminal.prompt()
+    terminal.type("and now?\r")
+    terminal.until("After the stop.")
+    terminal.prompt()
+    terminal.type("\x04")
+    assert terminal.ended() == 0
+    said = [event.text for event in events("mine") if isinstance(event, e.UserSaid)]
+    assert said == ["first\nsecond", "and now?"]
+    history = tmp_path / "state" / "treadle" / "history"
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
+    assert "+first" in history.read_text()

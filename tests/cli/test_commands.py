@@ -1,0 +1,65 @@
+"""`treadle tools`, `models` and `resume`; completion; what starting costs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.commandline import Treadle
+
+
+def test_tools_says_what_each_may_do(treadle: Treadle) -> None:
+    rows = {line.split()[0]: line for line in treadle("tools").out.splitlines()}
+    assert {"calculator", "current_time", "read_file", "search_docs", "web_search", "web_fetch"} <= rows.keys()
+    assert "read-only" in rows["calculator"]
+    assert "needs approval" in rows["write_file"]
+    assert "asks you" in rows["ask_user"]
+
+
+def test_models_names_the_default_first(treadle: Treadle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TREADLE_MODEL", "groq:fast")
+    first, *rest = treadle("models").out.splitlines()
+    assert first.startswith("groq:fast ")
+    assert any(line.startswith("groq:<model>") and "GROQ_API_KEY" in line for line in rest)
+
+
+def test_resume_of_a_thread_that_is_not_there_is_a_usage_error(treadle: Treadle) -> None:
+    ran = treadle("resume", "nobody", agent="agent")
+    assert (ran.code, ran.err) == (2, "error: there is no thread 'nobody' in this store\n")
+
+
+def test_resume_of_a_finished_thread_gives_its_answer_again(treadle: Treadle) -> None:
+    treadle("1+2?", "-t", "mine", agent="agent")
+    ran = treadle("resume", "mine", agent="agent")
+    assert (ran.code, ran.out) == (0, "The sum is 3.\n")
+    assert "thread mine has no unfinished turn" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [("treadle --mod", "--model"), ("treadle models p", "pull"), ("treadle resume --ag", "--agent")],
+)
+def test_a_shell_is_offered_options_and_commands(
+    treadle: Treadle, monkeypatch: pytest.MonkeyPatch, line: str, offered: str
+) -> None:
+    monkeypatch.setenv("_TREADLE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split()) - 1))
+    assert treadle().out.split() == [offered]
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_import_nothing_slow(option: str) -> None:
+    code = (
+        "import atexit, sys; from treadle.cli.main import main\n"
+        "slow = ('openai', 'pydantic', 'prompt_toolkit', 'genai_prices')\n"
+        "atexit.register(lambda: print('slow:', [name for name in slow if name in sys.modules]))\n"
+        f"main(['{option}'])"
+    )
+    source = str(Path(__file__).parents[2] / "src")
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": source}, capture_output=True, check=True
+    )
+    assert done.stdout.decode().splitlines()[-1] == "slow: []"

@@ -1,0 +1,66 @@
+"""Approvals and questions at the terminal: asked in place, everything shown, the decision in the log."""
+
+import json
+
+from cli.commandline import Treadle
+from treadle.cli.person import shown_arguments
+
+
+def test_yes_runs_the_call_and_the_turn_goes_on(treadle: Treadle) -> None:
+    ran = treadle("send it", agent="sends", typed="what?\ny\n")
+    assert ran.code == 0
+    assert ran.out.startswith("4: sent line 1\nline 2")
+    assert ran.err.count("Allow it?") == 2
+
+
+def test_all_of_the_arguments_are_shown_and_none_is_obeyed(treadle: Treadle) -> None:
+    err = treadle("send it", agent="sends", typed="y\n").err
+    shown = 'send wants to run:\n  to: "bob\\u001b[2J"\n  text:\n  │ line 1\n  │ line 2 \\u202e\n'
+    assert shown in err
+    assert "\x1b" not in err
+
+
+def test_no_tells_the_model_why(treadle: Treadle) -> None:
+    ran = treadle("send it", agent="sends", typed="n\ntoo rude\n")
+    assert ran.out == "4: error: a person refused this call: too rude\n"
+
+
+def test_always_asks_no_more_for_this_tool(treadle: Treadle) -> None:
+    ran = treadle("send", agent="twice", typed="a\n")
+    assert ran.err.count("Allow it?") == 1
+    assert ran.out == "5: sent 2 to a\n"
+
+
+def test_ctrl_d_leaves_the_call_waiting_and_resume_decides_it(treadle: Treadle) -> None:
+    left = treadle("send it", "-t", "mine", agent="sends", typed="")
+    assert left.code == 4
+    assert "treadle resume mine" in left.err
+
+
+def test_resume_shows_and_decides_what_waits(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="twice")
+    ran = treadle("resume", "mine", agent="echoes", typed="y\ny\n")
+    assert ran.code == 0
+    assert '→ send(to="a", text="1")' in ran.err
+
+
+def test_a_question_is_answered_in_place(treadle: Treadle) -> None:
+    ran = treadle("paint", agent="asks", typed="\nblue\n")
+    assert ran.out == "4: blue\n"
+    assert "Which colour?" in ran.err
+
+
+def test_json_holds_the_decision_too(treadle: Treadle) -> None:
+    ran = treadle("send it", "--json", agent="sends", typed="y\n")
+    records = [json.loads(line) for line in ran.out.splitlines()]
+    assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
+    assert "ApprovalGiven" in [record["event"]["type"] for record in records]
+
+
+def test_arguments_that_could_be_read_in_two_ways_are_shown_as_written() -> None:
+    text = '{"path": "notes.txt", "path": "/etc/passwd"}'
+    assert shown_arguments(text) == f"  {text}"
+
+
+def test_a_text_cannot_fake_the_question_below_it() -> None:
+    assert shown_arguments('{"text": "a\\nAllow it? [y]"}') == "  text:\n  │ a\n  │ Allow it? [y]"

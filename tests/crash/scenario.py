@@ -1,0 +1,237 @@
+"""The child of the crash tests: one life of a thread, that may be told to die at any point of it.
+
+Run as a program it forks a fresh process for each line that it reads, so that a life costs some milliseconds; nothing
+of one life is in the next but the database and the file of effects.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from treadle import Agent, Context, SQLiteStore, Tool, ToolRetry, Usage, tool
+from treadle.errors import TreadleError
+from treadle.events import OutcomeDecided
+from treadle.models.model import Reply, Request
+from treadle.models.scripted import ScriptedModel, calls, says
+from treadle.stores.store import Row, ThreadInfo
+from treadle.world import World
+
+THREAD = "t"
+SYSTEM = "Move the money."
+ROUNDS = (
+    calls("charge", "charge_later", "put", "put_later"),
+    calls("broken", "flaky", "put"),
+    calls(("wire", {"amount": 5})),
+)
+EFFECTS = {"charge": 1, "charge_later": 1, "put": 2, "put_later": 1, "flaky": 1, "wire": 1}
+"""How often each tool has its effect in a life that nothing disturbs."""
+IDEMPOTENT = ("put", "put_later")
+
+
+@dataclass
+class Fate:
+    """Kills the process at the n-th arrival at a point of that name."""
+
+    point: str = ""
+    arrival: int = 1
+    arrived: Counter[str] = field(default_factory=Counter)
+
+    def at(self, point: str) -> None:
+        self.arrived[point] += 1
+        if point == self.point and self.arrived[point] == self.arrival:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass
+class DoomedStore:
+    """A SQLite file. Its process may die before and after each append."""
+
+    inner: SQLiteStore
+    fate: Fate
+
+    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+        self.fate.at("append.before")
+        await self.inner.append(thread_id, rows)
+        self.fate.at("append.after")
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
+        return await self.inner.read(thread_id, after_seq)
+
+    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
+        return await self.inner.threads(limit)
+
+
+class Pilot(ScriptedModel):
+    """Answers by what it is shown, not by how often it was asked: any process can go on with it."""
+
+    def __init__(self, fate: Fate | None = None) -> None:
+        super().__init__([])
+        self._fate = fate or Fate()
+
+    async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
+        self._fate.at("model.before")
+        await asyncio.sleep(0)  # in flight
+        self._fate.at("model.after")
+        rounds = sum(message.role == "assistant" for message in request.messages)
+        told = "; ".join(message.text for message in request.messages if message.role == "tool")
+        answer = ROUNDS[rounds] if rounds < len(ROUNDS) else says(told)
+        return replace(answer, usage=Usage(request.tokens, 5))
+
+
+def toolbox(effects: Path, fate: Fate) -> list[Tool]:
+    """Sync and async, idempotent and not, failing, trying again, and with a person's consent."""
+
+    def act(context: Context, name: str) -> str:
+        fate.at(f"{name}.before")
+        line = json.dumps({"tool": name, "key": context.idempotency_key, "call": context.call_id})
+        wrote = os.open(effects, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
+        os.write(wrote, line.encode() + b"\n")
+        os.close(wrote)
+        fate.at(f"{name}.after")
+        return f"{name} is done"
+
+    @tool
+    def charge(context: Context) -> str:
+        return act(context, "charge")
+
+    @tool
+    async def charge_later(context: Context) -> str:
+        await asyncio.sleep(0)
+        return act(context, "charge_later")
+
+    @tool(idempotent=True)
+    def put(context: Context) -> str:
+        return act(context, "put")
+
+    @tool(idempotent=True)
+    async def put_later(context: Context) -> str:
+        await asyncio.sleep(0)
+        return act(context, "put_later")
+
+    @tool
+    def broken() -> str:
+        fate.at("broken")
+        raise ValueError("no such account")
+
+    @tool
+    def flaky(context: Context) -> str:
+        if context.attempt == 1:
+            fate.at("flaky.retry")
+            raise ToolRetry("busy", retry_after_s=0.0)
+        return act(context, "flaky")
+
+    @tool(needs_approval=True)
+    async def wire(amount: int, context: Context) -> str:
+        return act(context, "wire")
+
+    return [charge, charge_later, put, put_later, broken, flaky, wire]
+
+
+def agent_of(db: Path, effects: Path, fate: Fate | None = None) -> Agent:
+    fate = fate or Fate()
+    store = DoomedStore(SQLiteStore(db), fate)
+    world = World(chance=lambda: 0.0)
+    return Agent(SYSTEM, tools=toolbox(effects, fate), model=Pilot(fate), store=store, world=world)
+
+
+def happened(effects: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in effects.read_text().splitlines()] if effects.exists() else []
+
+
+async def life(db: Path, effects: Path, fate: Fate) -> dict[str, Any]:
+    """Start or resume the thread and bring it to its end; a person who looks at the effects decides what is held."""
+    agent = agent_of(db, effects, fate)
+    known = await agent.store.read(THREAD)  # type: ignore[union-attr]
+    result = await (agent.resume(THREAD) if known else agent.run("go", thread=THREAD))
+    decided = []
+    while result.status == "waiting":
+        for call in result.waiting:
+            call_id, name = call.call.id, call.call.name
+            if call.status == "waiting":
+                await agent.approve(THREAD, call_id, by="ann")
+                continue
+            ran = any(effect["call"] == call_id for effect in happened(effects))
+            decided.append(call_id)
+            outcome = OutcomeDecided(call_id, "ran" if ran else "not_run", "ann", f"{name} is done" if ran else "")
+            await agent.decide(THREAD, outcome)
+        result = await agent.resume(THREAD)
+    return {"status": result.status, "answer": result.answer, "decided": decided}
+
+
+async def hold(db: Path, kind: str) -> dict[str, Any]:
+    """A life that hangs, in the model's stream or in tools, until it is fenced or cancelled from another process."""
+
+    class Streaming(Pilot):
+        async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
+            if kind == "model":
+                emit("half an ")
+                _say({"holds": "model"})
+                await asyncio.sleep(1e6)
+            return calls("stubborn", "waits")
+
+    left = threading.Event()
+
+    @tool
+    def stubborn() -> None:
+        left.wait()  # takes no notice of being cancelled
+
+    @tool
+    async def waits() -> None:
+        _say({"holds": "tools"})
+        await asyncio.sleep(1e6)
+
+    agent = Agent(tools=[stubborn, waits], model=Streaming(), store=SQLiteStore(db))
+    try:
+        ended = (await agent.run("go", thread=THREAD)).status
+    except TreadleError as error:
+        ended = type(error).__name__
+    return {"ended": ended, "at": time.time(), "tasks": len(asyncio.all_tasks()) - 1}
+
+
+def _say(line: dict[str, Any]) -> None:
+    os.write(1, json.dumps(line).encode() + b"\n")
+
+
+def _live(order: dict[str, Any]) -> None:
+    db, effects = Path(order["db"]), Path(order["effects"])
+    if order.get("holds"):
+        _say(asyncio.run(hold(db, order["holds"])))
+        return
+    if order.get("alarm_s"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the kernel ends the process, wherever it is; nothing catches it
+        signal.setitimer(signal.ITIMER_REAL, order["alarm_s"])
+    _say(asyncio.run(life(db, effects, Fate(order.get("point", ""), order.get("arrival", 1)))))
+
+
+def main() -> None:
+    """One life for each line of JSON on standard input: what it says, then a line that tells how it ended."""
+    toolbox(Path(), Fate())  # what this imports, no child has to
+    gc.freeze()
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                _live(json.loads(line))
+                code = 0
+            except BaseException as error:
+                _say({"error": f"{type(error).__name__}: {error}"})
+            os._exit(code)
+        _, status = os.waitpid(child, 0)
+        _say({"exit": os.waitstatus_to_exitcode(status)})
+
+
+if __name__ == "__main__":
+    main()

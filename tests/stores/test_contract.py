@@ -1,0 +1,116 @@
+"""What every store promises. A new store is one more line in STORES."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from treadle import MemoryStore, SQLiteStore
+from treadle.errors import SeqTaken
+from treadle.stores.store import Row, Store
+
+STORES: dict[str, Callable[[Path], Store]] = {
+    "memory": lambda folder: MemoryStore(),
+    "sqlite": lambda folder: SQLiteStore(folder / "t.db"),
+    "sqlite-full": lambda folder: SQLiteStore(folder / "f.db", durability="full"),
+}
+
+
+@pytest.fixture(params=sorted(STORES))
+def store(request, tmp_path):
+    made = STORES[request.param](tmp_path)
+    yield made
+    getattr(made, "close", lambda: None)()
+
+
+def row(seq: int, text: str = "x", at: float = 0.5) -> Row:
+    return Row(seq, at, f'{{"type":"UserSaid","text":"{text}"}}'.encode())
+
+
+def append(store: Store, thread: str, *rows: Row) -> None:
+    asyncio.run(store.append(thread, rows))
+
+
+def read(store: Store, thread: str, after: int = 0) -> list[Row]:
+    return asyncio.run(store.read(thread, after))
+
+
+def test_what_is_written_is_read_back_in_order(store):
+    append(store, "t", row(1, "ü"), row(2, at=1e9 + 0.123456))
+    append(store, "t", row(3))
+    assert read(store, "t") == [row(1, "ü"), row(2, at=1e9 + 0.123456), row(3)]
+    assert read(store, "t", 1) == [row(2, at=1e9 + 0.123456), row(3)]
+    assert read(store, "t", 3) == read(store, "t", 99) == []
+
+
+def test_a_thread_that_is_not_there_has_no_rows(store):
+    assert read(store, "nowhere") == []
+    assert asyncio.run(store.threads()) == []
+
+
+@pytest.mark.parametrize("seqs", [(1,), (2,), (4,), (99,), (2, 3)])
+def test_a_taken_seq_or_a_gap_is_refused_and_nothing_is_written(store, seqs):
+    append(store, "t", row(1), row(2))
+    with pytest.raises(SeqTaken):
+        append(store, "t", *map(row, seqs))
+    assert read(store, "t") == [row(1), row(2)]
+
+
+def test_the_first_seq_of_a_thread_is_one(store):
+    with pytest.raises(SeqTaken):
+        append(store, "t", row(2))
+    assert asyncio.run(store.threads()) == []
+
+
+def test_threads_are_apart_and_listed_by_the_last_write(store):
+    append(store, "a", row(1, at=5.0))
+    append(store, "b", row(1, at=1.0), row(2, at=2.0))
+    append(store, "a'; drop table record; --", row(1, at=0.0))
+    with pytest.raises(SeqTaken):
+        append(store, "a", row(1))
+    found = asyncio.run(store.threads())
+    assert [(info.thread_id, info.records) for info in found] == [
+        ("a'; drop table record; --", 1),
+        ("b", 2),
+        ("a", 1),
+    ]
+    assert found[1].updated_at == 2.0
+    assert [info.thread_id for info in asyncio.run(store.threads(limit=1))] == ["a'; drop table record; --"]
+    append(store, "a", row(2))
+    assert asyncio.run(store.threads())[0].thread_id == "a"
+
+
+def test_what_was_read_does_not_change_when_more_is_written(store):
+    append(store, "t", row(1))
+    before = read(store, "t")
+    append(store, "t", row(2))
+    assert before == [row(1)]
+
+
+def test_many_threads_of_one_process_write_without_losing_or_forking(store):
+    """Each of four writers adds twenty rows to one log, taking the next seq when it was beaten to one."""
+    errors: list[BaseException] = []
+
+    def write(name: int) -> None:
+        try:
+            left = 20
+            while left:
+                try:
+                    append(store, "t", row(len(read(store, "t")) + 1, f"{name}-{left}"))
+                    left -= 1
+                except SeqTaken:
+                    continue
+        except BaseException as error:
+            errors.append(error)
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    rows = read(store, "t")
+    assert errors == []
+    assert [each.seq for each in rows] == list(range(1, 81))
+    assert len({each.event for each in rows}) == 80

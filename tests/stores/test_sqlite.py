@@ -1,0 +1,226 @@
+import asyncio
+import multiprocessing
+import os
+import sqlite3
+import stat
+import warnings
+from pathlib import Path
+
+import pytest
+
+from treadle import SQLiteStore
+from treadle.errors import SeqTaken, StoreDamaged, StoreError
+from treadle.stores.sqlite import default_path
+from treadle.stores.store import Row
+
+
+def row(seq: int) -> Row:
+    return Row(seq, 0.0, b'{"type":"UserSaid","text":"x"}')
+
+
+def append(store: SQLiteStore, thread: str, *rows: Row) -> None:
+    asyncio.run(store.append(thread, rows))
+
+
+def read(store: SQLiteStore, thread: str) -> list[Row]:
+    return asyncio.run(store.read(thread))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "deep" / "er" / "treadle.db"
+
+
+@pytest.fixture
+def opened(path):
+    made: list[SQLiteStore] = []
+
+    def open_store(where: Path = path) -> SQLiteStore:
+        made.append(SQLiteStore(where))
+        return made[-1]
+
+    yield open_store
+    for store in made:
+        store.close()
+
+
+def test_nothing_is_touched_before_the_first_use(path):
+    SQLiteStore(path)
+    assert not path.parent.exists()
+
+
+def test_a_file_is_made_with_its_folders_for_its_owner_only(opened, path):
+    append(opened(), "t", row(1))
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert "treadle.db-wal" in modes
+    assert set(modes.values()) == {0o600}
+
+
+def test_another_store_on_the_same_file_goes_on_where_the_first_stopped(opened):
+    first, second = opened(), opened()
+    append(first, "t", row(1))
+    append(second, "t", row(2))
+    with pytest.raises(SeqTaken):
+        append(first, "t", row(2))
+    first.close()
+    assert read(first, "t") == [row(1), row(2)]
+
+
+def whole(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in path.parent.iterdir()}
+
+
+def foreign(path: Path, *, wal: bool = False, application: int = 0, version: int = 0) -> None:
+    db = sqlite3.connect(path)
+    if wal:
+        db.execute("pragma journal_mode = wal")
+    db.execute(f"pragma application_id = {application}")
+    db.execute(f"pragma user_version = {version}")
+    db.execute("create table mine (a)")
+    db.execute("insert into mine values (1)")
+    db.commit()
+    db.close()
+
+
+BAD = {
+    "text": lambda path: path.write_text("my diary\n" * 200),
+    "short text": lambda path: path.write_text("hi"),
+    "foreign": foreign,
+    "foreign with a version": lambda path: foreign(path, version=1),
+    "foreign in wal mode": lambda path: foreign(path, wal=True),
+    "foreign with an id": lambda path: foreign(path, application=1234),
+    "newer": lambda path: foreign(path, application=0x54524144, version=99),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(BAD))
+@pytest.mark.parametrize("use", ["append", "read"])
+def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(opened, path, kind, use):
+    path.parent.mkdir(parents=True)
+    BAD[kind](path)
+    before = whole(path)
+    store = opened()
+    with pytest.raises(StoreDamaged, match="left as it is"):
+        append(store, "t", row(1)) if use == "append" else read(store, "t")
+    assert whole(path)[path.name] == before[path.name]
+
+
+def test_a_foreign_log_that_was_not_yet_moved_into_its_file_is_left_alone(opened, path, tmp_path):
+    """A program that was killed leaves a -wal file; whoever opens and closes its database moves it into the file."""
+    path.parent.mkdir(parents=True)
+    away = tmp_path / "away"
+    away.mkdir()
+    db = sqlite3.connect(away / path.name)
+    db.execute("pragma journal_mode = wal")
+    db.execute("create table mine (a)")
+    db.commit()
+    for file in away.iterdir():
+        (path.parent / file.name).write_bytes(file.read_bytes())
+    db.close()
+    before = whole(path)
+    store = opened()
+    with pytest.raises(StoreDamaged):
+        read(store, "t")
+    store.close()
+    after = whole(path)
+    assert {name: after.get(name) for name in (path.name, f"{path.name}-wal")} == {
+        name: before[name] for name in (path.name, f"{path.name}-wal")
+    }
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
+def test_a_torn_file_is_reported_and_left_as_it_is(opened, path, keep):
+    store = opened()
+    append(store, "t", *(Row(seq, 0.0, b'{"type":"UserSaid","text":"%s"}' % (b"x" * 900)) for seq in range(1, 40)))
+    store.close()
+    torn = path.read_bytes()[: int(path.stat().st_size * keep)]
+    path.write_bytes(torn)
+    for use in (lambda: append(opened(), "t", row(40)), lambda: read(opened(), "t")):
+        with pytest.raises(StoreDamaged):
+            use()
+        assert path.read_bytes() == torn
+
+
+def test_a_refused_file_leaves_no_connection_behind(path):
+    path.parent.mkdir(parents=True)
+    foreign(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(StoreDamaged):
+            read(SQLiteStore(path), "t")
+        before = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd)}
+    assert str(path) not in before
+
+
+def _is_open(fd: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{fd}")
+
+
+def test_a_place_that_cannot_be_written_says_where_to_go_instead(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="TREADLE_DB"):
+        append(SQLiteStore(tmp_path / "file" / "t.db"), "t", row(1))
+    with pytest.raises(StoreError):
+        append(SQLiteStore(tmp_path), "t", row(1))
+
+
+def test_an_event_that_is_no_json_is_refused_and_nothing_is_written(opened):
+    store = opened()
+    with pytest.raises(StoreError):
+        append(store, "t", row(1), Row(2, 0.0, b"{"))
+    assert read(store, "t") == []
+
+
+def test_a_memory_name_is_refused_because_it_would_keep_nothing():
+    with pytest.raises(StoreError, match="MemoryStore"):
+        SQLiteStore(":memory:")
+
+
+def test_the_file_is_where_the_environment_says_else_in_the_user_s_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("TREADLE_DB", str(tmp_path / "x.db"))
+    assert default_path() == tmp_path / "x.db"
+    assert SQLiteStore().path == tmp_path / "x.db"
+    assert SQLiteStore(tmp_path / "y.db").path == tmp_path / "y.db"
+    monkeypatch.setenv("TREADLE_DB", "~/x.db")
+    assert default_path() == Path.home() / "x.db"
+    monkeypatch.setenv("TREADLE_DB", "")
+    assert default_path().name == "treadle.db"
+
+
+def work(path: str, name: str, count: int) -> None:
+    """Another process: writes so many rows to the shared thread and as many to one of its own."""
+    store = SQLiteStore(path)
+    own = 0
+    while own < count:
+        try:
+            append(store, "shared", Row(len(read(store, "shared")) + 1, 0.0, f'{{"by":"{name}{own}"}}'.encode()))
+        except SeqTaken:
+            continue
+        own += 1
+        append(store, name, row(own))
+    store.close()
+
+
+def test_processes_that_start_at_once_on_a_new_file_share_it(path, opened):
+    spawn = multiprocessing.get_context("fork")
+    workers = [spawn.Process(target=work, args=(str(path), f"w{number}", 15)) for number in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+    rows = read(opened(), "shared")
+    assert [each.seq for each in rows] == list(range(1, 46))
+    assert len({each.event for each in rows}) == 45
+    assert [len(read(opened(), f"w{number}")) for number in range(3)] == [15, 15, 15]
+
+
+def test_a_child_after_a_fork_opens_a_connection_of_its_own(path, opened):
+    store = opened()
+    append(store, "t", row(1))
+    child = multiprocessing.get_context("fork").Process(target=append, args=(store, "t", row(2)))
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0
+    append(store, "t", row(3))
+    assert len(read(store, "t")) == 3

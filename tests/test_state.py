@@ -1,0 +1,160 @@
+import random
+import typing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes import candidates, legal_log
+from treadle import Record
+from treadle import events as e
+from treadle.errors import IllegalEvent
+from treadle.state import LEGAL, State, apply, fold
+from treadle.turn import BEFORE
+
+CHOICES = st.lists(st.integers(0, 10_000), min_size=12, max_size=30)
+OPENING = (e.ThreadStarted("agent", "key"), e.ThreadClaimed("w"), e.UserSaid("go"))
+CALLED = e.ModelCalled("m", "h", 100, 50, reserved_usd=2.0)
+
+
+def records(*events: e.Event, at: typing.Sequence[float] = ()) -> list[Record]:
+    whole = (*OPENING, *events)
+    times = (*[0.0] * (len(whole) - len(at)), *at)
+    return [Record("t", seq, times[seq - 1], event) for seq, event in enumerate(whole, 1)]
+
+
+def replied(*wanted: e.Call, text: str = "", usage: e.Usage = e.Usage(1, 1)) -> e.ModelReplied:
+    return e.ModelReplied(text, usage, 0.0, wanted)
+
+
+A, B = e.Call("a", "look", "{}"), e.Call("b", "send", "{}")
+
+
+def test_every_event_has_its_place_in_the_table():
+    assert set(LEGAL) == set(typing.get_args(e.Event))
+    assert set(BEFORE) < set(LEGAL)
+
+
+def test_every_event_can_come_somewhere():
+    seen: set[type] = set()
+    chance = random.Random(1)
+    for _ in range(60):
+        seen |= {type(record.event) for record in legal_log([chance.randrange(10_000) for _ in range(40)])}
+    assert seen == set(LEGAL)
+
+
+@given(CHOICES)
+def test_folding_step_by_step_is_folding_the_whole(choices):
+    log = legal_log(choices)
+    state = State()
+    for count, record in enumerate(log, 1):
+        state = apply(state, record)
+        assert state == fold(log[:count])
+        assert state.seq == count
+
+
+@given(CHOICES)
+def test_what_is_illegal_raises_and_changes_nothing(choices):
+    log = legal_log(choices)
+    state, same = fold(log), fold(log)
+    for event in candidates(state):
+        try:
+            apply(state, Record("t", state.seq + 1, 0.0, event))
+        except IllegalEvent as error:
+            assert str(error)
+            assert state == same
+        assert state == same
+
+
+@given(CHOICES)
+def test_the_phase_decides_what_may_come(choices):
+    state = fold(legal_log(choices))
+    for event in candidates(state):
+        if state.phase not in LEGAL[type(event)]:
+            with pytest.raises(IllegalEvent):
+                apply(state, Record("t", state.seq + 1, 0.0, event))
+
+
+@pytest.mark.parametrize("seq", [0, 1, 3, 5, -1])
+def test_a_gap_or_a_repeated_seq_is_illegal(seq):
+    log = records()
+    with pytest.raises(IllegalEvent, match="can't follow record 3"):
+        apply(fold(log), Record("t", seq, 0.0, e.TurnEnded("answered")))
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (e.UserSaid("again"),),
+        (e.UserSaid("x", answers="a"),),
+        (CALLED, CALLED),
+        (replied(A),),
+        (CALLED, replied(A), e.ToolReturned("a", "x", 0.0)),
+        (CALLED, replied(A), e.ToolStarted("zzz", "k")),
+        (CALLED, replied(A), e.ToolStarted("a", "k"), e.ToolStarted("a", "k")),
+        (CALLED, replied(A), e.ToolStarted("a", "k"), e.ToolReturned("a", "x", 0.0), e.ToolReturned("a", "x", 0.0)),
+        (CALLED, replied(A), e.ApprovalGiven("a", True, "ada")),
+        (CALLED, replied(A), e.ApprovalAsked("a"), e.ToolStarted("a", "k")),
+        (CALLED, replied(A), e.ApprovalAsked("a"), e.ApprovalGiven("a", True, "x"), e.ApprovalGiven("a", False, "y")),
+        (CALLED, replied(A), e.ApprovalAsked("a"), e.ApprovalGiven("a", False, "x"), e.ToolStarted("a", "k")),
+        (CALLED, replied(A), CALLED),
+        (CALLED, replied(A), e.OutcomeDecided("a", "ran", "ada")),
+        (e.TurnEnded("answered"), e.TurnEnded("cancelled")),
+        (e.TurnEnded("answered"), CALLED),
+    ],
+)
+def test_double_late_and_foreign_facts_are_illegal(events):
+    fold(records(*events[:-1]))
+    with pytest.raises(IllegalEvent):
+        fold(records(*events))
+
+
+def test_a_new_claim_finds_what_the_dead_left():
+    state = fold(records(CALLED, e.ThreadClaimed("w2")))
+    assert (state.phase, state.worker) == ("ready", "w2")
+    assert (state.spent.tokens, state.spent.cost_usd) == (150, 2.0)
+    state = fold(records(CALLED, replied(A, B), e.ToolStarted("a", "k"), e.ThreadClaimed("w2")))
+    assert [call.status for call in state.turn.calls] == ["unknown", "asked"]
+
+
+def test_a_call_in_flight_counts_at_its_worst_until_its_reply_settles_it():
+    assert fold(records(CALLED)).spent.tokens == 150
+    assert fold(records(CALLED, replied(text="hi", usage=e.Usage(90, 3)))).spent.tokens == 93
+
+
+def test_seconds_count_work_and_not_people():
+    waiting = (CALLED, replied(A, B), e.ApprovalAsked("a"), e.ApprovalAsked("b"))
+    given_ = (e.ApprovalGiven("a", True, "ada"), e.ApprovalGiven("b", True, "ada"))
+    log = records(*waiting, *given_, e.ThreadClaimed("w2"), e.ToolStarted("a", "k"),
+                  at=(1, 3, 4, 4, 1000, 90_000, 200_000, 200_002))
+    assert fold(log).spent.seconds == 4 + 2
+
+
+def test_a_question_that_is_answered_days_later_costs_no_seconds():
+    log = records(CALLED, replied(A), e.QuestionAsked("a", "?"), e.UserSaid("yes", answers="a"), at=(1, 2, 2, 99_999))
+    assert fold(log).spent.seconds == 2
+
+
+def test_a_clock_that_goes_back_never_makes_seconds_negative():
+    assert fold(records(CALLED, replied(text="x"), at=(100, 50))).spent.seconds == 100
+
+
+def test_density_learns_how_the_provider_counts_but_not_from_our_own_estimates():
+    assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1)))).density == 2.0
+    assert fold(records(CALLED, replied(text="x", usage=e.Usage(50, 1)))).density == 1.0
+    assert fold(records(CALLED, replied(text="x", usage=e.Usage(10**6, 1)))).density == 8.0
+    assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1, estimated=True)))).density == 1.0
+
+
+def test_always_names_the_tool_and_outlives_the_turn():
+    allowed = (CALLED, replied(B), e.ApprovalAsked("b"), e.ApprovalGiven("b", True, "ada", always=True))
+    assert fold(records(*allowed, e.TurnEnded("cancelled"), e.UserSaid("next"))).always == {"send"}
+    denied = (CALLED, replied(B), e.ApprovalAsked("b"), e.ApprovalGiven("b", False, "ada", always=True))
+    assert fold(records(*denied)).always == frozenset()
+
+
+def test_a_fork_has_keys_of_its_own():
+    asked = (CALLED, replied(A))
+    plain = fold(records(*asked)).turn.calls[0].key
+    forked = (e.ThreadForked("t0", 3, "other"), *asked)
+    assert fold(records(*forked)).turn.calls[0].key != plain
