@@ -35,15 +35,18 @@ class Log:
         async with self._writing:
             await self._take_in()
 
-    async def append(self, *events: e.Event) -> None:
+    async def append(self, *events: e.Event, after: int | None = None) -> None:
         """Write these facts, all or none, then tell the listeners. Raises IllegalEvent, Fenced or a StoreError.
 
-        If another process has written in between (an approval, say), its records are taken in first.
+        If another process has written in between (an approval, say), its records are taken in first. Facts that were
+        decided by a state say which one, by its seq in `after`: then SeqTaken is raised instead, to decide again.
         """
         async with self._writing:
             while True:
                 if self.lost:
                     raise Fenced(self.lost)
+                if after is not None and after != self.state.seq:
+                    raise SeqTaken(f"record {after} is no longer the last of thread {self.thread_id}")
                 records, state = self._checked(events)
                 try:
                     await self._store.append(self.thread_id, [Row(r.seq, r.at, encode_event(r.event)) for r in records])

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import events as e
 from .decide import Append, CallModel, RunTools, Wait, decide
-from .errors import Fenced, StoreError, TreadleError
+from .errors import Fenced, SeqTaken, StoreError, TreadleError
 from .job import Job, next_call
 from .log import Log
 from .models.model import Called
@@ -31,14 +31,8 @@ async def drive(log: Log, job: Job) -> None:
     watch = asyncio.create_task(_watch(log, me))
     try:
         while True:
-            match decide(log.state, job.setup):
-                case CallModel() as step:
-                    await _call_model(log, job, step)
-                case RunTools(calls):
-                    await _run_tools(log, job, calls)
-                case Append(events):
-                    await log.append(*events)
-                case Wait():
+            with contextlib.suppress(SeqTaken):  # somebody wrote since (an approval, say): decide again
+                if not await _step(log, job):
                     return
     except asyncio.CancelledError:
         if log.lost:  # it was the watch that cancelled
@@ -55,6 +49,21 @@ async def drive(log: Log, job: Job) -> None:
         raise
     finally:
         watch.cancel()
+
+
+async def _step(log: Log, job: Job) -> bool:
+    """Do the next thing; False where there is nothing to do. Raises SeqTaken if what was decided is out of date."""
+    seq = log.state.seq
+    match decide(log.state, job.setup):
+        case CallModel() as step:
+            await _call_model(log, job, step)
+        case RunTools(calls):
+            await _run_tools(log, job, calls, seq)
+        case Append(events):
+            await log.append(*events, after=seq)
+        case Wait():
+            return False
+    return True
 
 
 async def _watch(log: Log, driver: "asyncio.Task[Any]") -> None:
@@ -78,11 +87,11 @@ async def _call_model(log: Log, job: Job, step: CallModel) -> None:
             await log.append(limit)
 
 
-async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...]) -> None:
+async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...], seq: int) -> None:
     wait_s = max(call.retry_after_s if call.status == "retrying" else 0.0 for call in calls)
     if wait_s:
         await log.world.sleep(wait_s)
-    await log.append(*(e.ToolStarted(call.call.id, call.key, call.attempt + 1) for call in calls))
+    await log.append(*(e.ToolStarted(call.call.id, call.key, call.attempt + 1) for call in calls), after=seq)
     try:
         async with asyncio.TaskGroup() as group:
             for call in calls[1:]:

@@ -63,26 +63,41 @@ def difference(recorded: e.Record, replayed: e.Record) -> Divergence | None:
     return Divergence(recorded.seq, changed[0], then[changed[0]], again[changed[0]]) if changed else None
 
 
+class _Recorded(Log):
+    """The replay's log: what came from outside gets in at its place, before what is decided next."""
+
+    def __init__(self, replayed: "_Replay") -> None:
+        super().__init__(replayed.thread_id, MemoryStore(), World(now=lambda: replayed.next.at, sleep=_at_once))
+        self._replayed = replayed
+
+    async def append(self, *events: e.Event, after: int | None = None) -> None:
+        while _from_outside(self._replayed.next.event) and events[0] is not self._replayed.next.event:
+            self._replayed.check_drive()
+            await super().append(self._replayed.next.event)
+        await super().append(*events, after=after)
+
+
 class _Replay:
     def __init__(self, records: Sequence[e.Record], job: Job) -> None:
         self._records = records
         self._job = settings_with(job, ask=self._ask, run_tool=self._run_tool)
+        self.thread_id = records[0].thread_id
         self._moved = asyncio.Event()
         self._first: Divergence | None = None
-        self._log = Log(records[0].thread_id, MemoryStore(), World(now=lambda: self._next.at, sleep=_at_once))
-        self._log.listeners = (self._compare,)
+        self._log = _Recorded(self)
+        self._log.listeners = (self.compare,)
 
     async def run(self) -> Divergence | None:
         while not (self._done or self._first):
-            if not _from_outside(self._next.event):
-                return Divergence(self._next.seq, "event", self._next.event, None)
-            await self._log.append(self._next.event)
-            if not self._done and not _from_outside(self._next.event):
+            if not _from_outside(self.next.event):
+                return Divergence(self.next.seq, "event", self.next.event, None)
+            await self._log.append(self.next.event)
+            if not self._done and not _from_outside(self.next.event):
                 with contextlib.suppress(Fenced):
                     await drive(self._log, self._job)
         return self._first
 
-    def _compare(self, replayed: e.Record | Delta) -> None:
+    def compare(self, replayed: e.Record | Delta) -> None:
         # What comes after the recording's end is not compared: it may have been cut off by a crash.
         if isinstance(replayed, e.Record) and not self._first and replayed.seq <= len(self._records):
             self._first = difference(self._records[replayed.seq - 1], replayed)
@@ -93,41 +108,48 @@ class _Replay:
         return len(self._log.records) >= len(self._records)
 
     @property
-    def _next(self) -> e.Record:
+    def next(self) -> e.Record:
+        """The first record that isn't replayed yet; the last one when all are."""
         return self._records[min(len(self._log.records), len(self._records) - 1)]
 
+    def check_drive(self) -> None:
+        """Raises Fenced where the recorded drive got no further, Diverged where the replayed one must not."""
+        if self._first:
+            raise Diverged(str(self._first))
+        if self._done or isinstance(self.next.event, e.ThreadClaimed | e.ThreadForked | e.TurnEnded):
+            raise Fenced("the recorded drive stopped here: it crashed, was cancelled, or is still going on")
+
     async def _ask(self, model: Model, called: Called, *_: Any) -> e.ModelReplied | e.ModelFailed:
-        while True:
-            event = await self._expected()
-            if isinstance(event, e.ModelReplied | e.ModelFailed):
-                return event
+        self.check_drive()
+        event = self.next.event
+        if isinstance(event, e.ModelReplied | e.ModelFailed):
+            return event
+        raise self._stray(event)
 
     async def _run_tool(self, tool: Tool, arguments: str, context: Context, *_: Any) -> e.ToolReturned | e.ToolFailed:
         while True:
-            event = await self._expected()
-            if isinstance(event, e.ToolReturned | e.ToolFailed) and event.call_id == context.call_id:
-                return event
-            await self._moved.wait()
-
-    async def _expected(self) -> e.Event:
-        """The next recorded event, if something under way can bring it. What came from elsewhere is posted first."""
-        while True:
             self._moved.clear()
-            if self._first:
-                raise Diverged(str(self._first))
-            event = self._next.event
-            if self._done or isinstance(event, e.ThreadClaimed | e.ThreadForked | e.TurnEnded):
-                raise Fenced("the recorded drive stopped here: it crashed, was cancelled, or is still going on")
-            if not _from_outside(event):
-                break
-            await self._log.append(event)
+            self.check_drive()
+            event = self.next.event
+            if _from_outside(event):
+                await self._log.append(event)
+            elif not isinstance(event, e.ToolReturned | e.ToolFailed) or event.call_id not in self._under_way:
+                raise self._stray(event)
+            elif event.call_id == context.call_id:
+                return event
+            else:
+                await self._moved.wait()
+
+    @property
+    def _under_way(self) -> set[str]:
         turn = self._log.state.turn
-        under_way = {call.call.id for call in turn.calls if call.status == "started"} if turn else set()
-        replied = isinstance(event, e.ModelReplied | e.ModelFailed) and self._log.state.phase == "calling"
-        if replied or getattr(event, "call_id", None) in under_way:
-            return event
-        self._first = Divergence(self._next.seq, "event", event, None)
-        raise Diverged(str(self._first))
+        return {call.call.id for call in turn.calls if call.status == "started"} if turn else set()
+
+    def _stray(self, event: e.Event) -> Diverged:
+        """The recording goes on with what nothing under way can bring."""
+        self._first = Divergence(self.next.seq, "event", event, None)
+        self._moved.set()
+        return Diverged(str(self._first))
 
 
 def _from_outside(event: e.Event) -> bool:

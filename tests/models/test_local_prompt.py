@@ -59,7 +59,7 @@ def test_the_system_prompt_holds_tools_examples_and_the_agents_own_words():
 def test_no_example_names_a_tool_that_is_not_there():
     [(_, text)] = contents(SYSTEM)
     assert "calculator" not in text
-    assert "A greeting needs no tool." in text
+    assert "I greet back; no tool." in text
 
 
 def test_a_call_and_its_result_become_a_step_and_a_message_that_repeats_the_question():

@@ -28,7 +28,7 @@ ABOUT_CHARS = 100
 
 _RULES = """\
 You work in steps. Every reply is one JSON object: {"thought": ..., "tool": ..., "arguments": ...}
-thought: a few words on what to do now, not the answer. tool: the one tool to use; its result comes next.
+thought: what you do now, in a few words. tool: the one tool to use; its result comes next.
 Use final_answer as soon as the conversation holds the answer, and for small talk. Never guess what a tool can find \
 out. Never do arithmetic yourself.
 
@@ -82,19 +82,15 @@ def _examples(request: Request) -> Iterator[str]:
     yield "Examples:"
     if not request.output_schema:
         yield "User: Hi!"
-        yield step("A greeting needs no tool.", FINAL, {"text": "Hello! What can I do for you?"})
+        yield step("I greet back; no tool.", FINAL, {"text": "Hello! What can I do for you?"})
     if any(tool.name == "calculator" for tool in request.tools):
         yield "User: What is 20% of 50, plus 7?"
-        yield step("This is arithmetic, so I use the calculator.", "calculator", {"expression": "20% of 50 + 7"})
+        yield step("I need to work out 20% of 50, plus 7.", "calculator", {"expression": "20% of 50 + 7"})
         if not request.output_schema:
             yield "Result of calculator: 17"
             yield step("I have the result.", FINAL, {"text": "20% of 50, plus 7, is 17."})
-            yield "User: Say it in words."
-            yield step(
-                "The conversation holds it.",
-                FINAL,
-                {"text": "Twenty percent of fifty, plus seven, is seventeen."},
-            )
+            yield "User: Is 17 or 20 the greater one?"
+            yield step("I know both, so I need no tool.", FINAL, {"text": "20 is greater than 17."})
 
 
 def _line(tool: ToolSchema) -> str:

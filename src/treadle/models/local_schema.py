@@ -11,7 +11,8 @@ from typing import Any
 from .model import Request, ToolSchema
 
 FINAL = "final_answer"
-THOUGHT_CHARS = 200
+THOUGHT = r'^I [^"\\\n]{1,120}$'
+"""It begins with "I", so that it says what to do: else the model puts the whole answer here, and then says it again."""
 PROSE: dict[str, Any] = {
     "type": "object",
     "properties": {"text": {"type": "string"}},
@@ -73,7 +74,7 @@ def _step(tool: ToolSchema, shared: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "thought": {"type": "string", "maxLength": THOUGHT_CHARS},
+            "thought": {"type": "string", "pattern": THOUGHT},
             "tool": {"const": tool.name},
             "arguments": arguments,
         },

@@ -1,9 +1,8 @@
 """Any server that speaks chat completions, through the official SDK.
 
-The SDK brings keys, base URLs, proxies and connections. Four things are ours: the body, joined from messages that
-were encoded once (the SDK would walk and copy the whole history in every request); the reading of the stream
-(stream.py), since the SDK takes half an answer for a whole one; that of errors, which it reads without an end; and
-retries, which the loop makes and logs.
+The SDK brings keys, headers, base URLs, proxies and its HTTP client. Sending is ours: its own way walks and copies the
+whole history in every request, and costs half a millisecond of CPU besides. So is reading (stream.py), since it takes
+half an answer for a whole one and reads errors without an end; and retries, which the loop makes and logs.
 """
 
 import asyncio
@@ -35,6 +34,16 @@ _WANTS_COMPLETION_TOKENS = ("api.openai.com", ".openai.azure.com", ".services.ai
 _encode = msgspec.json.Encoder().encode
 
 
+@dataclass(frozen=True)
+class _Line:
+    """What a request needs that is the same for all: worked out once, by the SDK."""
+
+    client: Any
+    url: Any
+    headers: Any
+    extensions: dict[str, Any]
+
+
 @dataclass(frozen=True, eq=False)
 class OpenAIModel:
     """A model behind an OpenAI-compatible endpoint.
@@ -57,7 +66,7 @@ class OpenAIModel:
     """Added to every request's body, e.g. {"temperature": 0}; None leaves a field out that would be sent."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
-    _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = field(
+    _lines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = field(
         default_factory=weakref.WeakKeyDictionary, init=False, repr=False
     )
     """With the generator that closes it. A connection belongs to the event loop that opened it."""
@@ -85,21 +94,14 @@ class OpenAIModel:
             "stream_options": {"include_usage": True},
             "max_completion_tokens" if self._wants_completion_tokens else "max_tokens": request.max_output_tokens,
         }
-        if request.tools:
-            settings["tools"] = [
-                {
-                    "type": "function",
-                    "function": {"name": t.name, "description": t.description, "parameters": t.parameters},
-                }
-                for t in request.tools
-            ]
         if request.output_schema:
             schema = {"name": "answer", "schema": request.output_schema}
             settings["response_format"] = {"type": "json_schema", "json_schema": schema}
         settings |= self.extra
         messages = b",".join([message.wire for message in request.messages])
         sent = {key: value for key, value in settings.items() if value is not None}
-        return b'%s,"messages":[%s]}' % (_encode(sent)[:-1], messages)
+        tools = b',"tools":[%s]' % b",".join([tool.wire for tool in request.tools]) if request.tools else b""
+        return b'%s%s,"messages":[%s]}' % (_encode(sent)[:-1], tools, messages)
 
     async def ask(self, body: bytes, prompt_tokens: int, emit: Callable[[str], None]) -> Reply:
         """Send a body of one's own and read the reply. Raises a ModelError; its words never hold the key."""
@@ -126,42 +128,31 @@ class OpenAIModel:
 
     async def _answer(self, body: bytes) -> AsyncGenerator[bytes, None]:
         """The body of a successful response, as it comes. Closes it at the end, also when cancelled."""
-        openai, http = _sdk(), _http()
+        http, line = _http(), await self._line()
+        request = http.Request("POST", line.url, headers=line.headers, content=body, extensions=line.extensions)
         response = None
         try:
-            stream = await (await self._client()).post(
-                "/chat/completions",
-                cast_to=object,
-                content=body,
-                options={
-                    "headers": {"Content-Type": "application/json", "Accept-Encoding": "identity", **self.headers},
-                    "follow_redirects": False,
-                },
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
-            )
-            response = stream.response
+            response = await line.client.send(request, stream=True, follow_redirects=False)
+            await _check(response)
             async for data in response.aiter_bytes():
                 yield data
-        except (openai.OpenAIError, http.HTTPError, http.StreamError) as error:
-            cause = error.__cause__ or error
-            if isinstance(cause, ModelError):  # SDKs before 3.0 wrap what a hook raised
-                raise cause from None
-            said = f"no whole reply from {self.name}: {type(cause).__name__} {cause}".rstrip()
+        except (http.HTTPError, http.StreamError) as error:
+            said = f"no whole reply from {self.name}: {type(error).__name__} {error}".rstrip()
             raise ModelUnavailable(said) from None
         finally:
             if response is not None:
                 await response.aclose()
 
-    async def _client(self) -> Any:
+    async def _line(self) -> "_Line":
         loop = asyncio.get_running_loop()
-        if loop not in self._clients:
+        if loop not in self._lines:
             opened = self._opened(loop)
-            self._clients[loop] = (opened, await anext(opened))  # nothing is awaited before its yield: no race
-        return self._clients[loop][1]
+            self._lines[loop] = (opened, await anext(opened))  # nothing is awaited before its yield: no race
+        line: _Line = self._lines[loop][1]
+        return line
 
-    async def _opened(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[Any, None]:
-        """A client of this loop. As a generator, since a loop that shuts down closes those that are still open."""
+    async def _opened(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator["_Line", None]:
+        """A line for this loop. As a generator, since a loop that shuts down closes those that are still open."""
         key = self._key()
         if not key and self._host in ("", "api.openai.com"):
             raise UsageError("no OPENAI_API_KEY is set; set it, name another model, or use the embedded one: local")
@@ -170,22 +161,21 @@ class OpenAIModel:
         openai = _sdk()
         timeout = openai.Timeout(self.idle_s, connect=min(CONNECT_S, self.idle_s))
         here, plain = self._host in _LOOPBACK, urlsplit(self.base_url or "").scheme == "http"
-        http = openai.DefaultAsyncHttpxClient(
-            timeout=timeout,
+        client = openai.DefaultAsyncHttpxClient(
             # The pool looks at each idle connection in each request: a hundred of them double its CPU.
             limits=_http().Limits(max_connections=1000, max_keepalive_connections=20),
             trust_env=not here,  # no proxy knows the way to this machine
             verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if here and plain else True,  # saves 30 ms of CPU
-            event_hooks={"response": [_check]},
         )
-        client = openai.AsyncOpenAI(
-            base_url=self.base_url, api_key=key or "none", max_retries=0, timeout=timeout, http_client=http
-        )
+        sdk = openai.AsyncOpenAI(base_url=self.base_url, api_key=key or "none", http_client=client)
+        headers = {**sdk.default_headers, **sdk.auth_headers, "Accept-Encoding": "identity", **self.headers}
+        sent = _http().Headers({name: value for name, value in headers.items() if isinstance(value, str)})
+        url = _http().URL(f"{str(sdk.base_url).rstrip('/')}/chat/completions")
         try:
-            yield client
+            yield _Line(client, url, sent, {"timeout": timeout.as_dict()})
         finally:
-            self._clients.pop(loop, None)
-            await client.close()
+            self._lines.pop(loop, None)
+            await sdk.close()
 
     def _key(self) -> str:
         return (self.api_key or os.environ.get("OPENAI_API_KEY") or "").strip()

@@ -10,10 +10,11 @@ import os
 import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import SeqTaken, StoreDamaged, StoreError
+from ..errors import SeqTaken, StoreDamaged, StoreError, UsageError
 from .commits import Commits
 from .store import Row, ThreadInfo
 
@@ -47,6 +48,8 @@ class SQLiteStore:
     """
 
     def __init__(self, path: str | Path | None = None, *, durability: Literal["process", "full"] = "process") -> None:
+        if str(path) == ":memory:":
+            raise UsageError("an SQLite database in memory would be lost; use MemoryStore() for that")
         self.path = Path(path) if path else default_path()
         self._lock = threading.Lock()
         self._open: sqlite3.Connection | None = None
@@ -89,6 +92,8 @@ class SQLiteStore:
         with self._lock:
             try:
                 return self._connection().execute(query, values).fetchall()
+            except sqlite3.OperationalError as error:
+                raise StoreError(f"{self.path}: {error}") from error
             except sqlite3.DatabaseError as error:
                 raise StoreDamaged(f"{self.path}: {error}; it was left as it is") from error
 
@@ -130,14 +135,19 @@ def connected(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Con
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.touch(0o600)  # conversations are private
-        fresh = path.stat().st_size == 0
+        if path.stat().st_size:
+            _refuse_foreign(path)
         db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        if not fresh:
-            _refuse_foreign(db, path)
-        db.execute("pragma journal_mode = wal")
-        db.execute(f"pragma synchronous = {synchronous}")
-        _migrate(db)
+        try:
+            db.execute("pragma journal_mode = wal")
+            db.execute(f"pragma synchronous = {synchronous}")
+            _migrate(db)
+        except BaseException:
+            db.close()
+            raise
         return db
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"{path}: {error}; if it stays so, set TREADLE_DB or store= to another place") from error
     except sqlite3.DatabaseError as error:
         raise StoreDamaged(f"{path} is no usable database: {error}; it was left as it is") from error
     except OSError as error:
@@ -156,10 +166,13 @@ def _migrate(db: sqlite3.Connection) -> None:
     db.execute("commit")
 
 
-def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
-    [(application,)] = db.execute("pragma application_id")
-    [(version,)] = db.execute("pragma user_version")
-    if application == 0 and version == 0 and not db.execute("select count(*) from sqlite_master").fetchone()[0]:
+def _refuse_foreign(path: Path) -> None:
+    # Read-only: whoever closes a writable connection last moves the file's write-ahead log into it.
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as db:
+        [(application,)] = db.execute("pragma application_id")
+        [(version,)] = db.execute("pragma user_version")
+        [(tables,)] = db.execute("select count(*) from sqlite_master")
+    if application == version == tables == 0:
         return  # made by another process, a moment ago
     if application != APPLICATION_ID:
         raise StoreDamaged(f"{path} is a database of another program; it was left as it is")
