@@ -200,7 +200,9 @@ def test_a_thread_that_is_killed_at_any_append_model_call_or_tool_ends_as_if_not
 
 def test_so_does_one_whose_resume_is_killed_too(sweep: Sweep) -> None:
     ways = [{"point": point, "arrival": 1} for point in POINTS]
-    ways += [{"point": point, "arrival": number} for point in ("append.before", "append.after") for number in range(1, 20)]
+    ways += [
+        {"point": point, "arrival": number} for point in ("append.before", "append.after") for number in range(1, 20)
+    ]
     chance, before = random.Random(1), sweep.kills
     sweep.each(sweep.thread, [(chance.choice(ways), chance.choice(ways)) for _ in range(80)])
     assert not sweep.wrong, str(sweep)

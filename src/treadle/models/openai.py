@@ -169,7 +169,9 @@ class OpenAIModel:
         )
         sdk = openai.AsyncOpenAI(base_url=self.base_url, api_key=key or "none", http_client=client)
         headers = {**sdk.default_headers, **sdk.auth_headers, "Accept-Encoding": "identity", **self.headers}
-        sent = _http().Headers({name: value for name, value in headers.items() if isinstance(value, str)})
+        said = {name: value for name, value in headers.items() if isinstance(value, str)}
+        # Who asks on what machine is nobody's business, and costs CPU at each call.
+        sent = _http().Headers({name: said[name] for name in said if not name.lower().startswith("x-stainless")})
         url = _http().URL(f"{str(sdk.base_url).rstrip('/')}/chat/completions")
         try:
             yield _Line(client, url, sent, {"timeout": timeout.as_dict()})
