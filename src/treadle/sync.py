@@ -5,6 +5,8 @@ embedded server then live from call to call.
 """
 
 import asyncio
+import concurrent.futures
+import contextlib
 import functools
 import os
 import threading
@@ -28,6 +30,9 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
         raise UsageError("run_sync inside of what run_sync runs would wait for itself; await run() there instead")
     future = asyncio.run_coroutine_threadsafe(work, loop)
     try:
+        while not future.done():
+            # In slices: a Ctrl-C that comes in the instant before a wait begins is noticed only when it ends.
+            concurrent.futures.wait([future], timeout=0.2)
         return future.result()
     except KeyboardInterrupt:
         future.cancel()
@@ -56,7 +61,8 @@ def _running() -> asyncio.AbstractEventLoop | None:
 def _settled(loop: asyncio.AbstractEventLoop) -> None:
     """Wait for what a cancelled task still does, e.g. its last append: one more turn of the loop comes after it."""
     tasks = asyncio.run_coroutine_threadsafe(_others(), loop)
-    tasks.result(timeout=5)
+    with contextlib.suppress(TimeoutError):  # a task that blocks the loop is left behind
+        tasks.result(timeout=5)
 
 
 async def _others() -> None:

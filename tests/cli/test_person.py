@@ -1,9 +1,17 @@
 """Approvals and questions at the terminal: asked in place, everything shown, the decision in the log."""
 
+import asyncio
 import json
+from contextlib import closing
+
+import pytest
 
 from cli.commandline import Treadle
+from treadle import SQLiteStore
+from treadle import events as e
 from treadle.cli.person import shown_arguments
+from treadle.log import opened
+from treadle.world import World
 
 
 def test_yes_runs_the_call_and_the_turn_goes_on(treadle: Treadle) -> None:
@@ -48,6 +56,31 @@ def test_a_question_is_answered_in_place(treadle: Treadle) -> None:
     ran = treadle("paint", agent="asks", typed="\nblue\n")
     assert ran.out == "4: blue\n"
     assert "Which colour?" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("t\n", "4: error: the call was interrupted, and nobody knows"),
+        ("d\nit was sent\n", "4: it was sent\n"),
+        ("r\n", "4: sent b to a\n"),
+    ],
+)
+def test_a_call_that_a_crash_interrupted_is_decided_by_the_person(treadle: Treadle, typed: str, told: str) -> None:
+    asyncio.run(crashed("mine"))
+    ran = treadle("resume", "mine", agent="echoes", typed=typed)
+    assert "send was interrupted; it may have had its effect:" in ran.err
+    assert ran.out.startswith(told)
+
+
+async def crashed(thread_id: str) -> None:
+    """A log that ends while a message was being sent."""
+    with closing(SQLiteStore()) as store:
+        log = await opened(thread_id, store, World())
+        call = e.Call("c00001000", "send", '{"to": "a", "text": "b"}')
+        await log.append(e.ThreadStarted("agent", "key"), e.ThreadClaimed("gone"), e.UserSaid("send it"))
+        await log.append(e.ModelCalled("scripted", "hash", 10, 10), e.ModelReplied("", e.Usage(10, 5), 0.1, (call,)))
+        await log.append(e.ApprovalAsked(call.id), e.ApprovalGiven(call.id, True, "me"), e.ToolStarted(call.id, "k"))
 
 
 def test_json_holds_the_decision_too(treadle: Treadle) -> None:

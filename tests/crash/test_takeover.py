@@ -70,17 +70,18 @@ def test_cancelling_from_another_process_ends_model_and_tools_within_a_second(li
 
 
 @pytest.mark.parametrize("what", ["model", "tools"])
-def test_a_driver_whose_thread_another_process_resumes_is_fenced_within_a_second(lives, db, what):
+def test_a_driver_whose_thread_another_process_resumes_stops_within_a_second(lives, db, what):
     held(lives, db, what)
     began = time.time()
     resumed = asyncio.run(here(db, ScriptedModel([says("mine")])).resume(THREAD))
     said = outcome(lives)
-    assert said["ended"] == "Fenced"
     assert said["tasks"] == 0
     assert said["at"] - began < 1.0
-    if what == "model":
+    if what == "model":  # it finds the turn ended, and gives that end as its own, or finds it under way
+        assert said["ended"] in ("answered", "Fenced")
         assert (resumed.status, resumed.answer) == ("answered", "mine")
     else:  # what the other had begun is held, not run again
+        assert said["ended"] == "Fenced"
         assert resumed.status == "waiting"
         assert [call.status for call in resumed.waiting] == ["unknown", "unknown"]
 
@@ -96,7 +97,7 @@ def test_what_the_fenced_driver_had_begun_goes_on_as_a_person_decides(lives, db)
         return (await agents.resume(THREAD)).answer
 
     assert asyncio.run(take_over()) == "it did ran again"
-    assert outcome(lives)["ended"] == "Fenced"
+    assert outcome(lives)["ended"] in ("answered", "Fenced")
 
 
 # In one process, in virtual time

@@ -1,9 +1,11 @@
 """One turn, from the command line: driven, shown, decided on in place, and what its end means for a shell."""
 
+import os
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,10 +58,12 @@ class Session:
             show.learn(record)
         once.skip(past)
         try:
-            agent = replace(load(self.agent, self.screen), listeners=(*self.agent.listeners, once))
-            result = self._settled(agent, start(agent), once)
-        except KeyboardInterrupt:
-            return self._stopped()
+            with second_interrupt_quits():
+                try:
+                    agent = replace(load(self.agent, self.screen), listeners=(*self.agent.listeners, once))
+                    result = self._settled(agent, start(agent), once)
+                except KeyboardInterrupt:
+                    return self._stopped()
         except TurnOpen:
             return self._refused(f"thread {self._name} has an unfinished turn; go on with it: {self._resume}", USAGE)
         except TreadleError as error:
@@ -113,6 +117,25 @@ class Session:
     def _resume(self) -> str:
         own = f" --agent {shlex.quote(self.settings.agent)}" if self.settings.agent else ""
         return f"treadle resume {shlex.quote(self._name)}{own}"
+
+
+@contextmanager
+def second_interrupt_quits() -> Iterator[None]:
+    """Ctrl-C once raises KeyboardInterrupt; again, while the turn is being ended, it ends the process at once."""
+    pressed = False
+
+    def press(number: int, frame: object) -> None:
+        nonlocal pressed
+        if pressed:
+            os._exit(INTERRUPTED)
+        pressed = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def records(agent: Agent, thread_id: str) -> list[e.Record]:

@@ -27,7 +27,7 @@ QUESTION_CHARS = 600
 ABOUT_CHARS = 100
 
 _RULES = """\
-You work in steps. Every reply is one JSON object: {"thought": ..., "tool": ..., "arguments": ...}
+You work in steps. Every reply is one JSON object on one line: {"thought": ..., "tool": ..., "arguments": ...}
 thought: what you do now, in a few words. tool: the one tool to use; its result comes next.
 Use final_answer as soon as the conversation holds the answer, and for small talk. Never guess what a tool can find \
 out. Never do arithmetic yourself.

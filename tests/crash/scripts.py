@@ -1,0 +1,238 @@
+"""Random turns for the property tests: any script of replies, through tools of every kind, with people in between."""
+
+import asyncio
+import contextlib
+import itertools
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+
+from treadle import Agent, Context, Limits, MemoryStore, Record, Result, ToolRetry, Usage, tool
+from treadle.codec import encode_event
+from treadle.decide import Setup
+from treadle.errors import ContextOverflow, IllegalEvent, ModelUnavailable, TreadleError
+from treadle.events import OutcomeDecided
+from treadle.job import Job
+from treadle.log import opened
+from treadle.models.model import Reply, Request
+from treadle.models.scripted import ScriptedModel, calls, says
+from treadle.stores.store import Row
+from treadle.tools.ask import ask_user
+from treadle.world import World
+
+SYSTEM = "Do as the script says."
+CALLS: list[Any] = [
+    *(("sure", {"number": number}) for number in range(3)),
+    *(("once", {"number": number}) for number in range(3)),
+    *(("guarded", {"number": number}) for number in range(2)),
+    ("once", {"number": "x"}),
+    ("once", "{number:"),
+    ("later", {}),
+    ("weak", {}),
+    ("broken", {}),
+    ("alone", {}),
+    ("nope", {}),
+    ("ask_user", {"question": "which?"}),
+]
+REPLIES = st.one_of(
+    st.lists(st.sampled_from(CALLS), min_size=1, max_size=5).map(lambda wanted: calls(*wanted, text="so far")),
+    st.sampled_from(
+        [
+            *(says("an answer"), says(" "), ModelUnavailable("503"), ContextOverflow("long")),
+            Reply("cut", finish_reason="length"),
+            Reply("", refusal="no"),
+        ]
+    ),
+)
+LIMITS = st.sampled_from(
+    [
+        *(Limits(), Limits(), Limits(steps=2, last_word=True), Limits(tool_calls=3), Limits(tokens=2000)),
+        *(Limits(seconds=4.0), Limits(repeats=1), Limits(model_tries=2)),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """All that a random thread depends on."""
+
+    script: tuple[Reply | TreadleError, ...]
+    limits: Limits
+    waits_s: tuple[float, ...]
+    """How long each tool and reply takes, in turn: parallel calls end in any order."""
+    meddle_s: tuple[float, ...]
+    """When people look in while a turn is under way."""
+    unknown: Any = "ask"
+    plan: bool = False
+
+
+PLOTS = st.builds(
+    Plot,
+    st.lists(REPLIES, min_size=1, max_size=5).map(tuple),
+    LIMITS,
+    st.lists(st.sampled_from([0.0, 0.01, 0.35, 2.0]), min_size=1, max_size=5).map(tuple),
+    st.lists(st.sampled_from([0.0, 0.05, 0.3, 1.0]), max_size=4).map(tuple),
+    st.sampled_from(["ask", "tell"]),
+    st.booleans(),
+)
+
+
+class Prompted(ScriptedModel):
+    """Gives the script's answer by the number of answers in the prompt, so that any process can go on with it."""
+
+    def __init__(self, plot: Plot, pause: Callable[[], float]) -> None:
+        super().__init__([], context_tokens=3000, max_output_tokens=500)
+        self._plot = plot
+        self._pause = pause
+        self._asked: Counter[int] = Counter()
+
+    async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
+        await asyncio.sleep(self._pause())
+        place = sum(message.role == "assistant" for message in request.messages)
+        answer = self._plot.script[place] if place < len(self._plot.script) else says("the end")
+        self._asked[place] += 1
+        if isinstance(answer, Reply):
+            return Reply(answer.text, answer.calls, Usage(request.tokens, 7), answer.finish_reason, answer.refusal)
+        if self._asked[place] > 2:
+            return says("back again")
+        raise answer
+
+
+class Kept(MemoryStore):
+    """Remembers where each append ended: a crash can only be between two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[int] = []
+
+    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+        await super().append(thread_id, rows)
+        self.ends.append(rows[-1].seq)
+
+
+@dataclass
+class Stage:
+    """One process's life with a thread: an agent, and what its tools did."""
+
+    plot: Plot
+    store: Kept = field(default_factory=Kept)
+    effects: list[str] = field(default_factory=list)
+    """The idempotency key of each run of a tool that isn't idempotent."""
+
+    def agent(self, **settings: Any) -> Agent:
+        pauses = itertools.cycle(self.plot.waits_s)
+
+        async def effect(context: Context) -> str:
+            self.effects.append(context.idempotency_key)
+            await asyncio.sleep(next(pauses))
+            return "done"
+
+        @tool
+        async def once(number: int, context: Context) -> str:
+            return await effect(context)
+
+        @tool(needs_approval=True)
+        async def guarded(number: int, context: Context) -> str:
+            return await effect(context)
+
+        @tool(sequential=True)
+        async def alone(context: Context) -> str:
+            return await effect(context)
+
+        @tool(idempotent=True)
+        async def sure(number: int) -> str:
+            await asyncio.sleep(next(pauses))
+            return f"sure of {number}"
+
+        @tool
+        async def later(context: Context) -> str:
+            if context.attempt == 1:
+                raise ToolRetry("busy", retry_after_s=0.4)
+            return await effect(context)
+
+        @tool(idempotent=True, retries=1)
+        async def weak() -> str:
+            raise ConnectionError("refused")
+
+        @tool
+        async def broken(context: Context) -> str:
+            await effect(context)
+            raise ValueError("it broke")
+
+        own: dict[str, Any] = {
+            "tools": [once, guarded, alone, sure, later, weak, broken, ask_user],
+            "model": Prompted(self.plot, lambda: next(pauses)),
+            "limits": self.plot.limits,
+            "unknown": self.plot.unknown,
+            "plan": self.plot.plan,
+            "store": self.store,
+            "world": World(now=lambda: asyncio.get_running_loop().time()),
+        }
+        return Agent(SYSTEM, **(own | settings))
+
+    async def records(self, thread: str = "t") -> list[Record]:
+        return (await opened(thread, self.store, World())).records
+
+
+async def revived(plot: Plot, records: Sequence[Record], ends: Sequence[int]) -> Stage:
+    """The process that finds these records, of appends with those ends, as a crash left them."""
+    store = Kept()
+    await store.append("t", [Row(record.seq, record.at, encode_event(record.event)) for record in records])
+    store.ends = [end for end in ends if end <= len(records)]
+    return Stage(plot, store)
+
+
+def job(agent: Agent, **changes: Any) -> Job:
+    """The agent's settings, worked out, as a replay takes them."""
+    tools = {made.name: made for made in agent.tools}  # type: ignore[union-attr]
+    setup = Setup(tools, agent.limits, tuple(agent.approvals), agent.plan, None, agent.unknown)
+    return Job(setup, agent.model, agent.instructions, **changes)  # type: ignore[arg-type]
+
+
+async def decided(agent: Agent, call: Any, thread: str = "t", outcome: Any = "not_run") -> None:
+    """Do what a person must, about one call that waits."""
+    match call.status:
+        case "waiting" if call.final_arguments.endswith("0}"):
+            await agent.deny(thread, call.call.id, by="ann", reason="not that one")
+        case "waiting":
+            await agent.approve(thread, call.call.id, by="ann", arguments='{"number": 7}')
+        case "question":
+            await agent.answer(thread, call.call.id, "that one")
+        case "unknown":
+            content = "it did" if outcome == "ran" else ""
+            await agent.decide(thread, OutcomeDecided(call.call.id, outcome, "ann", content))
+
+
+async def finished(agent: Agent, result: Result, outcome: Any = "not_run") -> Result:
+    """Bring the turn to its end, deciding whatever it waits for."""
+    for _ in range(20):
+        if result.status != "waiting":
+            return result
+        for call in result.waiting:
+            with contextlib.suppress(IllegalEvent):  # somebody else was first
+                await decided(agent, call, result.thread_id, outcome)
+        result = await settled(agent.resume(result.thread_id), agent, result.thread_id)
+    raise AssertionError(f"it waits for ever: {result.waiting}")
+
+
+async def settled(work: Any, agent: Agent, thread: str = "t") -> Result:
+    """The result, also of a turn that failed."""
+    try:
+        result: Result = await work
+    except TreadleError:
+        result = await agent.resume(thread)
+    return result
+
+
+async def meddled(agent: Agent, moments_s: Sequence[float], thread: str = "t") -> None:
+    """Look in at these moments, and decide whatever waits while other calls run."""
+    for moment_s in moments_s:
+        await asyncio.sleep(moment_s)
+        log = await opened(thread, agent.store, World())  # type: ignore[arg-type]
+        turn = log.state.turn
+        for call in turn.calls if turn and not turn.ended else ():
+            if call.status in ("waiting", "question"):
+                await decided(agent, call, thread)

@@ -1,0 +1,103 @@
+"""The examples are short, and each does what its first line says, against a chat-completions server on loopback."""
+
+import asyncio
+import importlib.util
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from server import Answer, Server, calls, says, serving
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
+
+SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
+    "01_loop": (
+        [calls(("calculator", {"expression": "15% of 2,847"})), says("It is 427.05, which is more than 400.")],
+        ["ToolReturned", "15% of 2,847 = 427.05", "answered after 2 steps: It is 427.05"],
+    ),
+    "02_tools": (
+        [
+            calls(("read_file", {"path": "notes.txt"}), ("list_files", {})),
+            calls(("calculator", {"expression": "1200 + 1350 + 990 + 1610"})),
+            says("The total is 5,150."),
+        ],
+        ["The total is 5,150.", "tool_calls=3, tool_successes=3, tool_errors=0"],
+    ),
+    "03_memory": (
+        [says("300"), says("600"), says("Yes, 600 is more.")],
+        ["300\n600\nYes, 600 is more."],
+    ),
+    "04_recovery": (
+        [calls(("stock", {"item": "Lampe"})), calls(("stock", {"item": "lamp"})), says("There are 17.")],
+        ["answered  There are 17.", "tool_successes=1, tool_errors=1, tool_retries=1"],
+    ),
+    "05_planning": (
+        [says("1. Add with the calculator."), calls(("calculator", {"expression": "555 * 12.5"})), says("6,937.50")],
+        ["The plan:\n1. Add with the calculator.", "The answer:\n6,937.50"],
+    ),
+    "06_streaming": (
+        [calls(("calculator", {"expression": "(19 + 23) * 12"})), says("It is 504. That is all.")],
+        ["It is 504. That is all.", "[answered]", "ToolStarted"],
+    ),
+    "07_own_tool": (
+        [
+            calls(("price", {"item": "lamp"})),
+            says('{"item": "lamp", "price": "dear", "currency": "EUR"}'),
+            says('{"item": "lamp", "price": 12.5, "currency": "EUR"}'),
+        ],
+        ["Quote(item='lamp', price=12.5, currency='EUR')"],
+    ),
+}
+
+
+@contextmanager
+def listening(*answers: Answer) -> Iterator[Server]:
+    """The server in a thread of its own: an example is a script that blocks."""
+    ready, done = threading.Event(), asyncio.Event()
+    found: list[tuple[Server, asyncio.AbstractEventLoop]] = []
+
+    async def main() -> None:
+        async with serving(*answers) as server:
+            found.append((server, asyncio.get_running_loop()))
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    thread.start()
+    ready.wait(5)
+    server, loop = found[0]
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(5)
+
+
+def test_every_example_has_a_script_here():
+    assert [path.stem for path in EXAMPLES] == sorted(SCRIPTS)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_fits_on_a_screen(path):
+    assert len(path.read_text().splitlines()) <= 60
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_does_what_it_says(path, monkeypatch, capsys, tmp_path):
+    answers, expected = SCRIPTS[path.stem]
+    with listening(*answers) as server:
+        monkeypatch.setenv("TREADLE_MODEL", f"{server.url}#m")
+        monkeypatch.setenv("TREADLE_DB", str(tmp_path / "treadle.db"))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        done = module.main()
+        if asyncio.iscoroutine(done):
+            asyncio.run(done)
+        assert not server.answers, "the example asked less often than its script has answers"
+    out = capsys.readouterr().out
+    for text in expected:
+        assert text in out
