@@ -181,8 +181,9 @@ def test_the_last_word_is_asked_for_without_tools_and_the_limit_is_still_named(l
 
 
 def test_calls_in_the_last_word_are_not_run():
-    result, _, ran = run([calls(("look", {"at": "1"})), calls(("look", {"at": "2"}))],
-                         limits=Limits(steps=1, last_word=True))
+    result, _, ran = run(
+        [calls(("look", {"at": "1"})), calls(("look", {"at": "2"}))], limits=Limits(steps=1, last_word=True)
+    )
     assert (ran, result.status, result.reason) == (["1"], "limit", "steps")
 
 

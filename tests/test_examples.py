@@ -2,12 +2,15 @@
 
 import asyncio
 import importlib.util
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from server import Answer, Server, calls, says, serving
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +53,18 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
         ],
         ["Quote(item='lamp', price=12.5, currency='EUR')"],
     ),
+    "08_approval": (
+        [calls(("refund", {"customer": "C-17", "amount": 250})), says("Refunded 200 euros.")],
+        ['waits for approval: refund({"customer": "C-17", "amount": 250})', "answered Refunded 200 euros."],
+    ),
+    "09_resume": (
+        [
+            calls(("balance", {"account": "A-1"})),
+            calls(("pay", {"account": "A-1", "amount": 300})),
+            says("Paid, 600 euros are left."),
+        ],
+        ['unknown: did pay({"account": "A-1", "amount": 300}) happen?', "answered Paid, 600 euros are left."],
+    ),
 }
 
 
@@ -91,6 +106,9 @@ def test_an_example_does_what_it_says(path, monkeypatch, capsys, tmp_path):
     with listening(*answers) as server:
         monkeypatch.setenv("TREADLE_MODEL", f"{server.url}#m")
         monkeypatch.setenv("TREADLE_DB", str(tmp_path / "treadle.db"))
+        if path.stem == "09_resume":
+            crash = subprocess.run([sys.executable, str(path), "--crash"], check=False)
+            assert crash.returncode == 1
         spec = importlib.util.spec_from_file_location(path.stem, path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

@@ -319,8 +319,11 @@ def test_what_a_broken_stream_had_cost_is_counted():
 
 def test_an_overflow_shrinks_the_window_and_it_stays_so_for_the_turn():
     history = [calls(("echo", {"text": f"{number} " + "x" * 2000})) for number in range(8)]
-    model = ScriptedModel([*history, ContextOverflow("too long"), calls(("echo", {"text": "more"})), says("ok")],
-                          context_tokens=8000, max_output_tokens=1000)
+    model = ScriptedModel(
+        [*history, ContextOverflow("too long"), calls(("echo", {"text": "more"})), says("ok")],
+        context_tokens=8000,
+        max_output_tokens=1000,
+    )
     assert live(agent(model, echo).run("go")).answer == "ok"
     sizes = [request.tokens for request in model.seen]
     assert sizes[9] < sizes[8] * 0.7

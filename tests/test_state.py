@@ -1,3 +1,4 @@
+import contextlib
 import random
 import typing
 
@@ -23,7 +24,10 @@ def records(*events: e.Event, at: typing.Sequence[float] = ()) -> list[Record]:
     return [Record("t", seq, times[seq - 1], event) for seq, event in enumerate(whole, 1)]
 
 
-def replied(*wanted: e.Call, text: str = "", usage: e.Usage = e.Usage(1, 1)) -> e.ModelReplied:
+ONE = e.Usage(1, 1)
+
+
+def replied(*wanted: e.Call, text: str = "", usage: e.Usage = ONE) -> e.ModelReplied:
     return e.ModelReplied(text, usage, 0.0, wanted)
 
 
@@ -58,11 +62,8 @@ def test_what_is_illegal_raises_and_changes_nothing(choices):
     log = legal_log(choices)
     state, same = fold(log), fold(log)
     for event in candidates(state):
-        try:
+        with contextlib.suppress(IllegalEvent):
             apply(state, Record("t", state.seq + 1, 0.0, event))
-        except IllegalEvent as error:
-            assert str(error)
-            assert state == same
         assert state == same
 
 
@@ -125,8 +126,13 @@ def test_a_call_in_flight_counts_at_its_worst_until_its_reply_settles_it():
 def test_seconds_count_work_and_not_people():
     waiting = (CALLED, replied(A, B), e.ApprovalAsked("a"), e.ApprovalAsked("b"))
     given_ = (e.ApprovalGiven("a", True, "ada"), e.ApprovalGiven("b", True, "ada"))
-    log = records(*waiting, *given_, e.ThreadClaimed("w2"), e.ToolStarted("a", "k"),
-                  at=(1, 3, 4, 4, 1000, 90_000, 200_000, 200_002))
+    log = records(
+        *waiting,
+        *given_,
+        e.ThreadClaimed("w2"),
+        e.ToolStarted("a", "k"),
+        at=(1, 3, 4, 4, 1000, 90_000, 200_000, 200_002),
+    )
     assert fold(log).spent.seconds == 4 + 2
 
 

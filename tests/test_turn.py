@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from test_state import A, B, CALLED, records, replied
+from test_state import CALLED, A, B, records, replied
 from treadle import events as e
 from treadle.state import fold
 from treadle.turn import digest

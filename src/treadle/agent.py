@@ -96,7 +96,7 @@ class Agent:
         log = await self._known(thread)
         if log.state.phase == "idle":
             return self._result(log)
-        job = replace(self._job, deps=deps)
+        job = replace(self.job, deps=deps)
         job.refuse_missing(log.state)
         return await self._drive(log, job, self._claim(log))
 
@@ -108,10 +108,11 @@ class Agent:
         Raises UsageError for arguments that the tool doesn't take, IllegalEvent for a call that doesn't wait.
         """
         log = await self._known(thread)
-        tool = self._job.setup.tools.get(call_of(log.state.turn, call_id).call.name) if log.state.turn else None
-        if arguments is not None and tool:
+        if arguments is not None and log.state.turn:
+            tool = self.job.setup.tools.get(call_of(log.state.turn, call_id).call.name)
             try:
-                tool.check(arguments)
+                if tool:
+                    tool.check(arguments)
             except ToolError as error:
                 raise UsageError(f"those arguments won't do: {error}") from None
         await log.append(e.ApprovalGiven(call_id, True, by, "", arguments, always))
@@ -131,7 +132,8 @@ class Agent:
         """
         log = await self._known(thread)
         if log.state.turn and not log.state.turn.ended and any(c.status == "started" for c in log.state.turn.calls):
-            await log.append(self._claim(log))  # until somebody claims the thread, its calls count as running
+            # Until somebody claims the thread, its calls count as running. Who decides need not be who drives.
+            await log.append(e.ThreadClaimed(self.world.new_id()))
         await log.append(decided)
 
     async def cancel(self, thread: str, *, by: str, reason: str = "") -> None:
@@ -144,7 +146,7 @@ class Agent:
         if log.state.phase not in ("empty", "idle"):
             raise TurnOpen(f"thread {log.thread_id} has an unfinished turn; resume it before saying something new")
         start = [] if log.records else [e.ThreadStarted(self.name, self.world.new_id())]
-        return await self._drive(log, replace(self._job, deps=deps), *start, self._claim(log), said)
+        return await self._drive(log, replace(self.job, deps=deps), *start, self._claim(log), said)
 
     async def _drive(self, log: Log, job: Job, *opening: e.Event) -> Result:
         job.refuse_unpriced()
@@ -170,7 +172,7 @@ class Agent:
         return done
 
     def _claim(self, log: Log) -> e.ThreadClaimed:
-        identity = self._job.identity(self.name)
+        identity = self.job.identity(self.name)
         return e.ThreadClaimed(self.world.new_id(), None if log.state.identity == identity else identity)
 
     async def _known(self, thread: str) -> Log:
@@ -188,7 +190,8 @@ class Agent:
         return self.store or SQLiteStore()
 
     @cached_property
-    def _job(self) -> Job:
+    def job(self) -> Job:
+        """Its settings, worked out; what `explain` and `replay` go by. Raises UsageError for settings that can't be."""
         tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in self.tools]
         names = [tool.name for tool in tools]
         if len(set(names)) < len(names):

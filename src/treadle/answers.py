@@ -41,7 +41,8 @@ class Answers:
         if not self._wrapped:
             return self._type.validate_json(text)
         value = json.loads(text)
-        return self._type.validate_python(value["value"] if isinstance(value, dict) and "value" in value else value)
+        inner = value["value"] if isinstance(value, dict) and "value" in value else value
+        return self._type.validate_json(json.dumps(inner))  # as JSON: a strict type takes a date's text only there
 
     def check(self, answer: str) -> str | None:
         """None if the answer will do, else what is wrong with it, in words for the model."""

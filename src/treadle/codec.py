@@ -29,7 +29,7 @@ def decode_event(data: bytes | str) -> Event:
     """The event of today that `data` says. Raises StoreDamaged for anything else."""
     try:
         return _event_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return _lifted(data, error)
 
 
@@ -42,12 +42,13 @@ def decode_record(data: bytes | str) -> Record:
     """The record that `data` says. Raises StoreDamaged for anything else."""
     try:
         return _record_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         try:
             raw = msgspec.json.decode(data)
-            return Record(raw["thread_id"], raw["seq"], raw["at"], _lifted(_encoder.encode(raw["event"]), error))
-        except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError, RecursionError):
-            raise StoreDamaged(f"not a record: {error}; it starts {bytes(str(data)[:80], 'utf8')!r}") from error
+            lifted = _lifted(_encoder.encode(raw["event"]), error)
+            return _record_decoder.decode(_encoder.encode(raw | {"event": lifted}))
+        except (msgspec.DecodeError, KeyError, TypeError, UnicodeError, RecursionError):
+            raise StoreDamaged(f"not a record: {error}; it starts {data[:80]!r}") from error
 
 
 def _lifted(data: bytes | str, error: Exception) -> Event:
@@ -57,7 +58,7 @@ def _lifted(data: bytes | str, error: Exception) -> Event:
             raw = LIFTS[raw["type"]](raw)
         event: Event = msgspec.convert(raw, Event)
         return event
-    except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, KeyError, TypeError, UnicodeError, RecursionError):
         raise StoreDamaged(
             f"an event that this version of Treadle can't read: {error}. A newer Treadle may have written it"
         ) from error

@@ -59,7 +59,7 @@ def ran(records: Iterable[e.Record]) -> tuple[e.Call, ...]:
 def _last_shared(records: list[e.Record], at: int | None, edited: bool) -> int:
     opens = [r.seq for r in records if isinstance(r.event, e.UserSaid) and not r.event.answers]
     if edited:
-        at = at or (opens[-1] if opens else 0)
+        at = (opens[-1] if opens else 0) if at is None else at
         if at not in opens:
             raise UsageError(f"record {at} opens no turn, so it can't be edited; those that do: {_listed(opens)}")
         return at - 1

@@ -74,7 +74,10 @@ class _Recorded(Log):
         while _from_outside(self._replayed.next.event) and events[0] is not self._replayed.next.event:
             self._replayed.check_drive()
             await super().append(self._replayed.next.event)
-        await super().append(*events, after=after)
+        shared = self._replayed.before_fork(len(events))
+        await super().append(*events[:shared], after=after)
+        if shared < len(events):
+            self._replayed.check_drive()
 
 
 class _Replay:
@@ -111,6 +114,12 @@ class _Replay:
     def next(self) -> e.Record:
         """The first record that isn't replayed yet; the last one when all are."""
         return self._records[min(len(self._log.records), len(self._records) - 1)]
+
+    def before_fork(self, count: int) -> int:
+        """How many of the next `count` records come before a fork, which may be in the midst of one append."""
+        done = len(self._log.records)
+        coming = self._records[done : done + count]
+        return next((index for index, r in enumerate(coming) if index and isinstance(r.event, e.ThreadForked)), count)
 
     def check_drive(self) -> None:
         """Raises Fenced where the recorded drive got no further, Diverged where the replayed one must not."""

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from .errors import UsageError
@@ -28,15 +28,23 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
     if _running() is loop:
         work.close()
         raise UsageError("run_sync inside of what run_sync runs would wait for itself; await run() there instead")
-    future = asyncio.run_coroutine_threadsafe(work, loop)
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def noted() -> T:
+        me = asyncio.current_task()
+        assert me is not None
+        tasks.append(me)
+        return await work
+
     try:
+        future = asyncio.run_coroutine_threadsafe(noted(), loop)
         while not future.done():
             # In slices: a Ctrl-C that comes in the instant before a wait begins is noticed only when it ends.
             concurrent.futures.wait([future], timeout=0.2)
         return future.result()
-    except KeyboardInterrupt:
-        future.cancel()
-        _settled(loop)
+    except KeyboardInterrupt:  # it may come before there is a future to cancel: hence the list
+        with contextlib.suppress(TimeoutError):  # a task that blocks the loop is left behind
+            asyncio.run_coroutine_threadsafe(_stopped(tasks), loop).result(timeout=5)
         raise
 
 
@@ -58,14 +66,9 @@ def _running() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _settled(loop: asyncio.AbstractEventLoop) -> None:
-    """Wait for what a cancelled task still does, e.g. its last append: one more turn of the loop comes after it."""
-    tasks = asyncio.run_coroutine_threadsafe(_others(), loop)
-    with contextlib.suppress(TimeoutError):  # a task that blocks the loop is left behind
-        tasks.result(timeout=5)
-
-
-async def _others() -> None:
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task() and task.cancelling()]
+async def _stopped(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel them and wait for what they still do, e.g. their last append."""
+    for task in tasks:
+        task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=4)

@@ -152,6 +152,7 @@ def happened(effects: Path) -> list[dict[str, str]]:
 
 async def life(db: Path, effects: Path, fate: Fate) -> dict[str, Any]:
     """Start or resume the thread and bring it to its end; a person who looks at the effects decides what is held."""
+    began = time.monotonic()
     agent = agent_of(db, effects, fate)
     known = await agent.store.read(THREAD)  # type: ignore[union-attr]
     result = await (agent.resume(THREAD) if known else agent.run("go", thread=THREAD))
@@ -167,7 +168,7 @@ async def life(db: Path, effects: Path, fate: Fate) -> dict[str, Any]:
             outcome = OutcomeDecided(call_id, "ran" if ran else "not_run", "ann", f"{name} is done" if ran else "")
             await agent.decide(THREAD, outcome)
         result = await agent.resume(THREAD)
-    return {"status": result.status, "answer": result.answer, "decided": decided}
+    return {"status": result.status, "answer": result.answer, "decided": decided, "took_s": time.monotonic() - began}
 
 
 async def hold(db: Path, kind: str) -> dict[str, Any]:

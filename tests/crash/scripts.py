@@ -19,6 +19,7 @@ from treadle.job import Job
 from treadle.log import opened
 from treadle.models.model import Reply, Request
 from treadle.models.scripted import ScriptedModel, calls, says
+from treadle.result import result
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user
 from treadle.world import World
@@ -206,25 +207,26 @@ async def decided(agent: Agent, call: Any, thread: str = "t", outcome: Any = "no
             await agent.decide(thread, OutcomeDecided(call.call.id, outcome, "ann", content))
 
 
-async def finished(agent: Agent, result: Result, outcome: Any = "not_run") -> Result:
+async def finished(agent: Agent, done: Result, outcome: Any = "not_run") -> Result:
     """Bring the turn to its end, deciding whatever it waits for."""
     for _ in range(20):
-        if result.status != "waiting":
-            return result
-        for call in result.waiting:
+        if done.status not in ("waiting", "unfinished"):
+            return done
+        for call in done.waiting:
             with contextlib.suppress(IllegalEvent):  # somebody else was first
-                await decided(agent, call, result.thread_id, outcome)
-        result = await settled(agent.resume(result.thread_id), agent, result.thread_id)
-    raise AssertionError(f"it waits for ever: {result.waiting}")
+                await decided(agent, call, done.thread_id, outcome)
+        done = await settled(agent.resume(done.thread_id), agent, done.thread_id)
+    raise AssertionError(f"it waits for ever: {done.waiting}")
 
 
 async def settled(work: Any, agent: Agent, thread: str = "t") -> Result:
-    """The result, also of a turn that failed."""
+    """The result, also of a turn that failed, or that another process has taken."""
     try:
-        result: Result = await work
+        done: Result = await work
     except TreadleError:
-        result = await agent.resume(thread)
-    return result
+        log = await opened(thread, agent.store, World())  # type: ignore[arg-type]
+        done = result(log.records, log.state)
+    return done
 
 
 async def meddled(agent: Agent, moments_s: Sequence[float], thread: str = "t") -> None:

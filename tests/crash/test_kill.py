@@ -4,7 +4,9 @@ import asyncio
 import itertools
 import queue
 import random
-import time
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -123,9 +125,7 @@ class Sweep:
             self._servers.put(Lives())
         place = self._place()
         last = self.life(place, {})
-        began = time.monotonic()
-        self.life(self._place(), {})
-        self.whole_s = time.monotonic() - began
+        self.whole_s = self.life(self._place(), {})["took_s"]
         self.whole = story(place.records())
         self.wrong += problems(place, last, self.whole)
         assert Counter(effect["tool"] for effect in happened(place.effects)) == EFFECTS
@@ -204,9 +204,9 @@ def test_so_does_one_whose_resume_is_killed_too(sweep: Sweep) -> None:
         {"point": point, "arrival": number} for point in ("append.before", "append.after") for number in range(1, 20)
     ]
     chance, before = random.Random(1), sweep.kills
-    sweep.each(sweep.thread, [(chance.choice(ways), chance.choice(ways)) for _ in range(80)])
+    sweep.each(sweep.thread, [(chance.choice(ways), chance.choice(ways)) for _ in range(50)])
     assert not sweep.wrong, str(sweep)
-    assert sweep.kills - before > 100, str(sweep)
+    assert sweep.kills - before > 60, str(sweep)
 
 
 @pytest.mark.parametrize("point", ["append.after", "model.before", "model.after", "put.before", "put.after"])
@@ -217,7 +217,28 @@ def test_so_does_one_that_dies_eight_times_in_a_row_at_one_point(sweep: Sweep, p
 
 def test_so_does_one_that_is_killed_at_instants_that_nobody_chose(sweep: Sweep) -> None:
     chance, before = random.Random(2), sweep.kills
-    alarms = [{"alarm_s": chance.uniform(0.001, sweep.whole_s)} for _ in range(60)]
+    alarms = [{"alarm_s": chance.uniform(0.001, sweep.whole_s)} for _ in range(40)]
     sweep.each(lambda alarm: sweep.thread([alarm]), alarms)
     assert not sweep.wrong, str(sweep)
-    assert sweep.kills - before > 20, str(sweep)
+    assert sweep.kills - before > 10, str(sweep)
+
+
+def test_a_file_whose_maker_was_killed_in_its_first_write_is_rolled_back_and_used(tmp_path: Path) -> None:
+    """It has a hot journal, which a reader can't roll back: once, no store could be opened on it again."""
+    path = tmp_path / "half.db"
+    dies = """
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("pragma cache_size = 1")
+db.execute("begin")
+db.execute("create table half (x)")
+db.executemany("insert into half values (?)", [("x" * 3000,) for _ in range(50)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    died = subprocess.run([sys.executable, "-c", dies, str(path)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert path.stat().st_size
+    assert path.with_name("half.db-journal").stat().st_size
+    store = SQLiteStore(path)
+    assert asyncio.run(store.threads()) == []
+    store.close()

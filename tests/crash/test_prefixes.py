@@ -48,7 +48,7 @@ def touched(records: Sequence[Record]) -> set[str]:
 
 
 @given(PLOTS)
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_a_log_cut_at_any_record_ends_or_waits_and_then_ends(plot: Plot) -> None:
     async def whole() -> None:
         records = await played(plot)
@@ -75,7 +75,7 @@ def test_a_log_cut_at_any_record_ends_or_waits_and_then_ends(plot: Plot) -> None
 
 
 @given(PLOTS, st.data())
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_a_thread_that_crashes_again_and_again_has_no_effect_twice(plot: Plot, data: Any) -> None:
     async def whole() -> None:
         records = await played(plot)
@@ -94,6 +94,7 @@ def test_a_thread_that_crashes_again_and_again_has_no_effect_twice(plot: Plot, d
 
 
 @given(PLOTS)
+@settings(max_examples=25)
 def test_state_and_prompt_are_the_same_however_they_were_come_by(plot: Plot) -> None:
     records = live(played(plot))
     state, prompt = State(), Prompt()
@@ -106,6 +107,7 @@ def test_state_and_prompt_are_the_same_however_they_were_come_by(plot: Plot) -> 
 
 
 @given(PLOTS, st.data())
+@settings(max_examples=25)
 def test_a_record_out_of_its_order_is_refused_or_makes_another_legal_log(plot: Plot, data: Any) -> None:
     """Never anything but IllegalEvent, and the state that refused it goes on as if nothing had been."""
     records = live(played(plot))

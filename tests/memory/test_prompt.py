@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,8 +113,13 @@ def test_calls_that_a_limit_or_an_end_cut_short_get_results_that_say_so():
 
 def test_the_provider_s_own_fields_go_back_verbatim():
     call = e.Call("a", "look", "{}", {"extra_content": {"signature": "abc"}})
-    log = log_of(e.UserSaid("go"), CALLED, replied(call, opaque={"reasoning_content": "hm"}),
-                 e.ToolStarted("a", "k"), e.ToolReturned("a", "x", 0.0))
+    log = log_of(
+        e.UserSaid("go"),
+        CALLED,
+        replied(call, opaque={"reasoning_content": "hm"}),
+        e.ToolStarted("a", "k"),
+        e.ToolReturned("a", "x", 0.0),
+    )
     wire = messages(log, "", 10**6)[1].wire.decode()
     assert '"signature":"abc"' in wire
     assert '"reasoning_content":"hm"' in wire
@@ -131,6 +138,7 @@ def test_a_reply_of_no_use_is_followed_by_a_word_to_the_model(reply, note):
 
 def test_an_overflow_halves_the_window_until_the_next_turn():
     history = [event for n in range(20) for event in (CALLED, replied(text=f"{n}" + "x" * 300), e.AnswerRejected("no"))]
+
     def size(*more: e.Event) -> int:
         return sum(m.tokens for m in messages(log_of(e.UserSaid("go"), *history, *more), "", 3000))
 
@@ -144,3 +152,25 @@ def test_an_overflow_halves_the_window_until_the_next_turn():
 def test_a_picture_weighs_what_providers_charge_not_its_bytes():
     big = messages(log_of(e.UserSaid("look", (e.Image("data:image/png;base64," + "A" * 10**6),))), "", 10**6)
     assert 1000 < big[0].tokens < 1200
+
+
+def test_of_earlier_turns_as_much_is_kept_as_fits_from_a_turn_s_beginning():
+    turns = [
+        event
+        for n in range(40)
+        for event in (e.UserSaid(f"question {n}"), CALLED, replied(text=f"answer {n}"), e.TurnEnded("answered"))
+    ]
+    shown = messages(log_of(*turns, e.UserSaid("now")), "", 600)
+    assert 250 < sum(message.tokens for message in shown) <= 600
+    assert (shown[0].role, shown[0].text.split()[0], shown[-1].text) == ("user", "question", "now")
+
+
+def test_the_window_moves_in_blocks_so_that_the_provider_s_cache_holds_for_many_steps():
+    growing, starts = Prompt(), []
+    for record in log_of(
+        e.UserSaid("go"), *(each for n in range(60) for each in (CALLED, replied(text=f"step {n} " * 5)))
+    ):
+        growing.add(record)
+        starts.append(growing.messages("", 500)[1:2])
+    moves = sum(before != after for before, after in itertools.pairwise(starts))
+    assert 5 < moves < 20

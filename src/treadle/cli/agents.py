@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 
 from ..agent import Agent
 from ..errors import UsageError
+from ..events import Identity
 from ..stores.sqlite import SQLiteStore
+from ..stores.store import Store
 from ..tools.shipped import shipped
 from ..tools.tool import Tool, tool_of
-from .options import Settings
+from .options import AgentSettings, InStore
 
 INSTRUCTIONS = (
     "You are Treadle, an assistant at the command line. Use a tool where it knows better than you do: for every"
@@ -25,12 +28,12 @@ INSTRUCTIONS = (
 NAME = "treadle"
 
 
-def agent_of(settings: Settings, interactive: bool) -> Agent:
+def agent_of(settings: AgentSettings, interactive: bool) -> Agent:
     """The agent that these settings ask for, with its store. Raises UsageError for what can't be."""
     agent = loaded(settings.agent) if settings.agent else Agent(INSTRUCTIONS, name=NAME)
-    tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in agent.tools]
+    tools = list(tools_of(agent).values())
     if settings.tools is not None:
-        tools = chosen(settings.tools, {tool.name: tool for tool in tools} if settings.agent else shipped())
+        tools = chosen(settings.tools, tools_of(agent) if settings.agent else shipped())
     elif not settings.agent:
         tools = [tool for tool in shipped().values() if tool.function or interactive]  # else nobody could answer it
     limits: dict[str, Any] = {
@@ -44,9 +47,38 @@ def agent_of(settings: Settings, interactive: bool) -> Agent:
         agent,
         tools=tools,
         limits=replace(agent.limits, **_given(limits)),
-        store=agent.store or SQLiteStore(),
+        store=store_of(settings, agent),
         **_given(changes),
     )
+
+
+def agent_as_recorded(settings: AgentSettings, was: Identity | None) -> Agent:
+    """As `agent_of`; Treadle's own agent with the model and the choice of tools that the log names.
+
+    Which model answered, and whether a person could be asked, was said on a command line that is gone.
+    """
+    from ..models.resolve import resolve
+
+    if settings.agent or was is None:
+        return agent_of(settings, True)
+    if settings.model is None:
+        with suppress(UsageError):  # a model that can't be had here any more: then the default one stands in
+            resolve(was.model)
+            settings = replace(settings, model=was.model)
+    return agent_of(settings, any(name in was.tools for name, tool in shipped().items() if tool.function is None))
+
+
+def store_of(settings: InStore, agent: Agent | None = None) -> Store:
+    """The database that the options name, else the agent's own, else the user's."""
+    if settings.db or agent is None or agent.store is None:
+        return SQLiteStore(settings.db and Path(settings.db).expanduser())
+    return agent.store
+
+
+def tools_of(agent: Agent) -> dict[str, Tool]:
+    """The agent's tools by their names."""
+    tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in agent.tools]
+    return {tool.name: tool for tool in tools}
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,25 +8,39 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Any
 
 import typer
 
-from .options import Ask, Resume, Settings, taking
+from .options import Ask, taking
+from .terminal import visible
 
+USAGE = 2
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 _EPILOG = """
-[bold]Commands:[/bold] treadle models · treadle models pull · treadle tools · treadle resume THREAD.
+[bold]Commands[/bold], each with its own --help:
+
+Look at threads: threads · show · tail · explain · diff · replay
+
+Decide: approve · answer · decide · cancel
+
+Go on: resume · fork
+
+Set up: models · tools · db
+
 A question that begins with a command's name: treadle -- tools.
 
 [bold]Exit codes:[/bold] 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a person · 130 interrupted.
 """
 
 asking = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
-commands = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
-models = typer.Typer(context_settings=_CONTEXT)
-commands.add_typer(models, name="models", invoke_without_command=True)
-COMMANDS = ("models", "tools", "resume")
+COMMANDS = (
+    *("threads", "show", "tail", "explain", "diff", "replay"),
+    *("approve", "answer", "decide", "cancel", "resume", "fork"),
+    *("tools", "db", "models"),
+)
+
+_MOST_WORDS = {"threads": 1, "tools": 1, "approve": 3, "answer": 3, "decide": 3, "diff": 3, "db": 1000, "models": 1000}
+"""How many words a command has without options; the others take two. Whoever says more was asking a question."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -36,8 +50,16 @@ def main(words: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a character that the encoding lacks is no reason to fail
-    app = commands if first and first[0] in COMMANDS else asking
-    app(args=words, prog_name="treadle")
+    if not (first and first[0] in COMMANDS):
+        asking(args=words, prog_name="treadle")
+    from .commands import commands
+
+    try:
+        commands(args=words, prog_name="treadle")
+    except SystemExit as left:
+        if left.code == USAGE and len(words) > _MOST_WORDS.get(words[0], 2) and not any(w[:1] == "-" for w in words):
+            print(f"was it a question? treadle -- {visible(' '.join(words))}", file=sys.stderr)
+        raise
 
 
 def _completed() -> list[str]:
@@ -52,13 +74,14 @@ def _completed() -> list[str]:
 def ask(settings: Ask) -> None:
     """Ask an agent. It uses tools where they help; the answer goes to standard output, the steps to standard error."""
     from ..errors import TreadleError
+    from .agents import agent_of
     from .piped import question_of
     from .terminal import Screen, interactive
     from .turns import Session, fail, last_thread
 
     words = settings.question or []
     try:
-        agent = _agent(settings)
+        agent = agent_of(settings, interactive())
         thread = last_thread(agent) if settings.go_on else settings.thread or agent.world.new_id()
         if not words and interactive() and sys.stdout.isatty():
             from .chat import chat
@@ -71,58 +94,3 @@ def ask(settings: Ask) -> None:
         typer.echo('error: there is nothing to ask; say treadle "question", or treadle -h', err=True)
         raise typer.Exit(2)
     raise typer.Exit(Session(agent, thread, Screen(), settings).ask(question))
-
-
-@commands.command()
-@taking(Resume)
-def resume(settings: Resume) -> None:
-    """Go on with a thread's unfinished turn: after a crash, or where it waits for a decision."""
-    from ..errors import TreadleError
-    from .terminal import Screen
-    from .turns import Session, fail
-
-    try:
-        session = Session(_agent(settings, everything=True), settings.thread, Screen(), settings)
-    except TreadleError as error:
-        raise typer.Exit(fail(error)) from None
-    raise typer.Exit(session.resume())
-
-
-@commands.command()
-def tools() -> None:
-    """The tools that ship, and what each may do."""
-    from ..tools.shipped import shipped
-    from .tables import table, tool_row
-
-    typer.echo(table([tool_row(tool) for tool in shipped().values()]))
-
-
-@models.callback()
-def list_models(context: typer.Context) -> None:
-    """The models that can be used, and what each needs."""
-    if context.invoked_subcommand is None:
-        from .tables import model_rows, table
-
-        typer.echo(table(model_rows()))
-
-
-@models.command("pull")
-def pull_models() -> None:
-    """Put the embedded model's weights together now; else that happens when it is first used."""
-    from ..errors import TreadleError
-    from .loading import pull
-    from .terminal import Screen
-    from .turns import fail
-
-    try:
-        typer.echo(pull(Screen()))
-    except TreadleError as error:
-        raise typer.Exit(fail(error)) from None
-
-
-def _agent(settings: Settings, everything: bool = False) -> Any:
-    """The agent; with `everything` it has the tools of an interrupted turn, also those that need a person."""
-    from .agents import agent_of
-    from .terminal import interactive
-
-    return agent_of(settings, everything or interactive())

@@ -13,8 +13,15 @@ _WHO, _LIMITS, _OUTPUT = "Who answers", "Limits of a turn", "Output"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What every turn takes: who answers, within which limits, shown how."""
+class InStore:
+    """Where the threads are."""
+
+    db: Annotated[str | None, typer.Option(metavar="PATH", help="The database; else TREADLE_DB, else your own.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSettings(InStore):
+    """Who answers, and within which limits."""
 
     model: Annotated[
         str | None,
@@ -44,6 +51,12 @@ class Settings:
     timeout: Annotated[
         float | None, typer.Option(min=0.0, metavar="SECONDS", help="Seconds of work.", rich_help_panel=_LIMITS)
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(AgentSettings):
+    """What every turn takes: who answers, within which limits, shown how."""
+
     json: Annotated[
         bool, typer.Option("--json", help="Records as JSON Lines, instead of the answer.", rich_help_panel=_OUTPUT)
     ] = False
@@ -80,17 +93,10 @@ class Ask(Settings):
     ] = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resume(Settings):
-    """`treadle resume THREAD`."""
-
-    thread: Annotated[str, typer.Argument(metavar="THREAD", help="Its name, as the last line of a turn shows it.")]
-
-
-def taking(settings: type[S]) -> Callable[[Callable[[S], None]], Callable[..., None]]:
+def taking(settings: type[S]) -> Callable[[Callable[[S], object]], Callable[..., None]]:
     """A command for typer, which reads signatures, out of a function of one settings object."""
 
-    def made(function: Callable[[S], None]) -> Callable[..., None]:
+    def made(function: Callable[[S], object]) -> Callable[..., None]:
         def command(**values: Any) -> None:
             function(settings(**values))
 

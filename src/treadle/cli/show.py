@@ -1,6 +1,5 @@
 """Records and pieces of text, as they come, for a person: a listener. All of it is untrusted and made safe here."""
 
-import json
 import threading
 from collections.abc import Iterable
 
@@ -8,13 +7,9 @@ from .. import events as e
 from ..codec import encode_record
 from ..events import Record
 from ..listeners import Delta, Listener
-from ..result import Result
-from .terminal import Screen, Style, line_of, visible, visible_json, without_controls
-
-WIDTH = 100
-"""Characters of a step's line."""
-VALUE = 60
-"""Characters of one argument in it."""
+from ..observe.timeline import VALUE, WIDTH, Line, Timeline
+from ..result import Result, Summary
+from .terminal import Screen, line_of, visible, visible_json, without_controls
 
 
 class Once:
@@ -58,7 +53,7 @@ class Show:
         self._screen = screen
         self._thread_id = thread_id
         self._quiet = quiet
-        self._calls: dict[tuple[str, str], e.Call] = {}
+        self._timeline = Timeline()
         self._purpose = "step"
         self._streamed = ""
 
@@ -67,20 +62,15 @@ class Show:
             if what.thread_id == self._thread_id:  # a helper's text is not the answer
                 self._piece(what.text)
             return
-        self.learn(what)
+        line = self._timeline.line(what)
         if what.thread_id == self._thread_id:
             self._model(what)
         if not self._quiet:
-            self._step(what)
+            self._step(line)
 
     def learn(self, record: Record) -> None:
         """Take a record into account without showing it."""
-        match record.event:
-            case e.ModelReplied(calls=calls):
-                self._calls |= {(record.thread_id, call.id): call for call in calls}
-            case e.ApprovalGiven(call_id=call_id, arguments=str(arguments)):
-                call = self._calls[record.thread_id, call_id]
-                self._calls[record.thread_id, call_id] = e.Call(call_id, call.name, arguments)
+        self._timeline.line(record)
 
     def finish(self, result: Result) -> None:
         """The answer, where it wasn't shown while it was written, and what the turn took."""
@@ -119,36 +109,14 @@ class Show:
                 self._screen.note(visible(text.strip()), "dim")
         self._screen.end_line()
 
-    def _step(self, record: Record) -> None:
-        depth = "" if record.thread_id == self._thread_id else "  "
-        line, style = self._line(record)
-        if line:
-            self._screen.note(depth + line, style)
-
-    def _line(self, record: Record) -> tuple[str, Style]:
-        match record.event:
-            case e.ToolStarted(call_id=call_id, attempt=attempt):
-                again = f"  (try {attempt})" if attempt > 1 else ""
-                return f"→ {self._called(record.thread_id, call_id)}{again}", ""
-            case e.ToolReturned(call_id=call_id, content=content, duration_s=seconds):
-                return self._outcome(record.thread_id, call_id, content, seconds), "dim"
-            case e.ToolFailed(call_id=call_id, message=message, duration_s=seconds, retry_after_s=wait_s):
-                again = f"; again in {wait_s:.1f} s" if wait_s is not None else ""
-                return self._outcome(record.thread_id, call_id, f"error: {message}{again}", seconds), "yellow"
-            case e.ModelFailed(message=message, retry_after_s=float(wait_s)):
-                return f"! {line_of(message, WIDTH)}; again in {wait_s:.1f} s", "yellow"
-            case e.AnswerRejected(message=message):
-                return f"! the answer won't do: {line_of(message, WIDTH)}", "yellow"
-        return "", ""
-
-    def _called(self, thread_id: str, call_id: str) -> str:
-        call = self._calls.get((thread_id, call_id))
-        return f"{line_of(call.name, VALUE)}({arguments_line(call.arguments)})" if call else call_id
-
-    def _outcome(self, thread_id: str, call_id: str, text: str, seconds: float) -> str:
-        call = self._calls.get((thread_id, call_id))
-        name = line_of(call.name, VALUE) if call else call_id
-        return f"← {name}: {line_of(text, WIDTH)}  {seconds:.2f} s"
+    def _step(self, line: Line) -> None:
+        """Calls, their results and what went wrong; the model's own text comes by `_replied`."""
+        event = line.record.event
+        final = isinstance(event, e.ModelFailed) and event.retry_after_s is None  # then it is the turn's own failure
+        if isinstance(event, e.ToolStarted | e.ToolReturned | e.ToolFailed | e.ModelFailed | e.AnswerRejected):
+            depth = "" if line.record.thread_id == self._thread_id else "  "
+            if not final:
+                self._screen.note(depth + visible(str(line)), line.tone)
 
 
 class JsonLines:
@@ -163,29 +131,20 @@ class JsonLines:
             self._screen.say((visible_json(line) if self._screen.streams else line) + "\n")
 
 
-def arguments_line(text: str) -> str:
-    """A call's arguments as `name="value"`, each cut to fit a line; what isn't a JSON object as it is."""
-    try:
-        value = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return line_of(text, WIDTH)
-    if not isinstance(value, dict):
-        return line_of(text, WIDTH)
-    return ", ".join(
-        f"{line_of(key, VALUE)}={line_of(json.dumps(each, ensure_ascii=False), VALUE)}" for key, each in value.items()
-    )
-
-
 def totals(result: Result) -> str:
-    """What a turn took, in one line: steps, calls, tokens, cost, seconds, and the thread's name."""
-    took = result.summary()
+    """What a turn took, in one line, and the thread's name."""
+    return f"{took_line(result.summary())}, thread {line_of(result.thread_id, WIDTH)}"
+
+
+def took_line(took: Summary) -> str:
+    """Steps, calls, tokens, cost and seconds."""
     parts = [_counted(took.model_calls, "step")]
     if took.tool_calls:
         parts.append(_counted(took.tool_calls, "tool call"))
     parts.append(_counted(took.tokens, "token"))
     if took.cost_usd:
         parts.append(f"${took.cost_usd:.4f}")
-    return f"{', '.join(parts)}, {took.seconds:.1f} s, thread {line_of(result.thread_id, WIDTH)}"
+    return f"{', '.join(parts)}, {took.seconds:.1f} s"
 
 
 def limit_line(result: Result) -> str:

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import textwrap
+import time
 from collections.abc import Sequence
 
 from ..tools.tool import Tool
@@ -28,6 +29,14 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         else:
             lines.append((head + row[-1]).rstrip())
     return "\n".join(lines)
+
+
+def moment(at: float) -> str:
+    """Seconds since the epoch as a local date and time."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    except (ValueError, OverflowError, OSError):  # nothing that a clock has said
+        return f"{at:g}"
 
 
 def tool_row(tool: Tool) -> tuple[str, str, str]:

@@ -80,12 +80,28 @@ def interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def put(text: str, style: Style = "") -> None:
+    """Safe lines for standard output, where they are what was asked for. Raises BrokenPipeError where nobody reads."""
+    coloured = sys.stdout.isatty() and not _plain()
+    sys.stdout.write(f"\x1b[{_CODES[style]}m{text}\x1b[0m\n" if style and coloured else f"{text}\n")
+
+
+def put_json(line: bytes) -> None:
+    """A line of JSON for standard output: exact in a pipe, safe on a terminal."""
+    text = line.decode()
+    sys.stdout.write((visible_json(text) if sys.stdout.isatty() else text) + "\n")
+
+
+def _plain() -> bool:
+    """Whether colours are not wanted."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
 class Screen:
     """Standard output for answers, standard error for the rest. Takes safe text only."""
 
     def __init__(self) -> None:
-        plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-        self.live = sys.stderr.isatty() and not plain
+        self.live = sys.stderr.isatty() and not _plain()
         """Colours and a passing notice are wanted."""
         self.streams = sys.stdout.isatty()
         """An answer is shown while it is written; else it is written once it is whole."""

@@ -13,11 +13,13 @@ from .. import events as e
 from ..agent import Agent
 from ..errors import IllegalEvent, TreadleError, TurnOpen, UnknownThread, UsageError
 from ..log import opened
+from ..observe.explain import changes
 from ..result import Result
+from ..state import OPEN, fold
 from ..stores.sqlite import SQLiteStore
 from ..sync import run_sync
 from .loading import load
-from .options import Settings
+from .options import AgentSettings, InStore, Settings
 from .person import decided, user
 from .show import JsonLines, Once, Show, limit_line
 from .terminal import Screen, interactive, line_of, visible
@@ -25,7 +27,9 @@ from .terminal import Screen, interactive, line_of, visible
 ANSWERED, FAILED, USAGE, LIMIT, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes."""
 Start = Callable[[Agent], Coroutine[Any, Any, Result]]
-_CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}
+DECIDED_BY = {"waiting": "approve", "question": "answer", "unknown": "decide"}
+"""Which command decides on a call of that status."""
+CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,14 @@ class Session:
         """Go on with the thread's unfinished turn; the exit code of the turn."""
         try:
             past = run_sync(records(self.agent, self.thread_id))
+            state = fold(past)
+            changed = changes(state.identity, self.agent.job.identity(self.agent.name)) if state.phase in OPEN else []
         except TreadleError as error:
             return self._refused(visible(str(error)), code_of(error))
-        if past and isinstance(past[-1].event, e.TurnEnded):
+        if state.phase == "idle":
             self.screen.note(f"thread {self._name} has no unfinished turn; this was its last", "yellow")
+        for change in changed:
+            self.screen.note(f"since then {line_of(change, 200)}", "yellow")
         return self._turn(lambda agent: agent.resume(self.thread_id), past)
 
     def _turn(self, start: Start, past: Sequence[e.Record] = ()) -> int:
@@ -93,9 +101,12 @@ class Session:
             case "waiting":
                 self.screen.note(f"waits for you: {visible(result.reason)}", "yellow")
                 self.screen.note(f"decide on a terminal: {self._resume}", "yellow")
+                commands = sorted({DECIDED_BY[call.status] for call in result.waiting})
+                elsewhere = "; ".join(again(command, self.thread_id, self.settings) for command in commands)
+                self.screen.note(f"or from elsewhere: {elsewhere}", "yellow")
             case "unfinished":
                 self.screen.note(f"thread {self._name} has nothing more to do here", "yellow")
-        return _CODES.get(result.status, FAILED)
+        return CODES.get(result.status, FAILED)
 
     def _stopped(self) -> int:
         """After Ctrl-C. A turn that was being driven has ended already; one that waited for a decision ends here."""
@@ -115,8 +126,15 @@ class Session:
 
     @property
     def _resume(self) -> str:
-        own = f" --agent {shlex.quote(self.settings.agent)}" if self.settings.agent else ""
-        return f"treadle resume {shlex.quote(self._name)}{own}"
+        return again("resume", self.thread_id, self.settings)
+
+
+def again(command: str, thread_id: str, settings: InStore) -> str:
+    """The command line that does this to the thread, with the same agent and database. Safe to show."""
+    words = ["treadle", command, thread_id]
+    words += ["--agent", settings.agent] if isinstance(settings, AgentSettings) and settings.agent else []
+    words += ["--db", settings.db] if settings.db else []
+    return visible(shlex.join(words))
 
 
 @contextmanager

@@ -91,7 +91,8 @@ class Prompt:
         """At most about `budget_tokens`, oldest first: system, what fits of the history, and a `note` to the model.
 
         After an overflow the window is half of that for the rest of the turn: the provider counts in its own way.
-        Raises nothing; a turn's own message and newest round stay even where they are too large, and then the provider is asked to judge.
+        Raises nothing; a turn's own message and newest round stay even where they are too large, and then the
+        provider is asked to judge.
         """
         head = [Message("system", system)] if system else []
         tail = [Message("user", note)] if note else []

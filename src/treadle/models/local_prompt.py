@@ -47,6 +47,7 @@ def chat(request: Request) -> Iterator[dict[str, str]]:
         own.insert(0, system_of(request))
     if own:
         yield {"role": "system", "content": "\n\n".join(own)}
+    hint = " Any arithmetic still needs the calculator." if _calculates(request) else ""
     question = ""
     asked: dict[str, tuple[str, Call]] = {}
     for message in messages:
@@ -54,7 +55,7 @@ def chat(request: Request) -> Iterator[dict[str, str]]:
             case "tool":
                 thought, call = asked.pop(message.call_id, ("", Call("", "tool", "{}")))
                 yield {"role": "assistant", "content": step(thought, call.name, _object(call.arguments))}
-                yield {"role": "user", "content": _result(call.name, message.text, question)}
+                yield {"role": "user", "content": _result(call.name, message.text, question) + hint}
             case "assistant" if message.calls:
                 thought = str(message.opaque.get("thought", ""))
                 asked |= {call.id: (thought, call) for call in message.calls}
@@ -83,7 +84,7 @@ def _examples(request: Request) -> Iterator[str]:
     if not request.output_schema:
         yield "User: Hi!"
         yield step("I greet back; no tool.", FINAL, {"text": "Hello! What can I do for you?"})
-    if any(tool.name == "calculator" for tool in request.tools):
+    if _calculates(request):
         yield "User: What is 20% of 50, plus 7?"
         yield step("I need to work out 20% of 50, plus 7.", "calculator", {"expression": "20% of 50 + 7"})
         if not request.output_schema:
@@ -91,6 +92,10 @@ def _examples(request: Request) -> Iterator[str]:
             yield step("I have the result.", FINAL, {"text": "20% of 50, plus 7, is 17."})
             yield "User: Is 17 or 20 the greater one?"
             yield step("I know both, so I need no tool.", FINAL, {"text": "20 is greater than 17."})
+
+
+def _calculates(request: Request) -> bool:
+    return any(tool.name == "calculator" for tool in request.tools)
 
 
 def _line(tool: ToolSchema) -> str:

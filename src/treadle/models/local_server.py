@@ -147,9 +147,9 @@ def _cores() -> int:
 def serve(settings: dict[str, Any]) -> None:
     """What the child does: say where it listens, and wait for the end of its input."""
     import signal
+    from importlib import import_module
 
-    import xllamacpp
-
+    xllamacpp: Any = import_module("xllamacpp")  # native: type checkers see nothing in it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal goes to both; the parent decides
     params = xllamacpp.CommonParams()
     params.model.path = settings["weights"]

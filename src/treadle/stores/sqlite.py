@@ -166,12 +166,22 @@ def _migrate(db: sqlite3.Connection) -> None:
     db.execute("commit")
 
 
+def _marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
+    """Whose file it is, its schema's version, and how many tables it has."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S)) as db:
+        asks = ("pragma application_id", "pragma user_version", "select count(*) from sqlite_master")
+        application, version, tables = (db.execute(ask).fetchone()[0] for ask in asks)
+        return application, version, tables
+
+
 def _refuse_foreign(path: Path) -> None:
-    # Read-only: whoever closes a writable connection last moves the file's write-ahead log into it.
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as db:
-        [(application,)] = db.execute("pragma application_id")
-        [(version,)] = db.execute("pragma user_version")
-        [(tables,)] = db.execute("select count(*) from sqlite_master")
+    try:
+        # Read-only: whoever closes a writable connection last moves the file's write-ahead log into it.
+        application, version, tables = _marks(path, "ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise
+        application, version, tables = _marks(path, "rw")  # its maker was killed; only a writer can roll that back
     if application == version == tables == 0:
         return  # made by another process, a moment ago
     if application != APPLICATION_ID:

@@ -9,7 +9,7 @@
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, overload
 
@@ -109,8 +109,8 @@ def tool_of(function: Callable[..., Any], **settings: Any) -> Tool:
     if unknown:
         raise UsageError(f"@tool has no setting {sorted(unknown)}; there are: {', '.join(Tool.__dataclass_fields__)}")
     made = signature_of(function)
-    own = Tool(made.name, made.description, made.parameters, function, made.check, made.context)
-    return replace(own, **settings)
+    own = {name: getattr(made, name) for name in ("name", "description", "parameters", "check", "context")}
+    return Tool(**{"function": function} | own | settings)
 
 
 def is_async(function: Callable[..., Any]) -> bool:

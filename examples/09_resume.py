@@ -1,0 +1,41 @@
+"""Resume: a process dies in the middle of a payment; the next one knows what is done and what nobody can know."""
+
+import asyncio
+import os
+import sys
+
+from treadle import Agent, tool
+from treadle.events import OutcomeDecided
+
+
+@tool(read_only=True)
+def balance(account: str) -> int:
+    """The balance of an account, in euros."""
+    return 900
+
+
+@tool
+def pay(account: str, amount: int) -> str:
+    """Pay from an account."""
+    if "--crash" in sys.argv:
+        os._exit(1)  # as kill -9 would, with the payment under way
+    return f"{amount} EUR paid from {account}"
+
+
+agent = Agent("You pay bills. Look at the balance first.", tools=[balance, pay])
+THREAD = "bills"
+
+
+async def main() -> None:
+    if "--crash" in sys.argv:
+        await agent.run("Pay 300 euros from account A-1.", thread=THREAD)
+    result = await agent.resume(THREAD)
+    for call in result.waiting:  # it started, and has no result: it is never repeated unasked
+        print(f"unknown: did {call.call.name}({call.call.arguments}) happen?")
+        await agent.decide(THREAD, OutcomeDecided(call.call.id, "not_run", by="ann", reason="not on the statement"))
+    result = await agent.resume(THREAD)
+    print(result.status, result.answer)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,114 @@
+"""The commands but for the question itself, in the groups that --help shows."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import typer
+
+from ..errors import TreadleError
+from . import database, deciding, history, listing, reports, thread_options
+from .options import InStore, taking
+from .terminal import Screen
+from .turns import INTERRUPTED, Session, fail
+
+S = TypeVar("S")
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+UNREAD = 141
+"""Exit code where nobody reads what is written, as of a shell's pipes."""
+
+commands = typer.Typer(context_settings=CONTEXT, pretty_exceptions_enable=False)
+models = typer.Typer(context_settings=CONTEXT)
+db = typer.Typer(context_settings=CONTEXT, no_args_is_help=True, help="Check, copy and tidy up the database.")
+
+
+def ending(function: Callable[[S], int]) -> Callable[[S], None]:
+    """The command as typer runs it: it exits with the function's code, or with that of what was raised."""
+
+    def command(settings: S) -> None:
+        try:
+            code = function(settings)
+            sys.stdout.flush()
+        except TreadleError as error:
+            code = fail(error)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes there
+            code = UNREAD
+        raise typer.Exit(code)
+
+    command.__doc__ = function.__doc__
+    command.__name__ = function.__name__
+    return command
+
+
+def _add(app: typer.Typer, name: str, settings: type[S], function: Callable[[S], int], panel: str = "") -> None:
+    app.command(name, rich_help_panel=panel or None)(taking(settings)(ending(function)))
+
+
+def resume(settings: thread_options.Resume) -> int:
+    """Go on with a thread's unfinished turn: after a crash, or where it waits for a decision."""
+    from .agents import agent_of
+    from .threads import thread_of
+
+    agent = agent_of(settings, True)  # with the tools of an interrupted turn, also those that need a person
+    assert agent.store
+    return Session(agent, thread_of(agent.store, settings.thread), Screen(), settings).resume()
+
+
+@commands.command(rich_help_panel="Set up")
+def tools() -> None:
+    """The tools that ship, and what each may do."""
+    from ..tools.shipped import shipped
+    from .tables import table, tool_row
+
+    typer.echo(table([tool_row(tool) for tool in shipped().values()]))
+
+
+@models.callback()
+def list_models(context: typer.Context) -> None:
+    """The models that can be used, and what each needs."""
+    if context.invoked_subcommand is None:
+        from .tables import model_rows, table
+
+        typer.echo(table(model_rows()))
+
+
+@models.command("pull")
+def pull_models() -> None:
+    """Put the embedded model's weights together now; else that happens when it is first used."""
+    from .loading import pull
+
+    try:
+        typer.echo(pull(Screen()))
+    except TreadleError as error:
+        raise typer.Exit(fail(error)) from None
+
+
+def _add_all() -> None:
+    look, go_on, decide, set_up = "Look at threads", "Go on", "Decide", "Set up"
+    _add(commands, "threads", thread_options.Threads, listing.threads, look)
+    _add(commands, "show", thread_options.Show, history.show, look)
+    _add(commands, "tail", thread_options.Tail, history.tail, look)
+    _add(commands, "explain", thread_options.Explain, reports.explain, look)
+    _add(commands, "diff", thread_options.Diff, reports.diff, look)
+    _add(commands, "replay", thread_options.Replay, reports.replay, look)
+    _add(commands, "approve", thread_options.Approve, deciding.approve, decide)
+    _add(commands, "answer", thread_options.Answer, deciding.answer, decide)
+    _add(commands, "decide", thread_options.Decide, deciding.decide, decide)
+    _add(commands, "cancel", thread_options.Cancel, deciding.cancel, decide)
+    _add(commands, "resume", thread_options.Resume, resume, go_on)
+    _add(commands, "fork", thread_options.Fork, deciding.fork, go_on)
+    _add(db, "path", InStore, database.path)
+    _add(db, "check", InStore, database.check)
+    _add(db, "export", thread_options.Export, database.export)
+    _add(db, "import", thread_options.Import, database.import_)
+    _add(db, "vacuum", InStore, database.vacuum)
+    commands.add_typer(db, name="db", rich_help_panel=set_up)
+    commands.add_typer(models, name="models", invoke_without_command=True, rich_help_panel=set_up)
+
+
+_add_all()

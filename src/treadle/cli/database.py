@@ -1,0 +1,115 @@
+"""`treadle db`: the file that holds the threads."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import UnknownThread, UsageError
+from ..stores import archive
+from ..stores.sqlite import SQLiteStore
+from ..sync import run_sync
+from .agents import store_of
+from .options import InStore
+from .terminal import Screen, put, put_json, visible
+from .thread_options import Export, Import
+from .threads import thread_names, thread_of
+
+
+def path(settings: InStore) -> int:
+    """Where the database is, or would be."""
+    put(visible(str(_store(settings).path)))
+    return 0
+
+
+def check(settings: InStore) -> int:
+    """Whether the file is whole, and every log in it can be read and makes sense; exit code 1 says it isn't."""
+    store = _existing(settings)
+    found = [str(line) for (line,) in store.select("pragma integrity_check")]
+    wrong = [] if found == ["ok"] else [f"SQLite: {line}" for line in found]
+    wrong += run_sync(archive.check(store))
+    for line in wrong:
+        put(visible(line))
+    [(records,)] = store.select("select count(*) from record")
+    Screen().note(
+        f"{len(thread_names(store)):,} threads, {records:,} records: {f'{len(wrong)} wrong' if wrong else 'fine'}"
+    )
+    return 1 if wrong else 0
+
+
+def export(settings: Export) -> int:
+    """Threads as JSON Lines, a record a line."""
+    store = _existing(settings)
+    names = [thread_of(store, name) for name in settings.threads or []]
+    if settings.output is None:
+        run_sync(_write(store, names, put_json))
+        return 0
+    count = _write_file(store, names, settings.output)
+    Screen().note(f"{count:,} records in {visible(str(settings.output))}")
+    return 0
+
+
+def import_(settings: Import) -> int:
+    """Add the threads of a file that `db export` wrote; one that is here already stops it."""
+    store = _store(settings)
+    try:
+        if settings.file == "-":
+            done = run_sync(archive.import_(store, sys.stdin.buffer))
+        else:
+            with open(settings.file, "rb") as lines:
+                done = run_sync(archive.import_(store, lines))
+    except OSError as error:
+        raise UsageError(f"{settings.file} can't be read: {error.strerror}") from None
+    Screen().note(f"{done.threads:,} threads, {done.records:,} records added")
+    return 0
+
+
+def vacuum(settings: InStore) -> int:
+    """Give the space that isn't used back to the disk, and move the write-ahead log into the file."""
+    store = _existing(settings)
+    before = _size(store)
+    store.select("vacuum")
+    store.select("pragma wal_checkpoint(truncate)")
+    Screen().note(f"{before:,} bytes before, {_size(store):,} after")
+    return 0
+
+
+def _store(settings: InStore) -> SQLiteStore:
+    store = store_of(settings)
+    assert isinstance(store, SQLiteStore)
+    return store
+
+
+def _existing(settings: InStore) -> SQLiteStore:
+    store = _store(settings)
+    if not store.path.exists():
+        raise UnknownThread(f"there is no database at {store.path} yet")
+    return store
+
+
+def _size(store: SQLiteStore) -> int:
+    files = (store.path, Path(f"{store.path}-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+async def _write(store: SQLiteStore, names: list[str], write: Callable[[bytes], object]) -> int:
+    """How many records."""
+    count = 0
+    async for line in archive.export(store, names):
+        write(line)
+        count += 1
+    return count
+
+
+def _write_file(store: SQLiteStore, names: list[str], file: Path) -> int:
+    """Whole or not at all, and readable by its owner alone. How many records."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
+            count = run_sync(_write(store, names, lambda line: out.write(line + b"\n")))
+        partial.replace(file)
+    except OSError as error:
+        raise UsageError(f"{file} can't be written: {error.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return count

@@ -1,0 +1,192 @@
+"""The commands by which a person decides: `approve`, `answer`, `decide`, `cancel`, `fork`.
+
+They only write to the log, at any time, also of a thread that another process drives. What follows from it is done
+by whoever drives the thread next: `treadle resume`, or these with `--resume`.
+"""
+
+from collections.abc import Coroutine, Sequence
+from typing import Any, Literal
+
+from .. import events as e
+from ..agent import Agent
+from ..errors import IllegalEvent, UsageError
+from ..fork import fork as forked
+from ..log import Log
+from ..observe.timeline import called
+from ..state import OPEN
+from ..sync import run_sync
+from ..turn import CallState
+from .agents import agent_of, store_of, tools_of
+from .person import shown_arguments, user
+from .tables import moment
+from .terminal import Screen, line_of, put, visible
+from .thread_options import Answer, Approve, Cancel, Decide, Fork, Posting
+from .threads import log_of
+from .turns import Session, again
+
+_WAITING = {"approve": "waits for approval", "answer": "asks a question", "decide": "has an unknown outcome"}
+
+
+def approve(settings: Approve) -> int:
+    """Allow a call that waits for it, or refuse it with --deny. The turn goes on when it is resumed."""
+    if settings.deny and (settings.always or settings.edit is not None):
+        raise UsageError("--deny refuses the call; --always and --edit allow it: choose one")
+    if settings.why and not settings.deny:
+        raise UsageError("--why says to the model why a call is refused; it goes with --deny")
+    agent, log = _opened(settings)
+    call = _chosen(log, settings.call, ("waiting",), "approve")
+    by = settings.by or user()
+    if settings.deny:
+        _post(agent.deny(log.thread_id, call.call.id, by=by, reason=settings.why))
+        return _posted("denied", call, log, agent, settings)
+    if settings.edit is not None and call.call.name not in tools_of(agent):
+        raise UsageError(f"nobody here knows what {call.call.name} takes; name the agent that has it: --agent")
+    _post(agent.approve(log.thread_id, call.call.id, by=by, arguments=settings.edit, always=settings.always))
+    return _posted("allowed", call, log, agent, settings, settings.edit)
+
+
+def answer(settings: Answer) -> int:
+    """Answer a question that the agent asks. The turn goes on when it is resumed."""
+    if not settings.text.strip():
+        raise UsageError("the answer is empty; say something")
+    agent, log = _opened(settings)
+    call = _chosen(log, settings.call, ("question",), "answer")
+    _post(agent.answer(log.thread_id, call.call.id, settings.text))
+    Screen().note(f"{visible(call.reason)}", "bold")
+    return _posted("answered", call, log, agent, settings)
+
+
+def decide(settings: Decide) -> int:
+    """Say what became of a call that a crash interrupted: it ran, it did not, or nobody knows.
+
+    If a process still drives the thread, it is stopped.
+    """
+    outcomes: dict[Literal["ran", "not_run", "tell"], bool] = {
+        "ran": settings.ran or settings.result is not None,
+        "not_run": settings.not_run,
+        "tell": settings.tell,
+    }
+    said = [outcome for outcome, chosen in outcomes.items() if chosen]
+    if len(said) != 1:
+        raise UsageError("say one of --ran (and --result TEXT), --not-run and --tell")
+    agent, log = _opened(settings)
+    call = _chosen(log, settings.call, ("unknown", "started"), "decide")
+    content = (settings.result or "done") if said[0] == "ran" else ""
+    by = settings.by or user()
+    _post(agent.decide(log.thread_id, e.OutcomeDecided(call.call.id, said[0], by, content, settings.why)))
+    return _posted(
+        {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}[said[0]], call, log, agent, settings
+    )
+
+
+def cancel(settings: Cancel) -> int:
+    """End a thread's turn, in whatever process it runs."""
+    agent = Agent(store=store_of(settings))
+    assert agent.store
+    log = log_of(agent.store, settings.thread)
+    if log.state.phase not in OPEN:
+        raise UsageError(f"there is no turn to cancel: {_instead(log)}")
+    _post(agent.cancel(log.thread_id, by=settings.by or user(), reason=settings.why))
+    Screen().note(f"cancelled; thread {line_of(log.thread_id, 200)} holds what was done")
+    return 0
+
+
+def fork(settings: Fork) -> int:
+    """A new thread that shares the beginning of another: to try another message, model or agent from there."""
+    agent = agent_of(settings, True)
+    assert agent.store
+    parent = log_of(agent.store, settings.thread).thread_id
+    made = run_sync(forked(agent.store, parent, at=settings.at, edit=settings.edit, world=agent.world))
+    tools, screen = tools_of(agent), Screen()
+    effects = [call for call in made.ran if not (call.name in tools and tools[call.name].read_only)]
+    if effects and not settings.quiet:
+        screen.note("what these calls did, in the shared part, stays done; they are not run again:", "yellow")
+        for call in effects:
+            screen.note(f"  {visible(called(call))}", "yellow")
+    open_turn = log_of(agent.store, made.thread_id).state.phase != "idle"
+    if settings.no_run or not open_turn:
+        put(made.thread_id)
+        go_on = again("resume", made.thread_id, settings) if open_turn else f'treadle -t {made.thread_id} "…"'
+        if not settings.quiet:
+            screen.note(f"go on: {go_on}", "dim")
+        return 0
+    if not settings.quiet:
+        screen.note(f"thread {made.thread_id}, forked from {line_of(parent, 200)}", "dim")
+    return Session(agent, made.thread_id, screen, settings).resume()
+
+
+def _opened(settings: Approve | Answer | Decide) -> tuple[Agent, Log]:
+    """An agent is made only where it is needed: a decision can be posted where its model can't be used."""
+    edits = isinstance(settings, Approve) and settings.edit is not None
+    needed = settings.agent or settings.go_on or edits
+    agent = agent_of(settings, True) if needed else Agent(store=store_of(settings))
+    assert agent.store
+    return agent, log_of(agent.store, settings.thread)
+
+
+def _chosen(log: Log, call_id: str | None, statuses: Sequence[str], command: str) -> CallState:
+    """The call that is meant, of those that can be decided in this way. Raises UsageError, which says what there is."""
+    turn = log.state.turn
+    found = [call for call in turn.calls if call.status in statuses] if turn and not turn.ended else []
+    named = [call for call in found if call_id in (None, call.call.id)]
+    if len(named) == 1:
+        return named[0]
+    name, what = line_of(log.thread_id, 200), _WAITING[command]
+    if call_id is not None and (settled := _settled(log.records, call_id)):
+        raise UsageError(f"call {call_id} of thread {name} {settled}; nothing was written")
+    there = ", ".join(f"{call.call.id} {called(call.call)}" for call in found)
+    if call_id is not None:
+        instead = f"those that do: {there}" if there else _instead(log)
+        raise UsageError(f"no call {call_id!r} of thread {name} {what}; {instead}")
+    if found:
+        raise UsageError(f"{len(found)} calls of thread {name} are open, say which: {there}")
+    raise UsageError(f"no call of thread {name} {what}; {_instead(log)}")
+
+
+def _instead(log: Log) -> str:
+    """Why there is nothing to decide: what was decided last in this turn, or how it ended."""
+    turn = log.state.turn
+    if turn is None or turn.ended:
+        return f"its last turn has ended: {turn.ended.status}" if turn and turn.ended else "it has no turn yet"
+    for record in reversed(log.records[turn.opened_seq :]):
+        match record.event:
+            case e.ApprovalGiven(call_id=found) | e.OutcomeDecided(call_id=found) | e.UserSaid(answers=found):
+                return f"the last that did, {found}, {_settled(log.records, found)}"
+    return f"treadle explain {line_of(log.thread_id, 200)} says where it stands"
+
+
+def _settled(records: Sequence[e.Record], call_id: str) -> str:
+    """What the log says of a call that has been decided on; "" where nothing."""
+    for record in reversed(records):
+        at = moment(record.at)
+        match record.event:
+            case e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None) if found == call_id:
+                return f"has a result already, since {at}"
+            case e.OutcomeDecided(call_id=found, by=by) if found == call_id:
+                return f"was decided on already, by {by} at {at}"
+            case e.ApprovalGiven(call_id=found, allowed=allowed, by=by) if found == call_id:
+                return f"was {'allowed' if allowed else 'denied'} already, by {by} at {at}"
+            case e.UserSaid(answers=found) if found == call_id:
+                return f"was answered already, at {at}"
+    return ""
+
+
+def _post(work: Coroutine[Any, Any, None]) -> None:
+    """Write it. Raises UsageError where somebody was quicker."""
+    try:
+        run_sync(work)
+    except IllegalEvent as error:
+        raise UsageError(f"{error}; nothing was written") from None
+
+
+def _posted(what: str, call: CallState, log: Log, agent: Agent, settings: Posting, arguments: str | None = None) -> int:
+    """Say what was decided, with all of the call's arguments; then go on, or say how."""
+    screen = Screen()
+    if not settings.quiet:
+        screen.note(f"{what}: {call.call.id} {visible(call.call.name)}", "bold")
+        screen.note(shown_arguments(call.final_arguments if arguments is None else arguments))
+    if settings.go_on:
+        return Session(agent, log.thread_id, screen, settings).resume()
+    if not settings.quiet:
+        screen.note(f"go on: {again('resume', log.thread_id, settings)}", "dim")
+    return 0

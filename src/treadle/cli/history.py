@@ -1,0 +1,100 @@
+"""`treadle show` and `treadle tail`: the records of a thread, for people and for programs."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from .. import events as e
+from ..codec import decode_event, encode_record
+from ..errors import StoreDamaged
+from ..observe.timeline import Line, Timeline, turns
+from ..result import summary
+from ..stores.store import Store
+from ..sync import run_sync
+from .agents import loaded, store_of
+from .prompts import show_prompt
+from .show import took_line
+from .tables import moment
+from .terminal import line_of, put, put_json, visible
+from .thread_options import Show, Tail
+from .threads import records_of, thread_of
+from .turns import CODES, FAILED
+
+POLL_S = 0.1
+"""How often `tail` looks for new records."""
+
+
+def show(settings: Show) -> int:
+    """What happened in a thread: every record, by turns, with what each took."""
+    store = store_of(settings, loaded(settings.agent) if settings.agent else None)
+    if settings.raw:
+        for row in run_sync(store.read(thread_of(store, settings.thread))):
+            put_json(row.event)
+        return 0
+    records = records_of(store, settings.thread)
+    if settings.prompt is not None:
+        return show_prompt(records, settings)
+    if settings.json:
+        for record in records:
+            put_json(encode_record(record))
+        return 0
+    _show(records, settings.full)
+    return 0
+
+
+def tail(settings: Tail) -> int:
+    """Follow a thread as its records come, from whatever process; Ctrl-C leaves. Begins with the last turn."""
+    store = store_of(settings)
+    thread_id = thread_of(store, settings.thread)
+    timeline = Timeline()
+    new = _read(store, thread_id, 0)
+    begin = max((r.seq for r in new if isinstance(r.event, e.UserSaid) and not r.event.answers), default=1)
+    seq = 0
+    while True:
+        for record in new:
+            line, seq = timeline.line(record), record.seq
+            if seq >= begin:
+                put_json(encode_record(record)) if settings.json else put(_line(line), line.tone)
+        sys.stdout.flush()
+        last = new[-1].event if new else None
+        if settings.until_end and isinstance(last, e.TurnEnded):
+            return CODES.get(last.status, FAILED)
+        time.sleep(POLL_S)
+        new = _read(store, thread_id, seq)
+
+
+def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:
+    rows = run_sync(store.read(thread_id, after_seq))
+    try:
+        return [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
+    except StoreDamaged as error:
+        raise StoreDamaged(f"thread {thread_id} can't be read on: {error}; see treadle show --raw") from error
+
+
+def _show(records: Sequence[e.Record], full: bool) -> None:
+    parts = turns(records)
+    total_s = sum(part.took.seconds for part in parts if part.number)
+    put(f"thread {line_of(records[0].thread_id, 200)}", "bold")
+    for part in parts:
+        if part.number:
+            put(f"\nturn {part.number}  {moment(part.lines[0].record.at)}", "bold")
+        for line in part.lines:
+            put(_line(line), line.tone)
+            _whole(line, full)
+        if part.number:
+            put(f"{'':6}{part.result.status}: {took_line(part.took)}")
+    if len(parts) > 1:
+        put(f"\nin all: {took_line(summary(records, total_s))}")
+
+
+def _line(line: Line) -> str:
+    clock = moment(line.record.at).rpartition(" ")[2]
+    return f"{line.record.seq:>5} {clock} {visible(str(line))}"
+
+
+def _whole(line: Line, full: bool) -> None:
+    """What was said in full, below its line: always what people and the model said."""
+    said = isinstance(line.record.event, e.UserSaid | e.ModelReplied | e.QuestionAsked)
+    if (full or said) and line.whole not in ("", line.text):
+        for part in line.whole.split("\n"):
+            put(f"{'':15}│ {visible(part)}")

@@ -1,0 +1,125 @@
+"""`treadle threads`: no log is folded that needn't be, and nothing is worked out for a thread that isn't listed."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, get_args
+
+import msgspec
+
+from .. import events as e
+from ..codec import decode_event
+from ..errors import IllegalEvent, StoreDamaged, UsageError
+from ..result import Status, result
+from ..state import fold
+from ..stores.sqlite import SQLiteStore
+from ..sync import run_sync
+from .agents import store_of
+from .tables import moment, table
+from .terminal import Screen, line_of, put, put_json
+from .thread_options import Threads
+
+STATUSES = (*get_args(Status), "damaged")
+WORDS = 60
+"""Characters of a thread's first message."""
+
+_LAST = """
+with recursive name(thread_id) as (
+    select min(thread_id) from record
+    union all
+    select (select min(thread_id) from record where thread_id > name.thread_id) from name where thread_id is not null
+)
+select last.thread_id, last.seq, last.at,
+    json_extract(last.event, '$.type') as type, json_extract(last.event, '$.status') as status
+from name join record as last on last.thread_id = name.thread_id
+    and last.seq = (select max(seq) from record where thread_id = name.thread_id)
+order by last.id desc
+"""
+"""The last record of each thread. Goes from thread to thread in the index: how long they are doesn't matter."""
+_AGENT = "select json_extract(event, '$.agent') from record where thread_id = ? and seq = 1"
+_SAID = """
+select json_extract(event, '$.text') from record
+where thread_id = ? and json_extract(event, '$.type') in ('UserSaid', 'ModelReplied')
+"""
+_FIRST = """
+select json_extract(event, '$.text') from record
+where thread_id = ? and json_extract(event, '$.type') = 'UserSaid' order by seq limit 1
+"""
+_TURNS = """
+select count(*) from record
+where thread_id = ? and json_extract(event, '$.type') = 'UserSaid' and json_extract(event, '$.answers') is null
+"""
+
+
+@dataclass(frozen=True)
+class Listed:
+    thread_id: str
+    updated_at: float
+    agent: str
+    status: str
+    turns: int
+    records: int
+    first_message: str
+
+
+def threads(settings: Threads) -> int:
+    """The threads, the last written first."""
+    if settings.status is not None and settings.status not in STATUSES:
+        raise UsageError(f"no thread has the status {settings.status!r}; there are: {', '.join(STATUSES)}")
+    store = store_of(settings)
+    assert isinstance(store, SQLiteStore)
+    found = list(islice(listed(store, settings), settings.limit + 1)) if store.path.exists() else []
+    for each in found[: settings.limit] if settings.json else ():
+        put_json(msgspec.json.encode(asdict(each)))
+    if found and not settings.json:
+        put(table([_row(each) for each in found[: settings.limit]]))
+    if len(found) > settings.limit:
+        Screen().note(f"there are more; these are the last {settings.limit} (--limit N)", "dim")
+    elif not found:
+        Screen().note("no thread is like that" if _filtered(settings) else "there is no thread yet", "dim")
+    return 0
+
+
+def listed(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
+    """The threads that fit the filters, one at a time, so that whoever stops early pays for no more."""
+    wanted = [word.casefold() for word in (settings.text or "").split()]
+    for thread_id, records, at, kind, ended in store.select(_LAST):
+        agent = str(_one(store, _AGENT, thread_id) or "")
+        if settings.agent is not None and agent != settings.agent:
+            continue
+        if wanted and not _says(store, thread_id, wanted):
+            continue
+        status = str(ended) if kind == "TurnEnded" else _status(store, thread_id)
+        if settings.status in (None, status):
+            first, turns = str(_one(store, _FIRST, thread_id) or ""), _one(store, _TURNS, thread_id)
+            yield Listed(thread_id, at, agent, status, turns, records, first)
+
+
+def _status(store: SQLiteStore, thread_id: str) -> str:
+    """Of a thread whose last record doesn't say: only a fold knows what its calls wait for."""
+    try:
+        rows = run_sync(store.read(thread_id))
+        records = [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
+        return result(records, fold(records)).status
+    except (StoreDamaged, IllegalEvent):
+        return "damaged"
+
+
+def _says(store: SQLiteStore, thread_id: str, wanted: list[str]) -> bool:
+    said = "\n".join(str(text) for (text,) in store.select(_SAID, (thread_id,))).casefold()
+    return all(word in said for word in wanted)
+
+
+def _one(store: SQLiteStore, query: str, thread_id: str) -> Any:
+    rows = store.select(query, (thread_id,))
+    return rows[0][0] if rows else None
+
+
+def _row(each: Listed) -> tuple[str, ...]:
+    turns = f"{each.turns} turn{'' if each.turns == 1 else 's'}"
+    words = line_of(each.first_message, WORDS)
+    return each.thread_id, moment(each.updated_at), each.agent, each.status, turns, f"{each.records} records", words
+
+
+def _filtered(settings: Threads) -> bool:
+    return any(given is not None for given in (settings.status, settings.agent, settings.text))

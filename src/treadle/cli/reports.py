@@ -1,0 +1,133 @@
+"""`treadle explain`, `replay` and `diff`: what the readers of observe/ and replay.py find, in words."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import msgspec
+
+from .. import events as e
+from ..observe.diff import Diff, Side
+from ..observe.timeline import Timeline
+from ..state import fold
+from ..sync import run_sync
+from ..turn import CallState
+from .agents import agent_as_recorded, agent_of, loaded, store_of
+from .show import took_line
+from .tables import table
+from .terminal import line_of, put, put_json, visible
+from .thread_options import Diff as DiffOptions
+from .thread_options import Explain, Replay
+from .threads import records_of
+from .turns import DECIDED_BY, again
+
+VALUE = 500
+"""Characters of a recorded and a replayed value."""
+
+
+def explain(settings: Explain) -> int:
+    """Where a thread stands: what is done, unknown and waited for, and what resuming it would do, before it does it."""
+    from ..observe.explain import explain as explained
+
+    agent = agent_of(settings, True)
+    assert agent.store
+    records = records_of(agent.store, settings.thread)
+    found = explained(records, agent.job, agent.name)
+    if settings.json:
+        put_json(msgspec.json.encode(asdict(found)))
+        return 0
+    thread_id = records[0].thread_id
+    put(f"thread {line_of(thread_id, 200)}: {found.status}", "bold")
+    _listed("done; this never runs again", found.done)
+    _listed("unknown; it may have had its effect", found.unknown)
+    _listed("waits for you to", found.waits_for)
+    _listed("changed since", found.changes)
+    _listed("treadle resume would", (found.next,))
+    turn = fold(records).turn
+    open_calls = turn.calls if turn and not turn.ended and found.waits_for else ()
+    _listed("how", [how for call in open_calls if (how := _how(call, thread_id, settings))])
+    return 0
+
+
+def _listed(title: str, lines: Sequence[str]) -> None:
+    if lines:
+        put(f"{title}:")
+        for line in lines:
+            first, *rest = visible(line).split("\n")
+            put("\n".join([f"  {first}", *(f"  │ {each}" for each in rest)]))
+
+
+def _how(call: CallState, thread_id: str, settings: Explain) -> str:
+    command = DECIDED_BY.get("unknown" if call.status == "started" else call.status)
+    if command is None:
+        return ""
+    what = {"answer": f" TEXT --call {call.call.id}", "decide": f" {call.call.id} --ran | --not-run | --tell"}
+    return again(command, thread_id, settings) + what.get(command, f" {call.call.id} [--deny]")
+
+
+def replay(settings: Replay) -> int:
+    """Run a thread again, offline, with the agent of today: the same, or the first record that comes out otherwise."""
+    from ..replay import replay as replayed
+
+    store = store_of(settings, loaded(settings.agent) if settings.agent else None)
+    records = records_of(store, settings.thread)
+    agent = agent_as_recorded(settings, fold(records).identity)
+    found = run_sync(replayed(records, agent.job))
+    if found is None:
+        put(f"the same, {len(records)} records")
+        return 0
+    timeline = Timeline()
+    lines = {record.seq: timeline.line(record) for record in records}
+    put(f"parts at record {found.seq}: {visible(str(lines[found.seq]))}", "bold")
+    put(table([(f"{found.field} was", _value(found.recorded)), ("is now", _value(found.replayed))]))
+    return 1
+
+
+def _value(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return "nothing" if value is None else text if len(text) <= VALUE else f"{text[:VALUE]}… ({len(text)} characters)"
+
+
+def diff(settings: DiffOptions) -> int:
+    """Where two threads part, and what each took from there on."""
+    from ..observe.diff import diff as compared
+
+    store = store_of(settings)
+    left, right = records_of(store, settings.left), records_of(store, settings.right)
+    found = compared(left, right)
+    if settings.json:
+        put_json(_json(found))
+        return 0
+    if found.same:
+        put(f"the same, {found.shared} facts")
+        return 0
+    put(f"the first {found.shared} facts are the same; then" if found.shared else "they have no beginning in common")
+    for name, side, records in (("A", found.left, left), ("B", found.right, right)):
+        put(f"{name} {line_of(side.thread_id, 100)}: {_parts(side, records)}")
+    rows = [
+        (f"{name} {part}", took_line(took))
+        for name, side in (("A", found.left), ("B", found.right))
+        for part, took in (("from there", side.rest), ("in all", side.whole))
+    ]
+    put(table(rows))
+    return 0
+
+
+def _parts(side: Side, records: Sequence[e.Record]) -> str:
+    if side.parts_at is None:
+        return "has no more"
+    timeline = Timeline()
+    lines = {record.seq: timeline.line(record) for record in records}
+    return f"record {side.parts_at.seq} {visible(str(lines[side.parts_at.seq]))}"
+
+
+def _json(found: Diff) -> bytes:
+    sides = {
+        name: {
+            "thread_id": side.thread_id,
+            "parts_at": side.parts_at and side.parts_at.seq,
+            "rest": asdict(side.rest),
+            "whole": asdict(side.whole),
+        }
+        for name, side in (("left", found.left), ("right", found.right))
+    }
+    return msgspec.json.encode({"shared": found.shared, "same": found.same, **sides})

@@ -1,0 +1,150 @@
+"""The options of the commands that work on threads which are there already. Imports nothing that is slow."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import AgentSettings, InStore, Settings
+
+_THREAD = "Its name, the beginning of it, or last (-)."
+_CALL = "The call's id; not needed where only one waits."
+_BY = "Who decides; else your login name."
+_JSON = "As JSON Lines."
+_AGENT = "An Agent of your own, whose store it is; or path/file.py:name."
+
+Thread = Annotated[str, typer.Argument(metavar="THREAD", help=_THREAD)]
+Call = Annotated[str | None, typer.Argument(metavar="CALL", help=_CALL)]
+By = Annotated[str | None, typer.Option(metavar="NAME", help=_BY)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume(Settings):
+    thread: Thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threads(InStore):
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATUS", help="answered, limit, failed, refused, cancelled, waiting, unfinished or damaged."
+        ),
+    ] = None
+    agent: Annotated[str | None, typer.Option(metavar="NAME", help="Begun with the agent of this name.")] = None
+    text: Annotated[str | None, typer.Option(metavar="WORDS", help="All of these words were said in it.")] = None
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")] = 20
+    json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show(AgentSettings):
+    thread: Thread
+    full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False
+    json: Annotated[bool, typer.Option("--json", help="Records as JSON Lines, read by this version.")] = False
+    raw: Annotated[bool, typer.Option("--raw", help="Events as they are stored, unread.")] = False
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N", help="What the model saw at its call N; @SEQ: at that record. With the agent of the options."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tail(InStore):
+    thread: Annotated[str, typer.Argument(metavar="[THREAD]", help=_THREAD)] = "last"
+    until_end: Annotated[bool, typer.Option("--until-end", help="Leave when the turn ends, with its exit code.")] = (
+        False
+    )
+    json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explain(AgentSettings):
+    thread: Thread
+    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay(AgentSettings):
+    thread: Thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diff(InStore):
+    left: Annotated[str, typer.Argument(metavar="A", help=_THREAD)]
+    right: Annotated[str, typer.Argument(metavar="B", help=_THREAD)]
+    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posting(Settings):
+    """What every decision takes. The options of an agent are for `--resume`."""
+
+    by: By = None
+    go_on: Annotated[bool, typer.Option("--resume", "-r", help="Then go on with the turn.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approve(Posting):
+    thread: Thread
+    call: Call = None
+    edit: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Run it with these arguments instead of the model's.")
+    ] = None
+    always: Annotated[bool, typer.Option("--always", help="Allow this tool for the rest of the thread, too.")] = False
+    deny: Annotated[bool, typer.Option("--deny", help="Refuse it.")] = False
+    why: Annotated[str, typer.Option(metavar="TEXT", help="With --deny: told to the model.")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Posting):
+    thread: Thread
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The answer.")]
+    call: Annotated[str | None, typer.Option(metavar="CALL", help=_CALL)] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decide(Posting):
+    thread: Thread
+    call: Call = None
+    ran: Annotated[bool, typer.Option("--ran", help="It had its effect.")] = False
+    result: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="With --ran: what came of it, told to the model.")
+    ] = None
+    not_run: Annotated[bool, typer.Option("--not-run", help="It had none: it may run now.")] = False
+    tell: Annotated[bool, typer.Option("--tell", help="Nobody knows: tell the model so.")] = False
+    why: Annotated[str, typer.Option(metavar="TEXT", help="How you know; kept in the log.")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancel(InStore):
+    thread: Thread
+    by: By = None
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log.")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fork(Settings):
+    thread: Thread
+    at: Annotated[int | None, typer.Option(min=1, metavar="SEQ", help="The last record to share; else all.")] = None
+    edit: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Say this instead of the message that is record --at, else the last one."),
+    ] = None
+    no_run: Annotated[bool, typer.Option("--no-run", help="Only make it; its name goes to standard output.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export(InStore):
+    threads: Annotated[list[str] | None, typer.Argument(metavar="THREAD", help=f"{_THREAD} None: all.")] = None
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import(InStore):
+    file: Annotated[str, typer.Argument(metavar="FILE", help="As db export wrote it; - : standard input.")]

@@ -1,0 +1,219 @@
+"""A thread as people read it: a line for each record, and what each turn took. Pure.
+
+The text is as untrusted as the log: whoever shows it makes it safe first.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from .. import events as e
+from ..result import Result, Summary, result
+from ..state import State, apply
+
+WIDTH = 100
+"""Characters of what was said, in its line."""
+VALUE = 60
+"""Characters of one argument in it."""
+
+Tone = Literal["", "dim", "bold", "red", "yellow"]
+_OUTCOMES = {"ran": "it ran", "not_run": "it did not run, and may", "tell": "nobody knows"}
+_MARKS = {"answered": "■", "limit": "!", "cancelled": "!", "failed": "!", "refused": "!"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one record says."""
+
+    record: e.Record
+    mark: str
+    text: str
+    """One line, long texts cut."""
+    took: str = ""
+    """Tokens, cost, seconds."""
+    tone: Tone = ""
+    whole: str = ""
+    """All of what was said, in as many lines as it has; "" where `text` leaves nothing out."""
+
+    def __str__(self) -> str:
+        line = f"{self.mark} {self.text}" + (f"  {self.took}" if self.took else "")
+        return " ".join(line.splitlines())  # a name can hold a newline too
+
+
+@dataclass(frozen=True)
+class TurnLines:
+    """The lines of one turn, with those before it that open the thread or claim it."""
+
+    number: int
+    """From 1; 0 where the records after the last turn open none."""
+    lines: tuple[Line, ...]
+    result: Result
+    took: Summary
+
+
+class Timeline:
+    """Fed every record once, in order, also of several threads; gives the line of each."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[str, str], e.Call] = {}
+        self._asked: dict[str, int] = {}
+
+    def line(self, record: e.Record) -> Line:
+        """What this record says; it is taken into account for those after it."""
+        event = record.event
+        match event:
+            case e.UserSaid() | e.ApprovalAsked() | e.ApprovalGiven() | e.QuestionAsked():
+                return self._people(record, event)
+            case e.ModelCalled() | e.ModelReplied() | e.ModelFailed():
+                return self._model(record, event)
+            case e.ToolStarted() | e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided():
+                return self._tool(record, event)
+            case e.ThreadStarted(agent=agent, parent_thread_id=parent):
+                of = f", for {parent}" if parent else ""
+                return Line(record, "·", f"started with the agent {agent}{of}", tone="dim")
+            case e.ThreadClaimed(worker=worker, identity=identity):
+                what = f": {identity.agent} with {identity.model}" if identity else ""
+                return Line(record, "·", f"claimed by {worker}{what}", tone="dim")
+            case e.ThreadForked(parent_thread_id=parent, at_seq=seq):
+                return Line(record, "·", f"forked from {parent} after its record {seq}", tone="dim")
+            case e.AnswerRejected(message=message):
+                return _said(record, "! the answer won't do: ", message, tone="yellow")
+            case e.LimitReached(limit=limit, used=used, allowed=allowed):
+                text = f"the limit of {limit.replace('_', ' ')} is reached: {used:g} of {allowed:g}"
+                return Line(record, "!", text, tone="yellow")
+            case e.TurnEnded(status=status, reason=reason):
+                tone: Tone = "bold" if status == "answered" else "yellow"
+                return _said(record, f"{_MARKS[status]} {status}" + (": " if reason else ""), reason, tone=tone)
+            case never:
+                assert_never(never)
+
+    def _model(self, record: e.Record, event: e.ModelCalled | e.ModelReplied | e.ModelFailed) -> Line:
+        match event:
+            case e.ModelCalled(model=model, purpose=purpose, attempt=attempt):
+                number = self._asked[record.thread_id] = self._asked.get(record.thread_id, 0) + 1
+                again = f" (try {attempt})" if attempt > 1 else ""
+                return Line(record, "·", f"model call {number}, {purpose}: {model}{again}", tone="dim")
+            case e.ModelReplied():
+                return self._reply(record, event)
+            case e.ModelFailed(message=message, retry_after_s=wait_s, usage=usage, cost_usd=cost_usd):
+                again = f"; again in {wait_s:.1f} s" if wait_s is not None else ""
+                took = _took(usage, cost_usd) if usage.total_tokens else ""
+                return _said(record, "! ", message, again, took, "yellow")
+
+    def _reply(self, record: e.Record, reply: e.ModelReplied) -> Line:
+        self._calls |= {(record.thread_id, call.id): call for call in reply.calls}
+        said = reply.text.strip() or (f"refused: {reply.refusal}" if reply.refusal else "")
+        wants = ", ".join(f"{call.id} {called(call)}" for call in reply.calls)
+        cut = f" ({reply.finish_reason})" if reply.finish_reason not in ("stop", "tool_calls") else ""
+        parts = [short(said, WIDTH)] if said else []
+        parts += [f"wants {short(wants, WIDTH)}"] if wants else []
+        all_said = [
+            *([said] if said else []),
+            *(f"wants {call.id} {call.name}({call.arguments})" for call in reply.calls),
+        ]
+        whole = "" if (said, wants) == (short(said, WIDTH), short(wants, WIDTH)) else "\n".join(all_said)
+        took = f"{_took(reply.usage, reply.cost_usd)}, {reply.latency_s:.2f} s"
+        return Line(record, "«", (" | ".join(parts) or "nothing") + cut, took, whole=whole)
+
+    def _tool(self, record: e.Record, event: e.ToolStarted | e.ToolReturned | e.ToolFailed | e.OutcomeDecided) -> Line:
+        call = self._calls.get((record.thread_id, event.call_id))
+        name = short(call.name, VALUE) if call else event.call_id
+        match event:
+            case e.ToolStarted(attempt=attempt):
+                again = f"  (try {attempt})" if attempt > 1 else ""
+                whole = f"{name}({call.arguments})" if call else ""
+                return Line(record, "→", (called(call) if call else name) + again, whole=whole)
+            case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
+                left_out = f" ({cut:,} characters left out)" if cut else ""
+                return _said(record, f"← {name}: ", content, left_out, f"{seconds:.2f} s", "dim")
+            case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
+                again = f"; again in {wait_s:.1f} s" if wait_s is not None else ""
+                return _said(record, f"← {name}: error: ", message, again, f"{seconds:.2f} s", "yellow")
+            case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
+                told = "; ".join(filter(None, (content, reason)))
+                text = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}" + (": " if told else "")
+                return _said(record, text, told, tone="bold")
+
+    def _people(
+        self, record: e.Record, event: e.UserSaid | e.ApprovalAsked | e.ApprovalGiven | e.QuestionAsked
+    ) -> Line:
+        match event:
+            case e.UserSaid(text=text, parts=parts, answers=answers):
+                with_parts = f" (with {len(parts)} pictures or files)" if parts else ""
+                return _said(record, f"» {answers}: " if answers else "» ", text, with_parts, tone="bold")
+            case e.QuestionAsked(call_id=call_id, text=text):
+                return _said(record, f"? {call_id} asks: ", text, tone="bold")
+            case e.ApprovalAsked(call_id=call_id, reason=reason):
+                call = self._calls.get((record.thread_id, call_id))
+                what = called(call) if call else "a call"
+                return _said(record, f"? {call_id} {what}: ", reason or "needs approval", tone="bold")
+            case e.ApprovalGiven():
+                return self._approval(record, event)
+
+    def _approval(self, record: e.Record, given: e.ApprovalGiven) -> Line:
+        call = self._calls.get((record.thread_id, given.call_id))
+        text = f"{'✓' if given.allowed else '✗'} {given.call_id} {short(call.name, VALUE) if call else ''}"
+        text += f" {'allowed' if given.allowed else 'denied'} by {given.by}"
+        text += " for the rest of the thread" if given.always else ""
+        if given.arguments is not None and call:
+            self._calls[record.thread_id, given.call_id] = e.Call(given.call_id, call.name, given.arguments)
+            text += f", with other arguments: {arguments_line(given.arguments)}"
+        return _said(record, text + (": " if given.reason else ""), given.reason, tone="bold")
+
+
+def turns(records: Iterable[e.Record]) -> list[TurnLines]:
+    """The thread's turns, each up to its end. Raises IllegalEvent for a log that can't be."""
+    found: list[TurnLines] = []
+    timeline, state, part = Timeline(), State(), list[Line]()
+
+    def close(number: int) -> None:
+        done = result([line.record for line in part], state)
+        found.append(TurnLines(number, tuple(part), done, done.summary()))
+
+    before = 0
+    for record in records:
+        state = apply(state, record)
+        part.append(timeline.line(record))
+        if isinstance(record.event, e.TurnEnded):
+            close(state.turns)
+            before, part = state.turns, []
+    if part:
+        close(state.turns if state.turns > before else 0)
+    return found
+
+
+def called(call: e.Call) -> str:
+    """A call as one writes it, cut to fit a line."""
+    return f"{short(call.name, VALUE)}({arguments_line(call.arguments)})"
+
+
+def arguments_line(text: str) -> str:
+    """A call's arguments as `name="value"`, each cut to fit a line; what isn't a JSON object as it is."""
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return short(text, WIDTH)
+    if not isinstance(value, dict):
+        return short(text, WIDTH)
+    return ", ".join(
+        f"{short(key, VALUE)}={short(json.dumps(each, ensure_ascii=False), VALUE)}" for key, each in value.items()
+    )
+
+
+def short(text: str, width: int) -> str:
+    """The text as one line of at most `width` characters."""
+    line = " ".join(text[: width * 8].split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _said(record: e.Record, before: str, said: str, after: str = "", took: str = "", tone: Tone = "") -> Line:
+    """A line of somebody's words; what comes before them begins with its mark."""
+    mark, _, before = before.partition(" ")
+    return Line(record, mark, f"{before}{short(said, WIDTH)}{after}", took, tone, f"{before}{said}{after}")
+
+
+def _took(usage: e.Usage, cost_usd: float | None) -> str:
+    about = "~" if usage.estimated else ""
+    cost = f", ${cost_usd:.4f}" if cost_usd else ""
+    return f"{about}{usage.input_tokens:,} + {usage.output_tokens:,} tokens{cost}"

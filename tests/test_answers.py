@@ -1,0 +1,67 @@
+import datetime
+from typing import Any, Literal
+
+import pydantic
+import pytest
+
+from treadle.answers import Answers
+from treadle.errors import UsageError
+
+
+class Day(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True)
+    on: datetime.date
+    at: tuple[int, int] = (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "value"),
+    [
+        (int, '{"value": 3}', 3),
+        (int, "3", 3),
+        (str, '{"value": "x"}', "x"),
+        (list[int], '{"value": [1, 2]}', [1, 2]),
+        (list[int], "[1, 2]", [1, 2]),
+        (Literal["a", "b"], '{"value": "b"}', "b"),
+        (int | None, '{"value": null}', None),
+        (dict[str, int], '{"a": 1}', {"a": 1}),
+        (dict[str, int], '{"value": 1}', {"value": 1}),
+        (Day, '{"on": "2026-01-02", "at": [1, 2]}', Day(on=datetime.date(2026, 1, 2), at=(1, 2))),
+        (list[Day], '{"value": [{"on": "2026-01-02"}]}', [Day(on=datetime.date(2026, 1, 2))]),
+        (int, '```json\n{"value": 3}\n```', 3),
+        (int, " ```\n3\n``` ", 3),
+    ],
+)
+def test_an_answer_becomes_the_value_that_was_asked_for(kind: Any, answer: str, value: Any):
+    answers = Answers(kind)
+    assert answers.check(answer) is None
+    assert answers.parse(answer) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "said"),
+    [
+        (int, "three", "it is not JSON"),
+        (int, '{"value": "x"}', "valid integer"),
+        (Day, "{", "JSON"),
+        (Day, "{}", "on: Field required"),
+        (list[int], "[" * 100_000, "JSON"),
+        (int, "9" * 6000, ""),
+    ],
+)
+def test_an_unfit_answer_is_told_in_words(kind: Any, answer: str, said: str):
+    wrong = Answers(kind).check(answer)
+    assert wrong
+    assert said in wrong
+
+
+@pytest.mark.parametrize("kind", [int, list[Day], Day, dict[str, int], Day | None])
+def test_the_schema_is_always_of_an_object_and_its_references_resolve(kind: Any):
+    schema = Answers(kind).schema
+    assert schema["type"] == "object"
+    assert str(schema).count("#/$defs/") == 0 or "Day" in schema["$defs"]
+
+
+def test_a_type_that_can_have_no_schema_is_the_caller_s_error():
+    with pytest.raises(UsageError, match="no JSON Schema"):
+        Answers(type(lambda: 0))

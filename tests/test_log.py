@@ -1,0 +1,127 @@
+import asyncio
+
+import pytest
+
+from fakes import SlowStore, live, world
+from treadle import MemoryStore
+from treadle import events as e
+from treadle.codec import encode_event
+from treadle.errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged
+from treadle.log import Log, opened
+from treadle.stores.store import Row
+
+OPENING = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w1"), e.UserSaid("go"))
+CALLED = e.ModelCalled("m", "h", 1, 1)
+
+
+async def begun(store: MemoryStore) -> Log:
+    log = await opened("t", store, world())
+    await log.append(*OPENING)
+    return log
+
+
+def test_an_append_is_checked_stored_and_told_in_that_order():
+    async def whole():
+        store, told = MemoryStore(), []
+        log = await begun(store)
+        log.listeners = (lambda record: told.append((record.seq, len(store._rows["t"]))),)
+        await log.append(CALLED)
+        assert told == [(4, 4)]
+        with pytest.raises(IllegalEvent):
+            await log.append(CALLED)
+        assert (len(await store.read("t")), log.state.seq, len(told)) == (4, 4, 1)
+
+    live(whole())
+
+
+def test_facts_that_cannot_all_be_written_are_none_of_them():
+    async def whole():
+        log = await begun(MemoryStore())
+        with pytest.raises(IllegalEvent):
+            await log.append(CALLED, e.ModelReplied("x", e.Usage(), 0.0), e.ToolStarted("a", "k"))
+        assert (log.state.seq, len(log.records)) == (3, 3)
+
+    live(whole())
+
+
+def test_a_reader_that_opens_the_log_sees_the_same():
+    async def whole():
+        store = MemoryStore()
+        log = await begun(store)
+        await log.append(CALLED)
+        again = await opened("t", store, world())
+        assert (again.records, again.state) == (log.records, log.state)
+        assert again.prompt.messages("s", 1000) == log.prompt.messages("s", 1000)
+
+    live(whole())
+
+
+def test_a_log_that_was_overtaken_takes_in_what_came_and_goes_on():
+    async def whole():
+        store, told = MemoryStore(), []
+        log = await begun(store)
+        log.listeners = (told.append,)
+        call = e.ModelReplied("", e.Usage(), 0.0, (e.Call("a", "x", "{}"), e.Call("b", "x", "{}")))
+        await log.append(CALLED, call, e.ApprovalAsked("a"), e.ToolStarted("b", "k"))
+        other = await opened("t", store, world())
+        await other.append(e.ApprovalGiven("a", True, "ada"))
+        await log.append(e.ToolReturned("b", "x", 0.0))
+        assert [record.seq for record in log.records] == list(range(1, 10))
+        assert [record.seq for record in told] == list(range(4, 10)), "listeners hear of what others wrote, too"
+
+    live(whole())
+
+
+@pytest.mark.parametrize("event", [e.ThreadClaimed("w2"), e.TurnEnded("cancelled")])
+def test_a_driver_that_lost_its_thread_or_turn_is_fenced_and_stays_so(event):
+    async def whole():
+        store = MemoryStore()
+        log = await begun(store)
+        await (await opened("t", store, world())).append(event)
+        for _ in range(2):
+            with pytest.raises(Fenced):
+                await log.append(CALLED)
+        assert len(await store.read("t")) == 4
+
+    live(whole())
+
+
+def test_a_store_that_has_lost_records_is_reported_and_not_asked_for_ever():
+    class Forgetful(MemoryStore):
+        async def append(self, thread_id, rows):
+            raise SeqTaken("no")
+
+    with pytest.raises(StoreDamaged, match="lost records"):
+        live(begun(Forgetful()))
+
+
+def test_appends_of_several_tasks_over_a_slow_store_keep_their_order():
+    async def whole():
+        log = await begun(SlowStore())
+        wanted = tuple(e.Call(f"c{number}", "x", "{}") for number in range(6))
+        await log.append(CALLED, e.ModelReplied("", e.Usage(), 0.0, wanted))
+        await asyncio.gather(*(log.append(e.ToolStarted(call.id, "k")) for call in wanted), log.refresh())
+        assert [record.seq for record in log.records] == list(range(1, 12))
+
+    live(whole())
+
+
+@pytest.mark.parametrize("row", [Row(1, 0.0, b"{"), Row(1, 0.0, b'{"type":"New"}')])
+def test_rows_that_cannot_be_read_are_damage(row):
+    async def whole():
+        store = MemoryStore()
+        await store.append("t", [row])
+        await opened("t", store, world())
+
+    with pytest.raises(StoreDamaged):
+        live(whole())
+
+
+def test_records_in_an_impossible_order_are_refused():
+    async def whole():
+        store = MemoryStore()
+        await store.append("t", [Row(1, 0.0, encode_event(CALLED))])
+        await opened("t", store, world())
+
+    with pytest.raises(IllegalEvent, match="thread t can't be read"):
+        live(whole())
