@@ -128,6 +128,7 @@ class Agent:
     async def decide(self, thread: str, decided: e.OutcomeDecided) -> None:
         """Say what became of a call that a crash interrupted: it ran, it did not, or nobody knows.
 
+        Whoever drives the thread, if still alive, is fenced off: what is decided on mustn't be running still.
         Raises IllegalEvent for a call whose outcome is known.
         """
         log = await self._known(thread)
@@ -156,8 +157,9 @@ class Agent:
             await _begin(log, opening)
             await drive(log, job)
         except Fenced:
-            if log.state.phase != "idle":  # else somebody has cancelled the turn, and that is its result
+            if log.state.worker not in [event.worker for event in opening if isinstance(event, e.ThreadClaimed)]:
                 raise
+            # Nobody has taken the thread: somebody has cancelled the turn, and that is its result.
         finally:
             await aside.caught_up()
         done = self._result(log)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from .errors import StoreDamaged
+from .errors import StoreDamaged, UsageError
 from .events import Event, Record
 
 LIFTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -21,8 +21,11 @@ _record_decoder = msgspec.json.Decoder(Record)
 
 
 def encode_event(event: Event) -> bytes:
-    """One line of JSON, no newline in it."""
-    return _encoder.encode(event)
+    """One line of JSON, no newline in it. Raises UsageError for text that no encoding can carry."""
+    try:
+        return _encoder.encode(event)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{type(event).__name__} holds half of a surrogate pair, which is no text: {error}") from None
 
 
 def decode_event(data: bytes | str) -> Event:

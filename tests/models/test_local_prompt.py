@@ -73,6 +73,10 @@ def test_a_call_and_its_result_become_a_step_and_a_message_that_repeats_the_ques
     ]
 
 
+def test_where_there_is_a_calculator_every_result_reminds_of_it():
+    assert contents(ASKED, CALLED, RESULT, tools=(ADD, CALCULATOR))[-1][1].endswith(" needs the calculator.")
+
+
 def test_an_answer_becomes_the_step_that_gave_it():
     assert contents(ASKED, ANSWERED)[-1] == (
         "assistant",

@@ -12,7 +12,7 @@ from ..codec import decode_event
 from ..errors import IllegalEvent, StoreDamaged, UsageError
 from ..result import Status, result
 from ..state import fold
-from ..stores.sqlite import SQLiteStore
+from ..stores.sqlite import LAST_RECORDS, SQLiteStore
 from ..sync import run_sync
 from .agents import store_of
 from .tables import moment, table
@@ -23,19 +23,6 @@ STATUSES = (*get_args(Status), "damaged")
 WORDS = 60
 """Characters of a thread's first message."""
 
-_LAST = """
-with recursive name(thread_id) as (
-    select min(thread_id) from record
-    union all
-    select (select min(thread_id) from record where thread_id > name.thread_id) from name where thread_id is not null
-)
-select last.thread_id, last.seq, last.at,
-    json_extract(last.event, '$.type') as type, json_extract(last.event, '$.status') as status
-from name join record as last on last.thread_id = name.thread_id
-    and last.seq = (select max(seq) from record where thread_id = name.thread_id)
-order by last.id desc
-"""
-"""The last record of each thread. Goes from thread to thread in the index: how long they are doesn't matter."""
 _AGENT = "select json_extract(event, '$.agent') from record where thread_id = ? and seq = 1"
 _SAID = """
 select json_extract(event, '$.text') from record
@@ -83,7 +70,7 @@ def threads(settings: Threads) -> int:
 def listed(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
     """The threads that fit the filters, one at a time, so that whoever stops early pays for no more."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
-    for thread_id, records, at, kind, ended in store.select(_LAST):
+    for thread_id, records, at, kind, ended in store.select(LAST_RECORDS):
         agent = str(_one(store, _AGENT, thread_id) or "")
         if settings.agent is not None and agent != settings.agent:
             continue

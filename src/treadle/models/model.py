@@ -45,10 +45,12 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     def tokens(self) -> int:
         """An estimate that errs to the high side: 3.5 bytes a token, and 4 for the envelope.
 
-        A picture counts 1,000, about what providers charge for one; its bytes are no measure.
+        A picture counts 1,000, about what providers charge for one, and so does a document with 1 more for 40
+        characters of its URL; their bytes are no measure.
         """
-        pictures = sum(len(part.url) for part in self.parts if isinstance(part, Image))
-        return round((len(self.wire) - pictures) / 3.5) + 4 + 1000 * sum(isinstance(p, Image) for p in self.parts)
+        text = len(self.wire) - sum(len(part.url) for part in self.parts)
+        pages = sum(len(part.url) // 40 for part in self.parts if isinstance(part, File))
+        return round(text / 3.5) + 4 + 1000 * len(self.parts) + pages
 
     @cached_property
     def digest(self) -> bytes:

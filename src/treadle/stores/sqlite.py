@@ -36,6 +36,19 @@ _APPEND = """
 insert into record (thread_id, seq, at, event) select ?, ?, ?, ?
 where (select coalesce(max(seq), 0) from record where thread_id = ?) = ?
 """
+LAST_RECORDS = """
+with recursive name(thread_id) as (
+    select min(thread_id) from record
+    union all
+    select (select min(thread_id) from record where thread_id > name.thread_id) from name where thread_id is not null
+)
+select last.thread_id, last.seq, last.at,
+    json_extract(last.event, '$.type') as type, json_extract(last.event, '$.status') as status
+from name join record as last on last.thread_id = name.thread_id
+    and last.seq = (select max(seq) from record where thread_id = name.thread_id)
+order by last.id desc
+"""
+"""Of each thread, the last written first. Goes from thread to thread in the index, however long they are."""
 BUSY_S = 30.0
 """How long an append waits for other processes before it gives up."""
 
@@ -81,11 +94,8 @@ class SQLiteStore:
         return [Row(seq, at, event.encode()) for seq, at, event in self.select(query, (thread_id, after_seq))]
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        query = (
-            "select thread_id, count(*), max(at), max(id) as last from record"
-            " group by thread_id order by last desc limit ?"
-        )
-        return [ThreadInfo(thread_id, count, at) for thread_id, count, at, _ in self.select(query, (limit,))]
+        rows = self.select(f"{LAST_RECORDS} limit ?", (limit,))
+        return [ThreadInfo(thread_id, seq, at) for thread_id, seq, at, *_ in rows]
 
     def select(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """Rows of a query of one's own over the table `record`. Raises StoreDamaged."""
