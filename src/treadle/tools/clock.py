@@ -75,7 +75,7 @@ def current_time(timezone: str = "UTC") -> str:
     """The current date, weekday and time, in UTC or in any time zone.
 
     Args:
-        timezone: An IANA zone such as Europe/Berlin, a large city such as Tokyo, or an offset such as UTC+2.
+        timezone: An IANA name such as Asia/Tokyo or Europe/Berlin; a large city or UTC+2 will do too.
     """
     return tell(datetime.now(UTC), timezone)
 
