@@ -1,4 +1,4 @@
-"""How often the embedded model gets it right, and how long a step takes: the command line's own agent, several wordings.
+"""How often the embedded model gets it right, and how long a step takes: the command line's agent, several wordings.
 
     python benchmarks/embedded.py                 all questions, five wordings each; half an hour on busy cores
     python benchmarks/embedded.py sum clock       only these

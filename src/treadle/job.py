@@ -90,4 +90,5 @@ def _request(state: State, prompt: Prompt, job: Job, step: CallModel) -> Request
     wanted = min(job.model.max_output_tokens, job.model.context_tokens // 2)
     budget = (job.model.context_tokens - wanted) / state.density - sum(tool.tokens for tool in tools)
     schema = None if step.purpose == "plan" else job.output_schema  # a plan is prose
-    return Request(prompt.messages(job.system, int(budget), note[step.purpose]), tools, wanted, schema)
+    messages = prompt.messages(job.system, int(budget), note[step.purpose])
+    return Request(tuple(message.to(job.model.name) for message in messages), tools, wanted, schema)

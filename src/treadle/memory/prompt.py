@@ -54,6 +54,7 @@ class Prompt:
         self._rounds: list[_Round] = []
         self._weights: list[int] = []
         self._purpose = "step"
+        self._model = ""
         self._started: set[str] = set()
         self._overflows = 0
 
@@ -67,7 +68,7 @@ class Prompt:
             case e.UserSaid():
                 self._result(record.event.answers, record.event.text)
             case e.ModelCalled():
-                self._purpose = record.event.purpose
+                self._purpose, self._model = record.event.purpose, record.event.model
             case e.ModelFailed(kind="overflow"):
                 self._overflows += 1
             case e.ModelReplied():
@@ -114,7 +115,9 @@ class Prompt:
     def _reply(self, reply: e.ModelReplied) -> None:
         cut = reply.finish_reason in ("length", "content_filter")
         calls = () if cut else tuple(map(_legal, reply.calls))
-        said = Message("assistant", reply.text or reply.refusal, (), calls, "", reply.opaque)
+        owned = reply.opaque or any(call.opaque for call in calls)
+        model = self._model if owned else ""
+        said = Message("assistant", reply.text or reply.refusal, (), calls, "", reply.opaque, model)
         after = ""
         if self._purpose == "plan":
             after = ACT

@@ -27,6 +27,15 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     """On a tool message: the call that it answers."""
     opaque: dict[str, Any] = {}
     """On an assistant message: the provider's own fields, verbatim."""
+    model: str = ""
+    """Whose own fields they, and its calls', are; "" where there are none. Another model doesn't get them."""
+
+    def to(self, model: str) -> "Message":
+        """As that model may see it: itself, or without what only another understands."""
+        if self.model in ("", model):
+            return self
+        calls = tuple(Call(call.id, call.name, call.arguments) for call in self.calls)
+        return Message(self.role, self.text, self.parts, calls, self.call_id)
 
     @cached_property
     def wire(self) -> bytes:
