@@ -48,6 +48,7 @@ limited = made(calls(("add", {"a": 1, "b": 2}), text="So far 3."), echo, limits=
 denied = made(ModelDenied("the key \\x1b[31m is wrong"))
 planned = made(says("1. Add."), says("3."))
 sleepy = made(calls(("send", {"to": "bob", "text": "hi"})), calls("slow"), says("After the stop."))
+naps = made(calls("slow"), echo)
 number = 7
 """
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from cli.commandline import Treadle
+from treadle.cli.commands import commands
+from treadle.cli.main import COMMANDS
 
 
 def test_tools_says_what_each_may_do(treadle: Treadle) -> None:
@@ -50,6 +52,18 @@ def test_a_shell_is_offered_options_and_commands(
     assert treadle().out.split() == [offered]
 
 
+def test_every_command_is_routed_and_in_the_help(treadle: Treadle) -> None:
+    registered = {command.name or command.callback.__name__ for command in commands.registered_commands}  # type: ignore[union-attr]
+    assert registered | {group.name for group in commands.registered_groups} == set(COMMANDS)
+    assert all(name in treadle("--help").out for name in COMMANDS)
+
+
+def test_a_question_that_looks_like_a_command_is_told_how_to_be_asked(treadle: Treadle) -> None:
+    ran = treadle("explain", "quantum", "physics")
+    assert ran.code == 2
+    assert ran.err.endswith("was it a question? treadle -- explain quantum physics\n")
+
+
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_version_and_help_import_nothing_slow(option: str) -> None:
     code = (
@@ -62,4 +76,19 @@ def test_version_and_help_import_nothing_slow(option: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": source}, capture_output=True, check=True
     )
+    assert done.stdout.decode().splitlines()[-1] == "slow: []"
+
+
+@pytest.mark.parametrize(
+    "words", ["threads", "show mine", "approve mine", "explain mine", "replay mine", "cancel mine"]
+)
+def test_commands_on_threads_never_import_the_sdk(treadle: Treadle, words: str) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    code = (
+        "import atexit, sys; from treadle.cli.main import main\n"
+        "atexit.register(lambda: print('slow:', [n for n in ('openai', 'prompt_toolkit') if n in sys.modules]))\n"
+        f"main({words.split()})"
+    )
+    source = str(Path(__file__).parents[2] / "src")
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": source}, capture_output=True)
     assert done.stdout.decode().splitlines()[-1] == "slow: []"

@@ -1,0 +1,154 @@
+"""`treadle approve`, `answer`, `decide`, `cancel` and `fork`: what they write, and what they refuse to."""
+
+import asyncio
+
+import pytest
+
+from cli.commandline import Treadle
+from cli.test_chat import events
+from cli.test_person import crashed
+from treadle import events as e
+
+LATE = ("approve mine c9", "approve mine c00004000", "approve mine", "approve mine --deny", "decide mine --tell")
+
+
+def test_approve_runs_the_call_when_the_turn_is_resumed(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    ran = treadle("approve", "mine", "--by", "ann", "--always")
+    assert (ran.code, ran.out) == (0, "")
+    assert 'allowed: c00004000 send\n  to: "bob\\u001b[2J"\n' in ran.err
+    assert "go on: treadle resume mine" in ran.err
+    assert events("mine")[-1] == e.ApprovalGiven("c00004000", True, "ann", always=True)
+    assert treadle("resume", "mine", agent="echoes").out.startswith("4: sent line 1")
+
+
+def test_approve_can_go_on_at_once(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    ran = treadle("approve", "mine", "--resume", agent="echoes")
+    assert (ran.code, ran.out[:9]) == (0, "4: sent l")
+
+
+def test_edited_arguments_run_and_bad_ones_are_refused(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    bad = treadle("approve", "mine", "--edit", '{"to": 1}', agent="sends")
+    assert bad.code == 2
+    assert "those arguments won't do:" in bad.err
+    unknown = treadle("approve", "mine", "--edit", '{"to": "eve", "text": "x"}')
+    assert "nobody here knows what send takes; name the agent that has it: --agent" in unknown.err
+    ran = treadle("approve", "mine", "--edit", '{"to": "eve", "text": "x"}', "-r", agent="echoes")
+    assert ran.out == "4: sent x to eve\n"
+
+
+def test_deny_tells_the_model_why(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    ran = treadle("approve", "mine", "--deny", "--why", "too rude", "-r", agent="echoes")
+    assert ran.out == "4: error: a person refused this call: too rude\n"
+
+
+@pytest.mark.parametrize("words", [("--deny", "--always"), ("--why", "x"), ("--deny", "--edit", "{}")])
+def test_options_that_contradict_each_other_are_refused(treadle: Treadle, words: tuple[str, ...]) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    assert treadle("approve", "mine", *words).code == 2
+    assert isinstance(events("mine")[-1], e.ApprovalAsked)
+
+
+def test_of_several_calls_one_must_be_named(treadle: Treadle) -> None:
+    treadle("send", "-t", "mine", agent="twice")
+    ran = treadle("approve", "mine")
+    assert ran.code == 2
+    assert '2 calls of thread mine are open, say which: c00004000 send(to="a", text="1"), c00004001' in ran.err
+    assert treadle("approve", "mine", "c00004001").code == 0
+    assert treadle("approve", "mine").code == 0
+
+
+@pytest.mark.parametrize("words", LATE)
+def test_a_late_or_second_decision_writes_nothing_and_says_why(treadle: Treadle, words: str) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    treadle("approve", "mine", "--by", "ann")
+    before = events("mine")
+    ran = treadle(*words.split())
+    assert ran.code == 2
+    assert events("mine") == before
+    assert words == LATE[0] or "c00004000" in ran.err
+    assert words == LATE[0] or "was allowed already, by ann at " in ran.err
+
+
+def test_a_question_is_answered(treadle: Treadle) -> None:
+    treadle("paint", "-t", "mine", agent="asks")
+    assert treadle("answer", "mine", "  ").code == 2
+    assert treadle("approve", "mine").code == 2
+    ran = treadle("answer", "mine", "blue", "-r", agent="echoes")
+    assert ran.out == "4: blue\n"
+    again = treadle("answer", "mine", "red")
+    assert (again.code, again.err) == (
+        2,
+        "error: no call of thread mine asks a question; its last turn has ended: answered\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--tell",), "4: error: the call was interrupted, and nobody knows"),
+        (("--ran", "--result", "it was sent"), "4: it was sent\n"),
+        (("--not-run",), "4: sent b to a\n"),
+    ],
+)
+def test_an_interrupted_call_is_decided_on(treadle: Treadle, words: tuple[str, ...], told: str) -> None:
+    asyncio.run(crashed("mine"))
+    assert treadle("decide", "mine", *words, "--why", "I looked").code == 0
+    assert events("mine")[-1].reason == "I looked"
+    assert treadle("resume", "mine", agent="echoes").out.startswith(told)
+
+
+@pytest.mark.parametrize("words", [(), ("--ran", "--tell"), ("--result", "x", "--not-run")])
+def test_an_outcome_is_one_of_three(treadle: Treadle, words: tuple[str, ...]) -> None:
+    asyncio.run(crashed("mine"))
+    assert treadle("decide", "mine", *words).code == 2
+
+
+def test_resume_says_how_the_agent_has_changed_before_it_goes_on(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    treadle("approve", "mine")
+    err = treadle("resume", "mine", "--system", "Be rude.", "--tools", "send", agent="echoes").err
+    assert err.index("since then the instructions have changed") < err.index("→ send")
+    assert "since then the tool add is gone" in err
+
+
+def test_cancel_ends_the_turn_once(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    assert treadle("cancel", "mine", "--by", "ann", "--why", "too late").code == 0
+    assert events("mine")[-1] == e.TurnEnded("cancelled", "by ann: too late")
+    ran = treadle("cancel", "mine")
+    assert (ran.code, ran.err) == (2, "error: there is no turn to cancel: its last turn has ended: cancelled\n")
+
+
+def test_a_fork_with_another_message_goes_on_and_leaves_the_parent(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    before = events("mine")
+    ran = treadle("fork", "mine", "--edit", "and now?", agent="echoes")
+    assert ran.out == "2: and now?\n"
+    assert "forked from mine" in ran.err
+    assert events("mine") == before
+
+
+def test_a_fork_lists_what_stays_done(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    treadle("approve", "mine", "-r", agent="echoes")
+    ran = treadle("fork", "mine", "--no-run", agent="echoes")
+    assert ran.code == 0
+    assert isinstance(events(ran.out.strip())[-1], e.ThreadForked)
+    assert "stays done; they are not run again:\n  send(to=" in ran.err
+    assert f"go on: treadle -t {ran.out.strip()}" in ran.err
+
+
+def test_calls_of_read_only_tools_are_no_warning(treadle: Treadle) -> None:
+    treadle("1+2?", "-t", "mine", agent="agent")
+    assert "stays done" not in treadle("fork", "mine", agent="agent").err
+
+
+def test_a_fork_at_a_record_that_is_no_message_is_refused(treadle: Treadle) -> None:
+    treadle("1+2?", "-t", "mine", agent="agent")
+    ran = treadle("fork", "mine", "--at", "5", "--edit", "x", agent="agent")
+    assert ran.code == 2
+    assert "record 5 opens no turn, so it can't be edited; those that do: 3" in ran.err

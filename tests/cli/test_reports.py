@@ -1,0 +1,112 @@
+"""`treadle explain`, `replay`, `diff` and `db`."""
+
+import asyncio
+import json
+import sqlite3
+import stat
+from contextlib import closing
+
+import pytest
+
+from cli.commandline import Treadle
+from cli.test_person import crashed
+
+
+def test_explain_says_what_waits_what_would_happen_and_how_to_decide(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    out = treadle("explain", "mine", "--system", "Be rude.", agent="sends").out
+    assert out.startswith("thread mine: waiting\nwaits for you to:\n  approve or deny c00004000 send(")
+    assert "changed since:\n  the instructions have changed\n" in out
+    assert "treadle resume would:\n  nothing, until somebody decides\n" in out
+    assert f"  treadle approve mine --agent {treadle.agents}:sends c00004000 [--deny]\n" in out
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def test_explain_of_a_crash_names_the_call_of_unknown_outcome(treadle: Treadle) -> None:
+    asyncio.run(crashed("mine"))
+    out = treadle("explain", "mine", agent="sends").out
+    assert "unknown; it may have had its effect:\n  c00001000 send(" in out
+    assert "c00001000 --ran | --not-run | --tell" in out
+    found = json.loads(treadle("explain", "mine", "--json", agent="sends").out)
+    assert found["status"] == "unfinished"
+
+
+def test_replay_of_the_same_agent_is_the_same(treadle: Treadle) -> None:
+    treadle("1+2?", "-t", "mine", agent="agent")
+    ran = treadle("replay", "mine", agent="agent")
+    assert (ran.code, ran.out) == (0, "the same, 10 records\n")
+
+
+def test_replay_of_another_agent_names_the_first_record_that_differs(treadle: Treadle) -> None:
+    treadle("1+2?", "-t", "mine", agent="agent")
+    ran = treadle("replay", "mine", "--system", "Be long.", agent="agent")
+    assert ran.code == 1
+    first, was, now = ran.out.splitlines()
+    assert first == "parts at record 4: · model call 1, step: scripted"
+    assert was.startswith("prompt_hash was")
+    assert now.startswith("is now")
+
+
+def test_diff_shows_where_two_threads_part_and_what_each_took(treadle: Treadle) -> None:
+    treadle("1+2?", "-t", "mine", agent="agent")
+    treadle("1+2?", "-t", "yours", agent="limited")
+    assert treadle("diff", "mine", "mine").out == "the same, 8 facts\n"
+    out = treadle("diff", "mine", "yours").out
+    assert "the first 2 facts are the same; then\nA mine: record 5 « Let me add." in out
+    assert "B yours: record 5 « So far 3." in out
+    assert "A from there  2 steps, 1 tool call, " in out
+    found = json.loads(treadle("diff", "mine", "yours", "--json").out)
+    assert (found["shared"], found["left"]["parts_at"]) == (2, 5)
+
+
+def test_export_and_import_carry_threads_over(treadle: Treadle) -> None:
+    folder = treadle.agents.parent
+    treadle("1+2?", "-t", "mine", agent="agent")
+    treadle("hello", "-t", "other", agent="echoes")
+    out = folder / "out.jsonl"
+    assert treadle("db", "export", "mi", "-o", str(out)).err == f"10 records in {out}\n"
+    assert out.read_text() == treadle("db", "export", "mine").out
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    there = ("--db", str(folder / "there.db"))
+    assert treadle("db", "import", str(out), *there).err == "1 threads, 10 records added\n"
+    assert treadle("db", "import", "-", *there, stdin=b"").code == 0
+    again = treadle("db", "import", str(out), *there)
+    assert (again.code, again.err[:28]) == (2, "error: thread 'mine' is alre")
+    assert treadle("db", "check", *there).err == "1 threads, 10 records: fine\n"
+    assert treadle("show", "mine", *there).out == treadle("show", "mine").out
+
+
+@pytest.mark.parametrize("words", [("export", "nobody", "-o", "never.jsonl"), ("import", "nobody.jsonl")])
+def test_what_is_not_there_is_a_usage_error(treadle: Treadle, words: tuple[str, ...]) -> None:
+    treadle("hello", agent="echoes")
+    assert treadle("db", *words).code == 2
+
+
+def test_check_names_every_log_that_is_wrong(treadle: Treadle) -> None:
+    for name in ("one", "two", "three"):
+        treadle("hello", "-t", name, agent="echoes")
+    with closing(sqlite3.connect(treadle.agents.parent / "logs.db")) as db, db:
+        db.execute("""update record set event = '{"type":"Nope"}' where thread_id = 'one' and seq = 4""")
+        db.execute("delete from record where thread_id = 'two' and seq = 2")
+    ran = treadle("db", "check")
+    assert ran.code == 1
+    assert {line.split(":")[0] for line in ran.out.splitlines()} == {"thread one", "thread two"}
+    assert ran.err == "3 threads, 17 records: 2 wrong\n"
+
+
+def test_a_file_that_is_no_database_is_an_error_and_is_left_as_it_is(treadle: Treadle) -> None:
+    junk = treadle.agents.parent / "junk.db"
+    junk.write_bytes(b"no database" * 100)
+    ran = treadle("db", "check", "--db", str(junk))
+    assert (ran.code, junk.read_bytes()) == (1, b"no database" * 100)
+    assert "file is not a database; it was left as it is" in ran.err
+
+
+def test_vacuum_and_path(treadle: Treadle) -> None:
+    assert treadle("db", "path").out == f"{treadle.agents.parent / 'logs.db'}\n"
+    assert treadle("db", "vacuum").code == 2
+    treadle("hello", "-t", "mine", agent="echoes")
+    ran = treadle("db", "vacuum")
+    assert (ran.code, ran.err.endswith(" after\n")) == (0, True)
+    assert treadle("show", "mine").code == 0

@@ -1,0 +1,88 @@
+"""A line for every record, and what each turn took."""
+
+from typing import get_args
+
+import pytest
+
+from treadle import events as e
+from treadle.observe.timeline import WIDTH, Timeline, called, turns
+
+CALL = e.Call("c1", "send", '{"to": "bob", "text": "hi"}')
+ASKED = (e.ModelCalled("scripted", "hash", 10, 10), e.ModelReplied("", e.Usage(10, 5), 0.5, (CALL,), cost_usd=0.01))
+OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it"))
+
+
+def records(*events: e.Event) -> list[e.Record]:
+    return [e.Record("mine", seq, 100.0 + seq, event) for seq, event in enumerate(events, 1)]
+
+
+def last_line(*events: e.Event) -> str:
+    timeline = Timeline()
+    return [str(timeline.line(record)) for record in records(*events)][-1]
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (e.ThreadForked("mum", 7, "k"), "· forked from mum after its record 7"),
+        (e.UserSaid("blue", answers="c1"), "» c1: blue"),
+        (e.ModelCalled("scripted", "h", 1, 1, "plan", 2), "· model call 2, plan: scripted (try 2)"),
+        (e.ModelReplied("cut", e.Usage(3, 4), 1.0, finish_reason="length"), "« cut (length)  3 + 4 tokens, 1.00 s"),
+        (e.ModelFailed("unavailable", "busy", 2.0), "! busy; again in 2.0 s"),
+        (e.ToolStarted("c1", "k", 2), '→ send(to="bob", text="hi")  (try 2)'),
+        (e.ToolReturned("c1", "sent", 0.25, 1200), "← send: sent (1,200 characters left out)  0.25 s"),
+        (e.ToolFailed("c1", "raised", "no", 0.1, 3.0), "← send: error: no; again in 3.0 s  0.10 s"),
+        (e.ApprovalAsked("c1", "it acts"), '? c1 send(to="bob", text="hi"): it acts'),
+        (e.ApprovalGiven("c1", False, "ann", "too rude"), "✗ c1 send denied by ann: too rude"),
+        (e.ApprovalGiven("c1", True, "ann", always=True), "✓ c1 send allowed by ann for the rest of the thread"),
+        (e.QuestionAsked("c1", "Which colour?"), "? c1 asks: Which colour?"),
+        (e.OutcomeDecided("c1", "ran", "ann", "sent"), "✓ c1 send: it ran, says ann: sent"),
+        (e.AnswerRejected("no JSON"), "! the answer won't do: no JSON"),
+        (e.LimitReached("tool_calls", 3, 2), "! the limit of tool calls is reached: 3 of 2"),
+        (e.TurnEnded("cancelled", "by ann"), "! cancelled: by ann"),
+    ],
+)
+def test_each_record_is_one_line(event: e.Event, line: str) -> None:
+    assert last_line(*OPENED, *ASKED, event) == line
+
+
+def test_no_event_is_forgotten() -> None:
+    assert len(get_args(e.Event)) == 17  # a new one needs a line of its own here and above
+
+
+def test_a_reply_says_what_it_wants_and_what_it_took() -> None:
+    assert last_line(*OPENED, *ASKED) == '« wants c1 send(to="bob", text="hi")  10 + 5 tokens, $0.0100, 0.50 s'
+
+
+def test_edited_arguments_are_those_that_started() -> None:
+    edited = e.ApprovalGiven("c1", True, "ann", arguments='{"to": "eve"}')
+    assert last_line(*OPENED, *ASKED, e.ApprovalAsked("c1"), edited, e.ToolStarted("c1", "k")) == '→ send(to="eve")'
+
+
+def test_a_long_text_is_cut_in_its_line_and_kept_whole_beside_it() -> None:
+    line = Timeline().line(records(e.UserSaid("word\n" * 100))[0])
+    assert len(line.text) == WIDTH
+    assert line.whole == "word\n" * 100
+
+
+def test_names_with_newlines_stay_in_one_line() -> None:
+    assert last_line(e.ThreadStarted("a\nb", "k")) == "· started with the agent a b"
+
+
+def test_arguments_that_are_no_object_are_shown_as_written() -> None:
+    assert called(e.Call("c1", "send", '{"to": ')) == 'send({"to":)'
+
+
+def test_turns_have_the_records_that_led_to_them_and_their_own_totals() -> None:
+    answered = (e.ModelCalled("m", "h", 1, 1), e.ModelReplied("yes", e.Usage(1, 2), 0.1), e.TurnEnded("answered"))
+    log = records(*OPENED, *answered, e.ThreadClaimed("w2"), e.UserSaid("more"), *answered[:2], e.TurnEnded("failed"))
+    first, second = turns(log)
+    assert [first.number, second.number] == [1, 2]
+    assert [line.record.seq for line in second.lines] == [7, 8, 9, 10, 11]
+    assert (first.took.tokens, first.took.seconds, second.result.status) == (3, 3.0, "failed")
+
+
+def test_what_follows_the_last_turn_is_no_turn() -> None:
+    answered = (e.ModelCalled("m", "h", 1, 1), e.ModelReplied("yes", e.Usage(1, 2), 0.1), e.TurnEnded("answered"))
+    _, rest = turns(records(*OPENED, *answered, e.ThreadForked("mum", 6, "k")))
+    assert rest.number == 0
