@@ -2,7 +2,7 @@
 
 import asyncio
 
-from treadle import Agent, tool
+from treadle import Agent, ApprovalGiven, tool
 
 
 @tool(needs_approval=lambda arguments: arguments["amount"] > 100)
@@ -22,9 +22,10 @@ agent = Agent("You handle refunds with the tool.", tools=[refund])
 async def main() -> None:
     result = await agent.run("Refund 250 euros to customer C-17.")
     for call in result.waiting:
-        print(f"waits for approval: {call.call.name}({call.call.arguments})")
+        print(f"waits for approval: {call.name}({call.final_arguments})")
         # This may as well be another process, next month: `treadle approve THREAD`, or --edit, or --deny.
-        await agent.approve(result.thread_id, call.call.id, by="ann", arguments='{"customer": "C-17", "amount": 200}')
+        edited = '{"customer": "C-17", "amount": 200}'
+        await agent.post(result.thread_id, ApprovalGiven(call.id, True, by="ann", arguments=edited))
     result = await agent.resume(result.thread_id)
     print(result.status, result.answer)
 

@@ -4,8 +4,7 @@ import asyncio
 import os
 import sys
 
-from treadle import Agent, tool
-from treadle.events import OutcomeDecided
+from treadle import Agent, OutcomeDecided, tool
 
 
 @tool(read_only=True)
@@ -31,8 +30,8 @@ async def main() -> None:
         await agent.run("Pay 300 euros from account A-1.", thread=THREAD)
     result = await agent.resume(THREAD)
     for call in result.waiting:  # it started, and has no result: it is never repeated unasked
-        print(f"unknown: did {call.call.name}({call.call.arguments}) happen?")
-        await agent.decide(THREAD, OutcomeDecided(call.call.id, "not_run", by="ann", reason="not on the statement"))
+        print(f"unknown: did {call.name}({call.final_arguments}) happen?")
+        await agent.post(THREAD, OutcomeDecided(call.id, "not_run", by="ann", reason="not on the statement"))
     result = await agent.resume(THREAD)
     print(result.status, result.answer)
 

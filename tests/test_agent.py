@@ -64,7 +64,7 @@ def test_unknown_threads_and_idle_ones():
     live(agents.run("go", thread="t"))
     assert live(agents.resume("t")).answer == "ok"
     with pytest.raises(IllegalEvent):
-        live(agents.cancel("t", by="ada"))
+        live(agents.post("t", e.TurnEnded("cancelled", "by ada")))
 
 
 def test_images_and_files_reach_the_model():
@@ -96,7 +96,7 @@ def test_a_call_that_needs_approval_waits_and_runs_when_it_is_given():
     assert (result.status, result.reason, sent) == ("waiting", "send: send needs approval", [])
     [call] = result.waiting
     assert live(agents.resume("t")).status == "waiting"
-    live(agents.approve("t", call.call.id, by="ada"))
+    live(agents.post("t", e.ApprovalGiven(call.call.id, True, "ada")))
     result = live(agents.resume("t"))
     assert (result.answer, [to for to, _ in sent]) == ("done", ["bob"])
     assert found(result, e.ApprovalGiven)[0].by == "ada"
@@ -105,7 +105,7 @@ def test_a_call_that_needs_approval_waits_and_runs_when_it_is_given():
 def test_a_denied_call_does_not_run_and_the_model_is_told_why():
     agents, sent, model = waiting_on(needs=True)
     [call] = live(agents.run("go", thread="t")).waiting
-    live(agents.deny("t", call.call.id, by="ada", reason="not to bob"))
+    live(agents.post("t", e.ApprovalGiven(call.call.id, False, "ada", "not to bob")))
     assert live(agents.resume("t")).answer == "done"
     assert sent == []
     assert model.seen[1].messages[-1].text == "error: a person refused this call: not to bob"
@@ -116,8 +116,8 @@ def test_edited_arguments_run_in_place_of_the_model_s_and_must_fit():
     result = live(agents.run("go", thread="t"))
     [call] = result.waiting
     with pytest.raises(UsageError, match="won't do"):
-        live(agents.approve("t", call.call.id, by="ada", arguments='{"to": 1, "cc": "x"}'))
-    live(agents.approve("t", call.call.id, by="ada", arguments='{"to": "carol"}'))
+        live(agents.post("t", e.ApprovalGiven(call.call.id, True, "ada", arguments='{"to": 1, "cc": "x"}')))
+    live(agents.post("t", e.ApprovalGiven(call.call.id, True, "ada", arguments='{"to": "carol"}')))
     live(agents.resume("t"))
     assert sent == [("carol", sent[0][1])]
     assert sent[0][1] != call.key
@@ -127,7 +127,7 @@ def test_always_asks_no_more_in_this_thread_and_only_there():
     script = [calls(("send", {"to": "a"})), calls(("send", {"to": "b"})), says("ok"), calls(("send", {"to": "c"}))]
     agents, sent, _ = waiting_on(needs=True, script=script)
     [call] = live(agents.run("go", thread="t")).waiting
-    live(agents.approve("t", call.call.id, by="ada", always=True))
+    live(agents.post("t", e.ApprovalGiven(call.call.id, True, "ada", always=True)))
     assert live(agents.resume("t")).answer == "ok"
     assert [to for to, _ in sent] == ["a", "b"]
     assert live(agents.run("go", thread="other")).status == "waiting"
@@ -160,13 +160,13 @@ def test_needs_approval_may_be_a_function_of_the_arguments():
 def test_a_double_or_late_decision_is_illegal_and_changes_nothing():
     agents, _, _ = waiting_on(needs=True)
     [call] = live(agents.run("go", thread="t")).waiting
-    live(agents.approve("t", call.call.id, by="ada"))
+    live(agents.post("t", e.ApprovalGiven(call.call.id, True, "ada")))
     before = live(agents.store.read("t"))
     for late in (
-        agents.approve("t", call.call.id, by="bob"),
-        agents.deny("t", call.call.id, by="bob"),
-        agents.answer("t", call.call.id, "x"),
-        agents.approve("t", "nope", by="bob"),
+        agents.post("t", e.ApprovalGiven(call.call.id, True, "bob")),
+        agents.post("t", e.ApprovalGiven(call.call.id, False, "bob")),
+        agents.post("t", e.UserSaid("x", answers=call.call.id)),
+        agents.post("t", e.ApprovalGiven("nope", True, "bob")),
     ):
         with pytest.raises(IllegalEvent):
             live(late)
@@ -178,7 +178,7 @@ def test_the_agent_s_question_is_answered_by_the_person():
     agents = agent(model, ask_user)
     result = live(agents.run("weather?", thread="t"))
     assert (result.status, result.waiting[0].reason) == ("waiting", "Which city?")
-    live(agents.answer("t", result.waiting[0].call.id, "Rome"))
+    live(agents.post("t", e.UserSaid("Rome", answers=result.waiting[0].call.id)))
     assert live(agents.resume("t")).answer == "Rome it is"
     assert model.seen[1].messages[-1].text == "Rome"
 
@@ -242,7 +242,7 @@ def test_an_approval_posted_while_another_call_runs_is_taken_in():
         await asyncio.sleep(1)
         log = await opened("t", agents.store, world())
         [held] = [call for call in log.state.turn.calls if call.status == "waiting"]
-        await agents.approve("t", held.call.id, by="ada")
+        await agents.post("t", e.ApprovalGiven(held.call.id, True, "ada"))
         release.set()
         return await task
 
@@ -274,7 +274,7 @@ def test_cancelling_from_elsewhere_stops_the_turn_where_it_runs():
     async def whole() -> Any:
         task = asyncio.create_task(agents.run("go", thread="t"))
         await asyncio.sleep(5)
-        await agents.cancel("t", by="ada", reason="too slow")
+        await agents.post("t", e.TurnEnded("cancelled", "by ada: too slow"))
         return await task
 
     result = live(whole())
@@ -340,13 +340,13 @@ def test_an_interrupted_call_waits_for_a_decision_unless_it_may_be_repeated():
     agents, result = resumed("ask", again)
     assert (result.status, [call.call.name for call in result.waiting]) == ("waiting", ["send"])
     assert again == [("look", "x", keys["x"])], "what is read-only ran again, under its key"
-    live(agents.decide("t", e.OutcomeDecided(result.waiting[0].call.id, "not_run", "ada")))
+    live(agents.post("t", e.OutcomeDecided(result.waiting[0].call.id, "not_run", "ada")))
     assert live(agents.resume("t")).answer == "done after 3"
     assert ("bob", keys["bob"]) in again
 
     again = []
     agents, result = resumed("ask", again)
-    live(agents.decide("t", e.OutcomeDecided(result.waiting[0].call.id, "ran", "ada", "it arrived")))
+    live(agents.post("t", e.OutcomeDecided(result.waiting[0].call.id, "ran", "ada", "it arrived")))
     live(agents.resume("t"))
     assert "bob" not in [name for name, *_ in again]
     assert [m.text for m in agents.model.seen[-1].messages if m.role == "tool"][1] == "it arrived"
@@ -497,3 +497,27 @@ def test_a_damaged_log_is_not_written_to():
     with pytest.raises(IllegalEvent, match="thread t can't be read"):
         live(agents.run("go", thread="t"))
     assert len(live(agents.store.read("t"))) == 1
+
+
+def test_an_approval_for_the_thread_frees_the_other_calls_of_that_tool_that_wait():
+    model = ScriptedModel([calls(("send", {"to": "ann"}), ("send", {"to": "bob"})), says("both sent")])
+    agents = agent(model, sends([], needs_approval=True))
+    result = live(agents.run("go", thread="t"))
+    live(agents.post("t", e.ApprovalGiven(result.waiting[0].id, True, "ada", always=True)))
+    assert live(agents.resume("t")).answer == "both sent"
+
+
+def test_edited_arguments_need_the_agent_that_can_check_them():
+    agents = agent(ScriptedModel([calls(("send", {"to": "ann"}))]), sends([], needs_approval=True))
+    result = live(agents.run("go", thread="t"))
+    stranger = agent(ScriptedModel([]), store=agents.store)
+    with pytest.raises(UsageError, match="can't be checked"):
+        live(stranger.post("t", e.ApprovalGiven(result.waiting[0].id, True, "ada", arguments="{}")))
+
+
+def test_a_thread_forks_and_replays_by_its_agent():
+    agents = agent(ScriptedModel([says("one"), says("two")]))
+    live(agents.run("go", thread="t"))
+    assert live(agents.replay("t")) is None
+    forked = live(agents.fork("t", edit="go another way"))
+    assert live(agents.resume(forked.thread_id)).answer == "two"

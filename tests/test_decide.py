@@ -58,7 +58,10 @@ def test_a_plan_is_asked_for_first_and_carried_out_then():
     assert decide(state(), plan) == CallModel("plan")
     called = e.ModelCalled("m", "h", 10, 100, "plan")
     assert decide(state(called, replied(text="1. look")), plan) == CallModel("step")
-    assert decide(state(called, replied(text=" ")), plan) == CallModel("step")
+    assert decide(state(called, replied(text=" ")), plan) == CallModel("plan")
+    assert decide(state(called, e.ThreadClaimed("w2")), plan) == CallModel("plan")
+    after_crash = (called, e.ThreadClaimed("w2"), called, replied(text="1. look"))
+    assert decide(state(*after_crash), plan) == CallModel("step")
     said = (called, replied(text="1. look"), CALLED, replied(text="done"))
     assert decide(state(*said), plan) == Append((e.TurnEnded("answered"),))
 

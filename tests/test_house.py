@@ -40,6 +40,8 @@ ORDER = [
     "stores.memory",
     "stores.commits",
     "stores.sqlite",
+    "fork",
+    "replay",
     "agent",
 ]
 """The core, in reading order: each module imports only from those before it."""

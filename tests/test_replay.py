@@ -35,7 +35,7 @@ async def recorded(stage: Stage, fate: str, moment_s: float) -> tuple[Agent, lis
             task.cancel()
         with contextlib.suppress(IllegalEvent):  # it may have ended
             if fate == "cancelled elsewhere":
-                await agents.cancel("t", by="bob")
+                await agents.post("t", e.TurnEnded("cancelled", "by bob"))
         if fate == "taken over":
             await settled(Stage(stage.plot, stage.store).agent().resume("t"), agents)
     await asyncio.gather(task, return_exceptions=True)
@@ -283,7 +283,7 @@ def test_an_approval_that_comes_before_the_next_append_is_seen_by_what_is_decide
                 self.meddled = True
                 waiting = (await opened("t", self, World())).records[-1].event
                 assert isinstance(waiting, e.ApprovalAsked)
-                await agents.approve("t", waiting.call_id, by="ann")
+                await agents.post("t", e.ApprovalGiven(waiting.call_id, True, "ann"))
             await super().append(thread_id, rows)
 
     @tool(needs_approval=True)

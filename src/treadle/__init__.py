@@ -5,14 +5,30 @@ Reading order: events, state, turn, limits, approvals, decide, memory/prompt, lo
 
 from .agent import Agent
 from .approvals import Rule
-from .errors import ToolError, ToolRetry, TreadleError
-from .events import ApprovalGiven, File, Image, Record, Usage
+from .errors import (
+    ContextOverflow,
+    Fenced,
+    ModelDenied,
+    ModelError,
+    ModelRejected,
+    ModelUnavailable,
+    StoreError,
+    ToolError,
+    ToolRetry,
+    TreadleError,
+    TurnFailed,
+    TurnOpen,
+    UnknownThread,
+    UsageError,
+)
+from .events import ApprovalGiven, File, Image, OutcomeDecided, Record, TurnEnded, Usage, UserSaid
 from .limits import Limits
 from .listeners import Delta
 from .models.scripted import ScriptedModel
 from .result import Result, Summary
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
+from .sync import run_sync
 from .tools.context import Context
 from .tools.tool import Tool, tool
 
@@ -22,21 +38,36 @@ __all__ = [
     "Agent",
     "ApprovalGiven",
     "Context",
+    "ContextOverflow",
     "Delta",
+    "Fenced",
     "File",
     "Image",
     "Limits",
     "MemoryStore",
+    "ModelDenied",
+    "ModelError",
+    "ModelRejected",
+    "ModelUnavailable",
+    "OutcomeDecided",
     "Record",
     "Result",
     "Rule",
     "SQLiteStore",
     "ScriptedModel",
+    "StoreError",
     "Summary",
     "Tool",
     "ToolError",
     "ToolRetry",
     "TreadleError",
+    "TurnEnded",
+    "TurnFailed",
+    "TurnOpen",
+    "UnknownThread",
     "Usage",
+    "UsageError",
+    "UserSaid",
+    "run_sync",
     "tool",
 ]

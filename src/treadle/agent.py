@@ -10,13 +10,15 @@ from . import events as e
 from .answers import Answers
 from .approvals import Rule
 from .decide import Setup
-from .errors import Fenced, IllegalEvent, ToolError, TurnOpen, UnknownThread, UsageError
+from .errors import Fenced, TurnOpen, UnknownThread, UsageError
+from .fork import Forked, fork
 from .job import Job
 from .limits import Limits
 from .listeners import Aside, Delta, Listener
 from .log import Log, opened
-from .loop import drive
+from .loop import begin, drive
 from .models.model import Model
+from .replay import Divergence, replay
 from .result import Result, failure, result
 from .stores.sqlite import SQLiteStore
 from .stores.store import Store
@@ -100,47 +102,33 @@ class Agent:
         job.refuse_missing(log.state)
         return await self._drive(log, job, self._claim(log))
 
-    async def approve(
-        self, thread: str, call_id: str, *, by: str, arguments: str | None = None, always: bool = False
-    ) -> None:
-        """Allow a call that waits, perhaps with other arguments (JSON text). The turn goes on when it is resumed.
+    async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
+        """Write what a person says to a turn that waits or runs, in whatever process; resuming it then goes on.
 
-        Raises UsageError for arguments that the tool doesn't take, IllegalEvent for a call that doesn't wait.
+        An ApprovalGiven, an OutcomeDecided, a UserSaid that answers a question, a TurnEnded that cancels. Deciding what
+        became of a call takes the thread from whoever still drives it. Raises IllegalEvent where nothing waits for
+        that, UnknownThread, and UsageError for edited arguments that this agent's tool doesn't take.
         """
         log = await self._known(thread)
-        if arguments is not None and log.state.turn:
-            tool = self.job.setup.tools.get(call_of(log.state.turn, call_id).call.name)
-            try:
-                if tool:
-                    tool.check(arguments)
-            except ToolError as error:
-                raise UsageError(f"those arguments won't do: {error}") from None
-        await log.append(e.ApprovalGiven(call_id, True, by, "", arguments, always))
-
-    async def deny(self, thread: str, call_id: str, *, by: str, reason: str = "") -> None:
-        """Refuse a call that waits; the model is told why when the turn is resumed. Raises as `approve` does."""
-        await (await self._known(thread)).append(e.ApprovalGiven(call_id, False, by, reason))
-
-    async def answer(self, thread: str, call_id: str, text: str) -> None:
-        """Answer a question that the agent asked. Raises IllegalEvent where the call asks none."""
-        await (await self._known(thread)).append(e.UserSaid(text, answers=call_id))
-
-    async def decide(self, thread: str, decided: e.OutcomeDecided) -> None:
-        """Say what became of a call that a crash interrupted: it ran, it did not, or nobody knows.
-
-        Whoever drives the thread, if still alive, is fenced off: what is decided on mustn't be running still.
-        Raises IllegalEvent for a call whose outcome is known.
-        """
-        log = await self._known(thread)
-        if log.state.turn and not log.state.turn.ended and any(c.status == "started" for c in log.state.turn.calls):
+        turn = log.state.turn
+        if turn and isinstance(fact, e.ApprovalGiven) and fact.arguments is not None:
+            self.job.refuse_edit(call_of(turn, fact.call_id).call.name, fact.arguments)
+        running = turn and not turn.ended and any(call.status == "started" for call in turn.calls)
+        if running and isinstance(fact, e.OutcomeDecided):
             # Until somebody claims the thread, its calls count as running. Who decides need not be who drives.
             await log.append(e.ThreadClaimed(self.world.new_id()))
-        await log.append(decided)
+        await log.append(fact)
 
-    async def cancel(self, thread: str, *, by: str, reason: str = "") -> None:
-        """End the turn under way, in whatever process it runs. Raises IllegalEvent where there is none."""
-        log = await self._known(thread)
-        await log.append(e.TurnEnded("cancelled", f"by {by}" + (f": {reason}" if reason else "")))
+    async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Forked:
+        """A new thread that shares the records of this one up to seq `at` (None: all); resume or run it to go on.
+
+        With `edit`, the new thread says that in place of the message `at` (None: the last). Raises as `fork.fork`.
+        """
+        return await fork(self._store, thread, at=at, edit=edit, world=self.world)
+
+    async def replay(self, thread: str) -> Divergence | None:
+        """Run a recorded thread again, offline, with this agent's settings: the first difference, or None."""
+        return await replay((await self._known(thread)).records, self.job)
 
     async def _say(self, said: e.UserSaid, thread: str | None, deps: Any, sink: Listener | None = None) -> Result:
         log = await opened(thread or self.world.new_id(), self._store, self.world, [sink] if sink else [])
@@ -154,7 +142,7 @@ class Agent:
         aside = Aside(self.listeners)
         log.listeners += (aside.tell,) if self.listeners else ()
         try:
-            await _begin(log, opening)
+            await begin(log, opening)
             await drive(log, job)
         except Fenced:
             if log.state.worker not in [event.worker for event in opening if isinstance(event, e.ThreadClaimed)]:
@@ -169,9 +157,9 @@ class Agent:
 
     def _result(self, log: Log) -> Result:
         done = result(log.records, log.state)
-        if self._answers and done.status == "answered":
+        if self._answers and done.status == "answered" and self._answers.check(done.answer) is None:
             return replace(done, output=self._answers.parse(done.answer))
-        return done
+        return done  # also where the answer is of another type: it was given to an agent that asked for that
 
     def _claim(self, log: Log) -> e.ThreadClaimed:
         identity = self.job.identity(self.name)
@@ -217,17 +205,3 @@ class Agent:
 
             return resolve(self.model)
         return self.model
-
-
-async def _begin(log: Log, opening: Sequence[e.Event]) -> None:
-    """Append what a drive starts with. Cancelling waits for that, so that no turn is left open by accident."""
-    writing = asyncio.ensure_future(log.append(*opening))
-    try:
-        await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        await asyncio.wait({writing})
-        if writing.exception() is None:
-            await log.append(e.TurnEnded("cancelled"))
-        raise
-    except IllegalEvent:
-        raise TurnOpen(f"another process has begun a turn in thread {log.thread_id} at the same moment") from None

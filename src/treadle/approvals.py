@@ -51,5 +51,8 @@ def _rule(rules: Iterable[Rule], tool: Tool) -> Verdict | None:
 
 def _own(tool: Tool, arguments: Arguments) -> Verdict:
     needs = tool.needs_approval
-    asked = needs(arguments) if callable(needs) else needs
+    try:
+        asked = needs(arguments) if callable(needs) else needs
+    except Exception as error:  # the tool's own rule is somebody else's code; when in doubt a person is asked
+        return Verdict("ask", f"the approval rule of {tool.name} raised {type(error).__name__}: {error}")
     return Verdict("ask", f"{tool.name} needs approval") if asked else Verdict("allow")

@@ -82,8 +82,8 @@ def _step(state: State, setup: Setup) -> Next:
     if reached:
         return Append((reached,))
     assert state.turn is not None
-    first = setup.plan and not state.turn.replied and "plan" not in state.turn.purposes
-    return CallModel("plan" if first else "step")
+    unplanned = setup.plan and "plan" not in state.turn.purposes
+    return CallModel("plan" if unplanned and (state.turn.steps == 0 or state.turn.purpose == "plan") else "step")
 
 
 def _at_limit(turn: Turn, limits: Limits) -> Next:
@@ -112,7 +112,7 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, setup: Setup) -
     """No whole call came: an answer, a plan, or a reply that can't stand as either."""
     if reply.refusal or reply.finish_reason == "content_filter":
         return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
-    if turn.purposes and turn.purposes[-1] == "plan" and turn.steps == 1 and reply.text.strip():
+    if turn.purpose == "plan" and reply.text.strip():
         return _step(state, setup)
     if reply.finish_reason == "length" and reply.text.strip() and not reply.calls:
         return Append((e.LimitReached("output", reply.usage.output_tokens, reply.usage.output_tokens),))
@@ -183,9 +183,9 @@ def _asked(call: CallState, tool: Tool | None, state: State, turn: Turn, setup: 
             arguments = tool.check(call.call.arguments)
         except ToolError as error:
             return e.ToolFailed(call_id, "arguments", str(error))
-        if tool.function is None:
-            return e.QuestionAsked(call_id, str(arguments.get("question") or call.call.arguments))
         judged = verdict(setup.approvals, tool, arguments, state.always)
+        if tool.function is None and judged.action != "deny":
+            return e.QuestionAsked(call_id, str(arguments.get("question") or call.call.arguments))
         if judged.action == "allow":
             return call
         if judged.action == "ask":

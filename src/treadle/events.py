@@ -25,8 +25,6 @@ class File(msgspec.Struct, frozen=True, tag=True):
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One tool call as the model asked for it."""
-
     id: str
     """Ours, unique in the thread; providers repeat, omit and clash theirs."""
     name: str
@@ -104,11 +102,12 @@ class ThreadForked(_Event, frozen=True):
 
 
 class UserSaid(_Event, frozen=True):
-    """Opens a turn, or answers the question that `answers` names (a call id)."""
+    """Opens a turn, or answers the question (a call id) that `answers` names, as `by` did."""
 
     text: str
     parts: tuple[Image | File, ...] = ()
     answers: str = ""
+    by: str = ""
 
 
 class ModelCalled(_Event, frozen=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from . import events as e
 from .decide import CallModel, Setup
-from .errors import UsageError
+from .errors import ToolError, UsageError
 from .limits import max_output
 from .memory.prompt import LAST_WORD, PLAN, Prompt
 from .models import asking
@@ -57,6 +57,15 @@ class Job:
             f"cost_usd={limits.cost_usd} can't hold: no price is known for {self.model.name}."
             " Limit tokens instead, or say Limits(unpriced=True) to let calls of unknown price pass"
         )
+
+    def refuse_edit(self, tool: str, arguments: str) -> None:
+        """Raises UsageError for arguments of a person's that the tool doesn't take, and where it isn't here to say."""
+        if tool not in self.setup.tools:
+            raise UsageError(f"{tool} isn't a tool of this agent, so the edit can't be checked")
+        try:
+            self.setup.tools[tool].check(arguments)
+        except ToolError as error:
+            raise UsageError(f"those arguments won't do: {error}") from None
 
     def refuse_missing(self, state: State) -> None:
         """Raises UsageError where calls are under way, or decided on, whose tools aren't here."""

@@ -5,11 +5,12 @@ What `decide` says is done here, and nothing else is. All that a turn is lies in
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from . import events as e
 from .decide import Append, CallModel, RunTools, Wait, decide
-from .errors import Fenced, SeqTaken, StoreError, TreadleError
+from .errors import Fenced, IllegalEvent, SeqTaken, StoreError, TreadleError, TurnOpen
 from .job import Job, next_call
 from .log import Log
 from .models.model import Called
@@ -18,6 +19,20 @@ from .turn import CallState
 
 WATCH_S = 0.1
 """How often a drive looks whether another process has taken its thread, or ended its turn."""
+
+
+async def begin(log: Log, opening: Sequence[e.Event]) -> None:
+    """Append what a drive starts with. Cancelling waits for that, so that no turn is left open by accident."""
+    writing = asyncio.ensure_future(log.append(*opening))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        if writing.exception() is None:
+            await log.append(e.TurnEnded("cancelled"))
+        raise
+    except IllegalEvent:
+        raise TurnOpen(f"another process has begun a turn in thread {log.thread_id} at the same moment") from None
 
 
 async def drive(log: Log, job: Job) -> None:

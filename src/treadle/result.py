@@ -81,14 +81,16 @@ def summary(records: Iterable[e.Record], seconds: float) -> Summary:
     priced = [event.cost_usd for event in events if isinstance(event, e.ModelReplied)]
     priced += [event.cost_usd for event in events if isinstance(event, e.ModelFailed) and event.usage.total_tokens]
     failed = [event for event in events if isinstance(event, e.ToolFailed)]
-    returned = sum(isinstance(event, e.ToolReturned) for event in events)
+    decided = [event.outcome for event in events if isinstance(event, e.OutcomeDecided)]
+    returned = sum(isinstance(event, e.ToolReturned) for event in events) + decided.count("ran")
+    gone = sum(event.retry_after_s is None for event in failed) + decided.count("tell")
     used = [event.usage for event in events if isinstance(event, e.ModelReplied | e.ModelFailed)]
     return Summary(
         model_calls=len(replies),
         model_retries=sum(isinstance(event, e.ModelCalled) and event.attempt > 1 for event in events),
-        tool_calls=returned + sum(event.retry_after_s is None for event in failed),
+        tool_calls=returned + gone,
         tool_successes=returned,
-        tool_errors=sum(event.retry_after_s is None for event in failed),
+        tool_errors=gone,
         tool_retries=sum(isinstance(event, e.ToolStarted) and event.attempt > 1 for event in events),
         tokens=sum(usage.total_tokens for usage in used),
         cost_usd=None if None in priced else sum(cost for cost in priced if cost is not None),

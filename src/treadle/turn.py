@@ -44,6 +44,14 @@ class CallState(msgspec.Struct, frozen=True):
     retry_after_s: float = 0.0
 
     @property
+    def id(self) -> str:
+        return self.call.id
+
+    @property
+    def name(self) -> str:
+        return self.call.name
+
+    @property
     def final_arguments(self) -> str:
         """What runs: a person's edit, else the model's own."""
         return self.call.arguments if self.arguments is None else self.arguments
@@ -133,14 +141,14 @@ def _replied(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
     whole = reply.finish_reason not in CUT  # a call that may be cut is never read
     calls = tuple(CallState(call, _key(thread_key, call.id, call.arguments)) for call in reply.calls if whole)
-    purpose = turn.called.purpose
+    purpose, no_plan = turn.called.purpose, bool(calls) or not reply.text.strip()
     return replace(
         turn,
         called=None,
         replied=reply,
         failed=None,
         calls=calls,
-        purposes=turn.purposes if purpose == "step" else (*turn.purposes, purpose),
+        purposes=turn.purposes if purpose == "step" or (purpose == "plan" and no_plan) else (*turn.purposes, purpose),
         faults=0 if calls else turn.faults + (not reply.text.strip() or not whole),
         usage=turn.usage + reply.usage,
         cost_usd=turn.cost_usd + (reply.cost_usd or 0.0),
@@ -156,6 +164,9 @@ def _called(turn: Turn, event: e.Event) -> Turn:
         raise IllegalEvent(f"{type(event).__name__} can't come for call {call_id}, which is {before.status}")
     after = _next(before, event)
     calls = tuple(after if one is before else one for one in turn.calls)
+    if isinstance(event, e.ApprovalGiven) and event.allowed and event.always:
+        waiting = [one for one in calls if one.status == "waiting" and one.name == before.name]
+        calls = tuple(replace(one, status="allowed") if one in waiting else one for one in calls)
     if isinstance(event, e.ToolStarted):
         return replace(turn, calls=calls, tool_calls=turn.tool_calls + (before.attempt == 0))
     if after.status != "done":

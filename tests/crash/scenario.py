@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from treadle import Agent, Context, SQLiteStore, Tool, ToolRetry, Usage, tool
 from treadle.errors import TreadleError
-from treadle.events import OutcomeDecided
+from treadle.events import ApprovalGiven, OutcomeDecided
 from treadle.models.model import Reply, Request
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.stores.store import Row, ThreadInfo
@@ -161,12 +161,12 @@ async def life(db: Path, effects: Path, fate: Fate) -> dict[str, Any]:
         for call in result.waiting:
             call_id, name = call.call.id, call.call.name
             if call.status == "waiting":
-                await agent.approve(THREAD, call_id, by="ann")
+                await agent.post(THREAD, ApprovalGiven(call_id, True, "ann"))
                 continue
             ran = any(effect["call"] == call_id for effect in happened(effects))
             decided.append(call_id)
             outcome = OutcomeDecided(call_id, "ran" if ran else "not_run", "ann", f"{name} is done" if ran else "")
-            await agent.decide(THREAD, outcome)
+            await agent.post(THREAD, outcome)
         result = await agent.resume(THREAD)
     return {"status": result.status, "answer": result.answer, "decided": decided, "took_s": time.monotonic() - began}
 

@@ -14,7 +14,7 @@ from treadle import Agent, Context, Limits, MemoryStore, Record, Result, ToolRet
 from treadle.codec import encode_event
 from treadle.decide import Setup
 from treadle.errors import ContextOverflow, IllegalEvent, ModelUnavailable, TreadleError
-from treadle.events import OutcomeDecided
+from treadle.events import ApprovalGiven, OutcomeDecided, UserSaid
 from treadle.job import Job
 from treadle.log import opened
 from treadle.models.model import Reply, Request
@@ -197,14 +197,14 @@ async def decided(agent: Agent, call: Any, thread: str = "t", outcome: Any = "no
     """Do what a person must, about one call that waits."""
     match call.status:
         case "waiting" if call.final_arguments.endswith("0}"):
-            await agent.deny(thread, call.call.id, by="ann", reason="not that one")
+            await agent.post(thread, ApprovalGiven(call.call.id, False, "ann", "not that one"))
         case "waiting":
-            await agent.approve(thread, call.call.id, by="ann", arguments='{"number": 7}')
+            await agent.post(thread, ApprovalGiven(call.call.id, True, "ann", arguments='{"number": 7}'))
         case "question":
-            await agent.answer(thread, call.call.id, "that one")
+            await agent.post(thread, UserSaid("that one", answers=call.call.id))
         case "unknown":
             content = "it did" if outcome == "ran" else ""
-            await agent.decide(thread, OutcomeDecided(call.call.id, outcome, "ann", content))
+            await agent.post(thread, OutcomeDecided(call.call.id, outcome, "ann", content))
 
 
 async def finished(agent: Agent, done: Result, outcome: Any = "not_run") -> Result:

@@ -13,7 +13,7 @@ from crash.scenario import THREAD
 from fakes import agent, live, names
 from treadle import Agent, MemoryStore, ScriptedModel, SQLiteStore, tool
 from treadle.errors import Fenced
-from treadle.events import OutcomeDecided
+from treadle.events import OutcomeDecided, TurnEnded
 from treadle.log import opened
 from treadle.models.model import Reply
 from treadle.models.scripted import calls, says
@@ -62,7 +62,7 @@ def here(db: Path, model: ScriptedModel) -> Agent:
 def test_cancelling_from_another_process_ends_model_and_tools_within_a_second(lives, db, what):
     held(lives, db, what)
     began = time.time()
-    asyncio.run(here(db, ScriptedModel([])).cancel(THREAD, by="ann", reason="enough"))
+    asyncio.run(here(db, ScriptedModel([])).post(THREAD, TurnEnded("cancelled", "by ann: enough")))
     said = outcome(lives)
     assert said["ended"] == "cancelled"
     assert said["tasks"] == 0
@@ -92,8 +92,8 @@ def test_what_the_fenced_driver_had_begun_goes_on_as_a_person_decides(lives, db)
     async def take_over() -> str:
         agents = here(db, ScriptedModel([lambda request: says(" ".join(m.text for m in request.messages[-2:]))]))
         waiting = (await agents.resume(THREAD)).waiting
-        await agents.decide(THREAD, OutcomeDecided(waiting[0].call.id, "ran", "ann", "it did"))
-        await agents.decide(THREAD, OutcomeDecided(waiting[1].call.id, "not_run", "ann"))
+        await agents.post(THREAD, OutcomeDecided(waiting[0].call.id, "ran", "ann", "it did"))
+        await agents.post(THREAD, OutcomeDecided(waiting[1].call.id, "not_run", "ann"))
         return (await agents.resume(THREAD)).answer
 
     assert asyncio.run(take_over()) == "it did ran again"
@@ -198,7 +198,7 @@ def test_cancelling_stops_an_async_tool_and_leaves_a_stubborn_one_behind():
         task = asyncio.create_task(agents.run("go", thread=THREAD))
         await asyncio.sleep(2)
         began = clock()
-        await agents.cancel(THREAD, by="ann")
+        await agents.post(THREAD, TurnEnded("cancelled", "by ann"))
         result = await task
         assert clock() - began < 1
         assert (result.status, result.reason) == ("cancelled", "by ann")

@@ -37,11 +37,12 @@ def approve(settings: Approve) -> int:
     call = _chosen(log, settings.call, ("waiting",), "approve")
     by = settings.by or user()
     if settings.deny:
-        _post(agent.deny(log.thread_id, call.call.id, by=by, reason=settings.why))
+        _post(agent.post(log.thread_id, e.ApprovalGiven(call.call.id, False, by, settings.why)))
         return _posted("denied", call, log, agent, settings)
     if settings.edit is not None and call.call.name not in tools_of(agent):
         raise UsageError(f"nobody here knows what {call.call.name} takes; name the agent that has it: --agent")
-    _post(agent.approve(log.thread_id, call.call.id, by=by, arguments=settings.edit, always=settings.always))
+    given = e.ApprovalGiven(call.call.id, True, by, settings.why, settings.edit, settings.always)
+    _post(agent.post(log.thread_id, given))
     return _posted("allowed", call, log, agent, settings, settings.edit)
 
 
@@ -51,7 +52,7 @@ def answer(settings: Answer) -> int:
         raise UsageError("the answer is empty; say something")
     agent, log = _opened(settings)
     call = _chosen(log, settings.call, ("question",), "answer")
-    _post(agent.answer(log.thread_id, call.call.id, settings.text))
+    _post(agent.post(log.thread_id, e.UserSaid(settings.text, answers=call.call.id, by=settings.by or user())))
     Screen().note(f"{visible(call.reason)}", "bold")
     return _posted("answered", call, log, agent, settings)
 
@@ -66,14 +67,14 @@ def decide(settings: Decide) -> int:
         "not_run": settings.not_run,
         "tell": settings.tell,
     }
-    said = [outcome for outcome, chosen in outcomes.items() if chosen]
+    said: list[Literal["ran", "not_run", "tell"]] = [outcome for outcome, chosen in outcomes.items() if chosen]
     if len(said) != 1:
         raise UsageError("say one of --ran (and --result TEXT), --not-run and --tell")
     agent, log = _opened(settings)
     call = _chosen(log, settings.call, ("unknown", "started"), "decide")
     content = (settings.result or "done") if said[0] == "ran" else ""
     by = settings.by or user()
-    _post(agent.decide(log.thread_id, e.OutcomeDecided(call.call.id, said[0], by, content, settings.why)))
+    _post(agent.post(log.thread_id, e.OutcomeDecided(call.call.id, said[0], by, content, settings.why)))
     return _posted(
         {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}[said[0]], call, log, agent, settings
     )
@@ -86,7 +87,8 @@ def cancel(settings: Cancel) -> int:
     log = log_of(agent.store, settings.thread)
     if log.state.phase not in OPEN:
         raise UsageError(f"there is no turn to cancel: {_instead(log)}")
-    _post(agent.cancel(log.thread_id, by=settings.by or user(), reason=settings.why))
+    reason = f"by {settings.by or user()}" + (f": {settings.why}" if settings.why else "")
+    _post(agent.post(log.thread_id, e.TurnEnded("cancelled", reason)))
     Screen().note(f"cancelled; thread {line_of(log.thread_id, 200)} holds what was done")
     return 0
 

@@ -24,7 +24,7 @@ def decided(agent: Agent, result: Result, screen: Screen) -> bool:
             if call.status == "question":
                 _question(agent, result.thread_id, call, screen)
             elif call.call.name in always:
-                run_sync(agent.approve(result.thread_id, call.call.id, by=user()))
+                run_sync(agent.post(result.thread_id, e.ApprovalGiven(call.call.id, True, user())))
             elif call.status == "waiting":
                 always |= _approval(agent, result.thread_id, call, screen)
             else:
@@ -84,10 +84,10 @@ def _approval(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> 
         choice = _CHOICES.get(said, "")
         if choice == "n":
             reason = _line("Why not? It is told to the model; Enter for no reason: ", screen)
-            run_sync(agent.deny(thread_id, call.call.id, by=by, reason=reason))
+            run_sync(agent.post(thread_id, e.ApprovalGiven(call.call.id, False, by, reason)))
             return set()
         if choice in ("y", "a"):
-            run_sync(agent.approve(thread_id, call.call.id, by=by, always=choice == "a"))
+            run_sync(agent.post(thread_id, e.ApprovalGiven(call.call.id, True, by, always=choice == "a")))
             return {call.call.name} if choice == "a" else set()
         if choice == "e" and _edited(agent, thread_id, call, screen):
             return set()
@@ -99,7 +99,7 @@ def _edited(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> bo
     if not arguments.strip():
         return False
     try:
-        run_sync(agent.approve(thread_id, call.call.id, by=user(), arguments=arguments))
+        run_sync(agent.post(thread_id, e.ApprovalGiven(call.call.id, True, user(), arguments=arguments)))
     except UsageError as error:
         screen.note(visible(str(error)), "red")
         return False
@@ -122,7 +122,7 @@ def _question(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> 
     answer = ""
     while not answer:
         answer = _line("Your answer: ", screen)
-    run_sync(agent.answer(thread_id, call.call.id, answer))
+    run_sync(agent.post(thread_id, e.UserSaid(answer, answers=call.call.id, by=user())))
 
 
 def _outcome(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> None:
@@ -135,7 +135,7 @@ def _outcome(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> N
         said = _line("It [d]id run; [r]un it (again); [t]ell the agent that nobody knows: ", screen).lower()[:1]
     content = _line("What came of it? It is told to the model: ", screen) if said == "d" else ""
     decided = e.OutcomeDecided(call.call.id, outcomes[said], user(), (content or "done") if said == "d" else "")
-    run_sync(agent.decide(thread_id, decided))
+    run_sync(agent.post(thread_id, decided))
 
 
 def _line(prompt: str, screen: Screen) -> str:

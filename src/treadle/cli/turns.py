@@ -112,7 +112,7 @@ class Session:
         """After Ctrl-C. A turn that was being driven has ended already; one that waited for a decision ends here."""
         self.screen.interrupted()
         with suppress(IllegalEvent, UnknownThread):  # there is no turn to end
-            run_sync(self.agent.cancel(self.thread_id, by=user()))
+            run_sync(self.agent.post(self.thread_id, e.TurnEnded("cancelled", f"by {user()}")))
         self.screen.note(f"stopped; thread {self._name} holds what was done", "yellow")
         return INTERRUPTED
 

@@ -119,7 +119,7 @@ class Prompt:
         model = self._model if owned else ""
         said = Message("assistant", reply.text or reply.refusal, (), calls, "", reply.opaque, model)
         after = ""
-        if self._purpose == "plan":
+        if self._purpose == "plan" and said.text.strip():
             after = ACT
         elif cut and reply.calls:
             after = CUT.format(tokens=reply.usage.output_tokens)

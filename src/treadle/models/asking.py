@@ -17,6 +17,7 @@ async def ask(
 
     `left_s` is what the turn has left; `chance` in [0, 1) jitters a back-off; pieces of text go to `emit`.
     """
+    deadline = asyncio.timeout(left_s)
     clock = asyncio.get_running_loop().time
     began, first_s = clock(), None
 
@@ -26,7 +27,7 @@ async def ask(
         emit(text)
 
     try:
-        async with asyncio.timeout(left_s) as deadline:
+        async with deadline:
             reply = await model.reply(called.request, piece)
     except TimeoutError:
         if not deadline.expired():

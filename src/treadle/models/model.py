@@ -129,17 +129,21 @@ class Model(Protocol):
     @property
     def name(self) -> str:
         """As the log, the price table and the user know it, e.g. `openai:gpt-5-mini`."""
+        ...
 
     @property
     def context_tokens(self) -> int:
         """How many tokens a prompt and its reply may have together."""
+        ...
 
     @property
     def max_output_tokens(self) -> int:
         """The most that a reply is asked to have, unless a limit leaves less."""
+        ...
 
     def cost_usd(self, usage: Usage) -> float | None:
         """What these tokens cost; None where no price is known. Free is 0.0. Pure, but may be slow at first."""
+        ...
 
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
         """Ask once. Pieces of the visible text go to `emit` as they come; the reply holds it all.
@@ -147,6 +151,7 @@ class Model(Protocol):
         Raises a ModelError: the class says who must act. Never retries: the loop does, and logs it. Cancelling
         it closes the connection. Any other exception is a bug.
         """
+        ...
 
 
 def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:

@@ -30,9 +30,12 @@ class Store(Protocol):
 
         Their seqs are consecutive. Raises SeqTaken if the thread's next seq isn't the first of them.
         """
+        ...
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         """The rows above `after_seq`, in order; none for a thread that isn't there."""
+        ...
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
         """The threads, the last written first."""
+        ...

@@ -40,9 +40,13 @@ async def run(
         text, cut = rendered(result, tool.max_chars)
         return ToolReturned(context.call_id, text, _since(began), cut)
     except _TooLong:
-        effect = "" if tool.idempotent else "; it may have had its effect"
-        kind, said = "timeout", f"{tool.name} took longer than {timeout_s:g} s and was stopped{effect}"
-        again = backoff_s(context.attempt, chance) if context.attempt <= tool.retries else None
+        stopped = is_async(tool.function) if tool.function else True  # nothing stops a thread
+        end = "stopped" if stopped else "left running"
+        effect = (
+            "" if tool.idempotent else "; it may have had its effect" if stopped else "; it may still have its effect"
+        )
+        kind, said = "timeout", f"{tool.name} took longer than {timeout_s:g} s and was {end}{effect}"
+        again = backoff_s(context.attempt, chance) if stopped and context.attempt <= tool.retries else None
     except ToolRetry as error:
         kind, said = "raised", _words(error)
         if context.attempt <= max(tool.retries, 3):

@@ -109,8 +109,9 @@ def tool_of(function: Callable[..., Any], **settings: Any) -> Tool:
     if unknown:
         raise UsageError(f"@tool has no setting {sorted(unknown)}; there are: {', '.join(Tool.__dataclass_fields__)}")
     made = signature_of(function)
-    own = {name: getattr(made, name) for name in ("name", "description", "parameters", "check", "context")}
-    return Tool(**{"function": function} | own | settings)
+    own: dict[str, Any] = {"function": function}
+    own |= {name: getattr(made, name) for name in ("name", "description", "parameters", "check", "context")}
+    return Tool(**(own | settings))
 
 
 def is_async(function: Callable[..., Any]) -> bool:
