@@ -29,19 +29,24 @@ CONNECT_S = 20.0
 AFTER_DONE_S = 1.0
 """How long a server that has said its last may take to end the response, so that the connection can be used again."""
 
+BUSY = 24  # requests at a time on one client: its pool looks at every connection in each. More get another client
+
 _LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
 _WANTS_COMPLETION_TOKENS = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Line:
-    """What a request needs that is the same for all: worked out once, by the SDK."""
+    """What requests need that is the same for all: worked out once, by the SDK."""
 
     client: Any
     url: Any
     headers: Any
     extensions: dict[str, Any]
+    opened: Any = None
+    """The generator that closes the client: a loop that shuts down ends it."""
+    busy: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +71,10 @@ class OpenAIModel:
     """Added to every request's body, e.g. {"temperature": 0}; None leaves a field out that would be sent."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
-    _lines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = field(
+    _lines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Line]] = field(
         default_factory=weakref.WeakKeyDictionary, init=False, repr=False
     )
-    """With the generator that closes it. A connection belongs to the event loop that opened it."""
+    """A connection belongs to the event loop that opened it."""
     _prices: list[Callable[[Usage], float | None]] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -131,6 +136,7 @@ class OpenAIModel:
         http, line = _http(), await self._line()
         request = http.Request("POST", line.url, headers=line.headers, content=body, extensions=line.extensions)
         response = None
+        line.busy += 1
         try:
             response = await line.client.send(request, stream=True, follow_redirects=False)
             await _check(response)
@@ -140,18 +146,21 @@ class OpenAIModel:
             said = f"no whole reply from {self.name}: {type(error).__name__} {error}".rstrip()
             raise ModelUnavailable(said) from None
         finally:
+            line.busy -= 1
             if response is not None:
                 await response.aclose()
 
-    async def _line(self) -> "_Line":
-        loop = asyncio.get_running_loop()
-        if loop not in self._lines:
-            opened = self._opened(loop)
-            self._lines[loop] = (opened, await anext(opened))  # nothing is awaited before its yield: no race
-        line: _Line = self._lines[loop][1]
+    async def _line(self) -> _Line:
+        lines = self._lines.setdefault(asyncio.get_running_loop(), [])
+        line = next((line for line in lines if line.busy < BUSY), None)
+        if line is None:
+            opened = self._opened(lines)
+            line = await anext(opened)  # nothing is awaited before its yield: no race
+            line.opened = opened
+            lines.append(line)
         return line
 
-    async def _opened(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator["_Line", None]:
+    async def _opened(self, lines: list[_Line]) -> AsyncGenerator[_Line, None]:
         """A line for this loop. As a generator, since a loop that shuts down closes those that are still open."""
         key = self._key()
         if not key and self._host in ("", "api.openai.com"):
@@ -162,8 +171,7 @@ class OpenAIModel:
         timeout = openai.Timeout(self.idle_s, connect=min(CONNECT_S, self.idle_s))
         here, plain = self._host in _LOOPBACK, urlsplit(self.base_url or "").scheme == "http"
         client = openai.DefaultAsyncHttpxClient(
-            # The pool looks at each idle connection in each request: a hundred of them double its CPU.
-            limits=_http().Limits(max_connections=1000, max_keepalive_connections=20),
+            limits=_http().Limits(max_connections=BUSY, max_keepalive_connections=BUSY),
             trust_env=not here,  # no proxy knows the way to this machine
             verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if here and plain else True,  # saves 30 ms of CPU
         )
@@ -176,7 +184,7 @@ class OpenAIModel:
         try:
             yield _Line(client, url, sent, {"timeout": timeout.as_dict()})
         finally:
-            self._lines.pop(loop, None)
+            lines.clear()
             await sdk.close()
 
     def _key(self) -> str:
