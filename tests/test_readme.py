@@ -1,13 +1,48 @@
 """What the README promises to a newcomer is what is tested."""
 
+import asyncio
 import re
 from pathlib import Path
 
-from treadle import Agent, MemoryStore
+import pytest
+
+from treadle import Agent, MemoryStore, UserSaid
+from treadle import events as e
+from treadle.log import opened
 from treadle.models.scripted import ScriptedModel, calls, says
+from treadle.world import World
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.S)
+
+
+def run(program: str, *script, store: MemoryStore) -> None:
+    """The program as it stands, but that its agents have this model and this store."""
+    settings = {"model": ScriptedModel(script), "store": store}
+    names = {"Agent": lambda *given, **more: Agent(*given, **(settings | more))}
+    exec(program.replace("from treadle import Agent, ", "from treadle import "), names)
+    assert len(settings["model"].seen) == len(script)
+
+
+def killed_while_it_paid(thread: str) -> MemoryStore:
+    """The log that a process leaves behind which was killed inside of `pay`."""
+    store = MemoryStore()
+    call = e.Call("c1", "pay", '{"account": "A-1", "amount": 300}')
+    facts = (
+        e.ThreadStarted("agent", "key"),
+        e.ThreadClaimed("worker"),
+        UserSaid("Pay 300 euros from account A-1."),
+        e.ModelCalled("scripted", "hash", 100, 100),
+        e.ModelReplied("", e.Usage(100, 20), 0.5, (call,), "tool_calls"),
+        e.ToolStarted("c1", "its key"),
+    )
+
+    async def write() -> None:
+        await (await opened(thread, store, World())).append(*facts)
+
+    asyncio.run(write())
+    return store
 
 
 def test_ci_runs_the_readme_s_test_command_to_the_letter():
@@ -15,16 +50,43 @@ def test_ci_runs_the_readme_s_test_command_to_the_letter():
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-def test_the_readme_s_first_program_runs(capsys, monkeypatch):
-    [program] = [code for code in re.findall(r"```python\n(.*?)```", README, re.S) if "def stock" in code]
-    model = ScriptedModel([calls(("stock", {"item": "lamp"})), says("There are 17."), says("Yes.")])
-    settings = {"model": model, "store": MemoryStore()}
-    names = {"Agent": lambda *given, **more: Agent(*given, **settings, **more)}
-    exec(program.replace("import Agent, Limits", "import Limits"), names)
+def test_it_has_three_programs_and_each_is_tested_here():
+    assert len(PROGRAMS) == 3
+
+
+def test_the_first_program_runs(capsys):
+    program = PROGRAMS[0]
+    run(program, calls(("stock", {"item": "lamp"})), says("There are 17."), says("Yes."), store=MemoryStore())
     assert capsys.readouterr().out.splitlines()[0].startswith("There are 17. answered Summary(")
     assert len(program.splitlines()) <= 14
 
 
-def test_the_readme_s_links_lead_somewhere():
+def test_the_program_after_a_crash_goes_on_and_pays_nothing_twice(capsys):
+    store = killed_while_it_paid("bills")
+    run(PROGRAMS[1], says("Paid."), store=store)
+    assert capsys.readouterr().out == "Paid.\n"
+    kinds = [row.event for row in asyncio.run(store.read("bills"))]
+    assert sum(b'"ToolStarted"' in kind for kind in kinds) == 1
+    assert any(b'"OutcomeDecided"' in kind and b'"ran"' in kind for kind in kinds)
+
+
+def test_the_program_of_approvals_waits_asks_and_goes_on(capsys):
+    store = MemoryStore()
+    refund = calls(("refund", {"customer": "C-17", "amount": 250}))
+    run(PROGRAMS[2], refund, says("Refunded."), store=store)
+    assert capsys.readouterr().out == "Refunded.\n"
+    [thread] = asyncio.run(store.threads())
+    kinds = [row.event for row in asyncio.run(store.read(thread.thread_id))]
+    order = [name for kind in kinds for name in (b"ApprovalAsked", b"ApprovalGiven", b"ToolReturned") if name in kind]
+    assert order == [b"ApprovalAsked", b"ApprovalGiven", b"ToolReturned"]
+
+
+def test_its_links_lead_somewhere():
     for link in re.findall(r"\]\((?!http)([^)#]+)", README):
         assert (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize(("modules", "said"), re.findall(r"^\| (\[.*?) \| (\d+) \|", README, re.M))
+def test_its_counts_of_lines_are_about_right(modules, said):
+    lines = sum(len((ROOT / path).read_text().splitlines()) for path in re.findall(r"\((.*?)\)", modules))
+    assert int(said) == pytest.approx(lines, rel=0.1)

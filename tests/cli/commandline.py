@@ -46,6 +46,7 @@ twice = made(calls(("send", {"to": "a", "text": "1"}), ("send", {"to": "a", "tex
 asks = made(calls(("ask_user", {"question": "Which colour?"})), echo)
 limited = made(calls(("add", {"a": 1, "b": 2}), text="So far 3."), echo, limits=Limits(steps=1))
 denied = made(ModelDenied("the key \\x1b[31m is wrong"))
+unpriced = Agent(model=ScriptedModel([says("Priceless.")], price_usd=None))
 planned = made(says("1. Add."), says("3."))
 sleepy = made(calls(("send", {"to": "bob", "text": "hi"})), calls("slow"), says("After the stop."))
 naps = made(calls("slow"), echo)

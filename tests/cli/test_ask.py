@@ -49,6 +49,16 @@ def test_the_options_set_the_limits(treadle: Treadle) -> None:
     assert treadle("1+2?", "--max-steps", "1", agent="agent").code == 3
 
 
+def test_a_cost_limit_without_a_price_is_refused_unless_it_is_let_pass(treadle: Treadle) -> None:
+    ran = treadle("1+2?", "--max-cost", "1", agent="unpriced")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        "error: a limit of $1 can't hold: no price is known for scripted;"
+        " limit --max-tokens instead, or say --unpriced to let its calls pass\n"
+    )
+    assert treadle("1+2?", "--max-cost", "1", "--unpriced", agent="unpriced").out == "Priceless.\n"
+
+
 def test_a_failed_turn_is_one_safe_line_and_code_1(treadle: Treadle) -> None:
     ran = treadle("go", agent="denied")
     assert (ran.code, ran.out) == (1, "")

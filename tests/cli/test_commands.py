@@ -64,6 +64,44 @@ def test_a_question_that_looks_like_a_command_is_told_how_to_be_asked(treadle: T
     assert ran.err.endswith("was it a question? treadle -- explain quantum physics\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "command", "question"),
+    [
+        ("--db x.db db import f", "db import f --db x.db", "--db x.db -- db import f"),
+        ("--db=x.db threads", "threads --db=x.db", "--db=x.db -- threads"),
+        ("-qt mine tools", "tools -qt mine", "-qt mine -- tools"),
+        ("-tmine -q show last", "show last -tmine -q", "-tmine -q -- show last"),
+        ("--nope models", "models --nope", "--nope -- models"),
+    ],
+)
+def test_a_command_behind_options_is_no_question(treadle: Treadle, words: str, command: str, question: str) -> None:
+    ran = treadle(*words.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        f"error: put the options after the command: treadle {command}; for a question: treadle {question}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "question"),
+    [
+        (("-t", "tail", "why?"), "why?"),
+        (("-qt", "tail", "why?"), "why?"),
+        (("--thread", "show", "-q", "what", "threads", "are"), "what threads are"),
+        (("-q", "show me the threads"), "show me the threads"),
+        (("--thread=db", "--", "threads"), "threads"),
+        (("-q", "--", "db", "path"), "db path"),
+    ],
+)
+def test_a_question_behind_options_is_one(treadle: Treadle, words: tuple[str, ...], question: str) -> None:
+    assert treadle("--agent", f"{treadle.agents}:echoes", *words).out == f"2: {question}\n"
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_are_given_whatever_follows(treadle: Treadle, option: str) -> None:
+    assert treadle("-q", option, "tools").code == 0
+
+
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_version_and_help_import_nothing_slow(option: str) -> None:
     code = (

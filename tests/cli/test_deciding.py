@@ -6,9 +6,16 @@ import pytest
 
 from cli.commandline import Treadle
 from cli.test_chat import events
+from cli.test_history import stored
 from cli.test_person import crashed
 from treadle import events as e
 
+CALL = e.Call("c00004000", "send", "{}")
+ASKED = (
+    e.ModelCalled("scripted", "hash", 10, 10),
+    e.ModelReplied("", e.Usage(10, 5), 0.1, (CALL,)),
+    e.ApprovalAsked(CALL.id),
+)
 LATE = ("approve mine c9", "approve mine c00004000", "approve mine", "approve mine --deny", "decide mine --tell")
 
 
@@ -39,13 +46,44 @@ def test_edited_arguments_run_and_bad_ones_are_refused(treadle: Treadle) -> None
     assert ran.out == "4: sent x to eve\n"
 
 
+def test_why_a_call_was_allowed_is_kept_in_the_log(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    assert treadle("approve", "mine", "--by", "ann", "--why", "bob asked for it").code == 0
+    assert events("mine")[-1] == e.ApprovalGiven("c00004000", True, "ann", "bob asked for it")
+
+
+@pytest.mark.parametrize("words", ["approve mine", "fork mine --no-run"])
+def test_how_to_go_on_names_the_agent_that_is_needed(treadle: Treadle, words: str) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    ran = treadle(*words.split(), "--db", str(treadle.agents.parent / "logs.db"))
+    thread = ran.out.strip() or "mine"
+    db = f"--db {treadle.agents.parent / 'logs.db'}"
+    assert f"go on: treadle resume {thread} --agent MODULE:NAME {db} (with the agent agent)\n" in ran.err
+
+
+def test_going_on_without_the_agent_is_refused_before_anything_is_written(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    before = events("mine")
+    for words in (("approve", "mine", "--resume"), ("resume", "mine")):
+        ran = treadle(*words)
+        assert ran.code == 2
+        assert "this is a thread of the agent agent, not of Treadle's own; it takes --agent MODULE:NAME" in ran.err
+        assert "since then" not in ran.err
+    assert events("mine") == before
+
+
+def test_an_own_agent_whose_thread_it_is_needs_no_naming(treadle: Treadle) -> None:
+    stored("mine", e.ThreadStarted("treadle", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), *ASKED)
+    assert treadle("approve", "mine").err.endswith("go on: treadle resume mine\n")
+
+
 def test_deny_tells_the_model_why(treadle: Treadle) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     ran = treadle("approve", "mine", "--deny", "--why", "too rude", "-r", agent="echoes")
     assert ran.out == "4: error: a person refused this call: too rude\n"
 
 
-@pytest.mark.parametrize("words", [("--deny", "--always"), ("--why", "x"), ("--deny", "--edit", "{}")])
+@pytest.mark.parametrize("words", [("--deny", "--always"), ("--deny", "--edit", "{}")])
 def test_options_that_contradict_each_other_are_refused(treadle: Treadle, words: tuple[str, ...]) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     assert treadle("approve", "mine", *words).code == 2

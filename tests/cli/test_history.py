@@ -128,7 +128,11 @@ def test_show_as_json_has_every_record_and_raw_what_is_stored(treadle: Treadle) 
 
 def test_a_log_that_cannot_be_read_is_still_shown_raw(treadle: Treadle) -> None:
     stored("mine", e.ThreadStarted("a", "k"), e.ThreadStarted("a", "k"))
-    assert treadle("show", "mine").code == 1
+    for words in ((), ("--json",)):
+        ran = treadle("show", "mine", *words)
+        assert ran.code == 1
+        assert "thread mine can't be read on: " in ran.err
+        assert ran.err.endswith("; see treadle show --raw\n")
     assert treadle("show", "mine", "--raw").out.count("ThreadStarted") == 2
     assert "damaged" in treadle("threads").out
 

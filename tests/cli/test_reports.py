@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from cli.commandline import Treadle
+from cli.commandline import AGENTS, Treadle
 from cli.test_person import crashed
 
 
@@ -30,6 +30,28 @@ def test_explain_of_a_crash_names_the_call_of_unknown_outcome(treadle: Treadle) 
     assert "c00001000 --ran | --not-run | --tell" in out
     found = json.loads(treadle("explain", "mine", "--json", agent="sends").out)
     assert found["status"] == "unfinished"
+
+
+def test_explain_never_asks_to_decide_what_a_resume_runs_by_itself(treadle: Treadle) -> None:
+    treadle.agents.write_text(AGENTS.replace("@tool(needs_approval=True)", "@tool(idempotent=True)"))
+    asyncio.run(crashed("mine"))
+    out = treadle("explain", "mine", agent="sends").out
+    assert "treadle resume would:\n  run c00001000 send(" in out
+    assert "again, with the same idempotency key " in out
+    assert "treadle decide" not in out
+
+
+def test_without_its_agent_a_thread_is_not_compared_with_another(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    said = "this is a thread of the agent agent, not of Treadle's own; it takes --agent MODULE:NAME"
+    out = treadle("explain", "mine").out
+    assert out.startswith(f"{said}\nthread mine: waiting\n")
+    assert "treadle resume would:\n  refuse, unless --agent names it\n" in out
+    assert "changed since" not in out
+    assert "how:\n  treadle approve mine c00004000 [--deny]\n" in out
+    for words in (("replay", "mine"), ("show", "mine", "--prompt", "1")):
+        ran = treadle(*words)
+        assert (ran.code, ran.out, ran.err) == (2, "", f"error: {said}\n")
 
 
 def test_replay_of_the_same_agent_is_the_same(treadle: Treadle) -> None:
@@ -58,6 +80,21 @@ def test_diff_shows_where_two_threads_part_and_what_each_took(treadle: Treadle) 
     assert "A from there  2 steps, 1 tool call, " in out
     found = json.loads(treadle("diff", "mine", "yours", "--json").out)
     assert (found["shared"], found["left"]["parts_at"]) == (2, 5)
+
+
+def test_a_fork_edited_at_its_first_message_parts_there(treadle: Treadle) -> None:
+    treadle("1+2?", "-t", "mine", agent="agent")
+    treadle("other", "-t", "stranger", agent="agent")
+    forks = [
+        treadle("fork", "mine", "--edit", text, "--no-run", agent="agent").out.strip() for text in ("3+4?", "5+6?")
+    ]
+    for words, said in (
+        (("mine", forks[0]), "they part at the first message; B is forked from A"),
+        ((forks[0], "mine"), "they part at the first message; A is forked from B"),
+        (forks, "they part at the first message; both are forked from mine"),
+        (("mine", "stranger"), "they have no beginning in common"),
+    ):
+        assert treadle("diff", *words).out.splitlines()[0] == said
 
 
 def test_export_and_import_carry_threads_over(treadle: Treadle) -> None:

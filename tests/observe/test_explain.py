@@ -81,6 +81,18 @@ def test_a_crash_in_a_call_that_may_have_had_its_effect():
     assert found.next == "nothing, until somebody decides"
 
 
+def test_a_call_that_ran_when_the_turn_was_cancelled_is_unknown():
+    asked = calls(("charge", {"amount": 5}), ("look", {"name": "x"}))
+    records = upto(thread(asked, says("done")), e.ToolStarted)
+    records.append(Record("t", len(records) + 1, 0.0, e.TurnEnded("cancelled", "by ann")))
+    found = seen(records)
+    assert found.status == "cancelled"
+    assert found.unknown == (
+        'c00004000 charge({"amount": 5}) started, and the turn was cancelled: may have had its effect',
+    )
+    assert (found.waits_for, found.next) == ((), "nothing: the turn has ended")
+
+
 def test_an_agent_whose_policy_is_to_tell_the_model_waits_for_nobody():
     crashed = upto(thread(calls(("charge", {"amount": 5})), says("done")), e.ToolStarted)
     found = seen(crashed, job(unknown="tell"))

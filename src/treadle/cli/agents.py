@@ -13,11 +13,13 @@ from typing import Any
 from ..agent import Agent
 from ..errors import UsageError
 from ..events import Identity
+from ..state import State
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from ..tools.shipped import shipped
 from ..tools.tool import Tool, tool_of
 from .options import AgentSettings, InStore
+from .terminal import line_of
 
 INSTRUCTIONS = (
     "You are Treadle, an assistant at the command line. Use a tool where it knows better than you do: for every"
@@ -41,6 +43,7 @@ def agent_of(settings: AgentSettings, interactive: bool) -> Agent:
         "tokens": settings.max_tokens,
         "cost_usd": settings.max_cost,
         "seconds": settings.timeout,
+        "unpriced": settings.unpriced or None,
     }
     changes: dict[str, Any] = {"instructions": settings.system, "model": settings.model, "plan": settings.plan or None}
     return replace(
@@ -59,6 +62,8 @@ def agent_as_recorded(settings: AgentSettings, was: Identity | None) -> Agent:
     """
     from ..models.resolve import resolve
 
+    if was and not settings.agent and was.agent != NAME:
+        raise UsageError(needs_agent(was.agent))
     if settings.agent or was is None:
         return agent_of(settings, True)
     if settings.model is None:
@@ -66,6 +71,17 @@ def agent_as_recorded(settings: AgentSettings, was: Identity | None) -> Agent:
             resolve(was.model)
             settings = replace(settings, model=was.model)
     return agent_of(settings, any(name in was.tools for name, tool in shipped().items() if tool.function is None))
+
+
+def other_agent(settings: InStore, state: State) -> str:
+    """The name of the agent whose thread it is, where these settings put Treadle's own in its place; else ""."""
+    name = state.identity.agent if state.identity else state.agent
+    return "" if getattr(settings, "agent", None) or name == NAME else name
+
+
+def needs_agent(name: str) -> str:
+    """What to say of a thread that another agent drove."""
+    return f"this is a thread of the agent {line_of(name, 100)}, not of Treadle's own; it takes --agent MODULE:NAME"
 
 
 def store_of(settings: InStore, agent: Agent | None = None) -> Store:

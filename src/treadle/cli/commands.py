@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import typer
 
-from ..errors import TreadleError
+from ..errors import TreadleError, UsageError
 from . import database, deciding, history, listing, reports, thread_options
 from .options import InStore, taking
 from .terminal import Screen
@@ -51,12 +51,15 @@ def _add(app: typer.Typer, name: str, settings: type[S], function: Callable[[S],
 
 def resume(settings: thread_options.Resume) -> int:
     """Go on with a thread's unfinished turn: after a crash, or where it waits for a decision."""
-    from .agents import agent_of
-    from .threads import thread_of
+    from .agents import agent_of, needs_agent, other_agent
+    from .threads import log_of
 
     agent = agent_of(settings, True)  # with the tools of an interrupted turn, also those that need a person
     assert agent.store
-    return Session(agent, thread_of(agent.store, settings.thread), Screen(), settings).resume()
+    log = log_of(agent.store, settings.thread)
+    if other := other_agent(settings, log.state):
+        raise UsageError(needs_agent(other))
+    return Session(agent, log.thread_id, Screen(), settings).resume()
 
 
 @commands.command(rich_help_panel="Set up")

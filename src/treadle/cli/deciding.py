@@ -16,7 +16,7 @@ from ..observe.timeline import called
 from ..state import OPEN
 from ..sync import run_sync
 from ..turn import CallState
-from .agents import agent_of, store_of, tools_of
+from .agents import agent_of, needs_agent, other_agent, store_of, tools_of
 from .person import shown_arguments, user
 from .tables import moment
 from .terminal import Screen, line_of, put, visible
@@ -31,8 +31,6 @@ def approve(settings: Approve) -> int:
     """Allow a call that waits for it, or refuse it with --deny. The turn goes on when it is resumed."""
     if settings.deny and (settings.always or settings.edit is not None):
         raise UsageError("--deny refuses the call; --always and --edit allow it: choose one")
-    if settings.why and not settings.deny:
-        raise UsageError("--why says to the model why a call is refused; it goes with --deny")
     agent, log = _opened(settings)
     call = _chosen(log, settings.call, ("waiting",), "approve")
     by = settings.by or user()
@@ -105,10 +103,12 @@ def fork(settings: Fork) -> int:
         screen.note("what these calls did, in the shared part, stays done; they are not run again:", "yellow")
         for call in effects:
             screen.note(f"  {visible(called(call))}", "yellow")
-    open_turn = log_of(agent.store, made.thread_id).state.phase != "idle"
+    made_log = log_of(agent.store, made.thread_id)
+    open_turn = made_log.state.phase != "idle"
     if settings.no_run or not open_turn:
         put(made.thread_id)
-        go_on = again("resume", made.thread_id, settings) if open_turn else f'treadle -t {made.thread_id} "…"'
+        other = other_agent(settings, made_log.state)
+        go_on = again("resume" if open_turn else "-t", made.thread_id, settings, other)
         if not settings.quiet:
             screen.note(f"go on: {go_on}", "dim")
         return 0
@@ -123,7 +123,10 @@ def _opened(settings: Approve | Answer | Decide) -> tuple[Agent, Log]:
     needed = settings.agent or settings.go_on or edits
     agent = agent_of(settings, True) if needed else Agent(store=store_of(settings))
     assert agent.store
-    return agent, log_of(agent.store, settings.thread)
+    log = log_of(agent.store, settings.thread)
+    if settings.go_on and (other := other_agent(settings, log.state)):
+        raise UsageError(f"{needs_agent(other)} to go on; nothing was written")
+    return agent, log
 
 
 def _chosen(log: Log, call_id: str | None, statuses: Sequence[str], command: str) -> CallState:
@@ -190,5 +193,6 @@ def _posted(what: str, call: CallState, log: Log, agent: Agent, settings: Postin
     if settings.go_on:
         return Session(agent, log.thread_id, screen, settings).resume()
     if not settings.quiet:
-        screen.note(f"go on: {again('resume', log.thread_id, settings)}", "dim")
+        go_on = again("resume", log.thread_id, settings, other_agent(settings, log.state))
+        screen.note(f"go on: {go_on}", "dim")
     return 0

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from .. import events as e
 from ..codec import decode_event, encode_record
-from ..errors import StoreDamaged
+from ..errors import IllegalEvent, StoreDamaged
 from ..observe.timeline import Line, Timeline, turns
 from ..result import summary
+from ..state import fold
 from ..stores.store import Store
 from ..sync import run_sync
 from .agents import loaded, store_of
@@ -31,14 +32,18 @@ def show(settings: Show) -> int:
         for row in run_sync(store.read(thread_of(store, settings.thread))):
             put_json(row.event)
         return 0
-    records = records_of(store, settings.thread)
     if settings.prompt is not None:
-        return show_prompt(records, settings)
-    if settings.json:
-        for record in records:
-            put_json(encode_record(record))
-        return 0
-    _show(records, settings.full)
+        return show_prompt(records_of(store, settings.thread), settings)
+    records = _read(store, thread_of(store, settings.thread), 0)
+    try:
+        if settings.json:
+            fold(records)  # a log that can't be has no output, but for --raw
+            for record in records:
+                put_json(encode_record(record))
+        else:
+            _show(records, settings.full)
+    except IllegalEvent as error:
+        raise IllegalEvent(f"thread {records[0].thread_id} can't be read on: {error}; see treadle show --raw") from None
     return 0
 
 
@@ -72,18 +77,19 @@ def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:
 
 
 def _show(records: Sequence[e.Record], full: bool) -> None:
-    parts = turns(records)
-    total_s = sum(part.took.seconds for part in parts if part.number)
+    total_s, parts = 0.0, 0
     put(f"thread {line_of(records[0].thread_id, 200)}", "bold")
-    for part in parts:
+    for part in turns(records):
+        parts += 1
         if part.number:
+            total_s += part.took.seconds
             put(f"\nturn {part.number}  {moment(part.lines[0].record.at)}", "bold")
         for line in part.lines:
             put(_line(line), line.tone)
             _whole(line, full)
         if part.number:
             put(f"{'':6}{part.result.status}: {took_line(part.took)}")
-    if len(parts) > 1:
+    if parts > 1:
         put(f"\nin all: {took_line(summary(records, total_s))}")
 
 

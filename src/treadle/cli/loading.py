@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..agent import Agent
+from ..errors import UsageError
+from ..job import Job
 from .terminal import Screen
 
 Progress = Callable[[int, int], None]
@@ -16,6 +18,8 @@ def load(agent: Agent, screen: Screen) -> Agent:
     from ..models.resolve import resolve
 
     model = resolve(agent.model) if agent.model is None or isinstance(agent.model, str) else agent.model
+    agent = replace(agent, model=model)
+    _refuse_unpriced(agent.job)
     if model.name.partition(":")[0] == "local":
         from ..models.local import LocalModel
 
@@ -24,7 +28,18 @@ def load(agent: Agent, screen: Screen) -> Agent:
             with bar(screen) as progress:
                 replace(model, progress=progress).start()
             screen.end_line()
-    return replace(agent, model=model)
+    return agent
+
+
+def _refuse_unpriced(job: Job) -> None:
+    """As the agent itself does, in the words of the command line."""
+    try:
+        job.refuse_unpriced()
+    except UsageError:
+        raise UsageError(
+            f"a limit of ${job.setup.limits.cost_usd:g} can't hold: no price is known for {job.model.name}; limit"
+            " --max-tokens instead, or say --unpriced to let its calls pass"
+        ) from None
 
 
 def pull(screen: Screen) -> Path:

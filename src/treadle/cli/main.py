@@ -1,15 +1,18 @@
 """`treadle`: routes to a command, and is the only module that exits.
 
 The first word decides: the name of a command is that command, anything else is a question. `treadle -- tools` asks
-the question "tools". Whatever is slow to import waits until a command needs it.
+the question "tools". Options come after a command: a command's name as the first word behind options is refused, since
+to ask it would cost time and money that nobody meant to spend. Whatever is slow to import waits until it is needed.
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
 import typer
+import typer.main
 
 from .options import Ask, taking
 from .terminal import visible
@@ -51,6 +54,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a character that the encoding lacks is no reason to fail
     if not (first and first[0] in COMMANDS):
+        _refuse_late_command(words)
         asking(args=words, prog_name="treadle")
     from .commands import commands
 
@@ -60,6 +64,38 @@ def main(words: Sequence[str] | None = None) -> None:
         if left.code == USAGE and len(words) > _MOST_WORDS.get(words[0], 2) and not any(w[:1] == "-" for w in words):
             print(f"was it a question? treadle -- {visible(' '.join(words))}", file=sys.stderr)
         raise
+
+
+def _refuse_late_command(words: Sequence[str]) -> None:
+    at = _late_command(words)
+    if at and "_TREADLE_COMPLETE" not in os.environ:
+        options, rest = words[:at], words[at:]
+        command, question = (shlex.join(["treadle", *each]) for each in ((*rest, *options), (*options, "--", *rest)))
+        print(
+            f"error: put the options after the command: {visible(command)}; for a question: {visible(question)}",
+            file=sys.stderr,
+        )
+        raise SystemExit(USAGE)
+
+
+def _late_command(words: Sequence[str]) -> int:
+    """Where a command's name is the first word that is neither an option nor an option's value; 0 where none is."""
+    if not words or words[0][:1] != "-" or not any(word in COMMANDS for word in words):
+        return 0
+    options = [each for each in typer.main.get_command(asking).params if each.param_type_name == "option"]
+    valued = {name for option in options if not getattr(option, "is_flag", False) for name in option.opts}
+    at = 0
+    while at < len(words) and words[at][:1] == "-" and words[at] not in ("-", "--", "-h", "--help", "--version"):
+        at += 2 if _takes_next(words[at], valued) else 1
+    return at if at < len(words) and words[at] in COMMANDS else 0
+
+
+def _takes_next(word: str, valued: set[str]) -> bool:
+    """Whether the word after this option is its value; in `-qt` the last letter takes it, in `-tname` none does."""
+    if word.startswith("--"):
+        return word in valued
+    takes = [index for index, letter in enumerate(word) if f"-{letter}" in valued]
+    return bool(takes) and takes[0] == len(word) - 1
 
 
 def _completed() -> list[str]:

@@ -48,6 +48,9 @@ class AgentSettings(InStore):
     max_cost: Annotated[
         float | None, typer.Option(min=0.0, metavar="USD", help="Cost in US dollars.", rich_help_panel=_LIMITS)
     ] = None
+    unpriced: Annotated[
+        bool, typer.Option("--unpriced", help="Let models of unknown price pass --max-cost.", rich_help_panel=_LIMITS)
+    ] = False
     timeout: Annotated[
         float | None, typer.Option(min=0.0, metavar="SECONDS", help="Seconds of work.", rich_help_panel=_LIMITS)
     ] = None

@@ -1,17 +1,17 @@
 """`treadle explain`, `replay` and `diff`: what the readers of observe/ and replay.py find, in words."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import msgspec
 
 from .. import events as e
 from ..observe.diff import Diff, Side
 from ..observe.timeline import Timeline
-from ..state import fold
+from ..state import OPEN, fold
 from ..sync import run_sync
 from ..turn import CallState
-from .agents import agent_as_recorded, agent_of, loaded, store_of
+from .agents import agent_as_recorded, agent_of, loaded, needs_agent, other_agent, store_of
 from .show import took_line
 from .tables import table
 from .terminal import line_of, put, put_json, visible
@@ -27,24 +27,29 @@ VALUE = 500
 def explain(settings: Explain) -> int:
     """Where a thread stands: what is done, unknown and waited for, and what resuming it would do, before it does it."""
     from ..observe.explain import explain as explained
+    from ..observe.explain import to_decide
 
     agent = agent_of(settings, True)
     assert agent.store
     records = records_of(agent.store, settings.thread)
-    found = explained(records, agent.job, agent.name)
+    found, state = explained(records, agent.job, agent.name), fold(records)
+    if other := other_agent(settings, state):  # all would differ from Treadle's own agent, which says nothing
+        found = replace(
+            found, changes=(), next="refuse, unless --agent names it" if state.phase in OPEN else found.next
+        )
     if settings.json:
         put_json(msgspec.json.encode(asdict(found)))
         return 0
     thread_id = records[0].thread_id
+    if other:
+        put(needs_agent(other), "yellow")
     put(f"thread {line_of(thread_id, 200)}: {found.status}", "bold")
     _listed("done; this never runs again", found.done)
     _listed("unknown; it may have had its effect", found.unknown)
     _listed("waits for you to", found.waits_for)
     _listed("changed since", found.changes)
     _listed("treadle resume would", (found.next,))
-    turn = fold(records).turn
-    open_calls = turn.calls if turn and not turn.ended and found.waits_for else ()
-    _listed("how", [how for call in open_calls if (how := _how(call, thread_id, settings))])
+    _listed("how", [_how(call, thread_id, settings) for call in to_decide(records, agent.job)])
     return 0
 
 
@@ -57,9 +62,7 @@ def _listed(title: str, lines: Sequence[str]) -> None:
 
 
 def _how(call: CallState, thread_id: str, settings: Explain) -> str:
-    command = DECIDED_BY.get("unknown" if call.status == "started" else call.status)
-    if command is None:
-        return ""
+    command = DECIDED_BY[call.status]
     what = {"answer": f" TEXT --call {call.call.id}", "decide": f" {call.call.id} --ran | --not-run | --tell"}
     return again(command, thread_id, settings) + what.get(command, f" {call.call.id} [--deny]")
 
@@ -100,7 +103,7 @@ def diff(settings: DiffOptions) -> int:
     if found.same:
         put(f"the same, {found.shared} facts")
         return 0
-    put(f"the first {found.shared} facts are the same; then" if found.shared else "they have no beginning in common")
+    put(f"the first {found.shared} facts are the same; then" if found.shared else _apart(left, right))
     for name, side, records in (("A", found.left, left), ("B", found.right, right)):
         put(f"{name} {line_of(side.thread_id, 100)}: {_parts(side, records)}")
     rows = [
@@ -110,6 +113,20 @@ def diff(settings: DiffOptions) -> int:
     ]
     put(table(rows))
     return 0
+
+
+def _apart(left: Sequence[e.Record], right: Sequence[e.Record]) -> str:
+    """Of threads that share no fact: forked at the first message, or strangers."""
+    (a, of_a), (b, of_b) = ((each[0].thread_id, _forked_from(each)) for each in (left, right))
+    if b in of_a or a in of_b:
+        return f"they part at the first message; {'A' if b in of_a else 'B'} is forked from {'B' if b in of_a else 'A'}"
+    if both := [name for name in of_a if name in of_b]:
+        return f"they part at the first message; both are forked from {line_of(both[-1], 100)}"
+    return "they have no beginning in common"
+
+
+def _forked_from(records: Sequence[e.Record]) -> list[str]:
+    return [record.event.parent_thread_id for record in records if isinstance(record.event, e.ThreadForked)]
 
 
 def _parts(side: Side, records: Sequence[e.Record]) -> str:

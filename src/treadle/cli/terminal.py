@@ -82,8 +82,8 @@ def interactive() -> bool:
 
 def put(text: str, style: Style = "") -> None:
     """Safe lines for standard output, where they are what was asked for. Raises BrokenPipeError where nobody reads."""
-    coloured = sys.stdout.isatty() and not _plain()
-    sys.stdout.write(f"\x1b[{_CODES[style]}m{text}\x1b[0m\n" if style and coloured else f"{text}\n")
+    coloured = bool(style) and sys.stdout.isatty() and not _plain()
+    sys.stdout.write(f"\x1b[{_CODES[style]}m{text}\x1b[0m\n" if coloured else f"{text}\n")
 
 
 def put_json(line: bytes) -> None:

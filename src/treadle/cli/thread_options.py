@@ -96,7 +96,7 @@ class Approve(Posting):
     ] = None
     always: Annotated[bool, typer.Option("--always", help="Allow this tool for the rest of the thread, too.")] = False
     deny: Annotated[bool, typer.Option("--deny", help="Refuse it.")] = False
-    why: Annotated[str, typer.Option(metavar="TEXT", help="With --deny: told to the model.")] = ""
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log; with --deny also told to the model.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

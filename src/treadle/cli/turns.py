@@ -18,6 +18,7 @@ from ..result import Result
 from ..state import OPEN, fold
 from ..stores.sqlite import SQLiteStore
 from ..sync import run_sync
+from .agents import other_agent
 from .loading import load
 from .options import AgentSettings, InStore, Settings
 from .person import decided, user
@@ -126,15 +127,23 @@ class Session:
 
     @property
     def _resume(self) -> str:
-        return again("resume", self.thread_id, self.settings)
+        try:
+            state = fold(run_sync(records(self.agent, self.thread_id)))
+        except TreadleError:  # it is said elsewhere what is wrong with it
+            return again("resume", self.thread_id, self.settings)
+        return again("resume", self.thread_id, self.settings, other_agent(self.settings, state))
 
 
-def again(command: str, thread_id: str, settings: InStore) -> str:
-    """The command line that does this to the thread, with the same agent and database. Safe to show."""
+def again(command: str, thread_id: str, settings: InStore, other: str = "") -> str:
+    """The command line that does this to the thread, with the same agent and database. Safe to show.
+
+    `other` is the agent that must be named, where these settings don't (`other_agent`).
+    """
     words = ["treadle", command, thread_id]
     words += ["--agent", settings.agent] if isinstance(settings, AgentSettings) and settings.agent else []
+    words += ["--agent", "MODULE:NAME"] if other else []
     words += ["--db", settings.db] if settings.db else []
-    return visible(shlex.join(words))
+    return visible(shlex.join(words)) + (f" (with the agent {line_of(other, 100)})" if other else "")
 
 
 @contextmanager

@@ -33,18 +33,36 @@ def explain(records: Sequence[e.Record], job: Job, agent: str) -> Explanation:
     """Where these records of one thread leave it, seen by an agent of that name and job. At least one record."""
     state = fold(records)
     was = result(records, state)
-    # What a resume finds: it claims the thread first, and then nobody else runs its calls.
-    last = records[-1]
-    claimed = apply(state, e.Record(last.thread_id, last.seq + 1, last.at, e.ThreadClaimed("explain")))
-    calls = claimed.turn.calls if claimed.turn and not claimed.turn.ended else ()
+    claimed = _claimed(records)
     return Explanation(
         status=was.status,
         done=tuple(_done(was.records)),
-        unknown=tuple(_called(call) for call in calls if call.status == "unknown"),
-        waits_for=tuple(text for call in calls if (text := _waits(call, job))),
+        unknown=tuple(_unknown(state, claimed)),
+        waits_for=tuple(_waits(call, job) for call in to_decide(records, job)),
         next=_next(claimed, job),
         changes=tuple(changes(state.identity, job.identity(agent))),
     )
+
+
+def to_decide(records: Sequence[e.Record], job: Job) -> tuple[CallState, ...]:
+    """The calls that wait for a person, as a resume by this job would find them."""
+    turn = _claimed(records).turn
+    return tuple(call for call in turn.calls if _waits(call, job)) if turn and not turn.ended else ()
+
+
+def _claimed(records: Sequence[e.Record]) -> State:
+    """What a resume finds: it claims the thread first, and then nobody else runs its calls."""
+    last = records[-1]
+    return apply(fold(records), e.Record(last.thread_id, last.seq + 1, last.at, e.ThreadClaimed("explain")))
+
+
+def _unknown(state: State, claimed: State) -> list[str]:
+    if state.turn and (ended := state.turn.ended):
+        left = [call for call in state.turn.calls if call.status in ("started", "unknown")]
+        how = f"started, and the turn was {ended.status}: may have had its effect"
+        return [f"{_called(call)} {how}" for call in left]
+    calls = claimed.turn.calls if claimed.turn else ()
+    return [_called(call) for call in calls if call.status == "unknown"]
 
 
 def changes(was: e.Identity | None, now: e.Identity) -> list[str]:

@@ -4,7 +4,7 @@ The text is as untrusted as the log: whoever shows it makes it safe first.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -162,25 +162,23 @@ class Timeline:
         return _said(record, text + (": " if given.reason else ""), given.reason, tone="bold")
 
 
-def turns(records: Iterable[e.Record]) -> list[TurnLines]:
-    """The thread's turns, each up to its end. Raises IllegalEvent for a log that can't be."""
-    found: list[TurnLines] = []
+def turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:
+    """The thread's turns, each up to its end, as soon as that is read. Raises IllegalEvent for a log that can't be."""
     timeline, state, part = Timeline(), State(), list[Line]()
 
-    def close(number: int) -> None:
+    def closed(number: int) -> TurnLines:
         done = result([line.record for line in part], state)
-        found.append(TurnLines(number, tuple(part), done, done.summary()))
+        return TurnLines(number, tuple(part), done, done.summary())
 
     before = 0
     for record in records:
         state = apply(state, record)
         part.append(timeline.line(record))
         if isinstance(record.event, e.TurnEnded):
-            close(state.turns)
+            yield closed(state.turns)
             before, part = state.turns, []
     if part:
-        close(state.turns if state.turns > before else 0)
-    return found
+        yield closed(state.turns if state.turns > before else 0)
 
 
 def called(call: e.Call) -> str:

@@ -1,6 +1,6 @@
 """Logs out of a store and into one, as JSON Lines, and the check that what is in one can be read and makes sense."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import groupby
 
 import msgspec
@@ -37,8 +37,7 @@ async def import_(store: Store, lines: Iterable[bytes]) -> Imported:
     is here already; the threads before it have been added.
     """
     threads = records = 0
-    found = (decode_record(line) for line in lines if line.strip())
-    for name, group in groupby(found, key=lambda record: record.thread_id):
+    for name, group in groupby(_decoded(lines), key=lambda record: record.thread_id):
         log = list(group)
         fold(log)
         if await store.read(name, 0):
@@ -46,6 +45,15 @@ async def import_(store: Store, lines: Iterable[bytes]) -> Imported:
         await store.append(name, [Row(record.seq, record.at, encode_event(record.event)) for record in log])
         threads, records = threads + 1, records + len(log)
     return Imported(threads, records)
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[Record]:
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                yield decode_record(line)
+        except StoreDamaged as error:
+            raise StoreDamaged(f"line {number}: {error}") from error
 
 
 async def check(store: Store) -> list[str]:
