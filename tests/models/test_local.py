@@ -201,3 +201,10 @@ def test_the_real_server_says_why_it_cannot_use_a_file(tmp_path):
     (tmp_path / "half.gguf").write_bytes(b"GGUF" + b"\0" * 1000)
     with pytest.raises(UsageError, match=r"llama\.cpp can't use"):
         local_server.running(tmp_path / "half.gguf", 512)
+
+
+@pytest.mark.parametrize(
+    ("cores", "busy", "threads"), [(2, 0.0, 2), (2, 1.0, 1), (8, 0.3, 8), (8, 2.0, 7), (1, 1.0, 1)]
+)
+def test_a_core_is_left_alone_where_the_machine_has_other_work(cores, busy, threads):
+    assert local_server.generating(cores, busy) == threads
