@@ -112,7 +112,7 @@ class Agent:
         log = await self._known(thread)
         turn = log.state.turn
         if turn and isinstance(fact, e.ApprovalGiven) and fact.arguments is not None:
-            self.job.refuse_edit(call_of(turn, fact.call_id).call.name, fact.arguments)
+            self.job.refuse_edit(call_of(turn, fact.call_id).name, fact.arguments)
         running = turn and not turn.ended and any(call.status == "started" for call in turn.calls)
         if running and isinstance(fact, e.OutcomeDecided):
             # Until somebody claims the thread, its calls count as running. Who decides need not be who drives.

@@ -154,8 +154,8 @@ def _tools(state: State, turn: Turn, setup: Setup) -> Next:
 
 def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event | CallState | None:
     """What a call needs: a fact about it, to run (the call itself), or nothing now (None)."""
-    tool = setup.tools.get(call.call.name)
-    call_id = call.call.id
+    tool = setup.tools.get(call.name)
+    call_id = call.id
     match call.status:
         case "done" | "waiting" | "question" | "started":
             return None
@@ -168,38 +168,34 @@ def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event |
         case "asked":
             return _asked(call, tool, state, turn, setup)
     if tool is None:
-        return e.ToolFailed(call_id, "unknown_tool", _unknown(call.call.name, setup))
+        return e.ToolFailed(call_id, "unknown_tool", _unknown(call.name, setup))
     return call
 
 
 def _asked(call: CallState, tool: Tool | None, state: State, turn: Turn, setup: Setup) -> e.Event | CallState:
-    call_id = call.call.id
     if tool is None:
-        said: e.Event = e.ToolFailed(call_id, "unknown_tool", _unknown(call.call.name, setup))
-    elif (repeat := _repeated(call, turn, setup.limits)) is not None:
-        return repeat
-    else:
-        try:
-            arguments = tool.check(call.call.arguments)
-        except ToolError as error:
-            return e.ToolFailed(call_id, "arguments", str(error))
-        judged = verdict(setup.approvals, tool, arguments, state.always)
-        if tool.function is None and judged.action != "deny":
-            return e.QuestionAsked(call_id, str(arguments.get("question") or call.call.arguments))
-        if judged.action == "allow":
-            return call
-        if judged.action == "ask":
-            return e.ApprovalAsked(call_id, judged.reason)
-        said = e.ToolFailed(call_id, "denied", f"this agent may not make this call{_why(judged.reason)}")
-    return said
+        return e.ToolFailed(call.id, "unknown_tool", _unknown(call.name, setup))
+    repeated = _repeated(call, turn, setup.limits)
+    if repeated:
+        return repeated
+    try:
+        arguments = tool.check(call.call.arguments)
+    except ToolError as error:
+        return e.ToolFailed(call.id, "arguments", str(error))
+    judged = verdict(setup.approvals, tool, arguments, state.always)
+    if judged.action == "deny":
+        return e.ToolFailed(call.id, "denied", f"this agent may not make this call{_why(judged.reason)}")
+    if tool.function is None:
+        return e.QuestionAsked(call.id, str(arguments.get("question") or call.call.arguments))
+    return call if judged.action == "allow" else e.ApprovalAsked(call.id, judged.reason)
 
 
 def _repeated(call: CallState, turn: Turn, limits: Limits) -> e.Event | None:
     """A model that repeats itself is told so once; after that the turn ends."""
     if limits.repeats is None:
         return None
-    name = digest(call.call.name, call.call.arguments)
-    same = [other for other in turn.calls if digest(other.call.name, other.final_arguments) == name]
+    name = digest(call.name, call.call.arguments)
+    same = [other for other in turn.calls if digest(other.name, other.final_arguments) == name]
     before = turn.repeats.get(name, 0) - sum(other.status == "done" for other in same)  # in earlier replies
     times = before + next(index for index, other in enumerate(same) if other is call)
     if times < limits.repeats:
@@ -210,13 +206,13 @@ def _repeated(call: CallState, turn: Turn, limits: Limits) -> e.Event | None:
         f"not run: you have made this very call {times} times in this turn, and its results are above."
         " Use them, change the arguments, or give the answer now; the next repetition ends the turn"
     )
-    return e.ToolFailed(call.call.id, "repeated", advice)
+    return e.ToolFailed(call.id, "repeated", advice)
 
 
 def _together(ready: list[CallState], setup: Setup) -> tuple[CallState, ...]:
     """The first call alone if its tool is sequential; else it and those after it, up to one that is."""
     for index, call in enumerate(ready):
-        if setup.tools[call.call.name].sequential:
+        if setup.tools[call.name].sequential:
             return tuple(ready[: index or 1])
     return tuple(ready)
 

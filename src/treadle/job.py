@@ -1,4 +1,4 @@
-"""What a drive goes by besides the log, and the next model call that follows from both. Pure."""
+"""What a drive goes by besides the log, and the next model call that follows from both. Does no I/O itself."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class Job:
         """Raises UsageError where calls are under way, or decided on, whose tools aren't here."""
         under_way = ("allowed", "waiting", "question", "started", "retrying", "unknown")
         open_calls = state.turn.calls if state.turn else ()
-        gone = {c.call.name for c in open_calls if c.status in under_way and c.call.name not in self.setup.tools}
+        gone = {c.name for c in open_calls if c.status in under_way and c.name not in self.setup.tools}
         if gone:
             known = ", ".join(self.setup.tools) or "none"
             raise UsageError(

@@ -106,7 +106,7 @@ async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...], seq: int)
     wait_s = max(call.retry_after_s if call.status == "retrying" else 0.0 for call in calls)
     if wait_s:
         await log.world.sleep(wait_s)
-    await log.append(*(e.ToolStarted(call.call.id, call.key, call.attempt + 1) for call in calls), after=seq)
+    await log.append(*(e.ToolStarted(call.id, call.key, call.attempt + 1) for call in calls), after=seq)
     try:
         async with asyncio.TaskGroup() as group:
             for call in calls[1:]:
@@ -117,6 +117,6 @@ async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...], seq: int)
 
 
 async def _run_tool(log: Log, job: Job, call: CallState) -> None:
-    context = Context(job.deps, log.thread_id, call.call.id, call.key, call.attempt + 1)
-    tool, left_s = job.setup.tools[call.call.name], job.left_s(log.state)
+    context = Context(job.deps, log.thread_id, call.id, call.key, call.attempt + 1)
+    tool, left_s = job.setup.tools[call.name], job.left_s(log.state)
     await log.append(await job.run_tool(tool, call.final_arguments, context, left_s, log.world.chance()))

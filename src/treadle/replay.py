@@ -152,7 +152,7 @@ class _Replay:
     @property
     def _under_way(self) -> set[str]:
         turn = self._log.state.turn
-        return {call.call.id for call in turn.calls if call.status == "started"} if turn else set()
+        return {call.id for call in turn.calls if call.status == "started"} if turn else set()
 
     def _stray(self, event: e.Event) -> Diverged:
         """The recording goes on with what nothing under way can bring."""

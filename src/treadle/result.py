@@ -103,7 +103,7 @@ def _status(turn: Turn) -> tuple[Status, str]:
         return turn.ended.status, turn.ended.reason
     held = [call for call in turn.calls if call.status in ("waiting", "question", "unknown")]
     if held and all(call in held or call.status == "done" for call in turn.calls):
-        return "waiting", ", ".join(f"{call.call.name}: {call.reason or call.status}" for call in held)
+        return "waiting", ", ".join(f"{call.name}: {call.reason or call.status}" for call in held)
     return "unfinished", ""
 
 

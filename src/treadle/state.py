@@ -117,7 +117,7 @@ def apply(state: State, record: e.Record) -> State:
             turn = replace(state.turn, active_s=state.turn.active_s + gap_s)
             changes["turn"] = turned(turn, event, state.key)
             if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
-                changes["always"] = state.always | {call_of(state.turn, event.call_id).call.name}
+                changes["always"] = state.always | {call_of(state.turn, event.call_id).name}
             if isinstance(event, e.ModelReplied) and turn.called and not event.usage.estimated:
                 counted = event.usage.input_tokens / max(1, turn.called.prompt_tokens)
                 changes["density"] = min(8.0, max(1.0, state.density * counted))

@@ -171,7 +171,7 @@ def _called(turn: Turn, event: e.Event) -> Turn:
         return replace(turn, calls=calls, tool_calls=turn.tool_calls + (before.attempt == 0))
     if after.status != "done":
         return replace(turn, calls=calls)
-    name = digest(after.call.name, after.final_arguments)
+    name = digest(after.name, after.final_arguments)
     repeats = turn.repeats | {name: turn.repeats.get(name, 0) + 1}
     done = all(one.status == "done" for one in calls)
     return replace(turn, calls=() if done else calls, repeats=repeats)
@@ -193,7 +193,7 @@ def _next(call: CallState, event: e.Event) -> CallState:
             return replace(call, status="denied", reason=event.reason)
         case e.ApprovalGiven():
             edited = event.arguments
-            key = call.key if edited is None else _key(call.key, call.call.id, edited)
+            key = call.key if edited is None else _key(call.key, call.id, edited)
             return replace(call, status="allowed", arguments=edited, key=key)
         case _:
             return replace(call, status="done")
@@ -215,9 +215,9 @@ def orphaned(turn: Turn) -> Turn:
 def call_of(turn: Turn, call_id: str) -> CallState:
     """The open call of that id. Raises IllegalEvent where there is none."""
     for one in turn.calls:
-        if one.call.id == call_id:
+        if one.id == call_id:
             return one
-    raise IllegalEvent(f"no call {call_id!r} is open; there are: {', '.join(c.call.id for c in turn.calls) or 'none'}")
+    raise IllegalEvent(f"no call {call_id!r} is open; there are: {', '.join(c.id for c in turn.calls) or 'none'}")
 
 
 def _key(base: str, call_id: str, arguments: str) -> str:

@@ -35,11 +35,11 @@ def approve(settings: Approve) -> int:
     call = _chosen(log, settings.call, ("waiting",), "approve")
     by = settings.by or user()
     if settings.deny:
-        _post(agent.post(log.thread_id, e.ApprovalGiven(call.call.id, False, by, settings.why)))
+        _post(agent.post(log.thread_id, e.ApprovalGiven(call.id, False, by, settings.why)))
         return _posted("denied", call, log, agent, settings)
-    if settings.edit is not None and call.call.name not in tools_of(agent):
-        raise UsageError(f"nobody here knows what {call.call.name} takes; name the agent that has it: --agent")
-    given = e.ApprovalGiven(call.call.id, True, by, settings.why, settings.edit, settings.always)
+    if settings.edit is not None and call.name not in tools_of(agent):
+        raise UsageError(f"nobody here knows what {call.name} takes; name the agent that has it: --agent")
+    given = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, settings.always)
     _post(agent.post(log.thread_id, given))
     return _posted("allowed", call, log, agent, settings, settings.edit)
 
@@ -50,7 +50,7 @@ def answer(settings: Answer) -> int:
         raise UsageError("the answer is empty; say something")
     agent, log = _opened(settings)
     call = _chosen(log, settings.call, ("question",), "answer")
-    _post(agent.post(log.thread_id, e.UserSaid(settings.text, answers=call.call.id, by=settings.by or user())))
+    _post(agent.post(log.thread_id, e.UserSaid(settings.text, answers=call.id, by=settings.by or user())))
     Screen().note(f"{visible(call.reason)}", "bold")
     return _posted("answered", call, log, agent, settings)
 
@@ -72,7 +72,7 @@ def decide(settings: Decide) -> int:
     call = _chosen(log, settings.call, ("unknown", "started"), "decide")
     content = (settings.result or "done") if said[0] == "ran" else ""
     by = settings.by or user()
-    _post(agent.post(log.thread_id, e.OutcomeDecided(call.call.id, said[0], by, content, settings.why)))
+    _post(agent.post(log.thread_id, e.OutcomeDecided(call.id, said[0], by, content, settings.why)))
     return _posted(
         {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}[said[0]], call, log, agent, settings
     )
@@ -133,13 +133,13 @@ def _chosen(log: Log, call_id: str | None, statuses: Sequence[str], command: str
     """The call that is meant, of those that can be decided in this way. Raises UsageError, which says what there is."""
     turn = log.state.turn
     found = [call for call in turn.calls if call.status in statuses] if turn and not turn.ended else []
-    named = [call for call in found if call_id in (None, call.call.id)]
+    named = [call for call in found if call_id in (None, call.id)]
     if len(named) == 1:
         return named[0]
     name, what = line_of(log.thread_id, 200), _WAITING[command]
     if call_id is not None and (settled := _settled(log.records, call_id)):
         raise UsageError(f"call {call_id} of thread {name} {settled}; nothing was written")
-    there = ", ".join(f"{call.call.id} {called(call.call)}" for call in found)
+    there = ", ".join(f"{call.id} {called(call.call)}" for call in found)
     if call_id is not None:
         instead = f"those that do: {there}" if there else _instead(log)
         raise UsageError(f"no call {call_id!r} of thread {name} {what}; {instead}")
@@ -188,7 +188,7 @@ def _posted(what: str, call: CallState, log: Log, agent: Agent, settings: Postin
     """Say what was decided, with all of the call's arguments; then go on, or say how."""
     screen = Screen()
     if not settings.quiet:
-        screen.note(f"{what}: {call.call.id} {visible(call.call.name)}", "bold")
+        screen.note(f"{what}: {call.id} {visible(call.name)}", "bold")
         screen.note(shown_arguments(call.final_arguments if arguments is None else arguments))
     if settings.go_on:
         return Session(agent, log.thread_id, screen, settings).resume()

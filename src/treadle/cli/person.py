@@ -23,8 +23,8 @@ def decided(agent: Agent, result: Result, screen: Screen) -> bool:
         for call in result.waiting:
             if call.status == "question":
                 _question(agent, result.thread_id, call, screen)
-            elif call.call.name in always:
-                run_sync(agent.post(result.thread_id, e.ApprovalGiven(call.call.id, True, user())))
+            elif call.name in always:
+                run_sync(agent.post(result.thread_id, e.ApprovalGiven(call.id, True, user())))
             elif call.status == "waiting":
                 always |= _approval(agent, result.thread_id, call, screen)
             else:
@@ -74,7 +74,7 @@ def _plain(value: Any) -> Any:
 
 def _approval(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> set[str]:
     """Ask until the call is decided; the tools that are now allowed for the rest of the thread."""
-    screen.note(f"{visible(call.call.name)} wants to run:", "bold")
+    screen.note(f"{visible(call.name)} wants to run:", "bold")
     screen.note(shown_arguments(call.final_arguments))
     if call.reason:
         screen.note(visible(call.reason), "dim")
@@ -84,11 +84,11 @@ def _approval(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> 
         choice = _CHOICES.get(said, "")
         if choice == "n":
             reason = _line("Why not? It is told to the model; Enter for no reason: ", screen)
-            run_sync(agent.post(thread_id, e.ApprovalGiven(call.call.id, False, by, reason)))
+            run_sync(agent.post(thread_id, e.ApprovalGiven(call.id, False, by, reason)))
             return set()
         if choice in ("y", "a"):
-            run_sync(agent.post(thread_id, e.ApprovalGiven(call.call.id, True, by, always=choice == "a")))
-            return {call.call.name} if choice == "a" else set()
+            run_sync(agent.post(thread_id, e.ApprovalGiven(call.id, True, by, always=choice == "a")))
+            return {call.name} if choice == "a" else set()
         if choice == "e" and _edited(agent, thread_id, call, screen):
             return set()
 
@@ -99,7 +99,7 @@ def _edited(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> bo
     if not arguments.strip():
         return False
     try:
-        run_sync(agent.post(thread_id, e.ApprovalGiven(call.call.id, True, user(), arguments=arguments)))
+        run_sync(agent.post(thread_id, e.ApprovalGiven(call.id, True, user(), arguments=arguments)))
     except UsageError as error:
         screen.note(visible(str(error)), "red")
         return False
@@ -122,19 +122,19 @@ def _question(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> 
     answer = ""
     while not answer:
         answer = _line("Your answer: ", screen)
-    run_sync(agent.post(thread_id, e.UserSaid(answer, answers=call.call.id, by=user())))
+    run_sync(agent.post(thread_id, e.UserSaid(answer, answers=call.id, by=user())))
 
 
 def _outcome(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> None:
     """Of a call that was under way when its process died: only a person can find out what came of it."""
-    screen.note(f"{visible(call.call.name)} was interrupted; it may have had its effect:", "bold")
+    screen.note(f"{visible(call.name)} was interrupted; it may have had its effect:", "bold")
     screen.note(shown_arguments(call.final_arguments))
     outcomes: dict[str, Literal["ran", "not_run", "tell"]] = {"d": "ran", "r": "not_run", "t": "tell"}
     said = ""
     while said not in outcomes:
         said = _line("It [d]id run; [r]un it (again); [t]ell the agent that nobody knows: ", screen).lower()[:1]
     content = _line("What came of it? It is told to the model: ", screen) if said == "d" else ""
-    decided = e.OutcomeDecided(call.call.id, outcomes[said], user(), (content or "done") if said == "d" else "")
+    decided = e.OutcomeDecided(call.id, outcomes[said], user(), (content or "done") if said == "d" else "")
     run_sync(agent.post(thread_id, decided))
 
 

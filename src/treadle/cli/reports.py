@@ -63,8 +63,8 @@ def _listed(title: str, lines: Sequence[str]) -> None:
 
 def _how(call: CallState, thread_id: str, settings: Explain) -> str:
     command = DECIDED_BY[call.status]
-    what = {"answer": f" TEXT --call {call.call.id}", "decide": f" {call.call.id} --ran | --not-run | --tell"}
-    return again(command, thread_id, settings) + what.get(command, f" {call.call.id} [--deny]")
+    what = {"answer": f" TEXT --call {call.id}", "decide": f" {call.id} --ran | --not-run | --tell"}
+    return again(command, thread_id, settings) + what.get(command, f" {call.id} [--deny]")
 
 
 def replay(settings: Replay) -> int:

@@ -15,6 +15,7 @@ import msgspec
 
 from .. import events as e
 from ..models.model import Message
+from ..turn import CUT
 
 KEEP = 0.7
 """When the window is full it is cut down to this part of it, so that it need not be cut at every step."""
@@ -26,7 +27,7 @@ PLAN = (
 ACT = "Now carry out your plan, step by step, with the tools. Then give the answer."
 LAST_WORD = "No more tools can be used in this turn. Give the best answer you can from what is above, now."
 EMPTY = "Your last reply was empty. Call a tool or give the answer."
-CUT = "Your last reply was cut off at {tokens} tokens, so its tool calls were not read. Write less at once."
+CUT_OFF = "Your last reply was cut off at {tokens} tokens, so its tool calls were not read. Write less at once."
 UNFIT = "That answer can't be used: {wrong}. Answer again, corrected."
 DID_RUN = "done; the call was interrupted, but it did run. Its result was lost"
 UNKNOWN = "the call was interrupted, and nobody knows if it had its effect. Check before you repeat it"
@@ -113,7 +114,7 @@ class Prompt:
         return [self._rounds[opens[-1]], *self._rounds[start:]]
 
     def _reply(self, reply: e.ModelReplied) -> None:
-        cut = reply.finish_reason in ("length", "content_filter")
+        cut = reply.finish_reason in CUT
         calls = () if cut else tuple(map(_legal, reply.calls))
         owned = reply.opaque or any(call.opaque for call in calls)
         model = self._model if owned else ""
@@ -122,7 +123,7 @@ class Prompt:
         if self._purpose == "plan" and said.text.strip():
             after = ACT
         elif cut and reply.calls:
-            after = CUT.format(tokens=reply.usage.output_tokens)
+            after = CUT_OFF.format(tokens=reply.usage.output_tokens)
         elif not calls and not said.text.strip():
             after = EMPTY
         if calls:

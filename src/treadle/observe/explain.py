@@ -107,9 +107,9 @@ def _waits(call: CallState, job: Job) -> str:
         case "waiting":
             return f"approve or deny {_called(call)}" + (f" ({call.reason})" if call.reason else "")
         case "question":
-            return f"answer {call.call.id}: {call.reason}"
+            return f"answer {call.id}: {call.reason}"
         case "unknown":
-            tool = job.setup.tools.get(call.call.name)
+            tool = job.setup.tools.get(call.name)
             if not (tool and tool.idempotent) and job.setup.unknown == "ask":
                 return f"decide what became of {_called(call)}: it ran, it did not, or tell the model that nobody knows"
     return ""
@@ -151,7 +151,7 @@ def _fact(event: e.Event) -> str:
 
 
 def _called(call: CallState) -> str:
-    return _call(e.Call(call.call.id, call.call.name, call.final_arguments))
+    return _call(e.Call(call.id, call.name, call.final_arguments))
 
 
 def _call(call: e.Call) -> str:
