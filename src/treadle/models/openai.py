@@ -17,11 +17,12 @@ from ..events import Usage
 from .endpoint import Endpoint
 from .model import Reply, Request
 from .stream import ReplyReader
-from .usage import price_of
+from .usage import context_of, price_of
 
 AFTER_DONE_S = 1.0
 """How long a server that has said its last may take to end the response, so that the connection can be used again."""
 
+UNKNOWN_CONTEXT = 128_000
 _WANTS_COMPLETION_TOKENS = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 _encode = msgspec.json.Encoder().encode
 
@@ -40,7 +41,8 @@ class OpenAIModel:
     api_key: str | None = field(default=None, repr=False)
     name: str = ""
     """As the log knows it; `openai:` and the model unless given."""
-    context_tokens: int = 128_000
+    context_tokens: int = 0
+    """Prompt and reply together. 0: as genai-prices has it, else 128,000; where that is too many, one refusal tells."""
     max_output_tokens: int = 8192
     idle_s: float = 300.0
     """How long the server may say nothing at all. The turn's own deadline is the loop's."""
@@ -63,6 +65,9 @@ class OpenAIModel:
         )
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)
+        if not self.context_tokens:
+            known = context_of(self.model, self.base_url)
+            object.__setattr__(self, "context_tokens", known or UNKNOWN_CONTEXT)
 
     def cost_usd(self, usage: Usage) -> float | None:
         """By the price table of genai-prices, offline; None for a model or an address that isn't in it."""
