@@ -20,9 +20,9 @@ ORDER = [
     "codec",
     "models.tokens",
     "models.model",
+    "limits",
     "tools.context",
     "tools.tool",
-    "limits",
     "call",
     "turn",
     "approvals",
@@ -47,6 +47,8 @@ ORDER = [
     "stores.sqlite",
     "fork",
     "replay",
+    "team",
+    "posts",
     "agent",
 ]
 """The core, in reading order: each module imports only from those before it."""
