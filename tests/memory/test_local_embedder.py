@@ -16,6 +16,7 @@ from treadle.models.weights import data_file
 from vocabulary import NORMAL, SPECIAL, model
 
 np = pytest.importorskip("numpy")
+pytest.importorskip("threadpoolctl")  # loaded, so that it is there with any path
 
 WIDTH, BRANCH = 6, 4
 
