@@ -407,9 +407,8 @@ def test_a_loop_that_ends_closes_its_connections():
         return one, server
 
     one, _ = asyncio.run(main())
-    assert not [
-        *filter(None, one._endpoint._lines.values())
-    ]  # a socket left open would be a warning, and so an error, here
+    # A socket left open would be a warning, and so an error, here.
+    assert not [*filter(None, one._endpoint._lines.values())]
 
 
 def test_a_broken_listener_is_the_listener_s_error():
