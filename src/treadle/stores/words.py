@@ -31,9 +31,15 @@ def matches(query: str) -> list[str]:
     """
     terms = re.findall(r"\w+(?:['\u2019.+/-]\w+)*", query)[:32]
     terms = [term for term in terms if not _STOPPED.fullmatch(term)] or terms
-    words = [word for term in terms for word in re.findall(r"\w+", term)]
+    words = [part for term in terms for word in re.findall(r"\w+", term) for part in _parts(word)]
     return [
         " AND ".join(f'"{spaced(term)}"' for term in terms),
         " OR ".join(f'"{spaced(word)}"' for word in words),
         " OR ".join(f'"{spaced(word)}"*' for word in words),
     ]
+
+
+def _parts(word: str) -> list[str]:
+    """The word; of a long run of Chinese, Japanese or Korean, which is several words, also each two characters."""
+    runs = re.findall(f"[{_CJK}]{{3,}}", word)
+    return [word, *(run[at : at + 2] for run in runs for at in range(len(run) - 1))]
