@@ -60,7 +60,7 @@ class Placed(msgspec.Struct, frozen=True):
     """What becomes of a new note."""
 
     outcome: Literal["added", "refreshed", "known", "outdated"]
-    """`refreshed`: it says what `note` said, which now has its date. `known`: the same, but said earlier, or by a source
+    """`refreshed`: it says what `note` said, which now has its date. `known`: the same, but said earlier or by a source
     that is trusted less, so nothing changes. `outdated`: a newer note has already taken its place."""
     note: Note
     """As it is kept."""
