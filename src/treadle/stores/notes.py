@@ -101,7 +101,7 @@ class NoteStore:
             for match in filter(None, matches(query)):  # none for a text without words
                 rows = db.execute(
                     f"{_SELECT} join note_text on note_text.rowid = note.number where {_IN_SCOPE} and {_LIVE}"
-                    " and note_text match ?3 order by bm25(note_text, 1, 2), note.at desc, note.id limit ?4",
+                    " and note_text match ?3 order by bm25(note_text, 1, 2), note.at desc, note.number desc limit ?4",
                     (_json(scopes), now, match, limit),
                 )
                 for row in rows.fetchall():
@@ -116,7 +116,7 @@ class NoteStore:
             rows = db.execute(
                 f"{_SELECT.replace(' from note', ', note_vector.vector from note')} left join note_vector"
                 f" on note_vector.note_id = note.id and note_vector.model = ?3 where {_IN_SCOPE} and {_LIVE}"
-                " order by note.at desc, note.id",
+                " order by note.at desc, note.number desc",
                 (_json(scopes), now, model),
             )
             return [(Note(*row[:-1]), row[-1]) for row in rows]
@@ -211,7 +211,7 @@ def _note(db: sqlite3.Connection, note_id: str) -> Note | None:
 
 
 def _notes(db: sqlite3.Connection, scopes: Sequence[str] | None, now: float | None) -> list[Note]:
-    query = f"{_SELECT} where {_IN_SCOPE} and {_LIVE} order by note.at desc, note.id"
+    query = f"{_SELECT} where {_IN_SCOPE} and {_LIVE} order by note.at desc, note.number desc"
     return [Note(*row) for row in db.execute(query, (_json(scopes), now))]
 
 
