@@ -5,11 +5,13 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import note_writers
 from treadle import MemoryStore, SQLiteStore
 from treadle.errors import StoreError, UsageError
-from treadle.memory.note import Note, id_of
+from treadle.memory.note import Note, id_of, place
 from treadle.stores import sqlite
 from treadle.stores.notes import NoteStore, beside
 from treadle.stores.store import Row
@@ -245,3 +247,29 @@ def test_two_processes_that_write_at_once_lose_and_double_nothing(path):
     texts = notes(store, now=1000.0)
     assert sorted(texts) == sorted(["shared fact", *(f"{name} {number}" for name in "ab" for number in range(20))])
     store.close()
+
+
+TEXTS, ABOUTS = st.sampled_from(["a", "A.", "b", "c"]), st.sampled_from(["", "x", "X.", "y"])
+WRITES = st.tuples(TEXTS, ABOUTS, st.sampled_from(["user", "agent:x"]), st.sampled_from(["user", "tool:web"]))
+
+
+@given(st.lists(st.tuples(WRITES, st.integers(0, 20), st.none() | st.integers(0, 8)), max_size=10))
+def test_what_is_written_is_what_the_rules_say_of_all_notes(writes):
+    """The store looks at few notes; the rules are applied here to all of them."""
+    store = NoteStore(":memory:")
+    kept: dict[str, Note] = {}
+    for number, ((text, about, scope, origin), at, which) in enumerate(writes):
+        replaces = "" if which is None or which >= len(kept) else sorted(kept)[which]
+        new = Note(id_of(f"w{number}"), text, scope, about, origin, at=float(at))
+        placed = place(new, newest_first(kept.values()), replaces)
+        if placed.outcome != "known":
+            kept |= {note.id: note for note in (placed.note, *placed.replaced)}
+        asyncio.run(store.write(new, key=f"w{number}", now=0.0, replaces=replaces))
+        there = asyncio.run(store.notes())
+        assert {note.id: note for note in there} == kept
+    store.close()
+
+
+def newest_first(notes):
+    """The live ones; of the same time, the one that was written last."""
+    return sorted((note for note in reversed(list(notes)) if not note.replaced_by), key=lambda note: -note.at)

@@ -12,13 +12,14 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import astuple, replace
 
 from ..errors import StoreDamaged, StoreError, UsageError
-from ..memory.note import Note, Placed, checked, id_of, place
+from ..memory.note import Note, Placed, checked, id_of, normal, place
 from .memory import MemoryStore
 from .sqlite import SQLiteStore, connected, default_path, in_memory
 from .store import Store
@@ -28,7 +29,7 @@ Connect = Callable[[Path | None], sqlite3.Connection]
 
 _COLUMNS = "id, text, scope, about, origin, thread_id, seq, at, expires_at, replaced_by, replaced_at"
 _SELECT = "select " + ", ".join(f"note.{name}" for name in _COLUMNS.split(", ")) + " from note"
-_KEEP = f"insert or replace into note (number, {_COLUMNS}) values (?, {', '.join('?' * 11)})"
+_KEEP = f"insert or replace into note (number, {_COLUMNS}, words, topic) values (?, {', '.join('?' * 13)})"
 _IN_SCOPE = "(?1 is null or note.scope in (select value from json_each(?1)))"
 _LIVE = "(?2 is null or (note.replaced_by = '' and (note.expires_at is null or note.expires_at > ?2)))"
 _TEXT = """
@@ -63,7 +64,7 @@ class NoteStore:
             if written:
                 outcome, note_id = written
                 return Placed(outcome, _note(db, note_id) or replace(new, id=note_id))
-            placed = place(new, _notes(db, [new.scope], now), replaces)
+            placed = place(new, _concerned(db, new, now, replaces), replaces)
             if placed.outcome != "known":
                 for each in (placed.note, *placed.replaced):
                     _keep(db, each)
@@ -199,7 +200,8 @@ def _make_index(db: sqlite3.Connection) -> None:
 
 
 def _keep(db: sqlite3.Connection, note: Note) -> None:
-    number = db.execute(_KEEP, (_number(db, note.id), *astuple(note))).lastrowid
+    values = (_number(db, note.id), *astuple(note), _digest(note.text), normal(note.about))
+    number = db.execute(_KEEP, values).lastrowid
     db.execute("delete from note_text where rowid = ?", (number,))
     words = (number, spaced(note.text), spaced(note.about))
     db.execute("insert into note_text (rowid, text, about) values (?, ?, ?)", words)
@@ -213,6 +215,21 @@ def _note(db: sqlite3.Connection, note_id: str) -> Note | None:
 def _notes(db: sqlite3.Connection, scopes: Sequence[str] | None, now: float | None) -> list[Note]:
     query = f"{_SELECT} where {_IN_SCOPE} and {_LIVE} order by note.at desc, note.number desc"
     return [Note(*row) for row in db.execute(query, (_json(scopes), now))]
+
+
+def _concerned(db: sqlite3.Connection, new: Note, now: float, replaces: str) -> list[Note]:
+    """The live notes that a new one may repeat or contradict: all that `place` has use for."""
+    query = (  # each part with its own index
+        f"{_SELECT} where {_LIVE} and ((note.scope = ?1 and note.words = ?3)"
+        " or (note.scope = ?1 and note.topic = ?4 and note.topic <> '') or note.id = ?5)"
+        " order by note.at desc, note.number desc"
+    )
+    values = (new.scope, now, _digest(new.text), normal(new.about), replaces)
+    return [Note(*row) for row in db.execute(query, values)]
+
+
+def _digest(text: str) -> str:
+    return blake2b(normal(text).encode(), digest_size=16).hexdigest()
 
 
 def _number(db: sqlite3.Connection, note_id: str) -> Any:

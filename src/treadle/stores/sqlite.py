@@ -43,8 +43,12 @@ MIGRATIONS = (
         at real not null,
         expires_at real,
         replaced_by text not null,
-        replaced_at real
+        replaced_at real,
+        words text not null,
+        topic text not null
     ) strict;
+    create index note_words on note (scope, words);
+    create index note_topic on note (scope, topic);
     create table note_write (
         key text primary key,
         outcome text not null,
