@@ -168,7 +168,11 @@ NOTES = st.builds(
 )
 
 
-@given(NOTES, st.lists(NOTES, max_size=6, unique_by=lambda each: each.id), st.sampled_from(["", "0", "1"]))
+@given(
+    NOTES.map(lambda each: replace(each, id="new")),
+    st.lists(NOTES, max_size=6, unique_by=lambda each: each.id),
+    st.sampled_from(["", "0", "1"]),
+)
 def test_nothing_is_lost_and_nothing_happens_upwards(new, there, replaces):
     placed = place(new, there, replaces)
     before = {each.id: each for each in there}

@@ -273,3 +273,11 @@ def test_what_is_written_is_what_the_rules_say_of_all_notes(writes):
 def newest_first(notes):
     """The live ones; of the same time, the one that was written last."""
     return sorted((note for note in reversed(list(notes)) if not note.replaced_by), key=lambda note: -note.at)
+
+
+def test_what_a_person_confirms_takes_the_place_of_what_it_stood_beside(store):
+    write(store, "account 1", about="account")
+    assert write(store, "account 2", about="account", origin="tool:mail", now=20.0).beside
+    placed = write(store, "account 2", now=30.0)
+    assert (placed.outcome, placed.note.origin, placed.note.about) == ("refreshed", "user", "account")
+    assert notes(store, now=30.0) == ["account 2"]

@@ -218,10 +218,11 @@ def _notes(db: sqlite3.Connection, scopes: Sequence[str] | None, now: float | No
 
 
 def _concerned(db: sqlite3.Connection, new: Note, now: float, replaces: str) -> list[Note]:
-    """The live notes that a new one may repeat or contradict: all that `place` has use for."""
+    """The live notes that a new one may repeat or contradict, also by what it repeats being about something."""
     query = (  # each part with its own index
         f"{_SELECT} where {_LIVE} and ((note.scope = ?1 and note.words = ?3)"
-        " or (note.scope = ?1 and note.topic = ?4 and note.topic <> '') or note.id = ?5)"
+        " or (note.scope = ?1 and note.topic <> '' and note.topic in"
+        " (select ?4 union select topic from note where scope = ?1 and words = ?3)) or note.id = ?5)"
         " order by note.at desc, note.number desc"
     )
     values = (new.scope, now, _digest(new.text), normal(new.about), replaces)
