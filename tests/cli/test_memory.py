@@ -31,6 +31,7 @@ def test_a_note_is_added_listed_found_and_forgotten(treadle: Treadle) -> None:
     assert row.split()[0] == note
     assert row.endswith("user:ann  user  diet: Ann is vegan")
     assert treadle("memory", "search", "who", "is", "vegan").out.startswith(note)
+    assert treadle("db", "check").code == 0
     ran = treadle("memory", "forget", note[:6])
     assert (ran.code, ran.err) == (0, f"forgotten: {note} Ann is vegan\n")
     assert treadle("memory", "list", "--all").err == "there is no note yet\n"

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,10 +111,16 @@ def test_a_fact_becomes_a_note_of_the_part_that_it_names():
     pieces = said(THREAD, 5)
     shared = Note("", "", "user", thread_id="t")
     facts = [Fact("Ann likes blue", 10, "colour", 2.0, "n1"), Fact("Looking", 3), Fact("made up", 5), Fact(" ", 2)]
-    made = noted([*facts, Fact("x", 2, days=-1.0)], pieces, shared)
+    made = noted(facts, pieces, shared)
     assert [(each.index, each.note.origin, each.note.seq, each.note.at) for each in made] == [
         (0, "user", 10, 10.0),
         (1, "agent", 3, 3.0),
     ]
     assert (made[0].note.about, made[0].note.expires_at, made[0].replaces) == ("colour", 10.0 + 172_800, "n1")
     assert [each.note.origin for each in noted(facts, pieces, shared, "tool:web")] == ["tool:web", "tool:web"]
+
+
+@pytest.mark.parametrize("days", [None, 0, -1.0, 1e9, float("nan")])
+def test_days_that_say_nothing_are_for_ever(days):
+    [made] = noted([Fact("Ann likes blue", 10, "x" * 101, days)], said(THREAD, 5), Note("", "", "user"))
+    assert (made.note.expires_at, made.note.about) == (None, "")

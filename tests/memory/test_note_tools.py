@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from fakes import agent, found, live
+from fakes import Died, DyingStore, agent, found, live
 from note_fakes import Meanings, notes_at, texts, written
 from treadle import Context, MemoryStore, ScriptedModel, run_sync, tool
 from treadle import events as e
@@ -235,3 +235,28 @@ def test_what_goes_in_front_fits_the_budget_and_says_what_was_not_used():
     assert made.without.endswith("OSError: no route")
     assert asyncio.run(notes.recall("Ann", 1000)).left_out == 0
     assert asyncio.run(notes.recall("zebra")).text == ""
+
+
+@pytest.mark.parametrize("in_log", [False, True])
+@pytest.mark.parametrize("appends", range(7))
+def test_a_crash_at_any_append_leaves_one_note_and_one_origin(appends, in_log):
+    notes, store = notes_at(), MemoryStore()
+    dying = DyingStore(store, appends, Died, in_log)
+
+    def made(where):
+        tools = (*note_tools(notes, where), web_fetch)
+        script = [remembers] * 4
+        return agent(ScriptedModel(script), *tools, store=where)
+
+    def remembers(request):
+        if request.messages[-1].role == "tool":
+            return says("ok")
+        return calls(("remember", {"text": "Ann is vegan"}))
+
+    with pytest.raises(Died):
+        live(made(dying).run("hello", thread="t"))
+    if asyncio.run(store.read("t")):
+        assert live(made(store).resume("t")).status == "answered"
+        assert texts(notes) == [("user", "Ann is vegan")]
+    else:  # it died before anything was said
+        assert (appends, in_log) == (0, False)

@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treadle.memory.note import Note, one_line
+from treadle.memory.origin import marked
 from treadle.memory.recalled import HEAD, OUTSIDE, day, recalled
 from treadle.models.model import Message
 
@@ -49,7 +50,7 @@ NOTES = st.builds(
     id=st.uuids().map(str),
     text=st.text(min_size=1, max_size=300).map(one_line),
     scope=st.just("user"),
-    origin=st.sampled_from(["user", "agent", "tool:web"]),
+    origin=st.sampled_from(["user", "agent", "tool:web", "tool:a-b,c_d"]),
     at=st.floats(),
 )
 
@@ -59,6 +60,8 @@ def test_it_fits_the_budget_and_each_note_has_one_line(notes, budget):
     made = recalled(notes, budget)
     assert made.tokens <= budget
     assert len(made.notes) + made.left_out == len(notes)
+    shown = {name for each in made.notes if not each.trusted for name in each.origin[5:].split(",")}
+    assert shown <= set(marked(made.text))
     if made.notes:
         assert Message("system", made.text).tokens == made.tokens
         heads = 1 + any(not each.trusted for each in made.notes)

@@ -2,6 +2,7 @@ import asyncio
 import itertools
 import multiprocessing
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -141,7 +142,8 @@ def test_vectors_are_kept_by_model(store):
 
 
 def test_a_forgotten_note_leaves_no_byte_behind(path):
-    store = NoteStore(path)
+    store, logs = NoteStore(path), SQLiteStore(path)
+    assert asyncio.run(logs.read("t")) == []
     secret = write(store, "the xylophone is buried under quartz", about="zebrawood").note
     write(store, "another note")
     asyncio.run(store.keep_vectors("m", {secret.id: b"vectorbytes!"}))
@@ -154,7 +156,8 @@ def test_a_forgotten_note_leaves_no_byte_behind(path):
         assert word not in left
     assert notes(store) == ["another note"]
     assert matching(store, "xylophone") == []
-    store.close()
+    for each in (store, logs):
+        each.close()
 
 
 def test_notes_are_in_the_file_of_the_logs(path):
@@ -281,3 +284,24 @@ def test_what_a_person_confirms_takes_the_place_of_what_it_stood_beside(store):
     placed = write(store, "account 2", now=30.0)
     assert (placed.outcome, placed.note.origin, placed.note.about) == ("refreshed", "user", "account")
     assert notes(store, now=30.0) == ["account 2"]
+
+
+def test_a_reader_that_reads_on_does_not_keep_a_note_from_being_forgotten(path):
+    store = NoteStore(path)
+    note = write(store, "Ann is vegan").note
+    with closing(sqlite3.connect(path)) as reader:
+        rows = reader.execute("select * from note")
+        assert rows.fetchone()
+        assert asyncio.run(store.forget(note.id))
+        assert notes(store) == []
+    store.close()
+
+
+def test_threads_that_write_at_once_lose_nothing(store):
+    def work(name: str) -> None:
+        for number in range(10):
+            write(store, f"{name} {number}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, "abcd"))
+    assert len(notes(store)) == 40

@@ -14,7 +14,7 @@ import msgspec
 from .. import events as e
 from ..errors import UsageError
 from ..models.model import Message
-from .note import Note, checked, expiry
+from .note import MAX_ABOUT_CHARS, MAX_DAYS, Note, checked, expiry
 from .origin import INSIDE, is_child, outside
 from .recalled import day, line
 
@@ -110,10 +110,12 @@ def noted(facts: Iterable[Fact], pieces: Iterable[Piece], note: Note, origin: st
     for index, fact in enumerate(facts):
         if piece := by_seq.get(fact.seq):
             who = origin or ("user" if piece.who == PERSON else "agent")
+            days = fact.days if fact.days and 0 < fact.days <= MAX_DAYS else None  # models say 0 for "no end"
+            about = fact.about if len(fact.about) <= MAX_ABOUT_CHARS else ""
             try:
-                ends = expiry(piece.at, fact.days)
+                ends = expiry(piece.at, days)
                 made = msgspec.structs.replace(
-                    note, text=fact.text, about=fact.about, origin=who, seq=piece.seq, at=piece.at, expires_at=ends
+                    note, text=fact.text, about=about, origin=who, seq=piece.seq, at=piece.at, expires_at=ends
                 )
                 found.append(Noted(index, checked(made), fact.replaces))
             except UsageError:  # the model's mistake; the caller counts what is missing

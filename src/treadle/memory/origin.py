@@ -35,6 +35,11 @@ def outside(records: Iterable[e.Record], inside: Collection[str] = INSIDE) -> It
                 yield from ((record.seq, name) for name in _sources(names.get(call_id, ""), text, inside))
 
 
+def marked(text: str) -> list[str]:
+    """The tools that have a hand in the notes which a text shows, by the marks that `recalled.line` gives them."""
+    return [name for mark in _MARK.findall(text) for name in mark.split(",") if name]
+
+
 def origin(tools: Iterable[str]) -> str:
     """The origin of a note that was made when the results of these tools had been seen."""
     names = sorted({re.sub(r"[^\w-]", "_", name)[:64] or "_" for name in tools})
@@ -93,4 +98,4 @@ def _parent(records: Sequence[e.Record]) -> tuple[str, str]:
 def _sources(tool: str, text: str, inside: Collection[str]) -> list[str]:
     if tool not in inside:
         return [tool]
-    return [name for mark in _MARK.findall(text) for name in mark.split(",") if name]
+    return marked(text)

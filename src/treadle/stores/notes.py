@@ -21,11 +21,14 @@ from msgspec.structs import astuple, replace
 from ..errors import StoreDamaged, StoreError, UsageError
 from ..memory.note import Note, Placed, checked, id_of, normal, place
 from .memory import MemoryStore
-from .sqlite import SQLiteStore, connected, default_path, in_memory
+from .sqlite import BUSY_S, SQLiteStore, connected, default_path, in_memory
 from .store import Store
 from .words import matches, spaced
 
 Connect = Callable[[Path | None], sqlite3.Connection]
+
+FORGET_S = 0.2
+"""How long forgetting waits for readers, so that the write-ahead log can be emptied. Else a later one empties it."""
 
 _COLUMNS = "id, text, scope, about, origin, thread_id, seq, at, expires_at, replaced_by, replaced_at"
 _SELECT = "select " + ", ".join(f"note.{name}" for name in _COLUMNS.split(", ")) + " from note"
@@ -91,8 +94,10 @@ class NoteStore:
             db.execute("delete from note_text where rowid = ?", (number,))
             db.execute("delete from note_vector where note_id = ?", (note_id,))
             db.execute("insert into note_text (note_text) values ('optimize')")  # or the index keeps deleted words
-        with self._used() as db:
-            db.execute("pragma wal_checkpoint(truncate)")  # as far as others let it: they may be reading
+        with self._used() as db:  # so that the words leave the write-ahead log too, unless somebody reads on and on
+            db.execute(f"pragma busy_timeout = {FORGET_S * 1000:.0f}")
+            db.execute("pragma wal_checkpoint(truncate)")
+            db.execute(f"pragma busy_timeout = {BUSY_S * 1000:.0f}")
         return True
 
     async def matching(self, query: str, scopes: Sequence[str] | None, now: float, limit: int) -> list[Note]:
