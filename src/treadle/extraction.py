@@ -104,7 +104,7 @@ async def _looked_through(extractor: Agent, records: Sequence[e.Record], part: _
     shown = fitting(part.pieces, min(MOST_TOKENS, extractor.job.model.context_tokens // 3))
     known = await _known(notes, shown, trusted_only=not part.origin)
     facts = await _facts(extractor, part.thread_id, records[0].thread_id, question(shown, known))
-    found = noted(facts, part.pieces, Note("", "", notes.scope, thread_id=records[0].thread_id), part.origin)
+    found = noted(facts, shown, Note("", "", notes.scope, thread_id=records[0].thread_id), part.origin)
     keyed = f"{fold(records).key}:{part.thread_id}"
     placed = [await notes.write(each.note, key=f"{keyed}:{each.index}", replaces=each.replaces) for each in found]
     return Extracted(tuple(placed), len(facts) - len(found), len(part.pieces) - len(shown), (part.thread_id,))
