@@ -8,7 +8,7 @@ from typing import TypeVar
 import typer
 
 from ..errors import TreadleError, UsageError
-from . import database, deciding, history, listing, reports, thread_options
+from . import database, deciding, history, listing, memory, note_options, reports, thread_options
 from .options import InStore, taking
 from .terminal import Screen
 from .turns import INTERRUPTED, Session, fail
@@ -22,6 +22,7 @@ UNREAD = 141
 commands = typer.Typer(context_settings=CONTEXT, pretty_exceptions_enable=False)
 models = typer.Typer(context_settings=CONTEXT)
 db = typer.Typer(context_settings=CONTEXT, no_args_is_help=True, help="Check, copy and tidy up the database.")
+notes = typer.Typer(context_settings=CONTEXT, no_args_is_help=True, help="Notes that last across threads.")
 
 
 def ending(function: Callable[[S], int]) -> Callable[[S], None]:
@@ -110,6 +111,13 @@ def _add_all() -> None:
     _add(db, "export", thread_options.Export, database.export)
     _add(db, "import", thread_options.Import, database.import_)
     _add(db, "vacuum", InStore, database.vacuum)
+    _add(notes, "list", note_options.ListNotes, memory.list_notes)
+    _add(notes, "search", note_options.SearchNotes, memory.search)
+    _add(notes, "add", note_options.AddNote, memory.add)
+    _add(notes, "forget", note_options.ForgetNote, memory.forget)
+    _add(notes, "export", note_options.ExportNotes, memory.export)
+    _add(notes, "extract", note_options.ExtractNotes, memory.extract)
+    commands.add_typer(notes, name="memory", rich_help_panel=set_up)
     commands.add_typer(db, name="db", rich_help_panel=set_up)
     commands.add_typer(models, name="models", invoke_without_command=True, rich_help_panel=set_up)
 

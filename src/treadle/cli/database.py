@@ -1,6 +1,5 @@
 """`treadle db`: the file that holds the threads."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from .options import InStore
 from .terminal import Screen, put, put_json, visible
 from .thread_options import Export, Import
 from .threads import thread_names, thread_of
+from .whole import whole_file
 
 
 def path(settings: InStore) -> int:
@@ -44,7 +44,8 @@ def export(settings: Export) -> int:
     if settings.output is None:
         run_sync(_write(store, names, put_json))
         return 0
-    count = _write_file(store, names, settings.output)
+    with whole_file(settings.output) as out:
+        count = run_sync(_write(store, names, lambda line: out.write(line + b"\n")))
     Screen().note(f"{count:,} records in {visible(str(settings.output))}")
     return 0
 
@@ -98,18 +99,4 @@ async def _write(store: SQLiteStore, names: list[str], write: Callable[[bytes], 
     async for line in archive.export(store, names):
         write(line)
         count += 1
-    return count
-
-
-def _write_file(store: SQLiteStore, names: list[str], file: Path) -> int:
-    """Whole or not at all, and readable by its owner alone. How many records."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
-            count = run_sync(_write(store, names, lambda line: out.write(line + b"\n")))
-        partial.replace(file)
-    except OSError as error:
-        raise UsageError(f"{file} can't be written: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return count
