@@ -19,6 +19,7 @@ import msgspec
 
 from ..errors import ModelError, ModelRejected, ModelUnavailable, UsageError
 from ..events import Usage
+from .guard import LOOPBACK, refuse_real
 from .model import Reply, Request
 from .provider_errors import status_error
 from .stream import ReplyReader
@@ -30,8 +31,6 @@ AFTER_DONE_S = 1.0
 """How long a server that has said its last may take to end the response, so that the connection can be used again."""
 
 BUSY = 24  # requests at a time on one client: its pool looks at every connection in each. More get another client
-
-_LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
 _WANTS_COMPLETION_TOKENS = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 _encode = msgspec.json.Encoder().encode
 
@@ -133,6 +132,7 @@ class OpenAIModel:
 
     async def _answer(self, body: bytes) -> AsyncGenerator[bytes, None]:
         """The body of a successful response, as it comes. Closes it at the end, also when cancelled."""
+        refuse_real(self.name, self._host)
         http, line = _http(), await self._line()
         request = http.Request("POST", line.url, headers=line.headers, content=body, extensions=line.extensions)
         response = None
@@ -169,7 +169,7 @@ class OpenAIModel:
             raise UsageError(f"the key of {self.name} has characters that no header can carry")
         openai = _sdk()
         timeout = openai.Timeout(self.idle_s, connect=min(CONNECT_S, self.idle_s))
-        here, plain = self._host in _LOOPBACK, urlsplit(self.base_url or "").scheme == "http"
+        here, plain = self._host in LOOPBACK, urlsplit(self.base_url or "").scheme == "http"
         client = openai.DefaultAsyncHttpxClient(
             limits=_http().Limits(max_connections=BUSY, max_keepalive_connections=BUSY),
             trust_env=not here,  # no proxy knows the way to this machine
