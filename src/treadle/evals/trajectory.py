@@ -65,7 +65,7 @@ def made(records: Iterable[e.Record]) -> tuple[Made, ...]:
         event, thread = record.event, record.thread_id
         if isinstance(event, e.ModelReplied):
             for call in event.calls if event.finish_reason not in CUT else ():
-                arguments = _parsed(call.arguments)
+                arguments = parsed(call.arguments)
                 found[thread, call.id] = Made(call.id, call.name, arguments, "unanswered", False, record.seq)
             continue
         key = thread, event.answers if isinstance(event, e.UserSaid) else getattr(event, "call_id", "")
@@ -82,7 +82,7 @@ def _after(call: Made, event: e.Event) -> Made:
         case e.ApprovalAsked():
             return replace(call, status="waiting", asked_approval=True)
         case e.ApprovalGiven(arguments=edited):
-            arguments = call.arguments if edited is None else _parsed(edited)
+            arguments = call.arguments if edited is None else parsed(edited)
             return replace(call, status="unanswered", arguments=arguments)
         case e.QuestionAsked():
             return replace(call, status="waiting")
@@ -98,7 +98,8 @@ def _after(call: Made, event: e.Event) -> Made:
             return call
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """A call's arguments: the JSON value, or the text where it is none. "" is {}."""
     try:
         return msgspec.json.decode(text or "{}")
     except (ValueError, RecursionError):
