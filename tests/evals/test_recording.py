@@ -1,5 +1,6 @@
 """A recorded thread as a test: replayed to the byte, and run with a changed agent."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from treadle.evals.recording import Recording, load
 from treadle.evals.rerun import NotRecorded, rerun
 from treadle.evals.trajectory import made
 from treadle.log import opened
+from treadle.models.resolve import unasked
 from treadle.models.scripted import calls, says
 from treadle.tools.ask import ask_user
 
@@ -105,6 +107,25 @@ def test_the_prompt_and_the_tools_may_change_in_a_run_but_not_in_a_replay():
     ):
         recording.replay(bank(tools=(balance, pay, ask_user)))
     recording.replay(bank())
+
+
+@pytest.mark.parametrize("name", ["anthropic:claude-x", "openai:gpt-6-luna", "mine"])
+def test_a_replay_needs_no_key_and_takes_the_recorded_model_where_the_agent_names_none(name, monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+
+    class Free(ScriptedModel):
+        def cost_usd(self, usage: Any) -> float:
+            return (None if self.name == "mine" else unasked(self.name).cost_usd(usage)) or 0.0
+
+    settings = {"context_tokens": 200_000, "max_output_tokens": 8192}
+    recording = recorded(bank(model=Free(TWO, name=name, **settings)), "Hi", "Pay 300.")
+    recording.replay(replace(bank(), model=None))
+    if name == "anthropic:claude-x":
+        recording.replay(replace(bank(), model=name))
+        with pytest.raises(AssertionError, match="at record 4: model was 'anthropic:claude-x', is now 'openai:gpt-4o'"):
+            recording.replay(replace(bank(), model="openai:gpt-4o"))
+        with pytest.raises(UsageError, match="model 'nobody'"):
+            recording.replay(replace(bank(), model="nobody"))
 
 
 @pytest.mark.parametrize(

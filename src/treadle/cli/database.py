@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import UnknownThread, UsageError
 from ..stores import archive
 from ..stores.sqlite import SQLiteStore
+from ..stores.store import Store
 from ..sync import run_sync
 from .agents import store_of
 from .options import InStore
@@ -44,7 +45,7 @@ def export(settings: Export) -> int:
     if settings.output is None:
         run_sync(_write(store, names, put_json))
         return 0
-    count = _write_file(store, names, settings.output)
+    count = write_file(store, names, settings.output)
     Screen().note(f"{count:,} records in {visible(str(settings.output))}")
     return 0
 
@@ -92,7 +93,7 @@ def _size(store: SQLiteStore) -> int:
     return sum(file.stat().st_size for file in files if file.exists())
 
 
-async def _write(store: SQLiteStore, names: list[str], write: Callable[[bytes], object]) -> int:
+async def _write(store: Store, names: list[str], write: Callable[[bytes], object]) -> int:
     """How many records."""
     count = 0
     async for line in archive.export(store, names):
@@ -101,7 +102,7 @@ async def _write(store: SQLiteStore, names: list[str], write: Callable[[bytes], 
     return count
 
 
-def _write_file(store: SQLiteStore, names: list[str], file: Path) -> int:
+def write_file(store: Store, names: list[str], file: Path) -> int:
     """Whole or not at all, and readable by its owner alone. How many records."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:

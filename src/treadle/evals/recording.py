@@ -11,14 +11,14 @@ from ..agent import Agent
 from ..cli.terminal import visible
 from ..codec import decode_record
 from ..errors import IllegalEvent, StoreDamaged, UsageError
-from ..models.model import Reply
+from ..models.model import Model, Reply
 from ..models.scripted import ScriptedModel
 from ..observe.timeline import Timeline
 from ..replay import replay
 from ..result import Result
 from ..state import fold
 from ..sync import run_sync
-from .rerun import rerun
+from .rerun import rerun, stand_in
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Recording:
     def replay(self, agent: Agent) -> None:
         """Run it again offline, with this agent: AssertionError at the first record that comes out otherwise.
 
-        A prompt, a tool's schema, a limit or a rule that is another one shows as the first difference that it makes. An
-        agent whose `model` is None gets the one that the recording names.
+        A prompt, a tool's schema, a limit or a rule that is another one shows as the first difference that it makes.
+        The agent's model needs no key; where it is None, it is the one that the recording names.
         """
         __tracebackhide__ = True
-        found = run_sync(replay(self.records, replace(agent, model=agent.model or self._model).job))
+        found = run_sync(replay(self.records, replace(agent, model=self._model_of(agent)).job))
         if found is None:
             return
         timeline = Timeline()
@@ -50,12 +50,20 @@ class Recording:
         """A model that gives the recorded replies in their order, whatever it is asked. Failures are left out."""
         replies = [record.event for record in self.records if isinstance(record.event, e.ModelReplied)]
         script = [Reply(r.text, r.calls, r.usage, r.finish_reason, r.refusal, r.opaque) for r in replies]
-        return ScriptedModel(script, name=self._model or "recorded")
+        return ScriptedModel(script, name=stand_in(self.records).name)
 
-    @property
-    def _model(self) -> str | None:
-        called = (record.event.model for record in self.records if isinstance(record.event, e.ModelCalled))
-        return next(called, None)
+    def _model_of(self, agent: Agent) -> Model:
+        if not isinstance(agent.model, str | None):
+            return agent.model
+        from ..models.resolve import unasked
+
+        then = stand_in(self.records)
+        try:
+            return unasked(agent.model or then.name)
+        except UsageError:
+            if agent.model:
+                raise
+            return then  # it was an object of the program's own
 
 
 def load(file: str | Path) -> Recording:

@@ -70,7 +70,7 @@ class _Turn:
 async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]:
     """The result of each turn. Raises NotRecorded, and UsageError for an agent whose settings can't be."""
     if agent.model is None or isinstance(agent.model, str):
-        agent = settings_with(agent, model=_stand_in(records))
+        agent = settings_with(agent, model=stand_in(records))
     answers = Answers(agent.output) if agent.output is not None else None
     clock = _Clock(records[0].at)
     log = Log(records[0].thread_id, MemoryStore(), World(now=lambda: clock.at, sleep=_at_once))
@@ -85,8 +85,8 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
     return tuple(results)
 
 
-def _stand_in(records: Sequence[e.Record]) -> Model:
-    """It has the recorded model's name, is never asked, needs no key and cuts no prompt."""
+def stand_in(records: Sequence[e.Record]) -> Model:
+    """A model of the recorded one's name that is never asked, needs no key and cuts no prompt."""
     called = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
     most = max((call.max_output_tokens for call in called), default=4096)
     name = called[0].model if called else "recorded"
