@@ -19,5 +19,5 @@ def refuse_real(name: str, host: str = "") -> None:
         raise UsageError(
             f"{name} is a real model, and TREADLE_REAL_MODELS={said} forbids asking one. In a test use a ScriptedModel"
             " or a recorded thread; or allow it: mark the test with @pytest.mark.treadle_real_models, run pytest with"
-            f" --treadle-real-models, or elsewhere unset TREADLE_REAL_MODELS"
+            " --treadle-real-models, or elsewhere unset TREADLE_REAL_MODELS"
         )
