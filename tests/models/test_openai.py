@@ -429,6 +429,7 @@ def test_a_bad_base_url_is_said_at_once(url):
         OpenAIModel("m", base_url=url)
 
 
+@pytest.mark.treadle_real_models
 def test_a_missing_or_impossible_key_is_the_caller_s_error(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)

@@ -63,6 +63,13 @@ def resume(settings: thread_options.Resume) -> int:
     return Session(agent, log.thread_id, Screen(), settings).resume()
 
 
+def save_test(settings: thread_options.SaveTest) -> int:
+    """Write a thread, and a test that runs it again offline with your agent. The file holds the whole conversation."""
+    from . import saving
+
+    return saving.save_test(settings)
+
+
 @commands.command(rich_help_panel="Set up")
 def tools() -> None:
     """The tools that ship, and what each may do."""
@@ -100,6 +107,7 @@ def _add_all() -> None:
     _add(commands, "explain", thread_options.Explain, reports.explain, look)
     _add(commands, "diff", thread_options.Diff, reports.diff, look)
     _add(commands, "replay", thread_options.Replay, reports.replay, look)
+    _add(commands, "save-test", thread_options.SaveTest, save_test, look)
     _add(commands, "approve", thread_options.Approve, deciding.approve, decide)
     _add(commands, "answer", thread_options.Answer, deciding.answer, decide)
     _add(commands, "decide", thread_options.Decide, deciding.decide, decide)

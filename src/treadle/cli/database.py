@@ -7,6 +7,7 @@ from pathlib import Path
 from ..errors import UnknownThread, UsageError
 from ..stores import archive
 from ..stores.sqlite import SQLiteStore
+from ..stores.store import Store
 from ..sync import run_sync
 from .agents import store_of
 from .options import InStore
@@ -44,8 +45,7 @@ def export(settings: Export) -> int:
     if settings.output is None:
         run_sync(_write(store, names, put_json))
         return 0
-    with whole_file(settings.output) as out:
-        count = run_sync(_write(store, names, lambda line: out.write(line + b"\n")))
+    count = write_file(store, names, settings.output)
     Screen().note(f"{count:,} records in {visible(str(settings.output))}")
     return 0
 
@@ -93,10 +93,16 @@ def _size(store: SQLiteStore) -> int:
     return sum(file.stat().st_size for file in files if file.exists())
 
 
-async def _write(store: SQLiteStore, names: list[str], write: Callable[[bytes], object]) -> int:
+async def _write(store: Store, names: list[str], write: Callable[[bytes], object]) -> int:
     """How many records."""
     count = 0
     async for line in archive.export(store, names):
         write(line)
         count += 1
     return count
+
+
+def write_file(store: Store, names: list[str], file: Path) -> int:
+    """How many records."""
+    with whole_file(file) as out:
+        return run_sync(_write(store, names, lambda line: out.write(line + b"\n")))

@@ -22,7 +22,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 _EPILOG = """
 [bold]Commands[/bold], each with its own --help:
 
-Look at threads: threads · show · tail · explain · diff · replay
+Look at threads: threads · show · tail · explain · diff · replay · save-test
 
 Decide: approve · answer · decide · cancel
 
@@ -37,7 +37,7 @@ A question that begins with a command's name: treadle -- tools.
 
 asking = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
-    *("threads", "show", "tail", "explain", "diff", "replay"),
+    *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("approve", "answer", "decide", "cancel", "resume", "fork"),
     *("tools", "memory", "db", "models"),
 )
