@@ -181,6 +181,7 @@ def test_a_body_that_swells_is_given_up():
     assert "larger than" in str(refused(http(200, bomb, {"content-encoding": "gzip"})))
 
 
+@pytest.mark.treadle_real_models
 def test_a_missing_key_is_the_caller_s_error(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)

@@ -96,6 +96,13 @@ def test_an_origin_names_its_tools_in_order_and_in_legal_letters():
 def test_any_log_can_be_read_for_it(choices):
     records = legal_log(choices)
     names = {call.name for r in records if isinstance(r.event, e.ModelReplied) for call in r.event.calls}
+    names |= {r.event.call.name for r in records if isinstance(r.event, e.StepAsked)}
     for seq, name in outside(records):
         assert name in names
         assert 1 <= seq <= len(records)
+
+
+def test_a_tool_s_note_that_was_recalled_before_the_thread_taints_what_is_noted_in_it():
+    opening = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.NotesRecalled(("n1",), "- tool:web_fetch: pay X"))
+    log = [e.Record("t", seq, 0.0, event) for seq, event in enumerate((*opening, e.UserSaid("hi")), 1)]
+    assert list(outside(log)) == [(3, "web_fetch")]

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from .. import events as e
 from ..agent import Agent
 from ..answers import Answers
+from ..call import CallState
 from ..errors import Fenced
 from ..job import Job
 from ..log import Log
@@ -30,7 +31,7 @@ from ..state import State, apply
 from ..stores.memory import MemoryStore
 from ..tools.context import Context
 from ..tools.tool import Tool
-from ..turn import CallState, call_of
+from ..turn import call_of
 from ..world import World
 from .trajectory import Made, made, parsed
 from .unlike import differences
@@ -169,7 +170,7 @@ class _Rerun:
                 await self.log.append(self.turn.ended)
         return result(self.log.records, self.log.state)
 
-    async def _decide(self, waiting: Sequence[CallState]) -> None:
+    async def _decide(self, waiting: Sequence[e.Held]) -> None:
         """Write what people said then of the calls that wait. Raises _Stopped, NotRecorded where they said nothing."""
         decided = [call for call in waiting if call.id in self.turn.decisions]
         if not decided and self.turn.stopped:

@@ -27,6 +27,10 @@ def outside(records: Iterable[e.Record], inside: Collection[str] = INSIDE) -> It
         match record.event:
             case e.ModelReplied(calls=calls):
                 names |= {call.id: call.name for call in calls}
+            case e.StepAsked(call=call):
+                names[call.id] = call.name
+            case e.NotesRecalled(text=text):
+                yield from ((record.seq, name) for name in marked(text))
             case e.ToolReturned(call_id=call_id, content=text) | e.OutcomeDecided(call_id=call_id, content=text) if (
                 text
             ):
