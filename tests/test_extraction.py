@@ -204,7 +204,7 @@ def answer(request):
 def test_a_crash_between_notes_loses_none_and_doubles_none(writes, after):
     store, dying = talked(*TALK), DyingNotes(":memory:")
     dying.left, dying.after = writes, after
-    notes = replace(notes_at(), store=dying)
+    notes = replace(notes_at(), at=dying)
     with pytest.raises(Died):
         extracted(store, notes, answer, answer)
     dying.left = 100

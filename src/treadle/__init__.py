@@ -22,8 +22,10 @@ from .errors import (
     UsageError,
 )
 from .events import ApprovalGiven, File, Image, OutcomeDecided, Record, TurnEnded, Usage, UserSaid
+from .extraction import extract_notes
 from .limits import Limits
 from .listeners import Delta
+from .memory.notes import Notes
 from .memory.window import Memory
 from .models.scripted import ScriptedModel
 from .result import Result, Summary
@@ -51,6 +53,7 @@ __all__ = [
     "ModelError",
     "ModelRejected",
     "ModelUnavailable",
+    "Notes",
     "OutcomeDecided",
     "Record",
     "Result",
@@ -70,6 +73,7 @@ __all__ = [
     "Usage",
     "UsageError",
     "UserSaid",
+    "extract_notes",
     "run_sync",
     "tool",
 ]

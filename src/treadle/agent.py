@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import events as e
 from .answers import Answers
@@ -29,6 +29,9 @@ from .team import MOST_DEEP, child_tool, handoff_tools, members
 from .tools.context import Context, Worked
 from .tools.tool import Tool, tool_of
 from .world import World
+
+if TYPE_CHECKING:
+    from .memory.notes import Notes
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Agent:
     """What to do about a call that a crash interrupted, unless its tool is idempotent."""
     memory: Memory = Memory()
     """How much of a conversation the model sees."""
+    notes: "Notes | None" = None
+    """Notes that last: those that matter are put before a new thread, and there are tools to keep and find them."""
     store: Store | None = None
     """Where threads are kept. None: the SQLite file in the user's data directory, or TREADLE_DB."""
     listeners: Sequence[Listener] = ()
@@ -87,10 +92,7 @@ class Agent:
         return watched(lambda sink: self._say(said, thread, deps, sink))
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
-        """This agent as a tool of another: each call is a thread of its own, which draws on the limits above it.
-
-        Where it waits for a person, so does the agent that called it. What comes back is its answer.
-        """
+        """This agent as a tool of another: each call is a thread of its own. Where it waits, so does the caller."""
         about = description or self.description or f"Gives a task to the agent {self.name}, and its answer back."
         return child_tool(name or self.name, about, self.limits, self._work)
 
@@ -100,8 +102,7 @@ class Agent:
         Whoever drove it before, if still alive, is fenced off. Raises what `run` raises; UnknownThread; UsageError
         where a call is under way whose tool this agent doesn't have.
         """
-        log = await self._known(thread)
-        return await self._go_on(log, deps)
+        return await self._go_on(await self._known(thread), deps)
 
     async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
         """Write what a person says to a turn that waits or runs, in whatever process; resuming it then goes on.
@@ -128,8 +129,10 @@ class Agent:
         log = await opened(thread or self.world.new_id(), self._store, self.world, [sink] if sink else [])
         if log.state.phase not in ("empty", "idle"):
             raise TurnOpen(f"thread {log.thread_id} has an unfinished turn; resume it before saying something new")
-        start = [] if log.records else [e.ThreadStarted(self.name, self.world.new_id())]
-        return await self._drive(log, replace(self.job, deps=deps), *start, self._claim(log), said)
+        start: list[e.Event] = [] if log.records else [e.ThreadStarted(self.name, self.world.new_id())]
+        recalled = await self._notes.recalled_for(said.text) if start and self._notes else None
+        start += [self._claim(log), *([recalled] if recalled else []), said]
+        return await self._drive(log, replace(self.job, deps=deps), *start)
 
     async def _go_on(self, log: Log, deps: Any) -> Result:
         if log.state.phase == "idle":
@@ -205,6 +208,10 @@ class Agent:
         return members(self)
 
     @cached_property
+    def _notes(self) -> "Notes | None":
+        return self.notes and self.notes.kept_with(self._store, self.world)
+
+    @cached_property
     def job(self) -> Job:
         """Its settings, worked out; what `explain` and `replay` go by. Raises UsageError for settings that can't be."""
         if not self.handoffs:
@@ -215,6 +222,10 @@ class Agent:
     def _own_job(self, handoffs: Iterable[Tool]) -> Job:
         tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in self.tools]
         tools += handoffs
+        if self._notes:
+            from .memory.note_tools import note_tools
+
+            tools += note_tools(self._notes, self._store)
         names = [tool.name for tool in tools]
         if len(set(names)) < len(names):
             raise UsageError(f"two tools have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")

@@ -62,13 +62,16 @@ class _Pass:
     """Of its notes; "" for whoever said the piece."""
 
 
-async def extract_notes(agent: Agent, thread: str, notes: Notes, inside: Collection[str] = INSIDE) -> Extracted:
+async def extract_notes(
+    agent: Agent, thread: str, notes: Notes | None = None, inside: Collection[str] = INSIDE
+) -> Extracted:
     """Note what a thread has that will matter in others, with this agent's model, under its limits.
 
-    `inside` names the tools whose results hold no text from outside. Raises UnknownThread, what `run` raises, and
-    TurnFailed where the model gave no list of facts.
+    `notes` says where (None: the agent's own). `inside` names the tools whose results hold no text from outside. Raises
+    UnknownThread, what `run` raises, and TurnFailed where the model gave no list of facts.
     """
     store = agent.store or SQLiteStore()
+    notes = (notes or agent.notes or Notes()).kept_with(store, agent.world)
     records = await records_of(store, thread)
     if not records:
         raise UnknownThread(f"there is no thread {thread!r} in this store")
@@ -76,6 +79,8 @@ async def extract_notes(agent: Agent, thread: str, notes: Notes, inside: Collect
         agent,
         instructions=INSTRUCTIONS,
         tools=(),
+        handoffs=(),
+        notes=None,
         approvals=(),
         model=agent.job.model,
         name=NAME,

@@ -170,7 +170,7 @@ def _from_outside(event: e.Event) -> bool:
         return event.status == "cancelled" or event.reason.startswith("a bug")
     if isinstance(event, e.OutcomeDecided):
         return event.by != "policy"
-    outside = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.UserSaid, e.ApprovalGiven)
+    outside = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.NotesRecalled, e.UserSaid, e.ApprovalGiven)
     return isinstance(event, outside)
 
 

@@ -55,7 +55,7 @@ def test_scopes_and_expiry_are_shown_and_go_by(treadle: Treadle) -> None:
     added(treadle, "Ann is vegan")
     assert " (until " in treadle("memory", "list", "--scope", "project:fair").out
     assert len(treadle("memory", "list").out.splitlines()) == 2
-    assert treadle("memory", "search", "vegan", "--scope", "project:fair").err == "no note has any of these words\n"
+    assert treadle("memory", "search", "vegan", "--scope", "project:loom").err == "no note has to do with these words\n"
 
 
 def test_json_is_one_note_a_line_and_export_has_the_replaced_ones_too(treadle: Treadle) -> None:

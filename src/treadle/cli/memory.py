@@ -4,10 +4,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ..errors import UsageError
+from ..errors import TreadleError, UsageError
+from ..events import UserSaid
+from ..memory.local_embedder import installed
 from ..memory.note import Note, Placed, checked_scope, expiry, live
 from ..memory.notes import Notes
-from ..memory.search import Query, by_words
+from ..memory.search import Found, Query
+from ..memory.search import search as searched
 from ..stores.notes import NoteStore, beside
 from ..sync import run_sync
 from ..world import World
@@ -17,6 +20,7 @@ from .options import InStore
 from .tables import moment, table
 from .terminal import Screen, line_of, put, put_json, visible
 from .threads import thread_of
+from .turns import Session, records
 from .whole import whole_file
 
 NEVER = float("-inf")
@@ -33,13 +37,15 @@ def list_notes(settings: ListNotes) -> int:
 
 
 def search(settings: SearchNotes) -> int:
-    """Notes that hold and have some of these words, the best first."""
+    """Notes that hold and have to do with these words, the best first; by meaning too with the extra `embeddings`."""
     now = World().now()
     query = Query(" ".join(settings.words), _scopes(settings.scope), now, settings.limit)
-    found = run_sync(by_words(_notes(settings), query)) if _there(settings) else []
-    _show(found, settings.json, now)
-    if not found:
-        Screen().note("no note has any of these words", "dim")
+    found = run_sync(searched(_notes(settings), installed(), query)) if _there(settings) else Found(())
+    _show([hit.note for hit in found.hits], settings.json, now)
+    if found.without:
+        Screen().note(visible(found.without), "yellow")
+    if not found.hits:
+        Screen().note("no note has to do with these words", "dim")
     return 0
 
 
@@ -98,6 +104,26 @@ def extract(settings: ExtractNotes) -> int:
     parts += [f"its oldest {found.left_out} parts had no room"] if found.left_out else []
     Screen().note("; ".join(parts))
     return 0
+
+
+def note_down(session: Session) -> None:
+    """At the end of a conversation: what of it will matter in others. Ctrl-C leaves it undone; it can be done later."""
+    from ..extraction import extract_notes
+
+    log = run_sync(records(session.agent, session.thread_id))
+    if not any(isinstance(record.event, UserSaid) for record in log):
+        return
+    session.screen.notice("looking for what to note; Ctrl-C leaves it…")
+    try:
+        found = run_sync(extract_notes(session.agent, session.thread_id))
+    except KeyboardInterrupt:
+        session.screen.note(f"not done; later: treadle memory extract {line_of(session.thread_id, 200)}", "yellow")
+    except TreadleError as error:
+        session.screen.note(f"no notes were made: {visible(str(error))}", "yellow")
+    else:
+        session.screen.end_line()
+        for placed in found.placed:
+            session.screen.note(f"noted {placed.note.id}: {line_of(placed.note.text, 200)}", "dim")
 
 
 def _notes(settings: InStore) -> NoteStore:

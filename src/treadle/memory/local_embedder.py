@@ -40,6 +40,11 @@ class LocalEmbedder:
         return await asyncio.to_thread(_embedded, tuple(texts))
 
 
+def installed() -> LocalEmbedder | None:
+    """It, where the extra is installed; nothing is loaded."""
+    return LocalEmbedder() if all(importlib.util.find_spec(name) for name in (_PACKAGE, "numpy")) else None
+
+
 def _embedded(texts: Sequence[str]) -> list[bytes]:
     with _working:
         model = _local()

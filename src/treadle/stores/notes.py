@@ -178,7 +178,8 @@ def beside(store: Store | None) -> NoteStore:
     if isinstance(store, SQLiteStore):
         return NoteStore(store.path)
     if isinstance(store, MemoryStore):
-        return NoteStore(":memory:")
+        notes: NoteStore = store.besides.setdefault("notes", NoteStore(":memory:"))
+        return notes
     raise UsageError(f"a {type(store).__name__} has no file for notes; give a NoteStore of a path of its own")
 
 
