@@ -188,7 +188,8 @@ class Prompt:
         self._push(done.reply, *filter(None, done.results.values()))
 
     def _push(self, *messages: Message, opens_turn: bool = False, pinned: bool = False) -> None:
-        self.rounds.append(Round(messages, self._seq, opens_turn, pinned))
+        if messages:
+            self.rounds.append(Round(messages, self._seq, opens_turn, pinned))
 
 
 def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:
