@@ -21,7 +21,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from zlib import crc32
 
@@ -85,7 +85,7 @@ class Fact:
         return SENTENCES[self.kind].format(place=self.place, value=self.value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def facts_in(text: str) -> dict[Key, str]:
     """What is stated there; the last statement of each."""
     found: dict[Key, str] = {}
@@ -100,10 +100,10 @@ def facts_in(text: str) -> dict[Key, str]:
 
 # --- the talk ---------------------------------------------------------------------------------------------------
 
-SYLLABLES = "ba de fi go hu ka le mi no pu ra se ti vo wu za lor men tas rik".split()
-WORDS = "the warp runs over beams while thread and weft keep their tension as shafts lift in order of pattern".split()
-FIRST = "Ann Bo Cy Dee Eli Fay Gus Hal Ida Jon Kay Lou Mae Ned Ola Pip Ray Sue Tom Una".split()
-LAST = "Okafor Lindqvist Marsh Tanaka Weber Novak Silva Haddad Berg Costa Dlamini Ito Kaya Lee Moreau Ortiz".split()
+SYLLABLES = re.findall("..", "badefigohukaleminopurasetivowuzaloremysin")
+WORDS = "the warp runs over beams while thread and weft keep their tension as shafts lift in order of pattern".split()  # noqa: SIM905
+FIRST = "Ann Bo Cy Dee Eli Fay Gus Hal Ida Jon Kay Lou Mae Ned Ola Pip Ray Sue Tom Una".split()  # noqa: SIM905
+LAST = "Okafor Lindqvist Marsh Tanaka Weber Novak Silva Haddad Berg Costa Dlamini Ito Kaya Lee Moreau Ortiz".split()  # noqa: SIM905
 DECIDE = "oak goes in", "we rent", "the north door is used", "two shifts run", "we pay in May", "stone stays"
 DO = "call the printer", "send the certificate", "agree the fire drill", "order new heddles", "ask for a permit"
 
@@ -123,7 +123,7 @@ class Talk:
 
 
 def talk(turns: int, facts: int, kilobytes: tuple[int, int] = (2, 20), ages: Sequence[int] = AGES) -> Talk:
-    """So many turns with so many facts, spread evenly: 60% said by the user, the rest by tools, half of it in passing."""
+    """So many turns with so many facts, spread evenly: three of five said by the user, one found by a tool, one in passing."""
     chance = random.Random(17)
     said = list(_facts(turns, facts, chance))
     by_turn: dict[int, list[Fact]] = {}
@@ -192,7 +192,7 @@ def _turn(
 
 
 def read(request: Request, forgets: int = 0) -> Reply:
-    """What a model that sees this and nothing else says. With `forgets`, one fact in so many is lost in each minutes."""
+    """What a model that sees this alone says. With `forgets`, one fact in so many is lost each time it writes minutes."""
     if request.messages[0].text == SYSTEM:
         return says(_minutes(request, forgets))
     last = request.messages[-1]

@@ -24,6 +24,7 @@ from .errors import (
 from .events import ApprovalGiven, File, Image, OutcomeDecided, Record, TurnEnded, Usage, UserSaid
 from .limits import Limits
 from .listeners import Delta
+from .memory.project import project_instructions
 from .memory.window import Memory
 from .models.scripted import ScriptedModel
 from .result import Result, Summary
@@ -70,6 +71,7 @@ __all__ = [
     "Usage",
     "UsageError",
     "UserSaid",
+    "project_instructions",
     "run_sync",
     "tool",
 ]
