@@ -15,6 +15,7 @@ there, nor that a real one writes minutes as good.
 """
 
 import asyncio
+import json
 import math
 import random
 import re
@@ -32,7 +33,7 @@ from treadle.models.legal import faults
 from treadle.models.model import Message, Reply, Request
 from treadle.models.scripted import ScriptedModel, calls, says
 
-CONTEXT_TOKENS, OUTPUT_TOKENS = 16_384, 1024
+CONTEXT_TOKENS, OUTPUT_TOKENS = 16_384, 2048
 AGES = (1, 10, 50, 100, 250)
 INSTRUCTIONS = "You keep the books of many places. Look up what you are asked about."
 PLOT = Path(__file__).resolve().parent.parent / "docs" / "long-talk.svg"
@@ -111,7 +112,8 @@ DO = "call the printer", "send the certificate", "agree the fire drill", "order 
 @dataclass(frozen=True)
 class Turn:
     said: str
-    result: str
+    results: tuple[str, ...]
+    """Of the pages that are looked up in it: one, two at once, or two one after the other."""
     asked: tuple[tuple[Fact, int], ...]
     """Facts asked about, as they are true now, and the age of each in turns."""
 
@@ -123,7 +125,7 @@ class Talk:
 
 
 def talk(turns: int, facts: int, kilobytes: tuple[int, int] = (2, 20), ages: Sequence[int] = AGES) -> Talk:
-    """So many turns with so many facts, spread evenly: three of five said by the user, one found by a tool, one in passing."""
+    """So many turns with so many facts, spread evenly, the same each time."""
     chance = random.Random(17)
     said = list(_facts(turns, facts, chance))
     by_turn: dict[int, list[Fact]] = {}
@@ -173,33 +175,44 @@ def _turn(
     kilobytes: tuple[int, int],
     chance: random.Random,
 ) -> Turn:
-    lines = [f"Turn {number}. Look up page {number}."]
+    pages = _pages(number)
+    lines = [f"Look up {' and '.join(map(str, pages))}{' at once' if number % 4 == 1 else ''}."]
     lines += [fact.text for fact in facts if fact.source == "user"]
     lines += [f"Report what it says of {fact.place}." for fact in facts if fact.source == "asked"]
     lines += [QUESTIONS[fact.kind].format(place=fact.place) for fact, _ in asked]
+    found = [fact for fact in facts if fact.source != "user"]
+    results = tuple(_result(page, found if page % 10 == 0 else [], kilobytes, chance) for page in _pages(number))
+    return Turn("\n".join(lines), results, tuple(asked))
+
+
+def _pages(turn: int) -> list[int]:
+    return [turn * 10 + index for index in range(1 if turn % 4 in (0, 3) else 2)]
+
+
+def _result(page: int, facts: Sequence[Fact], kilobytes: tuple[int, int], chance: random.Random) -> str:
     size = chance.randrange(kilobytes[0] * 1000, kilobytes[1] * 1000)
     words, length = [], 0
     while length < size:
         words.append(chance.choice(WORDS))
         length += len(words[-1]) + 1
     for fact in facts:
-        if fact.source != "user":
-            words.insert(chance.randrange(len(words)), f"\n{fact.text}\n")
-    return Turn("\n".join(lines), f"Page {number}. " + " ".join(words), tuple(asked))
+        words.insert(chance.randrange(len(words)), f"\n{fact.text}\n")
+    return f"Page {page}. " + " ".join(words)
 
 
 # --- the reader: a function of the request ----------------------------------------------------------------------
 
 
 def read(request: Request, forgets: int = 0) -> Reply:
-    """What a model that sees this alone says. With `forgets`, one fact in so many is lost each time it writes minutes."""
+    """What a model that sees this alone says. With `forgets`, its minutes lose one fact in so many."""
     if request.messages[0].text == SYSTEM:
         return says(_minutes(request, forgets))
-    last = request.messages[-1]
-    if last.role == "user":
-        page = re.search(r"Look up page (\d+)", last.text)
-        return calls(("look_up", {"page": int(page[1]) if page else 0}))
-    own = next(message.text for message in reversed(request.messages) if message.role == "user")
+    start = max(index for index, message in enumerate(request.messages) if message.role == "user")
+    own, since = request.messages[start].text, request.messages[start + 1 :]
+    wanted = [{"page": int(page)} for page in re.findall(r"\b\d+\b", own.splitlines()[0])]
+    called = [call.arguments for message in since for call in message.calls]
+    if not called or json.dumps(wanted[-1]) not in called:
+        return calls(*(("look_up", page) for page in (wanted if "at once" in own else wanted[len(called) :][:1])))
     known: dict[Key, str] = {}
     for message in request.messages:
         known |= facts_in(message.text)
@@ -209,7 +222,9 @@ def read(request: Request, forgets: int = 0) -> Reply:
         for place in pattern.findall(own)
     ]
     reported = set(re.findall(r"Report what it says of ([A-Z][a-z]+)", own))
-    said = [_sentence(key, value) for key, value in facts_in(last.text).items() if key[1] in reported]
+    results = [message.text for message in since if message.role == "tool"]
+    found = [each for text in results for each in facts_in(text).items()]
+    said = [_sentence(key, value) for key, value in found if key[1] in reported]
     return says("\n".join(["I have read it.", *said, *answers]))
 
 
@@ -248,7 +263,7 @@ def with_treadle(talk: Talk, memory: Memory, forgets: int = 0, context_tokens: i
     @tool(read_only=True, max_chars=100_000)
     def look_up(page: int) -> str:
         """Look a page up."""
-        return talk.turns[page].result
+        return talk.turns[page // 10].results[page % 10]
 
     read_so = partial(read, forgets=forgets)
     model = ScriptedModel(
@@ -265,7 +280,7 @@ def with_treadle(talk: Talk, memory: Memory, forgets: int = 0, context_tokens: i
             result = await agent.run(turn.said, thread="talk")
             answers.append(result.answer)
             turns.extend([number] * (len(model.seen) - len(turns)))
-        cuts = sum(isinstance(record.event, ContextCompacted) for record in result.records)
+            cuts += sum(isinstance(record.event, ContextCompacted) for record in result.records)
 
     asyncio.run(all_turns())
     return Kept(answers, model.seen, turns, cuts)
@@ -290,13 +305,17 @@ def by_hand(talk: Talk, window: Window) -> Kept:
             requests.append(Request(shown, (), OUTPUT_TOKENS))
             turns.append(number)
             reply = read(requests[-1])
-            made = tuple(Call(f"{len(requests)}", call.name, call.arguments) for call in reply.calls)
+            made = tuple(Call(f"{len(requests)}_{i}", c.name, c.arguments) for i, c in enumerate(reply.calls))
             history.append(Message("assistant", reply.text, calls=made))
             if not made:
                 break
-            history += [Message("tool", turn.result, call_id=call.id) for call in made]
+            history += [_looked_up(turn, call) for call in made]
         answers.append(reply.text)
     return Kept(answers, requests, turns)
+
+
+def _looked_up(turn: Turn, call: Call) -> Message:
+    return Message("tool", turn.results[json.loads(call.arguments)["page"] % 10], call_id=call.id)
 
 
 def everything(history: list[Message]) -> list[Message]:
@@ -469,7 +488,7 @@ def points(kept: Kept) -> list[tuple[float, float]]:
 def main() -> None:
     whole = talk(300, 90)
     print(f"300 turns, {whole.facts} facts, {sum(len(turn.asked) for turn in whole.turns)} questions,"
-          f" {sum(len(turn.result) for turn in whole.turns) / 1e6:.1f} MB of tool results,"
+          f" {sum(len(text) for turn in whole.turns for text in turn.results) / 1e6:.1f} MB of tool results,"
           f" a context of {CONTEXT_TOKENS:,} tokens\n")  # fmt: skip
     kept = {
         "Memory()": with_treadle(whole, Memory()),

@@ -72,8 +72,8 @@ def test_a_link_is_followed_within_the_repository_and_not_out_of_it(repository, 
     (repository / "src" / "AGENTS.md").symlink_to(tmp_path / "secret")
     project = project_of(repository / "src")
     assert "the key" not in project.text
-    assert project.left_out == ("src/AGENTS.md is a link out of the repository, so it is not read",)
-    with pytest.raises(UsageError, match="a link out of the repository"):
+    assert project.left_out == ("src/AGENTS.md is a link out of the project, so it is not read",)
+    with pytest.raises(UsageError, match="a link out of the project"):
         project_instructions(repository / "src")
 
 

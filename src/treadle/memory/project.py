@@ -96,7 +96,7 @@ def _text(root: Path, name: str, room: int, left_out: list[str]) -> str:
     try:
         parts_inside(root, name)
     except ToolError:
-        left_out.append(f"{name} is a link out of the repository, so it is not read")
+        left_out.append(f"{name} is a link out of the project, so it is not read")
         return ""
     try:
         with os.fdopen(open_inside(root, name), "rb") as file:
