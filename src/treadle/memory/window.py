@@ -1,7 +1,8 @@
 """What the prompt must leave out so that it fits. Pure: says it as an event, or as a question to the model.
 
-1. Long old tool results are cut first; then whole rounds go, from the oldest, and a summary takes their place; where a
-   single round is too large by itself, its results are cut to what fits.
+1. Long results of earlier turns are cut first; then whole rounds go, from the oldest, and a summary takes their place.
+   The turn under way is left whole where it fits by itself; else the same is done within it, and at last the results
+   of its newest round are cut to what fits.
 2. The message that opened the turn, pinned messages and the newest round stay. What can't be made to fit is sent all
    the same: the provider judges.
 3. Each cut goes well below what is allowed, so that many steps pass before the next one.
@@ -18,6 +19,8 @@ from .transcript import first_of
 
 KEEP = 0.5
 """The part of the room that is still in use after a cut."""
+TURN = 0.8
+"""The part of the room that the turn under way may have before it is cut itself."""
 RECENT = 2
 """The newest rounds, whose results are only cut where nothing else helps."""
 RESULT_CHARS = 600
@@ -52,36 +55,37 @@ def cut(
     `summary_room_tokens` is how much the model can read when it summarises; `summarise` is false where it failed to.
     """
     room = room_tokens - sum(message.tokens for message in prompt.before)
-    weights = [each.tokens for each in prompt.rounds]
+    rounds, weights = prompt.rounds, [each.tokens for each in prompt.rounds]
+    over = sum(weights) - int(room * KEEP)
     too_large = sum(weights) > room
     too_many = memory.window is not None and _count(prompt) > memory.window
     if not too_large and not too_many:
         return None
-    if too_large and (event := _old_results(prompt.rounds, sum(weights) - int(room * KEEP))):
+    own = max(index for index, each in enumerate(rounds) if each.opens_turn)
+    if too_large and (event := _old_results(rounds[: min(own, len(rounds) - RECENT)], over)):
         return event
     most = int((memory.window or 0) * KEEP) - len(prompt.before) if too_many else None
-    end = _first_kept(prompt.rounds, weights, int(room * KEEP), most)
-    gone = [each for each in prompt.rounds[:end] if each is not _own(prompt.rounds)]
+    end = _first_kept(rounds, weights, int(room * KEEP), most)
+    if end > own and sum(weights[own:]) <= room * TURN and not too_many:
+        end = own
+    if end > own and too_large and (event := _old_results(rounds[:-RECENT], over)):
+        return event
+    gone = [each for each in rounds[:end] if not each.pinned and each is not rounds[own]]
     if gone and memory.compact and summarise:
         return Summarise(first_of(prompt.summary, gone, summary_room_tokens)[-1].seq)
     if gone:
         return e.ContextCompacted(gone[-1].seq)
-    return _newest_results(prompt.rounds, sum(weights) - room) if too_large else None
+    return _newest_results(rounds, sum(weights) - room) if too_large else None
 
 
 def _count(prompt: Prompt) -> int:
     return len(prompt.before) + sum(len(each.messages) for each in prompt.rounds)
 
 
-def _own(rounds: Sequence[Round]) -> Round | None:
-    """The message that opened the turn."""
-    return next((each for each in reversed(rounds) if each.opens_turn), None)
-
-
 def _old_results(rounds: Sequence[Round], over: int) -> e.ContextCompacted | None:
-    """Cut long results from the oldest on, until `over` tokens are saved or only the newest are left."""
+    """Cut long results from the oldest on, until `over` tokens are saved; None where none is long."""
     saved, upto_seq = 0, 0
-    for each in rounds[:-RECENT]:
+    for each in rounds:
         saving = each.tokens - sum(shortened(message, RESULT_CHARS).tokens for message in each.messages)
         if saving > 0:
             saved, upto_seq = saved + saving, each.seq
