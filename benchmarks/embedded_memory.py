@@ -13,6 +13,7 @@ Nothing is asserted. A fact counts as kept where its words stand in the minutes.
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from treadle import Agent, Limits, Memory, MemoryStore, Result, Usage, tool
 from treadle.events import ContextCompacted, ModelReplied
@@ -22,6 +23,7 @@ from treadle.models.model import Model, Reply, Request
 from treadle.models.scripted import calls, says
 from treadle.tools.calculator import calculator
 
+E = TypeVar("E")
 PAGES = [
     "Looms were set up by hand; a warp of 400 threads took a weaver two days.",
     "The treadle freed both hands, and cloth came off three times as fast.",
@@ -66,6 +68,9 @@ TALK: Sequence[tuple[str, str]] = [
     ("What did the fire do?", ""),
     ("What do you know of the dye house?", ""),
     ("And how were wages paid?", ""),
+    ("Who was the last weaver?", ""),
+    ("When is the hall open today?", ""),
+    ("What were the treadles used for in the end?", ""),
 ]  # fmt: skip
 QUESTIONS = {
     "Who is the architect?": "lindqvist",
@@ -96,8 +101,8 @@ class Mixed:
 
     script: list[Reply]
     inner: Model = field(default_factory=LocalModel)
-    context_tokens: int = 3072
-    max_output_tokens: int = 700
+    context_tokens: int = 2400
+    max_output_tokens: int = 600
     name: str = "mixed"
 
     def cost_usd(self, usage: Usage) -> float:
@@ -109,9 +114,13 @@ class Mixed:
         return self.script.pop(0)
 
 
+def found(results: Sequence[Result], kind: type[E]) -> list[E]:
+    return [record.event for result in results for record in result.records if isinstance(record.event, kind)]
+
+
 def cached(results: Sequence[Result], what: str) -> None:
     """Print how much of each prompt had been read before, over the calls that these results end with."""
-    replies = [record.event for record in results[-1].records if isinstance(record.event, ModelReplied)]
+    replies = found(results, ModelReplied)
     for number, reply in enumerate(replies, 1):
         usage = reply.usage
         called = ", ".join(f"{call.name}{call.arguments}" for call in reply.calls) or "answers"
@@ -147,10 +156,8 @@ def minutes() -> None:
         script += [says(answer)] if answer else [calls(("archive", {"topic": said})), says("The archive says little.")]
     store = MemoryStore()
     agent = Agent("You help to plan.", tools=[archive], model=Mixed(script), store=store, memory=Memory())
-    for said, _ in TALK:
-        result = agent.run_sync(said, thread="museum")
-    summaries = [record.event.summary for record in result.records if isinstance(record.event, ContextCompacted)]
-    summaries = [summary for summary in summaries if summary]
+    results = [agent.run_sync(said, thread="museum") for said, _ in TALK]
+    summaries = [cut.summary for cut in found(results, ContextCompacted) if cut.summary]
     if not summaries:
         print("no minutes were needed")
         return
