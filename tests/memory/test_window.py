@@ -131,4 +131,7 @@ def test_the_turn_under_way_stays_whole_as_long_as_it_fits_by_itself():
     own = [message.text for message in prompt.messages("")][-9:]
     room = int(sum(each.tokens for each in prompt.rounds[-5:]) / 0.75)
     fitted(prompt, state, Memory(), room)
-    assert [message.text for message in prompt.messages("")] == ["What was said before, in short:\nin short", *own]
+    texts = [message.text for message in prompt.messages("")]
+    assert texts[-9:] == own
+    assert texts[0] == "What was said before, in short:\nin short"
+    assert texts[-11] == "question 7", "and of the turn before as much as there is room for"

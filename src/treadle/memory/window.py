@@ -18,9 +18,9 @@ from .prompt import Prompt, Round, shortened
 from .transcript import first_of
 
 KEEP = 0.5
-"""The part of the room that is still in use after a cut."""
+"""The part of the room, besides what the turn under way takes, that is still in use after a cut."""
 TURN = 0.8
-"""The part of the room that the turn under way may have before it is cut itself."""
+"""The part of the room that the turn under way may take before it is cut itself."""
 RECENT = 2
 """The newest rounds, whose results are only cut where nothing else helps."""
 RESULT_CHARS = 600
@@ -54,23 +54,22 @@ def cut(
     None where it fits, or nothing more can go. Asked again after each: each makes the prompt smaller.
     `summary_room_tokens` is how much the model can read when it summarises; `summarise` is false where it failed to.
     """
-    room = room_tokens - sum(message.tokens for message in prompt.before)
-    rounds, weights = prompt.rounds, [each.tokens for each in prompt.rounds]
-    over = sum(weights) - int(room * KEEP)
-    too_large = sum(weights) > room
-    too_many = memory.window is not None and _count(prompt) > memory.window
+    rounds = [each for each in prompt.rounds if not (each.pinned and each is not _opening(prompt.rounds))]
+    weights, counts = [each.tokens for each in rounds], [len(each.messages) for each in rounds]
+    room = room_tokens - (prompt.tokens - sum(weights))
+    fixed = len(prompt.before) + sum(len(each.messages) for each in prompt.rounds) - sum(counts)
+    places = None if memory.window is None else memory.window - fixed
+    too_large, too_many = sum(weights) > room, places is not None and sum(counts) > places
     if not too_large and not too_many:
         return None
-    own = max(index for index, each in enumerate(rounds) if each.opens_turn)
-    if too_large and (event := _old_results(rounds[: min(own, len(rounds) - RECENT)], over)):
+    own = rounds.index(_opening(rounds))
+    target = _target(room, sum(weights[own:])) if too_large else room
+    most = _target(places, sum(counts[own:])) if places is not None and too_many else sum(counts)
+    end = _first_kept(rounds, own, target, most)
+    old = min(len(rounds) - RECENT, own if end <= own else len(rounds))
+    if too_large and (event := _old_results(rounds[: max(0, old)], sum(weights) - target)):
         return event
-    most = int((memory.window or 0) * KEEP) - len(prompt.before) if too_many else None
-    end = _first_kept(rounds, weights, int(room * KEEP), most)
-    if end > own and sum(weights[own:]) <= room * TURN and not too_many:
-        end = own
-    if end > own and too_large and (event := _old_results(rounds[:-RECENT], over)):
-        return event
-    gone = [each for each in rounds[:end] if not each.pinned and each is not rounds[own]]
+    gone = [each for index, each in enumerate(rounds[:end]) if index != own]
     if gone and memory.compact and summarise:
         return Summarise(first_of(prompt.summary, gone, summary_room_tokens)[-1].seq)
     if gone:
@@ -78,8 +77,14 @@ def cut(
     return _newest_results(rounds, sum(weights) - room) if too_large else None
 
 
-def _count(prompt: Prompt) -> int:
-    return len(prompt.before) + sum(len(each.messages) for each in prompt.rounds)
+def _opening(rounds: Sequence[Round]) -> Round:
+    """The message that opened the turn."""
+    return next(each for each in reversed(rounds) if each.opens_turn)
+
+
+def _target(whole: int, own: int) -> int:
+    """What is in use after a cut: the turn under way, and half of what it leaves; half of all where it leaves little."""
+    return own + int((whole - own) * KEEP) if own <= whole * TURN else int(whole * KEEP)
 
 
 def _old_results(rounds: Sequence[Round], over: int) -> e.ContextCompacted | None:
@@ -94,12 +99,13 @@ def _old_results(rounds: Sequence[Round], over: int) -> e.ContextCompacted | Non
     return e.ContextCompacted(results_upto_seq=upto_seq, result_chars=RESULT_CHARS) if upto_seq else None
 
 
-def _first_kept(rounds: Sequence[Round], weights: Sequence[int], target: int, most: int | None) -> int:
+def _first_kept(rounds: Sequence[Round], own: int, target: int, most: int) -> int:
     """The index of the first round that stays: where a turn begins, unless the turn under way is too large itself."""
-    tokens, count = sum(weights), sum(len(each.messages) for each in rounds)
+    tokens, count = sum(each.tokens for each in rounds), sum(len(each.messages) for each in rounds)
     start, newest = 0, len(rounds) - 1
-    while start < newest and (tokens > target or (most is not None and count > most)):
-        tokens, count = tokens - weights[start], count - len(rounds[start].messages)
+    while start < newest and (tokens > target or count > most):
+        if start != own:  # that stays, whatever its size
+            tokens, count = tokens - rounds[start].tokens, count - len(rounds[start].messages)
         start += 1
     opens = [index for index, each in enumerate(rounds) if each.opens_turn]
     return next((index for index in opens if index >= start), start)
