@@ -83,7 +83,7 @@ def _opening(rounds: Sequence[Round]) -> Round:
 
 
 def _target(whole: int, own: int) -> int:
-    """What is in use after a cut: the turn under way, and half of what it leaves; half of all where it leaves little."""
+    """What is in use after a cut: the turn under way and half of what it leaves; where that is little, half of all."""
     return own + int((whole - own) * KEEP) if own <= whole * TURN else int(whole * KEEP)
 
 
