@@ -129,7 +129,7 @@ def test_the_turn_under_way_stays_whole_as_long_as_it_fits_by_itself():
     steps = [event for number in range(4) for event in asked(number, f"result {number} " * 60, number)]
     prompt, state = fed(*talk, e.UserSaid("now"), *steps)
     own = [message.text for message in prompt.messages("")][-9:]
-    room = int(sum(each.tokens for each in prompt.rounds[-5:]) / 0.75)
+    room = int(sum(each.tokens for each in prompt.rounds[-5:]) / 0.6)
     fitted(prompt, state, Memory(), room)
     texts = [message.text for message in prompt.messages("")]
     assert texts[-9:] == own

@@ -18,7 +18,9 @@ from .prompt import Prompt, Round, shortened
 from .transcript import first_of
 
 KEEP = 0.5
-"""The part of the room, besides what the turn under way takes, that is still in use after a cut."""
+"""The part of the room that is still in use after a cut."""
+LEAST = 0.25
+"""Beside a large turn under way, the part of what it leaves that earlier turns still have after a cut."""
 TURN = 0.8
 """The part of the room that the turn under way may take before it is cut itself."""
 RECENT = 2
@@ -83,8 +85,9 @@ def _opening(rounds: Sequence[Round]) -> Round:
 
 
 def _target(whole: int, own: int) -> int:
-    """What is in use after a cut: the turn under way and half of what it leaves; where that is little, half of all."""
-    return own + int((whole - own) * KEEP) if own <= whole * TURN else int(whole * KEEP)
+    """What is in use after a cut: KEEP of all; where it is more, the turn under way and LEAST of what that leaves."""
+    fits = own <= whole * TURN
+    return max(int(whole * KEEP), own + int((whole - own) * LEAST) if fits else 0)
 
 
 def _old_results(rounds: Sequence[Round], over: int) -> e.ContextCompacted | None:
