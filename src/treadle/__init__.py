@@ -26,6 +26,7 @@ from .extraction import extract_notes
 from .limits import Limits
 from .listeners import Delta
 from .memory.notes import Notes
+from .memory.project import project_instructions
 from .memory.window import Memory
 from .models.scripted import ScriptedModel
 from .result import Result, Summary
@@ -74,6 +75,7 @@ __all__ = [
     "UsageError",
     "UserSaid",
     "extract_notes",
+    "project_instructions",
     "run_sync",
     "tool",
 ]

@@ -14,8 +14,8 @@ from .decide import CallModel, Setup
 from .errors import ToolError, UsageError
 from .limits import max_output
 from .memory.prompt import LAST_WORD, PLAN, Prompt
-from .memory.transcript import SUMMARY_TOKENS, transcript
 from .memory.transcript import SYSTEM as MINUTES
+from .memory.transcript import summary_tokens, transcript
 from .memory.window import Memory, cut
 from .models import asking
 from .models.model import Called, Message, Model, Request, prompt_hash
@@ -74,12 +74,22 @@ class Job:
         count = counter(self.model.name)
         return int((request.exact_tokens(count) if count else request.tokens) * state.density) + 1
 
-    def room_tokens(self, state: State, output_tokens: int) -> int:
+    @property
+    def output_tokens(self) -> int:
+        """What a reply is asked to have, at most."""
+        return min(self.model.max_output_tokens, self.model.context_tokens // 2)
+
+    @property
+    def summary_tokens(self) -> int:
+        """What a summary is asked to have, at most."""
+        return min(self.output_tokens, summary_tokens(self.room_tokens(0)))
+
+    def room_tokens(self, refused_tokens: int) -> int:
         """What a prompt may have: what the model's context leaves, less where it has refused one that large."""
-        room = self.model.context_tokens - output_tokens
+        room = self.model.context_tokens - self.output_tokens
         if self.memory.tokens is not None:
             room = min(room, self.memory.tokens)
-        return min(room, state.refused_tokens // 2) if state.refused_tokens else room
+        return min(room, refused_tokens // 2) if refused_tokens else room
 
     def left_s(self, state: State) -> float | None:
         """Seconds of work that the turn has left; None for no limit."""
@@ -128,15 +138,14 @@ class Job:
 
 def request_of(prompt: Prompt, job: Job, purpose: e.Purpose, upto_seq: int = 0) -> Request:
     """What the model is asked, by what the log shows of the history; `upto_seq` as in ModelCalled."""
-    wanted = min(job.model.max_output_tokens, job.model.context_tokens // 2)
     if purpose == "compact":
         text = transcript(prompt.summary, (each for each in prompt.rounds if each.seq <= upto_seq))
-        return Request((Message("system", MINUTES), Message("user", text)), (), min(wanted, SUMMARY_TOKENS))
+        return Request((Message("system", MINUTES), Message("user", text)), (), job.summary_tokens)
     tools = () if purpose != "step" else tuple(tool.schema for tool in job.setup.tools.values())
     note = {"plan": PLAN.format(tools=", ".join(job.setup.tools) or "none"), "answer": LAST_WORD, "step": ""}
     schema = None if purpose == "plan" else job.output_schema  # a plan is prose
     messages = prompt.messages(job.system, note[purpose])
-    return Request(tuple(message.to(job.model.name) for message in messages), tools, wanted, schema)
+    return Request(tuple(message.to(job.model.name) for message in messages), tools, job.output_tokens, schema)
 
 
 def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called | e.ContextCompacted | e.LimitReached:
@@ -144,9 +153,9 @@ def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called
     request, upto_seq = request_of(prompt, job, step.purpose), 0
     counted = job.counted(request, state)
     scale = counted / request.tokens
-    room = job.room_tokens(state, request.max_output_tokens)
+    room = job.room_tokens(state.refused_tokens)
     fixed = request.tokens - prompt.tokens  # system, tools and note
-    summary_room = int((room - SUMMARY_TOKENS) / scale)
+    summary_room = int((room - job.summary_tokens) / scale)
     found = cut(prompt, job.memory, int(room / scale) - fixed, summary_room, _summarises(state))
     if isinstance(found, e.ContextCompacted):
         return found

@@ -1,6 +1,6 @@
 from treadle import events as e
 from treadle.memory.prompt import Round
-from treadle.memory.transcript import first_of, transcript
+from treadle.memory.transcript import first_of, summary_tokens, transcript
 from treadle.models.model import Message
 
 CALL = e.Call("a", "look", '{"at": "shelf 7"}')
@@ -41,3 +41,7 @@ def test_as_many_rounds_as_there_is_room_for_but_at_least_one():
     assert 1 < len(first_of("", rounds, 2000)) < 10
     assert first_of("", rounds, 0) == rounds[:1]
     assert len(first_of("earlier " * 300, rounds, 2000)) < len(first_of("", rounds, 2000))
+
+
+def test_a_summary_has_an_eighth_of_the_room_and_in_a_small_one_a_quarter_at_most():
+    assert [summary_tokens(room) for room in (2000, 7000, 40_000, 124_000)] == [500, 1500, 5000, 15_500]

@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fakes import legal_log
@@ -39,6 +39,7 @@ def fitted(prompt: Prompt, state: State, memory: Memory, room: int) -> list[e.Co
 
 
 @settings(max_examples=80)
+@example([0] * 14 + [243, 4, 14, 134, 31, 2], -50, False, None).via("a round is pinned: leaving it out saves nothing")
 @given(
     CHOICES, st.sampled_from([-50, 0, 40, 120, 300, 700, 10**9]), st.booleans(), st.sampled_from([None, 1, 2, 5, 12])
 )
@@ -55,7 +56,7 @@ def test_any_log_is_cut_until_it_fits_or_only_what_must_stay_is_left(choices, ro
     shown = prompt.messages("")
     assert any((message.text, message.parts) == (own.text, own.parts) for message in shown)
     if prompt.tokens > room or (window is not None and len(shown) > window):
-        assert len(prompt.rounds) <= 2, "there was more to leave out"
+        assert sum(not each.pinned for each in prompt.rounds) <= 2, "there was more to leave out"
         assert all(len(message.text) < 300 for message in shown if message.role == "tool" and prompt.tokens > room)
 
 
@@ -121,3 +122,16 @@ def test_a_window_counts_messages():
     [only] = fitted(prompt, state, Memory(window=50, compact=False), 10**9)
     assert only.summary == ""
     assert 20 <= len(prompt.messages("")) <= 25
+
+
+def test_the_turn_under_way_stays_whole_as_long_as_it_fits_by_itself():
+    talk = [event for number in range(8) for event in answered(number, f"answer {number} " * 30)]
+    steps = [event for number in range(4) for event in asked(number, f"result {number} " * 60, number)]
+    prompt, state = fed(*talk, e.UserSaid("now"), *steps)
+    own = [message.text for message in prompt.messages("")][-9:]
+    room = int(sum(each.tokens for each in prompt.rounds[-5:]) / 0.6)
+    fitted(prompt, state, Memory(), room)
+    texts = [message.text for message in prompt.messages("")]
+    assert texts[-9:] == own
+    assert texts[0] == "What was said before, in short:\nin short"
+    assert texts[-11] == "question 7", "and of the turn before as much as there is room for"

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ..agent import Agent
 from ..errors import UsageError
 from ..events import Identity
+from ..models.model import Model
 from ..state import State
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from ..tools.shipped import shipped
 from ..tools.tool import Tool, tool_of
 from .options import AgentSettings, InStore
+from .project import with_project
 from .terminal import line_of
 
 if TYPE_CHECKING:
@@ -50,13 +52,22 @@ def agent_of(settings: AgentSettings, interactive: bool) -> Agent:
     }
     changes: dict[str, Any] = {"instructions": settings.system, "model": settings.model, "plan": settings.plan or None}
     changes["notes"] = _notes() if settings.notes and agent.notes is None else None
-    return replace(
+    changed = replace(
         agent,
         tools=tools,
         limits=replace(agent.limits, **_given(limits)),
         store=store_of(settings, agent),
         **_given(changes),
     )
+    return changed if settings.agent else with_project(changed, settings)
+
+
+def with_model(agent: Agent, model: str | Model, settings: AgentSettings) -> Agent:
+    """The agent with another model; of the working directory's instructions, what that one has room for."""
+    changed = replace(agent, model=model)
+    if settings.agent:
+        return changed
+    return with_project(replace(changed, instructions=settings.system or INSTRUCTIONS), settings)
 
 
 def agent_as_recorded(settings: AgentSettings, was: Identity | None) -> Agent:

@@ -20,6 +20,7 @@ from ..models.resolve import known, resolve
 from ..stores.sqlite import SQLiteStore
 from ..sync import run_sync
 from ..tools.tool import Tool, tool_of
+from .agents import with_model
 from .memory import note_down
 from .tables import table, tool_row
 from .terminal import visible
@@ -86,7 +87,7 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
                 session.resume()
             case "/model":
                 model = resolve(argument or None) if argument or session.agent.model is None else session.agent.model
-                session = replace(session, agent=replace(session.agent, model=model))
+                session = replace(session, agent=with_model(session.agent, model, session.settings))
                 say(f"model {visible(model if isinstance(model, str) else model.name)}", "dim")
             case "/tools":
                 tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in session.agent.tools]

@@ -20,6 +20,7 @@ from ..state import OPEN
 from ..sync import run_sync
 from .agents import agent_of, needs_agent, other_agent, store_of, tools_of
 from .person import shown_arguments, user
+from .project import say_project
 from .tables import moment
 from .terminal import Screen, line_of, put, visible
 from .thread_options import Answer, Approve, Cancel, Decide, Fork, Posting
@@ -116,6 +117,7 @@ def fork(settings: Fork) -> int:
         return 0
     if not settings.quiet:
         screen.note(f"thread {made.thread_id}, forked from {line_of(parent, 200)}", "dim")
+    say_project(agent, settings, screen)
     return Session(agent, made.thread_id, screen, settings).resume()
 
 

@@ -113,21 +113,24 @@ def ask(settings: Ask) -> None:
     from ..errors import TreadleError
     from .agents import agent_of
     from .piped import question_of
+    from .project import say_project
     from .terminal import Screen, interactive
     from .turns import Session, fail, last_thread
 
-    words = settings.question or []
+    words, screen = settings.question or [], Screen()
     try:
         agent = agent_of(settings, interactive())
         thread = last_thread(agent) if settings.go_on else settings.thread or agent.world.new_id()
         if not words and interactive() and sys.stdout.isatty():
             from .chat import chat
 
-            raise typer.Exit(chat(Session(agent, thread, Screen(), settings)))
+            say_project(agent, settings, screen)
+            raise typer.Exit(chat(Session(agent, thread, screen, settings)))
         question = question_of(words)
     except TreadleError as error:
         raise typer.Exit(fail(error)) from None
     if not question:
         typer.echo('error: there is nothing to ask; say treadle "question", or treadle -h', err=True)
         raise typer.Exit(2)
-    raise typer.Exit(Session(agent, thread, Screen(), settings).ask(question))
+    say_project(agent, settings, screen)
+    raise typer.Exit(Session(agent, thread, screen, settings).ask(question))

@@ -9,8 +9,6 @@ TEXT_CHARS = 6000
 """Of what one message says."""
 RESULT_CHARS = 1200
 """Of one tool result, and of one call's arguments."""
-SUMMARY_TOKENS = 1500
-"""What a summary may have, at most."""
 SYSTEM = (
     "You keep the minutes of a conversation between a user and an assistant that uses tools. The assistant will go on"
     " from your minutes alone. Keep, in the words used: names, numbers, dates, identifiers, paths and codes; what the"
@@ -22,6 +20,11 @@ EARLIER = "The minutes so far; keep what still holds:\n{summary}\n\n"
 GO = "\n\nWrite the minutes of all this now."
 CHARS_A_TOKEN = 3
 """Fewer than most text has: it may be of any language, and a summary must not overflow in its turn."""
+
+
+def summary_tokens(room_tokens: int) -> int:
+    """What a summary may have of the room for a prompt: an eighth; where that is little 1,500, or a quarter."""
+    return min(max(1500, room_tokens // 8), room_tokens // 4)
 
 
 def transcript(summary: str, rounds: Iterable[Round]) -> str:

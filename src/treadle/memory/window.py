@@ -1,7 +1,8 @@
 """What the prompt must leave out so that it fits. Pure: says it as an event, or as a question to the model.
 
-1. Long old tool results are cut first; then whole rounds go, from the oldest, and a summary takes their place; where a
-   single round is too large by itself, its results are cut to what fits.
+1. Long results of earlier turns are cut first; then whole rounds go, from the oldest, and a summary takes their place.
+   The turn under way is left whole where it fits by itself; else the same is done within it, and at last the results
+   of its newest round are cut to what fits.
 2. The message that opened the turn, pinned messages and the newest round stay. What can't be made to fit is sent all
    the same: the provider judges.
 3. Each cut goes well below what is allowed, so that many steps pass before the next one.
@@ -18,6 +19,10 @@ from .transcript import first_of
 
 KEEP = 0.5
 """The part of the room that is still in use after a cut."""
+LEAST = 0.25
+"""Beside a large turn under way, the part of what it leaves that earlier turns still have after a cut."""
+TURN = 0.8
+"""The part of the room that the turn under way may take before it is cut itself."""
 RECENT = 2
 """The newest rounds, whose results are only cut where nothing else helps."""
 RESULT_CHARS = 600
@@ -51,37 +56,44 @@ def cut(
     None where it fits, or nothing more can go. Asked again after each: each makes the prompt smaller.
     `summary_room_tokens` is how much the model can read when it summarises; `summarise` is false where it failed to.
     """
-    room = room_tokens - sum(message.tokens for message in prompt.before)
-    weights = [each.tokens for each in prompt.rounds]
-    too_large = sum(weights) > room
-    too_many = memory.window is not None and _count(prompt) > memory.window
+    rounds = [each for each in prompt.rounds if not (each.pinned and each is not _opening(prompt.rounds))]
+    weights, counts = [each.tokens for each in rounds], [len(each.messages) for each in rounds]
+    room = room_tokens - (prompt.tokens - sum(weights))
+    fixed = len(prompt.before) + sum(len(each.messages) for each in prompt.rounds) - sum(counts)
+    places = None if memory.window is None else memory.window - fixed
+    too_large, too_many = sum(weights) > room, places is not None and sum(counts) > places
     if not too_large and not too_many:
         return None
-    if too_large and (event := _old_results(prompt.rounds, sum(weights) - int(room * KEEP))):
+    own = rounds.index(_opening(rounds))
+    target = _target(room, sum(weights[own:])) if too_large else room
+    most = _target(places, sum(counts[own:])) if places is not None and too_many else sum(counts)
+    end = _first_kept(rounds, own, target, most)
+    old = min(len(rounds) - RECENT, own if end <= own else len(rounds))
+    if too_large and (event := _old_results(rounds[: max(0, old)], sum(weights) - target)):
         return event
-    most = int((memory.window or 0) * KEEP) - len(prompt.before) if too_many else None
-    end = _first_kept(prompt.rounds, weights, int(room * KEEP), most)
-    gone = [each for each in prompt.rounds[:end] if each is not _own(prompt.rounds)]
+    gone = [each for index, each in enumerate(rounds[:end]) if index != own]
     if gone and memory.compact and summarise:
         return Summarise(first_of(prompt.summary, gone, summary_room_tokens)[-1].seq)
     if gone:
         return e.ContextCompacted(gone[-1].seq)
-    return _newest_results(prompt.rounds, sum(weights) - room) if too_large else None
+    return _newest_results(rounds, sum(weights) - room) if too_large else None
 
 
-def _count(prompt: Prompt) -> int:
-    return len(prompt.before) + sum(len(each.messages) for each in prompt.rounds)
-
-
-def _own(rounds: Sequence[Round]) -> Round | None:
+def _opening(rounds: Sequence[Round]) -> Round:
     """The message that opened the turn."""
-    return next((each for each in reversed(rounds) if each.opens_turn), None)
+    return next(each for each in reversed(rounds) if each.opens_turn)
+
+
+def _target(whole: int, own: int) -> int:
+    """What is in use after a cut: KEEP of all; where it is more, the turn under way and LEAST of what that leaves."""
+    fits = own <= whole * TURN
+    return max(int(whole * KEEP), own + int((whole - own) * LEAST) if fits else 0)
 
 
 def _old_results(rounds: Sequence[Round], over: int) -> e.ContextCompacted | None:
-    """Cut long results from the oldest on, until `over` tokens are saved or only the newest are left."""
+    """Cut long results from the oldest on, until `over` tokens are saved; None where none is long."""
     saved, upto_seq = 0, 0
-    for each in rounds[:-RECENT]:
+    for each in rounds:
         saving = each.tokens - sum(shortened(message, RESULT_CHARS).tokens for message in each.messages)
         if saving > 0:
             saved, upto_seq = saved + saving, each.seq
@@ -90,12 +102,13 @@ def _old_results(rounds: Sequence[Round], over: int) -> e.ContextCompacted | Non
     return e.ContextCompacted(results_upto_seq=upto_seq, result_chars=RESULT_CHARS) if upto_seq else None
 
 
-def _first_kept(rounds: Sequence[Round], weights: Sequence[int], target: int, most: int | None) -> int:
+def _first_kept(rounds: Sequence[Round], own: int, target: int, most: int) -> int:
     """The index of the first round that stays: where a turn begins, unless the turn under way is too large itself."""
-    tokens, count = sum(weights), sum(len(each.messages) for each in rounds)
+    tokens, count = sum(each.tokens for each in rounds), sum(len(each.messages) for each in rounds)
     start, newest = 0, len(rounds) - 1
-    while start < newest and (tokens > target or (most is not None and count > most)):
-        tokens, count = tokens - weights[start], count - len(rounds[start].messages)
+    while start < newest and (tokens > target or count > most):
+        if start != own:  # that stays, whatever its size
+            tokens, count = tokens - rounds[start].tokens, count - len(rounds[start].messages)
         start += 1
     opens = [index for index, each in enumerate(rounds) if each.opens_turn]
     return next((index for index in opens if index >= start), start)
