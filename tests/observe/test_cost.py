@@ -91,6 +91,10 @@ def test_groups_by_day_model_purpose_and_step() -> None:
     assert found["step"] == {"t 1.1": "0.5", "t 1.2": "0.25", "u 1.1": "1.0"}
 
 
+def test_a_time_that_no_calendar_has_is_no_day() -> None:
+    assert totals(entries(thread(ASKED, replied(0.5), at=1e20)), "day").keys() == {""}
+
+
 def test_an_agent_that_takes_over_pays_from_there_on() -> None:
     claim = e.ThreadClaimed("w2", e.Identity("other", "m", "h"))
     found = totals(entries(thread(ASKED, replied(0.25), claim, ASKED, replied(0.5))), "agent")

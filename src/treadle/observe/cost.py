@@ -45,8 +45,11 @@ class Entry:
 
     @property
     def day(self) -> str:
-        """Of UTC, as 2026-01-31."""
-        return datetime.fromtimestamp(self.at, UTC).date().isoformat()
+        """Of UTC, as 2026-01-31; "" for a time that no calendar has."""
+        try:
+            return datetime.fromtimestamp(self.at, UTC).date().isoformat()
+        except (ValueError, OverflowError, OSError):
+            return ""
 
 
 @dataclass(frozen=True)

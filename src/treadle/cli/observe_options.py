@@ -1,0 +1,38 @@
+"""The options of the commands that add threads up or send them elsewhere. Imports nothing that is slow."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from .options import InStore
+
+_ONLY = "Only this one: its name, the beginning of it, or last (-)."
+
+OneThread = Annotated[str | None, typer.Argument(metavar="[THREAD]", help=_ONLY)]
+Since = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="Since a day (2026-01-31, UTC), or for so long: 30m, 24h, 7d.")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs(InStore):
+    thread: OneThread = None
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="day, thread, tree (with the threads that it began), agent, model, purpose, turn or step; else day,"
+            " and turn for one thread.",
+        ),
+    ] = None
+    since: Since = None
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many lines.")] = 30
+    json: Annotated[bool, typer.Option("--json", help="As JSON Lines; all of them.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats(InStore):
+    thread: OneThread = None
+    since: Since = None
+    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
