@@ -36,10 +36,7 @@ def _rows(found: Stats) -> list[tuple[str, ...]]:
         ("threads", f"{found.threads:,}"),
         ("turns", _counts(found.turns)),
         ("steps a turn", _spread(found.steps, "")),
-        (
-            "model calls",
-            ", ".join(filter(None, [f"{found.latency_s.count:,}", retries, _counts(found.model_failures)])),
-        ),
+        ("model calls", ", ".join(filter(None, calls))),
         ("model latency", _spread(found.latency_s, " s")),
         ("first token", _spread(found.first_token_s, " s")),
         ("tokens", f"{usage.input_tokens:,} in, {usage.output_tokens:,} out, {found.tokens_per_s:.1f} out a second"),
