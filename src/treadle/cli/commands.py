@@ -8,7 +8,7 @@ from typing import TypeVar
 import typer
 
 from ..errors import TreadleError, UsageError
-from . import costs, database, deciding, history, listing, observe_options, reports, stats, thread_options
+from . import costs, database, deciding, history, listing, observe_options, reports, stats, thread_options, traces
 from .options import InStore, taking
 from .terminal import Screen
 from .turns import INTERRUPTED, Session, fail
@@ -101,6 +101,7 @@ def _add_all() -> None:
     _add(commands, "replay", thread_options.Replay, reports.replay, look)
     _add(commands, "costs", observe_options.Costs, costs.costs, add_up)
     _add(commands, "stats", observe_options.Stats, stats.stats, add_up)
+    _add(commands, "export-traces", observe_options.ExportTraces, traces.export_traces, add_up)
     _add(commands, "approve", thread_options.Approve, deciding.approve, decide)
     _add(commands, "answer", thread_options.Answer, deciding.answer, decide)
     _add(commands, "decide", thread_options.Decide, deciding.decide, decide)

@@ -2,8 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import UnknownThread, UsageError
 from ..stores import archive
@@ -102,14 +104,20 @@ async def _write(store: SQLiteStore, names: list[str], write: Callable[[bytes], 
 
 
 def _write_file(store: SQLiteStore, names: list[str], file: Path) -> int:
-    """Whole or not at all, and readable by its owner alone. How many records."""
+    """How many records."""
+    with written(file) as out:
+        return run_sync(_write(store, names, lambda line: out.write(line + b"\n")))
+
+
+@contextmanager
+def written(file: Path) -> Iterator[BinaryIO]:
+    """A file to write: whole in its place at the end or not there at all, and readable by its owner alone."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
-            count = run_sync(_write(store, names, lambda line: out.write(line + b"\n")))
+            yield out
         partial.replace(file)
     except OSError as error:
         raise UsageError(f"{file} can't be written: {error.strerror}") from None
     finally:
         partial.unlink(missing_ok=True)
-    return count

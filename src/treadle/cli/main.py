@@ -24,7 +24,7 @@ _EPILOG = """
 
 Look at threads: threads · show · tail · explain · diff · replay
 
-Add up: costs · stats
+Add up: costs · stats · export-traces
 
 Decide: approve · answer · decide · cancel
 
@@ -40,7 +40,7 @@ A question that begins with a command's name: treadle -- tools.
 asking = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay"),
-    *("costs", "stats"),
+    *("costs", "stats", "export-traces"),
     *("approve", "answer", "decide", "cancel", "resume", "fork"),
     *("tools", "db", "models"),
 )

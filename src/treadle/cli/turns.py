@@ -24,6 +24,7 @@ from .options import AgentSettings, InStore, Settings
 from .person import decided, user
 from .show import JsonLines, Once, Show, limit_line
 from .terminal import Screen, interactive, line_of, visible
+from .traces import live
 
 ANSWERED, FAILED, USAGE, LIMIT, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes."""
@@ -69,7 +70,8 @@ class Session:
         try:
             with second_interrupt_quits():
                 try:
-                    agent = replace(load(self.agent, self.screen), listeners=(*self.agent.listeners, once))
+                    listeners = (*self.agent.listeners, once, *live(self.agent))
+                    agent = replace(load(self.agent, self.screen), listeners=listeners)
                     result = self._settled(agent, start(agent), once)
                 except KeyboardInterrupt:
                     return self._stopped()

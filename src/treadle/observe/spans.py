@@ -55,6 +55,11 @@ class Spans:
         self._of_call: dict[str, SpanContext] = {}
 
     @property
+    def seq(self) -> int:
+        """Of the last record; 0 before the first."""
+        return self._state.seq
+
+    @property
     def idle(self) -> bool:
         """Whether no turn is open, by the log."""
         return self._state.phase in ("empty", "idle")
