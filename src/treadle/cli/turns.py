@@ -12,6 +12,7 @@ from typing import Any
 from .. import events as e
 from ..agent import Agent
 from ..errors import IllegalEvent, TreadleError, TurnOpen, UnknownThread, UsageError
+from ..listeners import Listener
 from ..log import opened
 from ..observe.explain import changes
 from ..result import Result
@@ -70,8 +71,8 @@ class Session:
         try:
             with second_interrupt_quits():
                 try:
-                    listeners = (*self.agent.listeners, once, *live(self.agent))
-                    agent = replace(load(self.agent, self.screen), listeners=listeners)
+                    watching: list[Listener] = [*self.agent.listeners, once, *live(self.agent)]
+                    agent = replace(load(self.agent, self.screen), listeners=watching)
                     result = self._settled(agent, start(agent), once)
                 except KeyboardInterrupt:
                     return self._stopped()
