@@ -39,9 +39,9 @@ class Tracing:
 
     Without `processors`, spans go out in batches over OTLP/HTTP, as the standard OTEL_EXPORTER_OTLP_* variables say.
     `content` adds what was said, redacted; None leaves that to OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT.
-    `secrets` are redacted by value; None: those in the environment. `store` is the agent's, read where a thread goes on
-    that was begun elsewhere; None is what it is for an agent. Metrics go to `meter_provider`, else to the global one.
-    Raises UsageError without the extra `otel`.
+    `secrets` are redacted by value; None: those in the environment. `store` is the agent's, and None is what it is for
+    an agent: a thread that another process began, or that something was posted to, is read there. Metrics go to
+    `meter_provider`, else to the global one. Raises UsageError without the extra `otel`.
     """
 
     def __init__(
@@ -60,6 +60,8 @@ class Tracing:
         self._content = Content(known) if wanted else None
         self._store = store
         self._folds: dict[str, Spans] = {}
+        self._strange: dict[str, None] = {}
+        """Threads whose beginning can't be had; each was named once."""
         self._lock = threading.Lock()
         """Each turn has a thread of its own that tells its listeners."""
 
@@ -87,12 +89,13 @@ class Tracing:
     def _fold_before(self, record: Record) -> Spans | None:
         """What to add this record to; None where it was heard before, or its thread's beginning can't be had."""
         fold = self._folds.get(record.thread_id)
-        if fold and record.seq <= fold.seq and record.seq > 1:
+        if record.seq > 1 and (record.thread_id in self._strange or (fold and record.seq <= fold.seq)):
             return None
         if fold is None or fold.seq != record.seq - 1:
             past = self._read(record.thread_id, record.seq - 1) if record.seq > 1 else []
             if len(past) != record.seq - 1:
-                _log.warning("thread %s isn't traced: its beginning isn't in the store of Tracing", record.thread_id)
+                self._strange[record.thread_id] = None
+                _log.warning("thread %s isn't traced: Tracing(store=...) must be where it is kept", record.thread_id)
                 return None
             first = (past[0] if past else record).event
             fold = Spans(self._content, self._call(first) if isinstance(first, ThreadStarted) else None)
@@ -119,6 +122,8 @@ class Tracing:
         return [Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows[:upto_seq]]
 
     def _forget(self) -> None:
+        for name in [*self._strange][:-KEPT]:
+            del self._strange[name]
         for name in [name for name, fold in self._folds.items() if fold.idle][:-KEPT]:
             del self._folds[name]
 
