@@ -132,7 +132,7 @@ def compared(expected: Sequence[Span], found: Sequence[dict[str, Any]]) -> Itera
             ("trace", each["context"]["trace_id"], f"{span.context.trace_id:032x}"),
             ("parent", each["parent_id"], parent),
             ("kind", each["span_kind"], KINDS[str(span.attributes[c.OPERATION])]),
-            ("session", of.get("session.id"), span.attributes.get(c.CONVERSATION)),
+            ("session", of.get("session.id"), span.attributes[c.SESSION]),
             ("tokens in", of.get("llm.token_count.prompt"), span.attributes.get(c.INPUT_TOKENS)),
             ("tokens out", of.get("llm.token_count.completion"), span.attributes.get(c.OUTPUT_TOKENS)),
             ("model", of.get("llm.model_name"), span.attributes.get(c.REQUEST_MODEL)),

@@ -64,11 +64,16 @@ EVENTS = (
 ALL = spans([e.Record("mine", seq, float(seq), event) for seq, event in enumerate(EVENTS, 1)], Content())
 
 
+def test_the_session_is_a_name_of_opentelemetry_s() -> None:
+    names = pytest.importorskip("opentelemetry.semconv._incubating.attributes.session_attributes")
+    assert names.SESSION_ID == c.SESSION
+
+
 @pytest.mark.parametrize("span", ALL, ids=lambda span: span.name)
 def test_every_attribute_is_of_the_release_or_says_that_it_is_ours(span: Span) -> None:
     must, may = SPANS[str(span.attributes["gen_ai.operation.name"])]
     assert must <= span.attributes.keys()
-    assert {name for name in span.attributes if not name.startswith("treadle.")} <= must | may
+    assert {name for name in span.attributes if not name.startswith("treadle.")} <= must | may | {"session.id"}
     assert all(event.name.startswith("treadle.") for event in span.events)
 
 
@@ -152,7 +157,8 @@ def test_opentelemetry_s_own_helper_gives_the_same_spans(monkeypatch: pytest.Mon
     for ours in (ALL[0], ALL[1], ALL[4]):
         span = theirs[ours.name]
         assert span.kind.name.lower() == ours.kind
-        own = {name: value for name, value in ours.attributes.items() if not name.startswith(("treadle.", "error."))}
+        added = ("treadle.", "error.", "session.")
+        own = {name: value for name, value in ours.attributes.items() if not name.startswith(added)}
         assert plain(own) == plain(span.attributes)
 
 

@@ -56,6 +56,7 @@ def test_a_model_call_says_what_the_log_knows_of_it() -> None:
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "gpt-6",
         "gen_ai.conversation.id": "mine",
+        "session.id": "mine",
         "gen_ai.request.max_tokens": 100,
         "gen_ai.request.stream": True,
         "gen_ai.response.finish_reasons": ("tool_calls",),
@@ -78,12 +79,14 @@ def test_a_tool_call_and_the_turn_say_who_and_what() -> None:
         "gen_ai.tool.type": "function",
         "gen_ai.tool.call.id": "c1",
         "gen_ai.agent.name": "demo",
+        "session.id": "mine",
         "treadle.attempts": 1,
     }
     assert found["invoke_agent demo"].attributes == {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.name": "demo",
         "gen_ai.conversation.id": "mine",
+        "session.id": "mine",
         "treadle.turn": 1,
         "treadle.status": "answered",
     }

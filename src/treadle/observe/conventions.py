@@ -2,7 +2,8 @@
 
 The names are those of the GenAI semantic conventions, release 0.1.0
 (https://github.com/open-telemetry/semantic-conventions-genai, read 2026-11-25). What they have no name for is ours and
-begins with `treadle.`. A test holds both against the conventions, name by name.
+begins with `treadle.`. `session.id` is OpenTelemetry's general name for a session; several servers group traces by it
+alone, so every span has the thread there, too. A test holds both against the conventions, name by name.
 """
 
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ CALL_RESULT = "gen_ai.tool.call.result"
 INPUT_MESSAGES = "gen_ai.input.messages"
 OUTPUT_MESSAGES = "gen_ai.output.messages"
 ERROR = "error.type"
+SESSION = "session.id"
 ADDRESS, PORT = "server.address", "server.port"
 
 COST = "treadle.cost_usd"
@@ -78,6 +80,7 @@ def of_called(called: e.ModelCalled, thread_id: str) -> Attributes:
         OPERATION: CHAT,
         **of_model(called.model),
         CONVERSATION: thread_id,
+        SESSION: thread_id,
         MAX_TOKENS: called.max_output_tokens,
         STREAM: True,
         PURPOSE: called.purpose,
@@ -104,6 +107,12 @@ def of_usage(usage: e.Usage, cost_usd: float | None) -> Attributes:
     return found | ({} if cost_usd is None else {COST: cost_usd})
 
 
-def of_call(call: e.Call, agent: str) -> Attributes:
+def of_call(call: e.Call, agent: str, thread_id: str) -> Attributes:
     """What an `execute_tool` span says from its start."""
-    return {OPERATION: EXECUTE_TOOL, TOOL: call.name, TOOL_TYPE: "function", CALL_ID: call.id, AGENT: agent}
+    names: Attributes = {OPERATION: EXECUTE_TOOL, TOOL: call.name, TOOL_TYPE: "function", CALL_ID: call.id}
+    return {**names, AGENT: agent, SESSION: thread_id}
+
+
+def of_turn(agent: str, turn: int, thread_id: str) -> Attributes:
+    """What an `invoke_agent` span says from its start."""
+    return {OPERATION: INVOKE_AGENT, AGENT: agent, CONVERSATION: thread_id, SESSION: thread_id, TURN: turn}

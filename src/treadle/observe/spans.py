@@ -108,8 +108,8 @@ class Spans:
             links = [Link(self._before, "continues")] if self._before else []
             links += [Link(self._parent, "parent")] if self._parent else []
             span = replace(span, events=tuple(self._posted), links=tuple(links))
-            names: c.Attributes = {c.OPERATION: c.INVOKE_AGENT, c.AGENT: self._agent, c.CONVERSATION: record.thread_id}
-            self._turn = span.saying({**names, c.TURN: self._state.turns, **self._begun_by})
+            says = c.of_turn(self._agent, self._state.turns, record.thread_id)
+            self._turn = span.saying({**says, **self._begun_by})
             self._posted = []
         return self._turn.context
 
@@ -169,7 +169,7 @@ class Spans:
         turn, call = self._within(record), self._asked[event.call_id]
         span = self._tools.pop(call.id, None)
         if span is None:
-            says = {**c.of_call(call, self._agent), c.ATTEMPTS: 1, **self._transcript.called(call)}
+            says = {**c.of_call(call, self._agent, record.thread_id), c.ATTEMPTS: 1, **self._transcript.called(call)}
             span = begun(f"{c.EXECUTE_TOOL} {call.name}", "internal", record, turn).saying(says)
             self._of_call[call.id] = span.context
         match event:
