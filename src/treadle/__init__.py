@@ -1,6 +1,6 @@
 """Treadle: an AI agent runtime that can be read in an afternoon. The log is the agent.
 
-Reading order: events, state, turn, limits, approvals, decide, memory/prompt, log, loop, agent.
+Reading order: events, state, turn, call, limits, approvals, decide, memory/prompt, memory/window, log, loop, agent.
 """
 
 from .agent import Agent
@@ -24,6 +24,7 @@ from .errors import (
 from .events import ApprovalGiven, File, Image, OutcomeDecided, Record, TurnEnded, Usage, UserSaid
 from .limits import Limits
 from .listeners import Delta
+from .memory.window import Memory
 from .models.scripted import ScriptedModel
 from .result import Result, Summary
 from .stores.memory import MemoryStore
@@ -44,6 +45,7 @@ __all__ = [
     "File",
     "Image",
     "Limits",
+    "Memory",
     "MemoryStore",
     "ModelDenied",
     "ModelError",

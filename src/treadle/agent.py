@@ -17,6 +17,7 @@ from .limits import Limits
 from .listeners import Aside, Delta, Listener
 from .log import Log, opened
 from .loop import begin, drive
+from .memory.window import Memory
 from .models.model import Model
 from .replay import Divergence, replay
 from .result import Result, failure, result
@@ -47,6 +48,8 @@ class Agent:
     """Ask for a numbered plan before the first step."""
     unknown: Literal["ask", "tell"] = "ask"
     """What to do about a call that a crash interrupted, unless its tool is idempotent."""
+    memory: Memory = Memory()
+    """How much of a conversation the model sees."""
     store: Store | None = None
     """Where threads are kept. None: the SQLite file in the user's data directory, or TREADLE_DB."""
     listeners: Sequence[Listener] = ()
@@ -54,31 +57,52 @@ class Agent:
     world: World = World()
 
     async def run(
-        self, text: str, *, thread: str | None = None, parts: Sequence[e.Image | e.File] = (), deps: Any = None
+        self,
+        text: str,
+        *,
+        thread: str | None = None,
+        parts: Sequence[e.Image | e.File] = (),
+        pinned: bool = False,
+        deps: Any = None,
     ) -> Result:
         """Say this to the agent, in that thread or a new one, and drive the turn to its end.
 
         It also comes back when the turn waits for a person (status `waiting`). Raises TurnOpen while the thread has
         an unfinished turn, a ModelError or TurnFailed for a turn that failed, UsageError for settings that can't be,
-        Fenced when another process has taken the thread. Cancelling it ends the turn as cancelled.
+        Fenced when another process has taken the thread. Cancelling it ends the turn as cancelled. A `pinned` text
+        stays in the prompt for as long as the thread lasts.
         """
-        return await self._say(e.UserSaid(text, tuple(parts)), thread, deps)
+        return await self._say(e.UserSaid(text, tuple(parts), pinned=pinned), thread, deps)
 
     def run_sync(
-        self, text: str, *, thread: str | None = None, parts: Sequence[e.Image | e.File] = (), deps: Any = None
+        self,
+        text: str,
+        *,
+        thread: str | None = None,
+        parts: Sequence[e.Image | e.File] = (),
+        pinned: bool = False,
+        deps: Any = None,
     ) -> Result:
         """`run`, from code that isn't async. Works in a thread and in a notebook."""
-        return run_sync(self.run(text, thread=thread, parts=parts, deps=deps))
+        return run_sync(self.run(text, thread=thread, parts=parts, pinned=pinned, deps=deps))
 
     async def stream(
-        self, text: str, *, thread: str | None = None, parts: Sequence[e.Image | e.File] = (), deps: Any = None
+        self,
+        text: str,
+        *,
+        thread: str | None = None,
+        parts: Sequence[e.Image | e.File] = (),
+        pinned: bool = False,
+        deps: Any = None,
     ) -> AsyncIterator[Delta | e.Record | Result]:
         """`run`, watched: pieces of text and records as they come, and the Result last. Raises what `run` raises.
 
         Leaving the loop early cancels the turn.
         """
         queue: asyncio.Queue[Delta | e.Record | None] = asyncio.Queue()
-        task = asyncio.create_task(self._say(e.UserSaid(text, tuple(parts)), thread, deps, queue.put_nowait))
+        task = asyncio.create_task(
+            self._say(e.UserSaid(text, tuple(parts), pinned=pinned), thread, deps, queue.put_nowait)
+        )
         task.add_done_callback(lambda _: queue.put_nowait(None))
         try:
             while (item := await queue.get()) is not None:
@@ -196,7 +220,7 @@ class Agent:
             unknown=self.unknown,
         )
         system = "\n\n".join(text for text in (self.instructions, answers.instructions if answers else "") if text)
-        return Job(setup, self._model, system, answers.schema if answers else None)
+        return Job(setup, self._model, system, answers.schema if answers else None, memory=self.memory)
 
     @cached_property
     def _model(self) -> Model:

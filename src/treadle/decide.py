@@ -12,14 +12,19 @@ from msgspec.structs import replace
 
 from . import events as e
 from .approvals import Rule, verdict
+from .call import CallState, digest
 from .errors import ToolError
 from .limits import Limits, before_step, before_tools
 from .state import State
 from .tools.tool import Tool
-from .turn import CUT, CallState, Turn, digest
+from .turn import CUT, Turn
 
 FAULTS = 3
 """Useless replies in a row (empty, cut off, an answer that failed its check) after which the turn has failed."""
+
+
+OVERFLOWS = 2
+"""Prompts that the model refuses as too large, each half of the one before, after which the turn has failed."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Setup:
 
 
 class CallModel(msgspec.Struct, frozen=True):
-    purpose: Literal["step", "plan", "answer"] = "step"
+    purpose: e.Purpose = "step"
     attempt: int = 1
     after_s: float = 0.0
 
@@ -66,6 +71,8 @@ def decide(state: State, setup: Setup) -> Next:
     turn = state.turn
     if turn is None or turn.ended or turn.called:
         return Wait()
+    if turn.compacting and turn.replied:
+        return Append((e.ContextCompacted(turn.compacting, turn.replied.text.strip()),))
     if turn.limit:
         return _at_limit(turn, setup.limits)
     if turn.calls:
@@ -98,8 +105,8 @@ def _at_limit(turn: Turn, limits: Limits) -> Next:
 def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limits) -> Next:
     if failed.kind == "timeout":
         return Append((e.LimitReached("seconds", round(turn.active_s, 3), limits.seconds or 0.0),))
-    if failed.kind == "overflow" and turn.overflows == 1:
-        return CallModel(turn.purpose, turn.attempts + 1)  # the window has shrunk: memory/prompt.py saw the overflow
+    if failed.kind == "overflow" and turn.overflows <= OVERFLOWS:
+        return CallModel(turn.purpose, turn.attempts + 1)  # there is room for half of it now: State.refused_tokens
     wait_s = failed.retry_after_s
     if wait_s is None or turn.attempts >= limits.model_tries:
         return Append((e.TurnEnded("failed", failed.message),))

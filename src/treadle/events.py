@@ -10,54 +10,10 @@ from typing import Any, Literal
 
 import msgspec
 
-
-class Image(msgspec.Struct, frozen=True, tag=True):
-    """A picture in a message: an https URL, or a `data:` URL that holds it."""
-
-    url: str
-
-
-class File(msgspec.Struct, frozen=True, tag=True):
-    """A document in a message, e.g. a PDF: its name and a `data:` URL that holds it."""
-
-    name: str
-    url: str
-
-
-class Call(msgspec.Struct, frozen=True, omit_defaults=True):
-    id: str
-    """Ours, unique in the thread; providers repeat, omit and clash theirs."""
-    name: str
-    arguments: str
-    """JSON text exactly as the model wrote it: it may be bad, and then the model is told."""
-    opaque: dict[str, Any] = {}
-    """What else the provider put on the call (signatures and the like); goes back verbatim."""
-
-
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens of one model call, as the provider counted them."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    """The part of `input_tokens` that was read from the provider's cache."""
-    reasoning_tokens: int = 0
-    """The part of `output_tokens` that nobody sees."""
-    estimated: bool = False
-    """True where the provider gave no count and this is ours, from characters."""
-
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
-            self.estimated or other.estimated,
-        )
-
-    @property
-    def total_tokens(self) -> int:
-        return self.input_tokens + self.output_tokens
+from .values import Call as Call
+from .values import File as File
+from .values import Image as Image
+from .values import Usage as Usage
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
@@ -108,6 +64,20 @@ class UserSaid(_Event, frozen=True):
     parts: tuple[Image | File, ...] = ()
     answers: str = ""
     by: str = ""
+    pinned: bool = False
+    """It stays in the prompt for as long as the thread lasts."""
+
+
+class NotesRecalled(_Event, frozen=True):
+    """What was found in the notes of earlier threads, and is put before this one."""
+
+    ids: tuple[str, ...]
+    text: str
+    """As the model sees it."""
+
+
+Purpose = Literal["step", "plan", "answer", "compact"]
+"""What a model is asked for: the next step, with tools; without any, a numbered plan, a last word or a summary."""
 
 
 class ModelCalled(_Event, frozen=True):
@@ -119,10 +89,11 @@ class ModelCalled(_Event, frozen=True):
     prompt_tokens: int
     """Estimate; with `max_output_tokens` it is what the call could cost, until its reply settles it."""
     max_output_tokens: int
-    purpose: Literal["step", "plan", "answer"] = "step"
-    """`plan`: asked for a numbered plan, no tools. `answer`: asked for the last word, no tools."""
+    purpose: Purpose = "step"
     attempt: int = 1
     reserved_usd: float = 0.0
+    upto_seq: int = 0
+    """Of a call that compacts: the last record that its summary stands for."""
 
 
 class ModelReplied(_Event, frozen=True):
@@ -212,6 +183,18 @@ class OutcomeDecided(_Event, frozen=True):
     reason: str = ""
 
 
+class ContextCompacted(_Event, frozen=True):
+    """From here on the prompt leaves something out. The log keeps all of it, and a fork can go back before this."""
+
+    upto_seq: int = 0
+    """What was said in records up to this one isn't shown any more, but for what is pinned."""
+    summary: str = ""
+    """Stands for what was said until then; "" where what is left out has no summary of its own."""
+    results_upto_seq: int = 0
+    """Tool results in records up to this one are shown cut to `result_chars`."""
+    result_chars: int = 0
+
+
 class AnswerRejected(_Event, frozen=True):
     """The answer failed its check (a structured output, a guardrail); the model is told why."""
 
@@ -231,7 +214,7 @@ class TurnEnded(_Event, frozen=True):
     reason: str = ""
 
 
-_OfThreads = ThreadStarted | ThreadClaimed | ThreadForked
+_OfThreads = ThreadStarted | ThreadClaimed | ThreadForked | NotesRecalled | ContextCompacted
 _OfModels = ModelCalled | ModelReplied | ModelFailed
 _OfTools = ToolStarted | ToolReturned | ToolFailed | OutcomeDecided
 _OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked

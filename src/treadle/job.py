@@ -12,8 +12,12 @@ from .decide import CallModel, Setup
 from .errors import ToolError, UsageError
 from .limits import max_output
 from .memory.prompt import LAST_WORD, PLAN, Prompt
+from .memory.transcript import SUMMARY_TOKENS, transcript
+from .memory.transcript import SYSTEM as MINUTES
+from .memory.window import Memory, cut
 from .models import asking
-from .models.model import Called, Model, Request, prompt_hash
+from .models.model import Called, Message, Model, Request, prompt_hash
+from .models.tokens import counter
 from .state import State
 from .tools import running
 from .tools.context import Context
@@ -34,9 +38,22 @@ class Job:
     system: str = ""
     output_schema: dict[str, Any] | None = None
     deps: Any = None
+    memory: Memory = Memory()
     ask: Ask = asking.ask
     run_tool: RunTool = running.run
     """One model call and one attempt of a tool, each to the fact that came of it. A replay puts its own there."""
+
+    def counted(self, request: Request, state: State) -> int:
+        """The request's tokens, as near as can be said before it is made, and rather too many."""
+        count = counter(self.model.name)
+        return int((request.exact_tokens(count) if count else request.tokens) * state.density) + 1
+
+    def room_tokens(self, state: State, output_tokens: int) -> int:
+        """What a prompt may have: what the model's context leaves, less where it has refused one that large."""
+        room = self.model.context_tokens - output_tokens
+        if self.memory.tokens is not None:
+            room = min(room, self.memory.tokens)
+        return min(room, state.refused_tokens // 2) if state.refused_tokens else room
 
     def left_s(self, state: State) -> float | None:
         """Seconds of work that the turn has left; None for no limit."""
@@ -80,24 +97,43 @@ class Job:
             )
 
 
-def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called | e.LimitReached:
-    """The model call that `decide` asked for, or the limit that leaves no room for it."""
-    request = _request(state, prompt, job, step)
-    prompt_tokens = int(request.tokens * state.density) + 1
-    room = max_output(job.setup.limits, state.spent, prompt_tokens, request.max_output_tokens, job.model.cost_usd)
-    if isinstance(room, e.LimitReached):
-        return room
-    named = prompt_hash(request.messages, request.tools)
-    reserved_usd = job.model.cost_usd(e.Usage(prompt_tokens, room)) or 0.0
-    fact = e.ModelCalled(job.model.name, named, prompt_tokens, room, step.purpose, step.attempt, reserved_usd)
-    return Called(replace(request, max_output_tokens=room), fact)
-
-
-def _request(state: State, prompt: Prompt, job: Job, step: CallModel) -> Request:
-    tools = () if step.purpose != "step" else tuple(tool.schema for tool in job.setup.tools.values())
-    note = {"plan": PLAN.format(tools=", ".join(job.setup.tools) or "none"), "answer": LAST_WORD, "step": ""}
+def request_of(prompt: Prompt, job: Job, purpose: e.Purpose, upto_seq: int = 0) -> Request:
+    """What the model is asked, by what the log shows of the history; `upto_seq` as in ModelCalled."""
     wanted = min(job.model.max_output_tokens, job.model.context_tokens // 2)
-    budget = (job.model.context_tokens - wanted) / state.density - sum(tool.tokens for tool in tools)
-    schema = None if step.purpose == "plan" else job.output_schema  # a plan is prose
-    messages = prompt.messages(job.system, int(budget), note[step.purpose])
+    if purpose == "compact":
+        text = transcript(prompt.summary, (each for each in prompt.rounds if each.seq <= upto_seq))
+        return Request((Message("system", MINUTES), Message("user", text)), (), min(wanted, SUMMARY_TOKENS))
+    tools = () if purpose != "step" else tuple(tool.schema for tool in job.setup.tools.values())
+    note = {"plan": PLAN.format(tools=", ".join(job.setup.tools) or "none"), "answer": LAST_WORD, "step": ""}
+    schema = None if purpose == "plan" else job.output_schema  # a plan is prose
+    messages = prompt.messages(job.system, note[purpose])
     return Request(tuple(message.to(job.model.name) for message in messages), tools, wanted, schema)
+
+
+def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called | e.ContextCompacted | e.LimitReached:
+    """The model call that `decide` asked for; what must be left out, or summarised, first; or the limit in its way."""
+    request, upto_seq = request_of(prompt, job, step.purpose), 0
+    counted = job.counted(request, state)
+    scale = counted / request.tokens
+    room = job.room_tokens(state, request.max_output_tokens)
+    fixed = request.tokens - prompt.tokens  # system, tools and note
+    summary_room = int((room - SUMMARY_TOKENS) / scale)
+    found = cut(prompt, job.memory, int(room / scale) - fixed, summary_room, _summarises(state))
+    if isinstance(found, e.ContextCompacted):
+        return found
+    if found:
+        upto_seq = found.upto_seq
+        request = request_of(prompt, job, "compact", upto_seq)
+        counted = job.counted(request, state)
+    allowed = max_output(job.setup.limits, state.spent, counted, request.max_output_tokens, job.model.cost_usd)
+    if isinstance(allowed, e.LimitReached):
+        return allowed
+    named = prompt_hash(request.messages, request.tools)
+    reserved_usd = job.model.cost_usd(e.Usage(counted, allowed)) or 0.0
+    purpose = "compact" if found else step.purpose
+    fact = e.ModelCalled(job.model.name, named, counted, allowed, purpose, step.attempt, reserved_usd, upto_seq)
+    return Called(replace(request, max_output_tokens=allowed), fact)
+
+
+def _summarises(state: State) -> bool:
+    return state.turn is None or not state.turn.unsummarised

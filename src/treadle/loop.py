@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import events as e
+from .call import CallState
 from .decide import Append, CallModel, RunTools, Wait, decide
 from .errors import Fenced, IllegalEvent, SeqTaken, StoreError, TreadleError, TurnOpen
 from .job import Job, next_call
 from .log import Log
 from .models.model import Called
 from .tools.context import Context
-from .turn import CallState
 
 WATCH_S = 0.1
 """How often a drive looks whether another process has taken its thread, or ended its turn."""
@@ -98,8 +98,8 @@ async def _call_model(log: Log, job: Job, step: CallModel) -> None:
             left_s, chance = job.left_s(log.state), log.world.chance()
             came = await job.ask(job.model, called, log.state.seq, left_s, chance, log.show)
             await log.append(came)
-        case limit:
-            await log.append(limit)
+        case fact:  # a limit, or what the prompt leaves out from here on
+            await log.append(fact)
 
 
 async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...], seq: int) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import events as e
+from .call import CallState
 from .errors import ContextOverflow, ModelDenied, ModelRejected, ModelUnavailable, TreadleError, TurnFailed
 from .state import State
-from .turn import CallState, Turn
+from .turn import Turn
 
 Status = Literal["answered", "limit", "failed", "refused", "cancelled", "waiting", "unfinished"]
 """How the turn ended; `waiting` for a person; `unfinished` where the process that drove it is gone."""

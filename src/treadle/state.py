@@ -26,6 +26,8 @@ LEGAL: dict[type, frozenset[Phase]] = {
     e.ThreadClaimed: frozenset(("idle", *OPEN)),
     e.ThreadForked: frozenset(("idle", *OPEN)),
     e.UserSaid: frozenset(("idle", "acting")),
+    e.NotesRecalled: frozenset(("idle",)),
+    e.ContextCompacted: frozenset(("ready",)),  # never in the midst of a tool exchange
     e.ModelCalled: frozenset(("ready",)),
     e.ModelReplied: frozenset(("calling",)),
     e.ModelFailed: frozenset(("calling",)),
@@ -56,6 +58,8 @@ class State(msgspec.Struct, frozen=True):
     always: frozenset[str] = frozenset()
     density: float = 1.0
     """How many times our estimate of a prompt's tokens the provider really counted; at least 1."""
+    refused_tokens: int = 0
+    """The smallest prompt, as we counted, that this model refused as too large; 0: none yet."""
     turn: Turn | None = None
     """The turn under way, or the last one."""
 
@@ -110,18 +114,31 @@ def apply(state: State, record: e.Record) -> State:
         case e.ThreadClaimed():
             changes |= {"worker": event.worker, "turn": state.turn and orphaned(state.turn)}
             changes["identity"] = event.identity or state.identity
+            if event.identity and state.identity and event.identity.model != state.identity.model:
+                changes |= {"density": 1.0, "refused_tokens": 0}
         case e.ThreadForked():
             changes |= {"key": event.key, "worker": "", "turn": state.turn and orphaned(state.turn)}
+        case e.NotesRecalled():
+            pass
         case _:
             assert state.turn is not None
             turn = replace(state.turn, active_s=state.turn.active_s + gap_s)
             changes["turn"] = turned(turn, event, state.key)
             if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
                 changes["always"] = state.always | {call_of(state.turn, event.call_id).name}
-            if isinstance(event, e.ModelReplied) and turn.called and not event.usage.estimated:
-                counted = event.usage.input_tokens / max(1, turn.called.prompt_tokens)
-                changes["density"] = min(8.0, max(1.0, state.density * counted))
+            if turn.called:
+                changes |= _learnt(state, turn.called, event)
     return replace(state, **changes)
+
+
+def _learnt(state: State, called: e.ModelCalled, event: e.Event) -> dict[str, object]:
+    """What the provider's answer tells of how it counts."""
+    if isinstance(event, e.ModelReplied) and not event.usage.estimated:
+        counted = event.usage.input_tokens / max(1, called.prompt_tokens)
+        return {"density": min(8.0, max(1.0, state.density * counted))}
+    if isinstance(event, e.ModelFailed) and event.kind == "overflow":
+        return {"refused_tokens": min(state.refused_tokens or called.prompt_tokens, called.prompt_tokens)}
+    return {}
 
 
 def _active_s(state: State, record: e.Record) -> float:

@@ -22,7 +22,7 @@ SPANS: dict[str, tuple[set[str], set[str]]] = {
             *("gen_ai.request.model", "gen_ai.request.max_tokens", "gen_ai.request.stream", "gen_ai.conversation.id"),
             *("gen_ai.response.finish_reasons", "gen_ai.response.time_to_first_chunk", "error.type"),
             *("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.reasoning.output_tokens"),
-            *("server.address", "server.port"),
+            *("server.address", "server.port", "gen_ai.conversation.compacted"),
             *(USAGE | CONTENT),
         },
     ),
@@ -56,6 +56,7 @@ PROVIDERS = {"anthropic", "deepseek", "gcp.gemini", "groq", "mistral_ai", "opena
 CALLS = (e.Call("c1", "send", '{"to": "bob"}'), e.Call("c2", "nope", "{}"))
 EVENTS = (
     *(e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it")),
+    e.ContextCompacted(1),
     e.ModelCalled("http://127.0.0.1:8000/v1#m", "hash", 10, 100),
     e.ModelReplied("", e.Usage(40, 5, 16, 2), 0.5, CALLS, "tool_calls", cost_usd=0.01, first_token_s=0.25),
     *(e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.2), e.ToolFailed("c2", "unknown_tool", "no such tool")),
@@ -150,7 +151,7 @@ def test_opentelemetry_s_own_helper_gives_the_same_spans(monkeypatch: pytest.Mon
             chat.output_messages = [types.OutputMessage("assistant", asked, "tool_call")]
             chat.max_tokens, chat.request_stream, chat.ttfc_seconds = 100, True, 0.25
             chat.finish_reasons, chat.input_tokens, chat.output_tokens = ["tool_calls"], 40, 5
-            chat.cache_read_input_tokens, chat.thinking_tokens = 16, 2
+            chat.cache_read_input_tokens, chat.thinking_tokens, chat.conversation_compacted = 16, 2, True
         with handler.tool("send", tool_type="function", agent_name="demo") as execute:
             execute.tool_call_id, execute.arguments, execute.tool_result = "c1", {"to": "bob"}, "sent"
     theirs = {span.name: span for span in kept.get_finished_spans()}

@@ -95,6 +95,12 @@ def test_a_time_that_no_calendar_has_is_no_day() -> None:
     assert totals(entries(thread(ASKED, replied(0.5), at=1e20)), "day").keys() == {""}
 
 
+def test_a_summary_is_paid_and_is_no_step() -> None:
+    summing = replace(ASKED, purpose="compact", upto_seq=2)
+    found = entries(thread(summing, replied(0.5), e.ContextCompacted(2, "yes"), ASKED, replied(0.25)))
+    assert [(each.purpose, each.step, each.cost_usd) for each in found] == [("compact", 0, 0.5), ("step", 1, 0.25)]
+
+
 def test_an_agent_that_takes_over_pays_from_there_on() -> None:
     claim = e.ThreadClaimed("w2", e.Identity("other", "m", "h"))
     found = totals(entries(thread(ASKED, replied(0.25), claim, ASKED, replied(0.5))), "agent")

@@ -188,6 +188,24 @@ def test_a_fork_has_spans_of_its_own_alone_and_links_back_in_the_middle_of_a_tur
     assert turn.links == (Link(spans(log)[-1].context, "continues"),)
 
 
+def test_a_summary_is_a_model_call_aside_and_what_follows_sees_a_compacted_conversation() -> None:
+    summing = e.ModelCalled("openai:gpt-6", "hash", 10, 100, "compact", upto_seq=2)
+    summed = (summing, e.ModelReplied("Minutes.", e.Usage(9, 1), 0.1), e.ContextCompacted(2, "Minutes."))
+    log = records(*summed, *ANSWERED)
+    log.insert(2, e.Record("mine", 3, 102.5, e.NotesRecalled(("n1", "n2"), "noted")))
+    log[3:] = [replace(record, seq=seq) for seq, record in enumerate(log[3:], 4)]
+    aside, chat, turn = spans(log, Content())
+    assert aside.attributes[c.PURPOSE] == "compact"
+    assert c.INPUT_MESSAGES not in aside.attributes
+    assert c.COMPACTED not in aside.attributes
+    assert chat.attributes[c.COMPACTED] is True
+    assert "Minutes" not in str(chat.attributes[c.INPUT_MESSAGES])
+    assert [(event.name, *event.attributes.values()) for event in turn.events] == [
+        ("treadle.notes_recalled", 2),
+        ("treadle.context_compacted", 2),
+    ]
+
+
 def test_content_is_the_turn_s_messages_without_secrets() -> None:
     events = (ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent to hunter2hunter2", 0.2), *ANSWERED)
     found = told(*events, content=Content({"hunter2hunter2"}))

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from .. import events as e
 from ..agent import Agent
+from ..call import CallState
 from ..errors import IllegalEvent, UsageError
 from ..fork import fork as forked
 from ..log import Log
 from ..observe.timeline import called
 from ..state import OPEN
 from ..sync import run_sync
-from ..turn import CallState
 from .agents import agent_of, needs_agent, other_agent, store_of, tools_of
 from .person import shown_arguments, user
 from .tables import moment

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from .. import events as e
 from ..agent import Agent
+from ..call import CallState
 from ..errors import IllegalEvent, UsageError
 from ..result import Result
 from ..sync import run_sync
-from ..turn import CallState
 from .terminal import Screen, visible, visible_json
 
 _CHOICES = {"y": "y", "yes": "y", "n": "n", "no": "n", "a": "a", "always": "a", "e": "e", "edit": "e"}

@@ -6,11 +6,11 @@ from dataclasses import asdict, replace
 import msgspec
 
 from .. import events as e
+from ..call import CallState
 from ..observe.diff import Diff, Side
 from ..observe.timeline import Timeline
 from ..state import OPEN, fold
 from ..sync import run_sync
-from ..turn import CallState
 from .agents import agent_as_recorded, agent_of, loaded, needs_agent, other_agent, store_of
 from .show import took_line
 from .tables import table

@@ -31,15 +31,14 @@ class Provider:
     url: str | None
     key: str
     """The environment variable that holds its key."""
-    context_tokens: int = 128_000
     extra: dict[str, Any] = field(default_factory=dict)
 
 
 PROVIDERS = {
     "openai": Provider(None, "OPENAI_API_KEY"),
-    "anthropic": Provider("https://api.anthropic.com/v1/", "ANTHROPIC_API_KEY", 200_000),
+    "anthropic": Provider("https://api.anthropic.com/v1/", "ANTHROPIC_API_KEY"),
     "deepseek": Provider("https://api.deepseek.com", "DEEPSEEK_API_KEY"),
-    "gemini": Provider("https://generativelanguage.googleapis.com/v1beta/openai/", "GEMINI_API_KEY", 1_000_000),
+    "gemini": Provider("https://generativelanguage.googleapis.com/v1beta/openai/", "GEMINI_API_KEY"),
     "groq": Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     # Counts without being asked to, and has refused the field.
     "mistral": Provider("https://api.mistral.ai/v1", "MISTRAL_API_KEY", extra={"stream_options": None}),
@@ -116,7 +115,6 @@ def _at_provider(scheme: str, model: str) -> OpenAIModel:
         base_url=provider.url,
         api_key=key,
         name=f"{scheme}:{model}",
-        context_tokens=provider.context_tokens,
         extra=provider.extra,
     )
 

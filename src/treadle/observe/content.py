@@ -33,6 +33,8 @@ class Transcript:
     def __init__(self, content: Content | None) -> None:
         self._content = content
         self._said: list[Message] = []
+        self._aside = False
+        """The call in flight is for a summary: it is asked outside of the conversation."""
 
     def add(self, event: e.Event) -> None:
         """Take in what this event says."""
@@ -41,7 +43,9 @@ class Transcript:
                 self._said = [said(event)]
             case e.UserSaid(answers=call_id, text=text):
                 self._said.append(returned(call_id, text))
-            case e.ModelReplied():
+            case e.ModelCalled(purpose=purpose):
+                self._aside = purpose == "compact"
+            case e.ModelReplied() if not self._aside:
                 self._said.append(replied(event))
             case e.ToolReturned(call_id=call_id, content=text):
                 self._said.append(returned(call_id, text))
@@ -53,8 +57,8 @@ class Transcript:
                 self._said.append({"role": "user", "parts": [{"type": "text", "content": text}]})
 
     def asked(self) -> c.Attributes:
-        """What the model is asked now."""
-        return self._attribute(c.INPUT_MESSAGES, self._said)
+        """What the model is asked now; nothing for a summary, whose prompt is made of the whole thread."""
+        return {} if self._aside else self._attribute(c.INPUT_MESSAGES, self._said)
 
     def replied(self, event: e.ModelReplied) -> c.Attributes:
         return self._attribute(c.OUTPUT_MESSAGES, [replied(event)])

@@ -33,7 +33,7 @@ class Entry:
     purpose: str
     turn: int
     step: int
-    """Within the turn, from 1. A retry is not a new step."""
+    """Within the turn, from 1. A retry is not a new step, nor is a summary of what came before."""
     at: float
     """When it was settled. Seconds since the epoch, UTC."""
     outcome: Literal["replied", "failed", "lost"]
@@ -146,7 +146,7 @@ def _of_thread(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
             case e.UserSaid(answers=""):
                 turn, step = turn + 1, 0
             case e.ModelCalled():
-                called, step = event, step + (event.attempt == 1)
+                called, step = event, step + (event.attempt == 1 and event.purpose != "compact")
 
 
 def _settled(called: e.ModelCalled, event: e.Event) -> dict[str, Any] | None:

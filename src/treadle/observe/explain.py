@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from .. import events as e
+from ..call import CallState
 from ..decide import Append, CallModel, RunTools, Wait, decide
 from ..job import Job
 from ..result import Status, result
 from ..state import State, apply, fold
-from ..turn import CallState
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,13 @@ class Spans:
         self._parent = parent
         self._state = State()
         self._begun_by: c.Attributes = {}
+        self._compacted: c.Attributes = {}
         self._turn: Span | None = None
         """The part of the turn that is under way."""
         self._before: SpanContext | None = None
         """The part before; the next is linked to it."""
         self._posted: list[SpanEvent] = []
-        """What people said between two parts."""
+        """What was noted between two parts."""
         self._chat: Span | None = None
         self._tools: dict[str, Span] = {}
         self._asked: dict[str, e.Call] = {}
@@ -88,6 +89,12 @@ class Spans:
                 ended = self._tool(record, event)
             case e.AnswerRejected() | e.LimitReached() | e.TurnEnded():
                 ended = self._end(record, event)
+            case e.NotesRecalled(ids=ids):  # before the message that they are for
+                self._note(record, "treadle.notes_recalled", {"treadle.notes": len(ids)})
+            case e.ContextCompacted():
+                self._within(record)
+                self._compacted = {c.COMPACTED: True}
+                self._note(record, "treadle.context_compacted", {"treadle.upto_seq": event.upto_seq})
             case never:  # the place for a flow's steps, each a span as a tool call is, and for children begun, an event
                 assert_never(never)
         if self._turn and result((record,), self._state).status == "waiting":
@@ -123,7 +130,7 @@ class Spans:
         call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
         match event:
             case e.UserSaid(answers=""):
-                self._before, self._posted = None, []
+                self._before = None
                 self._within(record)
                 return
             case e.UserSaid():
@@ -151,7 +158,8 @@ class Spans:
     def _model(self, record: e.Record, event: e.ModelCalled | e.ModelReplied | e.ModelFailed) -> list[Span]:
         turn = self._within(record)
         if isinstance(event, e.ModelCalled):
-            says = {**c.of_called(event, record.thread_id), c.ATTEMPTS: event.attempt, **self._transcript.asked()}
+            says = {**c.of_called(event, record.thread_id), c.ATTEMPTS: event.attempt, **self._compacted}
+            says |= self._transcript.asked()
             chat = self._chat or begun(f"{c.CHAT} {says[c.REQUEST_MODEL]}", "client", record, turn)
             self._chat = chat.saying(says)
             return []

@@ -126,7 +126,7 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
         match event:  # what later facts go by, whether or not these count
             case e.UserSaid(answers=""):
                 steps, is_open = 0, True
-            case e.ModelCalled(attempt=1):
+            case e.ModelCalled(attempt=1, purpose=purpose) if purpose != "compact":
                 steps += 1
             case e.ModelReplied(calls=calls):
                 names |= {call.id: call.name for call in calls}

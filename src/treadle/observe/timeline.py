@@ -77,6 +77,10 @@ class Timeline:
                 return Line(record, "·", f"claimed by {worker}{what}", tone="dim")
             case e.ThreadForked(parent_thread_id=parent, at_seq=seq):
                 return Line(record, "·", f"forked from {parent} after its record {seq}", tone="dim")
+            case e.NotesRecalled(ids=ids, text=text):
+                return _said(record, f"· {len(ids)} notes recalled: ", text, tone="dim")
+            case e.ContextCompacted():
+                return _compacted(record, event)
             case e.AnswerRejected(message=message):
                 return _said(record, "! the answer won't do: ", message, tone="yellow")
             case e.LimitReached(limit=limit, used=used, allowed=allowed):
@@ -160,6 +164,13 @@ class Timeline:
             self._calls[record.thread_id, given.call_id] = e.Call(given.call_id, call.name, given.arguments)
             text += f", with other arguments: {arguments_line(given.arguments)}"
         return _said(record, text + (": " if given.reason else ""), given.reason, tone="bold")
+
+
+def _compacted(record: e.Record, cut: e.ContextCompacted) -> Line:
+    gone = f"the prompt leaves out records up to {cut.upto_seq}" if cut.upto_seq else ""
+    results = f"results up to record {cut.results_upto_seq} are cut to {cut.result_chars:,} characters"
+    what = "; ".join(filter(None, (gone, results if cut.results_upto_seq else "")))
+    return _said(record, f"· {what}" + (", in short: " if cut.summary else ""), cut.summary, tone="dim")
 
 
 def turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:
