@@ -53,6 +53,14 @@ def test_secrets_that_overlap_leave_nothing_of_either():
     assert redact("aaaaaaaaaaaa", {"aaaaaaaa"}) == MARK
 
 
+def test_a_shape_that_only_shows_once_another_is_gone() -> None:
+    assert redact(f"://u:x{PEM}@") == f"://u:{MARK}@"
+
+
+def test_a_secret_that_is_a_part_of_the_mark_itself_comes_to_an_end() -> None:
+    assert redact("it is redacted", {"redacted"}) == f"it is {MARK}"
+
+
 def test_a_secret_that_is_too_short_to_be_one_is_left():
     assert redact("no way", {"no", ""}) == "no way"
 

@@ -53,6 +53,8 @@ class Transcript:
                 self._said.append(returned(call_id, text))
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell", content=text):
                 self._said.append(returned(call_id, text))
+            case e.TurnEnded():
+                self._said = self._said[:1]  # what the whole turn still says
             case e.AnswerRejected(message=text):
                 self._said.append({"role": "user", "parts": [{"type": "text", "content": text}]})
 

@@ -33,7 +33,7 @@ class Entry:
     purpose: str
     turn: int
     step: int
-    """Within the turn, from 1. A retry is not a new step, nor is a summary of what came before."""
+    """Within the turn, from 1. A retry is not a new step; nor is a summary, which counts to the step before it."""
     at: float
     """When it was settled. Seconds since the epoch, UTC."""
     outcome: Literal["replied", "failed", "lost"]

@@ -32,6 +32,13 @@ _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s
 
 def redact(text: str, secrets: Set[str] = frozenset()) -> str:
     """The text with MARK in place of every secret in it."""
+    shown = _without(text, secrets)
+    while shown != text:  # what is left beside a mark may only now have a shape, e.g. of a password in a URL
+        text, shown = shown, _without(shown, frozenset())
+    return shown
+
+
+def _without(text: str, secrets: Set[str]) -> str:
     parts, at = [], 0
     for start, end in _merged(sorted(_found(text, secrets))):
         parts += [text[at:start], MARK]

@@ -89,6 +89,8 @@ class Spans:
                 ended = self._tool(record, event)
             case e.AnswerRejected() | e.LimitReached() | e.TurnEnded():
                 ended = self._end(record, event)
+                if self.idle:
+                    self._asked.clear()
             case e.NotesRecalled(ids=ids):  # before the message that they are for
                 self._note(record, "treadle.notes_recalled", {"treadle.notes": len(ids)})
             case e.ContextCompacted():
