@@ -99,10 +99,14 @@ def test_a_turn_is_traced_while_it_runs_where_the_environment_says_so(
     assert (done.stdout, done.stderr) == ("The sum is 3.\n", "")
     live = server.ids
     assert len(live) == 4
+    assert set(server.paths) == {"/v1/traces"}
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
     treadle("export-traces", "mine", "--endpoint", server.url)
     assert server.ids == sorted(live * 2)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    subprocess.run([*words[:-4], "-t", "third", *words[-2:]], capture_output=True, timeout=20, check=True)
+    assert (len(server.ids), "/v1/metrics" in server.paths) == (12, True)
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     treadle("1+2?", "-q", "-t", "other", agent="agent")
-    assert len(server.ids) == 8
+    assert len(server.ids) == 12

@@ -16,6 +16,7 @@ class Received:
     requests: list[Any] = field(default_factory=list)
     """Each an ExportTraceServiceRequest."""
     headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
     @property
     def spans(self) -> list[Any]:
@@ -46,6 +47,7 @@ def receiving() -> Iterator[Received]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.paths.append(self.path)
             if self.path == "/v1/traces" and received.status == 200:
                 received.headers.append({name.lower(): value for name, value in self.headers.items()})
                 received.requests.append(ExportTraceServiceRequest.FromString(body))

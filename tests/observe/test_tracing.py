@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -115,12 +116,17 @@ def test_what_was_heard_twice_is_sent_once(server: Received) -> None:
     assert len(server.spans) == 2
 
 
-def test_a_thread_whose_beginning_is_elsewhere_is_named_and_left_alone(server: Received, caplog) -> None:
-    tracing = Tracing(store=MemoryStore())
+@pytest.mark.parametrize("own", [True, False])
+def test_a_thread_whose_beginning_is_elsewhere_is_named_and_left_alone(
+    server: Received, caplog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own: bool
+) -> None:
+    monkeypatch.setenv("TREADLE_DB", str(tmp_path / "none.db"))
+    tracing = Tracing(store=MemoryStore() if own else None)
     for seq in (7, 8):
         tracing(e.Record("mine", seq, 1.0, e.UserSaid("hello")))
     tracing.close()
     assert caplog.text.count("thread mine isn't traced") == 1
+    assert not (tmp_path / "none.db").exists()
     assert server.spans == []
 
 

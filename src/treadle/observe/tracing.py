@@ -118,6 +118,8 @@ class Tracing:
 
     def _read(self, thread_id: str, upto_seq: int | None = None) -> list[Record]:
         self._store = self._store or SQLiteStore()
+        if isinstance(self._store, SQLiteStore) and not self._store.path.exists():
+            return []  # and none is made
         rows = run_sync(self._store.read(thread_id))
         return [Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows[:upto_seq]]
 
