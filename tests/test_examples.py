@@ -65,6 +65,16 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
         ],
         ['unknown: did pay({"account": "A-1", "amount": 300}) happen?', "answered Paid, 600 euros are left."],
     ),
+    "10_testing": (
+        [],
+        [
+            "test_the_tool_alone: passed",
+            "test_the_calls_it_makes: passed",
+            "test_a_call_that_is_wrong: passed",
+            "test_a_model_that_never_ends: passed",
+            '≠ stock: item is "lamp", wanted "desk"',
+        ],
+    ),
 }
 
 

@@ -10,7 +10,10 @@ from msgspec.structs import replace
 from . import events as e
 from .errors import IllegalEvent
 
-CallStatus = Literal["asked", "waiting", "question", "allowed", "denied", "started", "retrying", "unknown", "done"]
+CallStatus = Literal[
+    "asked", "waiting", "question", "allowed", "denied", "started", "retrying", "child", "unknown", "done"
+]
+"""`child`: the agent that runs as this call waits for people. `unknown`: it had started, and its process is gone."""
 BEFORE: dict[type, frozenset[CallStatus]] = {
     e.ToolStarted: frozenset(("asked", "allowed", "retrying", "unknown")),
     e.ToolReturned: frozenset(("started", "unknown")),
@@ -20,12 +23,15 @@ BEFORE: dict[type, frozenset[CallStatus]] = {
     e.QuestionAsked: frozenset(("asked",)),
     e.OutcomeDecided: frozenset(("unknown",)),
     e.UserSaid: frozenset(("question",)),
+    e.ChildStarted: frozenset(("started",)),
+    e.ChildWaits: frozenset(("started",)),
+    e.HandedOff: frozenset(("asked", "allowed")),
 }
 """What a call must be before an event may speak of it."""
 
 
 class CallState(msgspec.Struct, frozen=True):
-    """One call of the round that is under way."""
+    """One call of the round that is under way, or one step of a flow."""
 
     call: e.Call
     key: str
@@ -35,6 +41,12 @@ class CallState(msgspec.Struct, frozen=True):
     arguments: str | None = None
     reason: str = ""
     retry_after_s: float = 0.0
+    step: bool = False
+    """Asked for by a flow's code, not by a model."""
+    child: e.ChildStarted | None = None
+    """The thread of the agent that runs as this call."""
+    held: tuple[e.Held, ...] = ()
+    """What that agent waits for."""
 
     @property
     def id(self) -> str:
@@ -50,13 +62,27 @@ class CallState(msgspec.Struct, frozen=True):
         return self.call.arguments if self.arguments is None else self.arguments
 
 
+def waits_for(call: CallState, thread_id: str) -> tuple[e.Held, ...]:
+    """What people must decide before this call of that thread can go on; none where it needs nobody."""
+    match call.status:
+        case "child":
+            return call.held
+        case "waiting" | "question" | "unknown" as status:
+            return (e.Held(thread_id, call.id, call.name, call.final_arguments, status, call.reason),)
+    return ()
+
+
 def after(call: CallState, event: e.Event) -> CallState:
     """The call after one more event that speaks of it. Raises IllegalEvent where it can't have come to that."""
     if call.status not in BEFORE[type(event)]:
         raise IllegalEvent(f"{type(event).__name__} can't come for call {call.id}, which is {call.status}")
     match event:
         case e.ToolStarted():
-            return replace(call, status="started", attempt=event.attempt)
+            return replace(call, status="started", attempt=event.attempt, held=())
+        case e.ChildStarted():
+            return replace(call, child=event)
+        case e.ChildWaits():
+            return replace(call, status="child", held=event.waiting)
         case e.ToolFailed(retry_after_s=float(wait)):
             return replace(call, status="retrying", retry_after_s=wait)
         case e.ApprovalAsked():
@@ -73,6 +99,13 @@ def after(call: CallState, event: e.Event) -> CallState:
             return replace(call, status="allowed", arguments=edited, key=key)
         case _:
             return replace(call, status="done")
+
+
+def orphan(call: CallState) -> CallState:
+    """What a new driver finds: nobody knows what a started tool did; the thread of an agent knows it by itself."""
+    if call.status == "started" and not call.child:
+        return replace(call, status="unknown")
+    return replace(call, status="allowed") if call.status in ("started", "child") else call
 
 
 def digest(name: str, arguments: str) -> str:

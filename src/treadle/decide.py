@@ -164,7 +164,7 @@ def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event |
     tool = setup.tools.get(call.name)
     call_id = call.id
     match call.status:
-        case "done" | "waiting" | "question" | "started":
+        case "done" | "waiting" | "question" | "started" | "child":
             return None
         case "denied":
             return e.ToolFailed(call_id, "denied", f"a person refused this call{_why(call.reason)}")
@@ -176,10 +176,19 @@ def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event |
             return _asked(call, tool, state, turn, setup)
     if tool is None:
         return e.ToolFailed(call_id, "unknown_tool", _unknown(call.name, setup))
-    return call
+    return _hand_over(call, tool, turn, setup) if tool.hands_to else call
 
 
-def _asked(call: CallState, tool: Tool | None, state: State, turn: Turn, setup: Setup) -> e.Event | CallState:
+def _hand_over(call: CallState, tool: Tool, turn: Turn, setup: Setup) -> e.Event | None:
+    """The first of a round puts another agent in charge, once the round's other calls are done."""
+    others = [one for one in turn.calls if one is not call and one.status != "done"]
+    rivals = [one for one in others if one.name in setup.tools and setup.tools[one.name].hands_to]
+    if any(turn.calls.index(rival) < turn.calls.index(call) for rival in rivals):
+        return e.ToolFailed(call.id, "denied", "only one agent can take over; another was named before")
+    return None if len(others) > len(rivals) else e.HandedOff(call.id, tool.hands_to)
+
+
+def _asked(call: CallState, tool: Tool | None, state: State, turn: Turn, setup: Setup) -> e.Event | CallState | None:
     if tool is None:
         return e.ToolFailed(call.id, "unknown_tool", _unknown(call.name, setup))
     repeated = _repeated(call, turn, setup.limits)
@@ -192,9 +201,11 @@ def _asked(call: CallState, tool: Tool | None, state: State, turn: Turn, setup: 
     judged = verdict(setup.approvals, tool, arguments, state.always)
     if judged.action == "deny":
         return e.ToolFailed(call.id, "denied", f"this agent may not make this call{_why(judged.reason)}")
-    if tool.function is None:
+    if tool.function is None and not tool.hands_to:
         return e.QuestionAsked(call.id, str(arguments.get("question") or call.call.arguments))
-    return call if judged.action == "allow" else e.ApprovalAsked(call.id, judged.reason)
+    if judged.action == "ask":
+        return e.ApprovalAsked(call.id, judged.reason)
+    return _hand_over(call, tool, turn, setup) if tool.hands_to else call
 
 
 def _repeated(call: CallState, turn: Turn, limits: Limits) -> e.Event | None:

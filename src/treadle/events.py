@@ -10,10 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .values import Call as Call
-from .values import File as File
-from .values import Image as Image
-from .values import Usage as Usage
+from .values import Call, File, Held, Identity, Image, Purpose, Usage
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
@@ -25,26 +22,17 @@ class ThreadStarted(_Event, frozen=True):
     key: str
     """Random; with a call's place in the log it makes the idempotency key."""
     parent_thread_id: str = ""
+    """The thread whose call this one works for, as an agent that is a tool, or as a step; "" for a person's own."""
     parent_call_id: str = ""
-
-
-class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an agent was when it claimed a thread, by name and hash: shows what has changed since."""
-
-    agent: str
-    model: str
-    instructions: str
-    """Hash of the system prompt."""
-    tools: dict[str, str] = {}
-    """Name to hash of its schema."""
+    depth: int = 0
+    """How many threads are above it."""
 
 
 class ThreadClaimed(_Event, frozen=True):
     """A process drives from here on. Every older one finds it and stops."""
 
     worker: str
-    identity: Identity | None = None
-    """None: the same as at the claim before."""
+    identity: Identity | None = None  # the same as at the claim before
 
 
 class ThreadForked(_Event, frozen=True):
@@ -74,10 +62,6 @@ class NotesRecalled(_Event, frozen=True):
     ids: tuple[str, ...]
     text: str
     """As the model sees it."""
-
-
-Purpose = Literal["step", "plan", "answer", "compact"]
-"""What a model is asked for: the next step, with tools; without any, a numbered plan, a last word or a summary."""
 
 
 class ModelCalled(_Event, frozen=True):
@@ -114,8 +98,7 @@ class ModelReplied(_Event, frozen=True):
 class ModelFailed(_Event, frozen=True):
     kind: Literal["unavailable", "overflow", "denied", "rejected", "timeout"]
     message: str
-    retry_after_s: float | None = None
-    """None: the same request is not made again."""
+    retry_after_s: float | None = None  # the same request is not made again
     usage: Usage = Usage()
     """What a broken stream had already cost, estimated."""
     cost_usd: float | None = None
@@ -133,10 +116,13 @@ class ToolStarted(_Event, frozen=True):
 class ToolReturned(_Event, frozen=True):
     call_id: str
     content: str
-    """As the model sees it."""
+    """As the model sees it; what a step gave is JSON."""
     duration_s: float
     cut_chars: int = 0
     """How many characters were left out of `content`."""
+    usage: Usage = Usage()
+    """What the agent that ran as this call has used, in its thread and those below."""
+    cost_usd: float | None = 0.0
 
 
 class ToolFailed(_Event, frozen=True):
@@ -145,8 +131,39 @@ class ToolFailed(_Event, frozen=True):
     message: str
     """As the model sees it."""
     duration_s: float = 0.0
-    retry_after_s: float | None = None
-    """None: final, the model is told. Else tried again, that much later."""
+    retry_after_s: float | None = None  # final: the model is told. Else tried again, that much later
+    usage: Usage = Usage()
+    """As of ToolReturned."""
+    cost_usd: float | None = 0.0
+
+
+class StepAsked(_Event, frozen=True):
+    """A flow's code asks for a step: a call like a model's, under an id that is the same whenever the code runs."""
+
+    call: Call
+
+
+class ChildStarted(_Event, frozen=True):
+    """The call runs as a turn of another agent, in a thread of its own, and is lent so much of this turn's limits."""
+
+    call_id: str
+    thread_id: str
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class ChildWaits(_Event, frozen=True):
+    """The agent that runs as this call waits for people; the call goes on when the thread is resumed."""
+
+    call_id: str
+    waiting: tuple[Held, ...]
+
+
+class HandedOff(_Event, frozen=True):
+    """This call has put another agent in charge of the thread, from here on."""
+
+    call_id: str
+    agent: str
 
 
 class ApprovalAsked(_Event, frozen=True):
@@ -184,14 +201,13 @@ class OutcomeDecided(_Event, frozen=True):
 
 
 class ContextCompacted(_Event, frozen=True):
-    """From here on the prompt leaves something out. The log keeps all of it, and a fork can go back before this."""
+    """From here on the prompt leaves something out. The log keeps it, and a fork can go back before this."""
 
     upto_seq: int = 0
-    """What was said in records up to this one isn't shown any more, but for what is pinned."""
+    """What was said up to this record isn't shown any more, but for what is pinned; a `summary` stands for it."""
     summary: str = ""
-    """Stands for what was said until then; "" where what is left out has no summary of its own."""
     results_upto_seq: int = 0
-    """Tool results in records up to this one are shown cut to `result_chars`."""
+    """Tool results up to this record are shown cut to `result_chars`."""
     result_chars: int = 0
 
 
@@ -212,11 +228,13 @@ class TurnEnded(_Event, frozen=True):
 
     status: Literal["answered", "limit", "failed", "refused", "cancelled"]
     reason: str = ""
+    value: str = ""
+    """What a flow returned, as JSON."""
 
 
-_OfThreads = ThreadStarted | ThreadClaimed | ThreadForked | NotesRecalled | ContextCompacted
+_OfThreads = ThreadStarted | ThreadClaimed | ThreadForked | HandedOff | NotesRecalled | ContextCompacted
 _OfModels = ModelCalled | ModelReplied | ModelFailed
-_OfTools = ToolStarted | ToolReturned | ToolFailed | OutcomeDecided
+_OfTools = StepAsked | ToolStarted | ToolReturned | ToolFailed | OutcomeDecided | ChildStarted | ChildWaits
 _OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked
 _OfTurns = AnswerRejected | LimitReached | TurnEnded
 Event = _OfThreads | _OfModels | _OfTools | _OfPeople | _OfTurns

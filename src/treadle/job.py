@@ -1,13 +1,15 @@
 """What a drive goes by besides the log, and the next model call that follows from both. Does no I/O itself."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as change
 from hashlib import blake2b
 from typing import Any
 
 from msgspec.structs import replace
 
 from . import events as e
+from .call import CallState
 from .decide import CallModel, Setup
 from .errors import ToolError, UsageError
 from .limits import max_output
@@ -26,7 +28,7 @@ from .tools.tool import Tool
 Ask = Callable[
     [Model, Called, int, float | None, float, Callable[[str], None]], Awaitable[e.ModelReplied | e.ModelFailed]
 ]
-RunTool = Callable[[Tool, str, Context, float | None, float], Awaitable[e.ToolReturned | e.ToolFailed]]
+RunTool = Callable[[Tool, str, Context, float | None, float], Awaitable[e.ToolReturned | e.ToolFailed | e.ChildWaits]]
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,33 @@ class Job:
     output_schema: dict[str, Any] | None = None
     deps: Any = None
     memory: Memory = Memory()
+    team: Mapping[str, "Job"] = field(default_factory=dict)
+    """By name, the agents that may be handed the thread, itself among them; none where nobody may."""
     ask: Ask = asking.ask
     run_tool: RunTool = running.run
     """One model call and one attempt of a tool, each to the fact that came of it. A replay puts its own there."""
+
+    def of(self, state: State) -> "Job":
+        """The settings of the agent that is in charge of the thread."""
+        if state.agent not in self.team:
+            return self
+        return change(self.team[state.agent], deps=self.deps, ask=self.ask, run_tool=self.run_tool)
+
+    def starts(self, state: State, thread_id: str, calls: Sequence[CallState]) -> list[e.Event]:
+        """What is written before these calls run, together."""
+        started: list[e.Event] = [e.ToolStarted(call.id, call.key, call.attempt + 1) for call in calls]
+        lends = [(call, limits) for call in calls if (limits := self.setup.tools[call.name].child) and not call.child]
+        own, spent = self.setup.limits, state.spent
+        for call, limits in lends:
+            tokens = None if own.tokens is None else max(0, own.tokens - spent.tokens) // len(lends)
+            cost_usd = None if own.cost_usd is None else max(0.0, own.cost_usd - spent.cost_usd) / len(lends)
+            least = [each for each in (tokens, limits.tokens) if each is not None]
+            cheapest = [each for each in (cost_usd, limits.cost_usd) if each is not None]
+            child = f"{thread_id}.{call.id}"
+            started.append(
+                e.ChildStarted(call.id, child, min(least, default=None), min(cheapest, default=None)),
+            )
+        return started
 
     def counted(self, request: Request, state: State) -> int:
         """The request's tokens, as near as can be said before it is made, and rather too many."""
@@ -86,7 +112,10 @@ class Job:
 
     def refuse_missing(self, state: State) -> None:
         """Raises UsageError where calls are under way, or decided on, whose tools aren't here."""
-        under_way = ("allowed", "waiting", "question", "started", "retrying", "unknown")
+        under_way = ("allowed", "waiting", "question", "started", "retrying", "child", "unknown")
+        if self.team and state.agent not in self.team:
+            known = ", ".join(self.team)
+            raise UsageError(f"the thread was handed to {state.agent!r}, and this agent's team has only: {known}")
         open_calls = state.turn.calls if state.turn else ()
         gone = {c.name for c in open_calls if c.status in under_way and c.name not in self.setup.tools}
         if gone:

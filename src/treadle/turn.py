@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
-from .call import CallState, after, digest, key_of
+from .call import CallState, after, digest, key_of, orphan
 from .errors import IllegalEvent
 
 CUT = ("length", "content_filter")
@@ -81,6 +81,11 @@ def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
                 usage=turn.usage + event.usage,
                 cost_usd=turn.cost_usd + (event.cost_usd or 0.0),
             )
+        case e.StepAsked():
+            if any(one.id == event.call.id for one in turn.calls):
+                raise IllegalEvent(f"step {event.call.id} is under way already")
+            key = key_of(thread_key, event.call.id, event.call.arguments)
+            return replace(turn, calls=(*turn.calls, CallState(event.call, key, step=True)))
         case e.AnswerRejected():
             return replace(turn, rejected=event, faults=turn.faults + 1)
         case e.LimitReached():
@@ -137,8 +142,13 @@ def _called(turn: Turn, event: e.Event) -> Turn:
         calls = tuple(replace(one, status="allowed") if one in waiting else one for one in calls)
     if isinstance(event, e.ToolStarted):
         return replace(turn, calls=calls, tool_calls=turn.tool_calls + (before.attempt == 0))
+    if isinstance(event, e.ToolReturned | e.ToolFailed):
+        cost_usd = turn.cost_usd + (event.cost_usd or 0.0)
+        turn = replace(turn, usage=turn.usage + event.usage, cost_usd=cost_usd)
     if now.status != "done":
         return replace(turn, calls=calls)
+    if now.step:
+        return replace(turn, calls=tuple(one for one in calls if one is not now))
     name = digest(now.name, now.final_arguments)
     repeats = turn.repeats | {name: turn.repeats.get(name, 0) + 1}
     done = all(one.status == "done" for one in calls)
@@ -154,7 +164,7 @@ def orphaned(turn: Turn) -> Turn:
         called=None,
         lost_tokens=turn.lost_tokens + lost,
         cost_usd=turn.cost_usd + cost_usd,
-        calls=tuple(replace(c, status="unknown") if c.status == "started" else c for c in turn.calls),
+        calls=tuple(map(orphan, turn.calls)),
     )
 
 

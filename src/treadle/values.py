@@ -1,8 +1,11 @@
 """The values that events and messages hold. Knows nothing of either."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+Purpose = Literal["step", "plan", "answer", "compact"]
+"""What a model is asked for: the next step, with tools; without any, a numbered plan, a last word or a summary."""
 
 
 class Image(msgspec.Struct, frozen=True, tag=True):
@@ -52,3 +55,27 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
+
+
+class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an agent was when it claimed a thread, by name and hash: shows what has changed since."""
+
+    agent: str
+    model: str
+    instructions: str
+    """Hash of the system prompt."""
+    tools: dict[str, str] = {}
+    """Name to hash of its schema."""
+
+
+class Held(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A call that a person must decide on or answer before its turn can go on."""
+
+    thread_id: str
+    """Where it is posted: the thread itself, or that of an agent that works for it, however deep."""
+    id: str
+    name: str
+    final_arguments: str
+    """What would run: a person's edit, else the model's own."""
+    status: Literal["waiting", "question", "unknown"]
+    reason: str = ""

@@ -138,7 +138,7 @@ def test_the_window_stays_smaller_than_a_prompt_that_was_refused():
 def test_pinned_messages_are_always_there():
     model = model_of(says("ok"), *TURNS, says("in short"), says("the last"))
     agents = agent(model)
-    live(agents.run("Prices are in francs.", thread="t", pinned=True))
+    live(agents.run(e.UserSaid("Prices are in francs.", pinned=True), thread="t"))
     talk(agents, 4)
     assert model.seen[-1].messages[0].text == "Prices are in francs."
 

@@ -407,9 +407,8 @@ def test_a_loop_that_ends_closes_its_connections():
         return one, server
 
     one, _ = asyncio.run(main())
-    assert not [
-        *filter(None, one._endpoint._lines.values())
-    ]  # a socket left open would be a warning, and so an error, here
+    # A socket left open would be a warning, and so an error, here.
+    assert not [*filter(None, one._endpoint._lines.values())]
 
 
 def test_a_broken_listener_is_the_listener_s_error():
@@ -430,6 +429,7 @@ def test_a_bad_base_url_is_said_at_once(url):
         OpenAIModel("m", base_url=url)
 
 
+@pytest.mark.treadle_real_models
 def test_a_missing_or_impossible_key_is_the_caller_s_error(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)

@@ -91,6 +91,14 @@ def test_groups_by_day_model_purpose_and_step() -> None:
     assert found["step"] == {"t 1.1": "0.5", "t 1.2": "0.25", "u 1.1": "1.0"}
 
 
+def test_an_agent_that_is_handed_the_thread_pays_from_there_on_also_after_a_claim() -> None:
+    call = e.ModelReplied("", e.Usage(1, 1), 0.1, (e.Call("c1", "hand_to_poet", "{}"),), cost_usd=1.0)
+    claim = e.ThreadClaimed("w2", e.Identity("demo", "m", "h"))
+    events = (ASKED, call, e.HandedOff("c1", "poet"), ASKED, replied(0.25), claim, ASKED, replied(0.5))
+    found = totals(entries(thread(*events)), "agent")
+    assert {key: str(each.cost_usd) for key, each in found.items()} == {"demo": "1.0", "poet": "0.75"}
+
+
 def test_a_time_that_no_calendar_has_is_no_day() -> None:
     assert totals(entries(thread(ASKED, replied(0.5), at=1e20)), "day").keys() == {""}
 
@@ -137,6 +145,8 @@ def test_a_turn_s_entries_use_what_the_fold_says_that_it_used(choices):
         state = apply(state, record)
     if state.turn:
         last = totals(entries(log), "turn").get(f"t {state.turns}", Total())
-        assert last.usage == state.turn.usage
+        turn = [record.event for record in log if record.seq >= state.turn.opened_seq]
+        below = [event.usage for event in turn if isinstance(event, e.ToolReturned | e.ToolFailed)]
+        assert sum(below, last.usage) == state.turn.usage  # what a called agent used is its own thread's
         steps = max((each.step for each in entries(log) if each.turn == state.turns), default=0)
         assert steps in (state.turn.steps, state.turn.steps - 1)  # one may be in flight

@@ -178,6 +178,45 @@ def test_a_child_is_linked_to_the_call_that_began_it() -> None:
     assert parent.of_call("other") is None
 
 
+def test_an_agent_that_waits_below_ends_the_call_s_span_and_goes_on_in_another() -> None:
+    held = (e.Held("child", "c9", "pay", "{}", "waiting", "it acts"),)
+    below = (e.ToolStarted("c1", "k"), e.ChildStarted("c1", "child"), e.ChildWaits("c1", held))
+    again = (e.ThreadClaimed("w2"), e.ToolStarted("c1", "k", 2), e.ToolReturned("c1", "done", 0.1), *ANSWERED)
+    fold = Spans()
+    _, first, waited, second, _, went_on = [
+        span for record in records(ASKED, REPLIED, *below, *again) for span in fold.add(record)
+    ]
+    assert (first.attributes[c.STATUS], first.attributes[c.CHILD_THREAD], first.error) == ("waiting", "child", None)
+    assert (waited.attributes[c.STATUS], went_on.links) == ("waiting", (Link(waited.context, "continues"),))
+    assert second.attributes[c.ATTEMPTS] == 2
+    assert fold.of_call("c1") == first.context  # whenever it is asked, a child gets the same link
+
+
+def test_handing_over_is_an_event_and_names_the_agent_of_what_follows() -> None:
+    reply = replace(REPLIED, calls=(e.Call("c1", "hand_to_poet", "{}"),))
+    more = (e.UserSaid("and now?"), *ANSWERED)
+    _, _, turn, _, second = spans(records(ASKED, reply, e.HandedOff("c1", "poet"), *ANSWERED, *more))
+    assert [(event.name, event.attributes[c.AGENT]) for event in turn.events] == [("treadle.handed_off", "poet")]
+    assert (turn.name, second.name) == ("invoke_agent demo", "invoke_agent poet")
+
+
+def test_a_flow_s_turn_is_a_workflow_and_its_steps_are_spans() -> None:
+    asked = (e.StepAsked(e.Call("s1", "fetch", '{"day": 1}')), e.ToolStarted("s1", "k"))
+    events = (*asked, e.ToolReturned("s1", '"rain"', 0.2), *ANSWERED)
+    step, chat, turn = spans(records(*events), Content())
+    assert (step.name, step.parent, turn.name) == ("step fetch", turn.context, "invoke_workflow demo")
+    assert turn.attributes[c.OPERATION] == "invoke_workflow"
+    assert step.attributes == {
+        "treadle.step": "fetch",
+        "treadle.step.id": "s1",
+        "session.id": "mine",
+        "treadle.attempts": 1,
+        "gen_ai.tool.call.arguments": '{"day":1}',
+        "gen_ai.tool.call.result": '"rain"',
+    }
+    assert "rain" not in str(chat.attributes[c.INPUT_MESSAGES])
+
+
 def test_a_fork_has_spans_of_its_own_alone_and_links_back_in_the_middle_of_a_turn() -> None:
     log = records(ASKED, REPLIED)
     shared = [replace(record, thread_id="fork") for record in log]

@@ -13,6 +13,7 @@ from treadle import events as e
 from treadle.codec import encode_event
 from treadle.log import opened
 from treadle.models.scripted import calls, says
+from treadle.observe.cost import entries, total, totals
 from treadle.observe.spans import spans
 from treadle.observe.tracing import Tracing
 from treadle.stores.store import Row
@@ -105,6 +106,32 @@ def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(ser
     execute = spans([e.Record("top", seq, float(seq), event) for seq, event in enumerate(parent, 1)])[1]
     assert int.from_bytes(link.span_id) == execute.context.span_id
     assert int.from_bytes(link.trace_id) == execute.context.trace_id
+
+
+def test_an_agent_that_is_a_tool_is_traced_in_a_trace_of_its_own_that_links_to_the_call(server: Received) -> None:
+    store = MemoryStore()
+    tracing = Tracing(store=store)
+    helper = agent(ScriptedModel([says("42")]), name="helper", listeners=[tracing])
+    script = [calls(("helper", {"task": "think"})), says("It is 42.")]
+    boss = agent(ScriptedModel(script), helper.as_tool(), name="boss", store=store, listeners=[tracing])
+    assert live(boss.run("ask it", thread="top")).answer == "It is 42."
+    tracing.close()
+    execute, below, whole = (
+        next(span for span in server.spans if span.name == name)
+        for name in ("execute_tool helper", "invoke_agent helper", "invoke_agent boss")
+    )
+    [link] = below.links
+    assert (link.trace_id, link.span_id) == (execute.trace_id, execute.span_id)
+    assert (below.parent_span_id, below.trace_id != whole.trace_id) == (b"", True)
+    said = server.attributes("invoke_agent helper")
+    assert (said["treadle.parent.thread_id"], said["session.id"] != "top") == ("top", True)
+    assert server.attributes("execute_tool helper")["treadle.child.thread_id"] == said["session.id"]
+    both = [record for name in ("top", said["session.id"]) for record in live(recorded(store, name))]
+    paid = entries(both)
+    assert totals(paid, "tree").keys() == {"top"}
+    used = [record.event.usage for record in both if isinstance(record.event, e.ModelReplied)]
+    assert total(paid).usage == sum(used, e.Usage())
+    assert len(server.spans) == 5
 
 
 def test_what_was_heard_twice_is_sent_once(server: Received) -> None:

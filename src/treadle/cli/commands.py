@@ -8,7 +8,20 @@ from typing import TypeVar
 import typer
 
 from ..errors import TreadleError, UsageError
-from . import costs, database, deciding, history, listing, observe_options, reports, stats, thread_options, traces
+from . import (
+    costs,
+    database,
+    deciding,
+    history,
+    listing,
+    memory,
+    note_options,
+    observe_options,
+    reports,
+    stats,
+    thread_options,
+    traces,
+)
 from .options import InStore, taking
 from .terminal import Screen
 from .turns import INTERRUPTED, Session, fail
@@ -22,6 +35,7 @@ UNREAD = 141
 commands = typer.Typer(context_settings=CONTEXT, pretty_exceptions_enable=False)
 models = typer.Typer(context_settings=CONTEXT)
 db = typer.Typer(context_settings=CONTEXT, no_args_is_help=True, help="Check, copy and tidy up the database.")
+notes = typer.Typer(context_settings=CONTEXT, no_args_is_help=True, help="Notes that last across threads.")
 
 
 def ending(function: Callable[[S], int]) -> Callable[[S], None]:
@@ -62,6 +76,13 @@ def resume(settings: thread_options.Resume) -> int:
     return Session(agent, log.thread_id, Screen(), settings).resume()
 
 
+def save_test(settings: thread_options.SaveTest) -> int:
+    """Write a thread, and a test that runs it again offline with your agent. The file holds the whole conversation."""
+    from . import saving
+
+    return saving.save_test(settings)
+
+
 @commands.command(rich_help_panel="Set up")
 def tools() -> None:
     """The tools that ship, and what each may do."""
@@ -99,6 +120,7 @@ def _add_all() -> None:
     _add(commands, "explain", thread_options.Explain, reports.explain, look)
     _add(commands, "diff", thread_options.Diff, reports.diff, look)
     _add(commands, "replay", thread_options.Replay, reports.replay, look)
+    _add(commands, "save-test", thread_options.SaveTest, save_test, look)
     _add(commands, "costs", observe_options.Costs, costs.costs, add_up)
     _add(commands, "stats", observe_options.Stats, stats.stats, add_up)
     _add(commands, "export-traces", observe_options.ExportTraces, traces.export_traces, add_up)
@@ -113,6 +135,13 @@ def _add_all() -> None:
     _add(db, "export", thread_options.Export, database.export)
     _add(db, "import", thread_options.Import, database.import_)
     _add(db, "vacuum", InStore, database.vacuum)
+    _add(notes, "list", note_options.ListNotes, memory.list_notes)
+    _add(notes, "search", note_options.SearchNotes, memory.search)
+    _add(notes, "add", note_options.AddNote, memory.add)
+    _add(notes, "forget", note_options.ForgetNote, memory.forget)
+    _add(notes, "export", note_options.ExportNotes, memory.export)
+    _add(notes, "extract", note_options.ExtractNotes, memory.extract)
+    commands.add_typer(notes, name="memory", rich_help_panel=set_up)
     commands.add_typer(db, name="db", rich_help_panel=set_up)
     commands.add_typer(models, name="models", invoke_without_command=True, rich_help_panel=set_up)
 

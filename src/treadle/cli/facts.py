@@ -13,12 +13,15 @@ from .threads import thread_of
 COSTS = tuple(
     kind.__name__
     for kind in (
-        *(e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.UserSaid, e.TurnEnded),
+        *(e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.HandedOff, e.UserSaid, e.TurnEnded),
         *(e.ModelCalled, e.ModelReplied, e.ModelFailed),
     )
 )
 """What `cost.entries` goes by."""
-STATS = (*COSTS, *(kind.__name__ for kind in (e.ToolStarted, e.ToolReturned, e.ToolFailed, e.OutcomeDecided)))
+STATS = (
+    *COSTS,
+    *(kind.__name__ for kind in (e.StepAsked, e.ToolStarted, e.ToolReturned, e.ToolFailed, e.OutcomeDecided)),
+)
 """What `stats.stats` goes by."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}

@@ -22,7 +22,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 _EPILOG = """
 [bold]Commands[/bold], each with its own --help:
 
-Look at threads: threads · show · tail · explain · diff · replay
+Look at threads: threads · show · tail · explain · diff · replay · save-test
 
 Add up: costs · stats · export-traces
 
@@ -30,7 +30,7 @@ Decide: approve · answer · decide · cancel
 
 Go on: resume · fork
 
-Set up: models · tools · db
+Set up: models · tools · memory · db
 
 A question that begins with a command's name: treadle -- tools.
 
@@ -39,13 +39,14 @@ A question that begins with a command's name: treadle -- tools.
 
 asking = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
-    *("threads", "show", "tail", "explain", "diff", "replay"),
+    *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("costs", "stats", "export-traces"),
     *("approve", "answer", "decide", "cancel", "resume", "fork"),
-    *("tools", "db", "models"),
+    *("tools", "memory", "db", "models"),
 )
 
-_MOST_WORDS = {"threads": 1, "tools": 1, "approve": 3, "answer": 3, "decide": 3, "diff": 3, "db": 1000, "models": 1000}
+_MOST_WORDS = {"threads": 1, "tools": 1, "approve": 3, "answer": 3, "decide": 3, "diff": 3, "memory": 3}
+_MOST_WORDS |= {"db": 1000, "models": 1000}
 """How many words a command has without options; the others take two. Whoever says more was asking a question."""
 
 

@@ -19,10 +19,10 @@ from ..observe.spans import Spans, spans
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agents import store_of
-from .database import written
 from .observe_options import ExportTraces
 from .terminal import Screen, visible
 from .threads import records_of, thread_names
+from .whole import whole_file
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -95,7 +95,7 @@ def _write(file: Path, found: Sequence[Span]) -> None:
     from ..observe.otlp import otlp_json
 
     data = otlp_json(found)
-    with written(file) as out:
+    with whole_file(file) as out:
         out.write(data)
 
 

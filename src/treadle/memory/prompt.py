@@ -29,6 +29,7 @@ CUT_OFF = "Your last reply was cut off at {tokens} tokens, so its tool calls wer
 UNFIT = "That answer can't be used: {wrong}. Answer again, corrected."
 DID_RUN = "done; the call was interrupted, but it did run. Its result was lost"
 UNKNOWN = "the call was interrupted, and nobody knows if it had its effect. Check before you repeat it"
+HANDED_OFF = "done: {agent} is in charge of the conversation now"
 NOT_RUN = "not run: the turn ended before this call"
 INTERRUPTED = "interrupted: the turn ended while this call ran; it may have had its effect"
 
@@ -83,8 +84,6 @@ class Prompt:
                 self._close()
                 said = Message("user", record.event.text, record.event.parts)
                 self._push(said, opens_turn=True, pinned=record.event.pinned)
-            case e.UserSaid():
-                self._result(record.event.answers, record.event.text)
             case e.NotesRecalled():
                 self._notes = [Message("user", record.event.text)]
                 self._renew()
@@ -93,22 +92,32 @@ class Prompt:
             case e.ModelReplied():
                 if self._called.purpose != "compact":
                     self._reply(record.event)
-            case e.ToolStarted():
-                self._started.add(record.event.call_id)
-            case e.ToolReturned():
-                self._result(record.event.call_id, record.event.content)
-            case e.ToolFailed(retry_after_s=None):
-                self._result(record.event.call_id, f"error: {record.event.message}")
-            case e.OutcomeDecided(outcome="ran"):
-                self._result(record.event.call_id, record.event.content or DID_RUN)
-            case e.OutcomeDecided(outcome="tell"):
-                self._result(record.event.call_id, f"error: {UNKNOWN}")
             case e.AnswerRejected():
                 self._push(Message("user", UNFIT.format(wrong=record.event.message)))
             case e.ContextCompacted():
                 self._compact(record.event)
             case e.LimitReached() | e.TurnEnded():
                 self._close()
+            case event:
+                self._answer(event)
+
+    def _answer(self, event: e.Event) -> None:
+        """What comes of a call."""
+        match event:
+            case e.UserSaid():
+                self._result(event.answers, event.text)
+            case e.ToolStarted():
+                self._started.add(event.call_id)
+            case e.ToolReturned():
+                self._result(event.call_id, event.content)
+            case e.ToolFailed(retry_after_s=None):
+                self._result(event.call_id, f"error: {event.message}")
+            case e.OutcomeDecided(outcome="ran"):
+                self._result(event.call_id, event.content or DID_RUN)
+            case e.OutcomeDecided(outcome="tell"):
+                self._result(event.call_id, f"error: {UNKNOWN}")
+            case e.HandedOff():
+                self._result(event.call_id, HANDED_OFF.format(agent=event.agent))
 
     @property
     def tokens(self) -> int:

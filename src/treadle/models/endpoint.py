@@ -14,13 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ModelRejected, ModelUnavailable, UsageError
+from .guard import LOOPBACK, refuse_real
 from .provider_errors import status_error
 
 MAX_ERROR_BYTES = 64 * 1024
 CONNECT_S = 20.0
 BUSY = 24  # requests at a time on one client: its pool looks at every connection in each. More get another client
-
-_LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
 
 
 @dataclass
@@ -73,6 +72,7 @@ class Endpoint:
 
     async def post(self, body: bytes) -> AsyncGenerator[bytes, None]:
         """The body of a successful response, as it comes. Closes it at the end, also when cancelled."""
+        refuse_real(self.name, self.host)
         http, line = _http(), await self._line()
         request = http.Request("POST", line.url, headers=line.headers, content=body, extensions=line.extensions)
         response = None
@@ -109,7 +109,7 @@ class Endpoint:
             raise UsageError(f"the key of {self.name} has characters that no header can carry")
         openai = _sdk()
         timeout = openai.Timeout(self.idle_s, connect=min(CONNECT_S, self.idle_s))
-        here, plain = self.host in _LOOPBACK, urlsplit(self.base_url or "").scheme == "http"
+        here, plain = self.host in LOOPBACK, urlsplit(self.base_url or "").scheme == "http"
         client = openai.DefaultAsyncHttpxClient(
             limits=_http().Limits(max_connections=BUSY, max_keepalive_connections=BUSY),
             trust_env=not here,  # no proxy knows the way to this machine

@@ -66,6 +66,13 @@ def resolve(name: str | None = None) -> Model:
     return _made((name or default_name()).strip())
 
 
+def unasked(name: str) -> Model:
+    """The model of this name for a replay, which never asks it: so it needs no key. Else as `resolve`."""
+    scheme, _, rest = name.partition(":")
+    provider = PROVIDERS.get(scheme)
+    return _behind(provider, rest, name, "none") if provider and provider.url and rest else resolve(name)
+
+
 def default_name() -> str:
     """What `resolve(None)` resolves."""
     if os.environ.get("TREADLE_MODEL"):
@@ -110,11 +117,15 @@ def _at_provider(scheme: str, model: str) -> OpenAIModel:
     if not key:
         # Said now: without it the SDK would send OpenAI's key there.
         raise UsageError(f"model '{scheme}:{model}' needs {provider.key}, which isn't set")
+    return _behind(provider, model, f"{scheme}:{model}", key)
+
+
+def _behind(provider: Provider, model: str, name: str, key: str) -> OpenAIModel:
     return OpenAIModel(
         model,
         base_url=provider.url,
         api_key=key,
-        name=f"{scheme}:{model}",
+        name=name,
         extra=provider.extra,
     )
 

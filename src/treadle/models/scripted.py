@@ -69,6 +69,11 @@ class ScriptedModel:
         self._script = list(script)
         self._price_usd = price_usd
 
+    @property
+    def left(self) -> int:
+        """How many of the script's answers nobody has asked for."""
+        return max(0, len(self._script) - len(self.seen))
+
     def cost_usd(self, usage: Usage) -> float | None:
         if self._price_usd is None:
             return None

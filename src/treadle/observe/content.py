@@ -35,10 +35,16 @@ class Transcript:
         self._said: list[Message] = []
         self._aside = False
         """The call in flight is for a summary: it is asked outside of the conversation."""
+        self._steps: set[str] = set()
+        """Of a flow: no model asked for them, and none is told."""
 
     def add(self, event: e.Event) -> None:
         """Take in what this event says."""
+        if getattr(event, "call_id", "") in self._steps:
+            return
         match event:
+            case e.StepAsked(call=call):
+                self._steps.add(call.id)
             case e.UserSaid(answers=""):
                 self._said = [said(event)]
             case e.UserSaid(answers=call_id, text=text):

@@ -13,10 +13,12 @@ from .. import events as e
 Value = str | int | float | bool | tuple[str, ...]
 Attributes = dict[str, Value]
 
+OfPeople = e.ApprovalAsked | e.ApprovalGiven | e.QuestionAsked | e.OutcomeDecided | e.UserSaid
+
 RELEASE = "0.1.0"
 
-INVOKE_AGENT, CHAT, EXECUTE_TOOL = "invoke_agent", "chat", "execute_tool"
-"""Operations. A flow will be `invoke_workflow`."""
+INVOKE_AGENT, INVOKE_WORKFLOW, CHAT, EXECUTE_TOOL = "invoke_agent", "invoke_workflow", "chat", "execute_tool"
+"""Operations: a turn of an agent's, one of a flow's, a request to a model, a tool call. A flow's step has none."""
 
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
@@ -49,6 +51,9 @@ PURPOSE = "treadle.purpose"
 ATTEMPTS = "treadle.attempts"
 TURN = "treadle.turn"
 STATUS = "treadle.status"
+STEP = "treadle.step"
+STEP_ID = "treadle.step.id"
+CHILD_THREAD = "treadle.child.thread_id"
 LIMIT = "treadle.limit"
 PARENT_THREAD = "treadle.parent.thread_id"
 PARENT_CALL = "treadle.parent.call_id"
@@ -114,6 +119,31 @@ def of_call(call: e.Call, agent: str, thread_id: str) -> Attributes:
     return {**names, AGENT: agent, SESSION: thread_id}
 
 
+def of_step(call: e.Call, thread_id: str) -> Attributes:
+    """What a step's span says from its start. The conventions have no name for steps."""
+    return {STEP: call.name, STEP_ID: call.id, SESSION: thread_id}
+
+
 def of_turn(agent: str, turn: int, thread_id: str) -> Attributes:
     """What an `invoke_agent` span says from its start."""
     return {OPERATION: INVOKE_AGENT, AGENT: agent, CONVERSATION: thread_id, SESSION: thread_id, TURN: turn}
+
+
+def of_retry(event: e.ModelFailed | e.ToolFailed) -> Attributes:
+    """What is said of a try that failed, where another comes."""
+    return {ERROR: event.kind, "treadle.retry_after_s": event.retry_after_s or 0.0}
+
+
+def name_of(event: OfPeople) -> str:
+    """The name of the event that stands in a span for what was asked of a person, or what a person said."""
+    match event:
+        case e.ApprovalAsked():
+            return "treadle.approval_asked"
+        case e.ApprovalGiven(allowed=allowed):
+            return "treadle.approval_given" if allowed else "treadle.approval_denied"
+        case e.QuestionAsked():
+            return "treadle.question_asked"
+        case e.UserSaid():
+            return "treadle.question_answered"
+        case e.OutcomeDecided(outcome=outcome):
+            return f"treadle.outcome_{outcome}"

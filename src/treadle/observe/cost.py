@@ -14,6 +14,7 @@ from functools import reduce
 from typing import Any, Literal
 
 from .. import events as e
+from .charge import Charge
 
 Key = Literal["step", "turn", "thread", "tree", "agent", "day", "model", "purpose"]
 
@@ -97,7 +98,8 @@ KEYS: dict[Key, Callable[[Entry], str]] = {
 def entries(records: Iterable[e.Record]) -> list[Entry]:
     """The model calls in these threads, each thread's in order. Threads may alternate; a thread begins with its first.
 
-    Of all events, those of threads and models, UserSaid and TurnEnded are enough.
+    Of all events, those of threads and models, UserSaid and TurnEnded are enough. What an agent used that was called as
+    a tool is counted in its own thread, not again where it was called.
     """
     threads: dict[str, list[e.Record]] = {}
     for record in records:
@@ -129,20 +131,17 @@ def shared_seq(records: Sequence[e.Record]) -> int:
 
 
 def _of_thread(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
-    shared, agent, turn, step = shared_seq(records), "", 0, 0
+    shared, charge, turn, step = shared_seq(records), Charge(), 0, 0
     called: e.ModelCalled | None = None
     for record in records:
         event = record.event
         settled = _settled(called, event) if called else None
         if called and settled and record.seq > shared:
-            of = (record.thread_id, tree, agent, called.model, called.purpose, turn, step, record.at)
+            of = (record.thread_id, tree, charge.agent, called.model, called.purpose, turn, step, record.at)
             yield Entry(*of, **settled)
         called = None if settled else called
+        charge = charge.after(event)
         match event:
-            case e.ThreadStarted():
-                agent = event.agent
-            case e.ThreadClaimed(identity=e.Identity() as identity):
-                agent = identity.agent
             case e.UserSaid(answers=""):
                 turn, step = turn + 1, 0
             case e.ModelCalled():

@@ -20,7 +20,7 @@ MOST = 500
 _LEFT_OUT = ("key", "opaque")
 """Fields that say nothing to a reader: idempotency keys, and what only a provider understands."""
 _LEVELS: dict[type, int] = {
-    **dict.fromkeys((e.ThreadClaimed, e.ModelCalled, e.ToolStarted), logging.DEBUG),
+    **dict.fromkeys((e.ThreadClaimed, e.ModelCalled, e.StepAsked, e.ToolStarted), logging.DEBUG),
     **dict.fromkeys((e.ModelFailed, e.ToolFailed, e.AnswerRejected, e.LimitReached), logging.WARNING),
 }
 _DELETE = re.compile("\x7f")

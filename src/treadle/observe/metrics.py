@@ -16,6 +16,7 @@ DURATIONS = {
     c.CHAT: "gen_ai.client.inference.duration",
     c.EXECUTE_TOOL: "gen_ai.execute_tool.duration",
     c.INVOKE_AGENT: "gen_ai.invoke_agent.duration",
+    c.INVOKE_WORKFLOW: "gen_ai.invoke_agent.duration",
 }
 FIRST_CHUNK = "gen_ai.client.inference.time_to_first_chunk"
 TOKENS = {
@@ -33,6 +34,7 @@ _SAID = {
     c.CHAT: (c.OPERATION, c.PROVIDER, c.REQUEST_MODEL, c.ADDRESS, c.PORT, c.ERROR),
     c.EXECUTE_TOOL: (c.TOOL, c.TOOL_TYPE, c.AGENT, c.ERROR),
     c.INVOKE_AGENT: (c.OPERATION, c.AGENT, c.ERROR),
+    c.INVOKE_WORKFLOW: (c.OPERATION, c.AGENT, c.ERROR),
 }
 """Which of a span's attributes its metrics have: those of few values."""
 _CALL_S = [0.01 * 2**power for power in range(14)]
@@ -61,8 +63,10 @@ class Instruments:
         self._counters = {name: meter.create_counter(name, "{token}") for name in USAGE.values()}
 
     def record(self, span: Span) -> None:
-        """Measure one span that has just ended."""
-        operation = str(span.attributes[c.OPERATION])
+        """Measure one span that has just ended; a flow's step has no measure of its own."""
+        operation = str(span.attributes.get(c.OPERATION))
+        if operation not in DURATIONS:
+            return
         said = {name: span.attributes[name] for name in _SAID[operation] if name in span.attributes}
         self._histograms[DURATIONS[operation]].record((span.end_ns - span.start_ns) / 1e9, said)
         if c.FIRST_CHUNK in span.attributes:

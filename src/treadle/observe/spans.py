@@ -17,11 +17,10 @@ from .. import events as e
 from ..result import result
 from ..state import State, apply
 from . import conventions as c
+from .charge import Charge
 from .content import Content, Transcript
 from .cost import shared_seq
 from .span import Link, Span, SpanContext, SpanEvent, begun, context_of, ns
-
-_OfPeople = e.ApprovalAsked | e.ApprovalGiven | e.QuestionAsked | e.OutcomeDecided | e.UserSaid
 
 
 def spans(records: Sequence[e.Record], content: Content | None = None, parent: SpanContext | None = None) -> list[Span]:
@@ -44,6 +43,9 @@ class Spans:
         self._state = State()
         self._begun_by: c.Attributes = {}
         self._compacted: c.Attributes = {}
+        self._charge = Charge()
+        self._steps: set[str] = set()
+        """Of the flow whose turn it is; none in a turn of an agent's."""
         self._turn: Span | None = None
         """The part of the turn that is under way."""
         self._before: SpanContext | None = None
@@ -66,7 +68,7 @@ class Spans:
         return self._state.phase in ("empty", "idle")
 
     def of_call(self, call_id: str) -> SpanContext | None:
-        """The last span of that call; None where it has none."""
+        """The first span of that call; None where it has none."""
         return self._of_call.get(call_id)
 
     def add(self, record: e.Record) -> list[Span]:
@@ -74,6 +76,7 @@ class Spans:
         before, self._state = self._state, apply(self._state, record)
         event, ended = record.event, list[Span]()
         self._transcript.add(event)
+        self._charge = self._charge.after(event)
         match event:
             case e.ThreadStarted(parent_thread_id=thread_id, parent_call_id=call_id):
                 self._begun_by = {c.PARENT_THREAD: thread_id, c.PARENT_CALL: call_id} if thread_id else {}
@@ -91,13 +94,16 @@ class Spans:
                 ended = self._end(record, event)
                 if self.idle:
                     self._asked.clear()
+                    self._steps.clear()
             case e.NotesRecalled(ids=ids):  # before the message that they are for
                 self._note(record, "treadle.notes_recalled", {"treadle.notes": len(ids)})
             case e.ContextCompacted():
                 self._within(record)
                 self._compacted = {c.COMPACTED: True}
                 self._note(record, "treadle.context_compacted", {"treadle.upto_seq": event.upto_seq})
-            case never:  # the place for a flow's steps, each a span as a tool call is, and for children begun, an event
+            case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.HandedOff():
+                ended = self._team(record, event)
+            case never:
                 assert_never(never)
         if self._turn and result((record,), self._state).status == "waiting":
             ended += self._close(record.at, "waiting")
@@ -113,14 +119,21 @@ class Spans:
     def _within(self, record: e.Record) -> SpanContext:
         """The part of the turn that is under way; if there is none, this record begins it."""
         if self._turn is None:
-            span = begun(f"{c.INVOKE_AGENT} {self._agent}", "internal", record, None)
+            span = begun(f"{c.INVOKE_AGENT} {self._charge.agent}", "internal", record, None)
             links = [Link(self._before, "continues")] if self._before else []
             links += [Link(self._parent, "parent")] if self._parent else []
             span = replace(span, events=tuple(self._posted), links=tuple(links))
-            says = c.of_turn(self._agent, self._state.turns, record.thread_id)
-            self._turn = span.saying({**says, **self._begun_by})
+            says = c.of_turn(self._charge.agent, self._state.turns, record.thread_id)
+            self._turn = self._of_flow(span.saying({**says, **self._begun_by}))
             self._posted = []
         return self._turn.context
+
+    def _of_flow(self, turn: Span) -> Span:
+        """The turn, by its name where it is a flow's. Only its first step says that."""
+        if not self._steps:
+            return turn
+        name = turn.name.replace(c.INVOKE_AGENT, c.INVOKE_WORKFLOW, 1)
+        return replace(turn, name=name).saying({c.OPERATION: c.INVOKE_WORKFLOW})
 
     def _forked(self, parent_thread_id: str) -> None:
         """What is under way goes on in the other thread; here it is begun anew."""
@@ -128,28 +141,17 @@ class Spans:
         self._tools.clear()
         self._before = context_of(parent_thread_id, turn.seq, c.INVOKE_AGENT) if turn else None
 
-    def _people(self, record: e.Record, event: _OfPeople) -> None:
+    def _people(self, record: e.Record, event: c.OfPeople) -> None:
+        if isinstance(event, e.UserSaid) and not event.answers:
+            self._before = None
+            self._within(record)
+            return
         call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
-        match event:
-            case e.UserSaid(answers=""):
-                self._before = None
-                self._within(record)
-                return
-            case e.UserSaid():
-                name = "treadle.question_answered"
-            case e.QuestionAsked():
-                name = "treadle.question_asked"
-            case e.ApprovalAsked():
-                name = "treadle.approval_asked"
-            case e.ApprovalGiven():
-                name = "treadle.approval_given" if event.allowed else "treadle.approval_denied"
-                if event.arguments is not None:
-                    self._asked[call_id] = e.Call(call_id, self._asked[call_id].name, event.arguments)
-            case e.OutcomeDecided(outcome=outcome):
-                name = f"treadle.outcome_{outcome}"
+        if isinstance(event, e.ApprovalGiven) and event.arguments is not None:
+            self._asked[call_id] = e.Call(call_id, self._asked[call_id].name, event.arguments)
         if isinstance(event, e.ApprovalAsked | e.QuestionAsked):  # the agent's doing; all else is somebody's post
             self._within(record)
-        self._note(record, name, {c.CALL_ID: call_id, c.TOOL: self._asked[call_id].name})
+        self._note(record, c.name_of(event), {c.CALL_ID: call_id, c.TOOL: self._asked[call_id].name})
 
     def _note(self, record: e.Record, name: str, attributes: c.Attributes) -> None:
         if self._turn:
@@ -167,7 +169,7 @@ class Spans:
             return []
         assert self._chat is not None  # the fold has seen to that: a reply follows its request
         if isinstance(event, e.ModelFailed) and event.retry_after_s is not None:
-            self._chat = self._chat.noting("treadle.retry", record.at, _failed(event))
+            self._chat = self._chat.noting("treadle.retry", record.at, c.of_retry(event))
             return []
         chat, self._chat = self._chat, None
         if isinstance(event, e.ModelFailed):
@@ -179,9 +181,11 @@ class Spans:
         turn, call = self._within(record), self._asked[event.call_id]
         span = self._tools.pop(call.id, None)
         if span is None:
-            says = {**c.of_call(call, self._agent, record.thread_id), c.ATTEMPTS: 1, **self._transcript.called(call)}
-            span = begun(f"{c.EXECUTE_TOOL} {call.name}", "internal", record, turn).saying(says)
-            self._of_call[call.id] = span.context
+            step = call.id in self._steps
+            says = c.of_step(call, record.thread_id) if step else c.of_call(call, self._charge.agent, record.thread_id)
+            span = begun(f"{'step' if step else c.EXECUTE_TOOL} {call.name}", "internal", record, turn)
+            span = span.saying({**says, c.ATTEMPTS: 1, **self._transcript.called(call)})
+            self._of_call.setdefault(call.id, span.context)
         match event:
             case e.ToolStarted(attempt=attempt):
                 self._tools[call.id] = span.saying({c.ATTEMPTS: attempt})
@@ -192,8 +196,23 @@ class Spans:
                 told = {c.ERROR: kind, **self._transcript.told(text)}
                 return [span.ended(record.at, told, self._transcript.words(text))]
             case e.ToolFailed():
-                self._tools[call.id] = span.noting("treadle.retry", record.at, _failed(event))
+                self._tools[call.id] = span.noting("treadle.retry", record.at, c.of_retry(event))
                 return []
+
+    def _team(self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff) -> list[Span]:
+        self._within(record)
+        match event:
+            case e.StepAsked(call=call):
+                self._asked[call.id] = call
+                self._steps.add(call.id)
+                self._turn = self._of_flow(self._turn) if self._turn else None
+            case e.ChildStarted(call_id=call_id, thread_id=child):
+                self._tools[call_id] = self._tools[call_id].saying({c.CHILD_THREAD: child})
+            case e.ChildWaits(call_id=call_id):  # it goes on in another span, as the turn does
+                return [self._tools.pop(call_id).ended(record.at, {c.STATUS: "waiting"})]
+            case e.HandedOff(call_id=call_id, agent=agent):
+                self._note(record, "treadle.handed_off", {c.CALL_ID: call_id, c.AGENT: agent})
+        return []
 
     def _end(self, record: e.Record, event: e.AnswerRejected | e.LimitReached | e.TurnEnded) -> list[Span]:
         self._within(record)
@@ -222,11 +241,3 @@ class Spans:
     def _whole(self, span: Span, status: str) -> Span:
         answer = self._state.turn.answer if self._state.turn else ""
         return span.saying({c.STATUS: status, **self._transcript.turn(answer)})
-
-    @property
-    def _agent(self) -> str:
-        return self._state.identity.agent if self._state.identity else self._state.agent
-
-
-def _failed(event: e.ModelFailed | e.ToolFailed) -> c.Attributes:
-    return {c.ERROR: event.kind, "treadle.retry_after_s": event.retry_after_s or 0.0}

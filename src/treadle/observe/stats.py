@@ -53,6 +53,7 @@ class Stats:
     """By kind; the same request may have been answered at the next try."""
     model_retries: int
     tools: dict[str, ToolStats]
+    """By name; a flow's steps are among them."""
     usage: e.Usage
     tokens_per_s: float
     """Output tokens over the whole time of the calls that wrote them, the wait for the first token included."""
@@ -130,6 +131,8 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
                 steps += 1
             case e.ModelReplied(calls=calls):
                 names |= {call.id: call.name for call in calls}
+            case e.StepAsked(call=call):
+                names[call.id] = call.name
             case e.TurnEnded():
                 is_open = False
         if record.seq <= shared or record.at < since:

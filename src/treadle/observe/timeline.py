@@ -69,6 +69,8 @@ class Timeline:
                 return self._model(record, event)
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided():
                 return self._tool(record, event)
+            case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.HandedOff():
+                return self._team(record, event)
             case e.ThreadStarted(agent=agent, parent_thread_id=parent):
                 of = f", for {parent}" if parent else ""
                 return Line(record, "·", f"started with the agent {agent}{of}", tone="dim")
@@ -104,6 +106,19 @@ class Timeline:
                 again = f"; again in {wait_s:.1f} s" if wait_s is not None else ""
                 took = _took(usage, cost_usd) if usage.total_tokens else ""
                 return _said(record, "! ", message, again, took, "yellow")
+
+    def _team(self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff) -> Line:
+        match event:
+            case e.StepAsked(call=call):
+                self._calls[record.thread_id, call.id] = call
+                return Line(record, "·", f"step {call.id}: {called(call)}", tone="dim")
+            case e.ChildStarted(call_id=call_id, thread_id=child):
+                return Line(record, "·", f"{call_id} runs as thread {child}", tone="dim")
+            case e.ChildWaits(call_id=call_id, waiting=waiting):
+                held = ", ".join(f"{each.name} in thread {each.thread_id}" for each in waiting)
+                return Line(record, "?", f"{call_id} waits for a person: {held}", tone="bold")
+            case e.HandedOff(agent=agent):
+                return Line(record, "⇒", f"{short(agent, VALUE)} is in charge from here on", tone="bold")
 
     def _reply(self, record: e.Record, reply: e.ModelReplied) -> Line:
         self._calls |= {(record.thread_id, call.id): call for call in reply.calls}
