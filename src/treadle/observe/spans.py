@@ -38,6 +38,7 @@ class Spans:
     """Fed every record of one thread once, in order; gives the spans that end with each."""
 
     def __init__(self, content: Content | None = None, parent: SpanContext | None = None) -> None:
+        self.first: e.Record | None = None
         self._transcript = Transcript(content)
         self._parent = parent
         self._state = State()
@@ -74,6 +75,7 @@ class Spans:
     def add(self, record: e.Record) -> list[Span]:
         """The spans that ended with this record, inner ones first. Raises IllegalEvent."""
         before, self._state = self._state, apply(self._state, record)
+        self.first = self.first or record
         event, ended = record.event, list[Span]()
         self._transcript.add(event)
         self._charge = self._charge.after(event)

@@ -89,7 +89,8 @@ class Tracing:
     def _fold_before(self, record: Record) -> Spans | None:
         """What to add this record to; None where it was heard before, or its thread's beginning can't be had."""
         fold = self._folds.get(record.thread_id)
-        if record.seq > 1 and (record.thread_id in self._strange or (fold and record.seq <= fold.seq)):
+        again = fold and record.seq <= fold.seq and (record.seq > 1 or record == fold.first)  # another agent's listener
+        if again or (record.seq > 1 and record.thread_id in self._strange):
             return None
         if fold is None or fold.seq != record.seq - 1:
             past = self._read(record.thread_id, record.seq - 1) if record.seq > 1 else []
