@@ -90,7 +90,8 @@ def test_a_process_that_takes_over_sends_the_same_spans_as_the_log_has(server: R
     assert "bobby" not in said
 
 
-def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(server: Received) -> None:
+@pytest.mark.parametrize("told", [0, 3, 6], ids=["elsewhere", "not yet told of", "told of"])
+def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(server: Received, told: int) -> None:
     call = e.Call("c1", "delegate", "{}")
     asked = (e.ModelCalled("m", "h", 1, 1), e.ModelReplied("", e.Usage(1, 1), 0.1, (call,)), e.ToolStarted("c1", "k"))
     parent = (e.ThreadStarted("boss", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), *asked)
@@ -98,10 +99,12 @@ def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(ser
     store = MemoryStore()
     live(store.append("top", [Row(seq, float(seq), encode_event(event)) for seq, event in enumerate(parent, 1)]))
     tracing = Tracing(store=store)
+    for seq, event in enumerate(parent[:told], 1):
+        tracing(e.Record("top", seq, float(seq), event))
     for seq, event in enumerate((*child, e.TurnEnded("answered")), 1):
         tracing(e.Record("sub", seq, 10.0 + seq, event))
     tracing.close()
-    [turn] = server.spans
+    [turn] = [span for span in server.spans if span.name == "invoke_agent helper"]
     [link] = turn.links
     execute = spans([e.Record("top", seq, float(seq), event) for seq, event in enumerate(parent, 1)])[1]
     assert int.from_bytes(link.span_id) == execute.context.span_id

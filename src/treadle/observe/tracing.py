@@ -111,11 +111,13 @@ class Tracing:
         if not started.parent_thread_id:
             return None
         fold = self._folds.get(started.parent_thread_id)
-        if fold is None:
+        found = fold.of_call(started.parent_call_id) if fold else None
+        if found is None:  # nobody has told of that call, or not yet
             fold = Spans()
             for record in self._read(started.parent_thread_id):
                 fold.add(record)
-        return fold.of_call(started.parent_call_id)
+            found = fold.of_call(started.parent_call_id)
+        return found
 
     def _read(self, thread_id: str, upto_seq: int | None = None) -> list[Record]:
         self._store = self._store or SQLiteStore()
