@@ -5,16 +5,14 @@
     python benchmarks/recall.py --misses                         what was not found among the first three
 
 Questions are easy (they share words with the fact), hard (nearly none), or across (in another language). Nothing is
-asserted: figures are for people. Both: reciprocal rank fusion, of all that the words found, or (covered) only of what
-has words that carry at least COVERED of what the question's words tell.
+asserted: figures are for people. The search is the one that agents use; "both, plainly" is what it would find if all
+that words find were combined with meaning by rank.
 """
 
 import argparse
 import asyncio
 import json
 import math
-import re
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,13 +21,13 @@ from pathlib import Path
 from recall_models import Embed, installed
 
 from treadle.memory.embeddings import OpenAIEmbedder
-from treadle.tools.docs import matches
+from treadle.memory.note import Note
+from treadle.memory.ranking import fused
+from treadle.memory.search import Query, by_meaning, by_words, search
+from treadle.stores.notes import NoteStore
 
 SET = Path(__file__).with_name("recall.jsonl")
-CANDIDATES = 30
-"""How many each list gives to the fusion."""
-K = 60
-COVERED = 0.4
+NOW = 1_000.0
 
 
 @dataclass(frozen=True)
@@ -37,90 +35,65 @@ class Question:
     text: str
     kind: str
     language: str
-    places: frozenset[int]
-    """Of the facts that answer it."""
+    facts: frozenset[str]
+    """The texts that answer it."""
 
 
 def read() -> tuple[list[str], list[Question]]:
     rows = [json.loads(line) for line in SET.read_text("utf8").splitlines()]
-    facts = [row for row in rows if "fact" in row]
-    places = {row["fact"]: place for place, row in enumerate(facts)}
-    asked = [row for row in rows if "question" in row]
-    return [row["text"] for row in facts], [
-        Question(row["question"], row["kind"], row["language"], frozenset(places[name] for name in row["facts"]))
-        for row in asked
+    facts = {row["fact"]: row["text"] for row in rows if "fact" in row}
+    return list(facts.values()), [
+        Question(row["question"], row["kind"], row["language"], frozenset(facts[name] for name in row["facts"]))
+        for row in rows
+        if "question" in row
     ]
 
 
-class Words:
-    """Search by words: SQLite's FTS5."""
+class Asked:
+    """A model of the comparison as an Embedder. Some of them must be told what is a question."""
 
-    def __init__(self, facts: Sequence[str]) -> None:
-        self.count = len(facts)
-        self.database = sqlite3.connect(":memory:")
-        self.database.execute(
-            "CREATE VIRTUAL TABLE facts USING fts5(text, tokenize='porter unicode61 remove_diacritics 2')"
-        )
-        self.database.executemany("INSERT INTO facts (rowid, text) VALUES (?, ?)", enumerate(facts))
+    def __init__(self, name: str, embed: Embed, questions: Sequence[Question]) -> None:
+        self.name = name
+        self._embed = embed
+        self._questions = {question.text for question in questions}
 
-    def ranked(self, question: str) -> list[int]:
-        """What has all words, then what has some, then what has words that begin so."""
-        found = [row for match in matches(question) for row in self._rows(match)]
-        return list(dict.fromkeys(found))
-
-    def covered(self, question: str) -> list[int]:
-        """What has the question's telling words: those that few facts have count more."""
-        words = dict.fromkeys(re.findall('"([^"]+)"', matches(question)[1]))
-        told: dict[int, float] = {}
-        whole = 0.0
-        for word in words:
-            rows = self._rows(f'"{word}"', self.count)
-            weight = math.log(1 + (self.count - len(rows) + 0.5) / (len(rows) + 0.5))
-            whole += weight
-            for row in rows:
-                told[row] = told.get(row, 0) + weight
-        return sorted((row for row in told if told[row] >= COVERED * whole), key=lambda row: -told[row])
-
-    def _rows(self, match: str, limit: int = CANDIDATES) -> list[int]:
-        query = "SELECT rowid FROM facts WHERE facts MATCH ? ORDER BY bm25(facts), rowid LIMIT ?"
-        return [row for (row,) in self.database.execute(query, (match, limit))]
+    async def embed(self, texts: Sequence[str]) -> list[bytes]:
+        return await self._embed(texts, texts[0] in self._questions)
 
 
-def fused(*lists: Sequence[int]) -> list[int]:
-    """Reciprocal rank fusion. Of equals the first list's first."""
-    sums: dict[int, float] = {}
-    for ranked in lists:
-        for rank, row in enumerate(ranked, 1):
-            sums[row] = sums.get(row, 0) + 1 / (K + rank)
-    return sorted(sums, key=lambda row: -sums[row])
+async def noted(facts: Sequence[str]) -> NoteStore:
+    store = NoteStore(":memory:")
+    for number, fact in enumerate(facts):
+        await store.write(Note("", fact, "user", at=float(number)), key=str(number), now=NOW)
+    return store
 
 
-async def by_meaning(
-    make: Callable[[], Embed], facts: Sequence[str], questions: Sequence[Question]
-) -> tuple[list[list[int]], str]:
-    """Each question's facts, the nearest first; and what it cost."""
-    import numpy as np
-
-    began = time.perf_counter()
-    embed = make()
-    await embed(["warm up"], True)
-    ready = time.perf_counter()
-    table = np.array([np.frombuffer(vector, "<f4") for vector in await embed(facts, False)])
-    noted = time.perf_counter()
-    asked = [np.frombuffer((await embed([question.text], True))[0], "<f4") for question in questions]
-    done = time.perf_counter()
-    a_fact, a_question = 1000 * (noted - ready) / len(facts), 1000 * (done - noted) / len(questions)
-    cost = (
-        f"{table.shape[1]} numbers; ready in {ready - began:.2f} s; {a_fact:.1f} ms a fact, {a_question:.1f} a question"
-    )
-    return [np.argsort(-(table @ vector), kind="stable").tolist() for vector in asked], cost
+Ranked = list[str]
 
 
-def rank(ranked: Sequence[int], question: Question) -> float:
-    return next((place for place, row in enumerate(ranked, 1) if row in question.places), math.inf)
+async def by_model(store: NoteStore, model: Asked, questions: Sequence[Question]) -> dict[str, list[Ranked]]:
+    """The texts found for each question, the best first, by each way of finding."""
+    found: dict[str, list[Ranked]] = {name: [] for name in ("meaning", "both, plainly", "both")}
+    for question in questions:
+        query = Query(question.text, None, NOW, 12)
+        near = texts(await by_meaning(store, model, query))
+        words = texts(await by_words(store, query))
+        found["meaning"].append(near)
+        found["both, plainly"].append([each.id for each in fused({"words": words, "meaning": near})])
+        hits = (await search(store, model, Query(question.text, None, NOW, 5))).hits
+        found["both"].append(texts([hit.note for hit in hits]))
+    return found
 
 
-def line(name: str, questions: Sequence[Question], answers: Sequence[Sequence[int]]) -> None:
+def texts(notes: Sequence[Note]) -> Ranked:
+    return [note.text for note in notes]
+
+
+def rank(ranked: Ranked, question: Question) -> float:
+    return next((place for place, text in enumerate(ranked, 1) if text in question.facts), math.inf)
+
+
+def line(name: str, questions: Sequence[Question], answers: Sequence[Ranked]) -> None:
     ranks = [rank(ranked, question) for ranked, question in zip(answers, questions, strict=True)]
 
     def share(within: int, chosen: Callable[[Question], bool] = lambda question: True) -> str:
@@ -137,43 +110,42 @@ def line(name: str, questions: Sequence[Question], answers: Sequence[Sequence[in
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def misses(name: str, facts: Sequence[str], questions: Sequence[Question], answers: Sequence[Sequence[int]]) -> None:
+def misses(name: str, questions: Sequence[Question], answers: Sequence[Ranked]) -> None:
     for question, ranked in zip(questions, answers, strict=True):
         if rank(ranked, question) > 3:
-            print(f"\n{name}: {question.text}\n  should find: {[facts[row] for row in sorted(question.places)]}")
-            print("  found:", *[f"\n    {facts[row]}" for row in ranked[:3]])
+            print(f"\n{name}: {question.text}\n  should find: {sorted(question.facts)}")
+            print("  found:", *[f"\n    {text}" for text in ranked[:3]])
 
 
 async def compare(models: dict[str, Callable[[], Embed]], show_misses: bool) -> None:
     facts, questions = read()
-    words = Words(facts)
-    ranked = [words.ranked(question.text) for question in questions]
-    covered = [words.covered(question.text)[:CANDIDATES] for question in questions]
+    store = await noted(facts)
     kinds = {kind: sum(question.kind == kind for question in questions) for kind in ("easy", "hard", "across")}
     print(f"{len(facts)} facts, {len(questions)} questions: {kinds}; hit@3 where nothing else is said\n")
     print("| found by | hit@1 | hit@3 | MRR | easy | hard | across | asked not in English |")
     print("|---|---|---|---|---|---|---|---|")
-    line("words", questions, ranked)
+    words = [texts(await by_words(store, Query(question.text, None, NOW, 12))) for question in questions]
+    line("words", questions, words)
     costs = []
     for name, make in models.items():
-        near, cost = await by_meaning(make, facts, questions)
-        costs.append(f"{name}: {cost}")
-        line(f"meaning ({name})", questions, near)
-        line("both, all that the words found", questions, [fused(*p) for p in pairs(ranked, near)])
-        line("both, covered", questions, [fused(*p) for p in pairs(covered, near)])
+        began = time.perf_counter()
+        model = Asked(name, make(), questions)
+        await by_meaning(store, model, Query("warm up", None, NOW, 1))
+        ready = time.perf_counter()
+        found = await by_model(store, model, questions)
+        a_search = 1000 * (time.perf_counter() - ready) / len(questions) / 2  # each was searched by meaning twice
+        costs.append(f"{name}: loaded, and all facts embedded, in {ready - began:.2f} s; {a_search:.1f} ms a search")
+        for way, answers in found.items():
+            line(f"{way} ({name})", questions, answers)
         if show_misses:
-            misses(name, facts, questions, near)
+            misses(name, questions, found["both"])
     print("", *costs, sep="\n")
-
-
-def pairs(words: Sequence[list[int]], near: Sequence[list[int]]) -> list[tuple[list[int], list[int]]]:
-    return [(one, other[:CANDIDATES]) for one, other in zip(words, near, strict=True)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--endpoint", help="base URL # model")
-    parser.add_argument("--misses", action="store_true", help="show what the vectors did not find")
+    parser.add_argument("--misses", action="store_true", help="show what was not found")
     chosen = parser.parse_args()
     models = installed()
     if chosen.endpoint:

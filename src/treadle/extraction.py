@@ -27,6 +27,7 @@ from .memory.facts import (
 from .memory.note import Note, Placed
 from .memory.notes import Notes
 from .memory.origin import INSIDE, inherited, origin, outside, records_of
+from .memory.search import Query, by_words
 from .state import fold
 from .stores.sqlite import SQLiteStore
 
@@ -130,7 +131,7 @@ async def _known(notes: Notes, pieces: Sequence[Piece], trusted_only: bool) -> l
     found: dict[str, Note] = {}
     now = notes.world.now()
     for piece in pieces:
-        for note in await notes.store.matching(piece.text[:500], [notes.scope], now, 3):
+        for note in await by_words(notes.store, Query(piece.text[:500], [notes.scope], now, 3)):
             if note.trusted or not trusted_only:
                 found[note.id] = note
     return list(found.values())[:MOST_KNOWN]

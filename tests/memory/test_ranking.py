@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.memory.ranking import fused
+from treadle.memory.ranking import fused, telling
 
 RANKINGS = st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(0, 9).map(str), unique=True), max_size=3)
 
@@ -46,3 +46,11 @@ def test_who_is_nowhere_worse_and_somewhere_better_comes_before(rankings):
 def test_the_names_of_the_rankings_do_not_matter(rankings):
     renamed = fused({f"other {name}": ids for name, ids in rankings.items()})
     assert [each.id for each in renamed] == [each.id for each in fused(rankings)]
+
+
+def test_what_shares_only_common_words_tells_nothing():
+    everywhere = [f"n{number}" for number in range(40)]
+    assert telling({"user": everywhere, "vegan": ["n7"]}, 50) == ["n7"]
+    assert telling({"user": everywhere, "kangaroo": []}, 50) == []
+    assert telling({"vegan": ["n7"], "berlin": ["n7", "n8"]}, 50) == ["n7", "n8"]
+    assert telling({}, 50) == []

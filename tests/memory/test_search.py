@@ -4,7 +4,7 @@ import pytest
 
 from note_fakes import Meanings, notes_at, written
 from treadle.errors import ModelUnavailable, UsageError
-from treadle.memory.search import BATCH, Query, by_meaning, by_words, search
+from treadle.memory.search import BATCH, Query, by_meaning, by_telling_words, by_words, search
 
 FACTS = ("Ann is vegan", "Ann lives in Berlin", "the budget is 300 euros")
 
@@ -34,10 +34,14 @@ def test_words_find_words_and_meaning_finds_meaning(notes):
 
 
 def test_both_are_combined_by_rank(notes):
-    hits = found(notes, Meanings(), "what meat for ann", limit=2).hits
-    assert [hit.note.text for hit in hits] == ["Ann is vegan", "Ann lives in Berlin"]
-    assert [set(hit.ranks) for hit in hits] == [{"words", "meaning"}, {"words"}]
-    assert hits[0].score > hits[1].score
+    hits = found(notes, Meanings(), "vegan ann", limit=2).hits
+    assert hits[0].note.text == "Ann is vegan"
+    assert set(hits[0].ranks) == {"words", "meaning"}
+
+
+def test_beside_meaning_words_count_only_where_they_tell_something(notes):
+    assert [note.text for note in asyncio.run(by_telling_words(notes.store, query("the month of ann")))] == []
+    assert [note.text for note in asyncio.run(by_telling_words(notes.store, query("vegan ann")))] == ["Ann is vegan"]
 
 
 def test_without_an_embedder_it_goes_by_words_and_says_nothing(notes):

@@ -13,6 +13,7 @@ import note_writers
 from treadle import MemoryStore, SQLiteStore
 from treadle.errors import StoreError, UsageError
 from treadle.memory.note import Note, id_of, place
+from treadle.memory.search import Query, by_words
 from treadle.stores import sqlite
 from treadle.stores.notes import NoteStore, beside
 from treadle.stores.store import Row
@@ -42,7 +43,7 @@ def notes(store, scopes=None, now=None):
 
 
 def matching(store, query, scopes=None, now=20.0, limit=5):
-    return [note.text for note in asyncio.run(store.matching(query, scopes, now, limit))]
+    return [note.text for note in asyncio.run(by_words(store, Query(query, scopes, now, limit)))]
 
 
 def test_a_note_comes_back_as_it_was_written(store):

@@ -7,14 +7,16 @@ import msgspec
 
 from ..errors import StoreError, UsageError
 from ..stores.notes import NoteStore
+from ..stores.words import matches, quoted, words_of
 from .note import Note
-from .ranking import fused
+from .ranking import fused, telling
 from .vectors import Embedder
 
 BATCH = 64
 """Texts that are embedded at once."""
-LEAST_COSINE = 0.2
-"""Vectors further apart have nothing to do with each other."""
+LEAST_COSINE = 0.1
+"""Vectors further apart have nothing to do with each other, by any model that was tried."""
+MOST = 1_000_000
 DEPTH = 4
 """How many times the wanted number each ranking gives, so that what both have in the middle comes to the top."""
 
@@ -42,8 +44,26 @@ class Found(msgspec.Struct, frozen=True):
 
 
 async def by_words(store: NoteStore, query: Query) -> list[Note]:
-    """Notes with words of the query, the best first."""
-    return await store.matching(query.text, query.scopes, query.now, query.limit)
+    """Notes with all words of the query, then with any, then with words that begin so; the best first."""
+    found: dict[str, Note] = {}
+    for match in filter(None, matches(query.text)):  # none for a text without words
+        for note in await store.matching(match, query.scopes, query.now, query.limit):
+            found.setdefault(note.id, note)
+        if len(found) >= query.limit:
+            break
+    return list(found.values())[: query.limit]
+
+
+async def by_telling_words(store: NoteStore, query: Query) -> list[Note]:
+    """Notes whose words carry most of what the query asks for, the best first: what is exact, beside meaning."""
+    notes: dict[str, Note] = {}
+    having: dict[str, list[str]] = {}
+    for word in dict.fromkeys(words_of(query.text)):
+        found = await store.matching(quoted(word), query.scopes, query.now, MOST)
+        having[word] = [note.id for note in found]
+        notes |= {note.id: note for note in found}
+    count = len(await store.notes(query.scopes, query.now))
+    return [notes[each] for each in telling(having, count)[: query.limit]]
 
 
 async def by_meaning(store: NoteStore, embedder: Embedder, query: Query) -> list[Note]:
@@ -74,15 +94,18 @@ async def search(store: NoteStore, embedder: Embedder | None, query: Query) -> F
     Raises UsageError, as the embedder does for a setting that can't be.
     """
     deep = msgspec.structs.replace(query, limit=query.limit * DEPTH)
-    found = {"words": await by_words(store, deep)}
+    found: dict[str, list[Note]] = {}
     without = ""
     if embedder is not None:
         try:
             found["meaning"] = await by_meaning(store, embedder, deep)
+            found["words"] = await by_telling_words(store, deep)
         except (UsageError, StoreError):
             raise
         except Exception as error:  # a network is in between, and somebody else's code: words are better than nothing
             without = f"{embedder.name} failed, so notes were searched by words alone: {type(error).__name__}: {error}"
+    if "meaning" not in found:
+        found["words"] = await by_words(store, deep)
     notes = {note.id: note for ranking in found.values() for note in ranking}
     ranked = fused({name: [note.id for note in ranking] for name, ranking in found.items()})
     hits = tuple(Hit(notes[each.id], each.score, each.ranks) for each in ranked[: query.limit])

@@ -23,7 +23,7 @@ from ..memory.note import Note, Placed, checked, id_of, normal, place
 from .memory import MemoryStore
 from .sqlite import BUSY_S, SQLiteStore, connected, default_path, in_memory
 from .store import Store
-from .words import matches, spaced
+from .words import spaced
 
 Connect = Callable[[Path | None], sqlite3.Connection]
 
@@ -100,21 +100,15 @@ class NoteStore:
             db.execute(f"pragma busy_timeout = {BUSY_S * 1000:.0f}")
         return True
 
-    async def matching(self, query: str, scopes: Sequence[str] | None, now: float, limit: int) -> list[Note]:
-        """Live notes that have words of the query, the best first: those with all its words, then with any."""
-        found: dict[str, Note] = {}
+    async def matching(self, match: str, scopes: Sequence[str] | None, now: float, limit: int) -> list[Note]:
+        """Live notes that this expression of FTS5's matches (`words.matches` makes them), the best first."""
         with self._used() as db:
-            for match in filter(None, matches(query)):  # none for a text without words
-                rows = db.execute(
-                    f"{_SELECT} join note_text on note_text.rowid = note.number where {_IN_SCOPE} and {_LIVE}"
-                    " and note_text match ?3 order by bm25(note_text, 1, 2), note.at desc, note.number desc limit ?4",
-                    (_json(scopes), now, match, limit),
-                )
-                for row in rows.fetchall():
-                    found.setdefault(row[0], Note(*row))
-                if len(found) >= limit:
-                    break
-        return list(found.values())[:limit]
+            rows = db.execute(
+                f"{_SELECT} join note_text on note_text.rowid = note.number where {_IN_SCOPE} and {_LIVE}"
+                " and note_text match ?3 order by bm25(note_text, 1, 2), note.at desc, note.number desc limit ?4",
+                (_json(scopes), now, match, limit),
+            )
+            return [Note(*row) for row in rows]
 
     async def vectors(self, model: str, scopes: Sequence[str] | None, now: float) -> list[tuple[Note, bytes | None]]:
         """The live notes with their vectors by this model; None where a note has none yet."""

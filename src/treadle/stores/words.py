@@ -29,14 +29,27 @@ def matches(query: str) -> list[str]:
 
     A term such as max_chars or read-only stands for its words side by side.
     """
-    terms = re.findall(r"\w+(?:['\u2019.+/-]\w+)*", query)[:32]
-    terms = [term for term in terms if not _STOPPED.fullmatch(term)] or terms
-    words = [part for term in terms for word in re.findall(r"\w+", term) for part in _parts(word)]
+    terms, words = _terms(query), words_of(query)
     return [
         " AND ".join(f'"{spaced(term)}"' for term in terms),
         " OR ".join(f'"{spaced(word)}"' for word in words),
         " OR ".join(f'"{spaced(word)}"*' for word in words),
     ]
+
+
+def words_of(query: str) -> list[str]:
+    """The words of a query that say something, in their order."""
+    return [part for term in _terms(query) for word in re.findall(r"\w+", term) for part in _parts(word)]
+
+
+def quoted(word: str) -> str:
+    """What to ask FTS5 for this word and no other."""
+    return f'"{spaced(word)}"'
+
+
+def _terms(query: str) -> list[str]:
+    terms = re.findall(r"\w+(?:['\u2019.+/-]\w+)*", query)[:32]
+    return [term for term in terms if not _STOPPED.fullmatch(term)] or terms
 
 
 def _parts(word: str) -> list[str]:
