@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle import Agent, Limits, MemoryStore, Tool, TreadleError, errors
+from treadle import Agent, Limits, Memory, MemoryStore, Tool, TreadleError, errors
 from treadle.models.resolve import PROVIDERS
 from treadle.models.scripted import ScriptedModel, calls, says
 
@@ -24,6 +24,17 @@ SCRIPTS = {
     ],
     "Streaming and listeners": [says("There are 17."), says("Hello.")],
     "Answers of a type, plans": [says("1. Quote."), says('{"item": "lamp"}'), says('{"item": "lamp", "price": 12.5}')],
+    "Conversations and the window": [says("In francs, then.")],
+    "Notes across threads": [
+        calls(("remember", {"text": "Ann is vegan", "scope": "user:ann"})),
+        says("I will."),
+        says("No meat."),
+    ],
+    "Several agents": [
+        calls(("pricer", {"task": "What does a lamp cost?"})),
+        says("12.50"),
+        says("A lamp costs 12.50."),
+    ],
     "Stores": [says("Good day.")],
     "Models": [],
     "Images and files": [says("A lamp.")],
@@ -38,6 +49,9 @@ SHOWN = (
     "It is blue.",
     "[ModelReplied]",
     "12.5",
+    "In francs, then.",
+    "No meat.",
+    "A lamp costs 12.50.",
     "Good day.",
     "A lamp.",
 )
@@ -74,7 +88,9 @@ def test_the_guide_s_programs_run_in_their_order(capsys, monkeypatch, tmp_path):
         assert text in out
 
 
-@pytest.mark.parametrize(("section", "kind"), [("Limits", Limits), ("Tools", Tool)])
+@pytest.mark.parametrize(
+    ("section", "kind"), [("Limits", Limits), ("Tools", Tool), ("Conversations and the window", Memory)]
+)
 def test_settings_and_their_defaults_are_the_code_s(section, kind):
     of_code = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
     ours = ("function", "check", "context", "child", "hands_to")  # nothing that one sets on a function
