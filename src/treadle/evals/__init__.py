@@ -1,0 +1,1 @@
+"""Evaluation: cases with checks, run any number of times, reported and compared."""
