@@ -144,10 +144,11 @@ class Judge(_Check, frozen=True):
 
 
 class Custom(msgspec.Struct, frozen=True):
-    """A function of the Trial. False, a text or an AssertionError say that it fails; True, "" and None that it passes."""
+    """A function of the Trial: False, a text or an AssertionError fail it; True, "" and None pass it."""
 
     function: "Callable[[Trial], bool | str | None]"
-    name: str = "custom"
+    name: str = ""
+    """"": the function's."""
 
 
 Check = (

@@ -50,7 +50,7 @@ def verdict(check: c.Check, trial: Trial) -> Verdict:
 def named(check: c.Check) -> str:
     """The check in a few words: its name in a file, and what it wants."""
     if isinstance(check, c.Custom):
-        return check.name
+        return check.name or getattr(check.function, "__name__", "custom")
     name = next(name for name, kind in c.KINDS.items() if isinstance(check, kind))
     match check:
         case c.NoErrors():
