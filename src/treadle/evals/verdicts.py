@@ -85,9 +85,8 @@ def _of_answer(check: c.Equal | c.Contains | c.Lacks | c.Matches | c.Number | c.
             # By their decimals: 0.1 is no binary number, and "within 0.01" means what it says.
             if any(abs(each - Decimal(repr(value))) <= Decimal(repr(within)) for each in found):
                 return ""
-            return (
-                f"the numbers in the answer are {_cut(', '.join(map(str, found)))}" if found else "there is no number"
-            )
+            shown = _cut(", ".join(map(str, found)))
+            return f"its numbers are {shown}" if found else "there is no number in the answer"
         case c.Json():
             return _of_json(check, answer)
 
