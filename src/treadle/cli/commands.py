@@ -8,7 +8,7 @@ from typing import TypeVar
 import typer
 
 from ..errors import TreadleError, UsageError
-from . import database, deciding, history, listing, reports, thread_options
+from . import database, deciding, eval_options, history, listing, reports, thread_options
 from .options import InStore, taking
 from .terminal import Screen
 from .turns import INTERRUPTED, Session, fail
@@ -62,6 +62,13 @@ def resume(settings: thread_options.Resume) -> int:
     return Session(agent, log.thread_id, Screen(), settings).resume()
 
 
+def eval_(settings: eval_options.Eval) -> int:
+    """Run a dataset of cases: how many pass, what they take, and what got worse since a baseline."""
+    from .evaluation import evaluate
+
+    return evaluate(settings)
+
+
 @commands.command(rich_help_panel="Set up")
 def tools() -> None:
     """The tools that ship, and what each may do."""
@@ -105,6 +112,7 @@ def _add_all() -> None:
     _add(commands, "cancel", thread_options.Cancel, deciding.cancel, decide)
     _add(commands, "resume", thread_options.Resume, resume, go_on)
     _add(commands, "fork", thread_options.Fork, deciding.fork, go_on)
+    _add(commands, "eval", eval_options.Eval, eval_, "Evaluate")
     _add(db, "path", InStore, database.path)
     _add(db, "check", InStore, database.check)
     _add(db, "export", thread_options.Export, database.export)

@@ -28,6 +28,8 @@ Decide: approve · answer · decide · cancel
 
 Go on: resume · fork
 
+Evaluate: eval
+
 Set up: models · tools · db
 
 A question that begins with a command's name: treadle -- tools.
@@ -39,7 +41,7 @@ asking = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay"),
     *("approve", "answer", "decide", "cancel", "resume", "fork"),
-    *("tools", "db", "models"),
+    *("eval", "tools", "db", "models"),
 )
 
 _MOST_WORDS = {"threads": 1, "tools": 1, "approve": 3, "answer": 3, "decide": 3, "diff": 3, "db": 1000, "models": 1000}
