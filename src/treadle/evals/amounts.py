@@ -1,6 +1,6 @@
 """Numbers of a report as people read them: the same words in the terminal and on the page. Pure."""
 
-from .baseline import Change
+from .baseline import P, Change
 
 
 def percent(part: float) -> str:
@@ -14,6 +14,11 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.1f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of them."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def cost(usd: float | None) -> str:
@@ -30,3 +35,12 @@ def signed_share(change: Change) -> str:
     if change.name == "success":
         return f"{100 * (change.now - change.before):+.1f} points"
     return "new" if change.share is None else f"{100 * change.share:+.0f}%"
+
+
+def verdict_on(change: Change) -> str:
+    """`worse`, `better` or `less` where a change counts, else why it doesn't; "" where there is none."""
+    if change.name == "seconds" or change.now == change.before:
+        return ""
+    if not change.counts:
+        return "may be noise" if change.p >= P else "too little to count"
+    return "worse" if change.worse else "better" if change.name == "success" else "less"

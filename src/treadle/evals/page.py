@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from html import escape
 
-from .amounts import cost, number, percent, signed_share
+from .amounts import cost, counted, number, percent, signed_share, verdict_on
 from .baseline import Change, Comparison
 from .report import CaseReport, Report, TrialReport, mean
 from .style import CSS
@@ -52,7 +52,7 @@ def _head(report: Report) -> str:
         "steps": number(report.mean(lambda trial: trial.steps)),
         "tokens": number(report.mean(lambda trial: trial.tokens)),
         "cost": cost(report.mean(lambda trial: trial.cost_usd)),
-        "seconds of work": number(report.mean(lambda trial: trial.seconds)),
+        "seconds": number(report.mean(lambda trial: trial.seconds)),
     }
     notes = []
     if count < report.wanted_trials:
@@ -97,17 +97,13 @@ def _compared(found: Comparison) -> str:
 
 def _change(change: Change) -> str:
     show = {"success": percent, "cost_usd": cost}.get(change.name, number)
-    mark, said = "", ""
-    if change.counts:
-        mark = "worse" if change.worse else "better"
-        cases = ", ".join(each.case for each in change.cases)
-        said = f"{mark}" + (f": {cases}" if change.worse else "")
-    elif change.name != "seconds" and change.now != change.before:
-        said = "may be noise"
+    said = verdict_on(change)
+    mark = {"worse": "worse", "better": "better", "less": "better"}.get(said, "")
+    cases = f": {', '.join(each.case for each in change.cases)}" if said == "worse" else ""
     p = "" if change.name == "seconds" else f"{change.p:.2g}"
     return (
         f"<tr><td>{_NAMES[change.name]}<td class=n>{show(change.before)}<td class=n>{show(change.now)}"
-        f'<td class="n {mark}">{signed_share(change)}<td class="n optional">{p}<td>{escape(said)}</tr>'
+        f'<td class="n {mark}">{signed_share(change)}<td class="n optional">{p}<td>{said}<span class="optional">{escape(cases)}</span></tr>'
     )
 
 
@@ -160,7 +156,8 @@ def _trial(trial: TrialReport) -> str:
         f'<div class="trial"><h3>Trial {trial.number}: {"passed" if trial.passed else "failed"}</h3>'
         f'<ul class="checks">{checks}</ul>{error}'
         f'<p class="label">answer</p><p class="said">{escape(trial.answer) or "<span class=soft>none</span>"}</p>'
-        f"<details><summary>{trial.steps} steps, {trial.tool_calls} tool calls, {number(trial.tokens)} tokens</summary>"
+        f"<details><summary>{counted(trial.steps, 'step')}, {counted(trial.tool_calls, 'tool call')},"
+        f" {counted(trial.tokens, 'token')}</summary>"
         f"<pre>{lines}</pre></details>"
         f'<p class="label">the whole of it</p><pre>treadle show {escape(trial.thread_id)}</pre></div>'
     )

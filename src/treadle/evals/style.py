@@ -33,7 +33,7 @@ svg { display: block; overflow: visible; }
 .scale .all { fill: var(--line); } .scale .part { fill: var(--good); } .scale .low { fill: var(--bad); }
 .scale .reach { stroke: var(--ink); stroke-width: 1.5; }
 .ends { display: flex; justify-content: space-between; font-size: .75rem; color: var(--soft); }
-.means { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: 1rem; margin: 2rem 0 0; }
+.means { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 1rem; margin: 2rem 0 0; }
 .means div { border-top: 1px solid var(--line); padding-top: .5rem; }
 .means dt { font-size: .8rem; color: var(--soft); }
 .means dd { margin: 0; font-size: 1.35rem; }
@@ -62,7 +62,7 @@ summary:focus-visible { outline: 2px solid var(--soft); outline-offset: 2px; }
   unicode-bidi: isolate;
 }
 .marks .ok { fill: var(--good); } .marks .no { fill: var(--bad); }
-.used { display: grid; grid-template-columns: 1fr auto; gap: .5rem; align-items: center; }
+.used { display: grid; grid-template-columns: 1fr 3.6rem; gap: .5rem; align-items: center; }
 .used rect { fill: var(--bar); }
 .inside { padding: .25rem 0 1.5rem 1.3em; }
 .trial {
@@ -93,6 +93,7 @@ footer { margin-top: 4rem; font-size: .8rem; color: var(--soft); overflow-wrap: 
   .used { display: block; font-size: .85rem; color: var(--soft); } .used svg { display: none; }
   .unit::after { content: attr(data-unit); }
   .optional { display: none; }
+  .means { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .inside { padding-left: 0; }
   td, th { padding-right: .5rem; }
 }

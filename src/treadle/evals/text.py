@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .amounts import cost, number, percent, signed_share
+from .amounts import cost, counted, number, percent, signed_share, verdict_on
 from .baseline import Change, Comparison
 from .estimate import CALL_TOKENS, OUTPUT_TOKENS, Estimate
 from .report import CaseReport, Report, TrialReport, mean
@@ -35,15 +35,15 @@ def estimated(found: Estimate, cases: int, model: str) -> str:
     """What a run would take, and how that was worked out."""
     price = "no price is known" if found.cost_usd is None else f"about {cost(found.cost_usd)}"
     lines = [
-        f"an estimate for {_counted(found.trials, 'trial')} of {_counted(cases, 'case')} with {model}; none was run",
-        f"about {_counted(round(found.steps), 'model call')}, {found.usage.input_tokens:,} tokens in and"
+        f"an estimate for {counted(found.trials, 'trial')} of {counted(cases, 'case')} with {model}; none was run",
+        f"about {counted(round(found.steps), 'model call')}, {found.usage.input_tokens:,} tokens in and"
         f" {found.usage.output_tokens:,} out, {price}",
     ]
     if found.judge_calls:
-        lines.append(f"and {_counted(found.judge_calls, 'request')} to judges, whose tokens are not in that")
+        lines.append(f"and {counted(found.judge_calls, 'request')} to judges, whose tokens are not in that")
     if found.measured:
         lines.append(
-            f"how: the means of the baseline's trials, for {found.measured} of {_counted(cases, 'case')}"
+            f"how: the means of the baseline's trials, for {found.measured} of {counted(cases, 'case')}"
             + ("; the others are taken to be like them" if found.measured < cases else "")
         )
     else:
@@ -58,7 +58,7 @@ def estimated(found: Estimate, cases: int, model: str) -> str:
 def trial_line(case: str, trial: TrialReport) -> str:
     """One trial, as it ends."""
     failed = next((f": {failure_line(each)}" for each in trial.verdicts if not each.passed), "")
-    took = f"{_counted(trial.steps, 'step')}, {number(trial.tokens)} tokens, {trial.seconds:.1f} s"
+    took = f"{counted(trial.steps, 'step')}, {number(trial.tokens)} tokens, {trial.seconds:.1f} s"
     return f"{'✗' if failed else '✓'} {case} {trial.number}{failed} ({took})"
 
 
@@ -93,7 +93,7 @@ def _totals(report: Report) -> list[str]:
         return ["no trial was run"]
     rate, (low, high) = percent(report.passes / len(trials)), report.pass_interval
     lines = [
-        f"{report.passes} of {_counted(len(trials), 'trial')} passed: {rate}, 95% interval {percent(low)} to"
+        f"{report.passes} of {counted(len(trials), 'trial')} passed: {rate}, 95% interval {percent(low)} to"
         f" {percent(high)}",
         f"a trial took {number(report.mean(lambda trial: trial.steps))} steps,"
         f" {number(report.mean(lambda trial: trial.tokens))} tokens, {cost(report.mean(lambda trial: trial.cost_usd))},"
@@ -103,7 +103,7 @@ def _totals(report: Report) -> list[str]:
     if judged.tokens:
         lines.append(f"the judges took {judged.tokens:,} tokens more, {cost(judged.cost_usd)}")
     if report.errors:
-        lines.append(f"{_counted(report.errors, 'trial')} raised an error: what failed may not have been the agent")
+        lines.append(f"{counted(report.errors, 'trial')} raised an error: what failed may not have been the agent")
     if len(trials) < report.wanted_trials:
         lines.append(f"the run was stopped: {len(trials)} of {report.wanted_trials} trials are done")
     return lines
@@ -111,12 +111,9 @@ def _totals(report: Report) -> list[str]:
 
 def _change(change: Change) -> list[str]:
     show = {"success": percent, "cost_usd": cost}.get(change.name, number)
-    said = ""
-    if change.counts:
-        cases = ", ".join(each.case for each in change.cases[:3])
-        said = f"WORSE, most of all {cases}" if change.worse else "better"
-    elif change.name != "seconds" and change.now != change.before:
-        said = "may be noise" if change.worse or change.p >= 0.05 else "too little to count"
+    said = verdict_on(change)
+    if said == "worse":
+        said = f"WORSE, most of all {', '.join(each.case for each in change.cases[:3])}"
     p = "" if change.name == "seconds" else f"{change.p:.2g}"
     return [NAMES[change.name], show(change.before), show(change.now), signed_share(change), p, said]
 
@@ -133,7 +130,3 @@ def _columns(rows: Sequence[Sequence[str]], left: tuple[int, ...]) -> list[str]:
         )
         lines.append("  ".join(cells).rstrip())
     return lines
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -58,7 +58,8 @@ def named(check: c.Check) -> str:
         case c.Number(value=value, within=within):
             return f"{name} {value:.12g}" + (f" ± {within:g}" if within else "")
         case c.Tools(calls=calls, order=order):
-            return f"{name} {order}: {_cut(', '.join(call if isinstance(call, str) else call.name for call in calls))}"
+            wanted = ", ".join(call if isinstance(call, str) else call.name for call in calls)
+            return f"{name} {order}: {_cut(wanted) or 'none'}"
         case c.Contains(texts=names) | c.Lacks(texts=names) | c.Never(tools=names) | c.Asked(tools=names):
             return f"{name} {_cut(', '.join(_all(names))) or 'none'}"
         case c.Json(value=value):
