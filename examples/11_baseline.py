@@ -1,4 +1,4 @@
-"""Baselines: a change of the prompt doubles the average cost of a query, and one comparison catches it.
+"""Baselines: a change of the prompt more than doubles the average cost of a query; one comparison catches it.
 
 On the command line: treadle eval cases.yaml --save-baseline was.json, and after the change: ... --against was.json
 The models are scripted here, so that it runs at once and costs nothing.
@@ -37,27 +37,22 @@ def clerk(instructions: str) -> Agent:
     def answer(request: Request) -> Reply:
         item = next(item for item in STOCK if item in request.messages[1].text)
         looks = sum(message.role == "tool" for message in request.messages)
-        enough = 2 if "Check every number twice" in instructions else 1
-        return calls(("stock", {"item": item})) if looks < enough else says(f"There are {STOCK[item]}.")
+        enough = looks >= (2 if "twice" in instructions else 1)
+        return says(f"There are {STOCK[item]}.") if enough else calls(("stock", {"item": item}))
 
-    model = ScriptedModel([answer] * 1000, price_usd=(0.4e-6, 1.6e-6))
+    model = ScriptedModel([answer] * 99, price_usd=(0.4e-6, 1.6e-6))
     return Agent(instructions, tools=[stock], model=model, store=MemoryStore())
 
 
-dataset = Dataset(
-    "shop",
-    [Case(f"How many of item {item} are there?", [Contains(str(n)), MaxSteps(4)], item) for item, n in STOCK.items()],
-)
+cases = [Case(f"How many {item}s are there?", [Contains(str(n)), MaxSteps(4)], item) for item, n in STOCK.items()]
 
 
 def main() -> None:
+    dataset = Dataset("shop", cases)
     was = run_sync(evaluate(Run(dataset, clerk("Answer from the stock list."))))
     careful = "Answer from the stock list. Check every number twice, and say nothing that you have not looked up."
     now = run_sync(evaluate(Run(dataset, clerk(careful))))
-    found = against(was, now)
-    print(compared(found))
-    for change in found.regressions:
-        print(f"{change.name} got worse: {change.now / change.before:.1f} times what it was")
+    print(compared(against(was, now)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Numbers of a report as people read them: the same words in the terminal and on the page. Pure."""
 
-from .baseline import P, Change
+from .baseline import Change, P
 
 
 def percent(part: float) -> str:

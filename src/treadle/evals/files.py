@@ -18,6 +18,10 @@ from .code import found
 from .dataset import Case, Dataset
 
 MAX_BYTES = 10_000_000
+MAX_YAML_BYTES = 2_000_000
+"""PyYAML reads about 100 KB a second."""
+MAX_DEPTH = 50
+"""Of lists and mappings in YAML; its parser takes time with the square of it."""
 
 
 class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,13 +134,19 @@ def _json(text: str) -> object:
 
 
 def _yaml(text: str) -> object:
+    if len(text) > MAX_YAML_BYTES:
+        raise UsageError(f"it has more than {MAX_YAML_BYTES:,} characters; write it as JSON Lines")
     try:
         import yaml
     except ImportError:
         raise UsageError("YAML needs a library: pip install 'treadle[evals]'; or write it as JSON Lines") from None
     loader = yaml.SafeLoader(text)  # safe: it makes plain values only
     try:
+        depth = 0
         for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise UsageError(f"line {event.start_mark.line + 1}: nested deeper than {MAX_DEPTH}")
             if isinstance(event, yaml.AliasEvent):
                 raise UsageError(f"line {event.start_mark.line + 1}: aliases (*name) are not read; write it out")
         node = loader.get_single_node()

@@ -103,7 +103,8 @@ def _change(change: Change) -> str:
     p = "" if change.name == "seconds" else f"{change.p:.2g}"
     return (
         f"<tr><td>{_NAMES[change.name]}<td class=n>{show(change.before)}<td class=n>{show(change.now)}"
-        f'<td class="n {mark}">{signed_share(change)}<td class="n optional">{p}<td>{said}<span class="optional">{escape(cases)}</span></tr>'
+        f'<td class="n {mark}">{signed_share(change)}<td class="n optional">{p}'
+        f'<td>{said}<span class="optional">{escape(cases)}</span></tr>'
     )
 
 
