@@ -19,5 +19,5 @@ agent = Agent(
     " Never guess what a tool can tell you. If a tool fails, read why and try another way. Answer briefly.",
     name="house",
     tools=[calculator, current_time, *file_tools(FILES), docs_tool(FILES / "docs")],
-    limits=Limits(steps=8, seconds=180),
+    limits=Limits(steps=8, seconds=900),
 )

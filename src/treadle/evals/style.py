@@ -62,7 +62,8 @@ summary:focus-visible { outline: 2px solid var(--soft); outline-offset: 2px; }
   unicode-bidi: isolate;
 }
 .marks .ok { fill: var(--good); } .marks .no { fill: var(--bad); }
-.used { display: grid; grid-template-columns: 1fr 3.6rem; gap: .5rem; align-items: center; }
+.used { display: grid; grid-template-columns: minmax(0, 1fr) 3.6rem; gap: .5rem; align-items: center; }
+.used svg { width: 100%; }
 .used rect { fill: var(--bar); }
 .inside { padding: .25rem 0 1.5rem 1.3em; }
 .trial {

@@ -70,12 +70,12 @@ def failure_line(verdict: Verdict) -> str:
 
 def _table(cases: Sequence[CaseReport]) -> list[str]:
     rows = [["case", "passed", "steps", "tokens", "cost", "seconds", ""]]
-    for case in cases:
+    for case in (case for case in cases if case.trials):  # a run that was stopped has not begun them all
         trials, failure = case.trials, case.first_failure
         name = case.name if len(case.name) <= NAME_WIDTH else f"{case.name[: NAME_WIDTH - 1]}…"
         rows.append(
             [
-                f"{'✗' if failure else '✓' if trials else ' '} {name}",
+                f"{'✗' if failure else '✓'} {name}",
                 f"{case.passes}/{len(trials)}",
                 number(mean(trials, lambda trial: trial.steps)),
                 number(mean(trials, lambda trial: trial.tokens)),

@@ -11,7 +11,7 @@ import msgspec
 
 from . import checks as c
 from .numbers import numbers
-from .trajectory import Wanted, compared
+from .trajectory import Made, Wanted, compared
 from .trial import Trial
 
 SHOWN = 60
@@ -107,7 +107,7 @@ def _of_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) -> 
             wanted = [Wanted(call) if isinstance(call, str) else Wanted(call.name, call.arguments) for call in calls]
             return compared(trial.made, wanted, order, arguments)
         case c.Never(tools=tools):
-            called = [f"{one.name}({one.arguments})" for one in trial.made if _fits(one.name, tools)]
+            called = [_called(one) for one in trial.made if _fits(one.name, tools)]
             return f"it asked for {', '.join(called)}" if called else ""
         case c.Asked(tools=tools):
             asked = {one.name for one in trial.made if one.asked_approval}
@@ -116,8 +116,13 @@ def _of_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) -> 
             wrong = [f"nobody was asked about {', '.join(gone)}"] if gone else []
             return "; ".join(wrong + ([f"somebody was asked about {', '.join(more)}"] if more else []))
         case c.NoErrors():
-            failed = [f"{one.name}({one.arguments}) {one.status}" for one in trial.made if "failed" in one.status]
+            failed = [f"{_called(one)} {one.status}" for one in trial.made if "failed" in one.status]
             return "; ".join(failed)
+
+
+def _called(made: Made) -> str:
+    arguments: Any = made.arguments  # text, or the value that the text is
+    return f"{made.name}({arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)})"
 
 
 def _of_totals(check: c.MaxSteps | c.MaxTokens | c.MaxCost | c.MaxSeconds, trial: Trial) -> str:
