@@ -61,6 +61,8 @@ def test_a_custom_check_is_loaded_by_its_place():
         ({"tools": {"calls": ["a"], "order": "sorted"}}, "Invalid enum value 'sorted' at `order`"),
         ({"status": "done"}, "Invalid enum value 'done' at `status`"),
         ({"matches": "("}, "'(' is no pattern"),
+        ({"number": {"value": 1, "within": -1}}, "number: the value is finite"),
+        ({"judge": {"rubric": "x", "at_least": 6}}, "judge: at_least is 1 to 5 points"),
         ({"custom": 7}, "custom: it names a function"),
         ({"no_errors": False}, "no_errors: "),
     ],

@@ -114,6 +114,16 @@ def test_what_failed_is_tried_again_in_another_thread():
     assert (found.thread_id, found.passed) == ("eval/letters/r/a/1/2", True)
 
 
+def test_an_agent_that_says_nothing_of_use_has_failed_by_itself_and_gets_no_second_try():
+    store, model = MemoryStore(), ScriptedModel([says("")] * 3)
+    one = LETTERS.only([], ["a"])
+    for _ in range(2):
+        found = ran(one, model, store=store)
+        assert (found.passes, found.errors, found.trials[0].thread_id) == (0, 0, "eval/letters/r/a/1")
+        assert found.trials[0].verdicts[0].why.startswith("it ended as failed: ")
+    assert len(model.seen) == 3
+
+
 def test_a_run_of_another_agent_or_with_other_cases_is_refused_before_anything_runs():
     store, model = MemoryStore(), ScriptedModel([echo])
     ran(LETTERS.only([], ["a"]), ScriptedModel([echo]), store=store)
@@ -154,9 +164,16 @@ def test_cancelled_it_has_told_what_was_done_and_goes_on_later():
     ]
 
 
-@pytest.mark.parametrize("settings", [{"repeats": 0}, {"jobs": 0}])
-def test_a_run_of_nothing_is_refused(settings):
-    with pytest.raises(UsageError, match="must each be at least 1"):
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"repeats": 0}, "must each be at least 1"),
+        ({"jobs": 0}, "must each be"),
+        ({"name": "a/b"}, "a run's name has no"),
+    ],
+)
+def test_what_can_t_be_a_run_is_refused(settings, told):
+    with pytest.raises(UsageError, match=told):
         Run(LETTERS, agent(ScriptedModel([])), **settings)
 
 

@@ -5,6 +5,7 @@ The set is closed; `Custom` is for what it lacks. In a file a check is a mapping
 """
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,6 +64,10 @@ class Number(_Check, frozen=True):
 
     value: float
     within: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and 0 <= self.within < math.inf):
+            raise ValueError("the value is finite, and so is `within`, which is at least 0")
 
 
 class Json(_Check, frozen=True):
@@ -141,6 +146,10 @@ class Judge(_Check, frozen=True):
     at_least: int = 4
     model: str = ""
     """"": the one that the run names, else the agent's own."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.at_least <= 5:
+            raise ValueError("at_least is 1 to 5 points")
 
 
 class Custom(msgspec.Struct, frozen=True):

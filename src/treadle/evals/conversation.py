@@ -5,17 +5,17 @@ from typing import Any
 
 from .. import events as e
 from ..agent import Agent
+from ..decide import FAULTS
 from ..errors import UsageError
 from ..log import opened
 from ..observe.explain import changes
-from ..result import Result, result
+from ..result import Result
+from ..state import State
 from ..turn import CallState
 from .dataset import Case
 
 BY = "treadle eval"
 """Who approves and answers, as the log has it."""
-AGAIN = ("failed", "cancelled")
-"""How a conversation ends that is held again: what failed may have been the provider, or somebody pressed Ctrl-C."""
 
 
 async def converse(agent: Agent, thread: str, case: Case, deps: Any = None) -> Result:
@@ -59,11 +59,19 @@ async def free(agent: Agent, thread: str, case: Case) -> str:
             differs = [f"case {case.name} says something else"]
         if differs:
             raise UsageError(f"thread {name} is there already, and since then {'; '.join(differs)}: name another run")
-        if result(log.records, log.state).status not in AGAIN:
+        if not _again(log.state):
             return name
         number += 1
         name = f"{thread}/{number}"
     return name
+
+
+def _again(state: State) -> bool:
+    """Whether a conversation that ended so is held again: somebody stopped it, or it wasn't the agent that failed."""
+    turn = state.turn
+    if turn is None or turn.ended is None:
+        return False
+    return turn.ended.status == "cancelled" or (turn.ended.status == "failed" and turn.faults < FAULTS)
 
 
 async def _settled(agent: Agent, case: Case, done: Result, deps: Any) -> Result:

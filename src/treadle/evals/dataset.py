@@ -11,7 +11,8 @@ from ..limits import Limits
 from .checks import Check, near
 
 MAX_CASES = 10_000
-_NAME = re.compile(r"[^\s/\x00-\x1f\x7f]{1,80}")
+NAME = re.compile(r"[^\s/\x00-\x1f\x7f]{1,80}")
+"""Of a dataset, a case, a run: they make up thread names."""
 _LIMITS = tuple(each.name for each in fields(Limits))
 
 
@@ -53,7 +54,7 @@ class Dataset:
     """Where its agent is, as path/file.py:name; "" where it names none."""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not NAME.fullmatch(self.name):
             raise UsageError(f"a dataset's name has no spaces and no slash, and at most 80 characters: {self.name!r}")
         if not 1 <= len(self.cases) <= MAX_CASES:
             raise UsageError(f"dataset {self.name} has {len(self.cases):,} cases; it needs 1 to {MAX_CASES:,}")
@@ -91,7 +92,7 @@ def _refuse(case: Case, number: int, before: Sequence[str]) -> None:
     where = f"case {number}" + (f" ({case.name})" if case.name else "")
     if not case.messages or not all(isinstance(text, str) and text.strip() for text in case.messages):
         raise UsageError(f"{where}: its input is one message or a list of messages, none empty")
-    if case.name and not _NAME.fullmatch(case.name):
+    if case.name and not NAME.fullmatch(case.name):
         raise UsageError(f"{where}: its name has no spaces and no slash, and at most 80 characters")
     if case.name in before:
         raise UsageError(f"{where}: case {before.index(case.name) + 1} has that name already")

@@ -11,12 +11,12 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 from ..agent import Agent
-from ..errors import TreadleError, UsageError
+from ..errors import TreadleError, TurnFailed, UsageError
 from ..stores.sqlite import SQLiteStore
 from ..world import World
 from .checks import Judge, Status
 from .conversation import converse, free, records
-from .dataset import Case, Dataset
+from .dataset import NAME, Case, Dataset
 from .judge import judged, judging
 from .report import Judged, Report, TrialReport, case_reports, trial_report
 from .trial import Trial
@@ -44,6 +44,8 @@ class Run:
     def __post_init__(self) -> None:
         if self.repeats < 1 or self.jobs < 1:
             raise UsageError(f"repeats={self.repeats} and jobs={self.jobs} must each be at least 1")
+        if not NAME.fullmatch(self.name):
+            raise UsageError(f"a run's name has no spaces and no slash, and at most 80 characters: {self.name!r}")
         if self.agent.store is None:
             object.__setattr__(self, "agent", replace(self.agent, store=SQLiteStore()))
 
@@ -115,6 +117,8 @@ async def _tried(run: Run, case: Case, number: int, thread: str) -> Trial:
     agent = replace(run.agent, limits=replace(run.agent.limits, **case.limits))
     try:
         done = await converse(agent, thread, case, run.deps)
+    except TurnFailed as error:  # the agent's own: its replies were no use
+        return Trial(case.name, number, thread, "failed", "", await records(agent, thread), str(error))
     except TreadleError as error:
         return Trial(case.name, number, thread, "failed", "", await records(agent, thread), "", str(error))
     except Exception as error:  # a bug in the user's model or listener: this trial's, not the others'

@@ -19,7 +19,9 @@ Z = 1.959964
 ALL = 10_000
 """So many permutations are tried one by one."""
 DRAWS = 4_000
-"""Else so many are drawn."""
+"""Else so many are drawn, or fewer of many numbers, so that it takes seconds."""
+MAX_DRAWN = 4_000_000
+LEAST_DRAWS = 500
 SEED = 1
 _SLACK = 1e-9
 """What sums of the same numbers in another order may differ by, as a part of them."""
@@ -80,8 +82,10 @@ def permutation_p(pairs: Sequence[Pair]) -> float:
         sums = [abs(total) for total in _all_sums(pairs)]
         return sum(each >= least for each in sums) / len(sums)
     chance = random.Random(SEED)
-    hits = sum(abs(_drawn_sum(pairs, chance)) >= least for _ in range(DRAWS))
-    return (hits + 1) / (DRAWS + 1)
+    count = sum(len(before) + len(now) for before, now in pairs)
+    draws = max(LEAST_DRAWS, min(DRAWS, MAX_DRAWN // count))
+    hits = sum(abs(_drawn_sum(pairs, chance)) >= least for _ in range(draws))
+    return (hits + 1) / (draws + 1)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
