@@ -10,7 +10,8 @@ from treadle.tools.clock import current_time
 from treadle.tools.docs import docs_tool
 from treadle.tools.files import file_tools
 
-FILES = Path(tempfile.mkdtemp(prefix="treadle-evals-")) / "files"
+FOLDER = tempfile.TemporaryDirectory(prefix="treadle-evals-")  # gone when the process ends
+FILES = Path(FOLDER.name) / "files"
 shutil.copytree(Path(__file__).parent / "files", FILES)
 
 agent = Agent(
