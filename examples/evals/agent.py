@@ -1,5 +1,6 @@
 """The agent that tools.yaml tries: some of the tools that ship, on a copy of files/ that it may write to."""
 
+import atexit
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,8 +11,9 @@ from treadle.tools.clock import current_time
 from treadle.tools.docs import docs_tool
 from treadle.tools.files import file_tools
 
-FOLDER = tempfile.TemporaryDirectory(prefix="treadle-evals-")  # gone when the process ends
-FILES = Path(FOLDER.name) / "files"
+FOLDER = tempfile.mkdtemp(prefix="treadle-evals-")
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+FILES = Path(FOLDER) / "files"
 shutil.copytree(Path(__file__).parent / "files", FILES)
 
 agent = Agent(
