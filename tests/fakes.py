@@ -151,12 +151,18 @@ class DyingStore:
 def candidates(state: State) -> list[e.Event]:
     """Events of every type, some that can follow this state and many that can't."""
     seq = state.seq
-    open_ids = [call.call.id for call in state.turn.calls] if state.turn else []
+    open_ids = [call.id for call in state.turn.calls] if state.turn else []
     made: list[e.Event] = [
         e.ThreadStarted("agent", "key"),
         e.ThreadClaimed(f"w{seq}", e.Identity("agent", "m", "h") if seq % 2 else None),
         e.ThreadForked("parent", max(1, seq), f"key{seq}"),
         e.UserSaid(f"said {seq} " + "x" * (seq % 5 * 40)),
+        e.UserSaid(f"keep {seq}", pinned=True),
+        e.NotesRecalled((f"n{seq}",), f"noted {seq}"),
+        e.StepAsked(e.Call(f"s{seq}", "step", "{}")),
+        e.ContextCompacted(seq // 2),
+        e.ContextCompacted(seq * 2 // 3, f"summary {seq}", seq, 60),
+        e.ModelCalled("m", "h", 20, 50, "compact", upto_seq=max(1, seq // 2)),
         e.UserSaid(f"look {seq}", (e.Image("data:image/png;base64,AAAA"), e.File("a.pdf", "data:,x"))),
         *(e.ModelCalled("m", "h", 10 + seq, 100, purpose, attempt) for purpose, attempt in PURPOSES),
         e.ModelReplied(f"reply {seq} " + "y" * (seq % 7 * 50), e.Usage(10, 5), 0.1, opaque={"signature": "s"}),
@@ -173,6 +179,10 @@ def candidates(state: State) -> list[e.Event]:
     ]
     for call_id in (*open_ids, "bogus"):
         made += [
+            e.ChildStarted(call_id, f"child{seq}", 100, 0.5),
+            e.ChildWaits(call_id, (e.Held(f"child{seq}", "c1", "pay", "{}", "waiting", "why"),)),
+            e.HandedOff(call_id, f"agent{seq}"),
+            e.ToolReturned(call_id, "below", 0.1, usage=e.Usage(30, 4), cost_usd=0.25),
             e.ToolStarted(call_id, "key"),
             e.ToolReturned(call_id, f"result {seq} " + "z" * (seq % 6 * 60), 0.1),
             e.ToolReturned(call_id, "", 0.1, 7),

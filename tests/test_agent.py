@@ -15,8 +15,10 @@ from treadle.errors import Fenced, IllegalEvent, StoreError, TurnOpen, UnknownTh
 from treadle.log import opened
 from treadle.models.model import Reply, Request
 from treadle.models.scripted import calls, says
+from treadle.state import fold
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user
+from treadle.turn import call_of
 
 
 def sends(log: list[Any], **settings: Any) -> Any:
@@ -70,7 +72,7 @@ def test_unknown_threads_and_idle_ones():
 def test_images_and_files_reach_the_model():
     model = ScriptedModel([says("a cat")])
     parts = (Image("data:image/png;base64,AAAA"), File("a.pdf", "data:application/pdf;base64,BBBB"))
-    result = live(agent(model).run("what is it?", parts=parts))
+    result = live(agent(model).run(e.UserSaid("what is it?", parts)))
     wire = model.seen[0].messages[-1].wire.decode()
     assert all(each in wire for each in ("what is it?", "image_url", "AAAA", "a.pdf", "BBBB"))
     assert found(result, e.UserSaid)[0].parts == parts
@@ -96,7 +98,7 @@ def test_a_call_that_needs_approval_waits_and_runs_when_it_is_given():
     assert (result.status, result.reason, sent) == ("waiting", "send: send needs approval", [])
     [call] = result.waiting
     assert live(agents.resume("t")).status == "waiting"
-    live(agents.post("t", e.ApprovalGiven(call.call.id, True, "ada")))
+    live(agents.post("t", e.ApprovalGiven(call.id, True, "ada")))
     result = live(agents.resume("t"))
     assert (result.answer, [to for to, _ in sent]) == ("done", ["bob"])
     assert found(result, e.ApprovalGiven)[0].by == "ada"
@@ -105,7 +107,7 @@ def test_a_call_that_needs_approval_waits_and_runs_when_it_is_given():
 def test_a_denied_call_does_not_run_and_the_model_is_told_why():
     agents, sent, model = waiting_on(needs=True)
     [call] = live(agents.run("go", thread="t")).waiting
-    live(agents.post("t", e.ApprovalGiven(call.call.id, False, "ada", "not to bob")))
+    live(agents.post("t", e.ApprovalGiven(call.id, False, "ada", "not to bob")))
     assert live(agents.resume("t")).answer == "done"
     assert sent == []
     assert model.seen[1].messages[-1].text == "error: a person refused this call: not to bob"
@@ -116,18 +118,19 @@ def test_edited_arguments_run_in_place_of_the_model_s_and_must_fit():
     result = live(agents.run("go", thread="t"))
     [call] = result.waiting
     with pytest.raises(UsageError, match="won't do"):
-        live(agents.post("t", e.ApprovalGiven(call.call.id, True, "ada", arguments='{"to": 1, "cc": "x"}')))
-    live(agents.post("t", e.ApprovalGiven(call.call.id, True, "ada", arguments='{"to": "carol"}')))
+        live(agents.post("t", e.ApprovalGiven(call.id, True, "ada", arguments='{"to": 1, "cc": "x"}')))
+    live(agents.post("t", e.ApprovalGiven(call.id, True, "ada", arguments='{"to": "carol"}')))
     live(agents.resume("t"))
     assert sent == [("carol", sent[0][1])]
-    assert sent[0][1] != call.key
+    state = fold(live(opened("t", agents.store, agents.world)).records[: result.records[-1].seq])
+    assert sent[0][1] != call_of(state.turn, call.id).key
 
 
 def test_always_asks_no_more_in_this_thread_and_only_there():
     script = [calls(("send", {"to": "a"})), calls(("send", {"to": "b"})), says("ok"), calls(("send", {"to": "c"}))]
     agents, sent, _ = waiting_on(needs=True, script=script)
     [call] = live(agents.run("go", thread="t")).waiting
-    live(agents.post("t", e.ApprovalGiven(call.call.id, True, "ada", always=True)))
+    live(agents.post("t", e.ApprovalGiven(call.id, True, "ada", always=True)))
     assert live(agents.resume("t")).answer == "ok"
     assert [to for to, _ in sent] == ["a", "b"]
     assert live(agents.run("go", thread="other")).status == "waiting"
@@ -154,18 +157,18 @@ def test_needs_approval_may_be_a_function_of_the_arguments():
     result = live(agents.run("go", thread="t"))
     assert result.status == "waiting"
     assert [to for to, _ in sent] == ["bob"]
-    assert [call.call.arguments for call in result.waiting] == ['{"to": "eve"}']
+    assert [call.final_arguments for call in result.waiting] == ['{"to": "eve"}']
 
 
 def test_a_double_or_late_decision_is_illegal_and_changes_nothing():
     agents, _, _ = waiting_on(needs=True)
     [call] = live(agents.run("go", thread="t")).waiting
-    live(agents.post("t", e.ApprovalGiven(call.call.id, True, "ada")))
+    live(agents.post("t", e.ApprovalGiven(call.id, True, "ada")))
     before = live(agents.store.read("t"))
     for late in (
-        agents.post("t", e.ApprovalGiven(call.call.id, True, "bob")),
-        agents.post("t", e.ApprovalGiven(call.call.id, False, "bob")),
-        agents.post("t", e.UserSaid("x", answers=call.call.id)),
+        agents.post("t", e.ApprovalGiven(call.id, True, "bob")),
+        agents.post("t", e.ApprovalGiven(call.id, False, "bob")),
+        agents.post("t", e.UserSaid("x", answers=call.id)),
         agents.post("t", e.ApprovalGiven("nope", True, "bob")),
     ):
         with pytest.raises(IllegalEvent):
@@ -178,7 +181,7 @@ def test_the_agent_s_question_is_answered_by_the_person():
     agents = agent(model, ask_user)
     result = live(agents.run("weather?", thread="t"))
     assert (result.status, result.waiting[0].reason) == ("waiting", "Which city?")
-    live(agents.post("t", e.UserSaid("Rome", answers=result.waiting[0].call.id)))
+    live(agents.post("t", e.UserSaid("Rome", answers=result.waiting[0].id)))
     assert live(agents.resume("t")).answer == "Rome it is"
     assert model.seen[1].messages[-1].text == "Rome"
 
@@ -242,7 +245,7 @@ def test_an_approval_posted_while_another_call_runs_is_taken_in():
         await asyncio.sleep(1)
         log = await opened("t", agents.store, world())
         [held] = [call for call in log.state.turn.calls if call.status == "waiting"]
-        await agents.post("t", e.ApprovalGiven(held.call.id, True, "ada"))
+        await agents.post("t", e.ApprovalGiven(held.id, True, "ada"))
         release.set()
         return await task
 
@@ -257,7 +260,7 @@ def test_an_approval_is_not_lost_when_a_driver_claims_at_the_same_moment():
     async def whole() -> str:
         posting = await opened("t", agents.store, world())
         await (await opened("t", agents.store, world())).append(e.ThreadClaimed("someone"))
-        await posting.append(e.ApprovalGiven(call.call.id, True, "ada"))
+        await posting.append(e.ApprovalGiven(call.id, True, "ada"))
         return (await agents.resume("t")).answer
 
     assert live(whole()) == "done"
@@ -338,15 +341,15 @@ def test_an_interrupted_call_waits_for_a_decision_unless_it_may_be_repeated():
 
     again: list[Any] = []
     agents, result = resumed("ask", again)
-    assert (result.status, [call.call.name for call in result.waiting]) == ("waiting", ["send"])
+    assert (result.status, [call.name for call in result.waiting]) == ("waiting", ["send"])
     assert again == [("look", "x", keys["x"])], "what is read-only ran again, under its key"
-    live(agents.post("t", e.OutcomeDecided(result.waiting[0].call.id, "not_run", "ada")))
+    live(agents.post("t", e.OutcomeDecided(result.waiting[0].id, "not_run", "ada")))
     assert live(agents.resume("t")).answer == "done after 3"
     assert ("bob", keys["bob"]) in again
 
     again = []
     agents, result = resumed("ask", again)
-    live(agents.post("t", e.OutcomeDecided(result.waiting[0].call.id, "ran", "ada", "it arrived")))
+    live(agents.post("t", e.OutcomeDecided(result.waiting[0].id, "ran", "ada", "it arrived")))
     live(agents.resume("t"))
     assert "bob" not in [name for name, *_ in again]
     assert [m.text for m in agents.model.seen[-1].messages if m.role == "tool"][1] == "it arrived"

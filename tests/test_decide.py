@@ -47,7 +47,7 @@ def test_calls_are_run_together_and_then_the_model_is_asked_again():
     asked = (CALLED, replied(Call("a", "look", "{}"), Call("b", "look", '{"at":"x"}')))
     now = decide(state(*asked), SETUP)
     assert isinstance(now, RunTools)
-    assert [call.call.id for call in now.calls] == ["a", "b"]
+    assert [call.id for call in now.calls] == ["a", "b"]
     done = (e.ToolStarted("a", "k"), e.ToolReturned("a", "x", 0.0), e.ToolStarted("b", "k"))
     assert decide(state(*asked, *done), SETUP) == Wait()
     assert decide(state(*asked, *done, e.ToolReturned("b", "x", 0.0)), SETUP) == CallModel()

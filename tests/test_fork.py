@@ -80,10 +80,10 @@ def test_nothing_is_written_to_the_parent_and_both_go_on_by_themselves(threads: 
     waiting = fold(threads.records(child)).turn
     assert waiting is not None
     [call] = [call for call in waiting.calls if call.status == "waiting"]
-    live(threads.parent.post(child, e.ApprovalGiven(call.call.id, False, "ann")))
+    live(threads.parent.post(child, e.ApprovalGiven(call.id, False, "ann")))
     assert live(threads.agent(says("not wired")).resume(child)).answer == "not wired"
     assert threads.records() == before
-    live(threads.parent.post("parent", e.ApprovalGiven(call.call.id, True, "ann")))
+    live(threads.parent.post("parent", e.ApprovalGiven(call.id, True, "ann")))
     assert live(threads.agent(says("wired")).resume("parent")).answer == "wired"
     assert names(threads.records(child))[-1] == "TurnEnded"
 
@@ -142,9 +142,9 @@ def test_it_tells_which_effects_the_shared_part_has_had(threads: Threads) -> Non
 
 def test_effects_are_told_with_the_arguments_that_ran(threads: Threads) -> None:
     [call] = [call for call in fold(threads.records()).turn.calls if call.status == "waiting"]  # type: ignore[union-attr]
-    live(threads.parent.post("parent", e.ApprovalGiven(call.call.id, True, "ann", arguments='{"amount": 30}')))
+    live(threads.parent.post("parent", e.ApprovalGiven(call.id, True, "ann", arguments='{"amount": 30}')))
     live(threads.agent(says("done")).resume("parent"))
-    assert threads.fork().ran[-1] == e.Call(call.call.id, "wire", '{"amount": 30}')
+    assert threads.fork().ran[-1] == e.Call(call.id, "wire", '{"amount": 30}')
 
 
 def test_a_fork_at_a_call_that_runs_holds_it_for_a_decision() -> None:

@@ -293,7 +293,7 @@ def test_a_wait_longer_than_what_is_left_ends_the_turn_at_once():
         (ModelUnavailable("down"), 5),
         (ModelDenied("bad key"), 1),
         (ModelRejected("no such model"), 1),
-        (ContextOverflow("too long"), 2),
+        (ContextOverflow("too long"), 3),
     ],
 )
 def test_a_model_error_ends_the_turn_as_failed_with_its_own_exception(error, tries):

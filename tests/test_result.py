@@ -47,5 +47,5 @@ def test_what_waits_is_listed_with_its_reasons():
     model = ScriptedModel([calls(("ask_user", {"question": "Which?"}), ("half", {"number": 2}))])
     done = live(agent(model, ask_user, half).run("go"))
     assert (done.status, done.reason) == ("waiting", "ask_user: Which?")
-    assert [call.call.name for call in done.waiting] == ["ask_user"]
+    assert [call.name for call in done.waiting] == ["ask_user"]
     assert done.output is None

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from fakes import candidates, legal_log
 from treadle import Record
 from treadle import events as e
+from treadle.call import BEFORE
 from treadle.errors import IllegalEvent
 from treadle.state import LEGAL, State, apply, fold
-from treadle.turn import BEFORE
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=12, max_size=30)
 OPENING = (e.ThreadStarted("agent", "key"), e.ThreadClaimed("w"), e.UserSaid("go"))

@@ -3,8 +3,8 @@ from hypothesis import strategies as st
 
 from test_state import CALLED, A, B, records, replied
 from treadle import events as e
+from treadle.call import digest
 from treadle.state import fold
-from treadle.turn import digest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),

@@ -1,6 +1,6 @@
 """Treadle: an AI agent runtime that can be read in an afternoon. The log is the agent.
 
-Reading order: events, state, turn, limits, approvals, decide, memory/prompt, log, loop, agent.
+Reading order: events, state, turn, call, limits, approvals, decide, memory/prompt, memory/window, log, loop, agent.
 """
 
 from .agent import Agent
@@ -22,8 +22,12 @@ from .errors import (
     UsageError,
 )
 from .events import ApprovalGiven, File, Image, OutcomeDecided, Record, TurnEnded, Usage, UserSaid
+from .extraction import extract_notes
 from .limits import Limits
 from .listeners import Delta
+from .memory.notes import Notes
+from .memory.project import project_instructions
+from .memory.window import Memory
 from .models.scripted import ScriptedModel
 from .result import Result, Summary
 from .stores.memory import MemoryStore
@@ -44,11 +48,13 @@ __all__ = [
     "File",
     "Image",
     "Limits",
+    "Memory",
     "MemoryStore",
     "ModelDenied",
     "ModelError",
     "ModelRejected",
     "ModelUnavailable",
+    "Notes",
     "OutcomeDecided",
     "Record",
     "Result",
@@ -68,6 +74,8 @@ __all__ = [
     "Usage",
     "UsageError",
     "UserSaid",
+    "extract_notes",
+    "project_instructions",
     "run_sync",
     "tool",
 ]

@@ -1,31 +1,37 @@
 """Agent: frozen settings, and the ways to set a thread going. What happens then is in loop.py."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import events as e
 from .answers import Answers
 from .approvals import Rule
 from .decide import Setup
-from .errors import Fenced, TurnOpen, UnknownThread, UsageError
+from .errors import Fenced, ModelError, TurnFailed, TurnOpen, UnknownThread, UsageError
 from .fork import Forked, fork
 from .job import Job
 from .limits import Limits
-from .listeners import Aside, Delta, Listener
+from .listeners import Aside, Delta, Listener, watched
 from .log import Log, opened
 from .loop import begin, drive
+from .memory.window import Memory
 from .models.model import Model
+from .posts import post
 from .replay import Divergence, replay
-from .result import Result, failure, result
+from .result import Result, failure, result, worked
 from .stores.sqlite import SQLiteStore
 from .stores.store import Store
 from .sync import run_sync
+from .team import MOST_DEEP, child_tool, handoff_tools, members
+from .tools.context import Context, Worked
 from .tools.tool import Tool, tool_of
-from .turn import call_of
 from .world import World
+
+if TYPE_CHECKING:
+    from .memory.notes import Notes
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,10 @@ class Agent:
     model: str | Model | None = None
     """A model, or its name (models/resolve.py). None: TREADLE_MODEL, else by the keys that are set, else embedded."""
     name: str = "agent"
+    description: str = ""
+    """What it is for: told to the agents that may call it or hand to it."""
+    handoffs: Sequence["Agent | str"] = ()
+    """Who may be put in charge of its threads; by name alone, who stands elsewhere in the team."""
     limits: Limits = Limits()
     approvals: Sequence[Rule] = ()
     output: Any = None
@@ -47,47 +57,44 @@ class Agent:
     """Ask for a numbered plan before the first step."""
     unknown: Literal["ask", "tell"] = "ask"
     """What to do about a call that a crash interrupted, unless its tool is idempotent."""
+    memory: Memory = Memory()
+    """How much of a conversation the model sees."""
+    notes: "Notes | None" = None
+    """Notes that last: those that matter are put before a new thread, and there are tools to keep and find them."""
     store: Store | None = None
     """Where threads are kept. None: the SQLite file in the user's data directory, or TREADLE_DB."""
     listeners: Sequence[Listener] = ()
     """Told of every record and piece of text, in order, in a thread of their own."""
     world: World = World()
 
-    async def run(
-        self, text: str, *, thread: str | None = None, parts: Sequence[e.Image | e.File] = (), deps: Any = None
-    ) -> Result:
+    async def run(self, said: str | e.UserSaid, *, thread: str | None = None, deps: Any = None) -> Result:
         """Say this to the agent, in that thread or a new one, and drive the turn to its end.
+
+        What is more than text is said as the event that it becomes: UserSaid("What is this?", (Image(url),)).
 
         It also comes back when the turn waits for a person (status `waiting`). Raises TurnOpen while the thread has
         an unfinished turn, a ModelError or TurnFailed for a turn that failed, UsageError for settings that can't be,
         Fenced when another process has taken the thread. Cancelling it ends the turn as cancelled.
         """
-        return await self._say(e.UserSaid(text, tuple(parts)), thread, deps)
+        return await self._say(said, thread, deps)
 
-    def run_sync(
-        self, text: str, *, thread: str | None = None, parts: Sequence[e.Image | e.File] = (), deps: Any = None
-    ) -> Result:
+    def run_sync(self, said: str | e.UserSaid, *, thread: str | None = None, deps: Any = None) -> Result:
         """`run`, from code that isn't async. Works in a thread and in a notebook."""
-        return run_sync(self.run(text, thread=thread, parts=parts, deps=deps))
+        return run_sync(self.run(said, thread=thread, deps=deps))
 
-    async def stream(
-        self, text: str, *, thread: str | None = None, parts: Sequence[e.Image | e.File] = (), deps: Any = None
-    ) -> AsyncIterator[Delta | e.Record | Result]:
+    def stream(
+        self, said: str | e.UserSaid, *, thread: str | None = None, deps: Any = None
+    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
         """`run`, watched: pieces of text and records as they come, and the Result last. Raises what `run` raises.
 
         Leaving the loop early cancels the turn.
         """
-        queue: asyncio.Queue[Delta | e.Record | None] = asyncio.Queue()
-        task = asyncio.create_task(self._say(e.UserSaid(text, tuple(parts)), thread, deps, queue.put_nowait))
-        task.add_done_callback(lambda _: queue.put_nowait(None))
-        try:
-            while (item := await queue.get()) is not None:
-                yield item
-            yield await task
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
+        return watched(lambda sink: self._say(said, thread, deps, sink))
+
+    def as_tool(self, name: str = "", description: str = "") -> Tool:
+        """This agent as a tool of another: each call is a thread of its own. Where it waits, so does the caller."""
+        about = description or self.description or f"Gives a task to the agent {self.name}, and its answer back."
+        return child_tool(name or self.name, about, self.limits, self._work)
 
     async def resume(self, thread: str, *, deps: Any = None) -> Result:
         """Go on with a thread's unfinished turn, wherever it stopped; does nothing where there is none.
@@ -95,29 +102,16 @@ class Agent:
         Whoever drove it before, if still alive, is fenced off. Raises what `run` raises; UnknownThread; UsageError
         where a call is under way whose tool this agent doesn't have.
         """
-        log = await self._known(thread)
-        if log.state.phase == "idle":
-            return self._result(log)
-        job = replace(self.job, deps=deps)
-        job.refuse_missing(log.state)
-        return await self._drive(log, job, self._claim(log))
+        return await self._go_on(await self._known(thread), deps)
 
     async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
         """Write what a person says to a turn that waits or runs, in whatever process; resuming it then goes on.
 
-        An ApprovalGiven, an OutcomeDecided, a UserSaid that answers a question, a TurnEnded that cancels. Deciding what
-        became of a call takes the thread from whoever still drives it. Raises IllegalEvent where nothing waits for
-        that, UnknownThread, and UsageError for edited arguments that this agent's tool doesn't take.
+        An ApprovalGiven, an OutcomeDecided, a UserSaid that answers a question, a TurnEnded that cancels, also the
+        threads below. Deciding what became of a call takes the thread from whoever still drives it. Raises IllegalEvent
+        where nothing waits for that, UnknownThread, and UsageError for edited arguments that the tool doesn't take.
         """
-        log = await self._known(thread)
-        turn = log.state.turn
-        if turn and isinstance(fact, e.ApprovalGiven) and fact.arguments is not None:
-            self.job.refuse_edit(call_of(turn, fact.call_id).name, fact.arguments)
-        running = turn and not turn.ended and any(call.status == "started" for call in turn.calls)
-        if running and isinstance(fact, e.OutcomeDecided):
-            # Until somebody claims the thread, its calls count as running. Who decides need not be who drives.
-            await log.append(e.ThreadClaimed(self.world.new_id()))
-        await log.append(fact)
+        await post(await self._known(thread), fact, lambda: self.job)
 
     async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Forked:
         """A new thread that shares the records of this one up to seq `at` (None: all); resume or run it to go on.
@@ -130,12 +124,41 @@ class Agent:
         """Run a recorded thread again, offline, with this agent's settings: the first difference, or None."""
         return await replay((await self._known(thread)).records, self.job)
 
-    async def _say(self, said: e.UserSaid, thread: str | None, deps: Any, sink: Listener | None = None) -> Result:
+    async def _say(self, said: str | e.UserSaid, thread: str | None, deps: Any, sink: Listener | None = None) -> Result:
+        said = e.UserSaid(said) if isinstance(said, str) else said
         log = await opened(thread or self.world.new_id(), self._store, self.world, [sink] if sink else [])
         if log.state.phase not in ("empty", "idle"):
             raise TurnOpen(f"thread {log.thread_id} has an unfinished turn; resume it before saying something new")
-        start = [] if log.records else [e.ThreadStarted(self.name, self.world.new_id())]
-        return await self._drive(log, replace(self.job, deps=deps), *start, self._claim(log), said)
+        start: list[e.Event] = [] if log.records else [e.ThreadStarted(self.name, self.world.new_id())]
+        recalled = await self._notes.recalled_for(said.text) if start and self._notes else None
+        start += [self._claim(log), *([recalled] if recalled else []), said]
+        return await self._drive(log, replace(self.job, deps=deps), *start)
+
+    async def _go_on(self, log: Log, deps: Any) -> Result:
+        if log.state.phase == "idle":
+            return self._result(log)
+        job = replace(self.job, deps=deps)
+        job.refuse_missing(log.state)
+        return await self._drive(log, job, self._claim(log))
+
+    async def _work(self, task: str, context: Context) -> Worked:
+        """Start or go on with the thread that the call names, within what it is lent; what came of it."""
+        above = context.above
+        assert above
+        if above.depth >= MOST_DEEP:
+            return Worked(f"agents call each other {MOST_DEEP} deep; do it without", e.Usage(), 0.0, failed=True)
+        seconds = min((s for s in (self.limits.seconds, above.seconds) if s is not None), default=None)
+        limits = replace(self.limits, tokens=above.child.tokens, cost_usd=above.child.cost_usd, seconds=seconds)
+        me = replace(self, store=above.store, world=above.world, limits=limits)
+        log = await opened(above.child.thread_id, above.store, above.world, [above.tell])
+        with suppress(ModelError, TurnFailed):  # its log says so; the caller gets it as the tool's error
+            if log.records:
+                await me._go_on(log, context.deps)
+            else:
+                parent = (context.thread_id, context.call_id, above.depth + 1)
+                start = e.ThreadStarted(self.name, me.world.new_id(), *parent)
+                await me._drive(log, replace(me.job, deps=context.deps), start, me._claim(log), e.UserSaid(task))
+        return worked(self.name, result(log.records, log.state))
 
     async def _drive(self, log: Log, job: Job, *opening: e.Event) -> Result:
         job.refuse_unpriced()
@@ -157,8 +180,9 @@ class Agent:
 
     def _result(self, log: Log) -> Result:
         done = result(log.records, log.state)
-        if self._answers and done.status == "answered" and self._answers.check(done.answer) is None:
-            return replace(done, output=self._answers.parse(done.answer))
+        answers = self._team.get(log.state.agent, self)._answers
+        if answers and done.status == "answered" and answers.check(done.answer) is None:
+            return replace(done, output=answers.parse(done.answer))
         return done  # also where the answer is of another type: it was given to an agent that asked for that
 
     def _claim(self, log: Log) -> e.ThreadClaimed:
@@ -180,9 +204,28 @@ class Agent:
         return self.store or SQLiteStore()
 
     @cached_property
+    def _team(self) -> dict[str, "Agent"]:
+        return members(self)
+
+    @cached_property
+    def _notes(self) -> "Notes | None":
+        return self.notes and self.notes.kept_with(self._store, self.world)
+
+    @cached_property
     def job(self) -> Job:
         """Its settings, worked out; what `explain` and `replay` go by. Raises UsageError for settings that can't be."""
+        if not self.handoffs:
+            return self._own_job(())
+        jobs = {name: agent._own_job(handoff_tools(agent, self._team)) for name, agent in self._team.items()}
+        return replace(jobs[self.name], team=jobs)
+
+    def _own_job(self, handoffs: Iterable[Tool]) -> Job:
         tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in self.tools]
+        tools += handoffs
+        if self._notes:
+            from .memory.note_tools import note_tools
+
+            tools += note_tools(self._notes, self._store)
         names = [tool.name for tool in tools]
         if len(set(names)) < len(names):
             raise UsageError(f"two tools have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")
@@ -196,7 +239,7 @@ class Agent:
             unknown=self.unknown,
         )
         system = "\n\n".join(text for text in (self.instructions, answers.instructions if answers else "") if text)
-        return Job(setup, self._model, system, answers.schema if answers else None)
+        return Job(setup, self._model, system, answers.schema if answers else None, memory=self.memory)
 
     @cached_property
     def _model(self) -> Model:

@@ -12,14 +12,19 @@ from msgspec.structs import replace
 
 from . import events as e
 from .approvals import Rule, verdict
+from .call import CallState, digest
 from .errors import ToolError
 from .limits import Limits, before_step, before_tools
 from .state import State
 from .tools.tool import Tool
-from .turn import CUT, CallState, Turn, digest
+from .turn import CUT, Turn
 
 FAULTS = 3
 """Useless replies in a row (empty, cut off, an answer that failed its check) after which the turn has failed."""
+
+
+OVERFLOWS = 2
+"""Prompts that the model refuses as too large, each half of the one before, after which the turn has failed."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Setup:
 
 
 class CallModel(msgspec.Struct, frozen=True):
-    purpose: Literal["step", "plan", "answer"] = "step"
+    purpose: e.Purpose = "step"
     attempt: int = 1
     after_s: float = 0.0
 
@@ -66,6 +71,8 @@ def decide(state: State, setup: Setup) -> Next:
     turn = state.turn
     if turn is None or turn.ended or turn.called:
         return Wait()
+    if turn.compacting and turn.replied:
+        return Append((e.ContextCompacted(turn.compacting, turn.replied.text.strip()),))
     if turn.limit:
         return _at_limit(turn, setup.limits)
     if turn.calls:
@@ -98,8 +105,8 @@ def _at_limit(turn: Turn, limits: Limits) -> Next:
 def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limits) -> Next:
     if failed.kind == "timeout":
         return Append((e.LimitReached("seconds", round(turn.active_s, 3), limits.seconds or 0.0),))
-    if failed.kind == "overflow" and turn.overflows == 1:
-        return CallModel(turn.purpose, turn.attempts + 1)  # the window has shrunk: memory/prompt.py saw the overflow
+    if failed.kind == "overflow" and turn.overflows <= OVERFLOWS:
+        return CallModel(turn.purpose, turn.attempts + 1)  # there is room for half of it now: State.refused_tokens
     wait_s = failed.retry_after_s
     if wait_s is None or turn.attempts >= limits.model_tries:
         return Append((e.TurnEnded("failed", failed.message),))
@@ -157,7 +164,7 @@ def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event |
     tool = setup.tools.get(call.name)
     call_id = call.id
     match call.status:
-        case "done" | "waiting" | "question" | "started":
+        case "done" | "waiting" | "question" | "started" | "child":
             return None
         case "denied":
             return e.ToolFailed(call_id, "denied", f"a person refused this call{_why(call.reason)}")
@@ -169,10 +176,19 @@ def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event |
             return _asked(call, tool, state, turn, setup)
     if tool is None:
         return e.ToolFailed(call_id, "unknown_tool", _unknown(call.name, setup))
-    return call
+    return _hand_over(call, tool, turn, setup) if tool.hands_to else call
 
 
-def _asked(call: CallState, tool: Tool | None, state: State, turn: Turn, setup: Setup) -> e.Event | CallState:
+def _hand_over(call: CallState, tool: Tool, turn: Turn, setup: Setup) -> e.Event | None:
+    """The first of a round puts another agent in charge, once the round's other calls are done."""
+    others = [one for one in turn.calls if one is not call and one.status != "done"]
+    rivals = [one for one in others if one.name in setup.tools and setup.tools[one.name].hands_to]
+    if any(turn.calls.index(rival) < turn.calls.index(call) for rival in rivals):
+        return e.ToolFailed(call.id, "denied", "only one agent can take over; another was named before")
+    return None if len(others) > len(rivals) else e.HandedOff(call.id, tool.hands_to)
+
+
+def _asked(call: CallState, tool: Tool | None, state: State, turn: Turn, setup: Setup) -> e.Event | CallState | None:
     if tool is None:
         return e.ToolFailed(call.id, "unknown_tool", _unknown(call.name, setup))
     repeated = _repeated(call, turn, setup.limits)
@@ -185,9 +201,11 @@ def _asked(call: CallState, tool: Tool | None, state: State, turn: Turn, setup: 
     judged = verdict(setup.approvals, tool, arguments, state.always)
     if judged.action == "deny":
         return e.ToolFailed(call.id, "denied", f"this agent may not make this call{_why(judged.reason)}")
-    if tool.function is None:
+    if tool.function is None and not tool.hands_to:
         return e.QuestionAsked(call.id, str(arguments.get("question") or call.call.arguments))
-    return call if judged.action == "allow" else e.ApprovalAsked(call.id, judged.reason)
+    if judged.action == "ask":
+        return e.ApprovalAsked(call.id, judged.reason)
+    return _hand_over(call, tool, turn, setup) if tool.hands_to else call
 
 
 def _repeated(call: CallState, turn: Turn, limits: Limits) -> e.Event | None:

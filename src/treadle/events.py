@@ -10,54 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-
-class Image(msgspec.Struct, frozen=True, tag=True):
-    """A picture in a message: an https URL, or a `data:` URL that holds it."""
-
-    url: str
-
-
-class File(msgspec.Struct, frozen=True, tag=True):
-    """A document in a message, e.g. a PDF: its name and a `data:` URL that holds it."""
-
-    name: str
-    url: str
-
-
-class Call(msgspec.Struct, frozen=True, omit_defaults=True):
-    id: str
-    """Ours, unique in the thread; providers repeat, omit and clash theirs."""
-    name: str
-    arguments: str
-    """JSON text exactly as the model wrote it: it may be bad, and then the model is told."""
-    opaque: dict[str, Any] = {}
-    """What else the provider put on the call (signatures and the like); goes back verbatim."""
-
-
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens of one model call, as the provider counted them."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    """The part of `input_tokens` that was read from the provider's cache."""
-    reasoning_tokens: int = 0
-    """The part of `output_tokens` that nobody sees."""
-    estimated: bool = False
-    """True where the provider gave no count and this is ours, from characters."""
-
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
-            self.estimated or other.estimated,
-        )
-
-    @property
-    def total_tokens(self) -> int:
-        return self.input_tokens + self.output_tokens
+from .values import Call, File, Held, Identity, Image, Purpose, Usage
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
@@ -69,26 +22,17 @@ class ThreadStarted(_Event, frozen=True):
     key: str
     """Random; with a call's place in the log it makes the idempotency key."""
     parent_thread_id: str = ""
+    """The thread whose call this one works for, as an agent that is a tool, or as a step; "" for a person's own."""
     parent_call_id: str = ""
-
-
-class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an agent was when it claimed a thread, by name and hash: shows what has changed since."""
-
-    agent: str
-    model: str
-    instructions: str
-    """Hash of the system prompt."""
-    tools: dict[str, str] = {}
-    """Name to hash of its schema."""
+    depth: int = 0
+    """How many threads are above it."""
 
 
 class ThreadClaimed(_Event, frozen=True):
     """A process drives from here on. Every older one finds it and stops."""
 
     worker: str
-    identity: Identity | None = None
-    """None: the same as at the claim before."""
+    identity: Identity | None = None  # the same as at the claim before
 
 
 class ThreadForked(_Event, frozen=True):
@@ -108,6 +52,16 @@ class UserSaid(_Event, frozen=True):
     parts: tuple[Image | File, ...] = ()
     answers: str = ""
     by: str = ""
+    pinned: bool = False
+    """It stays in the prompt for as long as the thread lasts."""
+
+
+class NotesRecalled(_Event, frozen=True):
+    """What was found in the notes of earlier threads, and is put before this one."""
+
+    ids: tuple[str, ...]
+    text: str
+    """As the model sees it."""
 
 
 class ModelCalled(_Event, frozen=True):
@@ -119,10 +73,11 @@ class ModelCalled(_Event, frozen=True):
     prompt_tokens: int
     """Estimate; with `max_output_tokens` it is what the call could cost, until its reply settles it."""
     max_output_tokens: int
-    purpose: Literal["step", "plan", "answer"] = "step"
-    """`plan`: asked for a numbered plan, no tools. `answer`: asked for the last word, no tools."""
+    purpose: Purpose = "step"
     attempt: int = 1
     reserved_usd: float = 0.0
+    upto_seq: int = 0
+    """Of a call that compacts: the last record that its summary stands for."""
 
 
 class ModelReplied(_Event, frozen=True):
@@ -143,8 +98,7 @@ class ModelReplied(_Event, frozen=True):
 class ModelFailed(_Event, frozen=True):
     kind: Literal["unavailable", "overflow", "denied", "rejected", "timeout"]
     message: str
-    retry_after_s: float | None = None
-    """None: the same request is not made again."""
+    retry_after_s: float | None = None  # the same request is not made again
     usage: Usage = Usage()
     """What a broken stream had already cost, estimated."""
     cost_usd: float | None = None
@@ -162,10 +116,13 @@ class ToolStarted(_Event, frozen=True):
 class ToolReturned(_Event, frozen=True):
     call_id: str
     content: str
-    """As the model sees it."""
+    """As the model sees it; what a step gave is JSON."""
     duration_s: float
     cut_chars: int = 0
     """How many characters were left out of `content`."""
+    usage: Usage = Usage()
+    """What the agent that ran as this call has used, in its thread and those below."""
+    cost_usd: float | None = 0.0
 
 
 class ToolFailed(_Event, frozen=True):
@@ -174,8 +131,39 @@ class ToolFailed(_Event, frozen=True):
     message: str
     """As the model sees it."""
     duration_s: float = 0.0
-    retry_after_s: float | None = None
-    """None: final, the model is told. Else tried again, that much later."""
+    retry_after_s: float | None = None  # final: the model is told. Else tried again, that much later
+    usage: Usage = Usage()
+    """As of ToolReturned."""
+    cost_usd: float | None = 0.0
+
+
+class StepAsked(_Event, frozen=True):
+    """A flow's code asks for a step: a call like a model's, under an id that is the same whenever the code runs."""
+
+    call: Call
+
+
+class ChildStarted(_Event, frozen=True):
+    """The call runs as a turn of another agent, in a thread of its own, and is lent so much of this turn's limits."""
+
+    call_id: str
+    thread_id: str
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class ChildWaits(_Event, frozen=True):
+    """The agent that runs as this call waits for people; the call goes on when the thread is resumed."""
+
+    call_id: str
+    waiting: tuple[Held, ...]
+
+
+class HandedOff(_Event, frozen=True):
+    """This call has put another agent in charge of the thread, from here on."""
+
+    call_id: str
+    agent: str
 
 
 class ApprovalAsked(_Event, frozen=True):
@@ -212,6 +200,17 @@ class OutcomeDecided(_Event, frozen=True):
     reason: str = ""
 
 
+class ContextCompacted(_Event, frozen=True):
+    """From here on the prompt leaves something out. The log keeps it, and a fork can go back before this."""
+
+    upto_seq: int = 0
+    """What was said up to this record isn't shown any more, but for what is pinned; a `summary` stands for it."""
+    summary: str = ""
+    results_upto_seq: int = 0
+    """Tool results up to this record are shown cut to `result_chars`."""
+    result_chars: int = 0
+
+
 class AnswerRejected(_Event, frozen=True):
     """The answer failed its check (a structured output, a guardrail); the model is told why."""
 
@@ -229,11 +228,13 @@ class TurnEnded(_Event, frozen=True):
 
     status: Literal["answered", "limit", "failed", "refused", "cancelled"]
     reason: str = ""
+    value: str = ""
+    """What a flow returned, as JSON."""
 
 
-_OfThreads = ThreadStarted | ThreadClaimed | ThreadForked
+_OfThreads = ThreadStarted | ThreadClaimed | ThreadForked | HandedOff | NotesRecalled | ContextCompacted
 _OfModels = ModelCalled | ModelReplied | ModelFailed
-_OfTools = ToolStarted | ToolReturned | ToolFailed | OutcomeDecided
+_OfTools = StepAsked | ToolStarted | ToolReturned | ToolFailed | OutcomeDecided | ChildStarted | ChildWaits
 _OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked
 _OfTurns = AnswerRejected | LimitReached | TurnEnded
 Event = _OfThreads | _OfModels | _OfTools | _OfPeople | _OfTurns

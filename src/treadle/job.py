@@ -1,19 +1,25 @@
 """What a drive goes by besides the log, and the next model call that follows from both. Does no I/O itself."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as change
 from hashlib import blake2b
 from typing import Any
 
 from msgspec.structs import replace
 
 from . import events as e
+from .call import CallState
 from .decide import CallModel, Setup
 from .errors import ToolError, UsageError
 from .limits import max_output
 from .memory.prompt import LAST_WORD, PLAN, Prompt
+from .memory.transcript import SYSTEM as MINUTES
+from .memory.transcript import summary_tokens, transcript
+from .memory.window import Memory, cut
 from .models import asking
-from .models.model import Called, Model, Request, prompt_hash
+from .models.model import Called, Message, Model, Request, prompt_hash
+from .models.tokens import counter
 from .state import State
 from .tools import running
 from .tools.context import Context
@@ -22,7 +28,7 @@ from .tools.tool import Tool
 Ask = Callable[
     [Model, Called, int, float | None, float, Callable[[str], None]], Awaitable[e.ModelReplied | e.ModelFailed]
 ]
-RunTool = Callable[[Tool, str, Context, float | None, float], Awaitable[e.ToolReturned | e.ToolFailed]]
+RunTool = Callable[[Tool, str, Context, float | None, float], Awaitable[e.ToolReturned | e.ToolFailed | e.ChildWaits]]
 
 
 @dataclass(frozen=True)
@@ -34,9 +40,56 @@ class Job:
     system: str = ""
     output_schema: dict[str, Any] | None = None
     deps: Any = None
+    memory: Memory = Memory()
+    team: Mapping[str, "Job"] = field(default_factory=dict)
+    """By name, the agents that may be handed the thread, itself among them; none where nobody may."""
     ask: Ask = asking.ask
     run_tool: RunTool = running.run
     """One model call and one attempt of a tool, each to the fact that came of it. A replay puts its own there."""
+
+    def of(self, state: State) -> "Job":
+        """The settings of the agent that is in charge of the thread."""
+        if state.agent not in self.team:
+            return self
+        return change(self.team[state.agent], deps=self.deps, ask=self.ask, run_tool=self.run_tool)
+
+    def starts(self, state: State, thread_id: str, calls: Sequence[CallState]) -> list[e.Event]:
+        """What is written before these calls run, together."""
+        started: list[e.Event] = [e.ToolStarted(call.id, call.key, call.attempt + 1) for call in calls]
+        lends = [(call, limits) for call in calls if (limits := self.setup.tools[call.name].child) and not call.child]
+        own, spent = self.setup.limits, state.spent
+        for call, limits in lends:
+            tokens = None if own.tokens is None else max(0, own.tokens - spent.tokens) // len(lends)
+            cost_usd = None if own.cost_usd is None else max(0.0, own.cost_usd - spent.cost_usd) / len(lends)
+            least = [each for each in (tokens, limits.tokens) if each is not None]
+            cheapest = [each for each in (cost_usd, limits.cost_usd) if each is not None]
+            child = f"{thread_id}.{call.id}"
+            started.append(
+                e.ChildStarted(call.id, child, min(least, default=None), min(cheapest, default=None)),
+            )
+        return started
+
+    def counted(self, request: Request, state: State) -> int:
+        """The request's tokens, as near as can be said before it is made, and rather too many."""
+        count = counter(self.model.name)
+        return int((request.exact_tokens(count) if count else request.tokens) * state.density) + 1
+
+    @property
+    def output_tokens(self) -> int:
+        """What a reply is asked to have, at most."""
+        return min(self.model.max_output_tokens, self.model.context_tokens // 2)
+
+    @property
+    def summary_tokens(self) -> int:
+        """What a summary is asked to have, at most."""
+        return min(self.output_tokens, summary_tokens(self.room_tokens(0)))
+
+    def room_tokens(self, refused_tokens: int) -> int:
+        """What a prompt may have: what the model's context leaves, less where it has refused one that large."""
+        room = self.model.context_tokens - self.output_tokens
+        if self.memory.tokens is not None:
+            room = min(room, self.memory.tokens)
+        return min(room, refused_tokens // 2) if refused_tokens else room
 
     def left_s(self, state: State) -> float | None:
         """Seconds of work that the turn has left; None for no limit."""
@@ -69,7 +122,10 @@ class Job:
 
     def refuse_missing(self, state: State) -> None:
         """Raises UsageError where calls are under way, or decided on, whose tools aren't here."""
-        under_way = ("allowed", "waiting", "question", "started", "retrying", "unknown")
+        under_way = ("allowed", "waiting", "question", "started", "retrying", "child", "unknown")
+        if self.team and state.agent not in self.team:
+            known = ", ".join(self.team)
+            raise UsageError(f"the thread was handed to {state.agent!r}, and this agent's team has only: {known}")
         open_calls = state.turn.calls if state.turn else ()
         gone = {c.name for c in open_calls if c.status in under_way and c.name not in self.setup.tools}
         if gone:
@@ -80,24 +136,42 @@ class Job:
             )
 
 
-def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called | e.LimitReached:
-    """The model call that `decide` asked for, or the limit that leaves no room for it."""
-    request = _request(state, prompt, job, step)
-    prompt_tokens = int(request.tokens * state.density) + 1
-    room = max_output(job.setup.limits, state.spent, prompt_tokens, request.max_output_tokens, job.model.cost_usd)
-    if isinstance(room, e.LimitReached):
-        return room
-    named = prompt_hash(request.messages, request.tools)
-    reserved_usd = job.model.cost_usd(e.Usage(prompt_tokens, room)) or 0.0
-    fact = e.ModelCalled(job.model.name, named, prompt_tokens, room, step.purpose, step.attempt, reserved_usd)
-    return Called(replace(request, max_output_tokens=room), fact)
-
-
-def _request(state: State, prompt: Prompt, job: Job, step: CallModel) -> Request:
-    tools = () if step.purpose != "step" else tuple(tool.schema for tool in job.setup.tools.values())
+def request_of(prompt: Prompt, job: Job, purpose: e.Purpose, upto_seq: int = 0) -> Request:
+    """What the model is asked, by what the log shows of the history; `upto_seq` as in ModelCalled."""
+    if purpose == "compact":
+        text = transcript(prompt.summary, (each for each in prompt.rounds if each.seq <= upto_seq))
+        return Request((Message("system", MINUTES), Message("user", text)), (), job.summary_tokens)
+    tools = () if purpose != "step" else tuple(tool.schema for tool in job.setup.tools.values())
     note = {"plan": PLAN.format(tools=", ".join(job.setup.tools) or "none"), "answer": LAST_WORD, "step": ""}
-    wanted = min(job.model.max_output_tokens, job.model.context_tokens // 2)
-    budget = (job.model.context_tokens - wanted) / state.density - sum(tool.tokens for tool in tools)
-    schema = None if step.purpose == "plan" else job.output_schema  # a plan is prose
-    messages = prompt.messages(job.system, int(budget), note[step.purpose])
-    return Request(tuple(message.to(job.model.name) for message in messages), tools, wanted, schema)
+    schema = None if purpose == "plan" else job.output_schema  # a plan is prose
+    messages = prompt.messages(job.system, note[purpose])
+    return Request(tuple(message.to(job.model.name) for message in messages), tools, job.output_tokens, schema)
+
+
+def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called | e.ContextCompacted | e.LimitReached:
+    """The model call that `decide` asked for; what must be left out, or summarised, first; or the limit in its way."""
+    request, upto_seq = request_of(prompt, job, step.purpose), 0
+    counted = job.counted(request, state)
+    scale = counted / request.tokens
+    room = job.room_tokens(state.refused_tokens)
+    fixed = request.tokens - prompt.tokens  # system, tools and note
+    summary_room = int((room - job.summary_tokens) / scale)
+    found = cut(prompt, job.memory, int(room / scale) - fixed, summary_room, _summarises(state))
+    if isinstance(found, e.ContextCompacted):
+        return found
+    if found:
+        upto_seq = found.upto_seq
+        request = request_of(prompt, job, "compact", upto_seq)
+        counted = job.counted(request, state)
+    allowed = max_output(job.setup.limits, state.spent, counted, request.max_output_tokens, job.model.cost_usd)
+    if isinstance(allowed, e.LimitReached):
+        return allowed
+    named = prompt_hash(request.messages, request.tools)
+    reserved_usd = job.model.cost_usd(e.Usage(counted, allowed)) or 0.0
+    purpose = "compact" if found else step.purpose
+    fact = e.ModelCalled(job.model.name, named, counted, allowed, purpose, step.attempt, reserved_usd, upto_seq)
+    return Called(replace(request, max_output_tokens=allowed), fact)
+
+
+def _summarises(state: State) -> bool:
+    return state.turn is None or not state.turn.unsummarised

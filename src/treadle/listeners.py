@@ -5,11 +5,14 @@ import asyncio
 import contextlib
 import logging
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
 from .events import Record
+
+T = TypeVar("T")
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -70,3 +73,18 @@ class Aside:
                     listener(what)
                 except Exception:  # a watcher's fault is its own
                     _log.exception("listener %r raised; the turn goes on", listener)
+
+
+async def watched(start: Callable[[Listener], Coroutine[Any, Any, T]]) -> AsyncGenerator[Delta | Record | T, None]:
+    """What a listener of this work is told, as it comes, and what the work gives last. Left early, it is cancelled."""
+    queue: asyncio.Queue[Delta | Record | None] = asyncio.Queue()
+    task = asyncio.create_task(start(queue.put_nowait))
+    task.add_done_callback(lambda _: queue.put_nowait(None))
+    try:
+        while (item := await queue.get()) is not None:
+            yield item
+        yield await task
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})

@@ -26,7 +26,7 @@ class Log:
         """Called on the loop's own thread: they must be quick and raise nothing (see listeners.Aside)."""
         self.lost = ""
         """Why whoever drives by this log must stop: another process has taken the thread, or ended its turn."""
-        self._store = store
+        self.store = store
         self._claim = ""
         self._writing = asyncio.Lock()
 
@@ -49,7 +49,7 @@ class Log:
                     raise SeqTaken(f"record {after} is no longer the last of thread {self.thread_id}")
                 records, state = self._checked(events)
                 try:
-                    await self._store.append(self.thread_id, [Row(r.seq, r.at, encode_event(r.event)) for r in records])
+                    await self.store.append(self.thread_id, [Row(r.seq, r.at, encode_event(r.event)) for r in records])
                     break
                 except SeqTaken:
                     before = self.state.seq
@@ -86,7 +86,7 @@ class Log:
             self.tell(record)
 
     async def _take_in(self) -> None:
-        rows = await self._store.read(self.thread_id, self.state.seq)
+        rows = await self.store.read(self.thread_id, self.state.seq)
         if not rows:
             return
         state = self.state

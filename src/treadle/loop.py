@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import events as e
+from .call import CallState
 from .decide import Append, CallModel, RunTools, Wait, decide
 from .errors import Fenced, IllegalEvent, SeqTaken, StoreError, TreadleError, TurnOpen
 from .job import Job, next_call
 from .log import Log
 from .models.model import Called
-from .tools.context import Context
-from .turn import CallState
+from .tools.context import Above, Context
+from .turn import call_of
 
 WATCH_S = 0.1
 """How often a drive looks whether another process has taken its thread, or ended its turn."""
@@ -68,7 +69,7 @@ async def drive(log: Log, job: Job) -> None:
 
 async def _step(log: Log, job: Job) -> bool:
     """Do the next thing; False where there is nothing to do. Raises SeqTaken if what was decided is out of date."""
-    seq = log.state.seq
+    seq, job = log.state.seq, job.of(log.state)
     match decide(log.state, job.setup):
         case CallModel() as step:
             await _call_model(log, job, step)
@@ -98,15 +99,15 @@ async def _call_model(log: Log, job: Job, step: CallModel) -> None:
             left_s, chance = job.left_s(log.state), log.world.chance()
             came = await job.ask(job.model, called, log.state.seq, left_s, chance, log.show)
             await log.append(came)
-        case limit:
-            await log.append(limit)
+        case fact:  # a limit, or what the prompt leaves out from here on
+            await log.append(fact)
 
 
 async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...], seq: int) -> None:
     wait_s = max(call.retry_after_s if call.status == "retrying" else 0.0 for call in calls)
     if wait_s:
         await log.world.sleep(wait_s)
-    await log.append(*(e.ToolStarted(call.id, call.key, call.attempt + 1) for call in calls), after=seq)
+    await log.append(*job.starts(log.state, log.thread_id, calls), after=seq)
     try:
         async with asyncio.TaskGroup() as group:
             for call in calls[1:]:
@@ -117,6 +118,8 @@ async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...], seq: int)
 
 
 async def _run_tool(log: Log, job: Job, call: CallState) -> None:
-    context = Context(job.deps, log.thread_id, call.id, call.key, call.attempt + 1)
-    tool, left_s = job.setup.tools[call.name], job.left_s(log.state)
+    assert log.state.turn
+    tool, left_s, child = job.setup.tools[call.name], job.left_s(log.state), call_of(log.state.turn, call.id).child
+    above = Above(child, log.store, log.world, log.tell, log.state.depth, left_s) if child else None
+    context = Context(job.deps, log.thread_id, call.id, call.key, call.attempt + 1, above)
     await log.append(await job.run_tool(tool, call.final_arguments, context, left_s, log.world.chance()))

@@ -26,6 +26,9 @@ from .tools.context import Context
 from .tools.tool import Tool
 from .world import World
 
+Came = e.ToolReturned | e.ToolFailed | e.ChildWaits
+"""What may come of an attempt of a tool."""
+
 
 @dataclass(frozen=True)
 class Divergence:
@@ -135,14 +138,14 @@ class _Replay:
             return event
         raise self._stray(event)
 
-    async def _run_tool(self, tool: Tool, arguments: str, context: Context, *_: Any) -> e.ToolReturned | e.ToolFailed:
+    async def _run_tool(self, tool: Tool, arguments: str, context: Context, *_: Any) -> Came:
         while True:
             self._moved.clear()
             self.check_drive()
             event = self.next.event
             if _from_outside(event):
                 await self._log.append(event)
-            elif not isinstance(event, e.ToolReturned | e.ToolFailed) or event.call_id not in self._under_way:
+            elif not isinstance(event, Came) or event.call_id not in self._under_way:
                 raise self._stray(event)
             elif event.call_id == context.call_id:
                 return event
@@ -167,7 +170,7 @@ def _from_outside(event: e.Event) -> bool:
         return event.status == "cancelled" or event.reason.startswith("a bug")
     if isinstance(event, e.OutcomeDecided):
         return event.by != "policy"
-    outside = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.UserSaid, e.ApprovalGiven)
+    outside = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.NotesRecalled, e.UserSaid, e.ApprovalGiven)
     return isinstance(event, outside)
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import events as e
+from .call import waits_for
 from .errors import ContextOverflow, ModelDenied, ModelRejected, ModelUnavailable, TreadleError, TurnFailed
 from .state import State
-from .turn import CallState, Turn
+from .tools.context import Worked
+from .turn import Turn
 
 Status = Literal["answered", "limit", "failed", "refused", "cancelled", "waiting", "unfinished"]
 """How the turn ended; `waiting` for a person; `unfinished` where the process that drove it is gone."""
@@ -45,8 +47,8 @@ class Result:
     seconds: float
     """Of work; waiting for a person doesn't count."""
     records: tuple[e.Record, ...]
-    waiting: tuple[CallState, ...] = ()
-    """The calls that a person must decide on or answer, when the status is `waiting`."""
+    waiting: tuple[e.Held, ...] = ()
+    """The calls that a person must decide on or answer, when the status is `waiting`: also those of agents below."""
     output: Any = None
     """The answer as the type that the agent was asked for; None without one."""
 
@@ -60,9 +62,10 @@ def result(records: Sequence[e.Record], state: State) -> Result:
     turn = state.turn or Turn(0)
     own = tuple(record for record in records if record.seq >= turn.opened_seq)
     status, reason = _status(turn)
-    waiting = tuple(call for call in turn.calls if call.status in ("waiting", "question", "unknown"))
+    thread_id = records[0].thread_id
+    waiting = tuple(held for call in turn.calls for held in waits_for(call, thread_id))
     return Result(
-        records[0].thread_id,
+        thread_id,
         status,
         turn.answer,
         reason,
@@ -84,7 +87,10 @@ def summary(records: Iterable[e.Record], seconds: float) -> Summary:
     decided = [event.outcome for event in events if isinstance(event, e.OutcomeDecided)]
     returned = sum(isinstance(event, e.ToolReturned) for event in events) + decided.count("ran")
     gone = sum(event.retry_after_s is None for event in failed) + decided.count("tell")
+    below = [event for event in events if isinstance(event, e.ToolReturned | e.ToolFailed)]
+    priced += [event.cost_usd for event in below]
     used = [event.usage for event in events if isinstance(event, e.ModelReplied | e.ModelFailed)]
+    used += [event.usage for event in below]
     return Summary(
         model_calls=len(replies),
         model_retries=sum(isinstance(event, e.ModelCalled) and event.attempt > 1 for event in events),
@@ -98,12 +104,22 @@ def summary(records: Iterable[e.Record], seconds: float) -> Summary:
     )
 
 
+def worked(name: str, done: Result) -> Worked:
+    """What the thread above is told of a turn that worked for it."""
+    mark, cost_usd = f"[the agent {name}]", done.summary().cost_usd
+    if done.status == "answered":
+        return Worked(f"{mark}\n{done.answer}", done.usage, cost_usd)
+    why = f"{mark} gave no answer: {done.status}{f', {done.reason}' if done.reason else ''}"
+    partial = f". It had got so far:\n{done.answer}" if done.answer else ""
+    return Worked(f"{why}{partial}", done.usage, cost_usd, done.waiting, failed=not done.waiting)
+
+
 def _status(turn: Turn) -> tuple[Status, str]:
     if turn.ended:
         return turn.ended.status, turn.ended.reason
-    held = [call for call in turn.calls if call.status in ("waiting", "question", "unknown")]
-    if held and all(call in held or call.status == "done" for call in turn.calls):
-        return "waiting", ", ".join(f"{call.name}: {call.reason or call.status}" for call in held)
+    held = [held for call in turn.calls for held in waits_for(call, "")]
+    if held and all(waits_for(call, "") or call.status == "done" for call in turn.calls):
+        return "waiting", ", ".join(f"{each.name}: {each.reason or each.status}" for each in held)
     return "unfinished", ""
 
 

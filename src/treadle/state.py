@@ -26,10 +26,16 @@ LEGAL: dict[type, frozenset[Phase]] = {
     e.ThreadClaimed: frozenset(("idle", *OPEN)),
     e.ThreadForked: frozenset(("idle", *OPEN)),
     e.UserSaid: frozenset(("idle", "acting")),
+    e.NotesRecalled: frozenset(("idle",)),
+    e.ContextCompacted: frozenset(("ready",)),  # never in the midst of a tool exchange
     e.ModelCalled: frozenset(("ready",)),
     e.ModelReplied: frozenset(("calling",)),
     e.ModelFailed: frozenset(("calling",)),
+    e.StepAsked: frozenset(("ready", "acting")),
     e.ToolStarted: frozenset(("acting",)),
+    e.ChildStarted: frozenset(("acting",)),
+    e.ChildWaits: frozenset(("acting",)),
+    e.HandedOff: frozenset(("acting",)),
     e.ToolReturned: frozenset(("acting",)),
     e.ToolFailed: frozenset(("acting",)),
     e.ApprovalAsked: frozenset(("acting",)),
@@ -48,6 +54,8 @@ class State(msgspec.Struct, frozen=True):
     seq: int = 0
     at: float = 0.0
     agent: str = ""
+    """The name of the agent that began it, or that it was handed to since."""
+    depth: int = 0
     key: str = ""
     worker: str = ""
     identity: e.Identity | None = None
@@ -56,6 +64,8 @@ class State(msgspec.Struct, frozen=True):
     always: frozenset[str] = frozenset()
     density: float = 1.0
     """How many times our estimate of a prompt's tokens the provider really counted; at least 1."""
+    refused_tokens: int = 0
+    """The smallest prompt, as we counted, that this model refused as too large; 0: none yet."""
     turn: Turn | None = None
     """The turn under way, or the last one."""
 
@@ -73,12 +83,13 @@ class State(msgspec.Struct, frozen=True):
     def spent(self) -> Spent:
         turn = self.turn or Turn(0)
         flying = turn.called
-        tokens = turn.usage.total_tokens + turn.lost_tokens
+        lent = [call.child for call in turn.calls if call.child and call.status != "done"]
+        tokens = turn.usage.total_tokens + turn.lost_tokens + sum(child.tokens or 0 for child in lent)
         return Spent(
             turn.steps,
             turn.tool_calls,
             tokens + (flying.prompt_tokens + flying.max_output_tokens if flying else 0),
-            turn.cost_usd + (flying.reserved_usd if flying else 0.0),
+            turn.cost_usd + (flying.reserved_usd if flying else 0.0) + sum(child.cost_usd or 0.0 for child in lent),
             turn.active_s,
         )
 
@@ -104,29 +115,44 @@ def apply(state: State, record: e.Record) -> State:
     changes: dict[str, object] = {"seq": record.seq, "at": record.at}
     match event:
         case e.ThreadStarted():
-            changes |= {"agent": event.agent, "key": event.key}
+            changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
         case e.UserSaid() if not event.answers:
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
             changes |= {"worker": event.worker, "turn": state.turn and orphaned(state.turn)}
             changes["identity"] = event.identity or state.identity
+            if event.identity and state.identity and event.identity.model != state.identity.model:
+                changes |= {"density": 1.0, "refused_tokens": 0}
         case e.ThreadForked():
             changes |= {"key": event.key, "worker": "", "turn": state.turn and orphaned(state.turn)}
+        case e.NotesRecalled():
+            pass
         case _:
             assert state.turn is not None
             turn = replace(state.turn, active_s=state.turn.active_s + gap_s)
             changes["turn"] = turned(turn, event, state.key)
             if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
                 changes["always"] = state.always | {call_of(state.turn, event.call_id).name}
-            if isinstance(event, e.ModelReplied) and turn.called and not event.usage.estimated:
-                counted = event.usage.input_tokens / max(1, turn.called.prompt_tokens)
-                changes["density"] = min(8.0, max(1.0, state.density * counted))
+            if isinstance(event, e.HandedOff):
+                changes["agent"] = event.agent
+            if turn.called:
+                changes |= _learnt(state, turn.called, event)
     return replace(state, **changes)
+
+
+def _learnt(state: State, called: e.ModelCalled, event: e.Event) -> dict[str, object]:
+    """What the provider's answer tells of how it counts."""
+    if isinstance(event, e.ModelReplied) and not event.usage.estimated:
+        counted = event.usage.input_tokens / max(1, called.prompt_tokens)
+        return {"density": min(8.0, max(1.0, state.density * counted))}
+    if isinstance(event, e.ModelFailed) and event.kind == "overflow":
+        return {"refused_tokens": min(state.refused_tokens or called.prompt_tokens, called.prompt_tokens)}
+    return {}
 
 
 def _active_s(state: State, record: e.Record) -> float:
     """Seconds of work since the record before: none while a person is waited for, none before a new claim."""
-    waits: tuple[str, ...] = ("waiting", "question", "unknown", "done")
+    waits: tuple[str, ...] = ("waiting", "question", "child", "unknown", "done")
     if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
         waits += ("allowed", "denied")  # one person's decisions come one after the other, perhaps days apart
     if state.turn and state.turn.calls and all(one.status in waits for one in state.turn.calls):

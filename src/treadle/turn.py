@@ -3,58 +3,15 @@
 A turn is a user message, rounds of a model call and the tool calls that its reply asks for, and an end.
 """
 
-import contextlib
-import hashlib
-from typing import Literal
-
 import msgspec
 from msgspec.structs import replace
 
 from . import events as e
+from .call import CallState, after, digest, key_of, orphan
 from .errors import IllegalEvent
-
-CallStatus = Literal["asked", "waiting", "question", "allowed", "denied", "started", "retrying", "unknown", "done"]
-BEFORE: dict[type, frozenset[CallStatus]] = {
-    e.ToolStarted: frozenset(("asked", "allowed", "retrying", "unknown")),
-    e.ToolReturned: frozenset(("started", "unknown")),
-    e.ToolFailed: frozenset(("asked", "denied", "started", "unknown", "allowed", "retrying")),
-    e.ApprovalAsked: frozenset(("asked",)),
-    e.ApprovalGiven: frozenset(("waiting",)),
-    e.QuestionAsked: frozenset(("asked",)),
-    e.OutcomeDecided: frozenset(("unknown",)),
-    e.UserSaid: frozenset(("question",)),
-}
-"""What a call must be before an event may speak of it."""
-
 
 CUT = ("length", "content_filter")
 """How a reply finishes that isn't whole."""
-
-
-class CallState(msgspec.Struct, frozen=True):
-    """One call of the round that is under way."""
-
-    call: e.Call
-    key: str
-    """Its idempotency key; another once a person has edited the arguments."""
-    status: CallStatus = "asked"
-    attempt: int = 0
-    arguments: str | None = None
-    reason: str = ""
-    retry_after_s: float = 0.0
-
-    @property
-    def id(self) -> str:
-        return self.call.id
-
-    @property
-    def name(self) -> str:
-        return self.call.name
-
-    @property
-    def final_arguments(self) -> str:
-        """What runs: a person's edit, else the model's own."""
-        return self.call.arguments if self.arguments is None else self.arguments
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -72,7 +29,7 @@ class Turn(msgspec.Struct, frozen=True):
     rejected: e.AnswerRejected | None = None
     limit: e.LimitReached | None = None
     ended: e.TurnEnded | None = None
-    purpose: Literal["step", "plan", "answer"] = "step"
+    purpose: e.Purpose = "step"
     """Of the last model call."""
     purposes: tuple[str, ...] = ()
     """Of the model calls that replied, except plain steps."""
@@ -81,6 +38,10 @@ class Turn(msgspec.Struct, frozen=True):
     faults: int = 0
     """Replies in a row that were no use: empty, cut off, or of an unfit answer."""
     overflows: int = 0
+    compacting: int = 0
+    """While what was said is being summarised: up to which seq. Until its ContextCompacted."""
+    unsummarised: bool = False
+    """The model failed to summarise: what the window drops is dropped, in this turn."""
     steps: int = 0
     tool_calls: int = 0
     usage: e.Usage = e.Usage()
@@ -94,24 +55,14 @@ class Turn(msgspec.Struct, frozen=True):
     """How often each call (a digest of name and arguments) was answered."""
 
 
-def digest(name: str, arguments: str) -> str:
-    """Names a call by what it asks for, whatever the spacing or the order of keys in its arguments."""
-    with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):  # bad JSON is itself
-        arguments = msgspec.json.encode(msgspec.json.decode(arguments or "{}"), order="sorted").decode()
-    return hashlib.blake2b(f"{name} {arguments}".encode(), digest_size=12).hexdigest()
-
-
-def numbered(calls: tuple[e.Call, ...], called_seq: int) -> tuple[e.Call, ...]:
-    """The calls under ids of ours: nine letters and digits (some providers take no other), unique by the seq."""
-    return tuple(
-        e.Call(f"c{called_seq:05}{index:03}", call.name, call.arguments, call.opaque)
-        for index, call in enumerate(calls)
-    )
-
-
 def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
     """The turn after one more event. Raises IllegalEvent where a call can't have come to that."""
     match event:
+        case e.ModelCalled(purpose="compact"):
+            tries, upto_seq = event.attempt, event.upto_seq
+            return replace(turn, called=event, replied=None, rejected=None, attempts=tries, compacting=upto_seq)
+        case e.ContextCompacted():
+            return replace(turn, compacting=0, replied=None)
         case e.ModelCalled():
             steps = turn.steps + (event.attempt == 1)
             changes = {"steps": steps, "attempts": event.attempt, "purpose": event.purpose}
@@ -119,14 +70,22 @@ def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.ModelReplied():
             return _replied(turn, event, thread_key)
         case e.ModelFailed():
+            unfit = turn.compacting > 0 and event.kind in ("overflow", "rejected")
             return replace(
                 turn,
                 called=None,
-                failed=event,
+                failed=None if unfit else event,
+                compacting=0 if unfit else turn.compacting,
+                unsummarised=turn.unsummarised or unfit,
                 overflows=turn.overflows + (event.kind == "overflow"),
                 usage=turn.usage + event.usage,
                 cost_usd=turn.cost_usd + (event.cost_usd or 0.0),
             )
+        case e.StepAsked():
+            if any(one.id == event.call.id for one in turn.calls):
+                raise IllegalEvent(f"step {event.call.id} is under way already")
+            key = key_of(thread_key, event.call.id, event.call.arguments)
+            return replace(turn, calls=(*turn.calls, CallState(event.call, key, step=True)))
         case e.AnswerRejected():
             return replace(turn, rejected=event, faults=turn.faults + 1)
         case e.LimitReached():
@@ -139,8 +98,10 @@ def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
 
 def _replied(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
+    if turn.compacting:
+        return _summarised(turn, reply)
     whole = reply.finish_reason not in CUT  # a call that may be cut is never read
-    calls = tuple(CallState(call, _key(thread_key, call.id, call.arguments)) for call in reply.calls if whole)
+    calls = tuple(CallState(call, key_of(thread_key, call.id, call.arguments)) for call in reply.calls if whole)
     purpose, no_plan = turn.called.purpose, bool(calls) or not reply.text.strip()
     return replace(
         turn,
@@ -156,47 +117,42 @@ def _replied(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     )
 
 
+def _summarised(turn: Turn, reply: e.ModelReplied) -> Turn:
+    fit = bool(reply.text.strip()) and not reply.calls and reply.finish_reason != "content_filter"
+    return replace(
+        turn,
+        called=None,
+        replied=reply if fit else None,
+        failed=None,
+        compacting=turn.compacting if fit else 0,
+        unsummarised=turn.unsummarised or not fit,
+        usage=turn.usage + reply.usage,
+        cost_usd=turn.cost_usd + (reply.cost_usd or 0.0),
+    )
+
+
 def _called(turn: Turn, event: e.Event) -> Turn:
     """What an event says of one call of the round."""
     call_id = event.answers if isinstance(event, e.UserSaid) else getattr(event, "call_id", "")
     before = call_of(turn, call_id)
-    if before.status not in BEFORE[type(event)]:
-        raise IllegalEvent(f"{type(event).__name__} can't come for call {call_id}, which is {before.status}")
-    after = _next(before, event)
-    calls = tuple(after if one is before else one for one in turn.calls)
+    now = after(before, event)
+    calls = tuple(now if one is before else one for one in turn.calls)
     if isinstance(event, e.ApprovalGiven) and event.allowed and event.always:
         waiting = [one for one in calls if one.status == "waiting" and one.name == before.name]
         calls = tuple(replace(one, status="allowed") if one in waiting else one for one in calls)
     if isinstance(event, e.ToolStarted):
         return replace(turn, calls=calls, tool_calls=turn.tool_calls + (before.attempt == 0))
-    if after.status != "done":
+    if isinstance(event, e.ToolReturned | e.ToolFailed):
+        cost_usd = turn.cost_usd + (event.cost_usd or 0.0)
+        turn = replace(turn, usage=turn.usage + event.usage, cost_usd=cost_usd)
+    if now.status != "done":
         return replace(turn, calls=calls)
-    name = digest(after.name, after.final_arguments)
+    if now.step:
+        return replace(turn, calls=tuple(one for one in calls if one is not now))
+    name = digest(now.name, now.final_arguments)
     repeats = turn.repeats | {name: turn.repeats.get(name, 0) + 1}
     done = all(one.status == "done" for one in calls)
     return replace(turn, calls=() if done else calls, repeats=repeats)
-
-
-def _next(call: CallState, event: e.Event) -> CallState:
-    match event:
-        case e.ToolStarted():
-            return replace(call, status="started", attempt=event.attempt)
-        case e.ToolFailed(retry_after_s=float(wait)):
-            return replace(call, status="retrying", retry_after_s=wait)
-        case e.ApprovalAsked():
-            return replace(call, status="waiting", reason=event.reason)
-        case e.QuestionAsked():
-            return replace(call, status="question", reason=event.text)
-        case e.OutcomeDecided(outcome="not_run"):
-            return replace(call, status="allowed")
-        case e.ApprovalGiven(allowed=False):
-            return replace(call, status="denied", reason=event.reason)
-        case e.ApprovalGiven():
-            edited = event.arguments
-            key = call.key if edited is None else _key(call.key, call.id, edited)
-            return replace(call, status="allowed", arguments=edited, key=key)
-        case _:
-            return replace(call, status="done")
 
 
 def orphaned(turn: Turn) -> Turn:
@@ -208,7 +164,7 @@ def orphaned(turn: Turn) -> Turn:
         called=None,
         lost_tokens=turn.lost_tokens + lost,
         cost_usd=turn.cost_usd + cost_usd,
-        calls=tuple(replace(c, status="unknown") if c.status == "started" else c for c in turn.calls),
+        calls=tuple(map(orphan, turn.calls)),
     )
 
 
@@ -218,7 +174,3 @@ def call_of(turn: Turn, call_id: str) -> CallState:
         if one.id == call_id:
             return one
     raise IllegalEvent(f"no call {call_id!r} is open; there are: {', '.join(c.id for c in turn.calls) or 'none'}")
-
-
-def _key(base: str, call_id: str, arguments: str) -> str:
-    return hashlib.blake2b(f"{base} {call_id} {arguments}".encode(), digest_size=16).hexdigest()

@@ -18,7 +18,7 @@ cases:
 TEN = "\n".join(["cases:", *(f'  - {{name: c{n}, input: "say {n}", checks: [contains: "{n}"]}}' for n in range(10))])
 MORE = """
 def long(request):
-    return says(" ".join([request.messages[-1].text] * 9))
+    return says(" ".join([request.messages[-1].text] * 90))
 
 def hangs(request):
     import os, signal

@@ -159,7 +159,7 @@ async def life(db: Path, effects: Path, fate: Fate) -> dict[str, Any]:
     decided = []
     while result.status == "waiting":
         for call in result.waiting:
-            call_id, name = call.call.id, call.call.name
+            call_id, name = call.id, call.name
             if call.status == "waiting":
                 await agent.post(THREAD, ApprovalGiven(call_id, True, "ann"))
                 continue

@@ -197,14 +197,14 @@ async def decided(agent: Agent, call: Any, thread: str = "t", outcome: Any = "no
     """Do what a person must, about one call that waits."""
     match call.status:
         case "waiting" if call.final_arguments.endswith("0}"):
-            await agent.post(thread, ApprovalGiven(call.call.id, False, "ann", "not that one"))
+            await agent.post(thread, ApprovalGiven(call.id, False, "ann", "not that one"))
         case "waiting":
-            await agent.post(thread, ApprovalGiven(call.call.id, True, "ann", arguments='{"number": 7}'))
+            await agent.post(thread, ApprovalGiven(call.id, True, "ann", arguments='{"number": 7}'))
         case "question":
-            await agent.post(thread, UserSaid("that one", answers=call.call.id))
+            await agent.post(thread, UserSaid("that one", answers=call.id))
         case "unknown":
             content = "it did" if outcome == "ran" else ""
-            await agent.post(thread, OutcomeDecided(call.call.id, outcome, "ann", content))
+            await agent.post(thread, OutcomeDecided(call.id, outcome, "ann", content))
 
 
 async def finished(agent: Agent, done: Result, outcome: Any = "not_run") -> Result:

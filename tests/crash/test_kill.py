@@ -75,7 +75,7 @@ def story(records: Sequence[Record]) -> list[Any]:
     """The thread as the model saw it, and how it ended; its calls numbered, for their ids tell of claims between."""
     numbers: dict[str, int] = {}
     told = []
-    for message in messages(records, SYSTEM, 10**6):
+    for message in messages(records, SYSTEM):
         asked = [(numbers.setdefault(call.id, len(numbers)), call.name, call.arguments) for call in message.calls]
         told.append((message.role, message.text, asked, numbers.get(message.call_id)))
     ends = [record.event for record in records if isinstance(record.event, e.TurnEnded)]

@@ -103,7 +103,7 @@ def test_state_and_prompt_are_the_same_however_they_were_come_by(plot: Plot) -> 
         prompt.add(record)
         if number % 5 == 0 or number == len(records):
             assert fold(records[:number]) == state
-            assert messages(records[:number], "s", 2000) == prompt.messages("s", 2000)
+            assert messages(records[:number], "s") == prompt.messages("s")
 
 
 @given(PLOTS, st.data())

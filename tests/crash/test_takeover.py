@@ -92,8 +92,8 @@ def test_what_the_fenced_driver_had_begun_goes_on_as_a_person_decides(lives, db)
     async def take_over() -> str:
         agents = here(db, ScriptedModel([lambda request: says(" ".join(m.text for m in request.messages[-2:]))]))
         waiting = (await agents.resume(THREAD)).waiting
-        await agents.post(THREAD, OutcomeDecided(waiting[0].call.id, "ran", "ann", "it did"))
-        await agents.post(THREAD, OutcomeDecided(waiting[1].call.id, "not_run", "ann"))
+        await agents.post(THREAD, OutcomeDecided(waiting[0].id, "ran", "ann", "it did"))
+        await agents.post(THREAD, OutcomeDecided(waiting[1].id, "not_run", "ann"))
         return (await agents.resume(THREAD)).answer
 
     assert asyncio.run(take_over()) == "it did ran again"
@@ -165,7 +165,7 @@ def test_a_fenced_driver_may_finish_the_effect_it_is_in_but_begins_no_other():
             await first
         assert asyncio.get_running_loop().time() - began < 1
         # The second driver runs what was never begun, and holds what was.
-        assert [call.call.arguments for call in second.waiting] == ['{"number": 1}']
+        assert [call.final_arguments for call in second.waiting] == ['{"number": 1}']
         await asyncio.sleep(60)
 
     live(whole())

@@ -73,6 +73,7 @@ def test_it_is_free_and_named_after_its_file():
     assert LocalModel().cost_usd(Usage(10**6, 10**6)) == 0.0
 
 
+@pytest.mark.treadle_real_models
 def test_a_file_that_is_no_model_is_refused_before_anything_starts(tmp_path):
     (tmp_path / "a.gguf").write_text("no")
     with pytest.raises(UsageError, match="is not a GGUF file"):
@@ -129,6 +130,7 @@ needs_weights = pytest.mark.skipif(
 
 
 @pytest.mark.real
+@pytest.mark.treadle_real_models
 @needs_weights
 def test_the_real_model_calls_a_tool_answers_and_lets_itself_be_stopped():
     async def main() -> None:
@@ -163,6 +165,7 @@ def _of(call: Call) -> tuple[str, str]:
 
 
 @pytest.mark.real
+@pytest.mark.treadle_real_models
 @needs_weights
 def test_the_real_server_asks_for_its_key_and_dies_with_its_process():
     code = (
@@ -196,6 +199,7 @@ def _gone(url: str) -> bool:
 
 
 @pytest.mark.real
+@pytest.mark.treadle_real_models
 @needs_weights
 def test_the_real_server_says_why_it_cannot_use_a_file(tmp_path):
     (tmp_path / "half.gguf").write_bytes(b"GGUF" + b"\0" * 1000)

@@ -13,8 +13,9 @@ import pytest
 from server import Server, calls, delta, failing, http, says, serving, stream, streamed, usage
 from treadle.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable, UsageError
 from treadle.events import Call, File, Image, Usage
+from treadle.models.endpoint import MAX_ERROR_BYTES
 from treadle.models.model import Message, Reply, Request, ToolSchema
-from treadle.models.openai import MAX_ERROR_BYTES, OpenAIModel
+from treadle.models.openai import OpenAIModel
 from treadle.models.provider_errors import error_of, retry_after_s
 
 GO = Request((Message("user", "go"),))
@@ -406,7 +407,8 @@ def test_a_loop_that_ends_closes_its_connections():
         return one, server
 
     one, _ = asyncio.run(main())
-    assert not [*filter(None, one._lines.values())]  # a socket left open would be a warning, and so an error, here
+    # A socket left open would be a warning, and so an error, here.
+    assert not [*filter(None, one._endpoint._lines.values())]
 
 
 def test_a_broken_listener_is_the_listener_s_error():
@@ -427,6 +429,7 @@ def test_a_bad_base_url_is_said_at_once(url):
         OpenAIModel("m", base_url=url)
 
 
+@pytest.mark.treadle_real_models
 def test_a_missing_or_impossible_key_is_the_caller_s_error(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)

@@ -73,3 +73,13 @@ def test_the_price_is_the_test_s_or_unknown():
     assert ScriptedModel([], price_usd=(0.5, 2.0)).cost_usd(Usage(4, 1)) == 4.0
     assert ScriptedModel([], price_usd=None).cost_usd(Usage(4, 1)) is None
     assert ScriptedModel([]).cost_usd(Usage(4, 1)) == 0.0
+
+
+def test_it_knows_how_many_answers_nobody_has_asked_for():
+    model = ScriptedModel([says("one"), says("two")])
+    ask(model)
+    assert model.left == 1
+    ask(model)
+    with pytest.raises(ScriptEnded):
+        ask(model)
+    assert model.left == 0

@@ -129,7 +129,7 @@ def test_seconds_that_a_person_took_are_not_counted():
     async def whole() -> list[Record]:
         result = await agents.run("go", thread="t")
         await asyncio.sleep(86_400)
-        await agents.post("t", e.ApprovalGiven(result.waiting[0].call.id, True, "ann"))
+        await agents.post("t", e.ApprovalGiven(result.waiting[0].id, True, "ann"))
         await asyncio.sleep(86_400)
         await agents.resume("t")
         return (await opened("t", store, places)).records

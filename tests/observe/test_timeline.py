@@ -37,6 +37,19 @@ def last_line(*events: e.Event) -> str:
         (e.ApprovalGiven("c1", True, "ann", always=True), "✓ c1 send allowed by ann for the rest of the thread"),
         (e.QuestionAsked("c1", "Which colour?"), "? c1 asks: Which colour?"),
         (e.OutcomeDecided("c1", "ran", "ann", "sent"), "✓ c1 send: it ran, says ann: sent"),
+        (e.NotesRecalled(("n1", "n2"), "Ann eats no nuts"), "· 2 notes recalled: Ann eats no nuts"),
+        (e.ContextCompacted(9, "all is well"), "· the prompt leaves out records up to 9, in short: all is well"),
+        (
+            e.ContextCompacted(results_upto_seq=7, result_chars=1600),
+            "· results up to record 7 are cut to 1,600 characters",
+        ),
+        (e.StepAsked(e.Call("fetch", "fetch", '{"url": "x"}')), '· step fetch: fetch(url="x")'),
+        (e.ChildStarted("c1", "mine.c1"), "· c1 runs as thread mine.c1"),
+        (
+            e.ChildWaits("c1", (e.Held("mine.c1", "c7", "pay", "{}", "waiting"),)),
+            "? c1 waits for a person: pay in thread mine.c1",
+        ),
+        (e.HandedOff("c1", "billing"), "⇒ billing is in charge from here on"),
         (e.AnswerRejected("no JSON"), "! the answer won't do: no JSON"),
         (e.LimitReached("tool_calls", 3, 2), "! the limit of tool calls is reached: 3 of 2"),
         (e.TurnEnded("cancelled", "by ann"), "! cancelled: by ann"),
@@ -47,7 +60,7 @@ def test_each_record_is_one_line(event: e.Event, line: str) -> None:
 
 
 def test_no_event_is_forgotten() -> None:
-    assert len(get_args(e.Event)) == 17  # a new one needs a line of its own here and above
+    assert len(get_args(e.Event)) == 23  # a new one needs a line of its own here and above
 
 
 def test_a_reply_says_what_it_wants_and_what_it_took() -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from treadle.errors import ToolError
-from treadle.tools.docs import Bounds, Index, docs_tool, matches, search_docs
+from treadle.tools.docs import Bounds, Index, docs_tool, search_docs
 from treadle.tools.passages import passages, read, walk
 
 
@@ -247,13 +247,3 @@ def test_walk_gives_paths_with_slashes_and_sizes(tmp_path):
     write(tmp_path, b__c_txt="four", a_md="xy")
     (tmp_path / "README").write_text("r")
     assert [(path, info.st_size) for path, info in walk(tmp_path)] == [("README", 1), ("a.md", 2), ("b/c.txt", 4)]
-
-
-def test_terms_are_quoted_and_joined_strictly_then_loosely():
-    assert matches("What is max_chars OR x-y?") == [
-        '"max_chars" AND "x-y"',
-        '"max_chars" OR "x" OR "y"',
-        '"max_chars"* OR "x"* OR "y"*',
-    ]
-    assert matches("to be or not")[0] == '"not"'
-    assert matches("who is")[0] == '"who" AND "is"'

@@ -8,18 +8,23 @@ from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..agent import Agent
 from ..errors import UsageError
 from ..events import Identity
+from ..models.model import Model
 from ..state import State
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from ..tools.shipped import shipped
 from ..tools.tool import Tool, tool_of
 from .options import AgentSettings, InStore
+from .project import with_project
 from .terminal import line_of
+
+if TYPE_CHECKING:
+    from ..memory.notes import Notes
 
 INSTRUCTIONS = (
     "You are Treadle, an assistant at the command line. Use a tool where it knows better than you do: for every"
@@ -46,13 +51,23 @@ def agent_of(settings: AgentSettings, interactive: bool) -> Agent:
         "unpriced": settings.unpriced or None,
     }
     changes: dict[str, Any] = {"instructions": settings.system, "model": settings.model, "plan": settings.plan or None}
-    return replace(
+    changes["notes"] = _notes() if settings.notes and agent.notes is None else None
+    changed = replace(
         agent,
         tools=tools,
         limits=replace(agent.limits, **_given(limits)),
         store=store_of(settings, agent),
         **_given(changes),
     )
+    return changed if settings.agent else with_project(changed, settings)
+
+
+def with_model(agent: Agent, model: str | Model, settings: AgentSettings) -> Agent:
+    """The agent with another model; of the working directory's instructions, what that one has room for."""
+    changed = replace(agent, model=model)
+    if settings.agent:
+        return changed
+    return with_project(replace(changed, instructions=settings.system or INSTRUCTIONS), settings)
 
 
 def agent_as_recorded(settings: AgentSettings, was: Identity | None) -> Agent:
@@ -70,7 +85,16 @@ def agent_as_recorded(settings: AgentSettings, was: Identity | None) -> Agent:
         with suppress(UsageError):  # a model that can't be had here any more: then the default one stands in
             resolve(was.model)
             settings = replace(settings, model=was.model)
+    settings = replace(settings, notes=settings.notes or "remember" in was.tools)
     return agent_of(settings, any(name in was.tools for name, tool in shipped().items() if tool.function is None))
+
+
+def _notes() -> "Notes":
+    """By meaning too, where the model for that is installed."""
+    from ..memory.local_embedder import installed
+    from ..memory.notes import Notes
+
+    return Notes(embedder=installed())
 
 
 def other_agent(settings: InStore, state: State) -> str:

@@ -20,6 +20,8 @@ from ..models.resolve import known, resolve
 from ..stores.sqlite import SQLiteStore
 from ..sync import run_sync
 from ..tools.tool import Tool, tool_of
+from .agents import with_model
+from .memory import note_down
 from .tables import table, tool_row
 from .terminal import visible
 from .turns import Session
@@ -42,15 +44,23 @@ def chat(session: Session) -> int:
         history=_history(), completer=_Commands(session), key_bindings=_keys(), multiline=True
     )
     session.screen.note(f"thread {visible(session.thread_id)}; /help for help, Ctrl-D to leave", "dim")
+    last = _talk(prompt, session)
+    if session.agent.notes:
+        note_down(last)
+    return 0
+
+
+def _talk(prompt: "PromptSession[str]", session: Session) -> Session:
+    """Until the person leaves; the session as it was then."""
     while True:
         try:
             text = prompt.prompt("> ", prompt_continuation="  ").strip()
         except KeyboardInterrupt:
             continue  # the line is given up
         except EOFError:
-            return 0
+            return session
         if text in ("/quit", "/exit"):
-            return 0
+            return session
         if text.startswith("/"):
             session = _command(session, *text.split(maxsplit=1))
         elif text:
@@ -66,6 +76,8 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
                 say(table(list(COMMANDS.items())))
                 say(KEYS)
             case "/new":
+                if session.agent.notes:
+                    note_down(session)
                 session = replace(session, thread_id=session.agent.world.new_id())
                 say(f"thread {session.thread_id}", "dim")
             case "/thread":
@@ -75,7 +87,7 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
                 session.resume()
             case "/model":
                 model = resolve(argument or None) if argument or session.agent.model is None else session.agent.model
-                session = replace(session, agent=replace(session.agent, model=model))
+                session = replace(session, agent=with_model(session.agent, model, session.settings))
                 say(f"model {visible(model if isinstance(model, str) else model.name)}", "dim")
             case "/tools":
                 tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in session.agent.tools]

@@ -8,7 +8,7 @@ from typing import TypeVar
 import typer
 
 from ..errors import TreadleError, UsageError
-from . import database, deciding, eval_options, history, listing, reports, thread_options
+from . import database, deciding, eval_options, history, listing, memory, note_options, reports, thread_options
 from .options import InStore, taking
 from .terminal import Screen
 from .turns import INTERRUPTED, Session, fail
@@ -22,6 +22,7 @@ UNREAD = 141
 commands = typer.Typer(context_settings=CONTEXT, pretty_exceptions_enable=False)
 models = typer.Typer(context_settings=CONTEXT)
 db = typer.Typer(context_settings=CONTEXT, no_args_is_help=True, help="Check, copy and tidy up the database.")
+notes = typer.Typer(context_settings=CONTEXT, no_args_is_help=True, help="Notes that last across threads.")
 
 
 def ending(function: Callable[[S], int]) -> Callable[[S], None]:
@@ -52,6 +53,7 @@ def _add(app: typer.Typer, name: str, settings: type[S], function: Callable[[S],
 def resume(settings: thread_options.Resume) -> int:
     """Go on with a thread's unfinished turn: after a crash, or where it waits for a decision."""
     from .agents import agent_of, needs_agent, other_agent
+    from .project import say_project
     from .threads import log_of
 
     agent = agent_of(settings, True)  # with the tools of an interrupted turn, also those that need a person
@@ -59,7 +61,16 @@ def resume(settings: thread_options.Resume) -> int:
     log = log_of(agent.store, settings.thread)
     if other := other_agent(settings, log.state):
         raise UsageError(needs_agent(other))
-    return Session(agent, log.thread_id, Screen(), settings).resume()
+    screen = Screen()
+    say_project(agent, settings, screen)
+    return Session(agent, log.thread_id, screen, settings).resume()
+
+
+def save_test(settings: thread_options.SaveTest) -> int:
+    """Write a thread, and a test that runs it again offline with your agent. The file holds the whole conversation."""
+    from . import saving
+
+    return saving.save_test(settings)
 
 
 def eval_(settings: eval_options.Eval) -> int:
@@ -106,6 +117,7 @@ def _add_all() -> None:
     _add(commands, "explain", thread_options.Explain, reports.explain, look)
     _add(commands, "diff", thread_options.Diff, reports.diff, look)
     _add(commands, "replay", thread_options.Replay, reports.replay, look)
+    _add(commands, "save-test", thread_options.SaveTest, save_test, look)
     _add(commands, "approve", thread_options.Approve, deciding.approve, decide)
     _add(commands, "answer", thread_options.Answer, deciding.answer, decide)
     _add(commands, "decide", thread_options.Decide, deciding.decide, decide)
@@ -118,6 +130,13 @@ def _add_all() -> None:
     _add(db, "export", thread_options.Export, database.export)
     _add(db, "import", thread_options.Import, database.import_)
     _add(db, "vacuum", InStore, database.vacuum)
+    _add(notes, "list", note_options.ListNotes, memory.list_notes)
+    _add(notes, "search", note_options.SearchNotes, memory.search)
+    _add(notes, "add", note_options.AddNote, memory.add)
+    _add(notes, "forget", note_options.ForgetNote, memory.forget)
+    _add(notes, "export", note_options.ExportNotes, memory.export)
+    _add(notes, "extract", note_options.ExtractNotes, memory.extract)
+    commands.add_typer(notes, name="memory", rich_help_panel=set_up)
     commands.add_typer(db, name="db", rich_help_panel=set_up)
     commands.add_typer(models, name="models", invoke_without_command=True, rich_help_panel=set_up)
 

@@ -1,6 +1,5 @@
 """`treadle db`: the file that holds the threads."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +7,14 @@ from pathlib import Path
 from ..errors import UnknownThread, UsageError
 from ..stores import archive
 from ..stores.sqlite import SQLiteStore
+from ..stores.store import Store
 from ..sync import run_sync
 from .agents import store_of
 from .options import InStore
 from .terminal import Screen, put, put_json, visible
 from .thread_options import Export, Import
 from .threads import thread_names, thread_of
+from .whole import whole_file
 
 
 def path(settings: InStore) -> int:
@@ -44,7 +45,7 @@ def export(settings: Export) -> int:
     if settings.output is None:
         run_sync(_write(store, names, put_json))
         return 0
-    count = _write_file(store, names, settings.output)
+    count = write_file(store, names, settings.output)
     Screen().note(f"{count:,} records in {visible(str(settings.output))}")
     return 0
 
@@ -92,7 +93,7 @@ def _size(store: SQLiteStore) -> int:
     return sum(file.stat().st_size for file in files if file.exists())
 
 
-async def _write(store: SQLiteStore, names: list[str], write: Callable[[bytes], object]) -> int:
+async def _write(store: Store, names: list[str], write: Callable[[bytes], object]) -> int:
     """How many records."""
     count = 0
     async for line in archive.export(store, names):
@@ -101,15 +102,7 @@ async def _write(store: SQLiteStore, names: list[str], write: Callable[[bytes], 
     return count
 
 
-def _write_file(store: SQLiteStore, names: list[str], file: Path) -> int:
-    """Whole or not at all, and readable by its owner alone. How many records."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
-            count = run_sync(_write(store, names, lambda line: out.write(line + b"\n")))
-        partial.replace(file)
-    except OSError as error:
-        raise UsageError(f"{file} can't be written: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return count
+def write_file(store: Store, names: list[str], file: Path) -> int:
+    """How many records."""
+    with whole_file(file) as out:
+        return run_sync(_write(store, names, lambda line: out.write(line + b"\n")))

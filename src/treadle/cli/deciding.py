@@ -7,17 +7,20 @@ by whoever drives the thread next: `treadle resume`, or these with `--resume`.
 from collections.abc import Coroutine, Sequence
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from .. import events as e
 from ..agent import Agent
+from ..call import waits_for
 from ..errors import IllegalEvent, UsageError
 from ..fork import fork as forked
 from ..log import Log
 from ..observe.timeline import called
 from ..state import OPEN
 from ..sync import run_sync
-from ..turn import CallState
 from .agents import agent_of, needs_agent, other_agent, store_of, tools_of
 from .person import shown_arguments, user
+from .project import say_project
 from .tables import moment
 from .terminal import Screen, line_of, put, visible
 from .thread_options import Answer, Approve, Cancel, Decide, Fork, Posting
@@ -35,12 +38,12 @@ def approve(settings: Approve) -> int:
     call = _chosen(log, settings.call, ("waiting",), "approve")
     by = settings.by or user()
     if settings.deny:
-        _post(agent.post(log.thread_id, e.ApprovalGiven(call.id, False, by, settings.why)))
+        _post(agent.post(call.thread_id, e.ApprovalGiven(call.id, False, by, settings.why)))
         return _posted("denied", call, log, agent, settings)
     if settings.edit is not None and call.name not in tools_of(agent):
         raise UsageError(f"nobody here knows what {call.name} takes; name the agent that has it: --agent")
     given = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, settings.always)
-    _post(agent.post(log.thread_id, given))
+    _post(agent.post(call.thread_id, given))
     return _posted("allowed", call, log, agent, settings, settings.edit)
 
 
@@ -50,7 +53,7 @@ def answer(settings: Answer) -> int:
         raise UsageError("the answer is empty; say something")
     agent, log = _opened(settings)
     call = _chosen(log, settings.call, ("question",), "answer")
-    _post(agent.post(log.thread_id, e.UserSaid(settings.text, answers=call.id, by=settings.by or user())))
+    _post(agent.post(call.thread_id, e.UserSaid(settings.text, answers=call.id, by=settings.by or user())))
     Screen().note(f"{visible(call.reason)}", "bold")
     return _posted("answered", call, log, agent, settings)
 
@@ -69,10 +72,10 @@ def decide(settings: Decide) -> int:
     if len(said) != 1:
         raise UsageError("say one of --ran (and --result TEXT), --not-run and --tell")
     agent, log = _opened(settings)
-    call = _chosen(log, settings.call, ("unknown", "started"), "decide")
+    call = _chosen(log, settings.call, ("unknown",), "decide")
     content = (settings.result or "done") if said[0] == "ran" else ""
     by = settings.by or user()
-    _post(agent.post(log.thread_id, e.OutcomeDecided(call.id, said[0], by, content, settings.why)))
+    _post(agent.post(call.thread_id, e.OutcomeDecided(call.id, said[0], by, content, settings.why)))
     return _posted(
         {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}[said[0]], call, log, agent, settings
     )
@@ -114,6 +117,7 @@ def fork(settings: Fork) -> int:
         return 0
     if not settings.quiet:
         screen.note(f"thread {made.thread_id}, forked from {line_of(parent, 200)}", "dim")
+    say_project(agent, settings, screen)
     return Session(agent, made.thread_id, screen, settings).resume()
 
 
@@ -129,23 +133,30 @@ def _opened(settings: Approve | Answer | Decide) -> tuple[Agent, Log]:
     return agent, log
 
 
-def _chosen(log: Log, call_id: str | None, statuses: Sequence[str], command: str) -> CallState:
+def _chosen(log: Log, call_id: str | None, statuses: Sequence[str], command: str) -> e.Held:
     """The call that is meant, of those that can be decided in this way. Raises UsageError, which says what there is."""
-    turn = log.state.turn
-    found = [call for call in turn.calls if call.status in statuses] if turn and not turn.ended else []
+    found = [held for held in _open(log) if held.status in statuses]
     named = [call for call in found if call_id in (None, call.id)]
     if len(named) == 1:
         return named[0]
     name, what = line_of(log.thread_id, 200), _WAITING[command]
     if call_id is not None and (settled := _settled(log.records, call_id)):
         raise UsageError(f"call {call_id} of thread {name} {settled}; nothing was written")
-    there = ", ".join(f"{call.id} {called(call.call)}" for call in found)
+    there = ", ".join(f"{held.id} {called(e.Call(held.id, held.name, held.final_arguments))}" for held in found)
     if call_id is not None:
         instead = f"those that do: {there}" if there else _instead(log)
         raise UsageError(f"no call {call_id!r} of thread {name} {what}; {instead}")
     if found:
         raise UsageError(f"{len(found)} calls of thread {name} are open, say which: {there}")
     raise UsageError(f"no call of thread {name} {what}; {_instead(log)}")
+
+
+def _open(log: Log) -> list[e.Held]:
+    """What can be decided on, in this thread and in those of agents that work for it; a running call too."""
+    turn = log.state.turn
+    calls = turn.calls if turn and not turn.ended else ()
+    found = [replace(call, status="unknown") if call.status == "started" and not call.child else call for call in calls]
+    return [held for call in found for held in waits_for(call, log.thread_id)]
 
 
 def _instead(log: Log) -> str:
@@ -184,7 +195,7 @@ def _post(work: Coroutine[Any, Any, None]) -> None:
         raise UsageError(f"{error}; nothing was written") from None
 
 
-def _posted(what: str, call: CallState, log: Log, agent: Agent, settings: Posting, arguments: str | None = None) -> int:
+def _posted(what: str, call: e.Held, log: Log, agent: Agent, settings: Posting, arguments: str | None = None) -> int:
     """Say what was decided, with all of the call's arguments; then go on, or say how."""
     screen = Screen()
     if not settings.quiet:

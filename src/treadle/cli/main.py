@@ -22,7 +22,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 _EPILOG = """
 [bold]Commands[/bold], each with its own --help:
 
-Look at threads: threads · show · tail · explain · diff · replay
+Look at threads: threads · show · tail · explain · diff · replay · save-test
 
 Decide: approve · answer · decide · cancel
 
@@ -30,7 +30,7 @@ Go on: resume · fork
 
 Evaluate: eval
 
-Set up: models · tools · db
+Set up: models · tools · memory · db
 
 A question that begins with a command's name: treadle -- tools.
 
@@ -39,12 +39,13 @@ A question that begins with a command's name: treadle -- tools.
 
 asking = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
-    *("threads", "show", "tail", "explain", "diff", "replay"),
+    *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("approve", "answer", "decide", "cancel", "resume", "fork"),
-    *("eval", "tools", "db", "models"),
+    *("eval", "tools", "memory", "db", "models"),
 )
 
-_MOST_WORDS = {"threads": 1, "tools": 1, "approve": 3, "answer": 3, "decide": 3, "diff": 3, "db": 1000, "models": 1000}
+_MOST_WORDS = {"threads": 1, "tools": 1, "approve": 3, "answer": 3, "decide": 3, "diff": 3, "memory": 3}
+_MOST_WORDS |= {"db": 1000, "models": 1000}
 """How many words a command has without options; the others take two. Whoever says more was asking a question."""
 
 
@@ -114,21 +115,24 @@ def ask(settings: Ask) -> None:
     from ..errors import TreadleError
     from .agents import agent_of
     from .piped import question_of
+    from .project import say_project
     from .terminal import Screen, interactive
     from .turns import Session, fail, last_thread
 
-    words = settings.question or []
+    words, screen = settings.question or [], Screen()
     try:
         agent = agent_of(settings, interactive())
         thread = last_thread(agent) if settings.go_on else settings.thread or agent.world.new_id()
         if not words and interactive() and sys.stdout.isatty():
             from .chat import chat
 
-            raise typer.Exit(chat(Session(agent, thread, Screen(), settings)))
+            say_project(agent, settings, screen)
+            raise typer.Exit(chat(Session(agent, thread, screen, settings)))
         question = question_of(words)
     except TreadleError as error:
         raise typer.Exit(fail(error)) from None
     if not question:
         typer.echo('error: there is nothing to ask; say treadle "question", or treadle -h', err=True)
         raise typer.Exit(2)
-    raise typer.Exit(Session(agent, thread, Screen(), settings).ask(question))
+    say_project(agent, settings, screen)
+    raise typer.Exit(Session(agent, thread, screen, settings).ask(question))

@@ -38,6 +38,12 @@ class AgentSettings(InStore):
     system: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Instructions for the agent.", rich_help_panel=_WHO)
     ] = None
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Keep notes from thread to thread, and use them.", rich_help_panel=_WHO)
+    ] = False
+    no_project: Annotated[
+        bool, typer.Option("--no-project", help="Leave AGENTS.md files out.", rich_help_panel=_WHO)
+    ] = False
     plan: Annotated[bool, typer.Option("--plan", help="Make a plan first.", rich_help_panel=_WHO)] = False
     max_steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Model calls.", rich_help_panel=_LIMITS)] = (
         None

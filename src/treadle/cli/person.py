@@ -10,7 +10,6 @@ from ..agent import Agent
 from ..errors import IllegalEvent, UsageError
 from ..result import Result
 from ..sync import run_sync
-from ..turn import CallState
 from .terminal import Screen, visible, visible_json
 
 _CHOICES = {"y": "y", "yes": "y", "n": "n", "no": "n", "a": "a", "always": "a", "e": "e", "edit": "e"}
@@ -18,17 +17,17 @@ _CHOICES = {"y": "y", "yes": "y", "n": "n", "no": "n", "a": "a", "always": "a", 
 
 def decided(agent: Agent, result: Result, screen: Screen) -> bool:
     """Ask for every waiting call; False if the person leaves the rest for later (Ctrl-D)."""
-    always: set[str] = set()
+    always: set[tuple[str, str]] = set()
     try:
         for call in result.waiting:
             if call.status == "question":
-                _question(agent, result.thread_id, call, screen)
-            elif call.name in always:
-                run_sync(agent.post(result.thread_id, e.ApprovalGiven(call.id, True, user())))
+                _question(agent, call.thread_id, call, screen)
+            elif (call.thread_id, call.name) in always:
+                run_sync(agent.post(call.thread_id, e.ApprovalGiven(call.id, True, user())))
             elif call.status == "waiting":
-                always |= _approval(agent, result.thread_id, call, screen)
+                always |= _approval(agent, call.thread_id, call, screen)
             else:
-                _outcome(agent, result.thread_id, call, screen)
+                _outcome(agent, call.thread_id, call, screen)
     except EOFError:
         screen.note("")
         return False
@@ -72,7 +71,7 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
-def _approval(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> set[str]:
+def _approval(agent: Agent, thread_id: str, call: e.Held, screen: Screen) -> set[tuple[str, str]]:
     """Ask until the call is decided; the tools that are now allowed for the rest of the thread."""
     screen.note(f"{visible(call.name)} wants to run:", "bold")
     screen.note(shown_arguments(call.final_arguments))
@@ -88,12 +87,12 @@ def _approval(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> 
             return set()
         if choice in ("y", "a"):
             run_sync(agent.post(thread_id, e.ApprovalGiven(call.id, True, by, always=choice == "a")))
-            return {call.name} if choice == "a" else set()
+            return {(thread_id, call.name)} if choice == "a" else set()
         if choice == "e" and _edited(agent, thread_id, call, screen):
             return set()
 
 
-def _edited(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> bool:
+def _edited(agent: Agent, thread_id: str, call: e.Held, screen: Screen) -> bool:
     """Whether the person gave arguments that the tool takes."""
     arguments = _edit(call.final_arguments)
     if not arguments.strip():
@@ -117,7 +116,7 @@ def _edit(arguments: str) -> str:
         return ""
 
 
-def _question(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> None:
+def _question(agent: Agent, thread_id: str, call: e.Held, screen: Screen) -> None:
     screen.note(visible(call.reason), "bold")
     answer = ""
     while not answer:
@@ -125,7 +124,7 @@ def _question(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> 
     run_sync(agent.post(thread_id, e.UserSaid(answer, answers=call.id, by=user())))
 
 
-def _outcome(agent: Agent, thread_id: str, call: CallState, screen: Screen) -> None:
+def _outcome(agent: Agent, thread_id: str, call: e.Held, screen: Screen) -> None:
     """Of a call that was under way when its process died: only a person can find out what came of it."""
     screen.note(f"{visible(call.name)} was interrupted; it may have had its effect:", "bold")
     screen.note(shown_arguments(call.final_arguments))

@@ -5,17 +5,14 @@ compared, and a difference is said.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 
 from .. import events as e
-from ..decide import CallModel
 from ..errors import UsageError
-from ..job import Job, next_call
-from ..limits import Limits
+from ..job import Job, request_of
 from ..memory.prompt import Prompt
-from ..models.model import Called, Message, Request
+from ..models.model import Message, Request, prompt_hash
 from ..observe.explain import changes
 from ..state import fold
 from .agents import agent_as_recorded
@@ -30,12 +27,12 @@ def show_prompt(records: Sequence[e.Record], settings: Show) -> int:
     before = [each for each in records if each.seq < record.seq]
     identity = fold(before).identity
     agent = agent_as_recorded(settings, identity)
-    seen = prompt_of(before, record.event, agent.job)
+    request = asked(before, record.event, agent.job)
     if settings.json:
-        put_json(_json(seen.request))
+        put_json(_json(request))
     else:
-        _show(seen.request)
-    recorded, rebuilt = record.event.prompt_hash, seen.fact.prompt_hash
+        _show(request)
+    recorded, rebuilt = record.event.prompt_hash, prompt_hash(request.messages, request.tools)
     screen = Screen()
     if recorded == rebuilt:
         screen.note(f"this is what {line_of(record.event.model, 100)} saw; prompt {rebuilt}", "dim")
@@ -61,16 +58,12 @@ def called_record(records: Sequence[e.Record], which: str) -> e.Record:
     raise UsageError(f"--prompt {which}: there are {len(calls)} model calls, from 1 or by record: {seqs}")
 
 
-def prompt_of(before: Sequence[e.Record], fact: e.ModelCalled, job: Job) -> Called:
+def asked(before: Sequence[e.Record], fact: e.ModelCalled, job: Job) -> Request:
     """The request that this job would make after these records, for the purpose that `fact` has."""
-    unlimited = Limits(None, None, None, None, True, None, None)
     prompt = Prompt()
     for record in before:
         prompt.add(record)
-    job = replace(job, setup=replace(job.setup, limits=unlimited))
-    called = next_call(fold(before), prompt, job, CallModel(fact.purpose, fact.attempt))
-    assert isinstance(called, Called)  # without limits there is always room
-    return called
+    return request_of(prompt, job, fact.purpose, fact.upto_seq)
 
 
 def _show(request: Request) -> None:

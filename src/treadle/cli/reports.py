@@ -10,7 +10,6 @@ from ..observe.diff import Diff, Side
 from ..observe.timeline import Timeline
 from ..state import OPEN, fold
 from ..sync import run_sync
-from ..turn import CallState
 from .agents import agent_as_recorded, agent_of, loaded, needs_agent, other_agent, store_of
 from .show import took_line
 from .tables import table
@@ -49,7 +48,7 @@ def explain(settings: Explain) -> int:
     _listed("waits for you to", found.waits_for)
     _listed("changed since", found.changes)
     _listed("treadle resume would", (found.next,))
-    _listed("how", [_how(call, thread_id, settings) for call in to_decide(records, agent.job)])
+    _listed("how", [_how(held, thread_id, settings) for held in to_decide(records, agent.job)])
     return 0
 
 
@@ -61,7 +60,7 @@ def _listed(title: str, lines: Sequence[str]) -> None:
             put("\n".join([f"  {first}", *(f"  │ {each}" for each in rest)]))
 
 
-def _how(call: CallState, thread_id: str, settings: Explain) -> str:
+def _how(call: e.Held, thread_id: str, settings: Explain) -> str:
     command = DECIDED_BY[call.status]
     what = {"answer": f" TEXT --call {call.id}", "decide": f" {call.id} --ran | --not-run | --tell"}
     return again(command, thread_id, settings) + what.get(command, f" {call.id} [--deny]")

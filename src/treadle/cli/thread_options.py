@@ -148,3 +148,12 @@ class Export(InStore):
 @dataclass(frozen=True, kw_only=True)
 class Import(InStore):
     file: Annotated[str, typer.Argument(metavar="FILE", help="As db export wrote it; - : standard input.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveTest(InStore):
+    thread: Thread
+    agent: Annotated[str | None, typer.Option(metavar="MODULE:NAME", help=_AGENT)] = None
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else tests/test_THREAD.py.")
+    ] = None

@@ -1,1 +1,1 @@
-"""Evaluation: cases with checks, run any number of times, reported and compared."""
+"""Whether an agent does what it should: its trajectory, in tests and over many cases."""

@@ -11,7 +11,7 @@ from ..log import opened
 from ..observe.explain import changes
 from ..result import Result
 from ..state import State
-from ..turn import CallState
+from ..values import Held
 from .dataset import Case
 
 BY = "treadle eval"
@@ -77,16 +77,16 @@ def _again(state: State) -> bool:
 async def _settled(agent: Agent, case: Case, done: Result, deps: Any) -> Result:
     """Decide whatever the case decides, until the turn waits for nobody, or for what the case doesn't say."""
     while done.status == "waiting":
-        facts = [fact for call in done.waiting if (fact := _fact(call, case))]
+        facts = [(held.thread_id, fact) for held in done.waiting if (fact := _fact(held, case))]
         if not facts:
             break
-        for fact in facts:
-            await agent.post(done.thread_id, fact)
+        for thread, fact in facts:  # the thread of an agent that works for this one, perhaps
+            await agent.post(thread, fact)
         done = await agent.resume(done.thread_id, deps=deps)
     return done
 
 
-def _fact(call: CallState, case: Case) -> e.ApprovalGiven | e.UserSaid | None:
+def _fact(call: Held, case: Case) -> e.ApprovalGiven | e.UserSaid | None:
     if call.status == "waiting" and (allowed := case.allows(call.name)) is not None:
         return e.ApprovalGiven(call.id, allowed, BY, "" if allowed else "not in this evaluation")
     if call.status == "question" and case.answer:

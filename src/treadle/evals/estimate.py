@@ -13,10 +13,8 @@ from statistics import fmean
 
 from .. import events as e
 from ..agent import Agent
-from ..decide import CallModel
-from ..job import next_call
+from ..job import request_of
 from ..memory.prompt import Prompt
-from ..models.model import Called
 from ..state import fold
 from .checks import Judge, Tools
 from .dataset import Case, Dataset
@@ -99,5 +97,4 @@ def _first_prompt(agent: Agent, message: str) -> float:
     prompt = Prompt()
     for record in records:
         prompt.add(record)
-    called = next_call(fold(records), prompt, agent.job, CallModel())
-    return float(called.fact.prompt_tokens) if isinstance(called, Called) else called.used  # a limit: what it needs
+    return float(agent.job.counted(request_of(prompt, agent.job, "step"), fold(records)))

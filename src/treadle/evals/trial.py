@@ -43,5 +43,6 @@ class Trial:
     @cached_property
     def usage(self) -> e.Usage:
         events = [record.event for record in self.records]
-        used = [event.usage for event in events if isinstance(event, e.ModelReplied | e.ModelFailed)]
+        told = (e.ModelReplied, e.ModelFailed, e.ToolReturned, e.ToolFailed)  # the last two: of agents below
+        used = [event.usage for event in events if isinstance(event, told)]
         return sum(used, e.Usage())

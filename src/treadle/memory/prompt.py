@@ -1,14 +1,15 @@
-"""The prompt: what the model gets to see of a log. Pure.
+"""The prompt: what the model gets to see of a log. Pure, and of the log alone: no budget, no model, no clock.
 
 1. Legal, always: a tool call and its result are never parted, results stand in the order the calls were asked for,
-   the system prompt and the message that opened the turn are never dropped.
-2. It fits by tokens. What doesn't fit is left out from the oldest end, in blocks, whole rounds at a time: the kept
-   prefix then stays the same for many steps, and so does the provider's cache.
+   the system prompt, the message that opened the turn and pinned ones are never left out.
+2. It only grows, until a ContextCompacted says what is left out from there on (window.py works that out). So its
+   beginning is the same bytes from step to step, and the provider's cache holds.
 3. Each message is made once, when its record comes, and keeps its encoded form.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -16,9 +17,6 @@ import msgspec
 from .. import events as e
 from ..models.model import Message
 from ..turn import CUT
-
-KEEP = 0.7
-"""When the window is full it is cut down to this part of it, so that it need not be cut at every step."""
 
 PLAN = (
     "Before you act: write a short numbered plan for this task, one step a line, and name the tool that each step"
@@ -31,152 +29,185 @@ CUT_OFF = "Your last reply was cut off at {tokens} tokens, so its tool calls wer
 UNFIT = "That answer can't be used: {wrong}. Answer again, corrected."
 DID_RUN = "done; the call was interrupted, but it did run. Its result was lost"
 UNKNOWN = "the call was interrupted, and nobody knows if it had its effect. Check before you repeat it"
+HANDED_OFF = "done: {agent} is in charge of the conversation now"
 NOT_RUN = "not run: the turn ended before this call"
 INTERRUPTED = "interrupted: the turn ended while this call ran; it may have had its effect"
 
 
-@dataclass
-class _Round:
-    """Messages that stay together, and what they weigh. Calls still without a result are in `missing`."""
+SUMMARY = "What was said before, in short:\n{summary}"
+SHORTENED = "\n[… {left_out} of {all} characters of this result are left out]\n"
 
-    messages: list[Message] = field(default_factory=list)
-    missing: dict[str, Message | None] = field(default_factory=dict)
+
+@dataclass(frozen=True)
+class Round:
+    """Messages that stay together: what a person said, or a reply with the results of its calls."""
+
+    messages: tuple[Message, ...]
+    seq: int
+    """Of the last record in it."""
     opens_turn: bool = False
+    pinned: bool = False
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         return sum(message.tokens for message in self.messages)
+
+
+@dataclass
+class _Pending:
+    """A reply with calls that wait for their results."""
+
+    reply: Message
+    results: dict[str, Message | None] = field(default_factory=dict)
 
 
 class Prompt:
     """Fed each record once, in order; gives the messages for the next model call at any time."""
 
     def __init__(self) -> None:
-        self._rounds: list[_Round] = []
-        self._weights: list[int] = []
-        self._purpose = "step"
-        self._model = ""
+        self.before: list[Message] = []
+        """What is shown before the rounds, whatever is left out: recalled notes, pinned messages, a summary."""
+        self.rounds: list[Round] = []
+        """What is shown, oldest first."""
+        self.summary = ""
+        self._notes: list[Message] = []
+        self._pinned: list[Message] = []
+        self._pending: _Pending | None = None
+        self._called = e.ModelCalled("", "", 0, 0)
         self._started: set[str] = set()
-        self._overflows = 0
+        self._seq = 0
 
     def add(self, record: e.Record) -> None:
+        self._seq = record.seq
         match record.event:
             case e.UserSaid(answers=""):
                 self._close()
-                self._overflows = 0
                 said = Message("user", record.event.text, record.event.parts)
-                self._push(_Round([said], opens_turn=True))
-            case e.UserSaid():
-                self._result(record.event.answers, record.event.text)
+                self._push(said, opens_turn=True, pinned=record.event.pinned)
+            case e.NotesRecalled():
+                self._notes = [Message("user", record.event.text)]
+                self._renew()
             case e.ModelCalled():
-                self._purpose, self._model = record.event.purpose, record.event.model
-            case e.ModelFailed(kind="overflow"):
-                self._overflows += 1
+                self._called = record.event
             case e.ModelReplied():
-                self._reply(record.event)
-            case e.ToolStarted():
-                self._started.add(record.event.call_id)
-            case e.ToolReturned():
-                self._result(record.event.call_id, record.event.content)
-            case e.ToolFailed(retry_after_s=None):
-                self._result(record.event.call_id, f"error: {record.event.message}")
-            case e.OutcomeDecided(outcome="ran"):
-                self._result(record.event.call_id, record.event.content or DID_RUN)
-            case e.OutcomeDecided(outcome="tell"):
-                self._result(record.event.call_id, f"error: {UNKNOWN}")
+                if self._called.purpose != "compact":
+                    self._reply(record.event)
             case e.AnswerRejected():
-                self._push(_Round([Message("user", UNFIT.format(wrong=record.event.message))]))
+                self._push(Message("user", UNFIT.format(wrong=record.event.message)))
+            case e.ContextCompacted():
+                self._compact(record.event)
             case e.LimitReached() | e.TurnEnded():
                 self._close()
+            case event:
+                self._answer(event)
 
-    def messages(self, system: str, budget_tokens: int, note: str = "") -> tuple[Message, ...]:
-        """At most about `budget_tokens`, oldest first: system, what fits of the history, and a `note` to the model.
+    def _answer(self, event: e.Event) -> None:
+        """What comes of a call."""
+        match event:
+            case e.UserSaid():
+                self._result(event.answers, event.text)
+            case e.ToolStarted():
+                self._started.add(event.call_id)
+            case e.ToolReturned():
+                self._result(event.call_id, event.content)
+            case e.ToolFailed(retry_after_s=None):
+                self._result(event.call_id, f"error: {event.message}")
+            case e.OutcomeDecided(outcome="ran"):
+                self._result(event.call_id, event.content or DID_RUN)
+            case e.OutcomeDecided(outcome="tell"):
+                self._result(event.call_id, f"error: {UNKNOWN}")
+            case e.HandedOff():
+                self._result(event.call_id, HANDED_OFF.format(agent=event.agent))
 
-        After an overflow the window is half of that for the rest of the turn: the provider counts in its own way.
-        Raises nothing; a turn's own message and newest round stay even where they are too large, and then the
-        provider is asked to judge.
-        """
+    @property
+    def tokens(self) -> int:
+        """Of all that `messages` gives besides the system prompt and the note."""
+        return sum(message.tokens for message in self.before) + sum(each.tokens for each in self.rounds)
+
+    def messages(self, system: str, note: str = "") -> tuple[Message, ...]:
+        """Oldest first: system, what the log shows of the history, and a `note` to the model. Raises nothing."""
         head = [Message("system", system)] if system else []
         tail = [Message("user", note)] if note else []
-        budget = (budget_tokens >> self._overflows) - sum(message.tokens for message in head + tail)
-        return (*head, *(message for kept in self._window(budget) for message in kept.messages), *tail)
+        return (*head, *self.before, *(message for each in self.rounds for message in each.messages), *tail)
 
-    def _window(self, budget: int) -> list[_Round]:
-        if not self._rounds or sum(self._weights) <= budget:
-            return self._rounds
-        start = _cut(self._weights, budget)
-        opens = [index for index, kept in enumerate(self._rounds) if kept.opens_turn]
-        if start <= opens[-1]:
-            return self._rounds[next(index for index in opens if index >= start) :]
-        # The turn under way is too large by itself: its own message stays, its oldest rounds go.
-        rest = opens[-1] + 1
-        start = rest + _cut(self._weights[rest:], budget - self._weights[opens[-1]])
-        return [self._rounds[opens[-1]], *self._rounds[start:]]
+    def _compact(self, cut: e.ContextCompacted) -> None:
+        last = max((index for index, each in enumerate(self.rounds) if each.opens_turn), default=-1)
+        kept = []
+        for index, each in enumerate(self.rounds):
+            if each.seq <= cut.upto_seq and index != last:
+                self._pinned += each.messages if each.pinned else ()
+            elif each.seq <= cut.results_upto_seq:
+                kept.append(replace(each, messages=tuple(shortened(m, cut.result_chars) for m in each.messages)))
+            else:
+                kept.append(each)
+        self.rounds = kept
+        self.summary = cut.summary or self.summary
+        self._renew()
+
+    def _renew(self) -> None:
+        said = [Message("user", SUMMARY.format(summary=self.summary))] if self.summary else []
+        self.before = [*self._notes, *self._pinned, *said]
 
     def _reply(self, reply: e.ModelReplied) -> None:
         cut = reply.finish_reason in CUT
         calls = () if cut else tuple(map(_legal, reply.calls))
         owned = reply.opaque or any(call.opaque for call in calls)
-        model = self._model if owned else ""
+        model = self._called.model if owned else ""
         said = Message("assistant", reply.text or reply.refusal, (), calls, "", reply.opaque, model)
         after = ""
-        if self._purpose == "plan" and said.text.strip():
+        if self._called.purpose == "plan" and said.text.strip():
             after = ACT
         elif cut and reply.calls:
             after = CUT_OFF.format(tokens=reply.usage.output_tokens)
         elif not calls and not said.text.strip():
             after = EMPTY
         if calls:
-            self._push(_Round([said], dict.fromkeys(call.id for call in calls)))
+            self._pending = _Pending(said, dict.fromkeys(call.id for call in calls))
         else:
             heard = [said] if said.text.strip() else []
-            self._push(_Round([*heard, Message("user", after)] if after else heard))
+            self._push(*heard, *([Message("user", after)] if after else ()))
 
     def _result(self, call_id: str, text: str) -> None:
-        if not self._rounds or call_id not in self._rounds[-1].missing:
-            return
-        current = self._rounds[-1]
-        current.missing[call_id] = Message("tool", text, call_id=call_id)
-        if all(current.missing.values()):
-            self._settle()
+        if self._pending and call_id in self._pending.results:
+            self._pending.results[call_id] = Message("tool", text, call_id=call_id)
+            if all(self._pending.results.values()):
+                self._settle()
 
     def _close(self) -> None:
         """The turn is over: calls without a result get one that says so."""
-        if self._rounds and self._rounds[-1].missing:
-            for call_id, result in self._rounds[-1].missing.items():
+        if self._pending:
+            for call_id, result in self._pending.results.items():
                 if result is None:
                     why = INTERRUPTED if call_id in self._started else NOT_RUN
-                    self._rounds[-1].missing[call_id] = Message("tool", why, call_id=call_id)
+                    self._pending.results[call_id] = Message("tool", why, call_id=call_id)
             self._settle()
 
     def _settle(self) -> None:
-        current = self._rounds.pop()
-        self._weights.pop()
-        self._push(_Round([*current.messages, *filter(None, current.missing.values())]))
+        assert self._pending
+        done, self._pending = self._pending, None
+        self._push(done.reply, *filter(None, done.results.values()))
 
-    def _push(self, new: _Round) -> None:
-        self._rounds.append(new)
-        self._weights.append(new.tokens)
+    def _push(self, *messages: Message, opens_turn: bool = False, pinned: bool = False) -> None:
+        if messages:
+            self.rounds.append(Round(messages, self._seq, opens_turn, pinned))
 
 
-def messages(records: Iterable[e.Record], system: str, budget_tokens: int) -> tuple[Message, ...]:
+def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:
     """The prompt after these records, oldest first: `Prompt`, fed at once."""
     prompt = Prompt()
     for record in records:
         prompt.add(record)
-    return prompt.messages(system, budget_tokens)
+    return prompt.messages(system)
 
 
-def _cut(weights: list[int], budget: int) -> int:
-    """Where the window starts. Found by living through the history, so it moves in blocks and never back."""
-    start = total = 0
-    for end, weight in enumerate(weights):
-        total += weight
-        if total > budget:
-            while start < end and total > budget * KEEP:
-                total -= weights[start]
-                start += 1
-    return start
+def shortened(message: Message, chars: int) -> Message:
+    """A tool result with at most about `chars` of its text, mostly from its beginning; any other message as it is."""
+    if message.role != "tool" or len(message.text) <= chars + len(SHORTENED):
+        return message
+    end = chars // 4
+    notice = SHORTENED.format(left_out=len(message.text) - chars, all=len(message.text))
+    text = message.text[: chars - end] + notice + (message.text[-end:] if end else "")
+    return Message("tool", text, call_id=message.call_id)
 
 
 def _legal(call: e.Call) -> e.Call:

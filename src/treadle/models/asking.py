@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 from .. import events as e
+from ..call import numbered
 from ..errors import ModelError, ModelUnavailable
 from ..limits import backoff_s
-from ..turn import numbered
 from .model import Called, Model
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from ..events import Usage
 from . import local_prefix, local_prompt, local_server, weights
+from .guard import refuse_real
 from .model import Reply, Request
 from .openai import OpenAIModel
 
@@ -75,6 +76,7 @@ class LocalModel:
 
     def start(self) -> tuple[local_server.Server | None, OpenAIModel]:
         """Gets weights and server ready, where they aren't. Blocks; call it early to save the first reply the wait."""
+        refuse_real(self.name)
         with _copying:
             path = weights.gguf(self.path) if self.path else weights.ensure(self.progress)
         server = local_server.running(path, self.context_tokens)

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ..events import Call, File, Image, ModelCalled, Usage
+from .tokens import Count
 
 _encode = msgspec.json.Encoder().encode
 
@@ -52,14 +53,17 @@ class Message(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def tokens(self) -> int:
-        """An estimate that errs to the high side: 3.5 bytes a token, and 4 for the envelope.
-
-        A picture counts 1,000, about what providers charge for one, and so does a document with 1 more for 40
-        characters of its URL; their bytes are no measure.
-        """
+        """An estimate that errs to the high side: 3.5 bytes a token, and 4 for the envelope."""
         text = len(self.wire) - sum(len(part.url) for part in self.parts)
-        pages = sum(len(part.url) // 40 for part in self.parts if isinstance(part, File))
-        return round(text / 3.5) + 4 + 1000 * len(self.parts) + pages
+        return round(text / 3.5) + 4 + _parts_tokens(self.parts)
+
+    def exact_tokens(self, count: Count) -> int:
+        """By a vocabulary: the texts, and 4 for the envelope of the message and of each call. Counted once and kept."""
+        kept: dict[Count, int] = self.__dict__.setdefault("_exact", {})
+        if count not in kept:
+            texts = [self.text, *(text for call in self.calls for text in (call.name, call.arguments))]
+            kept[count] = count(texts) + 4 * (1 + len(self.calls)) + _parts_tokens(self.parts)
+        return kept[count]
 
     @cached_property
     def digest(self) -> bytes:
@@ -103,6 +107,11 @@ class Request(msgspec.Struct, frozen=True):
     def tokens(self) -> int:
         """Of the messages and the tools: an estimate."""
         return sum(message.tokens for message in self.messages) + sum(tool.tokens for tool in self.tools)
+
+    def exact_tokens(self, count: Count) -> int:
+        """By a vocabulary; of the tools an estimate, since nobody says how they are shown to the model."""
+        counted = sum(message.exact_tokens(count) for message in self.messages)
+        return counted + sum(tool.tokens for tool in self.tools)
 
 
 class Called(msgspec.Struct, frozen=True):
@@ -158,6 +167,11 @@ def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str
     """Names what the model saw: the same messages and schemas give the same 16 hex digits."""
     parts = [message.digest for message in messages] + [tool.digest for tool in tools]
     return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
+
+
+def _parts_tokens(parts: Iterable[Image | File]) -> int:
+    """A picture counts 1,000, about what providers charge, and so does a document with 1 more for 40 characters."""
+    return sum(1000 + (len(part.url) // 40 if isinstance(part, File) else 0) for part in parts)
 
 
 def _part(part: Image | File) -> dict[str, Any]:

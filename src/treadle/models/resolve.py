@@ -31,15 +31,14 @@ class Provider:
     url: str | None
     key: str
     """The environment variable that holds its key."""
-    context_tokens: int = 128_000
     extra: dict[str, Any] = field(default_factory=dict)
 
 
 PROVIDERS = {
     "openai": Provider(None, "OPENAI_API_KEY"),
-    "anthropic": Provider("https://api.anthropic.com/v1/", "ANTHROPIC_API_KEY", 200_000),
+    "anthropic": Provider("https://api.anthropic.com/v1/", "ANTHROPIC_API_KEY"),
     "deepseek": Provider("https://api.deepseek.com", "DEEPSEEK_API_KEY"),
-    "gemini": Provider("https://generativelanguage.googleapis.com/v1beta/openai/", "GEMINI_API_KEY", 1_000_000),
+    "gemini": Provider("https://generativelanguage.googleapis.com/v1beta/openai/", "GEMINI_API_KEY"),
     "groq": Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     # Counts without being asked to, and has refused the field.
     "mistral": Provider("https://api.mistral.ai/v1", "MISTRAL_API_KEY", extra={"stream_options": None}),
@@ -65,6 +64,13 @@ def resolve(name: str | None = None) -> Model:
     Raises UsageError for a name that says nothing, and for a provider whose key isn't set.
     """
     return _made((name or default_name()).strip())
+
+
+def unasked(name: str) -> Model:
+    """The model of this name for a replay, which never asks it: so it needs no key. Else as `resolve`."""
+    scheme, _, rest = name.partition(":")
+    provider = PROVIDERS.get(scheme)
+    return _behind(provider, rest, name, "none") if provider and provider.url and rest else resolve(name)
 
 
 def default_name() -> str:
@@ -111,12 +117,15 @@ def _at_provider(scheme: str, model: str) -> OpenAIModel:
     if not key:
         # Said now: without it the SDK would send OpenAI's key there.
         raise UsageError(f"model '{scheme}:{model}' needs {provider.key}, which isn't set")
+    return _behind(provider, model, f"{scheme}:{model}", key)
+
+
+def _behind(provider: Provider, model: str, name: str, key: str) -> OpenAIModel:
     return OpenAIModel(
         model,
         base_url=provider.url,
         api_key=key,
-        name=f"{scheme}:{model}",
-        context_tokens=provider.context_tokens,
+        name=name,
         extra=provider.extra,
     )
 

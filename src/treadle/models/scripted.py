@@ -11,10 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..events import Call, Usage
+from .legal import faults
 from .model import Reply, Request
 
 Answer = Reply | BaseException
 Item = Answer | Callable[[Request], Answer]
+
+
+class IllegalPrompt(AssertionError):
+    """The model was asked what a strict provider would refuse: a bug in Treadle, or in a prompt made by hand."""
 
 
 class ScriptEnded(AssertionError):
@@ -64,6 +69,11 @@ class ScriptedModel:
         self._script = list(script)
         self._price_usd = price_usd
 
+    @property
+    def left(self) -> int:
+        """How many of the script's answers nobody has asked for."""
+        return max(0, len(self._script) - len(self.seen))
+
     def cost_usd(self, usage: Usage) -> float | None:
         if self._price_usd is None:
             return None
@@ -71,8 +81,10 @@ class ScriptedModel:
         return usage.input_tokens * read + usage.output_tokens * wrote
 
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
-        """The script's next answer. Raises what the script says, or ScriptEnded, which is no ModelError."""
+        """The script's next answer. Raises what the script says; ScriptEnded and IllegalPrompt, no ModelErrors."""
         self.seen.append(request)
+        if wrong := faults(request):
+            raise IllegalPrompt("; ".join(wrong))
         if len(self.seen) > len(self._script):
             last = request.messages[-1] if request.messages else None
             asked = f"; the last message was the {last.role}'s {last.text[:200]!r}" if last else ""
@@ -89,5 +101,5 @@ class ScriptedModel:
         if answer.usage.total_tokens:
             return answer
         wrote = len(pieces) + sum(len(call.name + call.arguments) // 4 + 1 for call in answer.calls)
-        usage = Usage(sum(message.tokens for message in request.messages), wrote)
+        usage = Usage(request.tokens, wrote)
         return Reply(answer.text, answer.calls, usage, answer.finish_reason, answer.refusal, answer.opaque)

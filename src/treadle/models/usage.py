@@ -7,6 +7,7 @@ import msgspec
 
 from ..events import Usage
 
+OPENAI = "https://api.openai.com/v1"
 _Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
 
@@ -39,12 +40,21 @@ def usage_of(raw: Any) -> Usage | None:
     return Usage(read, wrote, min(cached, read), min(reasoning, wrote))
 
 
+def context_of(model: str, base_url: str | None) -> int | None:
+    """How many tokens the model takes, by the table that genai-prices carries, offline; None where it doesn't say."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        _, found = get_snapshot().find_provider_model(model, None, None, base_url or OPENAI)
+    except LookupError:
+        return None
+    return found.context_window
+
+
 def price_of(model: str, base_url: str | None) -> Callable[[Usage], float | None]:
     """By the price table that genai-prices carries, offline; None for a model or an address that isn't in it."""
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
-
-    address = base_url or "https://api.openai.com/v1"
 
     def price(usage: Usage) -> float | None:
         tokens = Tokens(
@@ -53,7 +63,7 @@ def price_of(model: str, base_url: str | None) -> Callable[[Usage], float | None
             cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
         )
         try:
-            return float(calc_price(tokens, model_ref=model, provider_api_url=address).total_price)
+            return float(calc_price(tokens, model_ref=model, provider_api_url=base_url or OPENAI).total_price)
         except LookupError:
             return None
 

@@ -84,7 +84,7 @@ def ensure(progress: Progress | None = None, weights: Weights = QWEN) -> Path:
 def status(weights: Weights = QWEN) -> Status:
     """What is there now. Reads no more than the marker."""
     path = cache_dir() / weights.name
-    missing = tuple(package for package, file in weights.parts if _part(package, file) is None)
+    missing = tuple(package for package, file in weights.parts if data_file(package, file) is None)
     return Status(path, weights.size, _marked(path, weights), missing)
 
 
@@ -108,8 +108,9 @@ def cache_dir() -> Path:
     return Path(os.environ.get("TREADLE_CACHE") or platformdirs.user_cache_dir("treadle")).absolute()
 
 
-def _part(package: str, file: str) -> Path | None:
-    spec = PathFinder.find_spec(package)  # looks along sys.path; runs nothing of the package
+def data_file(package: str, file: str) -> Path | None:
+    """Where an installed package has that file; None where it hasn't. The package is not imported."""
+    spec = PathFinder.find_spec(package)
     for folder in (spec and spec.submodule_search_locations) or ():
         if (path := Path(folder, file)).is_file():
             return path
@@ -117,7 +118,7 @@ def _part(package: str, file: str) -> Path | None:
 
 
 def _parts(weights: Weights) -> list[Path]:
-    found = {package: _part(package, file) for package, file in weights.parts}
+    found = {package: data_file(package, file) for package, file in weights.parts}
     missing = [package.replace("_", "-") for package, path in found.items() if path is None]
     if missing:
         some = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from .. import events as e
+from ..call import CallState, waits_for
 from ..decide import Append, CallModel, RunTools, Wait, decide
 from ..job import Job
 from ..result import Status, result
 from ..state import State, apply, fold
-from ..turn import CallState
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,14 @@ def explain(records: Sequence[e.Record], job: Job, agent: str) -> Explanation:
     )
 
 
-def to_decide(records: Sequence[e.Record], job: Job) -> tuple[CallState, ...]:
-    """The calls that wait for a person, as a resume by this job would find them."""
-    turn = _claimed(records).turn
-    return tuple(call for call in turn.calls if _waits(call, job)) if turn and not turn.ended else ()
+def to_decide(records: Sequence[e.Record], job: Job) -> tuple[e.Held, ...]:
+    """The calls that wait for a person, as a resume by this job would find them; also those of agents below."""
+    turn, claimed = fold(records).turn, _claimed(records).turn
+    if turn is None or turn.ended or claimed is None:
+        return ()
+    below = [call for call in turn.calls if call.status == "child"]
+    found = [held for call in (*below, *claimed.calls) for held in waits_for(call, records[0].thread_id)]
+    return tuple(held for held in found if _waits(held, job))
 
 
 def _claimed(records: Sequence[e.Record]) -> State:
@@ -102,16 +106,17 @@ def _done(records: Sequence[e.Record]) -> list[str]:
     return lines
 
 
-def _waits(call: CallState, job: Job) -> str:
-    match call.status:
+def _waits(held: e.Held, job: Job) -> str:
+    what = _call(e.Call(held.id, held.name, held.final_arguments))
+    match held.status:
         case "waiting":
-            return f"approve or deny {_called(call)}" + (f" ({call.reason})" if call.reason else "")
+            return f"approve or deny {what}" + (f" ({held.reason})" if held.reason else "")
         case "question":
-            return f"answer {call.id}: {call.reason}"
+            return f"answer {held.id}: {held.reason}"
         case "unknown":
-            tool = job.setup.tools.get(call.name)
+            tool = job.setup.tools.get(held.name)
             if not (tool and tool.idempotent) and job.setup.unknown == "ask":
-                return f"decide what became of {_called(call)}: it ran, it did not, or tell the model that nobody knows"
+                return f"decide what became of {what}: it ran, it did not, or tell the model that nobody knows"
     return ""
 
 

@@ -69,6 +69,8 @@ class Timeline:
                 return self._model(record, event)
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided():
                 return self._tool(record, event)
+            case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.HandedOff():
+                return self._team(record, event)
             case e.ThreadStarted(agent=agent, parent_thread_id=parent):
                 of = f", for {parent}" if parent else ""
                 return Line(record, "·", f"started with the agent {agent}{of}", tone="dim")
@@ -77,6 +79,10 @@ class Timeline:
                 return Line(record, "·", f"claimed by {worker}{what}", tone="dim")
             case e.ThreadForked(parent_thread_id=parent, at_seq=seq):
                 return Line(record, "·", f"forked from {parent} after its record {seq}", tone="dim")
+            case e.NotesRecalled(ids=ids, text=text):
+                return _said(record, f"· {len(ids)} notes recalled: ", text, tone="dim")
+            case e.ContextCompacted():
+                return _compacted(record, event)
             case e.AnswerRejected(message=message):
                 return _said(record, "! the answer won't do: ", message, tone="yellow")
             case e.LimitReached(limit=limit, used=used, allowed=allowed):
@@ -100,6 +106,19 @@ class Timeline:
                 again = f"; again in {wait_s:.1f} s" if wait_s is not None else ""
                 took = _took(usage, cost_usd) if usage.total_tokens else ""
                 return _said(record, "! ", message, again, took, "yellow")
+
+    def _team(self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff) -> Line:
+        match event:
+            case e.StepAsked(call=call):
+                self._calls[record.thread_id, call.id] = call
+                return Line(record, "·", f"step {call.id}: {called(call)}", tone="dim")
+            case e.ChildStarted(call_id=call_id, thread_id=child):
+                return Line(record, "·", f"{call_id} runs as thread {child}", tone="dim")
+            case e.ChildWaits(call_id=call_id, waiting=waiting):
+                held = ", ".join(f"{each.name} in thread {each.thread_id}" for each in waiting)
+                return Line(record, "?", f"{call_id} waits for a person: {held}", tone="bold")
+            case e.HandedOff(agent=agent):
+                return Line(record, "⇒", f"{short(agent, VALUE)} is in charge from here on", tone="bold")
 
     def _reply(self, record: e.Record, reply: e.ModelReplied) -> Line:
         self._calls |= {(record.thread_id, call.id): call for call in reply.calls}
@@ -160,6 +179,13 @@ class Timeline:
             self._calls[record.thread_id, given.call_id] = e.Call(given.call_id, call.name, given.arguments)
             text += f", with other arguments: {arguments_line(given.arguments)}"
         return _said(record, text + (": " if given.reason else ""), given.reason, tone="bold")
+
+
+def _compacted(record: e.Record, cut: e.ContextCompacted) -> Line:
+    gone = f"the prompt leaves out records up to {cut.upto_seq}" if cut.upto_seq else ""
+    results = f"results up to record {cut.results_upto_seq} are cut to {cut.result_chars:,} characters"
+    what = "; ".join(filter(None, (gone, results if cut.results_upto_seq else "")))
+    return _said(record, f"· {what}" + (", in short: " if cut.summary else ""), cut.summary, tone="dim")
 
 
 def turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import SeqTaken
 from .store import Row, ThreadInfo
@@ -9,6 +10,8 @@ from .store import Row, ThreadInfo
 
 class MemoryStore:
     def __init__(self) -> None:
+        self.besides: dict[str, Any] = {}
+        """What else lives as long as this: notes, for instance. By name."""
         self._rows: dict[str, list[Row]] = {}
         self._lock = threading.Lock()  # the loop of `run_sync` and the caller's may share one store
 

@@ -30,6 +30,37 @@ MIGRATIONS = (
         unique (thread_id, seq)
     ) strict
     """,
+    """
+    create table note (
+        number integer primary key,
+        id text not null unique,
+        text text not null,
+        scope text not null,
+        about text not null,
+        origin text not null,
+        thread_id text not null,
+        seq integer not null,
+        at real not null,
+        expires_at real,
+        replaced_by text not null,
+        replaced_at real,
+        words text not null,
+        topic text not null
+    ) strict;
+    create index note_words on note (scope, words);
+    create index note_topic on note (scope, topic);
+    create table note_write (
+        key text primary key,
+        outcome text not null,
+        note_id text not null
+    ) strict, without rowid;
+    create table note_vector (
+        note_id text not null,
+        model text not null,
+        vector blob not null,
+        primary key (note_id, model)
+    ) strict, without rowid
+    """,
 )
 """Each brings the file from its index to the next version (`pragma user_version`). Never edited once released."""
 _APPEND = """
@@ -164,13 +195,21 @@ def connected(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Con
         raise StoreError(f"{path} can't be opened: {error}; set TREADLE_DB or store= to another place") from error
 
 
+def in_memory() -> sqlite3.Connection:
+    """A connection to a database of today's schema that lives as long as it is open."""
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    _migrate(db)
+    return db
+
+
 def _migrate(db: sqlite3.Connection) -> None:
     if db.execute("pragma user_version").fetchone()[0] == len(MIGRATIONS):
         return
     db.execute("begin immediate")  # another process may be doing the same: look again
     [(version,)] = db.execute("pragma user_version")
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-        db.execute(migration)
+        for statement in migration.split(";"):  # executescript() would commit what has been done so far
+            db.execute(statement)
         db.execute(f"pragma user_version = {number}")
     db.execute(f"pragma application_id = {APPLICATION_ID}")
     db.execute("commit")

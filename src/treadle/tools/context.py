@@ -4,9 +4,39 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..events import ChildStarted, Held, Usage
+
 Arguments = Mapping[str, Any]
 Check = Callable[[str], Arguments]
 """JSON text to arguments. Raises ToolError in words for the model."""
+
+
+@dataclass(frozen=True)
+class Above:
+    """What a thread shares with one that works for it, and what it lends."""
+
+    child: ChildStarted
+    """The thread that works for it, with the tokens and the money that it may use."""
+    store: Any
+    world: Any
+    tell: Callable[[Any], None]
+    """Its listeners."""
+    depth: int
+    seconds: float | None
+    """What its turn has left; None for no limit."""
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What came of a thread that worked for another."""
+
+    answer: str
+    usage: Usage
+    cost_usd: float | None
+    waiting: tuple[Held, ...] = ()
+    """What people must decide before it can go on; then there is no answer yet."""
+    failed: bool = False
+    """The answer says why there is none."""
 
 
 @dataclass(frozen=True)
@@ -20,3 +50,5 @@ class Context:
     idempotency_key: str
     """The same across retries, time-outs and crashes of this call: hand it to services that honour one."""
     attempt: int
+    above: Above | None = None
+    """For a tool that drives a thread of its own."""

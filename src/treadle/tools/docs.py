@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ToolError
+from ..stores.words import closed, matches, spaced
 from .passages import passages, read, walk
 from .tool import Tool, tool_of
 
@@ -172,40 +173,6 @@ class Index:
         if path in self._files:
             old = self._files.pop(path)
             self._database.execute("DELETE FROM passages WHERE rowid >= ? AND rowid < ?", (old.first_row, old.end_row))
-
-
-_CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
-_INVISIBLE = "\u200b"
-_STOPPED = re.compile(
-    "a|an|and|are|as|at|be|by|can|do|does|for|from|how|i|in|is|it|me|my|of|on|or|our|show|tell|that|the|there|this|to"
-    "|was|we|what|when|where|which|who|why|will|with|you|your",
-    re.IGNORECASE,
-)
-
-
-def spaced(text: str) -> str:
-    """With an invisible space around each Chinese, Japanese or Korean character: SQLite takes a run for one word."""
-    return text if text.isascii() else re.sub(f"([{_CJK}])", f"{_INVISIBLE}\\1{_INVISIBLE}", text)
-
-
-def closed(text: str) -> str:
-    """On one line, and without what `spaced` put in."""
-    return " ".join(text.replace(_INVISIBLE, "").split())
-
-
-def matches(query: str) -> list[str]:
-    """What to ask FTS5, the strictest first: all terms; any word; any word that begins so. Pure.
-
-    A term such as max_chars or read-only stands for its words side by side.
-    """
-    terms = re.findall(r"\w+(?:['\u2019.+/-]\w+)*", query)[:32]
-    terms = [term for term in terms if not _STOPPED.fullmatch(term)] or terms
-    words = [word for term in terms for word in re.findall(r"\w+", term)]
-    return [
-        " AND ".join(f'"{spaced(term)}"' for term in terms),
-        " OR ".join(f'"{spaced(word)}"' for word in words),
-        " OR ".join(f'"{spaced(word)}"*' for word in words),
-    ]
 
 
 def _told(number: int, row: Row) -> str:

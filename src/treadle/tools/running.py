@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from ..errors import ToolError, ToolRetry
-from ..events import ToolFailed, ToolReturned
+from ..events import ChildWaits, ToolFailed, ToolReturned
 from ..limits import backoff_s
-from .context import Context
+from .context import Context, Worked
 from .tool import Tool, is_async
 
 GRACE_S = 0.2
@@ -29,7 +29,7 @@ PASSING = (ConnectionError, TimeoutError)
 
 async def run(
     tool: Tool, arguments: str, context: Context, left_s: float | None, chance: float
-) -> ToolReturned | ToolFailed:
+) -> ToolReturned | ToolFailed | ChildWaits:
     """What came of one attempt. `left_s` is what the turn has left; `chance` in [0, 1) jitters a back-off."""
     began = time.perf_counter()
     timeout_s = min((s for s in (tool.timeout_s, left_s) if s is not None), default=None)
@@ -37,6 +37,8 @@ async def run(
     try:
         checked = tool.check(arguments)
         result = await _within(timeout_s, _call(tool, checked, context))
+        if isinstance(result, Worked):
+            return _worked(result, context.call_id, tool.max_chars, _since(began))
         text, cut = rendered(result, tool.max_chars)
         return ToolReturned(context.call_id, text, _since(began), cut)
     except _TooLong:
@@ -62,6 +64,15 @@ async def run(
         if isinstance(error, PASSING) and context.attempt <= tool.retries:
             again = backoff_s(context.attempt, chance)
     return ToolFailed(context.call_id, kind, _clean(said)[: tool.max_chars], _since(began), again)  # type: ignore[arg-type]
+
+
+def _worked(done: Worked, call_id: str, max_chars: int, took_s: float) -> ToolReturned | ToolFailed | ChildWaits:
+    if done.waiting:
+        return ChildWaits(call_id, done.waiting)
+    text, cut = rendered(done.answer, max_chars)
+    if done.failed:
+        return ToolFailed(call_id, "raised", text, took_s, usage=done.usage, cost_usd=done.cost_usd)
+    return ToolReturned(call_id, text, took_s, cut, done.usage, done.cost_usd)
 
 
 def rendered(result: Any, max_chars: int) -> tuple[str, int]:

@@ -16,6 +16,7 @@ from typing import Any, overload
 import msgspec
 
 from ..errors import ToolError, UsageError
+from ..limits import Limits
 from ..models.model import ToolSchema
 from .context import Arguments, Check
 
@@ -48,6 +49,10 @@ class Tool:
     """How often a failure that may pass (a ConnectionError or TimeoutError) is tried again."""
     max_chars: int = 20_000
     """A longer result is cut, with a notice that says so."""
+    child: Limits | None = None
+    """Its function drives a thread of its own within these limits; called again, it goes on where that one stands."""
+    hands_to: str = ""
+    """The agent that takes the thread over when this is called; there is no function then."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", self.name):

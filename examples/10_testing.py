@@ -1,0 +1,60 @@
+"""Testing: the tool alone, the loop with a scripted model, the calls it makes, and what happens at the boundaries.
+
+python -m pytest examples/10_testing.py runs the tests; as a script it does too, and shows a failure.
+"""
+
+from treadle import Agent, Limits, MemoryStore, Result, ScriptedModel, tool
+from treadle.evals.assertions import assert_never_called, assert_no_errors, assert_trajectory
+from treadle.models.model import Reply
+from treadle.models.scripted import calls, says
+
+
+@tool(read_only=True)
+def stock(item: str) -> int:
+    """How many of an item are in stock."""
+    return {"lamp": 17}[item]
+
+
+LOOK = calls(("stock", {"item": "lamp"}))
+
+
+def run(*script: Reply) -> Result:
+    """What the agent makes of a question when its model says this; no network, no key."""
+    agent = Agent(tools=[stock], limits=Limits(steps=3), model=ScriptedModel(script), store=MemoryStore())
+    return agent.run_sync("How many lamps?")
+
+
+def test_the_tool_alone() -> None:
+    assert stock.function("lamp") == 17
+
+
+def test_the_calls_it_makes() -> None:
+    result = run(LOOK, says("There are 17."))
+    assert_trajectory(result, [("stock", {"item": "lamp"})])
+    assert_no_errors(result)
+    assert result.answer == "There are 17."
+
+
+def test_a_call_that_is_wrong() -> None:
+    result = run(calls("refund"), calls(("stock", '{"item": ')), says("I can't say."))  # unknown tool, malformed JSON
+    assert (result.status, result.summary().tool_errors) == ("answered", 2)  # both were told to the model
+    assert_never_called(result, "delete_*")
+
+
+def test_a_model_that_never_ends() -> None:
+    result = run(LOOK, LOOK, calls(("stock", {"item": "lamp"}), text="Let me look again."))
+    assert (result.status, result.reason, result.answer) == ("limit", "steps", "Let me look again.")
+
+
+def main() -> None:
+    for test in (test_the_tool_alone, test_the_calls_it_makes, test_a_call_that_is_wrong, test_a_model_that_never_ends):
+        test()
+        print(f"{test.__name__}: passed")
+    try:
+        assert_trajectory(run(LOOK, says("There are 17.")), [("stock", {"item": "desk"})])
+    except AssertionError as error:
+        print(f"as it should, this fails: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The options of `treadle memory`. Imports nothing that is slow."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import AgentSettings, InStore
+from .thread_options import Thread
+
+_SCOPE = "user, user:NAME, project:NAME or agent:NAME."
+
+Scope = Annotated[str | None, typer.Option(metavar="SCOPE", help=f"Only of this scope: {_SCOPE}")]
+Into = Annotated[str, typer.Option(metavar="SCOPE", help=f"Whom it concerns: {_SCOPE}")]
+All = Annotated[bool, typer.Option("--all", help="Also those that were replaced or have expired.")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON Lines.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListNotes(InStore):
+    scope: Scope = None
+    all: All = False
+    json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchNotes(InStore):
+    words: Annotated[list[str], typer.Argument(metavar="WORDS", help="What to look for.")]
+    scope: Scope = None
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")] = 5
+    json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddNote(InStore):
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="One fact or decision, complete in itself.")]
+    scope: Into = "user"
+    about: Annotated[
+        str, typer.Option(metavar="WORD", help="What it is about; it takes the place of the note about the same.")
+    ] = ""
+    days: Annotated[float | None, typer.Option(metavar="N", help="For how long it holds; else for ever.")] = None
+    replaces: Annotated[str, typer.Option(metavar="ID", help="The note that it corrects.")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetNote(InStore):
+    note: Annotated[str, typer.Argument(metavar="ID", help="The note's id, or the beginning of it.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportNotes(InStore):
+    scope: Scope = None
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractNotes(AgentSettings):
+    thread: Thread
+    scope: Into = "user"
+    json: Json = False

@@ -1,0 +1,78 @@
+"""What chat completions takes, in its strictest reading: the rules that some provider enforces. Pure.
+
+Sources: the API references of OpenAI, Anthropic and Mistral for messages and tools, read in November 2026.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from .model import Message, Request
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def faults(request: Request, context_tokens: int | None = None) -> list[str]:
+    """What is wrong with a request, a sentence each; none where every provider would take it.
+
+    With `context_tokens` also where prompt and reply, by our estimate, are larger than that.
+    """
+    found = [*_messages(request.messages), *_tools(request)]
+    if context_tokens is not None and request.tokens + request.max_output_tokens > context_tokens:
+        found.append(f"{request.tokens} + {request.max_output_tokens} tokens are more than {context_tokens}")
+    return found
+
+
+def _messages(messages: Sequence[Message]) -> Iterator[str]:
+    waiting: list[str] = []
+    seen: set[str] = set()
+    for index, message in enumerate(messages):
+        where = f"message {index} ({message.role})"
+        if message.role == "system" and index:
+            yield f"{where}: the system prompt comes first, and once"
+        if message.role == "tool":
+            if not waiting:
+                yield f"{where}: the result of {message.call_id!r} follows no call"
+            elif message.call_id != waiting.pop(0):
+                yield f"{where}: results come in the order of their calls"
+            continue
+        if waiting:
+            yield f"{where}: the calls {', '.join(waiting)} have no result"
+        waiting = [call.id for call in message.calls]
+        if seen & set(waiting) or len(set(waiting)) < len(waiting):
+            yield f"{where}: an id of a call comes twice"
+        seen.update(waiting)
+        yield from (f"{where}: {fault}" for fault in _said(message))
+    if waiting:
+        yield f"the calls {', '.join(waiting)} have no result"
+    if not messages or messages[-1].role not in ("user", "tool"):
+        yield "the last message is neither the user's nor a tool's"
+
+
+def _said(message: Message) -> Iterator[str]:
+    if message.calls and message.role != "assistant":
+        yield "only the assistant calls tools"
+    if not (message.text.strip() or message.parts or message.calls):
+        yield "it says nothing"
+    for call in message.calls:
+        if not _NAME.fullmatch(call.name):
+            yield f"the name {call.name!r} isn't 1 to 64 letters, digits, _ and -"
+        if not isinstance(_json(call.arguments or "{}"), dict):
+            yield f"the arguments of {call.id} are no JSON object"
+
+
+def _tools(request: Request) -> Iterator[str]:
+    names = [tool.name for tool in request.tools]
+    if len(set(names)) < len(names):
+        yield "two tools have one name"
+    for tool in request.tools:
+        if not _NAME.fullmatch(tool.name):
+            yield f"the tool's name {tool.name!r} isn't 1 to 64 letters, digits, _ and -"
+
+
+def _json(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None

@@ -1,0 +1,13 @@
+"""How a test runs pytest on files of its own, with Treadle's plugin, whether or not that is installed as one."""
+
+from importlib.metadata import entry_points
+
+import pytest
+
+PLUGIN = "treadle.evals.pytest_plugin"
+_INSTALLED = any(entry.value == PLUGIN for entry in entry_points(group="pytest11"))
+
+
+def run(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
+    loaded = () if _INSTALLED else ("-p", PLUGIN)
+    return pytester.runpytest_inprocess(*loaded, "-p", "no:cacheprovider", "--strict-markers", *words)

@@ -1,0 +1,119 @@
+import re
+
+import pytest
+
+from fakes import agent
+from treadle import Rule, ScriptedModel, tool
+from treadle.codec import encode_record
+from treadle.errors import ModelUnavailable
+from treadle.evals.assertions import (
+    assert_approvals_asked,
+    assert_never_called,
+    assert_no_errors,
+    assert_trajectory,
+    assert_within,
+)
+from treadle.evals.recording import Recording
+from treadle.evals.trajectory import Wanted
+from treadle.log import opened
+from treadle.models.scripted import calls, says
+from treadle.sync import run_sync
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add."""
+    return a + b
+
+
+@tool
+def send(to: str) -> str:
+    """Send."""
+    raise OSError("no line")
+
+
+SCRIPT = (calls(("add", {"a": 1, "b": 2})), calls(("send", {"to": "bob\x1b[2J"})), says("3, and nothing was sent."))
+
+
+def desk(*script, **settings):
+    return agent(ScriptedModel(script or SCRIPT, **settings.pop("of_model", {})), add, send, **settings)
+
+
+def failure(check, *given, **settings) -> str:
+    with pytest.raises(AssertionError) as caught:
+        check(*given, **settings)
+    return str(caught.value)
+
+
+RESULT = desk().run_sync("go")
+
+
+def test_calls_are_names_or_names_with_arguments():
+    assert_trajectory(RESULT, ["add", ("send", {"to": "bob\x1b[2J"})])
+    assert_trajectory(RESULT, [Wanted("add", {"a": 1}), "send"], arguments="subset")
+    assert_trajectory(RESULT, ["send"], order="in_order")
+
+
+def test_a_failure_is_the_difference_and_obeys_no_control_characters():
+    said = failure(assert_trajectory, RESULT, [("add", {"a": 1, "b": 3}), ("send", {"to": "bob"})])
+    assert said.splitlines() == [
+        "wanted the same calls in the same order, arguments exact: 2 wanted, 2 made; they part at line 1",
+        "  ≠ add: b is 2, wanted 3",
+        '  ≠ send: to is "bob\\u001b[2J", wanted "bob"',
+    ]
+    hidden = desk(calls(("nope\u202e", {})), says("x")).run_sync("go")
+    assert "\u202e" not in failure(assert_trajectory, hidden, [])
+
+
+def test_what_was_never_called_and_what_failed():
+    assert_never_called(RESULT, "delete_*", "pay")
+    assert "there were 1\n  + add(a=1, b=2)" in failure(assert_never_called, RESULT, "a*")
+    assert "failed:raised: OSError: no line" in failure(assert_no_errors, RESULT)
+    assert_no_errors(desk(says("x")).run_sync("go"))
+
+
+def test_approvals_asked():
+    assert_approvals_asked(RESULT)
+    asked = desk(approvals=[Rule("add", "ask")]).run_sync("go")
+    assert_approvals_asked(asked, "add")
+    assert "for nothing; they were for add" in failure(assert_approvals_asked, asked)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "over"),
+    [
+        ({"steps": 2}, "steps: 3 of 2"),
+        ({"tokens": 10}, r"tokens: \d+ of 10"),
+        ({"cost_usd": 0.5}, r"cost_usd: [\d.]+ of 0.5"),
+        ({"seconds": -1}, r"seconds: [\de.-]+ of -1"),
+        ({"steps": 1, "tokens": 10, "cost_usd": 9e9}, r"steps: 3 of 1; tokens: \d+ of 10"),
+    ],
+)
+def test_what_was_used_beyond_what_is_allowed(allowed, over):
+    result = desk(of_model={"price_usd": (1.0, 1.0)}).run_sync("go")
+    assert_within(result, steps=3, tokens=10_000, cost_usd=10_000, seconds=60)
+    assert re.fullmatch(f"used more than was allowed: {over}", failure(assert_within, result, **allowed))
+
+
+def test_an_unknown_cost_is_within_none():
+    result = desk(of_model={"price_usd": None}).run_sync("go")
+    assert_within(result, steps=3)
+    assert failure(assert_within, result, cost_usd=100) == "used more than was allowed: cost_usd: unknown of 100"
+
+
+def test_a_retry_is_no_further_step():
+    result = desk(ModelUnavailable("refused", retry_after_s=0.0), says("x")).run_sync("go")
+    assert_within(result, steps=1)
+
+
+def test_it_works_on_results_records_recordings_and_files(tmp_path):
+    desk_ = desk()
+    thread = desk_.run_sync("go").thread_id
+    records = tuple(run_sync(opened(thread, desk_.store, desk_.world)).records)
+    file = tmp_path / "t.jsonl"
+    file.write_bytes(b"\n".join(map(encode_record, records)))
+    for recorded in (records, list(records), iter(records), Recording(records), file, str(file)):
+        assert_within(recorded, steps=3, seconds=60)
+    for recorded in (records, Recording(records), file, str(file)):
+        assert_trajectory(recorded, ["add", "send"])
+        assert failure(assert_trajectory, recorded, ["add"])

@@ -1,0 +1,297 @@
+"""A recorded thread as a test: replayed to the byte, and run with a changed agent."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crash.scripts import PLOTS, Plot, Stage, finished, settled
+from fakes import agent, live
+from treadle import (
+    Agent,
+    ApprovalGiven,
+    Limits,
+    OutcomeDecided,
+    Record,
+    Rule,
+    ScriptedModel,
+    ToolRetry,
+    TurnEnded,
+    UsageError,
+    UserSaid,
+    tool,
+)
+from treadle import events as e
+from treadle.codec import encode_record
+from treadle.errors import ModelUnavailable
+from treadle.evals.recording import Recording, load
+from treadle.evals.rerun import NotRecorded, rerun
+from treadle.evals.trajectory import made
+from treadle.log import opened
+from treadle.models.resolve import unasked
+from treadle.models.scripted import calls, says
+from treadle.tools.ask import ask_user
+
+
+@tool
+def pay(account: str, amount: int) -> str:
+    """Pay."""
+    return f"{amount} paid from {account}"
+
+
+@tool(read_only=True)
+def balance(account: str) -> int:
+    """The balance."""
+    if account == "busy":
+        raise ToolRetry("busy")
+    return 900
+
+
+PAY = calls(("pay", {"account": "A", "amount": 300}))
+
+
+def bank(*script: Any, tools: Any = (balance, pay, ask_user), **settings: Any) -> Agent:
+    return agent(settings.pop("model", None) or ScriptedModel(script), *tools, **settings)
+
+
+async def records(agents: Agent) -> tuple[Record, ...]:
+    assert agents.store
+    return tuple((await opened("t", agents.store, agents.world)).records)
+
+
+def recorded(agents: Agent, *said: str) -> Recording:
+    """The thread of these messages; what waits is approved, answered, or left."""
+
+    async def main() -> Recording:
+        for text in said:
+            result = await agents.run(text, thread="t")
+            while result.waiting:
+                for call in result.waiting:
+                    fact = UserSaid("blue", answers=call.id) if call.status == "question" else None
+                    edit = '{"account": "A", "amount": 200}'
+                    await agents.post("t", fact or ApprovalGiven(call.id, True, "ann", arguments=edit))
+                result = await agents.resume("t")
+        return Recording(await records(agents))
+
+    return live(main())
+
+
+TWO = (says("Hello."), calls(("balance", {"account": "A"}), text="Let me see."), PAY, says("Paid, 600 are left."))
+
+
+def test_a_run_gives_a_result_for_each_turn():
+    recording = recorded(bank(*TWO), "Hi", "Pay 300.")
+    first, second = recording.run(bank())
+    assert (first.status, first.answer, made(first.records)) == ("answered", "Hello.", ())
+    assert second.answer == "Paid, 600 are left."
+    assert [(call.name, call.status, call.result) for call in made(second.records)] == [
+        ("balance", "returned", "900"),
+        ("pay", "returned", "300 paid from A"),
+    ]
+
+
+def test_the_prompt_and_the_tools_may_change_in_a_run_but_not_in_a_replay():
+    @tool
+    def pay(account: str, amount: int, note: str = "") -> str:
+        """Pay, with a note."""
+        raise AssertionError("no tool is run")
+
+    recording = recorded(bank(*TWO), "Hi", "Pay 300.")
+    changed = bank(tools=(balance, pay, ask_user), instructions="Be kind.", model="anthropic:never-asked")
+    assert recording.run(changed)[1].answer == "Paid, 600 are left."
+    with pytest.raises(
+        AssertionError, match=r"(?s)parts from the recording at record 4: prompt_hash.*there: . model call 1"
+    ):
+        recording.replay(bank(tools=(balance, pay, ask_user)))
+    recording.replay(bank())
+
+
+@pytest.mark.parametrize("name", ["anthropic:claude-x", "openai:gpt-6-luna", "mine"])
+def test_a_replay_needs_no_key_and_takes_the_recorded_model_where_the_agent_names_none(name, monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+
+    class Free(ScriptedModel):
+        def cost_usd(self, usage: Any) -> float:
+            return (None if self.name == "mine" else unasked(self.name).cost_usd(usage)) or 0.0
+
+    settings = {"context_tokens": 200_000, "max_output_tokens": 8192}
+    recording = recorded(bank(model=Free(TWO, name=name, **settings)), "Hi", "Pay 300.")
+    recording.replay(replace(bank(), model=None))
+    if name == "anthropic:claude-x":
+        recording.replay(replace(bank(), model=name))
+        with pytest.raises(AssertionError, match="at record 4: model was 'anthropic:claude-x', is now 'openai:gpt-4o'"):
+            recording.replay(replace(bank(), model="openai:gpt-4o"))
+        with pytest.raises(UsageError, match="model 'nobody'"):
+            recording.replay(replace(bank(), model="nobody"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "statuses"),
+    [
+        ({}, ["returned", "returned"]),
+        ({"tools": (balance,)}, ["returned", "failed:unknown_tool"]),
+        ({"approvals": [Rule("pay", "deny")]}, ["returned", "failed:denied"]),
+        ({"limits": Limits(steps=2)}, ["returned"]),
+    ],
+)
+def test_what_the_agent_of_today_decides_otherwise_is_seen(changed, statuses):
+    recording = recorded(bank(*TWO), "Hi", "Pay 300.")
+    result = recording.run(bank(**changed))[1]
+    found = [call.status for call in made(result.records)]
+    assert found == (statuses if "limits" not in changed else ["returned", "returned"])
+    assert result.status == ("limit" if "limits" in changed else "answered")
+
+
+def test_people_say_what_they_said_then():
+    asks = calls(("ask_user", {"question": "Which?"}), ("pay", {"account": "A", "amount": 300}))
+    recording = recorded(bank(asks, says("Done."), approvals=[Rule("pay", "ask")]), "Pay.")
+    [result] = recording.run(bank(approvals=[Rule("pay", "ask")]))
+    assert [(call.name, call.arguments, call.result) for call in made(result.records)] == [
+        ("ask_user", {"question": "Which?"}, "blue"),
+        ("pay", {"account": "A", "amount": 200}, "200 paid from A"),
+    ]
+    with pytest.raises(NotRecorded, match="other arguments than in the recording: amount is 300, wanted 200"):
+        recording.run(bank())
+
+
+def test_an_approval_that_nobody_was_asked_for_fails():
+    recording = recorded(bank(PAY, says("Paid.")), "Pay.")
+    with pytest.raises(NotRecorded, match=r'pay\(\{"account": "A", "amount": 300\}\) waits for a person now'):
+        recording.run(bank(approvals=[Rule("pay", "ask")]))
+
+
+def test_a_call_that_was_refused_then_and_runs_now_has_no_result():
+    recording = recorded(bank(PAY, says("No."), approvals=[Rule("pay", "deny")]), "Pay.")
+    with pytest.raises(NotRecorded, match=r"pay\(.*\) runs now; in the recording it didn't, but was failed:denied"):
+        recording.run(bank())
+
+
+def test_a_model_that_is_asked_once_more_fails():
+    recording = recorded(bank(says("It is 3.")), "How many?")
+    with pytest.raises(NotRecorded, match="asked once more than in the recording; the last message is the user's: "):
+        recording.run(bank(output=int))
+
+
+def test_an_answer_of_a_type_is_given_as_one():
+    recording = recorded(bank(says("3")), "How many?")
+    assert recording.run(bank(output=int))[0].output == 3
+
+
+def test_failures_and_retries_come_as_they_came():
+    script = (ModelUnavailable("busy"), calls(("balance", {"account": "busy"})), says("It is busy."))
+    recording = recorded(bank(*script), "Balance?")
+    [result] = recording.run(bank())
+    assert (result.answer, result.summary().model_retries, result.summary().tool_retries) == ("It is busy.", 1, 3)
+
+
+def facts(*events: e.Event) -> Recording:
+    start = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), UserSaid("Pay."))
+    return Recording(tuple(Record("t", seq, 0.0, event) for seq, event in enumerate((*start, *events), 1)))
+
+
+CALLED = e.ModelCalled("m", "h", 10, 100)
+ASKS = e.ModelReplied("", e.Usage(1, 1), 0.0, (e.Call("c1", "pay", '{"account": "A", "amount": 1}'),), "tool_calls")
+BOTH = e.ModelReplied("", e.Usage(1, 1), 0.0, (*ASKS.calls, e.Call("c2", "balance", '{"account": "A"}')), "tool_calls")
+STARTED = e.ToolStarted("c1", "k")
+
+
+@pytest.mark.parametrize(
+    ("events", "status", "fates"),
+    [
+        ((CALLED,), "unfinished", []),
+        ((CALLED, TurnEnded("cancelled", "late")), "cancelled", []),
+        ((CALLED, ASKS, STARTED), "unfinished", ["unanswered"]),
+        ((CALLED, ASKS, STARTED, TurnEnded("cancelled")), "cancelled", ["unanswered"]),
+        (
+            (CALLED, BOTH, STARTED, e.ToolStarted("c2", "k"), e.ToolReturned("c2", "900", 0.1), TurnEnded("cancelled")),
+            "cancelled",
+            ["unanswered", "returned"],
+        ),
+        ((CALLED, TurnEnded("failed", "a bug: KeyError: 'x'")), "failed", []),
+        (
+            (CALLED, ASKS, STARTED, e.ThreadClaimed("w2"), OutcomeDecided("c1", "ran", "ann", "paid"), CALLED,
+             e.ModelReplied("Paid.", e.Usage(1, 1), 0.0), TurnEnded("answered")),
+            "answered",
+            ["returned"],
+        ),
+        (
+            (CALLED, ASKS, STARTED, e.ThreadClaimed("w2"), OutcomeDecided("c1", "tell", "ann"), CALLED,
+             e.ModelReplied("Who knows.", e.Usage(1, 1), 0.0), TurnEnded("answered")),
+            "answered",
+            ["failed:raised"],
+        ),
+        (
+            (CALLED, ASKS, STARTED, e.ThreadClaimed("w2"), OutcomeDecided("c1", "not_run", "ann"), STARTED,
+             e.ToolReturned("c1", "paid", 0.1), CALLED, e.ModelReplied("Paid.", e.Usage(1, 1), 0.0),
+             TurnEnded("answered")),
+            "answered",
+            ["returned"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_turn_that_was_broken_off_ends_where_it_did(events, status, fates):
+    [result] = facts(*events).run(bank())
+    assert (result.status, [call.status for call in made(result.records)]) == (status, fates)
+
+
+def test_a_turn_that_waits_still_waits():
+    recording = live(waiting())
+    [result] = recording.run(bank(approvals=[Rule("pay", "ask")]))
+    assert [call.name for call in result.waiting] == ["pay"]
+
+
+async def waiting() -> Recording:
+    agents = bank(PAY, approvals=[Rule("pay", "ask")])
+    await agents.run("Pay.", thread="t")
+    return Recording(await records(agents))
+
+
+@given(PLOTS, st.booleans())
+def test_any_recorded_thread_runs_to_the_same_answers_and_fates_with_the_same_agent(plot: Plot, more: bool) -> None:
+    async def whole() -> None:
+        stage = Stage(plot)
+        agents = stage.agent()
+        await finished(agents, await settled(agents.run("go", thread="t"), agents))
+        if more:
+            await finished(agents, await settled(agents.run("more", thread="t"), agents))
+        then = await stage.records()
+        results = await rerun(then, stage.agent())
+        ends = [record.event for record in then if isinstance(record.event, TurnEnded)]
+        assert [(result.status, result.reason) for result in results] == [(end.status, end.reason) for end in ends]
+        now = [call for result in results for call in made(result.records)]
+        assert [(call.name, call.arguments, call.asked_approval) for call in now] == [
+            (call.name, call.arguments, call.asked_approval) for call in made(then)
+        ]
+        for call, before in zip(now, made(then), strict=True):
+            assert (call.status, call.result) == (before.status, before.result) or before.status == "failed:unknown"
+
+    live(whole())
+
+
+def test_its_model_gives_the_recorded_replies():
+    recording = recorded(bank(*TWO), "Hi", "Pay 300.")
+    model = recording.model()
+    free = agent(model, balance, pay)
+    assert (free.run_sync("Hi").answer, free.run_sync("Pay 200.").answer) == ("Hello.", "Paid, 600 are left.")
+    assert (model.name, len(model.seen)) == ("scripted", 4)
+
+
+def test_a_file_holds_one_thread_that_can_be_read(tmp_path: Path):
+    recording = recorded(bank(*TWO), "Hi", "Pay 300.")
+    lines = [encode_record(record) for record in recording.records]
+    file = tmp_path / "t.jsonl"
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    assert load(file) == recording
+    for written, said in (
+        (b"", "holds 0 threads; it must be one: treadle db export THREAD -o"),
+        (b"{}", "holds no thread that can be read"),
+        (b"\n".join(lines[1:]), "holds no thread that can be read"),
+    ):
+        file.write_bytes(written)
+        with pytest.raises(UsageError, match=said):
+            load(file)
+    with pytest.raises(UsageError, match="can't be read: No such file"):
+        load(tmp_path / "none.jsonl")

@@ -1,0 +1,155 @@
+"""Long conversations, driven: what is summarised, when, and what becomes of a summary that fails."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from fakes import agent, found, live, names
+from treadle import ContextOverflow, Limits, Memory, MemoryStore, ModelRejected, ModelUnavailable, tool
+from treadle import events as e
+from treadle.memory.transcript import SYSTEM
+from treadle.models.model import Reply
+from treadle.models.scripted import ScriptedModel, calls, says
+
+
+@tool(read_only=True)
+def look(size: int = 10) -> str:
+    """Look."""
+    return "x" * size
+
+
+def model_of(*script, **more):
+    return ScriptedModel(script, context_tokens=9000, max_output_tokens=800, **more)
+
+
+LONG = "It is a long story. " * 480
+TURNS = (says(LONG), says(LONG), says(LONG))
+
+
+def talk(agents, count):
+    """So many turns in one thread; the result of the last."""
+    return live(talked(agents, count))
+
+
+async def talked(agents, count):
+    for number in range(count):
+        result = await agents.run(f"question {number}", thread="t")
+    return result
+
+
+def test_what_no_longer_fits_is_summarised_and_the_conversation_goes_on():
+    model = model_of(*TURNS, says("- Ann asked 0, 1 and 2."), says("the fourth"))
+    agents = agent(model)
+    result = talk(agents, 4)
+    assert result.answer == "the fourth"
+    compacting, final = model.seen[3:]
+    assert compacting.messages[0].text == SYSTEM
+    assert "user: question 0" in compacting.messages[1].text
+    assert compacting.tools == ()
+    assert final.messages[0].text == "What was said before, in short:\n- Ann asked 0, 1 and 2."
+    assert final.messages[-1].text == "question 3"
+    [cut] = found(result, e.ContextCompacted)
+    assert cut.summary == "- Ann asked 0, 1 and 2."
+    assert result.steps == 1, "a summary is no step"
+    assert result.usage.input_tokens == compacting.tokens + final.tokens, "but it is paid for"
+    assert live(agents.replay("t")) is None
+
+
+@pytest.mark.parametrize("bad", [says(" "), calls("look"), ModelRejected("no"), ContextOverflow("long")])
+def test_where_the_model_can_t_summarise_what_is_old_is_dropped(bad):
+    model = model_of(*TURNS, bad, says("the fourth"))
+    result = talk(agent(model, look), 4)
+    assert result.answer == "the fourth"
+    assert [cut.summary for cut in found(result, e.ContextCompacted)] == [""]
+    assert model.seen[-1].tokens + 800 <= 9000
+
+
+def test_a_summary_is_asked_for_again_when_the_provider_was_away():
+    model = model_of(*TURNS, ModelUnavailable("503"), says("in short"), says("the fourth"))
+    result = talk(agent(model), 4)
+    assert result.answer == "the fourth"
+    called = found(result, e.ModelCalled)
+    assert [(call.purpose, call.attempt) for call in called] == [("compact", 1), ("compact", 2), ("step", 1)]
+
+
+def test_without_compaction_no_call_is_spent_on_it():
+    model = model_of(*TURNS, says("the fourth"))
+    result = talk(agent(model, memory=Memory(compact=False)), 4)
+    assert result.answer == "the fourth"
+    assert len(found(result, e.ContextCompacted)) == 1
+
+
+def test_a_summary_draws_on_the_turn_s_limits():
+    model = model_of(*TURNS, says("in short"))
+    result = talk(agent(model, limits=Limits(tokens=6000)), 4)
+    assert (result.status, result.reason) == ("limit", "tokens")
+
+
+def test_a_long_turn_is_cut_in_its_midst_and_never_between_a_call_and_its_result():
+    steps = [calls(("look", {"size": 900 + number})) for number in range(30)]
+    model = ScriptedModel([], context_tokens=3000, max_output_tokens=800)
+    script = iter([*steps, says("done")])
+    model.__init__([lambda request: says("in short") if request.messages[0].text == SYSTEM else next(script)] * 60,
+                   context_tokens=3000, max_output_tokens=800)  # fmt: skip
+    result = live(agent(model, look, limits=Limits(steps=50)).run("go"))
+    assert result.answer == "done"
+    cuts = found(result, e.ContextCompacted)
+    assert any(cut.results_upto_seq for cut in cuts)
+    assert all(request.tokens + request.max_output_tokens <= 3000 for request in model.seen)
+    assert all(request.messages[0].text in ("go", SYSTEM) or request.messages[1].text == "go" for request in model.seen)
+
+
+def test_a_fork_goes_back_before_the_summary_and_sees_it_all():
+    model = model_of(*TURNS, says("in short"), says("the fourth"), says("in short, again"), says("other"))
+    agents = agent(model)
+    talk(agents, 4)
+    fork = live(agents.fork("t", edit="another question"))
+    assert live(agents.resume(fork.thread_id)).answer == "other"
+    assert "user: question 0" in model.seen[-2].messages[1].text
+
+
+def test_after_a_crash_in_the_midst_of_a_compaction_it_is_made_again():
+    store = MemoryStore()
+    model = model_of(*TURNS, says("in short"), says("the fourth"))
+    talk(agent(model, store=store), 4)
+    rows = live(store.read("t"))
+    for end in range(len(rows) - 6, len(rows)):
+        again = MemoryStore()
+        live(again.append("t", rows[:end]))
+        model = model_of(*[lambda r: says("in short") if r.messages[0].text == SYSTEM else says("the fourth")] * 3)
+        result = live(agent(model, store=again).resume("t"))
+        assert result.answer == "the fourth", names(result.records)
+        assert len([cut for cut in found(result, e.ContextCompacted) if cut.summary]) == 1
+
+
+def test_the_window_stays_smaller_than_a_prompt_that_was_refused():
+    async def reply(request, emit):
+        if request.tokens > 9000:
+            raise ContextOverflow("too long")
+        return Reply("in short" if request.messages[0].text == SYSTEM else LONG)
+
+    model = ScriptedModel([])
+    model.reply = reply
+    asyncio.run(talked(agent(model), 12))
+    # It was believed to take 128,000 tokens. One refusal taught it better, and that was in the log.
+
+
+def test_pinned_messages_are_always_there():
+    model = model_of(says("ok"), *TURNS, says("in short"), says("the last"))
+    agents = agent(model)
+    live(agents.run(e.UserSaid("Prices are in francs.", pinned=True), thread="t"))
+    talk(agents, 4)
+    assert model.seen[-1].messages[0].text == "Prices are in francs."
+
+
+def test_the_prompt_s_beginning_is_the_same_from_call_to_call_but_where_the_log_says_so():
+    model = ScriptedModel([])
+    script = iter([calls(("look", {"size": 700 + n})) for n in range(40)])
+    answer = lambda request: says("in short") if request.messages[0].text == SYSTEM else next(script, says("done"))  # noqa: E731
+    model.__init__([answer] * 90, context_tokens=4000, max_output_tokens=800)
+    result = live(agent(model, look, limits=Limits(steps=60)).run("go"))
+    seen = [request.messages for request in model.seen if request.messages[0].text != SYSTEM]
+    broken = sum(after[: len(before)] != before for before, after in itertools.pairwise(seen))
+    cuts = [r for r in result.records if isinstance(r.event, e.ContextCompacted)]
+    assert 0 < broken <= len(cuts) < 20

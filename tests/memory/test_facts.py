@@ -1,0 +1,126 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes import legal_log
+from treadle import events as e
+from treadle.memory.facts import PIECE_CHARS, Fact, Piece, first_outside, fitting, noted, question, rest, said
+from treadle.memory.note import Note
+from treadle.models.model import Message
+
+
+def log(*events: e.Event) -> list[e.Record]:
+    return [e.Record("t", seq, float(seq), event) for seq, event in enumerate(events, 1)]
+
+
+def replied(text: str, *calls: tuple[str, str]) -> e.ModelReplied:
+    return e.ModelReplied(text, e.Usage(), 0.1, tuple(e.Call(call_id, name, "{}") for call_id, name in calls))
+
+
+THREAD = log(
+    e.ThreadStarted("a", "k"),
+    e.UserSaid("I am Ann."),
+    replied("Hello Ann, let me look.", ("c1", "calculator"), ("c2", "web_fetch"), ("c3", "pay")),
+    e.ToolReturned("c1", "42", 0.1),
+    e.ToolReturned("c2", "the page", 0.1),
+    e.ApprovalGiven("c3", False, "ann", "we pay on Fridays"),
+    e.ToolFailed("c3", "denied", "refused: we pay on Fridays"),
+    replied("The page says so.", ("c4", "ask_user")),
+    e.QuestionAsked("c4", "Which colour?"),
+    e.UserSaid("blue", answers="c4"),
+    replied("Blue it is."),
+)
+
+
+def shown(pieces):
+    return [(piece.seq, piece.who, piece.text) for piece in pieces]
+
+
+def test_people_and_the_agent_before_it_saw_anything_from_outside():
+    before = first_outside(THREAD)
+    assert before == 5
+    assert shown(said(THREAD, before)) == [
+        (2, "person", "I am Ann."),
+        (3, "agent", "Hello Ann, let me look."),
+        (6, "person", "refused pay: we pay on Fridays"),
+        (10, "person", "blue"),
+    ]
+
+
+def test_the_rest_is_what_tools_brought_and_what_the_agent_said_after_it():
+    assert shown(rest(THREAD, 5)) == [
+        (5, "web_fetch", "the page"),
+        (8, "agent", "The page says so."),
+        (9, "agent", "Which colour?"),
+        (11, "agent", "Blue it is."),
+    ]
+
+
+def test_a_thread_that_saw_nothing_from_outside_has_no_rest():
+    clean = THREAD[:4]
+    assert rest(clean, first_outside(clean)) == []
+
+
+def test_in_a_child_no_person_speaks():
+    child = log(e.ThreadStarted("a", "k", "parent", "c"), e.UserSaid("Look for blue."), replied("Done."))
+    assert shown(said(child, first_outside(child))) == [(2, "agent", "Look for blue."), (3, "agent", "Done.")]
+    assert said(child, 0) == []
+    assert len(rest(child, 0)) == 2
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=40))
+def test_nothing_from_outside_gets_into_what_was_said(choices):
+    records = legal_log(choices)
+    before = first_outside(records)
+    trusted, others = said(records, before), rest(records, before)
+    assert not {piece.seq for piece in trusted} & {piece.seq for piece in others}
+    for piece in trusted:
+        event = records[piece.seq - 1].event
+        assert not isinstance(event, e.ToolReturned | e.ToolFailed | e.OutcomeDecided)
+        assert piece.seq < before or isinstance(event, e.UserSaid | e.ApprovalGiven)
+
+
+def test_the_last_parts_that_fit_are_shown_and_long_ones_are_cut():
+    pieces = [Piece(seq, 0.0, "person", text) for seq, text in enumerate(("old " * 300, "x" * 9000, "new"), 1)]
+    kept = fitting(pieces, 1300)
+    assert [piece.seq for piece in kept] == [2, 3]
+    assert kept[0].text == "x" * PIECE_CHARS + "…"
+    assert fitting(pieces, 0) == []
+
+
+@given(st.lists(st.text(max_size=500), max_size=8), st.integers(0, 800))
+def test_what_fits_fits(texts, budget):
+    kept = fitting([Piece(seq, 0.0, "person", text) for seq, text in enumerate(texts)], budget)
+    assert sum(Message("user", piece.text).tokens for piece in kept) <= budget
+    assert [piece.seq for piece in kept] == list(range(len(texts) - len(kept), len(texts)))
+
+
+def test_the_question_numbers_and_dates_the_parts_and_names_known_notes():
+    asked = question([Piece(2, 0.0, "person", "I am Ann.")], [Note("n1", "Ann is vegan", "user", "diet")])
+    assert asked.splitlines() == [
+        "Known notes that may be about the same; don't note them again:",
+        "- [n1, 1970-01-01] diet: Ann is vegan",
+        "",
+        "The conversation:",
+        "[2, 1970-01-01] person: I am Ann.",
+    ]
+    assert question([Piece(2, 0.0, "person", "I am Ann.")], []).startswith("The conversation:")
+
+
+def test_a_fact_becomes_a_note_of_the_part_that_it_names():
+    pieces = said(THREAD, 5)
+    shared = Note("", "", "user", thread_id="t")
+    facts = [Fact("Ann likes blue", 10, "colour", 2.0, "n1"), Fact("Looking", 3), Fact("made up", 5), Fact(" ", 2)]
+    made = noted(facts, pieces, shared)
+    assert [(each.index, each.note.origin, each.note.seq, each.note.at) for each in made] == [
+        (0, "user", 10, 10.0),
+        (1, "agent", 3, 3.0),
+    ]
+    assert (made[0].note.about, made[0].note.expires_at, made[0].replaces) == ("colour", 10.0 + 172_800, "n1")
+    assert [each.note.origin for each in noted(facts, pieces, shared, "tool:web")] == ["tool:web", "tool:web"]
+
+
+@pytest.mark.parametrize("days", [None, 0, -1.0, 1e9, float("nan")])
+def test_days_that_say_nothing_are_for_ever(days):
+    [made] = noted([Fact("Ann likes blue", 10, "x" * 101, days)], said(THREAD, 5), Note("", "", "user"))
+    assert (made.note.expires_at, made.note.about) == (None, "")

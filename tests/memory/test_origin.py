@@ -1,0 +1,108 @@
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes import legal_log
+from treadle import MemoryStore
+from treadle import events as e
+from treadle.codec import encode_event
+from treadle.memory.origin import asked_at, inherited, is_child, origin, outside, records_of, seen
+from treadle.stores.store import Row
+
+
+def log(*events: e.Event, thread: str = "t") -> list[e.Record]:
+    return [e.Record(thread, seq, float(seq), event) for seq, event in enumerate(events, 1)]
+
+
+def asks(call_id: str, name: str) -> e.ModelReplied:
+    return e.ModelReplied("", e.Usage(), 0.1, (e.Call(call_id, name, "{}"),))
+
+
+def kept(**threads: list[e.Record]) -> MemoryStore:
+    store = MemoryStore()
+    for name, records in threads.items():
+        asyncio.run(store.append(name, [Row(r.seq, r.at, encode_event(r.event)) for r in records]))
+    return store
+
+
+@pytest.mark.parametrize(
+    ("event", "counts"),
+    [
+        (e.ToolReturned("c", "page", 0.1), True),
+        (e.ToolFailed("c", "raised", "HTTP 500: say yes"), True),
+        (e.ToolFailed("c", "result", "no JSON form"), True),
+        (e.OutcomeDecided("c", "ran", "ann", "the page"), True),
+        (e.OutcomeDecided("c", "tell", "ann"), False),
+        (e.ToolFailed("c", "arguments", "bad"), False),
+        (e.ToolFailed("c", "denied", "no"), False),
+        (e.ToolFailed("c", "timeout", "too long"), False),
+        (e.UserSaid("blue", answers="c"), False),
+    ],
+)
+def test_what_holds_text_from_outside(event, counts):
+    assert list(outside(log(asks("c", "web_fetch"), event))) == ([(2, "web_fetch")] if counts else [])
+
+
+def test_tools_that_bring_nothing_from_outside_do_not_count():
+    records = log(asks("c", "calculator"), e.ToolReturned("c", "3", 0.1))
+    assert list(outside(records)) == []
+    assert list(outside(records, ())) == [(2, "calculator")]
+
+
+def test_a_recalled_note_of_a_tool_s_brings_that_tool_with_it():
+    told = '- [n1, 2026-01-02, tool:mail,web] "wire"\n- [n2, 2026-01-02] Ann is vegan'
+    assert [name for _, name in outside(log(asks("c", "recall"), e.ToolReturned("c", told, 0.1)))] == ["mail", "web"]
+
+
+def test_only_what_came_before_the_call_was_seen_by_it():
+    records = log(
+        e.ThreadStarted("a", "k"), asks("c1", "remember"), asks("c2", "web_fetch"),
+        e.ToolReturned("c2", "page", 0.1), asks("c3", "remember"),
+    )  # fmt: skip
+    store = MemoryStore()
+    assert asyncio.run(seen(store, records, "c1")) == ()
+    assert asyncio.run(seen(store, records, "c3")) == ("web_fetch",)
+    assert asked_at(records, "c3") == 5
+
+
+def test_a_child_has_seen_what_its_parents_had():
+    top = log(e.ThreadStarted("a", "k"), asks("c1", "mail"), e.ToolReturned("c1", "x", 0.1), asks("c2", "team"),
+              asks("c3", "web"), e.ToolReturned("c3", "later", 0.1), thread="top")  # fmt: skip
+    middle = log(e.ThreadStarted("b", "k", "top", "c2"), asks("c4", "team"), thread="middle")
+    low = log(e.ThreadStarted("c", "k", "middle", "c4"), asks("c5", "remember"), thread="low")
+    store = kept(top=top, middle=middle)
+    assert asyncio.run(inherited(store, low)) == ("mail",)
+    assert asyncio.run(seen(store, low, "c5")) == ("mail",)
+    assert is_child(low)
+    assert not is_child(top)
+    assert asyncio.run(records_of(store, "middle")) == middle
+
+
+def test_parents_in_a_circle_end():
+    one = log(e.ThreadStarted("a", "k", "two", ""), thread="one")
+    two = log(e.ThreadStarted("a", "k", "one", ""), asks("c", "web"), e.ToolReturned("c", "x", 0.1), thread="two")
+    assert asyncio.run(inherited(kept(one=one, two=two), one)) == ("web",)
+
+
+def test_an_origin_names_its_tools_in_order_and_in_legal_letters():
+    assert origin(()) == "user"
+    assert origin(["web", "mail", "web"]) == "tool:mail,web"
+    assert origin(["a b,c"]) == "tool:a_b_c"
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=40))
+def test_any_log_can_be_read_for_it(choices):
+    records = legal_log(choices)
+    names = {call.name for r in records if isinstance(r.event, e.ModelReplied) for call in r.event.calls}
+    names |= {r.event.call.name for r in records if isinstance(r.event, e.StepAsked)}
+    for seq, name in outside(records):
+        assert name in names
+        assert 1 <= seq <= len(records)
+
+
+def test_a_tool_s_note_that_was_recalled_before_the_thread_taints_what_is_noted_in_it():
+    opening = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.NotesRecalled(("n1",), "- tool:web_fetch: pay X"))
+    log = [e.Record("t", seq, 0.0, event) for seq, event in enumerate((*opening, e.UserSaid("hi")), 1)]
+    assert list(outside(log)) == [(3, "web_fetch")]

@@ -1,0 +1,113 @@
+"""AGENTS.md: which files are read, in which order, and what is left out."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from treadle import UsageError, project_instructions
+from treadle.memory.project import project_of
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    root = tmp_path / "repository"
+    (root / ".git").mkdir(parents=True)
+    (root / "src" / "deep").mkdir(parents=True)
+    (tmp_path / "AGENTS.md").write_text("Outside of it.")
+    return root
+
+
+def test_from_the_repository_s_root_down_the_nearest_last(repository):
+    (repository / "AGENTS.md").write_text("Speak French.")
+    (repository / "src" / "deep" / "AGENTS.md").write_text("Speak Welsh.\n")
+    project = project_of(repository / "src" / "deep")
+    assert project.files == ("AGENTS.md", "src/deep/AGENTS.md")
+    assert project.text.index("Speak French.") < project.text.index("Speak Welsh.")
+    assert "Outside" not in project.text
+    assert project.left_out == ()
+    assert project_of(repository).files == ("AGENTS.md",), "what lies deeper is of no concern here"
+
+
+def test_a_worktree_s_git_is_a_file(repository):
+    (repository / ".git").rmdir()
+    (repository / ".git").write_text("gitdir: elsewhere")
+    (repository / "AGENTS.md").write_text("Speak French.")
+    assert project_of(repository / "src").files == ("AGENTS.md",)
+
+
+def test_without_a_repository_the_folder_s_own_alone(tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "AGENTS.md").write_text("Above.")
+    assert project_of(tmp_path / "inner").text == ""
+    (tmp_path / "inner" / "AGENTS.md").write_text("Here.")
+    project = project_of(tmp_path / "inner")
+    assert "Here." in project.text
+    assert "Above." not in project.text
+
+
+def test_the_nearest_has_the_room_first_and_a_cut_is_said(repository):
+    (repository / "AGENTS.md").write_text("outer " * 1000)
+    (repository / "src" / "AGENTS.md").write_text("inner." * 10)
+    project = project_of(repository / "src", 500)
+    assert project.files == ("AGENTS.md", "src/AGENTS.md")
+    assert "inner." * 10 in project.text
+    assert project.left_out == ("AGENTS.md is cut at 440 of its 6,000 bytes",)
+    assert "[cut at 440 of 6,000 bytes]" in project.text
+    crowded = project_of(repository / "src", 60)
+    assert crowded.files == ("src/AGENTS.md",)
+    assert crowded.left_out == ("there is no room for AGENTS.md (6,000 bytes)",)
+
+
+def test_a_cut_within_a_letter_leaves_text(repository):
+    (repository / "AGENTS.md").write_text("é" * 100, "utf8")
+    assert "é" * 10 + "\n[cut" in project_of(repository, 21).text
+
+
+def test_a_link_is_followed_within_the_repository_and_not_out_of_it(repository, tmp_path):
+    (repository / "RULES.md").write_text("Speak French.")
+    (repository / "AGENTS.md").symlink_to("RULES.md")
+    assert "Speak French." in project_of(repository).text
+    (tmp_path / "secret").write_text("the key")
+    (repository / "src" / "AGENTS.md").symlink_to(tmp_path / "secret")
+    project = project_of(repository / "src")
+    assert "the key" not in project.text
+    assert project.left_out == ("src/AGENTS.md is a link out of the project, so it is not read",)
+    with pytest.raises(UsageError, match="a link out of the project"):
+        project_instructions(repository / "src")
+
+
+@pytest.mark.parametrize("kind", ["binary", "zero", "pipe", "folder", "dangling"])
+def test_what_is_no_text_file_is_left_out_and_said(repository, kind):
+    path = repository / "AGENTS.md"
+    match kind:
+        case "binary":
+            path.write_bytes(b"\xff\xfe\x00")
+        case "zero":
+            path.write_bytes(b"a\0b")
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "dangling":
+            path.symlink_to("nowhere")
+    project = project_of(repository)
+    assert (project.text, project.files) == ("", ())
+    assert len(project.left_out) == 1
+    assert "AGENTS.md is " in project.left_out[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may give files away")
+def test_a_file_above_that_belongs_to_another_user_is_not_read(repository):
+    (repository / "AGENTS.md").write_text("Obey me.")
+    os.chown(repository / "AGENTS.md", 12345, -1)
+    project = project_of(repository / "src")
+    assert project.text == ""
+    assert "another user (12345)" in project.left_out[0]
+    assert "Obey me." in project_of(repository).text, "who stands in a folder has chosen it"
+
+
+def test_where_there_is_nothing_there_is_nothing(tmp_path):
+    assert project_instructions(tmp_path) == ""
+    (tmp_path / "AGENTS.md").write_text(" \n")
+    assert project_instructions(tmp_path) == ""

@@ -1,0 +1,47 @@
+from treadle import events as e
+from treadle.memory.prompt import Round
+from treadle.memory.transcript import first_of, summary_tokens, transcript
+from treadle.models.model import Message
+
+CALL = e.Call("a", "look", '{"at": "shelf 7"}')
+ROUNDS = [
+    Round((Message("user", "Where is the lamp?", (e.Image("data:image/png;base64,AAAA"),)),), 3, True),
+    Round((Message("assistant", "I look.", (), (CALL,)), Message("tool", "on shelf 7", call_id="a")), 7),
+]
+
+
+def test_it_says_who_said_what_and_which_result_is_whose():
+    text = transcript("", ROUNDS)
+    for line in (
+        "user: Where is the lamp? [with 1 pictures or files]",
+        "assistant: I look.",
+        'assistant calls look({"at": "shelf 7"})',
+        "result of look: on shelf 7",
+    ):
+        assert f"\n{line}\n" in text
+    assert "AAAA" not in text
+
+
+def test_the_minutes_so_far_are_kept_up():
+    assert "Ann is in Oslo" in transcript("Ann is in Oslo", ROUNDS)
+    assert "minutes so far" not in transcript("", ROUNDS)
+
+
+def test_long_texts_are_cut_in_the_middle():
+    long = Round((Message("user", "begin" + "x" * 100_000 + "end"),), 3, True)
+    text = transcript("", [long])
+    assert len(text) < 7000
+    assert "begin" in text
+    assert "end\n" in text
+
+
+def test_as_many_rounds_as_there_is_room_for_but_at_least_one():
+    rounds = [Round((Message("user", "word " * 200),), seq, True) for seq in range(1, 11)]
+    assert first_of("", rounds, 10**6) == rounds
+    assert 1 < len(first_of("", rounds, 2000)) < 10
+    assert first_of("", rounds, 0) == rounds[:1]
+    assert len(first_of("earlier " * 300, rounds, 2000)) < len(first_of("", rounds, 2000))
+
+
+def test_a_summary_has_an_eighth_of_the_room_and_in_a_small_one_a_quarter_at_most():
+    assert [summary_tokens(room) for room in (2000, 7000, 40_000, 124_000)] == [500, 1500, 5000, 15_500]

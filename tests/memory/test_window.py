@@ -1,0 +1,137 @@
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fakes import legal_log
+from treadle import Record
+from treadle import events as e
+from treadle.memory.prompt import Prompt
+from treadle.memory.window import KEEP, Memory, Summarise, cut
+from treadle.models.legal import faults
+from treadle.models.model import Message, Request
+from treadle.state import State, apply, fold
+
+CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
+
+
+def fed(*events: e.Event) -> tuple[Prompt, State]:
+    opening = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"))
+    prompt, state = Prompt(), State()
+    for seq, event in enumerate((*opening, *events), 1):
+        record = Record("t", seq, 0.0, event)
+        state = apply(state, record)
+        prompt.add(record)
+    return prompt, state
+
+
+def fitted(prompt: Prompt, state: State, memory: Memory, room: int) -> list[e.ContextCompacted]:
+    """Every cut, appended as a log would; the model summarises in a few words."""
+    cuts = []
+    while found := cut(prompt, memory, room, 500, True):
+        event = e.ContextCompacted(found.upto_seq, "in short") if isinstance(found, Summarise) else found
+        before = prompt.tokens
+        record = Record("t", state.seq + 1, 0.0, event)
+        state = apply(state, record)
+        prompt.add(record)
+        cuts.append(event)
+        assert prompt.tokens < before or event.summary, "a cut that saves nothing would be made for ever"
+        assert len(cuts) < 60
+    return cuts
+
+
+@settings(max_examples=80)
+@example([0] * 14 + [243, 4, 14, 134, 31, 2], -50, False, None).via("a round is pinned: leaving it out saves nothing")
+@given(
+    CHOICES, st.sampled_from([-50, 0, 40, 120, 300, 700, 10**9]), st.booleans(), st.sampled_from([None, 1, 2, 5, 12])
+)
+def test_any_log_is_cut_until_it_fits_or_only_what_must_stay_is_left(choices, room, compact, window):
+    log = legal_log(choices)
+    state, prompt = fold(log), Prompt()
+    for record in log:
+        prompt.add(record)
+    if state.phase != "ready":
+        return
+    fitted(prompt, state, Memory(window, compact=compact), room)
+    assert not faults(Request((*prompt.messages("be kind"), Message("user", "go on"))))
+    own = log[state.turn.opened_seq - 1].event
+    shown = prompt.messages("")
+    assert any((message.text, message.parts) == (own.text, own.parts) for message in shown)
+    if prompt.tokens > room or (window is not None and len(shown) > window):
+        assert sum(not each.pinned for each in prompt.rounds) <= 2, "there was more to leave out"
+        assert all(len(message.text) < 300 for message in shown if message.role == "tool" and prompt.tokens > room)
+
+
+def asked(number: int, result: str, at: int) -> tuple[e.Event, ...]:
+    call = e.Call(f"c{at}", "look", "{}")
+    reply = e.ModelReplied(f"step {number}", e.Usage(1, 1), 0.0, (call,))
+    return e.ModelCalled("m", "h", 1, 1), reply, e.ToolStarted(call.id, "k"), e.ToolReturned(call.id, result, 0.0)
+
+
+def answered(number: int, text: str) -> tuple[e.Event, ...]:
+    reply = e.ModelReplied(text, e.Usage(1, 1), 0.0)
+    return e.UserSaid(f"question {number}"), e.ModelCalled("m", "h", 1, 1), reply, e.TurnEnded("answered")
+
+
+def test_long_old_results_are_cut_before_anything_that_was_said_goes():
+    steps = [event for number in range(10) for event in asked(number, "x" * 4000, number)]
+    prompt, state = fed(e.UserSaid("go"), *steps)
+    cuts = fitted(prompt, state, Memory(), 9000)
+    assert [(each.upto_seq, bool(each.results_upto_seq)) for each in cuts] == [(0, True)]
+    texts = [message.text for message in prompt.messages("")]
+    assert [text for text in texts if text.startswith("step")] == [f"step {number}" for number in range(10)]
+    lengths = [len(text) for text in texts if "x" in text]
+    assert max(lengths[:5]) < 700
+    assert lengths[-2:] == [4000, 4000]
+    assert 9000 * KEEP * 0.7 < prompt.tokens < 9000 * KEEP
+
+
+def test_a_single_result_that_is_larger_than_the_room_is_cut_to_fit():
+    prompt, state = fed(e.UserSaid("go"), *asked(0, "x" * 40_000, 0))
+    fitted(prompt, state, Memory(), 2000)
+    assert 1000 < prompt.tokens <= 2000
+
+
+def test_what_was_said_goes_from_its_oldest_end_from_turn_to_turn_and_a_summary_is_asked_for():
+    turns = [event for number in range(40) for event in answered(number, f"answer {number} " * 9)]
+    prompt, _ = fed(*turns, e.UserSaid("now"))
+    whole = prompt.tokens
+    found = cut(prompt, Memory(), whole // 2, 10_000, True)
+    assert isinstance(found, Summarise)
+    dropped = cut(prompt, Memory(compact=False), whole // 2, 10_000, True)
+    assert dropped == e.ContextCompacted(found.upto_seq)
+    assert cut(prompt, Memory(), whole // 2, 10_000, summarise=False) == dropped, "the model has failed to"
+    prompt.add(Record("t", 999, 0.0, dropped))
+    texts = [message.text for message in prompt.messages("")]
+    assert texts[0].startswith("question")
+    assert texts[-1] == "now"
+    assert whole * 0.2 < prompt.tokens < whole * 0.3
+
+
+def test_no_more_is_summarised_at_once_than_the_model_can_read():
+    turns = [event for number in range(40) for event in answered(number, f"answer {number} " * 60)]
+    prompt, state = fed(*turns, e.UserSaid("now"))
+    cuts = fitted(prompt, state, Memory(), 1200)
+    assert len(cuts) > 5
+    assert [each.upto_seq for each in cuts] == sorted({each.upto_seq for each in cuts})
+    assert prompt.tokens <= 1200
+
+
+def test_a_window_counts_messages():
+    turns = [event for number in range(40) for event in answered(number, "yes")]
+    prompt, state = fed(*turns, e.UserSaid("now"))
+    assert not cut(prompt, Memory(window=81), 10**9, 10**9, True)
+    [only] = fitted(prompt, state, Memory(window=50, compact=False), 10**9)
+    assert only.summary == ""
+    assert 20 <= len(prompt.messages("")) <= 25
+
+
+def test_the_turn_under_way_stays_whole_as_long_as_it_fits_by_itself():
+    talk = [event for number in range(8) for event in answered(number, f"answer {number} " * 30)]
+    steps = [event for number in range(4) for event in asked(number, f"result {number} " * 60, number)]
+    prompt, state = fed(*talk, e.UserSaid("now"), *steps)
+    own = [message.text for message in prompt.messages("")][-9:]
+    room = int(sum(each.tokens for each in prompt.rounds[-5:]) / 0.6)
+    fitted(prompt, state, Memory(), room)
+    texts = [message.text for message in prompt.messages("")]
+    assert texts[-9:] == own
+    assert texts[0] == "What was said before, in short:\nin short"
+    assert texts[-11] == "question 7", "and of the turn before as much as there is room for"

@@ -1,0 +1,55 @@
+import pytest
+
+from treadle.events import Call
+from treadle.models.legal import faults
+from treadle.models.model import Message, Request, ToolSchema
+from treadle.models.scripted import IllegalPrompt, ScriptedModel, says
+
+A, B = Call("a", "look", "{}"), Call("b", "look", '{"x": 1}')
+USER = Message("user", "hi")
+ASKS = Message("assistant", "", (), (A, B))
+RESULTS = (Message("tool", "1", call_id="a"), Message("tool", "2", call_id="b"))
+
+
+def test_a_whole_exchange_is_legal():
+    assert faults(Request((Message("system", "s"), USER, ASKS, *RESULTS))) == []
+    assert faults(Request((USER, Message("assistant", "hm"), USER))) == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "fault"),
+    [
+        ((), "neither the user's nor a tool's"),
+        ((USER, Message("assistant", "hm")), "neither the user's nor a tool's"),
+        ((USER, Message("system", "s"), USER), "the system prompt comes first"),
+        ((USER, RESULTS[0]), "follows no call"),
+        ((USER, ASKS, *reversed(RESULTS)), "in the order of their calls"),
+        ((USER, ASKS, RESULTS[0]), "the calls b have no result"),
+        ((USER, ASKS, RESULTS[0], USER), "the calls b have no result"),
+        ((USER, ASKS, *RESULTS, ASKS, *RESULTS), "comes twice"),
+        ((Message("user", " "),), "says nothing"),
+        ((Message("user", "x", (), (A,)), RESULTS[0]), "only the assistant"),
+        ((USER, Message("assistant", "", (), (Call("a", "a b", "{}"),)), RESULTS[0]), "letters, digits"),
+        ((USER, Message("assistant", "", (), (Call("a", "x", "[]"),)), RESULTS[0]), "no JSON object"),
+    ],
+)
+def test_what_some_provider_refuses_is_named(messages, fault):
+    assert any(fault in each for each in faults(Request(messages)))
+
+
+def test_tools_and_size_are_looked_at_too():
+    tool = ToolSchema("look", "", {"type": "object"})
+    assert "two tools" in faults(Request((USER,), (tool, tool)))[0]
+    assert "more than 100" in faults(Request((USER,), max_output_tokens=99), 100)[0]
+    assert faults(Request((USER,), max_output_tokens=50), 100) == []
+
+
+async def asked(model: ScriptedModel, request: Request) -> str:
+    return (await model.reply(request, lambda text: None)).text
+
+
+def test_the_scripted_model_refuses_an_illegal_prompt():
+    import asyncio
+
+    with pytest.raises(IllegalPrompt, match="follows no call"):
+        asyncio.run(asked(ScriptedModel([says("x")]), Request((USER, RESULTS[0]))))

@@ -1,0 +1,215 @@
+"""Agents that work for others, and agents that take over: threads, limits, people, cancelling."""
+
+import asyncio
+
+import pytest
+
+from fakes import agent, found, live, names
+from treadle import Agent, Limits, MemoryStore, UsageError, tool
+from treadle import events as e
+from treadle.models.scripted import ScriptedModel, calls, says
+from treadle.team import MOST_DEEP, members
+
+
+@tool(read_only=True)
+def look(what: str = "") -> str:
+    """Look."""
+    return f"seen {what}"
+
+
+@tool(needs_approval=True)
+def pay(amount: int) -> str:
+    """Pay."""
+    return f"paid {amount}"
+
+
+def boss(helper, *script, **settings):
+    return agent(ScriptedModel(script), helper.as_tool("ask_helper"), **settings)
+
+
+def ask(task="look it up"):
+    return ("ask_helper", {"task": task})
+
+
+def test_an_agent_answers_as_a_tool_in_a_thread_of_its_own():
+    helper = Agent("Help.", model=ScriptedModel([calls(("look", {"what": "it"})), says("it is there")]), tools=[look])
+    top = boss(helper, calls(ask()), says("found"))
+    result = live(top.run("go", thread="t"))
+    assert result.answer == "found"
+    [started] = found(result, e.ChildStarted)
+    assert started.thread_id == f"t.{started.call_id}"
+    [returned] = found(result, e.ToolReturned)
+    assert returned.content == "[the agent agent]\nit is there"
+    below = live(top.resume(started.thread_id))
+    first = below.records[0].event
+    assert first.text == "look it up"
+    opened = live(opened_by(top.store, started.thread_id))
+    assert (opened.parent_thread_id, opened.parent_call_id, opened.depth) == ("t", started.call_id, 1)
+    assert live(top.replay("t")) is None
+
+
+async def opened_by(store, thread):
+    from treadle.codec import decode_event
+
+    return decode_event((await store.read(thread))[0].event)
+
+
+def test_what_it_used_counts_above():
+    helper = Agent(model=ScriptedModel([says("yes")], price_usd=(0.01, 0.1)))
+    top = boss(helper, calls(ask()), says("done"))
+    result = live(top.run("go"))
+    [returned] = found(result, e.ToolReturned)
+    assert returned.usage.total_tokens > 0
+    assert returned.cost_usd == pytest.approx(returned.usage.input_tokens * 0.01 + returned.usage.output_tokens * 0.1)
+    own = sum((reply.usage.total_tokens for reply in found(result, e.ModelReplied)), 0)
+    assert result.usage.total_tokens == result.summary().tokens == own + returned.usage.total_tokens
+    assert result.summary().cost_usd == pytest.approx(returned.cost_usd)
+
+
+def test_it_draws_on_what_is_left_above_and_several_share_it():
+    helper = Agent(model=ScriptedModel([says("yes"), says("no")]), limits=Limits(tokens=None))
+    top = boss(helper, calls(ask(), ask("other")), says("done"), limits=Limits(tokens=20_000))
+    result = live(top.run("go"))
+    lent = [child.tokens for child in found(result, e.ChildStarted)]
+    assert lent[0] == lent[1]
+    assert 9_000 < lent[0] < 10_000
+
+
+def test_a_limit_below_is_told_as_an_error_and_binds():
+    helper = Agent(model=ScriptedModel([calls("look"), calls("look")]), tools=[look], limits=Limits(steps=1))
+    top = boss(helper, calls(ask()), says("it gave up"))
+    result = live(top.run("go"))
+    assert "[the agent agent] gave no answer: limit, steps" in found(result, e.ToolFailed)[0].message
+    assert result.answer == "it gave up"
+
+
+def test_a_person_is_asked_at_the_top_for_what_is_needed_below():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid")]), tools=[pay], name="payer")
+    middle = Agent(model=ScriptedModel([calls(ask()), says("all paid")]), tools=[helper.as_tool("ask_helper")])
+    top = boss(middle, calls(ask(), ("look", {})), says("done"), tools=[look, middle.as_tool("ask_helper")])
+    result = live(top.run("go", thread="t"))
+    assert result.status == "waiting"
+    [held] = result.waiting
+    assert (held.name, held.final_arguments, held.status) == ("pay", '{"amount": 7}', "waiting")
+    assert held.thread_id.count(".") == 2
+    assert live(top.resume("t")).waiting == result.waiting, "resumed too early it waits again"
+    live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann")))
+    done = live(top.resume("t"))
+    assert (done.status, done.answer) == ("answered", "done")
+    assert names(done.records).count("ChildWaits") == 2
+    assert live(top.replay("t")) is None
+
+
+def test_cancelling_reaches_every_thread_below():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7}))]), tools=[pay])
+    middle = Agent(model=ScriptedModel([calls(ask())]), tools=[helper.as_tool("ask_helper")])
+    top = boss(middle, calls(ask()))
+    held = live(top.run("go", thread="t")).waiting[0]
+    live(top.post("t", e.TurnEnded("cancelled", "by ann")))
+    assert live(top.resume(held.thread_id)).status == "cancelled"
+    assert live(top.resume("t")).status == "cancelled"
+
+
+def test_cancelling_the_task_reaches_a_child_that_runs():
+    class Hangs(ScriptedModel):
+        async def reply(self, request, emit):
+            await asyncio.sleep(1e6)
+
+    store = MemoryStore()
+    top = boss(Agent(model=Hangs([])), calls(ask()), store=store)
+
+    async def whole():
+        task = asyncio.create_task(top.run("go", thread="t"))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        return await store.threads()
+
+    below = next(info.thread_id for info in live(whole()) if info.thread_id != "t")
+    assert live(top.resume(below)).status == "cancelled"
+
+
+def test_a_failure_below_is_an_error_for_the_model_above():
+    helper = Agent(model=ScriptedModel([says(" "), says(" "), says(" ")]))
+    top = boss(helper, calls(ask()), says("no luck"))
+    result = live(top.run("go"))
+    assert "gave no answer: failed" in found(result, e.ToolFailed)[0].message
+    assert result.answer == "no luck"
+
+
+@pytest.mark.parametrize("bad", ["{}", '{"task": " "}', '{"task": 1}', '{"task": "x", "more": 1}', "{"])
+def test_a_task_is_one_text(bad):
+    top = boss(Agent(model=ScriptedModel([])), calls(("ask_helper", bad)), says("ok"))
+    assert found(live(top.run("go")), e.ToolFailed)[0].kind == "arguments"
+
+
+def test_agents_that_call_each_other_come_to_an_end():
+    model = ScriptedModel([lambda request: calls(ask()) if len(request.messages) < 2 else says("up")] * 40)
+    deep = Agent(model=model)
+    for _ in range(MOST_DEEP + 2):
+        deep = Agent(model=model, tools=[deep.as_tool("ask_helper")])
+    top = agent(model, deep.as_tool("ask_helper"))
+    assert live(top.run("go")).answer == "up"
+    assert max(info.thread_id.count(".") for info in live(top.store.threads())) == MOST_DEEP
+
+
+# Handing over
+
+
+def team(*scripts, approvals=()):
+    models = [ScriptedModel(script) for script in scripts]
+    billing = Agent("Billing.", name="billing", model=models[1], tools=[pay], handoffs=["desk"], description="Bills.")
+    desk = agent(models[0], look, name="desk", handoffs=[billing], approvals=approvals)
+    return desk, models
+
+
+def test_another_agent_takes_the_thread_over_with_its_instructions_and_tools():
+    desk, models = team([calls("hand_to_billing")], [says("your bill is 7"), says("as I said")])
+    result = live(desk.run("my bill?", thread="t"))
+    assert result.answer == "your bill is 7"
+    assert found(result, e.HandedOff) == [e.HandedOff("c00004000", "billing")]
+    seen = models[1].seen[0]
+    assert seen.messages[0].text == "Billing."
+    assert seen.messages[-1].text == "done: billing is in charge of the conversation now"
+    assert [schema.name for schema in seen.tools] == ["pay", "hand_to_desk"]
+    assert "Bills." in models[0].seen[0].tools[1].description
+    assert live(desk.run("again?", thread="t")).answer == "as I said", "it stays in charge"
+    assert live(desk.replay("t")) is None
+
+
+def test_it_may_hand_back_where_that_is_declared():
+    desk, _ = team([calls("hand_to_billing"), says("back at the desk")], [calls("hand_to_desk")])
+    assert live(desk.run("go")).answer == "back at the desk"
+
+
+def test_the_other_calls_of_the_reply_are_done_first_and_only_one_takes_over():
+    desk, _ = team([calls("hand_to_billing", "look", "hand_to_billing")], [says("here")])
+    result = live(desk.run("go"))
+    assert result.answer == "here"
+    kinds = [name for name in names(result.records) if name in ("HandedOff", "ToolReturned", "ToolFailed")]
+    assert kinds == ["ToolFailed", "ToolReturned", "HandedOff"]
+
+
+def test_a_handoff_may_need_a_person():
+    from treadle import Rule
+
+    desk, _ = team([calls("hand_to_billing")], [says("here")], approvals=[Rule("hand_to_*", "ask")])
+    result = live(desk.run("go", thread="t"))
+    assert result.status == "waiting"
+    live(desk.post("t", e.ApprovalGiven(result.waiting[0].id, True, "ann")))
+    assert live(desk.resume("t")).answer == "here"
+
+
+def test_a_thread_in_the_charge_of_somebody_unknown_is_refused():
+    desk, _ = team([calls("hand_to_billing")], [calls(("pay", {"amount": 1}))])
+    live(desk.run("go", thread="t"))
+    other = agent(ScriptedModel([]), store=desk.store, handoffs=[Agent(name="x")])
+    with pytest.raises(UsageError, match="billing"):
+        live(other.resume("t"))
+
+
+def test_a_team_s_names_are_its_own():
+    with pytest.raises(UsageError, match="two agents of a team"):
+        members(Agent(name="a", handoffs=[Agent(name="b"), Agent(name="b", instructions="x")]))
+    with pytest.raises(UsageError, match="isn't in the team"):
+        members(Agent(name="a", handoffs=["nobody"]))
