@@ -447,6 +447,11 @@ def test_a_key_may_end_in_a_newline_and_a_server_may_need_none(monkeypatch):
     assert ask(says("x"), api_key=None)[0].text == "x"
 
 
+def test_headers_of_one_s_own_go_along_as_gateways_want_them():
+    asked = ask(says("x"), api_key="k", headers={"Helicone-Auth": "Bearer h"})[2].asked[0]
+    assert (asked.headers["helicone-auth"], asked.headers["authorization"]) == ("Bearer h", "Bearer k")
+
+
 def test_loopback_is_asked_directly_whatever_the_proxy(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     assert ask(says("x"))[0].text == "x"

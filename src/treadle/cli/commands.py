@@ -8,7 +8,21 @@ from typing import TypeVar
 import typer
 
 from ..errors import TreadleError, UsageError
-from . import database, deciding, eval_options, history, listing, memory, note_options, reports, thread_options
+from . import (
+    costs,
+    database,
+    deciding,
+    eval_options,
+    history,
+    listing,
+    memory,
+    note_options,
+    observe_options,
+    reports,
+    stats,
+    thread_options,
+    traces,
+)
 from .options import InStore, taking
 from .terminal import Screen
 from .turns import INTERRUPTED, Session, fail
@@ -110,7 +124,7 @@ def pull_models() -> None:
 
 
 def _add_all() -> None:
-    look, go_on, decide, set_up = "Look at threads", "Go on", "Decide", "Set up"
+    look, add_up, go_on, decide, set_up = "Look at threads", "Add up", "Go on", "Decide", "Set up"
     _add(commands, "threads", thread_options.Threads, listing.threads, look)
     _add(commands, "show", thread_options.Show, history.show, look)
     _add(commands, "tail", thread_options.Tail, history.tail, look)
@@ -118,6 +132,9 @@ def _add_all() -> None:
     _add(commands, "diff", thread_options.Diff, reports.diff, look)
     _add(commands, "replay", thread_options.Replay, reports.replay, look)
     _add(commands, "save-test", thread_options.SaveTest, save_test, look)
+    _add(commands, "costs", observe_options.Costs, costs.costs, add_up)
+    _add(commands, "stats", observe_options.Stats, stats.stats, add_up)
+    _add(commands, "export-traces", observe_options.ExportTraces, traces.export_traces, add_up)
     _add(commands, "approve", thread_options.Approve, deciding.approve, decide)
     _add(commands, "answer", thread_options.Answer, deciding.answer, decide)
     _add(commands, "decide", thread_options.Decide, deciding.decide, decide)

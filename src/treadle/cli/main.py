@@ -24,6 +24,8 @@ _EPILOG = """
 
 Look at threads: threads · show · tail · explain · diff · replay · save-test
 
+Add up: costs · stats · export-traces
+
 Decide: approve · answer · decide · cancel
 
 Go on: resume · fork
@@ -40,6 +42,7 @@ A question that begins with a command's name: treadle -- tools.
 asking = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
+    *("costs", "stats", "export-traces"),
     *("approve", "answer", "decide", "cancel", "resume", "fork"),
     *("eval", "tools", "memory", "db", "models"),
 )

@@ -12,6 +12,7 @@ from typing import Any
 from .. import events as e
 from ..agent import Agent
 from ..errors import IllegalEvent, TreadleError, TurnOpen, UnknownThread, UsageError
+from ..listeners import Listener
 from ..log import opened
 from ..observe.explain import changes
 from ..result import Result
@@ -24,6 +25,7 @@ from .options import AgentSettings, InStore, Settings
 from .person import decided, user
 from .show import JsonLines, Once, Show, limit_line
 from .terminal import Screen, interactive, line_of, visible
+from .traces import live
 
 ANSWERED, FAILED, USAGE, LIMIT, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes."""
@@ -69,7 +71,8 @@ class Session:
         try:
             with second_interrupt_quits():
                 try:
-                    agent = replace(load(self.agent, self.screen), listeners=(*self.agent.listeners, once))
+                    watching: list[Listener] = [*self.agent.listeners, once, *live(self.agent)]
+                    agent = replace(load(self.agent, self.screen), listeners=watching)
                     result = self._settled(agent, start(agent), once)
                 except KeyboardInterrupt:
                     return self._stopped()

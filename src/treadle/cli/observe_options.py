@@ -1,0 +1,60 @@
+"""The options of the commands that add threads up or send them elsewhere. Imports nothing that is slow."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import InStore
+
+_ONLY = "Only this one: its name, the beginning of it, or last (-)."
+
+OneThread = Annotated[str | None, typer.Argument(metavar="[THREAD]", help=_ONLY)]
+Since = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="Since a day (2026-01-31, UTC), or for so long: 30m, 24h, 7d.")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs(InStore):
+    thread: OneThread = None
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="day, thread, tree (with the threads that it began), agent, model, purpose, turn or step; else day,"
+            " and turn for one thread.",
+        ),
+    ] = None
+    since: Since = None
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many lines.")] = 30
+    json: Annotated[bool, typer.Option("--json", help="As JSON Lines; all of them.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats(InStore):
+    thread: OneThread = None
+    since: Since = None
+    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportTraces(InStore):
+    thread: Annotated[str, typer.Argument(metavar="THREAD", help="Its name, the beginning of it, or last (-).")]
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="An OTLP/HTTP server, as http://127.0.0.1:4318; else OTEL_EXPORTER_OTLP_ENDPOINT."
+        ),
+    ] = None
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="As OTLP JSON into this file instead; - : out."),
+    ] = None
+    tree: Annotated[bool, typer.Option("--tree", help="With the threads that it began, and those that they began.")] = (
+        False
+    )
+    content: Annotated[
+        bool, typer.Option("--content", help="With what was said, but for secrets; else names and numbers alone.")
+    ] = False

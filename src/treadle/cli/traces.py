@@ -1,0 +1,122 @@
+"""Traces from the command line: sent while a turn runs, where the environment says so, and exported afterwards."""
+
+import functools
+import os
+import sys
+from collections.abc import Hashable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from .. import events as e
+from ..agent import Agent
+from ..errors import UsageError
+from ..listeners import Listener
+from ..observe.content import Content
+from ..observe.redact import secrets_of
+from ..observe.span import Span, SpanContext
+from ..observe.spans import Spans, spans
+from ..stores.sqlite import SQLiteStore
+from ..stores.store import Store
+from .agents import store_of
+from .observe_options import ExportTraces
+from .terminal import Screen, visible
+from .threads import records_of, thread_names
+from .whole import whole_file
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
+_CHILDREN = """
+select thread_id from record
+where seq = 1 and json_extract(event, '$.type') = 'ThreadStarted' and json_extract(event, '$.parent_thread_id') = ?
+order by id
+"""
+
+
+def live(agent: Agent) -> Sequence[Listener]:
+    """A Tracing where the standard variables name a server and the extra `otel` is there; else nothing."""
+    from ..observe.otlp import ENDPOINTS
+
+    wanted = any(os.environ.get(name) for name in ENDPOINTS)
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if not wanted or disabled or find_spec("opentelemetry") is None:
+        return []
+    try:
+        return [_tracing(cast(Hashable, agent.store))]
+    except UsageError:  # only the API is installed, as some libraries bring it along
+        return []
+
+
+@functools.cache
+def _tracing(store: Hashable) -> Listener:
+    """One for all turns of a chat."""
+    from ..observe.tracing import Tracing
+
+    return Tracing(store=cast(Store | None, store), meter_provider=_meters())
+
+
+def _meters() -> "MeterProvider | None":
+    """Metrics go out only if they are asked for: many servers that take traces take no metrics."""
+    if os.environ.get("OTEL_METRICS_EXPORTER", "").strip() != "otlp":
+        return None
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+    from ..observe.emitter import resource
+
+    return MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], resource())
+
+
+def export_traces(settings: ExportTraces) -> int:
+    """Send a thread's spans to an OpenTelemetry server (OTLP over HTTP), or write them into a file."""
+    from ..observe.otlp import otlp_json, send
+
+    store = store_of(settings)
+    assert isinstance(store, SQLiteStore)
+    content = Content(secrets_of(os.environ)) if settings.content else None
+    found = [span for log in _logs(store, settings) for span in spans(log, content, _parent(store, log))]
+    traces = len({span.context.trace_id for span in found})
+    if settings.output is None:
+        send(found, settings.endpoint)
+        where = ""
+    elif str(settings.output) == "-":
+        sys.stdout.write(otlp_json(found).decode() + "\n")
+        where = " on standard output"
+    else:
+        _write(settings.output, found)
+        where = f" in {visible(str(settings.output))}"
+    Screen().note(f"{len(found):,} spans in {traces:,} traces{where or ' sent'}")
+    return 0
+
+
+def _write(file: Path, found: Sequence[Span]) -> None:
+    from ..observe.otlp import otlp_json
+
+    data = otlp_json(found)
+    with whole_file(file) as out:
+        out.write(data)
+
+
+def _logs(store: SQLiteStore, settings: ExportTraces) -> Iterator[Sequence[e.Record]]:
+    """The thread's, and with --tree those of all below it, each once."""
+    waiting, seen = [settings.thread], set[str]()
+    while waiting:
+        log = records_of(store, waiting.pop())
+        name = log[0].thread_id
+        if name not in seen:
+            seen.add(name)
+            yield log
+            waiting += [child for (child,) in store.select(_CHILDREN, (name,))] if settings.tree else []
+
+
+def _parent(store: SQLiteStore, log: Sequence[e.Record]) -> SpanContext | None:
+    """The call that began this thread, where another thread did, and that one is here."""
+    started = log[0].event
+    if not isinstance(started, e.ThreadStarted) or started.parent_thread_id not in thread_names(store):
+        return None
+    fold = Spans()
+    for record in records_of(store, started.parent_thread_id):
+        fold.add(record)
+    return fold.of_call(started.parent_call_id)

@@ -1,0 +1,149 @@
+"""OpenTelemetry's names for what agents do, and what of our events goes under them. Pure; imports no OpenTelemetry.
+
+The names are those of the GenAI semantic conventions, release 0.1.0
+(https://github.com/open-telemetry/semantic-conventions-genai, read 2026-11-25). What they have no name for is ours and
+begins with `treadle.`. `session.id` is OpenTelemetry's general name for a session; several servers group traces by it
+alone, so every span has the thread there, too. A test holds both against the conventions, name by name.
+"""
+
+from urllib.parse import urlsplit
+
+from .. import events as e
+
+Value = str | int | float | bool | tuple[str, ...]
+Attributes = dict[str, Value]
+
+OfPeople = e.ApprovalAsked | e.ApprovalGiven | e.QuestionAsked | e.OutcomeDecided | e.UserSaid
+
+RELEASE = "0.1.0"
+
+INVOKE_AGENT, INVOKE_WORKFLOW, CHAT, EXECUTE_TOOL = "invoke_agent", "invoke_workflow", "chat", "execute_tool"
+"""Operations: a turn of an agent's, one of a flow's, a request to a model, a tool call. A flow's step has none."""
+
+OPERATION = "gen_ai.operation.name"
+PROVIDER = "gen_ai.provider.name"
+AGENT = "gen_ai.agent.name"
+CONVERSATION = "gen_ai.conversation.id"
+COMPACTED = "gen_ai.conversation.compacted"
+REQUEST_MODEL = "gen_ai.request.model"
+MAX_TOKENS = "gen_ai.request.max_tokens"
+STREAM = "gen_ai.request.stream"
+FINISH_REASONS = "gen_ai.response.finish_reasons"
+FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+INPUT_TOKENS = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+CACHED_TOKENS = "gen_ai.usage.cache_read.input_tokens"
+REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
+TOOL = "gen_ai.tool.name"
+TOOL_TYPE = "gen_ai.tool.type"
+CALL_ID = "gen_ai.tool.call.id"
+CALL_ARGUMENTS = "gen_ai.tool.call.arguments"
+CALL_RESULT = "gen_ai.tool.call.result"
+INPUT_MESSAGES = "gen_ai.input.messages"
+OUTPUT_MESSAGES = "gen_ai.output.messages"
+ERROR = "error.type"
+SESSION = "session.id"
+ADDRESS, PORT = "server.address", "server.port"
+
+COST = "treadle.cost_usd"
+ESTIMATED = "treadle.usage.estimated"
+PURPOSE = "treadle.purpose"
+ATTEMPTS = "treadle.attempts"
+TURN = "treadle.turn"
+STATUS = "treadle.status"
+STEP = "treadle.step"
+STEP_ID = "treadle.step.id"
+CHILD_THREAD = "treadle.child.thread_id"
+LIMIT = "treadle.limit"
+PARENT_THREAD = "treadle.parent.thread_id"
+PARENT_CALL = "treadle.parent.call_id"
+LINK = "treadle.link"
+"""On a link: `parent` leads to the call that began this thread, `continues` to the turn's part before."""
+
+PROVIDERS = {"gemini": "gcp.gemini", "mistral": "mistral_ai"}
+"""Where the conventions say it otherwise than a model's name does."""
+
+
+def of_model(name: str) -> Attributes:
+    """Provider, model and, where the name is an address, the server; from a model's name as the log has it.
+
+    A server that is known by its address alone counts as `openai`: that is the protocol which is spoken with it.
+    """
+    scheme, _, model = name.partition(":")
+    if scheme in ("http", "https"):
+        parts = urlsplit(name)
+        try:
+            port = parts.port or (443 if scheme == "https" else 80)
+        except ValueError:
+            port = 0
+        return {PROVIDER: "openai", REQUEST_MODEL: parts.fragment, ADDRESS: parts.hostname or "", PORT: port}
+    return {PROVIDER: PROVIDERS.get(scheme, scheme), REQUEST_MODEL: model or scheme}
+
+
+def of_called(called: e.ModelCalled, thread_id: str) -> Attributes:
+    """What a `chat` span says from its start."""
+    return {
+        OPERATION: CHAT,
+        **of_model(called.model),
+        CONVERSATION: thread_id,
+        SESSION: thread_id,
+        MAX_TOKENS: called.max_output_tokens,
+        STREAM: True,
+        PURPOSE: called.purpose,
+    }
+
+
+def of_replied(reply: e.ModelReplied) -> Attributes:
+    """What the reply adds to its `chat` span."""
+    first: Attributes = {} if reply.first_token_s is None else {FIRST_CHUNK: reply.first_token_s}
+    return {FINISH_REASONS: (reply.finish_reason,), **first, **of_usage(reply.usage, reply.cost_usd)}
+
+
+def of_failed(failed: e.ModelFailed) -> Attributes:
+    """What a failure that is final adds."""
+    return {ERROR: failed.kind, **(of_usage(failed.usage, failed.cost_usd) if failed.usage.total_tokens else {})}
+
+
+def of_usage(usage: e.Usage, cost_usd: float | None) -> Attributes:
+    """Tokens and their cost; no cost where no price is known."""
+    found: Attributes = {INPUT_TOKENS: usage.input_tokens, OUTPUT_TOKENS: usage.output_tokens}
+    found |= {CACHED_TOKENS: usage.cached_tokens} if usage.cached_tokens else {}
+    found |= {REASONING_TOKENS: usage.reasoning_tokens} if usage.reasoning_tokens else {}
+    found |= {ESTIMATED: True} if usage.estimated else {}
+    return found | ({} if cost_usd is None else {COST: cost_usd})
+
+
+def of_call(call: e.Call, agent: str, thread_id: str) -> Attributes:
+    """What an `execute_tool` span says from its start."""
+    names: Attributes = {OPERATION: EXECUTE_TOOL, TOOL: call.name, TOOL_TYPE: "function", CALL_ID: call.id}
+    return {**names, AGENT: agent, SESSION: thread_id}
+
+
+def of_step(call: e.Call, thread_id: str) -> Attributes:
+    """What a step's span says from its start. The conventions have no name for steps."""
+    return {STEP: call.name, STEP_ID: call.id, SESSION: thread_id}
+
+
+def of_turn(agent: str, turn: int, thread_id: str) -> Attributes:
+    """What an `invoke_agent` span says from its start."""
+    return {OPERATION: INVOKE_AGENT, AGENT: agent, CONVERSATION: thread_id, SESSION: thread_id, TURN: turn}
+
+
+def of_retry(event: e.ModelFailed | e.ToolFailed) -> Attributes:
+    """What is said of a try that failed, where another comes."""
+    return {ERROR: event.kind, "treadle.retry_after_s": event.retry_after_s or 0.0}
+
+
+def name_of(event: OfPeople) -> str:
+    """The name of the event that stands in a span for what was asked of a person, or what a person said."""
+    match event:
+        case e.ApprovalAsked():
+            return "treadle.approval_asked"
+        case e.ApprovalGiven(allowed=allowed):
+            return "treadle.approval_given" if allowed else "treadle.approval_denied"
+        case e.QuestionAsked():
+            return "treadle.question_asked"
+        case e.UserSaid():
+            return "treadle.question_answered"
+        case e.OutcomeDecided(outcome=outcome):
+            return f"treadle.outcome_{outcome}"

@@ -1,0 +1,79 @@
+"""A listener that writes a line of JSON for each record, through the standard `logging`."""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping, Set
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from .. import events as e
+from ..listeners import Delta
+from .redact import redacted, secrets_of
+
+MOST = 500
+"""Characters of a text that a line keeps."""
+
+_LEFT_OUT = ("key", "opaque")
+"""Fields that say nothing to a reader: idempotency keys, and what only a provider understands."""
+_LEVELS: dict[type, int] = {
+    **dict.fromkeys((e.ThreadClaimed, e.ModelCalled, e.StepAsked, e.ToolStarted), logging.DEBUG),
+    **dict.fromkeys((e.ModelFailed, e.ToolFailed, e.AnswerRejected, e.LimitReached), logging.WARNING),
+}
+_DELETE = re.compile("\x7f")
+
+
+class RecordLogger:
+    """Told of records, logs each as one line to `logger`, by default `treadle.records`. Adds no handler.
+
+    Secrets are redacted: those given, else those in the environment, and what looks like one. Texts longer than `most`
+    are cut. A line is ASCII, whatever was said: control characters are JSON escapes.
+    """
+
+    def __init__(
+        self, logger: logging.Logger | None = None, *, secrets: Set[str] | None = None, most: int = MOST
+    ) -> None:
+        self._logger = logger or logging.getLogger("treadle.records")
+        self._secrets = secrets_of(os.environ) if secrets is None else secrets
+        self._most = most
+
+    def __call__(self, what: e.Record | Delta) -> None:
+        if isinstance(what, e.Record) and self._logger.isEnabledFor(level_of(what.event)):
+            self._logger.log(level_of(what.event), "%s", line_of(what, self._secrets, self._most))
+
+
+def level_of(event: e.Event) -> int:
+    """INFO; DEBUG for what only begins, WARNING for what went wrong, ERROR for a turn that failed."""
+    if isinstance(event, e.TurnEnded) and event.status == "failed":
+        return logging.ERROR
+    return _LEVELS.get(type(event), logging.INFO)
+
+
+def line_of(record: e.Record, secrets: Set[str] = frozenset(), most: int = MOST) -> str:
+    """The record as one line of JSON: thread_id, seq, at, type, and the event's own fields. Pure."""
+    fields = {name: value for name, value in msgspec.to_builtins(record.event).items() if name not in _LEFT_OUT}
+    envelope = {"thread_id": record.thread_id, "seq": record.seq, "at": _time(record.at)}
+    said = json.dumps(_cut(redacted({**envelope, **fields}, secrets), most), separators=(",", ":"))
+    return _DELETE.sub(r"\\u007f", said)  # the one control character that JSON lets stand
+
+
+def _cut(value: Any, most: int) -> Any:
+    match value:
+        case str() if len(value) > most:
+            return f"{value[:most]}… ({len(value)} characters)"
+        case Mapping():
+            return {key: _cut(each, most) for key, each in value.items() if key not in _LEFT_OUT}
+        case list():
+            return [_cut(each, most) for each in value]
+        case _:
+            return value
+
+
+def _time(at: float) -> str | float:
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):  # no calendar has it
+        return at

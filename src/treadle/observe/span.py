@@ -1,0 +1,86 @@
+"""A span, as OpenTelemetry has it: what was done, from when to when, as part of what. Plain data."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from .. import events as e
+from .conventions import ERROR, Value
+
+Kind = Literal["internal", "client"]
+
+
+@dataclass(frozen=True)
+class SpanContext:
+    """Where a span is to be found."""
+
+    trace_id: int
+    span_id: int
+
+
+@dataclass(frozen=True)
+class SpanEvent:
+    name: str
+    at_ns: int
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Link:
+    to: SpanContext
+    reason: Literal["parent", "continues"]
+    """The call in another thread that began this one; the turn's part before this."""
+
+
+@dataclass(frozen=True)
+class Span:
+    name: str
+    kind: Kind
+    context: SpanContext
+    parent: SpanContext | None
+    seq: int
+    """The record that began it."""
+    start_ns: int
+    end_ns: int
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    error: str | None = None
+    """Why it failed, in words, or "" where words are left out; None where it didn't."""
+    events: tuple[SpanEvent, ...] = ()
+    links: tuple[Link, ...] = ()
+
+    def saying(self, attributes: Mapping[str, Value]) -> "Span":
+        """With these attributes too."""
+        return replace(self, attributes={**self.attributes, **attributes})
+
+    def noting(self, name: str, at: float, attributes: Mapping[str, Value]) -> "Span":
+        """With an event in it."""
+        return replace(self, events=(*self.events, SpanEvent(name, ns(at), attributes)))
+
+    def ended(self, at: float, attributes: Mapping[str, Value], words: str = "") -> "Span":
+        """As it was at its end; attributes that name an error make it a failed one."""
+        error = words if ERROR in attributes else None
+        return replace(self.saying(attributes), end_ns=max(self.start_ns, ns(at)), error=error)
+
+
+def begun(name: str, kind: Kind, record: e.Record, parent: SpanContext | None) -> Span:
+    """A span that this record begins: a part of `parent`, else the first of a trace of its own."""
+    role = name.partition(" ")[0]
+    context = context_of(record.thread_id, record.seq, role)
+    context = replace(context, trace_id=parent.trace_id) if parent else context
+    return Span(name, kind, context, parent, record.seq, ns(record.at), ns(record.at))
+
+
+def context_of(thread_id: str, seq: int, role: str) -> SpanContext:
+    """Where the span is that this record began, if it is the first of its trace."""
+    return SpanContext(_id(16, "trace", thread_id, str(seq)), _id(8, role, thread_id, str(seq)))
+
+
+def ns(at: float) -> int:
+    """Seconds to nanoseconds, to the microsecond: a float of today holds no more."""
+    return round(at * 1_000_000) * 1000
+
+
+def _id(size: int, *parts: str) -> int:
+    digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=size).digest()
+    return int.from_bytes(digest) or 1  # OpenTelemetry forbids 0

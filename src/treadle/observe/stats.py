@@ -1,0 +1,184 @@
+"""How threads did: times, errors, retries, steps, cache hits. Pure.
+
+Percentiles are by nearest rank: each is a time that was really measured, the smallest that at least so many per cent
+of all reach. What a fork shares with its parent counts in the parent alone.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from .. import events as e
+from .cost import shared_seq
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of a number of measured values; all 0 where there are none."""
+
+    count: int
+    p50: float
+    p90: float
+    p99: float
+    most: float
+
+
+@dataclass(frozen=True)
+class ToolStats:
+    calls: int
+    """That have come to an end."""
+    errors: dict[str, int]
+    """Of these, by the kind of error."""
+    retries: int
+    duration_s: Spread
+    """Of the attempts that ran."""
+
+    @property
+    def error_rate(self) -> float:
+        return sum(self.errors.values()) / self.calls if self.calls else 0.0
+
+
+@dataclass(frozen=True)
+class Stats:
+    threads: int
+    turns: dict[str, int]
+    """By how they ended; `open` for those that have not."""
+    steps: Spread
+    """Of the turns that ended."""
+    latency_s: Spread
+    """Of the model calls that were answered."""
+    first_token_s: Spread
+    model_failures: dict[str, int]
+    """By kind; the same request may have been answered at the next try."""
+    model_retries: int
+    tools: dict[str, ToolStats]
+    """By name; a flow's steps are among them."""
+    usage: e.Usage
+    tokens_per_s: float
+    """Output tokens over the whole time of the calls that wrote them, the wait for the first token included."""
+
+    @property
+    def cached_share(self) -> float:
+        """The part of all input tokens that was read from the provider's cache."""
+        return self.usage.cached_tokens / self.usage.input_tokens if self.usage.input_tokens else 0.0
+
+
+@dataclass
+class _Tool:
+    calls: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    retries: int = 0
+    durations_s: list[float] = field(default_factory=list)
+
+
+@dataclass
+class _Counts:
+    turns: Counter[str] = field(default_factory=Counter)
+    steps: list[float] = field(default_factory=list)
+    latency_s: list[float] = field(default_factory=list)
+    first_token_s: list[float] = field(default_factory=list)
+    model_failures: Counter[str] = field(default_factory=Counter)
+    model_retries: int = 0
+    tools: dict[str, _Tool] = field(default_factory=dict)
+    usage: e.Usage = e.Usage()
+
+
+def stats(records: Iterable[e.Record], since: float = 0.0) -> Stats:
+    """Of all that happened in these threads since then (seconds since the epoch). Threads may alternate."""
+    threads: dict[str, list[e.Record]] = {}
+    for record in records:
+        threads.setdefault(record.thread_id, []).append(record)
+    counts = _Counts()
+    seen = [_count(own, since, counts) for own in threads.values()]
+    writing_s = sum(counts.latency_s)
+    return Stats(
+        threads=sum(seen),
+        turns=dict(counts.turns),
+        steps=spread(counts.steps),
+        latency_s=spread(counts.latency_s),
+        first_token_s=spread(counts.first_token_s),
+        model_failures=dict(counts.model_failures),
+        model_retries=counts.model_retries,
+        tools={
+            name: ToolStats(tool.calls, dict(tool.errors), tool.retries, spread(tool.durations_s))
+            for name, tool in sorted(counts.tools.items())
+        },
+        usage=counts.usage,
+        tokens_per_s=counts.usage.output_tokens / writing_s if writing_s else 0.0,
+    )
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Percentiles by nearest rank."""
+    ordered = sorted(values)
+
+    def rank(percent: int) -> float:
+        return ordered[math.ceil(percent * len(ordered) / 100) - 1]
+
+    return Spread(len(ordered), rank(50), rank(90), rank(99), ordered[-1]) if ordered else Spread(0, 0.0, 0.0, 0.0, 0.0)
+
+
+def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
+    """Add one thread's facts; whether any counted."""
+    shared, names, steps, is_open, counted = shared_seq(records), dict[str, str](), 0, False, False
+    for record in records:
+        event = record.event
+        match event:  # what later facts go by, whether or not these count
+            case e.UserSaid(answers=""):
+                steps, is_open = 0, True
+            case e.ModelCalled(attempt=1, purpose=purpose) if purpose != "compact":
+                steps += 1
+            case e.ModelReplied(calls=calls):
+                names |= {call.id: call.name for call in calls}
+            case e.StepAsked(call=call):
+                names[call.id] = call.name
+            case e.TurnEnded():
+                is_open = False
+        if record.seq <= shared or record.at < since:
+            continue
+        counted = True
+        match event:
+            case e.ModelCalled() | e.ModelReplied() | e.ModelFailed():
+                _model(event, counts)
+            case e.ToolStarted() | e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided():
+                _tool(event, counts.tools.setdefault(names.get(event.call_id, "?"), _Tool()))
+            case e.TurnEnded(status=status):
+                counts.turns[status] += 1
+                counts.steps.append(steps)
+    if is_open and counted:
+        counts.turns["open"] += 1
+    return counted
+
+
+def _model(event: e.ModelCalled | e.ModelReplied | e.ModelFailed, counts: _Counts) -> None:
+    match event:
+        case e.ModelCalled():
+            counts.model_retries += event.attempt > 1
+        case e.ModelFailed():
+            counts.model_failures[event.kind] += 1
+        case e.ModelReplied():
+            counts.usage += event.usage
+            counts.latency_s.append(event.latency_s)
+            if event.first_token_s is not None:
+                counts.first_token_s.append(event.first_token_s)
+
+
+def _tool(event: e.ToolStarted | e.ToolReturned | e.ToolFailed | e.OutcomeDecided, tool: _Tool) -> None:
+    match event:
+        case e.ToolStarted():
+            tool.retries += event.attempt > 1
+        case e.ToolReturned():
+            tool.calls += 1
+            tool.durations_s.append(event.duration_s)
+        case e.ToolFailed():
+            if event.duration_s:
+                tool.durations_s.append(event.duration_s)
+            if event.retry_after_s is None:
+                tool.calls += 1
+                tool.errors[event.kind] += 1
+        case e.OutcomeDecided(outcome="ran"):
+            tool.calls += 1
+        case e.OutcomeDecided(outcome="tell"):
+            tool.calls += 1
+            tool.errors["unknown"] += 1

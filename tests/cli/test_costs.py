@@ -1,0 +1,137 @@
+"""`treadle costs` and `treadle stats`."""
+
+import asyncio
+import json
+from decimal import Decimal
+
+import pytest
+
+from cli.commandline import Treadle
+from treadle import SQLiteStore
+from treadle import events as e
+from treadle.cli.costs import BAR, bar, usd
+from treadle.cli.facts import since_at
+from treadle.codec import encode_event
+from treadle.errors import UsageError
+from treadle.observe.cost import Total
+from treadle.stores.store import Row
+
+DAY_S = 86_400.0
+ASKED = e.ModelCalled("openai:m", "h", 100, 50, reserved_usd=0.5)
+
+
+def write(treadle: Treadle, name: str, at: float, *events: e.Event) -> None:
+    store = SQLiteStore(treadle.agents.parent / "logs.db")
+    opening = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w"), e.UserSaid("hello"))
+    rows = [Row(seq, at, encode_event(event)) for seq, event in enumerate((*opening, *events), 1)]
+    asyncio.run(store.append(name, rows))
+    store.close()
+
+
+def replied(cost_usd: float | None) -> e.ModelReplied:
+    return e.ModelReplied("yes " * 1000, e.Usage(1000, 20, 250, 5), 0.5, cost_usd=cost_usd)
+
+
+def test_costs_by_day_with_bars(treadle: Treadle) -> None:
+    write(treadle, "one", 0.0, ASKED, replied(0.1), ASKED, replied(0.2))
+    write(treadle, "two", DAY_S, ASKED, replied(0.15))
+    assert treadle("costs").out.splitlines() == [
+        "day         calls  in     cached  out  reasoning  USD",
+        "1970-01-01  2      2,000  500     40   10         0.3   ████████████████████",
+        "1970-01-02  1      1,000  250     20   5          0.15  ██████████",
+        "all         3      3,000  750     60   15         0.45",
+    ]
+
+
+def test_costs_of_one_thread_are_by_turn_and_others_by_what_is_asked(treadle: Treadle) -> None:
+    write(treadle, "one", 0.0, ASKED, replied(0.1), ASKED, replied(0.2))
+    write(treadle, "two", DAY_S, ASKED, replied(0.5))
+    assert [line.split()[:3] for line in treadle("costs", "on").out.splitlines()[1:]] == [
+        ["one", "1", "2"],
+        ["all", "2", "2,000"],
+    ]
+    found = [json.loads(line) for line in treadle("costs", "--by", "thread", "--json").out.splitlines()]
+    assert [(each["thread"], each["cost_usd"], each["cached_tokens"]) for each in found] == [
+        ("two", 0.5, 250),
+        ("one", 0.3, 500),
+    ]
+    assert treadle("costs", "--by", "thread", "--since", "1970-01-02", "-n", "1").out.splitlines()[1].startswith("two")
+
+
+def test_a_cost_that_is_not_known_is_never_nothing(treadle: Treadle) -> None:
+    write(treadle, "one", 0.0, ASKED, replied(0.1), ASKED, replied(None), ASKED, e.TurnEnded("cancelled"))
+    ran = treadle("costs")
+    assert "unknown, 0.1 known" in ran.out
+    assert ran.err == "1 calls got no reply; they may have been billed, at most $0.5\n"
+    [line] = treadle("costs", "--json").out.splitlines()
+    found = json.loads(line)
+    assert (found["cost_usd"], found["known_usd"], found["unpriced"], found["lost"]) == (None, 0.1, 1, 1)
+
+
+def test_more_lines_than_wanted_are_counted(treadle: Treadle) -> None:
+    for name in ("a", "b", "c"):
+        write(treadle, name, 0.0, ASKED, replied(0.1))
+    ran = treadle("costs", "--by", "thread", "-n", "1")
+    assert (len(ran.out.splitlines()), ran.err) == (3, "there are 2 more lines (--limit N)\n")
+
+
+@pytest.mark.parametrize("command", ["costs", "stats"])
+def test_where_there_is_nothing_it_says_so_and_makes_no_database(treadle: Treadle, command: str) -> None:
+    ran = treadle(command)
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.endswith(" yet\n")
+    assert not (treadle.agents.parent / "logs.db").exists()
+    assert treadle(command, "nobody").code == 2
+
+
+@pytest.mark.parametrize("words", [("--by", "moon"), ("--since", "yesterday")])
+def test_what_cannot_be_asked_is_a_usage_error(treadle: Treadle, words: tuple[str, ...]) -> None:
+    assert treadle("costs", *words).code == 2
+
+
+def test_stats_of_a_thread_with_a_tool(treadle: Treadle) -> None:
+    treadle("1+2?", "-t", "mine", agent="agent")
+    rows = dict(line.split("  ", 1) for line in treadle("stats").out.splitlines())
+    assert rows["turns"].strip() == "1 answered"
+    assert rows["steps a turn"].strip() == "p50 2, p90 2, p99 2, most 2"
+    assert rows["model calls"].strip() == "2, 0 retries"
+    assert rows["tool add"].strip().startswith("1 calls, 0 errors (0.0%), 0 retries; p50 ")
+    found = json.loads(treadle("stats", "mine", "--json").out)
+    assert (found["turns"], found["tools"]["add"]["calls"], found["tools"]["add"]["error_rate"]) == (
+        {"answered": 1},
+        1,
+        0.0,
+    )
+
+
+def test_names_out_of_the_log_are_made_visible(treadle: Treadle) -> None:
+    call = e.Call("c1", "evil\x1b[2J", "{}")
+    events = (e.ModelReplied("", e.Usage(1, 1), 0.5, (call,)), e.ToolFailed("c1", "unknown_tool", "no"))
+    write(treadle, "one", 0.0, e.ModelCalled("m\x1b[31m", "h", 1, 1), *events)
+    assert "tool evil\\x1b[2J" in treadle("stats").out
+    assert "m\\x1b[31m" in treadle("costs", "--by", "model").out
+
+
+def test_bars_show_the_smallest_thing_and_end_at_their_length() -> None:
+    assert bar(Decimal(1), Decimal(10**9)) == "▏"
+    assert bar(Decimal(5), Decimal(5)) == "█" * BAR
+    assert bar(Decimal(0), Decimal(5)) == bar(Decimal(0), Decimal(0)) == ""
+
+
+def test_small_money_is_written_out() -> None:
+    assert usd(Total(1, known_usd=Decimal("1E-9"))) == "0.000000001"
+    assert usd(Total(1, unpriced=1)) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [(None, 0.0), ("30m", 1_000_000 - 1800), ("24h", 1_000_000 - 86_400), ("7d", 395_200), ("1970-01-02", 86_400)],
+)
+def test_since(text: str | None, at: float) -> None:
+    assert since_at(text, 1_000_000.0) == at
+
+
+@pytest.mark.parametrize("text", ["", "7", "7w", "2026-13-01", "-1d"])
+def test_since_nothing_that_is_a_time(text: str) -> None:
+    with pytest.raises(UsageError, match="--since"):
+        since_at(text, 0.0)

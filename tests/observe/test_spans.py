@@ -1,0 +1,335 @@
+"""Turns, model calls and tool calls as spans: what each covers, what is part of what, and that ids never change."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from fakes import agent, legal_log, live
+from treadle import ApprovalGiven, ScriptedModel, tool
+from treadle import events as e
+from treadle.log import opened
+from treadle.models.scripted import calls, says
+from treadle.observe import conventions as c
+from treadle.observe.content import Content
+from treadle.observe.span import Link, Span
+from treadle.observe.spans import Spans, spans
+
+CALL = e.Call("c1", "send", '{"to": "bob", "key": "hunter2hunter2"}')
+OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it"))
+ASKED = e.ModelCalled("openai:gpt-6", "hash", 10, 100)
+REPLIED = e.ModelReplied("", e.Usage(40, 5, 16, 2), 0.5, (CALL,), "tool_calls", cost_usd=0.01, first_token_s=0.25)
+ANSWERED = (ASKED, e.ModelReplied("Sent.", e.Usage(10, 5), 0.5), e.TurnEnded("answered"))
+
+
+def records(*events: e.Event, name: str = "mine") -> list[e.Record]:
+    return [e.Record(name, seq, 100.0 + seq, event) for seq, event in enumerate((*OPENED, *events), 1)]
+
+
+def told(*events: e.Event, content: Content | None = None) -> dict[str, Span]:
+    """The last span of each name."""
+    return {span.name: span for span in spans(records(*events), content)}
+
+
+def test_a_turn_is_a_span_with_its_calls_in_it() -> None:
+    events = (ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.2), *ANSWERED)
+    chat, execute, again, turn = spans(records(*events))
+    assert [chat.name, execute.name, again.name, turn.name] == [
+        "chat gpt-6",
+        "execute_tool send",
+        "chat gpt-6",
+        "invoke_agent demo",
+    ]
+    assert [each.kind for each in (chat, execute, turn)] == ["client", "internal", "internal"]
+    assert {each.parent for each in (chat, execute, again)} == {turn.context}
+    assert {each.context.trace_id for each in (chat, execute, again)} == {turn.context.trace_id}
+    assert turn.parent is None
+    assert (turn.start_ns, turn.end_ns) == (103 * 10**9, 110 * 10**9)
+    assert (chat.start_ns, chat.end_ns) == (104 * 10**9, 105 * 10**9)
+
+
+def test_a_model_call_says_what_the_log_knows_of_it() -> None:
+    assert told(ASKED, REPLIED)["chat gpt-6"].attributes == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-6",
+        "gen_ai.conversation.id": "mine",
+        "session.id": "mine",
+        "gen_ai.request.max_tokens": 100,
+        "gen_ai.request.stream": True,
+        "gen_ai.response.finish_reasons": ("tool_calls",),
+        "gen_ai.response.time_to_first_chunk": 0.25,
+        "gen_ai.usage.input_tokens": 40,
+        "gen_ai.usage.output_tokens": 5,
+        "gen_ai.usage.cache_read.input_tokens": 16,
+        "gen_ai.usage.reasoning.output_tokens": 2,
+        "treadle.cost_usd": 0.01,
+        "treadle.purpose": "step",
+        "treadle.attempts": 1,
+    }
+
+
+def test_a_tool_call_and_the_turn_say_who_and_what() -> None:
+    found = told(ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.2), *ANSWERED)
+    assert found["execute_tool send"].attributes == {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "send",
+        "gen_ai.tool.type": "function",
+        "gen_ai.tool.call.id": "c1",
+        "gen_ai.agent.name": "demo",
+        "session.id": "mine",
+        "treadle.attempts": 1,
+    }
+    assert found["invoke_agent demo"].attributes == {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.agent.name": "demo",
+        "gen_ai.conversation.id": "mine",
+        "session.id": "mine",
+        "treadle.turn": 1,
+        "treadle.status": "answered",
+    }
+
+
+def test_one_span_covers_all_tries() -> None:
+    busy = e.ModelFailed("unavailable", "busy", 2.0)
+    failed = e.ToolFailed("c1", "raised", "not yet", 0.1, 1.0)
+    again = (e.ToolStarted("c1", "k"), failed, e.ToolStarted("c1", "k", 2), e.ToolReturned("c1", "sent", 0.2))
+    chat, execute, *_ = spans(records(ASKED, busy, replace(ASKED, attempt=2), REPLIED, *again))
+    assert (chat.attributes[c.ATTEMPTS], execute.attributes[c.ATTEMPTS]) == (2, 2)
+    assert (chat.error, execute.error) == (None, None)
+    [first] = chat.events
+    assert (first.name, first.attributes["error.type"], first.at_ns) == ("treadle.retry", "unavailable", 105 * 10**9)
+    assert [event.name for event in execute.events] == ["treadle.retry"]
+
+
+def test_failures_have_a_type_and_no_words_unless_content_is_wanted() -> None:
+    denied = e.ModelFailed("denied", "the key sk-aaaaaaaaaaaaaaaaaaaa is wrong")
+    events = (ASKED, denied, e.TurnEnded("failed", denied.message))
+    for content, words in ((None, ""), (Content(), "the key [redacted] is wrong")):
+        found = told(*events, content=content)
+        for name in ("chat gpt-6", "invoke_agent demo"):
+            assert (found[name].attributes[c.ERROR], found[name].error) == ("denied", words)
+
+
+@pytest.mark.parametrize("kind", ["arguments", "unknown_tool", "repeated", "denied"])
+def test_a_call_that_never_ran_is_a_failed_span_of_no_length(kind) -> None:
+    span = told(ASKED, REPLIED, e.ToolFailed("c1", kind, "no"))["execute_tool send"]
+    assert (span.attributes[c.ERROR], span.error, span.end_ns - span.start_ns) == (kind, "", 0)
+
+
+def test_a_turn_that_waits_ends_its_span_and_goes_on_in_another() -> None:
+    given = ApprovalGiven("c1", True, "ann", arguments='{"to": "eve"}')
+    ran = (e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.2), *ANSWERED)
+    log = records(ASKED, REPLIED, e.ApprovalAsked("c1", "it acts"), given, e.ThreadClaimed("w2"), *ran)
+    _, waited, execute, _, went_on = spans(log, Content())
+    assert (waited.attributes[c.STATUS], waited.error, waited.end_ns) == ("waiting", None, 106 * 10**9)
+    assert [event.name for event in waited.events] == ["treadle.approval_asked"]
+    assert went_on.links == (Link(waited.context, "continues"),)
+    assert went_on.context.trace_id != waited.context.trace_id
+    assert (went_on.start_ns, went_on.attributes[c.STATUS]) == (109 * 10**9, "answered")
+    assert [(event.name, event.attributes) for event in went_on.events] == [
+        ("treadle.approval_given", {"gen_ai.tool.call.id": "c1", "gen_ai.tool.name": "send"})
+    ]
+    assert execute.attributes[c.CALL_ARGUMENTS] == '{"to":"eve"}'
+
+
+def test_a_crash_ends_its_spans_where_the_log_ended_and_the_next_process_links_back() -> None:
+    log = records(ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ThreadClaimed("w2"))
+    decided = (e.OutcomeDecided("c1", "ran", "ann", "sent"), *ANSWERED)
+    chat, execute, died, _, went_on = spans(
+        [*log, *(e.Record("mine", 8 + n, 1000.0 + n, event) for n, event in enumerate(decided))]
+    )
+    assert chat.error is None
+    assert (execute.attributes[c.ERROR], died.attributes[c.ERROR]) == ("interrupted", "interrupted")
+    assert (execute.end_ns, died.end_ns) == (106 * 10**9, 106 * 10**9)
+    assert (went_on.start_ns, went_on.links) == (1001 * 10**9, (Link(died.context, "continues"),))
+    assert [event.name for event in went_on.events] == ["treadle.outcome_ran"]
+
+
+def test_cancelling_a_turn_ends_what_it_was_doing() -> None:
+    chat, turn = spans(records(ASKED, e.TurnEnded("cancelled", "by ann")))
+    assert (chat.attributes[c.ERROR], turn.error, turn.attributes[c.STATUS]) == ("cancelled", None, "cancelled")
+
+
+def test_a_limit_is_named() -> None:
+    [turn] = spans(records(e.LimitReached("steps", 8, 8), e.TurnEnded("limit", "steps")))
+    assert turn.attributes[c.STATUS] == "limit"
+    assert turn.events[0].attributes == {"treadle.limit": "steps", "used": 8, "allowed": 8}
+
+
+def test_what_is_under_way_ends_for_now_with_the_last_record() -> None:
+    execute, turn = spans(records(ASKED, REPLIED, e.ToolStarted("c1", "k")))[1:]
+    assert (turn.attributes[c.STATUS], execute.end_ns, turn.end_ns) == ("unfinished", 106 * 10**9, 106 * 10**9)
+    assert execute.context == told(ASKED, REPLIED, e.ToolStarted("c1", "k"))["execute_tool send"].context
+
+
+def test_a_child_is_linked_to_the_call_that_began_it() -> None:
+    parent = Spans()
+    for record in records(ASKED, REPLIED, e.ToolStarted("c1", "k")):
+        parent.add(record)
+    first, *rest = records(*ANSWERED, name="child")
+    child = [replace(first, event=e.ThreadStarted("helper", "k", "mine", "c1")), *rest]
+    *_, turn = spans(child, parent=parent.of_call("c1"))
+    execute = told(ASKED, REPLIED, e.ToolStarted("c1", "k"))["execute_tool send"]
+    assert turn.links == (Link(execute.context, "parent"),)
+    assert (turn.attributes[c.PARENT_THREAD], turn.attributes[c.PARENT_CALL]) == ("mine", "c1")
+    assert parent.of_call("other") is None
+
+
+def test_an_agent_that_waits_below_ends_the_call_s_span_and_goes_on_in_another() -> None:
+    held = (e.Held("child", "c9", "pay", "{}", "waiting", "it acts"),)
+    below = (e.ToolStarted("c1", "k"), e.ChildStarted("c1", "child"), e.ChildWaits("c1", held))
+    again = (e.ThreadClaimed("w2"), e.ToolStarted("c1", "k", 2), e.ToolReturned("c1", "done", 0.1), *ANSWERED)
+    fold = Spans()
+    _, first, waited, second, _, went_on = [
+        span for record in records(ASKED, REPLIED, *below, *again) for span in fold.add(record)
+    ]
+    assert (first.attributes[c.STATUS], first.attributes[c.CHILD_THREAD], first.error) == ("waiting", "child", None)
+    assert (waited.attributes[c.STATUS], went_on.links) == ("waiting", (Link(waited.context, "continues"),))
+    assert second.attributes[c.ATTEMPTS] == 2
+    assert fold.of_call("c1") == first.context  # whenever it is asked, a child gets the same link
+
+
+def test_handing_over_is_an_event_and_names_the_agent_of_what_follows() -> None:
+    reply = replace(REPLIED, calls=(e.Call("c1", "hand_to_poet", "{}"),))
+    more = (e.UserSaid("and now?"), *ANSWERED)
+    _, _, turn, _, second = spans(records(ASKED, reply, e.HandedOff("c1", "poet"), *ANSWERED, *more))
+    assert [(event.name, event.attributes[c.AGENT]) for event in turn.events] == [("treadle.handed_off", "poet")]
+    assert (turn.name, second.name) == ("invoke_agent demo", "invoke_agent poet")
+
+
+def test_a_flow_s_turn_is_a_workflow_and_its_steps_are_spans() -> None:
+    asked = (e.StepAsked(e.Call("s1", "fetch", '{"day": 1}')), e.ToolStarted("s1", "k"))
+    events = (*asked, e.ToolReturned("s1", '"rain"', 0.2), *ANSWERED)
+    step, chat, turn = spans(records(*events), Content())
+    assert (step.name, step.parent, turn.name) == ("step fetch", turn.context, "invoke_workflow demo")
+    assert turn.attributes[c.OPERATION] == "invoke_workflow"
+    assert step.attributes == {
+        "treadle.step": "fetch",
+        "treadle.step.id": "s1",
+        "session.id": "mine",
+        "treadle.attempts": 1,
+        "gen_ai.tool.call.arguments": '{"day":1}',
+        "gen_ai.tool.call.result": '"rain"',
+    }
+    assert "rain" not in str(chat.attributes[c.INPUT_MESSAGES])
+
+
+def test_a_fork_has_spans_of_its_own_alone_and_links_back_in_the_middle_of_a_turn() -> None:
+    log = records(ASKED, REPLIED)
+    shared = [replace(record, thread_id="fork") for record in log]
+    rest = (e.ThreadForked("mine", 5, "k2"), e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.1))
+    fork = [*shared, *(e.Record("fork", 6 + n, 200.0 + n, event) for n, event in enumerate(rest))]
+    execute, turn = spans(fork)
+    assert execute.name == "execute_tool send"
+    assert turn.links == (Link(spans(log)[-1].context, "continues"),)
+
+
+def test_a_summary_is_a_model_call_aside_and_what_follows_sees_a_compacted_conversation() -> None:
+    summing = e.ModelCalled("openai:gpt-6", "hash", 10, 100, "compact", upto_seq=2)
+    summed = (summing, e.ModelReplied("Minutes.", e.Usage(9, 1), 0.1), e.ContextCompacted(2, "Minutes."))
+    log = records(*summed, *ANSWERED)
+    log.insert(2, e.Record("mine", 3, 102.5, e.NotesRecalled(("n1", "n2"), "noted")))
+    log[3:] = [replace(record, seq=seq) for seq, record in enumerate(log[3:], 4)]
+    aside, chat, turn = spans(log, Content())
+    assert aside.attributes[c.PURPOSE] == "compact"
+    assert c.INPUT_MESSAGES not in aside.attributes
+    assert c.COMPACTED not in aside.attributes
+    assert chat.attributes[c.COMPACTED] is True
+    assert "Minutes" not in str(chat.attributes[c.INPUT_MESSAGES])
+    assert [(event.name, *event.attributes.values()) for event in turn.events] == [
+        ("treadle.notes_recalled", 2),
+        ("treadle.context_compacted", 2),
+    ]
+
+
+def test_content_is_the_turn_s_messages_without_secrets() -> None:
+    events = (ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent to hunter2hunter2", 0.2), *ANSWERED)
+    found = told(*events, content=Content({"hunter2hunter2"}))
+    execute, chat, turn = (found[name] for name in ("execute_tool send", "chat gpt-6", "invoke_agent demo"))
+    assert execute.attributes[c.CALL_ARGUMENTS] == '{"to":"bob","key":"[redacted]"}'
+    assert execute.attributes[c.CALL_RESULT] == "sent to [redacted]"
+    call = {"type": "tool_call", "id": "c1", "name": "send", "arguments": {"to": "bob", "key": "[redacted]"}}
+    response = {"type": "tool_call_response", "id": "c1", "response": "sent to [redacted]"}
+    assert json.loads(str(chat.attributes[c.INPUT_MESSAGES])) == [
+        {"role": "user", "parts": [{"type": "text", "content": "send it"}]},
+        {"role": "assistant", "parts": [call], "finish_reason": "tool_call"},
+        {"role": "tool", "parts": [response]},
+    ]
+    answer = [{"role": "assistant", "parts": [{"type": "text", "content": "Sent."}], "finish_reason": "stop"}]
+    assert json.loads(str(chat.attributes[c.OUTPUT_MESSAGES])) == answer
+    assert json.loads(str(turn.attributes[c.INPUT_MESSAGES])) == [
+        {"role": "user", "parts": [{"type": "text", "content": "send it"}]}
+    ]
+    assert json.loads(str(turn.attributes[c.OUTPUT_MESSAGES])) == answer
+    assert "hunter2" not in repr(found)
+
+
+def test_pictures_and_files_are_named_and_bad_arguments_kept_as_written() -> None:
+    parts = (e.Image("https://x.example/a.png"), e.Image("data:image/png;base64,AAAA"), e.File("a.pdf", "data:,x"))
+    bad = replace(REPLIED, calls=(e.Call("c1", "send", '{"to": '),))
+    log = records(ASKED, bad, e.ToolFailed("c1", "arguments", "no JSON"))
+    log[2] = replace(log[2], event=e.UserSaid("look", parts))
+    found = {span.name: span for span in spans(log, Content())}
+    [message] = json.loads(str(found["chat gpt-6"].attributes[c.INPUT_MESSAGES]))
+    assert [part.get("uri") or part["content"] for part in message["parts"]] == [
+        *("look", "https://x.example/a.png", "[an image]", "[the file a.pdf]")
+    ]
+    assert found["execute_tool send"].attributes[c.CALL_ARGUMENTS] == '{"to": '
+
+
+def test_a_real_turn_with_an_approval_becomes_two_traces() -> None:
+    @tool(needs_approval=True)
+    def send(to: str) -> str:
+        """Send."""
+        return f"sent to {to}"
+
+    bot = agent(ScriptedModel([calls(("send", {"to": "bob"})), says("Done.")]), send)
+
+    async def both() -> list[e.Record]:
+        waits = await bot.run("send it", thread="mine")
+        await bot.post("mine", ApprovalGiven(waits.waiting[0].id, True, by="ann"))
+        await bot.resume("mine")
+        return (await opened("mine", bot.store, bot.world)).records
+
+    found = spans(live(both()))
+    assert [span.name for span in found] == [
+        *("chat scripted", "invoke_agent agent", "execute_tool send", "chat scripted", "invoke_agent agent")
+    ]
+    assert len({span.context.trace_id for span in found}) == 2
+
+
+logs = st.lists(st.integers(0, 10**6), max_size=80).map(legal_log)
+
+
+@given(logs)
+def test_of_any_log_every_span_is_whole_and_has_its_place(log):
+    found = spans(log)
+    assert len({span.context for span in found}) == len(found)
+    roots = {span.context: span for span in found if span.parent is None}
+    for span in found:
+        assert span.start_ns <= span.end_ns
+        assert all(isinstance(value, str | int | float | bool | tuple) for value in span.attributes.values())
+        if span.parent:
+            whole = roots[span.parent]
+            assert span.context.trace_id == whole.context.trace_id
+            assert whole.start_ns <= span.start_ns <= span.end_ns <= whole.end_ns
+
+
+@given(logs, st.integers(0, 80))
+def test_what_has_ended_never_changes_whatever_comes_later(log, cut):
+    def ended(part):
+        fold = Spans()
+        return [span for record in part for span in fold.add(record)]
+
+    assert ended(log)[: len(ended(log[:cut]))] == ended(log[:cut])
+
+
+@given(logs)
+def test_tokens_and_calls_are_those_of_the_log(log):
+    shared = max((record.event.at_seq for record in log if isinstance(record.event, e.ThreadForked)), default=0)
+    replies = [r.event for r in log if isinstance(r.event, e.ModelReplied) and r.seq > shared]
+    done = [span for span in spans(log) if c.FINISH_REASONS in span.attributes]
+    assert sorted(span.attributes[c.INPUT_TOKENS] for span in done) == sorted(r.usage.input_tokens for r in replies)

@@ -1,0 +1,239 @@
+"""Traces end to end: from a turn, live and afterwards, to a server that speaks OTLP."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes import agent, live
+from observe.receiver import Received, receiving
+from treadle import Agent, ApprovalGiven, MemoryStore, ScriptedModel, UsageError, tool
+from treadle import events as e
+from treadle.codec import encode_event
+from treadle.log import opened
+from treadle.models.scripted import calls, says
+from treadle.observe.cost import entries, total, totals
+from treadle.observe.spans import spans
+from treadle.observe.tracing import Tracing
+from treadle.stores.store import Row
+
+pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
+    with receiving() as received:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20abc,x-project=loom")
+        yield received
+
+
+@tool(needs_approval=True)
+def send(to: str) -> str:
+    """Send."""
+    return f"sent to {to}"
+
+
+def bot(tracing: Tracing, store: MemoryStore, *script) -> Agent:
+    return agent(ScriptedModel(script), send, store=store, listeners=[tracing], name="post office")
+
+
+def ids_of(records: list[e.Record]) -> list[tuple[str, int, int]]:
+    return sorted((span.name, span.context.trace_id, span.context.span_id) for span in spans(records))
+
+
+async def recorded(store: MemoryStore, thread: str) -> list[e.Record]:
+    return (await opened(thread, store, agent(None).world)).records
+
+
+def test_live_spans_arrive_and_are_those_of_the_log(server: Received) -> None:
+    store, tracing = MemoryStore(), Tracing()
+    live(bot(tracing, store, says("Hello."), says("Bye.")).run("hello", thread="mine"))
+    tracing.close()
+    assert server.ids == ids_of(live(recorded(store, "mine")))
+    assert [span.name for span in server.spans] == ["chat scripted", "invoke_agent post office"]
+    chat, turn = server.spans
+    assert (chat.parent_span_id, chat.trace_id, turn.parent_span_id) == (turn.span_id, turn.trace_id, b"")
+    assert server.attributes("chat scripted")["gen_ai.conversation.id"] == "mine"
+    assert server.attributes("chat scripted")["gen_ai.usage.output_tokens"] > 0
+    assert "gen_ai.input.messages" not in server.attributes("chat scripted")
+    assert (server.headers[0]["authorization"], server.headers[0]["x-project"]) == ("Basic abc", "loom")
+    named = {each.key: each.value.string_value for each in server.requests[0].resource_spans[0].resource.attributes}
+    assert named["service.name"] == "treadle"
+
+
+def test_a_process_that_takes_over_sends_the_same_spans_as_the_log_has(server: Received) -> None:
+    store, first = MemoryStore(), Tracing(store=MemoryStore())
+    waits = live(bot(first, store, calls(("send", {"to": "bob"}))).run("send it", thread="mine"))
+    first.close()
+
+    second = Tracing(store=store, content=True, secrets={"bobby tables"})
+    other = bot(second, store, says("Sent to bobby tables."), says("And again."))
+
+    async def go_on() -> None:
+        await other.post("mine", ApprovalGiven(waits.waiting[0].id, True, by="ann"))
+        await other.resume("mine")
+        await other.run("again", thread="mine")
+
+    live(go_on())
+    second.close()
+    assert server.ids == ids_of(live(recorded(store, "mine")))
+    waited, went_on, again = (span for span in server.spans if span.name == "invoke_agent post office")
+    [link] = went_on.links
+    assert (link.trace_id, link.span_id) == (waited.trace_id, waited.span_id)
+    assert link.attributes[0].value.string_value == "continues"
+    assert [event.name for event in went_on.events] == ["treadle.approval_given"]
+    assert not again.links
+    said = "".join(each.value.string_value for span in server.spans for each in span.attributes)
+    assert "Sent to [redacted]." in said
+    assert "bobby" not in said
+
+
+@pytest.mark.parametrize("told", [0, 3, 6], ids=["elsewhere", "not yet told of", "told of"])
+def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(server: Received, told: int) -> None:
+    call = e.Call("c1", "delegate", "{}")
+    asked = (e.ModelCalled("m", "h", 1, 1), e.ModelReplied("", e.Usage(1, 1), 0.1, (call,)), e.ToolStarted("c1", "k"))
+    parent = (e.ThreadStarted("boss", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), *asked)
+    child = (e.ThreadStarted("helper", "k", "top", "c1"), e.ThreadClaimed("w"), e.UserSaid("help"))
+    store = MemoryStore()
+    live(store.append("top", [Row(seq, float(seq), encode_event(event)) for seq, event in enumerate(parent, 1)]))
+    tracing = Tracing(store=store)
+    for seq, event in enumerate(parent[:told], 1):
+        tracing(e.Record("top", seq, float(seq), event))
+    for seq, event in enumerate((*child, e.TurnEnded("answered")), 1):
+        tracing(e.Record("sub", seq, 10.0 + seq, event))
+    tracing.close()
+    [turn] = [span for span in server.spans if span.name == "invoke_agent helper"]
+    [link] = turn.links
+    execute = spans([e.Record("top", seq, float(seq), event) for seq, event in enumerate(parent, 1)])[1]
+    assert int.from_bytes(link.span_id) == execute.context.span_id
+    assert int.from_bytes(link.trace_id) == execute.context.trace_id
+
+
+def test_an_agent_that_is_a_tool_is_traced_in_a_trace_of_its_own_that_links_to_the_call(server: Received) -> None:
+    store = MemoryStore()
+    tracing = Tracing(store=store)
+    helper = agent(ScriptedModel([says("42")]), name="helper", listeners=[tracing])
+    script = [calls(("helper", {"task": "think"})), says("It is 42.")]
+    boss = agent(ScriptedModel(script), helper.as_tool(), name="boss", store=store, listeners=[tracing])
+    assert live(boss.run("ask it", thread="top")).answer == "It is 42."
+    tracing.close()
+    execute, below, whole = (
+        next(span for span in server.spans if span.name == name)
+        for name in ("execute_tool helper", "invoke_agent helper", "invoke_agent boss")
+    )
+    [link] = below.links
+    assert (link.trace_id, link.span_id) == (execute.trace_id, execute.span_id)
+    assert (below.parent_span_id, below.trace_id != whole.trace_id) == (b"", True)
+    said = server.attributes("invoke_agent helper")
+    assert (said["treadle.parent.thread_id"], said["session.id"] != "top") == ("top", True)
+    assert server.attributes("execute_tool helper")["treadle.child.thread_id"] == said["session.id"]
+    both = [record for name in ("top", said["session.id"]) for record in live(recorded(store, name))]
+    paid = entries(both)
+    assert totals(paid, "tree").keys() == {"top"}
+    used = [record.event.usage for record in both if isinstance(record.event, e.ModelReplied)]
+    assert total(paid).usage == sum(used, e.Usage())
+    assert len(server.ids) == len(set(server.ids)) == 6  # both agents tell of the child; it is sent once
+
+
+def test_what_was_heard_twice_is_sent_once(server: Received) -> None:
+    store, tracing = MemoryStore(), Tracing()
+    live(bot(tracing, store, says("Hello.")).run("hello", thread="mine"))
+    for record in live(recorded(store, "mine"))[1:]:
+        tracing(record)
+    tracing.close()
+    assert len(server.spans) == 2
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_thread_whose_beginning_is_elsewhere_is_named_and_left_alone(
+    server: Received, caplog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own: bool
+) -> None:
+    monkeypatch.setenv("TREADLE_DB", str(tmp_path / "none.db"))
+    tracing = Tracing(store=MemoryStore() if own else None)
+    for seq in (7, 8):
+        tracing(e.Record("mine", seq, 1.0, e.UserSaid("hello")))
+    tracing.close()
+    assert caplog.text.count("thread mine isn't traced") == 1
+    assert not (tmp_path / "none.db").exists()
+    assert server.spans == []
+
+
+def test_a_server_that_refuses_costs_the_turn_nothing(server: Received) -> None:
+    server.status = 400
+    tracing = Tracing()
+    assert live(bot(tracing, MemoryStore(), says("Hello.")).run("hello")).answer == "Hello."
+    tracing.close()
+    assert server.spans == []
+
+
+def test_failures_have_the_status_of_an_error(server: Received) -> None:
+    tracing = Tracing(store=MemoryStore())
+    denied = (e.ModelCalled("m", "h", 1, 1), e.ModelFailed("denied", "no"), e.TurnEnded("failed", "no"))
+    opening = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go"))
+    for seq, event in enumerate((*opening, *denied), 1):
+        tracing(e.Record("mine", seq, float(seq), event))
+    tracing.close()
+    assert [(span.status.code, span.status.message) for span in server.spans] == [(2, ""), (2, "")]
+    assert server.attributes("chat m")["error.type"] == "denied"
+
+
+def test_the_environment_samples_whole_traces(server: Received, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+    tracing = Tracing(store=MemoryStore())
+    opening = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go"))
+    answered = (e.ModelCalled("m", "h", 1, 1), e.ModelReplied("yes", e.Usage(1, 1), 0.1), e.TurnEnded("answered"))
+    for name in map(str, range(40)):
+        for seq, event in enumerate((*opening, *answered), 1):
+            tracing(e.Record(name, seq, float(seq), event))
+    tracing.close()
+    traces = [span.trace_id for span in server.spans]
+    assert 0 < len(traces) < 80
+    assert all(traces.count(each) == 2 for each in traces)
+
+
+def test_metrics_of_what_ended() -> None:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    tracing = Tracing(processors=[], store=MemoryStore(), meter_provider=MeterProvider([reader]))
+    call = e.Call("c1", "send", "{}")
+    events = (
+        *(e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), e.ModelCalled("openai:m", "h", 1, 1)),
+        e.ModelReplied("", e.Usage(40, 5, 16), 0.5, (call,), first_token_s=0.25),
+        *(e.ToolStarted("c1", "k"), e.ToolFailed("c1", "raised", "no"), e.TurnEnded("cancelled")),
+    )
+    for seq, event in enumerate(events, 1):
+        tracing(e.Record("mine", seq, float(seq), event))
+    data = reader.get_metrics_data()
+    assert data is not None
+    found = {
+        metric.name: [
+            (getattr(point, "sum", None) or point.value, dict(point.attributes)) for point in metric.data.data_points
+        ]
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+    }
+    chat = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "m"}
+    counted = chat | {"gen_ai.token.modality": "unknown"}
+    tooled = {"gen_ai.tool.name": "send", "gen_ai.tool.type": "function", "gen_ai.agent.name": "a"}
+    assert found == {
+        "gen_ai.client.inference.duration": [(1.0, chat)],
+        "gen_ai.client.inference.time_to_first_chunk": [(0.25, chat)],
+        "gen_ai.client.inference.operation.input_tokens": [(40, chat)],
+        "gen_ai.client.inference.operation.output_tokens": [(5, chat)],
+        "gen_ai.client.inference.usage.input_tokens": [(40, counted)],
+        "gen_ai.client.inference.usage.output_tokens": [(5, counted)],
+        "gen_ai.client.inference.usage.cache_read.input_tokens": [(16, counted)],
+        "gen_ai.execute_tool.duration": [(1.0, tooled | {"error.type": "raised"})],
+        "gen_ai.invoke_agent.duration": [(5.0, {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"})],
+    }
+
+
+@pytest.mark.parametrize("module", ["opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter"])
+def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UsageError, match=r"pip install 'treadle\[otel\]'"):
+        Tracing()
