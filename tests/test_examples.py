@@ -65,6 +65,10 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
         ],
         ['unknown: did pay({"account": "A-1", "amount": 300}) happen?', "answered Paid, 600 euros are left."],
     ),
+    "11_baseline": (
+        [],
+        ["against the baseline, 10 cases:", "+50%  0.0078  WORSE, most of all lamp", "the instructions have changed"],
+    ),
     "10_testing": (
         [],
         [

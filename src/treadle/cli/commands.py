@@ -12,6 +12,7 @@ from . import (
     costs,
     database,
     deciding,
+    eval_options,
     history,
     listing,
     memory,
@@ -86,6 +87,13 @@ def save_test(settings: thread_options.SaveTest) -> int:
     return saving.save_test(settings)
 
 
+def eval_(settings: eval_options.Eval) -> int:
+    """Run a dataset of cases: how many pass, what they take, and what got worse since a baseline."""
+    from .evaluation import evaluate
+
+    return evaluate(settings)
+
+
 @commands.command(rich_help_panel="Set up")
 def tools() -> None:
     """The tools that ship, and what each may do."""
@@ -133,6 +141,7 @@ def _add_all() -> None:
     _add(commands, "cancel", thread_options.Cancel, deciding.cancel, decide)
     _add(commands, "resume", thread_options.Resume, resume, go_on)
     _add(commands, "fork", thread_options.Fork, deciding.fork, go_on)
+    _add(commands, "eval", eval_options.Eval, eval_, "Evaluate")
     _add(db, "path", InStore, database.path)
     _add(db, "check", InStore, database.check)
     _add(db, "export", thread_options.Export, database.export)

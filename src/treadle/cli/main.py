@@ -30,6 +30,8 @@ Decide: approve · answer · decide · cancel
 
 Go on: resume · fork
 
+Evaluate: eval
+
 Set up: models · tools · memory · db
 
 A question that begins with a command's name: treadle -- tools.
@@ -42,7 +44,7 @@ COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("costs", "stats", "export-traces"),
     *("approve", "answer", "decide", "cancel", "resume", "fork"),
-    *("tools", "memory", "db", "models"),
+    *("eval", "tools", "memory", "db", "models"),
 )
 
 _MOST_WORDS = {"threads": 1, "tools": 1, "approve": 3, "answer": 3, "decide": 3, "diff": 3, "memory": 3}

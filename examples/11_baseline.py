@@ -1,0 +1,59 @@
+"""Baselines: a change of the prompt more than doubles the average cost of a query; one comparison catches it.
+
+On the command line: treadle eval cases.yaml --save-baseline was.json, and after the change: ... --against was.json
+The models are scripted here, so that it runs at once and costs nothing.
+"""
+
+from treadle import Agent, MemoryStore, ScriptedModel, run_sync, tool
+from treadle.evals.baseline import against
+from treadle.evals.checks import Contains, MaxSteps
+from treadle.evals.dataset import Case, Dataset
+from treadle.evals.run import Run, evaluate
+from treadle.evals.text import compared
+from treadle.models.model import Reply, Request
+from treadle.models.scripted import calls, says
+
+STOCK = {
+    "lamp": 17,
+    "desk": 4,
+    "chair": 31,
+    "shelf": 9,
+    "rug": 2,
+    "clock": 12,
+    "vase": 8,
+    "sofa": 1,
+    "bed": 3,
+    "door": 6,
+}
+
+
+@tool(read_only=True)
+def stock(item: str) -> int:
+    """How many of an item are in stock."""
+    return STOCK[item]
+
+
+def clerk(instructions: str) -> Agent:
+    def answer(request: Request) -> Reply:
+        item = next(item for item in STOCK if item in request.messages[1].text)
+        looks = sum(message.role == "tool" for message in request.messages)
+        enough = looks >= (2 if "twice" in instructions else 1)
+        return says(f"There are {STOCK[item]}.") if enough else calls(("stock", {"item": item}))
+
+    model = ScriptedModel([answer] * 99, price_usd=(0.4e-6, 1.6e-6))
+    return Agent(instructions, tools=[stock], model=model, store=MemoryStore())
+
+
+cases = [Case(f"How many {item}s are there?", [Contains(str(n)), MaxSteps(4)], item) for item, n in STOCK.items()]
+
+
+def main() -> None:
+    dataset = Dataset("shop", cases)
+    was = run_sync(evaluate(Run(dataset, clerk("Answer from the stock list."))))
+    careful = "Answer from the stock list. Check every number twice, and say nothing that you have not looked up."
+    now = run_sync(evaluate(Run(dataset, clerk(careful))))
+    print(compared(against(was, now)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""`treadle eval`: a dataset is run, shown as it runs, reported, compared. Its exit code is for CI."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from ..agent import Agent
+from ..errors import UsageError
+from ..evals.baseline import Comparison, against
+from ..evals.dataset import Dataset
+from ..evals.report import Report, TrialReport, report_of
+from ..sync import run_sync
+from .agents import agent_of
+from .eval_options import Eval
+from .terminal import Screen, put, put_json, visible
+from .turns import FAILED, INTERRUPTED, second_interrupt_quits
+
+JOBS = 4
+
+
+def evaluate(settings: Eval) -> int:
+    """Run a dataset of cases, and report how many passed and what they took."""
+    from ..evals.files import dataset_of
+
+    dataset = dataset_of(settings.file).only(settings.tag or (), settings.case or ())
+    agent = agent_of(replace(settings, agent=settings.agent or dataset.agent or None), False)
+    before = report_of(settings.against) if settings.against else None
+    if settings.dry_run:
+        return _estimate(settings, dataset, agent, before)
+    report, stopped = _ran(settings, dataset, agent)
+    found = against(before, report) if before else None
+    _shown(settings, report, found)
+    _kept(settings, report, found, stopped)
+    if stopped:
+        return INTERRUPTED
+    few = len(report.trials) < report.wanted_trials or report.passes < settings.min_pass * len(report.trials)
+    return FAILED if few or (found and found.regressions) else 0
+
+
+def _estimate(settings: Eval, dataset: Dataset, agent: Agent, before: Report | None) -> int:
+    from ..evals.estimate import estimate
+    from ..evals.text import estimated
+
+    found = estimate(dataset, agent, settings.repeats, before)
+    if settings.json:
+        put_json(msgspec.json.encode(found))
+    else:
+        put(visible(estimated(found, len(dataset.cases), agent.job.model.name)))
+    return 0
+
+
+def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
+    """The report, and whether Ctrl-C has stopped the run: then it is of what was done."""
+    from ..evals.run import Progress, Run, evaluate, report
+    from ..evals.text import trial_line
+    from .loading import load
+
+    screen = Screen()
+    agent = load(agent, screen)
+    jobs = settings.jobs or (1 if agent.job.model.name.partition(":")[0] == "local" else JOBS)
+    named = {"name": settings.run} if settings.run else {}
+    run = Run(dataset, agent, repeats=settings.repeats, jobs=jobs, judge=settings.judge or "", **named)
+    done: dict[str, list[TrialReport]] = {}
+
+    def told(progress: Progress) -> None:
+        done.setdefault(progress.case, []).append(progress.trial)
+        if not settings.quiet and not (screen.live and progress.trial.passed):
+            screen.note(visible(trial_line(progress.case, progress.trial)), "" if progress.trial.passed else "yellow")
+        screen.notice(f"{progress.done} of {progress.total}")
+
+    began_at = agent.world.now()
+    if not settings.quiet:
+        screen.note(f"run {visible(run.name)}: {len(dataset.cases)} cases, {settings.repeats} of each", "dim")
+    try:
+        with second_interrupt_quits():
+            found, stopped = run_sync(evaluate(run, told)), False
+    except KeyboardInterrupt:
+        screen.interrupted()
+        found, stopped = report(run, done, began_at), True
+    screen.end_line()
+    return found, stopped
+
+
+def _shown(settings: Eval, report: Report, found: Comparison | None) -> None:
+    from ..evals.text import text
+
+    if not settings.json:
+        put(visible(text(report, found)))
+        return
+    compared = msgspec.to_builtins(found)
+    if found:
+        compared["regressions"] = [change.name for change in found.regressions]
+    put_json(msgspec.json.encode(msgspec.to_builtins(report) | {"comparison": compared}))
+
+
+def _kept(settings: Eval, report: Report, found: Comparison | None, stopped: bool) -> None:
+    screen, notes = Screen(), []
+    if settings.html:
+        from ..evals.page import page
+
+        _write(settings.html, page(report, found).encode())
+        notes.append(f"the page: {settings.html}")
+    if settings.save_baseline and stopped:
+        notes.append("no baseline was kept: the run was stopped")
+    elif settings.save_baseline:
+        _write(settings.save_baseline, report.to_json())
+        notes.append(f"the baseline: {settings.save_baseline}")
+    if stopped:
+        notes.append(f"go on with it: the same command with --run {report.run}")
+    elif failed := _failed(report):
+        notes.append(f"look at a failure: treadle show {failed[0]}")
+    for note in notes:
+        screen.note(visible(note), "dim")
+
+
+def _failed(report: Report) -> Sequence[str]:
+    return [trial.thread_id for trial in report.trials if not trial.passed]
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{path} can't be written: {error.strerror}") from None

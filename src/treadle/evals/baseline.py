@@ -1,0 +1,130 @@
+"""Two reports compared: what got worse or better, by how much, and whether that is more than noise. Pure.
+
+The rule. A change counts where both hold: its p-value, corrected for the four questions that are asked (Holm), is below
+5%; and it is at least one point of success, or 5% of steps, tokens or cost. Cases are compared with themselves: those
+that only one report has, or that say something else now, are left out and named. Seconds are shown and never count:
+they are the machine's as much as the agent's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import fmean
+
+from ..observe.explain import changes
+from .report import CaseReport, Report, TrialReport
+from .statistics import Pair, holm, permutation_p
+
+P = 0.05
+LEAST = 0.05
+"""Of steps, tokens and cost: as a part of what it was."""
+LEAST_SUCCESS = 0.01
+SHOWN = 5
+"""Cases that are named for a change."""
+
+
+@dataclass(frozen=True)
+class CaseChange:
+    """One case's mean, before and now."""
+
+    case: str
+    before: float
+    now: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """One number, before and now: means over the cases that both reports have."""
+
+    name: str
+    """`success`, `steps`, `tokens`, `cost_usd` or `seconds`."""
+    before: float
+    now: float
+    p: float
+    """How often chance alone would give as much, corrected."""
+    counts: bool
+    """It is more than noise, and enough to matter."""
+    cases: tuple[CaseChange, ...]
+    """Those that changed most for the worse."""
+
+    @property
+    def worse(self) -> bool:
+        return self.now < self.before if self.name == "success" else self.now > self.before
+
+    @property
+    def share(self) -> float | None:
+        """The change as a part of what it was; None of nothing."""
+        return (self.now - self.before) / self.before if self.before else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    changes: tuple[Change, ...]
+    compared: int
+    """Cases in both."""
+    left_out: tuple[str, ...]
+    """Sentences about the others, and about numbers that can't be compared."""
+    agent: tuple[str, ...]
+    """How the agent differs."""
+
+    @property
+    def regressions(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.counts and change.worse)
+
+
+_Number = Callable[[TrialReport], float | None]
+NUMBERS: dict[str, _Number] = {
+    "success": lambda trial: float(trial.passed),
+    "steps": lambda trial: trial.steps,
+    "tokens": lambda trial: trial.tokens,
+    "cost_usd": lambda trial: trial.cost_usd,
+    "seconds": lambda trial: trial.seconds,
+}
+
+
+def against(before: Report, now: Report) -> Comparison:
+    """What has changed since."""
+    both, left_out = _paired(before, now)
+    pairs = {name: pairs for name, number in NUMBERS.items() if (pairs := _pairs(both, number))}
+    if both and "cost_usd" not in pairs:
+        left_out.append("cost: no price is known for every run")
+    judged = [name for name in pairs if name != "seconds"]
+    ps = dict(zip(judged, holm([permutation_p(list(pairs[name].values())) for name in judged]), strict=True))
+    changed = tuple(_change(name, each, ps.get(name, 1.0)) for name, each in pairs.items())
+    return Comparison(changed, len(both), tuple(left_out), tuple(changes(before.agent, now.agent)))
+
+
+def _paired(before: Report, now: Report) -> tuple[list[tuple[CaseReport, CaseReport]], list[str]]:
+    old = {case.name: case for case in before.cases if case.trials}
+    new = {case.name: case for case in now.cases if case.trials}
+    both = [(old[name], case) for name, case in new.items() if name in old]
+    groups = {
+        "new": [name for name in new if name not in old],
+        "gone, or not run now": [name for name in old if name not in new],
+        "another input than then": [case.name for was, case in both if was.messages != case.messages],
+    }
+    left_out = [f"{what}: {', '.join(names)}" for what, names in groups.items() if names]
+    return [(was, case) for was, case in both if was.messages == case.messages], left_out
+
+
+def _pairs(both: list[tuple[CaseReport, CaseReport]], number: _Number) -> dict[str, Pair]:
+    """By case; none where a number is missing anywhere."""
+    found: dict[str, Pair] = {}
+    for was, case in both:
+        sides = [[number(trial) for trial in each.trials] for each in (was, case)]
+        known = [[value for value in side if value is not None] for side in sides]
+        if known != sides:
+            return {}
+        found[case.name] = (known[0], known[1])
+    return found
+
+
+def _change(name: str, pairs: dict[str, Pair], p: float) -> Change:
+    means = [CaseChange(case, fmean(before), fmean(now)) for case, (before, now) in pairs.items()]
+    before, now = fmean(each.before for each in means), fmean(each.now for each in means)
+    size = abs(now - before) / before if before and name != "success" else abs(now - before)
+    enough = size >= (LEAST_SUCCESS if name == "success" else LEAST)
+    sign = -1 if name == "success" else 1
+    worst = sorted(
+        (each for each in means if sign * (each.now - each.before) > 0), key=lambda c: sign * (c.before - c.now)
+    )
+    return Change(name, before, now, p, name != "seconds" and p < P and enough, tuple(worst[:SHOWN]))

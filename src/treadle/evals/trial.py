@@ -1,0 +1,48 @@
+"""One run of one case: what is in its thread, and what can be asked of it. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .. import events as e
+from ..observe.timeline import turns
+from ..result import Summary, summary
+from .trajectory import Made, made
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What checks go by. Its numbers are those of the whole thread, its answer that of the last turn."""
+
+    case: str
+    number: int
+    """From 1."""
+    thread_id: str
+    status: str
+    """A Result's; `failed` also where the run raised."""
+    answer: str = ""
+    records: Sequence[e.Record] = ()
+    reason: str = ""
+    """Why the last turn ended as it did."""
+    error: str = ""
+    """What the run raised; "" where it raised nothing."""
+    output: Any = None
+    """The answer as the type that the agent was asked for."""
+
+    @cached_property
+    def made(self) -> tuple[Made, ...]:
+        """Every tool call, in the order in which they were asked for."""
+        return made(self.records)
+
+    @cached_property
+    def took(self) -> Summary:
+        """Totals over all turns."""
+        return summary(self.records, sum(turn.took.seconds for turn in turns(self.records)))
+
+    @cached_property
+    def usage(self) -> e.Usage:
+        events = [record.event for record in self.records]
+        told = (e.ModelReplied, e.ModelFailed, e.ToolReturned, e.ToolFailed)  # the last two: of agents below
+        used = [event.usage for event in events if isinstance(event, told)]
+        return sum(used, e.Usage())

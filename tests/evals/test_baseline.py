@@ -1,0 +1,94 @@
+"""What counts as worse: enough of it, and more than chance would give."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evals.made import report
+from treadle.evals.baseline import against
+
+TEN = {f"c{number}": (True,) for number in range(10)}
+
+
+def change(found, name):
+    return next(each for each in found.changes if each.name == name)
+
+
+def test_a_doubled_cost_is_caught_and_its_cases_are_named():
+    found = against(report(TEN), report(TEN, tokens=(200, 210)))
+    assert [each.name for each in found.regressions] == ["tokens", "cost_usd"]
+    cost = change(found, "cost_usd")
+    assert (cost.before, round(cost.now, 5), cost.counts) == (pytest.approx(0.01), 0.0205, True)
+    assert cost.share == pytest.approx(1.05)
+    assert [each.case for each in cost.cases] == ["c1", "c3", "c5", "c7", "c9"]
+
+
+def test_half_the_cost_is_a_change_but_no_regression():
+    found = against(report(TEN, tokens=(200,)), report(TEN))
+    assert (change(found, "tokens").counts, found.regressions) == (True, ())
+
+
+def test_as_much_up_as_down_is_noise():
+    found = against(report(TEN, tokens=(100, 200)), report(TEN, tokens=(200, 100)))
+    assert not any(each.counts for each in found.changes)
+
+
+def test_a_change_of_four_percent_is_sure_and_too_little():
+    found = change(against(report(TEN), report(TEN, tokens=(104,))), "tokens")
+    assert (found.p < 0.05, found.counts) == (True, False)
+
+
+def test_few_cases_can_t_tell():
+    few = {"a": (True,), "b": (True,)}
+    assert against(report(few), report(few, tokens=(900,))).regressions == ()
+
+
+def test_many_runs_of_one_case_can():
+    one = {"a": (True,) * 8}
+    assert against(report(one), report({"a": (False,) * 8})).regressions[0].name == "success"
+
+
+def test_more_failures_are_caught_by_mcnemar_s_test():
+    worse = {name: (number > 7,) for number, name in enumerate(TEN)}
+    found = against(report(TEN), report(worse))
+    assert [each.name for each in found.regressions] == ["success"]
+    assert change(found, "success").p == pytest.approx(4 * 2 / 2**8)  # of four questions, the other three unmoved
+
+
+def test_seconds_never_count():
+    slow = msgspec.structs.replace(
+        report(TEN),
+        cases=tuple(
+            msgspec.structs.replace(case, trials=tuple(msgspec.structs.replace(t, seconds=99.0) for t in case.trials))
+            for case in report(TEN).cases
+        ),
+    )
+    found = change(against(report(TEN), slow), "seconds")
+    assert (found.worse, found.counts) == (True, False)
+
+
+def test_what_can_t_be_compared_is_left_out_and_named():
+    before, now = report({"a": (True,), "b": (True,)}), report({"b": (True,), "c": (True,)}, cost_usd=None)
+    found = against(before, now)
+    assert found.compared == 1
+    assert found.left_out == ("new: c", "gone, or not run now: a", "cost: no price is known for every run")
+    asked = msgspec.structs.replace(now, cases=(msgspec.structs.replace(now.cases[0], messages=("other?",)),))
+    assert against(before, asked).left_out[-1] == "another input than then: b"
+    assert against(before, asked).changes == ()
+
+
+def test_another_model_is_told():
+    assert against(report(TEN), report(TEN, model="m2")).agent == ("the model was scripted, is now m2",)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=9), st.lists(st.booleans(), min_size=1, max_size=9))
+def test_nothing_is_both_a_regression_and_its_opposite(before, now):
+    cases = [f"c{number}" for number in range(max(len(before), len(now)))]
+    sides = [report({c: (side[i % len(side)],) for i, c in enumerate(cases)}) for side in (before, now)]
+    there, back = against(*sides), against(*reversed(sides))
+    assert not (there.regressions and back.regressions)
+    assert against(sides[0], sides[0]).regressions == ()
+    assert replace(there, changes=()).compared == len(cases)

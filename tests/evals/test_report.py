@@ -1,0 +1,144 @@
+"""A report: kept as JSON, read again, in lines, and as a page that holds nothing but text."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+
+from evals.made import report
+from evals.right import right
+from fakes import agent, live
+from treadle import MemoryStore, UsageError
+from treadle.evals.amounts import cost, number, percent
+from treadle.evals.baseline import against
+from treadle.evals.checks import Contains, Tools
+from treadle.evals.dataset import Case, Dataset
+from treadle.evals.page import page
+from treadle.evals.report import report_of
+from treadle.evals.run import Run, evaluate
+from treadle.evals.text import text
+
+EVIL = "<script>alert(1)</script> & \"'</style><img src=x onerror=alert(1)>"
+
+
+def evil():
+    """A report that is full of markup, wherever a text can come from outside."""
+    plain = report({"a": (True, False), "b": (False,)})
+
+    def spoilt(value):
+        if isinstance(value, str):
+            return EVIL
+        if isinstance(value, dict):
+            return {key: value[key] if key in ("type", "tools") else spoilt(value[key]) for key in value}
+        return [spoilt(each) for each in value] if isinstance(value, list | tuple) else value
+
+    made = spoilt(msgspec.to_builtins(plain))
+    for index, case in enumerate(made["cases"]):
+        case["name"] = f"{index}{EVIL}"
+        for trial in case["trials"]:
+            trial["lines"] = [EVIL]
+    return msgspec.convert(made, type(plain))
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "base.json"
+    found = report({"a": (True, False)})
+    path.write_bytes(found.to_json())
+    assert report_of(path) == found
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"{}", "is no report of treadle eval"), (b"nothing", "is no report of treadle eval"), (None, "can't be read")],
+)
+def test_what_is_no_report_is_refused(tmp_path, content, told):
+    path = tmp_path / "base.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=told):
+        report_of(path)
+
+
+def test_a_report_of_another_version_is_refused(tmp_path):
+    path = tmp_path / "base.json"
+    path.write_bytes(msgspec.structs.replace(report({"a": (True,)}), version=2).to_json())
+    with pytest.raises(UsageError, match="was written as version 2; this Treadle reads 1: make it anew"):
+        report_of(path)
+
+
+def test_lines_of_text_say_what_failed_and_what_it_took():
+    lines = text(report({"fine": (True, True), "poor": (True, False)})).splitlines()
+    assert lines[0].split() == ["case", "passed", "steps", "tokens", "cost", "seconds"]
+    assert lines[1].split() == ["✓", "fine", "2/2", "2", "110", "$0.01", "1.5"]
+    assert lines[2].split()[:3] == ["✗", "poor", "1/2"]
+    assert lines[2].endswith("contains 3: it isn't")
+    assert lines[4].startswith("3 of 4 trials passed: 75%, 95% interval ")
+    assert lines[5] == "a trial took 2 steps, 110 tokens, $0.01, 1.5 s; in all $0.04"
+
+
+def test_a_comparison_says_what_is_worse_and_what_may_be_noise():
+    ten = {f"c{number}": (True,) for number in range(10)}
+    poor = {name: (name != "c3",) for name in ten}
+    lines = text(report(poor, tokens=(300,)), against(report(ten), report(poor, tokens=(300,)))).splitlines()
+    rows = {line.split()[0]: line for line in lines[lines.index("against the baseline, 10 cases:") :]}
+    assert rows["success"].split()[1:5] == ["100%", "90%", "-10.0", "points"]
+    assert rows["success"].endswith("may be noise")
+    assert rows["tokens"].endswith("WORSE, most of all c0, c1, c2")
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.text, self.attributes = set(), [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes += [name for name, _ in attrs]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_has_no_script_no_style_but_its_own_and_asks_nobody():
+    written = page(evil(), against(evil(), evil()))
+    seen = Tags()
+    seen.feed(written)
+    assert not seen.tags & {"script", "img", "iframe", "link", "object", "form", "a"}
+    assert not [name for name in seen.attributes if name.startswith("on") or name in ("style", "src", "href")]
+    assert "default-src 'none'; style-src 'sha256-" in html.unescape(written)
+    assert not re.search(r"url\(|@import|https?:", written)
+    assert "".join(seen.text).count("<script>alert(1)</script>") >= 10  # as text, wherever a text came from outside
+
+
+def test_the_page_shows_a_failing_trial_with_its_diff_its_answer_and_its_thread():
+    one = Dataset("one", [Case("Hello!", [Tools(("calculator",)), Contains("Hello")], "greets")])
+    found = live(evaluate(Run(one, agent(right(), store=MemoryStore()), name="r")))
+    seen = Tags()
+    seen.feed(page(found))
+    shown = "\n".join(seen.text)
+    assert "calculator" in next(each for each in seen.text if "made" in each)  # what was wanted, and what was made
+    assert "Hello! How can I help?" in shown
+    assert "treadle show eval/one/r/greets/1" in shown
+    assert "» Hello!" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0, "0%"), (1.0, "100%"), (0.9999, "99.9%"), (0.00001, "0.1%"), (0.5, "50%"), (0.767, "76.7%")],
+)
+def test_a_rate_never_rounds_to_all_or_none(value, said):
+    assert percent(value) == said
+
+
+@pytest.mark.parametrize(
+    ("usd", "said"), [(None, "-"), (0, "$0"), (12.345, "$12.35"), (0.0123, "$0.0123"), (0.000071, "$7.1e-05")]
+)
+def test_a_cost_keeps_the_digits_that_matter(usd, said):
+    assert cost(usd) == said
+
+
+@pytest.mark.parametrize(("value", "said"), [(None, "-"), (3, "3"), (1.66, "1.7"), (1234.5, "1,234")])
+def test_a_number_is_short(value, said):
+    assert number(value) == said

@@ -1,0 +1,43 @@
+"""The cases of the tools that ship: a model that does it right passes them all, one that guesses doesn't."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evals.right import right
+from treadle import MemoryStore, run_sync
+from treadle.evals.code import found
+from treadle.evals.files import dataset_of
+from treadle.evals.run import Run, evaluate
+
+FILE = Path(__file__).parents[2] / "examples" / "evals" / "tools.yaml"
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return dataset_of(str(FILE))
+
+
+def report(dataset, model):
+    agent = replace(found(dataset.agent, Path.cwd(), "agent"), model=model, store=MemoryStore())
+    return run_sync(evaluate(Run(dataset, agent, jobs=8)))
+
+
+def test_there_are_at_least_thirty_and_every_tool_of_the_agent_is_tried(dataset):
+    tags = {tag for case in dataset.cases for tag in case.tags}
+    assert len(dataset.cases) >= 30
+    assert tags >= {"calculator", "clock", "files", "docs", "approval", "conversation"}
+
+
+def test_a_model_that_does_it_right_passes_them_all(dataset):
+    done = report(dataset, right())
+    assert [f"{case.name}: {case.first_failure[1]}" for case in done.cases if case.first_failure] == []
+    assert done.passed
+
+
+def test_a_model_that_guesses_fails_what_needs_a_tool(dataset):
+    done = report(dataset, right(wrong=("",)))
+    # The one needs no tool and no more than a word, the other asks for nothing but to refuse.
+    assert {case.name for case in done.cases if case.passes} == {"greeting", "outside"}
+    assert {trial.answer for trial in done.trials} == {"It must be about 40 <b>or</b> so."}

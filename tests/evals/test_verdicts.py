@@ -1,0 +1,127 @@
+"""What each check says of an answer, a trajectory, a total."""
+
+import pytest
+
+from evals.made import trial
+from treadle import Limits
+from treadle.evals import checks as c
+from treadle.evals.dataset import Case
+from treadle.evals.trial import Trial
+from treadle.evals.verdicts import named, verdict
+from treadle.models.scripted import ScriptedModel, calls, says
+
+
+def answered(text):
+    return Trial("sum", 1, "t", "answered", text)
+
+
+@pytest.mark.parametrize(
+    ("check", "right", "wrong", "why"),
+    [
+        (c.Equal("3"), " 3\n", "It is 3", 'the answer is "It is 3"'),
+        (c.Contains(("Three", "3")), "three: 3", "three", '"3" isn\'t in the answer'),
+        (c.Contains("Three", exact_case=True), "Three", "three", '"Three" isn\'t in the answer'),
+        (c.Lacks("error"), "fine", "An Error", '"error" is in the answer'),
+        (c.Matches(r"\b3\b"), "a 3", "33", "the pattern isn't in the answer"),
+        (c.Number(427.05, 0.01), "427,06 EUR", "427.07", "its numbers are 427.07"),
+        (c.Number(2847), "2,847", "none", "there is no number in the answer"),
+        (c.Number(0.1), "0.1", "0.10000001", "its numbers are 0.10000001"),
+        (c.Json({"a": [1]}), '```json\n{"a": [1]}\n```', '{"a": [1], "b": 2}', "the value is"),
+        (c.Json({"a": {"b": 1}}, "subset"), '{"a": {"b": 1, "c": 2}}', '{"a": {"b": true}}', "the value is"),
+        (c.Json(True), "true", "1", 'the value is "1"'),
+        (c.Json(1), "1", "{", "the answer isn't JSON"),
+    ],
+)
+def test_a_check_of_the_answer_passes_what_is_right_and_says_what_is_wrong(check, right, wrong, why):
+    assert verdict(check, answered(right)).passed
+    said = verdict(check, answered(wrong))
+    assert not said.passed
+    assert why in said.why
+
+
+@pytest.fixture(scope="module")
+def two_calls():
+    script = [calls(("add", {"a": 1, "b": 2})), calls(("send", {"to": "bob"})), says("3")]
+    return trial(ScriptedModel(script, price_usd=(0.001, 0.001)), Case("1+2?", name="sum", approve="none"))
+
+
+@pytest.mark.parametrize(
+    ("check", "why"),
+    [
+        (c.Tools(("add", "send"), "strict"), ""),
+        (c.Tools((c.Call("add", {"b": 2, "a": 1}),)), ""),
+        (c.Tools(("send", "add")), "wanted"),
+        (c.Tools(("send", "add"), "unordered"), ""),
+        (c.Tools((c.Call("add", {"a": 1}),), arguments="subset"), ""),
+        (c.Tools((c.Call("add", {"a": 1}),)), "wanted"),
+        (c.Never(("write_*", "delete")), ""),
+        (c.Never("se*"), 'it asked for send({"to": "bob"})'),
+        (c.Asked("send"), ""),
+        (c.Asked(()), "somebody was asked about send"),
+        (c.Asked(("send", "pay")), "nobody was asked about pay"),
+        (c.NoErrors(), 'send({"to": "bob"}) failed:denied'),
+        (c.MaxSteps(3), ""),
+        (c.MaxSteps(2), "it took 3 steps"),
+        (c.MaxTokens(1), "tokens"),
+        (c.MaxTokens(10_000), ""),
+        (c.MaxCost(100), ""),
+        (c.MaxCost(0.0001), "it cost $"),
+        (c.MaxSeconds(100), ""),
+        (c.Status("answered"), ""),
+        (c.Status("limit"), "it ended as answered"),
+    ],
+)
+def test_a_check_of_the_trajectory_goes_by_the_log(two_calls, check, why):
+    said = verdict(check, two_calls)
+    assert said.passed == (not why)
+    assert why in said.why
+
+
+def test_a_limit_and_an_unknown_price_are_told():
+    limited = trial(ScriptedModel([calls(("add", {"a": 1, "b": 2}))], price_usd=None), limits=Limits(steps=1))
+    assert verdict(c.Status("answered"), limited).why == "it ended as limit: steps"
+    assert verdict(c.MaxCost(1), limited).why == "no price is known for the model"
+
+
+def fine(trial):
+    assert trial.answer == "3", "not three"
+
+
+def odd(trial):
+    return 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("function", "answer", "why"),
+    [
+        (fine, "3", ""),
+        (fine, "4", "not three"),
+        (lambda trial: False, "3", "it says no"),
+        (lambda trial: "too short", "3", "too short"),
+        (lambda trial: "", "3", ""),
+        (odd, "3", "the check raised ZeroDivisionError"),
+        (lambda trial: {}, "3", "the check gave a dict"),
+    ],
+)
+def test_a_custom_check_says_it_its_own_way(function, answer, why):
+    said = verdict(c.Custom(function), answered(answer))
+    assert said.passed == (not why)
+    assert why in said.why
+
+
+@pytest.mark.parametrize(
+    ("check", "name"),
+    [
+        (c.Contains(("a", "b")), "contains a, b"),
+        (c.Number(427.05, 0.01), "number 427.05 ± 0.01"),
+        (c.Tools(("add", c.Call("send"))), "tools in_order: add, send"),
+        (c.Asked(()), "asked none"),
+        (c.MaxSteps(3), "max_steps 3"),
+        (c.NoErrors(), "no_errors"),
+        (c.Custom(fine), "fine"),
+        (c.Equal("x" * 99), f"equal {'x' * 59}…"),
+        (c.Json({"a": 1}), 'json {"a": 1}'),
+    ],
+)
+def test_a_check_has_a_name_in_few_words(check, name):
+    assert named(check) == name
