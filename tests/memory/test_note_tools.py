@@ -139,7 +139,6 @@ def test_the_same_again_is_one_note():
         ({"text": "x" * 3000}, "3,000 characters; one may have 2,000"),
         ({"text": "x", "days": 0}, "more than 0"),
         ({"text": "x", "scope": "user:bob"}, "no notes are kept for the scope 'user:bob'; there are: user"),
-        ({"text": "x", "replaces": "n1"}, "there is no note 'n1'; use recall to find its id"),
     ],
 )
 def test_what_cannot_be_noted_is_told_to_the_model(arguments, told):
@@ -153,7 +152,8 @@ def test_a_note_of_a_scope_that_is_not_read_can_be_neither_corrected_nor_forgott
     notes = notes_at()
     other = written(notes, "Bob is here", scope="user:bob").note
     result = ran(calls(("remember", {"text": "x", "replaces": other.id})), notes=notes)
-    assert "there is no note" in failures(result)[0]
+    assert f"there is no note {other.id!r}, so none was replaced" in answers(result)[0]
+    assert sorted(texts(notes)) == ["Bob is here", "x"]
 
 
 def test_a_correction_goes_where_the_corrected_note_is():

@@ -42,7 +42,7 @@ def _remember(notes: Notes, logs: Store, inside: Collection[str]) -> Tool:
             scope: Whom it concerns; leave it out for the usual one.
             replaces: The id of a note that this one corrects.
         """
-        corrected = await _found(notes, replaces) if replaces else None
+        corrected = await _readable(notes, replaces) if replaces else None
         scope = scope or (corrected.scope if corrected else notes.scope)
         if corrected and corrected.scope != scope:
             raise ToolError(
@@ -57,7 +57,10 @@ def _remember(notes: Notes, logs: Store, inside: Collection[str]) -> Tool:
         said_at = (context.thread_id, asked_at(records, context.call_id))
         try:
             note = Note("", text, scope, about, source, *said_at, now, expiry(now, days))
-            return _told(await notes.write(note, key=context.idempotency_key, replaces=replaces))
+            old = corrected.id if corrected else ""
+            told = _told(await notes.write(note, key=context.idempotency_key, replaces=old))
+            # Small models make ids up; the fact is worth more than the error.
+            return told if old or not replaces else f"{told}; there is no note {replaces!r}, so none was replaced"
         except UsageError as error:
             raise ToolError(str(error)) from None
 
@@ -96,10 +99,15 @@ def _forget(notes: Notes) -> Tool:
 
 async def _found(notes: Notes, note_id: str) -> Note:
     """The note of this id that the agent may read, also one that was replaced. Raises ToolError."""
-    note = await notes.store.get(note_id)
-    if note is None or note.scope not in notes.readable:
+    note = await _readable(notes, note_id)
+    if note is None:
         raise ToolError(f"there is no note {note_id!r}; use recall to find its id")
     return note
+
+
+async def _readable(notes: Notes, note_id: str) -> Note | None:
+    note = await notes.store.get(note_id)
+    return note if note and note.scope in notes.readable else None
 
 
 def _told(placed: Placed) -> str:
