@@ -153,7 +153,7 @@ def test_a_note_of_a_scope_that_is_not_read_can_be_neither_corrected_nor_forgott
     other = written(notes, "Bob is here", scope="user:bob").note
     result = ran(calls(("remember", {"text": "x", "replaces": other.id})), notes=notes)
     assert f"there is no note {other.id!r}, so none was replaced" in answers(result)[0]
-    assert sorted(texts(notes)) == ["Bob is here", "x"]
+    assert sorted(texts(notes)) == [("user", "Bob is here"), ("user", "x")]
 
 
 def test_a_correction_goes_where_the_corrected_note_is():
