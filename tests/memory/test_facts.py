@@ -4,7 +4,19 @@ from hypothesis import strategies as st
 
 from fakes import legal_log
 from treadle import events as e
-from treadle.memory.facts import PIECE_CHARS, Fact, Piece, first_outside, fitting, noted, question, rest, said
+from treadle.memory.facts import (
+    AGENT,
+    PERSON,
+    PIECE_CHARS,
+    Fact,
+    Piece,
+    first_outside,
+    fitting,
+    noted,
+    question,
+    rest,
+    said,
+)
 from treadle.memory.note import Note
 from treadle.models.model import Message
 
@@ -124,3 +136,12 @@ def test_a_fact_becomes_a_note_of_the_part_that_it_names():
 def test_days_that_say_nothing_are_for_ever(days):
     [made] = noted([Fact("Ann likes blue", 10, "x" * 101, days)], said(THREAD, 5), Note("", "", "user"))
     assert (made.note.expires_at, made.note.about) == (None, "")
+
+
+def test_a_model_that_counts_the_parts_means_the_part_in_that_place():
+    pieces = [Piece(3, 1.0, PERSON, "I'm Bo"), Piece(9, 2.0, AGENT, "Hello Bo")]
+    facts = [Fact("Bo is Bo", 1), Fact("It greets", 9), Fact("Nothing", 4)]
+    assert [(each.note.text, each.note.seq) for each in noted(facts, pieces, Note("", "", "user"))] == [
+        ("Bo is Bo", 3),
+        ("It greets", 9),
+    ]

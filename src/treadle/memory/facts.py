@@ -105,7 +105,8 @@ def noted(facts: Iterable[Fact], pieces: Iterable[Piece], note: Note, origin: st
 
     Without an `origin` it is who said the piece: the person or the agent.
     """
-    by_seq: Mapping[int, Piece] = {piece.seq: piece for piece in pieces}
+    # By its number, else by its place: small models count the parts, whatever their numbers say.
+    by_seq: Mapping[int, Piece] = dict(enumerate(pieces, 1)) | {piece.seq: piece for piece in pieces}
     found: list[Noted] = []
     for index, fact in enumerate(facts):
         if piece := by_seq.get(fact.seq):
