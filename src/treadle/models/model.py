@@ -59,7 +59,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
 
     def exact_tokens(self, count: Count) -> int:
         """By a vocabulary: the texts, and 4 for the envelope of the message and of each call. Counted once and kept."""
-        kept: dict[Count, int] = self.__dict__.setdefault("_exact", {})
+        kept: dict[Count, int] = vars(self).setdefault("_exact", {})
         if count not in kept:
             texts = [self.text, *(text for call in self.calls for text in (call.name, call.arguments))]
             kept[count] = count(texts) + 4 * (1 + len(self.calls)) + _parts_tokens(self.parts)
