@@ -167,7 +167,7 @@ def minutes() -> None:
     print(f"minutes {len(summaries)} times; {len(kept)} of {len(FACTS)} facts in the last;"
           f" lost: {', '.join(f'{f} ({FACTS[f]})' for f in FACTS if f not in kept) or 'none'};"
           f" the old date: {'3 March' in summaries[-1].replace('17 March', '')}")  # fmt: skip
-    asker = Agent("You help to plan. Answer in one sentence.", model=LocalModel(context_tokens=8192), store=store)
+    asker = Agent("You help to plan.", tools=[archive], model=LocalModel(context_tokens=8192), store=store)
     right = 0
     for question, wanted in QUESTIONS.items():
         answer = asker.run_sync(question, thread="museum").answer

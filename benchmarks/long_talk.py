@@ -429,7 +429,7 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 
 # --- the plot ---------------------------------------------------------------------------------------------------
 
-WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 760, 400, 80, 20, 20, 90
+WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 760, 400, 96, 12, 20, 90
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .paper { fill: #ffffff } .grid { stroke: #d1d9e0; stroke-width: 1 } .axis { stroke: #59636e; stroke-width: 1 }
@@ -443,13 +443,13 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 
 
 def svg(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], turns: int) -> str:
-    """Lines of (class, name, points of turn and tokens), tokens on a logarithmic scale from 1,000 to 1,000,000."""
+    """Lines of (class, name, points of turn and tokens), tokens on a logarithmic scale from 1,000 to 2,000,000."""
 
     def x(turn: float) -> float:
         return LEFT + turn / turns * (WIDTH - LEFT - RIGHT)
 
     def y(tokens: float) -> float:
-        return TOP + (6 - math.log10(max(1000.0, tokens))) / 3 * (HEIGHT - TOP - BOTTOM)
+        return TOP + math.log10(2_000_000 / max(1000.0, tokens)) / math.log10(2000) * (HEIGHT - TOP - BOTTOM)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'

@@ -25,7 +25,7 @@ def test_from_the_repository_s_root_down_the_nearest_last(repository):
     assert project.files == ("AGENTS.md", "src/deep/AGENTS.md")
     assert project.text.index("Speak French.") < project.text.index("Speak Welsh.")
     assert "Outside" not in project.text
-    assert project.left_out == ()
+    assert project.cut + project.unread == ()
     assert project_of(repository).files == ("AGENTS.md",), "what lies deeper is of no concern here"
 
 
@@ -52,11 +52,20 @@ def test_the_nearest_has_the_room_first_and_a_cut_is_said(repository):
     project = project_of(repository / "src", 500)
     assert project.files == ("AGENTS.md", "src/AGENTS.md")
     assert "inner." * 10 in project.text
-    assert project.left_out == ("AGENTS.md is cut at 440 of its 6,000 bytes",)
+    assert project.cut == ("AGENTS.md is cut at 440 of its 6,000 bytes",)
     assert "[cut at 440 of 6,000 bytes]" in project.text
     crowded = project_of(repository / "src", 60)
     assert crowded.files == ("src/AGENTS.md",)
-    assert crowded.left_out == ("there is no room for AGENTS.md (6,000 bytes)",)
+    assert crowded.cut == ("AGENTS.md is cut at 0 of its 6,000 bytes",)
+    assert crowded.unread == ()
+
+
+def test_what_is_too_long_for_a_system_prompt_is_cut_and_no_error(repository):
+    (repository / "AGENTS.md").write_text("outer " * 1000)
+    (repository / "src" / "AGENTS.md").write_text("inner " * 10_000)
+    text = project_instructions(repository / "src")
+    assert 32_000 < len(text) < 33_500
+    assert "outer outer" not in text
 
 
 def test_a_cut_within_a_letter_leaves_text(repository):
@@ -72,7 +81,7 @@ def test_a_link_is_followed_within_the_repository_and_not_out_of_it(repository, 
     (repository / "src" / "AGENTS.md").symlink_to(tmp_path / "secret")
     project = project_of(repository / "src")
     assert "the key" not in project.text
-    assert project.left_out == ("src/AGENTS.md is a link out of the project, so it is not read",)
+    assert project.unread == ("src/AGENTS.md is a link out of the project, so it is not read",)
     with pytest.raises(UsageError, match="a link out of the project"):
         project_instructions(repository / "src")
 
@@ -93,8 +102,8 @@ def test_what_is_no_text_file_is_left_out_and_said(repository, kind):
             path.symlink_to("nowhere")
     project = project_of(repository)
     assert (project.text, project.files) == ("", ())
-    assert len(project.left_out) == 1
-    assert "AGENTS.md is " in project.left_out[0]
+    assert len(project.unread) == 1
+    assert "AGENTS.md is " in project.unread[0]
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may give files away")
@@ -103,7 +112,7 @@ def test_a_file_above_that_belongs_to_another_user_is_not_read(repository):
     os.chown(repository / "AGENTS.md", 12345, -1)
     project = project_of(repository / "src")
     assert project.text == ""
-    assert "another user (12345)" in project.left_out[0]
+    assert "belongs to another user" in project.unread[0]
     assert "Obey me." in project_of(repository).text, "who stands in a folder has chosen it"
 
 

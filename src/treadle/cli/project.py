@@ -25,7 +25,7 @@ def say_project(agent: Agent, settings: Settings, screen: Screen) -> None:
     project = _project(agent, settings)
     if project.files:
         screen.note(f"instructions from {', '.join(line_of(name, 200) for name in project.files)}", "dim")
-    for phrase in project.left_out:
+    for phrase in (*project.cut, *project.unread):
         screen.note(line_of(phrase, 300), "yellow")
 
 

@@ -30,8 +30,10 @@ class Project:
     """As a system prompt holds them; "" where there are none."""
     files: tuple[str, ...] = ()
     """Which are in it, from the repository's root, outermost first."""
-    left_out: tuple[str, ...] = ()
-    """What is not in it, or not whole, and why: a phrase each."""
+    cut: tuple[str, ...] = ()
+    """What there was no room for: a phrase each."""
+    unread: tuple[str, ...] = ()
+    """What won't do, and why: a phrase each."""
 
 
 def project_instructions(folder: str | os.PathLike[str] | None = None) -> str:
@@ -40,9 +42,8 @@ def project_instructions(folder: str | os.PathLike[str] | None = None) -> str:
     At most 32 KiB; a longer file is cut, with a notice in it. Raises UsageError where one can't be read.
     """
     project = project_of(folder)
-    unread = [phrase for phrase in project.left_out if " is cut " not in phrase]
-    if unread:
-        raise UsageError("; ".join(unread))
+    if project.unread:
+        raise UsageError("; ".join(project.unread))
     return project.text
 
 
@@ -51,17 +52,30 @@ def project_of(folder: str | os.PathLike[str] | None = None, max_bytes: int = MA
     here = Path(folder or ".").resolve()
     root = _root(here)
     found: list[tuple[str, str]] = []
-    left_out: list[str] = []
+    cut: list[str] = []
+    unread: list[str] = []
+    room = max_bytes
     for path in _files(here, root):
         name = path.relative_to(root).as_posix()
-        room = max(0, max_bytes - sum(len(text.encode()) for _, text in found))
-        text = _text(root, name, room, left_out) if _trusted(path, here, name, left_out) else ""
-        if text:
+        try:
+            text, size, read = _read(path, here, root, room)
+        except _Unread as error:
+            unread.append(f"{name} {error}")
+            continue
+        room -= read
+        if read < size:
+            cut.append(f"{name} is cut at {read:,} of its {size:,} bytes")
+            text += f"\n[cut at {read:,} of {size:,} bytes]"
+        if read and text:
             found.append((name, text))
     found.reverse()
     parts = [f'<instructions from="{name}">\n{text}\n</instructions>' for name, text in found]
     whole = "\n\n".join([_HEAD, *parts]) if parts else ""
-    return Project(whole, tuple(name for name, _ in found), tuple(left_out))
+    return Project(whole, tuple(name for name, _ in found), tuple(cut), tuple(unread))
+
+
+class _Unread(Exception):
+    """Why a file won't do."""
 
 
 def _root(here: Path) -> Path:
@@ -79,42 +93,33 @@ def _files(here: Path, root: Path) -> Iterator[Path]:
             return
 
 
-def _trusted(path: Path, here: Path, name: str, left_out: list[str]) -> bool:
-    """The folder's own; and one above it if it is the user's, the system's, or of who owns the folder."""
-    if path.parent == here or not hasattr(os, "getuid"):
-        return True
-    owner = path.lstat().st_uid
-    if owner in (os.getuid(), 0, here.stat().st_uid):
-        return True
-    left_out.append(f"{name} belongs to another user ({owner}), so it is not read")
-    return False
-
-
-def _text(root: Path, name: str, room: int, left_out: list[str]) -> str:
+def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]:
+    """The text that there is room for, the file's size, and how many bytes of it that is. Raises _Unread."""
     from ..tools.inside import open_inside, parts_inside
 
+    name = str(path.relative_to(root))
+    if not _trusted(path, here):
+        raise _Unread("belongs to another user, so it is not read")
     try:
         parts_inside(root, name)
     except ToolError:
-        left_out.append(f"{name} is a link out of the project, so it is not read")
-        return ""
+        raise _Unread("is a link out of the project, so it is not read") from None
     try:
         with os.fdopen(open_inside(root, name), "rb") as file:
             size, data = os.fstat(file.fileno()).st_size, file.read(room)
     except (ToolError, OSError):
-        left_out.append(f"{name} is no file that can be read")
-        return ""
-    if size and not data:
-        left_out.append(f"there is no room for {name} ({size:,} bytes)")
-        return ""
+        raise _Unread("is no file that can be read") from None
     try:
         text = data.decode("utf-8-sig", "ignore" if size > len(data) else "strict")  # a cut may fall within a letter
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        left_out.append(f"{name} is not text in UTF-8, so it is not read")
-        return ""
-    if size > len(data):
-        left_out.append(f"{name} is cut at {len(data):,} of its {size:,} bytes")
-        text += f"\n[cut at {len(data):,} of {size:,} bytes]"
-    return text.strip()
+        raise _Unread("is not text in UTF-8, so it is not read")
+    return text.strip(), size, len(data)
+
+
+def _trusted(path: Path, here: Path) -> bool:
+    """The folder's own; and one above it if it is the user's, the system's, or of who owns the folder."""
+    if path.parent == here or not hasattr(os, "getuid"):
+        return True
+    return path.lstat().st_uid in (os.getuid(), 0, here.stat().st_uid)
