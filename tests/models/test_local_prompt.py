@@ -235,3 +235,11 @@ HALF_PAIR = '{"thought": "t", "tool": "add", "arguments": {"a": "\\ud83d"}}'
 def test_what_is_no_step_is_an_error_that_may_pass(text):
     with pytest.raises(ModelUnavailable, match="is no step"):
         read(text, TOOLS)
+
+
+def test_without_tools_past_calls_are_told_in_prose_so_that_prose_comes_back():
+    call = Call("c1", "calculator", '{"expression": "1 + 1"}')
+    asked = Message("assistant", "", (), (call,), "", {"thought": "I add."})
+    shown = list(chat(Request((Message("user", "1 + 1?"), asked, Message("tool", "2", call_id="c1")))))
+    assert shown[1] == {"role": "assistant", "content": 'I use calculator({"expression": "1 + 1"}).'}
+    assert "final_answer" not in shown[2]["content"]

@@ -54,8 +54,11 @@ def chat(request: Request) -> Iterator[dict[str, str]]:
         match message.role:
             case "tool":
                 thought, call = asked.pop(message.call_id, ("", Call("", "tool", "{}")))
-                yield {"role": "assistant", "content": step(thought, call.name, _object(call.arguments))}
-                yield {"role": "user", "content": _result(call.name, message.text, question) + hint}
+                # Asked for prose, it would go on with JSON if its own steps before were shown as that.
+                said = step(thought, call.name, _object(call.arguments)) if steps else f"I use {_short(call)}."
+                yield {"role": "assistant", "content": said}
+                go = f"\nNext step, or final_answer if this is enough.{hint}" if steps else ""
+                yield {"role": "user", "content": _result(call.name, message.text, question) + go}
             case "assistant" if message.calls:
                 thought = str(message.opaque.get("thought", ""))
                 asked |= {call.id: (thought, call) for call in message.calls}
@@ -120,12 +123,16 @@ def _answered(message: Message, request: Request) -> str:
     return step(str(message.opaque.get("thought", "")), FINAL, arguments)
 
 
+def _short(call: Call) -> str:
+    return f"{call.name}({call.arguments[:QUESTION_CHARS]})"
+
+
 def _result(name: str, text: str, question: str) -> str:
     if len(text) > RESULT_CHARS:
         text = f"{text[:RESULT_CHARS]}\n[{len(text) - RESULT_CHARS} more characters are left out]"
     if len(question) > QUESTION_CHARS:
         question = question[:QUESTION_CHARS] + " [...]"
-    return f"Result of {name}: {text}\n\nThe question: {question}\nNext step, or final_answer if this is enough."
+    return f"Result of {name}: {text}\n\nThe question: {question}"
 
 
 def _object(text: str) -> Any:
