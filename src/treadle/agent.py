@@ -222,10 +222,10 @@ class Agent:
     def _own_job(self, handoffs: Iterable[Tool]) -> Job:
         tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in self.tools]
         tools += handoffs
-        if self._notes:
-            from .memory.note_tools import note_tools
+        if self.memory.look_back or self._notes:
+            from .memory.memory_tools import memory_tools
 
-            tools += note_tools(self._notes, self._store)
+            tools += memory_tools(self.memory, self._notes, self._store)
         names = [tool.name for tool in tools]
         if len(set(names)) < len(names):
             raise UsageError(f"two tools have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")

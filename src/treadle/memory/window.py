@@ -40,6 +40,8 @@ class Memory:
     """A prompt has at most so many; None: what the model's context leaves. Never more than that."""
     compact: bool = True
     """What the window drops is summarised by the model. False: it is dropped, and costs no call."""
+    look_back: bool = False
+    """The agent has a tool, `look_back`, that searches the whole thread, also what the prompt leaves out."""
 
 
 class Summarise(msgspec.Struct, frozen=True):

@@ -1,0 +1,65 @@
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes import agent, found, legal_log, live
+from treadle import Memory, ToolError, tool
+from treadle import events as e
+from treadle.memory.look_back import Passage, passages, search
+from treadle.memory.transcript import SYSTEM
+from treadle.models.scripted import ScriptedModel, calls, says
+
+
+@tool(read_only=True)
+def read(page: int) -> str:
+    """Read a page."""
+    return f"page {page}. " + "lorem ipsum " * 400 + (f"The spindle code is K-{page}7. " if page == 3 else "")
+
+
+def test_what_the_prompt_has_left_out_is_found_again():
+    pages = iter([*(calls(("read", {"page": n})) for n in range(12)), calls(("look_back", {"query": "spindle code"}))])
+    last = says("It is K-37.")
+    model = ScriptedModel(
+        [lambda request: says("in short") if request.messages[0].text == SYSTEM else next(pages, last)] * 40,
+        context_tokens=6000,
+        max_output_tokens=600,
+    )
+    result = live(agent(model, read, memory=Memory(look_back=True)).run("Read them all. What is the code?"))
+    assert result.answer == "It is K-37."
+    assert all("K-37" not in message.text for message in model.seen[-2].messages)
+    told = found(result, e.ToolReturned)[-1].content
+    assert "K-37" in told
+    assert told.startswith("[record ")
+    assert "result of read]" in told
+
+
+def test_it_says_who_said_it_and_not_what_it_found_itself():
+    made = [
+        Passage(3, "user", "The lamp is on shelf seven"),
+        Passage(5, "assistant", "I note: lamp, shelf seven"),
+        Passage(9, "result of read", "no light here"),
+    ]
+    assert {each.who for each in search(made, "where is the lamp?", 5)} == {"user", "assistant"}
+    assert search(made, "kangaroo", 5) == []
+    assert len(search(made, "lamps", 1)) == 1
+
+
+def test_its_own_results_are_no_source():
+    call = e.Call("a", "look_back", "{}")
+    log = [e.ModelReplied("", e.Usage(), 0.0, (call,)), e.ToolReturned("a", "the lamp", 0.0)]
+    assert list(passages([e.Record("t", n, 0.0, event) for n, event in enumerate(log, 1)])) == []
+
+
+def test_a_query_without_words_is_told_so():
+    with pytest.raises(ToolError, match="no words"):
+        search([], "?!", 5)
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=30), st.text(max_size=30))
+def test_any_log_can_be_searched_for_any_text(choices, query):
+    said = list(passages(legal_log(choices)))
+    assert all(0 < len(each.text) <= 1200 for each in said)
+    with contextlib.suppress(ToolError):
+        assert len(search(said, query, 3)) <= 3
