@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from . import events as e
 from .call import waits_for
-from .errors import ContextOverflow, ModelDenied, ModelRejected, ModelUnavailable, TreadleError, TurnFailed
+from .errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable, TurnFailed
 from .state import State
 from .tools.context import Worked
 from .turn import Turn
@@ -123,13 +123,14 @@ def _status(turn: Turn) -> tuple[Status, str]:
     return "unfinished", ""
 
 
-def failure(done: Result, state: State) -> TreadleError:
+def failure(done: Result, state: State) -> ModelError | TurnFailed:
     """The exception of a turn that failed: a ModelError of the class that the provider's answer has, or TurnFailed."""
     failed = state.turn.failed if state.turn else None
-    kinds: dict[str, type[TreadleError]] = {
+    kinds: dict[str, type[ModelError | TurnFailed]] = {
         kind.kind: kind for kind in (ModelUnavailable, ContextOverflow, ModelDenied, ModelRejected)
     }
     kind = kinds.get(failed.kind, TurnFailed) if failed else TurnFailed
     error = kind(done.reason)
+    error.result = done
     error.add_note(f"in thread {done.thread_id}, which has it all")
     return error
