@@ -5,10 +5,13 @@ import asyncio
 import pytest
 
 from fakes import agent, found, live, names
-from treadle import Agent, Limits, MemoryStore, UsageError, tool
+from treadle import Agent, Limits, MemoryStore, StoreError, ToolRetry, UsageError, tool
 from treadle import events as e
+from treadle.errors import Fenced
+from treadle.log import opened
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.team import MOST_DEEP, members
+from treadle.world import World
 
 
 @tool(read_only=True)
@@ -110,11 +113,12 @@ def test_cancelling_reaches_every_thread_below():
     assert live(top.resume("t")).status == "cancelled"
 
 
-def test_cancelling_the_task_reaches_a_child_that_runs():
-    class Hangs(ScriptedModel):
-        async def reply(self, request, emit):
-            await asyncio.sleep(1e6)
+class Hangs(ScriptedModel):
+    async def reply(self, request, emit):
+        await asyncio.sleep(1e6)
 
+
+def test_cancelling_the_task_reaches_a_child_that_runs():
     store = MemoryStore()
     top = boss(Agent(model=Hangs([])), calls(ask()), store=store)
 
@@ -127,6 +131,123 @@ def test_cancelling_the_task_reaches_a_child_that_runs():
 
     below = next(info.thread_id for info in live(whole()) if info.thread_id != "t")
     assert live(top.resume(below)).status == "cancelled"
+
+
+def test_a_driver_that_is_fenced_leaves_the_threads_below_to_whoever_has_taken_it():
+    store = MemoryStore()
+    top = boss(Agent(model=Hangs([])), calls(ask()), store=store)
+
+    async def whole():
+        task = asyncio.create_task(top.run("go", thread="t"))
+        await asyncio.sleep(1)
+        log = await opened("t", store, World())
+        await log.append(e.ThreadClaimed("another process"))  # which has not come to the child yet
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), Fenced)
+        helper = Agent(model=ScriptedModel([says("it is there")]))
+        return await boss(helper, says("found"), store=store).resume("t")
+
+    result = live(whole())
+    assert found(result, e.ToolReturned)[0].content == "[the agent agent]\nit is there"
+    assert result.answer == "found"
+
+
+def test_a_store_that_breaks_above_leaves_the_threads_below_to_be_resumed():
+    class Breaks(MemoryStore):
+        broken = False
+
+        async def append(self, thread_id, rows):
+            if self.broken and thread_id == "t":
+                raise StoreError("the disk is full")
+            await super().append(thread_id, rows)
+
+    store, fuse = Breaks(), [True]
+    helper = Agent(model=Hangs([]), name="slow")
+
+    @tool(read_only=True)
+    async def breaks() -> str:
+        """Break."""
+        await asyncio.sleep(1)
+        store.broken = fuse.pop() if fuse else False
+        return "broken"
+
+    script = [calls(("slow", {"task": "wait"}), "breaks"), says("found")]
+    top = agent(ScriptedModel(script), helper.as_tool(), breaks, store=store)
+    with pytest.raises(StoreError, match="full"):
+        live(top.run("go", thread="t"))
+    store.broken = False
+    helper = Agent(model=ScriptedModel([says("it is there")]), name="slow")
+    result = live(agent(ScriptedModel(script[1:]), helper.as_tool(), breaks, store=store).resume("t"))
+    assert "[the agent slow]\nit is there" in [event.content for event in found(result, e.ToolReturned)]
+
+
+def test_a_store_that_breaks_below_is_no_error_for_the_model_but_everybody_s():
+    class Breaks(MemoryStore):
+        async def append(self, thread_id, rows):
+            if thread_id != "t":
+                raise StoreError("the disk is full")
+            await super().append(thread_id, rows)
+
+    helper = Agent(model=ScriptedModel([]))
+    top = boss(helper, calls(ask()), store=Breaks())
+    with pytest.raises(StoreError, match="full"):
+        live(top.run("go", thread="t"))
+    mended = boss(Agent(model=ScriptedModel([says("it is there")])), says("found"), store=MemoryStore())
+    live(copied(top.store, mended.store))
+    assert live(mended.resume("t")).answer == "found"
+
+
+async def copied(from_store, to_store):
+    for info in await from_store.threads():
+        await to_store.append(info.thread_id, await from_store.read(info.thread_id))
+
+
+def test_a_child_that_another_process_takes_stops_its_parent_too():
+    store = MemoryStore()
+    top = boss(Agent(model=Hangs([])), calls(ask()), store=store)
+
+    async def whole():
+        task = asyncio.create_task(top.run("go", thread="t"))
+        await asyncio.sleep(1)
+        child = next(info.thread_id for info in await store.threads() if info.thread_id != "t")
+        await (await opened(child, store, World())).append(e.ThreadClaimed("another process"))
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), Fenced)
+        helper = Agent(model=ScriptedModel([says("it is there")]))
+        return (await boss(helper, says("found"), store=store).resume("t")).answer
+
+    assert live(whole()) == "found"
+
+
+@pytest.mark.parametrize("own_s", [None, 4.0])
+def test_a_child_that_takes_too_long_is_ended(own_s):
+    @tool(timeout_s=None)
+    async def dawdle() -> str:
+        """Dawdle."""
+        await asyncio.sleep(1e6)
+        return ""
+
+    helper = Agent(model=ScriptedModel([calls("dawdle")]), tools=[dawdle], limits=Limits(seconds=own_s))
+    top = boss(helper, calls(ask()), says("too late"), limits=Limits(seconds=5.0))
+    result = live(top.run("go"))
+    [child] = found(result, e.ChildStarted)
+    assert live(top.resume(child.thread_id)).status in ("cancelled", "limit")
+
+
+def test_a_turn_that_ends_at_a_limit_ends_those_that_wait_below():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7}))]), tools=[pay], name="payer")
+    script = [calls(("payer", {"task": "pay"}), "later")]
+
+    @tool
+    def later() -> str:
+        """Never."""
+        raise ToolRetry("busy", retry_after_s=100)
+
+    top = agent(ScriptedModel(script), helper.as_tool(), later, limits=Limits(seconds=50))
+    result = live(top.run("go", thread="t"))
+    assert (result.status, result.reason) == ("limit", "seconds")
+    [child] = found(result, e.ChildStarted)
+    assert live(top.resume(child.thread_id)).status == "cancelled"
 
 
 def test_a_failure_below_is_an_error_for_the_model_above():

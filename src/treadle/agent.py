@@ -148,6 +148,7 @@ class Agent:
         limits = replace(self.limits, tokens=above.child.tokens, cost_usd=above.child.cost_usd, seconds=seconds)
         me = replace(self, store=above.store, world=above.world, limits=limits)
         log = await opened(above.child.thread_id, above.store, above.world, [above.tell])
+        log.below = True
         with suppress(ModelError, TurnFailed):  # its log says so; the caller gets it as the tool's error
             if log.records:
                 await me._go_on(log, context.deps)
@@ -165,7 +166,9 @@ class Agent:
             await begin(log, opening)
             await drive(log, job)
         except Fenced:
-            if log.state.worker not in [event.worker for event in opening if isinstance(event, e.ThreadClaimed)]:
+            if not log.lost or log.state.worker not in [
+                event.worker for event in opening if isinstance(event, e.ThreadClaimed)
+            ]:
                 raise
             # Nobody has taken the thread: somebody has cancelled the turn, and that is its result.
         finally:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from . import events as e
+from .ending import end
 from .job import Job
-from .log import Log, opened
-from .state import OPEN
-from .turn import Turn, call_of
+from .log import Log
+from .turn import call_of
 
 Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
 
@@ -20,16 +20,7 @@ async def post(log: Log, fact: Post, job: Callable[[], Job]) -> None:
     if running and isinstance(fact, e.OutcomeDecided):
         # Until somebody claims the thread, its calls count as running. Who decides need not be who drives.
         await log.append(e.ThreadClaimed(log.world.new_id()))
-    await log.append(fact)
-    if turn and isinstance(fact, e.TurnEnded):
-        await _cancel_below(log, turn, fact)
-
-
-async def _cancel_below(log: Log, turn: Turn, fact: e.TurnEnded) -> None:
-    """End the turns that work for this one, wherever they wait or run."""
-    for call in turn.calls:
-        if call.child and call.status != "done":
-            below = await opened(call.child.thread_id, log.store, log.world)
-            if below.state.turn and below.state.phase in OPEN:
-                await below.append(fact)
-                await _cancel_below(below, below.state.turn, fact)
+    if isinstance(fact, e.TurnEnded):
+        await end(log, fact)
+    else:
+        await log.append(fact)
