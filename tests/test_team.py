@@ -1,6 +1,7 @@
 """Agents that work for others, and agents that take over: threads, limits, people, cancelling."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from treadle.errors import Fenced
 from treadle.log import opened
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.team import MOST_DEEP, members
+from treadle.tools.tool import tool_of
 from treadle.world import World
 
 
@@ -101,6 +103,31 @@ def test_a_person_is_asked_at_the_top_for_what_is_needed_below():
     assert (done.status, done.answer) == ("answered", "done")
     assert names(done.records).count("ChildWaits") == 2
     assert live(top.replay("t")) is None
+
+
+def test_an_edit_posted_at_the_top_is_checked_by_the_tool_below():
+    @tool
+    def other(amount: str) -> str:
+        """Another tool of the same name."""
+        return amount
+
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid")]), tools=[pay], name="payer")
+    middle = Agent(model=ScriptedModel([calls(ask()), says("all paid")]), tools=[helper.as_tool("ask_helper")])
+    namesake = replace(tool_of(other.function), name="pay")
+    top = boss(middle, calls(ask()), says("done"), tools=[namesake, middle.as_tool("ask_helper")])
+    [held] = live(top.run("go", thread="t")).waiting
+    with pytest.raises(UsageError, match="those arguments won't do"):
+        live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann", arguments='{"amount": "x"}')))
+    live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann", arguments='{"amount": 8}')))
+    assert live(top.resume("t")).answer == "done"
+    assert found(live(replace(helper, store=top.store).resume(held.thread_id)), e.ToolReturned)[0].content == "paid 8"
+
+
+def test_an_edit_is_checked_by_the_tool_of_whoever_was_handed_the_thread():
+    desk, _ = team([calls("hand_to_billing")], [calls(("pay", {"amount": 7})), says("paid")])
+    [held] = live(desk.run("my bill?", thread="t")).waiting
+    live(desk.post("t", e.ApprovalGiven(held.id, True, "ann", arguments='{"amount": 8}')))
+    assert live(desk.resume("t")).answer == "paid"
 
 
 def test_cancelling_reaches_every_thread_below():

@@ -25,7 +25,7 @@ from .result import Result, failure, result, worked
 from .stores.sqlite import SQLiteStore
 from .stores.store import Store
 from .sync import run_sync
-from .team import MOST_DEEP, child_tool, handoff_tools, members
+from .team import MOST_DEEP, child_tool, handoff_tools, job_of, members
 from .tools.context import Context, Worked
 from .tools.tool import Tool, tool_of
 from .world import World
@@ -92,7 +92,7 @@ class Agent:
         Where it waits for a person, so does the agent that called it. What comes back is its answer.
         """
         about = description or self.description or f"Gives a task to the agent {self.name}, and its answer back."
-        return child_tool(name or self.name, about, self.limits, self._work)
+        return child_tool(self, name or self.name, about, self._work)
 
     async def resume(self, thread: str, *, deps: Any = None) -> Result:
         """Go on with a thread's unfinished turn, wherever it stopped; does nothing where there is none.
@@ -110,7 +110,8 @@ class Agent:
         threads below. Deciding what became of a call takes the thread from whoever still drives it. Raises IllegalEvent
         where nothing waits for that, UnknownThread, and UsageError for edited arguments that the tool doesn't take.
         """
-        await post(await self._known(thread), fact, lambda: self.job)
+        log = await self._known(thread)
+        await post(log, fact, lambda: job_of(log, self))
 
     async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Forked:
         """A new thread that shares the records of this one up to seq `at` (None: all); resume or run it to go on.
