@@ -101,6 +101,7 @@ def test_a_person_is_asked_at_the_top_for_what_is_needed_below():
     live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann")))
     done = live(top.resume("t"))
     assert (done.status, done.answer) == ("answered", "done")
+    assert done.summary().tool_retries == 0, "to go on is no retry"
     assert names(done.records).count("ChildWaits") == 2
     assert live(top.replay("t")) is None
 

@@ -57,6 +57,7 @@ def test_it_is_decided_at_the_top_from_anywhere_once(treadle: Treadle) -> None:
     assert events(PAYER) == before
     ran = treadle("resume", "t", agent="team")
     assert ran.code == 0
+    assert '→ payer(task="pay")  (goes on)' in ran.err
     assert "  payer → send(" in ran.err, "also of a child that another process began"
     assert ran.out.startswith("[the agent payer]\nsent hi to bob; ")
 
