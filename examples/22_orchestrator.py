@@ -15,7 +15,7 @@ class Section:
     description: str
 
 
-planner = Agent("Plan a report on the topic: two or three sections.", output=list[Section])
+planner = Agent("Plan a short report on the topic as a list of three sections.", output=list[Section])
 writer = Agent("Write this section of a report, in at most three sentences.")
 
 

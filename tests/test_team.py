@@ -106,6 +106,15 @@ def test_a_person_is_asked_at_the_top_for_what_is_needed_below():
     assert live(top.replay("t")) is None
 
 
+def test_a_thread_below_goes_on_only_with_the_one_above():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7}))]), tools=[pay])
+    top = boss(helper, calls(ask()))
+    [held] = live(top.run("go", thread="t")).waiting
+    for agent_ in (top, replace(helper, store=top.store)):
+        with pytest.raises(UsageError, match="when that one is resumed"):
+            live(agent_.resume(held.thread_id))
+
+
 def test_an_edit_posted_at_the_top_is_checked_by_the_tool_below():
     @tool
     def other(amount: str) -> str:

@@ -135,6 +135,8 @@ class Agent:
     async def _go_on(self, log: Log, deps: Any) -> Result:
         if log.state.phase == "idle":
             return self._result(log)
+        if log.state.depth and not log.below:
+            raise UsageError(f"thread {log.thread_id} works for another, and goes on when that one is resumed")
         job = replace(self.job, deps=deps)
         job.refuse_missing(log.state)
         return await self._drive(log, job, self._claim(log))

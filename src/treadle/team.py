@@ -20,12 +20,12 @@ Work = Callable[[str, Context], Awaitable[Worked]]
 
 _TASK = {
     "type": "object",
-    "properties": {
-        "task": {"type": "string", "description": "What to do, with all that must be known for it: it sees no more."}
-    },
+    "properties": {"task": {"type": "string"}},
     "required": ["task"],
     "additionalProperties": False,
 }
+"""Not described: small models write the description in the task's place."""
+_SEES = "It sees the task alone, so write into it all that must be known."
 
 
 def child_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
@@ -36,7 +36,7 @@ def child_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
 
     # Its thread knows what it has done, so to call it again is to go on: no crash makes the outcome unknown.
     settings: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None}
-    return Tool(name, description, _TASK, give, _task, child=agent.limits, agent=agent, **settings)
+    return Tool(name, f"{description} {_SEES}", _TASK, give, _task, child=agent.limits, agent=agent, **settings)
 
 
 def _task(text: str) -> dict[str, str]:

@@ -69,6 +69,12 @@ def test_who_decides_on_the_thread_below_is_told_to_go_on_with_the_one_above(tre
     assert "(with the agent lead)" in ran.err
 
 
+def test_to_resume_a_thread_below_is_to_resume_the_one_above(treadle: Treadle) -> None:
+    treadle("go", "-t", "t", agent="team")
+    assert treadle("resume", PAYER, agent="team", typed="y\n").code == 0
+    assert events("t")[-1] == e.TurnEnded("answered")
+
+
 def test_approving_and_going_on_is_one_command(treadle: Treadle) -> None:
     treadle("go", "-t", "t", agent="team")
     ran = treadle("approve", PAYER, "--resume", agent="team")
