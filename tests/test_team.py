@@ -115,6 +115,33 @@ def test_a_thread_below_goes_on_only_with_the_one_above():
             live(agent_.resume(held.thread_id))
 
 
+def test_a_fork_has_no_part_in_the_threads_below_and_repeats_nothing_unasked():
+    helper = Agent(
+        model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid"), says("nothing to pay")]), tools=[pay]
+    )
+    top = boss(helper, calls(ask()), says("done"), says("done again"))
+    [held] = live(top.run("go", thread="t")).waiting
+    fork = live(top.fork("t")).thread_id
+    [unknown] = live(top.resume(fork)).waiting
+    assert (unknown.thread_id, unknown.name, unknown.status) == (fork, "ask_helper", "unknown")
+    live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann")))
+    assert live(top.resume("t")).answer == "done"
+    live(top.post(fork, e.OutcomeDecided(unknown.id, "not_run", "ann")))
+    result = live(top.resume(fork))
+    assert result.answer == "done again"
+    assert [child.thread_id for child in found(result, e.ChildStarted)] == [held.thread_id, f"{fork}.{unknown.id}"]
+
+
+def test_a_fork_of_a_thread_below_is_a_thread_of_its_own():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid")]), tools=[pay])
+    top = boss(helper, calls(ask()))
+    [held] = live(top.run("go", thread="t")).waiting
+    own = replace(helper, store=top.store)
+    fork = live(own.fork(held.thread_id)).thread_id
+    live(own.post(fork, e.ApprovalGiven(held.id, True, "ann")))
+    assert live(own.resume(fork)).answer == "paid"
+
+
 def test_an_edit_posted_at_the_top_is_checked_by_the_tool_below():
     @tool
     def other(amount: str) -> str:

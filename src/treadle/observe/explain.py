@@ -69,7 +69,8 @@ def to_decide(records: Sequence[e.Record], job: Job, below: Below | None = None)
 def _asks(held: e.Held, job: Job) -> bool:
     """Whether it is for a person to say: not where the call may run again, or the agent has a policy."""
     tool = job.setup.tools.get(held.name)
-    return held.status != "unknown" or (not (tool and tool.idempotent) and job.setup.unknown == "ask")
+    sure = tool and tool.idempotent and not tool.child
+    return held.status != "unknown" or (not sure and job.setup.unknown == "ask")
 
 
 def _claimed(records: Sequence[e.Record]) -> State:
