@@ -177,6 +177,19 @@ def test_cancelling_reaches_every_thread_below():
     assert live(top.resume("t")).status == "cancelled"
 
 
+def test_a_crash_between_the_end_above_and_those_below_is_made_good_by_resuming():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7}))]), tools=[pay])
+    top = boss(helper, calls(ask()))
+    [held] = live(top.run("go", thread="t")).waiting
+
+    async def ended_above():
+        await (await opened("t", top.store, World())).append(e.TurnEnded("cancelled", "by ann"))
+
+    live(ended_above())
+    assert live(top.resume("t")).status == "cancelled"
+    assert live(top.resume(held.thread_id)).reason == "by ann"
+
+
 class Hangs(ScriptedModel):
     async def reply(self, request, emit):
         await asyncio.sleep(1e6)

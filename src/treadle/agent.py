@@ -10,6 +10,7 @@ from . import events as e
 from .answers import Answers
 from .approvals import Rule
 from .decide import Setup
+from .ending import end_left
 from .errors import Fenced, ModelError, TurnFailed, TurnOpen, UnknownThread, UsageError
 from .fork import Forked, fork
 from .job import Job
@@ -134,6 +135,7 @@ class Agent:
 
     async def _go_on(self, log: Log, deps: Any) -> Result:
         if log.state.phase == "idle":
+            await end_left(log)
             return self._result(log)
         if log.state.depth and not log.below:
             raise UsageError(f"thread {log.thread_id} works for another, and goes on when that one is resumed")

@@ -26,3 +26,9 @@ async def end_below(log: Log, children: Iterable[e.ChildStarted], fact: e.TurnEn
         under = await opened(child.thread_id, log.store, log.world)
         if under.state.phase in OPEN:
             await end(under, fact)
+
+
+async def end_left(log: Log) -> None:
+    """End what still works for a turn that has ended: a crash came between the two."""
+    if log.state.turn and log.state.turn.ended:
+        await end_below(log, below(log.state), log.state.turn.ended)

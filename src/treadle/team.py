@@ -25,7 +25,7 @@ _TASK = {
     "additionalProperties": False,
 }
 """Not described: small models write the description in the task's place."""
-_SEES = "It sees the task alone, so write into it all that must be known."
+_SEES = "Write the task in plain words, as to a person who sees nothing else, with all that must be known for it."
 
 
 def child_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
