@@ -323,6 +323,7 @@ def test_a_turn_that_ends_at_a_limit_ends_those_that_wait_below():
     top = agent(ScriptedModel(script), helper.as_tool(), later, limits=Limits(seconds=50))
     result = live(top.run("go", thread="t"))
     assert (result.status, result.reason) == ("limit", "seconds")
+    assert live(top.replay("t")) is None
     [child] = found(result, e.ChildStarted)
     assert live(top.resume(child.thread_id)).status == "cancelled"
 
@@ -333,6 +334,7 @@ def test_a_failure_below_is_an_error_for_the_model_above():
     result = live(top.run("go"))
     assert "gave no answer: failed" in found(result, e.ToolFailed)[0].message
     assert result.answer == "no luck"
+    assert live(top.replay(result.thread_id)) is None
 
 
 @pytest.mark.parametrize("bad", ["{}", '{"task": " "}', '{"task": 1}', '{"task": "x", "more": 1}', "{"])

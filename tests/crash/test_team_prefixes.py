@@ -86,6 +86,7 @@ async def brought_to_an_end(top: Plot, below: Plot, store: Ordered) -> None:
     assert not before & set(effects)
     assert max(Counter(effects).values(), default=0) <= 1
     assert {fold(records).phase for records in await store.logs()} == {"idle"}
+    assert await lead.replay("t") is None
 
 
 @given(TOPS, PLOTS)
