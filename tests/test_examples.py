@@ -79,6 +79,37 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
             '≠ stock: item is "lamp", wanted "desk"',
         ],
     ),
+    "20_routing": ([says('{"value": "joke"}'), says("Purr.")], ["joke:\nPurr."]),
+    "21_parallel": (
+        [says("Purr.")] * 3,
+        ["A story about cats:\nPurr.\n\nA joke about cats:\nPurr.\n\nA poem about cats:\nPurr."],
+    ),
+    "22_orchestrator": (
+        [
+            says('{"value": [{"name": "Why", "description": "x"}, {"name": "How", "description": "y"}]}'),
+            says("Because."),
+            says("Because."),
+        ],
+        ["Because.\n\n---\n\nBecause."],
+    ),
+    "23_evaluator": (
+        [
+            says("Cats."),
+            says('{"feedback": "Longer.", "funny": false}'),
+            says("Two cats."),
+            says('{"feedback": "", "funny": true}'),
+        ],
+        ["Verdict(feedback='Longer.', funny=False)", "The joke:\nTwo cats."],
+    ),
+    "24_supervisor": (
+        [
+            calls(("till", {"task": "Pay C-17 250 euros back."})),
+            calls(("refund", {"customer": "C-17", "amount": 250})),
+            says("Paid."),
+            says("C-17 has its 250 euros."),
+        ],
+        ["waits for approval: refund(", "answered C-17 has its 250 euros.", "model_calls=2"],
+    ),
 }
 
 

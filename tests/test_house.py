@@ -35,6 +35,7 @@ ORDER = [
     "listeners",
     "stores.store",
     "log",
+    "ending",
     "tools.running",
     "models.asking",
     "job",

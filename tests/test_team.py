@@ -1,14 +1,19 @@
 """Agents that work for others, and agents that take over: threads, limits, people, cancelling."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from fakes import agent, found, live, names
-from treadle import Agent, Limits, MemoryStore, UsageError, tool
+from treadle import Agent, Limits, MemoryStore, StoreError, ToolRetry, UsageError, tool
 from treadle import events as e
+from treadle.errors import Fenced
+from treadle.log import opened
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.team import MOST_DEEP, members
+from treadle.tools.tool import tool_of
+from treadle.world import World
 
 
 @tool(read_only=True)
@@ -96,8 +101,70 @@ def test_a_person_is_asked_at_the_top_for_what_is_needed_below():
     live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann")))
     done = live(top.resume("t"))
     assert (done.status, done.answer) == ("answered", "done")
+    assert done.summary().tool_retries == 0, "to go on is no retry"
     assert names(done.records).count("ChildWaits") == 2
     assert live(top.replay("t")) is None
+
+
+def test_a_thread_below_goes_on_only_with_the_one_above():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7}))]), tools=[pay])
+    top = boss(helper, calls(ask()))
+    [held] = live(top.run("go", thread="t")).waiting
+    for agent_ in (top, replace(helper, store=top.store)):
+        with pytest.raises(UsageError, match="when that one is resumed"):
+            live(agent_.resume(held.thread_id))
+
+
+def test_a_fork_has_no_part_in_the_threads_below_and_repeats_nothing_unasked():
+    helper = Agent(
+        model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid"), says("nothing to pay")]), tools=[pay]
+    )
+    top = boss(helper, calls(ask()), says("done"), says("done again"))
+    [held] = live(top.run("go", thread="t")).waiting
+    fork = live(top.fork("t")).thread_id
+    [unknown] = live(top.resume(fork)).waiting
+    assert (unknown.thread_id, unknown.name, unknown.status) == (fork, "ask_helper", "unknown")
+    live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann")))
+    assert live(top.resume("t")).answer == "done"
+    live(top.post(fork, e.OutcomeDecided(unknown.id, "not_run", "ann")))
+    result = live(top.resume(fork))
+    assert result.answer == "done again"
+    assert [child.thread_id for child in found(result, e.ChildStarted)] == [held.thread_id, f"{fork}.{unknown.id}"]
+
+
+def test_a_fork_of_a_thread_below_is_a_thread_of_its_own():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid")]), tools=[pay])
+    top = boss(helper, calls(ask()))
+    [held] = live(top.run("go", thread="t")).waiting
+    own = replace(helper, store=top.store)
+    fork = live(own.fork(held.thread_id)).thread_id
+    live(own.post(fork, e.ApprovalGiven(held.id, True, "ann")))
+    assert live(own.resume(fork)).answer == "paid"
+
+
+def test_an_edit_posted_at_the_top_is_checked_by_the_tool_below():
+    @tool
+    def other(amount: str) -> str:
+        """Another tool of the same name."""
+        return amount
+
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid")]), tools=[pay], name="payer")
+    middle = Agent(model=ScriptedModel([calls(ask()), says("all paid")]), tools=[helper.as_tool("ask_helper")])
+    namesake = replace(tool_of(other.function), name="pay")
+    top = boss(middle, calls(ask()), says("done"), tools=[namesake, middle.as_tool("ask_helper")])
+    [held] = live(top.run("go", thread="t")).waiting
+    with pytest.raises(UsageError, match="those arguments won't do"):
+        live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann", arguments='{"amount": "x"}')))
+    live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann", arguments='{"amount": 8}')))
+    assert live(top.resume("t")).answer == "done"
+    assert found(live(replace(helper, store=top.store).resume(held.thread_id)), e.ToolReturned)[0].content == "paid 8"
+
+
+def test_an_edit_is_checked_by_the_tool_of_whoever_was_handed_the_thread():
+    desk, _ = team([calls("hand_to_billing")], [calls(("pay", {"amount": 7})), says("paid")])
+    [held] = live(desk.run("my bill?", thread="t")).waiting
+    live(desk.post("t", e.ApprovalGiven(held.id, True, "ann", arguments='{"amount": 8}')))
+    assert live(desk.resume("t")).answer == "paid"
 
 
 def test_cancelling_reaches_every_thread_below():
@@ -110,11 +177,25 @@ def test_cancelling_reaches_every_thread_below():
     assert live(top.resume("t")).status == "cancelled"
 
 
-def test_cancelling_the_task_reaches_a_child_that_runs():
-    class Hangs(ScriptedModel):
-        async def reply(self, request, emit):
-            await asyncio.sleep(1e6)
+def test_a_crash_between_the_end_above_and_those_below_is_made_good_by_resuming():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7}))]), tools=[pay])
+    top = boss(helper, calls(ask()))
+    [held] = live(top.run("go", thread="t")).waiting
 
+    async def ended_above():
+        await (await opened("t", top.store, World())).append(e.TurnEnded("cancelled", "by ann"))
+
+    live(ended_above())
+    assert live(top.resume("t")).status == "cancelled"
+    assert live(top.resume(held.thread_id)).reason == "by ann"
+
+
+class Hangs(ScriptedModel):
+    async def reply(self, request, emit):
+        await asyncio.sleep(1e6)
+
+
+def test_cancelling_the_task_reaches_a_child_that_runs():
     store = MemoryStore()
     top = boss(Agent(model=Hangs([])), calls(ask()), store=store)
 
@@ -129,12 +210,131 @@ def test_cancelling_the_task_reaches_a_child_that_runs():
     assert live(top.resume(below)).status == "cancelled"
 
 
+def test_a_driver_that_is_fenced_leaves_the_threads_below_to_whoever_has_taken_it():
+    store = MemoryStore()
+    top = boss(Agent(model=Hangs([])), calls(ask()), store=store)
+
+    async def whole():
+        task = asyncio.create_task(top.run("go", thread="t"))
+        await asyncio.sleep(1)
+        log = await opened("t", store, World())
+        await log.append(e.ThreadClaimed("another process"))  # which has not come to the child yet
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), Fenced)
+        helper = Agent(model=ScriptedModel([says("it is there")]))
+        return await boss(helper, says("found"), store=store).resume("t")
+
+    result = live(whole())
+    assert found(result, e.ToolReturned)[0].content == "[the agent agent]\nit is there"
+    assert result.answer == "found"
+
+
+def test_a_store_that_breaks_above_leaves_the_threads_below_to_be_resumed():
+    class Breaks(MemoryStore):
+        broken = False
+
+        async def append(self, thread_id, rows):
+            if self.broken and thread_id == "t":
+                raise StoreError("the disk is full")
+            await super().append(thread_id, rows)
+
+    store, fuse = Breaks(), [True]
+    helper = Agent(model=Hangs([]), name="slow")
+
+    @tool(read_only=True)
+    async def breaks() -> str:
+        """Break."""
+        await asyncio.sleep(1)
+        store.broken = fuse.pop() if fuse else False
+        return "broken"
+
+    script = [calls(("slow", {"task": "wait"}), "breaks"), says("found")]
+    top = agent(ScriptedModel(script), helper.as_tool(), breaks, store=store)
+    with pytest.raises(StoreError, match="full"):
+        live(top.run("go", thread="t"))
+    store.broken = False
+    helper = Agent(model=ScriptedModel([says("it is there")]), name="slow")
+    result = live(agent(ScriptedModel(script[1:]), helper.as_tool(), breaks, store=store).resume("t"))
+    assert "[the agent slow]\nit is there" in [event.content for event in found(result, e.ToolReturned)]
+
+
+def test_a_store_that_breaks_below_is_no_error_for_the_model_but_everybody_s():
+    class Breaks(MemoryStore):
+        async def append(self, thread_id, rows):
+            if thread_id != "t":
+                raise StoreError("the disk is full")
+            await super().append(thread_id, rows)
+
+    helper = Agent(model=ScriptedModel([]))
+    top = boss(helper, calls(ask()), store=Breaks())
+    with pytest.raises(StoreError, match="full"):
+        live(top.run("go", thread="t"))
+    mended = boss(Agent(model=ScriptedModel([says("it is there")])), says("found"), store=MemoryStore())
+    live(copied(top.store, mended.store))
+    assert live(mended.resume("t")).answer == "found"
+
+
+async def copied(from_store, to_store):
+    for info in await from_store.threads():
+        await to_store.append(info.thread_id, await from_store.read(info.thread_id))
+
+
+def test_a_child_that_another_process_takes_stops_its_parent_too():
+    store = MemoryStore()
+    top = boss(Agent(model=Hangs([])), calls(ask()), store=store)
+
+    async def whole():
+        task = asyncio.create_task(top.run("go", thread="t"))
+        await asyncio.sleep(1)
+        child = next(info.thread_id for info in await store.threads() if info.thread_id != "t")
+        await (await opened(child, store, World())).append(e.ThreadClaimed("another process"))
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), Fenced)
+        helper = Agent(model=ScriptedModel([says("it is there")]))
+        return (await boss(helper, says("found"), store=store).resume("t")).answer
+
+    assert live(whole()) == "found"
+
+
+@pytest.mark.parametrize("own_s", [None, 4.0])
+def test_a_child_that_takes_too_long_is_ended(own_s):
+    @tool(timeout_s=None)
+    async def dawdle() -> str:
+        """Dawdle."""
+        await asyncio.sleep(1e6)
+        return ""
+
+    helper = Agent(model=ScriptedModel([calls("dawdle")]), tools=[dawdle], limits=Limits(seconds=own_s))
+    top = boss(helper, calls(ask()), says("too late"), limits=Limits(seconds=5.0))
+    result = live(top.run("go"))
+    [child] = found(result, e.ChildStarted)
+    assert live(top.resume(child.thread_id)).status in ("cancelled", "limit")
+
+
+def test_a_turn_that_ends_at_a_limit_ends_those_that_wait_below():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7}))]), tools=[pay], name="payer")
+    script = [calls(("payer", {"task": "pay"}), "later")]
+
+    @tool
+    def later() -> str:
+        """Never."""
+        raise ToolRetry("busy", retry_after_s=100)
+
+    top = agent(ScriptedModel(script), helper.as_tool(), later, limits=Limits(seconds=50))
+    result = live(top.run("go", thread="t"))
+    assert (result.status, result.reason) == ("limit", "seconds")
+    assert live(top.replay("t")) is None
+    [child] = found(result, e.ChildStarted)
+    assert live(top.resume(child.thread_id)).status == "cancelled"
+
+
 def test_a_failure_below_is_an_error_for_the_model_above():
     helper = Agent(model=ScriptedModel([says(" "), says(" "), says(" ")]))
     top = boss(helper, calls(ask()), says("no luck"))
     result = live(top.run("go"))
     assert "gave no answer: failed" in found(result, e.ToolFailed)[0].message
     assert result.answer == "no luck"
+    assert live(top.replay(result.thread_id)) is None
 
 
 @pytest.mark.parametrize("bad", ["{}", '{"task": " "}', '{"task": 1}', '{"task": "x", "more": 1}', "{"])

@@ -10,6 +10,7 @@ from . import events as e
 from .answers import Answers
 from .approvals import Rule
 from .decide import Setup
+from .ending import end_left
 from .errors import Fenced, ModelError, TurnFailed, TurnOpen, UnknownThread, UsageError
 from .fork import Forked, fork
 from .job import Job
@@ -25,7 +26,7 @@ from .result import Result, failure, result, worked
 from .stores.sqlite import SQLiteStore
 from .stores.store import Store
 from .sync import run_sync
-from .team import MOST_DEEP, child_tool, handoff_tools, members
+from .team import MOST_DEEP, child_tool, handoff_tools, job_of, members
 from .tools.context import Context, Worked
 from .tools.tool import Tool, tool_of
 from .world import World
@@ -94,7 +95,7 @@ class Agent:
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This agent as a tool of another: each call is a thread of its own. Where it waits, so does the caller."""
         about = description or self.description or f"Gives a task to the agent {self.name}, and its answer back."
-        return child_tool(name or self.name, about, self.limits, self._work)
+        return child_tool(self, name or self.name, about, self._work)
 
     async def resume(self, thread: str, *, deps: Any = None) -> Result:
         """Go on with a thread's unfinished turn, wherever it stopped; does nothing where there is none.
@@ -111,7 +112,8 @@ class Agent:
         threads below. Deciding what became of a call takes the thread from whoever still drives it. Raises IllegalEvent
         where nothing waits for that, UnknownThread, and UsageError for edited arguments that the tool doesn't take.
         """
-        await post(await self._known(thread), fact, lambda: self.job)
+        log = await self._known(thread)
+        await post(log, fact, lambda: job_of(log, self))
 
     async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Forked:
         """A new thread that shares the records of this one up to seq `at` (None: all); resume or run it to go on.
@@ -136,7 +138,10 @@ class Agent:
 
     async def _go_on(self, log: Log, deps: Any) -> Result:
         if log.state.phase == "idle":
+            await end_left(log)
             return self._result(log)
+        if log.state.depth and not log.below:
+            raise UsageError(f"thread {log.thread_id} works for another, and goes on when that one is resumed")
         job = replace(self.job, deps=deps)
         job.refuse_missing(log.state)
         return await self._drive(log, job, self._claim(log))
@@ -151,6 +156,7 @@ class Agent:
         limits = replace(self.limits, tokens=above.child.tokens, cost_usd=above.child.cost_usd, seconds=seconds)
         me = replace(self, store=above.store, world=above.world, limits=limits)
         log = await opened(above.child.thread_id, above.store, above.world, [above.tell])
+        log.below = True
         with suppress(ModelError, TurnFailed):  # its log says so; the caller gets it as the tool's error
             if log.records:
                 await me._go_on(log, context.deps)
@@ -168,7 +174,9 @@ class Agent:
             await begin(log, opening)
             await drive(log, job)
         except Fenced:
-            if log.state.worker not in [event.worker for event in opening if isinstance(event, e.ThreadClaimed)]:
+            if not log.lost or log.state.worker not in [
+                event.worker for event in opening if isinstance(event, e.ThreadClaimed)
+            ]:
                 raise
             # Nobody has taken the thread: somebody has cancelled the turn, and that is its result.
         finally:

@@ -108,6 +108,13 @@ def orphan(call: CallState) -> CallState:
     return replace(call, status="allowed") if call.status in ("started", "child") else call
 
 
+def severed(call: CallState) -> CallState:
+    """What a fork finds: the threads below are the parent's, and what they did may not be done again unasked."""
+    if call.child and call.status != "done":
+        return replace(call, status="unknown", child=None, held=())
+    return orphan(call)
+
+
 def digest(name: str, arguments: str) -> str:
     """Names a call by what it asks for, whatever the spacing or the order of keys in its arguments."""
     with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):  # bad JSON is itself

@@ -168,7 +168,7 @@ def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event |
             return None
         case "denied":
             return e.ToolFailed(call_id, "denied", f"a person refused this call{_why(call.reason)}")
-        case "unknown" if not (tool and tool.idempotent):
+        case "unknown" if not (tool and tool.idempotent) or tool.child:  # the latter in a fork
             if setup.unknown == "ask":
                 return None
             return e.OutcomeDecided(call_id, "tell", "policy")

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from .events import Usage
+    from .result import Result
 
 
 class TreadleError(Exception):
@@ -52,6 +53,8 @@ class ModelError(TreadleError):
     """As the log has it."""
     usage: "Usage | None" = None
     """What the call had cost before it broke off, where that is known."""
+    result: "Result | None" = None
+    """The turn that ended with it; None where the error is a single call's."""
 
 
 class ModelDenied(ModelError):
@@ -83,6 +86,9 @@ class ModelUnavailable(ModelError):
 
 class TurnFailed(TreadleError):
     """The turn ended with no answer, for a reason that is no other error's."""
+
+    result: "Result | None" = None
+    """That turn: its records, and what it has used."""
 
 
 class ToolError(TreadleError):

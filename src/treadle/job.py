@@ -126,10 +126,10 @@ class Job:
         if self.team and state.agent not in self.team:
             known = ", ".join(self.team)
             raise UsageError(f"the thread was handed to {state.agent!r}, and this agent's team has only: {known}")
-        open_calls = state.turn.calls if state.turn else ()
-        gone = {c.name for c in open_calls if c.status in under_way and c.name not in self.setup.tools}
+        open_calls, tools = state.turn.calls if state.turn else (), self.of(state).setup.tools
+        gone = {c.name for c in open_calls if c.status in under_way and c.name not in tools}
         if gone:
-            known = ", ".join(self.setup.tools) or "none"
+            known = ", ".join(tools) or "none"
             raise UsageError(
                 f"this turn has calls under way of {', '.join(sorted(gone))}, which this agent doesn't have (it has:"
                 f" {known}). Resume with an agent that does, or cancel the turn"

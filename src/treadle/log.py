@@ -26,6 +26,8 @@ class Log:
         """Called on the loop's own thread: they must be quick and raise nothing (see listeners.Aside)."""
         self.lost = ""
         """Why whoever drives by this log must stop: another process has taken the thread, or ended its turn."""
+        self.below = False
+        """Whoever drives it here does so for a thread above it."""
         self.store = store
         self._claim = ""
         self._writing = asyncio.Lock()

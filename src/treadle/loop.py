@@ -11,6 +11,7 @@ from typing import Any
 from . import events as e
 from .call import CallState
 from .decide import Append, CallModel, RunTools, Wait, decide
+from .ending import below, end, end_below
 from .errors import Fenced, IllegalEvent, SeqTaken, StoreError, TreadleError, TurnOpen
 from .job import Job, next_call
 from .log import Log
@@ -20,6 +21,7 @@ from .turn import call_of
 
 WATCH_S = 0.1
 """How often a drive looks whether another process has taken its thread, or ended its turn."""
+_USELESS = "what it worked for has ended"
 
 
 async def begin(log: Log, opening: Sequence[e.Event]) -> None:
@@ -30,10 +32,20 @@ async def begin(log: Log, opening: Sequence[e.Event]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait({writing})
         if writing.exception() is None:
-            await log.append(e.TurnEnded("cancelled"))
+            await _cancelled(log)
         raise
     except IllegalEvent:
         raise TurnOpen(f"another process has begun a turn in thread {log.thread_id} at the same moment") from None
+
+
+async def _cancelled(log: Log) -> None:
+    """End the turn, and those below. A thread below another is left alone: its end is for that one's driver to write.
+
+    It may not be the end: where that driver is fenced, or its store breaks, the turn goes on in another process.
+    """
+    if not log.below:
+        with contextlib.suppress(TreadleError):  # whatever keeps it from being written, the cancelling goes on
+            await end(log, e.TurnEnded("cancelled"))
 
 
 async def drive(log: Log, job: Job) -> None:
@@ -54,14 +66,13 @@ async def drive(log: Log, job: Job) -> None:
         if log.lost:  # it was the watch that cancelled
             me.uncancel()
             raise Fenced(log.lost) from None
-        with contextlib.suppress(TreadleError):  # whatever keeps it from being written, the cancelling goes on
-            await log.append(e.TurnEnded("cancelled"))
+        await _cancelled(log)
         raise
     except (Fenced, StoreError):
         raise
     except Exception as error:
         with contextlib.suppress(TreadleError):
-            await log.append(e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
+            await end(log, e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
         raise
     finally:
         watch.cancel()
@@ -76,7 +87,10 @@ async def _step(log: Log, job: Job) -> bool:
         case RunTools(calls):
             await _run_tools(log, job, calls, seq)
         case Append(events):
+            children = below(log.state)
             await log.append(*events, after=seq)
+            if children and not below(log.state):  # at a limit: what hasn't come back won't
+                await end_below(log, children, e.TurnEnded("cancelled", _USELESS))
         case Wait():
             return False
     return True
@@ -122,4 +136,7 @@ async def _run_tool(log: Log, job: Job, call: CallState) -> None:
     tool, left_s, child = job.setup.tools[call.name], job.left_s(log.state), call_of(log.state.turn, call.id).child
     above = Above(child, log.store, log.world, log.tell, log.state.depth, left_s) if child else None
     context = Context(job.deps, log.thread_id, call.id, call.key, call.attempt + 1, above)
-    await log.append(await job.run_tool(tool, call.final_arguments, context, left_s, log.world.chance()))
+    fact = await job.run_tool(tool, call.final_arguments, context, left_s, log.world.chance())
+    await log.append(fact)
+    if child and isinstance(fact, e.ToolFailed):  # out of time, say: whatever still works for the call has no more use
+        await end_below(log, [child], e.TurnEnded("cancelled", _USELESS))

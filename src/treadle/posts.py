@@ -1,35 +1,26 @@
 """What a person says to a turn that waits or runs, written into its log. Drives nothing."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from . import events as e
+from .ending import end
 from .job import Job
-from .log import Log, opened
-from .state import OPEN
-from .turn import Turn, call_of
+from .log import Log
+from .turn import call_of
 
 Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
 
 
-async def post(log: Log, fact: Post, job: Callable[[], Job]) -> None:
+async def post(log: Log, fact: Post, job: Callable[[], Awaitable[Job]]) -> None:
     """Append it; `job` knows the tools, where arguments were edited. Raises IllegalEvent where nothing waits for it."""
     turn = log.state.turn
     if turn and isinstance(fact, e.ApprovalGiven) and fact.arguments is not None:
-        job().refuse_edit(call_of(turn, fact.call_id).name, fact.arguments)
+        (await job()).refuse_edit(call_of(turn, fact.call_id).name, fact.arguments)
     running = turn and not turn.ended and any(call.status == "started" for call in turn.calls)
     if running and isinstance(fact, e.OutcomeDecided):
         # Until somebody claims the thread, its calls count as running. Who decides need not be who drives.
         await log.append(e.ThreadClaimed(log.world.new_id()))
-    await log.append(fact)
-    if turn and isinstance(fact, e.TurnEnded):
-        await _cancel_below(log, turn, fact)
-
-
-async def _cancel_below(log: Log, turn: Turn, fact: e.TurnEnded) -> None:
-    """End the turns that work for this one, wherever they wait or run."""
-    for call in turn.calls:
-        if call.child and call.status != "done":
-            below = await opened(call.child.thread_id, log.store, log.world)
-            if below.state.turn and below.state.phase in OPEN:
-                await below.append(fact)
-                await _cancel_below(below, below.state.turn, fact)
+    if isinstance(fact, e.TurnEnded):
+        await end(log, fact)
+    else:
+        await log.append(fact)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from . import events as e
 from .call import waits_for
-from .errors import ContextOverflow, ModelDenied, ModelRejected, ModelUnavailable, TreadleError, TurnFailed
+from .errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable, TurnFailed
 from .state import State
 from .tools.context import Worked
 from .turn import Turn
@@ -79,6 +79,7 @@ def result(records: Sequence[e.Record], state: State) -> Result:
 
 def summary(records: Iterable[e.Record], seconds: float) -> Summary:
     """Totals over these records, of one turn or of several."""
+    records = list(records)
     events = [record.event for record in records]
     replies = [event for event in events if isinstance(event, e.ModelReplied)]
     priced = [event.cost_usd for event in events if isinstance(event, e.ModelReplied)]
@@ -97,11 +98,23 @@ def summary(records: Iterable[e.Record], seconds: float) -> Summary:
         tool_calls=returned + gone,
         tool_successes=returned,
         tool_errors=gone,
-        tool_retries=sum(isinstance(event, e.ToolStarted) and event.attempt > 1 for event in events),
+        tool_retries=_retries(records),
         tokens=sum(usage.total_tokens for usage in used),
         cost_usd=None if None in priced else sum(cost for cost in priced if cost is not None),
         seconds=round(seconds, 3),
     )
+
+
+def _retries(records: Iterable[e.Record]) -> int:
+    """Calls that started once more; an agent that only went on, after a crash or a person's word, isn't one."""
+    again, children = list[tuple[str, str]](), set[tuple[str, str]]()
+    for record in records:
+        match record.event:
+            case e.ToolStarted(call_id=call_id, attempt=attempt) if attempt > 1:
+                again.append((record.thread_id, call_id))
+            case e.ChildStarted(call_id=call_id):
+                children.add((record.thread_id, call_id))
+    return sum(call not in children for call in again)
 
 
 def worked(name: str, done: Result) -> Worked:
@@ -123,13 +136,14 @@ def _status(turn: Turn) -> tuple[Status, str]:
     return "unfinished", ""
 
 
-def failure(done: Result, state: State) -> TreadleError:
+def failure(done: Result, state: State) -> ModelError | TurnFailed:
     """The exception of a turn that failed: a ModelError of the class that the provider's answer has, or TurnFailed."""
     failed = state.turn.failed if state.turn else None
-    kinds: dict[str, type[TreadleError]] = {
+    kinds: dict[str, type[ModelError | TurnFailed]] = {
         kind.kind: kind for kind in (ModelUnavailable, ContextOverflow, ModelDenied, ModelRejected)
     }
     kind = kinds.get(failed.kind, TurnFailed) if failed else TurnFailed
     error = kind(done.reason)
+    error.result = done
     error.add_note(f"in thread {done.thread_id}, which has it all")
     return error

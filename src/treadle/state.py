@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from . import events as e
 from .errors import IllegalEvent
 from .limits import Spent
-from .turn import Turn, call_of, orphaned, turned
+from .turn import Turn, call_of, forked, orphaned, turned
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """No log yet; no open turn; nothing under way; a model call in flight; tool calls without a result."""
@@ -124,7 +124,7 @@ def apply(state: State, record: e.Record) -> State:
             if event.identity and state.identity and event.identity.model != state.identity.model:
                 changes |= {"density": 1.0, "refused_tokens": 0}
         case e.ThreadForked():
-            changes |= {"key": event.key, "worker": "", "turn": state.turn and orphaned(state.turn)}
+            changes |= {"key": event.key, "worker": "", "depth": 0, "turn": state.turn and forked(state.turn)}
         case e.NotesRecalled():
             pass
         case _:

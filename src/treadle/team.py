@@ -1,10 +1,12 @@
-"""Who may hand a thread to whom, and an agent as a tool of another. Pure; agent.py drives."""
+"""Who may hand a thread to whom, and an agent as a tool of another. Drives nothing; agent.py does."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from . import events as e
 from .errors import ToolError, UsageError
-from .limits import Limits
+from .job import Job
+from .log import Log, opened
 from .tools.context import Context, Worked
 from .tools.tool import Tool, object_of
 
@@ -18,22 +20,23 @@ Work = Callable[[str, Context], Awaitable[Worked]]
 
 _TASK = {
     "type": "object",
-    "properties": {
-        "task": {"type": "string", "description": "What to do, with all that must be known for it: it sees no more."}
-    },
+    "properties": {"task": {"type": "string"}},
     "required": ["task"],
     "additionalProperties": False,
 }
+"""Not described: small models write the description in the task's place."""
+_SEES = "Write the task in plain words, as to a person who sees nothing else, with all that must be known for it."
 
 
-def child_tool(name: str, description: str, limits: Limits, work: Work) -> Tool:
-    """The tool that gives a task to an agent. `work` starts or goes on with the thread that the call names."""
+def child_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
+    """The tool that gives a task to this agent. `work` starts or goes on with the thread that the call names."""
 
     async def give(task: str, context: Context) -> Worked:
         return await work(task, context)
 
     # Its thread knows what it has done, so to call it again is to go on: no crash makes the outcome unknown.
-    return Tool(name, description, _TASK, give, _task, context="context", idempotent=True, timeout_s=None, child=limits)
+    settings: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None}
+    return Tool(name, f"{description} {_SEES}", _TASK, give, _task, child=agent.limits, agent=agent, **settings)
 
 
 def _task(text: str) -> dict[str, str]:
@@ -76,3 +79,20 @@ def handoff_tools(agent: "Agent", team: dict[str, "Agent"]) -> Iterable[Tool]:
             {"type": "object", "properties": {}, "additionalProperties": False},
             hands_to=to.name,
         )
+
+
+async def job_of(log: Log, agent: "Agent") -> Job:
+    """The settings by which that thread goes on: of this agent, or of the one that works in it for this agent."""
+    return await _driven(log, agent.job)
+
+
+async def _driven(log: Log, top: Job) -> Job:
+    first = log.records[0].event if log.records else None
+    if isinstance(first, e.ThreadStarted) and first.parent_thread_id:
+        above = await opened(first.parent_thread_id, log.store, log.world)
+        caller = await _driven(above, top)
+        replies = (record.event for record in above.records if isinstance(record.event, e.ModelReplied))
+        name = next((call.name for reply in replies for call in reply.calls if call.id == first.parent_call_id), "")
+        if name in caller.setup.tools and (agent := caller.setup.tools[name].agent):
+            top = agent.job
+    return top.of(log.state)

@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
-from .call import CallState, after, digest, key_of, orphan
+from .call import CallState, after, digest, key_of, orphan, severed
 from .errors import IllegalEvent
 
 CUT = ("length", "content_filter")
@@ -166,6 +166,11 @@ def orphaned(turn: Turn) -> Turn:
         cost_usd=turn.cost_usd + cost_usd,
         calls=tuple(map(orphan, turn.calls)),
     )
+
+
+def forked(turn: Turn) -> Turn:
+    """What a fork finds: as `orphaned`, and none of the threads below."""
+    return replace(orphaned(turn), calls=tuple(map(severed, turn.calls)))
 
 
 def call_of(turn: Turn, call_id: str) -> CallState:

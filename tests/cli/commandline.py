@@ -51,6 +51,23 @@ planned = made(says("1. Add."), says("3."))
 sleepy = made(calls(("send", {"to": "bob", "text": "hi"})), calls("slow"), says("After the stop."))
 naps = made(calls("slow"), echo)
 number = 7
+
+def last(request):
+    return says("; ".join(m.text for m in request.messages if m.role == "tool"))
+
+class Told(ScriptedModel):
+    async def reply(self, request, emit):
+        return last(request) if any(m.role == "assistant" for m in request.messages) else self._script[0]
+
+mail = calls(("send", {"to": "bob", "text": "hi"}))
+payer = Agent("Pay.", name="payer", tools=[send], model=Told([mail]))
+clerk = Agent("File.", name="clerk\\x1b[2J", tools=[add], model=Told([calls(("add", {"a": 1, "b": 2}))]))
+work = [payer.as_tool(), clerk.as_tool("clerk")]
+both = calls(("payer", {"task": "pay"}), ("clerk", {"task": "x"}))
+team = Agent("Lead.", name="lead", tools=work, model=Told([both]))
+pair = Agent(name="pair", tools=[payer.as_tool(), payer.as_tool("other")],
+             model=Told([calls(("payer", {"task": "pay"}), ("other", {"task": "pay"}))]))
+deep = Agent(name="deep", tools=[team.as_tool()], model=Told([calls(("lead", {"task": "go"}))]))
 """
 
 

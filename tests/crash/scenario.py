@@ -1,11 +1,16 @@
-"""The child of the crash tests: one life of a thread, that may be told to die at any point of it.
+"""The child of the crash tests: one life of a play, that may be told to die at any point of it.
+
+A play is a module with a PLAY: agents with tools, and what comes of them where nothing disturbs. This one's is an agent
+alone.
 
 Run as a program it forks a fresh process for each line that it reads, so that a life costs some milliseconds; nothing
 of one life is in the next but the database and the file of effects.
 """
 
 import asyncio
+import dataclasses
 import gc
+import importlib
 import json
 import os
 import signal
@@ -35,9 +40,6 @@ ROUNDS = (
     calls("broken", "flaky", "put"),
     calls(("wire", {"amount": 5})),
 )
-EFFECTS = {"charge": 1, "charge_later": 1, "put": 2, "put_later": 1, "flaky": 1, "wire": 1}
-"""How often each tool has its effect in a life that nothing disturbs."""
-IDEMPOTENT = ("put", "put_later")
 
 
 @dataclass
@@ -76,9 +78,10 @@ class DoomedStore:
 class Pilot(ScriptedModel):
     """Answers by what it is shown, not by how often it was asked: any process can go on with it."""
 
-    def __init__(self, fate: Fate | None = None) -> None:
+    def __init__(self, fate: Fate, rounds: Sequence[Reply]) -> None:
         super().__init__([])
-        self._fate = fate or Fate()
+        self._fate = fate
+        self._rounds = rounds
 
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
         self._fate.at("model.before")
@@ -86,7 +89,7 @@ class Pilot(ScriptedModel):
         self._fate.at("model.after")
         rounds = sum(message.role == "assistant" for message in request.messages)
         told = "; ".join(message.text for message in request.messages if message.role == "tool")
-        answer = ROUNDS[rounds] if rounds < len(ROUNDS) else says(told)
+        answer = self._rounds[rounds] if rounds < len(self._rounds) else says(told)
         return replace(answer, usage=Usage(request.tokens, 5))
 
 
@@ -95,7 +98,7 @@ def toolbox(effects: Path, fate: Fate) -> list[Tool]:
 
     def act(context: Context, name: str) -> str:
         fate.at(f"{name}.before")
-        line = json.dumps({"tool": name, "key": context.idempotency_key, "call": context.call_id})
+        line = json.dumps({"tool": name, "key": context.idempotency_key, "call": [context.thread_id, context.call_id]})
         wrote = os.open(effects, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
         os.write(wrote, line.encode() + b"\n")
         os.close(wrote)
@@ -139,34 +142,56 @@ def toolbox(effects: Path, fate: Fate) -> list[Tool]:
     return [charge, charge_later, put, put_later, broken, flaky, wire]
 
 
-def agent_of(db: Path, effects: Path, fate: Fate | None = None) -> Agent:
-    fate = fate or Fate()
-    store = DoomedStore(SQLiteStore(db), fate)
-    world = World(chance=lambda: 0.0)
-    return Agent(SYSTEM, tools=toolbox(effects, fate), model=Pilot(fate), store=store, world=world)
+@dataclass(frozen=True)
+class Play:
+    """What a life is of: whatever it takes to live it, and to say afterwards whether all is as it should be."""
+
+    agents: Callable[[Path, Fate], dict[str, Agent]]
+    """By name; the first is the one that is asked."""
+    effects: dict[str, int]
+    """How often each tool has its effect where nothing disturbs."""
+    idempotent: tuple[str, ...]
+    answer: str
 
 
-def happened(effects: Path) -> list[dict[str, str]]:
+def alone(effects: Path, fate: Fate) -> dict[str, Agent]:
+    return {"agent": Agent(SYSTEM, tools=toolbox(effects, fate), model=Pilot(fate, ROUNDS))}
+
+
+PLAY = Play(
+    alone,
+    {"charge": 1, "charge_later": 1, "put": 2, "put_later": 1, "flaky": 1, "wire": 1},
+    ("put", "put_later"),
+    "charge is done; charge_later is done; put is done; put_later is done;"
+    " error: ValueError: no such account; flaky is done; put is done; wire is done",
+)
+
+
+def agent_of(play: Play, db: Path, effects: Path, fate: Fate) -> Agent:
+    first = next(iter(play.agents(effects, fate).values()))
+    return dataclasses.replace(first, store=DoomedStore(SQLiteStore(db), fate), world=World(chance=lambda: 0.0))
+
+
+def happened(effects: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in effects.read_text().splitlines()] if effects.exists() else []
 
 
-async def life(db: Path, effects: Path, fate: Fate) -> dict[str, Any]:
+async def life(agent: Agent, effects: Path) -> dict[str, Any]:
     """Start or resume the thread and bring it to its end; a person who looks at the effects decides what is held."""
     began = time.monotonic()
-    agent = agent_of(db, effects, fate)
     known = await agent.store.read(THREAD)  # type: ignore[union-attr]
     result = await (agent.resume(THREAD) if known else agent.run("go", thread=THREAD))
     decided = []
     while result.status == "waiting":
         for call in result.waiting:
-            call_id, name = call.id, call.name
             if call.status == "waiting":
-                await agent.post(THREAD, ApprovalGiven(call_id, True, "ann"))
+                await agent.post(call.thread_id, ApprovalGiven(call.id, True, "ann"))
                 continue
-            ran = any(effect["call"] == call_id for effect in happened(effects))
-            decided.append(call_id)
-            outcome = OutcomeDecided(call_id, "ran" if ran else "not_run", "ann", f"{name} is done" if ran else "")
-            await agent.post(THREAD, outcome)
+            place = [call.thread_id, call.id]
+            ran = any(effect["call"] == place for effect in happened(effects))
+            decided.append(place)
+            told = f"{call.name} is done" if ran else ""
+            await agent.post(call.thread_id, OutcomeDecided(call.id, "ran" if ran else "not_run", "ann", told))
         result = await agent.resume(THREAD)
     return {"status": result.status, "answer": result.answer, "decided": decided, "took_s": time.monotonic() - began}
 
@@ -174,7 +199,7 @@ async def life(db: Path, effects: Path, fate: Fate) -> dict[str, Any]:
 async def hold(db: Path, kind: str) -> dict[str, Any]:
     """A life that hangs, in the model's stream or in tools, until it is fenced or cancelled from another process."""
 
-    class Streaming(Pilot):
+    class Streaming(ScriptedModel):
         async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
             if kind == "model":
                 emit("half an ")
@@ -193,7 +218,7 @@ async def hold(db: Path, kind: str) -> dict[str, Any]:
         _say({"holds": "tools"})
         await asyncio.sleep(1e6)
 
-    agent = Agent(tools=[stubborn, waits], model=Streaming(), store=SQLiteStore(db))
+    agent = Agent(tools=[stubborn, waits], model=Streaming([]), store=SQLiteStore(db))
     try:
         ended = (await agent.run("go", thread=THREAD)).status
     except TreadleError as error:
@@ -205,7 +230,7 @@ def _say(line: dict[str, Any]) -> None:
     os.write(1, json.dumps(line).encode() + b"\n")
 
 
-def _live(order: dict[str, Any]) -> None:
+def _live(play: Play, order: dict[str, Any]) -> None:
     db, effects = Path(order["db"]), Path(order["effects"])
     if order.get("holds"):
         _say(asyncio.run(hold(db, order["holds"])))
@@ -213,19 +238,21 @@ def _live(order: dict[str, Any]) -> None:
     if order.get("alarm_s"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the kernel ends the process, wherever it is; nothing catches it
         signal.setitimer(signal.ITIMER_REAL, order["alarm_s"])
-    _say(asyncio.run(life(db, effects, Fate(order.get("point", ""), order.get("arrival", 1)))))
+    fate = Fate(order.get("point", ""), order.get("arrival", 1))
+    _say(asyncio.run(life(agent_of(play, db, effects, fate), effects)))
 
 
 def main() -> None:
     """One life for each line of JSON on standard input: what it says, then a line that tells how it ended."""
-    toolbox(Path(), Fate())  # what this imports, no child has to
+    play: Play = importlib.import_module(sys.argv[1]).PLAY
+    play.agents(Path(), Fate())  # what this imports, no child has to
     gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
             code = 1
             try:
-                _live(json.loads(line))
+                _live(play, json.loads(line))
                 code = 0
             except BaseException as error:
                 _say({"error": f"{type(error).__name__}: {error}"})

@@ -214,7 +214,7 @@ async def finished(agent: Agent, done: Result, outcome: Any = "not_run") -> Resu
             return done
         for call in done.waiting:
             with contextlib.suppress(IllegalEvent):  # somebody else was first
-                await decided(agent, call, done.thread_id, outcome)
+                await decided(agent, call, call.thread_id, outcome)
         done = await settled(agent.resume(done.thread_id), agent, done.thread_id)
     raise AssertionError(f"it waits for ever: {done.waiting}")
 

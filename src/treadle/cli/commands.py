@@ -67,12 +67,13 @@ def _add(app: typer.Typer, name: str, settings: type[S], function: Callable[[S],
 def resume(settings: thread_options.Resume) -> int:
     """Go on with a thread's unfinished turn: after a crash, or where it waits for a decision."""
     from .agents import agent_of, needs_agent, other_agent
+    from .family import top_of
     from .project import say_project
     from .threads import log_of
 
     agent = agent_of(settings, True)  # with the tools of an interrupted turn, also those that need a person
     assert agent.store
-    log = log_of(agent.store, settings.thread)
+    log = top_of(log_of(agent.store, settings.thread))
     if other := other_agent(settings, log.state):
         raise UsageError(needs_agent(other))
     screen = Screen()

@@ -4,7 +4,7 @@ They only write to the log, at any time, also of a thread that another process d
 by whoever drives the thread next: `treadle resume`, or these with `--resume`.
 """
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -14,11 +14,14 @@ from ..agent import Agent
 from ..call import waits_for
 from ..errors import IllegalEvent, UsageError
 from ..fork import fork as forked
-from ..log import Log
+from ..log import Log, opened
 from ..observe.timeline import called
 from ..state import OPEN
 from ..sync import run_sync
+from ..team import job_of
+from ..tools.tool import Tool
 from .agents import agent_of, needs_agent, other_agent, store_of, tools_of
+from .family import family, top_of
 from .person import shown_arguments, user
 from .project import say_project
 from .tables import moment
@@ -40,7 +43,7 @@ def approve(settings: Approve) -> int:
     if settings.deny:
         _post(agent.post(call.thread_id, e.ApprovalGiven(call.id, False, by, settings.why)))
         return _posted("denied", call, log, agent, settings)
-    if settings.edit is not None and call.name not in tools_of(agent):
+    if settings.edit is not None and call.name not in _tools(call, log, agent):
         raise UsageError(f"nobody here knows what {call.name} takes; name the agent that has it: --agent")
     given = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, settings.always)
     _post(agent.post(call.thread_id, given))
@@ -128,7 +131,7 @@ def _opened(settings: Approve | Answer | Decide) -> tuple[Agent, Log]:
     agent = agent_of(settings, True) if needed else Agent(store=store_of(settings))
     assert agent.store
     log = log_of(agent.store, settings.thread)
-    if settings.go_on and (other := other_agent(settings, log.state)):
+    if settings.go_on and (other := other_agent(settings, top_of(log).state)):
         raise UsageError(f"{needs_agent(other)} to go on; nothing was written")
     return agent, log
 
@@ -140,9 +143,9 @@ def _chosen(log: Log, call_id: str | None, statuses: Sequence[str], command: str
     if len(named) == 1:
         return named[0]
     name, what = line_of(log.thread_id, 200), _WAITING[command]
-    if call_id is not None and (settled := _settled(log.records, call_id)):
+    if call_id is not None and not named and (settled := _settled(log, call_id)):
         raise UsageError(f"call {call_id} of thread {name} {settled}; nothing was written")
-    there = ", ".join(f"{held.id} {called(e.Call(held.id, held.name, held.final_arguments))}" for held in found)
+    there = ", ".join(_named(held, log) for held in found)
     if call_id is not None:
         instead = f"those that do: {there}" if there else _instead(log)
         raise UsageError(f"no call {call_id!r} of thread {name} {what}; {instead}")
@@ -152,11 +155,29 @@ def _chosen(log: Log, call_id: str | None, statuses: Sequence[str], command: str
 
 
 def _open(log: Log) -> list[e.Held]:
-    """What can be decided on, in this thread and in those of agents that work for it; a running call too."""
-    turn = log.state.turn
-    calls = turn.calls if turn and not turn.ended else ()
-    found = [replace(call, status="unknown") if call.status == "started" and not call.child else call for call in calls]
-    return [held for call in found for held in waits_for(call, log.thread_id)]
+    """What can be decided on, in this thread and in those that work for it; a running call too."""
+    turn, found = log.state.turn, list[e.Held]()
+    for call in turn.calls if turn and not turn.ended else ():
+        if call.child and call.status != "done":  # as its own log has it: what this one says may be decided already
+            found += _open(run_sync(opened(call.child.thread_id, log.store, log.world)))
+        else:
+            now = replace(call, status="unknown") if call.status == "started" else call
+            found += waits_for(now, log.thread_id)
+    return found
+
+
+def _tools(call: e.Held, log: Log, agent: Agent) -> Mapping[str, Tool]:
+    """Of whoever drives the thread of that call."""
+
+    async def found() -> Mapping[str, Tool]:
+        return (await job_of(await opened(call.thread_id, log.store, log.world), agent)).setup.tools
+
+    return run_sync(found())
+
+
+def _named(held: e.Held, log: Log) -> str:
+    below = f" in thread {line_of(held.thread_id, 200)}" if held.thread_id != log.thread_id else ""
+    return f"{held.id} {called(e.Call(held.id, held.name, held.final_arguments))}{below}"
 
 
 def _instead(log: Log) -> str:
@@ -167,13 +188,13 @@ def _instead(log: Log) -> str:
     for record in reversed(log.records[turn.opened_seq :]):
         match record.event:
             case e.ApprovalGiven(call_id=found) | e.OutcomeDecided(call_id=found) | e.UserSaid(answers=found):
-                return f"the last that did, {found}, {_settled(log.records, found)}"
+                return f"the last that did, {found}, {_settled(log, found)}"
     return f"treadle explain {line_of(log.thread_id, 200)} says where it stands"
 
 
-def _settled(records: Sequence[e.Record], call_id: str) -> str:
-    """What the log says of a call that has been decided on; "" where nothing."""
-    for record in reversed(records):
+def _settled(log: Log, call_id: str) -> str:
+    """What the log, or one below it, says of a call that has been decided on; "" where nothing."""
+    for record in reversed([record for each in reversed(family(log)) for record in each.records]):
         at = moment(record.at)
         match record.event:
             case e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None) if found == call_id:
@@ -201,9 +222,10 @@ def _posted(what: str, call: e.Held, log: Log, agent: Agent, settings: Posting, 
     if not settings.quiet:
         screen.note(f"{what}: {call.id} {visible(call.name)}", "bold")
         screen.note(shown_arguments(call.final_arguments if arguments is None else arguments))
+    top = top_of(log)  # what is held below goes on when the thread goes on that it works for
     if settings.go_on:
-        return Session(agent, log.thread_id, screen, settings).resume()
+        return Session(agent, top.thread_id, screen, settings).resume()
     if not settings.quiet:
-        go_on = again("resume", log.thread_id, settings, other_agent(settings, log.state))
+        go_on = again("resume", top.thread_id, settings, other_agent(settings, top.state))
         screen.note(f"go on: {go_on}", "dim")
     return 0

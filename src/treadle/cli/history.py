@@ -13,6 +13,7 @@ from ..state import fold
 from ..stores.store import Store
 from ..sync import run_sync
 from .agents import loaded, store_of
+from .family import Depths, children, in_order
 from .prompts import show_prompt
 from .show import took_line
 from .tables import moment
@@ -51,21 +52,32 @@ def tail(settings: Tail) -> int:
     """Follow a thread as its records come, from whatever process; Ctrl-C leaves. Begins with the last turn."""
     store = store_of(settings)
     thread_id = thread_of(store, settings.thread)
-    timeline = Timeline()
-    new = _read(store, thread_id, 0)
-    begin = max((r.seq for r in new if isinstance(r.event, e.UserSaid) and not r.event.answers), default=1)
-    seq = 0
+    timeline, depths, read = Timeline(), Depths(thread_id), dict[str, int]()
+    new = _news(store, thread_id, read)
+    said = [r for r in new if isinstance(r.event, e.UserSaid) and r.thread_id == thread_id and not r.event.answers]
+    begin = [*new[:1], *said][-1]
     while True:
         for record in new:
-            line, seq = timeline.line(record), record.seq
-            if seq >= begin:
-                put_json(encode_record(record)) if settings.json else put(_line(line), line.tone)
+            depths.learn(record)
+            line = timeline.line(record)
+            if record.seq >= begin.seq if record.thread_id == thread_id else record.at >= begin.at:
+                put_json(encode_record(record)) if settings.json else put(_line(line, depths), line.tone)
         sys.stdout.flush()
-        last = new[-1].event if new else None
-        if settings.until_end and isinstance(last, e.TurnEnded):
+        ends = [record.event for record in new if record.thread_id == thread_id]
+        if settings.until_end and ends and isinstance(last := ends[-1], e.TurnEnded):
             return CODES.get(last.status, FAILED)
         time.sleep(POLL_S)
-        new = _read(store, thread_id, seq)
+        new = _news(store, thread_id, read)
+
+
+def _news(store: Store, thread_id: str, read: dict[str, int]) -> list[e.Record]:
+    """What hasn't been read of the thread and those below it; `read` holds how far each has been."""
+    waiting, new = [thread_id, *(each for each in read if each != thread_id)], list[list[e.Record]]()
+    for each in waiting:
+        new.append(_read(store, each, read.get(each, 0)))
+        read[each] = new[-1][-1].seq if new[-1] else read.get(each, 0)
+        waiting += [child for child in children(new[-1]) if child not in waiting]
+    return in_order(new)
 
 
 def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:
@@ -93,9 +105,10 @@ def _show(records: Sequence[e.Record], full: bool) -> None:
         put(f"\nin all: {took_line(summary(records, total_s))}")
 
 
-def _line(line: Line) -> str:
+def _line(line: Line, depths: Depths | None = None) -> str:
     clock = moment(line.record.at).rpartition(" ")[2]
-    return f"{line.record.seq:>5} {clock} {visible(str(line))}"
+    who = depths.before(line.record.thread_id) if depths else ""
+    return f"{line.record.seq:>5} {clock} {who}{visible(str(line))}"
 
 
 def _whole(line: Line, full: bool) -> None:

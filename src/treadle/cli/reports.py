@@ -11,12 +11,13 @@ from ..observe.timeline import Timeline
 from ..state import OPEN, fold
 from ..sync import run_sync
 from .agents import agent_as_recorded, agent_of, loaded, needs_agent, other_agent, store_of
+from .family import family
 from .show import took_line
 from .tables import table
 from .terminal import line_of, put, put_json, visible
 from .thread_options import Diff as DiffOptions
 from .thread_options import Explain, Replay
-from .threads import records_of
+from .threads import log_of, records_of
 from .turns import DECIDED_BY, again
 
 VALUE = 500
@@ -30,8 +31,9 @@ def explain(settings: Explain) -> int:
 
     agent = agent_of(settings, True)
     assert agent.store
-    records = records_of(agent.store, settings.thread)
-    found, state = explained(records, agent.job, agent.name), fold(records)
+    log = log_of(agent.store, settings.thread)
+    records, state, below = log.records, log.state, {each.thread_id: each.records for each in family(log)}
+    found = explained(records, agent.job, agent.name, below)
     if other := other_agent(settings, state):  # all would differ from Treadle's own agent, which says nothing
         found = replace(
             found, changes=(), next="refuse, unless --agent names it" if state.phase in OPEN else found.next
@@ -48,7 +50,7 @@ def explain(settings: Explain) -> int:
     _listed("waits for you to", found.waits_for)
     _listed("changed since", found.changes)
     _listed("treadle resume would", (found.next,))
-    _listed("how", [_how(held, thread_id, settings) for held in to_decide(records, agent.job)])
+    _listed("how", [_how(held, settings) for held in to_decide(records, agent.job, below)])
     return 0
 
 
@@ -60,10 +62,10 @@ def _listed(title: str, lines: Sequence[str]) -> None:
             put("\n".join([f"  {first}", *(f"  │ {each}" for each in rest)]))
 
 
-def _how(call: e.Held, thread_id: str, settings: Explain) -> str:
+def _how(call: e.Held, settings: Explain) -> str:
     command = DECIDED_BY[call.status]
     what = {"answer": f" TEXT --call {call.id}", "decide": f" {call.id} --ran | --not-run | --tell"}
-    return again(command, thread_id, settings) + what.get(command, f" {call.id} [--deny]")
+    return again(command, call.thread_id, settings) + what.get(command, f" {call.id} [--deny]")
 
 
 def replay(settings: Replay) -> int:

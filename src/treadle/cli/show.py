@@ -9,27 +9,27 @@ from ..events import Record
 from ..listeners import Delta, Listener
 from ..observe.timeline import VALUE, WIDTH, Line, Timeline
 from ..result import Result, Summary
+from .family import Depths
 from .terminal import Screen, line_of, visible, visible_json, without_controls
 
 
 class Once:
-    """Passes on each record of a thread once, in order, and whatever else comes: also from two threads.
+    """Passes on each record of each thread once, in order, and whatever else comes: also from two threads.
 
     So a reader of the log can fill in what no listener was told of, such as a decision, and what one lagged behind.
     """
 
-    def __init__(self, thread_id: str, listener: Listener) -> None:
-        self._thread_id = thread_id
+    def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._last_seq = 0
+        self._last_seq: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def __call__(self, what: Record | Delta) -> None:
         with self._lock:
-            if isinstance(what, Record) and what.thread_id == self._thread_id:
-                if what.seq <= self._last_seq:
+            if isinstance(what, Record):
+                if what.seq <= self._last_seq.get(what.thread_id, 0):
                     return
-                self._last_seq = what.seq
+                self._last_seq[what.thread_id] = what.seq
             self._listener(what)
 
     def catch_up(self, records: Iterable[Record]) -> None:
@@ -39,7 +39,8 @@ class Once:
 
     def skip(self, records: Iterable[Record]) -> None:
         """Take these as passed on."""
-        self._last_seq = max((record.seq for record in records), default=self._last_seq)
+        for record in records:
+            self._last_seq[record.thread_id] = record.seq
 
 
 class Show:
@@ -54,6 +55,7 @@ class Show:
         self._thread_id = thread_id
         self._quiet = quiet
         self._timeline = Timeline()
+        self._depths = Depths(thread_id)
         self._purpose = "step"
         self._streamed = ""
 
@@ -62,15 +64,16 @@ class Show:
             if what.thread_id == self._thread_id:  # a helper's text is not the answer
                 self._piece(what.text)
             return
-        line = self._timeline.line(what)
+        line = self.learn(what)
         if what.thread_id == self._thread_id:
             self._model(what)
         if not self._quiet:
             self._step(line)
 
-    def learn(self, record: Record) -> None:
-        """Take a record into account without showing it."""
-        self._timeline.line(record)
+    def learn(self, record: Record) -> Line:
+        """Take a record into account without showing it; its line."""
+        self._depths.learn(record)
+        return self._timeline.line(record)
 
     def finish(self, result: Result) -> None:
         """The answer, where it wasn't shown while it was written, and what the turn took."""
@@ -113,10 +116,9 @@ class Show:
         """Calls, their results and what went wrong; the model's own text comes by `_replied`."""
         event = line.record.event
         final = isinstance(event, e.ModelFailed) and event.retry_after_s is None  # then it is the turn's own failure
-        if isinstance(event, e.ToolStarted | e.ToolReturned | e.ToolFailed | e.ModelFailed | e.AnswerRejected):
-            depth = "" if line.record.thread_id == self._thread_id else "  "
-            if not final:
-                self._screen.note(depth + visible(str(line)), line.tone)
+        shown = isinstance(event, e.ToolStarted | e.ToolReturned | e.ToolFailed | e.ModelFailed | e.AnswerRejected)
+        if shown and not final:
+            self._screen.note(self._depths.before(line.record.thread_id) + visible(str(line)), line.tone)
 
 
 class JsonLines:

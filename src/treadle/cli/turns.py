@@ -20,6 +20,7 @@ from ..state import OPEN, fold
 from ..stores.sqlite import SQLiteStore
 from ..sync import run_sync
 from .agents import other_agent
+from .family import children, family, in_order
 from .loading import load
 from .options import AgentSettings, InStore, Settings
 from .person import decided, user
@@ -51,8 +52,8 @@ class Session:
     def resume(self) -> int:
         """Go on with the thread's unfinished turn; the exit code of the turn."""
         try:
-            past = run_sync(records(self.agent, self.thread_id))
-            state = fold(past)
+            past = self._told(run_sync(records(self.agent, self.thread_id)))
+            state = fold(record for record in past if record.thread_id == self.thread_id)
             changed = changes(state.identity, self.agent.job.identity(self.agent.name)) if state.phase in OPEN else []
         except TreadleError as error:
             return self._refused(visible(str(error)), code_of(error))
@@ -64,7 +65,7 @@ class Session:
 
     def _turn(self, start: Start, past: Sequence[e.Record] = ()) -> int:
         show = Show(self.screen, self.thread_id, self.settings.quiet or self.settings.json)
-        once = Once(self.thread_id, JsonLines(self.screen) if self.settings.json else show)
+        once = Once(JsonLines(self.screen) if self.settings.json else show)
         for record in past:
             show.learn(record)
         once.skip(past)
@@ -80,7 +81,7 @@ class Session:
             return self._refused(f"thread {self._name} has an unfinished turn; go on with it: {self._resume}", USAGE)
         except TreadleError as error:
             return self._refused(visible(str(error)), code_of(error))
-        once.catch_up(result.records)
+        once.catch_up(self._told(result.records))
         if not self.settings.json:
             show.finish(result)
         return self._ended(result)
@@ -89,12 +90,18 @@ class Session:
         """Drive the turn; where it waits for a person who is there, ask and go on."""
         result = run_sync(work)
         while result.status == "waiting" and interactive():
-            once.catch_up(result.records)
+            once.catch_up(self._told(result.records))
             if not decided(agent, result, self.screen):
                 break
-            once.catch_up(run_sync(records(agent, self.thread_id)))
+            once.catch_up(self._told(run_sync(records(agent, self.thread_id))))
             result = run_sync(agent.resume(self.thread_id))
         return result
+
+    def _told(self, own: Sequence[e.Record]) -> list[e.Record]:
+        """These records of the thread, and those of the threads that worked for them."""
+        store, world = self.agent.store or SQLiteStore(), self.agent.world
+        below = [run_sync(opened(child, store, world)) for child in children(own)]
+        return in_order([own, *(log.records for each in below for log in family(each))])
 
     def _ended(self, result: Result) -> int:
         match result.status:

@@ -1,6 +1,6 @@
 """Where a thread stands, and what resuming it would do, before it does it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -29,29 +29,48 @@ class Explanation:
     """How the agent differs from what it was at the last claim."""
 
 
-def explain(records: Sequence[e.Record], job: Job, agent: str) -> Explanation:
+Below = Mapping[str, Sequence[e.Record]]
+"""By thread, the records of those that work for this one. Without them, what it was told of them last holds."""
+
+
+def explain(records: Sequence[e.Record], job: Job, agent: str, below: Below | None = None) -> Explanation:
     """Where these records of one thread leave it, seen by an agent of that name and job. At least one record."""
     state = fold(records)
-    was = result(records, state)
+    was, now = result(records, state), job.of(state)
     claimed = _claimed(records)
     return Explanation(
         status=was.status,
         done=tuple(_done(was.records)),
         unknown=tuple(_unknown(state, claimed)),
-        waits_for=tuple(_waits(call, job) for call in to_decide(records, job)),
-        next=_next(claimed, job),
+        waits_for=tuple(_waits(held, records[0].thread_id) for held in to_decide(records, job, below)),
+        next=_next(claimed, now),
         changes=tuple(changes(state.identity, job.identity(agent))),
     )
 
 
-def to_decide(records: Sequence[e.Record], job: Job) -> tuple[e.Held, ...]:
+def to_decide(records: Sequence[e.Record], job: Job, below: Below | None = None) -> tuple[e.Held, ...]:
     """The calls that wait for a person, as a resume by this job would find them; also those of agents below."""
     turn, claimed = fold(records).turn, _claimed(records).turn
     if turn is None or turn.ended or claimed is None:
         return ()
-    below = [call for call in turn.calls if call.status == "child"]
-    found = [held for call in (*below, *claimed.calls) for held in waits_for(call, records[0].thread_id)]
-    return tuple(held for held in found if _waits(held, job))
+    job = job.of(fold(records))
+    found: list[e.Held] = []
+    for was, call in zip(turn.calls, claimed.calls, strict=True):
+        if call.child and below and (under := below.get(call.child.thread_id)):
+            tool = job.setup.tools.get(call.name)
+            found += to_decide(under, tool.agent.job if tool and tool.agent else job, below)
+        elif was.status == "child":
+            found += was.held
+        else:
+            found += [held for held in waits_for(call, records[0].thread_id) if _asks(held, job)]
+    return tuple(found)
+
+
+def _asks(held: e.Held, job: Job) -> bool:
+    """Whether it is for a person to say: not where the call may run again, or the agent has a policy."""
+    tool = job.setup.tools.get(held.name)
+    sure = tool and tool.idempotent and not tool.child
+    return held.status != "unknown" or (not sure and job.setup.unknown == "ask")
 
 
 def _claimed(records: Sequence[e.Record]) -> State:
@@ -106,18 +125,16 @@ def _done(records: Sequence[e.Record]) -> list[str]:
     return lines
 
 
-def _waits(held: e.Held, job: Job) -> str:
+def _waits(held: e.Held, thread_id: str) -> str:
     what = _call(e.Call(held.id, held.name, held.final_arguments))
+    what += f" in thread {held.thread_id}" if held.thread_id != thread_id else ""
     match held.status:
         case "waiting":
             return f"approve or deny {what}" + (f" ({held.reason})" if held.reason else "")
         case "question":
             return f"answer {held.id}: {held.reason}"
         case "unknown":
-            tool = job.setup.tools.get(held.name)
-            if not (tool and tool.idempotent) and job.setup.unknown == "ask":
-                return f"decide what became of {what}: it ran, it did not, or tell the model that nobody knows"
-    return ""
+            return f"decide what became of {what}: it ran, it did not, or tell the model that nobody knows"
 
 
 def _next(state: State, job: Job) -> str:
@@ -136,6 +153,8 @@ def _next(state: State, job: Job) -> str:
 
 
 def _run(call: CallState) -> str:
+    if call.child:
+        return f"go on with {_called(call)} in thread {call.child.thread_id}"
     if call.attempt == 0:
         return f"run {_called(call)}"
     return f"run {_called(call)} again, with the same idempotency key {call.key}"

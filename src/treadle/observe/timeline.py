@@ -58,6 +58,7 @@ class Timeline:
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str], e.Call] = {}
         self._asked: dict[str, int] = {}
+        self._children: set[tuple[str, str]] = set()
 
     def line(self, record: e.Record) -> Line:
         """What this record says; it is taken into account for those after it."""
@@ -113,6 +114,7 @@ class Timeline:
                 self._calls[record.thread_id, call.id] = call
                 return Line(record, "·", f"step {call.id}: {called(call)}", tone="dim")
             case e.ChildStarted(call_id=call_id, thread_id=child):
+                self._children.add((record.thread_id, call_id))
                 return Line(record, "·", f"{call_id} runs as thread {child}", tone="dim")
             case e.ChildWaits(call_id=call_id, waiting=waiting):
                 held = ", ".join(f"{each.name} in thread {each.thread_id}" for each in waiting)
@@ -141,6 +143,7 @@ class Timeline:
         match event:
             case e.ToolStarted(attempt=attempt):
                 again = f"  (try {attempt})" if attempt > 1 else ""
+                again = "  (goes on)" if (record.thread_id, event.call_id) in self._children else again
                 whole = f"{name}({call.arguments})" if call else ""
                 return Line(record, "→", (called(call) if call else name) + again, whole=whole)
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):

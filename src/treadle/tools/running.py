@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ToolError, ToolRetry
+from ..errors import StoreError, ToolError, ToolRetry
 from ..events import ChildWaits, ToolFailed, ToolReturned
 from ..limits import backoff_s
 from .context import Context, Worked
@@ -60,6 +60,8 @@ async def run(
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a tool is somebody else's code: whatever it raises is told to the model
+        if tool.child and isinstance(error, StoreError):
+            raise  # the store is that of the thread above too
         kind, said = "raised", ": ".join(filter(None, (type(error).__name__, _words(error))))
         if isinstance(error, PASSING) and context.attempt <= tool.retries:
             again = backoff_s(context.attempt, chance)

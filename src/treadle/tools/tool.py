@@ -51,6 +51,8 @@ class Tool:
     """A longer result is cut, with a notice that says so."""
     child: Limits | None = None
     """Its function drives a thread of its own within these limits; called again, it goes on where that one stands."""
+    agent: Any = None
+    """The agent that drives that thread."""
     hands_to: str = ""
     """The agent that takes the thread over when this is called; there is no function then."""
 

@@ -1,0 +1,40 @@
+"""Reflection: draft, critique, revise, for so many rounds at most."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..agent import Agent
+from .outcome import Ask, Outcome, asked, outcome
+
+
+@dataclass(frozen=True)
+class Critique:
+    """What a critic says of a draft."""
+
+    feedback: str
+    good_enough: bool
+
+
+async def reflect(author: Agent, critic: Agent, task: str, *, rounds: int = 3, deps: Any = None) -> Outcome:
+    """The draft that the critic finds good enough, else the last one: a round is a critique and a revision by it.
+
+    A critique or a revision that fails ends it with the draft that there is.
+    """
+    critic = replace(critic, output=Critique)
+    draft = await asked(Ask(author, "draft", task, task), deps)
+    parts = [draft]
+    if not draft.answered:
+        return outcome(draft, False, f"no draft: {draft.problem}", parts)
+    for _ in range(rounds):
+        said = f"Judge this draft.\n\nThe task:\n{task}\n\nThe draft:\n{draft.answer}"
+        parts.append(critique := await asked(Ask(critic, "critique", task, said), deps))
+        if not critique.answered:
+            return outcome(draft, False, f"no critique: {critique.problem}", parts)
+        if critique.output.good_enough:
+            return outcome(draft, True, "accepted", parts)
+        said = f"{task}\n\nYour last draft:\n{draft.answer}\n\nRevise it by this criticism:\n{critique.output.feedback}"
+        parts.append(revised := await asked(Ask(author, "draft", task, said), deps))
+        if not revised.answered:
+            return outcome(draft, False, f"no revision: {revised.problem}", parts)
+        draft = revised
+    return outcome(draft, False, f"revised in each of {rounds} rounds, and accepted in none", parts)

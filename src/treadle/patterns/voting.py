@@ -1,0 +1,79 @@
+"""Vote and best of n: several answers to one task, side by side, and one of them chosen."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import make_dataclass, replace
+from typing import Any, Literal
+
+from ..agent import Agent
+from ..result import Result
+from .outcome import Ask, Outcome, Part, all_asked, asked, outcome
+
+
+def plain(answer: str) -> str:
+    """The answer in small letters, without what stands round its words: by this, answers count as the same."""
+    return " ".join(word for each in answer.casefold().split() if (word := each.strip(".,;:!?\"'`*()")))
+
+
+async def vote(
+    voters: Sequence[Agent],
+    task: str,
+    *,
+    judge: Agent | None = None,
+    same: Callable[[str], str] = plain,
+    at_once: int = 5,
+    deps: Any = None,
+) -> Outcome:
+    """The answer that most voters give; who fails has no vote. One agent may stand there several times.
+
+    Of answers that tie the judge chooses. Without one it is the earliest voter's, and not `done`.
+    """
+    parts = await all_asked([Ask(voter, "candidate", task, task) for voter in voters], at_once, deps)
+    first: dict[str, Part] = {}
+    for part in parts:
+        if part.answered:
+            first.setdefault(same(part.answer), part)
+    if not first:
+        return Outcome("", False, "nobody answered", parts)
+    counts = Counter(same(part.answer) for part in parts if part.answered)
+    most = max(counts.values())
+    leading = [part for key, part in first.items() if counts[key] == most]
+    if len(leading) == 1:
+        return outcome(leading[0], True, f"{most} of {len(parts)}", parts)
+    if judge:
+        return await _judged(judge, task, leading, parts, deps)
+    return outcome(leading[0], False, f"{len(leading)} answers tie at {most} of {len(parts)}", parts)
+
+
+async def best_of(
+    agent: Agent,
+    task: str,
+    judge: Agent | Callable[[Result], float],
+    *,
+    n: int = 3,
+    at_once: int = 5,
+    deps: Any = None,
+) -> Outcome:
+    """The best of `n` answers to one task: the judge's choice, or the one with the highest score."""
+    parts = await all_asked([Ask(agent, "candidate", task, task)] * n, at_once, deps)
+    given = [part for part in parts if part.answered]
+    if not given:
+        return Outcome("", False, "nobody answered", parts)
+    if isinstance(judge, Agent):
+        return await _judged(judge, task, given, parts, deps)
+    scores = [judge(part.result) for part in given if part.result]
+    best = max(scores)
+    return outcome(given[scores.index(best)], True, f"scored {best:g}", parts)
+
+
+async def _judged(judge: Agent, task: str, given: Sequence[Part], parts: tuple[Part, ...], deps: Any) -> Outcome:
+    """The answer that the judge names by its number; the first, where it names none."""
+    numbers = tuple(range(1, len(given) + 1))
+    choice = make_dataclass("Choice", [("why", str), ("number", Literal[numbers])])  # first the reasons, then the word
+    answers = "\n\n".join(f"Answer {number}:\n{part.answer}" for number, part in zip(numbers, given, strict=True))
+    said = f"The task:\n{task}\n\n{answers}\n\nWhich answer is the best?"
+    ruling = await asked(Ask(replace(judge, output=choice), "judge", task, said), deps)
+    parts = (*parts, ruling)
+    if not ruling.answered:
+        return outcome(given[0], False, f"no judgement: {ruling.problem}", parts)
+    return outcome(given[ruling.output.number - 1], True, ruling.output.why, parts)

@@ -1,0 +1,129 @@
+"""Any team's threads, cut at any append, go on to an end: no effect is silently repeated, no thread is left open."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crash.scripts import CALLS, LIMITS, PLOTS, REPLIES, Kept, Plot, Stage, finished, meddled, settled
+from crash.test_prefixes import ENDS, touched
+from fakes import live, names
+from treadle import Agent, Limits, Record
+from treadle import events as e
+from treadle.log import opened
+from treadle.models.scripted import calls, says
+from treadle.state import fold
+from treadle.stores.store import Row
+from treadle.world import World
+
+HELPERS = [("helper", {"task": task}) for task in "ab"]
+GIVES_WORK = st.lists(st.sampled_from([*HELPERS, *CALLS[:8]]), min_size=1, max_size=3).map(lambda some: calls(*some))
+TOPS = st.builds(
+    Plot,
+    st.lists(st.one_of(GIVES_WORK, GIVES_WORK, REPLIES), min_size=1, max_size=4).map(tuple),
+    LIMITS,
+    st.lists(st.sampled_from([0.0, 0.01, 0.35, 2.0]), min_size=1, max_size=4).map(tuple),
+    st.lists(st.sampled_from([0.0, 0.3, 1.0]), max_size=3).map(tuple),
+    st.sampled_from(["ask", "tell"]),
+)
+
+
+class Ordered(Kept):
+    """Remembers every append, of whichever thread: a crash can only be between two."""
+
+    def __init__(self, appends: Sequence[tuple[str, Sequence[Row]]] = ()) -> None:
+        super().__init__()
+        self.appends: list[tuple[str, Sequence[Row]]] = []
+        self._before = list(appends)
+
+    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+        await super().append(thread_id, rows)
+        self.appends.append((thread_id, rows))
+
+    async def lived(self) -> "Ordered":
+        for thread_id, rows in self._before:
+            await self.append(thread_id, rows)
+        return self
+
+    async def logs(self) -> list[list[Record]]:
+        return [(await opened(info.thread_id, self, World())).records for info in await self.threads()]
+
+
+def team(top: Plot, below: Plot, store: Ordered, effects: list[str]) -> Agent:
+    helper = Stage(below, store, effects).agent(name="helper")
+    lead = Stage(top, store, effects).agent(name="lead")
+    return replace(lead, tools=[*lead.tools, helper.as_tool()])
+
+
+async def played(top: Plot, below: Plot) -> Ordered:
+    """Whole threads: run, with people who look in, to their end."""
+    store = Ordered()
+    lead = team(top, below, store, [])
+    people = asyncio.create_task(meddled(lead, top.meddle_s))
+    result = await settled(lead.run("go", thread="t"), lead)
+    await people
+    await finished(lead, result)
+    return store
+
+
+def begun(logs: Sequence[Sequence[Record]]) -> set[str]:
+    return set().union(*map(touched, logs))
+
+
+async def brought_to_an_end(top: Plot, below: Plot, store: Ordered) -> None:
+    """Resume, and decide whatever is held: nothing that was begun before begins again."""
+    before, effects = begun(await store.logs()), list[str]()
+    lead = team(top, below, store, effects)
+    result = await settled(lead.resume("t"), lead)
+    assert result.status in (*ENDS, "waiting")
+    assert not before & set(effects)
+    result = await finished(lead, result, "ran")
+    assert result.status in ENDS
+    assert not before & set(effects)
+    assert max(Counter(effects).values(), default=0) <= 1
+    assert {fold(records).phase for records in await store.logs()} == {"idle"}
+    assert await lead.replay("t") is None
+
+
+@given(TOPS, PLOTS)
+@settings(max_examples=6)
+def test_a_team_cut_at_any_append_comes_to_an_end(top: Plot, below: Plot) -> None:
+    async def whole() -> None:
+        store = await played(top, below)
+        assert {fold(records).phase for records in await store.logs()} == {"idle"}
+        for end in range(1, len(store.appends) + 1):
+            await brought_to_an_end(top, below, await Ordered(store.appends[:end]).lived())
+
+    live(whole())
+
+
+@given(TOPS, PLOTS, st.data())
+@settings(max_examples=8)
+def test_a_team_that_crashes_again_and_again_has_no_effect_twice(top: Plot, below: Plot, data: Any) -> None:
+    async def whole() -> None:
+        store = await played(top, below)
+        for _ in range(3):
+            end = data.draw(st.integers(1, len(store.appends)))
+            store = await Ordered(store.appends[:end]).lived()
+            await brought_to_an_end(top, below, store)
+
+    live(whole())
+
+
+def test_such_teams_work_side_by_side_and_wait_for_people() -> None:
+    """Or the tests above would say nothing."""
+
+    async def whole() -> list[list[Record]]:
+        top = Plot((calls(*HELPERS), says("done")), Limits(), (0.01,), ())
+        below = Plot((calls(("guarded", {"number": 1}), ("once", {"number": 1})), says("done")), Limits(), (0.35,), ())
+        return await (await played(top, below)).logs()
+
+    logs = live(whole())
+    assert len(logs) == 3
+    lead = next(records for records in logs if records[0].thread_id == "t")
+    assert names(lead).count("ChildWaits") == 2
+    assert lead[-1].event == e.TurnEnded("answered")
