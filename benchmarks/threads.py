@@ -89,7 +89,7 @@ def lengths(counts: Sequence[int], folder: Path) -> None:
         in_file = size(store)
         folded = timed(lambda records=records: fold(records))
         loaded = timed(lambda store=store: asyncio.run(opened("t", store, World())))
-        shown = timed(lambda records=records: messages(records, "s", 10**9))
+        shown = timed(lambda records=records: messages(records, "s"))
         one_more = timed(lambda records=records: apply_last(records))
         store.close()
         times = [f"{seconds * 1000:.1f}" for seconds in (folded, loaded, shown)]
