@@ -135,7 +135,7 @@ async def treadle(folder: Path, url: str, tools: Tools, again: bool) -> dict[str
     model = OpenAIModel("scripted", base_url=url, api_key="none")
     agent = Agent(tools=[ship, charge], model=model, store=SQLiteStore(folder / "treadle.db"))
     result = await (agent.resume("order") if again else agent.run(QUESTION, thread="order"))
-    asked = [call.call for call in result.waiting]
+    asked = list(result.waiting)
     for call in asked:
         ran = any(effect["tool"] == call.name for effect in tools.happened())
         outcome = OutcomeDecided(call.id, "ran" if ran else "not_run", "a person", "charged" if ran else "")
