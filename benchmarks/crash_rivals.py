@@ -139,7 +139,7 @@ async def treadle(folder: Path, url: str, tools: Tools, again: bool) -> dict[str
     for call in asked:
         ran = any(effect["tool"] == call.name for effect in tools.happened())
         outcome = OutcomeDecided(call.id, "ran" if ran else "not_run", "a person", "charged" if ran else "")
-        await agent.decide("order", outcome)
+        await agent.post("order", outcome)
     if asked:
         result = await agent.resume("order")
     return {"asked": len(asked), "answer": result.answer}
