@@ -49,6 +49,8 @@ ORDER = [
     "replay",
     "team",
     "posts",
+    "branch",
+    "recorded",
     "agent",
 ]
 """The core, in reading order: each module imports only from those before it."""

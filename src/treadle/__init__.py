@@ -1,6 +1,7 @@
 """Treadle: an AI agent runtime that can be read in an afternoon. The log is the agent.
 
-Reading order: events, state, turn, call, limits, approvals, decide, memory/prompt, memory/window, log, loop, agent.
+Reading order: events, state, turn, call, limits, approvals, decide, memory/prompt, memory/window, log, loop, agent;
+then history, course, steps, flow.
 """
 
 from .agent import Agent
@@ -8,10 +9,12 @@ from .approvals import Rule
 from .errors import (
     ContextOverflow,
     Fenced,
+    FlowChanged,
     ModelDenied,
     ModelError,
     ModelRejected,
     ModelUnavailable,
+    StepFailed,
     StoreError,
     ToolError,
     ToolRetry,
@@ -22,27 +25,33 @@ from .errors import (
     UsageError,
 )
 from .events import ApprovalGiven, File, Image, OutcomeDecided, Record, TurnEnded, Usage, UserSaid
+from .flow import Flow, flow
 from .limits import Limits
 from .listeners import Delta
 from .memory.window import Memory
 from .models.scripted import ScriptedModel
 from .result import Result, Summary
+from .steps import step
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
 from .sync import run_sync
 from .tools.context import Context
 from .tools.tool import Tool, tool
+from .waits import Approval, approve, ask, sleep, until, wait_for
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Agent",
+    "Approval",
     "ApprovalGiven",
     "Context",
     "ContextOverflow",
     "Delta",
     "Fenced",
     "File",
+    "Flow",
+    "FlowChanged",
     "Image",
     "Limits",
     "Memory",
@@ -57,6 +66,7 @@ __all__ = [
     "Rule",
     "SQLiteStore",
     "ScriptedModel",
+    "StepFailed",
     "StoreError",
     "Summary",
     "Tool",
@@ -70,6 +80,13 @@ __all__ = [
     "Usage",
     "UsageError",
     "UserSaid",
+    "approve",
+    "ask",
+    "flow",
     "run_sync",
+    "sleep",
+    "step",
     "tool",
+    "until",
+    "wait_for",
 ]

@@ -9,23 +9,25 @@ from typing import Any, Literal
 from . import events as e
 from .answers import Answers
 from .approvals import Rule
+from .branch import Branch, here
 from .decide import Setup
-from .errors import Fenced, ModelError, TurnFailed, TurnOpen, UnknownThread, UsageError
+from .errors import Fenced, ModelError, TurnFailed, TurnOpen, UsageError
 from .fork import Forked, fork
 from .job import Job
 from .limits import Limits
 from .listeners import Aside, Delta, Listener, watched
-from .log import Log, opened
+from .log import Log, known, opened
 from .loop import begin, drive
 from .memory.window import Memory
 from .models.model import Model
 from .posts import post
+from .recorded import recorded
 from .replay import Divergence, replay
 from .result import Result, failure, result, worked
 from .stores.sqlite import SQLiteStore
 from .stores.store import Store
 from .sync import run_sync
-from .team import MOST_DEEP, child_tool, handoff_tools, members
+from .team import MOST_DEEP, child_tool, handoff_tools, members, working_tool
 from .tools.context import Context, Worked
 from .tools.tool import Tool, tool_of
 from .world import World
@@ -124,6 +126,8 @@ class Agent:
         return await replay((await self._known(thread)).records, self.job)
 
     async def _say(self, said: str | e.UserSaid, thread: str | None, deps: Any, sink: Listener | None = None) -> Result:
+        if branch := here(alone=bool(thread or sink)):
+            return await self.below(branch, branch.id_of(self.name), said, deps)
         said = e.UserSaid(said) if isinstance(said, str) else said
         log = await opened(thread or self.world.new_id(), self._store, self.world, [sink] if sink else [])
         if log.state.phase not in ("empty", "idle"):
@@ -131,14 +135,19 @@ class Agent:
         start = [] if log.records else [e.ThreadStarted(self.name, self.world.new_id())]
         return await self._drive(log, replace(self.job, deps=deps), *start, self._claim(log), said)
 
+    async def below(self, branch: Branch, step_id: str, said: str | e.UserSaid, deps: Any = None) -> Result:
+        """`run` as a step of a flow."""
+        tool = working_tool(self.limits, lambda context: self._work(said, replace(context, deps=deps)))
+        log: Log = await branch.caller.child(step_id, self.name, tool, recorded({"task": said}))
+        return self._ended(log)
+
     async def _go_on(self, log: Log, deps: Any) -> Result:
         if log.state.phase == "idle":
             return self._result(log)
-        job = replace(self.job, deps=deps)
-        job.refuse_missing(log.state)
-        return await self._drive(log, job, self._claim(log))
+        self.job.refuse_missing(log.state)
+        return await self._drive(log, replace(self.job, deps=deps), self._claim(log))
 
-    async def _work(self, task: str, context: Context) -> Worked:
+    async def _work(self, task: str | e.UserSaid, context: Context) -> Worked:
         """Start or go on with the thread that the call names, within what it is lent; what came of it."""
         above = context.above
         assert above
@@ -154,7 +163,8 @@ class Agent:
             else:
                 parent = (context.thread_id, context.call_id, above.depth + 1)
                 start = e.ThreadStarted(self.name, me.world.new_id(), *parent)
-                await me._drive(log, replace(me.job, deps=context.deps), start, me._claim(log), e.UserSaid(task))
+                said = e.UserSaid(task) if isinstance(task, str) else task
+                await me._drive(log, replace(me.job, deps=context.deps), start, me._claim(log), said)
         return worked(self.name, result(log.records, log.state))
 
     async def _drive(self, log: Log, job: Job, *opening: e.Event) -> Result:
@@ -170,6 +180,9 @@ class Agent:
             # Nobody has taken the thread: somebody has cancelled the turn, and that is its result.
         finally:
             await aside.caught_up()
+        return self._ended(log)
+
+    def _ended(self, log: Log) -> Result:
         done = self._result(log)
         if done.status == "failed":
             raise failure(done, log.state)
@@ -187,10 +200,7 @@ class Agent:
         return e.ThreadClaimed(self.world.new_id(), None if log.state.identity == identity else identity)
 
     async def _known(self, thread: str) -> Log:
-        log = await opened(thread, self._store, self.world)
-        if not log.records:
-            raise UnknownThread(f"there is no thread {thread!r} in this store")
-        return log
+        return await known(thread, self._store, self.world)
 
     @cached_property
     def _answers(self) -> Answers | None:

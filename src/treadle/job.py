@@ -56,7 +56,8 @@ class Job:
     def starts(self, state: State, thread_id: str, calls: Sequence[CallState]) -> list[e.Event]:
         """What is written before these calls run, together."""
         started: list[e.Event] = [e.ToolStarted(call.id, call.key, call.attempt + 1) for call in calls]
-        lends = [(call, limits) for call in calls if (limits := self.setup.tools[call.name].child) and not call.child]
+        children = [(call, tool.child) for call in calls if (tool := self.setup.tool_of(call)) and not call.child]
+        lends = [(call, limits) for call, limits in children if limits]
         own, spent = self.setup.limits, state.spent
         for call, limits in lends:
             tokens = None if own.tokens is None else max(0, own.tokens - spent.tokens) // len(lends)

@@ -1,12 +1,13 @@
 """What a person says to a turn that waits or runs, written into its log. Drives nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from . import events as e
+from .call import CallState
 from .job import Job
 from .log import Log, opened
 from .state import OPEN
-from .turn import Turn, call_of
+from .turn import call_of
 
 Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
 
@@ -22,14 +23,14 @@ async def post(log: Log, fact: Post, job: Callable[[], Job]) -> None:
         await log.append(e.ThreadClaimed(log.world.new_id()))
     await log.append(fact)
     if turn and isinstance(fact, e.TurnEnded):
-        await _cancel_below(log, turn, fact)
+        await cancel_below(log, turn.calls, fact)
 
 
-async def _cancel_below(log: Log, turn: Turn, fact: e.TurnEnded) -> None:
-    """End the turns that work for this one, wherever they wait or run."""
-    for call in turn.calls:
+async def cancel_below(log: Log, calls: Sequence[CallState], fact: e.TurnEnded) -> None:
+    """End the turns that work for these calls, wherever they wait or run."""
+    for call in calls:
         if call.child and call.status != "done":
             below = await opened(call.child.thread_id, log.store, log.world)
             if below.state.turn and below.state.phase in OPEN:
                 await below.append(fact)
-                await _cancel_below(below, below.state.turn, fact)
+                await cancel_below(below, below.state.turn.calls, fact)

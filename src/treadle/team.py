@@ -1,11 +1,11 @@
 """Who may hand a thread to whom, and an agent as a tool of another. Pure; agent.py drives."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import ToolError, UsageError
 from .limits import Limits
-from .tools.context import Context, Worked
+from .tools.context import Check, Context, Worked
 from .tools.tool import Tool, object_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,12 @@ def child_tool(name: str, description: str, limits: Limits, work: Work) -> Tool:
 
     # Its thread knows what it has done, so to call it again is to go on: no crash makes the outcome unknown.
     return Tool(name, description, _TASK, give, _task, context="context", idempotent=True, timeout_s=None, child=limits)
+
+
+def working_tool(limits: Limits, work: Callable[..., Awaitable[Worked]], check: Check = lambda text: {}) -> Tool:
+    """The tool whose call runs as a thread of its own, within these limits. `work` gets the checked arguments."""
+    settings: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None, "child": limits}
+    return Tool("child", "", {"type": "object"}, work, check, **settings)
 
 
 def _task(text: str) -> dict[str, str]:

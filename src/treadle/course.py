@@ -1,0 +1,250 @@
+"""One run of a flow's code along its log: what it asks for is written and done, what was done is given to it again.
+
+`decide` says what a step needs, as of a model's calls; here it is done, beside whatever else runs.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakSet
+
+from . import events as e
+from .branch import rooted
+from .call import CallState
+from .decide import Append, RunTools, decide
+from .errors import FlowChanged, IllegalEvent, SeqTaken, StepFailed
+from .history import History, Step
+from .job import Job
+from .listeners import Delta
+from .log import Log, opened
+from .loop import attempt
+from .posts import cancel_below
+from .result import result, worked
+from .tools.tool import Tool
+
+GRACE_S = 0.05
+"""How long nothing may move before the code is taken to wait for what nobody here can bring."""
+STOP_S = 0.5
+"""How long the code may take to stop once it has been told to."""
+GIVEN_UP = "the flow went on without it"
+
+
+class AtLimit(Exception):
+    """Raised by a flow's code: the turn ends at this limit, with what it has so far, as JSON."""
+
+    def __init__(self, reached: e.LimitReached, value: str) -> None:
+        super().__init__(reached.limit)
+        self.reached = reached
+        self.value = value
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A step that the code awaits."""
+
+    call: e.Call
+    tool: Tool
+    result: "asyncio.Future[Step]"
+
+
+class Course:
+    """Drives one flow's turn, which is open, until it has ended or only people can go on with it."""
+
+    def __init__(self, log: Log, job: Job) -> None:
+        self.log = log
+        self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self.error: BaseException | None = None
+        """What the code raised, where it did."""
+        self.history = History()
+        assert log.state.turn
+        for record in log.records[log.state.turn.opened_seq :]:
+            self.history.add(record)
+        self._job = job
+        self._asked: dict[str, _Asked] = {}
+        self._new: list[e.Call] = []
+        self._given_up: list[str] = []
+        self._attempts: dict[str, asyncio.Task[None]] = {}
+        self._fault: BaseException | None = None
+        self._moved = asyncio.Event()
+        self._stopped = False
+
+    async def ask(self, call: e.Call, tool: Tool) -> Step:
+        """The step with its result, for the code that awaits it. Cancelled, the step is given up."""
+        if self._stopped:  # the code is being taken down, and does something on its way out
+            await asyncio.sleep(0)
+            raise asyncio.CancelledError
+        try:
+            step = self.history.ask(call)
+        except FlowChanged as error:  # for whoever runs the flow: its own code must not catch that
+            self._fault = self._fault or error
+            self._moved.set()
+            await asyncio.get_running_loop().create_future()
+            raise
+        if step.at is None:
+            self._new.append(call)
+        asked = self._asked[call.id] = _Asked(call, tool, asyncio.get_running_loop().create_future())
+        self._give()
+        self._moved.set()
+        try:
+            return await asked.result
+        except asyncio.CancelledError:
+            self._given_up.append(call.id)
+            self._moved.set()
+            raise
+
+    async def child(self, call_id: str, name: str, tool: Tool, arguments: str) -> Log:
+        """Run an agent or a flow as a step; its thread's log when its turn is over. Raises StepFailed."""
+        step = await self.ask(e.Call(call_id, name, arguments), tool)
+        below = await opened(f"{self.log.thread_id}.{call_id}", self.log.store, self.log.world)
+        if not below.records:
+            raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
+        return below
+
+    async def run(self, code: Coroutine[Any, Any, str]) -> None:
+        """Run the code, which gives its value as JSON. Raises FlowChanged, and as `Log.append` does."""
+        self.log.listeners += (self._hear,)
+        main = rooted(self, code)
+        main.add_done_callback(lambda _: self._moved.set())
+        try:
+            while await self._goes_on(main):
+                pass
+        finally:
+            self._stopped = True
+            await _stop([main, *self.tasks, *self._attempts.values()])
+
+    def _hear(self, what: e.Record | Delta) -> None:
+        if isinstance(what, e.Record) and what.thread_id == self.log.thread_id:
+            self.history.add(what)
+            self._give()
+            self._moved.set()
+
+    def _give(self) -> None:
+        for step in self.history.ripe():
+            asked = self._asked.pop(step.call.id, None)
+            if asked and not asked.result.done():
+                asked.result.set_result(step)
+
+    async def _goes_on(self, main: "asyncio.Task[str]") -> bool:
+        """Do what there is to do, or wait for it; False once there is nothing more."""
+        self._moved.clear()
+        turn = self.log.state.turn
+        if turn is None or turn.ended:
+            return False
+        if self._fault and not turn.limit:
+            raise self._fault
+        if self.history.missing:
+            if main.done() or not await self._moves():
+                raise self.history.changed() from (main.exception() if main.done() else None)
+            return True
+        try:
+            if await self._act():
+                return True
+        except SeqTaken:  # somebody wrote since (an approval, say): decide again
+            return True
+        if main.done():
+            return await self._end(main)
+        if turn.calls and not self._attempts:
+            return await self._moves()  # else all that is open waits for people
+        await self._moved.wait()
+        return True
+
+    async def _moves(self) -> bool:
+        try:
+            await asyncio.wait_for(self._moved.wait(), GRACE_S)
+        except TimeoutError:
+            return self._moved.is_set()
+        return True
+
+    async def _act(self) -> bool:
+        """Write down what is new, and do what `decide` says; False where it is nothing."""
+        if self._new:
+            new, self._new = self._new, []
+            await self.log.append(*map(e.StepAsked, new))
+            return True
+        if self._given_up:
+            await self._give_up(self._given_up.pop())
+            return True
+        state = self.log.state
+        if not state.turn or not (state.turn.calls or state.turn.limit):
+            return False
+        tools = {call_id: asked.tool for call_id, asked in self._asked.items()}
+        job = replace(self._job, setup=replace(self._job.setup, steps=tools))
+        match decide(state, job.setup):
+            case Append(events):
+                if self._attempts and any(isinstance(event, e.LimitReached) for event in events):
+                    return False  # what runs may end first
+                await self.log.append(*events, after=state.seq)
+                return True
+            case RunTools(calls):
+                return await self._start(job, calls, state.seq)
+        return False
+
+    async def _start(self, job: Job, calls: Sequence[CallState], seq: int) -> bool:
+        fresh = [call for call in calls if call.id not in self._attempts]
+        first = [call for call in fresh if call.status != "retrying"]
+        if first:
+            await self.log.append(*job.starts(self.log.state, self.log.thread_id, first), after=seq)
+        for call in fresh:
+            task = self._attempts[call.id] = asyncio.create_task(self._attempt(job, call))
+            task.add_done_callback(lambda done, call_id=call.id: self._attempted(call_id, done))  # type: ignore[misc]
+        return bool(fresh)
+
+    async def _attempt(self, job: Job, call: CallState) -> None:
+        if call.status == "retrying":
+            await self.log.world.sleep(call.retry_after_s)
+            await self.log.append(*job.starts(self.log.state, self.log.thread_id, [call]))
+        await attempt(self.log, job, call)
+
+    def _attempted(self, call_id: str, task: "asyncio.Task[None]") -> None:
+        del self._attempts[call_id]
+        self._fault = self._fault or (None if task.cancelled() else task.exception())
+        self._moved.set()
+
+    async def _give_up(self, call_id: str) -> None:
+        """The code awaits this step no more: what runs of it is stopped, and the log says so with what it had used."""
+        self._asked.pop(call_id, None)
+        if call_id in self._attempts:
+            await _stop([self._attempts[call_id]])
+        turn = self.log.state.turn
+        for call in [one for one in (turn.calls if turn else ()) if one.id == call_id]:
+            fact = e.ToolFailed(call_id, "cancelled", GIVEN_UP)
+            if call.child:
+                await cancel_below(self.log, [call], e.TurnEnded("cancelled", GIVEN_UP))
+                below = await opened(call.child.thread_id, self.log.store, self.log.world)
+                done = worked(call.name, result(below.records, below.state))
+                fact = e.ToolFailed(call_id, "cancelled", GIVEN_UP, usage=done.usage, cost_usd=done.cost_usd)
+            with suppress(IllegalEvent):  # its result came in the same moment
+                await self.log.append(fact)
+
+    async def _end(self, main: "asyncio.Task[str]") -> bool:
+        """Once the code has ended: stop what it left behind, then write its end."""
+        if left := [task for task in self.tasks if not task.done()]:
+            await _stop(left)
+            return True
+        turn = self.log.state.turn
+        if self._asked or (turn and turn.calls):
+            self._given_up += {*self._asked, *(call.id for call in (turn.calls if turn else ()))}
+            return True
+        self.error = asyncio.CancelledError("the code cancelled itself") if main.cancelled() else main.exception()
+        if isinstance(self.error, AtLimit):
+            await self.log.append(self.error.reached, e.TurnEnded("limit", self.error.reached.limit, self.error.value))
+        elif self.error:
+            said = str(self.error)
+            kind = type(self.error).__name__
+            await self.log.append(e.TurnEnded("failed", f"{kind}: {said}" if said else kind))
+        else:
+            await self.log.append(e.TurnEnded("answered", value=main.result()))
+        return False
+
+
+async def _stop(tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    """Cancel them and wait until they have stopped; one that won't is left behind."""
+    left = {task for task in tasks if not task.done()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=STOP_S)
+    for task in left:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # read, so that nobody warns
