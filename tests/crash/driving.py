@@ -13,10 +13,10 @@ SCENARIO = Path(__file__).with_name("scenario.py")
 class Lives:
     """A process that forks one child at a time and says how it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, scenario: Path = SCENARIO) -> None:
         path = os.pathsep.join(filter(None, sys.path))
         self._server = subprocess.Popen(
-            [sys.executable, str(SCENARIO)],
+            [sys.executable, str(scenario)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -178,7 +178,7 @@ async def hold(db: Path, kind: str) -> dict[str, Any]:
         async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
             if kind == "model":
                 emit("half an ")
-                _say({"holds": "model"})
+                say({"holds": "model"})
                 await asyncio.sleep(1e6)
             return calls("stubborn", "waits")
 
@@ -190,7 +190,7 @@ async def hold(db: Path, kind: str) -> dict[str, Any]:
 
     @tool
     async def waits() -> None:
-        _say({"holds": "tools"})
+        say({"holds": "tools"})
         await asyncio.sleep(1e6)
 
     agent = Agent(tools=[stubborn, waits], model=Streaming(), store=SQLiteStore(db))
@@ -201,22 +201,22 @@ async def hold(db: Path, kind: str) -> dict[str, Any]:
     return {"ended": ended, "at": time.time(), "tasks": len(asyncio.all_tasks()) - 1}
 
 
-def _say(line: dict[str, Any]) -> None:
+def say(line: dict[str, Any]) -> None:
     os.write(1, json.dumps(line).encode() + b"\n")
 
 
 def _live(order: dict[str, Any]) -> None:
     db, effects = Path(order["db"]), Path(order["effects"])
     if order.get("holds"):
-        _say(asyncio.run(hold(db, order["holds"])))
+        say(asyncio.run(hold(db, order["holds"])))
         return
     if order.get("alarm_s"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the kernel ends the process, wherever it is; nothing catches it
         signal.setitimer(signal.ITIMER_REAL, order["alarm_s"])
-    _say(asyncio.run(life(db, effects, Fate(order.get("point", ""), order.get("arrival", 1)))))
+    say(asyncio.run(life(db, effects, Fate(order.get("point", ""), order.get("arrival", 1)))))
 
 
-def main() -> None:
+def main(live: Callable[[dict[str, Any]], None] = _live) -> None:
     """One life for each line of JSON on standard input: what it says, then a line that tells how it ended."""
     toolbox(Path(), Fate())  # what this imports, no child has to
     gc.freeze()
@@ -225,13 +225,13 @@ def main() -> None:
         if child == 0:
             code = 1
             try:
-                _live(json.loads(line))
+                live(json.loads(line))
                 code = 0
             except BaseException as error:
-                _say({"error": f"{type(error).__name__}: {error}"})
+                say({"error": f"{type(error).__name__}: {error}"})
             os._exit(code)
         _, status = os.waitpid(child, 0)
-        _say({"exit": os.waitstatus_to_exitcode(status)})
+        say({"exit": os.waitstatus_to_exitcode(status)})
 
 
 if __name__ == "__main__":

@@ -102,9 +102,9 @@ def _arrow(source: str, target: str, label: str, times: int | None) -> str:
 
 
 def _label(name: str, way: Taken | None) -> str:
-    if not way or not way.runs[name]:
+    if not way or not (way.runs[name] or way.waits[name]):
         return name
-    parts = [_times(way.runs[name]), f"{way.seconds[name]:.2f} s"]
+    parts = [_times(way.runs[name]), f"{way.seconds[name]:.2f} s"] if way.runs[name] else []
     parts += [f"${way.cost_usd[name]:.4f}"] if way.cost_usd[name] else []
     parts += ["failed"] if way.failed[name] else []
     parts += ["waits for a person"] if way.waits[name] > 0 and not way.ended else []
