@@ -20,12 +20,13 @@ from .job import Job
 from .listeners import Delta
 from .log import Log, opened
 from .loop import attempt
-from .posts import cancel_below
-from .result import result, worked
+from .posts import given_up
 from .tools.tool import Tool
 
 GRACE_S = 0.05
 """How long nothing may move before the code is taken to wait for what nobody here can bring."""
+SETTLING = 12
+"""Rounds of the event loop in which code that has got a result comes to its next await, also through a gather."""
 STOP_S = 0.5
 """How long the code may take to stop once it has been told to."""
 GIVEN_UP = "the flow went on without it"
@@ -44,7 +45,6 @@ class AtLimit(Exception):
 class _Asked:
     """A step that the code awaits."""
 
-    call: e.Call
     tool: Tool
     result: "asyncio.Future[Step]"
 
@@ -84,12 +84,12 @@ class Course:
             raise
         if step.at is None:
             self._new.append(call)
-        asked = self._asked[call.id] = _Asked(call, tool, asyncio.get_running_loop().create_future())
-        self._give()
+        asked = self._asked[call.id] = _Asked(tool, asyncio.get_running_loop().create_future())
         self._moved.set()
         try:
             return await asked.result
         except asyncio.CancelledError:
+            step.given_up = True
             self._given_up.append(call.id)
             self._moved.set()
             raise
@@ -117,14 +117,19 @@ class Course:
     def _hear(self, what: e.Record | Delta) -> None:
         if isinstance(what, e.Record) and what.thread_id == self.log.thread_id:
             self.history.add(what)
-            self._give()
             self._moved.set()
 
-    def _give(self) -> None:
-        for step in self.history.ripe():
-            asked = self._asked.pop(step.call.id, None)
-            if asked and not asked.result.done():
-                asked.result.set_result(step)
+    async def _give(self) -> bool:
+        """Give the code its next result, and let it come to where it awaits another; False where there is none."""
+        step = self.history.next()
+        if step is None:
+            return False
+        asked = self._asked.pop(step.call.id, None)
+        if asked and not asked.result.done():
+            asked.result.set_result(step)
+        for _ in range(SETTLING):
+            await asyncio.sleep(0)
+        return True
 
     async def _goes_on(self, main: "asyncio.Task[str]") -> bool:
         """Do what there is to do, or wait for it; False once there is nothing more."""
@@ -134,6 +139,11 @@ class Course:
             return False
         if self._fault and not turn.limit:
             raise self._fault
+        if await self._give():
+            return True
+        if main.done() and (left := [task for task in self.tasks if not task.done()]):
+            await _stop(left)
+            return True
         if self.history.missing:
             if main.done() or not await self._moves():
                 raise self.history.changed() from (main.exception() if main.done() else None)
@@ -150,12 +160,14 @@ class Course:
         await self._moved.wait()
         return True
 
+    @property
+    def _open(self) -> tuple[CallState, ...]:
+        return self.log.state.turn.calls if self.log.state.turn else ()
+
     async def _moves(self) -> bool:
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._moved.wait(), GRACE_S)
-        except TimeoutError:
-            return self._moved.is_set()
-        return True
+        return self._moved.is_set()
 
     async def _act(self) -> bool:
         """Write down what is new, and do what `decide` says; False where it is nothing."""
@@ -172,9 +184,9 @@ class Course:
         tools = {call_id: asked.tool for call_id, asked in self._asked.items()}
         job = replace(self._job, setup=replace(self._job.setup, steps=tools))
         match decide(state, job.setup):
+            case Append(events) if self._attempts and isinstance(events[0], e.LimitReached):
+                return False  # what runs may end first
             case Append(events):
-                if self._attempts and any(isinstance(event, e.LimitReached) for event in events):
-                    return False  # what runs may end first
                 await self.log.append(*events, after=state.seq)
                 return True
             case RunTools(calls):
@@ -183,8 +195,7 @@ class Course:
 
     async def _start(self, job: Job, calls: Sequence[CallState], seq: int) -> bool:
         fresh = [call for call in calls if call.id not in self._attempts]
-        first = [call for call in fresh if call.status != "retrying"]
-        if first:
+        if first := [call for call in fresh if call.status != "retrying"]:
             await self.log.append(*job.starts(self.log.state, self.log.thread_id, first), after=seq)
         for call in fresh:
             task = self._attempts[call.id] = asyncio.create_task(self._attempt(job, call))
@@ -199,7 +210,7 @@ class Course:
 
     def _attempted(self, call_id: str, task: "asyncio.Task[None]") -> None:
         del self._attempts[call_id]
-        self._fault = self._fault or (None if task.cancelled() else task.exception())
+        self._fault = self._fault or (task.exception() if not task.cancelled() else None)
         self._moved.set()
 
     async def _give_up(self, call_id: str) -> None:
@@ -207,33 +218,22 @@ class Course:
         self._asked.pop(call_id, None)
         if call_id in self._attempts:
             await _stop([self._attempts[call_id]])
-        turn = self.log.state.turn
-        for call in [one for one in (turn.calls if turn else ()) if one.id == call_id]:
-            fact = e.ToolFailed(call_id, "cancelled", GIVEN_UP)
-            if call.child:
-                await cancel_below(self.log, [call], e.TurnEnded("cancelled", GIVEN_UP))
-                below = await opened(call.child.thread_id, self.log.store, self.log.world)
-                done = worked(call.name, result(below.records, below.state))
-                fact = e.ToolFailed(call_id, "cancelled", GIVEN_UP, usage=done.usage, cost_usd=done.cost_usd)
+        for call in [one for one in self._open if one.id == call_id]:
+            fact = await given_up(self.log, call, GIVEN_UP)
             with suppress(IllegalEvent):  # its result came in the same moment
                 await self.log.append(fact)
 
     async def _end(self, main: "asyncio.Task[str]") -> bool:
-        """Once the code has ended: stop what it left behind, then write its end."""
-        if left := [task for task in self.tasks if not task.done()]:
-            await _stop(left)
-            return True
-        turn = self.log.state.turn
-        if self._asked or (turn and turn.calls):
-            self._given_up += {*self._asked, *(call.id for call in (turn.calls if turn else ()))}
+        """Once the code has ended: give up what it left behind, then write its end."""
+        if self._asked or self._open:
+            self._given_up += {*self._asked, *(call.id for call in self._open)}
             return True
         self.error = asyncio.CancelledError("the code cancelled itself") if main.cancelled() else main.exception()
         if isinstance(self.error, AtLimit):
             await self.log.append(self.error.reached, e.TurnEnded("limit", self.error.reached.limit, self.error.value))
         elif self.error:
-            said = str(self.error)
-            kind = type(self.error).__name__
-            await self.log.append(e.TurnEnded("failed", f"{kind}: {said}" if said else kind))
+            said = ": ".join(filter(None, (type(self.error).__name__, str(self.error))))
+            await self.log.append(e.TurnEnded("failed", said))
         else:
             await self.log.append(e.TurnEnded("answered", value=main.result()))
         return False

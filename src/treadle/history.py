@@ -1,11 +1,10 @@
 """What a flow's log says of its steps, and when the code may have their results. Pure but for its own memory.
 
-1. The code gets a result once it has asked for all that had been asked for before that result came. So code that asks
-   for the same steps gets the same results in the same order, also where its branches race.
+1. The code gets a result once it has asked for all that had been asked for before that result came, and has given up
+   what it had given up. So code that does the same gets the same results in the same order, also where branches race.
 2. A step that is asked for again must be the same call. The first that isn't, or that is missing, is named.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import events as e
@@ -26,6 +25,8 @@ class Step:
     call: e.Call
     asked: bool = False
     """The code, as it runs now, has asked for it."""
+    given_up: bool = False
+    """It awaits it no more."""
     at: float | None = None
     """When it was first asked for, as the log says."""
     given: e.ApprovalGiven | None = None
@@ -71,31 +72,38 @@ class History:
         step.asked = True
         return step
 
-    def ripe(self) -> Iterator[Step]:
-        """The steps whose results the code may have now, each once, in the order in which they came."""
+    def next(self) -> Step | None:
+        """The step whose result the code may have now, each once, in the order in which they came."""
         while self._done < len(self._order):
             step, came = self._order[self._done]
-            if not step.asked:
-                return
+            if not (self._given_up(step) if came else step.asked):
+                return None
             self._done += 1
-            if came:
-                yield step
+            if came and not step.given_up:
+                return step
+        return None
 
     @property
     def missing(self) -> Step | None:
-        """The first step of the log that the code has yet to ask for, before anything new may happen."""
+        """The first step of the log that the code has yet to ask for or to give up, before anything new may happen."""
         return self._order[self._done][0] if self._done < len(self._order) else None
 
     def changed(self) -> FlowChanged:
-        """The error of code that asks no more for what is missing."""
+        """The error of code that asks no more for what is missing, or awaits what it had given up."""
         new = [step for step in self.steps.values() if step.at is None]
         instead = f"asks for {new[0].call.id}, {_shown(new[0].call)}, instead" if new else "doesn't ask for it any more"
         step = self.missing
         assert step
+        if step.asked:
+            instead = "awaits it, where it had been given up"
         return FlowChanged(
             f"the flow's code has changed under its log: next came step {step.call.id}, {_shown(step.call)}; the code"
             f" {instead}. Nothing was written; go on with the code of then, or cancel the thread"
         )
+
+    def _given_up(self, step: Step) -> bool:
+        """False where the log has the code give this step up, which it hasn't done yet."""
+        return step.given_up or not (isinstance(step.came, e.ToolFailed) and step.came.kind == "cancelled")
 
     def _came(self, call_id: str, event: Came) -> None:
         step = self.steps[call_id]

@@ -6,6 +6,7 @@ from . import events as e
 from .call import CallState
 from .job import Job
 from .log import Log, opened
+from .result import result
 from .state import OPEN
 from .turn import call_of
 
@@ -34,3 +35,15 @@ async def cancel_below(log: Log, calls: Sequence[CallState], fact: e.TurnEnded) 
             if below.state.turn and below.state.phase in OPEN:
                 await below.append(fact)
                 await cancel_below(below, below.state.turn.calls, fact)
+
+
+async def given_up(log: Log, call: CallState, why: str) -> e.ToolFailed:
+    """What to write of a call that nobody waits for any more, with what it had used; the turns below it are ended."""
+    if call.child is None:
+        return e.ToolFailed(call.id, "cancelled", why)
+    await cancel_below(log, [call], e.TurnEnded("cancelled", why))
+    below = await opened(call.child.thread_id, log.store, log.world)
+    if not below.records:
+        return e.ToolFailed(call.id, "cancelled", why)
+    done = result(below.records, below.state)
+    return e.ToolFailed(call.id, "cancelled", why, usage=done.usage, cost_usd=done.summary().cost_usd)
