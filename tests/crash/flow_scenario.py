@@ -12,8 +12,7 @@ import msgspec
 from crash.scenario import DoomedStore, Fate, happened, main, say
 from treadle import Agent, Context, Flow, Result, SQLiteStore, Usage, approve, ask, flow, sleep, step, tool
 from treadle.events import ApprovalGiven, OutcomeDecided, UserSaid
-from treadle.graphs.graph import Graph
-from treadle.graphs.parts import END, START, Choice, Each, Edge, Join, Node, append
+from treadle.graphs import END, START, Choice, Each, Edge, Graph, Join, Node, append
 from treadle.models.model import Reply, Request
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.world import World

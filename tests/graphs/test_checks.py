@@ -6,8 +6,7 @@ from typing import Annotated, Any
 import pytest
 
 from treadle import Agent, UsageError
-from treadle.graphs.graph import Graph
-from treadle.graphs.parts import END, START, Choice, Each, Edge, Join, Node, append
+from treadle.graphs import END, START, Choice, Each, Edge, Graph, Join, Node, append
 
 
 @dataclass

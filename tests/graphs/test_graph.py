@@ -11,8 +11,7 @@ from pydantic import BaseModel
 from fakes import found, live, world
 from treadle import Agent, MemoryStore, ScriptedModel, TurnFailed, UsageError, approve, flow, step, tool
 from treadle import events as e
-from treadle.graphs.graph import Graph
-from treadle.graphs.parts import END, START, Choice, Each, Edge, Join, Node, append
+from treadle.graphs import END, START, Choice, Each, Edge, Graph, Join, Node, append
 from treadle.models.scripted import says
 
 
@@ -152,21 +151,6 @@ def test_a_choice_that_leads_nowhere_fails_and_says_so():
 
 
 def test_a_join_that_a_branch_has_gone_round_says_what_never_came():
-    one = (
-        graph(
-            [Node(split, "subjects"), Node(facts, "notes"), Node(write, "draft")],
-            [
-                Edge(START, "split"),
-                Edge(START, "facts"),
-                Choice("split", lambda: "end", {"end": END, "on": "other"}),
-                Join(["other", "facts"], "write"),
-                Edge("write", END),
-            ],
-        )
-        if False
-        else None
-    )
-    assert one is None
     nodes = [Node(split, "subjects"), Node(facts, "notes"), Node(grade, "score"), Node(write, "draft")]
     edges = [
         *(Edge(START, "split"), Edge(START, "facts"), Choice("split", lambda: "end", {"end": END, "on": "grade"})),
@@ -262,6 +246,24 @@ def test_a_resumed_graph_goes_the_way_that_its_log_has():
     live(one.post("t", e.ApprovalGiven(held.id, True, "ann")))
     assert live(one.resume("t")).output.score == 2
     assert turns == [2]
+
+
+@pytest.mark.parametrize("made", [lambda store: fan(store=store), lambda store: fan("any", store=store)])
+def test_a_graph_cut_at_any_record_comes_to_the_same_end(made):
+    first = made(MemoryStore())
+    whole = live(first.run(topic="ccc b aa", thread="t")).output
+    rows = live(first.store.read("t"))
+    for end in range(3, len(rows)):
+        store = MemoryStore()
+        live(store.append("t", rows[:end]))
+        one = made(store)
+        done = live(one.resume("t"))
+        for _ in range(5):
+            for held in done.waiting:
+                live(one.post("t", e.OutcomeDecided(held.id, "not_run", "ann")))
+            done = live(one.resume("t")) if done.waiting else done
+        assert done.status == "answered"
+        assert len(done.output.notes) == len(whole.notes)
 
 
 def test_a_node_that_asks_by_itself_is_a_flow():
