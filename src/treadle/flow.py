@@ -16,7 +16,7 @@ from .branch import Branch, here
 from .course import Course
 from .decide import Setup
 from .errors import Fenced, ToolError, TurnFailed, TurnOpen, UsageError
-from .job import Job
+from .job import NO_MODEL, Job
 from .limits import Limits
 from .listeners import Aside, Listener
 from .log import Log, known, opened
@@ -114,7 +114,7 @@ class Flow:
         code = getattr(self.function, "__code__", None)
         named = blake2b(code.co_code if code else b"", digest_size=6).hexdigest()
         setup = Setup(limits=replace(self.limits, repeats=None), unknown=self.unknown)
-        return Job(setup, ScriptedModel([], name="none"), f"{self.name} {named}")
+        return Job(setup, ScriptedModel([], name=NO_MODEL), f"{self.name} {named}")
 
     async def _go_on(self, log: Log) -> Result:
         if log.state.agent != self.name:

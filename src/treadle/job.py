@@ -25,6 +25,9 @@ from .tools import running
 from .tools.context import Context
 from .tools.tool import Tool
 
+NO_MODEL = "none"
+"""The name of the model of a flow, which has none."""
+
 Ask = Callable[
     [Model, Called, int, float | None, float, Callable[[str], None]], Awaitable[e.ModelReplied | e.ModelFailed]
 ]

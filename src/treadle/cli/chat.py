@@ -15,6 +15,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+from ..agent import Agent
 from ..errors import TreadleError
 from ..models.resolve import known, resolve
 from ..stores.sqlite import SQLiteStore
@@ -60,6 +61,8 @@ def chat(session: Session) -> int:
 def _command(session: Session, name: str, argument: str = "") -> Session:
     """Do what a line that begins with a slash says; the session from then on."""
     say = session.screen.note
+    agent = session.agent
+    assert isinstance(agent, Agent)
     try:
         match name:
             case "/help":
@@ -74,11 +77,11 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
             case "/resume":
                 session.resume()
             case "/model":
-                model = resolve(argument or None) if argument or session.agent.model is None else session.agent.model
-                session = replace(session, agent=replace(session.agent, model=model))
+                model = resolve(argument or None) if argument or agent.model is None else agent.model
+                session = replace(session, agent=replace(agent, model=model))
                 say(f"model {visible(model if isinstance(model, str) else model.name)}", "dim")
             case "/tools":
-                tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in session.agent.tools]
+                tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in agent.tools]
                 say(table([tool_row(tool) for tool in tools]) if tools else "this agent has no tools")
             case _:
                 say(f"there is no {visible(name)}; there are: {', '.join(COMMANDS)}", "yellow")

@@ -13,6 +13,7 @@ from .. import events as e
 from ..agent import Agent
 from ..call import waits_for
 from ..errors import IllegalEvent, UsageError
+from ..flow import Flow
 from ..fork import fork as forked
 from ..log import Log
 from ..observe.timeline import called
@@ -20,6 +21,7 @@ from ..state import OPEN
 from ..sync import run_sync
 from .agents import agent_of, needs_agent, other_agent, store_of, tools_of
 from .person import shown_arguments, user
+from .runner import Runner, runner_of
 from .tables import moment
 from .terminal import Screen, line_of, put, visible
 from .thread_options import Answer, Approve, Cancel, Decide, Fork, Posting
@@ -39,7 +41,7 @@ def approve(settings: Approve) -> int:
     if settings.deny:
         _post(agent.post(call.thread_id, e.ApprovalGiven(call.id, False, by, settings.why)))
         return _posted("denied", call, log, agent, settings)
-    if settings.edit is not None and call.name not in tools_of(agent):
+    if settings.edit is not None and (isinstance(agent, Flow) or call.name not in tools_of(agent)):
         raise UsageError(f"nobody here knows what {call.name} takes; name the agent that has it: --agent")
     given = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, settings.always)
     _post(agent.post(call.thread_id, given))
@@ -119,11 +121,11 @@ def fork(settings: Fork) -> int:
     return Session(agent, made.thread_id, screen, settings).resume()
 
 
-def _opened(settings: Approve | Answer | Decide) -> tuple[Agent, Log]:
+def _opened(settings: Approve | Answer | Decide) -> tuple[Runner, Log]:
     """An agent is made only where it is needed: a decision can be posted where its model can't be used."""
     edits = isinstance(settings, Approve) and settings.edit is not None
     needed = settings.agent or settings.go_on or edits
-    agent = agent_of(settings, True) if needed else Agent(store=store_of(settings))
+    agent = runner_of(settings, True) if needed else Agent(store=store_of(settings))
     assert agent.store
     log = log_of(agent.store, settings.thread)
     if settings.go_on and (other := other_agent(settings, log.state)):
@@ -193,7 +195,7 @@ def _post(work: Coroutine[Any, Any, None]) -> None:
         raise UsageError(f"{error}; nothing was written") from None
 
 
-def _posted(what: str, call: e.Held, log: Log, agent: Agent, settings: Posting, arguments: str | None = None) -> int:
+def _posted(what: str, call: e.Held, log: Log, agent: Runner, settings: Posting, arguments: str | None = None) -> int:
     """Say what was decided, with all of the call's arguments; then go on, or say how."""
     screen = Screen()
     if not settings.quiet:

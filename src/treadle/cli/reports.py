@@ -10,7 +10,8 @@ from ..observe.diff import Diff, Side
 from ..observe.timeline import Timeline
 from ..state import OPEN, fold
 from ..sync import run_sync
-from .agents import agent_as_recorded, agent_of, loaded, needs_agent, other_agent, store_of
+from .agents import agent_as_recorded, loaded, needs_agent, other_agent, store_of
+from .runner import runner_of
 from .show import took_line
 from .tables import table
 from .terminal import line_of, put, put_json, visible
@@ -28,7 +29,7 @@ def explain(settings: Explain) -> int:
     from ..observe.explain import explain as explained
     from ..observe.explain import to_decide
 
-    agent = agent_of(settings, True)
+    agent = runner_of(settings, True)
     assert agent.store
     records = records_of(agent.store, settings.thread)
     found, state = explained(records, agent.job, agent.name), fold(records)
