@@ -669,3 +669,18 @@ def test_a_store_that_dies_raises_and_the_flow_goes_on_elsewhere(book):
     with pytest.raises(Died):
         live(one.run(thread="t"))
     assert live(made(order, store=inner, world=World()).resume("t")).status in ("answered", "waiting")
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        (lambda: object(), "Unrecordable: a object has no JSON form"),
+        (lambda: exit(3), "RuntimeError: SystemExit: 3"),
+    ],
+)
+def test_what_a_flow_cannot_give_back_fails_it(does, reason):
+    async def odd():
+        return does()
+
+    with pytest.raises(TurnFailed, match=reason):
+        live(made(odd).run())

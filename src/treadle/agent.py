@@ -16,7 +16,7 @@ from .fork import Forked, fork
 from .job import Job
 from .limits import Limits
 from .listeners import Aside, Delta, Listener, watched
-from .log import Log, known, opened
+from .log import Log, below, known, opened
 from .loop import begin, drive
 from .memory.window import Memory
 from .models.model import Model
@@ -156,7 +156,7 @@ class Agent:
         seconds = min((s for s in (self.limits.seconds, above.seconds) if s is not None), default=None)
         limits = replace(self.limits, tokens=above.child.tokens, cost_usd=above.child.cost_usd, seconds=seconds)
         me = replace(self, store=above.store, world=above.world, limits=limits)
-        log = await opened(above.child.thread_id, above.store, above.world, [above.tell])
+        log = await below(above)
         with suppress(ModelError, TurnFailed):  # its log says so; the caller gets it as the tool's error
             if log.records:
                 await me._go_on(log, context.deps)

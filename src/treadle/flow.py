@@ -19,7 +19,7 @@ from .errors import Fenced, ToolError, TurnFailed, TurnOpen, UsageError
 from .job import NO_MODEL, Job
 from .limits import Limits
 from .listeners import Aside, Listener
-from .log import Log, known, opened
+from .log import Log, below, known, opened
 from .loop import begin, guarded
 from .models.scripted import ScriptedModel
 from .posts import post
@@ -132,7 +132,7 @@ class Flow:
         seconds = min((s for s in (self.limits.seconds, above.seconds) if s is not None), default=None)
         limits = replace(self.limits, tokens=above.child.tokens, cost_usd=above.child.cost_usd, seconds=seconds)
         me = replace(self, store=above.store, world=above.world, limits=limits)
-        log = await opened(above.child.thread_id, above.store, above.world, [above.tell])
+        log = await below(above)
         with suppress(TurnFailed):  # its log says so; the caller gets it as the tool's error
             if log.records:
                 await me._go_on(log)
@@ -163,7 +163,10 @@ class Flow:
         assert log.state.turn
         said = log.records[log.state.turn.opened_seq - 1].event
         assert isinstance(said, e.UserSaid)
-        value = await self.function(**self._checked(said.text))
+        try:
+            value = await self.function(**self._checked(said.text))
+        except SystemExit as error:  # in a task it would end the loop
+            raise RuntimeError(f"SystemExit: {error}") from error
         return recorded(value, kind_of(self.function))
 
     def _ended(self, log: Log, error: BaseException | None) -> Result:

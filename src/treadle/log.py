@@ -1,7 +1,7 @@
 """One thread's log, open: append = check, store, tell the listeners."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from . import events as e
 from .codec import decode_event, encode_event
@@ -10,6 +10,7 @@ from .listeners import Delta, Listener
 from .memory.prompt import Prompt
 from .state import State, apply
 from .stores.store import Row, Store
+from .tools.context import Above
 from .world import World
 
 
@@ -26,6 +27,8 @@ class Log:
         """Called on the loop's own thread: they must be quick and raise nothing (see listeners.Aside)."""
         self.lost = ""
         """Why whoever drives by this log must stop: another process has taken the thread, or ended its turn."""
+        self.lost_above: Callable[[], str] = lambda: ""
+        """The same of the thread that this one works for."""
         self.store = store
         self._claim = ""
         self._writing = asyncio.Lock()
@@ -98,6 +101,13 @@ class Log:
         elif self._claim and any(isinstance(record.event, e.TurnEnded) for record in records):
             self.lost = f"this turn of thread {self.thread_id} was ended from elsewhere; it has stopped"
         self._keep(records, state)
+
+
+async def below(above: Above) -> Log:
+    """The log of the thread that works for another, which hears of it."""
+    log = await opened(above.child.thread_id, above.store, above.world, [above.tell])
+    log.lost_above = above.lost
+    return log
 
 
 async def known(thread_id: str, store: Store, world: World) -> Log:

@@ -64,7 +64,8 @@ async def guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
             me.uncancel()
             raise Fenced(log.lost) from None
         with contextlib.suppress(TreadleError):  # whatever keeps it from being written, the cancelling goes on
-            await log.append(e.TurnEnded("cancelled"))
+            if not log.lost_above():
+                await log.append(e.TurnEnded("cancelled"))
         raise
     except (Fenced, StoreError, FlowChanged):
         raise
@@ -132,6 +133,7 @@ async def attempt(log: Log, job: Job, call: CallState) -> None:
     assert log.state.turn
     assert tool
     child = call_of(log.state.turn, call.id).child
-    above = Above(child, log.store, log.world, log.tell, log.state.depth, left_s) if child else None
+    lent = (log.tell, log.state.depth, left_s, lambda: log.lost or log.lost_above())
+    above = Above(child, log.store, log.world, *lent) if child else None
     context = Context(job.deps, log.thread_id, call.id, call.key, call.attempt + 1, above)
     await log.append(await job.run_tool(tool, call.final_arguments, context, left_s, log.world.chance()))

@@ -24,6 +24,8 @@ class Above:
     depth: int
     seconds: float | None
     """What its turn has left; None for no limit."""
+    lost: Callable[[], str] = lambda: ""
+    """Why its driver has stopped, where another process has taken it: then that one goes on with this thread too."""
 
 
 @dataclass(frozen=True)
