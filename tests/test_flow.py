@@ -684,3 +684,14 @@ def test_what_a_flow_cannot_give_back_fails_it(does, reason):
 
     with pytest.raises(TurnFailed, match=reason):
         live(made(odd).run())
+
+
+def test_an_id_can_be_typed_and_a_name_that_cannot_is_made_so(book):
+    async def order():
+        with pytest.raises(UsageError, match="give letters, digits"):
+            step(book.look, "x", id="a b\n")
+        return await Agent(name="Order desk", model=ScriptedModel([says("x")])).run("go") and "done"
+
+    result = live(made(order).run())
+    assert ids(result) == ["Order-desk"]
+    assert result.output == "done"

@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Coroutine
 from contextvars import ContextVar, copy_context
@@ -38,8 +39,16 @@ class Branch:
         self._steps: Counter[str] = Counter()
         self._branches = 0
 
-    def id_of(self, name: str) -> str:
-        """The id of the next step of that name. Raises UsageError where it could be another the next time."""
+    def id_of(self, name: str, given: str | None = None) -> str:
+        """The id that is given, else that of the next step of this name.
+
+        Raises UsageError where it could be another the next time, and for one that can't be typed.
+        """
+        if given is not None:
+            if not re.fullmatch(r"[\w.:-]{1,100}", given):
+                raise UsageError(f"the id {given!r}: give letters, digits and _ . : - only, at most 100")
+            return given
+        name = plain(name)
         task = asyncio.current_task()
         self.task = self.task or task
         if self.task is not task:
@@ -58,6 +67,11 @@ class Branch:
 
 
 _here: ContextVar[Branch | None] = ContextVar("treadle_branch", default=None)
+
+
+def plain(name: str) -> str:
+    """As tools and steps may be called."""
+    return re.sub(r"[^a-zA-Z0-9_-]+", "-", name)[:64].strip("-") or "step"
 
 
 def here(alone: bool = False) -> Branch | None:

@@ -14,6 +14,7 @@ from . import events as e
 from .branch import rooted
 from .call import CallState
 from .decide import Append, RunTools, decide
+from .ending import ending
 from .errors import FlowChanged, IllegalEvent, SeqTaken, StepFailed
 from .history import History, Step
 from .job import Job
@@ -30,15 +31,6 @@ SETTLING = 12
 STOP_S = 0.5
 """How long the code may take to stop once it has been told to."""
 GIVEN_UP = "the flow went on without it"
-
-
-class AtLimit(Exception):
-    """Raised by a flow's code: the turn ends at this limit, with what it has so far, as JSON."""
-
-    def __init__(self, reached: e.LimitReached, value: str) -> None:
-        super().__init__(reached.limit)
-        self.reached = reached
-        self.value = value
 
 
 @dataclass(frozen=True)
@@ -229,13 +221,7 @@ class Course:
             self._given_up += {*self._asked, *(call.id for call in self._open)}
             return True
         self.error = asyncio.CancelledError("the code cancelled itself") if main.cancelled() else main.exception()
-        if isinstance(self.error, AtLimit):
-            await self.log.append(self.error.reached, e.TurnEnded("limit", self.error.reached.limit, self.error.value))
-        elif self.error:
-            said = ": ".join(filter(None, (type(self.error).__name__, str(self.error))))
-            await self.log.append(e.TurnEnded("failed", said))
-        else:
-            await self.log.append(e.TurnEnded("answered", value=main.result()))
+        await self.log.append(*ending("" if self.error else main.result(), self.error))
         return False
 
 

@@ -5,7 +5,6 @@
 """
 
 import inspect
-import re
 import typing
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 from . import events as e
 from .agent import Agent
-from .branch import Branch, here
+from .branch import Branch, here, plain
 from .course import Course
 from .errors import StepFailed, ToolError, UsageError
 from .history import Step
@@ -57,7 +56,7 @@ def step(
     """
     branch = branch_of("step")
     if isinstance(function, Agent):
-        return _agent(branch, function, id or branch.id_of(function.name), *args, **kwargs)
+        return _agent(branch, function, branch.id_of(function.name, id), *args, **kwargs)
     settings = (retries, timeout_s, idempotent, needs_approval)
     if isinstance(function, Tool):
         if settings != _DEFAULTS:
@@ -68,13 +67,13 @@ def step(
         tool = Tool(plain(name), "", ANY, None, idempotent=idempotent, timeout_s=timeout_s)
         tool = replace(tool, retries=retries, needs_approval=needs_approval)
     if inner is None:
-        return answered(branch, id or branch.id_of(name), name, recorded(kwargs or {"question": args[0]}))
+        return answered(branch, branch.id_of(name, id), name, recorded(kwargs or {"question": args[0]}))
     kind = kind_of(inner)
     arguments = arguments_of(inner, args, kwargs, context)
     work = _working(inner, args, kwargs, context, kind)
     # Nothing is read from the arguments' text: what it was given is at hand.
     tool = replace(tool, function=work, check=lambda text: {}, context="context", max_chars=10**9)
-    return _value(branch, e.Call(id or branch.id_of(name), name, arguments), tool, kind)
+    return _value(branch, e.Call(branch.id_of(name, id), name, arguments), tool, kind)
 
 
 async def _value(branch: Branch, call: e.Call, tool: Tool, kind: Any) -> Any:
@@ -161,11 +160,6 @@ def _name_of(function: Any) -> str:
     inner = getattr(function, "func", function)
     name = getattr(inner, "__name__", type(inner).__name__)
     return "step" if name == "<lambda>" else str(name)
-
-
-def plain(name: str) -> str:
-    """As a tool may be called."""
-    return re.sub(r"[^a-zA-Z0-9_-]+", "-", name)[:64].strip("-") or "step"
 
 
 def _context_of(function: Callable[..., Any]) -> str:

@@ -8,7 +8,7 @@ from . import events as e
 from .branch import Branch
 from .errors import UsageError
 from .recorded import recorded
-from .steps import ANY, Asking, answered, branch_of, course_of, plain, value_of
+from .steps import ANY, Asking, answered, branch_of, course_of, value_of
 from .tools.tool import Tool
 
 
@@ -27,26 +27,26 @@ class Approval:
 def ask(question: str, *, id: str | None = None) -> Asking[str]:
     """What a person answers to this question, in their words. The flow waits, and needs no process for it."""
     branch = branch_of("ask")
-    return answered(branch, id or branch.id_of("ask"), "ask", recorded({"question": question}))
+    return answered(branch, branch.id_of("ask", id), "ask", recorded({"question": question}))
 
 
 def wait_for(event: str, *, id: str | None = None) -> Asking[str]:
     """What is said of this event by whoever posts it: a person, another program. Its id is the event's name."""
     branch = branch_of("wait_for")
-    return answered(branch, id or branch.id_of(plain(event)), "wait_for", recorded({"question": event}))
+    return answered(branch, branch.id_of(event, id), "wait_for", recorded({"question": event}))
 
 
 def approve(what: str, *, id: str | None = None, **details: Any) -> Asking[Approval]:
     """Whether a person allows it; they are shown what, and the details."""
     branch = branch_of("approve")
-    call = e.Call(id or branch.id_of("approve"), "approve", recorded({"what": what, **details}))
+    call = e.Call(branch.id_of("approve", id), "approve", recorded({"what": what, **details}))
     return _approved(branch, call)
 
 
 def sleep(seconds: float, *, id: str | None = None) -> Asking[None]:
     """So long from when it was first asked for. After a crash only what is left of it is waited for."""
     branch = branch_of("sleep")
-    return _slept(branch, e.Call(id or branch.id_of("sleep"), "sleep", recorded({"seconds": seconds})), seconds)
+    return _slept(branch, e.Call(branch.id_of("sleep", id), "sleep", recorded({"seconds": seconds})), seconds)
 
 
 def until(when: datetime | float, *, id: str | None = None) -> Asking[None]:
@@ -56,7 +56,7 @@ def until(when: datetime | float, *, id: str | None = None) -> Asking[None]:
         if when.tzinfo is None:
             raise UsageError(f"until({when}): in which time zone? Give the datetime one")
         when = when.timestamp()
-    return _slept(branch, e.Call(id or branch.id_of("until"), "until", recorded({"until": when})), None, when)
+    return _slept(branch, e.Call(branch.id_of("until", id), "until", recorded({"until": when})), None, when)
 
 
 async def _approved(branch: Branch, call: e.Call) -> Approval:

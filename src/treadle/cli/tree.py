@@ -57,7 +57,7 @@ def put_tree(store: Store, records: list[e.Record]) -> None:
     put("\nthreads below:", "bold")
     for each in found:
         took = f"  {took_line(each.took)}" if each.took else ""
-        name = f"{each.call_id} {line_of(each.agent, SAID)}"
+        name = f"{line_of(each.call_id, 100)} {line_of(each.agent, SAID)}"
         put(f"{'  ' * each.depth}{name}  {each.status}{took}  {line_of(each.thread_id, 200)}")
         if each.said:
             put(f"{'  ' * each.depth}  » {visible(short(each.said, SAID))}", "dim")

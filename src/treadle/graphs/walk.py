@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import events as e
 from ..agent import Agent
 from ..branch import here
-from ..course import AtLimit
+from ..ending import AtLimit
 from ..errors import StepFailed, ToolError
 from ..flow import Flow
 from ..recorded import arguments_of, recorded
@@ -165,7 +165,7 @@ class Walk:
         given = {key: value for key, value in {**self.state, **items}.items() if key in reads}
         lacking = [key for key, default in reads.items() if key not in given and default is EMPTY]
         if lacking:
-            raise StepFailed(f"node {name} reads {', '.join(lacking)}, which nothing has written yet", step=name)
+            raise StepFailed(f"it reads {', '.join(lacking)}, which nothing has written yet", step=name)
         return given
 
 
