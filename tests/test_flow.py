@@ -695,3 +695,37 @@ def test_an_id_can_be_typed_and_a_name_that_cannot_is_made_so(book):
     result = live(made(order).run())
     assert ids(result) == ["Order-desk"]
     assert result.output == "done"
+
+
+def test_code_of_today_is_tried_on_old_threads_and_no_step_runs(book):
+    writer = Agent(name="writer", model=ScriptedModel([says("a lamp")] * 2))
+
+    async def order(euros=1, more=False, value="done", ends=True):
+        await asyncio.gather(step(book.pay, "ann", euros), writer.run("go"))
+        if more:
+            await step(book.look, "more")
+        if not ends:
+            await ask("and?")
+        return value
+
+    one = made(order)
+    live(one.run(thread="t"))
+    waits = again(one, lambda: order(ends=False))
+    live(waits.run(thread="waits"))
+    before = len(live(whole(one))), list(book.done)
+    assert live(one.replay("t")) is None
+    assert live(waits.replay("waits")) is None
+    assert (
+        live(again(one, lambda: order(more=True)).replay("t"))
+        .args[0]
+        .endswith("ends with nothing: it asks for more steps")
+    )
+    assert "was pay" in str(live(again(one, lambda: order(euros=2)).replay("t")))
+    assert 'answered: "done", and ends with answered: "other"' in str(
+        live(again(one, lambda: order(value="other")).replay("t"))
+    )
+    assert live(again(one, lambda: order(more=True)).replay("waits")) is not None
+    for end in range(3, before[0]):
+        live(cut(one, f"cut{end}", end))
+        assert live(one.replay(f"cut{end}")) is None
+    assert (len(live(whole(one))), book.done) == before

@@ -15,7 +15,7 @@ from . import events as e
 from .branch import Branch, here
 from .course import Course
 from .decide import Setup
-from .errors import Fenced, ToolError, TurnFailed, TurnOpen, UsageError
+from .errors import Fenced, FlowChanged, ToolError, TurnFailed, TurnOpen, UsageError
 from .job import NO_MODEL, Job
 from .limits import Limits
 from .listeners import Aside, Listener
@@ -24,6 +24,7 @@ from .loop import begin, guarded
 from .models.scripted import ScriptedModel
 from .posts import post
 from .recorded import arguments_of, kind_of, recorded, restored
+from .rehearsal import rehearsed
 from .result import Result, result, worked
 from .stores.sqlite import SQLiteStore
 from .stores.store import Store
@@ -89,6 +90,12 @@ class Flow:
         """Write what a person says to a run that waits, in whatever process; as `Agent.post`."""
         await post(await self._known(thread), fact, lambda: self.job)
 
+    async def replay(self, thread: str) -> FlowChanged | None:
+        """Try the code of today on a recorded run: None, or the first difference. Runs no step, writes nothing."""
+        log = await self._known(thread)
+        self._refuse_other(log)
+        return await rehearsed(log, self.job, self._code)
+
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This flow as a tool of an agent: each call is a thread of its own."""
         from .tools.schema import signature_of
@@ -117,11 +124,14 @@ class Flow:
         return Job(setup, ScriptedModel([], name=NO_MODEL), f"{self.name} {named}")
 
     async def _go_on(self, log: Log) -> Result:
-        if log.state.agent != self.name:
-            raise UsageError(f"thread {log.thread_id} is one of {log.state.agent!r}, not of the flow {self.name!r}")
+        self._refuse_other(log)
         if log.state.phase == "idle":
             return self._result(log)
         return await self._drive(log, self._claim(log))
+
+    def _refuse_other(self, log: Log) -> None:
+        if log.state.agent != self.name:
+            raise UsageError(f"thread {log.thread_id} is one of {log.state.agent!r}, not of the flow {self.name!r}")
 
     async def _work(self, arguments: str, context: Context) -> Worked:
         """Start or go on with the thread that the call names, within what it is lent; what came of it."""

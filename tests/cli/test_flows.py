@@ -127,7 +127,10 @@ def test_a_flow_is_begun_from_python_and_takes_no_agent_s_options(treadle: Tread
 
 def test_a_flow_whose_code_has_changed_is_told_so(treadle: Treadle, flows) -> None:
     asyncio.run(flows.order.run("ann", thread="t"))
+    assert treadle("replay", "t", agent="order").out.startswith("the same, ")
     treadle.agents.write_text(FLOWS.replace("step(charge, who)", 'step(charge, "bob")'), "utf8")
+    replayed = treadle("replay", "t", agent="order")
+    assert (replayed.code, "step charge was charge" in replayed.out) == (1, True)
     changed = treadle("resume", "t", agent="order")
     assert changed.code == 2
     assert "the flow's code has changed under its log: step charge was charge" in changed.err

@@ -123,7 +123,7 @@ def loaded(place: str) -> Agent:
         return found
     raise UsageError(
         f"--agent {place} is a {type(found).__name__}: it is begun from Python; here resume, approve, answer,"
-        " decide, explain and show take it"
+        " decide, explain, replay and show take it"
     )
 
 

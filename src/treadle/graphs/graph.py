@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from .. import events as e
-from ..errors import UsageError
+from ..errors import FlowChanged, UsageError
 from ..flow import NO_LIMITS, Flow
 from ..limits import Limits
 from ..listeners import Listener
@@ -64,6 +64,10 @@ class Graph:
     async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
         """Write what a person says to a run that waits; as `Agent.post`."""
         await self.flow.post(thread, fact)
+
+    async def replay(self, thread: str) -> FlowChanged | None:
+        """Whether the graph of today fits a recorded run; as `Flow.replay`."""
+        return await self.flow.replay(thread)
 
     def mermaid(self, records: Sequence[e.Record] = ()) -> str:
         """Its picture, as Mermaid's text; with a thread's records, the way that was taken, with times and cost."""
