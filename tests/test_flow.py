@@ -729,3 +729,20 @@ def test_code_of_today_is_tried_on_old_threads_and_no_step_runs(book):
         live(cut(one, f"cut{end}", end))
         assert live(one.replay(f"cut{end}")) is None
     assert (len(live(whole(one))), book.done) == before
+
+
+def test_a_fork_goes_on_from_a_step_with_other_code_and_the_threads_below_stay(book):
+    writer = Agent(name="writer", model=ScriptedModel([says("a lamp")]))
+
+    async def order(last="a"):
+        drafted = (await writer.run("go")).answer
+        return [drafted, await step(book.pay, "ann"), await step(book.look, last)]
+
+    one = made(order, world=World())
+    live(one.run(thread="t"))
+    records = live(whole(one))
+    paid = max(r.seq for r in records if isinstance(r.event, e.ToolReturned) and r.event.call_id == "pay")
+    forked = live(one.fork("t", at=paid))
+    assert [call.name for call in forked.ran] == ["writer", "pay"]
+    assert live(again(one, lambda: order("b")).resume(forked.thread_id)).output == ["a lamp", "paid ann", "seen b"]
+    assert book.done == ["ann 1", "a", "b"]

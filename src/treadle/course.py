@@ -89,7 +89,7 @@ class Course:
     async def child(self, call_id: str, name: str, tool: Tool, arguments: str) -> Log:
         """Run an agent or a flow as a step; its thread's log when its turn is over. Raises StepFailed."""
         step = await self.ask(e.Call(call_id, name, arguments), tool)
-        below = await opened(f"{self.log.thread_id}.{call_id}", self.log.store, self.log.world)
+        below = await opened(step.child, self.log.store, self.log.world)  # of a fork, it is its parent's
         if not below.records:
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
         return below

@@ -16,6 +16,7 @@ from .branch import Branch, here
 from .course import Course
 from .decide import Setup
 from .errors import Fenced, FlowChanged, ToolError, TurnFailed, TurnOpen, UsageError
+from .fork import Forked, fork
 from .job import NO_MODEL, Job
 from .limits import Limits
 from .listeners import Aside, Listener
@@ -89,6 +90,10 @@ class Flow:
     async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
         """Write what a person says to a run that waits, in whatever process; as `Agent.post`."""
         await post(await self._known(thread), fact, lambda: self.job)
+
+    async def fork(self, thread: str, *, at: int | None = None) -> Forked:
+        """A new thread that shares the records of this one up to seq `at` (None: all); resume it to go on."""
+        return await fork(self._store, thread, at=at, world=self.world)
 
     async def replay(self, thread: str) -> FlowChanged | None:
         """Try the code of today on a recorded run: None, or the first difference. Runs no step, writes nothing."""

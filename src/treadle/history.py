@@ -30,6 +30,8 @@ class Step:
     at: float | None = None
     """When it was first asked for, as the log says."""
     given: e.ApprovalGiven | None = None
+    child: str = ""
+    """The thread that it runs as."""
     came: Came | None = None
 
 
@@ -51,6 +53,8 @@ class History:
                 self._order.append((step, False))
             case e.ApprovalGiven(call_id=call_id) as given:
                 self.steps[call_id].given = given
+            case e.ChildStarted(call_id=call_id, thread_id=thread_id):
+                self.steps[call_id].child = thread_id
             case e.ToolFailed(retry_after_s=float()) | e.OutcomeDecided(outcome="not_run") | e.UserSaid(answers=""):
                 pass
             case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id) | e.OutcomeDecided(call_id=call_id):

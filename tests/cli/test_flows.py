@@ -137,3 +137,11 @@ def test_a_flow_whose_code_has_changed_is_told_so(treadle: Treadle, flows) -> No
     store = SQLiteStore()
     assert b"ThreadClaimed" in asyncio.run(store.read("t"))[-1].event
     store.close()
+
+
+def test_a_flow_is_forked_at_a_record_and_goes_on_from_there(treadle: Treadle, flows) -> None:
+    asyncio.run(flows.order.run("ann", thread="t"))
+    forked = treadle("fork", "t", "--at", "6", agent="order")
+    assert forked.code == 4, forked.err
+    assert "what these calls did, in the shared part, stays done" in forked.err
+    assert 'charge(who="ann")' in forked.err

@@ -144,6 +144,19 @@ def test_a_choice_is_recorded_with_why_and_a_cycle_has_a_limit():
     assert found(over, e.LimitReached) == [e.LimitReached("runs of grade", 5, 4)]
 
 
+def test_copies_side_by_side_count_once_against_a_node_s_limit():
+    assert len(live(fan().run(topic=" ".join("abcdefghij" * 4))).output.notes) == 41
+
+
+def test_a_choice_may_be_an_async_function():
+    async def later() -> str:
+        await asyncio.sleep(1)
+        return "on"
+
+    one = graph([Node(facts, "notes")], [Edge(START, "facts"), Choice("facts", later, {"on": END})])
+    assert live(one.run(topic="x")).seconds == 1
+
+
 def test_a_choice_that_leads_nowhere_fails_and_says_so():
     one = graph([Node(facts, "notes")], [Edge(START, "facts"), Choice("facts", lambda: "up", {"down": END})])
     with pytest.raises(TurnFailed, match="it said 'up', which leads nowhere; there are: down"):

@@ -19,7 +19,7 @@ from ..log import Log
 from ..observe.timeline import called
 from ..state import OPEN
 from ..sync import run_sync
-from .agents import agent_of, needs_agent, other_agent, store_of, tools_of
+from .agents import needs_agent, other_agent, store_of, tools_of
 from .person import shown_arguments, user
 from .runner import Runner, runner_of
 from .tables import moment
@@ -97,11 +97,11 @@ def cancel(settings: Cancel) -> int:
 
 def fork(settings: Fork) -> int:
     """A new thread that shares the beginning of another: to try another message, model or agent from there."""
-    agent = agent_of(settings, True)
+    agent = runner_of(settings, True)
     assert agent.store
     parent = log_of(agent.store, settings.thread).thread_id
     made = run_sync(forked(agent.store, parent, at=settings.at, edit=settings.edit, world=agent.world))
-    tools, screen = tools_of(agent), Screen()
+    tools, screen = {} if isinstance(agent, Flow) else tools_of(agent), Screen()
     effects = [call for call in made.ran if not (call.name in tools and tools[call.name].read_only)]
     if effects and not settings.quiet:
         screen.note("what these calls did, in the shared part, stays done; they are not run again:", "yellow")

@@ -76,7 +76,7 @@ class Choice:
     """Then one of these: what the function says of the fields that are its parameters, alone or with why."""
 
     source: str
-    by: Callable[..., str | tuple[str, str]]
+    by: Callable[..., Any]
     to: Mapping[str, str] = field(hash=False)
     """What it may say, and where that leads."""
 

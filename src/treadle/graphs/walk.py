@@ -7,7 +7,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import events as e
@@ -18,6 +18,7 @@ from ..errors import StepFailed, ToolError
 from ..flow import Flow
 from ..recorded import arguments_of, recorded
 from ..steps import step
+from ..tools.tool import is_async
 from ..waits import approve
 from .checks import reached
 from .fields import EMPTY, merged
@@ -34,6 +35,8 @@ class Walk:
         self.state = dict(state)
         self._graph = graph
         self._runs: Counter[str] = Counter()
+        self._rounds: Counter[str] = Counter()
+        """The same, but that side by side counts once."""
         self._tokens: dict[asyncio.Task[None], str] = {}
         self._came: Counter[Join] = Counter()
         self._copies: dict[tuple[Join, str], int] = {}
@@ -59,20 +62,22 @@ class Walk:
                 )
         return self.state
 
-    def _start(self, name: str, **items: Any) -> None:
-        """A token at that node; `items` stand in place of fields."""
+    def _start(self, name: str, sides: Sequence[Mapping[str, Any]] = ({},)) -> None:
+        """A token at that node, or several side by side; their items stand in place of fields."""
         if name == END:
             return
-        self._runs[name] += 1
-        node, number = self._graph.node[name], self._runs[name]
-        if number > node.most:
-            reached = e.LimitReached(f"runs of {name}", number, node.most)
+        node = self._graph.node[name]
+        self._rounds[name] += 1
+        if self._rounds[name] > node.most:
+            reached = e.LimitReached(f"runs of {name}", self._rounds[name], node.most)
             raise AtLimit(reached, recorded(self.state))
-        task = asyncio.create_task(self._token(node, number, items))
-        self._tokens[task] = name
-        task.add_done_callback(lambda done: self._tokens.pop(done, None))
+        for items in sides:
+            self._runs[name] += 1
+            task = asyncio.create_task(self._token(node, self._runs[name], items))
+            self._tokens[task] = name
+            task.add_done_callback(lambda done: self._tokens.pop(done, None))
 
-    async def _token(self, node: Node, number: int, items: dict[str, Any]) -> None:
+    async def _token(self, node: Node, number: int, items: Mapping[str, Any]) -> None:
         try:
             value = await self._work(node, number, items)
             self.state = merged(self.state, node, value, self._graph.fields)
@@ -80,7 +85,7 @@ class Walk:
         except Exception as error:
             self._errors.append(error)
 
-    async def _work(self, node: Node, number: int, items: dict[str, Any]) -> Any:
+    async def _work(self, node: Node, number: int, items: Mapping[str, Any]) -> Any:
         step_id = node.name + (f"-{number}" if number > 1 else "")
         given = self._given(node.name, node.reads, items)
         if node.approve == "before":
@@ -112,8 +117,7 @@ class Walk:
                 case Each(target=target, over=over, item=item):
                     found = list(self._given(name, {over: EMPTY}, {})[over])
                     self._await(target, len(found))
-                    for each in found:
-                        self._start(target, **{item: each})
+                    self._start(target, [{item: each} for each in found])
                 case Join():
                     self._came[edge] += 1
                     self._joined(edge)
@@ -126,15 +130,21 @@ class Walk:
         step_id = f"{choice.source}.choice" + (f"-{number}" if number > 1 else "")
         given = self._given(choice.source, parameters(choice.by), {})
 
-        def decide(**fields: Any) -> dict[str, str]:
-            said = choice.by(**fields)
+        def led(said: Any) -> dict[str, str]:
             way, why = said if isinstance(said, tuple) else (said, "")
             if way not in choice.to:
                 raise ToolError(f"it said {way!r}, which leads nowhere; there are: {', '.join(choice.to)}")
             return {"way": way, "to": choice.to[way], "why": why}
 
-        decide.__name__ = getattr(choice.by, "__name__", "choose")
-        return str((await step(decide, **given, id=step_id, idempotent=True))["to"])
+        async def decide_async(**fields: Any) -> dict[str, str]:
+            return led(await choice.by(**fields))
+
+        def decide(**fields: Any) -> dict[str, str]:
+            return led(choice.by(**fields))
+
+        function: Any = decide_async if is_async(choice.by) else decide
+        function.__name__ = getattr(choice.by, "__name__", "choose")
+        return str((await step(function, **given, id=step_id, idempotent=True))["to"])
 
     def _await(self, source: str, count: int) -> None:
         for edge in self._graph.edges:
