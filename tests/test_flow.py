@@ -676,10 +676,11 @@ def test_a_store_that_dies_raises_and_the_flow_goes_on_elsewhere(book):
     [
         (lambda: object(), "Unrecordable: a object has no JSON form"),
         (lambda: exit(3), "RuntimeError: SystemExit: 3"),
+        (lambda: ["x"], "it isn't what the function says that it gives, list.int.: 0: Input should be a valid integer"),
     ],
 )
 def test_what_a_flow_cannot_give_back_fails_it(does, reason):
-    async def odd():
+    async def odd() -> list[int]:
         return does()
 
     with pytest.raises(TurnFailed, match=reason):
@@ -746,3 +747,21 @@ def test_a_fork_goes_on_from_a_step_with_other_code_and_the_threads_below_stay(b
     assert [call.name for call in forked.ran] == ["writer", "pay"]
     assert live(again(one, lambda: order("b")).resume(forked.thread_id)).output == ["a lamp", "paid ann", "seen b"]
     assert book.done == ["ann 1", "a", "b"]
+
+
+def test_a_rule_of_approval_reads_the_arguments_of_a_step(book):
+    @tool(needs_approval=lambda arguments: arguments["euros"] > 100)
+    def refund(euros: int) -> int:
+        return euros
+
+    async def order() -> list:
+        small = await step(refund, 5)
+        paid = await step(book.pay, "ann", euros=20, needs_approval=lambda arguments: arguments["euros"] > 10)
+        return [small, paid, await step(refund, 500)]
+
+    one = made(order)
+    for held in ("pay", "refund-2"):
+        [call] = live(one.resume("t") if book.done or held != "pay" else one.run(thread="t")).waiting
+        assert call.id == held
+        live(one.post("t", e.ApprovalGiven(call.id, True, "ann")))
+    assert live(one.resume("t")).output == [5, "paid ann", 500]

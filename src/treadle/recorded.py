@@ -32,7 +32,7 @@ def recorded(value: Any, kind: Any = Any) -> str:
     try:
         restored(text, kind)
     except ValueError as error:
-        raise Unrecordable(f"it isn't what the function says that it gives, {kind!r}: {error}") from error
+        raise Unrecordable(f"it isn't what the function says that it gives, {kind!r}: {_why(error)}") from error
     return text
 
 
@@ -96,6 +96,14 @@ def _adapter(kind: Any) -> Any:
     from pydantic import TypeAdapter  # only who gives more than plain JSON pays for the import
 
     return TypeAdapter(kind)
+
+
+def _why(error: ValueError) -> str:
+    if not hasattr(error, "errors"):
+        return str(error)
+    from .tools.schema import told
+
+    return told(error)  # type: ignore[arg-type]
 
 
 def _jsonable(value: Any) -> Any:

@@ -71,8 +71,8 @@ def step(
     kind = kind_of(inner)
     arguments = arguments_of(inner, args, kwargs, context)
     work = _working(inner, args, kwargs, context, kind)
-    # Nothing is read from the arguments' text: what it was given is at hand.
-    tool = replace(tool, function=work, check=lambda text: {}, context="context", max_chars=10**9)
+    # The arguments' text is for approval rules: the function gets what it was given, which is at hand.
+    tool = replace(tool, function=work, context="context", max_chars=10**9)
     return _value(branch, e.Call(branch.id_of(name, id), name, arguments), tool, kind)
 
 
@@ -134,10 +134,10 @@ def _working(
     async def finish(value: Awaitable[Any]) -> str:
         return kept(await value)
 
-    async def work_async(context: Context) -> str:
+    async def work_async(context: Context, **_: Any) -> str:
         return kept(await function(*args, **given(context)))
 
-    def work(context: Context) -> Any:
+    def work(context: Context, **_: Any) -> Any:
         value = function(*args, **given(context))
         return finish(value) if inspect.isawaitable(value) else kept(value)
 
