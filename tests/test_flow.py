@@ -765,3 +765,26 @@ def test_a_rule_of_approval_reads_the_arguments_of_a_step(book):
         assert call.id == held
         live(one.post("t", e.ApprovalGiven(call.id, True, "ann")))
     assert live(one.resume("t")).output == [5, "paid ann", 500]
+
+
+def test_a_flow_below_whose_code_has_changed_stops_the_flow_above_and_nothing_ends(book):
+    async def inner(what: str) -> str:
+        await step(book.look, what)
+        return await ask("and?")
+
+    def above(below: Flow):
+        async def outer() -> str:
+            try:
+                return (await below.run("x")).output
+            except Exception:
+                return "caught"
+
+        return outer
+
+    one = made(above(made(inner)))
+    [held] = live(one.run(thread="t")).waiting
+    changed = made(lambda what: inner(what + "!"), name="inner")
+    with pytest.raises(FlowChanged, match="step look was look"):
+        live(again(one, above(changed)).resume("t"))
+    live(one.post(held.thread_id, e.UserSaid("so", answers=held.id)))
+    assert live(one.resume("t")).output == "so"

@@ -15,7 +15,7 @@ from contextvars import ContextVar, copy_context
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from .errors import UsageError
+from .errors import FlowChanged, UsageError
 from .tools.tool import Tool
 
 
@@ -27,6 +27,9 @@ class Caller(Protocol):
 
     async def child(self, call_id: str, name: str, tool: Tool, arguments: str) -> Any:
         """Run an agent or a flow as a step; the Log of its thread when its turn is over. Raises StepFailed."""
+
+    async def changed(self, error: FlowChanged) -> Any:
+        """Raise it to whoever runs the flow. Never comes back."""
 
 
 class Branch:

@@ -69,10 +69,8 @@ class Course:
             raise asyncio.CancelledError
         try:
             step = self.history.ask(call)
-        except FlowChanged as error:  # for whoever runs the flow: its own code must not catch that
-            self._fault = self._fault or error
-            self._moved.set()
-            await asyncio.get_running_loop().create_future()
+        except FlowChanged as error:
+            await self.changed(error)
             raise
         if step.at is None:
             self._new.append(call)
@@ -93,6 +91,12 @@ class Course:
         if not below.records:
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
         return below
+
+    async def changed(self, error: FlowChanged) -> Any:
+        """Raise it to whoever runs the flow, whose own code must not catch it. Never comes back."""
+        self._fault = self._fault or error
+        self._moved.set()
+        await asyncio.get_running_loop().create_future()
 
     async def run(self, code: Coroutine[Any, Any, str]) -> None:
         """Run the code, which gives its value as JSON. Raises FlowChanged, and as `Log.append` does."""

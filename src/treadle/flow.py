@@ -116,7 +116,14 @@ class Flow:
 
     async def below(self, branch: Branch, step_id: str, arguments: str) -> Result:
         """Run it as a step of another flow."""
-        tool = working_tool(self.limits, lambda context: self._work(arguments, context))
+
+        async def work(context: Context) -> Worked:
+            try:
+                return await self._work(arguments, context)
+            except FlowChanged as error:
+                return await branch.caller.changed(error)  # type: ignore[no-any-return]
+
+        tool = working_tool(self.limits, work)
         log: Log = await branch.caller.child(step_id, self.name, tool, arguments)
         return self._ended(log, None)
 

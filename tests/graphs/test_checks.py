@@ -4,8 +4,12 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from treadle import Agent, UsageError
+from fakes import found, live, world
+from treadle import Agent, MemoryStore, UsageError
+from treadle import events as e
 from treadle.graphs import END, START, Choice, Each, Edge, Graph, Join, Node, append
 
 
@@ -58,7 +62,7 @@ def refused(nodes, edges) -> str:
         (
             [A, B, C],
             [Edge(START, "a"), Edge(START, "b"), Edge("a", "c"), Edge("b", "c"), Edge("c", END)],
-            "a join is missing before node c: the branches of start through a and b meet there",
+            "a join is missing before node c: branches of start meet there",
         ),
         (
             [A, B, C, D],
@@ -66,7 +70,7 @@ def refused(nodes, edges) -> str:
                 *(Edge(START, "a"), Edge("a", "b"), Edge("a", "c"), Join(["b"], "d"), Edge("c", "d")),
                 Edge("d", END),
             ],
-            "a join is missing before node d: the branches of a through b and c meet there",
+            "a join is missing before node d: branches of a meet there",
         ),
         (
             [A, B],
@@ -143,3 +147,29 @@ def test_a_state_has_fields():
 )
 def test_loops_choices_and_joins_that_can_run_are_taken(edges):
     Graph(State, [A, B, C, D], edges)
+
+
+@st.composite
+def drawings(draw):
+    """Edges and joins among five nodes, each from earlier ones."""
+    edges: list[Any] = [Edge(START, "n0")]
+    for number in range(1, 5):
+        before = draw(st.lists(st.sampled_from(range(number)), min_size=1, max_size=3, unique=True))
+        names = [f"n{each}" for each in before]
+        join = draw(st.booleans())
+        edges += [Join(names, f"n{number}")] if join else [Edge(name, f"n{number}") for name in names]
+    left = {name for edge in edges for name in (edge.sources if isinstance(edge, Join) else (edge.source,))}
+    return edges + [Edge(f"n{number}", END) for number in range(5) if f"n{number}" not in left]
+
+
+@given(drawings())
+@settings(max_examples=150)
+def test_in_a_graph_without_choices_that_is_taken_every_node_runs_once(edges):
+    nodes = [Node(lambda: None, name=f"n{number}") for number in range(5)]
+    try:
+        graph = Graph(State, nodes, edges, store=MemoryStore(), world=world())
+    except UsageError:
+        return
+    result = live(graph.run())
+    assert result.status == "answered"
+    assert sorted(event.call.id for event in found(result, e.StepAsked)) == [node.name for node in nodes]

@@ -8,6 +8,8 @@ from ..agent import Agent
 from .fields import Field
 from .parts import END, START, Choice, Each, Edge, Edges, Join, Node, parameters, sources, targets
 
+_JOIN = "join "
+
 
 def faults(nodes: Mapping[str, Node], edges: Sequence[Edges], fields: Mapping[str, Field]) -> list[str]:
     """All of them; names first, for the rest reads on only where those are right."""
@@ -115,21 +117,22 @@ def _parallel(nodes: Mapping[str, Node], edges: Sequence[Edges], fields: Mapping
     for edge in edges:
         if isinstance(edge, Each):
             yield from _unruled(nodes[edge.target], nodes[edge.target], fields, told)
+    wires = list(_wires(edges))
     for fork in (START, *nodes):
-        groups = [set(targets(edge)) for edge in edges if fork in sources(edge) and not isinstance(edge, Join)]
+        groups = [
+            {_join(number)} if isinstance(edge, Join) else set(targets(edge))
+            for number, edge in enumerate(edges)
+            if fork in sources(edge)
+        ]
         for left, right in combinations(groups, 2):
-            one, other = regions(edges, fork, left, right)
-            for name in sorted((one & other) - {END}):
-                if name not in told:
-                    told.add(name)
-                    yield (
-                        f"a join is missing before node {name}: the branches of {fork} through"
-                        f" {', '.join(sorted(left))} and {', '.join(sorted(right))} meet there"
-                    )
-            if not (one & other) - {END}:
-                for first in one - {END}:
-                    for second in other - {END}:
-                        yield from _unruled(nodes[first], nodes[second], fields, told)
+            one, other = _regions(wires, fork, left, right)
+            met = sorted(name for name in one & other if name in nodes)
+            for name in [name for name in met if name not in told]:
+                told.add(name)
+                yield f"a join is missing before node {name}: branches of {fork} meet there, and it would run for each"
+            for first in one & nodes.keys() if not met else ():
+                for second in other & nodes.keys():
+                    yield from _unruled(nodes[first], nodes[second], fields, told)
 
 
 def _unruled(one: Node, other: Node, fields: Mapping[str, Field], told: set[str]) -> Iterator[str]:
@@ -143,37 +146,45 @@ def _unruled(one: Node, other: Node, fields: Mapping[str, Field], told: set[str]
             )
 
 
-def regions(edges: Sequence[Edges], fork: str, left: set[str], right: set[str]) -> tuple[set[str], set[str]]:
-    """The nodes of two branches of a fork, up to the joins where both arrive."""
-    passed: set[int] = set()
+def _regions(wires: Sequence[tuple[str, str]], fork: str, left: set[str], right: set[str]) -> tuple[set[str], set[str]]:
+    """What two branches of a fork lead to, up to the joins where both arrive."""
+    passed: set[str] = set()
     while True:
-        one, other = _region(edges, fork, left, passed), _region(edges, fork, right, passed)
-        own = {
-            number
-            for number, edge in enumerate(edges)
-            if isinstance(edge, Join) and bool(one & {*edge.sources}) != bool(other & {*edge.sources})
-        }
+        open_wires = [(a, b) for a, b in wires if a != fork and (a in passed or not a.startswith(_JOIN))]
+        one, other = _along(open_wires, left), _along(open_wires, right)
+        own = {name for name in one ^ other if name.startswith(_JOIN)}
         if own <= passed:
             return one, other
         passed |= own
 
 
-def _region(edges: Sequence[Edges], fork: str, start: set[str], passed: set[int]) -> set[str]:
-    through = [edge for number, edge in enumerate(edges) if not isinstance(edge, Join) or number in passed]
-    return reached([edge for edge in through if fork not in sources(edge)], start)
+def _wires(edges: Sequence[Edges]) -> Iterator[tuple[str, str]]:
+    """Edges as pairs of names; a join has a name of its own, between its sources and its target."""
+    for number, edge in enumerate(edges):
+        for source in sources(edge):
+            for target in (_join(number),) if isinstance(edge, Join) else targets(edge):
+                yield source, target
+        if isinstance(edge, Join):
+            yield _join(number), edge.target
 
 
-def reached(edges: Sequence[Edges], start: set[str]) -> set[str]:
-    """All that edges lead to from these names, which are among them."""
+def _join(number: int) -> str:
+    return f"{_JOIN}{number}"  # no node has a name with a space
+
+
+def _along(wires: Sequence[tuple[str, str]], start: set[str]) -> set[str]:
     found, waiting = set(start), list(start)
     while waiting:
         name = waiting.pop()
-        for edge in edges:
-            if name in sources(edge):
-                new = set(targets(edge)) - found
-                found |= new
-                waiting += new
+        new = {b for a, b in wires if a == name} - found
+        found |= new
+        waiting += new
     return found
+
+
+def reached(edges: Sequence[Edges], start: set[str]) -> set[str]:
+    """All that edges lead to from these names, which are among them; a join lets all of its sources through."""
+    return _along([(source, target) for edge in edges for source in sources(edge) for target in targets(edge)], start)
 
 
 def shown(edge: Edges) -> str:
