@@ -119,20 +119,35 @@ def _parallel(nodes: Mapping[str, Node], edges: Sequence[Edges], fields: Mapping
             yield from _unruled(nodes[edge.target], nodes[edge.target], fields, told)
     wires = list(_wires(edges))
     for fork in (START, *nodes):
-        groups = [
-            {_join(number)} if isinstance(edge, Join) else set(targets(edge))
-            for number, edge in enumerate(edges)
-            if fork in sources(edge)
-        ]
-        for left, right in combinations(groups, 2):
+        for left, right in combinations(_groups(edges, fork), 2):
             one, other = _regions(wires, fork, left, right)
             met = sorted(name for name in one & other if name in nodes)
             for name in [name for name in met if name not in told]:
                 told.add(name)
                 yield f"a join is missing before node {name}: branches of {fork} meet there, and it would run for each"
+            yield from _torn(edges, wires, one | other, one & other, told)
             for first in one & nodes.keys() if not met else ():
                 for second in other & nodes.keys():
                     yield from _unruled(nodes[first], nodes[second], fields, told)
+
+
+def _torn(
+    edges: Sequence[Edges], wires: Sequence[tuple[str, str]], region: set[str], met: set[str], told: set[str]
+) -> Iterator[str]:
+    """Nodes that a join of the first may stop although they lead elsewhere too."""
+    for number, edge in enumerate(edges):
+        if isinstance(edge, Join) and edge.need != "all" and _join(number) in met:
+            for name in sorted(region - told):
+                leads = [_join(number) in _along(wires, group) for group in _groups(edges, name)]
+                if any(leads) and not all(leads):
+                    told.add(name)
+                    yield f"{shown(edge)} may stop node {name}, which leads elsewhere too: join that branch before it"
+
+
+def _groups(edges: Sequence[Edges], name: str) -> list[set[str]]:
+    """What a node leads to side by side; of a choice, all of its ways are one."""
+    found = [(number, edge) for number, edge in enumerate(edges) if name in sources(edge)]
+    return [{_join(number)} if isinstance(edge, Join) else set(targets(edge)) for number, edge in found]
 
 
 def _unruled(one: Node, other: Node, fields: Mapping[str, Field], told: set[str]) -> Iterator[str]:
