@@ -80,7 +80,7 @@ def test_another_call_under_an_id_is_named_and_so_is_one_that_is_asked_for_twice
     with pytest.raises(FlowChanged, match="asks twice for a step a"):
         made.ask(call("a", '{"y":2,"x":1}'))
     made = history(e.StepAsked(call("a", '{"x":1}')))
-    with pytest.raises(FlowChanged, match='step a was a {"x":1}, is now a {"x":2}'):
+    with pytest.raises(FlowChanged, match=r'step a was a {"x":1}, is now a {"x":2}'):
         made.ask(call("a", '{"x":2}'))
     made.ask(call("b", '{"long":"' + "x" * 300 + '"}'))
     assert "the code asks for b, b" in str(made.changed())
