@@ -76,6 +76,9 @@ def arguments_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: di
         except TypeError as error:
             raise UsageError(f"{name}: {error}") from None
         named.pop(context, None)
+        for each in signature.parameters.values():
+            if each.kind is each.VAR_KEYWORD:
+                named |= named.pop(each.name, {})
     try:
         return recorded(named)
     except Unrecordable as error:

@@ -138,6 +138,8 @@ def test_a_choice_is_recorded_with_why_and_a_cycle_has_a_limit():
         '{"way":"again","to":"grade","why":"2 is too low"}',
         '{"way":"good","to":"facts","why":"4 will do"}',
     ]
+    asked = [event.call for event in found(result, e.StepAsked) if ".choice" in event.call.id]
+    assert asked[0] == e.Call("grade.choice", "judge", '{"score":2}')
     over = live(cycle().run(topic="x", score=-20))
     assert (over.status, over.reason) == ("limit", "runs of grade")
     assert over.output.score == -12
