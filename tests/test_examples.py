@@ -79,6 +79,13 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
             '≠ stock: item is "lamp", wanted "desk"',
         ],
     ),
+    "13_flow": (
+        [says("Ours is dark."), says("Ours is dark.")],  # side by side: whichever asks first
+        [
+            'waiting: approve({"what":"buy a lamp","euros":120,"why":"Ours is dark.","offer":"Ours is dark."})',
+            "answered 120 EUR paid, key ",
+        ],
+    ),
     "20_routing": ([says('{"value": "joke"}'), says("Purr.")], ["joke:\nPurr."]),
     "21_parallel": (
         [says("Purr.")] * 3,

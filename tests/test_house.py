@@ -50,6 +50,9 @@ ORDER = [
     "replay",
     "team",
     "posts",
+    "flows.branch",
+    "flows.recorded",
+    "driving",
     "agent",
 ]
 """The core, in reading order: each module imports only from those before it."""

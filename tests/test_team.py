@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from fakes import agent, found, live, names
-from treadle import Agent, Limits, MemoryStore, StoreError, ToolRetry, UsageError, tool
+from treadle import Agent, Fenced, Limits, MemoryStore, StoreError, ToolRetry, UsageError, tool
 from treadle import events as e
-from treadle.errors import Fenced
 from treadle.log import opened
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.team import MOST_DEEP, members
@@ -413,3 +412,43 @@ def test_a_team_s_names_are_its_own():
         members(Agent(name="a", handoffs=[Agent(name="b"), Agent(name="b", instructions="x")]))
     with pytest.raises(UsageError, match="isn't in the team"):
         members(Agent(name="a", handoffs=["nobody"]))
+
+
+def test_a_driver_that_is_fenced_off_leaves_the_threads_below_to_its_successor():
+    """Deciding what became of a running call takes the thread; nobody drives it then, and nothing below it ends."""
+    hangs = [True]
+
+    class Hangs(ScriptedModel):
+        async def reply(self, request, emit):
+            if hangs:
+                await asyncio.sleep(1e6)
+            return says("here it is")
+
+    @tool
+    async def slow() -> str:
+        """Be slow."""
+        await asyncio.sleep(1e6)
+
+    helper = Agent(model=Hangs([]))
+    top = boss(helper, calls(ask(), "slow"), says("done"), tools=[slow, helper.as_tool("ask_helper")], world=World())
+
+    async def whole():
+        running = asyncio.create_task(top.run("go", thread="t"))
+        await asyncio.sleep(1)
+        [decided] = [record for record in await records_of(top) if isinstance(record.event, e.ModelReplied)]
+        call = next(call for call in decided.event.calls if call.name == "slow")
+        await top.post("t", e.OutcomeDecided(call.id, "ran", "ann", "it was"))
+        with pytest.raises(Fenced):
+            await running
+        hangs.clear()
+        return await top.resume("t")
+
+    result = live(whole())
+    assert result.answer == "done"
+    assert found(result, e.ToolReturned)[0].content == "[the agent agent]\nhere it is"
+
+
+async def records_of(top):
+    from treadle.log import opened
+
+    return (await opened("t", top.store, World())).records

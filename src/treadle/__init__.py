@@ -1,6 +1,7 @@
 """Treadle: an AI agent runtime that can be read in an afternoon. The log is the agent.
 
-Reading order: events, state, turn, call, limits, approvals, decide, memory/prompt, memory/window, log, loop, agent.
+Reading order: events, state, turn, call, limits, approvals, decide, memory/prompt, memory/window, log, loop, agent;
+then history, course, steps, flow.
 """
 
 from .agent import Agent
@@ -8,10 +9,12 @@ from .approvals import Rule
 from .errors import (
     ContextOverflow,
     Fenced,
+    FlowChanged,
     ModelDenied,
     ModelError,
     ModelRejected,
     ModelUnavailable,
+    StepFailed,
     StoreError,
     ToolError,
     ToolRetry,
@@ -23,6 +26,9 @@ from .errors import (
 )
 from .events import ApprovalGiven, File, Image, OutcomeDecided, Record, TurnEnded, Usage, UserSaid
 from .extraction import extract_notes
+from .flows.flow import Flow, flow
+from .flows.steps import step
+from .flows.waits import Approval, approve, ask, sleep, until, wait_for
 from .limits import Limits
 from .listeners import Delta
 from .memory.notes import Notes
@@ -40,12 +46,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Agent",
+    "Approval",
     "ApprovalGiven",
     "Context",
     "ContextOverflow",
     "Delta",
     "Fenced",
     "File",
+    "Flow",
+    "FlowChanged",
     "Image",
     "Limits",
     "Memory",
@@ -61,6 +70,7 @@ __all__ = [
     "Rule",
     "SQLiteStore",
     "ScriptedModel",
+    "StepFailed",
     "StoreError",
     "Summary",
     "Tool",
@@ -74,8 +84,15 @@ __all__ = [
     "Usage",
     "UsageError",
     "UserSaid",
+    "approve",
+    "ask",
     "extract_notes",
+    "flow",
     "project_instructions",
     "run_sync",
+    "sleep",
+    "step",
     "tool",
+    "until",
+    "wait_for",
 ]

@@ -10,14 +10,17 @@ from . import events as e
 from .answers import Answers
 from .approvals import Rule
 from .decide import Setup
+from .driving import driven, lent
 from .ending import end_left
-from .errors import Fenced, ModelError, TurnFailed, TurnOpen, UnknownThread, UsageError
+from .errors import ModelError, TurnFailed, TurnOpen, UsageError
+from .flows.branch import Branch, here
+from .flows.recorded import recorded
 from .fork import Forked, fork
 from .job import Job
 from .limits import Limits
-from .listeners import Aside, Delta, Listener, watched
-from .log import Log, opened
-from .loop import begin, drive
+from .listeners import Delta, Listener, watched
+from .log import Log, known, opened, opened_below
+from .loop import drive
 from .memory.window import Memory
 from .models.model import Model
 from .posts import post
@@ -26,7 +29,7 @@ from .result import Result, failure, result, worked
 from .stores.sqlite import SQLiteStore
 from .stores.store import Store
 from .sync import run_sync
-from .team import MOST_DEEP, child_tool, handoff_tools, job_of, members
+from .team import MOST_DEEP, child_tool, handoff_tools, job_of, members, working_tool
 from .tools.context import Context, Worked
 from .tools.tool import Tool, tool_of
 from .world import World
@@ -94,8 +97,7 @@ class Agent:
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This agent as a tool of another: each call is a thread of its own. Where it waits, so does the caller."""
-        about = description or self.description or f"Gives a task to the agent {self.name}, and its answer back."
-        return child_tool(self, name or self.name, about, self._work)
+        return child_tool(self, name or self.name, description or self.description, self._work)
 
     async def resume(self, thread: str, *, deps: Any = None) -> Result:
         """Go on with a thread's unfinished turn, wherever it stopped; does nothing where there is none.
@@ -103,7 +105,7 @@ class Agent:
         Whoever drove it before, if still alive, is fenced off. Raises what `run` raises; UnknownThread; UsageError
         where a call is under way whose tool this agent doesn't have.
         """
-        return await self._go_on(await self._known(thread), deps)
+        return await self._go_on(await known(thread, self._store, self.world), deps)
 
     async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
         """Write what a person says to a turn that waits or runs, in whatever process; resuming it then goes on.
@@ -112,8 +114,8 @@ class Agent:
         threads below. Deciding what became of a call takes the thread from whoever still drives it. Raises IllegalEvent
         where nothing waits for that, UnknownThread, and UsageError for edited arguments that the tool doesn't take.
         """
-        log = await self._known(thread)
-        await post(log, fact, lambda: job_of(log, self))
+        log = await known(thread, self._store, self.world)
+        await post(log, fact, lambda: job_of(log, self.job))
 
     async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Forked:
         """A new thread that shares the records of this one up to seq `at` (None: all); resume or run it to go on.
@@ -124,9 +126,11 @@ class Agent:
 
     async def replay(self, thread: str) -> Divergence | None:
         """Run a recorded thread again, offline, with this agent's settings: the first difference, or None."""
-        return await replay((await self._known(thread)).records, self.job)
+        return await replay((await known(thread, self._store, self.world)).records, self.job)
 
     async def _say(self, said: str | e.UserSaid, thread: str | None, deps: Any, sink: Listener | None = None) -> Result:
+        if branch := here(alone=bool(thread or sink)):
+            return await self.below(branch, branch.id_of(self.name), said, deps)
         said = e.UserSaid(said) if isinstance(said, str) else said
         log = await opened(thread or self.world.new_id(), self._store, self.world, [sink] if sink else [])
         if log.state.phase not in ("empty", "idle"):
@@ -136,51 +140,45 @@ class Agent:
         start += [self._claim(log), *([recalled] if recalled else []), said]
         return await self._drive(log, replace(self.job, deps=deps), *start)
 
+    async def below(self, branch: Branch, step_id: str, said: str | e.UserSaid, deps: Any = None) -> Result:
+        """`run` as a step of a flow."""
+        tool = working_tool(self.limits, lambda context: self._work(said, replace(context, deps=deps)))
+        log: Log = await branch.caller.child(step_id, self.name, tool, recorded({"task": said}))
+        return self._ended(log)
+
     async def _go_on(self, log: Log, deps: Any) -> Result:
         if log.state.phase == "idle":
             await end_left(log)
             return self._result(log)
         if log.state.depth and not log.below:
             raise UsageError(f"thread {log.thread_id} works for another, and goes on when that one is resumed")
-        job = replace(self.job, deps=deps)
-        job.refuse_missing(log.state)
-        return await self._drive(log, job, self._claim(log))
+        self.job.refuse_missing(log.state)
+        return await self._drive(log, replace(self.job, deps=deps), self._claim(log))
 
-    async def _work(self, task: str, context: Context) -> Worked:
+    async def _work(self, task: str | e.UserSaid, context: Context) -> Worked:
         """Start or go on with the thread that the call names, within what it is lent; what came of it."""
         above = context.above
         assert above
         if above.depth >= MOST_DEEP:
             return Worked(f"agents call each other {MOST_DEEP} deep; do it without", e.Usage(), 0.0, failed=True)
-        seconds = min((s for s in (self.limits.seconds, above.seconds) if s is not None), default=None)
-        limits = replace(self.limits, tokens=above.child.tokens, cost_usd=above.child.cost_usd, seconds=seconds)
-        me = replace(self, store=above.store, world=above.world, limits=limits)
-        log = await opened(above.child.thread_id, above.store, above.world, [above.tell])
-        log.below = True
+        me = replace(self, store=above.store, world=above.world, limits=lent(self.limits, above))
+        log = await opened_below(above)
         with suppress(ModelError, TurnFailed):  # its log says so; the caller gets it as the tool's error
             if log.records:
                 await me._go_on(log, context.deps)
             else:
                 parent = (context.thread_id, context.call_id, above.depth + 1)
                 start = e.ThreadStarted(self.name, me.world.new_id(), *parent)
-                await me._drive(log, replace(me.job, deps=context.deps), start, me._claim(log), e.UserSaid(task))
+                said = e.UserSaid(task) if isinstance(task, str) else task
+                await me._drive(log, replace(me.job, deps=context.deps), start, me._claim(log), said)
         return worked(self.name, result(log.records, log.state))
 
     async def _drive(self, log: Log, job: Job, *opening: e.Event) -> Result:
         job.refuse_unpriced()
-        aside = Aside(self.listeners)
-        log.listeners += (aside.tell,) if self.listeners else ()
-        try:
-            await begin(log, opening)
-            await drive(log, job)
-        except Fenced:
-            if not log.lost or log.state.worker not in [
-                event.worker for event in opening if isinstance(event, e.ThreadClaimed)
-            ]:
-                raise
-            # Nobody has taken the thread: somebody has cancelled the turn, and that is its result.
-        finally:
-            await aside.caught_up()
+        await driven(log, self.listeners, opening, lambda: drive(log, job))
+        return self._ended(log)
+
+    def _ended(self, log: Log) -> Result:
         done = self._result(log)
         if done.status == "failed":
             raise failure(done, log.state)
@@ -196,12 +194,6 @@ class Agent:
     def _claim(self, log: Log) -> e.ThreadClaimed:
         identity = self.job.identity(self.name)
         return e.ThreadClaimed(self.world.new_id(), None if log.state.identity == identity else identity)
-
-    async def _known(self, thread: str) -> Log:
-        log = await opened(thread, self._store, self.world)
-        if not log.records:
-            raise UnknownThread(f"there is no thread {thread!r} in this store")
-        return log
 
     @cached_property
     def _answers(self) -> Answers | None:

@@ -17,7 +17,9 @@ CallStatus = Literal[
 BEFORE: dict[type, frozenset[CallStatus]] = {
     e.ToolStarted: frozenset(("asked", "allowed", "retrying", "unknown")),
     e.ToolReturned: frozenset(("started", "unknown")),
-    e.ToolFailed: frozenset(("asked", "denied", "started", "unknown", "allowed", "retrying")),
+    e.ToolFailed: frozenset(
+        ("asked", "denied", "started", "unknown", "allowed", "retrying", "waiting", "question", "child")
+    ),
     e.ApprovalAsked: frozenset(("asked",)),
     e.ApprovalGiven: frozenset(("waiting",)),
     e.QuestionAsked: frozenset(("asked",)),

@@ -22,7 +22,6 @@ from .turn import CUT, Turn
 FAULTS = 3
 """Useless replies in a row (empty, cut off, an answer that failed its check) after which the turn has failed."""
 
-
 OVERFLOWS = 2
 """Prompts that the model refuses as too large, each half of the one before, after which the turn has failed."""
 
@@ -39,6 +38,11 @@ class Setup:
     """Of an answer: None if it will do, else what is wrong with it, in words for the model."""
     unknown: Literal["ask", "tell"] = "ask"
     """A call of unknown outcome: wait for a person, or tell the model that it may have had its effect."""
+    steps: Mapping[str, Tool] = field(default_factory=dict)
+    """By id, what a flow's code has asked for."""
+
+    def tool_of(self, call: CallState) -> Tool | None:
+        return self.steps.get(call.id) or self.tools.get(call.name)
 
 
 class CallModel(msgspec.Struct, frozen=True):
@@ -161,8 +165,7 @@ def _tools(state: State, turn: Turn, setup: Setup) -> Next:
 
 def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event | CallState | None:
     """What a call needs: a fact about it, to run (the call itself), or nothing now (None)."""
-    tool = setup.tools.get(call.name)
-    call_id = call.id
+    tool, call_id = setup.tool_of(call), call.id
     match call.status:
         case "done" | "waiting" | "question" | "started" | "child":
             return None
@@ -230,7 +233,7 @@ def _repeated(call: CallState, turn: Turn, limits: Limits) -> e.Event | None:
 def _together(ready: list[CallState], setup: Setup) -> tuple[CallState, ...]:
     """The first call alone if its tool is sequential; else it and those after it, up to one that is."""
     for index, call in enumerate(ready):
-        if setup.tools[call.name].sequential:
+        if (tool := setup.tool_of(call)) and tool.sequential:
             return tuple(ready[: index or 1])
     return tuple(ready)
 

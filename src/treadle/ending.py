@@ -1,8 +1,10 @@
 """How the end of a turn reaches the threads that work for it. Writes to logs; drives nothing."""
 
+import contextlib
 from collections.abc import Iterable
 
 from . import events as e
+from .errors import TreadleError
 from .log import Log, opened
 from .state import OPEN, State
 
@@ -32,3 +34,13 @@ async def end_left(log: Log) -> None:
     """End what still works for a turn that has ended: a crash came between the two."""
     if log.state.turn and log.state.turn.ended:
         await end_below(log, below(log.state), log.state.turn.ended)
+
+
+async def cancelled(log: Log) -> None:
+    """End the turn, and those below. A thread below another is left alone: its end is for that one's driver to write.
+
+    It may not be the end: where that driver is fenced, or its store breaks, the turn goes on in another process.
+    """
+    if not log.below:
+        with contextlib.suppress(TreadleError):  # whatever keeps it from being written, the cancelling goes on
+            await end(log, e.TurnEnded("cancelled"))

@@ -3,6 +3,7 @@
 TreadleError
 ├── UsageError            the caller: a wrong setting, argument or moment (also a ValueError)
 │   ├── UnknownThread       there is no such thread in this store
+│   ├── FlowChanged         the flow's code asks for other steps than its log has
 │   └── TurnOpen            the thread has an unfinished turn; resume or cancel it first
 ├── IllegalEvent          nobody: a fact that can't follow those before it; the log is left as it was
 ├── ModelError            nobody: the provider said no, and would say no again
@@ -11,6 +12,7 @@ TreadleError
 │   ├── ContextOverflow     the prompt is larger than the model's context
 │   └── ModelUnavailable    the same request, later: 408, 409, 429, 5xx, dropped or cut streams
 ├── TurnFailed            the caller: the turn ended with no answer for a reason of its own
+├── StepFailed            the flow's code: a step had no result, in these words
 ├── ToolError             the model: raised by a tool, told to the model in these words
 │   └── ToolRetry           the same call, later: raised by a tool that had no effect yet
 └── StoreError            the operator: the database
@@ -36,6 +38,10 @@ class UsageError(TreadleError, ValueError):
 
 class UnknownThread(UsageError):
     """There is no such thread in this store."""
+
+
+class FlowChanged(UsageError):
+    """The flow's code asks for other steps than its log has. Nothing was written: the old code can go on."""
 
 
 class TurnOpen(UsageError):
@@ -89,6 +95,17 @@ class TurnFailed(TreadleError):
 
     result: "Result | None" = None
     """That turn: its records, and what it has used."""
+
+
+class StepFailed(TreadleError):
+    """A step of a flow has no result. The same when the code runs again: it is read from the log."""
+
+    def __init__(self, message: str, *, step: str = "", kind: str = "raised") -> None:
+        super().__init__(message)
+        self.step = step
+        """Its id."""
+        self.kind = kind
+        """As in ToolFailed; `unknown` where nobody knows if it had its effect."""
 
 
 class ToolError(TreadleError):

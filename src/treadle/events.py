@@ -127,7 +127,7 @@ class ToolReturned(_Event, frozen=True):
 
 class ToolFailed(_Event, frozen=True):
     call_id: str
-    kind: Literal["arguments", "unknown_tool", "repeated", "denied", "raised", "timeout", "result"]
+    kind: Literal["arguments", "unknown_tool", "repeated", "denied", "raised", "timeout", "result", "cancelled"]
     message: str
     """As the model sees it."""
     duration_s: float = 0.0

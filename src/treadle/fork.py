@@ -49,6 +49,8 @@ def ran(records: Iterable[e.Record]) -> tuple[e.Call, ...]:
         match record.event:
             case e.ModelReplied(calls=calls):
                 asked |= {call.id: call for call in calls}
+            case e.StepAsked(call=call):
+                asked[call.id] = call
             case e.ApprovalGiven(call_id=call_id, arguments=str(edited)):
                 asked[call_id] = e.Call(call_id, asked[call_id].name, edited)
             case e.ToolStarted(call_id=call_id):

@@ -25,6 +25,9 @@ from .tools import running
 from .tools.context import Context
 from .tools.tool import Tool
 
+NO_MODEL = "none"
+"""The name of the model of a flow, which has none."""
+
 Ask = Callable[
     [Model, Called, int, float | None, float, Callable[[str], None]], Awaitable[e.ModelReplied | e.ModelFailed]
 ]
@@ -56,7 +59,8 @@ class Job:
     def starts(self, state: State, thread_id: str, calls: Sequence[CallState]) -> list[e.Event]:
         """What is written before these calls run, together."""
         started: list[e.Event] = [e.ToolStarted(call.id, call.key, call.attempt + 1) for call in calls]
-        lends = [(call, limits) for call in calls if (limits := self.setup.tools[call.name].child) and not call.child]
+        children = [(call, tool.child) for call in calls if (tool := self.setup.tool_of(call)) and not call.child]
+        lends = [(call, limits) for call, limits in children if limits]
         own, spent = self.setup.limits, state.spent
         for call, limits in lends:
             tokens = None if own.tokens is None else max(0, own.tokens - spent.tokens) // len(lends)

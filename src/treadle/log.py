@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from . import events as e
 from .codec import decode_event, encode_event
-from .errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged
+from .errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged, UnknownThread
 from .listeners import Delta, Listener
 from .memory.prompt import Prompt
 from .state import State, apply
 from .stores.store import Row, Store
+from .tools.context import Above
 from .world import World
 
 
@@ -100,6 +101,21 @@ class Log:
         elif self._claim and any(isinstance(record.event, e.TurnEnded) for record in records):
             self.lost = f"this turn of thread {self.thread_id} was ended from elsewhere; it has stopped"
         self._keep(records, state)
+
+
+async def opened_below(above: Above) -> Log:
+    """The log of the thread that works for another, which hears of it; to be driven for that one."""
+    log = await opened(above.child.thread_id, above.store, above.world, [above.tell])
+    log.below = True
+    return log
+
+
+async def known(thread_id: str, store: Store, world: World) -> Log:
+    """As `opened`, of a thread that is there. Raises UnknownThread."""
+    log = await opened(thread_id, store, world)
+    if not log.records:
+        raise UnknownThread(f"there is no thread {thread_id!r} in this store")
+    return log
 
 
 async def opened(thread_id: str, store: Store, world: World, listeners: Sequence[Listener] = ()) -> Log:

@@ -5,14 +5,14 @@ What `decide` says is done here, and nothing else is. All that a turn is lies in
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from . import events as e
 from .call import CallState
 from .decide import Append, CallModel, RunTools, Wait, decide
-from .ending import below, end, end_below
-from .errors import Fenced, IllegalEvent, SeqTaken, StoreError, TreadleError, TurnOpen
+from .ending import below, cancelled, end, end_below
+from .errors import Fenced, FlowChanged, IllegalEvent, SeqTaken, StoreError, TreadleError, TurnOpen
 from .job import Job, next_call
 from .log import Log
 from .models.model import Called
@@ -32,24 +32,26 @@ async def begin(log: Log, opening: Sequence[e.Event]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait({writing})
         if writing.exception() is None:
-            await _cancelled(log)
+            await cancelled(log)
         raise
     except IllegalEvent:
         raise TurnOpen(f"another process has begun a turn in thread {log.thread_id} at the same moment") from None
 
 
-async def _cancelled(log: Log) -> None:
-    """End the turn, and those below. A thread below another is left alone: its end is for that one's driver to write.
-
-    It may not be the end: where that driver is fenced, or its store breaks, the turn goes on in another process.
-    """
-    if not log.below:
-        with contextlib.suppress(TreadleError):  # whatever keeps it from being written, the cancelling goes on
-            await end(log, e.TurnEnded("cancelled"))
-
-
 async def drive(log: Log, job: Job) -> None:
-    """Go on until the turn has ended or somebody else must write to the log.
+    """Go on until the turn has ended or somebody else must write to the log. Raises as `guarded` does."""
+
+    async def steps() -> None:
+        while True:
+            with contextlib.suppress(SeqTaken):  # somebody wrote since (an approval, say): decide again
+                if not await _step(log, job):
+                    return
+
+    await guarded(log, steps())
+
+
+async def guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
+    """Await what drives the log's turn, for as long as the thread is this process's.
 
     Cancelling it ends the turn as cancelled. Raises Fenced, a StoreError, and what is a bug in the model or here;
     a bug ends the turn as failed.
@@ -58,17 +60,14 @@ async def drive(log: Log, job: Job) -> None:
     assert me is not None
     watch = asyncio.create_task(_watch(log, me))
     try:
-        while True:
-            with contextlib.suppress(SeqTaken):  # somebody wrote since (an approval, say): decide again
-                if not await _step(log, job):
-                    return
+        await work
     except asyncio.CancelledError:
         if log.lost:  # it was the watch that cancelled
             me.uncancel()
             raise Fenced(log.lost) from None
-        await _cancelled(log)
+        await cancelled(log)
         raise
-    except (Fenced, StoreError):
+    except (Fenced, StoreError, FlowChanged):
         raise
     except Exception as error:
         with contextlib.suppress(TreadleError):
@@ -125,15 +124,18 @@ async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...], seq: int)
     try:
         async with asyncio.TaskGroup() as group:
             for call in calls[1:]:
-                group.create_task(_run_tool(log, job, call))
-            await _run_tool(log, job, calls[0])
+                group.create_task(attempt(log, job, call))
+            await attempt(log, job, calls[0])
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
 
 
-async def _run_tool(log: Log, job: Job, call: CallState) -> None:
+async def attempt(log: Log, job: Job, call: CallState) -> None:
+    """Run a call that the log says has started, once, and append what came of it."""
+    tool, left_s = job.setup.tool_of(call), job.left_s(log.state)
     assert log.state.turn
-    tool, left_s, child = job.setup.tools[call.name], job.left_s(log.state), call_of(log.state.turn, call.id).child
+    assert tool
+    child = call_of(log.state.turn, call.id).child
     above = Above(child, log.store, log.world, log.tell, log.state.depth, left_s) if child else None
     context = Context(job.deps, log.thread_id, call.id, call.key, call.attempt + 1, above)
     fact = await job.run_tool(tool, call.final_arguments, context, left_s, log.world.chance())

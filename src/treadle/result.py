@@ -39,7 +39,7 @@ class Result:
     thread_id: str
     status: Status
     answer: str
-    """The answer, or the best partial one; "" where the model said nothing."""
+    """The answer, or the best partial one; "" where the model said nothing. Of a flow: its value, as JSON."""
     reason: str
     """Why the turn ended as it did: the limit's name, the refusal, the failure."""
     usage: e.Usage
@@ -50,7 +50,7 @@ class Result:
     waiting: tuple[e.Held, ...] = ()
     """The calls that a person must decide on or answer, when the status is `waiting`: also those of agents below."""
     output: Any = None
-    """The answer as the type that the agent was asked for; None without one."""
+    """The answer as the type that the agent was asked for, None without one. Of a flow: what it returned."""
 
     def summary(self) -> Summary:
         """Totals of calls, successes, errors, retries, tokens, cost and seconds."""
@@ -67,7 +67,7 @@ def result(records: Sequence[e.Record], state: State) -> Result:
     return Result(
         thread_id,
         status,
-        turn.answer,
+        turn.answer or (turn.ended.value if turn.ended else ""),
         reason,
         turn.usage,
         turn.steps,

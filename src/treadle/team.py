@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from . import events as e
 from .errors import ToolError, UsageError
 from .job import Job
+from .limits import Limits
 from .log import Log, opened
-from .tools.context import Context, Worked
+from .tools.context import Check, Context, Worked
 from .tools.tool import Tool, object_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,14 @@ def child_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
 
     # Its thread knows what it has done, so to call it again is to go on: no crash makes the outcome unknown.
     settings: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None}
-    return Tool(name, f"{description} {_SEES}", _TASK, give, _task, child=agent.limits, agent=agent, **settings)
+    about = description or f"Gives a task to the agent {agent.name}, and its answer back."
+    return Tool(name, f"{about} {_SEES}", _TASK, give, _task, child=agent.limits, agent=agent, **settings)
+
+
+def working_tool(limits: Limits, work: Callable[..., Awaitable[Worked]], check: Check = lambda text: {}) -> Tool:
+    """The tool whose call runs as a thread of its own, within these limits. `work` gets the checked arguments."""
+    settings: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None, "child": limits}
+    return Tool("child", "", {"type": "object"}, work, check, **settings)
 
 
 def _task(text: str) -> dict[str, str]:
@@ -81,16 +89,12 @@ def handoff_tools(agent: "Agent", team: dict[str, "Agent"]) -> Iterable[Tool]:
         )
 
 
-async def job_of(log: Log, agent: "Agent") -> Job:
-    """The settings by which that thread goes on: of this agent, or of the one that works in it for this agent."""
-    return await _driven(log, agent.job)
-
-
-async def _driven(log: Log, top: Job) -> Job:
+async def job_of(log: Log, top: Job) -> Job:
+    """The settings by which that thread goes on: these, or those of the agent that works in it for whom they are."""
     first = log.records[0].event if log.records else None
     if isinstance(first, e.ThreadStarted) and first.parent_thread_id:
         above = await opened(first.parent_thread_id, log.store, log.world)
-        caller = await _driven(above, top)
+        caller = await job_of(above, top)
         replies = (record.event for record in above.records if isinstance(record.event, e.ModelReplied))
         name = next((call.name for reply in replies for call in reply.calls if call.id == first.parent_call_id), "")
         if name in caller.setup.tools and (agent := caller.setup.tools[name].agent):

@@ -82,7 +82,7 @@ def test_notes_are_extracted_from_a_thread_and_shown_safely(treadle: Treadle) ->
     again = treadle("memory", "extract", "mine", "--json", agent="notes")
     assert json.loads(again.out)["seq"] == 3
     assert len(treadle("memory", "list").out.splitlines()) == 1
-    assert "mine.notes10" in treadle("threads").out
+    assert "mine.notes10" in treadle("threads", "--all").out
 
 
 def test_a_thread_with_nothing_to_note_says_so(treadle: Treadle) -> None:

@@ -13,10 +13,10 @@ SCENARIO = Path(__file__).with_name("scenario.py")
 class Lives:
     """A process that forks one child at a time and says how it ended."""
 
-    def __init__(self, play: str = "crash.scenario") -> None:
+    def __init__(self, play: str = "crash.scenario", scenario: Path = SCENARIO) -> None:
         path = os.pathsep.join(filter(None, sys.path))
         self._server = subprocess.Popen(
-            [sys.executable, str(SCENARIO), play],
+            [sys.executable, str(scenario), play],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -203,7 +203,7 @@ async def hold(db: Path, kind: str) -> dict[str, Any]:
         async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
             if kind == "model":
                 emit("half an ")
-                _say({"holds": "model"})
+                say({"holds": "model"})
                 await asyncio.sleep(1e6)
             return calls("stubborn", "waits")
 
@@ -215,7 +215,7 @@ async def hold(db: Path, kind: str) -> dict[str, Any]:
 
     @tool
     async def waits() -> None:
-        _say({"holds": "tools"})
+        say({"holds": "tools"})
         await asyncio.sleep(1e6)
 
     agent = Agent(tools=[stubborn, waits], model=Streaming([]), store=SQLiteStore(db))
@@ -226,40 +226,45 @@ async def hold(db: Path, kind: str) -> dict[str, Any]:
     return {"ended": ended, "at": time.time(), "tasks": len(asyncio.all_tasks()) - 1}
 
 
-def _say(line: dict[str, Any]) -> None:
+def say(line: dict[str, Any]) -> None:
     os.write(1, json.dumps(line).encode() + b"\n")
 
 
 def _live(play: Play, order: dict[str, Any]) -> None:
     db, effects = Path(order["db"]), Path(order["effects"])
     if order.get("holds"):
-        _say(asyncio.run(hold(db, order["holds"])))
+        say(asyncio.run(hold(db, order["holds"])))
         return
     if order.get("alarm_s"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the kernel ends the process, wherever it is; nothing catches it
         signal.setitimer(signal.ITIMER_REAL, order["alarm_s"])
     fate = Fate(order.get("point", ""), order.get("arrival", 1))
-    _say(asyncio.run(life(agent_of(play, db, effects, fate), effects)))
+    say(asyncio.run(life(agent_of(play, db, effects, fate), effects)))
 
 
-def main() -> None:
-    """One life for each line of JSON on standard input: what it says, then a line that tells how it ended."""
-    play: Play = importlib.import_module(sys.argv[1]).PLAY
+def played(name: str) -> Callable[[dict[str, Any]], None]:
+    """The lives of the play in this module."""
+    play: Play = importlib.import_module(name).PLAY
     play.agents(Path(), Fate())  # what this imports, no child has to
+    return lambda order: _live(play, order)
+
+
+def main(live: Callable[[dict[str, Any]], None]) -> None:
+    """One life for each line of JSON on standard input: what it says, then a line that tells how it ended."""
     gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
             code = 1
             try:
-                _live(play, json.loads(line))
+                live(json.loads(line))
                 code = 0
             except BaseException as error:
-                _say({"error": f"{type(error).__name__}: {error}"})
+                say({"error": f"{type(error).__name__}: {error}"})
             os._exit(code)
         _, status = os.waitpid(child, 0)
-        _say({"exit": os.waitstatus_to_exitcode(status)})
+        say({"exit": os.waitstatus_to_exitcode(status)})
 
 
 if __name__ == "__main__":
-    main()
+    main(played(sys.argv[1]))

@@ -224,3 +224,13 @@ def test_approvals_are_asked_for_these_tools_and_no_others(tools, said):
     text = approvals_asked(found, *tools)
     assert (said in text) if said else text == ""
     assert approvals_asked((), *tools).endswith("there were none" if tools else "")
+
+
+def test_the_steps_of_a_flow_are_calls_too():
+    said = [
+        e.StepAsked(e.Call("charge", "charge", '{"euros":5}')),
+        e.ToolStarted("charge", "k"),
+        e.ToolReturned("charge", '"paid"', 0.1),
+    ]
+    records = [Record("t", seq, 0.0, event) for seq, event in enumerate(said, 1)]
+    assert made(records) == (Made("charge", "charge", {"euros": 5}, "returned", False, 1, '"paid"'),)

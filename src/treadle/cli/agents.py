@@ -108,11 +108,12 @@ def needs_agent(name: str) -> str:
     return f"this is a thread of the agent {line_of(name, 100)}, not of Treadle's own; it takes --agent MODULE:NAME"
 
 
-def store_of(settings: InStore, agent: Agent | None = None) -> Store:
-    """The database that the options name, else the agent's own, else the user's."""
+def store_of(settings: InStore, agent: Any = None) -> Store:
+    """The database that the options name, else that of the agent, flow or graph, else the user's."""
     if settings.db or agent is None or agent.store is None:
         return SQLiteStore(settings.db and Path(settings.db).expanduser())
-    return agent.store
+    store: Store = agent.store
+    return store
 
 
 def tools_of(agent: Agent) -> dict[str, Tool]:
@@ -141,13 +142,25 @@ def loaded(place: str) -> Agent:
 
     This runs the module: it is the user's own.
     """
+    found = found_at(place)
+    if isinstance(found, Agent):
+        return found
+    raise UsageError(
+        f"--agent {place} is a {type(found).__name__}: it is begun from Python; here resume, approve, answer,"
+        " decide, explain, replay and show take it"
+    )
+
+
+def found_at(place: str) -> Any:
+    """The Agent, Flow or Graph there. Raises UsageError. This runs the module."""
     target, colon, name = place.rpartition(":")
     if not colon or not name.isidentifier():
         target, name = place, "agent"
     module = _file(Path(target)) if target.endswith(".py") else _module(target)
     found = getattr(module, name, None)
-    if not isinstance(found, Agent):
-        agents = ", ".join(key for key, value in vars(module).items() if isinstance(value, Agent))
+    if type(found).__name__ not in ("Agent", "Flow", "Graph"):
+        kinds = ("Agent", "Flow", "Graph")
+        agents = ", ".join(key for key, value in vars(module).items() if type(value).__name__ in kinds)
         what = f"is a {type(found).__name__}" if hasattr(module, name) else "isn't there"
         raise UsageError(f"--agent {place}: {name} {what}; the agents in {target} are: {agents or 'none'}")
     return found

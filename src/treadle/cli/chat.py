@@ -15,6 +15,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+from ..agent import Agent
 from ..errors import TreadleError
 from ..models.resolve import known, resolve
 from ..stores.sqlite import SQLiteStore
@@ -44,9 +45,7 @@ def chat(session: Session) -> int:
         history=_history(), completer=_Commands(session), key_bindings=_keys(), multiline=True
     )
     session.screen.note(f"thread {visible(session.thread_id)}; /help for help, Ctrl-D to leave", "dim")
-    last = _talk(prompt, session)
-    if session.agent.notes:
-        note_down(last)
+    note_down(_talk(prompt, session))
     return 0
 
 
@@ -70,14 +69,15 @@ def _talk(prompt: "PromptSession[str]", session: Session) -> Session:
 def _command(session: Session, name: str, argument: str = "") -> Session:
     """Do what a line that begins with a slash says; the session from then on."""
     say = session.screen.note
+    agent = session.agent
+    assert isinstance(agent, Agent)
     try:
         match name:
             case "/help":
                 say(table(list(COMMANDS.items())))
                 say(KEYS)
             case "/new":
-                if session.agent.notes:
-                    note_down(session)
+                note_down(session)
                 session = replace(session, thread_id=session.agent.world.new_id())
                 say(f"thread {session.thread_id}", "dim")
             case "/thread":
@@ -86,11 +86,11 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
             case "/resume":
                 session.resume()
             case "/model":
-                model = resolve(argument or None) if argument or session.agent.model is None else session.agent.model
-                session = replace(session, agent=with_model(session.agent, model, session.settings))
+                model = resolve(argument or None) if argument or agent.model is None else agent.model
+                session = replace(session, agent=with_model(agent, model, session.settings))
                 say(f"model {visible(model if isinstance(model, str) else model.name)}", "dim")
             case "/tools":
-                tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in session.agent.tools]
+                tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in agent.tools]
                 say(table([tool_row(tool) for tool in tools]) if tools else "this agent has no tools")
             case _:
                 say(f"there is no {visible(name)}; there are: {', '.join(COMMANDS)}", "yellow")

@@ -66,12 +66,13 @@ def _add(app: typer.Typer, name: str, settings: type[S], function: Callable[[S],
 
 def resume(settings: thread_options.Resume) -> int:
     """Go on with a thread's unfinished turn: after a crash, or where it waits for a decision."""
-    from .agents import agent_of, needs_agent, other_agent
+    from .agents import needs_agent, other_agent
     from .family import top_of
     from .project import say_project
+    from .runner import runner_of
     from .threads import log_of
 
-    agent = agent_of(settings, True)  # with the tools of an interrupted turn, also those that need a person
+    agent = runner_of(settings, True)  # with the tools of an interrupted turn, also those that need a person
     assert agent.store
     log = top_of(log_of(agent.store, settings.thread))
     if other := other_agent(settings, log.state):

@@ -13,6 +13,7 @@ from .. import events as e
 from ..agent import Agent
 from ..call import waits_for
 from ..errors import IllegalEvent, UsageError
+from ..flows.flow import Flow
 from ..fork import fork as forked
 from ..log import Log, opened
 from ..observe.timeline import called
@@ -20,10 +21,11 @@ from ..state import OPEN
 from ..sync import run_sync
 from ..team import job_of
 from ..tools.tool import Tool
-from .agents import agent_of, needs_agent, other_agent, store_of, tools_of
+from .agents import needs_agent, other_agent, store_of, tools_of
 from .family import family, top_of
 from .person import shown_arguments, user
 from .project import say_project
+from .runner import Runner, runner_of
 from .tables import moment
 from .terminal import Screen, line_of, put, visible
 from .thread_options import Answer, Approve, Cancel, Decide, Fork, Posting
@@ -99,11 +101,11 @@ def cancel(settings: Cancel) -> int:
 
 def fork(settings: Fork) -> int:
     """A new thread that shares the beginning of another: to try another message, model or agent from there."""
-    agent = agent_of(settings, True)
+    agent = runner_of(settings, True)
     assert agent.store
     parent = log_of(agent.store, settings.thread).thread_id
     made = run_sync(forked(agent.store, parent, at=settings.at, edit=settings.edit, world=agent.world))
-    tools, screen = tools_of(agent), Screen()
+    tools, screen = {} if isinstance(agent, Flow) else tools_of(agent), Screen()
     effects = [call for call in made.ran if not (call.name in tools and tools[call.name].read_only)]
     if effects and not settings.quiet:
         screen.note("what these calls did, in the shared part, stays done; they are not run again:", "yellow")
@@ -124,11 +126,11 @@ def fork(settings: Fork) -> int:
     return Session(agent, made.thread_id, screen, settings).resume()
 
 
-def _opened(settings: Approve | Answer | Decide) -> tuple[Agent, Log]:
+def _opened(settings: Approve | Answer | Decide) -> tuple[Runner, Log]:
     """An agent is made only where it is needed: a decision can be posted where its model can't be used."""
     edits = isinstance(settings, Approve) and settings.edit is not None
     needed = settings.agent or settings.go_on or edits
-    agent = agent_of(settings, True) if needed else Agent(store=store_of(settings))
+    agent = runner_of(settings, True) if needed else Agent(store=store_of(settings))
     assert agent.store
     log = log_of(agent.store, settings.thread)
     if settings.go_on and (other := other_agent(settings, top_of(log).state)):
@@ -166,11 +168,11 @@ def _open(log: Log) -> list[e.Held]:
     return found
 
 
-def _tools(call: e.Held, log: Log, agent: Agent) -> Mapping[str, Tool]:
+def _tools(call: e.Held, log: Log, agent: Runner) -> Mapping[str, Tool]:
     """Of whoever drives the thread of that call."""
 
     async def found() -> Mapping[str, Tool]:
-        return (await job_of(await opened(call.thread_id, log.store, log.world), agent)).setup.tools
+        return (await job_of(await opened(call.thread_id, log.store, log.world), agent.job)).setup.tools
 
     return run_sync(found())
 
@@ -216,7 +218,7 @@ def _post(work: Coroutine[Any, Any, None]) -> None:
         raise UsageError(f"{error}; nothing was written") from None
 
 
-def _posted(what: str, call: e.Held, log: Log, agent: Agent, settings: Posting, arguments: str | None = None) -> int:
+def _posted(what: str, call: e.Held, log: Log, agent: Runner, settings: Posting, arguments: str | None = None) -> int:
     """Say what was decided, with all of the call's arguments; then go on, or say how."""
     screen = Screen()
     if not settings.quiet:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from .. import events as e
 from ..codec import decode_event, encode_record
-from ..errors import IllegalEvent, StoreDamaged
+from ..errors import IllegalEvent, StoreDamaged, UsageError
 from ..observe.timeline import Line, Timeline, turns
 from ..result import summary
 from ..state import fold
 from ..stores.store import Store
 from ..sync import run_sync
-from .agents import loaded, store_of
+from .agents import found_at, store_of
 from .family import Depths, children, in_order
 from .prompts import show_prompt
 from .show import took_line
@@ -20,6 +20,7 @@ from .tables import moment
 from .terminal import line_of, put, put_json, visible
 from .thread_options import Show, Tail
 from .threads import records_of, thread_of
+from .tree import put_tree
 from .turns import CODES, FAILED
 
 POLL_S = 0.1
@@ -28,7 +29,7 @@ POLL_S = 0.1
 
 def show(settings: Show) -> int:
     """What happened in a thread: every record, by turns, with what each took."""
-    store = store_of(settings, loaded(settings.agent) if settings.agent else None)
+    store = store_of(settings, found_at(settings.agent) if settings.agent else None)
     if settings.raw:
         for row in run_sync(store.read(thread_of(store, settings.thread))):
             put_json(row.event)
@@ -36,6 +37,8 @@ def show(settings: Show) -> int:
     if settings.prompt is not None:
         return show_prompt(records_of(store, settings.thread), settings)
     records = _read(store, thread_of(store, settings.thread), 0)
+    if settings.picture:
+        return _picture(records, settings.agent)
     try:
         if settings.json:
             fold(records)  # a log that can't be has no output, but for --raw
@@ -43,6 +46,7 @@ def show(settings: Show) -> int:
                 put_json(encode_record(record))
         else:
             _show(records, settings.full)
+            put_tree(store, records)
     except IllegalEvent as error:
         raise IllegalEvent(f"thread {records[0].thread_id} can't be read on: {error}; see treadle show --raw") from None
     return 0
@@ -103,6 +107,16 @@ def _show(records: Sequence[e.Record], full: bool) -> None:
             put(f"{'':6}{part.result.status}: {took_line(part.took)}")
     if parts > 1:
         put(f"\nin all: {took_line(summary(records, total_s))}")
+
+
+def _picture(records: Sequence[e.Record], place: str | None) -> int:
+    from ..graphs.graph import Graph
+
+    graph = found_at(place) if place else None
+    if not isinstance(graph, Graph):
+        raise UsageError("--picture draws a graph's thread: name the graph, --agent MODULE:NAME")
+    put(graph.mermaid(records).rstrip())
+    return 0
 
 
 def _line(line: Line, depths: Depths | None = None) -> str:

@@ -23,7 +23,10 @@ STATUSES = (*get_args(Status), "damaged")
 WORDS = 60
 """Characters of a thread's first message."""
 
-_AGENT = "select json_extract(event, '$.agent') from record where thread_id = ? and seq = 1"
+_BEGAN = """
+select json_extract(event, '$.agent'), json_extract(event, '$.parent_thread_id') from record
+where thread_id = ? and seq = 1
+"""
 _SAID = """
 select json_extract(event, '$.text') from record
 where thread_id = ? and json_extract(event, '$.type') in ('UserSaid', 'ModelReplied')
@@ -71,8 +74,9 @@ def listed(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
     """The threads that fit the filters, one at a time, so that whoever stops early pays for no more."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
     for thread_id, records, at, kind, ended in store.select(LAST_RECORDS):
-        agent = str(_one(store, _AGENT, thread_id) or "")
-        if settings.agent is not None and agent != settings.agent:
+        [(name, parent)] = store.select(_BEGAN, (thread_id,))
+        agent = str(name or "")
+        if (parent and not settings.all) or (settings.agent is not None and agent != settings.agent):
             continue
         if wanted and not _says(store, thread_id, wanted):
             continue

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from ..agent import Agent
 from ..errors import TreadleError, UsageError
 from ..events import UserSaid
 from ..memory.local_embedder import installed
@@ -107,15 +108,18 @@ def extract(settings: ExtractNotes) -> int:
 
 
 def note_down(session: Session) -> None:
-    """At the end of a conversation: what of it will matter in others. Ctrl-C leaves it undone; it can be done later."""
+    """At a conversation's end, for an agent with notes: what will matter in others. Ctrl-C leaves it for later."""
     from ..extraction import extract_notes
 
-    log = run_sync(records(session.agent, session.thread_id))
+    agent = session.agent
+    if not (isinstance(agent, Agent) and agent.notes):
+        return
+    log = run_sync(records(agent, session.thread_id))
     if not any(isinstance(record.event, UserSaid) for record in log):
         return
     session.screen.notice("looking for what to note; Ctrl-C leaves it…")
     try:
-        found = run_sync(extract_notes(session.agent, session.thread_id))
+        found = run_sync(extract_notes(agent, session.thread_id))
     except KeyboardInterrupt:
         session.screen.note(f"not done; later: treadle memory extract {line_of(session.thread_id, 200)}", "yellow")
     except TreadleError as error:

@@ -6,16 +6,16 @@ import sys
 from typing import Any, Literal
 
 from .. import events as e
-from ..agent import Agent
 from ..errors import IllegalEvent, UsageError
 from ..result import Result
 from ..sync import run_sync
+from .runner import Runner
 from .terminal import Screen, visible, visible_json
 
 _CHOICES = {"y": "y", "yes": "y", "n": "n", "no": "n", "a": "a", "always": "a", "e": "e", "edit": "e"}
 
 
-def decided(agent: Agent, result: Result, screen: Screen) -> bool:
+def decided(agent: Runner, result: Result, screen: Screen) -> bool:
     """Ask for every waiting call; False if the person leaves the rest for later (Ctrl-D)."""
     always: set[tuple[str, str]] = set()
     try:
@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
-def _approval(agent: Agent, thread_id: str, call: e.Held, screen: Screen) -> set[tuple[str, str]]:
+def _approval(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> set[tuple[str, str]]:
     """Ask until the call is decided; the tools that are now allowed for the rest of the thread."""
     screen.note(f"{visible(call.name)} wants to run:", "bold")
     screen.note(shown_arguments(call.final_arguments))
@@ -92,7 +92,7 @@ def _approval(agent: Agent, thread_id: str, call: e.Held, screen: Screen) -> set
             return set()
 
 
-def _edited(agent: Agent, thread_id: str, call: e.Held, screen: Screen) -> bool:
+def _edited(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> bool:
     """Whether the person gave arguments that the tool takes."""
     arguments = _edit(call.final_arguments)
     if not arguments.strip():
@@ -116,7 +116,7 @@ def _edit(arguments: str) -> str:
         return ""
 
 
-def _question(agent: Agent, thread_id: str, call: e.Held, screen: Screen) -> None:
+def _question(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> None:
     screen.note(visible(call.reason), "bold")
     answer = ""
     while not answer:
@@ -124,7 +124,7 @@ def _question(agent: Agent, thread_id: str, call: e.Held, screen: Screen) -> Non
     run_sync(agent.post(thread_id, e.UserSaid(answer, answers=call.id, by=user())))
 
 
-def _outcome(agent: Agent, thread_id: str, call: e.Held, screen: Screen) -> None:
+def _outcome(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> None:
     """Of a call that was under way when its process died: only a person can find out what came of it."""
     screen.note(f"{visible(call.name)} was interrupted; it may have had its effect:", "bold")
     screen.note(shown_arguments(call.final_arguments))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ..agent import Agent
 from ..errors import UsageError
+from ..flows.flow import Flow
 from ..memory.project import MAX_BYTES, Project, project_of
 from .options import AgentSettings, Settings
 from .terminal import Screen, line_of
@@ -18,9 +19,9 @@ def with_project(agent: Agent, settings: AgentSettings) -> Agent:
     return replace(agent, instructions=f"{agent.instructions}\n\n{text}".strip()) if text else agent
 
 
-def say_project(agent: Agent, settings: Settings, screen: Screen) -> None:
+def say_project(agent: Agent | Flow, settings: Settings, screen: Screen) -> None:
     """What came from AGENTS.md files and what of them didn't, on standard error, unless no steps are shown."""
-    if settings.agent or settings.quiet or settings.json:
+    if isinstance(agent, Flow) or settings.agent or settings.quiet or settings.json:
         return
     project = _project(agent, settings)
     if project.files:

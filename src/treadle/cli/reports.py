@@ -6,12 +6,14 @@ from dataclasses import asdict, replace
 import msgspec
 
 from .. import events as e
+from ..flows.flow import Flow
 from ..observe.diff import Diff, Side
 from ..observe.timeline import Timeline
 from ..state import OPEN, fold
 from ..sync import run_sync
-from .agents import agent_as_recorded, agent_of, loaded, needs_agent, other_agent, store_of
+from .agents import agent_as_recorded, loaded, needs_agent, other_agent, store_of
 from .family import family
+from .runner import flow_at, runner_of
 from .show import took_line
 from .tables import table
 from .terminal import line_of, put, put_json, visible
@@ -29,7 +31,7 @@ def explain(settings: Explain) -> int:
     from ..observe.explain import explain as explained
     from ..observe.explain import to_decide
 
-    agent = agent_of(settings, True)
+    agent = runner_of(settings, True)
     assert agent.store
     log = log_of(agent.store, settings.thread)
     records, state, below = log.records, log.state, {each.thread_id: each.records for each in family(log)}
@@ -72,6 +74,8 @@ def replay(settings: Replay) -> int:
     """Run a thread again, offline, with the agent of today: the same, or the first record that comes out otherwise."""
     from ..replay import replay as replayed
 
+    if settings.agent and (flow := flow_at(settings.agent)):
+        return _replay_flow(replace(flow, store=store_of(settings, flow)), settings.thread)
     store = store_of(settings, loaded(settings.agent) if settings.agent else None)
     records = records_of(store, settings.thread)
     agent = agent_as_recorded(settings, fold(records).identity)
@@ -84,6 +88,14 @@ def replay(settings: Replay) -> int:
     put(f"parts at record {found.seq}: {visible(str(lines[found.seq]))}", "bold")
     put(table([(f"{found.field} was", _value(found.recorded)), ("is now", _value(found.replayed))]))
     return 1
+
+
+def _replay_flow(flow: Flow, thread: str) -> int:
+    assert flow.store
+    records = records_of(flow.store, thread)
+    changed = run_sync(flow.replay(records[0].thread_id))
+    put(visible(str(changed)) if changed else f"the same, {len(records)} records", "bold" if changed else "")
+    return 1 if changed else 0
 
 
 def _value(value: object) -> str:

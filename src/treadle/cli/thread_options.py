@@ -34,6 +34,7 @@ class Threads(InStore):
     ] = None
     agent: Annotated[str | None, typer.Option(metavar="NAME", help="Begun with the agent of this name.")] = None
     text: Annotated[str | None, typer.Option(metavar="WORDS", help="All of these words were said in it.")] = None
+    all: Annotated[bool, typer.Option("--all", help="Also threads that work for another one.")] = False
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")] = 20
     json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
 
@@ -43,6 +44,9 @@ class Show(AgentSettings):
     thread: Thread
     full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False
     json: Annotated[bool, typer.Option("--json", help="Records as JSON Lines, read by this version.")] = False
+    picture: Annotated[
+        bool, typer.Option("--picture", help="Of a graph, named by --agent: as Mermaid draws it, with the way taken.")
+    ] = False
     raw: Annotated[bool, typer.Option("--raw", help="Events as they are stored, unread.")] = False
     prompt: Annotated[
         str | None,

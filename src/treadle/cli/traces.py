@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from .. import events as e
 from ..agent import Agent
 from ..errors import UsageError
+from ..flows.flow import Flow
 from ..listeners import Listener
 from ..observe.content import Content
 from ..observe.redact import secrets_of
@@ -34,7 +35,7 @@ order by id
 """
 
 
-def live(agent: Agent) -> Sequence[Listener]:
+def live(agent: Agent | Flow) -> Sequence[Listener]:
     """A Tracing where the standard variables name a server and the extra `otel` is there; else nothing."""
     from ..observe.otlp import ENDPOINTS
 

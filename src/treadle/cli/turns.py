@@ -24,13 +24,14 @@ from .family import children, family, in_order
 from .loading import load
 from .options import AgentSettings, InStore, Settings
 from .person import decided, user
+from .runner import Runner
 from .show import JsonLines, Once, Show, limit_line
 from .terminal import Screen, interactive, line_of, visible
 from .traces import live
 
 ANSWERED, FAILED, USAGE, LIMIT, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes."""
-Start = Callable[[Agent], Coroutine[Any, Any, Result]]
+Start = Callable[[Runner], Coroutine[Any, Any, Result]]
 DECIDED_BY = {"waiting": "approve", "question": "answer", "unknown": "decide"}
 """Which command decides on a call of that status."""
 CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}
@@ -40,7 +41,7 @@ CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": 
 class Session:
     """An agent, a thread and the screen on which its turns are shown."""
 
-    agent: Agent
+    agent: Runner
     thread_id: str
     screen: Screen
     settings: Settings
@@ -73,7 +74,7 @@ class Session:
             with second_interrupt_quits():
                 try:
                     watching: list[Listener] = [*self.agent.listeners, once, *live(self.agent)]
-                    agent = replace(load(self.agent, self.screen), listeners=watching)
+                    agent = replace(self._loaded(), listeners=watching)
                     result = self._settled(agent, start(agent), once)
                 except KeyboardInterrupt:
                     return self._stopped()
@@ -86,7 +87,10 @@ class Session:
             show.finish(result)
         return self._ended(result)
 
-    def _settled(self, agent: Agent, work: Coroutine[Any, Any, Result], once: Once) -> Result:
+    def _loaded(self) -> Runner:
+        return load(self.agent, self.screen) if isinstance(self.agent, Agent) else self.agent
+
+    def _settled(self, agent: Runner, work: Coroutine[Any, Any, Result], once: Once) -> Result:
         """Drive the turn; where it waits for a person who is there, ask and go on."""
         result = run_sync(work)
         while result.status == "waiting" and interactive():
@@ -175,12 +179,12 @@ def second_interrupt_quits() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-async def records(agent: Agent, thread_id: str) -> list[e.Record]:
+async def records(agent: Runner, thread_id: str) -> list[e.Record]:
     """All of the thread's records; none where there is no such thread."""
     return (await opened(thread_id, agent.store or SQLiteStore(), agent.world)).records
 
 
-def last_thread(agent: Agent) -> str:
+def last_thread(agent: Runner) -> str:
     """The thread that was written to last. Raises UsageError where there is none."""
     found = run_sync((agent.store or SQLiteStore()).threads(1))
     if not found:

@@ -68,6 +68,9 @@ def made(records: Iterable[e.Record]) -> tuple[Made, ...]:
                 arguments = parsed(call.arguments)
                 found[thread, call.id] = Made(call.id, call.name, arguments, "unanswered", False, record.seq)
             continue
+        if isinstance(event, e.StepAsked):
+            call = event.call
+            found[thread, call.id] = Made(call.id, call.name, parsed(call.arguments), "unanswered", False, record.seq)
         key = thread, event.answers if isinstance(event, e.UserSaid) else getattr(event, "call_id", "")
         if key in found:
             found[key] = _after(found[key], event)

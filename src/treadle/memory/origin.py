@@ -51,8 +51,10 @@ def origin(tools: Iterable[str]) -> str:
 
 
 def asked_at(records: Iterable[e.Record], call_id: str) -> int:
-    """The seq of the reply that asked for a call; 0 where there is none."""
+    """The seq of the reply, or of the flow's step, that asked for a call; 0 where there is none."""
     for record in records:
+        if isinstance(record.event, e.StepAsked) and record.event.call.id == call_id:
+            return record.seq
         if isinstance(record.event, e.ModelReplied) and any(call.id == call_id for call in record.event.calls):
             return record.seq
     return 0

@@ -7,7 +7,7 @@ from typing import assert_never
 from .. import events as e
 from ..call import CallState, waits_for
 from ..decide import Append, CallModel, RunTools, Wait, decide
-from ..job import Job
+from ..job import NO_MODEL, Job
 from ..result import Status, result
 from ..state import State, apply, fold
 
@@ -43,7 +43,7 @@ def explain(records: Sequence[e.Record], job: Job, agent: str, below: Below | No
         done=tuple(_done(was.records)),
         unknown=tuple(_unknown(state, claimed)),
         waits_for=tuple(_waits(held, records[0].thread_id) for held in to_decide(records, job, below)),
-        next=_next(claimed, now),
+        next=_next_of_flow(claimed) if is_flow(records, job) else _next(claimed, now),
         changes=tuple(changes(state.identity, job.identity(agent))),
     )
 
@@ -116,6 +116,8 @@ def _done(records: Sequence[e.Record]) -> list[str]:
         match record.event:
             case e.ModelReplied(calls=calls):
                 asked |= {call.id: call for call in calls}
+            case e.StepAsked(call=call):
+                asked[call.id] = call
             case e.ToolReturned(call_id=call_id, content=content):
                 lines.append(f"{_call(asked[call_id])} returned {_short(content)}")
             case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None):
@@ -150,6 +152,23 @@ def _next(state: State, job: Job) -> str:
             return "nothing: the turn has ended" if state.phase == "idle" else "nothing, until somebody decides"
         case never:
             assert_never(never)
+
+
+def is_flow(records: Sequence[e.Record], job: Job) -> bool:
+    """Whether a flow's code drives this thread, and no model."""
+    return job.model.name == NO_MODEL or any(isinstance(record.event, e.StepAsked) for record in records)
+
+
+def _next_of_flow(state: State) -> str:
+    """Which steps come next is in the flow's code; what the log says is which of them are under way."""
+    if state.phase == "idle":
+        return "nothing: the turn has ended"
+    calls = state.turn.calls if state.turn else ()
+    ready = [_run(call) for call in calls if call.status in ("asked", "allowed", "retrying")]
+    held = any(call.status in ("waiting", "question", "unknown") for call in calls)
+    if held and not ready:
+        return "nothing, until somebody decides; a step that is idempotent runs again by itself"
+    return "; ".join(["run the flow's code from its start, with the results that are here", *ready])
 
 
 def _run(call: CallState) -> str:

@@ -11,6 +11,7 @@ from typing import Literal, assert_never
 from .. import events as e
 from ..result import Result, Summary, result
 from ..state import State, apply
+from .choice import chosen
 
 WIDTH = 100
 """Characters of what was said, in its line."""
@@ -89,9 +90,10 @@ class Timeline:
             case e.LimitReached(limit=limit, used=used, allowed=allowed):
                 text = f"the limit of {limit.replace('_', ' ')} is reached: {used:g} of {allowed:g}"
                 return Line(record, "!", text, tone="yellow")
-            case e.TurnEnded(status=status, reason=reason):
+            case e.TurnEnded(status=status, reason=reason, value=value):
                 tone: Tone = "bold" if status == "answered" else "yellow"
-                return _said(record, f"{_MARKS[status]} {status}" + (": " if reason else ""), reason, tone=tone)
+                said = "; ".join(filter(None, (reason, value)))
+                return _said(record, f"{_MARKS[status]} {status}" + (": " if said else ""), said, tone=tone)
             case never:
                 assert_never(never)
 
@@ -148,7 +150,7 @@ class Timeline:
                 return Line(record, "→", (called(call) if call else name) + again, whole=whole)
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 left_out = f" ({cut:,} characters left out)" if cut else ""
-                return _said(record, f"← {name}: ", content, left_out, f"{seconds:.2f} s", "dim")
+                return _said(record, f"← {name}: ", chosen(event.call_id, content), left_out, f"{seconds:.2f} s", "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
                 again = f"; again in {wait_s:.1f} s" if wait_s is not None else ""
                 return _said(record, f"← {name}: error: ", message, again, f"{seconds:.2f} s", "yellow")

@@ -1,0 +1,40 @@
+"""Who drives a thread: an agent, or a flow of the user's."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..agent import Agent
+from ..errors import UsageError
+from ..flows.flow import Flow
+from .agents import agent_of, found_at, store_of
+from .options import AgentSettings
+
+Runner = Agent | Flow
+
+
+def runner_of(settings: AgentSettings, interactive: bool) -> Runner:
+    """As `agent_of`, also for `--agent` that names a Flow or a Graph. Raises UsageError for other options."""
+    flow = flow_at(settings.agent) if settings.agent else None
+    if flow is None:
+        return agent_of(settings, interactive)
+    named = {"--model": settings.model, "--tools": settings.tools, "--system": settings.system}
+    given = [name for name, value in named.items() if value is not None] + (["--plan"] if settings.plan else [])
+    if given:
+        raise UsageError(f"{settings.agent} is a flow, whose agents are in its code: it takes no {', '.join(given)}")
+    limits: dict[str, Any] = {
+        "tokens": settings.max_tokens,
+        "cost_usd": settings.max_cost,
+        "seconds": settings.timeout,
+        "tool_calls": settings.max_steps,
+    }
+    limits = {name: value for name, value in limits.items() if value is not None}
+    return replace(flow, store=store_of(settings, flow), limits=replace(flow.limits, **limits))
+
+
+def flow_at(place: str) -> Flow | None:
+    """The Flow there, also that of a Graph; None for anything else."""
+    from ..graphs.graph import Graph
+
+    found = found_at(place)
+    found = found.flow if isinstance(found, Graph) else found
+    return found if isinstance(found, Flow) else None

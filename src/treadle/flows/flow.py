@@ -1,0 +1,247 @@
+"""Flow: an async function whose steps are kept in the log of a thread, so that a crash resumes in its middle.
+
+1. The code runs from its start each time; what is in the log is given to it again, and not done again.
+2. A thread holds one run of a flow: the arguments open its one turn, and the value ends it.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any, Literal, overload
+
+from .. import events as e
+from ..decide import Setup
+from ..driving import driven, lent
+from ..errors import FlowChanged, ToolError, TurnFailed, TurnOpen, UsageError
+from ..fork import Forked, fork
+from ..job import NO_MODEL, Job
+from ..limits import Limits
+from ..listeners import Listener
+from ..log import Log, known, opened, opened_below
+from ..loop import guarded
+from ..models.scripted import ScriptedModel
+from ..posts import post
+from ..result import Result, result, worked
+from ..stores.sqlite import SQLiteStore
+from ..stores.store import Store
+from ..sync import run_sync
+from ..team import MOST_DEEP, job_of, working_tool
+from ..tools.context import Context, Worked
+from ..tools.tool import Tool
+from ..world import World
+from .branch import Branch, here
+from .course import Course
+from .recorded import arguments_of, kind_of, recorded, restored
+from .rehearsal import rehearsed
+
+NO_LIMITS = Limits(steps=None, tool_calls=1000, tokens=None, seconds=None)
+"""A flow may take weeks. A thousand steps are more than most need, and an end for one that never ends."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """An async function, and where its runs are kept. Made by `@flow`; nothing in it changes."""
+
+    function: Callable[..., Coroutine[Any, Any, Any]]
+    _: KW_ONLY
+    name: str = "flow"
+    description: str = ""
+    limits: Limits = NO_LIMITS
+    """For the whole run: `tool_calls` are its steps; tokens and cost are those of all agents below."""
+    unknown: Literal["ask", "tell"] = "ask"
+    """What to do about a step that a crash interrupted, unless it is idempotent: wait for a person, or raise
+    StepFailed."""
+    store: Store | None = None
+    listeners: Sequence[Listener] = ()
+    world: World = World()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """The function itself, as a part of the flow that calls it."""
+        return self.function(*args, **kwargs)
+
+    async def run(self, *args: Any, thread: str | None = None, **kwargs: Any) -> Result:
+        """Run it in a new thread, of that name if one is given; `Result.output` is what it returned.
+
+        It also comes back when the flow waits for people (status `waiting`). Raises TurnFailed, from what the code
+        raised; TurnOpen where the thread has begun already; UsageError for arguments that it doesn't take; FlowChanged;
+        Fenced. Cancelling it ends the run as cancelled. Within another flow it is a step, with a thread below.
+        """
+        said = self._arguments(args, kwargs)
+        if branch := here(alone=thread is not None):
+            return await self.below(branch, branch.id_of(self.name), said)
+        log = await opened(thread or self.world.new_id(), self._store, self.world)
+        if log.records:
+            raise TurnOpen(f"thread {log.thread_id} has begun; resume it. A flow runs once in a thread")
+        start = e.ThreadStarted(self.name, self.world.new_id())
+        return await self._drive(log, start, self._claim(log), e.UserSaid(said))
+
+    def run_sync(self, *args: Any, thread: str | None = None, **kwargs: Any) -> Result:
+        """`run`, from code that isn't async."""
+        return run_sync(self.run(*args, thread=thread, **kwargs))
+
+    async def resume(self, thread: str) -> Result:
+        """Go on with a run, wherever it stopped; gives its result where it has ended. Raises as `run`; UnknownThread.
+
+        Whoever drove it before, if still alive, is fenced off.
+        """
+        return await self._go_on(await self._known(thread))
+
+    async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
+        """Write what a person says to a run that waits, in whatever process; as `Agent.post`."""
+        log = await self._known(thread)
+        await post(log, fact, lambda: job_of(log, self.job))
+
+    async def fork(self, thread: str, *, at: int | None = None) -> Forked:
+        """A new thread that shares the records of this one up to seq `at` (None: all); resume it to go on."""
+        return await fork(self._store, thread, at=at, world=self.world)
+
+    async def replay(self, thread: str) -> FlowChanged | None:
+        """Try the code of today on a recorded run: None, or the first difference. Runs no step, writes nothing."""
+        log = await self._known(thread)
+        self._refuse_other(log)
+        return await rehearsed(log, self.job, self._code)
+
+    def as_tool(self, name: str = "", description: str = "") -> Tool:
+        """This flow as a tool of an agent: each call is a thread of its own."""
+        from ..tools.schema import signature_of
+
+        made = signature_of(self.function)
+        about = description or self.description or made.description
+
+        async def give(context: Context, **given: Any) -> Worked:
+            return await self._work(recorded(given), context)
+
+        tool = working_tool(self.limits, give, made.check)
+        return replace(tool, name=name or self.name, description=about, parameters=made.parameters)
+
+    async def below(self, branch: Branch, step_id: str, arguments: str) -> Result:
+        """Run it as a step of another flow."""
+
+        async def work(context: Context) -> Worked:
+            try:
+                return await self._work(arguments, context)
+            except FlowChanged as error:
+                return await branch.caller.changed(error)  # type: ignore[no-any-return]
+
+        tool = working_tool(self.limits, work)
+        log: Log = await branch.caller.child(step_id, self.name, tool, arguments)
+        return self._ended(log, None)
+
+    @cached_property
+    def job(self) -> Job:
+        """Its settings, worked out; what `explain` goes by."""
+        code = getattr(self.function, "__code__", None)
+        named = blake2b(code.co_code if code else b"", digest_size=6).hexdigest()
+        setup = Setup(limits=replace(self.limits, repeats=None), unknown=self.unknown)
+        return Job(setup, ScriptedModel([], name=NO_MODEL), f"{self.name} {named}")
+
+    async def _go_on(self, log: Log) -> Result:
+        self._refuse_other(log)
+        if log.state.phase == "idle":
+            return self._result(log)
+        return await self._drive(log, self._claim(log))
+
+    def _refuse_other(self, log: Log) -> None:
+        if log.state.agent != self.name:
+            raise UsageError(f"thread {log.thread_id} is one of {log.state.agent!r}, not of the flow {self.name!r}")
+
+    async def _work(self, arguments: str, context: Context) -> Worked:
+        """Start or go on with the thread that the call names, within what it is lent; what came of it."""
+        above = context.above
+        assert above
+        if above.depth >= MOST_DEEP:
+            return Worked(f"threads are {MOST_DEEP} deep; do it without", e.Usage(), 0.0, failed=True)
+        me = replace(self, store=above.store, world=above.world, limits=lent(self.limits, above))
+        log = await opened_below(above)
+        with suppress(TurnFailed):  # its log says so; the caller gets it as the tool's error
+            if log.records:
+                await me._go_on(log)
+            else:
+                start = e.ThreadStarted(
+                    self.name, me.world.new_id(), context.thread_id, context.call_id, above.depth + 1
+                )
+                await me._drive(log, start, me._claim(log), e.UserSaid(arguments))
+        return worked(self.name, result(log.records, log.state))
+
+    async def _drive(self, log: Log, *opening: e.Event) -> Result:
+        errors: list[BaseException | None] = []
+
+        async def run() -> None:
+            course = Course(log, self.job)
+            try:
+                await guarded(log, course.run(self._code(log)))
+            finally:
+                errors.append(course.error)
+
+        await driven(log, self.listeners, opening, run)
+        return self._ended(log, errors[0] if errors else None)
+
+    async def _code(self, log: Log) -> str:
+        assert log.state.turn
+        said = log.records[log.state.turn.opened_seq - 1].event
+        assert isinstance(said, e.UserSaid)
+        try:
+            value = await self.function(**self._checked(said.text))
+        except SystemExit as error:  # in a task it would end the loop
+            raise RuntimeError(f"SystemExit: {error}") from error
+        return recorded(value, kind_of(self.function))
+
+    def _ended(self, log: Log, error: BaseException | None) -> Result:
+        done = self._result(log)
+        if done.status == "failed":
+            failed = TurnFailed(done.reason)
+            failed.add_note(f"in thread {log.thread_id}, which has it all")
+            raise failed from error
+        return done
+
+    def _result(self, log: Log) -> Result:
+        done = result(log.records, log.state)
+        value = log.state.turn and log.state.turn.ended and log.state.turn.ended.value
+        return replace(done, output=restored(value, kind_of(self.function))) if value else done
+
+    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        said = arguments_of(self.function, args, kwargs)
+        self._checked(said)
+        return said
+
+    def _checked(self, text: str) -> dict[str, Any]:
+        """The arguments as the types that the function says; from the log each time, so that each time is the same."""
+        if text == "{}":
+            return {}
+        from ..tools.schema import signature_of
+
+        try:
+            return dict(signature_of(self.function).check(text))
+        except ToolError as error:
+            raise UsageError(f"the flow {self.name}: {error}") from None
+
+    def _claim(self, log: Log) -> e.ThreadClaimed:
+        identity = self.job.identity(self.name)
+        return e.ThreadClaimed(self.world.new_id(), None if log.state.identity == identity else identity)
+
+    async def _known(self, thread: str) -> Log:
+        return await known(thread, self._store, self.world)
+
+    @cached_property
+    def _store(self) -> Store:
+        return self.store or SQLiteStore()
+
+
+@overload
+def flow(function: Callable[..., Awaitable[Any]], /) -> Flow: ...
+@overload
+def flow(**settings: Any) -> Callable[[Callable[..., Awaitable[Any]]], Flow]: ...
+def flow(function: Any = None, /, **settings: Any) -> Any:
+    """Make a flow of an async function: `@flow`, or `@flow(store=store, limits=...)`. The settings are its fields."""
+    if function is None:
+        return lambda function: _made(function, settings)
+    return _made(function, settings)
+
+
+def _made(function: Any, settings: dict[str, Any]) -> Flow:
+    unknown = settings.keys() - Flow.__dataclass_fields__.keys()
+    if unknown:
+        raise UsageError(f"@flow has no setting {sorted(unknown)}; there are: {', '.join(Flow.__dataclass_fields__)}")
+    return Flow(function, **({"name": function.__name__} | settings))

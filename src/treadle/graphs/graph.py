@@ -1,0 +1,111 @@
+"""Graph: a flow whose ways are drawn and checked before it runs, and whose picture shows the way that was taken."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import Any
+
+from .. import events as e
+from ..errors import FlowChanged, UsageError
+from ..flows.flow import NO_LIMITS, Flow
+from ..limits import Limits
+from ..listeners import Listener
+from ..result import Result
+from ..stores.store import Store
+from ..sync import run_sync
+from ..world import World
+from .checks import faults
+from .fields import Field, fields_of
+from .parts import Edges, Join, Node
+from .picture import mermaid
+from .walk import Walk, before
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes that read and write the fields of a state, and the edges between them. Raises UsageError for what can't be:
+    unknown names, unreachable nodes, missing joins, endless cycles, two writers of a field without a merge rule."""
+
+    state: type
+    """A dataclass, a TypedDict or a pydantic model. A merge rule stands in its field: Annotated[list[str], append]."""
+    nodes: Sequence[Node]
+    edges: Sequence[Edges]
+    _: KW_ONLY
+    name: str = "graph"
+    limits: Limits = NO_LIMITS
+    store: Store | None = None
+    listeners: Sequence[Listener] = ()
+    world: World = World()
+
+    def __post_init__(self) -> None:
+        names = [node.name for node in self.nodes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        found = [f"two nodes have the name {name}; give one a name=" for name in twice]
+        found = found or faults(self.node, self.edges, self.fields)
+        if found:
+            raise UsageError(f"the graph {self.name} can't run: " + "; ".join(found))
+
+    async def run(self, *, thread: str | None = None, **fields: Any) -> Result:
+        """Run it with these fields of the state; `Result.output` is the state at the end. Raises as `Flow.run`.
+
+        None leaves a field at its default.
+        """
+        return await self.flow.run(thread=thread, **fields)
+
+    def run_sync(self, *, thread: str | None = None, **fields: Any) -> Result:
+        """`run`, from code that isn't async."""
+        return run_sync(self.run(thread=thread, **fields))
+
+    async def resume(self, thread: str) -> Result:
+        """Go on with a run, wherever it stopped. Raises as `Flow.resume`."""
+        return await self.flow.resume(thread)
+
+    async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
+        """Write what a person says to a run that waits; as `Agent.post`."""
+        await self.flow.post(thread, fact)
+
+    async def replay(self, thread: str) -> FlowChanged | None:
+        """Whether the graph of today fits a recorded run; as `Flow.replay`."""
+        return await self.flow.replay(thread)
+
+    def mermaid(self, records: Sequence[e.Record] = ()) -> str:
+        """Its picture, as Mermaid's text; with a thread's records, the way that was taken, with times and cost."""
+        return mermaid(self.nodes, self.edges, records)
+
+    @cached_property
+    def node(self) -> dict[str, Node]:
+        """Its nodes, by name."""
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """The fields of its state, by name."""
+        return fields_of(self.state)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """The flow that it is."""
+
+        async def code(**given: Any) -> Any:
+            state = {name: field.default for name, field in self.fields.items() if field.default is not _EMPTY}
+            said = {name: value for name, value in given.items() if value is not None}
+            return await Walk(self, state | said).run()
+
+        kinds = {name: field.kind for name, field in self.fields.items()}
+        code.__annotations__ = {**kinds, "return": self.state}
+        code.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+                for name, kind in kinds.items()
+            ]
+        )
+        settings = {"limits": self.limits, "store": self.store, "listeners": self.listeners, "world": self.world}
+        return Flow(code, name=self.name, **settings)  # type: ignore[arg-type]
+
+    def before(self, join: Join) -> frozenset[str]:
+        """The nodes on the way to a join."""
+        return before(self, join)
+
+
+_EMPTY = inspect.Parameter.empty
