@@ -66,7 +66,7 @@ def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.ModelCalled():
             steps = turn.steps + (event.attempt == 1)
             changes = {"steps": steps, "attempts": event.attempt, "purpose": event.purpose}
-            return replace(turn, called=event, replied=None, rejected=None, **changes)
+            return replace(turn, called=event, replied=None, rejected=None, compacting=0, **changes)
         case e.ModelReplied():
             return _replied(turn, event, thread_key)
         case e.ModelFailed():

@@ -153,3 +153,17 @@ def test_the_prompt_s_beginning_is_the_same_from_call_to_call_but_where_the_log_
     broken = sum(after[: len(before)] != before for before, after in itertools.pairwise(seen))
     cuts = [r for r in result.records if isinstance(r.event, e.ContextCompacted)]
     assert 0 < broken <= len(cuts) < 20
+
+
+def test_after_a_crash_in_the_midst_of_a_compaction_a_model_with_more_room_goes_on_without_one():
+    store = MemoryStore()
+    talk(agent(model_of(*TURNS, says("in short"), says("the fourth")), store=store), 4)
+    rows = live(store.read("t"))
+    asked = next(index for index, row in enumerate(rows) if b'"compact"' in row.event)
+    again = MemoryStore()
+    live(again.append("t", rows[: asked + 1]))
+    larger = ScriptedModel([calls("look"), says("the fourth")], context_tokens=100_000)
+    result = live(agent(larger, look, store=again).resume("t"))
+    assert result.answer == "the fourth"
+    assert [done.content for done in found(result, e.ToolReturned)] == ["x" * 10]
+    assert not found(result, e.ContextCompacted), "its replies were taken for the summary that the dead had asked for"
