@@ -71,8 +71,8 @@ class Job:
 
     def counted(self, request: Request, state: State) -> int:
         """The request's tokens, as near as can be said before it is made, and rather too many."""
-        count = counter(self.model.name)
-        return int((request.exact_tokens(count) if count else request.tokens) * state.density) + 1
+        count, density = counter(self.model.name), state.counting.of(self.model.name).density
+        return int((request.exact_tokens(count) if count else request.tokens) * density) + 1
 
     @property
     def output_tokens(self) -> int:
@@ -153,7 +153,7 @@ def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called
     request, upto_seq = request_of(prompt, job, step.purpose), 0
     counted = job.counted(request, state)
     scale = counted / request.tokens
-    room = job.room_tokens(state.refused_tokens)
+    room = job.room_tokens(state.counting.of(job.model.name).refused_tokens)
     fixed = request.tokens - prompt.tokens  # system, tools and note
     summary_room = int((room - job.summary_tokens) / scale)
     found = cut(prompt, job.memory, int(room / scale) - fixed, summary_room, _summarises(state))

@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from fakes import agent, found, live, names
-from treadle import ContextOverflow, Limits, Memory, MemoryStore, ModelRejected, ModelUnavailable, tool
+from treadle import Agent, ContextOverflow, Limits, Memory, MemoryStore, ModelRejected, ModelUnavailable, tool
 from treadle import events as e
 from treadle.memory.transcript import SYSTEM
 from treadle.models.model import Reply
@@ -167,3 +167,15 @@ def test_after_a_crash_in_the_midst_of_a_compaction_a_model_with_more_room_goes_
     assert result.answer == "the fourth"
     assert [done.content for done in found(result, e.ToolReturned)] == ["x" * 10]
     assert not found(result, e.ContextCompacted), "its replies were taken for the summary that the dead had asked for"
+
+
+def test_what_one_model_refused_is_not_held_against_the_one_that_takes_over():
+    def either(request):
+        return says("in short") if request.messages[0].text == SYSTEM else calls("hand_to_big")
+
+    small = ScriptedModel([*TURNS[:2], ContextOverflow("long"), *[either] * 6], name="small")
+    large = ScriptedModel([says(LONG), says("the fourth")], name="large")
+    agents = agent(small, handoffs=[Agent("Big.", name="big", model=large)])
+    result = talk(agents, 4)
+    assert result.answer == "the fourth"
+    assert not found(result, e.ContextCompacted)
