@@ -43,6 +43,7 @@ ORDER = [
     "answers",
     "sync",
     "stores.memory",
+    "stores.connection",
     "stores.commits",
     "stores.sqlite",
     "fork",
