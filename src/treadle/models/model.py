@@ -43,7 +43,8 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         """The message as chat completions writes it, in JSON."""
         wire: dict[str, Any] = {"role": self.role, "content": self.text}
         if self.parts:
-            wire["content"] = [{"type": "text", "text": self.text}, *map(_part, self.parts)]
+            said = [{"type": "text", "text": self.text}] if self.text.strip() else []
+            wire["content"] = [*said, *map(_part, self.parts)]
         if self.calls:
             wire["content"] = self.text or None
             wire["tool_calls"] = [_call(call) for call in self.calls]
