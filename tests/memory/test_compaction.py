@@ -8,6 +8,7 @@ import pytest
 from fakes import agent, found, live, names
 from treadle import Agent, ContextOverflow, Limits, Memory, MemoryStore, ModelRejected, ModelUnavailable, tool
 from treadle import events as e
+from treadle.listeners import Delta
 from treadle.memory.transcript import SYSTEM
 from treadle.models.model import Reply
 from treadle.models.scripted import ScriptedModel, calls, says
@@ -179,3 +180,13 @@ def test_what_one_model_refused_is_not_held_against_the_one_that_takes_over():
     result = talk(agents, 4)
     assert result.answer == "the fourth"
     assert not found(result, e.ContextCompacted)
+
+
+def test_a_summary_is_not_shown_as_if_it_were_said_to_the_person():
+    agents = agent(model_of(*TURNS, says("- Ann asked 0, 1 and 2."), says("the fourth")))
+
+    async def pieces():
+        await talked(agents, 3)
+        return [each.text async for each in agents.stream("question 3", thread="t") if isinstance(each, Delta)]
+
+    assert "".join(live(pieces())) == "the fourth"

@@ -20,6 +20,7 @@ def test_it_says_who_said_what_and_which_result_is_whose():
     ):
         assert f"\n{line}\n" in text
     assert "AAAA" not in text
+    assert "user:  [with 1 pictures" in transcript("", [Round((Message("user", "", ROUNDS[0].messages[0].parts),), 3)])
 
 
 def test_the_minutes_so_far_are_kept_up():

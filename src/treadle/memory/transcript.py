@@ -54,7 +54,7 @@ def _lines(each: Round) -> Iterator[str]:
             name = names.get(message.call_id, "a tool")
             yield f"result of {name}: {_cut(message.text, RESULT_CHARS)}"
             continue
-        if message.text.strip():
+        if message.text.strip() or message.parts:
             yield f"{message.role}: {_said(message)}"
         for call in message.calls:
             yield f"{message.role} calls {call.name}({_cut(call.arguments, RESULT_CHARS)})"
