@@ -33,8 +33,10 @@ class Message(msgspec.Struct, frozen=True, dict=True):
 
     def to(self, model: str) -> "Message":
         """As that model may see it: itself, or without what only another understands."""
-        if self.model in ("", model):
-            return self
+        return self if self.model in ("", model) else self._plain
+
+    @cached_property
+    def _plain(self) -> "Message":
         calls = tuple(Call(call.id, call.name, call.arguments) for call in self.calls)
         return Message(self.role, self.text, self.parts, calls, self.call_id)
 
