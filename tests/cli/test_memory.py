@@ -138,3 +138,14 @@ def test_a_question_about_memory_is_told_how_to_be_asked(treadle: Treadle) -> No
     ran = treadle("memory", "leaks", "in", "python")
     assert ran.code == 2
     assert ran.err.endswith("was it a question? treadle -- memory leaks in python\n")
+
+
+def test_ids_of_a_file_that_somebody_hands_over_are_made_safe(treadle: Treadle) -> None:
+    note = added(treadle, "Ann is vegan", "--about", "diet")
+    with closing(sqlite3.connect(treadle.agents.parent / "logs.db")) as db, db:
+        db.execute("update note set id = 'n\x1b[2J' where id = ?", (note,))
+    again = treadle("memory", "add", "Ann is vegan")
+    newer = treadle("memory", "add", "Ann eats fish", "--about", "diet")
+    gone = treadle("memory", "forget", "n\x1b")
+    assert gone.err == "forgotten: n\\x1b[2J Ann is vegan\n"
+    assert "\x1b" not in again.out + again.err + newer.out + newer.err
