@@ -12,7 +12,7 @@ from . import events as e
 from .call import CallState
 from .decide import CallModel, Setup
 from .errors import ToolError, UsageError
-from .limits import max_output
+from .limits import LEAST_OUTPUT, max_output
 from .memory.prompt import LAST_WORD, PLAN, Prompt
 from .memory.transcript import SYSTEM as MINUTES
 from .memory.transcript import summary_tokens, transcript
@@ -163,7 +163,9 @@ def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called
         upto_seq = found.upto_seq
         request = request_of(prompt, job, "compact", upto_seq)
         counted = job.counted(request, state)
-    allowed = max_output(job.setup.limits, state.spent, counted, request.max_output_tokens, job.model.cost_usd)
+    wanted = request.max_output_tokens
+    least = wanted if found else LEAST_OUTPUT  # half a summary would stand for the whole of what it leaves out
+    allowed = max_output(job.setup.limits, state.spent, counted, wanted, job.model.cost_usd, least)
     if isinstance(allowed, e.LimitReached):
         return allowed
     named = prompt_hash(request.messages, request.tools)

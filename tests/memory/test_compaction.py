@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -190,3 +191,13 @@ def test_a_summary_is_not_shown_as_if_it_were_said_to_the_person():
         return [each.text async for each in agents.stream("question 3", thread="t") if isinstance(each, Delta)]
 
     assert "".join(live(pieces())) == "the fourth"
+
+
+def test_a_limit_that_leaves_room_for_half_a_summary_ends_the_turn_and_the_history_stays_whole():
+    for limits in (Limits(tokens=3750), Limits(cost_usd=0.375)):
+        model = model_of(*TURNS, says("in sho"), price_usd=(0.0001, 0.0001))
+        agents = agent(model)
+        talk(agents, 3)
+        result = live(replace(agents, limits=limits).run("question 3", thread="t"))
+        assert result.status == "limit"
+        assert not found(result, e.ModelCalled)
