@@ -201,3 +201,12 @@ def test_a_limit_that_leaves_room_for_half_a_summary_ends_the_turn_and_the_histo
         result = live(replace(agents, limits=limits).run("question 3", thread="t"))
         assert result.status == "limit"
         assert not found(result, e.ModelCalled)
+
+
+def test_a_step_that_was_too_large_is_the_same_step_after_the_summary():
+    def either(request):
+        return says("in short") if request.messages[0].text == SYSTEM else says("the fourth")
+
+    model = ScriptedModel([*TURNS, ContextOverflow("long"), *[either] * 9])
+    result = talk(agent(model, limits=Limits(steps=1)), 4)
+    assert (result.status, result.steps) == ("answered", 1)
