@@ -85,6 +85,17 @@ def test_notes_are_extracted_from_a_thread_and_shown_safely(treadle: Treadle) ->
     assert "mine.notes10" in treadle("threads").out
 
 
+def test_the_last_thread_is_the_person_s_own_and_a_beginning_stands_for_it(treadle: Treadle) -> None:
+    treadle.agents.write_text(AGENTS + MORE)
+    treadle("1+2?", "-t", "mine", agent="agent")
+    own = treadle("show", "mine").out
+    treadle("memory", "extract", "mine", agent="notes")
+    assert treadle("show", "last").out == own
+    assert treadle("show", "mi").out == own
+    assert treadle("-c", "again?", agent="agent").code == 0
+    assert "again?" in treadle("show", "mine").out
+
+
 def test_a_thread_with_nothing_to_note_says_so(treadle: Treadle) -> None:
     treadle.agents.write_text(AGENTS + MORE)
     treadle("1+2?", "-t", "mine", agent="agent")
