@@ -66,4 +66,6 @@ def _said(message: Message) -> str:
 
 
 def _cut(text: str, chars: int) -> str:
-    return text if len(text) <= chars else f"{text[: chars * 3 // 4]} [… cut …] {text[-(chars // 4) :]}"
+    """At most about so many characters of it, further lines indented: no line of a result can begin as ours do."""
+    short = text if len(text) <= chars else f"{text[: chars * 3 // 4]} [… cut …] {text[-(chars // 4) :]}"
+    return "\n  ".join(short.splitlines())
