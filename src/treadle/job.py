@@ -139,7 +139,8 @@ class Job:
 def request_of(prompt: Prompt, job: Job, purpose: e.Purpose, upto_seq: int = 0) -> Request:
     """What the model is asked, by what the log shows of the history; `upto_seq` as in ModelCalled."""
     if purpose == "compact":
-        text = transcript(prompt.summary, (each for each in prompt.rounds if each.seq <= upto_seq))
+        going = (each for each in prompt.rounds if each.seq <= upto_seq and not each.pinned)  # pinned ones stay
+        text = transcript(prompt.summary, going)
         return Request((Message("system", MINUTES), Message("user", text)), (), job.summary_tokens)
     tools = () if purpose != "step" else tuple(tool.schema for tool in job.setup.tools.values())
     note = {"plan": PLAN.format(tools=", ".join(job.setup.tools) or "none"), "answer": LAST_WORD, "step": ""}

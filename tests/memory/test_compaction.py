@@ -210,3 +210,18 @@ def test_a_step_that_was_too_large_is_the_same_step_after_the_summary():
     model = ScriptedModel([*TURNS, ContextOverflow("long"), *[either] * 9])
     result = talk(agent(model, limits=Limits(steps=1)), 4)
     assert (result.status, result.steps) == ("answered", 1)
+
+
+def test_a_summary_s_own_prompt_fits_also_where_much_is_pinned_and_what_opened_the_turn_is_long():
+    """A large model had it all in its context; then a small one takes over in the midst of the turn."""
+    store, again = MemoryStore(), MemoryStore()
+    free = Limits(steps=50, tokens=None)
+    steps = [calls(("look", {"size": 900 + number})) for number in range(30)]
+    large = agent(ScriptedModel([says("ok"), *steps, says("done")]), look, store=store, limits=free)
+    live(large.run(e.UserSaid("rule " * 1100, pinned=True), thread="t"))
+    live(large.run("task " * 1100, thread="t"))
+    live(again.append("t", live(store.read("t"))[:-3]))
+    small = model_of(*[lambda r: says("in short") if r.messages[0].text == SYSTEM else says("done")] * 9)
+    assert live(agent(small, look, store=again, limits=free).resume("t")).answer == "done"
+    assert [request.messages[0].text == SYSTEM for request in small.seen] == [True, False]
+    assert max(request.tokens + request.max_output_tokens for request in small.seen) <= 9000
