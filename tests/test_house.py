@@ -44,6 +44,7 @@ ORDER = [
     "answers",
     "sync",
     "stores.memory",
+    "stores.connection",
     "stores.commits",
     "stores.sqlite",
     "fork",

@@ -3,7 +3,7 @@
 from fakes import agent, live
 from treadle import MemoryStore
 from treadle.events import Call
-from treadle.models.model import Reply
+from treadle.models.model import Message, Reply
 from treadle.models.scripted import ScriptedModel, says
 
 
@@ -18,3 +18,10 @@ def test_what_only_one_provider_understands_goes_back_to_it_and_to_no_other():
     assert not any(b"reasoning" in m.wire or b"signature" in m.wire for m in other.seen[0].messages)
     live(agent(again, store=store).run("more", thread="t"))
     assert any(b"reasoning" in m.wire and b"signature" in m.wire for m in again.seen[0].messages)
+
+
+def test_what_another_model_may_see_of_a_message_is_made_once():
+    message = Message("assistant", "hi", (), (), "", {"reasoning": "r"}, "first")
+    assert message.to("first") is message
+    assert message.to("other") is message.to("third"), "it would be encoded again at every step"
+    assert message.to("other").wire == Message("assistant", "hi").wire

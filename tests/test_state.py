@@ -146,10 +146,10 @@ def test_a_clock_that_goes_back_never_makes_seconds_negative():
 
 
 def test_density_learns_how_the_provider_counts_but_not_from_our_own_estimates():
-    assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1)))).density == 2.0
-    assert fold(records(CALLED, replied(text="x", usage=e.Usage(50, 1)))).density == 1.0
-    assert fold(records(CALLED, replied(text="x", usage=e.Usage(10**6, 1)))).density == 8.0
-    assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1, estimated=True)))).density == 1.0
+    assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1)))).counting.density == 2.0
+    assert fold(records(CALLED, replied(text="x", usage=e.Usage(50, 1)))).counting.density == 1.0
+    assert fold(records(CALLED, replied(text="x", usage=e.Usage(10**6, 1)))).counting.density == 8.0
+    assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1, estimated=True)))).counting.density == 1.0
 
 
 def test_always_names_the_tool_and_outlives_the_turn():

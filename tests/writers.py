@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from typing import Literal
 
 from treadle import SQLiteStore
 from treadle.errors import SeqTaken
@@ -25,14 +26,21 @@ def share(path: str, name: str, count: int) -> None:
     store.close()
 
 
-def fork(path: str) -> None:
-    """Write, fork, write in the child, then in the parent again."""
-    store = SQLiteStore(path)
+def fork(path: str, durability: Literal["process", "full"]) -> None:
+    """Write, fork, write in the child, close in the parent, write in the child again, and in the parent."""
+    store = SQLiteStore(path, durability=durability)
     append(store, "t", 1)
+    (wrote, write), (closed, close) = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         append(store, "t", 2)
+        os.write(write, b".")
+        os.read(closed, 1)
+        append(store, "t", 3)
         os._exit(0)
+    os.read(wrote, 1)
+    store.close()
+    os.write(close, b".")
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    append(store, "t", 3)
+    append(store, "t", 4)
     store.close()

@@ -110,7 +110,7 @@ def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limi
     if failed.kind == "timeout":
         return Append((e.LimitReached("seconds", round(turn.active_s, 3), limits.seconds or 0.0),))
     if failed.kind == "overflow" and turn.overflows <= OVERFLOWS:
-        return CallModel(turn.purpose, turn.attempts + 1)  # there is room for half of it now: State.refused_tokens
+        return CallModel(turn.purpose, turn.attempts + 1)  # there is room for half of it now: Counting.refused_tokens
     wait_s = failed.retry_after_s
     if wait_s is None or turn.attempts >= limits.model_tries:
         return Append((e.TurnEnded("failed", failed.message),))

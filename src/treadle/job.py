@@ -12,7 +12,7 @@ from . import events as e
 from .call import CallState
 from .decide import CallModel, Setup
 from .errors import ToolError, UsageError
-from .limits import max_output
+from .limits import LEAST_OUTPUT, max_output
 from .memory.prompt import LAST_WORD, PLAN, Prompt
 from .memory.transcript import SYSTEM as MINUTES
 from .memory.transcript import summary_tokens, transcript
@@ -75,8 +75,8 @@ class Job:
 
     def counted(self, request: Request, state: State) -> int:
         """The request's tokens, as near as can be said before it is made, and rather too many."""
-        count = counter(self.model.name)
-        return int((request.exact_tokens(count) if count else request.tokens) * state.density) + 1
+        count, density = counter(self.model.name), state.counting.of(self.model.name).density
+        return int((request.exact_tokens(count) if count else request.tokens) * density) + 1
 
     @property
     def output_tokens(self) -> int:
@@ -143,7 +143,8 @@ class Job:
 def request_of(prompt: Prompt, job: Job, purpose: e.Purpose, upto_seq: int = 0) -> Request:
     """What the model is asked, by what the log shows of the history; `upto_seq` as in ModelCalled."""
     if purpose == "compact":
-        text = transcript(prompt.summary, (each for each in prompt.rounds if each.seq <= upto_seq))
+        going = (each for each in prompt.rounds if each.seq <= upto_seq and not each.pinned)  # pinned ones stay
+        text = transcript(prompt.summary, going)
         return Request((Message("system", MINUTES), Message("user", text)), (), job.summary_tokens)
     tools = () if purpose != "step" else tuple(tool.schema for tool in job.setup.tools.values())
     note = {"plan": PLAN.format(tools=", ".join(job.setup.tools) or "none"), "answer": LAST_WORD, "step": ""}
@@ -157,7 +158,7 @@ def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called
     request, upto_seq = request_of(prompt, job, step.purpose), 0
     counted = job.counted(request, state)
     scale = counted / request.tokens
-    room = job.room_tokens(state.refused_tokens)
+    room = job.room_tokens(state.counting.of(job.model.name).refused_tokens)
     fixed = request.tokens - prompt.tokens  # system, tools and note
     summary_room = int((room - job.summary_tokens) / scale)
     found = cut(prompt, job.memory, int(room / scale) - fixed, summary_room, _summarises(state))
@@ -167,7 +168,9 @@ def next_call(state: State, prompt: Prompt, job: Job, step: CallModel) -> Called
         upto_seq = found.upto_seq
         request = request_of(prompt, job, "compact", upto_seq)
         counted = job.counted(request, state)
-    allowed = max_output(job.setup.limits, state.spent, counted, request.max_output_tokens, job.model.cost_usd)
+    wanted = request.max_output_tokens
+    least = wanted if found else LEAST_OUTPUT  # half a summary would stand for the whole of what it leaves out
+    allowed = max_output(job.setup.limits, state.spent, counted, wanted, job.model.cost_usd, least)
     if isinstance(allowed, e.LimitReached):
         return allowed
     named = prompt_hash(request.messages, request.tools)

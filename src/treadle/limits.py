@@ -70,12 +70,14 @@ def before_tools(limits: Limits, spent: Spent, new_calls: int) -> LimitReached |
     return None
 
 
-def max_output(limits: Limits, spent: Spent, prompt_tokens: int, wanted: int, cost: Cost) -> int | LimitReached:
-    """How many tokens the reply may have, at most `wanted`, or the limit that leaves no room for one."""
+def max_output(
+    limits: Limits, spent: Spent, prompt_tokens: int, wanted: int, cost: Cost, least: int = LEAST_OUTPUT
+) -> int | LimitReached:
+    """How many tokens the reply may have, at most `wanted`, or the limit that leaves no room for the `least`."""
     if limits.tokens is not None:
         left = limits.tokens - spent.tokens - prompt_tokens
-        if left < min(LEAST_OUTPUT, wanted):
-            return LimitReached("tokens", spent.tokens + prompt_tokens + min(LEAST_OUTPUT, wanted), limits.tokens)
+        if left < min(least, wanted):
+            return LimitReached("tokens", spent.tokens + prompt_tokens + min(least, wanted), limits.tokens)
         wanted = min(wanted, left)
     if limits.cost_usd is not None:
         prompt_usd = cost(Usage(prompt_tokens))
@@ -85,7 +87,7 @@ def max_output(limits: Limits, spent: Spent, prompt_tokens: int, wanted: int, co
         left_usd = limits.cost_usd - spent.cost_usd
         if whole_usd > left_usd:
             fits = int(wanted * (left_usd - prompt_usd) / (whole_usd - prompt_usd)) if whole_usd > prompt_usd else 0
-            if fits < LEAST_OUTPUT:
+            if fits < least:
                 return LimitReached("cost_usd", spent.cost_usd + prompt_usd, limits.cost_usd)
             wanted = fits
     return wanted

@@ -48,6 +48,20 @@ LEGAL: dict[type, frozenset[Phase]] = {
 }
 
 
+class Counting(msgspec.Struct, frozen=True):
+    """What the answers of the model that was asked last tell of how it counts tokens."""
+
+    model: str = ""
+    density: float = 1.0
+    """How many times our estimate of a prompt's tokens it really counted; at least 1."""
+    refused_tokens: int = 0
+    """The smallest prompt, as we counted, that it refused as too large; 0: none yet."""
+
+    def of(self, model: str) -> "Counting":
+        """What is known of that model: nothing, where another was asked last."""
+        return self if self.model == model else Counting(model)
+
+
 class State(msgspec.Struct, frozen=True):
     """All that `decide` goes by."""
 
@@ -62,10 +76,7 @@ class State(msgspec.Struct, frozen=True):
     """What the agent was at the last claim."""
     turns: int = 0
     always: frozenset[str] = frozenset()
-    density: float = 1.0
-    """How many times our estimate of a prompt's tokens the provider really counted; at least 1."""
-    refused_tokens: int = 0
-    """The smallest prompt, as we counted, that this model refused as too large; 0: none yet."""
+    counting: Counting = Counting()
     turn: Turn | None = None
     """The turn under way, or the last one."""
 
@@ -121,8 +132,6 @@ def apply(state: State, record: e.Record) -> State:
         case e.ThreadClaimed():
             changes |= {"worker": event.worker, "turn": state.turn and orphaned(state.turn)}
             changes["identity"] = event.identity or state.identity
-            if event.identity and state.identity and event.identity.model != state.identity.model:
-                changes |= {"density": 1.0, "refused_tokens": 0}
         case e.ThreadForked():
             changes |= {"key": event.key, "worker": "", "depth": 0, "turn": state.turn and forked(state.turn)}
         case e.NotesRecalled():
@@ -136,18 +145,18 @@ def apply(state: State, record: e.Record) -> State:
             if isinstance(event, e.HandedOff):
                 changes["agent"] = event.agent
             if turn.called:
-                changes |= _learnt(state, turn.called, event)
+                changes["counting"] = _learnt(state.counting.of(turn.called.model), turn.called, event)
     return replace(state, **changes)
 
 
-def _learnt(state: State, called: e.ModelCalled, event: e.Event) -> dict[str, object]:
-    """What the provider's answer tells of how it counts."""
+def _learnt(before: Counting, called: e.ModelCalled, event: e.Event) -> Counting:
     if isinstance(event, e.ModelReplied) and not event.usage.estimated:
         counted = event.usage.input_tokens / max(1, called.prompt_tokens)
-        return {"density": min(8.0, max(1.0, state.density * counted))}
+        return replace(before, density=min(8.0, max(1.0, before.density * counted)))
     if isinstance(event, e.ModelFailed) and event.kind == "overflow":
-        return {"refused_tokens": min(state.refused_tokens or called.prompt_tokens, called.prompt_tokens)}
-    return {}
+        refused = before.refused_tokens or called.prompt_tokens
+        return replace(before, refused_tokens=min(refused, called.prompt_tokens))
+    return before
 
 
 def _active_s(state: State, record: e.Record) -> float:

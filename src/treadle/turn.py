@@ -25,7 +25,7 @@ class Turn(msgspec.Struct, frozen=True):
     replied: e.ModelReplied | None = None
     """The last reply, until the next model call."""
     failed: e.ModelFailed | None = None
-    """The last failure, until the next reply."""
+    """The last failure, until the next reply; of a step that was too large, until its own."""
     rejected: e.AnswerRejected | None = None
     limit: e.LimitReached | None = None
     ended: e.TurnEnded | None = None
@@ -66,7 +66,7 @@ def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.ModelCalled():
             steps = turn.steps + (event.attempt == 1)
             changes = {"steps": steps, "attempts": event.attempt, "purpose": event.purpose}
-            return replace(turn, called=event, replied=None, rejected=None, **changes)
+            return replace(turn, called=event, replied=None, rejected=None, compacting=0, **changes)
         case e.ModelReplied():
             return _replied(turn, event, thread_key)
         case e.ModelFailed():
@@ -119,11 +119,12 @@ def _replied(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
 
 def _summarised(turn: Turn, reply: e.ModelReplied) -> Turn:
     fit = bool(reply.text.strip()) and not reply.calls and reply.finish_reason != "content_filter"
+    again = turn.failed and turn.failed.kind == "overflow"  # the step that was too large, with less in its prompt
     return replace(
         turn,
         called=None,
         replied=reply if fit else None,
-        failed=None,
+        failed=turn.failed if again else None,
         compacting=turn.compacting if fit else 0,
         unsummarised=turn.unsummarised or not fit,
         usage=turn.usage + reply.usage,

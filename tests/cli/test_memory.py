@@ -85,6 +85,17 @@ def test_notes_are_extracted_from_a_thread_and_shown_safely(treadle: Treadle) ->
     assert "mine.notes10" in treadle("threads", "--all").out
 
 
+def test_the_last_thread_is_the_person_s_own_and_a_beginning_stands_for_it(treadle: Treadle) -> None:
+    treadle.agents.write_text(AGENTS + MORE)
+    treadle("1+2?", "-t", "mine", agent="agent")
+    own = treadle("show", "mine").out
+    treadle("memory", "extract", "mine", agent="notes")
+    assert treadle("show", "last").out == own
+    assert treadle("show", "mi").out == own
+    assert treadle("-c", "again?", agent="agent").code == 0
+    assert "again?" in treadle("show", "mine").out
+
+
 def test_a_thread_with_nothing_to_note_says_so(treadle: Treadle) -> None:
     treadle.agents.write_text(AGENTS + MORE)
     treadle("1+2?", "-t", "mine", agent="agent")
@@ -138,3 +149,14 @@ def test_a_question_about_memory_is_told_how_to_be_asked(treadle: Treadle) -> No
     ran = treadle("memory", "leaks", "in", "python")
     assert ran.code == 2
     assert ran.err.endswith("was it a question? treadle -- memory leaks in python\n")
+
+
+def test_ids_of_a_file_that_somebody_hands_over_are_made_safe(treadle: Treadle) -> None:
+    note = added(treadle, "Ann is vegan", "--about", "diet")
+    with closing(sqlite3.connect(treadle.agents.parent / "logs.db")) as db, db:
+        db.execute("update note set id = 'n\x1b[2J' where id = ?", (note,))
+    again = treadle("memory", "add", "Ann is vegan")
+    newer = treadle("memory", "add", "Ann eats fish", "--about", "diet")
+    gone = treadle("memory", "forget", "n\x1b")
+    assert gone.err == "forgotten: n\\x1b[2J Ann is vegan\n"
+    assert "\x1b" not in again.out + again.err + newer.out + newer.err

@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from fakes import agent, found, live, names
-from treadle import ContextOverflow, Limits, Memory, MemoryStore, ModelRejected, ModelUnavailable, tool
+from treadle import Agent, ContextOverflow, Limits, Memory, MemoryStore, ModelRejected, ModelUnavailable, tool
 from treadle import events as e
+from treadle.listeners import Delta
 from treadle.memory.transcript import SYSTEM
 from treadle.models.model import Reply
 from treadle.models.scripted import ScriptedModel, calls, says
@@ -153,3 +155,73 @@ def test_the_prompt_s_beginning_is_the_same_from_call_to_call_but_where_the_log_
     broken = sum(after[: len(before)] != before for before, after in itertools.pairwise(seen))
     cuts = [r for r in result.records if isinstance(r.event, e.ContextCompacted)]
     assert 0 < broken <= len(cuts) < 20
+
+
+def test_after_a_crash_in_the_midst_of_a_compaction_a_model_with_more_room_goes_on_without_one():
+    store = MemoryStore()
+    talk(agent(model_of(*TURNS, says("in short"), says("the fourth")), store=store), 4)
+    rows = live(store.read("t"))
+    asked = next(index for index, row in enumerate(rows) if b'"compact"' in row.event)
+    again = MemoryStore()
+    live(again.append("t", rows[: asked + 1]))
+    larger = ScriptedModel([calls("look"), says("the fourth")], context_tokens=100_000)
+    result = live(agent(larger, look, store=again).resume("t"))
+    assert result.answer == "the fourth"
+    assert [done.content for done in found(result, e.ToolReturned)] == ["x" * 10]
+    assert not found(result, e.ContextCompacted), "its replies were taken for the summary that the dead had asked for"
+
+
+def test_what_one_model_refused_is_not_held_against_the_one_that_takes_over():
+    def either(request):
+        return says("in short") if request.messages[0].text == SYSTEM else calls("hand_to_big")
+
+    small = ScriptedModel([*TURNS[:2], ContextOverflow("long"), *[either] * 6], name="small")
+    large = ScriptedModel([says(LONG), says("the fourth")], name="large")
+    agents = agent(small, handoffs=[Agent("Big.", name="big", model=large)])
+    result = talk(agents, 4)
+    assert result.answer == "the fourth"
+    assert not found(result, e.ContextCompacted)
+
+
+def test_a_summary_is_not_shown_as_if_it_were_said_to_the_person():
+    agents = agent(model_of(*TURNS, says("- Ann asked 0, 1 and 2."), says("the fourth")))
+
+    async def pieces():
+        await talked(agents, 3)
+        return [each.text async for each in agents.stream("question 3", thread="t") if isinstance(each, Delta)]
+
+    assert "".join(live(pieces())) == "the fourth"
+
+
+def test_a_limit_that_leaves_room_for_half_a_summary_ends_the_turn_and_the_history_stays_whole():
+    for limits in (Limits(tokens=3750), Limits(cost_usd=0.375)):
+        model = model_of(*TURNS, says("in sho"), price_usd=(0.0001, 0.0001))
+        agents = agent(model)
+        talk(agents, 3)
+        result = live(replace(agents, limits=limits).run("question 3", thread="t"))
+        assert result.status == "limit"
+        assert not found(result, e.ModelCalled)
+
+
+def test_a_step_that_was_too_large_is_the_same_step_after_the_summary():
+    def either(request):
+        return says("in short") if request.messages[0].text == SYSTEM else says("the fourth")
+
+    model = ScriptedModel([*TURNS, ContextOverflow("long"), *[either] * 9])
+    result = talk(agent(model, limits=Limits(steps=1)), 4)
+    assert (result.status, result.steps) == ("answered", 1)
+
+
+def test_a_summary_s_own_prompt_fits_also_where_much_is_pinned_and_what_opened_the_turn_is_long():
+    """A large model had it all in its context; then a small one takes over in the midst of the turn."""
+    store, again = MemoryStore(), MemoryStore()
+    free = Limits(steps=50, tokens=None)
+    steps = [calls(("look", {"size": 900 + number})) for number in range(30)]
+    large = agent(ScriptedModel([says("ok"), *steps, says("done")]), look, store=store, limits=free)
+    live(large.run(e.UserSaid("rule " * 1100, pinned=True), thread="t"))
+    live(large.run("task " * 1100, thread="t"))
+    live(again.append("t", live(store.read("t"))[:-3]))
+    small = model_of(*[lambda r: says("in short") if r.messages[0].text == SYSTEM else says("done")] * 9)
+    assert live(agent(small, look, store=again, limits=free).resume("t")).answer == "done"
+    assert [request.messages[0].text == SYSTEM for request in small.seen] == [True, False]
+    assert max(request.tokens + request.max_output_tokens for request in small.seen) <= 9000

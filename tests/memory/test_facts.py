@@ -145,3 +145,10 @@ def test_a_model_that_counts_the_parts_means_the_part_in_that_place():
         ("Bo is Bo", 3),
         ("It greets", 9),
     ]
+
+
+def test_a_summary_is_nobody_s_word():
+    minutes = (e.ModelCalled("m", "h", 1, 1, "compact", upto_seq=2), replied("- Ann is vegan."))
+    thread = log(e.ThreadStarted("a", "k"), e.UserSaid("I am vegan."), *minutes, e.ModelCalled("m", "h", 1, 1))
+    thread += [e.Record("t", 6, 6.0, replied("I see."))]
+    assert shown(said(thread, 99)) == [(2, "person", "I am vegan."), (6, "agent", "I see.")]

@@ -120,3 +120,11 @@ def test_where_there_is_nothing_there_is_nothing(tmp_path):
     assert project_instructions(tmp_path) == ""
     (tmp_path / "AGENTS.md").write_text(" \n")
     assert project_instructions(tmp_path) == ""
+
+
+def test_a_working_directory_that_is_gone_has_no_instructions(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert project_of().text == ""

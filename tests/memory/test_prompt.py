@@ -154,3 +154,23 @@ def test_a_result_is_cut_in_the_middle_and_its_call_stays():
 def test_the_reply_of_a_compaction_is_no_answer():
     compacting = e.ModelCalled("m", "h", 1, 1, "compact", upto_seq=3)
     assert texts(e.UserSaid("one"), compacting, replied(text="minutes")) == [("user", "one")]
+
+
+def test_a_message_that_says_nothing_is_shown_as_words_since_providers_refuse_it_then_and_ever_after():
+    assert texts(e.UserSaid(" \n")) == [("user", "(nothing was said)")]
+    picture = e.UserSaid("", (e.Image("https://x.test/a.png"),))
+    [shown] = messages(log_of(picture), "")
+    assert shown.text == ""
+    assert b'"text"' not in shown.wire
+
+
+def test_pictures_that_come_with_an_answer_are_shown_after_the_results():
+    ask, look = e.Call("a", "ask_user", "{}"), e.Call("b", "look", "{}")
+    picture = e.Image("https://x.test/a.png")
+    answer = e.UserSaid("this one", (picture,), answers="a")
+    done = (e.ToolStarted("b", "k"), e.ToolReturned("b", "seen", 0.0))
+    log = log_of(e.UserSaid("go"), CALLED, replied(ask, look), e.QuestionAsked("a", "which?"), answer, *done)
+    shown = messages(log, "")
+    assert [(message.role, message.text) for message in shown[2:4]] == [("tool", "this one"), ("tool", "seen")]
+    assert (shown[4].role, shown[4].parts) == ("user", (picture,))
+    assert not faults(Request(shown))

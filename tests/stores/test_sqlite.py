@@ -1,8 +1,10 @@
 import asyncio
+import gc
 import multiprocessing
 import os
 import sqlite3
 import stat
+import weakref
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import writers
 from treadle import SQLiteStore
 from treadle.errors import SeqTaken, StoreDamaged, StoreError, UsageError
+from treadle.stores.notes import NoteStore
 from treadle.stores.sqlite import default_path
 from treadle.stores.store import Row
 
@@ -200,6 +203,20 @@ def test_processes_that_start_at_once_on_a_new_file_share_it(path, opened):
     assert [len(read(opened(), f"w{number}")) for number in range(2)] == [15, 15]
 
 
-def test_a_child_after_a_fork_opens_a_connection_of_its_own(path, opened):
-    run_processes((writers.fork, str(path)))
-    assert [each.seq for each in read(opened(), "t")] == [1, 2, 3]
+@pytest.mark.parametrize("durability", ["process", "full"])
+def test_what_a_child_writes_after_a_fork_stays_there_when_its_parent_closes_the_file(path, opened, durability):
+    run_processes((writers.fork, str(path), durability))
+    assert [each.seq for each in read(opened(), "t")] == [1, 2, 3, 4]
+
+
+def test_a_store_that_nobody_holds_leaves_no_file_open(path, tmp_path):
+    stores = SQLiteStore(path), SQLiteStore(tmp_path / "full.db", durability="full"), NoteStore(path)
+    append(stores[0], "t", row(1))
+    asyncio.run(stores[2].notes())
+    gone = [weakref.ref(store) for store in stores]
+    gc.disable()
+    try:
+        del stores
+        assert [each() for each in gone] == [None] * 3, "they hold themselves, until the garbage collector comes"
+    finally:
+        gc.enable()

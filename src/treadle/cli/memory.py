@@ -58,7 +58,7 @@ def add(settings: AddNote) -> int:
     ends = expiry(now, settings.days)
     note = Note("", settings.text, settings.scope, settings.about, at=now, expires_at=ends)
     placed = run_sync(store.write(note, key=World().new_id(), now=now, replaces=settings.replaces))
-    put(placed.note.id)
+    put(visible(placed.note.id))
     _say(placed)
     return 0
 
@@ -70,7 +70,7 @@ def forget(settings: ForgetNote) -> int:
         many = f"{len(found)} notes begin with" if found else "there is no note"
         raise UsageError(f"{many} {settings.note!r}; see treadle memory list --all")
     run_sync(_notes(settings).forget(found[0].id))
-    Screen().note(f"forgotten: {found[0].id} {line_of(found[0].text, 200)}")
+    Screen().note(f"forgotten: {_named(found[0])}")
     return 0
 
 
@@ -127,7 +127,7 @@ def note_down(session: Session) -> None:
     else:
         session.screen.end_line()
         for placed in found.placed:
-            session.screen.note(f"noted {placed.note.id}: {line_of(placed.note.text, 200)}", "dim")
+            session.screen.note(f"noted {visible(placed.note.id)}: {line_of(placed.note.text, 200)}", "dim")
 
 
 def _notes(settings: InStore) -> NoteStore:
@@ -173,11 +173,17 @@ def _fate(note: Note, now: float) -> str:
 def _say(placed: Placed) -> None:
     """What else has changed, or hasn't."""
     said: dict[str, Iterable[Note]] = {"it takes the place of": placed.replaced, "it contradicts": placed.beside}
+    note_id = visible(placed.note.id)
     for words, notes in said.items():
         for note in notes:
-            Screen().note(f"{placed.note.id}: {words} {note.id} {line_of(note.text, 200)}", "yellow")
+            Screen().note(f"{note_id}: {words} {_named(note)}", "yellow")
     if placed.outcome != "added":
-        Screen().note(f"{placed.note.id}: {_OUTCOMES[placed.outcome]}", "dim")
+        Screen().note(f"{note_id}: {_OUTCOMES[placed.outcome]}", "dim")
+
+
+def _named(note: Note) -> str:
+    """Its id and text, for a terminal; a file that somebody hands over may have any."""
+    return f"{visible(note.id)} {line_of(note.text, 200)}"
 
 
 _OUTCOMES = {

@@ -100,7 +100,7 @@ class Show:
                 self._purpose, self._streamed = purpose, ""
                 if not self._quiet:
                     self._screen.notice(f"… {line_of(model, VALUE)}")
-            case e.ModelReplied(text=text, refusal=refusal, calls=calls):
+            case e.ModelReplied(text=text, refusal=refusal, calls=calls) if self._purpose != "compact":
                 self._replied(text or refusal, bool(calls) and self._purpose == "step")
 
     def _replied(self, text: str, goes_on: bool) -> None:

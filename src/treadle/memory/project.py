@@ -49,7 +49,10 @@ def project_instructions(folder: str | os.PathLike[str] | None = None) -> str:
 
 def project_of(folder: str | os.PathLike[str] | None = None, max_bytes: int = MAX_BYTES) -> Project:
     """The instructions of a folder and those above it in its repository. Raises nothing for files that won't do."""
-    here = Path(folder or ".").resolve()
+    try:
+        here = Path(folder or ".").resolve()
+    except FileNotFoundError:  # the working directory is gone
+        return Project()
     root = _root(here)
     found: list[tuple[str, str]] = []
     cut: list[str] = []
@@ -80,7 +83,7 @@ class _Unread(Exception):
 
 def _root(here: Path) -> Path:
     """The folder with .git that this one is in (in a worktree that is a file), or itself."""
-    return next((each for each in (here, *here.parents) if (each / ".git").exists()), here)
+    return next((each for each in (here, *here.parents) if os.path.exists(each / ".git")), here)
 
 
 def _files(here: Path, root: Path) -> Iterator[Path]:

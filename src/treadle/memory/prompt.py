@@ -32,8 +32,9 @@ UNKNOWN = "the call was interrupted, and nobody knows if it had its effect. Chec
 HANDED_OFF = "done: {agent} is in charge of the conversation now"
 NOT_RUN = "not run: the turn ended before this call"
 INTERRUPTED = "interrupted: the turn ended while this call ran; it may have had its effect"
-
-
+SAID_NOTHING = "(nothing was said)"
+"""Providers refuse an empty message, and would for as long as it is in the thread."""
+SHOWN = "This came with the answer to your question."
 SUMMARY = "What was said before, in short:\n{summary}"
 SHORTENED = "\n[… {left_out} of {all} characters of this result are left out]\n"
 
@@ -59,6 +60,8 @@ class _Pending:
 
     reply: Message
     results: dict[str, Message | None] = field(default_factory=dict)
+    shown: list[Message] = field(default_factory=list)
+    """Pictures and files that came with answers; no tool message can hold them."""
 
 
 class Prompt:
@@ -82,8 +85,7 @@ class Prompt:
         match record.event:
             case e.UserSaid(answers=""):
                 self._close()
-                said = Message("user", record.event.text, record.event.parts)
-                self._push(said, opens_turn=True, pinned=record.event.pinned)
+                self._push(_said(record.event), opens_turn=True, pinned=record.event.pinned)
             case e.NotesRecalled():
                 self._notes = [Message("user", record.event.text)]
                 self._renew()
@@ -105,6 +107,8 @@ class Prompt:
         """What comes of a call."""
         match event:
             case e.UserSaid():
+                if self._pending and event.parts:
+                    self._pending.shown.append(Message("user", SHOWN, event.parts))
                 self._result(event.answers, event.text)
             case e.ToolStarted():
                 self._started.add(event.call_id)
@@ -185,7 +189,7 @@ class Prompt:
     def _settle(self) -> None:
         assert self._pending
         done, self._pending = self._pending, None
-        self._push(done.reply, *filter(None, done.results.values()))
+        self._push(done.reply, *filter(None, done.results.values()), *done.shown)
 
     def _push(self, *messages: Message, opens_turn: bool = False, pinned: bool = False) -> None:
         if messages:
@@ -208,6 +212,10 @@ def shortened(message: Message, chars: int) -> Message:
     notice = SHORTENED.format(left_out=len(message.text) - chars, all=len(message.text))
     text = message.text[: chars - end] + notice + (message.text[-end:] if end else "")
     return Message("tool", text, call_id=message.call_id)
+
+
+def _said(said: e.UserSaid) -> Message:
+    return Message("user", said.text if said.text.strip() or said.parts else SAID_NOTHING, said.parts)
 
 
 def _legal(call: e.Call) -> e.Call:

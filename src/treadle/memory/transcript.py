@@ -59,7 +59,7 @@ def _lines(each: Round) -> Iterator[str]:
             name = names.get(message.call_id, "a tool")
             yield f"result of {name}: {_cut(message.text, RESULT_CHARS)}"
             continue
-        if message.text.strip():
+        if message.text.strip() or message.parts:
             yield f"{message.role}: {_said(message)}"
         for call in message.calls:
             yield f"{message.role} calls {call.name}({_cut(call.arguments, RESULT_CHARS)})"
@@ -71,4 +71,6 @@ def _said(message: Message) -> str:
 
 
 def _cut(text: str, chars: int) -> str:
-    return text if len(text) <= chars else f"{text[: chars * 3 // 4]} [… cut …] {text[-(chars // 4) :]}"
+    """At most about so many characters of it, further lines indented: no line of a result can begin as ours do."""
+    short = text if len(text) <= chars else f"{text[: chars * 3 // 4]} [… cut …] {text[-(chars // 4) :]}"
+    return "\n  ".join(short.splitlines())

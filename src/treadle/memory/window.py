@@ -75,7 +75,8 @@ def cut(
         return event
     gone = [each for index, each in enumerate(rounds[:end]) if index != own]
     if gone and memory.compact and summarise:
-        return Summarise(first_of(prompt.summary, gone, summary_room_tokens)[-1].seq)
+        read = first_of(prompt.summary, rounds[:end], summary_room_tokens)  # with what opened the turn, though it stays
+        return Summarise(max(read[-1].seq, gone[0].seq))
     if gone:
         return e.ContextCompacted(gone[-1].seq)
     return _newest_results(rounds, sum(weights) - room) if too_large else None

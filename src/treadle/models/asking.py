@@ -15,7 +15,8 @@ async def ask(
 ) -> e.ModelReplied | e.ModelFailed:
     """What came of the request whose ModelCalled has this `seq`. What isn't a ModelError is a bug and comes out.
 
-    `left_s` is what the turn has left; `chance` in [0, 1) jitters a back-off; pieces of text go to `emit`.
+    `left_s` is what the turn has left; `chance` in [0, 1) jitters a back-off; pieces of text go to `emit`, but not
+    those of a summary, which is said to nobody.
     """
     deadline = asyncio.timeout(left_s)
     clock = asyncio.get_running_loop().time
@@ -24,7 +25,8 @@ async def ask(
     def piece(text: str) -> None:
         nonlocal first_s
         first_s = clock() - began if first_s is None else first_s
-        emit(text)
+        if called.fact.purpose != "compact":
+            emit(text)
 
     try:
         async with deadline:

@@ -33,8 +33,10 @@ class Message(msgspec.Struct, frozen=True, dict=True):
 
     def to(self, model: str) -> "Message":
         """As that model may see it: itself, or without what only another understands."""
-        if self.model in ("", model):
-            return self
+        return self if self.model in ("", model) else self._plain
+
+    @cached_property
+    def _plain(self) -> "Message":
         calls = tuple(Call(call.id, call.name, call.arguments) for call in self.calls)
         return Message(self.role, self.text, self.parts, calls, self.call_id)
 
@@ -43,7 +45,8 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         """The message as chat completions writes it, in JSON."""
         wire: dict[str, Any] = {"role": self.role, "content": self.text}
         if self.parts:
-            wire["content"] = [{"type": "text", "text": self.text}, *map(_part, self.parts)]
+            said = [{"type": "text", "text": self.text}] if self.text.strip() else []
+            wire["content"] = [*said, *map(_part, self.parts)]
         if self.calls:
             wire["content"] = self.text or None
             wire["tool_calls"] = [_call(call) for call in self.calls]

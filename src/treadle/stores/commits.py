@@ -2,12 +2,14 @@
 
 import _thread
 import asyncio
+import os
 import queue
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import StoreError
+from .connection import Connection
 from .store import Row
 
 MOST = 500
@@ -38,64 +40,65 @@ class Commits:
         connect: Callable[[], sqlite3.Connection],
         insert: Callable[[sqlite3.Connection, str, Sequence[Row]], None],
     ) -> None:
-        self._connect = connect
+        self._connection = Connection(connect)
         self._insert = insert
         self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
-        self._running = False
+        self._pid = 0
+        """Of the process whose thread works; 0: none does. A fork leaves the thread, and its work, with the parent."""
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         """Comes back when the rows are on the disk. Raises SeqTaken, StoreError, sqlite3.DatabaseError."""
         loop = asyncio.get_running_loop()
         mine = _Append(thread_id, rows, loop, loop.create_future())
-        if not self._running:
-            self._running = True
-            _thread.start_new_thread(self._work, ())
+        if self._pid != os.getpid():
+            self._waiting, self._pid = queue.SimpleQueue(), os.getpid()
+            _thread.start_new_thread(self._work, (self._waiting,))
         self._waiting.put(mine)
         # A cancelled caller must still learn whether its rows are there: the log would lose its place else.
         await _finished(mine.done)
 
     def close(self) -> None:
         """End the thread and its connection when all that waits is written."""
-        if self._running:
-            self._running = False
+        if self._pid == os.getpid():
+            self._pid = 0
             self._waiting.put(None)
 
-    def _work(self) -> None:
-        db: sqlite3.Connection | None = None
-        while (first := self._waiting.get()) is not None:
+    def _work(self, waiting: "queue.SimpleQueue[_Append | None]") -> None:
+        while (first := waiting.get()) is not None:
             batch = [first]
-            while len(batch) < MOST and not self._waiting.empty():
-                more = self._waiting.get()
+            while len(batch) < MOST and not waiting.empty():
+                more = waiting.get()
                 if more is None:
-                    self._waiting.put(None)
+                    waiting.put(None)
                     break
                 batch.append(more)
             try:
-                db = db or self._connect()
-                outcomes = self._commit(db, batch)
+                with self._connection as db:
+                    outcomes = self._commit(db, batch)
             except (StoreError, sqlite3.DatabaseError) as error:
-                if db and db.in_transaction:
-                    db.execute("rollback")
                 outcomes = [error] * len(batch)
             for append, outcome in zip(batch, outcomes, strict=True):
                 append.settle(outcome)
-        if db:
-            db.close()
+        self._connection.close()
 
     def _commit(self, db: sqlite3.Connection, batch: list[_Append]) -> list[BaseException | None]:
         """What became of each: one that is refused takes none of the others with it."""
         outcomes: list[BaseException | None] = []
         db.execute("begin immediate")
-        for append in batch:
-            db.execute("savepoint one")
-            try:
-                self._insert(db, append.thread_id, append.rows)
-                outcomes.append(None)
-            except StoreError as error:
-                db.execute("rollback to one")
-                outcomes.append(error)
-            db.execute("release one")
-        db.execute("commit")
+        try:
+            for append in batch:
+                db.execute("savepoint one")
+                try:
+                    self._insert(db, append.thread_id, append.rows)
+                    outcomes.append(None)
+                except StoreError as error:
+                    db.execute("rollback to one")
+                    outcomes.append(error)
+                db.execute("release one")
+            db.execute("commit")
+        finally:
+            if db.in_transaction:
+                db.execute("rollback")
         return outcomes
 
 

@@ -7,11 +7,10 @@
 """
 
 import json
-import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from msgspec.structs import astuple, replace
 
 from ..errors import StoreDamaged, StoreError, UsageError
 from ..memory.note import Note, Placed, checked, id_of, normal, place
+from .connection import Connection
 from .memory import MemoryStore
 from .sqlite import BUSY_S, SQLiteStore, connected, default_path, in_memory
 from .store import Store
@@ -51,10 +51,7 @@ class NoteStore:
     def __init__(self, path: str | Path | None = None, *, connect: Connect | None = None) -> None:
         self.path = None if str(path) == ":memory:" else Path(path) if path else default_path()
         """None: in memory."""
-        self._connect = connect or _connected
-        self._lock = threading.Lock()
-        self._open: sqlite3.Connection | None = None
-        self._pid = 0
+        self._connection = Connection(partial(_opened, connect or _connected, self.path))
 
     async def write(self, note: Note, *, key: str, now: float, replaces: str = "") -> Placed:
         """Keep a note, under an id of its key, as `note.place` says; a key that was used before changes nothing.
@@ -131,10 +128,7 @@ class NoteStore:
 
     def close(self) -> None:
         """Close the file; the next use opens it again. What is in memory is gone."""
-        with self._lock:
-            if self._open is not None:
-                self._open.close()
-                self._open = None
+        self._connection.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -150,25 +144,13 @@ class NoteStore:
 
     @contextmanager
     def _used(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._connection()
-            except (sqlite3.OperationalError, sqlite3.IntegrityError) as error:
-                raise StoreError(f"{self.path or 'notes'}: {error}") from error
-            except sqlite3.DatabaseError as error:
-                raise StoreDamaged(f"{self.path or 'notes'}: {error}; it was left as it is") from error
-
-    def _connection(self) -> sqlite3.Connection:
-        if self._open is None or (self.path and self._pid != os.getpid()):  # a connection must not cross a fork
-            db = self._connect(self.path)
-            try:
-                db.execute("pragma secure_delete = on")
-                _make_index(db)
-            except BaseException:
-                db.close()
-                raise
-            self._open, self._pid = db, os.getpid()
-        return self._open
+        try:
+            with self._connection as db:
+                yield db
+        except (sqlite3.OperationalError, sqlite3.IntegrityError) as error:
+            raise StoreError(f"{self.path or 'notes'}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise StoreDamaged(f"{self.path or 'notes'}: {error}; it was left as it is") from error
 
 
 def beside(store: Store | None) -> NoteStore:
@@ -185,6 +167,17 @@ def beside(store: Store | None) -> NoteStore:
 
 def _connected(path: Path | None) -> sqlite3.Connection:
     return connected(path, "normal") if path else in_memory()
+
+
+def _opened(connect: Connect, path: Path | None) -> sqlite3.Connection:
+    db = connect(path)
+    try:
+        db.execute("pragma secure_delete = on")
+        _make_index(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _make_index(db: sqlite3.Connection) -> None:

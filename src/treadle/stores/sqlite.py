@@ -8,14 +8,15 @@ Not for network file systems: SQLite's locks don't hold there.
 
 import os
 import sqlite3
-import threading
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import SeqTaken, StoreDamaged, StoreError, UsageError
 from .commits import Commits
+from .connection import Connection
 from .store import Row, ThreadInfo
 
 APPLICATION_ID = 0x54524144  # "TRAD": whose file this is, in SQLite's own header
@@ -87,26 +88,23 @@ BUSY_S = 30.0
 class SQLiteStore:
     """Logs in the file at `path`; without one, TREADLE_DB, else treadle.db in the user's data directory.
 
-    The file is opened at the first use. Safe for many threads, and for many processes at once. Raises StoreDamaged
-    for a file that is torn, foreign or of a newer Treadle, and leaves it as it is.
+    The file is opened at the first use. Safe for many threads, for many processes at once, and across forks. Raises
+    StoreDamaged for a file that is torn, foreign or of a newer Treadle, and leaves it as it is.
     """
 
     def __init__(self, path: str | Path | None = None, *, durability: Literal["process", "full"] = "process") -> None:
         if str(path) == ":memory:":
             raise UsageError("an SQLite database in memory would be lost; use MemoryStore() for that")
         self.path = Path(path) if path else default_path()
-        self._lock = threading.Lock()
-        self._open: sqlite3.Connection | None = None
-        self._pid = 0
-        self._commits = Commits(lambda: connected(self.path, "full"), insert) if durability == "full" else None
+        self._connection = Connection(partial(connected, self.path, "normal"))
+        self._commits = Commits(partial(connected, self.path, "full"), insert) if durability == "full" else None
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         try:
             if self._commits:
                 await self._commits.append(thread_id, rows)
                 return
-            with self._lock:
-                db = self._connection()
+            with self._connection as db:
                 if len(rows) == 1:  # one statement is a transaction by itself
                     insert(db, thread_id, rows)
                     return
@@ -130,27 +128,19 @@ class SQLiteStore:
 
     def select(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """Rows of a query of one's own over the table `record`. Raises StoreDamaged."""
-        with self._lock:
-            try:
-                return self._connection().execute(query, values).fetchall()
-            except sqlite3.OperationalError as error:
-                raise StoreError(f"{self.path}: {error}") from error
-            except sqlite3.DatabaseError as error:
-                raise StoreDamaged(f"{self.path}: {error}; it was left as it is") from error
+        try:
+            with self._connection as db:
+                return db.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{self.path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise StoreDamaged(f"{self.path}: {error}; it was left as it is") from error
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         if self._commits:
             self._commits.close()
-        with self._lock:
-            if self._open is not None:
-                self._open.close()
-                self._open = None
-
-    def _connection(self) -> sqlite3.Connection:
-        if self._open is None or self._pid != os.getpid():  # a connection must not cross a fork
-            self._open, self._pid = connected(self.path, "normal"), os.getpid()
-        return self._open
+        self._connection.close()
 
 
 def default_path() -> Path:
