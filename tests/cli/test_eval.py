@@ -135,7 +135,7 @@ def test_ctrl_c_reports_what_is_done_and_the_same_run_goes_on(treadle: Treadle, 
         (("d.txt",), "a dataset is a file that ends in"),
         (("FILE", "--against", "no.json"), "no.json can't be read"),
         (("FILE", "-n", "0"), "Invalid value for '--repeats'"),
-        (("FILE", "--agent", "no.py"), "there is no file no.py"),
+        (("FILE", "--agent", "no.py"), "/no.py\n"),
     ],
 )
 def test_what_can_t_be_run_is_a_usage_error(treadle: Treadle, cases, words: tuple[str, ...], told: str) -> None:

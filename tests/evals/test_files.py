@@ -95,8 +95,8 @@ def test_python_gives_the_dataset_by_its_name(written):
         ("a.yaml", "cases: [{input: x, checks: [custom: mine.py:number]}]", "mine.py:number is a int, not a function"),
         ("a.yaml", "cases: [{input: x, checks: [custom: nine.py:f]}]", "there is no file"),
         ("a.txt", "", "a dataset is a file that ends in .yaml, .yml, .json, .jsonl or .py:name"),
-        ("a.py", "dataset = 7", "is a int, not a Dataset"),
-        ("b.py", "1 / 0", "can't be loaded: ZeroDivisionError: division by zero (line 1)"),
+        ("a.py", "dataset = 7", "dataset is of the type int, not Dataset; there are: none of the type Dataset"),
+        ("b.py", "1 / 0", "can't be loaded: ZeroDivisionError: division by zero ("),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(written, name, text, told):

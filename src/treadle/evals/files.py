@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..code import value_at
 from ..errors import UsageError
 from .checks import check_of, read
-from .code import found
 from .dataset import Case, Dataset
 
 MAX_BYTES = 10_000_000
@@ -46,7 +46,7 @@ def dataset_of(place: str) -> Dataset:
     """The dataset in that file, or at `path.py:name` (`dataset` where no name is given). Raises UsageError."""
     path = Path(place).expanduser()
     if ".py" in (path.suffix, path.name.rpartition(":")[0][-3:]):
-        return _of_python(str(path))
+        return value_at(str(path), Dataset, name="dataset")
     readers: dict[str, Callable[[str], object]] = {
         ".yaml": _yaml,
         ".yml": _yaml,
@@ -81,17 +81,10 @@ def _case(written: object, number: int, path: Path) -> Case:
 
 
 def _function(place: str, folder: Path) -> Any:
-    function = found(place, folder)
+    function = value_at(place, object, folder=folder)
     if not callable(function):
         raise UsageError(f"custom: {place} is a {type(function).__name__}, not a function")
     return function
-
-
-def _of_python(place: str) -> Dataset:
-    value = found(place, Path.cwd(), "dataset")
-    if not isinstance(value, Dataset):
-        raise UsageError(f"{place} is a {type(value).__name__}, not a Dataset")
-    return value
 
 
 def _text(path: Path) -> str:
