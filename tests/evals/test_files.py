@@ -110,3 +110,8 @@ def test_what_is_wrong_is_said_with_its_place(written, name, text, told):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="it can't be read: No such file"):
         dataset_of(str(tmp_path / "no.yaml"))
+
+
+def test_only_a_newline_ends_a_line_of_json_lines(written):
+    path = written("odd.jsonl", '{"input": "a\u2028b\u0085c"}\r\n\n{"input": "d"}\n')
+    assert [case.input for case in dataset_of(path).cases] == ["a\u2028b\u0085c", "d"]
