@@ -97,6 +97,8 @@ def _done(records: Sequence[e.Record]) -> list[str]:
         match record.event:
             case e.ModelReplied(calls=calls):
                 asked |= {call.id: call for call in calls}
+            case e.StepAsked(call=call):
+                asked[call.id] = call
             case e.ToolReturned(call_id=call_id, content=content):
                 lines.append(f"{_call(asked[call_id])} returned {_short(content)}")
             case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None):
