@@ -287,6 +287,7 @@ def test_a_file_holds_one_thread_that_can_be_read(tmp_path: Path):
     assert load(file) == recording
     for written, said in (
         (b"", "holds 0 threads; it must be one: treadle db export THREAD -o"),
+        (b"\n".join([*lines, *(line.replace(b'"t"', b'"u"', 1) for line in lines)]), "holds 2 threads; it must be one"),
         (b"{}", "holds no thread that can be read"),
         (b"\n".join(lines[1:]), "holds no thread that can be read"),
     ):

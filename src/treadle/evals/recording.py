@@ -71,12 +71,12 @@ def load(file: str | Path) -> Recording:
     try:
         lines = Path(file).read_bytes().splitlines()
         records = tuple(decode_record(line) for line in lines if line.strip())
+        threads = {record.thread_id for record in records}
+        if len(threads) != 1:
+            raise UsageError(f"{file} holds {len(threads)} threads; it must be one: treadle db export THREAD -o {file}")
         fold(records)
     except OSError as error:
         raise UsageError(f"{file} can't be read: {error.strerror}") from None
     except (StoreDamaged, IllegalEvent) as error:
         raise UsageError(f"{file} holds no thread that can be read: {error}") from error
-    threads = {record.thread_id for record in records}
-    if len(threads) != 1:
-        raise UsageError(f"{file} holds {len(threads)} threads; it must be one: treadle db export THREAD -o {file}")
     return Recording(records)
