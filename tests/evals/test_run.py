@@ -82,6 +82,12 @@ def test_a_case_s_approvals_and_answers_are_given():
     assert status(approve="all")[0] == "waiting"
 
 
+def test_an_agent_that_is_refused_isn_t_told_that_it_is_tried():
+    model = ScriptedModel([calls(("send", {"to": "bob"})), echo])
+    ran(Dataset("d", [Case("go", name="go", approve="none")]), model, tools=TOOLS)
+    assert model.seen[1].messages[-1].text == "error: a person refused this call"
+
+
 def test_a_conversation_is_one_turn_a_message_and_ends_where_one_isn_t_answered():
     talk = Dataset("d", [Case(["one", "two"], [c.MaxSteps(2)], "talk")])
     found = ran(talk, ScriptedModel([echo, echo])).trials[0]
