@@ -30,6 +30,7 @@ def hangs(request):
 tall = made(*[long] * 40)
 many = made(*[echo] * 40)
 stops = made(*[hangs] * 40)
+passes = made(*[says("True")] * 20)
 """
 
 
@@ -95,9 +96,21 @@ def test_a_page_is_written(treadle: Treadle, cases) -> None:
     ran = treadle("eval", cases(CASES), "--html", str(page), agent="escapes")
     assert page.read_text("utf8").startswith("<!doctype html>")
     assert "\x1b" not in ran.out + ran.err
-    ran = treadle("eval", cases(CASES), "--html", str(treadle.agents.parent / "no" / "page.html"), agent="agent")
-    assert ran.code == 2
-    assert "can't be written: No such file" in ran.err
+
+
+def test_a_file_that_can_t_be_written_is_refused_before_anything_runs(treadle: Treadle, cases) -> None:
+    for word in ("--html", "--save-baseline"):
+        ran = treadle("eval", cases(CASES), word, str(treadle.agents.parent / "no" / "file"), agent="agent")
+        assert ran.code == 2
+        assert "no/file can't be written: " in ran.err
+    assert treadle("threads").out == ""
+
+
+def test_the_pass_rate_that_was_asked_for_is_enough(treadle: Treadle, cases) -> None:
+    eleven = "\n".join(
+        ["cases:", *(f'  - {{name: c{n}, input: x, checks: [contains: "{n % 20 < 11}"]}}' for n in range(20))]
+    )
+    assert treadle("eval", cases(eleven), "--min-pass", "0.55", agent="passes").code == 0
 
 
 def test_a_dry_run_asks_nobody(treadle: Treadle, cases) -> None:

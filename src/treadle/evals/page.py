@@ -47,7 +47,7 @@ def page(report: Report, comparison: Comparison | None = None) -> str:
 
 def _head(report: Report) -> str:
     count, low, high = len(report.trials), *report.pass_interval
-    rate, tried = report.passes / count if count else 0.0, sum(bool(case.trials) for case in report.cases)
+    rate, tried = report.pass_rate, sum(bool(case.trials) for case in report.cases)
     means = {
         "steps": number(report.mean(lambda trial: trial.steps)),
         "tokens": number(report.mean(lambda trial: trial.tokens)),

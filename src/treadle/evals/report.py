@@ -106,6 +106,11 @@ class Report(msgspec.Struct, frozen=True):
         return sum(trial.passed for trial in self.trials)
 
     @property
+    def pass_rate(self) -> float:
+        """0 of none."""
+        return self.passes / len(self.trials) if self.trials else 0.0
+
+    @property
     def errors(self) -> int:
         """Trials that raised: what failed may not have been the agent."""
         return sum(bool(trial.error) for trial in self.trials)

@@ -91,7 +91,7 @@ def _totals(report: Report) -> list[str]:
     trials = report.trials
     if not trials:
         return ["no trial was run"]
-    rate, (low, high) = percent(report.passes / len(trials)), report.pass_interval
+    rate, (low, high) = percent(report.pass_rate), report.pass_interval
     lines = [
         f"{report.passes} of {counted(len(trials), 'trial')} passed: {rate}, 95% interval {percent(low)} to"
         f" {percent(high)}",
