@@ -42,7 +42,7 @@ def assert_no_errors(recorded: Recorded) -> None:
 
 
 def assert_approvals_asked(recorded: Recorded, *tools: str) -> None:
-    """A person was asked to approve calls of these tools and of no others; none named: of none at all."""
+    """A person was asked to approve calls of these tools, names or globs, and of no others; none named: none."""
     __tracebackhide__ = True
     _hold(approvals_asked(made(_records(recorded)), *tools))
 
