@@ -50,7 +50,7 @@ def test_a_run_shows_each_trial_a_table_and_the_exit_code_for_ci(treadle: Treadl
     ran = treadle("eval", cases(CASES), "--run", "r1", agent="agent")
     assert (ran.code, ran.out.splitlines()[1].split()[:4]) == (0, ["✓", "three", "1/1", "2"])
     assert "1 of 1 trial passed: 100%, 95% interval 20.7% to 100%" in ran.out
-    assert "run r1: 1 cases, 1 of each\n✓ three 1 (2 steps, " in ran.err
+    assert "run r1: 1 case, 1 of each\n✓ three 1 (2 steps, " in ran.err
     assert "The sum is 3." in treadle("show", "eval/d/r1/three/1").out
 
 

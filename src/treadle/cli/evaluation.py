@@ -54,6 +54,7 @@ def _estimate(settings: Eval, dataset: Dataset, agent: Agent, before: Report | N
 
 def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
     """The report, and whether Ctrl-C has stopped the run: then it is of what was done."""
+    from ..evals.amounts import counted
     from ..evals.run import Progress, Run, evaluate, report
     from ..evals.text import trial_line
     from .loading import load
@@ -73,7 +74,9 @@ def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
 
     began_at = agent.world.now()
     if not settings.quiet:
-        screen.note(f"run {visible(run.name)}: {len(dataset.cases)} cases, {settings.repeats} of each", "dim")
+        screen.note(
+            f"run {visible(run.name)}: {counted(len(dataset.cases), 'case')}, {settings.repeats} of each", "dim"
+        )
     try:
         with second_interrupt_quits():
             found, stopped = run_sync(evaluate(run, told)), False
