@@ -161,7 +161,7 @@ def trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: Judged) -> T
         status=trial.status,
         answer=trial.answer[:MAX_ANSWER],
         verdicts=tuple(verdicts),
-        steps=took.model_calls,
+        steps=trial.steps,
         tool_calls=took.tool_calls,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,

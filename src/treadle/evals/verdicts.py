@@ -121,7 +121,7 @@ def _of_totals(check: c.MaxSteps | c.MaxTokens | c.MaxCost | c.MaxSeconds, trial
     took = trial.took
     match check:
         case c.MaxSteps(steps=most):
-            return f"it took {took.model_calls} steps" if took.model_calls > most else ""
+            return f"it took {trial.steps} steps" if trial.steps > most else ""
         case c.MaxTokens(tokens=most):
             return f"it took {took.tokens:,} tokens" if took.tokens > most else ""
         case c.MaxCost(usd=most_usd):
