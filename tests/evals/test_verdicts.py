@@ -28,6 +28,7 @@ def answered(text):
         (c.Number(0.1), "0.1", "0.10000001", "its numbers are 0.10000001"),
         (c.Json({"a": [1]}), '```json\n{"a": [1]}\n```', '{"a": [1], "b": 2}', "b is 2, not wanted"),
         (c.Json({"a": {"b": 1}}, "subset"), '{"a": {"b": 1, "c": 2}}', '{"a": {"b": true}}', "a.b is true, wanted 1"),
+        (c.Json(1), " ```json \n\n1```\n", "```\n" + "\n" * 20_000 + "`", "the answer isn't JSON"),
         (c.Json(True), "true", "1", "it is 1, wanted true"),
         (c.Json(1), "1", "{", "the answer isn't JSON"),
     ],

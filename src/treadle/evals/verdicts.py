@@ -19,7 +19,6 @@ SHOWN = 60
 """Characters of a text in a check's name."""
 DIFFERENCES = 5
 """Of two JSON values that are named."""
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.S)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -96,12 +95,18 @@ def _of_answer(check: c.Equal | c.Contains | c.Lacks | c.Matches | c.Number | c.
 
 
 def _of_json(check: c.Json, answer: str) -> str:
-    fenced = _FENCED.fullmatch(answer)
     try:
-        given = msgspec.json.decode(fenced[1] if fenced else answer)
+        given = msgspec.json.decode(_unfenced(answer))
     except (ValueError, RecursionError) as error:
         return f"the answer isn't JSON: {error}"
     return "; ".join(islice(differences(check.value, given, check.match == "exact"), DIFFERENCES))
+
+
+def _unfenced(answer: str) -> str:
+    """Without the marks of a block of code that is all of it."""
+    fence, newline, rest = answer.strip().partition("\n")
+    whole = newline and fence.rstrip() in ("```", "```json") and rest.endswith("```")
+    return rest[:-3] if whole else answer
 
 
 def _of_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) -> str:
