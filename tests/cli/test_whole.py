@@ -39,6 +39,7 @@ def test_what_is_no_file_is_written_to_and_not_put_away(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "none/file"])
 def test_a_place_that_takes_no_file_is_known_before(tmp_path: Path, name: str) -> None:
     refuse_unwritable(tmp_path / "file")
+    refuse_unwritable(Path("/dev/null"))
     assert not (tmp_path / "file").exists()
     with pytest.raises(UsageError, match="can't be written"):
         refuse_unwritable(tmp_path / name)

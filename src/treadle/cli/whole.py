@@ -11,7 +11,8 @@ from ..errors import UsageError
 
 def refuse_unwritable(file: Path) -> None:
     """Raises UsageError, as `whole_file` would, for a folder that takes no files: so that nothing is done in vain."""
-    if file.is_dir() or not os.access(file.absolute().parent, os.W_OK | os.X_OK):
+    special = file.exists() and not file.is_file()
+    if file.is_dir() or not (special or os.access(file.absolute().parent, os.W_OK | os.X_OK)):
         raise UsageError(f"{file} can't be written: it must be a file in a folder that you may write to")
 
 
