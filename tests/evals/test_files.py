@@ -89,6 +89,8 @@ def test_python_gives_the_dataset_by_its_name(written):
         ("a.yaml", "", "the file: Expected `object`, got `null`"),
         ("a.json", '{"cases": [], "cases": []}', "the key 'cases' comes twice in one object"),
         ("a.jsonl", '{"input": "a"}\n{"input": NaN}', "line 2: NaN is no JSON"),
+        ("a.json", r'[{"input": "a \ud800"}]', r"it holds \ud800, half of a surrogate pair"),
+        ("a.yaml", r'cases: [{input: a, checks: [contains: "\ud800"]}]', r"it holds \ud800, half of a surrogate pair"),
         ("a.jsonl", "{", "line 1: it is not JSON: "),
         ("a.json", b"\xff", "it is not text in UTF-8 (byte 0)"),
         ("a.yaml", "cases: [{input: x, checks: [custom: mine.py:gone]}]", "gone isn't there; there are: short, number"),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+import msgspec
 import pytest
 
 from evals.made import TOOLS
@@ -66,6 +67,16 @@ def test_what_one_trial_raises_ends_no_other():
     assert [trial.error for trial in found.trials] == ["", "no key", "RuntimeError: a bug"]
     assert (found.passes, found.errors) == (1, 2)
     assert found.trials[1].verdicts[0].why == "it ended as failed: no key"
+
+
+def test_a_report_can_be_written_whatever_was_raised_and_said():
+    def answer(request):
+        return OSError("no file \udcff")
+
+    one = Dataset("d", [Case("x", [c.Custom(lambda trial: "not \ud800")], "x")])
+    [found] = msgspec.json.decode(ran(one, ScriptedModel([answer])).to_json())["cases"][0]["trials"]
+    assert found["error"] == r"OSError: no file \udcff"
+    assert [verdict["why"] for verdict in found["verdicts"]][1] == r"not \ud800"
 
 
 def test_a_case_s_approvals_and_answers_are_given():

@@ -57,6 +57,7 @@ def dataset_of(place: str) -> Dataset:
         raise UsageError(f"{place}: a dataset is a file that ends in {', '.join(readers)} or .py:name")
     try:
         value = readers[path.suffix](_text(path))
+        _refuse_unwritable(value)
         if isinstance(value, list):
             value = {"cases": value}
         whole: _Whole = read(_Whole, value, "the file")
@@ -65,6 +66,15 @@ def dataset_of(place: str) -> Dataset:
         return Dataset(whole.name or path.stem, cases, agent)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
+
+
+def _refuse_unwritable(value: object) -> None:
+    """Raises UsageError for what JSON and YAML can say and no log can hold."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise UsageError(f"it holds \\u{ord(half):x}, half of a surrogate pair, which alone is no text") from None
 
 
 def _case(written: object, number: int, path: Path) -> Case:

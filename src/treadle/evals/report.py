@@ -167,7 +167,7 @@ def trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: Judged) -> T
         output_tokens=usage.output_tokens,
         cost_usd=took.cost_usd,
         seconds=took.seconds,
-        error=trial.error,
+        error=trial.error.encode("utf8", "backslashreplace").decode(),  # of a file's name, perhaps
         judged=judged,
         lines=(*lines, *([f"… {left_out} more"] if left_out else [])),
     )

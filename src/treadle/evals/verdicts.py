@@ -46,7 +46,7 @@ def verdict(check: c.Check, trial: Trial) -> Verdict:
             wrong = "" if trial.status == status else _ended(trial)
         case never:
             assert_never(never)
-    return Verdict(named(check), not wrong, wrong)
+    return Verdict(named(check), not wrong, wrong.encode("utf8", "backslashreplace").decode())  # it must be written
 
 
 def named(check: c.Check) -> str:
