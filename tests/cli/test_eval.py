@@ -30,6 +30,7 @@ def hangs(request):
 tall = made(*[long] * 40)
 many = made(*[echo] * 40)
 stops = made(*[hangs] * 40)
+passes = made(*[says("True")] * 20)
 """
 
 
@@ -49,7 +50,7 @@ def test_a_run_shows_each_trial_a_table_and_the_exit_code_for_ci(treadle: Treadl
     ran = treadle("eval", cases(CASES), "--run", "r1", agent="agent")
     assert (ran.code, ran.out.splitlines()[1].split()[:4]) == (0, ["✓", "three", "1/1", "2"])
     assert "1 of 1 trial passed: 100%, 95% interval 20.7% to 100%" in ran.out
-    assert "run r1: 1 cases, 1 of each\n✓ three 1 (2 steps, " in ran.err
+    assert "run r1: 1 case, 1 of each\n✓ three 1 (2 steps, " in ran.err
     assert "The sum is 3." in treadle("show", "eval/d/r1/three/1").out
 
 
@@ -95,9 +96,21 @@ def test_a_page_is_written(treadle: Treadle, cases) -> None:
     ran = treadle("eval", cases(CASES), "--html", str(page), agent="escapes")
     assert page.read_text("utf8").startswith("<!doctype html>")
     assert "\x1b" not in ran.out + ran.err
-    ran = treadle("eval", cases(CASES), "--html", str(treadle.agents.parent / "no" / "page.html"), agent="agent")
-    assert ran.code == 2
-    assert "can't be written: No such file" in ran.err
+
+
+def test_a_file_that_can_t_be_written_is_refused_before_anything_runs(treadle: Treadle, cases) -> None:
+    for word in ("--html", "--save-baseline"):
+        ran = treadle("eval", cases(CASES), word, str(treadle.agents.parent / "no" / "file"), agent="agent")
+        assert ran.code == 2
+        assert "no/file can't be written: " in ran.err
+    assert treadle("threads").out == ""
+
+
+def test_the_pass_rate_that_was_asked_for_is_enough(treadle: Treadle, cases) -> None:
+    eleven = "\n".join(
+        ["cases:", *(f'  - {{name: c{n}, input: x, checks: [contains: "{n % 20 < 11}"]}}' for n in range(20))]
+    )
+    assert treadle("eval", cases(eleven), "--min-pass", "0.55", agent="passes").code == 0
 
 
 def test_a_dry_run_asks_nobody(treadle: Treadle, cases) -> None:
@@ -135,7 +148,7 @@ def test_ctrl_c_reports_what_is_done_and_the_same_run_goes_on(treadle: Treadle, 
         (("d.txt",), "a dataset is a file that ends in"),
         (("FILE", "--against", "no.json"), "no.json can't be read"),
         (("FILE", "-n", "0"), "Invalid value for '--repeats'"),
-        (("FILE", "--agent", "no.py"), "there is no file no.py"),
+        (("FILE", "--agent", "no.py"), "/no.py\n"),
     ],
 )
 def test_what_can_t_be_run_is_a_usage_error(treadle: Treadle, cases, words: tuple[str, ...], told: str) -> None:

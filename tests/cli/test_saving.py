@@ -38,9 +38,10 @@ def test_a_thread_becomes_a_test_that_passes(treadle: Treadle, pytester: pytest.
         '"""A thread that was recorded, as a test. Written by treadle save-test, to be edited."""\n\n'
         "from pathlib import Path\n\n"
         "import pytest\n\n"
-        "from treadle.cli.agents import loaded\n"
+        "from treadle import Agent\n"
+        "from treadle.code import value_at\n"
         "from treadle.evals.assertions import assert_no_errors, assert_trajectory\n\n"
-        f"agent = loaded(str(Path(__file__).parent / {there!r}) + ':agent')\n\n"
+        f"agent = value_at({f'{there}:agent'!r}, Agent, folder=Path(__file__).parent)\n\n"
         "pytestmark = pytest.mark.treadle_replay('test_the_sum.jsonl')\n\n\n"
         "def test_the_sum_replays_to_the_byte(treadle_thread):\n"
         '    """Any change of a prompt, a schema, a limit or a rule fails here. Delete it where they may change."""\n'

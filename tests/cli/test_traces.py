@@ -30,7 +30,7 @@ def test_a_thread_is_sent_afterwards_and_twice_is_the_same(treadle: Treadle, ser
     assert (ran.code, ran.err, ran.out) == (0, "4 spans in 1 traces sent\n", "")
     once = server.ids
     assert [name for name, *_ in once] == ["chat scripted", "chat scripted", "execute_tool add", "invoke_agent agent"]
-    treadle("export-traces", "mi", "--endpoint", f"{server.url}/")
+    treadle("export-traces", "mi", "--endpoint", f"{server.url}/v1/traces/")
     assert server.ids == sorted(once * 2)
 
 

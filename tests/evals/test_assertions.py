@@ -13,8 +13,12 @@ from treadle.evals.assertions import (
     assert_trajectory,
     assert_within,
 )
+from treadle.evals.checks import MaxSteps
 from treadle.evals.recording import Recording
 from treadle.evals.trajectory import Wanted
+from treadle.evals.trial import Trial
+from treadle.evals.verdicts import verdict
+from treadle.events import ModelCalled
 from treadle.log import opened
 from treadle.models.scripted import calls, says
 from treadle.sync import run_sync
@@ -117,3 +121,15 @@ def test_it_works_on_results_records_recordings_and_files(tmp_path):
     for recorded in (records, Recording(records), file, str(file)):
         assert_trajectory(recorded, ["add", "send"])
         assert failure(assert_trajectory, recorded, ["add"])
+
+
+def test_a_step_is_what_limits_count_also_in_an_evaluation():
+    model = ScriptedModel([lambda request: says("word " * 60)] * 20, context_tokens=1200, max_output_tokens=100)
+    talking = agent(model, instructions="Be.")
+    for number in range(9):
+        run_sync(talking.run(f"{number} {'talk ' * 60}", thread="t"))
+    records = run_sync(opened("t", talking.store, talking.world)).records
+    assert "compact" in {record.event.purpose for record in records if isinstance(record.event, ModelCalled)}
+    assert_within(records, steps=9)
+    assert verdict(MaxSteps(9), Trial("c", 1, "t", "answered", records=records)).passed
+    assert verdict(MaxSteps(8), Trial("c", 1, "t", "answered", records=records)).why == "it took 9 steps"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from evals.made import report
 from treadle.evals.baseline import against
+from treadle.evals.verdicts import Verdict
 
 TEN = {f"c{number}": (True,) for number in range(10)}
 
@@ -78,6 +79,17 @@ def test_what_can_t_be_compared_is_left_out_and_named():
     asked = msgspec.structs.replace(now, cases=(msgspec.structs.replace(now.cases[0], messages=("other?",)),))
     assert against(before, asked).left_out[-1] == "another input than then: b"
     assert against(before, asked).changes == ()
+
+
+def test_success_by_other_checks_is_no_better_and_no_worse():
+    before, now = report({"a": (True,), "b": (True,)}), report({"a": (True,), "b": (False,)})
+    strict = now.cases[1].trials[0]
+    strict = msgspec.structs.replace(strict, verdicts=(*strict.verdicts, Verdict("equal 4", False, "it is 3")))
+    now = msgspec.structs.replace(now, cases=(now.cases[0], msgspec.structs.replace(now.cases[1], trials=(strict,))))
+    found = against(before, now)
+    assert found.left_out == ("success, for other checks than then: b",)
+    assert (change(found, "success").now, change(found, "success").before) == (1.0, 1.0)
+    assert change(found, "tokens").before == 110
 
 
 def test_another_model_is_told():

@@ -89,14 +89,16 @@ def test_python_gives_the_dataset_by_its_name(written):
         ("a.yaml", "", "the file: Expected `object`, got `null`"),
         ("a.json", '{"cases": [], "cases": []}', "the key 'cases' comes twice in one object"),
         ("a.jsonl", '{"input": "a"}\n{"input": NaN}', "line 2: NaN is no JSON"),
+        ("a.json", r'[{"input": "a \ud800"}]', r"it holds \ud800, half of a surrogate pair"),
+        ("a.yaml", r'cases: [{input: a, checks: [contains: "\ud800"]}]', r"it holds \ud800, half of a surrogate pair"),
         ("a.jsonl", "{", "line 1: it is not JSON: "),
         ("a.json", b"\xff", "it is not text in UTF-8 (byte 0)"),
         ("a.yaml", "cases: [{input: x, checks: [custom: mine.py:gone]}]", "gone isn't there; there are: short, number"),
         ("a.yaml", "cases: [{input: x, checks: [custom: mine.py:number]}]", "mine.py:number is a int, not a function"),
         ("a.yaml", "cases: [{input: x, checks: [custom: nine.py:f]}]", "there is no file"),
         ("a.txt", "", "a dataset is a file that ends in .yaml, .yml, .json, .jsonl or .py:name"),
-        ("a.py", "dataset = 7", "is a int, not a Dataset"),
-        ("b.py", "1 / 0", "can't be loaded: ZeroDivisionError: division by zero (line 1)"),
+        ("a.py", "dataset = 7", "dataset is of the type int, not Dataset; there are: none of the type Dataset"),
+        ("b.py", "1 / 0", "can't be loaded: ZeroDivisionError: division by zero ("),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(written, name, text, told):
@@ -110,3 +112,8 @@ def test_what_is_wrong_is_said_with_its_place(written, name, text, told):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="it can't be read: No such file"):
         dataset_of(str(tmp_path / "no.yaml"))
+
+
+def test_only_a_newline_ends_a_line_of_json_lines(written):
+    path = written("odd.jsonl", '{"input": "a\u2028b\u0085c"}\r\n\n{"input": "d"}\n')
+    assert [case.input for case in dataset_of(path).cases] == ["a\u2028b\u0085c", "d"]

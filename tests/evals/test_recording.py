@@ -279,6 +279,19 @@ def test_its_model_gives_the_recorded_replies():
     assert (model.name, len(model.seen)) == ("scripted", 4)
 
 
+def test_a_summary_of_then_is_never_taken_for_an_answer():
+    texts = [f"{number} {'talk ' * 200}" for number in range(10)]
+    script = [lambda request: says(request.messages[-1].text[:3])] * 20
+    model = ScriptedModel(script, context_tokens=2500, max_output_tokens=200)
+    then = agent(model, instructions="Be.")
+    recording = recorded(then, *texts)
+    assert "compact" in [r.event.purpose for r in recording.records if isinstance(r.event, e.ModelCalled)]
+    answers = [result.answer for result in recording.run(then)]
+    assert [result.answer for result in recording.run(replace(then, model=None))] == answers
+    free = agent(recording.model())
+    assert [free.run_sync(text).answer for text in texts] == answers
+
+
 def test_a_file_holds_one_thread_that_can_be_read(tmp_path: Path):
     recording = recorded(bank(*TWO), "Hi", "Pay 300.")
     lines = [encode_record(record) for record in recording.records]
@@ -287,6 +300,7 @@ def test_a_file_holds_one_thread_that_can_be_read(tmp_path: Path):
     assert load(file) == recording
     for written, said in (
         (b"", "holds 0 threads; it must be one: treadle db export THREAD -o"),
+        (b"\n".join([*lines, *(line.replace(b'"t"', b'"u"', 1) for line in lines)]), "holds 2 threads; it must be one"),
         (b"{}", "holds no thread that can be read"),
         (b"\n".join(lines[1:]), "holds no thread that can be read"),
     ):

@@ -86,6 +86,9 @@ def test_a_comparison_says_what_is_worse_and_what_may_be_noise():
     assert rows["success"].split()[1:5] == ["100%", "90%", "-10.0", "points"]
     assert rows["success"].endswith("may be noise")
     assert rows["tokens"].endswith("WORSE, most of all c0, c1, c2")
+    long = {name * 50: (True,) for name in "abcdefghij"}
+    longer = text(report(long, tokens=(300,)), against(report(long), report(long, tokens=(300,))))
+    assert max(map(len, longer.splitlines())) < 200
 
 
 class Tags(HTMLParser):
@@ -112,6 +115,14 @@ def test_the_page_has_no_script_no_style_but_its_own_and_asks_nobody():
     assert "".join(seen.text).count("<script>alert(1)</script>") >= 10  # as text, wherever a text came from outside
 
 
+def test_the_page_shows_what_nobody_would_see():
+    plain = report({"a": (True,)})
+    case = msgspec.structs.replace(plain.cases[0], messages=("hi\x1b[2J \u202eevil\u200b",))
+    written = page(msgspec.structs.replace(plain, cases=(case,)))
+    assert not re.search("[\x1b\u202e\u200b]", written)
+    assert r"hi\x1b[2J \u202eevil" in written
+
+
 def test_the_page_shows_a_failing_trial_with_its_diff_its_answer_and_its_thread():
     one = Dataset("one", [Case("Hello!", [Tools(("calculator",)), Contains("Hello")], "greets")])
     found = live(evaluate(Run(one, agent(right(), store=MemoryStore()), name="r")))
@@ -133,7 +144,8 @@ def test_a_rate_never_rounds_to_all_or_none(value, said):
 
 
 @pytest.mark.parametrize(
-    ("usd", "said"), [(None, "-"), (0, "$0"), (12.345, "$12.35"), (0.0123, "$0.0123"), (0.000071, "$7.1e-05")]
+    ("usd", "said"),
+    [(None, "-"), (0, "$0"), (12.345, "$12.35"), (0.0123, "$0.0123"), (0.000071, "$0.000071"), (0.9999, "$1")],
 )
 def test_a_cost_keeps_the_digits_that_matter(usd, said):
     assert cost(usd) == said

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+import msgspec
 import pytest
 
 from evals.made import TOOLS
@@ -68,6 +69,16 @@ def test_what_one_trial_raises_ends_no_other():
     assert found.trials[1].verdicts[0].why == "it ended as failed: no key"
 
 
+def test_a_report_can_be_written_whatever_was_raised_and_said():
+    def answer(request):
+        return OSError("no file \udcff")
+
+    one = Dataset("d", [Case("x", [c.Custom(lambda trial: "not \ud800")], "x")])
+    [found] = msgspec.json.decode(ran(one, ScriptedModel([answer])).to_json())["cases"][0]["trials"]
+    assert found["error"] == r"OSError: no file \udcff"
+    assert [verdict["why"] for verdict in found["verdicts"]][1] == r"not \ud800"
+
+
 def test_a_case_s_approvals_and_answers_are_given():
     script = [calls(("send", {"to": "bob"}), ("ask_user", {"question": "Which?"})), echo]
 
@@ -80,6 +91,12 @@ def test_a_case_s_approvals_and_answers_are_given():
     assert status(approve={"send": False}, answer="blue")[0] == "answered"
     assert status(approve={"pay": True}, answer="blue")[0] == "waiting"
     assert status(approve="all")[0] == "waiting"
+
+
+def test_an_agent_that_is_refused_isn_t_told_that_it_is_tried():
+    model = ScriptedModel([calls(("send", {"to": "bob"})), echo])
+    ran(Dataset("d", [Case("go", name="go", approve="none")]), model, tools=TOOLS)
+    assert model.seen[1].messages[-1].text == "error: a person refused this call"
 
 
 def test_a_conversation_is_one_turn_a_message_and_ends_where_one_isn_t_answered():
@@ -213,6 +230,24 @@ def test_a_judge_that_can_t_answer_fails_the_trial_and_says_so():
     one = Dataset("d", [Case("x", [c.Judge("It is x.")], "x")])
     found = ran(one, ScriptedModel([echo, ModelDenied("no key for the judge")])).trials[0]
     assert found.verdicts[1].why == "the judge failed: no key for the judge"
+
+
+def test_a_judge_whose_model_has_a_bug_ends_no_other_trial():
+    def answer(request):
+        return RuntimeError("a bug") if "You judge" in request.messages[0].text else echo(request)
+
+    both = Dataset("d", [Case("x", [c.Judge("It is x.")], "x"), Case("a", [c.Contains("a")], "a")])
+    found = ran(both, ScriptedModel([answer] * 3))
+    assert found.trials[0].verdicts[1].why == "the judge failed: RuntimeError: a bug"
+    assert found.trials[1].passed
+
+
+def test_a_judge_that_can_t_be_had_is_refused_before_anything_runs():
+    model = ScriptedModel([echo])
+    one = Dataset("d", [Case("x", [c.Judge("It is x.", model="nobody")], "x")])
+    with pytest.raises(UsageError, match="nobody"):
+        ran(one, model)
+    assert model.seen == []
 
 
 def test_a_judge_reads_the_answer_as_data():

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from evals.right import right
-from treadle import MemoryStore, run_sync
-from treadle.evals.code import found
+from treadle import Agent, MemoryStore, run_sync
+from treadle.code import value_at
 from treadle.evals.files import dataset_of
 from treadle.evals.run import Run, evaluate
 
@@ -20,7 +20,7 @@ def dataset():
 
 
 def report(dataset, model):
-    agent = replace(found(dataset.agent, Path.cwd(), "agent"), model=model, store=MemoryStore())
+    agent = replace(value_at(dataset.agent, Agent, name="agent"), model=model, store=MemoryStore())
     return run_sync(evaluate(Run(dataset, agent, jobs=8)))
 
 

@@ -122,6 +122,7 @@ def test_the_providers_that_the_release_knows_have_its_names() -> None:
                 "server.port": 443,
             },
         ),
+        ("http://[::1#a", {"gen_ai.provider.name": "openai", "gen_ai.request.model": "a"}),
     ],
 )
 def test_a_model_s_name_says_provider_and_server(name: str, said: dict[str, Any]) -> None:

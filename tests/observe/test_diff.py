@@ -144,3 +144,23 @@ def test_who_drove_and_how_often_it_crashed_does_not_count():
     claimed = [*events[:3], e.ThreadClaimed("another"), *events[3:]]
     again = [Record("u", seq, 1000.0 + seq, event) for seq, event in enumerate(claimed, 1)]
     assert diff(records, again).same
+
+
+def test_a_fork_that_does_the_same_is_the_same_though_its_records_have_other_numbers():
+    store = MemoryStore()
+    script = [calls(("wait", {"seconds": 1}), ("wait", {"seconds": 2})), calls(("wait", {"seconds": 3})), says("done")]
+    talking = an_agent(store, *script, *script, *script)
+
+    async def whole() -> list[list[Record]]:
+        await talking.run("go", thread="t")
+        made = await talking.fork("t", at=3)
+        await talking.resume(made.thread_id)
+        other = an_agent(store, script[0], calls(("wait", {"seconds": 4})), says("done"))
+        third = await other.fork("t", at=3)
+        await other.resume(third.thread_id)
+        return [(await opened(name, store, world())).records for name in ("t", made.thread_id, third.thread_id)]
+
+    left, same, unlike = live(whole())
+    assert diff(left, same).same
+    parted = diff(left, unlike).right.parts_at
+    assert [call.arguments for call in parted.event.calls] == ['{"seconds": 4}']

@@ -232,3 +232,11 @@ async def first_of_resume(records: Sequence[Record]) -> e.Event | None:
     await asyncio.gather(agents.resume("t"))
     after = (await opened("t", store, world())).records[len(records) :]
     return after[1].event if len(after) > 1 else None
+
+
+def test_a_flow_s_steps_are_done_too():
+    step = e.StepAsked(e.Call("fetch#1", "fetch", "{}"))
+    events = [e.ThreadStarted("flow", "k"), e.ThreadClaimed("w"), e.UserSaid("{}"), step]
+    events += [e.ToolStarted("fetch#1", "k1"), e.ToolReturned("fetch#1", "17", 0.1)]
+    found = seen([Record("t", seq, float(seq), event) for seq, event in enumerate(events, 1)])
+    assert found.done == ("fetch#1 fetch({}) returned 17",)

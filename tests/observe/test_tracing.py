@@ -232,6 +232,28 @@ def test_metrics_of_what_ended() -> None:
     }
 
 
+def test_a_tool_that_the_model_has_invented_has_no_metric_of_its_own() -> None:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    tracing = Tracing(processors=[], store=MemoryStore(), meter_provider=MeterProvider([reader]))
+    names = ("sned", "send_mail", "mail")
+    calls = tuple(e.Call(name, name, "{}") for name in names)
+    events = (
+        *(e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), e.ModelCalled("openai:m", "h", 1, 1)),
+        e.ModelReplied("", e.Usage(40, 5, 16), 0.5, calls),
+        *(e.ToolFailed(name, "unknown_tool", "no such tool") for name in names),
+    )
+    for seq, event in enumerate(events, 1):
+        tracing(e.Record("mine", seq, float(seq), event))
+    data = reader.get_metrics_data()
+    assert data is not None
+    metrics = {metric.name: metric for metric in data.resource_metrics[0].scope_metrics[0].metrics}
+    [point] = metrics["gen_ai.execute_tool.duration"].data.data_points
+    assert (point.attributes or {})["gen_ai.tool.name"] == "_OTHER"
+
+
 @pytest.mark.parametrize("module", ["opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter"])
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     monkeypatch.setitem(sys.modules, module, None)

@@ -1,9 +1,5 @@
 """Which agent answers: Treadle's own or the user's, with what the options change of it."""
 
-import importlib
-import importlib.util
-import sys
-import traceback
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -11,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..agent import Agent
+from ..code import value_at
 from ..errors import UsageError
 from ..events import Identity
 from ..models.model import Model
@@ -153,46 +150,7 @@ def loaded(place: str) -> Agent:
 
 def found_at(place: str) -> Any:
     """The Agent, Flow or Graph there. Raises UsageError. This runs the module."""
-    target, colon, name = place.rpartition(":")
-    if not colon or not name.isidentifier():
-        target, name = place, "agent"
-    module = _file(Path(target)) if target.endswith(".py") else _module(target)
-    found = getattr(module, name, None)
-    if type(found).__name__ not in ("Agent", "Flow", "Graph"):
-        kinds = ("Agent", "Flow", "Graph")
-        agents = ", ".join(key for key, value in vars(module).items() if type(value).__name__ in kinds)
-        what = f"is a {type(found).__name__}" if hasattr(module, name) else "isn't there"
-        raise UsageError(f"--agent {place}: {name} {what}; the agents in {target} are: {agents or 'none'}")
-    return found
+    from ..flows.flow import Flow
+    from ..graphs.graph import Graph
 
-
-def _file(path: Path) -> Any:
-    name = f"treadle_agent_{path.stem}"  # a name that nothing else has: the file may be called json.py
-    spec = importlib.util.spec_from_file_location(name, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise UsageError(f"--agent: there is no file {path}")
-    sys.path.insert(0, str(path.resolve().parent))  # what lies beside it can be imported, as when python runs it
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UsageError(f"--agent: {path} can't be loaded: {_where(error, path)}") from error
-    return module
-
-
-def _module(name: str) -> Any:
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise UsageError(f"--agent: {error}; looked in the working directory and in what is installed") from error
-    except Exception as error:
-        raise UsageError(f"--agent: module {name} can't be loaded: {_where(error, None)}") from error
-
-
-def _where(error: Exception, path: Path | None) -> str:
-    """The error and the line of the user's that raised it, in place of a traceback."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if path and frame.filename == str(path)] or frames[-1:]
-    return f"{type(error).__name__}: {error} ({own[-1].filename}, line {own[-1].lineno})"
+    return value_at(place, Agent, Flow, Graph, name="agent")

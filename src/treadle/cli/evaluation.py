@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 
 from ..agent import Agent
-from ..errors import UsageError
 from ..evals.baseline import Comparison, against
 from ..evals.dataset import Dataset
 from ..evals.report import Report, TrialReport, report_of
@@ -16,6 +14,7 @@ from .agents import agent_of
 from .eval_options import Eval
 from .terminal import Screen, put, put_json, visible
 from .turns import FAILED, INTERRUPTED, second_interrupt_quits
+from .whole import refuse_unwritable, whole_file
 
 JOBS = 4
 
@@ -29,13 +28,15 @@ def evaluate(settings: Eval) -> int:
     before = report_of(settings.against) if settings.against else None
     if settings.dry_run:
         return _estimate(settings, dataset, agent, before)
+    for path in filter(None, (settings.html, settings.save_baseline)):
+        refuse_unwritable(path)
     report, stopped = _ran(settings, dataset, agent)
     found = against(before, report) if before else None
     _shown(settings, report, found)
     _kept(settings, report, found, stopped)
     if stopped:
         return INTERRUPTED
-    few = len(report.trials) < report.wanted_trials or report.passes < settings.min_pass * len(report.trials)
+    few = len(report.trials) < report.wanted_trials or report.pass_rate < settings.min_pass
     return FAILED if few or (found and found.regressions) else 0
 
 
@@ -53,6 +54,7 @@ def _estimate(settings: Eval, dataset: Dataset, agent: Agent, before: Report | N
 
 def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
     """The report, and whether Ctrl-C has stopped the run: then it is of what was done."""
+    from ..evals.amounts import counted
     from ..evals.run import Progress, Run, evaluate, report
     from ..evals.text import trial_line
     from .loading import load
@@ -72,7 +74,9 @@ def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
 
     began_at = agent.world.now()
     if not settings.quiet:
-        screen.note(f"run {visible(run.name)}: {len(dataset.cases)} cases, {settings.repeats} of each", "dim")
+        screen.note(
+            f"run {visible(run.name)}: {counted(len(dataset.cases), 'case')}, {settings.repeats} of each", "dim"
+        )
     try:
         with second_interrupt_quits():
             found, stopped = run_sync(evaluate(run, told)), False
@@ -100,12 +104,14 @@ def _kept(settings: Eval, report: Report, found: Comparison | None, stopped: boo
     if settings.html:
         from ..evals.page import page
 
-        _write(settings.html, page(report, found).encode())
+        with whole_file(settings.html) as out:
+            out.write(page(report, found).encode())
         notes.append(f"the page: {settings.html}")
     if settings.save_baseline and stopped:
         notes.append("no baseline was kept: the run was stopped")
     elif settings.save_baseline:
-        _write(settings.save_baseline, report.to_json())
+        with whole_file(settings.save_baseline) as out:
+            out.write(report.to_json())
         notes.append(f"the baseline: {settings.save_baseline}")
     if stopped:
         notes.append(f"go on with it: the same command with --run {report.run}")
@@ -117,10 +123,3 @@ def _kept(settings: Eval, report: Report, found: Comparison | None, stopped: boo
 
 def _failed(report: Report) -> Sequence[str]:
     return [trial.thread_id for trial in report.trials if not trial.passed]
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"{path} can't be written: {error.strerror}") from None

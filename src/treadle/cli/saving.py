@@ -62,6 +62,7 @@ def _place(agent: str, test: Path, recording: str) -> Place:
     stem = _name(test.stem.removeprefix("test_"))
     if all(part.isidentifier() for part in target.split(".")) and not target.endswith(".py"):
         return Place(stem, recording, (f"from {target} import {name}" + (" as agent" if name != "agent" else ""),))
-    there = Path(os.path.relpath(target, test.parent)).as_posix()
-    load = f"agent = loaded(str(Path(__file__).parent / {there!r}) + {':' + name!r})"
-    return Place(stem, recording, ("from treadle.cli.agents import loaded", "", load), ("from pathlib import Path",))
+    there = Path(os.path.relpath(Path(target).expanduser(), test.parent)).as_posix()
+    load = f"agent = value_at({f'{there}:{name}'!r}, Agent, folder=Path(__file__).parent)"
+    imports = ("from treadle import Agent", "from treadle.code import value_at")
+    return Place(stem, recording, imports, load, ("from pathlib import Path",))

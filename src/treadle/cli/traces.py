@@ -2,7 +2,6 @@
 
 import functools
 import os
-import sys
 from collections.abc import Hashable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +20,7 @@ from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agents import store_of
 from .observe_options import ExportTraces
-from .terminal import Screen, visible
+from .terminal import Screen, put_json, visible
 from .threads import records_of, thread_names
 from .whole import whole_file
 
@@ -83,7 +82,7 @@ def export_traces(settings: ExportTraces) -> int:
         send(found, settings.endpoint)
         where = ""
     elif str(settings.output) == "-":
-        sys.stdout.write(otlp_json(found).decode() + "\n")
+        put_json(otlp_json(found))
         where = " on standard output"
     else:
         _write(settings.output, found)

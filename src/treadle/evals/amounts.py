@@ -1,5 +1,7 @@
 """Numbers of a report as people read them: the same words in the terminal and on the page. Pure."""
 
+from decimal import Decimal
+
 from .baseline import Change, P
 
 
@@ -25,7 +27,9 @@ def cost(usd: float | None) -> str:
     """Dollars with the digits that matter; - where no price is known."""
     if usd is None:
         return "-"
-    return "$0" if usd == 0 else f"${usd:,.2f}" if usd >= 1 else f"${usd:.3g}" if usd >= 0.001 else f"${usd:.2g}"
+    if usd == 0 or usd >= 1:
+        return f"${usd:,.2f}" if usd else "$0"
+    return f"${Decimal(f'{usd:.3g}' if usd >= 0.001 else f'{usd:.2g}'):f}"  # never 8e-05
 
 
 def signed_share(change: Change) -> str:

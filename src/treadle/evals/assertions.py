@@ -15,6 +15,7 @@ from ..observe.timeline import turns
 from ..result import Result, summary
 from .recording import Recording, load
 from .trajectory import Arguments, Order, Wanted, approvals_asked, compared, made, never_called, no_errors
+from .trial import steps as steps_of
 
 Recorded = Result | Recording | Iterable[e.Record] | str | Path
 Call = str | tuple[str, Mapping[str, Any]] | Wanted
@@ -42,7 +43,7 @@ def assert_no_errors(recorded: Recorded) -> None:
 
 
 def assert_approvals_asked(recorded: Recorded, *tools: str) -> None:
-    """A person was asked to approve calls of these tools and of no others; none named: of none at all."""
+    """A person was asked to approve calls of these tools, names or globs, and of no others; none named: none."""
     __tracebackhide__ = True
     _hold(approvals_asked(made(_records(recorded)), *tools))
 
@@ -55,16 +56,16 @@ def assert_within(
     cost_usd: float | None = None,
     seconds: float | None = None,
 ) -> None:
-    """It took at most so many model calls, tokens in and out, US dollars and seconds of work.
+    """It took at most so many steps, tokens in and out, US dollars and seconds of work.
 
-    A cost that isn't known is not within any. Seconds of records need the thread from its beginning.
+    A step is a model call; a retry is none, nor is a summary. A cost that isn't known is not within any. Seconds of
+    records need the thread from its beginning.
     """
     __tracebackhide__ = True
     records = _records(recorded)
     took = summary(records, 0.0)
-    first_tries = sum(isinstance(record.event, e.ModelCalled) and record.event.attempt == 1 for record in records)
     used: list[tuple[str, float | None, float | None]] = [
-        ("steps", first_tries, steps),
+        ("steps", steps_of(records), steps),
         ("tokens", took.tokens, tokens),
         ("cost_usd", took.cost_usd, cost_usd),
         ("seconds", None if seconds is None else _seconds(recorded, records), seconds),

@@ -2,7 +2,8 @@
 
 The rule. A change counts where both hold: its p-value, corrected for the four questions that are asked (Holm), is below
 5%; and it is at least one point of success, or 5% of steps, tokens or cost. Cases are compared with themselves: those
-that only one report has, or that say something else now, are left out and named. Seconds are shown and never count:
+that only one report has, or that say something else now, are left out and named; so are those with other checks now
+from success. Seconds are shown and never count:
 they are the machine's as much as the agent's.
 """
 
@@ -84,7 +85,12 @@ NUMBERS: dict[str, _Number] = {
 def against(before: Report, now: Report) -> Comparison:
     """What has changed since."""
     both, left_out = _paired(before, now)
-    pairs = {name: pairs for name, number in NUMBERS.items() if (pairs := _pairs(both, number))}
+    alike = [(was, case) for was, case in both if _checks(was) == _checks(case)]
+    if len(alike) < len(both):
+        other = (case.name for was, case in both if _checks(was) != _checks(case))
+        left_out.append(f"success, for other checks than then: {', '.join(other)}")
+    of = {name: _pairs(alike if name == "success" else both, number) for name, number in NUMBERS.items()}
+    pairs = {name: each for name, each in of.items() if each}
     if both and "cost_usd" not in pairs:
         left_out.append("cost: no price is known for every run")
     judged = [name for name in pairs if name != "seconds"]
@@ -104,6 +110,10 @@ def _paired(before: Report, now: Report) -> tuple[list[tuple[CaseReport, CaseRep
     }
     left_out = [f"{what}: {', '.join(names)}" for what, names in groups.items() if names]
     return [(was, case) for was, case in both if was.messages == case.messages], left_out
+
+
+def _checks(case: CaseReport) -> list[str]:
+    return [verdict.check for verdict in case.trials[0].verdicts]
 
 
 def _pairs(both: list[tuple[CaseReport, CaseReport]], number: _Number) -> dict[str, Pair]:

@@ -106,7 +106,7 @@ class Asked(_Check, frozen=True):
 
 
 class MaxSteps(_Check, frozen=True):
-    """The model was asked at most so often."""
+    """The model was asked at most so often; a retry doesn't count, nor does a summary."""
 
     steps: int
 

@@ -88,7 +88,7 @@ async def _settled(agent: Agent, case: Case, done: Result, deps: Any) -> Result:
 
 def _fact(call: Held, case: Case) -> e.ApprovalGiven | e.UserSaid | None:
     if call.status == "waiting" and (allowed := case.allows(call.name)) is not None:
-        return e.ApprovalGiven(call.id, allowed, BY, "" if allowed else "not in this evaluation")
+        return e.ApprovalGiven(call.id, allowed, BY)  # no reason: the agent isn't to know that it is tried
     if call.status == "question" and case.answer:
         return e.UserSaid(case.answer, answers=call.id, by=BY)
     return None

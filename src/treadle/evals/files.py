@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..code import value_at
 from ..errors import UsageError
 from .checks import check_of, read
-from .code import found
 from .dataset import Case, Dataset
 
 MAX_BYTES = 10_000_000
@@ -46,7 +46,7 @@ def dataset_of(place: str) -> Dataset:
     """The dataset in that file, or at `path.py:name` (`dataset` where no name is given). Raises UsageError."""
     path = Path(place).expanduser()
     if ".py" in (path.suffix, path.name.rpartition(":")[0][-3:]):
-        return _of_python(str(path))
+        return value_at(str(path), Dataset, name="dataset")
     readers: dict[str, Callable[[str], object]] = {
         ".yaml": _yaml,
         ".yml": _yaml,
@@ -57,6 +57,7 @@ def dataset_of(place: str) -> Dataset:
         raise UsageError(f"{place}: a dataset is a file that ends in {', '.join(readers)} or .py:name")
     try:
         value = readers[path.suffix](_text(path))
+        _refuse_unwritable(value)
         if isinstance(value, list):
             value = {"cases": value}
         whole: _Whole = read(_Whole, value, "the file")
@@ -65,6 +66,15 @@ def dataset_of(place: str) -> Dataset:
         return Dataset(whole.name or path.stem, cases, agent)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
+
+
+def _refuse_unwritable(value: object) -> None:
+    """Raises UsageError for what JSON and YAML can say and no log can hold."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise UsageError(f"it holds \\u{ord(half):x}, half of a surrogate pair, which alone is no text") from None
 
 
 def _case(written: object, number: int, path: Path) -> Case:
@@ -81,17 +91,10 @@ def _case(written: object, number: int, path: Path) -> Case:
 
 
 def _function(place: str, folder: Path) -> Any:
-    function = found(place, folder)
+    function = value_at(place, object, folder=folder)
     if not callable(function):
         raise UsageError(f"custom: {place} is a {type(function).__name__}, not a function")
     return function
-
-
-def _of_python(place: str) -> Dataset:
-    value = found(place, Path.cwd(), "dataset")
-    if not isinstance(value, Dataset):
-        raise UsageError(f"{place} is a {type(value).__name__}, not a Dataset")
-    return value
 
 
 def _text(path: Path) -> str:
@@ -108,7 +111,7 @@ def _text(path: Path) -> str:
 
 
 def _json_lines(text: str) -> Iterator[object]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # other ends of lines may stand in a JSON text
         if line.strip():
             try:
                 yield _json(line)

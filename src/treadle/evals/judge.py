@@ -59,11 +59,14 @@ async def judged(check: Judge, trial: Trial, case: Case, judge: Agent) -> tuple[
     """The verdict, and what it took. A judge that can't answer is a verdict that the trial fails, and says so."""
     asked = Case(question(check, case, trial.answer), name="judge")
     named_by = blake2b(f"{judge.job.model.name} {asked.input}".encode(), digest_size=4).hexdigest()
-    thread = await free(judge, f"{trial.thread_id}/judge/{named_by}", asked)  # another rubric or model is asked anew
+    thread = f"{trial.thread_id}/judge/{named_by}"  # another rubric or model is asked anew
     try:
+        thread = await free(judge, thread, asked)
         done = await converse(judge, thread, asked)
     except TreadleError as error:
         verdict = Verdict(named(check), False, f"the judge failed: {error}")
+    except Exception as error:  # a bug in the user's model: this trial's, not the others'
+        verdict = Verdict(named(check), False, f"the judge failed: {type(error).__name__}: {error}")
     else:
         said = done.output
         if isinstance(said, Judgement):

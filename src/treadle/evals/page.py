@@ -1,14 +1,17 @@
 """A report as one HTML page that needs nothing else: no script, no font, no picture, no network.
 
-All text that comes from cases, models and tools is escaped; the policy in its head forbids whatever would slip through.
+All text that comes from cases, models and tools is escaped, and what nobody would see in it is shown; the policy in its
+head forbids whatever would slip through.
 """
 
 import base64
 import hashlib
+import shlex
 import time
 from collections.abc import Iterable
 from html import escape
 
+from ..cli.terminal import visible
 from .amounts import cost, counted, number, percent, signed_share, verdict_on
 from .baseline import Change, Comparison
 from .report import CaseReport, Report, TrialReport, mean
@@ -40,14 +43,14 @@ def page(report: Report, comparison: Comparison | None = None) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
-        f"<title>{escape(report.dataset)}: {report.passes} of {len(report.trials)} passed</title>"
+        f"<title>{_safe(report.dataset)}: {report.passes} of {len(report.trials)} passed</title>"
         f"<style>{CSS}</style></head>\n<body><main>\n{''.join(filter(None, body))}\n</main></body></html>\n"
     )
 
 
 def _head(report: Report) -> str:
     count, low, high = len(report.trials), *report.pass_interval
-    rate, tried = report.passes / count if count else 0.0, sum(bool(case.trials) for case in report.cases)
+    rate, tried = report.pass_rate, sum(bool(case.trials) for case in report.cases)
     means = {
         "steps": number(report.mean(lambda trial: trial.steps)),
         "tokens": number(report.mean(lambda trial: trial.tokens)),
@@ -60,8 +63,8 @@ def _head(report: Report) -> str:
     if report.errors:
         notes.append(f"{report.errors} of the trials raised an error: what failed may not have been the agent.")
     return (
-        f"<header><h1>{escape(report.dataset)} <span>tried on {escape(report.agent.agent)} with"
-        f" {escape(report.agent.model)}</span></h1>"
+        f"<header><h1>{_safe(report.dataset)} <span>tried on {_safe(report.agent.agent)} with"
+        f" {_safe(report.agent.model)}</span></h1>"
         f'<p class="rate"><strong>{percent(rate)}</strong> <span>{report.passes} of {count} trials of {tried} cases'
         f" passed; 95% interval {percent(low)} to {percent(high)}</span></p>{_scale(rate, low, high)}"
         '<div class="ends"><span>0%</span><span>100%</span></div><dl class="means">'
@@ -90,7 +93,7 @@ def _compared(found: Comparison) -> str:
         f"<section><h2>Against the baseline, {found.compared} cases</h2><table><thead><tr><th>mean a case"
         '<th class=n>was<th class=n>is<th class=n>change<th class="n optional">p<th></thead>'
         f"<tbody>{rows}</tbody></table>"
-        + "".join(f'<p class="soft said">{escape(note)}</p>' for note in notes)
+        + "".join(f'<p class="soft said">{_safe(note)}</p>' for note in notes)
         + "</section>"
     )
 
@@ -104,25 +107,26 @@ def _change(change: Change) -> str:
     return (
         f"<tr><td>{_NAMES[change.name]}<td class=n>{show(change.before)}<td class=n>{show(change.now)}"
         f'<td class="n {mark}">{signed_share(change)}<td class="n optional">{p}'
-        f'<td>{said}<span class="optional">{escape(cases)}</span></tr>'
+        f'<td>{said}<span class="optional">{_safe(cases)}</span></tr>'
     )
 
 
 def _case(case: CaseReport, most: float) -> str:
     trials = case.trials
     tokens = mean(trials, lambda trial: trial.tokens)
-    why = case.first_failure
+    steps = number(mean(trials, lambda trial: trial.steps))
+    plural, why = "" if steps == "1" else "s", case.first_failure
     width = 100 * (tokens or 0) / most if most else 0
     bar = f'<svg viewBox="0 0 100 6" height="6" preserveAspectRatio="none"><rect width="{width:.1f}" height="6"/></svg>'
     return (
-        f'<details class="case"><summary><span class="name">{escape(case.name)}</span>{_marks(trials)}'
-        f'<span class="n unit" data-unit=" steps">{number(mean(trials, lambda trial: trial.steps))}</span>'
+        f'<details class="case"><summary><span class="name">{_safe(case.name)}</span>{_marks(trials)}'
+        f'<span class="n unit" data-unit=" step{plural}">{steps}</span>'
         f'<span class="n used">{bar}<span class="unit" data-unit=" tokens">{number(tokens)}</span></span>'
         f'<span class="n optional">{cost(mean(trials, lambda trial: trial.cost_usd))}</span>'
         f'<span class="n unit" data-unit=" s">{number(mean(trials, lambda trial: trial.seconds))}</span>'
-        + (f'<span class="why">{escape(_first(why[1]))}</span>' if why else "")
+        + (f'<span class="why">{_safe(_first(why[1]))}</span>' if why else "")
         + '</summary><div class="inside">'
-        + "".join(f'<p class="label">input</p><p class="said">{escape(text)}</p>' for text in case.messages)
+        + "".join(f'<p class="label">input</p><p class="said">{_safe(text)}</p>' for text in case.messages)
         + "".join(_trial(trial) for trial in sorted(trials, key=lambda trial: (trial.passed, trial.number)))
         + "</div></details>\n"
     )
@@ -151,24 +155,24 @@ def _square(index: int, passed: bool) -> str:
 
 def _trial(trial: TrialReport) -> str:
     checks = "".join(_checked(each) for each in trial.verdicts)
-    error = f'<p class="label">error</p><pre>{escape(trial.error)}</pre>' if trial.error else ""
-    lines = escape("\n".join(trial.lines))
+    error = f'<p class="label">error</p><pre>{_safe(trial.error)}</pre>' if trial.error else ""
+    lines = _safe("\n".join(trial.lines))
     return (
         f'<div class="trial"><h3>Trial {trial.number}: {"passed" if trial.passed else "failed"}</h3>'
         f'<ul class="checks">{checks}</ul>{error}'
-        f'<p class="label">answer</p><p class="said">{escape(trial.answer) or "<span class=soft>none</span>"}</p>'
+        f'<p class="label">answer</p><p class="said">{_safe(trial.answer) or "<span class=soft>none</span>"}</p>'
         f"<details><summary>{counted(trial.steps, 'step')}, {counted(trial.tool_calls, 'tool call')},"
         f" {counted(trial.tokens, 'token')}</summary>"
         f"<pre>{lines}</pre></details>"
-        f'<p class="label">the whole of it</p><pre>treadle show {escape(trial.thread_id)}</pre></div>'
+        f'<p class="label">the whole of it</p><pre>treadle show {_safe(shlex.quote(trial.thread_id))}</pre></div>'
     )
 
 
 def _checked(verdict: Verdict) -> str:
     why = ""
     if verdict.why:
-        why = f"<pre>{escape(verdict.why)}</pre>" if "\n" in verdict.why else f": {escape(verdict.why)}"
-    return f'<li class="{"ok" if verdict.passed else "no"}">{escape(verdict.check)}{why}</li>'
+        why = f"<pre>{_safe(verdict.why)}</pre>" if "\n" in verdict.why else f": {_safe(verdict.why)}"
+    return f'<li class="{"ok" if verdict.passed else "no"}">{_safe(verdict.check)}{why}</li>'
 
 
 def _first(verdict: Verdict) -> str:
@@ -180,9 +184,13 @@ def _foot(report: Report) -> str:
     judges = f" The judges took {number(judged.tokens)} tokens ({cost(judged.cost_usd)})." if judged.tokens else ""
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(report.began_at))
     return (
-        f"<footer>Run {escape(report.run)}, begun {began}, {number(report.seconds)} s; instructions"
-        f" {escape(report.agent.instructions)}, {len(report.agent.tools)} tools; in all"
+        f"<footer>Run {_safe(report.run)}, begun {began}, {number(report.seconds)} s; instructions"
+        f" {_safe(report.agent.instructions)}, {len(report.agent.tools)} tools; in all"
         f" {cost(report.cost_usd)}.{judges}"
         " The interval is Wilson's; repeated trials of one case count for less than new cases. Made by treadle eval."
         "</footer>"
     )
+
+
+def _safe(text: str) -> str:
+    return escape(visible(text))

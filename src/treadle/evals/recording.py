@@ -47,10 +47,19 @@ class Recording:
         return run_sync(rerun(self.records, agent))
 
     def model(self) -> ScriptedModel:
-        """A model that gives the recorded replies in their order, whatever it is asked. Failures are left out."""
-        replies = [record.event for record in self.records if isinstance(record.event, e.ModelReplied)]
-        script = [Reply(r.text, r.calls, r.usage, r.finish_reason, r.refusal, r.opaque) for r in replies]
-        return ScriptedModel(script, name=stand_in(self.records).name)
+        """A model that gives the recorded replies in their order, whatever it is asked.
+
+        Failures are left out, and summaries: it never needs one.
+        """
+        script, aside = list[Reply](), False
+        for record in self.records:
+            match record.event:
+                case e.ModelCalled(purpose=purpose):
+                    aside = purpose == "compact"
+                case e.ModelReplied() as r if not aside:
+                    script.append(Reply(r.text, r.calls, r.usage, r.finish_reason, r.refusal, r.opaque))
+        then = stand_in(self.records)
+        return ScriptedModel(script, name=then.name, context_tokens=then.context_tokens)
 
     def _model_of(self, agent: Agent) -> Model:
         if not isinstance(agent.model, str | None):
@@ -71,12 +80,12 @@ def load(file: str | Path) -> Recording:
     try:
         lines = Path(file).read_bytes().splitlines()
         records = tuple(decode_record(line) for line in lines if line.strip())
+        threads = {record.thread_id for record in records}
+        if len(threads) != 1:
+            raise UsageError(f"{file} holds {len(threads)} threads; it must be one: treadle db export THREAD -o {file}")
         fold(records)
     except OSError as error:
         raise UsageError(f"{file} can't be read: {error.strerror}") from None
     except (StoreDamaged, IllegalEvent) as error:
         raise UsageError(f"{file} holds no thread that can be read: {error}") from error
-    threads = {record.thread_id for record in records}
-    if len(threads) != 1:
-        raise UsageError(f"{file} holds {len(threads)} threads; it must be one: treadle db export THREAD -o {file}")
     return Recording(records)

@@ -106,6 +106,11 @@ class Report(msgspec.Struct, frozen=True):
         return sum(trial.passed for trial in self.trials)
 
     @property
+    def pass_rate(self) -> float:
+        """0 of none."""
+        return self.passes / len(self.trials) if self.trials else 0.0
+
+    @property
     def errors(self) -> int:
         """Trials that raised: what failed may not have been the agent."""
         return sum(bool(trial.error) for trial in self.trials)
@@ -156,13 +161,13 @@ def trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: Judged) -> T
         status=trial.status,
         answer=trial.answer[:MAX_ANSWER],
         verdicts=tuple(verdicts),
-        steps=took.model_calls,
+        steps=trial.steps,
         tool_calls=took.tool_calls,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cost_usd=took.cost_usd,
         seconds=took.seconds,
-        error=trial.error,
+        error=trial.error.encode("utf8", "backslashreplace").decode(),  # of a file's name, perhaps
         judged=judged,
         lines=(*lines, *([f"… {left_out} more"] if left_out else [])),
     )

@@ -56,6 +56,8 @@ class _Turn:
 
     said: e.Record
     replies: deque[e.Record] = field(default_factory=deque)
+    summaries: deque[e.Record] = field(default_factory=deque)
+    """What the model replied when it was asked to compact; the prompt of today may need none."""
     outcomes: dict[str, deque[e.Record]] = field(default_factory=dict)
     """By call id."""
     decisions: dict[str, Decision] = field(default_factory=dict)
@@ -118,12 +120,15 @@ def _at_work(records: Sequence[e.Record]) -> list[e.Record]:
 
 def _turns(records: Sequence[e.Record]) -> list[_Turn]:
     turns: list[_Turn] = []
+    aside = False
     for record in records:
         match record.event:
             case e.UserSaid(answers=""):
                 turns.append(_Turn(record))
+            case e.ModelCalled(purpose=purpose):
+                aside = purpose == "compact"
             case e.ModelReplied() | e.ModelFailed():
-                turns[-1].replies.append(record)
+                (turns[-1].summaries if aside else turns[-1].replies).append(record)
             case e.ToolFailed(kind=kind) if kind not in RAN:
                 pass  # refused without being run: whether it is now is decided anew
             case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id):
@@ -187,8 +192,9 @@ class _Rerun:
                 await self.log.append(self.turn.decisions[call.id])
 
     async def _ask(self, model: Model, called: Called, *_: Any) -> e.ModelReplied | e.ModelFailed:
-        if self.turn.replies:
-            came: e.ModelReplied | e.ModelFailed = self.clock.given(self.turn.replies.popleft())
+        replies = self.turn.summaries if called.fact.purpose == "compact" else self.turn.replies
+        if replies:
+            came: e.ModelReplied | e.ModelFailed = self.clock.given(replies.popleft())
             return came
         if self.turn.stopped:
             raise _Stopped

@@ -67,6 +67,7 @@ async def evaluate(run: Run, told: Callable[[Progress], None] = lambda progress:
     """
     began_at = run.agent.world.now()
     run.agent.job.refuse_unpriced()
+    judges = _judges(run)
     threads = await _threads(run)
     slots = asyncio.Semaphore(run.jobs)
     trials: dict[str, list[TrialReport]] = {}
@@ -75,7 +76,7 @@ async def evaluate(run: Run, told: Callable[[Progress], None] = lambda progress:
     async def one(case: Case, number: int) -> None:
         nonlocal count
         async with slots:
-            done = await _graded(run, case, await _tried(run, case, number, threads[case.name, number]))
+            done = await _graded(judges, case, await _tried(run, case, number, threads[case.name, number]))
         count += 1
         trials.setdefault(case.name, []).append(done)
         told(Progress(case.name, done, count, len(threads)))
@@ -128,7 +129,16 @@ async def _tried(run: Run, case: Case, number: int, thread: str) -> Trial:
     return Trial(case.name, number, thread, done.status, done.answer, past, done.reason, "", done.output)
 
 
-async def _graded(run: Run, case: Case, trial: Trial) -> TrialReport:
+def _judges(run: Run) -> dict[str, Agent]:
+    """Who judges, by the model that a check names. Raises UsageError for one that can't be had: nothing has run yet."""
+    wanted = {check.model for case in run.dataset.cases for check in case.checks if isinstance(check, Judge)}
+    judges = {model: judging(run.agent, model or run.judge) for model in sorted(wanted)}
+    for judge in judges.values():
+        judge.job.refuse_unpriced()
+    return judges
+
+
+async def _graded(judges: Mapping[str, Agent], case: Case, trial: Trial) -> TrialReport:
     """The trial with what each check says; a judge is only asked about a turn that ended as it should."""
     checks = list(case.checks)
     if not any(isinstance(check, Status) for check in checks):
@@ -141,8 +151,7 @@ async def _graded(run: Run, case: Case, trial: Trial) -> TrialReport:
         elif not ended:
             verdicts.append(Verdict(named(check), False, "not judged: the turn didn't end as it should"))
         else:
-            judge = judging(run.agent, check.model or run.judge)
-            said, cost = await judged(check, trial, case, judge)
+            said, cost = await judged(check, trial, case, judges[check.model])
             verdicts.append(said)
             prices = (took.cost_usd, cost.cost_usd)
             total = None if None in prices else sum(price for price in prices if price is not None)

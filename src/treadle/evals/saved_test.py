@@ -20,10 +20,12 @@ class Place:
     """Of the test, without `test_`: letters, digits and underscores."""
     recording: str
     """The file of the thread, beside the test's."""
-    agent: tuple[str, ...]
-    """The lines that import the agent, or load it, as `agent`."""
-    imports: tuple[str, ...] = ()
-    """What those lines need of the standard library."""
+    imports: tuple[str, ...]
+    """The lines that import the agent as `agent`, or what loads it."""
+    load: str = ""
+    """The line that loads it; "" where it is imported."""
+    standard: tuple[str, ...] = ()
+    """The lines that import what that needs of the standard library."""
 
 
 def saved_test(records: Sequence[e.Record], place: Place, replays: bool) -> str:
@@ -33,13 +35,13 @@ def saved_test(records: Sequence[e.Record], place: Place, replays: bool) -> str:
     lines = [
         '"""A thread that was recorded, as a test. Written by treadle save-test, to be edited."""',
         "",
-        *place.imports,
-        *([""] if place.imports else []),
+        *place.standard,
+        *([""] if place.standard else []),
         "import pytest",
         "",
-        place.agent[0],
+        *place.imports,
         f"from treadle.evals.assertions import {', '.join(sorted(checks))}",
-        *place.agent[1:],
+        *(["", place.load] if place.load else []),
         "",
         f"pytestmark = pytest.mark.treadle_replay({place.recording!r})",
         "",

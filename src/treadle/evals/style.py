@@ -39,9 +39,10 @@ svg { display: block; overflow: visible; }
 .means dd { margin: 0; font-size: 1.35rem; }
 .note { margin: 1.5rem 0 0; padding: .6rem .9rem; border-left: 3px solid var(--warn); background: var(--card); }
 table { border-collapse: collapse; width: 100%; font-size: .95rem; }
-th { text-align: left; font-weight: 400; font-size: .8rem; color: var(--soft); }
+th { text-align: left; font-weight: 400; font-size: .8rem; color: var(--soft); white-space: nowrap; }
 th, td { padding: .45rem .75rem .45rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.n, th.n { text-align: right; white-space: nowrap; }
+td.n, th.n { text-align: right; white-space: nowrap; padding-left: .75rem; }
+table ~ p { margin-top: .75rem; font-size: .9rem; }
 .worse { color: var(--bad); font-weight: 600; } .better { color: var(--good); font-weight: 600; }
 .case { border-bottom: 1px solid var(--line); }
 .case > summary, .heads {
@@ -54,8 +55,10 @@ td.n, th.n { text-align: right; white-space: nowrap; }
 summary:focus-visible { outline: 2px solid var(--soft); outline-offset: 2px; }
 .heads { font-size: .8rem; color: var(--soft); padding: 0 0 .3rem; border-bottom: 1px solid var(--line); }
 .n { text-align: right; }
-.name { min-width: 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
-.name::before { content: "\\25B8"; display: inline-block; width: 1.1em; color: var(--soft); }
+.name { min-width: 0; overflow-wrap: anywhere; unicode-bidi: isolate; padding-left: 1.1em; text-indent: -1.1em; }
+.name::before {
+  content: "\\25B8"; display: inline-block; width: 1.1em; text-indent: 0; color: var(--soft);
+}
 .case[open] > summary .name::before { content: "\\25BE"; }
 .why {
   grid-column: 1 / -1; color: var(--bad); font-size: .85rem; padding-left: 1.3em; overflow-wrap: anywhere;
@@ -89,14 +92,15 @@ footer { margin-top: 4rem; font-size: .8rem; color: var(--soft); overflow-wrap: 
   .heads { display: none; }
   .case > summary { grid-template-columns: minmax(0, 1fr) auto auto auto; row-gap: .2rem; column-gap: .9rem; }
   .case > summary .name { grid-column: 1 / -1; }
-  .case > summary .marks { padding-left: 1.3em; }
+  .case > summary .marks { padding-left: 1.1em; }
   .case > summary > .n:not(.used) { font-size: .85rem; color: var(--soft); }
   .used { display: block; font-size: .85rem; color: var(--soft); } .used svg { display: none; }
   .unit::after { content: attr(data-unit); }
   .optional { display: none; }
   .means { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .inside { padding-left: 0; }
-  td, th { padding-right: .5rem; }
+  td, th { padding-right: .4rem; }
+  td.n, th.n { padding-left: .25rem; } td:last-child { padding-left: .4rem; }
 }
 @media print { .case { break-inside: avoid; } main { padding-top: 0; } }
 """

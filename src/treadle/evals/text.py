@@ -72,10 +72,9 @@ def _table(cases: Sequence[CaseReport]) -> list[str]:
     rows = [["case", "passed", "steps", "tokens", "cost", "seconds", ""]]
     for case in (case for case in cases if case.trials):  # a run that was stopped has not begun them all
         trials, failure = case.trials, case.first_failure
-        name = case.name if len(case.name) <= NAME_WIDTH else f"{case.name[: NAME_WIDTH - 1]}…"
         rows.append(
             [
-                f"{'✗' if failure else '✓'} {name}",
+                f"{'✗' if failure else '✓'} {_name(case.name)}",
                 f"{case.passes}/{len(trials)}",
                 number(mean(trials, lambda trial: trial.steps)),
                 number(mean(trials, lambda trial: trial.tokens)),
@@ -91,7 +90,7 @@ def _totals(report: Report) -> list[str]:
     trials = report.trials
     if not trials:
         return ["no trial was run"]
-    rate, (low, high) = percent(report.passes / len(trials)), report.pass_interval
+    rate, (low, high) = percent(report.pass_rate), report.pass_interval
     lines = [
         f"{report.passes} of {counted(len(trials), 'trial')} passed: {rate}, 95% interval {percent(low)} to"
         f" {percent(high)}",
@@ -113,9 +112,13 @@ def _change(change: Change) -> list[str]:
     show = {"success": percent, "cost_usd": cost}.get(change.name, number)
     said = verdict_on(change)
     if said == "worse":
-        said = f"WORSE, most of all {', '.join(each.case for each in change.cases[:3])}"
+        said = f"WORSE, most of all {', '.join(_name(each.case) for each in change.cases[:3])}"
     p = "" if change.name == "seconds" else f"{change.p:.2g}"
     return [NAMES[change.name], show(change.before), show(change.now), signed_share(change), p, said]
+
+
+def _name(case: str) -> str:
+    return case if len(case) <= NAME_WIDTH else f"{case[: NAME_WIDTH - 1]}…"
 
 
 def _columns(rows: Sequence[Sequence[str]], left: tuple[int, ...]) -> list[str]:

@@ -201,10 +201,11 @@ def no_errors(made: Iterable[Made]) -> str:
 
 
 def approvals_asked(made: Iterable[Made], *tools: str) -> str:
-    """ "" if a person was asked to approve calls of these tools and of no others; none named: of none at all."""
+    """ "" if a person was asked to approve calls of these tools, names or globs, and of no others; none named: none."""
     asked = [call for call in made if call.asked_approval]
     names = dict.fromkeys(call.name for call in asked)
-    if names.keys() == set(tools):
+    fit = {(name, tool) for name in names for tool in tools if fnmatchcase(name, tool)}
+    if {name for name, _ in fit} == names.keys() and {tool for _, tool in fit} == set(tools):
         return ""
     wanted = f"wanted approvals to be asked for {', '.join(tools) or 'nothing'}"
     return _listed(f"{wanted}; they were for {', '.join(names) or 'nothing'}", asked) or f"{wanted}; there were none"

@@ -1,6 +1,6 @@
 """One run of one case: what is in its thread, and what can be asked of it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,9 +40,20 @@ class Trial:
         """Totals over all turns."""
         return summary(self.records, sum(turn.took.seconds for turn in turns(self.records)))
 
+    @property
+    def steps(self) -> int:
+        """Over all turns."""
+        return steps(self.records)
+
     @cached_property
     def usage(self) -> e.Usage:
         events = [record.event for record in self.records]
         told = (e.ModelReplied, e.ModelFailed, e.ToolReturned, e.ToolFailed)  # the last two: of agents below
         used = [event.usage for event in events if isinstance(event, told)]
         return sum(used, e.Usage())
+
+
+def steps(records: Iterable[e.Record]) -> int:
+    """Model calls as limits count them: a retry is no new one, nor is a summary."""
+    called = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
+    return sum(event.attempt == 1 and event.purpose != "compact" for event in called)

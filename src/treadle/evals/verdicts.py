@@ -4,19 +4,21 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any, assert_never
 
 import msgspec
 
 from . import checks as c
 from .numbers import numbers
-from .trajectory import Made, Wanted, compared
+from .trajectory import Wanted, approvals_asked, compared, never_called, no_errors
 from .trial import Trial
+from .unlike import differences
 
 SHOWN = 60
 """Characters of a text in a check's name."""
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.S)
+DIFFERENCES = 5
+"""Of two JSON values that are named."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -44,7 +46,7 @@ def verdict(check: c.Check, trial: Trial) -> Verdict:
             wrong = "" if trial.status == status else _ended(trial)
         case never:
             assert_never(never)
-    return Verdict(named(check), not wrong, wrong)
+    return Verdict(named(check), not wrong, wrong.encode("utf8", "backslashreplace").decode())  # it must be written
 
 
 def named(check: c.Check) -> str:
@@ -93,12 +95,18 @@ def _of_answer(check: c.Equal | c.Contains | c.Lacks | c.Matches | c.Number | c.
 
 
 def _of_json(check: c.Json, answer: str) -> str:
-    fenced = _FENCED.fullmatch(answer)
     try:
-        given = json.loads(fenced[1] if fenced else answer)
+        given = msgspec.json.decode(_unfenced(answer))
     except (ValueError, RecursionError) as error:
         return f"the answer isn't JSON: {error}"
-    return "" if _holds(given, check.value, check.match == "subset") else f"the value is {_quoted(json.dumps(given))}"
+    return "; ".join(islice(differences(check.value, given, check.match == "exact"), DIFFERENCES))
+
+
+def _unfenced(answer: str) -> str:
+    """Without the marks of a block of code that is all of it."""
+    fence, newline, rest = answer.strip().partition("\n")
+    whole = newline and fence.rstrip() in ("```", "```json") and rest.endswith("```")
+    return rest[:-3] if whole else answer
 
 
 def _of_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) -> str:
@@ -107,29 +115,18 @@ def _of_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) -> 
             wanted = [Wanted(call) if isinstance(call, str) else Wanted(call.name, call.arguments) for call in calls]
             return compared(trial.made, wanted, order, arguments)
         case c.Never(tools=tools):
-            called = [_called(one) for one in trial.made if _fits(one.name, tools)]
-            return f"it asked for {', '.join(called)}" if called else ""
+            return never_called(trial.made, *_all(tools))
         case c.Asked(tools=tools):
-            asked = {one.name for one in trial.made if one.asked_approval}
-            gone = [name for name in _all(tools) if not any(fnmatchcase(each, name) for each in asked)]
-            more = sorted(name for name in asked if not _fits(name, tools))
-            wrong = [f"nobody was asked about {', '.join(gone)}"] if gone else []
-            return "; ".join(wrong + ([f"somebody was asked about {', '.join(more)}"] if more else []))
+            return approvals_asked(trial.made, *_all(tools))
         case c.NoErrors():
-            failed = [f"{_called(one)} {one.status}" for one in trial.made if "failed" in one.status]
-            return "; ".join(failed)
-
-
-def _called(made: Made) -> str:
-    arguments: Any = made.arguments  # text, or the value that the text is
-    return f"{made.name}({arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)})"
+            return no_errors(trial.made)
 
 
 def _of_totals(check: c.MaxSteps | c.MaxTokens | c.MaxCost | c.MaxSeconds, trial: Trial) -> str:
     took = trial.took
     match check:
         case c.MaxSteps(steps=most):
-            return f"it took {took.model_calls} steps" if took.model_calls > most else ""
+            return f"it took {trial.steps} steps" if trial.steps > most else ""
         case c.MaxTokens(tokens=most):
             return f"it took {took.tokens:,} tokens" if took.tokens > most else ""
         case c.MaxCost(usd=most_usd):
@@ -157,21 +154,8 @@ def _ended(trial: Trial) -> str:
     return f"it ended as {trial.status}" + (f": {why}" if why else "")
 
 
-def _holds(given: Any, wanted: Any, part: bool) -> bool:
-    if isinstance(given, dict) and isinstance(wanted, dict):
-        keys = wanted.keys() <= given.keys() if part else wanted.keys() == given.keys()
-        return keys and all(_holds(given[key], value, part) for key, value in wanted.items())
-    if isinstance(given, list) and isinstance(wanted, list):
-        return len(given) == len(wanted) and all(_holds(*pair, part) for pair in zip(given, wanted, strict=True))
-    return bool(given == wanted) and isinstance(given, bool) == isinstance(wanted, bool)  # True == 1 in Python
-
-
 def _all(names: c.Names) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _fits(name: str, globs: c.Names) -> bool:
-    return any(fnmatchcase(name, glob) for glob in _all(globs))
 
 
 def _within(text: str, answer: str, exact: bool) -> bool:

@@ -4,7 +4,7 @@ The log has no system prompt and no tool schemas, only their hashes, so there ar
 messages of its turn; what came before is in the spans of the turns before.
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,8 @@ class Transcript:
 
     def __init__(self, content: Content | None) -> None:
         self._content = content
-        self._said: list[Message] = []
+        self._said: list[str] = []
+        """As JSON, redacted once: each request of a long turn says all of it again."""
         self._aside = False
         """The call in flight is for a summary: it is asked outside of the conversation."""
         self._steps: set[str] = set()
@@ -46,30 +47,30 @@ class Transcript:
             case e.StepAsked(call=call):
                 self._steps.add(call.id)
             case e.UserSaid(answers=""):
-                self._said = [said(event)]
+                self._said = self._written(said(event))
             case e.UserSaid(answers=call_id, text=text):
-                self._said.append(returned(call_id, text))
+                self._said += self._written(returned(call_id, text))
             case e.ModelCalled(purpose=purpose):
                 self._aside = purpose == "compact"
             case e.ModelReplied() if not self._aside:
-                self._said.append(replied(event))
+                self._said += self._written(replied(event))
             case e.ToolReturned(call_id=call_id, content=text):
-                self._said.append(returned(call_id, text))
+                self._said += self._written(returned(call_id, text))
             case e.ToolFailed(call_id=call_id, message=text, retry_after_s=None):
-                self._said.append(returned(call_id, text))
+                self._said += self._written(returned(call_id, text))
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell", content=text):
-                self._said.append(returned(call_id, text))
+                self._said += self._written(returned(call_id, text))
             case e.TurnEnded():
                 self._said = self._said[:1]  # what the whole turn still says
             case e.AnswerRejected(message=text):
-                self._said.append({"role": "user", "parts": [{"type": "text", "content": text}]})
+                self._said += self._written({"role": "user", "parts": [{"type": "text", "content": text}]})
 
     def asked(self) -> c.Attributes:
         """What the model is asked now; nothing for a summary, whose prompt is made of the whole thread."""
-        return {} if self._aside else self._attribute(c.INPUT_MESSAGES, self._said)
+        return {} if self._aside else self._messages(c.INPUT_MESSAGES, self._said)
 
     def replied(self, event: e.ModelReplied) -> c.Attributes:
-        return self._attribute(c.OUTPUT_MESSAGES, [replied(event)])
+        return self._messages(c.OUTPUT_MESSAGES, self._written(replied(event)))
 
     def called(self, call: e.Call) -> c.Attributes:
         """A call's arguments."""
@@ -82,12 +83,21 @@ class Transcript:
     def turn(self, answer: str) -> c.Attributes:
         """What the whole turn was asked, and its answer so far."""
         given = {"role": "assistant", "parts": [{"type": "text", "content": answer}], "finish_reason": "stop"}
-        answers = self._attribute(c.OUTPUT_MESSAGES, [given]) if answer else {}
-        return {**self._attribute(c.INPUT_MESSAGES, self._said[:1]), **answers}
+        answers = self._messages(c.OUTPUT_MESSAGES, self._written(given)) if answer else {}
+        return {**self._messages(c.INPUT_MESSAGES, self._said[:1]), **answers}
 
     def words(self, text: str) -> str:
         """Why something failed; "" where no content is wanted, since such words quote arguments and prompts."""
         return redact(text, self._content.secrets) if self._content else ""
+
+    def _written(self, message: Message) -> list[str]:
+        """The message as JSON; nothing where no content is wanted."""
+        if self._content is None:
+            return []
+        return [msgspec.json.encode(redacted(message, self._content.secrets)).decode()]
+
+    def _messages(self, name: str, written: Sequence[str]) -> c.Attributes:
+        return {} if self._content is None else {name: f"[{','.join(written)}]"}
 
     def _attribute(self, name: str, value: Any) -> c.Attributes:
         if self._content is None:

@@ -71,11 +71,11 @@ def of_model(name: str) -> Attributes:
     """
     scheme, _, model = name.partition(":")
     if scheme in ("http", "https"):
-        parts = urlsplit(name)
         try:
+            parts = urlsplit(name)
             port = parts.port or (443 if scheme == "https" else 80)
-        except ValueError:
-            port = 0
+        except ValueError:  # no address at all
+            return {PROVIDER: "openai", REQUEST_MODEL: name.partition("#")[2]}
         return {PROVIDER: "openai", REQUEST_MODEL: parts.fragment, ADDRESS: parts.hostname or "", PORT: port}
     return {PROVIDER: PROVIDERS.get(scheme, scheme), REQUEST_MODEL: model or scheme}
 

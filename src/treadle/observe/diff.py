@@ -12,6 +12,8 @@ from ..state import State, apply
 _SKIPPED = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked)
 """Who drives and from where: no part of what was said and done."""
 _TIMES = ("latency_s", "first_token_s", "duration_s", "retry_after_s", "key", "by")
+_PLACES = ("upto_seq", "results_upto_seq", "thread_id")
+"""Where it is written: records have other numbers after a fork, and so have calls."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,41 @@ class Diff:
 
 
 def diff(left: Sequence[e.Record], right: Sequence[e.Record]) -> Diff:
-    """Where these two threads part. Times, keys and who drove them don't count. At least one record each."""
+    """Where these two threads part. Times, keys, ids of calls and who drove them don't count.
+
+    At least one record each.
+    """
     ours, theirs = ([r for r in records if not isinstance(r.event, _SKIPPED)] for records in (left, right))
-    shared = 0
-    while shared < min(len(ours), len(theirs)) and _facts(ours[shared].event) == _facts(theirs[shared].event):
+    our_calls, their_calls, shared = dict[str, int](), dict[str, int](), 0
+    for one, other in zip(ours, theirs, strict=False):
+        renumbered = bool(our_calls) and next(reversed(our_calls)) != next(reversed(their_calls))
+        if _facts(one.event, our_calls, renumbered) != _facts(other.event, their_calls, renumbered):
+            break
         shared += 1
     return Diff(shared, _side(left, ours[shared:]), _side(right, theirs[shared:]))
 
 
-def _facts(event: e.Event) -> tuple[object, ...]:
-    fields = asdict(event)
-    return (type(event).__name__, *((name, value) for name, value in fields.items() if name not in _TIMES))
+def _facts(event: e.Event, calls: dict[str, int], renumbered: bool) -> dict[str, object]:
+    """What the event says, with each call by its place among `calls`, which grow.
+
+    A prompt holds the ids of calls, so its hash says nothing more where they were `renumbered`.
+    """
+    fields: dict[str, object] = asdict(event) | {"type": type(event).__name__}
+    match event:
+        case e.ModelReplied(calls=asked):
+            for call in asked:
+                calls.setdefault(call.id, len(calls))
+            fields["calls"] = [(call.name, call.arguments, call.opaque) for call in asked]
+        case e.StepAsked(call=call):
+            calls.setdefault(call.id, len(calls))
+        case e.ChildWaits(waiting=waiting):
+            fields["waiting"] = [(held.name, held.final_arguments, held.status, held.reason) for held in waiting]
+        case e.ModelCalled() if renumbered:
+            del fields["prompt_hash"]
+    for name in ("call_id", "answers"):
+        if name in fields:
+            fields[name] = calls.get(str(fields[name]))
+    return {name: value for name, value in fields.items() if name not in (*_TIMES, *_PLACES)}
 
 
 def _side(records: Sequence[e.Record], rest: Sequence[e.Record]) -> Side:

@@ -68,6 +68,8 @@ class Instruments:
         if operation not in DURATIONS:
             return
         said = {name: span.attributes[name] for name in _SAID[operation] if name in span.attributes}
+        if said.get(c.ERROR) == "unknown_tool":
+            said[c.TOOL] = "_OTHER"  # the model's invention: one of any number
         self._histograms[DURATIONS[operation]].record((span.end_ns - span.start_ns) / 1e9, said)
         if c.FIRST_CHUNK in span.attributes:
             self._histograms[FIRST_CHUNK].record(float(str(span.attributes[c.FIRST_CHUNK])), said)

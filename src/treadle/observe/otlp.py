@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+PATH = "/v1/traces"
 BATCH = 512
 """Spans of one request, as many as the SDK's own batches have."""
 
@@ -21,14 +22,14 @@ _IDS = ("traceId", "spanId", "parentSpanId")
 
 
 def exporter(endpoint: str | None = None) -> "SpanExporter":
-    """To that address, `/v1/traces` added, else where the standard variables say; keys come from
+    """To that address, PATH added unless it is there, else where the standard variables say; keys come from
     OTEL_EXPORTER_OTLP_HEADERS. Raises UsageError without the extra.
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError:
         raise UsageError("traces need OpenTelemetry's exporter: pip install 'treadle[otel]'") from None
-    return OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces" if endpoint else None)
+    return OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/').removesuffix(PATH)}{PATH}" if endpoint else None)
 
 
 def send(spans: Sequence[Span], endpoint: str | None = None) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+import msgspec
+
 from .. import events as e
-from ..result import Result, Summary, result
+from ..result import Result, Summary, result, summary
 from ..state import State, apply
 from .choice import chosen
 
@@ -198,8 +200,9 @@ def turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:
     timeline, state, part = Timeline(), State(), list[Line]()
 
     def closed(number: int) -> TurnLines:
-        done = result([line.record for line in part], state)
-        return TurnLines(number, tuple(part), done, done.summary())
+        own = [line.record for line in part]
+        done = result(own, state)
+        return TurnLines(number, tuple(part), done, done.summary() if number else summary(own, 0.0))
 
     before = 0
     for record in records:
@@ -220,7 +223,7 @@ def called(call: e.Call) -> str:
 def arguments_line(text: str) -> str:
     """A call's arguments as `name="value"`, each cut to fit a line; what isn't a JSON object as it is."""
     try:
-        value = json.loads(text or "{}")
+        value = msgspec.json.decode(text or "{}")  # half a surrogate, which nothing could encode, is no JSON to it
     except (ValueError, RecursionError):
         return short(text, WIDTH)
     if not isinstance(value, dict):
