@@ -79,19 +79,19 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
             '≠ stock: item is "lamp", wanted "desk"',
         ],
     ),
-    "13_flow": (
+    "12_flow": (
         [says("Ours is dark."), says("Ours is dark.")],  # side by side: whichever asks first
         [
             'waiting: approve({"what":"buy a lamp","euros":120,"why":"Ours is dark.","offer":"Ours is dark."})',
             "answered 120 EUR paid, key ",
         ],
     ),
-    "20_routing": ([says('{"value": "joke"}'), says("Purr.")], ["joke:\nPurr."]),
-    "21_parallel": (
+    "13_routing": ([says('{"value": "joke"}'), says("Purr.")], ["joke:\nPurr."]),
+    "14_parallel": (
         [says("Purr.")] * 3,
         ["A story about cats:\nPurr.\n\nA joke about cats:\nPurr.\n\nA poem about cats:\nPurr."],
     ),
-    "22_orchestrator": (
+    "15_orchestrator": (
         [
             says('{"value": [{"name": "Why", "description": "x"}, {"name": "How", "description": "y"}]}'),
             says("Because."),
@@ -99,7 +99,7 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
         ],
         ["Because.\n\n---\n\nBecause."],
     ),
-    "23_evaluator": (
+    "16_evaluator": (
         [
             says("Cats."),
             says('{"feedback": "Longer.", "funny": false}'),
@@ -108,7 +108,7 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
         ],
         ["Verdict(feedback='Longer.', funny=False)", "The joke:\nTwo cats."],
     ),
-    "24_supervisor": (
+    "17_supervisor": (
         [
             calls(("till", {"task": "Pay C-17 250 euros back."})),
             calls(("refund", {"customer": "C-17", "amount": 250})),

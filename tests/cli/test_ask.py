@@ -135,7 +135,7 @@ def test_a_turn_that_needs_a_person_waits_with_code_4_and_says_how_to_go_on(trea
     ("agent", "said"),
     [
         ("nobody", "nobody isn't there; there are: agent, echoes, "),
-        ("number", "number is of the type int, not Agent; there are: agent, echoes, "),
+        ("number", "number is of the type int, not Agent or Flow or Graph; there are: agent, echoes, "),
     ],
 )
 def test_an_agent_that_is_not_there_is_a_usage_error_that_names_those_that_are(

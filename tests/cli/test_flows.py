@@ -66,7 +66,7 @@ def flows(treadle: Treadle):
     sys.modules["flows_under_test"] = module
     spec.loader.exec_module(module)
     yield module
-    del sys.modules["flows_under_test"]
+    sys.modules.pop("flows_under_test", None)
 
 
 def test_a_flow_is_decided_on_gone_on_with_and_shown_as_a_tree(treadle: Treadle, flows) -> None:

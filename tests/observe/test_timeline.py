@@ -5,7 +5,8 @@ from typing import get_args
 import pytest
 
 from treadle import events as e
-from treadle.observe.timeline import WIDTH, Timeline, called, turns
+from treadle.observe.timeline import WIDTH, Timeline, called
+from treadle.observe.turns import turns
 
 CALL = e.Call("c1", "send", '{"to": "bob", "text": "hi"}')
 ASKED = (e.ModelCalled("scripted", "hash", 10, 10), e.ModelReplied("", e.Usage(10, 5), 0.5, (CALL,), cost_usd=0.01))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from .. import events as e
 from ..codec import decode_event, encode_record
 from ..errors import IllegalEvent, StoreDamaged, UsageError
-from ..observe.timeline import Line, Timeline, turns
+from ..observe.timeline import Line, Timeline
+from ..observe.turns import turns
 from ..result import summary
 from ..state import fold
 from ..stores.store import Store

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import events as e
 from ..cli.terminal import visible
-from ..observe.timeline import turns
+from ..observe.turns import turns
 from ..result import Result, summary
 from .recording import Recording, load
 from .trajectory import Arguments, Order, Wanted, approvals_asked, compared, made, never_called, no_errors

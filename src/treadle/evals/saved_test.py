@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import events as e
-from ..observe.timeline import turns
+from ..observe.turns import turns
 from ..result import Result
 from .trajectory import made
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from .. import events as e
-from ..observe.timeline import turns
+from ..observe.turns import turns
 from ..result import Summary, summary
 from .trajectory import Made, made
 

@@ -4,15 +4,12 @@ The text is as untrusted as the log: whoever shows it makes it safe first.
 """
 
 import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
 import msgspec
 
 from .. import events as e
-from ..result import Result, Summary, result, summary
-from ..state import State, apply
 from .choice import chosen
 
 WIDTH = 100
@@ -42,17 +39,6 @@ class Line:
     def __str__(self) -> str:
         line = f"{self.mark} {self.text}" + (f"  {self.took}" if self.took else "")
         return " ".join(line.splitlines())  # a name can hold a newline too
-
-
-@dataclass(frozen=True)
-class TurnLines:
-    """The lines of one turn, with those before it that open the thread or claim it."""
-
-    number: int
-    """From 1; 0 where the records after the last turn open none."""
-    lines: tuple[Line, ...]
-    result: Result
-    took: Summary
 
 
 class Timeline:
@@ -94,8 +80,8 @@ class Timeline:
                 return Line(record, "!", text, tone="yellow")
             case e.TurnEnded(status=status, reason=reason, value=value):
                 tone: Tone = "bold" if status == "answered" else "yellow"
-                said = "; ".join(filter(None, (reason, value)))
-                return _said(record, f"{_MARKS[status]} {status}" + (": " if said else ""), said, tone=tone)
+                said, mark = "; ".join(filter(None, (reason, value))), f"{_MARKS[status]} {status}"
+                return _said(record, mark + (": " if said else ""), said, tone=tone)
             case never:
                 assert_never(never)
 
@@ -103,14 +89,13 @@ class Timeline:
         match event:
             case e.ModelCalled(model=model, purpose=purpose, attempt=attempt):
                 number = self._asked[record.thread_id] = self._asked.get(record.thread_id, 0) + 1
-                again = f" (try {attempt})" if attempt > 1 else ""
-                return Line(record, "·", f"model call {number}, {purpose}: {model}{again}", tone="dim")
+                tried = f" (try {attempt})" if attempt > 1 else ""
+                return Line(record, "·", f"model call {number}, {purpose}: {model}{tried}", tone="dim")
             case e.ModelReplied():
                 return self._reply(record, event)
             case e.ModelFailed(message=message, retry_after_s=wait_s, usage=usage, cost_usd=cost_usd):
-                again = f"; again in {wait_s:.1f} s" if wait_s is not None else ""
                 took = _took(usage, cost_usd) if usage.total_tokens else ""
-                return _said(record, "! ", message, again, took, "yellow")
+                return _said(record, "! ", message, again_in(wait_s), took, "yellow")
 
     def _team(self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff) -> Line:
         match event:
@@ -148,14 +133,13 @@ class Timeline:
             case e.ToolStarted(attempt=attempt):
                 again = f"  (try {attempt})" if attempt > 1 else ""
                 again = "  (goes on)" if (record.thread_id, event.call_id) in self._children else again
-                whole = f"{name}({call.arguments})" if call else ""
-                return Line(record, "→", (called(call) if call else name) + again, whole=whole)
+                whole, text = (f"{name}({call.arguments})", called(call)) if call else ("", name)
+                return Line(record, "→", text + again, whole=whole)
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 left_out = f" ({cut:,} characters left out)" if cut else ""
                 return _said(record, f"← {name}: ", chosen(event.call_id, content), left_out, f"{seconds:.2f} s", "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
-                again = f"; again in {wait_s:.1f} s" if wait_s is not None else ""
-                return _said(record, f"← {name}: error: ", message, again, f"{seconds:.2f} s", "yellow")
+                return _said(record, f"← {name}: error: ", message, again_in(wait_s), f"{seconds:.2f} s", "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 told = "; ".join(filter(None, (content, reason)))
                 text = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}" + (": " if told else "")
@@ -189,30 +173,14 @@ class Timeline:
 
 
 def _compacted(record: e.Record, cut: e.ContextCompacted) -> Line:
-    gone = f"the prompt leaves out records up to {cut.upto_seq}" if cut.upto_seq else ""
-    results = f"results up to record {cut.results_upto_seq} are cut to {cut.result_chars:,} characters"
-    what = "; ".join(filter(None, (gone, results if cut.results_upto_seq else "")))
-    return _said(record, f"· {what}" + (", in short: " if cut.summary else ""), cut.summary, tone="dim")
+    what = [f"the prompt leaves out records up to {cut.upto_seq}"] if cut.upto_seq else []
+    if cut.results_upto_seq:
+        what.append(f"results up to record {cut.results_upto_seq} are cut to {cut.result_chars:,} characters")
+    return _said(record, f"· {'; '.join(what)}{', in short: ' if cut.summary else ''}", cut.summary, tone="dim")
 
 
-def turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:
-    """The thread's turns, each up to its end, as soon as that is read. Raises IllegalEvent for a log that can't be."""
-    timeline, state, part = Timeline(), State(), list[Line]()
-
-    def closed(number: int) -> TurnLines:
-        own = [line.record for line in part]
-        done = result(own, state)
-        return TurnLines(number, tuple(part), done, done.summary() if number else summary(own, 0.0))
-
-    before = 0
-    for record in records:
-        state = apply(state, record)
-        part.append(timeline.line(record))
-        if isinstance(record.event, e.TurnEnded):
-            yield closed(state.turns)
-            before, part = state.turns, []
-    if part:
-        yield closed(state.turns if state.turns > before else 0)
+def again_in(wait_s: float | None) -> str:
+    return f"; again in {wait_s:.1f} s" if wait_s is not None else ""
 
 
 def called(call: e.Call) -> str:

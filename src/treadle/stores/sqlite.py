@@ -8,6 +8,7 @@ Not for network file systems: SQLite's locks don't hold there.
 
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
@@ -170,7 +171,7 @@ def connected(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Con
             _refuse_foreign(path)
         db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
-            db.execute("pragma journal_mode = wal")
+            _write_ahead(db)
             db.execute(f"pragma synchronous = {synchronous}")
             _migrate(db)
         except BaseException:
@@ -183,6 +184,19 @@ def connected(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Con
         raise StoreDamaged(f"{path} is no usable database: {error}; it was left as it is") from error
     except OSError as error:
         raise StoreError(f"{path} can't be opened: {error}; set TREADLE_DB or store= to another place") from error
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on. Where others do the same at this moment, SQLite says so at once and doesn't wait."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            db.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def in_memory() -> sqlite3.Connection:
