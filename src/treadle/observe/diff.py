@@ -60,7 +60,7 @@ def _facts(event: e.Event, calls: dict[str, int], renumbered: bool) -> dict[str,
 
     A prompt holds the ids of calls, so its hash says nothing more where they were `renumbered`.
     """
-    fields: dict[str, object] = asdict(event) | {"type": type(event).__name__}
+    fields: dict[str, object] = {**asdict(event), "type": type(event).__name__}
     match event:
         case e.ModelReplied(calls=asked):
             for call in asked:
