@@ -259,7 +259,7 @@ def test_bombs_are_refused_at_once(expression):
     began = time.process_time()
     with pytest.raises(ToolError):
         evaluate(expression)
-    assert time.process_time() - began < 2  # or it would take minutes; what else the process collects meanwhile counts too
+    assert time.process_time() - began < 2  # it would take minutes; what the process collects meanwhile counts too
 
 
 PIECES = st.sampled_from(
