@@ -243,3 +243,21 @@ def test_without_tools_past_calls_are_told_in_prose_so_that_prose_comes_back():
     shown = list(chat(Request((Message("user", "1 + 1?"), asked, Message("tool", "2", call_id="c1")))))
     assert shown[1] == {"role": "assistant", "content": 'I use calculator({"expression": "1 + 1"}).'}
     assert "final_answer" not in shown[2]["content"]
+
+
+def test_a_tool_that_was_called_twice_alike_is_no_choice_for_one_step():
+    def called(number, city):
+        call = Call(f"c{number}", "weather", f'{{"city": "{city}"}}')
+        return Message("assistant", "", (), (call,)), Message("tool", "no such city", call_id=call.id)
+
+    tools = (ToolSchema("weather", "", {"type": "object"}), ToolSchema("clock", "", {"type": "object"}))
+
+    def choices(*messages):
+        schema = answer_schema(Request((Message("user", "Oslo?"), *messages), tools))
+        return [step["properties"]["tool"]["const"] for step in schema["anyOf"]]
+
+    assert choices(*called(1, "Oslo")) == ["weather", "clock", "final_answer"]
+    assert choices(*called(1, "Oslo"), *called(2, "Oslo")) == ["clock", "final_answer"]
+    assert choices(*called(1, "Oslo"), *called(2, "Bergen")) == ["weather", "clock", "final_answer"]
+    again = (*called(1, "Oslo"), *called(2, "Oslo"), Message("user", "And now?"))
+    assert choices(*again) == ["weather", "clock", "final_answer"]

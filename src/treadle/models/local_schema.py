@@ -6,9 +6,10 @@
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from .model import Request, ToolSchema
+from .model import Message, Request, ToolSchema
 
 FINAL = "final_answer"
 THOUGHT = r'^I [^"\\\n]{1,120}$'
@@ -39,8 +40,22 @@ def answer_schema(request: Request) -> dict[str, Any] | None:
         return bare(request.output_schema) if request.output_schema else None
     final = ToolSchema(FINAL, "", request.output_schema or PROSE)
     shared: dict[str, Any] = {}
-    steps = [_step(tool, shared) for tool in (*request.tools, final)]
+    stuck = repeated(request.messages)
+    steps = [_step(tool, shared) for tool in (*request.tools, final) if tool.name != stuck]
     return {"anyOf": steps} | ({"$defs": shared} if shared else {})
+
+
+def repeated(messages: Sequence[Message]) -> str:
+    """The tool that was called twice running in this turn with the same arguments; "" for none.
+
+    A small model goes on so for ever, whatever the result says. So this tool isn't among its choices for one step.
+    """
+    calls: list[tuple[str, str]] = []
+    for message in reversed(messages):
+        if message.role == "user" or len(calls) == 2:
+            break
+        calls += [(call.name, call.arguments) for call in reversed(message.calls)]
+    return calls[0][0] if len(calls) > 1 and calls[0] == calls[1] else ""
 
 
 def bare(schema: Any, prefix: str = "") -> Any:
