@@ -245,7 +245,7 @@ def test_without_tools_past_calls_are_told_in_prose_so_that_prose_comes_back():
     assert "final_answer" not in shown[2]["content"]
 
 
-def test_a_tool_that_was_called_twice_alike_is_no_choice_for_one_step():
+def test_a_tool_that_was_called_twice_alike_is_no_choice_any_more_in_this_turn():
     def called(number, city):
         call = Call(f"c{number}", "weather", f'{{"city": "{city}"}}')
         return Message("assistant", "", (), (call,)), Message("tool", "no such city", call_id=call.id)
@@ -259,5 +259,6 @@ def test_a_tool_that_was_called_twice_alike_is_no_choice_for_one_step():
     assert choices(*called(1, "Oslo")) == ["weather", "clock", "final_answer"]
     assert choices(*called(1, "Oslo"), *called(2, "Oslo")) == ["clock", "final_answer"]
     assert choices(*called(1, "Oslo"), *called(2, "Bergen")) == ["weather", "clock", "final_answer"]
+    assert choices(*called(1, "Oslo"), *called(2, "Bergen"), *called(3, "Oslo")) == ["clock", "final_answer"]
     again = (*called(1, "Oslo"), *called(2, "Oslo"), Message("user", "And now?"))
     assert choices(*again) == ["weather", "clock", "final_answer"]

@@ -340,3 +340,10 @@ def test_only_writing_needs_approval_and_is_never_repeated_unseen():
     assert [tool.read_only for tool in made.values()] == [True, True, True, False]
     assert (write_file.needs_approval, write_file.idempotent, write_file.sequential) == (True, False, True)
     assert "self" not in read_file.parameters["properties"]
+
+
+def test_a_pattern_that_leaves_no_file_to_search_is_told_and_not_taken_for_no_match(tools, root):
+    (root / "quarters.txt").write_text("Q3: 990")
+    assert "no file in 'quarters.txt' fits the pattern 'Q3'" in tools.search_files("Q3", "quarters.txt", "Q3")
+    assert "no line contains 'Q9'" in tools.search_files("Q9", "quarters.txt", "*.txt")
+    assert tools.search_files("Q3", "quarters.txt") == "quarters.txt:1: Q3: 990"

@@ -40,22 +40,23 @@ def answer_schema(request: Request) -> dict[str, Any] | None:
         return bare(request.output_schema) if request.output_schema else None
     final = ToolSchema(FINAL, "", request.output_schema or PROSE)
     shared: dict[str, Any] = {}
-    stuck = repeated(request.messages)
-    steps = [_step(tool, shared) for tool in (*request.tools, final) if tool.name != stuck]
+    choices = [tool for tool in request.tools if tool.name not in stuck(request.messages)]
+    steps = [_step(tool, shared) for tool in (*choices, final)]
     return {"anyOf": steps} | ({"$defs": shared} if shared else {})
 
 
-def repeated(messages: Sequence[Message]) -> str:
-    """The tool that was called twice running in this turn with the same arguments; "" for none.
+def stuck(messages: Sequence[Message]) -> set[str]:
+    """The tools whose last call in this turn had been made before, with the same arguments.
 
-    A small model goes on so for ever, whatever the result says. So this tool isn't among its choices for one step.
+    A small model goes on so for ever, whatever the result says. So these are no choices for the rest of the turn.
     """
-    calls: list[tuple[str, str]] = []
+    made: dict[str, list[str]] = {}
     for message in reversed(messages):
-        if message.role == "user" or len(calls) == 2:
+        if message.role == "user":
             break
-        calls += [(call.name, call.arguments) for call in reversed(message.calls)]
-    return calls[0][0] if len(calls) > 1 and calls[0] == calls[1] else ""
+        for call in reversed(message.calls):
+            made.setdefault(call.name, []).append(call.arguments)
+    return {name for name, (last, *earlier) in made.items() if last in earlier}
 
 
 def bare(schema: Any, prefix: str = "") -> Any:

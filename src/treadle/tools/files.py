@@ -86,7 +86,7 @@ class FileTools:
         if not wanted.strip() or "\n" in wanted:
             raise ToolError("text must be a piece of one line and not empty")
         lines: list[str] = []
-        skipped, left = 0, MAX_SEARCHED_BYTES
+        searched, skipped, left = 0, 0, MAX_SEARCHED_BYTES
         for seen, entry in enumerate(self._searched(path, hidden)):
             if seen == MAX_SEEN or left <= 0:
                 return _joined(lines, "[stopped: too much to search; give a narrower path]")
@@ -98,10 +98,12 @@ class FileTools:
             except ToolError:
                 skipped += 1
                 continue
-            left -= len(data)
+            searched, left = searched + 1, left - len(data)
             lines.extend(islice(_matches(content, wanted, entry.path), MAX_MATCHES + 1 - len(lines)))
             if len(lines) > MAX_MATCHES:
                 return _joined(lines[:MAX_MATCHES], "[more matches were left out; look for a longer text]")
+        if pattern and not searched and not skipped:
+            return f"[no file in {path!r} fits the pattern {pattern!r}; leave it empty to search all]"
         notice = f"[{skipped:,} not searched: not text, too large, or not readable]" if skipped else ""
         return _joined(lines or [f"[no line contains {text!r}]"], notice)
 
