@@ -1,8 +1,9 @@
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fakes import legal_log
-from treadle import Record
+from treadle import Record, UsageError
 from treadle import events as e
 from treadle.memory.prompt import Prompt
 from treadle.memory.window import KEEP, Memory, Summarise, cut
@@ -135,3 +136,9 @@ def test_the_turn_under_way_stays_whole_as_long_as_it_fits_by_itself():
     assert texts[-9:] == own
     assert texts[0] == "What was said before, in short:\nin short"
     assert texts[-11] == "question 7", "and of the turn before as much as there is room for"
+
+
+@pytest.mark.parametrize("bad", [{"window": 0}, {"tokens": -5}])
+def test_a_memory_of_nothing_is_refused(bad):
+    with pytest.raises(UsageError, match="at least 1"):
+        Memory(**bad)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from .. import events as e
+from ..errors import UsageError
 from .prompt import Prompt, Round, shortened
 from .transcript import first_of
 
@@ -42,6 +43,13 @@ class Memory:
     """What the window drops is summarised by the model. False: it is dropped, and costs no call."""
     look_back: bool = False
     """The agent has a tool, `look_back`, that searches the whole thread, also what the prompt leaves out."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("window", self.window), ("tokens", self.tokens)):
+            if value is not None and value < 1:
+                raise UsageError(
+                    f"Memory({name}={value}): it must be at least 1, or None for as many as there is room for"
+                )
 
 
 class Summarise(msgspec.Struct, frozen=True):
