@@ -6,7 +6,7 @@ from fakes import agent, live
 from treadle import Limits, ScriptedModel, tool
 from treadle.errors import TreadleError
 from treadle.events import LimitReached, Usage
-from treadle.limits import LEAST_OUTPUT, Spent, backoff_s, before_step, before_tools, max_output
+from treadle.limits import LEAST_OUTPUT, Spent, backoff_s, before_step, before_tools, max_output, tightest
 from treadle.models.model import Reply, Request
 from treadle.models.scripted import calls
 
@@ -109,3 +109,9 @@ def test_a_turn_too_dear_for_its_first_call_ends_before_it():
         model = ScriptedModel([TreadleError("never asked")], price_usd=(2e-6, 8e-6))
         result = live(agent(model, limits=limits).run("go " * 100))
         assert (result.status, result.answer, model.seen) == ("limit", "", [])
+
+
+def test_the_tightest_limit_holds_and_where_none_is_set_none_does():
+    assert tightest(3, None, 2) == 2
+    assert tightest(0.0, 1.5) == 0.0
+    assert tightest(None, None) is None

@@ -192,8 +192,7 @@ class Agent:
         return done  # also where the answer is of another type: it was given to an agent that asked for that
 
     def _claim(self, log: Log) -> e.ThreadClaimed:
-        identity = self.job.identity(self.name)
-        return e.ThreadClaimed(self.world.new_id(), None if log.state.identity == identity else identity)
+        return self.job.claim(self.name, log.state, self.world.new_id())
 
     @cached_property
     def _answers(self) -> Answers | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import events as e
 from .errors import Fenced
-from .limits import Limits
+from .limits import Limits, tightest
 from .listeners import Aside, Listener
 from .log import Log
 from .loop import begin
@@ -35,5 +35,5 @@ async def driven(log: Log, listeners: Sequence[Listener], opening: Sequence[e.Ev
 
 def lent(limits: Limits, above: Above) -> Limits:
     """The limits of whoever works for the thread above: their own, and no more than that has lent."""
-    seconds = min((s for s in (limits.seconds, above.seconds) if s is not None), default=None)
+    seconds = tightest(limits.seconds, above.seconds)
     return replace(limits, tokens=above.child.tokens, cost_usd=above.child.cost_usd, seconds=seconds)

@@ -12,7 +12,7 @@ from . import events as e
 from .call import CallState
 from .decide import CallModel, Setup
 from .errors import ToolError, UsageError
-from .limits import LEAST_OUTPUT, max_output
+from .limits import LEAST_OUTPUT, max_output, tightest
 from .memory.prompt import LAST_WORD, PLAN, Prompt
 from .memory.transcript import SYSTEM as MINUTES
 from .memory.transcript import summary_tokens, transcript
@@ -65,12 +65,8 @@ class Job:
         for call, limits in lends:
             tokens = None if own.tokens is None else max(0, own.tokens - spent.tokens) // len(lends)
             cost_usd = None if own.cost_usd is None else max(0.0, own.cost_usd - spent.cost_usd) / len(lends)
-            least = [each for each in (tokens, limits.tokens) if each is not None]
-            cheapest = [each for each in (cost_usd, limits.cost_usd) if each is not None]
-            child = f"{thread_id}.{call.id}"
-            started.append(
-                e.ChildStarted(call.id, child, min(least, default=None), min(cheapest, default=None)),
-            )
+            lent = tightest(tokens, limits.tokens), tightest(cost_usd, limits.cost_usd)
+            started.append(e.ChildStarted(call.id, f"{thread_id}.{call.id}", *lent))
         return started
 
     def counted(self, request: Request, state: State) -> int:
@@ -104,6 +100,11 @@ class Job:
         """What a claim says of the agent, so that a later one can see what has changed."""
         tools = {name: tool.schema.digest.hex()[:12] for name, tool in self.setup.tools.items()}
         return e.Identity(agent, self.model.name, blake2b(self.system.encode(), digest_size=6).hexdigest(), tools)
+
+    def claim(self, agent: str, state: State, worker: str) -> e.ThreadClaimed:
+        """What a driver of that name writes first; the agent's identity only where it has changed."""
+        identity = self.identity(agent)
+        return e.ThreadClaimed(worker, None if state.identity == identity else identity)
 
     def refuse_unpriced(self) -> None:
         """Raises UsageError for a cost limit that can't hold."""

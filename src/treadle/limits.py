@@ -7,11 +7,13 @@ must fit into what is left; what the call really used is settled when its reply 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
 from .events import LimitReached, Usage
 
+N = TypeVar("N", int, float)
 Cost = Callable[[Usage], float | None]
 """US dollars for so many tokens; None where no price is known."""
 
@@ -50,6 +52,11 @@ class Spent(msgspec.Struct, frozen=True):
     tokens: int
     cost_usd: float
     seconds: float
+
+
+def tightest(*limits: N | None) -> N | None:
+    """The lowest of these limits; None where none holds."""
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def before_step(limits: Limits, spent: Spent) -> LimitReached | None:

@@ -18,10 +18,10 @@ from ..job import Job
 from ..listeners import Delta
 from ..log import Log, opened
 from ..loop import attempt
-from ..posts import given_up
 from ..tools.tool import Tool
 from .branch import rooted
 from .ending import ending
+from .giving_up import given_up
 from .history import History, Step
 
 GRACE_S = 0.05

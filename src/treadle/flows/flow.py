@@ -218,8 +218,7 @@ class Flow:
             raise UsageError(f"the flow {self.name}: {error}") from None
 
     def _claim(self, log: Log) -> e.ThreadClaimed:
-        identity = self.job.identity(self.name)
-        return e.ThreadClaimed(self.world.new_id(), None if log.state.identity == identity else identity)
+        return self.job.claim(self.name, log.state, self.world.new_id())
 
     async def _known(self, thread: str) -> Log:
         return await known(thread, self._store, self.world)

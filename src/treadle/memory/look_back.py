@@ -2,16 +2,17 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import msgspec
 
 from .. import events as e
-from ..codec import decode_event
 from ..errors import ToolError
 from ..stores.store import Store
 from ..stores.words import closed, matches, spaced
 from ..tools.context import Context
 from ..tools.tool import Tool, tool_of
+from .origin import records_of
 
 PASSAGE_CHARS = 1200
 MAX_RESULTS = 10
@@ -36,8 +37,7 @@ def look_back_tool(logs: Store) -> Tool:
             query: The words to look for; other forms of an English word are found too.
             max_results: How many places, at most 10.
         """
-        rows = await logs.read(context.thread_id)
-        said = list(passages([e.Record(context.thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]))
+        said = list(passages(await records_of(logs, context.thread_id)))
         found = search(said, query, min(max(max_results, 1), MAX_RESULTS))
         lines = [f"[record {each.seq}, {each.who}] {each.text}" for each in found]
         return "\n".join(lines) or f"Nothing about {query!r} in this conversation; try fewer or other words."
@@ -58,7 +58,7 @@ def search(said: Sequence[Passage], query: str, count: int) -> list[Passage]:
     """The best passages, each as an extract: with all words of the query, then with any. Raises ToolError."""
     if not (asked := [match for match in matches(query) if match]):
         raise ToolError("the query has no words; give a few words to look for")
-    with sqlite3.connect(":memory:") as index:
+    with closing(sqlite3.connect(":memory:")) as index:
         try:
             index.execute("create virtual table said using fts5(text, tokenize='porter unicode61 remove_diacritics 2')")
         except sqlite3.OperationalError as error:
@@ -76,7 +76,6 @@ def search(said: Sequence[Passage], query: str, count: int) -> list[Passage]:
                 found.setdefault(number, closed(extract))
             if len(found) >= count:
                 break
-    index.close()
     return [Passage(said[n].seq, said[n].who, extract) for n, extract in list(found.items())[:count]]
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from ..errors import StoreError, ToolError, ToolRetry
 from ..events import ChildWaits, ToolFailed, ToolReturned
-from ..limits import backoff_s
+from ..limits import backoff_s, tightest
 from .context import Context, Worked
 from .tool import Tool, is_async
 
@@ -32,7 +32,7 @@ async def run(
 ) -> ToolReturned | ToolFailed | ChildWaits:
     """What came of one attempt. `left_s` is what the turn has left; `chance` in [0, 1) jitters a back-off."""
     began = time.perf_counter()
-    timeout_s = min((s for s in (tool.timeout_s, left_s) if s is not None), default=None)
+    timeout_s = tightest(tool.timeout_s, left_s)
     again: float | None = None
     try:
         checked = tool.check(arguments)
