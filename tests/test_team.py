@@ -327,6 +327,30 @@ def test_a_turn_that_ends_at_a_limit_ends_those_that_wait_below():
     assert live(top.resume(child.thread_id)).status == "cancelled"
 
 
+def test_after_a_crash_between_a_limit_and_the_turn_s_end_those_below_are_ended_too():
+    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7}))]), tools=[pay], name="payer")
+
+    @tool
+    def later() -> str:
+        """Never."""
+        raise ToolRetry("busy", retry_after_s=100)
+
+    script = [calls(("payer", {"task": "pay"}), "later")]
+    top = agent(ScriptedModel(script), helper.as_tool(), later, limits=Limits(seconds=50))
+    live(top.run("go", thread="t"))
+    log = live(opened("t", top.store, top.world)).records
+    [limit] = [record.seq for record in log if isinstance(record.event, e.LimitReached)]
+    [child] = [record.event.thread_id for record in log if isinstance(record.event, e.ChildStarted)]
+    crashed = MemoryStore()
+    live(crashed.append("t", live(top.store.read("t"))[:limit]))
+    live(crashed.append(child, live(top.store.read(child))[:-1]))  # all but its end
+    again = replace(top, store=crashed)
+    assert live(again.resume(live(again.fork("t")).thread_id)).status == "limit"
+    assert live(opened(child, crashed, top.world)).state.phase != "idle"  # a fork has no part in it
+    assert live(again.resume("t")).status == "limit"
+    assert live(again.resume(child)).status == "cancelled"
+
+
 def test_a_failure_below_is_an_error_for_the_model_above():
     helper = Agent(model=ScriptedModel([says(" "), says(" "), says(" ")]))
     top = boss(helper, calls(ask()), says("no luck"))

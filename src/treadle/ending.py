@@ -8,11 +8,14 @@ from .errors import TreadleError
 from .log import Log, opened
 from .state import OPEN, State
 
+USELESS = "what it worked for has ended"
+
 
 def below(state: State) -> tuple[e.ChildStarted, ...]:
-    """The threads that work for the turn under way, wherever they run or wait."""
-    calls = state.turn.calls if state.turn else ()
-    return tuple(call.child for call in calls if call.child and call.status != "done")
+    """The threads that work for the turn, wherever they run or wait."""
+    if state.turn is None:
+        return ()
+    return (*state.turn.left, *(call.child for call in state.turn.calls if call.child and call.status != "done"))
 
 
 async def end(log: Log, fact: e.TurnEnded) -> None:
@@ -31,9 +34,12 @@ async def end_below(log: Log, children: Iterable[e.ChildStarted], fact: e.TurnEn
 
 
 async def end_left(log: Log) -> None:
-    """End what still works for a turn that has ended: a crash came between the two."""
-    if log.state.turn and log.state.turn.ended:
-        await end_below(log, below(log.state), log.state.turn.ended)
+    """End what still works for a turn that has ended or came to a limit, also where a crash came between the two."""
+    turn = log.state.turn
+    if turn:
+        await end_below(log, turn.left, e.TurnEnded("cancelled", USELESS))
+    if turn and turn.ended:
+        await end_below(log, below(log.state), turn.ended)
 
 
 async def cancelled(log: Log) -> None:

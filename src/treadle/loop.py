@@ -11,7 +11,7 @@ from typing import Any
 from . import events as e
 from .call import CallState
 from .decide import Append, CallModel, RunTools, Wait, decide
-from .ending import below, cancelled, end, end_below
+from .ending import USELESS, cancelled, end, end_below, end_left
 from .errors import Fenced, FlowChanged, IllegalEvent, SeqTaken, StoreError, TreadleError, TurnOpen
 from .job import Job, next_call
 from .log import Log
@@ -21,7 +21,6 @@ from .turn import call_of
 
 WATCH_S = 0.1
 """How often a drive looks whether another process has taken its thread, or ended its turn."""
-_USELESS = "what it worked for has ended"
 
 
 async def begin(log: Log, opening: Sequence[e.Event]) -> None:
@@ -86,10 +85,8 @@ async def _step(log: Log, job: Job) -> bool:
         case RunTools(calls):
             await _run_tools(log, job, calls, seq)
         case Append(events):
-            children = below(log.state)
             await log.append(*events, after=seq)
-            if children and not below(log.state):  # at a limit: what hasn't come back won't
-                await end_below(log, children, e.TurnEnded("cancelled", _USELESS))
+            await end_left(log)  # at a limit: what hasn't come back won't
         case Wait():
             return False
     return True
@@ -141,4 +138,4 @@ async def attempt(log: Log, job: Job, call: CallState) -> None:
     fact = await job.run_tool(tool, call.final_arguments, context, left_s, log.world.chance())
     await log.append(fact)
     if child and isinstance(fact, e.ToolFailed):  # out of time, say: whatever still works for the call has no more use
-        await end_below(log, [child], e.TurnEnded("cancelled", _USELESS))
+        await end_below(log, [child], e.TurnEnded("cancelled", USELESS))
