@@ -26,7 +26,7 @@ from .options import AgentSettings, InStore, Settings
 from .person import decided, user
 from .runner import Runner
 from .show import JsonLines, Once, Show, limit_line
-from .terminal import Screen, interactive, line_of, visible
+from .terminal import Screen, interactive, line_of, showing_warnings, visible
 from .threads import own_of, thread_names
 from .traces import live
 
@@ -72,7 +72,7 @@ class Session:
             show.learn(record)
         once.skip(past)
         try:
-            with second_interrupt_quits():
+            with second_interrupt_quits(), showing_warnings(self.screen):
                 try:
                     watching: list[Listener] = [*self.agent.listeners, once, *live(self.agent)]
                     agent = replace(self._loaded(), listeners=watching)
