@@ -157,6 +157,8 @@ def again(command: str, thread_id: str, settings: InStore, other: str = "") -> s
     words = ["treadle", command, thread_id]
     words += ["--agent", settings.agent] if isinstance(settings, AgentSettings) and settings.agent else []
     words += ["--agent", "MODULE:NAME"] if other else []
+    if isinstance(settings, AgentSettings):
+        words += [word for each in settings.option or () for word in ("-o", each)]
     words += ["--db", settings.db] if settings.db else []
     return visible(shlex.join(words)) + (f" (with the agent {line_of(other, 100)})" if other else "")
 
