@@ -16,6 +16,7 @@ from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from ..tools.shipped import shipped
 from ..tools.tool import Tool, tool_of
+from .model_settings import with_options
 from .options import AgentSettings, InStore
 from .project import with_project
 from .terminal import line_of
@@ -48,6 +49,8 @@ def agent_of(settings: AgentSettings, interactive: bool) -> Agent:
         "unpriced": settings.unpriced or None,
     }
     changes: dict[str, Any] = {"instructions": settings.system, "model": settings.model, "plan": settings.plan or None}
+    if settings.option:
+        changes["model"] = with_options(settings.model or agent.model, settings)
     changes["notes"] = _notes() if settings.notes and agent.notes is None else None
     changed = replace(
         agent,
@@ -61,7 +64,7 @@ def agent_of(settings: AgentSettings, interactive: bool) -> Agent:
 
 def with_model(agent: Agent, model: str | Model, settings: AgentSettings) -> Agent:
     """The agent with another model; of the working directory's instructions, what that one has room for."""
-    changed = replace(agent, model=model)
+    changed = replace(agent, model=with_options(model, settings))
     if settings.agent:
         return changed
     return with_project(replace(changed, instructions=settings.system or INSTRUCTIONS), settings)

@@ -12,7 +12,7 @@ from ..evals.report import Report, TrialReport, report_of
 from ..sync import run_sync
 from .agents import agent_of
 from .eval_options import Eval
-from .terminal import Screen, put, put_json, visible
+from .terminal import Screen, put, put_json, showing_warnings, visible
 from .turns import FAILED, INTERRUPTED, second_interrupt_quits
 from .whole import refuse_unwritable, whole_file
 
@@ -78,7 +78,7 @@ def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
             f"run {visible(run.name)}: {counted(len(dataset.cases), 'case')}, {settings.repeats} of each", "dim"
         )
     try:
-        with second_interrupt_quits():
+        with second_interrupt_quits(), showing_warnings(screen):
             found, stopped = run_sync(evaluate(run, told)), False
     except KeyboardInterrupt:
         screen.interrupted()

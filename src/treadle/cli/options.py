@@ -27,6 +27,13 @@ class AgentSettings(InStore):
         str | None,
         typer.Option("--model", "-m", metavar="MODEL", help="Such as gpt-5.4-mini or local.", rich_help_panel=_WHO),
     ] = None
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", "-o", metavar="KEY=VALUE", help="A setting of the model, such as temperature=0; repeatable.",
+            rich_help_panel=_WHO,
+        ),
+    ] = None  # fmt: skip
     tools: Annotated[
         str | None,
         typer.Option(metavar="A,B", help="Only these tools: names or globs; none for none.", rich_help_panel=_WHO),

@@ -17,7 +17,12 @@ def runner_of(settings: AgentSettings, interactive: bool) -> Runner:
     flow = flow_at(settings.agent) if settings.agent else None
     if flow is None:
         return agent_of(settings, interactive)
-    named = {"--model": settings.model, "--tools": settings.tools, "--system": settings.system}
+    named = {
+        "--model": settings.model,
+        "--option": settings.option,
+        "--tools": settings.tools,
+        "--system": settings.system,
+    }
     given = [name for name, value in named.items() if value is not None] + (["--plan"] if settings.plan else [])
     if given:
         raise UsageError(f"{settings.agent} is a flow, whose agents are in its code: it takes no {', '.join(given)}")

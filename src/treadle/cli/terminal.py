@@ -6,9 +6,12 @@
 """
 
 import json
+import logging
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, TextIO
 
 Style = Literal["", "dim", "bold", "red", "yellow"]
@@ -163,3 +166,19 @@ class Screen:
             stream.flush()
         except BrokenPipeError:  # nobody reads any more; the turn goes on, and the log keeps it
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextmanager
+def showing_warnings(screen: Screen) -> Iterator[None]:
+    """Meanwhile, what Treadle warns of through `logging` is a yellow line of this screen."""
+
+    class Shown(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            screen.note(visible(self.format(record)), "yellow")
+
+    handler, log = Shown(logging.WARNING), logging.getLogger("treadle")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)

@@ -26,7 +26,7 @@ from .options import AgentSettings, InStore, Settings
 from .person import decided, user
 from .runner import Runner
 from .show import JsonLines, Once, Show, limit_line
-from .terminal import Screen, interactive, line_of, visible
+from .terminal import Screen, interactive, line_of, showing_warnings, visible
 from .threads import own_of, thread_names
 from .traces import live
 
@@ -72,7 +72,7 @@ class Session:
             show.learn(record)
         once.skip(past)
         try:
-            with second_interrupt_quits():
+            with second_interrupt_quits(), showing_warnings(self.screen):
                 try:
                     watching: list[Listener] = [*self.agent.listeners, once, *live(self.agent)]
                     agent = replace(self._loaded(), listeners=watching)
@@ -157,6 +157,8 @@ def again(command: str, thread_id: str, settings: InStore, other: str = "") -> s
     words = ["treadle", command, thread_id]
     words += ["--agent", settings.agent] if isinstance(settings, AgentSettings) and settings.agent else []
     words += ["--agent", "MODULE:NAME"] if other else []
+    if isinstance(settings, AgentSettings):
+        words += [word for each in settings.option or () for word in ("-o", each)]
     words += ["--db", settings.db] if settings.db else []
     return visible(shlex.join(words)) + (f" (with the agent {line_of(other, 100)})" if other else "")
 

@@ -5,6 +5,8 @@ without an end; and so are retries, which the loop makes and logs.
 """
 
 import asyncio
+import functools
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
@@ -12,18 +14,20 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ModelError, ModelUnavailable
+from ..errors import ModelError, ModelRejected, ModelUnavailable
 from ..events import Usage
 from .endpoint import Endpoint
 from .model import Reply, Request
 from .stream import ReplyReader
+from .takes import Takes, takes
 from .usage import context_of, price_of
 
 AFTER_DONE_S = 1.0
 """How long a server that has said its last may take to end the response, so that the connection can be used again."""
 
 UNKNOWN_CONTEXT = 128_000
-_WANTS_COMPLETION_TOKENS = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
+_EFFORT = "reasoning_effort"
+_log = logging.getLogger("treadle")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,10 +51,16 @@ class OpenAIModel:
     idle_s: float = 300.0
     """How long the server may say nothing at all. The turn's own deadline is the loop's."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Added to every request's body, e.g. {"temperature": 0}; None leaves a field out that would be sent."""
+    """Added to every request's body, e.g. {"temperature": 0}; None leaves a field out that would be sent.
+
+    It wins over whatever Treadle would send by itself.
+    """
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
     _endpoint: Endpoint = field(init=False, repr=False)
+    _takes: Takes = field(init=False, repr=False)
+    _learned: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
+    """What to send with tools, last: a refusal has shown that it's other than the table says."""
     _prices: list[Callable[[Usage], float | None]] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +75,7 @@ class OpenAIModel:
         )
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)
+        object.__setattr__(self, "_takes", takes(endpoint.host or "api.openai.com", self.model))
         if not self.context_tokens:
             known = context_of(self.model, self.base_url)
             object.__setattr__(self, "context_tokens", known or UNKNOWN_CONTEXT)
@@ -76,21 +87,60 @@ class OpenAIModel:
         return self._prices[0](usage)
 
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
-        """One request, read as a stream. Raises a ModelError; never retries. UsageError where a key is missing."""
-        return await self.ask(self.body(request), sum(m.tokens for m in request.messages), emit)
+        """One request, read as a stream. Raises a ModelError; UsageError where a key is missing.
+
+        Never retries, but for one thing: where tools are refused for the reasoning effort, and the user has set none,
+        it asks once more with the other choice, and remembers it.
+        """
+        tokens = sum(message.tokens for message in request.messages)
+        added, heard = self._added(request), False
+
+        def hear(text: str) -> None:
+            nonlocal heard
+            heard = True
+            emit(text)
+
+        self._say(added)
+        try:
+            return await self.ask(self._body(request, added), tokens, hear)
+        except ModelRejected as refusal:
+            if heard or not request.tools or _EFFORT in self.extra or _EFFORT not in str(refusal):
+                raise
+        other: Mapping[str, Any] = {} if _EFFORT in added else {_EFFORT: "none"}
+        reply = await self.ask(self._body(request, other), tokens, emit)
+        self._learned.append(other)
+        self._say(other)
+        return reply
 
     def body(self, request: Request) -> bytes:
         """The JSON body. Messages are joined, not encoded again."""
+        return self._body(request, self._added(request))
+
+    def _added(self, request: Request) -> Mapping[str, Any]:
+        """What the model wants to be sent with tools, without what the user has set."""
+        if not request.tools:
+            return {}
+        wanted = self._learned[-1] if self._learned else self._takes.with_tools
+        return {key: value for key, value in wanted.items() if key not in self.extra}
+
+    def _say(self, added: Mapping[str, Any]) -> None:
+        for key, value in added.items():
+            _warn_once(
+                f"{self.name} takes tools here only with {key}={value}, so that is sent with them: it doesn't reason"
+                f" before it calls one. To be told no more, set it yourself: -o {key}={value}, or extra= in Python"
+            )
+
+    def _body(self, request: Request, added: Mapping[str, Any]) -> bytes:
         settings: dict[str, Any] = {
             "model": self.model,
             "stream": True,
             "stream_options": {"include_usage": True},
-            "max_completion_tokens" if self._wants_completion_tokens else "max_tokens": request.max_output_tokens,
+            self._takes.output_limit: request.max_output_tokens,
         }
         if request.output_schema:
             schema = {"name": "answer", "schema": request.output_schema}
             settings["response_format"] = {"type": "json_schema", "json_schema": schema}
-        settings |= self.extra
+        settings |= {**added, **self.extra}
         messages = b",".join([message.wire for message in request.messages])
         sent = {key: value for key, value in settings.items() if value is not None}
         tools = b',"tools":[%s]' % b",".join([tool.wire for tool in request.tools]) if request.tools else b""
@@ -119,8 +169,8 @@ class OpenAIModel:
             error.usage = reader.so_far(prompt_tokens)
             raise
 
-    @property
-    def _wants_completion_tokens(self) -> bool:
-        """OpenAI's newer models refuse `max_tokens`; most other servers know nothing else."""
-        host = self._endpoint.host
-        return not host or host.endswith(_WANTS_COMPLETION_TOKENS)
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    """To the logger `treadle`, which shows it on standard error unless the program says otherwise."""
+    _log.warning(text)
