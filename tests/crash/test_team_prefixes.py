@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crash.scripts import CALLS, LIMITS, PLOTS, REPLIES, Ordered, Plot, Stage, add_up, finished, meddled, settled
@@ -64,6 +64,14 @@ async def brought_to_an_end(top: Plot, below: Plot, store: Ordered) -> None:
     assert await lead.replay("t") is None
 
 
+OUT_OF_TIME = (
+    Plot((calls(HELPERS[0]), says("done")), Limits(seconds=4.0), (2.0,), ()),
+    Plot((calls(*(("sure", {"number": number}) for number in range(3))),), Limits(), (0.35, 2.0), ()),
+)
+"""The lead's time is up while its helper acts: a crash at the wrong moment left the helper's thread open for ever."""
+
+
+@example(*OUT_OF_TIME)
 @given(TOPS, PLOTS)
 @settings(max_examples=6)
 def test_a_team_cut_at_any_append_comes_to_an_end(top: Plot, below: Plot) -> None:
