@@ -1,9 +1,14 @@
-"""Settings for every test: hypothesis without deadlines, and the same examples each time in CI."""
-
-import os
+"""Settings for every test: property tests try the same examples each time; tests/fuzz.py searches for others."""
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("here", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=60,
+)
+settings.register_profile("fuzz", settings.get_profile("fixed"), derandomize=False, print_blob=True)
+settings.load_profile("fixed")

@@ -11,7 +11,7 @@ from .answers import Answers
 from .approvals import Rule
 from .decide import Setup
 from .driving import driven, lent
-from .ending import end_left
+from .ending import open_to_resume
 from .errors import ModelError, TurnFailed, TurnOpen, UsageError
 from .flows.branch import Branch, here
 from .flows.recorded import recorded
@@ -105,7 +105,7 @@ class Agent:
         Whoever drove it before, if still alive, is fenced off. Raises what `run` raises; UnknownThread; UsageError
         where a call is under way whose tool this agent doesn't have.
         """
-        return await self._go_on(await known(thread, self._store, self.world), deps)
+        return await self._go_on(await open_to_resume(thread, self._store, self.world), deps)
 
     async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
         """Write what a person says to a turn that waits or runs, in whatever process; resuming it then goes on.
@@ -142,16 +142,17 @@ class Agent:
 
     async def below(self, branch: Branch, step_id: str, said: str | e.UserSaid, deps: Any = None) -> Result:
         """`run` as a step of a flow."""
-        tool = working_tool(self.limits, lambda context: self._work(said, replace(context, deps=deps)))
+
+        async def work(context: Context) -> Worked:
+            return await self._work(said, replace(context, deps=deps))
+
+        tool = working_tool(self.limits, work)
         log: Log = await branch.caller.child(step_id, self.name, tool, recorded({"task": said}))
         return self._ended(log)
 
     async def _go_on(self, log: Log, deps: Any) -> Result:
         if log.state.phase == "idle":
-            await end_left(log)
             return self._result(log)
-        if log.state.depth and not log.below:
-            raise UsageError(f"thread {log.thread_id} works for another, and goes on when that one is resumed")
         self.job.refuse_missing(log.state)
         return await self._drive(log, replace(self.job, deps=deps), self._claim(log))
 

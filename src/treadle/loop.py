@@ -11,7 +11,7 @@ from typing import Any
 from . import events as e
 from .call import CallState
 from .decide import Append, CallModel, RunTools, Wait, decide
-from .ending import USELESS, cancelled, end, end_below, end_left
+from .ending import append_decided, cancelled, end, settle
 from .errors import Fenced, FlowChanged, IllegalEvent, SeqTaken, StoreError, TreadleError, TurnOpen
 from .job import Job, next_call
 from .log import Log
@@ -85,8 +85,7 @@ async def _step(log: Log, job: Job) -> bool:
         case RunTools(calls):
             await _run_tools(log, job, calls, seq)
         case Append(events):
-            await log.append(*events, after=seq)
-            await end_left(log)  # at a limit: what hasn't come back won't
+            await append_decided(log, events, seq)
         case Wait():
             return False
     return True
@@ -132,10 +131,10 @@ async def attempt(log: Log, job: Job, call: CallState) -> None:
     tool, left_s = job.setup.tool_of(call), job.left_s(log.state)
     assert log.state.turn
     assert tool
-    child = call_of(log.state.turn, call.id).child
-    above = Above(child, log.store, log.world, log.tell, log.state.depth, left_s) if child else None
-    context = Context(job.deps, log.thread_id, call.id, call.key, call.attempt + 1, above)
+    call = call_of(log.state.turn, call.id)
+    above = Above(call.child, log.store, log.world, log.tell, log.state.depth, left_s) if call.child else None
+    context = Context(job.deps, log.thread_id, call.id, call.key, call.attempt, above)
     fact = await job.run_tool(tool, call.final_arguments, context, left_s, log.world.chance())
+    if isinstance(fact, e.ToolFailed) and fact.retry_after_s is None:
+        fact = await settle(log, call, fact)  # out of time, say: what works for the call is of no more use
     await log.append(fact)
-    if child and isinstance(fact, e.ToolFailed):  # out of time, say: whatever still works for the call has no more use
-        await end_below(log, [child], e.TurnEnded("cancelled", USELESS))

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace as settings_with
-from typing import Any
+from typing import Any, TypeGuard
 
 from msgspec.structs import asdict
 
@@ -74,7 +74,8 @@ class _Recorded(Log):
         self._replayed = replayed
 
     async def append(self, *events: e.Event, after: int | None = None) -> None:
-        while _from_outside(self._replayed.next.event) and events[0] is not self._replayed.next.event:
+        events = tuple(self._replayed.with_usage(events))
+        while self._replayed.outside and events[0] is not self._replayed.next.event:
             self._replayed.check_drive()
             await super().append(self._replayed.next.event)
         shared = self._replayed.before_fork(len(events))
@@ -95,10 +96,10 @@ class _Replay:
 
     async def run(self) -> Divergence | None:
         while not (self._done or self._first):
-            if not _from_outside(self.next.event):
+            if not self.outside:
                 return Divergence(self.next.seq, "event", self.next.event, None)
             await self._log.append(self.next.event)
-            if not self._done and not _from_outside(self.next.event):
+            if not self._done and not self.outside:
                 with contextlib.suppress(Fenced):
                     await drive(self._log, self._job)
         return self._first
@@ -117,6 +118,23 @@ class _Replay:
     def next(self) -> e.Record:
         """The first record that isn't replayed yet; the last one when all are."""
         return self._records[min(len(self._log.records), len(self._records) - 1)]
+
+    @property
+    def outside(self) -> bool:
+        """Whether the next record came from outside. Calls that were cut off are told before what has ended them."""
+        at = min(len(self._log.records), len(self._records) - 1)
+        while _cut_off(self._records[at].event) and at + 1 < len(self._records):
+            at += 1
+        return _from_outside(self._records[at].event)
+
+    def with_usage(self, events: Sequence[e.Event]) -> list[e.Event]:
+        """These events, with what the children of calls that were cut off had used: the recording knows that."""
+        done = len(self._log.records)
+        used: dict[str, e.Event] = {}
+        for record in self._records[done : done + len(events)]:
+            if _cut_off(record.event):
+                used[record.event.call_id] = record.event
+        return [used.get(event.call_id, event) if _cut_off(event) else event for event in events]
 
     def before_fork(self, count: int) -> int:
         """How many of the next `count` records come before a fork, which may be in the midst of one append."""
@@ -143,7 +161,7 @@ class _Replay:
             self._moved.clear()
             self.check_drive()
             event = self.next.event
-            if _from_outside(event):
+            if self.outside:
                 await self._log.append(event)
             elif not isinstance(event, Came) or event.call_id not in self._under_way:
                 raise self._stray(event)
@@ -162,6 +180,10 @@ class _Replay:
         self._first = Divergence(self.next.seq, "event", event, None)
         self._moved.set()
         return Diverged(str(self._first))
+
+
+def _cut_off(event: e.Event) -> TypeGuard[e.ToolFailed]:
+    return isinstance(event, e.ToolFailed) and event.kind == "cancelled"
 
 
 def _from_outside(event: e.Event) -> bool:

@@ -28,8 +28,6 @@ class Turn(msgspec.Struct, frozen=True):
     """The last failure, until the next reply; of a step that was too large, until its own."""
     rejected: e.AnswerRejected | None = None
     limit: e.LimitReached | None = None
-    left: tuple[e.ChildStarted, ...] = ()
-    """The threads below whose calls the limit has cut off."""
     ended: e.TurnEnded | None = None
     purpose: e.Purpose = "step"
     """Of the last model call."""
@@ -91,8 +89,7 @@ def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.AnswerRejected():
             return replace(turn, rejected=event, faults=turn.faults + 1)
         case e.LimitReached():
-            left = tuple(call.child for call in turn.calls if call.child and call.status != "done")
-            return replace(turn, limit=event, left=left, calls=())  # what has not run, won't
+            return replace(turn, limit=event, calls=())  # what has not run, won't
         case e.TurnEnded():
             return replace(turn, ended=event, called=None)
         case _:
@@ -174,7 +171,7 @@ def orphaned(turn: Turn) -> Turn:
 
 def forked(turn: Turn) -> Turn:
     """What a fork finds: as `orphaned`, and none of the threads below."""
-    return replace(orphaned(turn), left=(), calls=tuple(map(severed, turn.calls)))
+    return replace(orphaned(turn), calls=tuple(map(severed, turn.calls)))
 
 
 def call_of(turn: Turn, call_id: str) -> CallState:

@@ -14,12 +14,13 @@ from treadle import Agent, Context, Limits, MemoryStore, Record, Result, ToolRet
 from treadle.codec import encode_event
 from treadle.decide import Setup
 from treadle.errors import ContextOverflow, IllegalEvent, ModelUnavailable, TreadleError
-from treadle.events import ApprovalGiven, OutcomeDecided, UserSaid
+from treadle.events import ApprovalGiven, ModelFailed, ModelReplied, OutcomeDecided, UserSaid
 from treadle.job import Job
 from treadle.log import opened
 from treadle.models.model import Reply, Request
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.result import result
+from treadle.state import fold
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user
 from treadle.world import World
@@ -112,6 +113,27 @@ class Kept(MemoryStore):
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         await super().append(thread_id, rows)
         self.ends.append(rows[-1].seq)
+
+
+class Ordered(Kept):
+    """Remembers every append, of whichever thread: a crash can only be between two."""
+
+    def __init__(self, appends: Sequence[tuple[str, Sequence[Row]]] = ()) -> None:
+        super().__init__()
+        self.appends: list[tuple[str, Sequence[Row]]] = []
+        self._before = list(appends)
+
+    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+        await super().append(thread_id, rows)
+        self.appends.append((thread_id, rows))
+
+    async def lived(self) -> "Ordered":
+        for thread_id, rows in self._before:
+            await self.append(thread_id, rows)
+        return self
+
+    async def logs(self) -> list[list[Record]]:
+        return [(await opened(info.thread_id, self, World())).records for info in await self.threads()]
 
 
 @dataclass
@@ -238,3 +260,18 @@ async def meddled(agent: Agent, moments_s: Sequence[float], thread: str = "t") -
         for call in turn.calls if turn and not turn.ended else ():
             if call.status in ("waiting", "question"):
                 await decided(agent, call, thread)
+
+
+def add_up(logs: Sequence[Sequence[Record]]) -> None:
+    """Every thread's turn is over, and knows what was used by it and by all below."""
+    states = {records[0].thread_id: fold(records) for records in logs}
+    assert {thread: state.phase for thread, state in states.items()} == dict.fromkeys(states, "idle")
+    for thread, state in states.items():
+        used = Usage()
+        for records in logs:
+            if records[0].thread_id == thread or records[0].thread_id.startswith(f"{thread}."):
+                for record in records:
+                    if isinstance(record.event, ModelReplied | ModelFailed):
+                        used += record.event.usage
+        assert state.turn
+        assert (thread, state.turn.usage) == (thread, used)

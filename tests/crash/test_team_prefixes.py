@@ -6,19 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crash.scripts import CALLS, LIMITS, PLOTS, REPLIES, Kept, Plot, Stage, finished, meddled, settled
+from crash.scripts import CALLS, LIMITS, PLOTS, REPLIES, Ordered, Plot, Stage, add_up, finished, meddled, settled
 from crash.test_prefixes import ENDS, touched
 from fakes import live, names
 from treadle import Agent, Limits, Record
 from treadle import events as e
-from treadle.log import opened
 from treadle.models.scripted import calls, says
-from treadle.state import fold
-from treadle.stores.store import Row
-from treadle.world import World
 
 HELPERS = [("helper", {"task": task}) for task in "ab"]
 GIVES_WORK = st.lists(st.sampled_from([*HELPERS, *CALLS[:8]]), min_size=1, max_size=3).map(lambda some: calls(*some))
@@ -30,27 +26,6 @@ TOPS = st.builds(
     st.lists(st.sampled_from([0.0, 0.3, 1.0]), max_size=3).map(tuple),
     st.sampled_from(["ask", "tell"]),
 )
-
-
-class Ordered(Kept):
-    """Remembers every append, of whichever thread: a crash can only be between two."""
-
-    def __init__(self, appends: Sequence[tuple[str, Sequence[Row]]] = ()) -> None:
-        super().__init__()
-        self.appends: list[tuple[str, Sequence[Row]]] = []
-        self._before = list(appends)
-
-    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
-        await super().append(thread_id, rows)
-        self.appends.append((thread_id, rows))
-
-    async def lived(self) -> "Ordered":
-        for thread_id, rows in self._before:
-            await self.append(thread_id, rows)
-        return self
-
-    async def logs(self) -> list[list[Record]]:
-        return [(await opened(info.thread_id, self, World())).records for info in await self.threads()]
 
 
 def team(top: Plot, below: Plot, store: Ordered, effects: list[str]) -> Agent:
@@ -85,16 +60,24 @@ async def brought_to_an_end(top: Plot, below: Plot, store: Ordered) -> None:
     assert result.status in ENDS
     assert not before & set(effects)
     assert max(Counter(effects).values(), default=0) <= 1
-    assert {fold(records).phase for records in await store.logs()} == {"idle"}
+    add_up(await store.logs())
     assert await lead.replay("t") is None
 
 
+OUT_OF_TIME = (
+    Plot((calls(HELPERS[0]), says("done")), Limits(seconds=4.0), (2.0,), ()),
+    Plot((calls(*(("sure", {"number": number}) for number in range(3))),), Limits(), (0.35, 2.0), ()),
+)
+"""The lead's time is up while its helper acts: a crash at the wrong moment left the helper's thread open for ever."""
+
+
+@example(*OUT_OF_TIME)
 @given(TOPS, PLOTS)
 @settings(max_examples=6)
 def test_a_team_cut_at_any_append_comes_to_an_end(top: Plot, below: Plot) -> None:
     async def whole() -> None:
         store = await played(top, below)
-        assert {fold(records).phase for records in await store.logs()} == {"idle"}
+        add_up(await store.logs())
         for end in range(1, len(store.appends) + 1):
             await brought_to_an_end(top, below, await Ordered(store.appends[:end]).lived())
 

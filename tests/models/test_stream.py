@@ -62,7 +62,7 @@ def test_line_ends_and_the_network_s_pieces_change_nothing(end, step):
     assert read(data, step) == read(RICH)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, len(RICH)), max_size=20))
 def test_any_cutting_into_pieces_gives_the_same_reply_and_text(cuts):
     reader, at, text = ReplyReader(), 0, ""
@@ -100,7 +100,7 @@ WORDS += [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(st.binary(max_size=20), st.sampled_from(WORDS)), max_size=30))
 def test_nonsense_raises_nothing_but_model_errors(parts):
     reader = ReplyReader()
@@ -123,7 +123,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(json_values, max_size=4), st.booleans())
 def test_json_of_wrong_types_raises_nothing_but_model_errors_and_gives_types_that_encode(values, framed):
     deltas = [{"choices": [{"delta": value, "finish_reason": "stop"}]} for value in values]

@@ -281,7 +281,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=500)
+@settings(max_examples=150)
 @given(st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=40).map("".join)))
 def test_only_a_finite_value_or_a_tool_error_comes_out(expression):
     try:
@@ -311,7 +311,7 @@ SUMS = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=500)
+@settings(max_examples=80)
 @given(SUMS)
 def test_sums_agree_with_exact_fractions(case):
     expression, value = case

@@ -13,7 +13,8 @@ from weakref import WeakSet
 from .. import events as e
 from ..call import CallState
 from ..decide import Append, RunTools, decide
-from ..errors import FlowChanged, IllegalEvent, SeqTaken, StepFailed
+from ..ending import append_decided, give_up
+from ..errors import FlowChanged, SeqTaken, StepFailed
 from ..job import Job
 from ..listeners import Delta
 from ..log import Log, opened
@@ -21,7 +22,6 @@ from ..loop import attempt
 from ..tools.tool import Tool
 from .branch import rooted
 from .ending import ending
-from .giving_up import given_up
 from .history import History, Step
 
 GRACE_S = 0.05
@@ -183,7 +183,7 @@ class Course:
             case Append(events) if self._attempts and isinstance(events[0], e.LimitReached):
                 return False  # what runs may end first
             case Append(events):
-                await self.log.append(*events, after=state.seq)
+                await append_decided(self.log, events, state.seq)
                 return True
             case RunTools(calls):
                 return await self._start(job, calls, state.seq)
@@ -215,9 +215,7 @@ class Course:
         if call_id in self._attempts:
             await _stop([self._attempts[call_id]])
         for call in [one for one in self._open if one.id == call_id]:
-            fact = await given_up(self.log, call, GIVEN_UP)
-            with suppress(IllegalEvent):  # its result came in the same moment
-                await self.log.append(fact)
+            await give_up(self.log, call, GIVEN_UP)
 
     async def _end(self, main: "asyncio.Task[str]") -> bool:
         """Once the code has ended: give up what it left behind, then write its end."""

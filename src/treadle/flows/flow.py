@@ -14,6 +14,7 @@ from typing import Any, Literal, overload
 from .. import events as e
 from ..decide import Setup
 from ..driving import driven, lent
+from ..ending import open_to_resume
 from ..errors import FlowChanged, ToolError, TurnFailed, TurnOpen, UsageError
 from ..fork import Forked, fork
 from ..job import NO_MODEL, Job
@@ -86,7 +87,7 @@ class Flow:
 
         Whoever drove it before, if still alive, is fenced off.
         """
-        return await self._go_on(await self._known(thread))
+        return await self._go_on(await open_to_resume(thread, self._store, self.world))
 
     async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
         """Write what a person says to a run that waits, in whatever process; as `Agent.post`."""
@@ -134,7 +135,7 @@ class Flow:
         """Its settings, worked out; what `explain` goes by."""
         code = getattr(self.function, "__code__", None)
         named = blake2b(code.co_code if code else b"", digest_size=6).hexdigest()
-        setup = Setup(limits=replace(self.limits, repeats=None), unknown=self.unknown)
+        setup = Setup(limits=replace(self.limits, repeats=None, last_word=False), unknown=self.unknown)
         return Job(setup, ScriptedModel([], name=NO_MODEL), f"{self.name} {named}")
 
     async def _go_on(self, log: Log) -> Result:

@@ -61,6 +61,8 @@ class History:
                 self._came(call_id, record.event)
             case e.UserSaid(answers=call_id) as said:
                 self._came(call_id, said)
+            case e.LimitReached():
+                self._cut_off()
 
     def ask(self, call: e.Call) -> Step:
         """The code asks for this step. Raises FlowChanged where the log has another under its id."""
@@ -108,6 +110,13 @@ class History:
     def _given_up(self, step: Step) -> bool:
         """False where the log has the code give this step up, which it hasn't done yet."""
         return step.given_up or not (isinstance(step.came, e.ToolFailed) and step.came.kind == "cancelled")
+
+    def _cut_off(self) -> None:
+        """The limit has ended what still worked for the steps that came last: their results are nobody's."""
+        for step, came in reversed(self._order):
+            if not came or self._given_up(step):
+                return
+            step.given_up = True
 
     def _came(self, call_id: str, event: Came) -> None:
         step = self.steps[call_id]

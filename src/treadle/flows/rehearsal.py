@@ -22,8 +22,10 @@ async def rehearsed(log: Log, job: Job, code: Callable[[Log], Coroutine[Any, Any
     assert turn
     ended = turn.ended
     if ended:  # what comes after is no run's
-        end = next(record.seq for record in reversed(records) if record.event is ended)
-        records = records[: end - 1]
+        end = next(record.seq for record in reversed(records) if record.event is ended) - 1
+        while ended.status == "cancelled" and _cut_off(records[end - 1].event):
+            end -= 1  # the code knew nothing of it
+        records = records[:end]
     copy = _Copy(log.thread_id, log.store)
     await copy.append(log.thread_id, [Row(each.seq, each.at, encode_event(each.event)) for each in records])
     world = World(now=lambda: records[-1].at, sleep=_at_once)
@@ -41,14 +43,15 @@ async def rehearsed(log: Log, job: Job, code: Callable[[Log], Coroutine[Any, Any
 
 @dataclass
 class _Copy:
-    """A store with one thread of its own, which sees all others."""
+    """A store with one thread of its own, which sees all others; what is written to those is dropped."""
 
     thread_id: str
     inner: Store
     own: MemoryStore = field(default_factory=MemoryStore)
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
-        await self.own.append(thread_id, rows)
+        if thread_id == self.thread_id:
+            await self.own.append(thread_id, rows)
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         store = self.own if thread_id == self.thread_id else self.inner
@@ -60,6 +63,10 @@ class _Copy:
 
 class _Beyond(Exception):
     """The code has come to the log's end, and would go on from there."""
+
+
+def _cut_off(event: e.Event) -> bool:
+    return isinstance(event, e.ToolFailed) and event.kind == "cancelled"
 
 
 async def _beyond(*_: Any) -> Any:

@@ -1,0 +1,52 @@
+"""The search for what breaks the property tests."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from fuzz import broken, files_of, seconds_of
+
+BREAKS = dedent("""
+    from hypothesis import given, strategies as st
+
+    @given(st.integers())
+    def test_none_is_large(number):
+        assert number < 1000
+
+    @given(st.integers())
+    def test_each_is_itself(number):
+        assert number == number
+
+    def test_that_is_no_property():
+        raise AssertionError
+""")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("2h", 7200)])
+def test_how_long_is_said_in_seconds_minutes_or_hours(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+def test_what_is_no_time_is_told():
+    with pytest.raises(SystemExit, match="not 'soon'"):
+        seconds_of("soon")
+
+
+def test_it_finds_the_files_with_property_tests():
+    assert "tests/crash/test_team_prefixes.py" in files_of([])
+    assert files_of(["tests/crash"]) == [file for file in files_of([]) if file.startswith("tests/crash/")]
+    assert files_of(["tests/test_fuzz.py", "tests/test_turn.py"]) == ["tests/test_turn.py"]
+
+
+def test_what_a_seed_breaks_is_shown_again_by_the_command_that_is_named(tmp_path, capfd):
+    (tmp_path / "conftest.py").write_text((Path(__file__).parent / "conftest.py").read_text())
+    (tmp_path / "test_numbers.py").write_text(BREAKS)
+    [command] = broken("test_numbers.py", 7, tmp_path)
+    assert command.endswith("--hypothesis-seed=7 'test_numbers.py::test_none_is_large'")
+    assert "number=1000" in capfd.readouterr().out
+    again = [sys.executable, *shlex.split(command)[1:]]
+    assert subprocess.run(again, cwd=tmp_path, capture_output=True).returncode == 1
