@@ -15,6 +15,7 @@ TREES = {path: ast.parse(path.read_text()) for path in FILES}
 
 ORDER = [
     "errors",
+    "strict_json",
     "values",
     "events",
     "codec",
