@@ -1,7 +1,11 @@
+from typing import Any
+
 import pytest
 
-from treadle import Rule, tool
+from treadle import Agent, MemoryStore, Rule, ScriptedModel, UsageError, run_sync, tool
+from treadle import events as e
 from treadle.approvals import Verdict, verdict
+from treadle.models.scripted import calls, says
 
 
 def made(**settings):
@@ -37,3 +41,63 @@ def test_always_turns_an_ask_into_an_allow_but_never_a_deny():
     assert verdict([Rule("*", "ask")], made(), {"path": "x"}, always).action == "allow"
     assert verdict([Rule("*", "deny", "no")], made(), {"path": "x"}, always) == Verdict("deny", "no")
     assert verdict([Rule("*", "ask")], made(), {"path": "x"}, frozenset({"other"})).action == "ask"
+
+
+REFUND = {"needs_approval": lambda arguments: arguments["euros"] > 100}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"euros": NaN}',
+        '{"euros": "nan"}',
+        '{"euros": "-inf"}',
+        '{"euros": 1e999}',
+        '{"euros": 250, "euros": 1}',
+        '{"euros": 1, "\\u0065uros": 250}',
+        '{"euros": [1]}',
+    ],
+)
+def test_what_a_rule_cannot_judge_is_told_to_the_model_and_does_not_run(arguments):
+    ran: list[float] = []
+
+    @tool(**REFUND)
+    def refund(euros: float) -> None:
+        ran.append(euros)
+
+    model = ScriptedModel([calls(("refund", arguments)), says("I see.")])
+    result = Agent(tools=[refund], model=model, store=MemoryStore()).run_sync("Go.")
+    [failed] = [each.event for each in result.records if isinstance(each.event, e.ToolFailed)]
+    assert (ran, result.status, failed.kind) == ([], "answered", "arguments")
+
+
+def test_a_rule_judges_what_runs():
+    judged: list[Any] = []
+    ran: list[Any] = []
+
+    def needs(arguments: Any) -> bool:
+        judged.append(arguments["lines"])
+        arguments["lines"].append("more")  # of no effect on what runs
+        return False
+
+    @tool(needs_approval=needs)
+    def order(lines: list[int]) -> None:
+        ran.append(lines)
+
+    model = ScriptedModel([calls(("order", '{"lines": ["1", 2]}')), says("Done.")])
+    Agent(tools=[order], model=model, store=MemoryStore()).run_sync("Go.")
+    assert (judged[0], ran) == ([1, 2, "more"], [[1, 2]])
+
+
+@pytest.mark.parametrize("edit", ['{"euros": NaN}', '{"euros": "inf"}', '{"euros": 1, "euros": 500}', "{}x"])
+def test_an_edit_is_read_as_strictly(edit):
+    @tool(**REFUND)
+    def refund(euros: float) -> str:
+        return f"{euros} paid"
+
+    agent = Agent(tools=[refund], model=ScriptedModel([calls(("refund", {"euros": 500}))]), store=MemoryStore())
+    waiting = agent.run_sync("Go.")
+    [call] = waiting.waiting
+    with pytest.raises(UsageError, match="won't do"):
+        run_sync(agent.post(waiting.thread_id, e.ApprovalGiven(call.id, True, "ann", arguments=edit)))
+    assert [each.id for each in run_sync(agent.resume(waiting.thread_id)).waiting] == [call.id]

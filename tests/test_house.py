@@ -15,6 +15,7 @@ TREES = {path: ast.parse(path.read_text()) for path in FILES}
 
 ORDER = [
     "errors",
+    "strict_json",
     "values",
     "events",
     "codec",
@@ -140,6 +141,18 @@ def test_importing_treadle_loads_nothing_heavy_and_touches_nothing():
     program = f"import treadle, sys; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)
     assert done.stdout.strip() == "[]"
+
+
+def test_processes_are_started_in_one_place():
+    starts = {"subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_output", "os.system"}
+    starts |= {"asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell", "os.fork", "os.execv"}
+    for name in MODULES.keys() - {"interpreter"}:
+        nodes = list(ast.walk(TREES[MODULES[name]]))
+        called = {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+        imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+        imported = {alias.name for node in imports for alias in node.names}
+        assert called.isdisjoint(starts), f"{name} starts a process: interpreter.py does that"
+        assert imported.isdisjoint({"multiprocessing", "Popen", "ProcessPoolExecutor"}), f"{name} starts a process"
 
 
 def test_what_is_public_is_sorted_complete_and_there():

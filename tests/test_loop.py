@@ -101,8 +101,8 @@ def test_a_sequential_tool_waits_for_those_before_it_and_holds_those_after_it():
     ("call", "said"),
     [
         ("nope", "error: no tool named 'nope'; there are: add, broken"),
-        (("add", "{a:"), "error: bad arguments"),
-        (("add", "[1]"), "error: bad arguments"),
+        (("add", "{a:"), "error: the arguments are not valid JSON"),
+        (("add", "[1]"), "error: the arguments are a JSON list"),
         (("add", {"a": "x"}), "a: Input should be a valid integer"),
         (("add", {}), "a: Field required"),
         (("add", {"a": 1, "c": 2}), "it takes: a, b"),

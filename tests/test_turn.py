@@ -32,6 +32,7 @@ def test_a_digest_takes_any_text():
     for text in ("", "{", "[" * 50_000, "NaN", '"\\ud800"', "1" * 6000):
         assert len(digest("f", text)) == 24
     assert digest("f", "") == digest("f", "{}")
+    assert digest("f", '{"a": 1, "a": 2}') != digest("f", '{"a": 2}')  # which is a call that can run
 
 
 def test_the_key_changes_only_where_a_person_edits_the_arguments():

@@ -4,6 +4,9 @@ Reading order: events, state, turn, call, limits, approvals, decide, memory/prom
 then history, course, steps, flow.
 """
 
+from . import own_path as _own_path  # noqa: F401 - first: nothing after it may come from the working directory
+
+# isort: split
 from .agent import Agent
 from .approvals import Rule
 from .errors import (

@@ -1,6 +1,7 @@
 """One tool call of a round, and what each event makes of it. Pure; turn.py says to which call an event speaks."""
 
 import contextlib
+import functools
 import hashlib
 from typing import Literal
 
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from . import events as e
 from .errors import IllegalEvent
+from .strict_json import value_of
 
 CallStatus = Literal[
     "asked", "waiting", "question", "allowed", "denied", "started", "retrying", "child", "unknown", "done"
@@ -117,10 +119,11 @@ def severed(call: CallState) -> CallState:
     return orphan(call)
 
 
+@functools.lru_cache(256)  # each call of a round is compared with all others
 def digest(name: str, arguments: str) -> str:
     """Names a call by what it asks for, whatever the spacing or the order of keys in its arguments."""
-    with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):  # bad JSON is itself
-        arguments = msgspec.json.encode(msgspec.json.decode(arguments or "{}"), order="sorted").decode()
+    with contextlib.suppress(ValueError):  # bad JSON is itself
+        arguments = msgspec.json.encode(value_of(arguments or "{}"), order="sorted").decode()
     return hashlib.blake2b(f"{name} {arguments}".encode(), digest_size=12).hexdigest()
 
 

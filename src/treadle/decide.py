@@ -198,7 +198,7 @@ def _asked(call: CallState, tool: Tool | None, state: State, turn: Turn, setup: 
     if repeated:
         return repeated
     try:
-        arguments = tool.check(call.call.arguments)
+        arguments = tool.arguments_of(call.call.arguments)
     except ToolError as error:
         return e.ToolFailed(call.id, "arguments", str(error))
     judged = verdict(setup.approvals, tool, arguments, state.always)

@@ -121,7 +121,7 @@ class Job:
         if tool not in self.setup.tools:
             raise UsageError(f"{tool} isn't a tool of this agent, so the edit can't be checked")
         try:
-            self.setup.tools[tool].check(arguments)
+            self.setup.tools[tool].arguments_of(arguments)
         except ToolError as error:
             raise UsageError(f"those arguments won't do: {error}") from None
 

@@ -8,8 +8,8 @@ from .errors import ToolError, UsageError
 from .job import Job
 from .limits import Limits
 from .log import Log, opened
-from .tools.context import Check, Context, Worked
-from .tools.tool import Tool, object_of
+from .tools.context import Arguments, Check, Context, Worked
+from .tools.tool import Tool
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -41,14 +41,13 @@ def child_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
     return Tool(name, f"{about} {_SEES}", _TASK, give, _task, child=agent.limits, agent=agent, **settings)
 
 
-def working_tool(limits: Limits, work: Callable[..., Awaitable[Worked]], check: Check = lambda text: {}) -> Tool:
+def working_tool(limits: Limits, work: Callable[..., Awaitable[Worked]], check: Check = lambda given: {}) -> Tool:
     """The tool whose call runs as a thread of its own, within these limits. `work` gets the checked arguments."""
     settings: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None, "child": limits}
     return Tool("child", "", {"type": "object"}, work, check, **settings)
 
 
-def _task(text: str) -> dict[str, str]:
-    arguments = object_of(text)
+def _task(arguments: Arguments) -> Arguments:
     if not isinstance(arguments.get("task"), str) or not arguments["task"].strip() or len(arguments) > 1:
         raise ToolError('bad arguments: send {"task": "..."}, what to do as one text')
     return {"task": arguments["task"]}

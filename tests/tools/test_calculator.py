@@ -329,5 +329,5 @@ def test_the_schema_keeps_a_bound_model_from_writing_programs(expression):
 
 
 def test_text_outside_the_pattern_still_gets_a_clear_answer():
-    assert calculator.check('{"expression": "3 × 4"}') == {"expression": "3 × 4"}  # noqa: RUF001
+    assert calculator.arguments_of('{"expression": "3 × 4"}') == {"expression": "3 × 4"}  # noqa: RUF001
     assert calculator.read_only

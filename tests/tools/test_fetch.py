@@ -290,4 +290,4 @@ def test_what_is_not_installed_is_told_before_the_network_is_used(monkeypatch):
 def test_the_shipped_tool_reaches_nothing_on_this_machine(url):
     assert web_fetch.read_only
     with pytest.raises(ToolError, match="not on the public internet"):
-        asyncio.run(web_fetch.function(**web_fetch.check(json.dumps({"url": url}))))
+        asyncio.run(web_fetch.function(**web_fetch.arguments_of(json.dumps({"url": url}))))

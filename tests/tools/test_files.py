@@ -168,7 +168,7 @@ def test_a_long_file_comes_in_pages_that_join_to_the_whole(tools, root):
 
 def test_pages_are_counted_from_one():
     with pytest.raises(ToolError, match="page"):
-        read_file.check('{"path": "a", "page": 0}')
+        read_file.arguments_of('{"path": "a", "page": 0}')
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
+import dataclasses
 import enum
+import json
+import math
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -25,7 +28,7 @@ def test_arguments_are_coerced_to_the_annotated_types():
     def many(number: int, ratio: float, flag: bool, colour: Colour, tags: list[str], home: Address) -> None: ...
 
     text = '{"number": "3", "ratio": 2, "flag": "yes", "colour": "red", "tags": ["a", 1], "home": {"title": "x"}}'
-    assert made(many).check(text) == {
+    assert made(many).arguments_of(text) == {
         "number": 3,
         "ratio": 2.0,
         "flag": True,
@@ -41,13 +44,15 @@ def test_arguments_are_coerced_to_the_annotated_types():
         ('{"b": 1}', r"a: .*required.*it takes: a, b"),
         ('{"a": "x"}', r"a: .*integer"),
         ('{"a": 1, "c": 2}', r"c: Extra"),
-        ('{"a": 1', r"bad arguments"),
-        ("[1]", r"bad arguments"),
-        ("null", r"bad arguments"),
-        ("7", r"bad arguments"),
+        ('{"a": 1', r"not valid JSON"),
+        ("[1]", r"a JSON list"),
+        ("null", r"a JSON NoneType"),
+        ("7", r"a JSON int"),
         ("", r"a: .*required"),
-        ('{"a": ' + "9" * 6000 + "}", "bad arguments"),
-        ('{"a": ' + "[" * 5000, "bad arguments"),
+        ('{"a": NaN}', r"NaN is no JSON"),
+        ('{"a": 1, "a": 2}', r"'a' comes twice"),
+        ('{"a": ' + "9" * 6000 + "}", "more than 300 digits"),
+        ('{"a": ' + "[" * 5000, "more than 100 deep"),
     ],
 )
 def test_what_does_not_fit_is_told_with_the_place_and_what_the_tool_takes(text, said):
@@ -55,7 +60,7 @@ def test_what_does_not_fit_is_told_with_the_place_and_what_the_tool_takes(text, 
         return a + b
 
     with pytest.raises(ToolError, match=said):
-        made(add).check(text)
+        made(add).arguments_of(text)
 
 
 def test_what_the_model_sent_is_not_echoed_in_the_error():
@@ -63,7 +68,7 @@ def test_what_the_model_sent_is_not_echoed_in_the_error():
         return a
 
     with pytest.raises(ToolError) as caught:
-        made(add).check('{"a": "my-secret-value"}')
+        made(add).arguments_of('{"a": "my-secret-value"}')
     assert "my-secret-value" not in str(caught.value)
 
 
@@ -73,7 +78,7 @@ def test_any_parameter_name_will_do(name):
     exec(f"def odd({name}: int) -> int:\n    return {name}", scope)
     odd = made(scope["odd"])
     assert list(odd.parameters["properties"]) == [name]
-    assert odd.check(f'{{"{name}": 1}}') == {name: 1}
+    assert odd.arguments_of(f'{{"{name}": 1}}') == {name: 1}
 
 
 def test_a_property_called_title_stays_while_pydantic_s_titles_go():
@@ -93,7 +98,7 @@ def test_annotations_carry_constraints_and_choices():
     assert properties["size"]["enum"] == ["s", "m"]
     assert properties["count"] == {"type": "integer", "minimum": 1, "maximum": 3, "description": "How many."}
     with pytest.raises(ToolError, match="count"):
-        made(pick).check('{"size": "s", "count": 4}')
+        made(pick).arguments_of('{"size": "s", "count": 4}')
 
 
 @pytest.mark.parametrize("style", ["google", "sphinx", "numpy"])
@@ -152,6 +157,55 @@ def test_defaults_are_not_shared_between_calls():
     def collect(items: list[int] = []) -> list[int]:  # noqa: B006
         return items
 
-    first = made(collect).check("{}")["items"]
+    first = made(collect).arguments_of("{}")["items"]
     first.append(1)
-    assert made(collect).check("{}") == {"items": []}
+    assert made(collect).arguments_of("{}") == {"items": []}
+
+
+class Reading(pydantic.BaseModel):
+    value: float
+    limit: float = math.inf
+
+
+@dataclasses.dataclass
+class Point:
+    x: float
+    y: float = math.nan
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", "inf", "-Infinity", "1e999"])
+@pytest.mark.parametrize(
+    ("hint", "argument"),
+    [
+        (float, "{}"),
+        (float | None, "{}"),
+        (list[list[float]], "[[1, {}]]"),
+        (dict[str, float], '{{"k": {}}}'),
+        (dict[float, int], "{{{}: 1}}"),
+        (tuple[float, ...], "[{}]"),
+        (Reading, '{{"value": {}}}'),
+        (list[Reading], '[{{"value": 1, "limit": {}}}]'),
+        (Point, '{{"x": {}}}'),
+        (Annotated[float, pydantic.AllowInfNan(True)], "{}"),
+        (complex, "{}"),
+    ],
+)
+def test_a_text_that_a_type_takes_for_nan_or_an_infinity_is_refused(hint, argument, word):
+    def pay(amount: hint) -> None: ...  # type: ignore[valid-type]
+
+    with pytest.raises(ToolError, match="amount"):
+        made(pay).arguments_of('{"amount": ' + argument.format(f'"{word}"') + "}")
+
+
+def test_a_default_may_be_infinite_and_a_name_may_be_nan():
+    def find(name: str, reading: Reading, at: Point, most: float = math.inf) -> None: ...
+
+    found = made(find).arguments_of('{"name": "NaN", "reading": {"value": 1}, "at": {"x": 2}}')
+    assert (found["name"], found["most"], found["reading"].limit) == ("NaN", math.inf, math.inf)
+    assert math.isnan(found["at"].y)
+
+
+def test_a_schema_is_json_whatever_the_defaults_are():
+    def find(most: float = math.inf, least: float = math.nan, point: Point = Point(1)) -> None: ...  # noqa: B008
+
+    json.dumps(made(find).parameters, allow_nan=False)

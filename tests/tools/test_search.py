@@ -187,7 +187,7 @@ def test_the_number_of_results_is_kept_in_bounds_and_kept_to(asked, count):
         return [Hit("T", f"https://a.example/{number}", "") for number in range(count + 3)]
 
     tool = search_tool(engine)
-    text = asyncio.run(tool.function(**tool.check(json.dumps({"query": " loom ", "max_results": asked}))))
+    text = asyncio.run(tool.function(**tool.arguments_of(json.dumps({"query": " loom ", "max_results": asked}))))
     assert seen == [("loom", count)]
     assert f"{count}. T" in text
     assert f"{count + 1}. T" not in text

@@ -69,8 +69,8 @@ def test_settings_that_cannot_be_are_refused_with_a_reason(settings, said):
 
 def test_a_tool_made_by_hand_checks_that_its_arguments_are_an_object():
     made = Tool("x", "d", {"type": "object", "properties": {}}, lambda **arguments: arguments)
-    assert made.check('{"a": 1}') == {"a": 1}
-    assert made.check("") == {}
+    assert made.arguments_of('{"a": 1}') == {"a": 1}
+    assert made.arguments_of("") == {}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_is_no_object_is_told_to_the_model(text, said):
 @pytest.mark.parametrize("text", ["{}", '{"question": " "}', '{"question": 1}', '{"question": "a", "b": 1}', "[]"])
 def test_a_question_to_the_person_must_say_something(text):
     with pytest.raises(ToolError):
-        ask_user.check(text)
+        ask_user.arguments_of(text)
 
 
 def test_a_schema_costs_tokens():

@@ -3,11 +3,12 @@
 import getpass
 import json
 import sys
-from typing import Any, Literal
+from typing import Literal
 
 from .. import events as e
 from ..errors import IllegalEvent, UsageError
 from ..result import Result
+from ..strict_json import value_of
 from ..sync import run_sync
 from .runner import Runner
 from .terminal import Screen, visible, visible_json
@@ -39,36 +40,22 @@ def decided(agent: Runner, result: Result, screen: Screen) -> bool:
 def shown_arguments(text: str) -> str:
     """All of a call's arguments, for a person to judge: one a line, long texts behind a bar they can't fake.
 
-    JSON that says a key twice is shown as it was written: it could be read in two ways.
+    What no tool takes, as JSON that says a key twice, is shown as it was written.
     """
     try:
-        pairs = json.loads(text or "{}", object_pairs_hook=_pairs)
+        arguments = value_of(text or "{}")
     except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict):
         return f"  {visible(text)}"
     lines = []
-    for key, value in pairs:
-        if isinstance(value, str) and "\n" in value:
+    for key, each in arguments.items():
+        if isinstance(each, str) and "\n" in each:
             lines.append(f"  {visible(key)}:")
-            lines += [f"  │ {visible(line)}" for line in value.split("\n")]
+            lines += [f"  │ {visible(line)}" for line in each.split("\n")]
         else:
-            lines.append(f"  {visible(key)}: {visible_json(json.dumps(_plain(value), ensure_ascii=False))}")
+            lines.append(f"  {visible(key)}: {visible_json(json.dumps(each, ensure_ascii=False))}")
     return "\n".join(lines) or "  (no arguments)"
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """A JSON object in its order."""
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> _Pairs:
-    if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError("a key twice")
-    return _Pairs(pairs)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, _Pairs):
-        return {key: _plain(each) for key, each in value}
-    return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 def _approval(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> set[tuple[str, str]]:

@@ -14,6 +14,7 @@ import msgspec
 
 from ..code import value_at
 from ..errors import UsageError
+from ..strict_json import value_of
 from .checks import check_of, read
 from .dataset import Case, Dataset
 
@@ -120,19 +121,9 @@ def _json_lines(text: str) -> Iterator[object]:
 
 
 def _json(text: str) -> object:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if twice := [key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index])]:
-            raise UsageError(f"the key {twice[0]!r} comes twice in one object")
-        return dict(pairs)
-
-    def never(name: str) -> None:
-        raise UsageError(f"{name} is no JSON")
-
     try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=never)
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, UsageError):
-            raise
+        return value_of(text)
+    except ValueError as error:
         raise UsageError(f"it is not JSON: {error}") from None
 
 

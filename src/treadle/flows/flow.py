@@ -30,7 +30,7 @@ from ..stores.store import Store
 from ..sync import run_sync
 from ..team import MOST_DEEP, job_of, working_tool
 from ..tools.context import Context, Worked
-from ..tools.tool import Tool
+from ..tools.tool import Tool, object_of
 from ..world import World
 from .branch import Branch, here
 from .course import Course
@@ -214,7 +214,7 @@ class Flow:
         from ..tools.schema import signature_of
 
         try:
-            return dict(signature_of(self.function).check(text))
+            return dict(signature_of(self.function).check(object_of(text)))
         except ToolError as error:
             raise UsageError(f"the flow {self.name}: {error}") from None
 

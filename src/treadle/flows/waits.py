@@ -64,7 +64,7 @@ async def _approved(branch: Branch, call: e.Call) -> Approval:
         return "true"
 
     # The tool is "this", so that what a person is told reads well: "this needs approval".
-    tool = Tool("this", "", ANY, allowed, lambda text: {}, idempotent=True, needs_approval=True)
+    tool = Tool("this", "", ANY, allowed, lambda given: {}, idempotent=True, needs_approval=True)
     step = await course_of(branch).ask(call, tool)
     by, reason = (step.given.by, step.given.reason) if step.given else ("", "")
     if isinstance(step.came, e.ToolFailed) and step.came.kind == "denied":
@@ -81,5 +81,5 @@ async def _slept(branch: Branch, call: e.Call, seconds: float | None, when: floa
         await course.log.world.sleep(max(0.0, due - course.log.world.now()))
         return "null"
 
-    tool = Tool(call.name, "", ANY, wait, lambda text: {}, idempotent=True, timeout_s=None)
+    tool = Tool(call.name, "", ANY, wait, lambda given: {}, idempotent=True, timeout_s=None)
     value_of(await course.ask(call, tool), Any)

@@ -16,6 +16,7 @@ import msgspec
 
 from .. import events as e
 from ..models.model import Message
+from ..strict_json import value_of
 from ..turn import CUT
 
 PLAN = (
@@ -222,8 +223,8 @@ def _legal(call: e.Call) -> e.Call:
     """As a provider takes it back: a name of legal characters, arguments that are a JSON object."""
     name = "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in call.name)[:64]
     try:
-        fine = isinstance(msgspec.json.decode(call.arguments or "{}"), dict)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+        fine = isinstance(value_of(call.arguments or "{}"), dict)
+    except ValueError:
         fine = False
     arguments: Any = call.arguments if fine else msgspec.json.encode({"not_json": call.arguments[:1000]}).decode()
     return e.Call(call.id, name or "_", arguments, call.opaque)

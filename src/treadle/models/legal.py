@@ -6,8 +6,7 @@ Sources: the API references of OpenAI, Anthropic and Mistral for messages and to
 import re
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
+from ..strict_json import value_of
 from .model import Message, Request
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -73,6 +72,6 @@ def _tools(request: Request) -> Iterator[str]:
 
 def _json(text: str) -> object:
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+        return value_of(text)
+    except ValueError:
         return None

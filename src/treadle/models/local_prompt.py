@@ -18,6 +18,7 @@ from msgspec import structs
 
 from ..errors import ModelUnavailable
 from ..events import Call
+from ..strict_json import value_of
 from .local_schema import FINAL, PROSE, answer_schema
 from .model import Message, Reply, Request, ToolSchema
 
@@ -137,7 +138,7 @@ def _result(name: str, text: str, question: str) -> str:
 
 def _object(text: str) -> Any:
     try:
-        return json.loads(text or "{}")
+        return value_of(text or "{}")
     except ValueError:
         return {"text": text}
 

@@ -2,9 +2,10 @@
 
 1. A child, because loading holds Python's lock for four seconds (no heartbeat, no stream would move), because native
    code can crash, and because a process of its own ends at once when it is no longer wanted.
-2. It listens on 127.0.0.1, at a port that was free, and answers only who knows the random key. The key goes through
+2. The child runs local_child.py by itself, as interpreter.py says: nothing of the working directory.
+3. It listens on 127.0.0.1, at a port that was free, and answers only who knows the random key. The key goes through
    a pipe: arguments and environment are for all to see.
-3. It ends when its standard input does: so also when this process is killed.
+4. It ends when its standard input does: so also when this process is killed.
 """
 
 import atexit
@@ -18,19 +19,17 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
 
 from ..errors import UsageError
+from ..interpreter import start_interpreter
 from .weights import cache_dir
 
 START_S = 180.0
 """A cold disk reads 1.1 GB slowly."""
 
-_CHILD = "import json, sys; s = json.loads(sys.stdin.readline()); sys.path[:] = s['path']; " + (
-    "from treadle.models.local_server import serve; serve(s)"
-)
+_CHILD = Path(__file__).with_name("local_child.py")
 
 
 @dataclass(frozen=True)
@@ -88,12 +87,13 @@ def _end(server: Server) -> None:
 
 
 def _start(weights: Path, context_tokens: int) -> Server:
-    if find_spec("xllamacpp") is None:
+    found = PathFinder.find_spec("xllamacpp", [each for each in sys.path if Path(each).absolute() != Path.cwd()])
+    if found is None or not found.origin:
         raise UsageError("the embedded model needs llama.cpp; run: pip install 'treadle[local]'")
     prompts = _folder()
     settings = {
-        "path": sys.path,
-        "weights": str(weights),
+        "packages": str(Path(found.origin).absolute().parent.parent),  # it may lie where only this process looks
+        "weights": str(weights.absolute()),
         "prompts": str(prompts or ""),
         "context_tokens": context_tokens,
         "threads": _cores(),
@@ -101,9 +101,7 @@ def _start(weights: Path, context_tokens: int) -> Server:
         "key": secrets.token_urlsafe(24),
     }
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said
-        )
+        process = start_interpreter(_CHILD, said)
         assert process.stdin
         assert process.stdout
         alarm = threading.Timer(START_S, process.kill)
@@ -170,33 +168,3 @@ def _busy() -> float:
         return 1.0
     spent = max(1, whole_then - whole)
     return (1 - (idle_then - idle) / spent) * (os.cpu_count() or 1)
-
-
-def serve(settings: dict[str, Any]) -> None:
-    """What the child does: say where it listens, and wait for the end of its input."""
-    import signal
-    from importlib import import_module
-
-    xllamacpp: Any = import_module("xllamacpp")  # native: type checkers see nothing in it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal goes to both; the parent decides
-    params = xllamacpp.CommonParams()
-    params.model.path = settings["weights"]
-    params.api_keys = [settings["key"]]
-    params.hostnames = ["127.0.0.1"]
-    params.port = 0
-    params.cpuparams.n_threads = settings["generating"]
-    params.cpuparams_batch.n_threads = settings["threads"]
-    # Two conversations at a time (an agent and its helper) share one pool of memory, which either may fill.
-    params.n_ctx = settings["context_tokens"]
-    params.n_parallel = 2
-    params.kv_unified = True
-    params.cache_ram_mib = 1024  # prompts of other conversations, kept aside: 28 KB a token
-    if settings["prompts"]:
-        params.slot_save_path = settings["prompts"] + os.sep
-    params.ui = params.endpoint_slots = params.endpoint_props = False
-    params.cors_origins = "http://127.0.0.1"
-    params.verbosity = 1  # errors: the parent shows the first
-    server = xllamacpp.Server(params)
-    print(json.dumps({"url": server.listening_address, "version": xllamacpp.__version__}), flush=True)
-    sys.stdin.read()
-    os._exit(0)  # what runs is of no use to anybody; don't wait for it

@@ -12,6 +12,7 @@ import msgspec
 
 from ..errors import ModelRejected, ModelUnavailable
 from ..events import Call, Usage
+from ..strict_json import value_of
 from .model import Reply
 from .provider_errors import error_in, error_of
 from .usage import usage_of
@@ -197,8 +198,8 @@ def _arguments(value: Any) -> str:
 
 def _is_object(text: str) -> bool:
     try:
-        return isinstance(msgspec.json.decode(text), dict)
-    except (msgspec.DecodeError, RecursionError):
+        return isinstance(value_of(text), dict)
+    except ValueError:
         return False
 
 

@@ -2,12 +2,11 @@
 
 from ..errors import ToolError
 from .context import Arguments
-from .tool import Tool, object_of
+from .tool import Tool
 
 
-def one_question(text: str) -> Arguments:
+def one_question(arguments: Arguments) -> Arguments:
     """Arguments of exactly one question that says something. Raises ToolError in words for the model."""
-    arguments = object_of(text)
     question = arguments.get("question")
     if arguments.keys() != {"question"} or not isinstance(question, str) or not question.strip():
         raise ToolError('bad arguments: send one text, your question to the person, as {"question": "..."}')

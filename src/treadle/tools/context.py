@@ -7,8 +7,8 @@ from typing import Any
 from ..events import ChildStarted, Held, Usage
 
 Arguments = Mapping[str, Any]
-Check = Callable[[str], Arguments]
-"""JSON text to arguments. Raises ToolError in words for the model."""
+Check = Callable[[dict[str, Any]], Arguments]
+"""The JSON object that the model sent to the arguments that the function gets. Raises ToolError in words for it."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,10 @@ async def run(
     timeout_s = tightest(tool.timeout_s, left_s)
     again: float | None = None
     try:
-        checked = tool.check(arguments)
+        checked = tool.arguments_of(arguments)
+    except ToolError as error:
+        return ToolFailed(context.call_id, "arguments", _clean(str(error))[: tool.max_chars], _since(began))
+    try:
         result = await _within(timeout_s, _call(tool, checked, context))
         if isinstance(result, Worked):
             return _worked(result, context.call_id, tool.max_chars, _since(began))

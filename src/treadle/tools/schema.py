@@ -1,12 +1,14 @@
 """From a function's signature and docstring: the JSON Schema, and the check of what the model sends."""
 
+import cmath
 import inspect
 import typing
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import docstring_parser
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
@@ -51,7 +53,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
         fields[f"p_{parameter.name}"] = (hint, Field(default, **said))
     description = "\n\n".join(text for text in (doc.short_description, doc.long_description) if text)
     try:
-        config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+        config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
         model = create_model(name, __config__=config, **fields)
         schema = _bare(model.model_json_schema())
     except (PydanticUserError, TypeError) as error:
@@ -70,17 +72,50 @@ def told(error: ValidationError) -> str:
 def _check(model: type[BaseModel]) -> Check:
     names = [key.removeprefix("p_") for key in model.model_fields]
 
-    def check(text: str) -> Arguments:
+    def check(given: dict[str, Any]) -> Arguments:
         try:
-            parsed = model.model_validate_json(text or "{}")
+            # As JSON again: strict types take a date's text only there.
+            parsed = model.model_validate_json(msgspec.json.encode(given))
         except ValidationError as error:
             known = f"; it takes: {', '.join(names)}" if names else "; it takes none"
             raise ToolError(f"bad arguments: {told(error)}{known}") from None
-        except (ValueError, RecursionError) as error:  # e.g. an integer of more digits than Python converts
-            raise ToolError(f"bad arguments: {error}") from None
+        sent = {key: getattr(parsed, f"p_{key}") for key in names if f"p_{key}" in parsed.model_fields_set}
+        wrong = [key for key, value in sent.items() if not _finite(value)]
+        if wrong:
+            raise ToolError(f"bad arguments: {', '.join(wrong)}: a number must be finite")
         return {key: getattr(parsed, f"p_{key}") for key in names}
 
     return check
+
+
+def _finite(value: Any) -> bool:
+    """Whether no NaN and no infinity is in it, made of a text such as "nan" by a type that takes those.
+
+    Approval rules compare numbers, and NaN is greater than nothing.
+    """
+    waiting, seen = [value], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, float | complex) and not cmath.isfinite(each):
+            return False
+        if id(each) not in seen:
+            seen.add(id(each))
+            waiting += _inside(each)
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """What is right inside a value, but for defaults that weren't sent: what those are is the tool's business."""
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return value
+    if isinstance(value, BaseModel):
+        return [getattr(value, name) for name in value.model_fields_set]
+    if is_dataclass(value):
+        said = [(getattr(value, each.name, None), each.default) for each in fields(value)]
+        return [each for each, default in said if each is not default]
+    return ()
 
 
 def _parameters(function: Callable[..., Any], name: str) -> Iterable[inspect.Parameter]:
@@ -100,7 +135,10 @@ def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
 
 
 def _bare(schema: Any) -> Any:
-    """Without the titles that pydantic adds: they say nothing and cost tokens. A property named `title` stays."""
+    """Without the titles that pydantic adds: they say nothing and cost tokens. A property named `title` stays.
+
+    Without defaults that JSON can't say, too.
+    """
     if isinstance(schema, list):
         return [_bare(item) for item in schema]
     if not isinstance(schema, dict):
@@ -108,5 +146,5 @@ def _bare(schema: Any) -> Any:
     return {
         key: {name: _bare(value) for name, value in part.items()} if key in ("properties", "$defs") else _bare(part)
         for key, part in schema.items()
-        if not (key == "title" and isinstance(part, str))
+        if not (key == "title" and isinstance(part, str)) and not (key == "default" and not _finite(part))
     }

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, overload
 
-import msgspec
-
 from ..errors import ToolError, UsageError
 from ..limits import Limits
 from ..models.model import ToolSchema
+from ..strict_json import value_of
 from .context import Arguments, Check
 
 NeedsApproval = bool | Callable[[Arguments], bool]
@@ -33,8 +32,8 @@ class Tool:
     """JSON Schema of an object."""
     function: Callable[..., Any] | None = None
     """Called with the checked arguments as keywords; sync ones in a thread. None: a person answers."""
-    check: Check = field(default=lambda text: object_of(text), repr=False)
-    """JSON text to arguments. Raises ToolError in words for the model."""
+    check: Check = field(default=lambda given: given, repr=False)
+    """Of the JSON object that the model sent: the arguments. Raises ToolError in words for the model."""
     context: str = ""
     """The name of the parameter that takes the Context."""
     idempotent: bool = False
@@ -73,12 +72,16 @@ class Tool:
     def schema(self) -> ToolSchema:
         return ToolSchema(self.name, self.description, self.parameters)
 
+    def arguments_of(self, text: str) -> Arguments:
+        """What that JSON text gives the function; approval rules judge the same. Raises ToolError."""
+        return self.check(object_of(text))
+
 
 def object_of(text: str) -> dict[str, Any]:
     """The JSON object in `text`; "" is {}. Raises ToolError in words for the model."""
     try:
-        value = msgspec.json.decode(text or "{}")  # unlike json's, it takes no NaN and no lone surrogates
-    except (ValueError, RecursionError) as error:
+        value = value_of(text or "{}")
+    except ValueError as error:
         raise ToolError(f"the arguments are not valid JSON ({error}); send one JSON object") from None
     if not isinstance(value, dict):
         raise ToolError(f"the arguments are a JSON {type(value).__name__}; send one JSON object")

@@ -1,0 +1,20 @@
+"""Run as `python -m treadle`, takes the working directory off the module path again, before anything is imported.
+
+Python puts it first there, so that a folder's `json.py` or `typing.py` would run. The `treadle` command has no need of
+this, and a program that imports Treadle keeps its path. Imports only what the interpreter has loaded by itself.
+"""
+
+import os
+import sys
+
+
+def leave_working_directory() -> None:
+    """Does something only while Python looks for this package's `__main__`."""
+    words = sys.orig_argv
+    if sys.argv[:1] != ["-m"] or sys.flags.safe_path or "-m" not in words:
+        return
+    if words[words.index("-m") + 1] == "treadle":
+        sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != os.getcwd()]
+
+
+leave_working_directory()
