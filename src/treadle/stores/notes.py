@@ -33,8 +33,8 @@ FORGET_S = 0.2
 _COLUMNS = "id, text, scope, about, origin, thread_id, seq, at, expires_at, replaced_by, replaced_at"
 _SELECT = "select " + ", ".join(f"note.{name}" for name in _COLUMNS.split(", ")) + " from note"
 _KEEP = f"insert or replace into note (number, {_COLUMNS}, words, topic) values (?, {', '.join('?' * 13)})"
-_IN_SCOPE = "(?1 is null or note.scope in (select value from json_each(?1)))"
-_LIVE = "(?2 is null or (note.replaced_by = '' and (note.expires_at is null or note.expires_at > ?2)))"
+_IN_SCOPE = "(:scopes is null or note.scope in (select value from json_each(:scopes)))"
+_LIVE = "(:now is null or (note.replaced_by = '' and (note.expires_at is null or note.expires_at > :now)))"
 _TEXT = """
 create virtual table if not exists note_text using
 fts5(text, about, tokenize='porter unicode61 remove_diacritics 2')
@@ -102,8 +102,8 @@ class NoteStore:
         with self._used() as db:
             rows = db.execute(
                 f"{_SELECT} join note_text on note_text.rowid = note.number where {_IN_SCOPE} and {_LIVE}"
-                " and note_text match ?3 order by bm25(note_text, 1, 2), note.at desc, note.number desc limit ?4",
-                (_json(scopes), now, match, limit),
+                " and note_text match :match order by bm25(note_text, 1, 2), note.at desc, note.number desc limit :limit",
+                {"scopes": _json(scopes), "now": now, "match": match, "limit": limit},
             )
             return [Note(*row) for row in rows]
 
@@ -112,9 +112,9 @@ class NoteStore:
         with self._used() as db:
             rows = db.execute(
                 f"{_SELECT.replace(' from note', ', note_vector.vector from note')} left join note_vector"
-                f" on note_vector.note_id = note.id and note_vector.model = ?3 where {_IN_SCOPE} and {_LIVE}"
+                f" on note_vector.note_id = note.id and note_vector.model = :model where {_IN_SCOPE} and {_LIVE}"
                 " order by note.at desc, note.number desc",
-                (_json(scopes), now, model),
+                {"scopes": _json(scopes), "now": now, "model": model},
             )
             return [(Note(*row[:-1]), row[-1]) for row in rows]
 
@@ -207,18 +207,25 @@ def _note(db: sqlite3.Connection, note_id: str) -> Note | None:
 
 def _notes(db: sqlite3.Connection, scopes: Sequence[str] | None, now: float | None) -> list[Note]:
     query = f"{_SELECT} where {_IN_SCOPE} and {_LIVE} order by note.at desc, note.number desc"
-    return [Note(*row) for row in db.execute(query, (_json(scopes), now))]
+    return [Note(*row) for row in db.execute(query, {"scopes": _json(scopes), "now": now})]
 
 
 def _concerned(db: sqlite3.Connection, new: Note, now: float, replaces: str) -> list[Note]:
     """The live notes that a new one may repeat or contradict, also by what it repeats being about something."""
     query = (  # each part with its own index
-        f"{_SELECT} where {_LIVE} and ((note.scope = ?1 and note.words = ?3)"
-        " or (note.scope = ?1 and note.topic <> '' and note.topic in"
-        " (select ?4 union select topic from note where scope = ?1 and words = ?3)) or note.id = ?5)"
+        f"{_SELECT} where {_LIVE} and ((note.scope = :scope and note.words = :words)"
+        " or (note.scope = :scope and note.topic <> '' and note.topic in"
+        " (select :topic union select topic from note where scope = :scope and words = :words))"
+        " or note.id = :replaces)"
         " order by note.at desc, note.number desc"
     )
-    values = (new.scope, now, _digest(new.text), normal(new.about), replaces)
+    values = {
+        "scope": new.scope,
+        "now": now,
+        "words": _digest(new.text),
+        "topic": normal(new.about),
+        "replaces": replaces,
+    }
     return [Note(*row) for row in db.execute(query, values)]
 
 
