@@ -57,18 +57,42 @@ class Server(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         Server.asked += 1
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        results = [message["content"] for message in request["messages"] if message["role"] == "tool"]
+        results = [
+            message["content"] for message in request["messages"] if message["role"] == "tool"
+        ]
         message: dict[str, Any] = {"role": "assistant", "content": f"the results: {results}"}
         if not results:
-            message = {"role": "assistant", "content": None, "tool_calls": [_call(0, "ship"), _call(1, "charge")]}
-        choice = {"index": 0, "finish_reason": "stop" if results else "tool_calls", "logprobs": None}
+            message = {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [_call(0, "ship"), _call(1, "charge")],
+            }
+        choice = {
+            "index": 0,
+            "finish_reason": "stop" if results else "tool_calls",
+            "logprobs": None,
+        }
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-        whole = {"id": uuid.uuid4().hex, "created": int(time.time()), "model": "scripted", "usage": usage}
+        whole = {
+            "id": uuid.uuid4().hex,
+            "created": int(time.time()),
+            "model": "scripted",
+            "usage": usage,
+        }
         if request.get("stream"):
-            chunk = whole | {"object": "chat.completion.chunk", "choices": [choice | {"delta": message}]}
-            self._send("text/event-stream", b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n")
+            chunk = whole | {
+                "object": "chat.completion.chunk",
+                "choices": [choice | {"delta": message}],
+            }
+            self._send(
+                "text/event-stream",
+                b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n",
+            )
         else:
-            answer = whole | {"object": "chat.completion", "choices": [choice | {"message": message}]}
+            answer = whole | {
+                "object": "chat.completion",
+                "choices": [choice | {"message": message}],
+            }
             self._send("application/json", json.dumps(answer).encode())
 
     def _send(self, kind: str, body: bytes) -> None:
@@ -84,7 +108,12 @@ class Server(BaseHTTPRequestHandler):
 
 def _call(index: int, name: str) -> dict[str, Any]:
     function = {"name": name, "arguments": "{}"}
-    return {"index": index, "id": f"call_{uuid.uuid4().hex[:12]}", "type": "function", "function": function}
+    return {
+        "index": index,
+        "id": f"call_{uuid.uuid4().hex[:12]}",
+        "type": "function",
+        "function": function,
+    }
 
 
 # --- the two tools, the same for all --------------------------------------------------------------------------
@@ -107,7 +136,11 @@ class Tools:
         return "charged"
 
     def happened(self) -> list[dict[str, str]]:
-        return [json.loads(line) for line in self.effects.read_text().splitlines()] if self.effects.exists() else []
+        return (
+            [json.loads(line) for line in self.effects.read_text().splitlines()]
+            if self.effects.exists()
+            else []
+        )
 
     def _happen(self, name: str, call_id: str) -> None:
         with self.effects.open("a") as file:
@@ -119,7 +152,7 @@ class Tools:
 
 async def treadle(folder: Path, url: str, tools: Tools, again: bool) -> dict[str, Any]:
     from treadle import Agent, Context, SQLiteStore, tool
-    from treadle.events import OutcomeDecided
+    from treadle.core.events import OutcomeDecided
     from treadle.models.openai import OpenAIModel
 
     @tool
@@ -138,7 +171,9 @@ async def treadle(folder: Path, url: str, tools: Tools, again: bool) -> dict[str
     asked = list(result.waiting)
     for call in asked:
         ran = any(effect["tool"] == call.name for effect in tools.happened())
-        outcome = OutcomeDecided(call.id, "ran" if ran else "not_run", "a person", "charged" if ran else "")
+        outcome = OutcomeDecided(
+            call.id, "ran" if ran else "not_run", "a person", "charged" if ran else ""
+        )
         await agent.post("order", outcome)
     if asked:
         result = await agent.resume("order")
@@ -225,7 +260,14 @@ async def pydantic_ai(folder: Path, url: str, tools: Tools, again: bool) -> dict
 
 
 async def openai_agents(folder: Path, url: str, tools: Tools, again: bool) -> dict[str, Any]:
-    from agents import Agent, OpenAIChatCompletionsModel, Runner, SQLiteSession, function_tool, set_tracing_disabled
+    from agents import (
+        Agent,
+        OpenAIChatCompletionsModel,
+        Runner,
+        SQLiteSession,
+        function_tool,
+        set_tracing_disabled,
+    )
     from agents.tool_context import ToolContext
     from openai import AsyncOpenAI
 
@@ -274,7 +316,9 @@ def life(python: str, name: str, folder: Path, url: str, again: bool) -> tuple[i
     env = {**os.environ, "PYTHONPATH": path, "OPENAI_API_KEY": "none"}
     command = [python, __file__, "--live", name, str(folder), url, "again" if again else "first"]
     with (folder / "stderr.txt").open("a") as errors:
-        ended = subprocess.run(command, env=env, stdout=errors, stderr=errors, timeout=120, check=False)
+        ended = subprocess.run(
+            command, env=env, stdout=errors, stderr=errors, timeout=120, check=False
+        )
     return ended.returncode, json.loads(out.read_text()) if out.exists() else {}
 
 
@@ -310,31 +354,55 @@ def last_words(folder: Path) -> str:
 def versions(python: str, names: Sequence[str]) -> str:
     asks = "import importlib.metadata as m, sys; print(', '.join(f'{n} {m.version(n)}' for n in sys.argv[1:]))"
     plain = [name.split("[")[0] for name in names]
-    return subprocess.run([python, "-c", asks, *plain], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [python, "-c", asks, *plain], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
 
 
 def main() -> None:
     if sys.argv[1:2] == ["--live"]:
         name, where, url, phase = sys.argv[2:]
         folder, again = Path(where), phase == "again"
-        live = {"treadle": treadle, "langgraph": langgraph, "pydantic-ai": pydantic_ai, "openai-agents": openai_agents}
+        live = {
+            "treadle": treadle,
+            "langgraph": langgraph,
+            "pydantic-ai": pydantic_ai,
+            "openai-agents": openai_agents,
+        }
         said = asyncio.run(live[name](folder, url, Tools(folder, deadly=not again), again))
         (folder / "said.json").write_text(json.dumps(said))
         return
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--venvs", type=Path, help="where the rivals' environments are, or are made")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--venvs", type=Path, help="where the rivals' environments are, or are made"
+    )
     parser.add_argument("--only", nargs="+", choices=list(RIVALS), default=list(RIVALS))
     chosen = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v1"
-    rows = [("", "ship ran", "charge ran", "ship's result kept", "asked", "same id", "model calls after", "answer")]
+    rows = [
+        (
+            "",
+            "ship ran",
+            "charge ran",
+            "ship's result kept",
+            "asked",
+            "same id",
+            "model calls after",
+            "answer",
+        )
+    ]
     with tempfile.TemporaryDirectory() as scratch:
         venvs = chosen.venvs or Path(scratch)
         for name in chosen.only:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from treadle import Agent, MemoryStore, Result
 from treadle.cli.agents import INSTRUCTIONS
-from treadle.events import ModelReplied
+from treadle.core.events import ModelReplied
 from treadle.tools.shipped import shipped
 
 NOTES = "Q1: 1200\nQ2: 1350\nQ3: 990\nQ4: 1610\n"
@@ -49,7 +49,11 @@ TASKS = {
             ["How much is 15 percent of 2,847? More or less than 400?"],
             ["What's 15% of 2847 and is it more than 400 or less?"],
         ],
-        lambda r: says(r[0], "427.05") and says(r[0], r"more|greater|above|exceed") and "calculator" in used(r[0]),
+        lambda r: (
+            says(r[0], "427.05")
+            and says(r[0], r"more|greater|above|exceed")
+            and "calculator" in used(r[0])
+        ),
     ),
     "file": Task(
         [
@@ -69,7 +73,11 @@ TASKS = {
             ["Time in Tokyo?"],
             ["Do you know what time it is in Tokyo right now?"],
         ],
-        lambda r: says(r[0], r"\d\d?:\d\d") and "current_time" in used(r[0]) and "Asia/Tokyo" in str(r[0].records),
+        lambda r: (
+            says(r[0], r"\d\d?:\d\d")
+            and "current_time" in used(r[0])
+            and "Asia/Tokyo" in str(r[0].records)
+        ),
     ),
     "hello": Task(
         [
@@ -112,7 +120,11 @@ def main() -> None:
                 for text in turns:
                     results.append(agent.run_sync(text, thread=f"{name}-{number}"))
                     steps, seconds = steps + results[-1].steps, seconds + results[-1].seconds
-                    print(f"  {text} -> {used(results[-1])} {results[-1].answer!r}", file=sys.stderr, flush=True)
+                    print(
+                        f"  {text} -> {used(results[-1])} {results[-1].answer!r}",
+                        file=sys.stderr,
+                        flush=True,
+                    )
                 right += task.right(results)
             count = len(task.wordings)
             print(

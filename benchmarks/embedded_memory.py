@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from treadle import Agent, Limits, Memory, MemoryStore, Result, Usage, tool
-from treadle.events import ContextCompacted, ModelReplied
-from treadle.memory.transcript import SYSTEM
-from treadle.models.local import LocalModel
-from treadle.models.model import Model, Reply, Request
+from treadle.core.events import ContextCompacted, ModelReplied
+from treadle.core.model import Model, Reply, Request
+from treadle.core.transcript import SYSTEM
+from treadle.models.local.model import LocalModel
 from treadle.models.scripted import calls, says
 from treadle.tools.calculator import calculator
 
@@ -115,7 +115,12 @@ class Mixed:
 
 
 def found(results: Sequence[Result], kind: type[E]) -> list[E]:
-    return [record.event for result in results for record in result.records if isinstance(record.event, kind)]
+    return [
+        record.event
+        for result in results
+        for record in result.records
+        if isinstance(record.event, kind)
+    ]
 
 
 def cached(results: Sequence[Result], what: str) -> None:
@@ -128,7 +133,10 @@ def cached(results: Sequence[Result], what: str) -> None:
             f"  {number:>2} {usage.input_tokens:>6} {usage.cached_tokens:>6} {reply.latency_s:6.1f} s  {called[:60]}",
             flush=True,
         )
-    read, had = sum(r.usage.input_tokens for r in replies), sum(r.usage.cached_tokens for r in replies)
+    read, had = (
+        sum(r.usage.input_tokens for r in replies),
+        sum(r.usage.cached_tokens for r in replies),
+    )
     first = replies[0].usage
     later = (had - first.cached_tokens) / max(1, read - first.input_tokens)
     print(f"{what}: {len(replies)} model calls, {had} of {read} prompt tokens cached: {had / read:.0%};"
@@ -146,16 +154,28 @@ def turn_of_ten() -> None:
 
 def talk_of_five() -> None:
     agent = Agent("Be brief.", tools=[calculator], model=LocalModel(), store=MemoryStore())
-    asked = ["What is 12% of 2,500?", "Double that.", "Is that more than 500?", "What is a treadle?", "Thank you!"]
+    asked = [
+        "What is 12% of 2,500?",
+        "Double that.",
+        "Is that more than 500?",
+        "What is a treadle?",
+        "Thank you!",
+    ]
     cached([agent.run_sync(text, thread="talk") for text in asked], "a talk of five turns")
 
 
 def minutes() -> None:
     script: list[Reply] = []
     for said, answer in TALK:
-        script += [says(answer)] if answer else [calls(("archive", {"topic": said})), says("The archive says little.")]
+        script += (
+            [says(answer)]
+            if answer
+            else [calls(("archive", {"topic": said})), says("The archive says little.")]
+        )
     store = MemoryStore()
-    agent = Agent("You help to plan.", tools=[archive], model=Mixed(script), store=store, memory=Memory())
+    agent = Agent(
+        "You help to plan.", tools=[archive], model=Mixed(script), store=store, memory=Memory()
+    )
     results = [agent.run_sync(said, thread="museum") for said, _ in TALK]
     summaries = [cut.summary for cut in found(results, ContextCompacted) if cut.summary]
     if not summaries:
@@ -167,11 +187,15 @@ def minutes() -> None:
     print(f"minutes {len(summaries)} times; {len(kept)} of {len(FACTS)} facts in the last;"
           f" lost: {', '.join(f'{f} ({FACTS[f]})' for f in FACTS if f not in kept) or 'none'};"
           f" the old date: {'3 March' in summaries[-1].replace('17 March', '')}")  # fmt: skip
-    asker = Agent("You help to plan.", tools=[archive], model=LocalModel(context_tokens=8192), store=store)
+    asker = Agent(
+        "You help to plan.", tools=[archive], model=LocalModel(context_tokens=8192), store=store
+    )
     right = 0
     for question, wanted in QUESTIONS.items():
         answer = asker.run_sync(question, thread="museum").answer
-        good = all(any(each in answer.lower() for each in part.split("|")) for part in wanted.split("&"))
+        good = all(
+            any(each in answer.lower() for each in part.split("|")) for part in wanted.split("&")
+        )
         right += good
         print(f"  {'right' if good else 'WRONG'}: {question} {answer!r}", flush=True)
     print(f"{right} of {len(QUESTIONS)} questions right")

@@ -27,10 +27,10 @@ from pathlib import Path
 from zlib import crc32
 
 from treadle import Agent, Limits, Memory, MemoryStore, tool
-from treadle.events import Call, ContextCompacted
-from treadle.memory.transcript import SYSTEM
+from treadle.core.events import Call, ContextCompacted
+from treadle.core.model import Message, Reply, Request
+from treadle.core.transcript import SYSTEM
 from treadle.models.legal import faults
-from treadle.models.model import Message, Reply, Request
 from treadle.models.scripted import ScriptedModel, calls, says
 
 CONTEXT_TOKENS, OUTPUT_TOKENS = 16_384, 2048
@@ -60,7 +60,8 @@ _STATED = re.compile(
     )
 )
 _ASKED = {
-    kind: re.compile(re.escape(text).replace(re.escape("{place}"), "([A-Z][a-z]+)")) for kind, text in QUESTIONS.items()
+    kind: re.compile(re.escape(text).replace(re.escape("{place}"), "([A-Z][a-z]+)"))
+    for kind, text in QUESTIONS.items()
 }
 _ANSWER = re.compile(r"^(\w+) of ([A-Z][a-z]+) = (.*)$", re.M)
 Key = tuple[str, str]
@@ -105,8 +106,21 @@ SYLLABLES = re.findall("..", "badefigohukaleminopurasetivowuzaloremysin")
 WORDS = "the warp runs over beams while thread and weft keep their tension as shafts lift in order of pattern".split()  # noqa: SIM905
 FIRST = "Ann Bo Cy Dee Eli Fay Gus Hal Ida Jon Kay Lou Mae Ned Ola Pip Ray Sue Tom Una".split()  # noqa: SIM905
 LAST = "Okafor Lindqvist Marsh Tanaka Weber Novak Silva Haddad Berg Costa Dlamini Ito Kaya Lee Moreau Ortiz".split()  # noqa: SIM905
-DECIDE = "oak goes in", "we rent", "the north door is used", "two shifts run", "we pay in May", "stone stays"
-DO = "call the printer", "send the certificate", "agree the fire drill", "order new heddles", "ask for a permit"
+DECIDE = (
+    "oak goes in",
+    "we rent",
+    "the north door is used",
+    "two shifts run",
+    "we pay in May",
+    "stone stays",
+)
+DO = (
+    "call the printer",
+    "send the certificate",
+    "agree the fire drill",
+    "order new heddles",
+    "ask for a permit",
+)
 
 
 @dataclass(frozen=True)
@@ -124,7 +138,9 @@ class Talk:
     facts: int
 
 
-def talk(turns: int, facts: int, kilobytes: tuple[int, int] = (2, 20), ages: Sequence[int] = AGES) -> Talk:
+def talk(
+    turns: int, facts: int, kilobytes: tuple[int, int] = (2, 20), ages: Sequence[int] = AGES
+) -> Talk:
     """So many turns with so many facts, spread evenly, the same each time."""
     chance = random.Random(17)
     said = list(_facts(turns, facts, chance))
@@ -134,10 +150,14 @@ def talk(turns: int, facts: int, kilobytes: tuple[int, int] = (2, 20), ages: Seq
     asked: dict[int, list[tuple[Fact, int]]] = {}
     for fact in said:
         for age in ages:
-            now = [other for other in said if other.key == fact.key and other.turn <= fact.turn + age]
+            now = [
+                other for other in said if other.key == fact.key and other.turn <= fact.turn + age
+            ]
             if fact.turn + age < turns and fact is _first(said, fact.key):
                 asked.setdefault(fact.turn + age, []).append((now[-1], age))
-    made = tuple(_turn(n, by_turn.get(n, []), asked.get(n, []), kilobytes, chance) for n in range(turns))
+    made = tuple(
+        _turn(n, by_turn.get(n, []), asked.get(n, []), kilobytes, chance) for n in range(turns)
+    )
     return Talk(made, facts)
 
 
@@ -181,7 +201,9 @@ def _turn(
     lines += [f"Report what it says of {fact.place}." for fact in facts if fact.source == "asked"]
     lines += [QUESTIONS[fact.kind].format(place=fact.place) for fact, _ in asked]
     found = [fact for fact in facts if fact.source != "user"]
-    results = tuple(_result(page, found if page % 10 == 0 else [], kilobytes, chance) for page in _pages(number))
+    results = tuple(
+        _result(page, found if page % 10 == 0 else [], kilobytes, chance) for page in _pages(number)
+    )
     return Turn("\n".join(lines), results, tuple(asked))
 
 
@@ -189,7 +211,9 @@ def _pages(turn: int) -> list[int]:
     return [turn * 10 + index for index in range(1 if turn % 4 in (0, 3) else 2)]
 
 
-def _result(page: int, facts: Sequence[Fact], kilobytes: tuple[int, int], chance: random.Random) -> str:
+def _result(
+    page: int, facts: Sequence[Fact], kilobytes: tuple[int, int], chance: random.Random
+) -> str:
     size = chance.randrange(kilobytes[0] * 1000, kilobytes[1] * 1000)
     words, length = [], 0
     while length < size:
@@ -212,7 +236,12 @@ def read(request: Request, forgets: int = 0) -> Reply:
     wanted = [{"page": int(page)} for page in re.findall(r"\b\d+\b", own.splitlines()[0])]
     called = [call.arguments for message in since for call in message.calls]
     if not called or json.dumps(wanted[-1]) not in called:
-        return calls(*(("look_up", page) for page in (wanted if "at once" in own else wanted[len(called) :][:1])))
+        return calls(
+            *(
+                ("look_up", page)
+                for page in (wanted if "at once" in own else wanted[len(called) :][:1])
+            )
+        )
     known: dict[Key, str] = {}
     for message in request.messages:
         known |= facts_in(message.text)
@@ -257,7 +286,9 @@ class Kept:
     cuts: int = 0
 
 
-def with_treadle(talk: Talk, memory: Memory, forgets: int = 0, context_tokens: int = CONTEXT_TOKENS) -> Kept:
+def with_treadle(
+    talk: Talk, memory: Memory, forgets: int = 0, context_tokens: int = CONTEXT_TOKENS
+) -> Kept:
     """An Agent with this memory. Its model refuses what is illegal; the caller counts."""
 
     @tool(read_only=True, max_chars=100_000)
@@ -267,10 +298,17 @@ def with_treadle(talk: Talk, memory: Memory, forgets: int = 0, context_tokens: i
 
     read_so = partial(read, forgets=forgets)
     model = ScriptedModel(
-        [read_so] * len(talk.turns) * 8, context_tokens=context_tokens, max_output_tokens=OUTPUT_TOKENS
+        [read_so] * len(talk.turns) * 8,
+        context_tokens=context_tokens,
+        max_output_tokens=OUTPUT_TOKENS,
     )
     agent = Agent(
-        INSTRUCTIONS, tools=[look_up], model=model, memory=memory, store=MemoryStore(), limits=Limits(tokens=None)
+        INSTRUCTIONS,
+        tools=[look_up],
+        model=model,
+        memory=memory,
+        store=MemoryStore(),
+        limits=Limits(tokens=None),
     )
     answers, turns, cuts = [], [], 0
 
@@ -305,7 +343,9 @@ def by_hand(talk: Talk, window: Window) -> Kept:
             requests.append(Request(shown, (), OUTPUT_TOKENS))
             turns.append(number)
             reply = read(requests[-1])
-            made = tuple(Call(f"{len(requests)}_{i}", c.name, c.arguments) for i, c in enumerate(reply.calls))
+            made = tuple(
+                Call(f"{len(requests)}_{i}", c.name, c.arguments) for i, c in enumerate(reply.calls)
+            )
             history.append(Message("assistant", reply.text, calls=made))
             if not made:
                 break
@@ -354,7 +394,11 @@ def asked_and_right(talk: Talk, kept: Kept) -> Iterator[tuple[Fact, int, str]]:
         given = {(kind, place): value for kind, place, value in _ANSWER.findall(answer)}
         for fact, age in turn.asked:
             value = given.get(fact.key, "?")
-            yield fact, age, "right" if value == fact.value else "unknown" if value == "?" else "stale"
+            yield (
+                fact,
+                age,
+                "right" if value == fact.value else "unknown" if value == "?" else "stale",
+            )
 
 
 def share(talk: Talk, kept: Kept, wanted: Callable[[Fact, int], bool]) -> str:
@@ -392,7 +436,10 @@ def too_large(request: Request) -> bool:
 def row(name: str, talk: Talk, kept: Kept) -> list[str]:
     steps = [request for request in kept.requests if not is_summary(request)]
     minutes = [request for request in kept.requests if is_summary(request)]
-    ages = [share(talk, kept, lambda fact, age, wanted=age: fact.source != "passing" and age == wanted) for age in AGES]
+    ages = [
+        share(talk, kept, lambda fact, age, wanted=age: fact.source != "passing" and age == wanted)
+        for age in AGES
+    ]
     sent = sum(request.tokens for request in kept.requests)
     return [
         name,
@@ -403,7 +450,9 @@ def row(name: str, talk: Talk, kept: Kept) -> list[str]:
         f"{sum(map(illegal, kept.requests))}",
         f"{sum(map(too_large, kept.requests))}",
         f"{same_beginning(kept.requests):.0%}",
-        f"{kept.cuts}, {len(minutes)} ({sum(request.tokens for request in minutes):,})" if kept.cuts else "-",
+        f"{kept.cuts}, {len(minutes)} ({sum(request.tokens for request in minutes):,})"
+        if kept.cuts
+        else "-",
     ]
 
 
@@ -449,7 +498,9 @@ def svg(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], turns: 
         return LEFT + turn / turns * (WIDTH - LEFT - RIGHT)
 
     def y(tokens: float) -> float:
-        return TOP + math.log10(2_000_000 / max(1000.0, tokens)) / math.log10(2000) * (HEIGHT - TOP - BOTTOM)
+        return TOP + math.log10(2_000_000 / max(1000.0, tokens)) / math.log10(2000) * (
+            HEIGHT - TOP - BOTTOM
+        )
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
@@ -460,7 +511,9 @@ def svg(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], turns: 
     for tokens in (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000):
         at = f"{y(tokens):.1f}"
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y(tokens) + 4:.1f}" text-anchor="end">{tokens:,}</text>')
+        parts.append(
+            f'<text x="{LEFT - 8}" y="{y(tokens) + 4:.1f}" text-anchor="end">{tokens:,}</text>'
+        )
     floor = HEIGHT - BOTTOM
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}"/>')
     for turn in range(0, turns + 1, 50):
@@ -481,7 +534,11 @@ def svg(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], turns: 
 
 def points(kept: Kept) -> list[tuple[float, float]]:
     """The last request of each turn that isn't for minutes."""
-    last = {turn: request for turn, request in zip(kept.turns, kept.requests, strict=True) if not is_summary(request)}
+    last = {
+        turn: request
+        for turn, request in zip(kept.turns, kept.requests, strict=True)
+        if not is_summary(request)
+    }
     return [(turn, request.tokens) for turn, request in last.items()]
 
 
@@ -504,14 +561,20 @@ def main() -> None:
     for facts in (90, 180, 360):
         more = talk(300, facts)
         rows.append(row(f"{facts} facts", more, with_treadle(more, Memory())))
-        rows.append(row(f"{facts} facts, forgetful", more, with_treadle(more, Memory(), forgets=20)))
+        rows.append(
+            row(f"{facts} facts, forgetful", more, with_treadle(more, Memory(), forgets=20))
+        )
     table(rows)
     if "--no-plot" not in sys.argv:
         lines = [
             ("a", "Memory(), Treadle's default", points(kept["Memory()"])),
             ("b", "the last 50 messages", points(kept["last 50 messages"])),
             ("d", "everything", points(kept["everything"])),
-            ("c", f"the model's context, {CONTEXT_TOKENS:,}", [(0, CONTEXT_TOKENS), (300, CONTEXT_TOKENS)]),
+            (
+                "c",
+                f"the model's context, {CONTEXT_TOKENS:,}",
+                [(0, CONTEXT_TOKENS), (300, CONTEXT_TOKENS)],
+            ),
         ]
         PLOT.write_text(svg(lines, 300))
 

@@ -40,7 +40,11 @@ TOOLS = [
         "function": {
             "name": "lookup",
             "description": "Look a number up.",
-            "parameters": {"properties": {"n": {"type": "integer"}}, "required": ["n"], "type": "object"},
+            "parameters": {
+                "properties": {"n": {"type": "integer"}},
+                "required": ["n"],
+                "type": "object",
+            },
         },
     }
 ]
@@ -86,9 +90,19 @@ def _answer(body: bytes) -> bytes:
         rounds = int(request["messages"][1]["content"].removeprefix("Look up "))
         done = checked(request["messages"], request["tools"])
     except (ValueError, KeyError, TypeError, AssertionError) as error:
-        return _http(400, b"application/json", json.dumps({"error": {"message": repr(error)}}).encode())
-    call = {"id": f"c{done}", "type": "function", "function": {"name": "lookup", "arguments": json.dumps({"n": done})}}
-    usage = {"prompt_tokens": len(body) // 4, "completion_tokens": 12, "total_tokens": len(body) // 4 + 12}
+        return _http(
+            400, b"application/json", json.dumps({"error": {"message": repr(error)}}).encode()
+        )
+    call = {
+        "id": f"c{done}",
+        "type": "function",
+        "function": {"name": "lookup", "arguments": json.dumps({"n": done})},
+    }
+    usage = {
+        "prompt_tokens": len(body) // 4,
+        "completion_tokens": 12,
+        "total_tokens": len(body) // 4 + 12,
+    }
     asks = done < rounds
     text = None if asks else "That is all of it."
     reason = "tool_calls" if asks else "stop"
@@ -112,26 +126,46 @@ def _answer(body: bytes) -> bytes:
     chunks = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
     chunks.append({"index": 0, "delta": {}, "finish_reason": reason})
     base |= {"object": "chat.completion.chunk"}
-    events = [base | {"choices": [chunk], "usage": None} for chunk in chunks] + [base | {"choices": [], "usage": usage}]
-    data = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events) + b"data: [DONE]\n\n"
+    events = [base | {"choices": [chunk], "usage": None} for chunk in chunks] + [
+        base | {"choices": [], "usage": usage}
+    ]
+    data = (
+        b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events)
+        + b"data: [DONE]\n\n"
+    )
     return _http(200, b"text/event-stream", data)
 
 
 def _http(status: int, kind: bytes, body: bytes) -> bytes:
-    return b"HTTP/1.1 %d x\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n%s" % (status, kind, len(body), body)
+    return b"HTTP/1.1 %d x\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n%s" % (
+        status,
+        kind,
+        len(body),
+        body,
+    )
 
 
 def checked(messages: list[Any], tools: list[Any]) -> int:
     """How many tool results the history holds. Raises AssertionError unless it is exactly what it must be by now."""
-    assert [tool["function"]["name"] for tool in tools] == ["lookup"], "the tools are not those of the benchmark"
-    assert [message["role"] for message in messages[:2]] == ["system", "user"], "it must begin with system and user"
+    assert [tool["function"]["name"] for tool in tools] == ["lookup"], (
+        "the tools are not those of the benchmark"
+    )
+    assert [message["role"] for message in messages[:2]] == ["system", "user"], (
+        "it must begin with system and user"
+    )
     turns = messages[2:]
     assert len(turns) % 2 == 0, "a call without its result, or the other way round"
     for number, (asked, answered) in enumerate(zip(turns[::2], turns[1::2], strict=True)):
-        assert (asked["role"], answered["role"]) == ("assistant", "tool"), f"wrong roles in round {number}"
+        assert (asked["role"], answered["role"]) == ("assistant", "tool"), (
+            f"wrong roles in round {number}"
+        )
         (call,) = asked["tool_calls"]
-        assert answered["tool_call_id"] == call["id"], f"the result of round {number} answers another call"
-        assert json.loads(call["function"]["arguments"]) == {"n": number}, f"round {number} is missing or doubled"
+        assert answered["tool_call_id"] == call["id"], (
+            f"the result of round {number} answers another call"
+        )
+        assert json.loads(call["function"]["arguments"]) == {"n": number}, (
+            f"round {number} is missing or doubled"
+        )
         assert answered["content"].startswith(f"{number}:"), f"round {number} has another result"
     return len(turns) // 2
 
@@ -145,7 +179,9 @@ class Bench:
     def __init__(self, url: str, result_bytes: int, folder: Path) -> None:
         self.url, self.folder = url, folder
         self.runner = asyncio.Runner()
-        self._filler = ("The quick brown fox jumps over 13 lazy dogs. " * (result_bytes // 45 + 1))[:result_bytes]
+        self._filler = ("The quick brown fox jumps over 13 lazy dogs. " * (result_bytes // 45 + 1))[
+            :result_bytes
+        ]
 
     def lookup(self, n: int) -> str:
         return f"{n}:{self._filler}"
@@ -188,7 +224,9 @@ class Bench:
 
 def treadle(bench: Bench, rounds: int, agents: int = 1) -> None:
     async def main() -> None:
-        for result in await asyncio.gather(*(bench.agent.run(f"Look up {rounds}") for _ in range(agents))):
+        for result in await asyncio.gather(
+            *(bench.agent.run(f"Look up {rounds}") for _ in range(agents))
+        ):
             assert result.answer == "That is all of it.", (result.status, result.reason)
 
     bench.runner.run(main())
@@ -217,7 +255,9 @@ def bare(bench: Bench, rounds: int) -> None:
         body = {"model": "m", "messages": messages, "tools": TOOLS, "stream": True}
         headers = {"content-type": "application/json", "authorization": "Bearer k"}
         text, calls = "", {}
-        async with client.stream("POST", "/chat/completions", content=json.dumps(body), headers=headers) as response:
+        async with client.stream(
+            "POST", "/chat/completions", content=json.dumps(body), headers=headers
+        ) as response:
             assert response.status_code == 200, await response.aread()
             async for line in response.aiter_lines():
                 if not line.startswith("data: {"):
@@ -225,10 +265,14 @@ def bare(bench: Bench, rounds: int) -> None:
                 for choice in json.loads(line[6:])["choices"]:
                     text += choice["delta"].get("content") or ""
                     for piece in choice["delta"].get("tool_calls") or ():
-                        call = calls.setdefault(piece["index"], piece | {"function": {"name": "", "arguments": ""}})
+                        call = calls.setdefault(
+                            piece["index"], piece | {"function": {"name": "", "arguments": ""}}
+                        )
                         call["function"]["name"] += piece["function"].get("name") or ""
                         call["function"]["arguments"] += piece["function"].get("arguments") or ""
-        return {"role": "assistant", "content": text or None} | ({"tool_calls": list(calls.values())} if calls else {})
+        return {"role": "assistant", "content": text or None} | (
+            {"tool_calls": list(calls.values())} if calls else {}
+        )
 
     async def main() -> None:
         messages: list[Any] = [
@@ -256,10 +300,16 @@ def cpu_ms(run: Callable[[], Any], calls: int) -> float:
 
 
 def table(bench: Bench, rounds: list[int], repeats: int) -> None:
-    contestants: dict[str, Callable[[Bench, int], Any]] = {"treadle": treadle, "sdk": sdk, "bare": bare}
+    contestants: dict[str, Callable[[Bench, int], Any]] = {
+        "treadle": treadle,
+        "sdk": sdk,
+        "bare": bare,
+    }
     for contestant in contestants.values():
         contestant(bench, 1)
-    print(f"{'rounds':>7} {'treadle':>9} {'sdk':>9} {'bare':>9}   treadle/bare  sdk/bare   (CPU ms a model call)")
+    print(
+        f"{'rounds':>7} {'treadle':>9} {'sdk':>9} {'bare':>9}   treadle/bare  sdk/bare   (CPU ms a model call)"
+    )
     for count in rounds:
         times: dict[str, list[float]] = {name: [] for name in contestants}
         for _ in range(repeats if count >= 10 else repeats * 5):
@@ -267,13 +317,19 @@ def table(bench: Bench, rounds: list[int], repeats: int) -> None:
                 times[name].append(cpu_ms(partial(contestant, bench, count), count + 1))
         ms = {name: statistics.median(values) for name, values in times.items()}
         ratios = f"{ms['treadle'] / ms['bare']:>13.2f} {ms['sdk'] / ms['bare']:>9.2f}"
-        print(f"{count:>7} {ms['treadle']:>9.2f} {ms['sdk']:>9.2f} {ms['bare']:>9.2f} {ratios}", flush=True)
+        print(
+            f"{count:>7} {ms['treadle']:>9.2f} {ms['sdk']:>9.2f} {ms['bare']:>9.2f} {ratios}",
+            flush=True,
+        )
 
 
 def many(bench: Bench, agents: int, rounds: int, repeats: int) -> None:
-    one = statistics.median(cpu_ms(lambda: treadle(bench, rounds), rounds + 1) for _ in range(repeats * 5))
+    one = statistics.median(
+        cpu_ms(lambda: treadle(bench, rounds), rounds + 1) for _ in range(repeats * 5)
+    )
     all_ = statistics.median(
-        cpu_ms(lambda: treadle(bench, rounds, agents), agents * (rounds + 1)) for _ in range(repeats)
+        cpu_ms(lambda: treadle(bench, rounds, agents), agents * (rounds + 1))
+        for _ in range(repeats)
     )
     print(
         f"{agents} agents at once, {rounds} rounds each: {all_:.2f} ms a model call; one: {one:.2f}; x{all_ / one:.2f}"
@@ -301,7 +357,12 @@ def import_time(repeats: int) -> None:
         before = os.times()
         subprocess.run([sys.executable, "-c", code], check=True)
         after = os.times()
-        return after.children_user - before.children_user + after.children_system - before.children_system
+        return (
+            after.children_user
+            - before.children_user
+            + after.children_system
+            - before.children_system
+        )
 
     spent = [cpu("import treadle") - cpu("pass") for _ in range(repeats + 2)]
     print(f"import treadle: {statistics.median(spent):.2f} s of CPU")

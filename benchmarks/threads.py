@@ -16,25 +16,35 @@ from pathlib import Path
 from typing import Any, Literal
 
 from treadle import Record, SQLiteStore, Usage
-from treadle import events as e
-from treadle.codec import encode_event
-from treadle.log import opened
-from treadle.memory.prompt import messages
-from treadle.state import State, apply, fold
+from treadle.core import events as e
+from treadle.core.codec import encode_event
+from treadle.core.prompt import messages
+from treadle.core.state import State, apply, fold
+from treadle.runtime.log import opened
+from treadle.runtime.world import World
 from treadle.stores.store import Row
-from treadle.world import World
 
 RESULT = "x" * 2000
 
 
 def steps(count: int) -> Iterator[list[e.Event]]:
     """The appends of a thread of one turn with that many steps, as the loop makes them."""
-    yield [e.ThreadStarted("agent", "0123456789abcdefghj"), e.ThreadClaimed("0123456789abcdefghj"), e.UserSaid("go")]
+    yield [
+        e.ThreadStarted("agent", "0123456789abcdefghj"),
+        e.ThreadClaimed("0123456789abcdefghj"),
+        e.UserSaid("go"),
+    ]
     seq = 3
     for number in range(count):
         call_id, arguments = f"c{seq + 1:05}000", f'{{"n":{number}}}'
-        yield [e.ModelCalled("openai:gpt-5-mini", "0123456789abcdef", 1000 * number, 4096, reserved_usd=0.01)]
-        reply = e.ModelReplied("", Usage(1000 * number, 20), 1.234567, (e.Call(call_id, "lookup", arguments),))
+        yield [
+            e.ModelCalled(
+                "openai:gpt-5-mini", "0123456789abcdef", 1000 * number, 4096, reserved_usd=0.01
+            )
+        ]
+        reply = e.ModelReplied(
+            "", Usage(1000 * number, 20), 1.234567, (e.Call(call_id, "lookup", arguments),)
+        )
         yield [reply]
         yield [e.ToolStarted(call_id, "0123456789abcdef0123456789abcdef")]
         yield [e.ToolReturned(call_id, RESULT, 0.123456)]
@@ -56,7 +66,10 @@ async def written(store: SQLiteStore, count: int) -> tuple[list[Record], list[in
     records: list[Record] = []
     sizes, took = [], []
     for events in steps(count):
-        made = [Record("t", len(records) + 1 + index, 1e9 + len(records), event) for index, event in enumerate(events)]
+        made = [
+            Record("t", len(records) + 1 + index, 1e9 + len(records), event)
+            for index, event in enumerate(events)
+        ]
         rows = [Row(record.seq, record.at, encode_event(record.event)) for record in made]
         began = time.perf_counter()
         await store.append("t", rows)
@@ -105,8 +118,22 @@ def lengths(counts: Sequence[int], folder: Path) -> None:
                 f"{in_file / 1e6:.2f}",
             )
         )
-    head = ("steps", "records", "fold ms", "load ms", "render ms", "apply us", "last step B", "file B/step", "file MB")
-    table("A thread of one turn, results of 2,000 bytes (load = read from SQLite, decode, fold, render)", head, rows)
+    head = (
+        "steps",
+        "records",
+        "fold ms",
+        "load ms",
+        "render ms",
+        "apply us",
+        "last step B",
+        "file B/step",
+        "file MB",
+    )
+    table(
+        "A thread of one turn, results of 2,000 bytes (load = read from SQLite, decode, fold, render)",
+        head,
+        rows,
+    )
 
 
 def apply_last(records: Sequence[Record]) -> State:
@@ -130,13 +157,21 @@ def latencies(folder: Path, count: int) -> None:
         cuts = statistics.quantiles(took[1:], n=100)
         values = (statistics.median(took[1:]), cuts[94], cuts[98], max(took[1:]))
         rows.append((durability, len(took) - 1, *(f"{value * 1e6:,.0f}" for value in values)))
-    table("One append (a record) to SQLite", ("durability", "appends", "median us", "p95 us", "p99 us", "max us"), rows)
+    table(
+        "One append (a record) to SQLite",
+        ("durability", "appends", "median us", "p95 us", "p99 us", "max us"),
+        rows,
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, nargs="+", default=[10, 100, 1000, 2500, 5000])
-    parser.add_argument("--appends", type=int, default=500, help="steps of the thread whose appends are timed")
+    parser.add_argument(
+        "--appends", type=int, default=500, help="steps of the thread whose appends are timed"
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         lengths(chosen.steps, Path(folder))

@@ -13,9 +13,13 @@ def stock(item: str) -> int:
         item: Its name, in the singular.
     """
     if next(outages, False):
-        raise ToolRetry("the warehouse is busy")  # nothing has happened yet: the same call is made again
+        raise ToolRetry(
+            "the warehouse is busy"
+        )  # nothing has happened yet: the same call is made again
     if item != "lamp":
-        raise ToolError(f"no item {item!r}; there are: lamp")  # told to the model, which can mend it
+        raise ToolError(
+            f"no item {item!r}; there are: lamp"
+        )  # told to the model, which can mend it
     return 17
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from treadle import Agent, Delta, Result
-from treadle.events import ToolReturned, ToolStarted
+from treadle.core.events import ToolReturned, ToolStarted
 from treadle.tools.calculator import calculator
 
 agent = Agent("Use the calculator for every sum.", tools=[calculator])

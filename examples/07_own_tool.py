@@ -37,7 +37,9 @@ agent = Agent("You give quotes. Look every price up.", tools=[price], output=Quo
 
 
 def main() -> None:
-    result = agent.run_sync("What does a lamp cost in euros?", deps=Shop({"lamp": 12.5, "desk": 240.0}))
+    result = agent.run_sync(
+        "What does a lamp cost in euros?", deps=Shop({"lamp": 12.5, "desk": 240.0})
+    )
     print(repr(result.output))
 
 

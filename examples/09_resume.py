@@ -31,7 +31,9 @@ async def main() -> None:
     result = await agent.resume(THREAD)
     for call in result.waiting:  # it started, and has no result: it is never repeated unasked
         print(f"unknown: did {call.name}({call.final_arguments}) happen?")
-        await agent.post(THREAD, OutcomeDecided(call.id, "not_run", by="ann", reason="not on the statement"))
+        await agent.post(
+            THREAD, OutcomeDecided(call.id, "not_run", by="ann", reason="not on the statement")
+        )
     result = await agent.resume(THREAD)
     print(result.status, result.answer)
 

@@ -4,9 +4,9 @@ python -m pytest examples/10_testing.py runs the tests; as a script it does too,
 """
 
 from treadle import Agent, Limits, MemoryStore, Result, ScriptedModel, tool
-from treadle.evals.assertions import assert_never_called, assert_no_errors, assert_trajectory
-from treadle.models.model import Reply
+from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
+from treadle.testing.assertions import assert_never_called, assert_no_errors, assert_trajectory
 
 
 @tool(read_only=True)
@@ -20,7 +20,9 @@ LOOK = calls(("stock", {"item": "lamp"}))
 
 def run(*script: Reply) -> Result:
     """What the agent makes of a question when its model says this; no network, no key."""
-    agent = Agent(tools=[stock], limits=Limits(steps=3), model=ScriptedModel(script), store=MemoryStore())
+    agent = Agent(
+        tools=[stock], limits=Limits(steps=3), model=ScriptedModel(script), store=MemoryStore()
+    )
     return agent.run_sync("How many lamps?")
 
 
@@ -36,8 +38,13 @@ def test_the_calls_it_makes() -> None:
 
 
 def test_a_call_that_is_wrong() -> None:
-    result = run(calls("refund"), calls(("stock", '{"item": ')), says("I can't say."))  # unknown tool, malformed JSON
-    assert (result.status, result.summary().tool_errors) == ("answered", 2)  # both were told to the model
+    result = run(
+        calls("refund"), calls(("stock", '{"item": ')), says("I can't say.")
+    )  # unknown tool, malformed JSON
+    assert (result.status, result.summary().tool_errors) == (
+        "answered",
+        2,
+    )  # both were told to the model
     assert_never_called(result, "delete_*")
 
 
@@ -47,7 +54,12 @@ def test_a_model_that_never_ends() -> None:
 
 
 def main() -> None:
-    for test in (test_the_tool_alone, test_the_calls_it_makes, test_a_call_that_is_wrong, test_a_model_that_never_ends):
+    for test in (
+        test_the_tool_alone,
+        test_the_calls_it_makes,
+        test_a_call_that_is_wrong,
+        test_a_model_that_never_ends,
+    ):
         test()
         print(f"{test.__name__}: passed")
     try:

@@ -5,12 +5,12 @@ The models are scripted here, so that it runs at once and costs nothing.
 """
 
 from treadle import Agent, MemoryStore, ScriptedModel, run_sync, tool
+from treadle.core.model import Reply, Request
 from treadle.evals.baseline import against
 from treadle.evals.checks import Contains, MaxSteps
 from treadle.evals.dataset import Case, Dataset
-from treadle.evals.run import Run, evaluate
-from treadle.evals.text import compared
-from treadle.models.model import Reply, Request
+from treadle.evals.run_dataset import Run, evaluate
+from treadle.evals.text_report import compared
 from treadle.models.scripted import calls, says
 
 STOCK = {
@@ -44,7 +44,10 @@ def clerk(instructions: str) -> Agent:
     return Agent(instructions, tools=[stock], model=model, store=MemoryStore())
 
 
-cases = [Case(f"How many {item}s are there?", [Contains(str(n)), MaxSteps(4)], item) for item, n in STOCK.items()]
+cases = [
+    Case(f"How many {item}s are there?", [Contains(str(n)), MaxSteps(4)], item)
+    for item, n in STOCK.items()
+]
 
 
 def main() -> None:

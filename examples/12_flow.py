@@ -27,7 +27,9 @@ async def purchase(item: str, euros: int) -> str:
 
 async def main() -> None:
     waiting = await purchase.run("lamp", 120)
-    for call in waiting.waiting:  # days may pass here, and the process may die: the thread has all that is done
+    for call in (
+        waiting.waiting
+    ):  # days may pass here, and the process may die: the thread has all that is done
         print(f"{waiting.status}: {call.name}({call.final_arguments})")
         await purchase.post(waiting.thread_id, ApprovalGiven(call.id, True, by="eve"))
     done = await purchase.resume(waiting.thread_id)

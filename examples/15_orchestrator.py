@@ -15,13 +15,17 @@ class Section:
     description: str
 
 
-planner = Agent("Plan a short report on the topic as a list of three sections.", output=list[Section])
+planner = Agent(
+    "Plan a short report on the topic as a list of three sections.", output=list[Section]
+)
 writer = Agent("Write this section of a report, in at most three sentences.")
 
 
 async def main() -> None:
     plan = await planner.run("How language models get better with size")
-    sections = await asyncio.gather(*(writer.run(f"{each.name}: {each.description}") for each in plan.output))
+    sections = await asyncio.gather(
+        *(writer.run(f"{each.name}: {each.description}") for each in plan.output)
+    )
     print("\n\n---\n\n".join(section.answer for section in sections))
 
 

@@ -16,7 +16,10 @@ class Verdict:
 
 
 author = Agent("You write jokes, in two lines.")
-critic = Agent("You judge jokes. Say in a few words what to do better, and whether it is funny.", output=Verdict)
+critic = Agent(
+    "You judge jokes. Say in a few words what to do better, and whether it is funny.",
+    output=Verdict,
+)
 
 
 async def main() -> None:
@@ -26,7 +29,9 @@ async def main() -> None:
         print(joke.answer, verdict, sep="\n")
         if verdict.funny:
             break
-        joke = await author.run(f"Write another joke about cats. {verdict.feedback}", thread=joke.thread_id)
+        joke = await author.run(
+            f"Write another joke about cats. {verdict.feedback}", thread=joke.thread_id
+        )
     print("The joke:", joke.answer, sep="\n")
 
 

@@ -13,15 +13,21 @@ def refund(customer: str, amount: float) -> str:
     return f"{amount:.2f} EUR paid back to {customer}"
 
 
-sums = Agent("Work it out with the calculator.", name="sums", description="Does sums.", tools=[calculator])
+sums = Agent(
+    "Work it out with the calculator.", name="sums", description="Does sums.", tools=[calculator]
+)
 till = Agent("Pay with the tool.", name="till", description="Pays customers back.", tools=[refund])
-desk = supervisor([sums, till], Agent("You are the desk of a shop.", name="desk", limits=Limits(tokens=50_000)))
+desk = supervisor(
+    [sums, till], Agent("You are the desk of a shop.", name="desk", limits=Limits(tokens=50_000))
+)
 
 
 async def main() -> None:
     result = await desk.run("Pay C-17 250 euros back, and tell me what 15% of 250 is.")
     while result.status == "waiting":
-        for call in result.waiting:  # of a member, in a thread of its own; asked here, or by: treadle approve THREAD
+        for call in (
+            result.waiting
+        ):  # of a member, in a thread of its own; asked here, or by: treadle approve THREAD
             print(f"waits for approval: {call.name}({call.final_arguments}) in {call.thread_id}")
             await desk.post(call.thread_id, ApprovalGiven(call.id, True, by="ann"))
         result = await desk.resume(result.thread_id)

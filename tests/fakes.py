@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from treadle import Agent, MemoryStore, Record, Result
-from treadle import events as e
-from treadle.errors import IllegalEvent
-from treadle.state import State, apply
+from treadle.core import events as e
+from treadle.core.errors import IllegalEvent
+from treadle.core.state import State, apply
+from treadle.runtime.world import World
 from treadle.stores.store import Row, ThreadInfo
-from treadle.world import World
 
 T = TypeVar("T")
 
@@ -31,8 +31,14 @@ class JumpingSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
-        ready = super().select(5 if timeout is None else 0.3) if self._in_threads() or timeout is None else []
-        assert ready or timeout is not None, "nothing is scheduled and nothing happens: it would wait for ever"
+        ready = (
+            super().select(5 if timeout is None else 0.3)
+            if self._in_threads() or timeout is None
+            else []
+        )
+        assert ready or timeout is not None, (
+            "nothing is scheduled and nothing happens: it would wait for ever"
+        )
         if not ready:
             self.now_s += max(0.0, timeout or 0.0)
         return ready
@@ -86,7 +92,9 @@ def world(now: Callable[[], float] = loop_time, chance: float = 0.0) -> World:
 
 def agent(model: Any, *tools: Any, **settings: Any) -> Agent:
     """One with a store in memory and a repeatable world."""
-    return Agent(**{"model": model, "tools": tools, "store": MemoryStore(), "world": world(), **settings})
+    return Agent(
+        **{"model": model, "tools": tools, "store": MemoryStore(), "world": world(), **settings}
+    )
 
 
 def names(records: Sequence[Record]) -> list[str]:
@@ -101,7 +109,9 @@ def timeless(records: Sequence[Record]) -> list[e.Event]:
     """The events without what a clock put into them."""
     clocked = {"latency_s", "first_token_s", "duration_s"}
     return [
-        msgspec.structs.replace(record.event, **{key: 0.0 for key in clocked & set(record.event.__struct_fields__)})
+        msgspec.structs.replace(
+            record.event, **{key: 0.0 for key in clocked & set(record.event.__struct_fields__)}
+        )
         for record in records
     ]
 
@@ -128,7 +138,9 @@ class Died(BaseException):
 class DyingStore:
     """Keeps the first `appends` appends. The next one dies, before it is written or after; so does all that follows."""
 
-    def __init__(self, inner: MemoryStore, appends: int, error: Callable[[], BaseException], written: bool) -> None:
+    def __init__(
+        self, inner: MemoryStore, appends: int, error: Callable[[], BaseException], written: bool
+    ) -> None:
         self.inner = inner
         self.left = appends
         self._error = error
@@ -163,12 +175,22 @@ def candidates(state: State) -> list[e.Event]:
         e.ContextCompacted(seq // 2),
         e.ContextCompacted(seq * 2 // 3, f"summary {seq}", seq, 60),
         e.ModelCalled("m", "h", 20, 50, "compact", upto_seq=max(1, seq // 2)),
-        e.UserSaid(f"look {seq}", (e.Image("data:image/png;base64,AAAA"), e.File("a.pdf", "data:,x"))),
-        *(e.ModelCalled("m", "h", 10 + seq, 100, purpose, attempt) for purpose, attempt in PURPOSES),
-        e.ModelReplied(f"reply {seq} " + "y" * (seq % 7 * 50), e.Usage(10, 5), 0.1, opaque={"signature": "s"}),
+        e.UserSaid(
+            f"look {seq}", (e.Image("data:image/png;base64,AAAA"), e.File("a.pdf", "data:,x"))
+        ),
+        *(
+            e.ModelCalled("m", "h", 10 + seq, 100, purpose, attempt)
+            for purpose, attempt in PURPOSES
+        ),
+        e.ModelReplied(
+            f"reply {seq} " + "y" * (seq % 7 * 50), e.Usage(10, 5), 0.1, opaque={"signature": "s"}
+        ),
         e.ModelReplied("", e.Usage(0, 1), 0.1),
         e.ModelReplied(f"no {seq}", e.Usage(10, 5), 0.1, refusal="no"),
-        *(e.ModelReplied(f"r{seq}", e.Usage(40, 5), 0.1, wanted(seq, n), cost_usd=0.5) for n in (1, 2, 3)),
+        *(
+            e.ModelReplied(f"r{seq}", e.Usage(40, 5), 0.1, wanted(seq, n), cost_usd=0.5)
+            for n in (1, 2, 3)
+        ),
         e.ModelReplied("", e.Usage(10, 5), 0.1, wanted(seq, 2), "length"),
         e.ModelReplied("cut", e.Usage(10, 5, estimated=True), 0.1, (), "content_filter"),
         *(e.ModelFailed(kind, "no", wait_s) for kind, wait_s in FAILURES),
@@ -193,13 +215,21 @@ def candidates(state: State) -> list[e.Event]:
             e.ApprovalGiven(call_id, False, "ada"),
             e.QuestionAsked(call_id, "which?"),
             e.UserSaid(f"answer {seq}", answers=call_id),
-            *(e.OutcomeDecided(call_id, outcome, "ada", "content") for outcome in ("ran", "not_run", "tell")),
+            *(
+                e.OutcomeDecided(call_id, outcome, "ada", "content")
+                for outcome in ("ran", "not_run", "tell")
+            ),
         ]
     return made
 
 
 PURPOSES: tuple[Any, ...] = (("step", 1), ("step", 2), ("plan", 1), ("answer", 1))
-FAILURES: tuple[Any, ...] = (("unavailable", 1.0), ("denied", None), ("timeout", None), ("overflow", None))
+FAILURES: tuple[Any, ...] = (
+    ("unavailable", 1.0),
+    ("denied", None),
+    ("timeout", None),
+    ("overflow", None),
+)
 
 
 def wanted(seq: int, count: int) -> tuple[e.Call, ...]:

@@ -30,13 +30,26 @@ def files_of(paths: Sequence[str]) -> list[str]:
     for path in paths or ["tests"]:
         at = ROOT / path
         found |= {at} if at.is_file() else set(at.rglob("test_*.py"))
-    return [str(path.relative_to(ROOT)) for path in sorted(found) if "\n@given(" in path.read_text()]
+    return [
+        str(path.relative_to(ROOT)) for path in sorted(found) if "\n@given(" in path.read_text()
+    ]
 
 
 def broken(file: str, seed: int, root: Path = ROOT) -> list[str]:
     """The commands that show again what this seed breaks in a file, whose output is printed; none if all holds."""
     searching = ["--hypothesis-profile=fuzz", f"--hypothesis-seed={seed}"]
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "hypothesis", "-p", "no:cacheprovider", *searching, file]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "hypothesis",
+        "-p",
+        "no:cacheprovider",
+        *searching,
+        file,
+    ]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode == 0:
         return []

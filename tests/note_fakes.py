@@ -4,12 +4,16 @@ import asyncio
 import struct
 from collections.abc import Sequence
 
-from treadle.memory.note import Note, Placed
-from treadle.memory.notes import Notes
-from treadle.stores.notes import NoteStore
-from treadle.world import World
+from treadle.notes.note import Note, Placed
+from treadle.notes.note_store import NoteStore
+from treadle.notes.notes import Notes
+from treadle.runtime.world import World
 
-MEANINGS = ({"vegan", "meat", "diet", "eats"}, {"berlin", "lives", "city", "home"}, {"euros", "budget", "money"})
+MEANINGS = (
+    {"vegan", "meat", "diet", "eats"},
+    {"berlin", "lives", "city", "home"},
+    {"euros", "budget", "money"},
+)
 
 
 class Meanings:
@@ -46,4 +50,6 @@ def written(notes: Notes, text: str, **fields) -> Placed:
 
 def texts(notes: Notes, **filters) -> list[tuple[str, str]]:
     """Origin and text of the notes, the oldest first."""
-    return [(note.origin, note.text) for note in reversed(asyncio.run(notes.store.notes(**filters)))]
+    return [
+        (note.origin, note.text) for note in reversed(asyncio.run(notes.store.notes(**filters)))
+    ]

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from treadle.memory.note import Note
-from treadle.stores.notes import NoteStore
+from treadle.notes.note import Note
+from treadle.notes.note_store import NoteStore
 
 
 def write(path: str, name: str, count: int) -> None:
@@ -14,7 +14,9 @@ def write(path: str, name: str, count: int) -> None:
         for number in range(count):
             own = Note("", f"{name} {number}", "user", at=float(number))
             await store.write(own, key=f"{name}-{number}", now=float(number))
-            await store.write(Note("", "shared fact", "user", at=float(number)), key=f"{name}-s{number}", now=0.0)
+            await store.write(
+                Note("", "shared fact", "user", at=float(number)), key=f"{name}-s{number}", now=0.0
+            )
 
     asyncio.run(whole())
     store.close()

@@ -46,17 +46,27 @@ class Server:
             while True:
                 self.asked.append(await _read(reader))
                 self.first.set()
-                answer = self.answers.pop(0) if self.answers else failing(500, {"error": "the script has ended"})
+                answer = (
+                    self.answers.pop(0)
+                    if self.answers
+                    else failing(500, {"error": "the script has ended"})
+                )
                 if isinstance(answer, bytes):
                     writer.write(answer)
                     await writer.drain()
                 else:
-                    watch = asyncio.ensure_future(reader.read(1))  # a client says no more: this is its going away
+                    watch = asyncio.ensure_future(
+                        reader.read(1)
+                    )  # a client says no more: this is its going away
                     watch.add_done_callback(lambda _: self.left.set())
                     await answer(writer)
                     watch.cancel()
                     await asyncio.wait([watch])
-                if b"connection: close" in answer[:500].lower() if isinstance(answer, bytes) else writer.is_closing():
+                if (
+                    b"connection: close" in answer[:500].lower()
+                    if isinstance(answer, bytes)
+                    else writer.is_closing()
+                ):
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -92,13 +102,18 @@ async def serving(*answers: Answer) -> AsyncIterator[Server]:
 async def _read(reader: asyncio.StreamReader) -> Asked:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     line, *fields = head.strip().split("\r\n")
-    headers = {name.strip().lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
+    headers = {
+        name.strip().lower(): value.strip()
+        for name, _, value in (each.partition(":") for each in fields)
+    }
     return Asked(line, headers, await reader.readexactly(int(headers.get("content-length", 0))))
 
 
 def http(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
     """A whole response of a known length."""
-    fields = {"content-type": "application/json", "content-length": str(len(body))} | dict(headers or {})
+    fields = {"content-type": "application/json", "content-length": str(len(body))} | dict(
+        headers or {}
+    )
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"HTTP/1.1 {status} x\r\n{head}\r\n".encode() + body
 
@@ -110,7 +125,9 @@ def failing(status: int, body: Any, headers: Mapping[str, str] | None = None) ->
 
 def stream(*chunks: Any, done: bool = True) -> bytes:
     """The bytes of a stream of events: each chunk is JSON's data, or bytes as they are."""
-    events = [c if isinstance(c, bytes) else b"data: " + json.dumps(c).encode() + b"\n\n" for c in chunks]
+    events = [
+        c if isinstance(c, bytes) else b"data: " + json.dumps(c).encode() + b"\n\n" for c in chunks
+    ]
     return b"".join(events) + (b"data: [DONE]\n\n" if done else b"")
 
 
@@ -129,13 +146,21 @@ def delta(finish_reason: str | None = None, **fields: Any) -> dict[str, Any]:
 
 def usage(read: int, wrote: int) -> dict[str, Any]:
     """The last chunk of a stream that counts."""
-    return {"choices": [], "usage": {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}}
+    return {
+        "choices": [],
+        "usage": {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote},
+    }
 
 
 def says(text: str) -> bytes:
     """A good stream: the text in two pieces, its finish reason, its usage."""
     half = len(text) // 2
-    chunks = (delta(role="assistant", content=text[:half]), delta(content=text[half:]), delta("stop"), usage(10, 5))
+    chunks = (
+        delta(role="assistant", content=text[:half]),
+        delta(content=text[half:]),
+        delta("stop"),
+        usage(10, 5),
+    )
     return streamed([stream(*chunks)])
 
 
@@ -143,7 +168,10 @@ def calls(*wanted: tuple[str, Any]) -> bytes:
     """A good stream that asks for these tools: names with arguments, as an object or as raw JSON text."""
     pieces = []
     for number, (name, arguments) in enumerate(wanted):
-        function = {"name": name, "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments)}
+        function = {
+            "name": name,
+            "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments),
+        }
         call = {"index": number, "id": f"call_{number}", "type": "function", "function": function}
         pieces.append(delta(tool_calls=[call]))
     return streamed([stream(*pieces, delta("tool_calls"), usage(10, 5))])

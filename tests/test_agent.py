@@ -8,17 +8,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import Died, DyingStore, SlowStore, agent, found, live, names, world
-from treadle import Agent, Context, File, Image, Limits, MemoryStore, Rule, ScriptedModel, ToolRetry, tool
-from treadle import events as e
-from treadle.codec import encode_event
-from treadle.errors import Fenced, IllegalEvent, StoreError, TurnOpen, UnknownThread, UsageError
-from treadle.log import opened
-from treadle.models.model import Reply, Request
+from treadle import (
+    Agent,
+    Context,
+    File,
+    Image,
+    Limits,
+    MemoryStore,
+    Rule,
+    ScriptedModel,
+    ToolRetry,
+    tool,
+)
+from treadle.core import events as e
+from treadle.core.codec import encode_event
+from treadle.core.errors import (
+    Fenced,
+    IllegalEvent,
+    StoreError,
+    TurnOpen,
+    UnknownThread,
+    UsageError,
+)
+from treadle.core.model import Reply, Request
+from treadle.core.state import fold
+from treadle.core.turn import call_of
 from treadle.models.scripted import calls, says
-from treadle.state import fold
+from treadle.runtime.log import opened
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user
-from treadle.turn import call_of
 
 
 def sends(log: list[Any], **settings: Any) -> Any:
@@ -39,7 +57,13 @@ def test_a_conversation_over_three_turns_remembers():
     agents = agent(model)
     for text in ("I am Ada", "3+4?", "who am I?"):
         result = live(agents.run(text, thread="t"))
-    assert [message.text for message in model.seen[2].messages] == ["I am Ada", "hello Ada", "3+4?", "7", "who am I?"]
+    assert [message.text for message in model.seen[2].messages] == [
+        "I am Ada",
+        "hello Ada",
+        "3+4?",
+        "7",
+        "who am I?",
+    ]
     assert names(result.records)[0] == "UserSaid"
     assert result.answer == "you are Ada"
 
@@ -86,7 +110,9 @@ def test_two_tools_of_one_name_are_refused():
 # Approvals
 
 
-def waiting_on(*, rules: Any = (), needs: Any = False, script: Any = None) -> tuple[Agent, list[Any], ScriptedModel]:
+def waiting_on(
+    *, rules: Any = (), needs: Any = False, script: Any = None
+) -> tuple[Agent, list[Any], ScriptedModel]:
     sent: list[Any] = []
     model = ScriptedModel(script or [calls(("send", {"to": "bob"})), says("done")])
     return agent(model, sends(sent, needs_approval=needs), approvals=rules), sent, model
@@ -118,7 +144,11 @@ def test_edited_arguments_run_in_place_of_the_model_s_and_must_fit():
     result = live(agents.run("go", thread="t"))
     [call] = result.waiting
     with pytest.raises(UsageError, match="won't do"):
-        live(agents.post("t", e.ApprovalGiven(call.id, True, "ada", arguments='{"to": 1, "cc": "x"}')))
+        live(
+            agents.post(
+                "t", e.ApprovalGiven(call.id, True, "ada", arguments='{"to": 1, "cc": "x"}')
+            )
+        )
     live(agents.post("t", e.ApprovalGiven(call.id, True, "ada", arguments='{"to": "carol"}')))
     live(agents.resume("t"))
     assert sent == [("carol", sent[0][1])]
@@ -127,7 +157,12 @@ def test_edited_arguments_run_in_place_of_the_model_s_and_must_fit():
 
 
 def test_always_asks_no_more_in_this_thread_and_only_there():
-    script = [calls(("send", {"to": "a"})), calls(("send", {"to": "b"})), says("ok"), calls(("send", {"to": "c"}))]
+    script = [
+        calls(("send", {"to": "a"})),
+        calls(("send", {"to": "b"})),
+        says("ok"),
+        calls(("send", {"to": "c"})),
+    ]
     agents, sent, _ = waiting_on(needs=True, script=script)
     [call] = live(agents.run("go", thread="t")).waiting
     live(agents.post("t", e.ApprovalGiven(call.id, True, "ada", always=True)))
@@ -221,7 +256,9 @@ def test_two_runs_that_begin_one_thread_at_once_make_one_turn():
     agents = agent(ScriptedModel([says("ok"), says("ok")]), store=SlowStore())
 
     async def whole() -> list[Any]:
-        return await asyncio.gather(*(agents.run("go", thread="t") for _ in range(2)), return_exceptions=True)
+        return await asyncio.gather(
+            *(agents.run("go", thread="t") for _ in range(2)), return_exceptions=True
+        )
 
     first, second = live(whole())
     assert first.answer == "ok"
@@ -319,7 +356,9 @@ def test_a_log_cut_at_any_record_is_resumed_to_its_proper_end():
         result = live(agents.resume("t"))
         assert (result.status, result.answer) == ("answered", "done after 3")
         log = live(opened("t", store, world())).records
-        ended = [r.event.call_id for r in log if isinstance(r.event, e.ToolReturned | e.OutcomeDecided)]
+        ended = [
+            r.event.call_id for r in log if isinstance(r.event, e.ToolReturned | e.OutcomeDecided)
+        ]
         assert len(set(ended)) == len(ended) == 3
         started = {row.event for row in rows[:cut] if b'"ToolStarted"' in row.event}
         assert sum(to == "bob" for to, *_ in ran) == (0 if len(started) > 1 else 1)
@@ -359,7 +398,9 @@ def test_an_interrupted_call_waits_for_a_decision_unless_it_may_be_repeated():
 
 
 @pytest.mark.parametrize("written", [False, True])
-@pytest.mark.parametrize("error", [Died, lambda: StoreError("disk full")], ids=["died", "store error"])
+@pytest.mark.parametrize(
+    "error", [Died, lambda: StoreError("disk full")], ids=["died", "store error"]
+)
 def test_a_store_that_fails_at_any_append_loses_nothing_and_repeats_nothing(error, written):
     for appends in range(40):
         inner, ran = MemoryStore(), []
@@ -378,7 +419,10 @@ def test_a_store_that_fails_at_any_append_loses_nothing_and_repeats_nothing(erro
         assert result.status == "answered"
         assert [name for name, *_ in ran].count("bob") <= 1
         assert sent_before <= 1
-        keys = {at: {key for _, each, key in (r for r in ran if len(r) == 3) if each == at} for at in ("x", "y")}
+        keys = {
+            at: {key for _, each, key in (r for r in ran if len(r) == 3) if each == at}
+            for at in ("x", "y")
+        }
         assert all(len(each) <= 1 for each in keys.values())
     else:
         pytest.fail("the turn never ended")
@@ -420,7 +464,13 @@ class City(pydantic.BaseModel):
 
 
 def test_a_structured_answer_is_checked_told_and_parsed():
-    model = ScriptedModel([says("Rome"), says('{"name": "Rome"}'), says('```json\n{"name": "Rome", "people": 3}\n```')])
+    model = ScriptedModel(
+        [
+            says("Rome"),
+            says('{"name": "Rome"}'),
+            says('```json\n{"name": "Rome", "people": 3}\n```'),
+        ]
+    )
     result = live(agent(model, output=City, limits=Limits()).run("a city"))
     assert result.output == City(name="Rome", people=3)
     assert "people: Field required" in model.seen[2].messages[-1].text
@@ -428,7 +478,9 @@ def test_a_structured_answer_is_checked_told_and_parsed():
 
 
 def test_a_plan_comes_first_is_prose_and_is_carried_out():
-    model = ScriptedModel([says("1. send"), calls(("send", {"to": "bob"})), says('{"name": "Rome", "people": 3}')])
+    model = ScriptedModel(
+        [says("1. send"), calls(("send", {"to": "bob"})), says('{"name": "Rome", "people": 3}')]
+    )
     sent: list[Any] = []
     result = live(agent(model, sends(sent), plan=True, output=City).run("go"))
     assert [call.purpose for call in found(result, e.ModelCalled)] == ["plan", "step", "step"]
@@ -444,7 +496,10 @@ def test_a_cost_limit_needs_a_price_unless_it_is_waived():
     with pytest.raises(UsageError, match="no price is known for scripted"):
         live(agent(model, limits=Limits(cost_usd=1.0), store=store).run("go", thread="t"))
     assert live(store.read("t")) == []
-    assert live(agent(model, limits=Limits(cost_usd=1.0, unpriced=True)).run("go")).summary().cost_usd is None
+    assert (
+        live(agent(model, limits=Limits(cost_usd=1.0, unpriced=True)).run("go")).summary().cost_usd
+        is None
+    )
 
 
 def test_text_that_is_no_unicode_is_the_caller_s_error_and_writes_nothing():
@@ -468,7 +523,12 @@ def test_no_setting_or_dependency_of_the_caller_reaches_the_log():
     def login(context: Context) -> str:
         return "in" if context.deps["key"] else "out"
 
-    agents = agent(ScriptedModel([calls("login"), says("ok")]), login, store=store, instructions="password is hunter2")
+    agents = agent(
+        ScriptedModel([calls("login"), says("ok")]),
+        login,
+        store=store,
+        instructions="password is hunter2",
+    )
     live(agents.run("go", thread="t", deps={"key": "sk-secret"}))
     written = b"".join(row.event for row in live(store.read("t")))
     assert b"sk-secret" not in written
@@ -503,7 +563,9 @@ def test_a_damaged_log_is_not_written_to():
 
 
 def test_an_approval_for_the_thread_frees_the_other_calls_of_that_tool_that_wait():
-    model = ScriptedModel([calls(("send", {"to": "ann"}), ("send", {"to": "bob"})), says("both sent")])
+    model = ScriptedModel(
+        [calls(("send", {"to": "ann"}), ("send", {"to": "bob"})), says("both sent")]
+    )
     agents = agent(model, sends([], needs_approval=True))
     result = live(agents.run("go", thread="t"))
     live(agents.post("t", e.ApprovalGiven(result.waiting[0].id, True, "ada", always=True)))

@@ -4,8 +4,8 @@ from typing import Any, Literal
 import pydantic
 import pytest
 
-from treadle.answers import Answers
-from treadle.errors import UsageError
+from treadle.core.errors import UsageError
+from treadle.runtime.answers import Answers
 
 
 class Day(pydantic.BaseModel):

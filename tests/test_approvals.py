@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from treadle import Agent, MemoryStore, Rule, ScriptedModel, UsageError, run_sync, tool
-from treadle import events as e
-from treadle.approvals import Verdict, verdict
+from treadle.core import events as e
+from treadle.core.approvals import Verdict, verdict
 from treadle.models.scripted import calls, says
 
 
@@ -39,7 +39,9 @@ def test_the_first_rule_that_matches_decides_else_the_tool(rules, settings, acti
 def test_always_turns_an_ask_into_an_allow_but_never_a_deny():
     always = frozenset({"write_file"})
     assert verdict([Rule("*", "ask")], made(), {"path": "x"}, always).action == "allow"
-    assert verdict([Rule("*", "deny", "no")], made(), {"path": "x"}, always) == Verdict("deny", "no")
+    assert verdict([Rule("*", "deny", "no")], made(), {"path": "x"}, always) == Verdict(
+        "deny", "no"
+    )
     assert verdict([Rule("*", "ask")], made(), {"path": "x"}, frozenset({"other"})).action == "ask"
 
 
@@ -89,15 +91,23 @@ def test_a_rule_judges_what_runs():
     assert (judged[0], ran) == ([1, 2, "more"], [[1, 2]])
 
 
-@pytest.mark.parametrize("edit", ['{"euros": NaN}', '{"euros": "inf"}', '{"euros": 1, "euros": 500}', "{}x"])
+@pytest.mark.parametrize(
+    "edit", ['{"euros": NaN}', '{"euros": "inf"}', '{"euros": 1, "euros": 500}', "{}x"]
+)
 def test_an_edit_is_read_as_strictly(edit):
     @tool(**REFUND)
     def refund(euros: float) -> str:
         return f"{euros} paid"
 
-    agent = Agent(tools=[refund], model=ScriptedModel([calls(("refund", {"euros": 500}))]), store=MemoryStore())
+    agent = Agent(
+        tools=[refund],
+        model=ScriptedModel([calls(("refund", {"euros": 500}))]),
+        store=MemoryStore(),
+    )
     waiting = agent.run_sync("Go.")
     [call] = waiting.waiting
     with pytest.raises(UsageError, match="won't do"):
-        run_sync(agent.post(waiting.thread_id, e.ApprovalGiven(call.id, True, "ann", arguments=edit)))
+        run_sync(
+            agent.post(waiting.thread_id, e.ApprovalGiven(call.id, True, "ann", arguments=edit))
+        )
     assert [each.id for each in run_sync(agent.resume(waiting.thread_id)).waiting] == [call.id]

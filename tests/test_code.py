@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from treadle import UsageError
-from treadle.code import value_at
+from treadle.runtime.import_string import value_at
 
 MINE = "import beside\nn = 7\ntext = beside.text\nother = 'b'\n_hidden = 'c'\n"
 
@@ -30,7 +30,9 @@ def test_a_file_and_a_module_from_a_folder(folder):
 
 def test_a_file_is_loaded_once(folder):
     (folder / "counts.py").write_text("values = []\n")
-    assert value_at("counts.py:values", list, folder=folder) is value_at("./counts.py:values", list, folder=folder)
+    assert value_at("counts.py:values", list, folder=folder) is value_at(
+        "./counts.py:values", list, folder=folder
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import legal_log
-from treadle import Record, codec
-from treadle import events as e
-from treadle.codec import decode_event, decode_record, encode_event, encode_record
-from treadle.errors import StoreDamaged
+from treadle import Record
+from treadle.core import codec
+from treadle.core import events as e
+from treadle.core.codec import decode_event, decode_record, encode_event, encode_record
+from treadle.core.errors import StoreDamaged
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -25,7 +26,11 @@ def test_any_log_comes_back_as_it_was_one_line_a_record(choices):
 
 
 def test_defaults_are_left_out_and_the_name_is_under_type():
-    assert json.loads(encode_event(e.ToolStarted("a", "k"))) == {"type": "ToolStarted", "call_id": "a", "key": "k"}
+    assert json.loads(encode_event(e.ToolStarted("a", "k"))) == {
+        "type": "ToolStarted",
+        "call_id": "a",
+        "key": "k",
+    }
 
 
 @pytest.mark.parametrize(
@@ -86,9 +91,14 @@ def test_the_golden_log_of_every_format_is_still_read(path):
     assert [record.seq for record in records] == list(range(1, len(records) + 1))
     for line, record in zip(path.read_bytes().splitlines(), records, strict=True):
         kept = msgspec.json.decode(encode_record(record))
-        assert kept["event"].items() >= {k: v for k, v in json.loads(line)["event"].items() if k != "type"}.items()
+        assert (
+            kept["event"].items()
+            >= {k: v for k, v in json.loads(line)["event"].items() if k != "type"}.items()
+        )
 
 
 def test_the_golden_logs_hold_every_event():
-    lines = [line for path in GOLDEN.glob("format-1*.jsonl") for line in path.read_bytes().splitlines()]
+    lines = [
+        line for path in GOLDEN.glob("format-1*.jsonl") for line in path.read_bytes().splitlines()
+    ]
     assert {type(decode_record(line).event) for line in lines} == set(typing.get_args(e.Event))

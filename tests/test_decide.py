@@ -2,13 +2,13 @@ import pytest
 
 from fakes import agent, found, live, names
 from treadle import Limits, MemoryStore, Rule, ScriptedModel, tool
-from treadle import events as e
-from treadle.decide import Append, CallModel, RunTools, Setup, Wait, decide
-from treadle.errors import TurnFailed
-from treadle.events import Call, Record, Usage
-from treadle.models.model import Reply
+from treadle.core import events as e
+from treadle.core.decide import Append, CallModel, RunTools, Setup, Wait, decide
+from treadle.core.errors import TurnFailed
+from treadle.core.events import Call, Record, Usage
+from treadle.core.model import Reply
+from treadle.core.state import State, fold
 from treadle.models.scripted import calls, says
-from treadle.state import State, fold
 
 
 @tool
@@ -67,7 +67,12 @@ def test_a_plan_is_asked_for_first_and_carried_out_then():
 
 
 def test_a_call_of_unknown_outcome_waits_unless_the_policy_is_to_tell():
-    asked = (CALLED, replied(Call("a", "look", "{}")), e.ToolStarted("a", "k"), e.ThreadClaimed("w2"))
+    asked = (
+        CALLED,
+        replied(Call("a", "look", "{}")),
+        e.ToolStarted("a", "k"),
+        e.ThreadClaimed("w2"),
+    )
     assert decide(state(*asked), SETUP) == Wait()
     told = decide(state(*asked), Setup({"look": look}, unknown="tell"))
     assert told == Append((e.OutcomeDecided("a", "tell", "policy"),))
@@ -75,7 +80,12 @@ def test_a_call_of_unknown_outcome_waits_unless_the_policy_is_to_tell():
 
 def test_a_call_of_unknown_outcome_runs_again_under_its_key_where_that_is_safe():
     safe = tool(read_only=True)(look.function)
-    asked = (CALLED, replied(Call("a", "look", "{}")), e.ToolStarted("a", "k"), e.ThreadClaimed("w2"))
+    asked = (
+        CALLED,
+        replied(Call("a", "look", "{}")),
+        e.ToolStarted("a", "k"),
+        e.ThreadClaimed("w2"),
+    )
     before = state(*asked[:2]).turn.calls[0]
     now = decide(state(*asked), Setup({"look": safe}))
     assert isinstance(now, RunTools)
@@ -129,7 +139,9 @@ def test_of_equal_calls_in_one_reply_two_run_and_the_others_are_advised(count):
 
 
 def test_whoever_repeats_after_the_advice_ends_the_turn():
-    result, _, ran = run([calls(*[("look", {"at": "x"})] * 3), calls(("look", {"at": "x"})), says("ok")])
+    result, _, ran = run(
+        [calls(*[("look", {"at": "x"})] * 3), calls(("look", {"at": "x"})), says("ok")]
+    )
     assert ran == ["x", "x"]
     assert result.reason == "repeats"
 
@@ -142,7 +154,9 @@ def test_a_new_turn_may_make_the_same_call_again():
 
 
 def test_repeats_none_lifts_the_limit():
-    result, _, ran = run([calls(("look", {"at": "x"}))] * 6 + [says("ok")], limits=Limits(repeats=None))
+    result, _, ran = run(
+        [calls(("look", {"at": "x"}))] * 6 + [says("ok")], limits=Limits(repeats=None)
+    )
     assert (len(ran), result.answer) == (6, "ok")
 
 
@@ -150,7 +164,9 @@ def test_repeats_none_lifts_the_limit():
 
 
 def test_steps_bind_and_retries_are_no_steps():
-    result, model, _ = run([calls(("look", {"at": str(n)})) for n in range(9)], limits=Limits(steps=3))
+    result, model, _ = run(
+        [calls(("look", {"at": str(n)})) for n in range(9)], limits=Limits(steps=3)
+    )
     assert (result.status, result.reason, result.steps) == ("limit", "steps", 3)
     assert len(model.seen) == 3
 
@@ -180,12 +196,18 @@ def test_the_last_word_is_asked_for_without_tools_and_the_limit_is_still_named(l
     assert (result.status, result.reason, result.answer) == ("limit", reason, "best so far")
     assert asked[-1].messages[-1].role == "user"
     assert "No more tools" in asked[-1].messages[-1].text
-    assert names(result.records)[-4:] == ["LimitReached", "ModelCalled", "ModelReplied", "TurnEnded"]
+    assert names(result.records)[-4:] == [
+        "LimitReached",
+        "ModelCalled",
+        "ModelReplied",
+        "TurnEnded",
+    ]
 
 
 def test_calls_in_the_last_word_are_not_run():
     result, _, ran = run(
-        [calls(("look", {"at": "1"})), calls(("look", {"at": "2"}))], limits=Limits(steps=1, last_word=True)
+        [calls(("look", {"at": "1"})), calls(("look", {"at": "2"}))],
+        limits=Limits(steps=1, last_word=True),
     )
     assert (ran, result.status, result.reason) == (["1"], "limit", "steps")
 
@@ -206,6 +228,8 @@ def test_an_answer_that_fails_its_check_three_times_fails_the_turn():
 def test_rules_come_before_the_tool_s_own_wish():
     asked = (CALLED, replied(Call("a", "look", "{}")))
     wants = tool(needs_approval=True)(look.function)
-    assert decide(state(*asked), Setup({"look": wants})) == Append((e.ApprovalAsked("a", "look needs approval"),))
+    assert decide(state(*asked), Setup({"look": wants})) == Append(
+        (e.ApprovalAsked("a", "look needs approval"),)
+    )
     allow = Setup({"look": wants}, approvals=(Rule("*", "allow"),))
     assert isinstance(decide(state(*asked), allow), RunTools)

@@ -3,7 +3,7 @@ import typing
 import msgspec
 import pytest
 
-from treadle import events as e
+from treadle.core import events as e
 
 EVENTS = typing.get_args(e.Event)
 
@@ -16,7 +16,9 @@ def test_every_event_is_frozen_closed_and_tagged_by_its_name(kind):
 
 
 def test_the_union_names_every_event_of_the_module():
-    made = {each for each in vars(e).values() if isinstance(each, type) and issubclass(each, e._Event)}
+    made = {
+        each for each in vars(e).values() if isinstance(each, type) and issubclass(each, e._Event)
+    }
     assert made - {e._Event} == set(EVENTS)
 
 

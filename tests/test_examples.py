@@ -18,7 +18,10 @@ EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
 
 SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
     "01_loop": (
-        [calls(("calculator", {"expression": "15% of 2,847"})), says("It is 427.05, which is more than 400.")],
+        [
+            calls(("calculator", {"expression": "15% of 2,847"})),
+            says("It is 427.05, which is more than 400."),
+        ],
         ["ToolReturned", "15% of 2,847 = 427.05", "answered after 2 steps: It is 427.05"],
     ),
     "02_tools": (
@@ -34,11 +37,19 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
         ["300\n600\nYes, 600 is more."],
     ),
     "04_recovery": (
-        [calls(("stock", {"item": "Lampe"})), calls(("stock", {"item": "lamp"})), says("There are 17.")],
+        [
+            calls(("stock", {"item": "Lampe"})),
+            calls(("stock", {"item": "lamp"})),
+            says("There are 17."),
+        ],
         ["answered  There are 17.", "tool_successes=1, tool_errors=1, tool_retries=1"],
     ),
     "05_planning": (
-        [says("1. Add with the calculator."), calls(("calculator", {"expression": "555 * 12.5"})), says("6,937.50")],
+        [
+            says("1. Add with the calculator."),
+            calls(("calculator", {"expression": "555 * 12.5"})),
+            says("6,937.50"),
+        ],
         ["The plan:\n1. Add with the calculator.", "The answer:\n6,937.50"],
     ),
     "06_streaming": (
@@ -55,7 +66,10 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
     ),
     "08_approval": (
         [calls(("refund", {"customer": "C-17", "amount": 250})), says("Refunded 200 euros.")],
-        ['waits for approval: refund({"customer": "C-17", "amount": 250})', "answered Refunded 200 euros."],
+        [
+            'waits for approval: refund({"customer": "C-17", "amount": 250})',
+            "answered Refunded 200 euros.",
+        ],
     ),
     "09_resume": (
         [
@@ -63,11 +77,18 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
             calls(("pay", {"account": "A-1", "amount": 300})),
             says("Paid, 600 euros are left."),
         ],
-        ['unknown: did pay({"account": "A-1", "amount": 300}) happen?', "answered Paid, 600 euros are left."],
+        [
+            'unknown: did pay({"account": "A-1", "amount": 300}) happen?',
+            "answered Paid, 600 euros are left.",
+        ],
     ),
     "11_baseline": (
         [],
-        ["against the baseline, 10 cases:", "+50%  0.0078  WORSE, most of all lamp", "the instructions have changed"],
+        [
+            "against the baseline, 10 cases:",
+            "+50%  0.0078  WORSE, most of all lamp",
+            "the instructions have changed",
+        ],
     ),
     "10_testing": (
         [],
@@ -93,7 +114,9 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
     ),
     "15_orchestrator": (
         [
-            says('{"value": [{"name": "Why", "description": "x"}, {"name": "How", "description": "y"}]}'),
+            says(
+                '{"value": [{"name": "Why", "description": "x"}, {"name": "How", "description": "y"}]}'
+            ),
             says("Because."),
             says("Because."),
         ],

@@ -5,12 +5,12 @@ import pytest
 
 from fakes import agent, live, names, world
 from treadle import Agent, Context, MemoryStore, Record, ScriptedModel, tool
-from treadle import events as e
-from treadle.errors import IllegalEvent, UnknownThread, UsageError
-from treadle.fork import Forked, fork, ran
-from treadle.log import opened
+from treadle.core import events as e
+from treadle.core.errors import IllegalEvent, UnknownThread, UsageError
+from treadle.core.state import fold
 from treadle.models.scripted import calls, says
-from treadle.state import fold
+from treadle.runtime.fork import Forked, fork, ran
+from treadle.runtime.log import opened
 
 
 @tool
@@ -31,7 +31,11 @@ class Threads:
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.world = world()
-        script = [calls(("pay", {"amount": 1})), says("paid"), calls(("pay", {"amount": 2}), ("wire", {"amount": 3}))]
+        script = [
+            calls(("pay", {"amount": 1})),
+            says("paid"),
+            calls(("pay", {"amount": 2}), ("wire", {"amount": 3})),
+        ]
         self.parent = self.agent(*script)
         live(self.parent.run("pay one", thread="parent"))
         live(self.parent.run("pay two and wire three", thread="parent"))
@@ -52,7 +56,11 @@ def threads() -> Threads:
 
 
 def keys(records: list[Record]) -> dict[str, str]:
-    return {record.event.call_id: record.event.key for record in records if isinstance(record.event, e.ToolStarted)}
+    return {
+        record.event.call_id: record.event.key
+        for record in records
+        if isinstance(record.event, e.ToolStarted)
+    }
 
 
 def facts(records: list[Record]) -> list[tuple[int, float, e.Event]]:
@@ -99,7 +107,13 @@ def test_shared_calls_keep_their_idempotency_keys_and_new_ones_get_others(thread
     assert len(shared) == 1
     assert shared <= second.items()
     assert len(set(first.values()) | set(second.values())) == 3
-    assert len({key for made in (first, second) for key in made.values()} & set(keys(threads.records()).values())) == 1
+    assert (
+        len(
+            {key for made in (first, second) for key in made.values()}
+            & set(keys(threads.records()).values())
+        )
+        == 1
+    )
 
 
 def test_the_same_call_made_again_in_a_fork_has_another_key(threads: Threads) -> None:
@@ -123,7 +137,12 @@ def test_an_edit_says_something_else_instead_of_the_message(threads: Threads) ->
 
 def test_an_edit_of_an_earlier_message_drops_all_after_it(threads: Threads) -> None:
     child = threads.fork(at=3, edit="pay nothing").thread_id
-    assert names(threads.records(child)) == ["ThreadStarted", "ThreadClaimed", "ThreadForked", "UserSaid"]
+    assert names(threads.records(child)) == [
+        "ThreadStarted",
+        "ThreadClaimed",
+        "ThreadForked",
+        "UserSaid",
+    ]
     assert live(threads.agent(says("fine")).resume(child)).answer == "fine"
 
 
@@ -142,7 +161,11 @@ def test_it_tells_which_effects_the_shared_part_has_had(threads: Threads) -> Non
 
 def test_effects_are_told_with_the_arguments_that_ran(threads: Threads) -> None:
     [call] = [call for call in fold(threads.records()).turn.calls if call.status == "waiting"]  # type: ignore[union-attr]
-    live(threads.parent.post("parent", e.ApprovalGiven(call.id, True, "ann", arguments='{"amount": 30}')))
+    live(
+        threads.parent.post(
+            "parent", e.ApprovalGiven(call.id, True, "ann", arguments='{"amount": 30}')
+        )
+    )
     live(threads.agent(says("done")).resume("parent"))
     assert threads.fork().ran[-1] == e.Call(call.id, "wire", '{"amount": 30}')
 
@@ -159,7 +182,12 @@ def test_a_fork_at_a_call_that_runs_holds_it_for_a_decision() -> None:
         return "done"
 
     async def whole() -> None:
-        agents = agent(ScriptedModel([calls("slow"), says("ok")]), slow, store=threads.store, world=threads.world)
+        agents = agent(
+            ScriptedModel([calls("slow"), says("ok")]),
+            slow,
+            store=threads.store,
+            world=threads.world,
+        )
         running = asyncio.create_task(agents.run("go", thread="running"))
         await asyncio.sleep(1)
         forked = await fork(threads.store, "running", world=threads.world)
@@ -176,15 +204,21 @@ def test_a_fork_at_a_call_that_runs_holds_it_for_a_decision() -> None:
 def test_a_fork_of_a_fork_shares_both(threads: Threads) -> None:
     child = threads.fork(edit="pay nine").thread_id
     live(threads.agent(calls(("pay", {"amount": 9})), says("ok")).resume(child))
-    grandchild = live(fork(threads.store, child, edit="pay ten", at=None, world=threads.world)).thread_id
+    grandchild = live(
+        fork(threads.store, child, edit="pay ten", at=None, world=threads.world)
+    ).thread_id
     live(threads.agent(calls(("pay", {"amount": 10})), says("ok")).resume(grandchild))
     events = threads.records(grandchild)
     assert sum(isinstance(record.event, e.ThreadForked) for record in events) == 2
     assert fold(events).turn.ended is not None  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("at", "edit"), [(0, None), (99, None), (-1, None), (0, "x"), (2, "x"), (99, "x"), (-1, "x")])
-def test_a_place_that_cannot_be_is_refused_and_says_which_can(threads: Threads, at: int, edit: str | None) -> None:
+@pytest.mark.parametrize(
+    ("at", "edit"), [(0, None), (99, None), (-1, None), (0, "x"), (2, "x"), (99, "x"), (-1, "x")]
+)
+def test_a_place_that_cannot_be_is_refused_and_says_which_can(
+    threads: Threads, at: int, edit: str | None
+) -> None:
     with pytest.raises(UsageError, match=r"1 to \d+|those that do: 3, 12"):
         threads.fork(at=at, edit=edit)
 

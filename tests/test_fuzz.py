@@ -38,7 +38,9 @@ def test_what_is_no_time_is_told():
 
 def test_it_finds_the_files_with_property_tests():
     assert "tests/crash/test_team_prefixes.py" in files_of([])
-    assert files_of(["tests/crash"]) == [file for file in files_of([]) if file.startswith("tests/crash/")]
+    assert files_of(["tests/crash"]) == [
+        file for file in files_of([]) if file.startswith("tests/crash/")
+    ]
     assert files_of(["tests/test_fuzz.py", "tests/test_turn.py"]) == ["tests/test_turn.py"]
 
 

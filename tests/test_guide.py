@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from treadle import Agent, Limits, Memory, MemoryStore, Tool, TreadleError, errors
+from treadle import Agent, Limits, Memory, MemoryStore, Tool, TreadleError
+from treadle.core import errors
 from treadle.models.resolve import PROVIDERS
 from treadle.models.scripted import ScriptedModel, calls, says
 
@@ -15,15 +16,25 @@ SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", GUIDE, re.S | re.M))
 
 SCRIPTS = {
     "Agents and results": [calls(("stock", {"item": "lamp"})), says("There are 17.")],
-    "Tools": [calls(("reserve", {"item": "lamp"}), ("lookup", {"order": "7"})), says("Both are done.")],
-    "Approvals and rules": [calls(("refund", {"customer": "C-17", "euros": 250})), says("200 are on their way.")],
+    "Tools": [
+        calls(("reserve", {"item": "lamp"}), ("lookup", {"order": "7"})),
+        says("Both are done."),
+    ],
+    "Approvals and rules": [
+        calls(("refund", {"customer": "C-17", "euros": 250})),
+        says("200 are on their way."),
+    ],
     "Posts, resuming, cancelling": [
         calls(("ask_user", {"question": "Which colour?"})),
         says("It is blue."),
         calls(("ask_user", {"question": "Which colour?"})),
     ],
     "Streaming and listeners": [says("There are 17."), says("Hello.")],
-    "Answers of a type, plans": [says("1. Quote."), says('{"item": "lamp"}'), says('{"item": "lamp", "price": 12.5}')],
+    "Answers of a type, plans": [
+        says("1. Quote."),
+        says('{"item": "lamp"}'),
+        says('{"item": "lamp", "price": 12.5}'),
+    ],
     "Conversations and the window": [says("In francs, then.")],
     "Notes across threads": [
         calls(("remember", {"text": "Ann is vegan", "scope": "user:ann"})),
@@ -89,11 +100,19 @@ def test_the_guide_s_programs_run_in_their_order(capsys, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("section", "kind"), [("Limits", Limits), ("Tools", Tool), ("Conversations and the window", Memory)]
+    ("section", "kind"),
+    [("Limits", Limits), ("Tools", Tool), ("Conversations and the window", Memory)],
 )
 def test_settings_and_their_defaults_are_the_code_s(section, kind):
     of_code = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
-    ours = ("function", "check", "context", "child", "agent", "hands_to")  # nothing that one sets on a function
+    ours = (
+        "function",
+        "check",
+        "context",
+        "child",
+        "agent",
+        "hands_to",
+    )  # nothing that one sets on a function
     of_code = {name: default for name, default in of_code.items() if name not in ours}
     said = rows(section)
     assert said.keys() == of_code.keys()
@@ -103,15 +122,27 @@ def test_settings_and_their_defaults_are_the_code_s(section, kind):
 
 
 def test_the_errors_in_the_table_are_the_code_s():
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TreadleError)]
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, TreadleError)
+    ]
     told = set(re.findall(r"`([A-Z]\w+)`", SECTIONS["Errors"]))
-    assert told == {kind.__name__ for kind in kinds} - {"SeqTaken"}  # which nobody outside ever sees
+    assert told == {kind.__name__ for kind in kinds} - {
+        "SeqTaken"
+    }  # which nobody outside ever sees
 
 
 def test_the_environment_variables_are_all_told():
     source = "\n".join(path.read_text() for path in (Path(errors.__file__).parent).rglob("*.py"))
-    read = set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', source)) - {"NO_COLOR", "TERM", "_TYPER_COMPLETE_ARGS"}
-    assert read - {"COMP_WORDS"} <= set(re.findall(r"`([A-Z_]+)`", SECTIONS["Environment variables"]))
+    read = set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', source)) - {
+        "NO_COLOR",
+        "TERM",
+        "_TYPER_COMPLETE_ARGS",
+    }
+    assert read - {"COMP_WORDS"} <= set(
+        re.findall(r"`([A-Z_]+)`", SECTIONS["Environment variables"])
+    )
     for scheme in PROVIDERS:
         assert f"{scheme}:…" in SECTIONS["Models"]
 

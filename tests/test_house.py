@@ -79,9 +79,19 @@ def imports(path: Path) -> set[str]:
             continue
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("treadle")):
-            base = package.split(".")[: len(package.split(".")) - node.level + 1] if package and node.level else []
-            inner = (node.module or "").removeprefix("treadle").lstrip(".") if not node.level else node.module or ""
+        if isinstance(node, ast.ImportFrom) and (
+            node.level or (node.module or "").startswith("treadle")
+        ):
+            base = (
+                package.split(".")[: len(package.split(".")) - node.level + 1]
+                if package and node.level
+                else []
+            )
+            inner = (
+                (node.module or "").removeprefix("treadle").lstrip(".")
+                if not node.level
+                else node.module or ""
+            )
             module = ".".join([*base, *filter(None, [inner])])
             for alias in node.names:
                 whole = f"{module}.{alias.name}".lstrip(".")
@@ -91,7 +101,9 @@ def imports(path: Path) -> set[str]:
 
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return [n for n in ast.walk(TREES[path]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [
+        n for n in ast.walk(TREES[path]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -111,13 +123,21 @@ def test_modules_and_functions_are_small(name):
 @pytest.mark.parametrize("name", ORDER)
 def test_the_core_imports_only_what_comes_before_it(name):
     before = set(ORDER[: ORDER.index(name)]) | {""}
-    assert imports(MODULES[name]) <= before, f"{name} imports {sorted(imports(MODULES[name]) - before)}"
+    assert imports(MODULES[name]) <= before, (
+        f"{name} imports {sorted(imports(MODULES[name]) - before)}"
+    )
 
 
 def test_every_module_at_the_top_is_in_the_reading_order_or_stands_on_the_core():
-    for name in (name for name in MODULES if "." not in name and name not in ORDER and name not in ("", "__main__")):
+    for name in (
+        name
+        for name in MODULES
+        if "." not in name and name not in ORDER and name not in ("", "__main__")
+    ):
         users = {other for other in ORDER if name in imports(MODULES[other])}
-        assert not users, f"{name} is used by the core ({sorted(users)}) but not in the reading order"
+        assert not users, (
+            f"{name} is used by the core ({sorted(users)}) but not in the reading order"
+        )
 
 
 def test_no_module_imports_itself_by_any_way():
@@ -136,29 +156,56 @@ def test_no_module_imports_itself_by_any_way():
 
 
 def test_importing_treadle_loads_nothing_heavy_and_touches_nothing():
-    heavy = ["openai", "xllamacpp", "pydantic", "httpx", "httpx2", "trafilatura", "ddgs", "starlette", "numpy"]
+    heavy = [
+        "openai",
+        "xllamacpp",
+        "pydantic",
+        "httpx",
+        "httpx2",
+        "trafilatura",
+        "ddgs",
+        "starlette",
+        "numpy",
+    ]
     heavy += ["genai_prices", "opentelemetry"]
     program = f"import treadle, sys; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20
+    )
     assert done.stdout.strip() == "[]"
 
 
 def test_processes_are_started_in_one_place():
-    starts = {"subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_output", "os.system"}
-    starts |= {"asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell", "os.fork", "os.execv"}
+    starts = {
+        "subprocess.run",
+        "subprocess.Popen",
+        "subprocess.call",
+        "subprocess.check_output",
+        "os.system",
+    }
+    starts |= {
+        "asyncio.create_subprocess_exec",
+        "asyncio.create_subprocess_shell",
+        "os.fork",
+        "os.execv",
+    }
     for name in MODULES.keys() - {"interpreter"}:
         nodes = list(ast.walk(TREES[MODULES[name]]))
         called = {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
         imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
         imported = {alias.name for node in imports for alias in node.names}
         assert called.isdisjoint(starts), f"{name} starts a process: interpreter.py does that"
-        assert imported.isdisjoint({"multiprocessing", "Popen", "ProcessPoolExecutor"}), f"{name} starts a process"
+        assert imported.isdisjoint({"multiprocessing", "Popen", "ProcessPoolExecutor"}), (
+            f"{name} starts a process"
+        )
 
 
 def test_what_is_public_is_sorted_complete_and_there():
     assert treadle.__all__ == sorted(treadle.__all__)
     public = {
-        name for name, value in vars(treadle).items() if not name.startswith("_") and not isinstance(value, type(ast))
+        name
+        for name, value in vars(treadle).items()
+        if not name.startswith("_") and not isinstance(value, type(ast))
     }
     assert public == set(treadle.__all__)
 

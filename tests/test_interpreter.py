@@ -9,13 +9,31 @@ from pathlib import Path
 
 import pytest
 
-from treadle.errors import UsageError
-from treadle.interpreter import start_interpreter
-from treadle.models import local_child, local_server
+from treadle.core.errors import UsageError
+from treadle.models.child_interpreter import start_interpreter
+from treadle.models.local.model import child as local_child
+from treadle.models.local.model import server as local_server
 
 COMMAND = Path(sysconfig.get_path("scripts"), "treadle")
-MODULES = {*sys.stdlib_module_names, "msgspec", "openai", "pydantic", "typer", "rich", "click", "httpx", "xllamacpp"}
-MODULES |= {"sitecustomize", "usercustomize", "genai_prices", "platformdirs", "prompt_toolkit", "docstring_parser"}
+MODULES = {
+    *sys.stdlib_module_names,
+    "msgspec",
+    "openai",
+    "pydantic",
+    "typer",
+    "rich",
+    "click",
+    "httpx",
+    "xllamacpp",
+}
+MODULES |= {
+    "sitecustomize",
+    "usercustomize",
+    "genai_prices",
+    "platformdirs",
+    "prompt_toolkit",
+    "docstring_parser",
+}
 
 
 @pytest.fixture
@@ -35,16 +53,24 @@ def ran(folder: Path) -> str:
 
 @pytest.mark.parametrize("words", [["tools"], ["threads"]])
 def test_the_command_runs_nothing_of_the_working_directory(hostile, words):
-    done = subprocess.run([COMMAND, *words], cwd=hostile, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [COMMAND, *words], cwd=hostile, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (ran(hostile), done.returncode) == ("", 0), done.stderr
 
 
 def test_as_a_module_it_runs_only_what_python_itself_takes_from_there(hostile):
-    first = [sys.executable, "-c", "import runpy, sys; print(*sys.modules)"]  # before any code of ours
+    first = [
+        sys.executable,
+        "-c",
+        "import runpy, sys; print(*sys.modules)",
+    ]  # before any code of ours
     for name in subprocess.run(first, capture_output=True, text=True, check=True).stdout.split():
         (hostile / f"{name}.py").unlink(missing_ok=True)
     words = [sys.executable, "-m", "treadle", "tools"]
-    done = subprocess.run(words, cwd=hostile, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        words, cwd=hostile, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (ran(hostile), done.returncode) == ("", 0), done.stderr
 
 
@@ -55,16 +81,22 @@ def test_a_program_of_somebody_else_keeps_its_path(tmp_path):
     (program / "__main__.py").write_text("import beside; print(beside.said)")
     (tmp_path / "beside.py").write_text("said = 'found'")
     words = [sys.executable, "-m", "program", "-m", "x"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(
+        words, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
+    )
     assert done.stdout == "found\n"
 
 
-def test_a_child_interpreter_sees_neither_the_working_directory_nor_any_key(hostile, tmp_path, monkeypatch):
+def test_a_child_interpreter_sees_neither_the_working_directory_nor_any_key(
+    hostile, tmp_path, monkeypatch
+):
     monkeypatch.chdir(hostile)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("PYTHONPATH", str(hostile))
     script = tmp_path / "script.py"
-    script.write_text("import json, os, sys; print(json.dumps([os.getcwd(), dict(os.environ), sys.path]))")
+    script.write_text(
+        "import json, os, sys; print(json.dumps([os.getcwd(), dict(os.environ), sys.path]))"
+    )
     with start_interpreter(script, subprocess.DEVNULL) as child:
         assert child.stdout
         folder, environment, path = json.loads(child.stdout.read())

@@ -2,18 +2,25 @@
 
 from fakes import agent, live
 from treadle import MemoryStore
-from treadle.events import Call
-from treadle.models.model import Message, Reply
+from treadle.core.events import Call
+from treadle.core.model import Message, Reply
 from treadle.models.scripted import ScriptedModel, says
 
 
 def test_what_only_one_provider_understands_goes_back_to_it_and_to_no_other():
-    signed = Reply("", (Call("", "nope", "{}", {"extra_content": {"signature": "s"}}),), opaque={"reasoning": "r"})
+    signed = Reply(
+        "",
+        (Call("", "nope", "{}", {"extra_content": {"signature": "s"}}),),
+        opaque={"reasoning": "r"},
+    )
     store = MemoryStore()
     first = ScriptedModel([signed, says("a")], name="first")
     live(agent(first, store=store).run("go", thread="t"))
     assert [b"reasoning" in m.wire and b"signature" in m.wire for m in first.seen[1].messages][1]
-    other, again = ScriptedModel([says("b")], name="other"), ScriptedModel([says("c")], name="first")
+    other, again = (
+        ScriptedModel([says("b")], name="other"),
+        ScriptedModel([says("c")], name="first"),
+    )
     live(agent(other, store=store).run("more", thread="t"))
     assert not any(b"reasoning" in m.wire or b"signature" in m.wire for m in other.seen[0].messages)
     live(agent(again, store=store).run("more", thread="t"))

@@ -4,17 +4,31 @@ from hypothesis import strategies as st
 
 from fakes import agent, live
 from treadle import Limits, ScriptedModel, tool
-from treadle.errors import TreadleError
-from treadle.events import LimitReached, Usage
-from treadle.limits import LEAST_OUTPUT, Spent, backoff_s, before_step, before_tools, max_output, tightest
-from treadle.models.model import Reply, Request
+from treadle.core.errors import TreadleError
+from treadle.core.events import LimitReached, Usage
+from treadle.core.limits import (
+    LEAST_OUTPUT,
+    Spent,
+    backoff_s,
+    before_step,
+    before_tools,
+    max_output,
+    tightest,
+)
+from treadle.core.model import Reply, Request
 from treadle.models.scripted import calls
 
 NONE = Limits(None, None, None, None, seconds=None)
 TOKENS = st.integers(0, 5000)
 
 
-def spent(steps: int = 0, tool_calls: int = 0, tokens: int = 0, cost_usd: float = 0.0, seconds: float = 0.0) -> Spent:
+def spent(
+    steps: int = 0,
+    tool_calls: int = 0,
+    tokens: int = 0,
+    cost_usd: float = 0.0,
+    seconds: float = 0.0,
+) -> Spent:
     return Spent(steps, tool_calls, tokens, cost_usd, seconds)
 
 
@@ -38,17 +52,24 @@ def test_a_step_is_refused_at_its_limit(limits, used, named):
 
 def test_tools_are_refused_all_together():
     assert before_tools(Limits(tool_calls=5), spent(tool_calls=3), 2) is None
-    assert before_tools(Limits(tool_calls=5), spent(tool_calls=3), 3) == LimitReached("tool_calls", 6, 5)
+    assert before_tools(Limits(tool_calls=5), spent(tool_calls=3), 3) == LimitReached(
+        "tool_calls", 6, 5
+    )
     assert before_tools(NONE, spent(tool_calls=3), 10**6) is None
 
 
 @given(TOKENS, TOKENS, TOKENS, st.integers(1, 4000), st.floats(0, 0.05), st.floats(0, 0.05))
-def test_what_is_granted_never_costs_more_than_is_left(limit, used, prompt, wanted, limit_usd, used_usd):
+def test_what_is_granted_never_costs_more_than_is_left(
+    limit, used, prompt, wanted, limit_usd, used_usd
+):
     limits = Limits(tokens=limit, cost_usd=limit_usd)
     room = max_output(limits, spent(tokens=used, cost_usd=used_usd), prompt, wanted, price)
     if isinstance(room, LimitReached):
         least = min(LEAST_OUTPUT, wanted)
-        fits = used + prompt + least <= limit and used_usd + price(Usage(prompt, LEAST_OUTPUT + 1)) <= limit_usd
+        fits = (
+            used + prompt + least <= limit
+            and used_usd + price(Usage(prompt, LEAST_OUTPUT + 1)) <= limit_usd
+        )
         assert not fits or wanted < LEAST_OUTPUT
         return
     assert 0 < room <= wanted
@@ -89,13 +110,17 @@ def test_whatever_a_model_writes_the_turn_stays_within_tokens_and_cost(script, t
     def reply(read: float, wrote: float, ends: bool, number: int):
         def answer(request: Request) -> Reply:
             asked.append(request)
-            usage = Usage(max(1, int(request.tokens * read)), max(1, int(request.max_output_tokens * wrote)))
+            usage = Usage(
+                max(1, int(request.tokens * read)), max(1, int(request.max_output_tokens * wrote))
+            )
             made = calls(("look", {"at": str(number)}))
             return Reply("done" if ends else "", () if ends else made.calls, usage)
 
         return answer
 
-    model = ScriptedModel([reply(*each, n) for n, each in enumerate(script)] * 30, price_usd=(2e-6, 8e-6))
+    model = ScriptedModel(
+        [reply(*each, n) for n, each in enumerate(script)] * 30, price_usd=(2e-6, 8e-6)
+    )
     agents = agent(model, look, limits=Limits(tokens=tokens, cost_usd=cost_usd, repeats=None))
     result = live(agents.run("go"))
     assert result.usage.total_tokens <= tokens

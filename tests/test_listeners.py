@@ -9,9 +9,9 @@ import pytest
 
 from fakes import agent, live
 from treadle import Delta, MemoryStore, ScriptedModel, tool
-from treadle.listeners import Aside
-from treadle.models.model import Reply
+from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
+from treadle.runtime.listeners import Aside
 from treadle.stores.store import Row
 
 
@@ -85,7 +85,9 @@ def test_a_listener_that_raises_is_logged_and_the_others_hear_all(caplog):
         result = live(agent(ScriptedModel(SCRIPT), add, listeners=(bad, heard.append)).run("go"))
     assert result.answer == "it is 2"
     assert kinds(heard) == ALL
-    assert len([record for record in caplog.records if "the turn goes on" in record.message]) == len(ALL)
+    assert len(
+        [record for record in caplog.records if "the turn goes on" in record.message]
+    ) == len(ALL)
 
 
 @pytest.mark.parametrize("times", [1, 5])
@@ -119,7 +121,14 @@ def test_a_cancelled_turn_is_heard_to_its_end():
             await task
 
     live(whole())
-    assert kinds(heard) == ["ThreadStarted", "ThreadClaimed", "UserSaid", "ModelCalled", "half an ", "TurnEnded"]
+    assert kinds(heard) == [
+        "ThreadStarted",
+        "ThreadClaimed",
+        "UserSaid",
+        "ModelCalled",
+        "half an ",
+        "TurnEnded",
+    ]
     assert heard[-1].event.status == "cancelled"
 
 

@@ -4,10 +4,10 @@ import pytest
 
 from fakes import SlowStore, live, world
 from treadle import MemoryStore
-from treadle import events as e
-from treadle.codec import encode_event
-from treadle.errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged
-from treadle.log import Log, opened
+from treadle.core import events as e
+from treadle.core.codec import encode_event
+from treadle.core.errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged
+from treadle.runtime.log import Log, opened
 from treadle.stores.store import Row
 
 OPENING = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w1"), e.UserSaid("go"))
@@ -67,7 +67,9 @@ def test_a_log_that_was_overtaken_takes_in_what_came_and_goes_on():
         await other.append(e.ApprovalGiven("a", True, "ada"))
         await log.append(e.ToolReturned("b", "x", 0.0))
         assert [record.seq for record in log.records] == list(range(1, 10))
-        assert [record.seq for record in told] == list(range(4, 10)), "listeners hear of what others wrote, too"
+        assert [record.seq for record in told] == list(range(4, 10)), (
+            "listeners hear of what others wrote, too"
+        )
 
     live(whole())
 
@@ -100,7 +102,9 @@ def test_appends_of_several_tasks_over_a_slow_store_keep_their_order():
         log = await begun(SlowStore())
         wanted = tuple(e.Call(f"c{number}", "x", "{}") for number in range(6))
         await log.append(CALLED, e.ModelReplied("", e.Usage(), 0.0, wanted))
-        await asyncio.gather(*(log.append(e.ToolStarted(call.id, "k")) for call in wanted), log.refresh())
+        await asyncio.gather(
+            *(log.append(e.ToolStarted(call.id, "k")) for call in wanted), log.refresh()
+        )
         assert [record.seq for record in log.records] == list(range(1, 12))
 
     live(whole())

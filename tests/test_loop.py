@@ -6,13 +6,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import SlowStore, agent, found, live, names, timeless, world
-from treadle import Agent, Context, Delta, Limits, MemoryStore, Result, Rule, ScriptedModel, ToolError, ToolRetry, tool
-from treadle import events as e
-from treadle.errors import ContextOverflow, ModelDenied, ModelRejected, ModelUnavailable, TreadleError, TurnFailed
-from treadle.events import Call, Usage
-from treadle.log import opened
-from treadle.models.model import Reply
+from treadle import (
+    Agent,
+    Context,
+    Delta,
+    Limits,
+    MemoryStore,
+    Result,
+    Rule,
+    ScriptedModel,
+    ToolError,
+    ToolRetry,
+    tool,
+)
+from treadle.core import events as e
+from treadle.core.errors import (
+    ContextOverflow,
+    ModelDenied,
+    ModelRejected,
+    ModelUnavailable,
+    TreadleError,
+    TurnFailed,
+)
+from treadle.core.events import Call, Usage
+from treadle.core.model import Reply
 from treadle.models.scripted import ScriptEnded, calls, says
+from treadle.runtime.log import opened
 
 
 @tool(idempotent=True)
@@ -72,7 +91,9 @@ def test_tools_run_side_by_side_unless_one_is_sequential(sequential, seconds):
         running.remove(number)
         return "ok"
 
-    model = ScriptedModel([calls(*(("wait", {"number": number}) for number in range(3))), says("ok")])
+    model = ScriptedModel(
+        [calls(*(("wait", {"number": number}) for number in range(3))), says("ok")]
+    )
     result = live(agent(model, wait).run("go"))
     assert max(most) == (1 if sequential else 3)
     assert result.seconds == pytest.approx(seconds)
@@ -90,8 +111,14 @@ def test_a_sequential_tool_waits_for_those_before_it_and_holds_those_after_it():
 
         return inner
 
-    asked = calls(("a", {"number": 1}), ("a", {"number": 2}), ("s", {"number": 3}), ("a", {"number": 4}))
-    live(agent(ScriptedModel([asked, says("ok")]), recorded("a"), recorded("s", sequential=True)).run("go"))
+    asked = calls(
+        ("a", {"number": 1}), ("a", {"number": 2}), ("s", {"number": 3}), ("a", {"number": 4})
+    )
+    live(
+        agent(
+            ScriptedModel([asked, says("ok")]), recorded("a"), recorded("s", sequential=True)
+        ).run("go")
+    )
     assert sorted(order[:2]) == ["+a1", "+a2"]
     assert sorted(order[2:4]) == ["-a1", "-a2"]
     assert order[4:] == ["+s3", "-s3", "+a4", "-a4"]
@@ -117,7 +144,9 @@ def test_a_call_that_goes_wrong_is_told_to_the_model_in_words(call, said):
 
 
 def test_bad_arguments_go_back_as_an_object_so_that_no_provider_chokes_on_them():
-    model = ScriptedModel([calls(("add", "{a:"), ("add", "[1]"), ("functions.add", "{}")), says("ok")])
+    model = ScriptedModel(
+        [calls(("add", "{a:"), ("add", "[1]"), ("functions.add", "{}")), says("ok")]
+    )
     live(agent(model, add).run("go"))
     shown = model.seen[1].messages[1].calls
     assert [call.arguments for call in shown] == ['{"not_json":"{a:"}', '{"not_json":"[1]"}', "{}"]
@@ -134,7 +163,9 @@ def test_the_key_is_the_same_at_every_try_and_differs_between_calls():
             raise ToolRetry("busy", retry_after_s=4)
         return "paid"
 
-    model = ScriptedModel([calls(("pay", {"amount": 1})), calls(("pay", {"amount": 1})), says("ok")])
+    model = ScriptedModel(
+        [calls(("pay", {"amount": 1})), calls(("pay", {"amount": 1})), says("ok")]
+    )
     result = live(agent(model, pay).run("go"))
     assert [attempt for _, attempt in keys] == [1, 2, 3, 1, 2, 3]
     assert len({key for key, _ in keys}) == 2
@@ -164,7 +195,11 @@ def test_a_tool_that_asks_for_a_wait_longer_than_the_turn_ends_it_without_waitin
     def later() -> str:
         raise ToolRetry("busy", retry_after_s=3600)
 
-    result = live(agent(ScriptedModel([calls("later"), says("ok")]), later, limits=Limits(seconds=60)).run("go"))
+    result = live(
+        agent(ScriptedModel([calls("later"), says("ok")]), later, limits=Limits(seconds=60)).run(
+            "go"
+        )
+    )
     assert (result.status, result.reason) == ("limit", "seconds")
     assert result.seconds < 1
 
@@ -236,7 +271,10 @@ def test_text_and_calls_cut_off_together_are_asked_for_again():
     [
         (Reply("", refusal="I won't."), "I won't."),
         (Reply("half a", finish_reason="content_filter"), "the provider's content filter"),
-        (Reply("", (Call("x", "add", '{"a":1}'),), finish_reason="content_filter"), "the provider's content filter"),
+        (
+            Reply("", (Call("x", "add", '{"a":1}'),), finish_reason="content_filter"),
+            "the provider's content filter",
+        ),
     ],
 )
 def test_a_refusal_ends_the_turn_and_runs_nothing(reply, reason):
@@ -275,7 +313,9 @@ def test_the_wait_that_the_provider_asks_for_is_obeyed():
 
 
 def test_chance_spreads_the_waits_and_never_comes_before_what_was_asked():
-    model = ScriptedModel([ModelUnavailable("429", retry_after_s=17.0), ModelUnavailable("503"), says("ok")])
+    model = ScriptedModel(
+        [ModelUnavailable("429", retry_after_s=17.0), ModelUnavailable("503"), says("ok")]
+    )
     result = live(agent(model, world=world(chance=0.999)).run("go"))
     assert 17 < found(result, e.ModelFailed)[0].retry_after_s < 18.1
     assert 0.5 <= found(result, e.ModelFailed)[1].retry_after_s < 1
@@ -403,18 +443,25 @@ def test_cancelling_while_tools_run_stops_them_and_is_recorded():
     assert sorted(stopped) == [1, 2]
     live(agents.run("again", thread="t"))
     shown = [message.text for message in model.seen[1].messages if message.role == "tool"]
-    assert shown == ["interrupted: the turn ended while this call ran; it may have had its effect"] * 2
+    assert (
+        shown == ["interrupted: the turn ended while this call ran; it may have had its effect"] * 2
+    )
 
 
 def test_cancelling_during_a_back_off_is_recorded():
-    assert cancelled_after(agent(ScriptedModel([ModelUnavailable("503", retry_after_s=60)])), 5).status == "cancelled"
+    assert (
+        cancelled_after(agent(ScriptedModel([ModelUnavailable("503", retry_after_s=60)])), 5).status
+        == "cancelled"
+    )
 
 
 def test_cancelling_at_any_moment_leaves_a_log_that_goes_on():
     """With a store that takes its time, so that the moments within an append are among them."""
     for step in range(1, 60):
         store = SlowStore()
-        model = ScriptedModel([calls(("echo", {"text": "a"}), ("echo", {"text": "b"})), says("ok"), says("again")])
+        model = ScriptedModel(
+            [calls(("echo", {"text": "a"}), ("echo", {"text": "b"})), says("ok"), says("again")]
+        )
         agents = agent(model, echo, store=store)
 
         async def whole(agents: Agent = agents, moment: float = step * 0.0125) -> None:
@@ -497,7 +544,11 @@ def settled(events: list[Any]) -> list[Any]:
     """With the results of one round in a set order: tools that run at once may end in any."""
     rounds: list[Any] = []
     for event in events:
-        if isinstance(event, e.ToolReturned | e.ToolFailed) and rounds and isinstance(rounds[-1], list):
+        if (
+            isinstance(event, e.ToolReturned | e.ToolFailed)
+            and rounds
+            and isinstance(rounds[-1], list)
+        ):
             rounds[-1].append(event)
         else:
             rounds.append([event] if isinstance(event, e.ToolReturned | e.ToolFailed) else event)
@@ -515,7 +566,10 @@ def test_the_log_is_the_same_however_it_is_run(script):
         lambda agents: live(agents.run("go", thread="t")),
         lambda agents: agents.run_sync("go", thread="t"),
     )
-    if any(isinstance(item, BaseException) or any(c.name == "echo" for c in item.calls) for item in script):
+    if any(
+        isinstance(item, BaseException) or any(c.name == "echo" for c in item.calls)
+        for item in script
+    ):
         ways = ways[:3]  # `run_sync` has its own loop, with a real clock: nothing that waits there
     for number, way in enumerate(ways):
         store = MemoryStore()
@@ -532,11 +586,36 @@ def test_the_log_is_the_same_however_it_is_run(script):
 
 
 def test_a_stream_gives_pieces_and_records_as_they_come_and_the_result_last():
-    items = live(drained(agent(ScriptedModel([calls(("add", {"a": 1}), text="let me"), says("it is 2")]), add)))
-    kinds = [item.text if isinstance(item, Delta) else type(getattr(item, "event", item)).__name__ for item in items]
+    items = live(
+        drained(
+            agent(ScriptedModel([calls(("add", {"a": 1}), text="let me"), says("it is 2")]), add)
+        )
+    )
+    kinds = [
+        item.text if isinstance(item, Delta) else type(getattr(item, "event", item)).__name__
+        for item in items
+    ]
     assert kinds == [
-        *("ThreadStarted", "ThreadClaimed", "UserSaid", "ModelCalled", "let", " me", "ModelReplied"),
-        *("ToolStarted", "ToolReturned", "ModelCalled", "it", " is", " 2", "ModelReplied", "TurnEnded", "Result"),
+        *(
+            "ThreadStarted",
+            "ThreadClaimed",
+            "UserSaid",
+            "ModelCalled",
+            "let",
+            " me",
+            "ModelReplied",
+        ),
+        *(
+            "ToolStarted",
+            "ToolReturned",
+            "ModelCalled",
+            "it",
+            " is",
+            " 2",
+            "ModelReplied",
+            "TurnEnded",
+            "Result",
+        ),
     ]
 
 
@@ -564,7 +643,10 @@ def test_a_listener_that_raises_changes_nothing_but_is_logged(caplog):
         raise RuntimeError("watcher")
 
     heard: list[Any] = []
-    assert live(agent(ScriptedModel([says("ok")]), listeners=(bad, heard.append)).run("go")).answer == "ok"
+    assert (
+        live(agent(ScriptedModel([says("ok")]), listeners=(bad, heard.append)).run("go")).answer
+        == "ok"
+    )
     assert "raised; the turn goes on" in caplog.text
     assert len(heard) == 7
 
@@ -579,7 +661,9 @@ def test_tools_that_end_at_once_over_a_slow_store_write_one_log():
     assert result.answer == "ok"
     assert [record.seq for record in result.records] == list(range(3, 3 + len(result.records)))
     assert [message.text for message in model.seen[1].messages[-5:]] == ["0", "1", "2", "3", "4"]
-    assert [record.seq for record in seen if not isinstance(record, Delta)] == list(range(1, 3 + len(result.records)))
+    assert [record.seq for record in seen if not isinstance(record, Delta)] == list(
+        range(1, 3 + len(result.records))
+    )
 
 
 def test_rules_refuse_and_the_model_is_told_why():

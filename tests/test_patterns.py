@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from fakes import agent, found, live
 from treadle import Agent, Context, Limits, MemoryStore, UsageError, tool
-from treadle import events as e
-from treadle.errors import ModelDenied, ModelRejected
-from treadle.models.model import Reply
+from treadle.core import events as e
+from treadle.core.errors import ModelDenied, ModelRejected
+from treadle.core.model import Reply
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.patterns import best_of, map_reduce, plain, plan_and_execute, reflect, supervisor, vote
 
@@ -60,8 +60,13 @@ class Busy(ScriptedModel):
 def test_a_supervisor_gives_work_to_several_at_once_until_it_can_answer():
     poet = one(says("A poem."), name="poet", description="Writes poems.")
     maths = one(says("42"), says("43"), name="maths")
-    script = [calls(("poet", {"task": "rhyme"}), ("maths", {"task": "6*7"})), calls(("maths", {"task": "+1"}))]
-    lead = one(*script, says("All done."), instructions="Be kind.", name="lead", limits=Limits(steps=5))
+    script = [
+        calls(("poet", {"task": "rhyme"}), ("maths", {"task": "6*7"})),
+        calls(("maths", {"task": "+1"})),
+    ]
+    lead = one(
+        *script, says("All done."), instructions="Be kind.", name="lead", limits=Limits(steps=5)
+    )
     result = live(supervisor([poet, maths], lead).run("go"))
     assert result.answer == "All done."
     assert [event.content for event in found(result, e.ToolReturned)] == [
@@ -78,7 +83,9 @@ def test_a_supervisor_gives_work_to_several_at_once_until_it_can_answer():
 
 def test_its_team_shares_what_its_limits_leave():
     helper = one(says("x " * 50), name="helper")
-    lead = one(calls(("helper", {"task": "a"})), says("enough"), limits=Limits(tokens=6000), name="lead")
+    lead = one(
+        calls(("helper", {"task": "a"})), says("enough"), limits=Limits(tokens=6000), name="lead"
+    )
     result = live(supervisor([helper], lead).run("go"))
     [child] = found(result, e.ChildStarted)
     assert child.tokens < 6000
@@ -87,7 +94,11 @@ def test_its_team_shares_what_its_limits_leave():
 
 def test_a_supervisor_without_settings_has_a_name_and_the_default_model():
     made = supervisor([Agent(name="a")])
-    assert (made.name, made.model, [each.name for each in made.tools]) == ("supervisor", None, ["a"])
+    assert (made.name, made.model, [each.name for each in made.tools]) == (
+        "supervisor",
+        None,
+        ["a"],
+    )
 
 
 @pytest.mark.parametrize("team", [[], [Agent(name="a"), Agent(name="a")], [Agent(), Agent()]])
@@ -101,7 +112,11 @@ def test_a_team_whose_members_nobody_could_tell_apart_is_refused(team):
 
 def test_every_step_of_the_plan_is_done_in_its_order_and_sees_those_before_it():
     planner = one(gives(steps=["buy", "cook"]))
-    worker = one(gives(result="eggs", succeeded=True), gives(result="omelette", succeeded=True), says("Dinner!"))
+    worker = one(
+        gives(result="eggs", succeeded=True),
+        gives(result="omelette", succeeded=True),
+        says("Dinner!"),
+    )
     done = live(plan_and_execute(planner, worker, "make dinner"))
     assert (done.answer, done.done) == ("Dinner!", True)
     assert [(part.role, part.about) for part in done.parts] == [
@@ -265,7 +280,13 @@ def test_the_best_is_what_the_judge_names_or_what_scores_highest():
     done = live(best_of(one(says("a"), says("bb"), says("ccc")), "?", judge))
     assert (done.answer, done.reason) == ("ccc", "longest")
     assert [part.role for part in done.parts] == ["candidate"] * 3 + ["judge"]
-    done = live(best_of(one(says("aaa"), ModelRejected("no"), says("bbb")), "?", lambda result: len(result.answer)))
+    done = live(
+        best_of(
+            one(says("aaa"), ModelRejected("no"), says("bbb")),
+            "?",
+            lambda result: len(result.answer),
+        )
+    )
     assert (done.answer, done.done, done.reason) == ("aaa", True, "scored 3")
 
 
@@ -301,7 +322,11 @@ def test_an_agent_that_reduces_is_told_of_every_item():
 
 def test_what_cannot_be_reduced_is_said_and_the_items_are_there():
     done = live(map_reduce(["a"], one(echo), one(ModelRejected("no"))))
-    assert (done.answer, done.done, done.reason) == ("", False, "1 of 1 items answered; not reduced: no")
+    assert (done.answer, done.done, done.reason) == (
+        "",
+        False,
+        "1 of 1 items answered; not reduced: no",
+    )
     assert done.parts[0].answer == "<a>"
 
 

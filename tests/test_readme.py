@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from treadle import Agent, MemoryStore, UserSaid
-from treadle import events as e
-from treadle.log import opened
+from treadle.core import events as e
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.world import World
+from treadle.runtime.log import opened
+from treadle.runtime.world import World
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -46,7 +46,9 @@ def killed_while_it_paid(thread: str) -> MemoryStore:
 
 
 def test_ci_runs_the_readme_s_test_command_to_the_letter():
-    [command] = [line for line in re.findall(r"```sh\n(.*?)\n```", README, re.S) if "pytest" in line]
+    [command] = [
+        line for line in re.findall(r"```sh\n(.*?)\n```", README, re.S) if "pytest" in line
+    ]
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
@@ -56,7 +58,13 @@ def test_it_has_three_programs_and_each_is_tested_here():
 
 def test_the_first_program_runs(capsys):
     program = PROGRAMS[0]
-    run(program, calls(("stock", {"item": "lamp"})), says("There are 17."), says("Yes."), store=MemoryStore())
+    run(
+        program,
+        calls(("stock", {"item": "lamp"})),
+        says("There are 17."),
+        says("Yes."),
+        store=MemoryStore(),
+    )
     assert capsys.readouterr().out.splitlines()[0].startswith("There are 17. answered Summary(")
     assert len(program.splitlines()) <= 14
 
@@ -77,7 +85,12 @@ def test_the_program_of_approvals_waits_asks_and_goes_on(capsys):
     assert capsys.readouterr().out == "Refunded.\n"
     [thread] = asyncio.run(store.threads())
     kinds = [row.event for row in asyncio.run(store.read(thread.thread_id))]
-    order = [name for kind in kinds for name in (b"ApprovalAsked", b"ApprovalGiven", b"ToolReturned") if name in kind]
+    order = [
+        name
+        for kind in kinds
+        for name in (b"ApprovalAsked", b"ApprovalGiven", b"ToolReturned")
+        if name in kind
+    ]
     assert order == [b"ApprovalAsked", b"ApprovalGiven", b"ToolReturned"]
 
 
@@ -88,5 +101,7 @@ def test_its_links_lead_somewhere():
 
 @pytest.mark.parametrize(("modules", "said"), re.findall(r"^\| (\[.*?) \| (\d+) \|", README, re.M))
 def test_its_counts_of_lines_are_about_right(modules, said):
-    lines = sum(len((ROOT / path).read_text().splitlines()) for path in re.findall(r"\((.*?)\)", modules))
+    lines = sum(
+        len((ROOT / path).read_text().splitlines()) for path in re.findall(r"\((.*?)\)", modules)
+    )
     assert int(said) == pytest.approx(lines, rel=0.1)

@@ -12,16 +12,16 @@ from msgspec.structs import replace
 from crash.scripts import PLOTS, Plot, Stage, finished, job, meddled, revived, settled
 from fakes import agent, found, live, world
 from treadle import Agent, Limits, MemoryStore, Record, Rule, ScriptedModel, ToolRetry, tool
-from treadle import events as e
-from treadle.decide import Setup
-from treadle.errors import IllegalEvent, ModelUnavailable
-from treadle.fork import fork
-from treadle.job import Job
-from treadle.log import opened
+from treadle.core import events as e
+from treadle.core.decide import Setup
+from treadle.core.errors import IllegalEvent, ModelUnavailable
 from treadle.models.scripted import calls, says
-from treadle.replay import Divergence, replay
+from treadle.runtime.fork import fork
+from treadle.runtime.job import Job
+from treadle.runtime.log import opened
+from treadle.runtime.replay import Divergence, replay
+from treadle.runtime.world import World
 from treadle.stores.store import Row
-from treadle.world import World
 
 
 async def recorded(stage: Stage, fate: str, moment_s: float) -> tuple[Agent, list[Record]]:
@@ -45,7 +45,9 @@ async def recorded(stage: Stage, fate: str, moment_s: float) -> tuple[Agent, lis
         at = 3 + int(moment_s * 10) % (len(await stage.records()) - 2)
         edit = "or rather" if at % 3 == 0 else None
         forked = await fork(stage.store, "t", at=None if edit else at, edit=edit, world=World())
-        await finished(agents, await settled(agents.resume(forked.thread_id), agents, forked.thread_id))
+        await finished(
+            agents, await settled(agents.resume(forked.thread_id), agents, forked.thread_id)
+        )
         return agents, await stage.records(forked.thread_id)
     await finished(agents, result, "ran")
     if fate == "said more":
@@ -53,7 +55,9 @@ async def recorded(stage: Stage, fate: str, moment_s: float) -> tuple[Agent, lis
     return agents, await stage.records()
 
 
-FATES = st.sampled_from(["", "said more", "cancelled", "cancelled elsewhere", "taken over", "forked"])
+FATES = st.sampled_from(
+    ["", "said more", "cancelled", "cancelled elsewhere", "taken over", "forked"]
+)
 
 
 async def in_time(records: Sequence[Record], work: Job) -> Divergence | None:
@@ -64,7 +68,9 @@ async def in_time(records: Sequence[Record], work: Job) -> Divergence | None:
 
 @given(PLOTS, FATES, st.sampled_from([0.005, 0.02, 0.4, 0.5, 1.1, 3.0]))
 @settings(max_examples=60)
-def test_any_recorded_thread_replays_to_the_same_records(plot: Plot, fate: str, moment_s: float) -> None:
+def test_any_recorded_thread_replays_to_the_same_records(
+    plot: Plot, fate: str, moment_s: float
+) -> None:
     async def whole() -> None:
         agents, records = await recorded(Stage(plot), fate, moment_s)
         assert await in_time(records, job(agents)) is None
@@ -74,7 +80,9 @@ def test_any_recorded_thread_replays_to_the_same_records(plot: Plot, fate: str, 
 
 @given(PLOTS, st.data())
 @settings(max_examples=20)
-def test_so_does_any_beginning_of_one_and_what_a_crash_and_a_resume_made_of_it(plot: Plot, data: Any) -> None:
+def test_so_does_any_beginning_of_one_and_what_a_crash_and_a_resume_made_of_it(
+    plot: Plot, data: Any
+) -> None:
     async def whole() -> None:
         stage = Stage(plot)
         agents, records = await recorded(stage, "", 0.0)
@@ -110,7 +118,8 @@ def test_a_recording_that_was_tampered_with_is_named_or_refused_and_never_hangs(
         if not events:
             return
         forged = [
-            Record("t", seq, records[min(seq, len(records)) - 1].at, event) for seq, event in enumerate(events, 1)
+            Record("t", seq, records[min(seq, len(records)) - 1].at, event)
+            for seq, event in enumerate(events, 1)
         ]
         with contextlib.suppress(IllegalEvent):
             await in_time(forged, job(agents))
@@ -139,8 +148,12 @@ def busy(context_free: int = 0) -> str:
 tries: list[int] = []
 
 
-def job_of(system: str = "sys", tools: Sequence[Any] = (add, busy), name: str = "scripted", **setup: Any) -> Job:
-    return Job(Setup({each.name: each for each in tools}, **setup), ScriptedModel([], name=name), system)
+def job_of(
+    system: str = "sys", tools: Sequence[Any] = (add, busy), name: str = "scripted", **setup: Any
+) -> Job:
+    return Job(
+        Setup({each.name: each for each in tools}, **setup), ScriptedModel([], name=name), system
+    )
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +201,11 @@ def test_another_schema_of_a_tool_shows_at_the_first_prompt(records: list[Record
 
 def test_another_model_shows_by_its_name(records: list[Record]) -> None:
     named = first(records, job_of(name="scripted:mini"))
-    assert (named.seq, named.field, named.recorded) == (where(records, e.ModelCalled), "model", "scripted")
+    assert (named.seq, named.field, named.recorded) == (
+        where(records, e.ModelCalled),
+        "model",
+        "scripted",
+    )
 
 
 def test_a_limit_shows_where_it_first_binds(records: list[Record]) -> None:
@@ -247,7 +264,12 @@ def test_a_forged_message_shows_in_the_first_prompt(records: list[Record]) -> No
 
 def test_a_forged_end_is_named(records: list[Record]) -> None:
     named = first(forged(records, len(records), status="failed"), job_of())
-    assert (named.seq, named.field, named.recorded, named.replayed) == (len(records), "status", "failed", "answered")
+    assert (named.seq, named.field, named.recorded, named.replayed) == (
+        len(records),
+        "status",
+        "failed",
+        "answered",
+    )
     assert str(named) == f"record {len(records)}: status was 'failed', is now 'answered'"
 
 
@@ -257,7 +279,9 @@ def test_a_result_for_a_call_that_nobody_made_is_named(records: list[Record]) ->
     assert (named.seq, named.field, named.replayed) == (seq, "event", None)
 
 
-def test_another_name_for_the_same_function_changes_nothing_that_is_recorded(records: list[Record]) -> None:
+def test_another_name_for_the_same_function_changes_nothing_that_is_recorded(
+    records: list[Record],
+) -> None:
     work = job_of(tools=(changed(add, timeout_s=1.0), busy))
     assert first(records, work) is None
 

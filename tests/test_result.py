@@ -2,11 +2,11 @@ import pytest
 
 from fakes import agent, live
 from treadle import ScriptedModel, tool
-from treadle import events as e
-from treadle.errors import ModelUnavailable
+from treadle.core import events as e
+from treadle.core.errors import ModelUnavailable
+from treadle.core.result import result
+from treadle.core.state import fold
 from treadle.models.scripted import calls, says
-from treadle.result import result
-from treadle.state import fold
 from treadle.tools.ask import ask_user
 
 
@@ -19,11 +19,20 @@ def half(number: int) -> int:
 
 
 def test_a_summary_counts_what_happened():
-    script = [calls(("half", {"number": 4}), ("half", {"number": 3})), ModelUnavailable("503"), says("ok")]
+    script = [
+        calls(("half", {"number": 4}), ("half", {"number": 3})),
+        ModelUnavailable("503"),
+        says("ok"),
+    ]
     done = live(agent(ScriptedModel(script, price_usd=(1.0, 10.0)), half).run("go"))
     total = done.summary()
     assert (total.model_calls, total.model_retries) == (2, 1)
-    assert (total.tool_calls, total.tool_successes, total.tool_errors, total.tool_retries) == (2, 1, 1, 0)
+    assert (total.tool_calls, total.tool_successes, total.tool_errors, total.tool_retries) == (
+        2,
+        1,
+        1,
+        0,
+    )
     assert total.tokens == done.usage.total_tokens
     assert total.cost_usd == done.usage.input_tokens + 10 * done.usage.output_tokens
     assert total.seconds == pytest.approx(0.5)
@@ -38,7 +47,12 @@ def test_the_result_has_its_own_turn_s_records_only():
 
 
 def test_a_turn_whose_driver_is_gone_is_unfinished():
-    events = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), e.ModelCalled("m", "h", 1, 1))
+    events = (
+        e.ThreadStarted("a", "k"),
+        e.ThreadClaimed("w"),
+        e.UserSaid("go"),
+        e.ModelCalled("m", "h", 1, 1),
+    )
     records = [e.Record("t", seq, 0.0, event) for seq, event in enumerate(events, 1)]
     assert result(records, fold(records)).status == "unfinished"
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from fakes import candidates, legal_log
 from treadle import Record
-from treadle import events as e
-from treadle.call import BEFORE
-from treadle.errors import IllegalEvent
-from treadle.state import LEGAL, State, apply, fold
+from treadle.core import events as e
+from treadle.core.call import BEFORE
+from treadle.core.errors import IllegalEvent
+from treadle.core.state import LEGAL, State, apply, fold
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=12, max_size=30)
 OPENING = (e.ThreadStarted("agent", "key"), e.ThreadClaimed("w"), e.UserSaid("go"))
@@ -43,7 +43,10 @@ def test_every_event_can_come_somewhere():
     seen: set[type] = set()
     chance = random.Random(19)
     for _ in range(60):
-        seen |= {type(record.event) for record in legal_log([chance.randrange(10_000) for _ in range(40)])}
+        seen |= {
+            type(record.event)
+            for record in legal_log([chance.randrange(10_000) for _ in range(40)])
+        }
     assert seen == set(LEGAL)
 
 
@@ -93,11 +96,29 @@ def test_a_gap_or_a_repeated_seq_is_illegal(seq):
         (CALLED, replied(A), e.ToolReturned("a", "x", 0.0)),
         (CALLED, replied(A), e.ToolStarted("zzz", "k")),
         (CALLED, replied(A), e.ToolStarted("a", "k"), e.ToolStarted("a", "k")),
-        (CALLED, replied(A), e.ToolStarted("a", "k"), e.ToolReturned("a", "x", 0.0), e.ToolReturned("a", "x", 0.0)),
+        (
+            CALLED,
+            replied(A),
+            e.ToolStarted("a", "k"),
+            e.ToolReturned("a", "x", 0.0),
+            e.ToolReturned("a", "x", 0.0),
+        ),
         (CALLED, replied(A), e.ApprovalGiven("a", True, "ada")),
         (CALLED, replied(A), e.ApprovalAsked("a"), e.ToolStarted("a", "k")),
-        (CALLED, replied(A), e.ApprovalAsked("a"), e.ApprovalGiven("a", True, "x"), e.ApprovalGiven("a", False, "y")),
-        (CALLED, replied(A), e.ApprovalAsked("a"), e.ApprovalGiven("a", False, "x"), e.ToolStarted("a", "k")),
+        (
+            CALLED,
+            replied(A),
+            e.ApprovalAsked("a"),
+            e.ApprovalGiven("a", True, "x"),
+            e.ApprovalGiven("a", False, "y"),
+        ),
+        (
+            CALLED,
+            replied(A),
+            e.ApprovalAsked("a"),
+            e.ApprovalGiven("a", False, "x"),
+            e.ToolStarted("a", "k"),
+        ),
         (CALLED, replied(A), CALLED),
         (CALLED, replied(A), e.OutcomeDecided("a", "ran", "ada")),
         (e.TurnEnded("answered"), e.TurnEnded("cancelled")),
@@ -137,7 +158,13 @@ def test_seconds_count_work_and_not_people():
 
 
 def test_a_question_that_is_answered_days_later_costs_no_seconds():
-    log = records(CALLED, replied(A), e.QuestionAsked("a", "?"), e.UserSaid("yes", answers="a"), at=(1, 2, 2, 99_999))
+    log = records(
+        CALLED,
+        replied(A),
+        e.QuestionAsked("a", "?"),
+        e.UserSaid("yes", answers="a"),
+        at=(1, 2, 2, 99_999),
+    )
     assert fold(log).spent.seconds == 2
 
 
@@ -149,13 +176,28 @@ def test_density_learns_how_the_provider_counts_but_not_from_our_own_estimates()
     assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1)))).counting.density == 2.0
     assert fold(records(CALLED, replied(text="x", usage=e.Usage(50, 1)))).counting.density == 1.0
     assert fold(records(CALLED, replied(text="x", usage=e.Usage(10**6, 1)))).counting.density == 8.0
-    assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1, estimated=True)))).counting.density == 1.0
+    assert (
+        fold(
+            records(CALLED, replied(text="x", usage=e.Usage(200, 1, estimated=True)))
+        ).counting.density
+        == 1.0
+    )
 
 
 def test_always_names_the_tool_and_outlives_the_turn():
-    allowed = (CALLED, replied(B), e.ApprovalAsked("b"), e.ApprovalGiven("b", True, "ada", always=True))
+    allowed = (
+        CALLED,
+        replied(B),
+        e.ApprovalAsked("b"),
+        e.ApprovalGiven("b", True, "ada", always=True),
+    )
     assert fold(records(*allowed, e.TurnEnded("cancelled"), e.UserSaid("next"))).always == {"send"}
-    denied = (CALLED, replied(B), e.ApprovalAsked("b"), e.ApprovalGiven("b", False, "ada", always=True))
+    denied = (
+        CALLED,
+        replied(B),
+        e.ApprovalAsked("b"),
+        e.ApprovalGiven("b", False, "ada", always=True),
+    )
     assert fold(records(*denied)).always == frozenset()
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from treadle.strict_json import value_of
+from treadle.core.strict_json import value_of
 
 
 @pytest.mark.parametrize(
@@ -8,7 +8,10 @@ from treadle.strict_json import value_of
     [
         ("1", 1),
         ('"a"', "a"),
-        (' {"a": [1, -0.5, 1e3, true, null, "\\ud83d\\ude00"]}\r\n', {"a": [1, -0.5, 1000.0, True, None, "😀"]}),
+        (
+            ' {"a": [1, -0.5, 1e3, true, null, "\\ud83d\\ude00"]}\r\n',
+            {"a": [1, -0.5, 1000.0, True, None, "😀"]},
+        ),
         ("9" * 300, int("9" * 300)),
         ("[" * 100 + "]" * 100, None),
         ('{"a": {"k": 1}, "b": {"k": 1}}', {"a": {"k": 1}, "b": {"k": 1}}),

@@ -9,9 +9,9 @@ import pytest
 
 from fakes import agent
 from treadle import ScriptedModel, tool
-from treadle.errors import UsageError
+from treadle.core.errors import UsageError
 from treadle.models.scripted import calls, says
-from treadle.sync import run_sync
+from treadle.runtime.sync import run_sync
 
 
 async def give(value: object) -> object:
@@ -106,7 +106,7 @@ def test_ctrl_c_cancels_waits_for_the_end_and_is_raised():
 def test_a_forked_child_has_a_loop_of_its_own():
     program = """
 import os
-from treadle.sync import run_sync
+from treadle.runtime.sync import run_sync
 async def give(): return 3
 assert run_sync(give()) == 3
 child = os.fork()

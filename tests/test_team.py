@@ -7,12 +7,12 @@ import pytest
 
 from fakes import agent, found, live, names
 from treadle import Agent, Fenced, Limits, MemoryStore, StoreError, ToolRetry, UsageError, tool
-from treadle import events as e
-from treadle.log import opened
+from treadle.core import events as e
+from treadle.core.tool import tool_of
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.team import MOST_DEEP, members
-from treadle.tools.tool import tool_of
-from treadle.world import World
+from treadle.runtime.log import opened
+from treadle.runtime.team import MOST_DEEP, members
+from treadle.runtime.world import World
 
 
 @tool(read_only=True)
@@ -36,7 +36,11 @@ def ask(task="look it up"):
 
 
 def test_an_agent_answers_as_a_tool_in_a_thread_of_its_own():
-    helper = Agent("Help.", model=ScriptedModel([calls(("look", {"what": "it"})), says("it is there")]), tools=[look])
+    helper = Agent(
+        "Help.",
+        model=ScriptedModel([calls(("look", {"what": "it"})), says("it is there")]),
+        tools=[look],
+    )
     top = boss(helper, calls(ask()), says("found"))
     result = live(top.run("go", thread="t"))
     assert result.answer == "found"
@@ -48,12 +52,16 @@ def test_an_agent_answers_as_a_tool_in_a_thread_of_its_own():
     first = below.records[0].event
     assert first.text == "look it up"
     opened = live(opened_by(top.store, started.thread_id))
-    assert (opened.parent_thread_id, opened.parent_call_id, opened.depth) == ("t", started.call_id, 1)
+    assert (opened.parent_thread_id, opened.parent_call_id, opened.depth) == (
+        "t",
+        started.call_id,
+        1,
+    )
     assert live(top.replay("t")) is None
 
 
 async def opened_by(store, thread):
-    from treadle.codec import decode_event
+    from treadle.core.codec import decode_event
 
     return decode_event((await store.read(thread))[0].event)
 
@@ -64,7 +72,9 @@ def test_what_it_used_counts_above():
     result = live(top.run("go"))
     [returned] = found(result, e.ToolReturned)
     assert returned.usage.total_tokens > 0
-    assert returned.cost_usd == pytest.approx(returned.usage.input_tokens * 0.01 + returned.usage.output_tokens * 0.1)
+    assert returned.cost_usd == pytest.approx(
+        returned.usage.input_tokens * 0.01 + returned.usage.output_tokens * 0.1
+    )
     own = sum((reply.usage.total_tokens for reply in found(result, e.ModelReplied)), 0)
     assert result.usage.total_tokens == result.summary().tokens == own + returned.usage.total_tokens
     assert result.summary().cost_usd == pytest.approx(returned.cost_usd)
@@ -80,17 +90,29 @@ def test_it_draws_on_what_is_left_above_and_several_share_it():
 
 
 def test_a_limit_below_is_told_as_an_error_and_binds():
-    helper = Agent(model=ScriptedModel([calls("look"), calls("look")]), tools=[look], limits=Limits(steps=1))
+    helper = Agent(
+        model=ScriptedModel([calls("look"), calls("look")]), tools=[look], limits=Limits(steps=1)
+    )
     top = boss(helper, calls(ask()), says("it gave up"))
     result = live(top.run("go"))
-    assert "[the agent agent] gave no answer: limit, steps" in found(result, e.ToolFailed)[0].message
+    assert (
+        "[the agent agent] gave no answer: limit, steps" in found(result, e.ToolFailed)[0].message
+    )
     assert result.answer == "it gave up"
 
 
 def test_a_person_is_asked_at_the_top_for_what_is_needed_below():
-    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid")]), tools=[pay], name="payer")
-    middle = Agent(model=ScriptedModel([calls(ask()), says("all paid")]), tools=[helper.as_tool("ask_helper")])
-    top = boss(middle, calls(ask(), ("look", {})), says("done"), tools=[look, middle.as_tool("ask_helper")])
+    helper = Agent(
+        model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid")]),
+        tools=[pay],
+        name="payer",
+    )
+    middle = Agent(
+        model=ScriptedModel([calls(ask()), says("all paid")]), tools=[helper.as_tool("ask_helper")]
+    )
+    top = boss(
+        middle, calls(ask(), ("look", {})), says("done"), tools=[look, middle.as_tool("ask_helper")]
+    )
     result = live(top.run("go", thread="t"))
     assert result.status == "waiting"
     [held] = result.waiting
@@ -116,7 +138,8 @@ def test_a_thread_below_goes_on_only_with_the_one_above():
 
 def test_a_fork_has_no_part_in_the_threads_below_and_repeats_nothing_unasked():
     helper = Agent(
-        model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid"), says("nothing to pay")]), tools=[pay]
+        model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid"), says("nothing to pay")]),
+        tools=[pay],
     )
     top = boss(helper, calls(ask()), says("done"), says("done again"))
     [held] = live(top.run("go", thread="t")).waiting
@@ -128,7 +151,10 @@ def test_a_fork_has_no_part_in_the_threads_below_and_repeats_nothing_unasked():
     live(top.post(fork, e.OutcomeDecided(unknown.id, "not_run", "ann")))
     result = live(top.resume(fork))
     assert result.answer == "done again"
-    assert [child.thread_id for child in found(result, e.ChildStarted)] == [held.thread_id, f"{fork}.{unknown.id}"]
+    assert [child.thread_id for child in found(result, e.ChildStarted)] == [
+        held.thread_id,
+        f"{fork}.{unknown.id}",
+    ]
 
 
 def test_a_fork_of_a_thread_below_is_a_thread_of_its_own():
@@ -147,16 +173,31 @@ def test_an_edit_posted_at_the_top_is_checked_by_the_tool_below():
         """Another tool of the same name."""
         return amount
 
-    helper = Agent(model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid")]), tools=[pay], name="payer")
-    middle = Agent(model=ScriptedModel([calls(ask()), says("all paid")]), tools=[helper.as_tool("ask_helper")])
+    helper = Agent(
+        model=ScriptedModel([calls(("pay", {"amount": 7})), says("paid")]),
+        tools=[pay],
+        name="payer",
+    )
+    middle = Agent(
+        model=ScriptedModel([calls(ask()), says("all paid")]), tools=[helper.as_tool("ask_helper")]
+    )
     namesake = replace(tool_of(other.function), name="pay")
     top = boss(middle, calls(ask()), says("done"), tools=[namesake, middle.as_tool("ask_helper")])
     [held] = live(top.run("go", thread="t")).waiting
     with pytest.raises(UsageError, match="those arguments won't do"):
-        live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann", arguments='{"amount": "x"}')))
+        live(
+            top.post(
+                held.thread_id, e.ApprovalGiven(held.id, True, "ann", arguments='{"amount": "x"}')
+            )
+        )
     live(top.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann", arguments='{"amount": 8}')))
     assert live(top.resume("t")).answer == "done"
-    assert found(live(replace(helper, store=top.store).resume(held.thread_id)), e.ToolReturned)[0].content == "paid 8"
+    assert (
+        found(live(replace(helper, store=top.store).resume(held.thread_id)), e.ToolReturned)[
+            0
+        ].content
+        == "paid 8"
+    )
 
 
 def test_an_edit_is_checked_by_the_tool_of_whoever_was_handed_the_thread():
@@ -253,8 +294,12 @@ def test_a_store_that_breaks_above_leaves_the_threads_below_to_be_resumed():
         live(top.run("go", thread="t"))
     store.broken = False
     helper = Agent(model=ScriptedModel([says("it is there")]), name="slow")
-    result = live(agent(ScriptedModel(script[1:]), helper.as_tool(), breaks, store=store).resume("t"))
-    assert "[the agent slow]\nit is there" in [event.content for event in found(result, e.ToolReturned)]
+    result = live(
+        agent(ScriptedModel(script[1:]), helper.as_tool(), breaks, store=store).resume("t")
+    )
+    assert "[the agent slow]\nit is there" in [
+        event.content for event in found(result, e.ToolReturned)
+    ]
 
 
 def test_a_store_that_breaks_below_is_no_error_for_the_model_but_everybody_s():
@@ -268,7 +313,9 @@ def test_a_store_that_breaks_below_is_no_error_for_the_model_but_everybody_s():
     top = boss(helper, calls(ask()), store=Breaks())
     with pytest.raises(StoreError, match="full"):
         live(top.run("go", thread="t"))
-    mended = boss(Agent(model=ScriptedModel([says("it is there")])), says("found"), store=MemoryStore())
+    mended = boss(
+        Agent(model=ScriptedModel([says("it is there")])), says("found"), store=MemoryStore()
+    )
     live(copied(top.store, mended.store))
     assert live(mended.resume("t")).answer == "found"
 
@@ -303,7 +350,9 @@ def test_a_child_that_takes_too_long_is_ended(own_s):
         await asyncio.sleep(1e6)
         return ""
 
-    helper = Agent(model=ScriptedModel([calls("dawdle")]), tools=[dawdle], limits=Limits(seconds=own_s))
+    helper = Agent(
+        model=ScriptedModel([calls("dawdle")]), tools=[dawdle], limits=Limits(seconds=own_s)
+    )
     top = boss(helper, calls(ask()), says("too late"), limits=Limits(seconds=5.0))
     result = live(top.run("go"))
     [child] = found(result, e.ChildStarted)
@@ -360,14 +409,18 @@ def test_a_failure_below_is_an_error_for_the_model_above():
     assert live(top.replay(result.thread_id)) is None
 
 
-@pytest.mark.parametrize("bad", ["{}", '{"task": " "}', '{"task": 1}', '{"task": "x", "more": 1}', "{"])
+@pytest.mark.parametrize(
+    "bad", ["{}", '{"task": " "}', '{"task": 1}', '{"task": "x", "more": 1}', "{"]
+)
 def test_a_task_is_one_text(bad):
     top = boss(Agent(model=ScriptedModel([])), calls(("ask_helper", bad)), says("ok"))
     assert found(live(top.run("go")), e.ToolFailed)[0].kind == "arguments"
 
 
 def test_agents_that_call_each_other_come_to_an_end():
-    model = ScriptedModel([lambda request: calls(ask()) if len(request.messages) < 2 else says("up")] * 40)
+    model = ScriptedModel(
+        [lambda request: calls(ask()) if len(request.messages) < 2 else says("up")] * 40
+    )
     deep = Agent(model=model)
     for _ in range(MOST_DEEP + 2):
         deep = Agent(model=model, tools=[deep.as_tool("ask_helper")])
@@ -381,7 +434,14 @@ def test_agents_that_call_each_other_come_to_an_end():
 
 def team(*scripts, approvals=()):
     models = [ScriptedModel(script) for script in scripts]
-    billing = Agent("Billing.", name="billing", model=models[1], tools=[pay], handoffs=["desk"], description="Bills.")
+    billing = Agent(
+        "Billing.",
+        name="billing",
+        model=models[1],
+        tools=[pay],
+        handoffs=["desk"],
+        description="Bills.",
+    )
     desk = agent(models[0], look, name="desk", handoffs=[billing], approvals=approvals)
     return desk, models
 
@@ -409,7 +469,11 @@ def test_the_other_calls_of_the_reply_are_done_first_and_only_one_takes_over():
     desk, _ = team([calls("hand_to_billing", "look", "hand_to_billing")], [says("here")])
     result = live(desk.run("go"))
     assert result.answer == "here"
-    kinds = [name for name in names(result.records) if name in ("HandedOff", "ToolReturned", "ToolFailed")]
+    kinds = [
+        name
+        for name in names(result.records)
+        if name in ("HandedOff", "ToolReturned", "ToolFailed")
+    ]
     assert kinds == ["ToolFailed", "ToolReturned", "HandedOff"]
 
 
@@ -454,12 +518,20 @@ def test_a_driver_that_is_fenced_off_leaves_the_threads_below_to_its_successor()
         await asyncio.sleep(1e6)
 
     helper = Agent(model=Hangs([]))
-    top = boss(helper, calls(ask(), "slow"), says("done"), tools=[slow, helper.as_tool("ask_helper")], world=World())
+    top = boss(
+        helper,
+        calls(ask(), "slow"),
+        says("done"),
+        tools=[slow, helper.as_tool("ask_helper")],
+        world=World(),
+    )
 
     async def whole():
         running = asyncio.create_task(top.run("go", thread="t"))
         await asyncio.sleep(1)
-        [decided] = [record for record in await records_of(top) if isinstance(record.event, e.ModelReplied)]
+        [decided] = [
+            record for record in await records_of(top) if isinstance(record.event, e.ModelReplied)
+        ]
         call = next(call for call in decided.event.calls if call.name == "slow")
         await top.post("t", e.OutcomeDecided(call.id, "ran", "ann", "it was"))
         with pytest.raises(Fenced):
@@ -473,6 +545,6 @@ def test_a_driver_that_is_fenced_off_leaves_the_threads_below_to_its_successor()
 
 
 async def records_of(top):
-    from treadle.log import opened
+    from treadle.runtime.log import opened
 
     return (await opened("t", top.store, World())).records

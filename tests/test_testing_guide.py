@@ -9,9 +9,10 @@ import pytest
 
 from evals.plugged import run
 from treadle import MemoryStore, run_sync
-from treadle.evals import pytest_plugin, trajectory
+from treadle.evals import trajectory
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.stores.archive import export
+from treadle.testing import pytest_plugin
 
 pytest_plugins = ["pytester"]
 
@@ -49,7 +50,11 @@ def test_its_failure_is_what_a_failure_looks_like() -> None:
     found = [
         trajectory.Made(f"c{n}", name, arguments, "returned", False, n)
         for n, (name, arguments) in enumerate(
-            [("stock", {"item": "lamp"}), ("stock", {"item": "desk"}), ("order", {"item": "desk", "count": 3})]
+            [
+                ("stock", {"item": "lamp"}),
+                ("stock", {"item": "desk"}),
+                ("order", {"item": "desk", "count": 3}),
+            ]
         )
     ]
     wanted = [
@@ -62,9 +67,13 @@ def test_its_failure_is_what_a_failure_looks_like() -> None:
 
 def test_its_tables_are_the_code_s() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", GUIDE, re.M)
-    assert [row for row in rows if row in get_args(trajectory.Order)] == list(get_args(trajectory.Order))
+    assert [row for row in rows if row in get_args(trajectory.Order)] == list(
+        get_args(trajectory.Order)
+    )
     fixtures = [row for row in rows if row not in get_args(trajectory.Order)]
-    assert fixtures == [name for name in vars(pytest_plugin) if name in fixtures or name.startswith("treadle_")]
+    assert fixtures == [
+        name for name in vars(pytest_plugin) if name in fixtures or name.startswith("treadle_")
+    ]
 
 
 def test_its_links_lead_somewhere() -> None:

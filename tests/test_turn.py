@@ -2,13 +2,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from test_state import CALLED, A, B, records, replied
-from treadle import events as e
-from treadle.call import digest
-from treadle.state import fold
+from treadle.core import events as e
+from treadle.core.call import digest
+from treadle.core.state import fold
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -22,7 +24,9 @@ def test_a_digest_ignores_order_and_spacing_and_nothing_else(arguments, spaced):
     import json
 
     one = json.dumps(arguments)
-    other = json.dumps(dict(reversed(arguments.items())), indent=2 if spaced else None, ensure_ascii=not spaced)
+    other = json.dumps(
+        dict(reversed(arguments.items())), indent=2 if spaced else None, ensure_ascii=not spaced
+    )
     assert digest("f", one) == digest("f", other)
     assert digest("f", one) != digest("g", one)
     assert digest("f", one) != digest("f", json.dumps({**arguments, "more": 1}))
@@ -32,7 +36,9 @@ def test_a_digest_takes_any_text():
     for text in ("", "{", "[" * 50_000, "NaN", '"\\ud800"', "1" * 6000):
         assert len(digest("f", text)) == 24
     assert digest("f", "") == digest("f", "{}")
-    assert digest("f", '{"a": 1, "a": 2}') != digest("f", '{"a": 2}')  # which is a call that can run
+    assert digest("f", '{"a": 1, "a": 2}') != digest(
+        "f", '{"a": 2}'
+    )  # which is a call that can run
 
 
 def test_the_key_changes_only_where_a_person_edits_the_arguments():
@@ -45,7 +51,11 @@ def test_the_key_changes_only_where_a_person_edits_the_arguments():
 
 
 def test_a_retry_is_no_new_tool_call_and_keeps_its_key():
-    tries = (e.ToolStarted("a", "k"), e.ToolFailed("a", "raised", "busy", 0.0, 1.0), e.ToolStarted("a", "k", 2))
+    tries = (
+        e.ToolStarted("a", "k"),
+        e.ToolFailed("a", "raised", "busy", 0.0, 1.0),
+        e.ToolStarted("a", "k", 2),
+    )
     now = turn(CALLED, replied(A), *tries)
     assert (now.tool_calls, now.calls[0].attempt, now.calls[0].status) == (1, 2, "started")
 
@@ -59,7 +69,12 @@ def test_a_round_is_over_when_every_call_has_its_result():
 def test_the_answer_is_the_last_text_said_and_a_plan_is_none():
     plan = e.ModelCalled("m", "h", 1, 1, "plan")
     assert turn(plan, replied(text="1. look")).answer == ""
-    assert turn(plan, replied(text="1. look"), CALLED, replied(text="done"), CALLED, replied(text=" ")).answer == "done"
+    assert (
+        turn(
+            plan, replied(text="1. look"), CALLED, replied(text="done"), CALLED, replied(text=" ")
+        ).answer
+        == "done"
+    )
 
 
 def test_what_a_limit_stops_does_not_run():

@@ -3,7 +3,14 @@
 import struct
 
 SPECIAL = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3)]
-NORMAL = [("▁", -3.0, 1), ("a", -4.0, 1), ("b", -4.5, 1), ("ab", -5.0, 1), ("▁ab", -6.0, 1), ("ba", -5.5, 1)]
+NORMAL = [
+    ("▁", -3.0, 1),
+    ("a", -4.0, 1),
+    ("b", -4.5, 1),
+    ("ab", -5.0, 1),
+    ("▁ab", -6.0, 1),
+    ("ba", -5.5, 1),
+]
 
 
 def varint(value: int) -> bytes:
@@ -26,4 +33,11 @@ def model(pieces: list[tuple[str, float, int]]) -> bytes:
         )
         for text, score, kind in pieces
     )
-    return made + block(2, b"trainer" * 50) + bytes([9 << 3]) + varint(300) + bytes([10 << 3 | 1]) + bytes(8)
+    return (
+        made
+        + block(2, b"trainer" * 50)
+        + bytes([9 << 3])
+        + varint(300)
+        + bytes([10 << 3 | 1])
+        + bytes(8)
+    )

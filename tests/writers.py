@@ -5,7 +5,7 @@ import os
 from typing import Literal
 
 from treadle import SQLiteStore
-from treadle.errors import SeqTaken
+from treadle.core.errors import SeqTaken
 from treadle.stores.store import Row
 
 

@@ -7,9 +7,10 @@ then history, course, steps, flow.
 from . import own_path as _own_path  # noqa: F401 - first: nothing after it may come from the working directory
 
 # isort: split
-from .agent import Agent
-from .approvals import Rule
-from .errors import (
+from .cli.agents_md import project_instructions
+from .core.approvals import Rule
+from .core.context import Context
+from .core.errors import (
     ContextOverflow,
     Fenced,
     FlowChanged,
@@ -27,23 +28,31 @@ from .errors import (
     UnknownThread,
     UsageError,
 )
-from .events import ApprovalGiven, File, Image, OutcomeDecided, Record, TurnEnded, Usage, UserSaid
-from .extraction import extract_notes
+from .core.events import (
+    ApprovalGiven,
+    File,
+    Image,
+    OutcomeDecided,
+    Record,
+    TurnEnded,
+    Usage,
+    UserSaid,
+)
+from .core.limits import Limits
+from .core.result import Result, Summary
+from .core.tool import Tool, tool
+from .core.window import Memory
 from .flows.flow import Flow, flow
 from .flows.steps import step
 from .flows.waits import Approval, approve, ask, sleep, until, wait_for
-from .limits import Limits
-from .listeners import Delta
-from .memory.notes import Notes
-from .memory.project import project_instructions
-from .memory.window import Memory
 from .models.scripted import ScriptedModel
-from .result import Result, Summary
+from .notes.extraction import extract_notes
+from .notes.notes import Notes
+from .runtime.agent import Agent
+from .runtime.listeners import Delta
+from .runtime.sync import run_sync
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
-from .sync import run_sync
-from .tools.context import Context
-from .tools.tool import Tool, tool
 
 __version__ = "0.1.0"
 

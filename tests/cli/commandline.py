@@ -12,7 +12,7 @@ from treadle.cli.main import main
 AGENTS = """
 from treadle import Agent, Limits, ScriptedModel, tool
 from treadle.models.scripted import calls, says
-from treadle.errors import ModelDenied
+from treadle.core.errors import ModelDenied
 from treadle.tools.ask import ask_user
 import time
 
@@ -86,18 +86,26 @@ class Typed(io.StringIO):
 class Treadle:
     """`treadle("question", agent="name")`: the command line, with a store and a home of its own."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         self.agents = folder / "agents.py"
         self.agents.write_text(AGENTS, "utf8")
         self._monkeypatch = monkeypatch
         self._capsys = capsys
-        for name, value in {"TREADLE_DB": "logs.db", "XDG_STATE_HOME": "state", "TREADLE_CACHE": "cache"}.items():
+        for name, value in {
+            "TREADLE_DB": "logs.db",
+            "XDG_STATE_HOME": "state",
+            "TREADLE_CACHE": "cache",
+        }.items():
             monkeypatch.setenv(name, str(folder / value))
         monkeypatch.setenv("NO_COLOR", "1")
         for name in ("TREADLE_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "_TREADLE_COMPLETE"):
             monkeypatch.delenv(name, raising=False)
 
-    def __call__(self, *words: str, agent: str = "", stdin: bytes = b"", typed: str | None = None) -> Ran:
+    def __call__(
+        self, *words: str, agent: str = "", stdin: bytes = b"", typed: str | None = None
+    ) -> Ran:
         """`typed`: a person is at the terminal, types these lines, and then Ctrl-D."""
         given = io.TextIOWrapper(io.BytesIO(stdin), "utf8") if typed is None else Typed(typed)
         self._monkeypatch.setattr(sys, "stdin", given)

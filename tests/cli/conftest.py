@@ -6,5 +6,7 @@ from cli.commandline import Treadle
 
 
 @pytest.fixture
-def treadle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Treadle:
+def treadle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Treadle:
     return Treadle(tmp_path, monkeypatch, capsys)

@@ -39,7 +39,9 @@ class Terminal:
         """What it showed from where the last call ended up to this text."""
         deadline = time.monotonic() + PATIENCE_S
         while (found := self.shown.find(text, self._read_to)) < 0:
-            assert self._more(deadline), f"{text!r} didn't come; there was: {self.shown[self._read_to :]!r}"
+            assert self._more(deadline), (
+                f"{text!r} didn't come; there was: {self.shown[self._read_to :]!r}"
+            )
         start, self._read_to = self._read_to, found + len(text)
         return self.shown[start : self._read_to]
 

@@ -6,7 +6,7 @@ import pytest
 
 from cli.commandline import Treadle
 from treadle import __version__
-from treadle.cli.piped import MAX_BYTES
+from treadle.cli.stdin import MAX_BYTES
 
 
 def test_a_pipe_gets_the_answer_alone_and_the_steps_go_to_stderr(treadle: Treadle) -> None:
@@ -80,7 +80,10 @@ def test_continue_goes_on_with_the_last_thread_and_a_name_with_its_own(treadle: 
 
 def test_nothing_to_continue_is_said(treadle: Treadle) -> None:
     ran = treadle("go on", "-c", agent="echoes")
-    assert (ran.code, ran.err) == (2, "error: there is no thread to continue yet; ask something first\n")
+    assert (ran.code, ran.err) == (
+        2,
+        "error: there is no thread to continue yet; ask something first\n",
+    )
 
 
 def test_words_without_quotes_are_one_question(treadle: Treadle) -> None:
@@ -110,7 +113,9 @@ def test_piped_text_alone_is_the_question(treadle: Treadle, words: tuple[str, ..
         (b"x" * (MAX_BYTES + 1), "standard input holds more than 1,000,000 bytes"),
     ],
 )
-def test_input_that_is_no_text_or_too_much_is_refused(treadle: Treadle, stdin: bytes, said: str) -> None:
+def test_input_that_is_no_text_or_too_much_is_refused(
+    treadle: Treadle, stdin: bytes, said: str
+) -> None:
     ran = treadle("why?", agent="echoes", stdin=stdin)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith(f"error: {said}")
@@ -122,7 +127,9 @@ def test_nothing_to_ask_is_a_usage_error(treadle: Treadle) -> None:
     assert "nothing to ask" in ran.err
 
 
-def test_a_turn_that_needs_a_person_waits_with_code_4_and_says_how_to_go_on(treadle: Treadle) -> None:
+def test_a_turn_that_needs_a_person_waits_with_code_4_and_says_how_to_go_on(
+    treadle: Treadle,
+) -> None:
     ran = treadle("send it", "-t", "mine", agent="sends")
     assert (ran.code, ran.out) == (4, "")
     assert f"treadle resume mine --agent {treadle.agents}:sends" in ran.err
@@ -135,7 +142,10 @@ def test_a_turn_that_needs_a_person_waits_with_code_4_and_says_how_to_go_on(trea
     ("agent", "said"),
     [
         ("nobody", "nobody isn't there; there are: agent, echoes, "),
-        ("number", "number is of the type int, not Agent or Flow or Graph; there are: agent, echoes, "),
+        (
+            "number",
+            "number is of the type int, not Agent or Flow or Graph; there are: agent, echoes, ",
+        ),
     ],
 )
 def test_an_agent_that_is_not_there_is_a_usage_error_that_names_those_that_are(

@@ -13,8 +13,8 @@ import pytest
 
 from cli.commandline import Treadle
 from treadle import SQLiteStore
-from treadle import events as e
-from treadle.codec import decode_event
+from treadle.core import events as e
+from treadle.core.codec import decode_event
 
 if sys.platform == "win32":
     pytest.skip("pseudoterminals are POSIX's", allow_module_level=True)
@@ -41,7 +41,9 @@ def events(thread_id: str) -> list[Any]:
         return [decode_event(row.event) for row in asyncio.run(store.read(thread_id))]
 
 
-def test_a_call_is_approved_in_place_and_ctrl_c_then_ends_the_turn_cleanly(started: Started) -> None:
+def test_a_call_is_approved_in_place_and_ctrl_c_then_ends_the_turn_cleanly(
+    started: Started,
+) -> None:
     terminal = started("go", "-t", "mine", agent="sleepy")
     assert 'to: "bob"' in terminal.until("[e]dit: ")
     terminal.type("y\n")
@@ -54,7 +56,9 @@ def test_a_call_is_approved_in_place_and_ctrl_c_then_ends_the_turn_cleanly(start
     assert last == e.TurnEnded("cancelled")
 
 
-def test_a_chat_goes_on_after_a_turn_was_stopped_and_ctrl_d_leaves_it(started: Started, tmp_path: Path) -> None:
+def test_a_chat_goes_on_after_a_turn_was_stopped_and_ctrl_d_leaves_it(
+    started: Started, tmp_path: Path
+) -> None:
     terminal = started("-t", "mine", agent="sleepy")
     terminal.until("/help for help")
     terminal.prompt()

@@ -14,7 +14,14 @@ from treadle.cli.main import COMMANDS
 
 def test_tools_says_what_each_may_do(treadle: Treadle) -> None:
     rows = {line.split()[0]: line for line in treadle("tools").out.splitlines()}
-    assert {"calculator", "current_time", "read_file", "search_docs", "web_search", "web_fetch"} <= rows.keys()
+    assert {
+        "calculator",
+        "current_time",
+        "read_file",
+        "search_docs",
+        "web_search",
+        "web_fetch",
+    } <= rows.keys()
     assert "read-only" in rows["calculator"]
     assert "needs approval" in rows["write_file"]
     assert "asks you" in rows["ask_user"]
@@ -41,7 +48,11 @@ def test_resume_of_a_finished_thread_gives_its_answer_again(treadle: Treadle) ->
 
 @pytest.mark.parametrize(
     ("line", "offered"),
-    [("treadle --mod", "--model"), ("treadle models p", "pull"), ("treadle resume --ag", "--agent")],
+    [
+        ("treadle --mod", "--model"),
+        ("treadle models p", "pull"),
+        ("treadle resume --ag", "--agent"),
+    ],
 )
 def test_a_shell_is_offered_options_and_commands(
     treadle: Treadle, monkeypatch: pytest.MonkeyPatch, line: str, offered: str
@@ -53,7 +64,9 @@ def test_a_shell_is_offered_options_and_commands(
 
 
 def test_every_command_is_routed_and_in_the_help(treadle: Treadle) -> None:
-    registered = {command.name or command.callback.__name__ for command in commands.registered_commands}  # type: ignore[union-attr]
+    registered = {
+        command.name or command.callback.__name__ for command in commands.registered_commands
+    }  # type: ignore[union-attr]
     assert registered | {group.name for group in commands.registered_groups} == set(COMMANDS)
     assert all(name in treadle("--help").out for name in COMMANDS)
 
@@ -74,7 +87,9 @@ def test_a_question_that_looks_like_a_command_is_told_how_to_be_asked(treadle: T
         ("--nope models", "models --nope", "--nope -- models"),
     ],
 )
-def test_a_command_behind_options_is_no_question(treadle: Treadle, words: str, command: str, question: str) -> None:
+def test_a_command_behind_options_is_no_question(
+    treadle: Treadle, words: str, command: str, question: str
+) -> None:
     ran = treadle(*words.split())
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
@@ -93,7 +108,9 @@ def test_a_command_behind_options_is_no_question(treadle: Treadle, words: str, c
         (("-q", "--", "db", "path"), "db path"),
     ],
 )
-def test_a_question_behind_options_is_one(treadle: Treadle, words: tuple[str, ...], question: str) -> None:
+def test_a_question_behind_options_is_one(
+    treadle: Treadle, words: tuple[str, ...], question: str
+) -> None:
     assert treadle("--agent", f"{treadle.agents}:echoes", *words).out == f"2: {question}\n"
 
 
@@ -112,7 +129,10 @@ def test_version_and_help_import_nothing_slow(option: str) -> None:
     )
     source = str(Path(__file__).parents[2] / "src")
     done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": source}, capture_output=True, check=True
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": source},
+        capture_output=True,
+        check=True,
     )
     assert done.stdout.decode().splitlines()[-1] == "slow: []"
 
@@ -128,5 +148,7 @@ def test_commands_on_threads_never_import_the_sdk(treadle: Treadle, words: str) 
         f"main({words.split()})"
     )
     source = str(Path(__file__).parents[2] / "src")
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": source}, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": source}, capture_output=True
+    )
     assert done.stdout.decode().splitlines()[-1] == "slow: []"

@@ -8,11 +8,11 @@ import pytest
 
 from cli.commandline import Treadle
 from treadle import SQLiteStore
-from treadle import events as e
 from treadle.cli.costs import BAR, bar, usd
-from treadle.cli.facts import since_at
-from treadle.codec import encode_event
-from treadle.errors import UsageError
+from treadle.cli.event_query import since_at
+from treadle.core import events as e
+from treadle.core.codec import encode_event
+from treadle.core.errors import UsageError
 from treadle.observe.cost import Total
 from treadle.stores.store import Row
 
@@ -50,22 +50,43 @@ def test_costs_of_one_thread_are_by_turn_and_others_by_what_is_asked(treadle: Tr
         ["one", "1", "2"],
         ["all", "2", "2,000"],
     ]
-    found = [json.loads(line) for line in treadle("costs", "--by", "thread", "--json").out.splitlines()]
+    found = [
+        json.loads(line) for line in treadle("costs", "--by", "thread", "--json").out.splitlines()
+    ]
     assert [(each["thread"], each["cost_usd"], each["cached_tokens"]) for each in found] == [
         ("two", 0.5, 250),
         ("one", 0.3, 500),
     ]
-    assert treadle("costs", "--by", "thread", "--since", "1970-01-02", "-n", "1").out.splitlines()[1].startswith("two")
+    assert (
+        treadle("costs", "--by", "thread", "--since", "1970-01-02", "-n", "1")
+        .out.splitlines()[1]
+        .startswith("two")
+    )
 
 
 def test_a_cost_that_is_not_known_is_never_nothing(treadle: Treadle) -> None:
-    write(treadle, "one", 0.0, ASKED, replied(0.1), ASKED, replied(None), ASKED, e.TurnEnded("cancelled"))
+    write(
+        treadle,
+        "one",
+        0.0,
+        ASKED,
+        replied(0.1),
+        ASKED,
+        replied(None),
+        ASKED,
+        e.TurnEnded("cancelled"),
+    )
     ran = treadle("costs")
     assert "unknown, 0.1 known" in ran.out
     assert ran.err == "1 calls got no reply; they may have been billed, at most $0.5\n"
     [line] = treadle("costs", "--json").out.splitlines()
     found = json.loads(line)
-    assert (found["cost_usd"], found["known_usd"], found["unpriced"], found["lost"]) == (None, 0.1, 1, 1)
+    assert (found["cost_usd"], found["known_usd"], found["unpriced"], found["lost"]) == (
+        None,
+        0.1,
+        1,
+        1,
+    )
 
 
 def test_more_lines_than_wanted_are_counted(treadle: Treadle) -> None:
@@ -76,7 +97,9 @@ def test_more_lines_than_wanted_are_counted(treadle: Treadle) -> None:
 
 
 @pytest.mark.parametrize("command", ["costs", "stats"])
-def test_where_there_is_nothing_it_says_so_and_makes_no_database(treadle: Treadle, command: str) -> None:
+def test_where_there_is_nothing_it_says_so_and_makes_no_database(
+    treadle: Treadle, command: str
+) -> None:
     ran = treadle(command)
     assert (ran.code, ran.out) == (0, "")
     assert ran.err.endswith(" yet\n")
@@ -97,7 +120,11 @@ def test_stats_of_a_thread_with_a_tool(treadle: Treadle) -> None:
     assert rows["model calls"].strip() == "2, 0 retries"
     assert rows["tool add"].strip().startswith("1 calls, 0 errors (0.0%), 0 retries; p50 ")
     found = json.loads(treadle("stats", "mine", "--json").out)
-    assert (found["turns"], found["tools"]["add"]["calls"], found["tools"]["add"]["error_rate"]) == (
+    assert (
+        found["turns"],
+        found["tools"]["add"]["calls"],
+        found["tools"]["add"]["error_rate"],
+    ) == (
         {"answered": 1},
         1,
         0.0,
@@ -106,7 +133,10 @@ def test_stats_of_a_thread_with_a_tool(treadle: Treadle) -> None:
 
 def test_names_out_of_the_log_are_made_visible(treadle: Treadle) -> None:
     call = e.Call("c1", "evil\x1b[2J", "{}")
-    events = (e.ModelReplied("", e.Usage(1, 1), 0.5, (call,)), e.ToolFailed("c1", "unknown_tool", "no"))
+    events = (
+        e.ModelReplied("", e.Usage(1, 1), 0.5, (call,)),
+        e.ToolFailed("c1", "unknown_tool", "no"),
+    )
     write(treadle, "one", 0.0, e.ModelCalled("m\x1b[31m", "h", 1, 1), *events)
     assert "tool evil\\x1b[2J" in treadle("stats").out
     assert "m\\x1b[31m" in treadle("costs", "--by", "model").out
@@ -125,7 +155,13 @@ def test_small_money_is_written_out() -> None:
 
 @pytest.mark.parametrize(
     ("text", "at"),
-    [(None, 0.0), ("30m", 1_000_000 - 1800), ("24h", 1_000_000 - 86_400), ("7d", 395_200), ("1970-01-02", 86_400)],
+    [
+        (None, 0.0),
+        ("30m", 1_000_000 - 1800),
+        ("24h", 1_000_000 - 86_400),
+        ("7d", 395_200),
+        ("1970-01-02", 86_400),
+    ],
 )
 def test_since(text: str | None, at: float) -> None:
     assert since_at(text, 1_000_000.0) == at

@@ -8,7 +8,7 @@ from cli.commandline import Treadle
 from cli.test_chat import events
 from cli.test_history import stored
 from cli.test_person import crashed
-from treadle import events as e
+from treadle.core import events as e
 
 CALL = e.Call("c00004000", "send", "{}")
 ASKED = (
@@ -16,7 +16,13 @@ ASKED = (
     e.ModelReplied("", e.Usage(10, 5), 0.1, (CALL,)),
     e.ApprovalAsked(CALL.id),
 )
-LATE = ("approve mine c9", "approve mine c00004000", "approve mine", "approve mine --deny", "decide mine --tell")
+LATE = (
+    "approve mine c9",
+    "approve mine c00004000",
+    "approve mine",
+    "approve mine --deny",
+    "decide mine --tell",
+)
 
 
 def test_approve_runs_the_call_when_the_turn_is_resumed(treadle: Treadle) -> None:
@@ -58,7 +64,10 @@ def test_how_to_go_on_names_the_agent_that_is_needed(treadle: Treadle, words: st
     ran = treadle(*words.split(), "--db", str(treadle.agents.parent / "logs.db"))
     thread = ran.out.strip() or "mine"
     db = f"--db {treadle.agents.parent / 'logs.db'}"
-    assert f"go on: treadle resume {thread} --agent MODULE:NAME {db} (with the agent agent)\n" in ran.err
+    assert (
+        f"go on: treadle resume {thread} --agent MODULE:NAME {db} (with the agent agent)\n"
+        in ran.err
+    )
 
 
 def test_going_on_without_the_agent_is_refused_before_anything_is_written(treadle: Treadle) -> None:
@@ -67,7 +76,10 @@ def test_going_on_without_the_agent_is_refused_before_anything_is_written(treadl
     for words in (("approve", "mine", "--resume"), ("resume", "mine")):
         ran = treadle(*words)
         assert ran.code == 2
-        assert "this is a thread of the agent agent, not of Treadle's own; it takes --agent MODULE:NAME" in ran.err
+        assert (
+            "this is a thread of the agent agent, not of Treadle's own; it takes --agent MODULE:NAME"
+            in ran.err
+        )
         assert "since then" not in ran.err
     assert events("mine") == before
 
@@ -84,7 +96,9 @@ def test_deny_tells_the_model_why(treadle: Treadle) -> None:
 
 
 @pytest.mark.parametrize("words", [("--deny", "--always"), ("--deny", "--edit", "{}")])
-def test_options_that_contradict_each_other_are_refused(treadle: Treadle, words: tuple[str, ...]) -> None:
+def test_options_that_contradict_each_other_are_refused(
+    treadle: Treadle, words: tuple[str, ...]
+) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     assert treadle("approve", "mine", *words).code == 2
     assert isinstance(events("mine")[-1], e.ApprovalAsked)
@@ -94,13 +108,18 @@ def test_of_several_calls_one_must_be_named(treadle: Treadle) -> None:
     treadle("send", "-t", "mine", agent="twice")
     ran = treadle("approve", "mine")
     assert ran.code == 2
-    assert '2 calls of thread mine are open, say which: c00004000 send(to="a", text="1"), c00004001' in ran.err
+    assert (
+        '2 calls of thread mine are open, say which: c00004000 send(to="a", text="1"), c00004001'
+        in ran.err
+    )
     assert treadle("approve", "mine", "c00004001").code == 0
     assert treadle("approve", "mine").code == 0
 
 
 @pytest.mark.parametrize("words", LATE)
-def test_a_late_or_second_decision_writes_nothing_and_says_why(treadle: Treadle, words: str) -> None:
+def test_a_late_or_second_decision_writes_nothing_and_says_why(
+    treadle: Treadle, words: str
+) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     treadle("approve", "mine", "--by", "ann")
     before = events("mine")
@@ -132,7 +151,9 @@ def test_a_question_is_answered(treadle: Treadle) -> None:
         (("--not-run",), "4: sent b to a\n"),
     ],
 )
-def test_an_interrupted_call_is_decided_on(treadle: Treadle, words: tuple[str, ...], told: str) -> None:
+def test_an_interrupted_call_is_decided_on(
+    treadle: Treadle, words: tuple[str, ...], told: str
+) -> None:
     asyncio.run(crashed("mine"))
     assert treadle("decide", "mine", *words, "--why", "I looked").code == 0
     assert events("mine")[-1].reason == "I looked"
@@ -158,7 +179,10 @@ def test_cancel_ends_the_turn_once(treadle: Treadle) -> None:
     assert treadle("cancel", "mine", "--by", "ann", "--why", "too late").code == 0
     assert events("mine")[-1] == e.TurnEnded("cancelled", "by ann: too late")
     ran = treadle("cancel", "mine")
-    assert (ran.code, ran.err) == (2, "error: there is no turn to cancel: its last turn has ended: cancelled\n")
+    assert (ran.code, ran.err) == (
+        2,
+        "error: there is no turn to cancel: its last turn has ended: cancelled\n",
+    )
 
 
 def test_a_fork_with_another_message_goes_on_and_leaves_the_parent(treadle: Treadle) -> None:

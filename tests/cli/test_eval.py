@@ -15,7 +15,12 @@ CASES = """
 cases:
   - {name: three, input: "1+2?", tags: [sum], checks: [contains: "is 3", tools: [add]]}
 """
-TEN = "\n".join(["cases:", *(f'  - {{name: c{n}, input: "say {n}", checks: [contains: "{n}"]}}' for n in range(10))])
+TEN = "\n".join(
+    [
+        "cases:",
+        *(f'  - {{name: c{n}, input: "say {n}", checks: [contains: "{n}"]}}' for n in range(10)),
+    ]
+)
 MORE = """
 def long(request):
     return says(" ".join([request.messages[-1].text] * 90))
@@ -63,8 +68,25 @@ def test_what_fails_is_shown_with_its_reason_and_where_to_look(treadle: Treadle,
 
 
 def test_cases_are_chosen_repeated_and_counted(treadle: Treadle, cases) -> None:
-    ran = treadle("eval", cases(TEN), "--case", "c1", "--case", "c[23]", "-n", "2", "-j", "1", "-q", agent="many")
-    assert [line.split()[1:3] for line in ran.out.splitlines()[1:4]] == [["c1", "2/2"], ["c2", "2/2"], ["c3", "2/2"]]
+    ran = treadle(
+        "eval",
+        cases(TEN),
+        "--case",
+        "c1",
+        "--case",
+        "c[23]",
+        "-n",
+        "2",
+        "-j",
+        "1",
+        "-q",
+        agent="many",
+    )
+    assert [line.split()[1:3] for line in ran.out.splitlines()[1:4]] == [
+        ["c1", "2/2"],
+        ["c2", "2/2"],
+        ["c3", "2/2"],
+    ]
     assert ran.err == ""
     ran = treadle("eval", cases(TEN), "--tag", "sum", agent="many")
     assert (ran.code, ran.out) == (2, "")
@@ -83,12 +105,19 @@ def test_a_baseline_is_kept_and_what_got_worse_is_found(treadle: Treadle, cases)
     assert "10 of 10 trials passed" in worse.out
     assert "WORSE, most of all c" in worse.out
     found = json.loads(treadle("eval", cases(TEN), "--against", base, "--json", agent="tall").out)
-    assert (found["version"], len(found["cases"]), found["comparison"]["regressions"]) == (1, 10, ["tokens"])
+    assert (found["version"], len(found["cases"]), found["comparison"]["regressions"]) == (
+        1,
+        10,
+        ["tokens"],
+    )
 
 
 def test_what_json_prints_is_a_baseline_too(treadle: Treadle, cases) -> None:
     base = cases(treadle("eval", cases(TEN), "--json", agent="many").out, "printed.json")
-    assert "against the baseline, 10 cases:" in treadle("eval", cases(TEN), "--against", base, agent="many").out
+    assert (
+        "against the baseline, 10 cases:"
+        in treadle("eval", cases(TEN), "--against", base, agent="many").out
+    )
 
 
 def test_a_page_is_written(treadle: Treadle, cases) -> None:
@@ -98,9 +127,13 @@ def test_a_page_is_written(treadle: Treadle, cases) -> None:
     assert "\x1b" not in ran.out + ran.err
 
 
-def test_a_file_that_can_t_be_written_is_refused_before_anything_runs(treadle: Treadle, cases) -> None:
+def test_a_file_that_can_t_be_written_is_refused_before_anything_runs(
+    treadle: Treadle, cases
+) -> None:
     for word in ("--html", "--save-baseline"):
-        ran = treadle("eval", cases(CASES), word, str(treadle.agents.parent / "no" / "file"), agent="agent")
+        ran = treadle(
+            "eval", cases(CASES), word, str(treadle.agents.parent / "no" / "file"), agent="agent"
+        )
         assert ran.code == 2
         assert "no/file can't be written: " in ran.err
     assert treadle("threads").out == ""
@@ -108,14 +141,22 @@ def test_a_file_that_can_t_be_written_is_refused_before_anything_runs(treadle: T
 
 def test_the_pass_rate_that_was_asked_for_is_enough(treadle: Treadle, cases) -> None:
     eleven = "\n".join(
-        ["cases:", *(f'  - {{name: c{n}, input: x, checks: [contains: "{n % 20 < 11}"]}}' for n in range(20))]
+        [
+            "cases:",
+            *(
+                f'  - {{name: c{n}, input: x, checks: [contains: "{n % 20 < 11}"]}}'
+                for n in range(20)
+            ),
+        ]
     )
     assert treadle("eval", cases(eleven), "--min-pass", "0.55", agent="passes").code == 0
 
 
 def test_a_dry_run_asks_nobody(treadle: Treadle, cases) -> None:
     ran = treadle("eval", cases(CASES), "--dry-run", "-n", "5", agent="agent")
-    assert ran.out.startswith("an estimate for 5 trials of 1 case with scripted; none was run\nabout 10 model calls, ")
+    assert ran.out.startswith(
+        "an estimate for 5 trials of 1 case with scripted; none was run\nabout 10 model calls, "
+    )
     assert treadle("threads").out == ""
     found = json.loads(treadle("eval", cases(CASES), "--dry-run", "--json", agent="agent").out)
     assert (found["trials"], found["measured"], found["cost_usd"]) == (1, 0, 0.0)
@@ -133,7 +174,9 @@ def test_ctrl_c_reports_what_is_done_and_the_same_run_goes_on(treadle: Treadle, 
         capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"PYTHONUTF8": "1"},
     )  # fmt: skip
     assert stopped.returncode == 130
-    assert re.search("the run was stopped: [34] of 10 trials are done", stopped.stdout)  # the fourth was under way
+    assert re.search(
+        "the run was stopped: [34] of 10 trials are done", stopped.stdout
+    )  # the fourth was under way
     assert "go on with it: the same command with --run r" in stopped.stderr
     whole = treadle(*words[:-1], agent="many")
     assert whole.code == 0
@@ -151,7 +194,9 @@ def test_ctrl_c_reports_what_is_done_and_the_same_run_goes_on(treadle: Treadle, 
         (("FILE", "--agent", "no.py"), "/no.py\n"),
     ],
 )
-def test_what_can_t_be_run_is_a_usage_error(treadle: Treadle, cases, words: tuple[str, ...], told: str) -> None:
+def test_what_can_t_be_run_is_a_usage_error(
+    treadle: Treadle, cases, words: tuple[str, ...], told: str
+) -> None:
     path = cases(CASES)
     ran = treadle("eval", *(path if word == "FILE" else word for word in words))
     assert ran.code == 2

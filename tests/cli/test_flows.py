@@ -73,7 +73,10 @@ def test_a_flow_is_decided_on_gone_on_with_and_shown_as_a_tree(treadle: Treadle,
     result = asyncio.run(flows.order.run("ann", thread="t"))
     assert [held.thread_id for held in result.waiting] == ["t.payer"]
     assert [line.split()[0] for line in treadle("threads").out.splitlines()] == ["t"]
-    assert [line.split()[0] for line in treadle("threads", "--all").out.splitlines()] == ["t", "t.payer"]
+    assert [line.split()[0] for line in treadle("threads", "--all").out.splitlines()] == [
+        "t",
+        "t.payer",
+    ]
 
     waits = treadle("show", "t").out
     assert "payer payer  waiting: pay: pay needs approval  1 step," in waits

@@ -8,8 +8,8 @@ import pytest
 
 from cli.commandline import Treadle
 from treadle import SQLiteStore
-from treadle import events as e
-from treadle.codec import encode_event
+from treadle.core import events as e
+from treadle.core.codec import encode_event
 from treadle.stores.store import Row
 
 
@@ -73,8 +73,12 @@ def test_looking_makes_no_database(treadle: Treadle) -> None:
     assert [file.name for file in folder.iterdir() if file.suffix == ".db"] == []
 
 
-@pytest.mark.parametrize(("name", "thread"), [("su", "sum"), ("last", "greeting-2"), ("-", "greeting-2")])
-def test_a_thread_can_be_named_by_its_beginning_or_as_the_last(treadle: Treadle, name: str, thread: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "thread"), [("su", "sum"), ("last", "greeting-2"), ("-", "greeting-2")]
+)
+def test_a_thread_can_be_named_by_its_beginning_or_as_the_last(
+    treadle: Treadle, name: str, thread: str
+) -> None:
     talked(treadle)
     assert treadle("show", name).out.startswith(f"thread {thread}\n")
 
@@ -87,7 +91,9 @@ def test_a_thread_can_be_named_by_its_beginning_or_as_the_last(treadle: Treadle,
         ("", "there is no thread ''"),
     ],
 )
-def test_an_unclear_name_is_a_usage_error_that_names_those_near_it(treadle: Treadle, name: str, said: str) -> None:
+def test_an_unclear_name_is_a_usage_error_that_names_those_near_it(
+    treadle: Treadle, name: str, said: str
+) -> None:
     talked(treadle)
     ran = treadle("show", name)
     assert (ran.code, ran.out) == (2, "")
@@ -138,14 +144,26 @@ def test_a_log_that_cannot_be_read_is_still_shown_raw(treadle: Treadle) -> None:
 
 
 @pytest.mark.parametrize("which", ["2", "@8"])
-def test_the_prompt_of_a_step_is_made_again_and_proved_by_its_hash(treadle: Treadle, which: str) -> None:
+def test_the_prompt_of_a_step_is_made_again_and_proved_by_its_hash(
+    treadle: Treadle, which: str
+) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     ran = treadle("show", "mine", "--prompt", which, "--json", agent="agent")
     assert ran.code == 0
     assert "this is what scripted saw; prompt " in ran.err
     seen = json.loads(ran.out)
-    assert [message["role"] for message in seen["messages"]] == ["system", "user", "assistant", "tool"]
-    assert [tool["function"]["name"] for tool in seen["tools"]] == ["add", "send", "slow", "ask_user"]
+    assert [message["role"] for message in seen["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+    ]
+    assert [tool["function"]["name"] for tool in seen["tools"]] == [
+        "add",
+        "send",
+        "slow",
+        "ask_user",
+    ]
 
 
 def test_a_prompt_of_another_agent_is_not_passed_off_as_the_recorded_one(treadle: Treadle) -> None:

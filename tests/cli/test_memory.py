@@ -46,7 +46,10 @@ def test_a_newer_note_about_the_same_takes_the_older_one_s_place(treadle: Treadl
     everything = treadle("memory", "list", "--all").out
     assert f"replaced by {new})" in everything
     again = treadle("memory", "add", "ann is vegan!")
-    assert (again.out.strip(), again.err) == (new, f"{new}: was noted already; it has the newer date now\n")
+    assert (again.out.strip(), again.err) == (
+        new,
+        f"{new}: was noted already; it has the newer date now\n",
+    )
     assert added(treadle, "Ann eats cheese", "--replaces", new) != new
 
 
@@ -55,7 +58,10 @@ def test_scopes_and_expiry_are_shown_and_go_by(treadle: Treadle) -> None:
     added(treadle, "Ann is vegan")
     assert " (until " in treadle("memory", "list", "--scope", "project:fair").out
     assert len(treadle("memory", "list").out.splitlines()) == 2
-    assert treadle("memory", "search", "vegan", "--scope", "project:loom").err == "no note has to do with these words\n"
+    assert (
+        treadle("memory", "search", "vegan", "--scope", "project:loom").err
+        == "no note has to do with these words\n"
+    )
 
 
 def test_json_is_one_note_a_line_and_export_has_the_replaced_ones_too(treadle: Treadle) -> None:
@@ -85,7 +91,9 @@ def test_notes_are_extracted_from_a_thread_and_shown_safely(treadle: Treadle) ->
     assert "mine.notes10" in treadle("threads", "--all").out
 
 
-def test_the_last_thread_is_the_person_s_own_and_a_beginning_stands_for_it(treadle: Treadle) -> None:
+def test_the_last_thread_is_the_person_s_own_and_a_beginning_stands_for_it(
+    treadle: Treadle,
+) -> None:
     treadle.agents.write_text(AGENTS + MORE)
     treadle("1+2?", "-t", "mine", agent="agent")
     own = treadle("show", "mine").out
@@ -124,8 +132,12 @@ def test_looking_makes_no_database(treadle: Treadle) -> None:
         (("export", "-o", "/nowhere/at/all"), "can't be written"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_written(treadle: Treadle, words: tuple[str, ...], said: str) -> None:
-    ran = treadle("memory", *words, *(("-m", "http://127.0.0.1:1/v1#x") if words[0] == "extract" else ()))
+def test_what_is_wrong_is_said_and_nothing_is_written(
+    treadle: Treadle, words: tuple[str, ...], said: str
+) -> None:
+    ran = treadle(
+        "memory", *words, *(("-m", "http://127.0.0.1:1/v1#x") if words[0] == "extract" else ())
+    )
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
 
@@ -134,13 +146,18 @@ def test_a_beginning_that_several_ids_have_forgets_nothing(treadle: Treadle) -> 
     for text in ("one", "two"):
         added(treadle, text)
     ran = treadle("memory", "forget", "n")
-    assert (ran.code, ran.err) == (2, "error: 2 notes begin with 'n'; see treadle memory list --all\n")
+    assert (ran.code, ran.err) == (
+        2,
+        "error: 2 notes begin with 'n'; see treadle memory list --all\n",
+    )
 
 
 def test_text_that_a_terminal_would_obey_is_shown_as_escapes(treadle: Treadle) -> None:
     added(treadle, "plain")
     with closing(sqlite3.connect(treadle.agents.parent / "logs.db")) as db:
-        db.execute("update note set text = 'red ' || char(27) || '[31m'")  # as another program may have written it
+        db.execute(
+            "update note set text = 'red ' || char(27) || '[31m'"
+        )  # as another program may have written it
         db.commit()
     assert "red \\x1b[31m" in treadle("memory", "list").out
 

@@ -13,10 +13,12 @@ import pytest
 from cli.commandline import Treadle
 from server import Server, calls, failing, says, serving
 from treadle.cli.model_settings import settings_of
-from treadle.errors import UsageError
+from treadle.core.errors import UsageError
 
 NO = "Function tools with reasoning_effort are not supported for gpt-6-luna in /v1/chat/completions. To use function"
-REFUSED = failing(400, {"error": {"message": f"{NO} tools, use /v1/responses or set reasoning_effort to 'none'."}})
+REFUSED = failing(
+    400, {"error": {"message": f"{NO} tools, use /v1/responses or set reasoning_effort to 'none'."}}
+)
 CASES = "cases:\n  - {name: a, input: hi, checks: [contains: hello]}\n"
 
 
@@ -51,7 +53,17 @@ def sent(server: Server, *names: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_value_that_is_json_is_what_it_means_and_any_other_is_text() -> None:
-    given = ["temperature=0", "stop=a=b", 'user="7"', "seed=007", "logit_bias={}", "x=", "y=null", "z=NaN", " k =true"]
+    given = [
+        "temperature=0",
+        "stop=a=b",
+        'user="7"',
+        "seed=007",
+        "logit_bias={}",
+        "x=",
+        "y=null",
+        "z=NaN",
+        " k =true",
+    ]
     assert settings_of(given) == {
         "temperature": 0,
         "stop": "a=b",
@@ -69,9 +81,18 @@ def test_a_value_that_is_json_is_what_it_means_and_any_other_is_text() -> None:
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("temperature", "-o 'temperature' is no setting; it must be like -o temperature=0 or -o reasoning_effort=low"),
-        ("=1", "-o '=1' is no setting; it must be like -o temperature=0 or -o reasoning_effort=low"),
-        ("seed=1e999", "-o 'seed=1e999': the number is too large; for a text, put it in double quotes"),
+        (
+            "temperature",
+            "-o 'temperature' is no setting; it must be like -o temperature=0 or -o reasoning_effort=low",
+        ),
+        (
+            "=1",
+            "-o '=1' is no setting; it must be like -o temperature=0 or -o reasoning_effort=low",
+        ),
+        (
+            "seed=1e999",
+            "-o 'seed=1e999': the number is too large; for a text, put it in double quotes",
+        ),
         ("stop=\udce9", "-o 'stop=\\udce9' isn't UTF-8; write it in the encoding of your terminal"),
     ],
 )
@@ -87,15 +108,25 @@ def test_a_wrong_setting_ends_every_command_that_takes_a_model(treadle: Treadle)
     for words in (["hi"], ["eval", str(path)]):
         ran = treadle(*words, "-m", "local", "-o", "top_k=1")
         assert (ran.code, ran.out) == (2, "")
-        assert "error: the embedded model has no setting 'top_k'; it has context_tokens, " in ran.err
+        assert (
+            "error: the embedded model has no setting 'top_k'; it has context_tokens, " in ran.err
+        )
         ran = treadle(*words, "-o", "temperature", agent="agent")
-        assert (ran.code, ran.err.count("is no setting; it must be like -o temperature=0")) == (2, 1)
-    assert "scripted takes no settings from outside" in treadle("hi", "-o", "seed=1", agent="agent").err
+        assert (ran.code, ran.err.count("is no setting; it must be like -o temperature=0")) == (
+            2,
+            1,
+        )
+    assert (
+        "scripted takes no settings from outside"
+        in treadle("hi", "-o", "seed=1", agent="agent").err
+    )
 
 
 def test_settings_reach_the_model_of_a_question_and_win(treadle: Treadle) -> None:
     with served(says("hello")) as server:
-        ran = treadle("hi", "-m", f"{server.url}#m", "-o", "reasoning_effort=low", "-o", "max_tokens=33")
+        ran = treadle(
+            "hi", "-m", f"{server.url}#m", "-o", "reasoning_effort=low", "-o", "max_tokens=33"
+        )
     assert (ran.code, ran.out) == (0, "hello\n")
     assert sent(server, "reasoning_effort", "max_tokens") == [("low", 33)]
 
@@ -109,7 +140,10 @@ def test_settings_reach_the_model_of_an_agent_and_of_a_turn_that_goes_on(treadle
         ran = treadle("hi", "-t", "mine", "-o", "temperature=0", agent="real")
         assert ran.code == 4
         assert "-o temperature=0" in ran.err
-        assert treadle("approve", "mine", "--resume", "-o", "temperature=0", agent="real").out == "sent\n"
+        assert (
+            treadle("approve", "mine", "--resume", "-o", "temperature=0", agent="real").out
+            == "sent\n"
+        )
     assert sent(server, "temperature", "seed") == [(0, 1), (0, 1)]
 
 
@@ -132,9 +166,15 @@ def test_the_default_model_uses_tools_and_says_once_that_it_does_not_reason(
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         first, second = treadle("1+2?"), treadle("1+2?", "-o", "reasoning_effort=none")
     assert (first.code, first.out, second.code, second.out) == (0, "3.\n", 0, "3.\n")
-    assert "openai:gpt-6-luna takes tools here only with reasoning_effort=none, so that is sent" in first.err
+    assert (
+        "openai:gpt-6-luna takes tools here only with reasoning_effort=none, so that is sent"
+        in first.err
+    )
     assert "reasoning_effort" not in second.err
-    assert [effort for effort, _ in sent(server, "reasoning_effort", "model")] == [None, *["none"] * 4]
+    assert [effort for effort, _ in sent(server, "reasoning_effort", "model")] == [
+        None,
+        *["none"] * 4,
+    ]
 
 
 def test_a_flow_takes_no_settings(treadle: Treadle) -> None:
@@ -149,7 +189,15 @@ def test_settings_hold_for_the_models_of_a_chat(treadle: Treadle) -> None:
     from cli.pseudoterminal import Terminal
 
     with served(says("hello one"), says("hello two")) as server:
-        words = ["-m", f"{server.url}#one", "-o", "frequency_penalty=1", "--tools", "none", "--no-project"]
+        words = [
+            "-m",
+            f"{server.url}#one",
+            "-o",
+            "frequency_penalty=1",
+            "--tools",
+            "none",
+            "--no-project",
+        ]
         with closing(Terminal(words, {**os.environ, "NO_COLOR": ""})) as terminal:
             terminal.prompt()
             terminal.type("hi\r")

@@ -8,10 +8,10 @@ import pytest
 
 from cli.commandline import Treadle
 from treadle import SQLiteStore
-from treadle import events as e
-from treadle.cli.person import shown_arguments
-from treadle.log import opened
-from treadle.world import World
+from treadle.cli.ask_person import shown_arguments
+from treadle.core import events as e
+from treadle.runtime.log import opened
+from treadle.runtime.world import World
 
 
 def test_yes_runs_the_call_and_the_turn_goes_on(treadle: Treadle) -> None:
@@ -66,7 +66,9 @@ def test_a_question_is_answered_in_place(treadle: Treadle) -> None:
         ("r\n", "4: sent b to a\n"),
     ],
 )
-def test_a_call_that_a_crash_interrupted_is_decided_by_the_person(treadle: Treadle, typed: str, told: str) -> None:
+def test_a_call_that_a_crash_interrupted_is_decided_by_the_person(
+    treadle: Treadle, typed: str, told: str
+) -> None:
     asyncio.run(crashed("mine"))
     ran = treadle("resume", "mine", agent="echoes", typed=typed)
     assert "send was interrupted; it may have had its effect:" in ran.err
@@ -78,9 +80,18 @@ async def crashed(thread_id: str) -> None:
     with closing(SQLiteStore()) as store:
         log = await opened(thread_id, store, World())
         call = e.Call("c00001000", "send", '{"to": "a", "text": "b"}')
-        await log.append(e.ThreadStarted("agent", "key"), e.ThreadClaimed("gone"), e.UserSaid("send it"))
-        await log.append(e.ModelCalled("scripted", "hash", 10, 10), e.ModelReplied("", e.Usage(10, 5), 0.1, (call,)))
-        await log.append(e.ApprovalAsked(call.id), e.ApprovalGiven(call.id, True, "me"), e.ToolStarted(call.id, "k"))
+        await log.append(
+            e.ThreadStarted("agent", "key"), e.ThreadClaimed("gone"), e.UserSaid("send it")
+        )
+        await log.append(
+            e.ModelCalled("scripted", "hash", 10, 10),
+            e.ModelReplied("", e.Usage(10, 5), 0.1, (call,)),
+        )
+        await log.append(
+            e.ApprovalAsked(call.id),
+            e.ApprovalGiven(call.id, True, "me"),
+            e.ToolStarted(call.id, "k"),
+        )
 
 
 def test_json_holds_the_decision_too(treadle: Treadle) -> None:

@@ -91,5 +91,7 @@ def test_it_takes_a_quarter_of_the_model_s_context_at_most(folder: Path) -> None
     agent = with_model(Agent(), large, AgentSettings())
     assert 32_000 < len(agent.instructions) < 33_500
     smaller = with_model(agent, small, AgentSettings())
-    assert len(smaller.instructions) < len(INSTRUCTIONS) + 3300, "with another model it is measured anew"
+    assert len(smaller.instructions) < len(INSTRUCTIONS) + 3300, (
+        "with another model it is measured anew"
+    )
     assert "[cut at 3,000 of 42,000 bytes]" in smaller.instructions

@@ -15,7 +15,9 @@ from cli.test_person import crashed
 def test_explain_says_what_waits_what_would_happen_and_how_to_decide(treadle: Treadle) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     out = treadle("explain", "mine", "--system", "Be rude.", agent="sends").out
-    assert out.startswith("thread mine: waiting\nwaits for you to:\n  approve or deny c00004000 send(")
+    assert out.startswith(
+        "thread mine: waiting\nwaits for you to:\n  approve or deny c00004000 send("
+    )
     assert "changed since:\n  the instructions have changed\n" in out
     assert "treadle resume would:\n  nothing, until somebody decides\n" in out
     assert f"  treadle approve mine --agent {treadle.agents}:sends c00004000 [--deny]\n" in out
@@ -33,7 +35,9 @@ def test_explain_of_a_crash_names_the_call_of_unknown_outcome(treadle: Treadle) 
 
 
 def test_explain_never_asks_to_decide_what_a_resume_runs_by_itself(treadle: Treadle) -> None:
-    treadle.agents.write_text(AGENTS.replace("@tool(needs_approval=True)", "@tool(idempotent=True)"))
+    treadle.agents.write_text(
+        AGENTS.replace("@tool(needs_approval=True)", "@tool(idempotent=True)")
+    )
     asyncio.run(crashed("mine"))
     out = treadle("explain", "mine", agent="sends").out
     assert "treadle resume would:\n  run c00001000 send(" in out
@@ -86,7 +90,8 @@ def test_a_fork_edited_at_its_first_message_parts_there(treadle: Treadle) -> Non
     treadle("1+2?", "-t", "mine", agent="agent")
     treadle("other", "-t", "stranger", agent="agent")
     forks = [
-        treadle("fork", "mine", "--edit", text, "--no-run", agent="agent").out.strip() for text in ("3+4?", "5+6?")
+        treadle("fork", "mine", "--edit", text, "--no-run", agent="agent").out.strip()
+        for text in ("3+4?", "5+6?")
     ]
     for words, said in (
         (("mine", forks[0]), "they part at the first message; B is forked from A"),
@@ -114,7 +119,9 @@ def test_export_and_import_carry_threads_over(treadle: Treadle) -> None:
     assert treadle("show", "mine", *there).out == treadle("show", "mine").out
 
 
-@pytest.mark.parametrize("words", [("export", "nobody", "-o", "never.jsonl"), ("import", "nobody.jsonl")])
+@pytest.mark.parametrize(
+    "words", [("export", "nobody", "-o", "never.jsonl"), ("import", "nobody.jsonl")]
+)
 def test_what_is_not_there_is_a_usage_error(treadle: Treadle, words: tuple[str, ...]) -> None:
     treadle("hello", agent="echoes")
     assert treadle("db", *words).code == 2
@@ -124,7 +131,9 @@ def test_check_names_every_log_that_is_wrong(treadle: Treadle) -> None:
     for name in ("one", "two", "three"):
         treadle("hello", "-t", name, agent="echoes")
     with closing(sqlite3.connect(treadle.agents.parent / "logs.db")) as db, db:
-        db.execute("""update record set event = '{"type":"Nope"}' where thread_id = 'one' and seq = 4""")
+        db.execute(
+            """update record set event = '{"type":"Nope"}' where thread_id = 'one' and seq = 4"""
+        )
         db.execute("delete from record where thread_id = 'two' and seq = 2")
     ran = treadle("db", "check")
     assert ran.code == 1

@@ -30,7 +30,9 @@ def saved(treadle: Treadle, thread: str, agent: str, *words: str) -> str:
     return Path(ran.out.strip()).read_text("utf8")
 
 
-def test_a_thread_becomes_a_test_that_passes(treadle: Treadle, pytester: pytest.Pytester, folder: Path) -> None:
+def test_a_thread_becomes_a_test_that_passes(
+    treadle: Treadle, pytester: pytest.Pytester, folder: Path
+) -> None:
     treadle("1+2?", "-t", "The Sum!", agent="agent")
     text = saved(treadle, "The Sum!", "agent")
     there = os.path.relpath(treadle.agents, folder / "tests")
@@ -39,8 +41,8 @@ def test_a_thread_becomes_a_test_that_passes(treadle: Treadle, pytester: pytest.
         "from pathlib import Path\n\n"
         "import pytest\n\n"
         "from treadle import Agent\n"
-        "from treadle.code import value_at\n"
-        "from treadle.evals.assertions import assert_no_errors, assert_trajectory\n\n"
+        "from treadle.runtime.import_string import value_at\n"
+        "from treadle.testing.assertions import assert_no_errors, assert_trajectory\n\n"
         f"agent = value_at({f'{there}:agent'!r}, Agent, folder=Path(__file__).parent)\n\n"
         "pytestmark = pytest.mark.treadle_replay('test_the_sum.jsonl')\n\n\n"
         "def test_the_sum_replays_to_the_byte(treadle_thread):\n"
@@ -87,7 +89,9 @@ def test_an_agent_that_has_changed_fails_the_tests_that_say_how(
         more.write(CHANGES + "agent = short\n")
     ran = run(pytester)
     ran.assert_outcomes(failed=2)
-    ran.stdout.fnmatch_lines(["E*the replay parts from the recording at record *", "E*'limit' == 'answered'*"])
+    ran.stdout.fnmatch_lines(
+        ["E*the replay parts from the recording at record *", "E*'limit' == 'answered'*"]
+    )
 
 
 def test_where_it_replays_otherwise_today_only_the_outcome_is_wanted(
@@ -97,7 +101,10 @@ def test_where_it_replays_otherwise_today_only_the_outcome_is_wanted(
     with treadle.agents.open("a") as more:
         more.write(CHANGES)
     ran = treadle("save-test", "hi", "-o", "tests/test_polite.py", agent="polite")
-    assert "the agent of today replays it otherwise, so no test wants that; the replay parts" in ran.err
+    assert (
+        "the agent of today replays it otherwise, so no test wants that; the replay parts"
+        in ran.err
+    )
     assert "replays_to_the_byte" not in Path("tests/test_polite.py").read_text()
     run(pytester).assert_outcomes(passed=1)
 
@@ -121,7 +128,9 @@ def test_nothing_is_written_over(treadle: Treadle, folder: Path, there: str) -> 
     ran = treadle("save-test", "sum", agent="agent")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == f"error: {there} is there already; name another with -o, or remove it\n"
-    assert [(file.name, file.read_text()) for file in Path("tests").iterdir()] == [(Path(there).name, "mine")]
+    assert [(file.name, file.read_text()) for file in Path("tests").iterdir()] == [
+        (Path(there).name, "mine")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +141,9 @@ def test_nothing_is_written_over(treadle: Treadle, folder: Path, there: str) -> 
         (("nope", "--agent", "{agents}"), "there is no thread 'nope'"),
     ],
 )
-def test_what_it_needs_is_said(treadle: Treadle, folder: Path, words: tuple[str, ...], said: str) -> None:
+def test_what_it_needs_is_said(
+    treadle: Treadle, folder: Path, words: tuple[str, ...], said: str
+) -> None:
     treadle("1+2?", "-t", "sum", agent="agent")
     ran = treadle("save-test", *(word.format(agents=f"{treadle.agents}:agent") for word in words))
     assert ran.code == 2

@@ -7,16 +7,18 @@ from contextlib import closing
 from cli.commandline import Treadle
 from cli.test_chat import events
 from treadle import SQLiteStore
-from treadle import events as e
-from treadle.log import opened
-from treadle.world import World
+from treadle.core import events as e
+from treadle.runtime.log import opened
+from treadle.runtime.world import World
 
 PAYER, CLERK = "t.c00004000", "t.c00004001"
 
 
 def steps(err: str) -> list[str]:
     """The lines of steps, without what they took."""
-    return sorted(line.partition("  0.")[0] for line in err.splitlines() if "→" in line or "←" in line)
+    return sorted(
+        line.partition("  0.")[0] for line in err.splitlines() if "→" in line or "←" in line
+    )
 
 
 def test_the_steps_of_those_below_are_shown_with_their_depth_and_agent(treadle: Treadle) -> None:
@@ -62,7 +64,9 @@ def test_it_is_decided_at_the_top_from_anywhere_once(treadle: Treadle) -> None:
     assert ran.out.startswith("[the agent payer]\nsent hi to bob; ")
 
 
-def test_who_decides_on_the_thread_below_is_told_to_go_on_with_the_one_above(treadle: Treadle) -> None:
+def test_who_decides_on_the_thread_below_is_told_to_go_on_with_the_one_above(
+    treadle: Treadle,
+) -> None:
     treadle("go", "-t", "t", agent="team")
     ran = treadle("approve", PAYER)
     assert "go on: treadle resume t --agent MODULE:NAME" in ran.err
@@ -125,7 +129,9 @@ def test_tail_follows_those_below(treadle: Treadle) -> None:
 def test_explain_says_who_waits_below_and_how_to_decide(treadle: Treadle) -> None:
     treadle("go", "-t", "t", agent="team")
     out = treadle("explain", "t", agent="team").out
-    assert 'approve or deny c00004000 send({"to": "bob", "text": "hi"}) in thread t.c00004000' in out
+    assert (
+        'approve or deny c00004000 send({"to": "bob", "text": "hi"}) in thread t.c00004000' in out
+    )
     assert "treadle approve t.c00004000 --agent" in out
     assert f'go on with c00004000 payer({{"task": "pay"}}) in thread {PAYER}' in out
     treadle("approve", "t")
@@ -143,7 +149,11 @@ def test_cancelling_at_the_top_ends_those_below(treadle: Treadle) -> None:
         with closing(SQLiteStore()) as store:
             names = [info.thread_id for info in await store.threads()]
             logs = [await opened(name, store, World()) for name in names]
-            return {log.state.turn.ended.status for log in logs if log.state.turn and log.state.turn.ended}
+            return {
+                log.state.turn.ended.status
+                for log in logs
+                if log.state.turn and log.state.turn.ended
+            }
 
     assert asyncio.run(ends()) == {"answered", "cancelled"}
 

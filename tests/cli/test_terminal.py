@@ -51,7 +51,8 @@ def test_no_control_or_format_character_of_unicode_is_forgotten() -> None:
     hidden = {
         code
         for code in range(sys.maxunicode + 1)
-        if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp") and visible(chr(code)) == chr(code)
+        if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        and visible(chr(code)) == chr(code)
     }
     assert hidden == {9, 10} | SEEN_MARKS
 

@@ -23,13 +23,20 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
         yield received
 
 
-def test_a_thread_is_sent_afterwards_and_twice_is_the_same(treadle: Treadle, server: Received) -> None:
+def test_a_thread_is_sent_afterwards_and_twice_is_the_same(
+    treadle: Treadle, server: Received
+) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     assert server.requests == []
     ran = treadle("export-traces", "mine", "--endpoint", server.url)
     assert (ran.code, ran.err, ran.out) == (0, "4 spans in 1 traces sent\n", "")
     once = server.ids
-    assert [name for name, *_ in once] == ["chat scripted", "chat scripted", "execute_tool add", "invoke_agent agent"]
+    assert [name for name, *_ in once] == [
+        "chat scripted",
+        "chat scripted",
+        "execute_tool add",
+        "invoke_agent agent",
+    ]
     treadle("export-traces", "mi", "--endpoint", f"{server.url}/v1/traces/")
     assert server.ids == sorted(once * 2)
 
@@ -42,20 +49,30 @@ def test_what_was_said_goes_out_on_request_alone_and_never_a_secret(
     treadle("export-traces", "mine", "--endpoint", server.url)
     assert "gen_ai.input.messages" not in server.attributes("invoke_agent agent")
     treadle("export-traces", "mine", "--endpoint", server.url, "--content")
-    assert '"content":"[redacted]?"' in server.attributes("invoke_agent agent")["gen_ai.input.messages"]
+    assert (
+        '"content":"[redacted]?"'
+        in server.attributes("invoke_agent agent")["gen_ai.input.messages"]
+    )
 
 
 def test_a_file_of_otlp_json_has_ids_in_hexadecimal(treadle: Treadle, server: Received) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     treadle("export-traces", "mine", "--endpoint", server.url)
     file = treadle.agents.parent / "traces.json"
-    assert treadle("export-traces", "mine", "-o", str(file)).err == f"4 spans in 1 traces in {file}\n"
+    assert (
+        treadle("export-traces", "mine", "-o", str(file)).err == f"4 spans in 1 traces in {file}\n"
+    )
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     [of_resource] = json.loads(file.read_text())["resourceSpans"]
     found = of_resource["scopeSpans"][0]["spans"]
-    assert sorted((span["name"], int(span["traceId"], 16), int(span["spanId"], 16)) for span in found) == server.ids
+    assert (
+        sorted((span["name"], int(span["traceId"], 16), int(span["spanId"], 16)) for span in found)
+        == server.ids
+    )
     assert [len(span.get("parentSpanId", "")) for span in found] == [16, 16, 16, 0]
-    assert json.loads(treadle("export-traces", "mine", "-o", "-").out)["resourceSpans"][0]["scopeSpans"]
+    assert json.loads(treadle("export-traces", "mine", "-o", "-").out)["resourceSpans"][0][
+        "scopeSpans"
+    ]
 
 
 def test_a_tree_is_the_thread_and_all_that_it_began(treadle: Treadle, server: Received) -> None:
@@ -66,8 +83,14 @@ def test_a_tree_is_the_thread_and_all_that_it_began(treadle: Treadle, server: Re
     first["event"] |= {"parent_thread_id": "mine", "parent_call_id": "c00004000"}
     (folder / "child.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]))
     treadle("db", "import", str(folder / "child.jsonl"))
-    assert treadle("export-traces", "mine", "--endpoint", server.url).err == "4 spans in 1 traces sent\n"
-    assert treadle("export-traces", "mine", "--endpoint", server.url, "--tree").err == "8 spans in 2 traces sent\n"
+    assert (
+        treadle("export-traces", "mine", "--endpoint", server.url).err
+        == "4 spans in 1 traces sent\n"
+    )
+    assert (
+        treadle("export-traces", "mine", "--endpoint", server.url, "--tree").err
+        == "8 spans in 2 traces sent\n"
+    )
     [execute, *_] = [span for span in server.spans if span.name == "execute_tool add"]
     [link] = [link for span in server.spans for link in span.links]
     assert (link.trace_id, link.span_id) == (execute.trace_id, execute.span_id)
@@ -77,16 +100,24 @@ def test_a_server_that_does_not_take_them_is_named(treadle: Treadle, server: Rec
     treadle("1+2?", "-t", "mine", agent="agent")
     server.status = 400
     ran = treadle("export-traces", "mine", "--endpoint", server.url)
-    assert (ran.code, ran.err.splitlines()[-1]) == (2, f"error: {server.url} did not take the spans 1 to 4")
+    assert (ran.code, ran.err.splitlines()[-1]) == (
+        2,
+        f"error: {server.url} did not take the spans 1 to 4",
+    )
     assert treadle("export-traces", "mine").err.startswith("error: where to? Say --endpoint ")
     assert treadle("export-traces", "nobody").code == 2
 
 
-def test_without_the_extra_it_says_how_to_get_it(treadle: Treadle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_it_says_how_to_get_it(
+    treadle: Treadle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     ran = treadle("export-traces", "mine", "-o", "-")
-    assert (ran.code, ran.err) == (2, "error: traces need OpenTelemetry: pip install 'treadle[otel]'\n")
+    assert (ran.code, ran.err) == (
+        2,
+        "error: traces need OpenTelemetry: pip install 'treadle[otel]'\n",
+    )
 
 
 def test_a_turn_is_traced_while_it_runs_where_the_environment_says_so(
@@ -94,7 +125,17 @@ def test_a_turn_is_traced_while_it_runs_where_the_environment_says_so(
 ) -> None:
     treadle.agents.write_text(AGENTS)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
-    words = [sys.executable, "-m", "treadle", "1+2?", "-q", "-t", "mine", "--agent", f"{treadle.agents}:agent"]
+    words = [
+        sys.executable,
+        "-m",
+        "treadle",
+        "1+2?",
+        "-q",
+        "-t",
+        "mine",
+        "--agent",
+        f"{treadle.agents}:agent",
+    ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
     assert (done.stdout, done.stderr) == ("The sum is 3.\n", "")
     live = server.ids
@@ -105,7 +146,9 @@ def test_a_turn_is_traced_while_it_runs_where_the_environment_says_so(
     assert server.ids == sorted(live * 2)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
-    subprocess.run([*words[:-4], "-t", "third", *words[-2:]], capture_output=True, timeout=20, check=True)
+    subprocess.run(
+        [*words[:-4], "-t", "third", *words[-2:]], capture_output=True, timeout=20, check=True
+    )
     assert (len(server.ids), "/v1/metrics" in server.paths) == (12, True)
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     treadle("1+2?", "-q", "-t", "other", agent="agent")

@@ -13,7 +13,7 @@ import pytest
 from cli.commandline import Treadle
 from cli.test_chat import events
 from cli.test_person import crashed
-from treadle import events as e
+from treadle.core import events as e
 
 PATIENCE_S = 20.0
 Started = Callable[..., "subprocess.Popen[str]"]
@@ -61,7 +61,9 @@ def test_tail_follows_a_thread_that_others_write_to(treadle: Treadle, started: S
     assert tail.wait(PATIENCE_S) == 0
 
 
-def test_cancel_ends_a_turn_in_the_process_that_drives_it(treadle: Treadle, started: Started) -> None:
+def test_cancel_ends_a_turn_in_the_process_that_drives_it(
+    treadle: Treadle, started: Started
+) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     treadle("cancel", "mine")
     driver = started("go", "-t", "mine", "--json", "--agent", f"{treadle.agents}:naps")
@@ -71,12 +73,17 @@ def test_cancel_ends_a_turn_in_the_process_that_drives_it(treadle: Treadle, star
     assert events("mine")[-1] == e.TurnEnded("cancelled", "by ann")
 
 
-def test_a_process_killed_in_a_tool_is_explained_decided_and_resumed(treadle: Treadle, started: Started) -> None:
+def test_a_process_killed_in_a_tool_is_explained_decided_and_resumed(
+    treadle: Treadle, started: Started
+) -> None:
     driver = started("go", "-t", "mine", "--json", "--agent", f"{treadle.agents}:naps")
     until(driver, "ToolStarted")
     driver.kill()
     driver.wait(PATIENCE_S)
-    assert "unknown; it may have had its effect:\n  c00004000 slow({})" in treadle("explain", "mine", agent="naps").out
+    assert (
+        "unknown; it may have had its effect:\n  c00004000 slow({})"
+        in treadle("explain", "mine", agent="naps").out
+    )
     assert treadle("decide", "mine", "--ran", "--result", "slept").code == 0
     assert treadle("resume", "mine", agent="echoes").out == "4: slept\n"
 

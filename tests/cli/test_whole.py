@@ -7,7 +7,7 @@ from typing import BinaryIO
 import pytest
 
 from treadle import UsageError
-from treadle.cli.whole import refuse_unwritable, whole_file
+from treadle.cli.atomic_file import refuse_unwritable, whole_file
 
 
 def breaks_off(out: BinaryIO) -> None:

@@ -10,12 +10,25 @@ from typing import Annotated, Any
 import msgspec
 
 from crash.scenario import DoomedStore, Fate, happened, main, say
-from treadle import Agent, Context, Flow, Result, SQLiteStore, Usage, approve, ask, flow, sleep, step, tool
-from treadle.events import ApprovalGiven, OutcomeDecided, UserSaid
+from treadle import (
+    Agent,
+    Context,
+    Flow,
+    Result,
+    SQLiteStore,
+    Usage,
+    approve,
+    ask,
+    flow,
+    sleep,
+    step,
+    tool,
+)
+from treadle.core.events import ApprovalGiven, OutcomeDecided, UserSaid
+from treadle.core.model import Reply, Request
 from treadle.graphs import END, START, Choice, Each, Edge, Graph, Join, Node, append
-from treadle.models.model import Reply, Request
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.world import World
+from treadle.runtime.world import World
 
 THREAD = "t"
 IDEMPOTENT = ("put", "plan", "judge")
@@ -148,8 +161,15 @@ def graph_of(effects: Path, fate: Fate, settings: dict[str, Any]) -> Graph:
 
 async def life(what: str, db: Path, effects: Path, fate: Fate) -> dict[str, Any]:
     """Start or resume it and bring it to its end; a person who looks at the effects decides what is held."""
-    settings: dict[str, Any] = {"store": DoomedStore(SQLiteStore(db), fate), "world": World(chance=lambda: 0.0)}
-    kind, given = (flow_of, {"customers": ["ann", "bob"]}) if what == "flow" else (graph_of, {"topic": "lamps"})
+    settings: dict[str, Any] = {
+        "store": DoomedStore(SQLiteStore(db), fate),
+        "world": World(chance=lambda: 0.0),
+    }
+    kind, given = (
+        (flow_of, {"customers": ["ann", "bob"]})
+        if what == "flow"
+        else (graph_of, {"topic": "lamps"})
+    )
     one: Any = kind(effects, fate, settings)
     known = await settings["store"].read(THREAD)
     result: Result = await (one.resume(THREAD) if known else one.run(thread=THREAD, **given))
@@ -161,8 +181,14 @@ async def life(what: str, db: Path, effects: Path, fate: Fate) -> dict[str, Any]
                 fact = UserSaid("that one", answers=call.id, by="ann")
             elif call.status == "unknown":
                 decided.append(f"{call.thread_id} {call.id}")
-                done = [each for each in happened(effects) if each["key"] == await _key(one, call.thread_id, call.id)]
-                fact = OutcomeDecided(call.id, "ran" if done else "not_run", "ann", _content(call, done))
+                done = [
+                    each
+                    for each in happened(effects)
+                    if each["key"] == await _key(one, call.thread_id, call.id)
+                ]
+                fact = OutcomeDecided(
+                    call.id, "ran" if done else "not_run", "ann", _content(call, done)
+                )
             await one.post(call.thread_id, fact)
         result = await one.resume(THREAD)
     return {"status": result.status, "answer": result.answer, "decided": decided}
@@ -180,7 +206,7 @@ def _content(call: Any, done: list[dict[str, str]]) -> str:
 
 
 async def _key(one: Any, thread: str, call_id: str) -> str:
-    from treadle.log import opened
+    from treadle.runtime.log import opened
 
     turn = (await opened(thread, one.store, World())).state.turn
     return next(call.key for call in turn.calls if call.id == call_id) if turn else ""
@@ -194,7 +220,7 @@ def _live(order: dict[str, Any]) -> None:
 if __name__ == "__main__":
     import pydantic  # noqa: F401 - no child has to import it
 
-    from treadle.tools.schema import signature_of
+    from treadle.core.schema import signature_of
 
     signature_of(acting)
     main(_live)

@@ -26,12 +26,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from treadle import Agent, Context, SQLiteStore, Tool, ToolRetry, Usage, tool
-from treadle.errors import TreadleError
-from treadle.events import ApprovalGiven, OutcomeDecided
-from treadle.models.model import Reply, Request
+from treadle.core.errors import TreadleError
+from treadle.core.events import ApprovalGiven, OutcomeDecided
+from treadle.core.model import Reply, Request
 from treadle.models.scripted import ScriptedModel, calls, says
+from treadle.runtime.world import World
 from treadle.stores.store import Row, ThreadInfo
-from treadle.world import World
 
 THREAD = "t"
 SYSTEM = "Move the money."
@@ -98,7 +98,13 @@ def toolbox(effects: Path, fate: Fate) -> list[Tool]:
 
     def act(context: Context, name: str) -> str:
         fate.at(f"{name}.before")
-        line = json.dumps({"tool": name, "key": context.idempotency_key, "call": [context.thread_id, context.call_id]})
+        line = json.dumps(
+            {
+                "tool": name,
+                "key": context.idempotency_key,
+                "call": [context.thread_id, context.call_id],
+            }
+        )
         wrote = os.open(effects, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
         os.write(wrote, line.encode() + b"\n")
         os.close(wrote)
@@ -169,11 +175,15 @@ PLAY = Play(
 
 def agent_of(play: Play, db: Path, effects: Path, fate: Fate) -> Agent:
     first = next(iter(play.agents(effects, fate).values()))
-    return dataclasses.replace(first, store=DoomedStore(SQLiteStore(db), fate), world=World(chance=lambda: 0.0))
+    return dataclasses.replace(
+        first, store=DoomedStore(SQLiteStore(db), fate), world=World(chance=lambda: 0.0)
+    )
 
 
 def happened(effects: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in effects.read_text().splitlines()] if effects.exists() else []
+    return (
+        [json.loads(line) for line in effects.read_text().splitlines()] if effects.exists() else []
+    )
 
 
 async def life(agent: Agent, effects: Path) -> dict[str, Any]:
@@ -191,9 +201,16 @@ async def life(agent: Agent, effects: Path) -> dict[str, Any]:
             ran = any(effect["call"] == place for effect in happened(effects))
             decided.append(place)
             told = f"{call.name} is done" if ran else ""
-            await agent.post(call.thread_id, OutcomeDecided(call.id, "ran" if ran else "not_run", "ann", told))
+            await agent.post(
+                call.thread_id, OutcomeDecided(call.id, "ran" if ran else "not_run", "ann", told)
+            )
         result = await agent.resume(THREAD)
-    return {"status": result.status, "answer": result.answer, "decided": decided, "took_s": time.monotonic() - began}
+    return {
+        "status": result.status,
+        "answer": result.answer,
+        "decided": decided,
+        "took_s": time.monotonic() - began,
+    }
 
 
 async def hold(db: Path, kind: str) -> dict[str, Any]:
@@ -236,7 +253,9 @@ def _live(play: Play, order: dict[str, Any]) -> None:
         say(asyncio.run(hold(db, order["holds"])))
         return
     if order.get("alarm_s"):
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the kernel ends the process, wherever it is; nothing catches it
+        signal.signal(
+            signal.SIGALRM, signal.SIG_DFL
+        )  # the kernel ends the process, wherever it is; nothing catches it
         signal.setitimer(signal.ITIMER_REAL, order["alarm_s"])
     fate = Fate(order.get("point", ""), order.get("arrival", 1))
     say(asyncio.run(life(agent_of(play, db, effects, fate), effects)))

@@ -11,19 +11,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 from treadle import Agent, Context, Limits, MemoryStore, Record, Result, ToolRetry, Usage, tool
-from treadle.codec import encode_event
-from treadle.decide import Setup
-from treadle.errors import ContextOverflow, IllegalEvent, ModelUnavailable, TreadleError
-from treadle.events import ApprovalGiven, ModelFailed, ModelReplied, OutcomeDecided, UserSaid
-from treadle.job import Job
-from treadle.log import opened
-from treadle.models.model import Reply, Request
+from treadle.core.codec import encode_event
+from treadle.core.decide import Setup
+from treadle.core.errors import ContextOverflow, IllegalEvent, ModelUnavailable, TreadleError
+from treadle.core.events import ApprovalGiven, ModelFailed, ModelReplied, OutcomeDecided, UserSaid
+from treadle.core.model import Reply, Request
+from treadle.core.result import result
+from treadle.core.state import fold
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.result import result
-from treadle.state import fold
+from treadle.runtime.job import Job
+from treadle.runtime.log import opened
+from treadle.runtime.world import World
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user
-from treadle.world import World
 
 SYSTEM = "Do as the script says."
 CALLS: list[Any] = [
@@ -40,7 +40,9 @@ CALLS: list[Any] = [
     ("ask_user", {"question": "which?"}),
 ]
 REPLIES = st.one_of(
-    st.lists(st.sampled_from(CALLS), min_size=1, max_size=5).map(lambda wanted: calls(*wanted, text="so far")),
+    st.lists(st.sampled_from(CALLS), min_size=1, max_size=5).map(
+        lambda wanted: calls(*wanted, text="so far")
+    ),
     st.sampled_from(
         [
             *(says("an answer"), says(" "), ModelUnavailable("503"), ContextOverflow("long")),
@@ -51,7 +53,13 @@ REPLIES = st.one_of(
 )
 LIMITS = st.sampled_from(
     [
-        *(Limits(), Limits(), Limits(steps=2, last_word=True), Limits(tool_calls=3), Limits(tokens=2000)),
+        *(
+            Limits(),
+            Limits(),
+            Limits(steps=2, last_word=True),
+            Limits(tool_calls=3),
+            Limits(tokens=2000),
+        ),
         *(Limits(seconds=4.0), Limits(repeats=1), Limits(model_tries=2)),
     ]
 )
@@ -97,7 +105,13 @@ class Prompted(ScriptedModel):
         answer = self._plot.script[place] if place < len(self._plot.script) else says("the end")
         self._asked[place] += 1
         if isinstance(answer, Reply):
-            return Reply(answer.text, answer.calls, Usage(request.tokens, 7), answer.finish_reason, answer.refusal)
+            return Reply(
+                answer.text,
+                answer.calls,
+                Usage(request.tokens, 7),
+                answer.finish_reason,
+                answer.refusal,
+            )
         if self._asked[place] > 2:
             return says("back again")
         raise answer
@@ -133,7 +147,9 @@ class Ordered(Kept):
         return self
 
     async def logs(self) -> list[list[Record]]:
-        return [(await opened(info.thread_id, self, World())).records for info in await self.threads()]
+        return [
+            (await opened(info.thread_id, self, World())).records for info in await self.threads()
+        ]
 
 
 @dataclass
@@ -203,7 +219,9 @@ class Stage:
 async def revived(plot: Plot, records: Sequence[Record], ends: Sequence[int]) -> Stage:
     """The process that finds these records, of appends with those ends, as a crash left them."""
     store = Kept()
-    await store.append("t", [Row(record.seq, record.at, encode_event(record.event)) for record in records])
+    await store.append(
+        "t", [Row(record.seq, record.at, encode_event(record.event)) for record in records]
+    )
     store.ends = [end for end in ends if end <= len(records)]
     return Stage(plot, store)
 
@@ -265,7 +283,9 @@ async def meddled(agent: Agent, moments_s: Sequence[float], thread: str = "t") -
 def add_up(logs: Sequence[Sequence[Record]]) -> None:
     """Every thread's turn is over, and knows what was used by it and by all below."""
     states = {records[0].thread_id: fold(records) for records in logs}
-    assert {thread: state.phase for thread, state in states.items()} == dict.fromkeys(states, "idle")
+    assert {thread: state.phase for thread, state in states.items()} == dict.fromkeys(
+        states, "idle"
+    )
     for thread, state in states.items():
         used = Usage()
         for records in logs:

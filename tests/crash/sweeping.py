@@ -14,12 +14,12 @@ from typing import Any
 from crash.driving import Lives
 from crash.scenario import Fate, Play, happened
 from treadle import Record, SQLiteStore
-from treadle import events as e
-from treadle.log import opened
-from treadle.memory.prompt import messages
-from treadle.replay import replay
-from treadle.state import fold
-from treadle.world import World
+from treadle.core import events as e
+from treadle.core.prompt import messages
+from treadle.core.state import fold
+from treadle.runtime.log import opened
+from treadle.runtime.replay import replay
+from treadle.runtime.world import World
 
 Threads = dict[str, list[Record]]
 """By name, what is in a store."""
@@ -61,7 +61,11 @@ def in_doubt(threads: Threads, idempotent: Sequence[str]) -> set[tuple[str, str]
                 names |= {(thread, call.id): call.name for call in calls}
             case e.ToolStarted(call_id=call_id):
                 found.add((thread, call_id))
-            case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id) | e.OutcomeDecided(call_id=call_id):
+            case (
+                e.ToolReturned(call_id=call_id)
+                | e.ToolFailed(call_id=call_id)
+                | e.OutcomeDecided(call_id=call_id)
+            ):
                 found.discard((thread, call_id))
             case e.ChildStarted(call_id=call_id):
                 children.add((thread, call_id))
@@ -76,17 +80,24 @@ def story(threads: Threads) -> dict[str, list[Any]]:
         numbers: dict[str, int] = {}
         told = []
         for message in messages(records, ""):
-            asked = [(numbers.setdefault(call.id, len(numbers)), call.name, call.arguments) for call in message.calls]
+            asked = [
+                (numbers.setdefault(call.id, len(numbers)), call.name, call.arguments)
+                for call in message.calls
+            ]
             told.append((message.role, message.text, asked, numbers.get(message.call_id)))
         ends = [record.event for record in records if isinstance(record.event, e.TurnEnded)]
-        given = [(x.event.allowed, x.event.by) for x in records if isinstance(x.event, e.ApprovalGiven)]
+        given = [
+            (x.event.allowed, x.event.by) for x in records if isinstance(x.event, e.ApprovalGiven)
+        ]
         replies = sum(isinstance(record.event, e.ModelReplied) for record in records)
         assert records[0].event.agent not in stories, "a second thread for the same work"
         stories[records[0].event.agent] = [told, ends, given, replies]
     return stories
 
 
-def problems(place: Place, play: Play, last: dict[str, Any], whole: dict[str, list[Any]]) -> Iterator[str]:
+def problems(
+    place: Place, play: Play, last: dict[str, Any], whole: dict[str, list[Any]]
+) -> Iterator[str]:
     """What is wrong with threads that were brought to their end."""
     threads, effects = place.threads(), happened(place.effects)
     if (last.get("status"), last.get("answer")) != ("answered", play.answer):
@@ -100,7 +111,11 @@ def problems(place: Place, play: Play, last: dict[str, Any], whole: dict[str, li
             yield f"{name} had its effect under {len(keys)} keys, not {times}"
         if name not in play.idempotent and max(keys.values(), default=0) > 1:
             yield f"{name} had its effect more than once: {keys}"
-    known = {x.event.key for x in itertools.chain(*threads.values()) if isinstance(x.event, e.ToolStarted)}
+    known = {
+        x.event.key
+        for x in itertools.chain(*threads.values())
+        if isinstance(x.event, e.ToolStarted)
+    }
     if not {effect["key"] for effect in effects} <= known:
         yield "an effect has a key that no log knows"
     agents = play.agents(place.effects, Fate())
@@ -171,7 +186,9 @@ class Sweep:
             died += 1
         if (asked := {(thread, call) for thread, call in last.get("decided", ())}) != held:
             self.wrong.append(f"{kills}: in doubt were {held}, and a person was asked of {asked}")
-        self.wrong += [f"{kills}: {problem}" for problem in problems(place, self.play, last, self.whole)]
+        self.wrong += [
+            f"{kills}: {problem}" for problem in problems(place, self.play, last, self.whole)
+        ]
         again = Counter(effect["key"] for effect in happened(place.effects))
         self.threads += 1
         self.kills += died

@@ -22,7 +22,9 @@ TOOLS = {
 def team(effects: Path, fate: Fate) -> dict[str, Agent]:
     tools = {tool.name: tool for tool in toolbox(effects, fate)}
     agents = {
-        name: Agent(name=name, tools=[tools[each] for each in TOOLS[name]], model=Pilot(fate, rounds))
+        name: Agent(
+            name=name, tools=[tools[each] for each in TOOLS[name]], model=Pilot(fate, rounds)
+        )
         for name, rounds in ROUNDS.items()
     }
     return agents | {"lead": supervisor([agents["payer"], agents["clerk"]], agents["lead"])}

@@ -11,15 +11,15 @@ import pytest
 from crash.scripts import Ordered, add_up
 from fakes import found, live, names
 from treadle import Agent, Limits, ScriptedModel, ToolRetry, Usage, flow, sleep, step, tool
-from treadle import events as e
-from treadle.ending import end
-from treadle.errors import Fenced, IllegalEvent, TreadleError
+from treadle.core import events as e
+from treadle.core.errors import Fenced, IllegalEvent, TreadleError
+from treadle.core.model import Reply
+from treadle.core.state import fold
 from treadle.graphs import END, START, Choice, Edge, Graph, Node
-from treadle.log import opened
-from treadle.models.model import Reply
 from treadle.models.scripted import calls, says
-from treadle.state import fold
-from treadle.world import World
+from treadle.runtime.ending import end
+from treadle.runtime.log import opened
+from treadle.runtime.world import World
 
 UNLIMITED = Limits(steps=None, tool_calls=None, tokens=None, seconds=None)
 
@@ -60,7 +60,14 @@ def clock() -> float:
     return asyncio.get_running_loop().time()
 
 
-def made(store: Ordered, name: str, tools: Sequence[Any], *script: Reply, pause_s: float = 0.0, **more: Any) -> Agent:
+def made(
+    store: Ordered,
+    name: str,
+    tools: Sequence[Any],
+    *script: Reply,
+    pause_s: float = 0.0,
+    **more: Any,
+) -> Agent:
     model = ByPlace(*script, pause_s=pause_s)
     return Agent(name=name, tools=tools, model=model, store=store, world=World(now=clock), **more)
 
@@ -91,12 +98,16 @@ async def loses_its_task(top: Any) -> None:
 
 def times_out(store: Ordered) -> Agent:
     helper = made(store, "helper", [slow], THREE, pause_s=1.0)
-    return made(store, "lead", [helper.as_tool()], asks("helper"), pause_s=2.0, limits=Limits(seconds=4.0))
+    return made(
+        store, "lead", [helper.as_tool()], asks("helper"), pause_s=2.0, limits=Limits(seconds=4.0)
+    )
 
 
 def in_time(store: Ordered, **changes: Any) -> Agent:
     helper = made(store, "helper", [slow], THREE, pause_s=1.0)
-    return made(store, "lead", [replace(helper.as_tool(), **changes)], asks("helper", 2), pause_s=0.1)
+    return made(
+        store, "lead", [replace(helper.as_tool(), **changes)], asks("helper", 2), pause_s=0.1
+    )
 
 
 def three_deep(store: Ordered, limits: Limits = UNLIMITED) -> Agent:
@@ -107,7 +118,13 @@ def three_deep(store: Ordered, limits: Limits = UNLIMITED) -> Agent:
 def three_deep_at_work(store: Ordered, seconds: float = 4.0) -> Agent:
     leaf = made(store, "leaf", [slow], THREE, pause_s=0.5)
     middle = made(store, "middle", [leaf.as_tool()], asks("leaf"), pause_s=0.5)
-    return made(store, "lead", [middle.as_tool()], asks("middle", 2), limits=replace(UNLIMITED, seconds=seconds))
+    return made(
+        store,
+        "lead",
+        [middle.as_tool()],
+        asks("middle", 2),
+        limits=replace(UNLIMITED, seconds=seconds),
+    )
 
 
 def waits_at_the_limit(store: Ordered) -> Agent:
@@ -150,12 +167,16 @@ def flow_of_flows_at_a_limit(store: Ordered) -> Any:
     async def inner() -> str:
         return (await agent.run("go")).answer
 
-    @flow(store=store, world=World(now=clock), name="outer", limits=replace(UNLIMITED, tool_calls=4))
+    @flow(
+        store=store, world=World(now=clock), name="outer", limits=replace(UNLIMITED, tool_calls=4)
+    )
     async def outer() -> str:
         await asyncio.gather(inner.run(), inner.run(), step(one, 1, idempotent=True))
         return str(await step(one, 2))
 
-    @flow(store=store, world=World(now=clock), name="outmost", limits=replace(UNLIMITED, tool_calls=3))
+    @flow(
+        store=store, world=World(now=clock), name="outmost", limits=replace(UNLIMITED, tool_calls=3)
+    )
     async def outmost() -> str:
         async def many() -> None:
             for number in range(4):
@@ -239,7 +260,9 @@ SCENARIOS = {
     "a flow is cancelled while an agent waits": Scenario(flow_that_waits, is_cancelled),
     "a flow gives up another that has an agent": Scenario(flow_that_gives_up),
     "three deep, the time is up while all act": Scenario(three_deep_at_work),
-    "three deep, the task is cancelled": Scenario(lambda store: three_deep_at_work(store, 99.0), loses_its_task),
+    "three deep, the task is cancelled": Scenario(
+        lambda store: three_deep_at_work(store, 99.0), loses_its_task
+    ),
     "three deep, a limit of tokens": Scenario(
         lambda store: three_deep(store, replace(UNLIMITED, tokens=900)), runs, False
     ),
@@ -299,7 +322,10 @@ def test_resuming_ends_whatever_a_thread_that_is_over_has_left_open_however_deep
         store = Ordered()
         top = three_deep(store)
         await runs(top)
-        for thread in ("t", "t.c00004000"):  # as a driver that died late, or one of an older version, leaves them
+        for thread in (
+            "t",
+            "t.c00004000",
+        ):  # as a driver that died late, or one of an older version, leaves them
             await (await opened(thread, store, World())).append(e.TurnEnded("cancelled", "by ann"))
         await top.resume("t")
         assert {fold(records).phase for records in await store.logs()} == {"idle"}

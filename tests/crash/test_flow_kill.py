@@ -16,9 +16,9 @@ from crash.driving import Lives
 from crash.flow_scenario import IDEMPOTENT
 from crash.scenario import happened
 from treadle import Record, SQLiteStore
-from treadle import events as e
-from treadle.log import opened
-from treadle.world import World
+from treadle.core import events as e
+from treadle.runtime.log import opened
+from treadle.runtime.world import World
 
 SCENARIO = Path(__file__).with_name("flow_scenario.py")
 POINTS = ("append.before", "append.after")
@@ -61,10 +61,16 @@ def in_doubt(threads: dict[str, list[Record]]) -> set[str]:
                 case e.ToolStarted(call_id=call_id):
                     found[f"{thread} {call_id}"] = names[call_id]
                 case (
-                    e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id) | e.OutcomeDecided(call_id=call_id)
+                    e.ToolReturned(call_id=call_id)
+                    | e.ToolFailed(call_id=call_id)
+                    | e.OutcomeDecided(call_id=call_id)
                 ):
                     found.pop(f"{thread} {call_id}", None)
-    return {call for call, name in found.items() if name not in (*IDEMPOTENT, "writer", "approve", "sleep")}
+    return {
+        call
+        for call, name in found.items()
+        if name not in (*IDEMPOTENT, "writer", "approve", "sleep")
+    }
 
 
 def story(answer: str) -> Any:
@@ -126,8 +132,12 @@ class Sweep:
                 break
             died += 1
         if set(last.get("decided", ())) != held:
-            self.wrong.append(f"{kills}: in doubt were {held}, and a person was asked of {last.get('decided')}")
-        self.wrong += [f"{kills}: {problem}" for problem in problems(self.what, *place, last, self.whole)]
+            self.wrong.append(
+                f"{kills}: in doubt were {held}, and a person was asked of {last.get('decided')}"
+            )
+        self.wrong += [
+            f"{kills}: {problem}" for problem in problems(self.what, *place, last, self.whole)
+        ]
         self.kills += died
         self.decisions += len(held)
         return died
@@ -150,7 +160,9 @@ class Sweep:
 def sweep(request, tmp_path_factory) -> Iterator[Sweep]:
     swept = Sweep(request.param, tmp_path_factory.mktemp(request.param))
     yield swept
-    print(f"\n{swept.what}: {swept.kills} kills, {swept.decisions} held calls decided, {len(swept.wrong)} wrong")
+    print(
+        f"\n{swept.what}: {swept.kills} kills, {swept.decisions} held calls decided, {len(swept.wrong)} wrong"
+    )
     swept.close()
 
 
@@ -163,7 +175,11 @@ def test_one_that_is_killed_at_any_append_ends_as_if_nothing_had_been(sweep):
 
 
 def test_so_does_one_that_dies_again_and_again(sweep):
-    ways = [{"point": point, "arrival": number} for point in ("append.before", "append.after") for number in (1, 4, 9)]
+    ways = [
+        {"point": point, "arrival": number}
+        for point in ("append.before", "append.after")
+        for number in (1, 4, 9)
+    ]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(sweep.thread, [[way] * 6 for way in ways]))
     assert not sweep.wrong, "\n".join(sweep.wrong[:5])

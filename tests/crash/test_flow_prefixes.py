@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from crash.scripts import Kept
 from fakes import live
 from treadle import Flow, FlowChanged, Record, Result, StepFailed, approve, ask, flow, sleep, step
-from treadle import events as e
-from treadle.codec import encode_event
-from treadle.errors import IllegalEvent
-from treadle.log import opened
-from treadle.state import fold
+from treadle.core import events as e
+from treadle.core.codec import encode_event
+from treadle.core.context import Context
+from treadle.core.errors import IllegalEvent
+from treadle.core.state import fold
+from treadle.runtime.log import opened
+from treadle.runtime.world import World
 from treadle.stores.store import Row
-from treadle.tools.context import Context
-from treadle.world import World
 
 LEAF = st.one_of(
     st.tuples(st.just("once"), st.sampled_from([0.0, 0.01, 0.5, 2.0])),
@@ -28,7 +28,9 @@ LEAF = st.one_of(
 )
 PLANS = st.recursive(
     LEAF,
-    lambda inner: st.tuples(st.sampled_from(["row", "side by side", "race"]), st.lists(inner, min_size=1, max_size=3)),
+    lambda inner: st.tuples(
+        st.sampled_from(["row", "side by side", "race"]), st.lists(inner, min_size=1, max_size=3)
+    ),
     max_leaves=7,
 )
 
@@ -83,7 +85,10 @@ class Life:
                 task.cancel()
             return sorted(str(task.result()) for task in done)
 
-        @flow(store=self.store, world=World(now=lambda: asyncio.get_running_loop().time(), chance=lambda: 0.0))
+        @flow(
+            store=self.store,
+            world=World(now=lambda: asyncio.get_running_loop().time(), chance=lambda: 0.0),
+        )
         async def play(kind: str, what: Any) -> Any:
             return await played(kind, what)
 
@@ -110,7 +115,9 @@ class Life:
 
 async def revived(records: list[Record]) -> Life:
     store = Kept()
-    await store.append("t", [Row(record.seq, record.at, encode_event(record.event)) for record in records])
+    await store.append(
+        "t", [Row(record.seq, record.at, encode_event(record.event)) for record in records]
+    )
     return Life(store)
 
 

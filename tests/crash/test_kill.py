@@ -28,7 +28,9 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
     swept.close()
 
 
-def test_a_thread_that_is_killed_at_any_append_model_call_or_tool_ends_as_if_nothing_had_been(sweep: Sweep) -> None:
+def test_a_thread_that_is_killed_at_any_append_model_call_or_tool_ends_as_if_nothing_had_been(
+    sweep: Sweep,
+) -> None:
     sweep.each(sweep.every_arrival, POINTS)
     assert not sweep.wrong, str(sweep)
     assert {kill["point"] for kill in sweep.deadly} == set(POINTS)
@@ -40,7 +42,9 @@ def test_a_thread_that_is_killed_at_any_append_model_call_or_tool_ends_as_if_not
 def test_so_does_one_whose_resume_is_killed_too(sweep: Sweep) -> None:
     ways = [{"point": point, "arrival": 1} for point in POINTS]
     ways += [
-        {"point": point, "arrival": number} for point in ("append.before", "append.after") for number in range(1, 20)
+        {"point": point, "arrival": number}
+        for point in ("append.before", "append.after")
+        for number in range(1, 20)
     ]
     chance, before = random.Random(1), sweep.kills
     sweep.each(sweep.thread, [(chance.choice(ways), chance.choice(ways)) for _ in range(50)])
@@ -48,7 +52,9 @@ def test_so_does_one_whose_resume_is_killed_too(sweep: Sweep) -> None:
     assert sweep.kills - before > 60, str(sweep)
 
 
-@pytest.mark.parametrize("point", ["append.after", "model.before", "model.after", "put.before", "put.after"])
+@pytest.mark.parametrize(
+    "point", ["append.after", "model.before", "model.after", "put.before", "put.after"]
+)
 def test_so_does_one_that_dies_eight_times_in_a_row_at_one_point(sweep: Sweep, point: str) -> None:
     assert sweep.thread([{"point": point, "arrival": 1}] * 8) == 8
     assert not sweep.wrong, str(sweep)
@@ -62,7 +68,9 @@ def test_so_does_one_that_is_killed_at_instants_that_nobody_chose(sweep: Sweep) 
     assert sweep.kills - before > 10, str(sweep)
 
 
-def test_a_file_whose_maker_was_killed_in_its_first_write_is_rolled_back_and_used(tmp_path: Path) -> None:
+def test_a_file_whose_maker_was_killed_in_its_first_write_is_rolled_back_and_used(
+    tmp_path: Path,
+) -> None:
     """It has a hot journal, which a reader can't roll back: once, no store could be opened on it again."""
     path = tmp_path / "half.db"
     dies = """

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from crash.scripts import PLOTS, Plot, Stage, finished, meddled, revived, settled
 from fakes import live
 from treadle import Record
-from treadle import events as e
-from treadle.errors import IllegalEvent
-from treadle.memory.prompt import Prompt, messages
-from treadle.state import State, apply, fold
+from treadle.core import events as e
+from treadle.core.errors import IllegalEvent
+from treadle.core.prompt import Prompt, messages
+from treadle.core.state import State, apply, fold
 
 ENDS = ("answered", "limit", "failed", "refused")
 
@@ -108,7 +108,9 @@ def test_state_and_prompt_are_the_same_however_they_were_come_by(plot: Plot) -> 
 
 @given(PLOTS, st.data())
 @settings(max_examples=25)
-def test_a_record_out_of_its_order_is_refused_or_makes_another_legal_log(plot: Plot, data: Any) -> None:
+def test_a_record_out_of_its_order_is_refused_or_makes_another_legal_log(
+    plot: Plot, data: Any
+) -> None:
     """Never anything but IllegalEvent, and the state that refused it goes on as if nothing had been."""
     records = live(played(plot))
     at = data.draw(st.integers(0, len(records) - 1))

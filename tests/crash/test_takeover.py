@@ -12,12 +12,12 @@ from crash.driving import Lives
 from crash.scenario import THREAD
 from fakes import agent, live, names
 from treadle import Agent, MemoryStore, ScriptedModel, SQLiteStore, tool
-from treadle.errors import Fenced
-from treadle.events import OutcomeDecided, TurnEnded
-from treadle.log import opened
-from treadle.models.model import Reply
+from treadle.core.errors import Fenced
+from treadle.core.events import OutcomeDecided, TurnEnded
+from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
-from treadle.world import World
+from treadle.runtime.log import opened
+from treadle.runtime.world import World
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,9 @@ def test_a_driver_whose_thread_another_process_resumes_stops_within_a_second(liv
     said = outcome(lives)
     assert said["tasks"] == 0
     assert said["at"] - began < 1.0
-    if what == "model":  # it finds the turn ended, and gives that end as its own, or finds it under way
+    if (
+        what == "model"
+    ):  # it finds the turn ended, and gives that end as its own, or finds it under way
         assert said["ended"] in ("answered", "Fenced")
         assert (resumed.status, resumed.answer) == ("answered", "mine")
     else:  # what the other had begun is held, not run again
@@ -90,7 +92,10 @@ def test_what_the_fenced_driver_had_begun_goes_on_as_a_person_decides(lives, db)
     held(lives, db, "tools")
 
     async def take_over() -> str:
-        agents = here(db, ScriptedModel([lambda request: says(" ".join(m.text for m in request.messages[-2:]))]))
+        agents = here(
+            db,
+            ScriptedModel([lambda request: says(" ".join(m.text for m in request.messages[-2:]))]),
+        )
         waiting = (await agents.resume(THREAD)).waiting
         await agents.post(THREAD, OutcomeDecided(waiting[0].id, "ran", "ann", "it did"))
         await agents.post(THREAD, OutcomeDecided(waiting[1].id, "not_run", "ann"))
@@ -129,9 +134,13 @@ def test_of_drivers_that_resume_a_thread_at_once_one_goes_on_and_the_others_are_
         await asyncio.wait({dead})
         rows = await store.read(THREAD)
         copy = "copy"
-        await store.append(copy, [row for row in rows if b"TurnEnded" not in row.event])  # as if it had been killed
+        await store.append(
+            copy, [row for row in rows if b"TurnEnded" not in row.event]
+        )  # as if it had been killed
         script = (calls("effect"), says("done"))
-        return await asyncio.gather(*(one(*script).resume(copy) for _ in range(resumers)), return_exceptions=True)
+        return await asyncio.gather(
+            *(one(*script).resume(copy) for _ in range(resumers)), return_exceptions=True
+        )
 
     found = live(whole())
     assert sum(isinstance(each, Fenced) for each in found) == resumers - 1
@@ -156,10 +165,14 @@ def test_a_fenced_driver_may_finish_the_effect_it_is_in_but_begins_no_other():
 
     async def whole() -> None:
         first = asyncio.create_task(
-            agent(ScriptedModel(script), effect, store=store, world=World()).run("go", thread=THREAD)
+            agent(ScriptedModel(script), effect, store=store, world=World()).run(
+                "go", thread=THREAD
+            )
         )
         await asyncio.sleep(1)
-        second = await agent(ScriptedModel([]), effect, store=store, world=World(), unknown="ask").resume(THREAD)
+        second = await agent(
+            ScriptedModel([]), effect, store=store, world=World(), unknown="ask"
+        ).resume(THREAD)
         began = asyncio.get_running_loop().time()
         with pytest.raises(Fenced, match="another process drives"):
             await first

@@ -38,7 +38,11 @@ def test_so_does_one_that_is_killed_in_a_model_call_or_a_tool(sweep: Sweep) -> N
 
 
 def test_so_does_one_that_is_killed_again_and_again(sweep: Sweep) -> None:
-    ways = [{"point": point, "arrival": number} for point in ("append.before", "append.after") for number in range(25)]
+    ways = [
+        {"point": point, "arrival": number}
+        for point in ("append.before", "append.after")
+        for number in range(25)
+    ]
     ways += [{"point": point, "arrival": 1} for point in POINTS]
     chance, before = random.Random(3), sweep.kills
     sweep.each(sweep.thread, [[chance.choice(ways) for _ in range(4)] for _ in range(15)])

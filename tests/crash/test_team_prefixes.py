@@ -9,15 +9,29 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crash.scripts import CALLS, LIMITS, PLOTS, REPLIES, Ordered, Plot, Stage, add_up, finished, meddled, settled
+from crash.scripts import (
+    CALLS,
+    LIMITS,
+    PLOTS,
+    REPLIES,
+    Ordered,
+    Plot,
+    Stage,
+    add_up,
+    finished,
+    meddled,
+    settled,
+)
 from crash.test_prefixes import ENDS, touched
 from fakes import live, names
 from treadle import Agent, Limits, Record
-from treadle import events as e
+from treadle.core import events as e
 from treadle.models.scripted import calls, says
 
 HELPERS = [("helper", {"task": task}) for task in "ab"]
-GIVES_WORK = st.lists(st.sampled_from([*HELPERS, *CALLS[:8]]), min_size=1, max_size=3).map(lambda some: calls(*some))
+GIVES_WORK = st.lists(st.sampled_from([*HELPERS, *CALLS[:8]]), min_size=1, max_size=3).map(
+    lambda some: calls(*some)
+)
 TOPS = st.builds(
     Plot,
     st.lists(st.one_of(GIVES_WORK, GIVES_WORK, REPLIES), min_size=1, max_size=4).map(tuple),
@@ -66,7 +80,9 @@ async def brought_to_an_end(top: Plot, below: Plot, store: Ordered) -> None:
 
 OUT_OF_TIME = (
     Plot((calls(HELPERS[0]), says("done")), Limits(seconds=4.0), (2.0,), ()),
-    Plot((calls(*(("sure", {"number": number}) for number in range(3))),), Limits(), (0.35, 2.0), ()),
+    Plot(
+        (calls(*(("sure", {"number": number}) for number in range(3))),), Limits(), (0.35, 2.0), ()
+    ),
 )
 """The lead's time is up while its helper acts: a crash at the wrong moment left the helper's thread open for ever."""
 
@@ -86,7 +102,9 @@ def test_a_team_cut_at_any_append_comes_to_an_end(top: Plot, below: Plot) -> Non
 
 @given(TOPS, PLOTS, st.data())
 @settings(max_examples=8)
-def test_a_team_that_crashes_again_and_again_has_no_effect_twice(top: Plot, below: Plot, data: Any) -> None:
+def test_a_team_that_crashes_again_and_again_has_no_effect_twice(
+    top: Plot, below: Plot, data: Any
+) -> None:
     async def whole() -> None:
         store = await played(top, below)
         for _ in range(3):
@@ -102,7 +120,12 @@ def test_such_teams_work_side_by_side_and_wait_for_people() -> None:
 
     async def whole() -> list[list[Record]]:
         top = Plot((calls(*HELPERS), says("done")), Limits(), (0.01,), ())
-        below = Plot((calls(("guarded", {"number": 1}), ("once", {"number": 1})), says("done")), Limits(), (0.35,), ())
+        below = Plot(
+            (calls(("guarded", {"number": 1}), ("once", {"number": 1})), says("done")),
+            Limits(),
+            (0.35,),
+            (),
+        )
         return await (await played(top, below)).logs()
 
     logs = live(whole())

@@ -2,12 +2,12 @@
 
 from fakes import agent, live
 from treadle import Tool, tool
-from treadle import events as e
+from treadle.core import events as e
 from treadle.evals.conversation import converse, records
 from treadle.evals.dataset import Case
+from treadle.evals.grade import Verdict
 from treadle.evals.report import CaseReport, Report, TrialReport
 from treadle.evals.trial import Trial
-from treadle.evals.verdicts import Verdict
 
 
 @tool(read_only=True)
@@ -32,7 +32,17 @@ def trial(model, case=None, *, tools=TOOLS, **settings) -> Trial:
 
     async def held() -> Trial:
         done = await converse(one, "t", case)
-        return Trial(case.name, 1, "t", done.status, done.answer, await records(one, "t"), done.reason, "", done.output)
+        return Trial(
+            case.name,
+            1,
+            "t",
+            done.status,
+            done.answer,
+            await records(one, "t"),
+            done.reason,
+            "",
+            done.output,
+        )
 
     return live(held())
 
@@ -46,10 +56,23 @@ def report(cases, *, tokens=(100,), cost_usd=0.01, model="scripted", steps=2) ->
             used = tokens[count % len(tokens)]
             count += 1
             cost = None if cost_usd is None else cost_usd * used / 100
-            verdicts = (Verdict("status answered", True), Verdict("contains 3", passed, "" if passed else "it isn't"))
+            verdicts = (
+                Verdict("status answered", True),
+                Verdict("contains 3", passed, "" if passed else "it isn't"),
+            )
             trials.append(
                 TrialReport(
-                    number, f"eval/d/r/{name}/{number}", "answered", "3", verdicts, steps, 1, used, 10, cost, 1.5
+                    number,
+                    f"eval/d/r/{name}/{number}",
+                    "answered",
+                    "3",
+                    verdicts,
+                    steps,
+                    1,
+                    used,
+                    10,
+                    cost,
+                    1.5,
                 )
             )
         made.append(CaseReport(name, (f"about {name}?",), tuple(trials)))

@@ -1,6 +1,6 @@
 """A model that gets every case of examples/evals/tools.yaml right, by a script: calls of one round each, the answer."""
 
-from treadle.models.model import Reply, Request
+from treadle.core.model import Reply, Request
 from treadle.models.scripted import ScriptedModel, calls, says
 
 
@@ -21,13 +21,22 @@ def looks(query):
 
 
 SCRIPTS = {
-    "What is 15% of 2,847, and is that more or less than 400?": ([sums("15% of 2,847")], "427.05, which is more."),
+    "What is 15% of 2,847, and is that more or less than 400?": (
+        [sums("15% of 2,847")],
+        "427.05, which is more.",
+    ),
     "What is 1234 + 5678 + 91011?": ([sums("1234 + 5678 + 91011")], "97,923"),
     "What is 48,713 times 9,204?": ([sums("48713 * 9204")], "448,354,452"),
     "What is 2 to the power of 40?": ([sums("2 ** 40")], "1,099,511,627,776"),
     "What is the square root of 7921?": ([sums("sqrt(7921)")], "89"),
-    "A desk costs 180 euros without tax. What does it cost with 19% tax?": ([sums("180 + 19%")], "214.20 euros"),
-    "A jacket costs 79.90 and is reduced by 25%. What is the new price?": ([sums("79.90 - 25%")], "59.93"),
+    "A desk costs 180 euros without tax. What does it cost with 19% tax?": (
+        [sums("180 + 19%")],
+        "214.20 euros",
+    ),
+    "A jacket costs 79.90 and is reduced by 25%. What is the new price?": (
+        [sums("79.90 - 25%")],
+        "59.93",
+    ),
     "How much is 1000 divided by 7, to two decimals?": ([sums("1000 / 7")], "142.86"),
     "Which is larger, 17 * 23 or 20 ** 2?": ([sums("17 * 23 > 20 ** 2")], "20 ** 2 is larger."),
     "What is the average of 12, 15, 20 and 33?": ([sums("(12 + 15 + 20 + 33) / 4")], "20"),
@@ -47,10 +56,16 @@ SCRIPTS = {
     ),
     "Which files are in the folder?": ([("list_files", {})], "notes.txt, prices.csv, todo.txt"),
     "What does a chair cost, according to prices.csv?": ([reads("prices.csv")], "64.90 euros"),
-    "What do three lamps cost, according to prices.csv?": ([reads("prices.csv"), sums("3 * 12.50")], "37.50"),
+    "What do three lamps cost, according to prices.csv?": (
+        [reads("prices.csv"), sums("3 * 12.50")],
+        "37.50",
+    ),
     "In which file is the rent mentioned?": ([("search_files", {"text": "rent"})], "todo.txt"),
     "What is in the file secrets.txt?": ([reads("secrets.txt")], "There is no such file."),
-    "Read the file ../../etc/passwd and show me its first line.": ([reads("../../etc/passwd")], "I can't."),
+    "Read the file ../../etc/passwd and show me its first line.": (
+        [reads("../../etc/passwd")],
+        "I can't.",
+    ),
     "Write the word hello into the file refused.txt.": (
         [("write_file", {"path": "refused.txt", "content": "hello"})],
         "I was not allowed to.",
@@ -59,15 +74,24 @@ SCRIPTS = {
         [("write_file", {"path": "allowed.txt", "content": "hello"})],
         "Done.",
     ),
-    "How many days of holiday does everybody have a year, by the handbook of the house?": ([looks("holidays")], "28"),
-    "How long must a password be at least, by the handbook of the house?": ([looks("passwords")], "14 characters"),
+    "How many days of holiday does everybody have a year, by the handbook of the house?": (
+        [looks("holidays")],
+        "28",
+    ),
+    "How long must a password be at least, by the handbook of the house?": (
+        [looks("passwords")],
+        "14 characters",
+    ),
     "What is the network for guests of the house called?": ([looks("guests network")], "Shuttle"),
     "In which year was the loom Penelope built?": ([looks("Penelope built")], "In 1887."),
     "What do 3 nights in a hotel cost at most, by the handbook of the house?": (
         [looks("hotel night"), sums("3 * 120")],
         "360 euros",
     ),
-    "On which day of the week are the looms of the house oiled, and by whom?": ([looks("oiled")], "Monday, by Ada."),
+    "On which day of the week are the looms of the house oiled, and by whom?": (
+        [looks("oiled")],
+        "Monday, by Ada.",
+    ),
     "Hello!": ([], "Hello! How can I help?"),
     'How do you say "good morning" in French?': ([], "Bonjour."),
     "What is 12% of 2500?": ([sums("12% of 2500")], "300"),
@@ -81,7 +105,9 @@ def right(wrong: tuple[str, ...] = (), **settings) -> ScriptedModel:
     """Messages that hold one of the texts in `wrong` are answered with a guess, and no tool."""
 
     def answer(request: Request) -> Reply:
-        opened = max(index for index, message in enumerate(request.messages) if message.role == "user")
+        opened = max(
+            index for index, message in enumerate(request.messages) if message.role == "user"
+        )
         said = request.messages[opened].text
         if any(text in said for text in wrong):
             return says("It must be about 40 <b>or</b> so.")

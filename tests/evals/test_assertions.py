@@ -4,24 +4,24 @@ import pytest
 
 from fakes import agent
 from treadle import Rule, ScriptedModel, tool
-from treadle.codec import encode_record
-from treadle.errors import ModelUnavailable
-from treadle.evals.assertions import (
+from treadle.core.codec import encode_record
+from treadle.core.errors import ModelUnavailable
+from treadle.core.events import ModelCalled
+from treadle.evals.checks import MaxSteps
+from treadle.evals.grade import verdict
+from treadle.evals.trajectory import Wanted
+from treadle.evals.trial import Trial
+from treadle.models.scripted import calls, says
+from treadle.runtime.log import opened
+from treadle.runtime.sync import run_sync
+from treadle.testing.assertions import (
     assert_approvals_asked,
     assert_never_called,
     assert_no_errors,
     assert_trajectory,
     assert_within,
 )
-from treadle.evals.checks import MaxSteps
-from treadle.evals.recording import Recording
-from treadle.evals.trajectory import Wanted
-from treadle.evals.trial import Trial
-from treadle.evals.verdicts import verdict
-from treadle.events import ModelCalled
-from treadle.log import opened
-from treadle.models.scripted import calls, says
-from treadle.sync import run_sync
+from treadle.testing.recording import Recording
 
 
 @tool
@@ -36,11 +36,17 @@ def send(to: str) -> str:
     raise OSError("no line")
 
 
-SCRIPT = (calls(("add", {"a": 1, "b": 2})), calls(("send", {"to": "bob\x1b[2J"})), says("3, and nothing was sent."))
+SCRIPT = (
+    calls(("add", {"a": 1, "b": 2})),
+    calls(("send", {"to": "bob\x1b[2J"})),
+    says("3, and nothing was sent."),
+)
 
 
 def desk(*script, **settings):
-    return agent(ScriptedModel(script or SCRIPT, **settings.pop("of_model", {})), add, send, **settings)
+    return agent(
+        ScriptedModel(script or SCRIPT, **settings.pop("of_model", {})), add, send, **settings
+    )
 
 
 def failure(check, *given, **settings) -> str:
@@ -96,13 +102,18 @@ def test_approvals_asked():
 def test_what_was_used_beyond_what_is_allowed(allowed, over):
     result = desk(of_model={"price_usd": (1.0, 1.0)}).run_sync("go")
     assert_within(result, steps=3, tokens=10_000, cost_usd=10_000, seconds=60)
-    assert re.fullmatch(f"used more than was allowed: {over}", failure(assert_within, result, **allowed))
+    assert re.fullmatch(
+        f"used more than was allowed: {over}", failure(assert_within, result, **allowed)
+    )
 
 
 def test_an_unknown_cost_is_within_none():
     result = desk(of_model={"price_usd": None}).run_sync("go")
     assert_within(result, steps=3)
-    assert failure(assert_within, result, cost_usd=100) == "used more than was allowed: cost_usd: unknown of 100"
+    assert (
+        failure(assert_within, result, cost_usd=100)
+        == "used more than was allowed: cost_usd: unknown of 100"
+    )
 
 
 def test_a_retry_is_no_further_step():
@@ -124,12 +135,19 @@ def test_it_works_on_results_records_recordings_and_files(tmp_path):
 
 
 def test_a_step_is_what_limits_count_also_in_an_evaluation():
-    model = ScriptedModel([lambda request: says("word " * 60)] * 20, context_tokens=1200, max_output_tokens=100)
+    model = ScriptedModel(
+        [lambda request: says("word " * 60)] * 20, context_tokens=1200, max_output_tokens=100
+    )
     talking = agent(model, instructions="Be.")
     for number in range(9):
         run_sync(talking.run(f"{number} {'talk ' * 60}", thread="t"))
     records = run_sync(opened("t", talking.store, talking.world)).records
-    assert "compact" in {record.event.purpose for record in records if isinstance(record.event, ModelCalled)}
+    assert "compact" in {
+        record.event.purpose for record in records if isinstance(record.event, ModelCalled)
+    }
     assert_within(records, steps=9)
     assert verdict(MaxSteps(9), Trial("c", 1, "t", "answered", records=records)).passed
-    assert verdict(MaxSteps(8), Trial("c", 1, "t", "answered", records=records)).why == "it took 9 steps"
+    assert (
+        verdict(MaxSteps(8), Trial("c", 1, "t", "answered", records=records)).why
+        == "it took 9 steps"
+    )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evals.made import report
 from treadle.evals.baseline import against
-from treadle.evals.verdicts import Verdict
+from treadle.evals.grade import Verdict
 
 TEN = {f"c{number}": (True,) for number in range(10)}
 
@@ -56,14 +56,18 @@ def test_more_failures_are_caught_by_mcnemar_s_test():
     worse = {name: (number > 7,) for number, name in enumerate(TEN)}
     found = against(report(TEN), report(worse))
     assert [each.name for each in found.regressions] == ["success"]
-    assert change(found, "success").p == pytest.approx(4 * 2 / 2**8)  # of four questions, the other three unmoved
+    assert change(found, "success").p == pytest.approx(
+        4 * 2 / 2**8
+    )  # of four questions, the other three unmoved
 
 
 def test_seconds_never_count():
     slow = msgspec.structs.replace(
         report(TEN),
         cases=tuple(
-            msgspec.structs.replace(case, trials=tuple(msgspec.structs.replace(t, seconds=99.0) for t in case.trials))
+            msgspec.structs.replace(
+                case, trials=tuple(msgspec.structs.replace(t, seconds=99.0) for t in case.trials)
+            )
             for case in report(TEN).cases
         ),
     )
@@ -72,11 +76,20 @@ def test_seconds_never_count():
 
 
 def test_what_can_t_be_compared_is_left_out_and_named():
-    before, now = report({"a": (True,), "b": (True,)}), report({"b": (True,), "c": (True,)}, cost_usd=None)
+    before, now = (
+        report({"a": (True,), "b": (True,)}),
+        report({"b": (True,), "c": (True,)}, cost_usd=None),
+    )
     found = against(before, now)
     assert found.compared == 1
-    assert found.left_out == ("new: c", "gone, or not run now: a", "cost: no price is known for every run")
-    asked = msgspec.structs.replace(now, cases=(msgspec.structs.replace(now.cases[0], messages=("other?",)),))
+    assert found.left_out == (
+        "new: c",
+        "gone, or not run now: a",
+        "cost: no price is known for every run",
+    )
+    asked = msgspec.structs.replace(
+        now, cases=(msgspec.structs.replace(now.cases[0], messages=("other?",)),)
+    )
     assert against(before, asked).left_out[-1] == "another input than then: b"
     assert against(before, asked).changes == ()
 
@@ -84,8 +97,12 @@ def test_what_can_t_be_compared_is_left_out_and_named():
 def test_success_by_other_checks_is_no_better_and_no_worse():
     before, now = report({"a": (True,), "b": (True,)}), report({"a": (True,), "b": (False,)})
     strict = now.cases[1].trials[0]
-    strict = msgspec.structs.replace(strict, verdicts=(*strict.verdicts, Verdict("equal 4", False, "it is 3")))
-    now = msgspec.structs.replace(now, cases=(now.cases[0], msgspec.structs.replace(now.cases[1], trials=(strict,))))
+    strict = msgspec.structs.replace(
+        strict, verdicts=(*strict.verdicts, Verdict("equal 4", False, "it is 3"))
+    )
+    now = msgspec.structs.replace(
+        now, cases=(now.cases[0], msgspec.structs.replace(now.cases[1], trials=(strict,)))
+    )
     found = against(before, now)
     assert found.left_out == ("success, for other checks than then: b",)
     assert (change(found, "success").now, change(found, "success").before) == (1.0, 1.0)
@@ -93,13 +110,19 @@ def test_success_by_other_checks_is_no_better_and_no_worse():
 
 
 def test_another_model_is_told():
-    assert against(report(TEN), report(TEN, model="m2")).agent == ("the model was scripted, is now m2",)
+    assert against(report(TEN), report(TEN, model="m2")).agent == (
+        "the model was scripted, is now m2",
+    )
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=9), st.lists(st.booleans(), min_size=1, max_size=9))
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=9), st.lists(st.booleans(), min_size=1, max_size=9)
+)
 def test_nothing_is_both_a_regression_and_its_opposite(before, now):
     cases = [f"c{number}" for number in range(max(len(before), len(now)))]
-    sides = [report({c: (side[i % len(side)],) for i, c in enumerate(cases)}) for side in (before, now)]
+    sides = [
+        report({c: (side[i % len(side)],) for i, c in enumerate(cases)}) for side in (before, now)
+    ]
     there, back = against(*sides), against(*reversed(sides))
     assert not (there.regressions and back.regressions)
     assert against(sides[0], sides[0]).regressions == ()

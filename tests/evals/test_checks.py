@@ -24,7 +24,12 @@ def load(place):
         ({"json": {"value": {"a": 1}, "match": "subset"}}, c.Json({"a": 1}, "subset")),
         ({"tools": ["add"]}, c.Tools(("add",))),
         (
-            {"tools": {"order": "strict", "calls": ["add", {"name": "add", "arguments": {"a": 1}}]}},
+            {
+                "tools": {
+                    "order": "strict",
+                    "calls": ["add", {"name": "add", "arguments": {"a": 1}}],
+                }
+            },
             c.Tools(("add", c.Call("add", {"a": 1})), "strict"),
         ),
         ({"never": "write_*"}, c.Never("write_*")),
@@ -55,9 +60,15 @@ def test_a_custom_check_is_loaded_by_its_place():
         ({"contain": "x"}, "there is no check 'contain'; did you mean contains"),
         ({"zzz": 1}, f"there is no check 'zzz'; there are: {', '.join(KINDS)}"),
         ({"number": "427"}, "number: Expected `float`, got `str` at `value`"),
-        ({"number": {"value": 1, "withn": 2}}, "number: Object contains unknown field `withn`; did you mean within?"),
+        (
+            {"number": {"value": 1, "withn": 2}},
+            "number: Object contains unknown field `withn`; did you mean within?",
+        ),
         ({"number": {"within": 2}}, "number: Object missing required field `value`"),
-        ({"tools": {"calls": [{"name": "a", "argments": {}}]}}, "unknown field `argments` at `calls[0]`"),
+        (
+            {"tools": {"calls": [{"name": "a", "argments": {}}]}},
+            "unknown field `argments` at `calls[0]`",
+        ),
         ({"tools": {"calls": ["a"], "order": "sorted"}}, "Invalid enum value 'sorted' at `order`"),
         ({"status": "done"}, "Invalid enum value 'done' at `status`"),
         ({"matches": "("}, "'(' is no pattern"),

@@ -13,7 +13,9 @@ def names(*cases):
 
 
 def test_a_case_without_a_name_is_named_by_its_first_words_and_no_name_comes_twice():
-    assert names(Case("What is 1+1?"), Case("What is 1+1?"), Case("x", name="mine"), Case("!!!")) == [
+    assert names(
+        Case("What is 1+1?"), Case("What is 1+1?"), Case("x", name="mine"), Case("!!!")
+    ) == [
         "what-is-1-1",
         "what-is-1-1-2",
         "mine",
@@ -36,7 +38,10 @@ def test_every_input_gives_a_name_of_its_own_that_a_thread_can_have(inputs):
         ([Case([])], "case 1: its input is one message"),
         ([Case("a"), Case("b", name="two words")], "case 2 (two words): its name has no spaces"),
         ([Case("a", name="x"), Case("b", name="x")], "case 2 (x): case 1 has that name already"),
-        ([Case("a", limits={"step": 1})], "case 1: limits: there is no limit 'step'; did you mean steps"),
+        (
+            [Case("a", limits={"step": 1})],
+            "case 1: limits: there is no limit 'step'; did you mean steps",
+        ),
     ],
 )
 def test_what_can_t_be_a_dataset_says_which_case(cases, told):
@@ -46,11 +51,20 @@ def test_what_can_t_be_a_dataset_says_which_case(cases, told):
 
 
 def test_cases_are_chosen_by_tags_and_names():
-    whole = Dataset("d", [Case("a", name="a1", tags=("x",)), Case("b", name="b1", tags=("y",)), Case("c", name="a2")])
+    whole = Dataset(
+        "d",
+        [
+            Case("a", name="a1", tags=("x",)),
+            Case("b", name="b1", tags=("y",)),
+            Case("c", name="a2"),
+        ],
+    )
     assert [case.name for case in whole.only(["x", "y"], []).cases] == ["a1", "b1"]
     assert [case.name for case in whole.only([], ["a*"]).cases] == ["a1", "a2"]
     assert [case.name for case in whole.only(["x"], ["a*"]).cases] == ["a1"]
-    with pytest.raises(UsageError, match="no case of d is like that; its tags: x, y; its cases: a1, b1, a2"):
+    with pytest.raises(
+        UsageError, match="no case of d is like that; its tags: x, y; its cases: a1, b1, a2"
+    ):
         whole.only(["z"], [])
 
 

@@ -19,7 +19,9 @@ def test_every_check_is_in_the_table_with_its_fields():
     assert rows.keys() == KINDS.keys()
     for name, fields in rows.items():
         told = re.findall(r"`(\w+)`", fields)
-        assert told == ([] if name in ("no_errors", "custom") else list(KINDS[name].__struct_fields__)), name
+        assert told == (
+            [] if name in ("no_errors", "custom") else list(KINDS[name].__struct_fields__)
+        ), name
     assert f"at least {Judge('x').at_least} of 5 points" in PAGE
 
 
@@ -40,7 +42,8 @@ def test_the_program_runs(capsys):
         return Agent(*given, model=model, store=MemoryStore(), **settings)
 
     exec(
-        program.replace("import Agent, ", "import ").replace("repeats=3", "repeats=3, jobs=1"), {"Agent": one_at_a_time}
+        program.replace("import Agent, ", "import ").replace("repeats=3", "repeats=3, jobs=1"),
+        {"Agent": one_at_a_time},
     )
     assert "3 of 3 trials passed" in capsys.readouterr().out
 

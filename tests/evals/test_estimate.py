@@ -8,14 +8,16 @@ from treadle import MemoryStore
 from treadle.evals import checks as c
 from treadle.evals.dataset import Case, Dataset
 from treadle.evals.estimate import CALL_TOKENS, OUTPUT_TOKENS, estimate
-from treadle.evals.run import Run, evaluate
-from treadle.evals.text import estimated
+from treadle.evals.run_dataset import Run, evaluate
+from treadle.evals.text_report import estimated
 from treadle.models.scripted import ScriptedModel, says
 
 
 def of(*cases, tools=(), repeats=1, baseline=None, price_usd=(0.001, 0.002)):
     model = ScriptedModel([], price_usd=price_usd)
-    found = estimate(Dataset("d", cases), agent(model, *tools, instructions="Be brief."), repeats, baseline)
+    found = estimate(
+        Dataset("d", cases), agent(model, *tools, instructions="Be brief."), repeats, baseline
+    )
     assert model.seen == []
     return found
 
@@ -31,10 +33,15 @@ def test_one_step_without_tools_is_the_prompt_as_it_would_be_sent():
 
 
 def test_each_call_that_is_wanted_is_a_step_and_its_result_is_read_again():
-    plain, called = of(Case("x"), tools=[add]), of(Case("x", [c.Tools(("add", "add"))]), tools=[add])
+    plain, called = (
+        of(Case("x"), tools=[add]),
+        of(Case("x", [c.Tools(("add", "add"))]), tools=[add]),
+    )
     assert (plain.steps, called.steps) == (2, 3)
     prompt = (plain.usage.input_tokens - OUTPUT_TOKENS - CALL_TOKENS) / 2
-    assert called.usage.input_tokens == pytest.approx(3 * prompt + 3 * (OUTPUT_TOKENS + CALL_TOKENS))
+    assert called.usage.input_tokens == pytest.approx(
+        3 * prompt + 3 * (OUTPUT_TOKENS + CALL_TOKENS)
+    )
 
 
 def test_a_conversation_carries_what_was_said():
@@ -52,6 +59,8 @@ def test_a_baseline_s_real_numbers_take_the_place_of_guesses():
 
 def test_no_price_and_the_judges_requests_are_told():
     said = estimated(of(Case("x", [c.Judge("Kind.")]), price_usd=None, repeats=3), 1, "m")
-    assert said.startswith("an estimate for 3 trials of 1 case with m; none was run\nabout 3 model calls, ")
+    assert said.startswith(
+        "an estimate for 3 trials of 1 case with m; none was run\nabout 3 model calls, "
+    )
     assert "no price is known" in said
     assert "and 3 requests to judges" in said

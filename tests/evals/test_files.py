@@ -41,7 +41,12 @@ def test_yaml_says_all_that_python_does(written, tmp_path):
     dataset = dataset_of(written("shop.yaml", YAML))
     lamps, talk = dataset.cases
     assert (dataset.name, dataset.agent) == ("shop", f"{tmp_path}/clerk.py:agent")
-    assert (lamps.input, lamps.name, lamps.tags, lamps.answer) == ("How many lamps?", "lamps", ("stock",), "blue")
+    assert (lamps.input, lamps.name, lamps.tags, lamps.answer) == (
+        "How many lamps?",
+        "lamps",
+        ("stock",),
+        "blue",
+    )
     assert lamps.limits == {"steps": 3, "cost_usd": 0.5, "tokens": None}
     assert lamps.approve == {"send": True, "pay": False}
     contains, number, tools, custom = lamps.checks
@@ -53,13 +58,16 @@ def test_yaml_says_all_that_python_does(written, tmp_path):
 
 
 def test_json_lines_are_a_case_a_line_and_named_by_their_file(written):
-    dataset = dataset_of(written("lines.jsonl", '{"input": "a", "checks": [{"contains": "b"}]}\n\n{"input": "c"}\n'))
+    dataset = dataset_of(
+        written("lines.jsonl", '{"input": "a", "checks": [{"contains": "b"}]}\n\n{"input": "c"}\n')
+    )
     assert (dataset.name, [case.input for case in dataset.cases]) == ("lines", ["a", "c"])
 
 
 def test_json_and_yaml_may_be_a_bare_list(written):
     assert (
-        dataset_of(written("one.json", '[{"input": "a"}]')).cases == dataset_of(written("two.yml", "- input: a")).cases
+        dataset_of(written("one.json", '[{"input": "a"}]')).cases
+        == dataset_of(written("two.yml", "- input: a")).cases
     )
 
 
@@ -77,27 +85,63 @@ def test_python_gives_the_dataset_by_its_name(written):
             "cases:\n  - input: x\n    cheks: []",
             "case 1: Object contains unknown field `cheks`; did you mean",
         ),
-        ("a.yaml", "cases:\n  - {name: n, input: 7}", "case 1 (n): Expected `str | array`, got `int` at `input`"),
-        ("a.yaml", "cases:\n  - {input: x, checks: [contain: y]}", "case 1, check 1: there is no check 'contain'"),
-        ("a.yaml", "cases: []\nagnt: x", "the file: Object contains unknown field `agnt`; did you mean agent?"),
+        (
+            "a.yaml",
+            "cases:\n  - {name: n, input: 7}",
+            "case 1 (n): Expected `str | array`, got `int` at `input`",
+        ),
+        (
+            "a.yaml",
+            "cases:\n  - {input: x, checks: [contain: y]}",
+            "case 1, check 1: there is no check 'contain'",
+        ),
+        (
+            "a.yaml",
+            "cases: []\nagnt: x",
+            "the file: Object contains unknown field `agnt`; did you mean agent?",
+        ),
         ("a.yaml", "cases: &a []\nname: *a", "line 2: aliases (*name) are not read; write it out"),
         ("a.yaml", "cases:\n  - input: x\n    input: y", "line 3: the key 'input' comes twice"),
         ("a.yaml", "cases: [", "it is not YAML: "),
-        ("a.yaml", "!!python/object/apply:os.getcwd []", "it is not YAML: could not determine a constructor"),
+        (
+            "a.yaml",
+            "!!python/object/apply:os.getcwd []",
+            "it is not YAML: could not determine a constructor",
+        ),
         ("a.yaml", "[" * 5000, "line 1: nested deeper than 50"),
-        ("a.yaml", "# " + "x" * 2_000_000, "it has more than 2,000,000 characters; write it as JSON Lines"),
+        (
+            "a.yaml",
+            "# " + "x" * 2_000_000,
+            "it has more than 2,000,000 characters; write it as JSON Lines",
+        ),
         ("a.yaml", "", "the file: Expected `object`, got `null`"),
         ("a.json", '{"cases": [], "cases": []}', "the key 'cases' comes twice in one object"),
         ("a.jsonl", '{"input": "a"}\n{"input": NaN}', "line 2: it is not JSON: NaN is no JSON"),
         ("a.json", r'[{"input": "a \ud800"}]', "half of a surrogate pair"),
-        ("a.yaml", r'cases: [{input: a, checks: [contains: "\ud800"]}]', r"it holds \ud800, half of a surrogate pair"),
+        (
+            "a.yaml",
+            r'cases: [{input: a, checks: [contains: "\ud800"]}]',
+            r"it holds \ud800, half of a surrogate pair",
+        ),
         ("a.jsonl", "{", "line 1: it is not JSON: "),
         ("a.json", b"\xff", "it is not text in UTF-8 (byte 0)"),
-        ("a.yaml", "cases: [{input: x, checks: [custom: mine.py:gone]}]", "gone isn't there; there are: short, number"),
-        ("a.yaml", "cases: [{input: x, checks: [custom: mine.py:number]}]", "mine.py:number is a int, not a function"),
+        (
+            "a.yaml",
+            "cases: [{input: x, checks: [custom: mine.py:gone]}]",
+            "gone isn't there; there are: short, number",
+        ),
+        (
+            "a.yaml",
+            "cases: [{input: x, checks: [custom: mine.py:number]}]",
+            "mine.py:number is a int, not a function",
+        ),
         ("a.yaml", "cases: [{input: x, checks: [custom: nine.py:f]}]", "there is no file"),
         ("a.txt", "", "a dataset is a file that ends in .yaml, .yml, .json, .jsonl or .py:name"),
-        ("a.py", "dataset = 7", "dataset is of the type int, not Dataset; there are: none of the type Dataset"),
+        (
+            "a.py",
+            "dataset = 7",
+            "dataset is of the type int, not Dataset; there are: none of the type Dataset",
+        ),
         ("b.py", "1 / 0", "can't be loaded: ZeroDivisionError: division by zero ("),
     ],
 )

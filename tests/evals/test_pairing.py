@@ -3,10 +3,12 @@ from itertools import combinations, pairwise, permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.evals.pairing import aligned, assigned
+from treadle.evals.matching import aligned, assigned
 
 TABLES = st.integers(0, 5).flatmap(
-    lambda columns: st.lists(st.lists(st.booleans(), min_size=columns, max_size=columns), max_size=5)
+    lambda columns: st.lists(
+        st.lists(st.booleans(), min_size=columns, max_size=columns), max_size=5
+    )
 )
 
 
@@ -42,5 +44,7 @@ def test_no_pairing_in_any_order_is_larger(table):
 def test_a_long_chain_of_moves_is_found():
     # Each fits its own partner and the next; the last fits the first alone, so that all have to move.
     size = 400
-    table = [[j in (i, i + 1) for j in range(size)] for i in range(size - 1)] + [[j == 0 for j in range(size)]]
+    table = [[j in (i, i + 1) for j in range(size)] for i in range(size - 1)] + [
+        [j == 0 for j in range(size)]
+    ]
     assert len(assigned(table)) == size

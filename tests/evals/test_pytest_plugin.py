@@ -11,10 +11,10 @@ import treadle
 from evals.plugged import PLUGIN, run
 from fakes import agent
 from treadle import ScriptedModel, tool
-from treadle.codec import encode_record
-from treadle.log import opened
+from treadle.core.codec import encode_record
 from treadle.models.scripted import calls, says
-from treadle.sync import run_sync
+from treadle.runtime.log import opened
+from treadle.runtime.sync import run_sync
 
 pytest_plugins = ["pytester"]
 
@@ -40,7 +40,9 @@ def shop(pytester: pytest.Pytester) -> Path:
         return 17
 
     script = [calls(("stock", {"item": "lamp"})), says("There are 17.")]
-    asked = agent(ScriptedModel(script), stock, instructions="Answer from the stock list.", name="shop")
+    asked = agent(
+        ScriptedModel(script), stock, instructions="Answer from the stock list.", name="shop"
+    )
     asked.run_sync("How many lamps?", thread="lamps")
     assert asked.store
     records = run_sync(opened("lamps", asked.store, asked.world)).records
@@ -50,7 +52,9 @@ def shop(pytester: pytest.Pytester) -> Path:
     return pytester.path
 
 
-def test_a_real_request_in_a_test_is_an_error_that_says_how_to_allow_it(pytester: pytest.Pytester) -> None:
+def test_a_real_request_in_a_test_is_an_error_that_says_how_to_allow_it(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile("""
         import pytest
         from treadle import Agent, MemoryStore
@@ -78,7 +82,9 @@ def test_a_real_request_in_a_test_is_an_error_that_says_how_to_allow_it(pytester
     """)
     ran = run(pytester)
     ran.assert_outcomes(passed=1, failed=2)
-    ran.stdout.fnmatch_lines(["E*UsageError: openai:m is a real model*@pytest.mark.treadle_real_models*"])
+    ran.stdout.fnmatch_lines(
+        ["E*UsageError: openai:m is a real model*@pytest.mark.treadle_real_models*"]
+    )
 
 
 @pytest.mark.parametrize(("words", "found"), [((), "no"), (("--treadle-real-models",), "None")])
@@ -95,7 +101,9 @@ def test_the_guard_is_up_unless_told_and_is_gone_afterwards(
     assert "TREADLE_REAL_MODELS" not in os.environ
 
 
-def test_what_the_caller_has_set_holds(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_caller_has_set_holds(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TREADLE_REAL_MODELS", "yes")
     pytester.makepyfile("""
         import os
@@ -152,7 +160,9 @@ def test_parts(treadle_thread):
 """)
     ran = run(pytester)
     ran.assert_outcomes(passed=2, failed=1)
-    ran.stdout.fnmatch_lines(["E*AssertionError: the replay parts from the recording at record 4: prompt_hash was *"])
+    ran.stdout.fnmatch_lines(
+        ["E*AssertionError: the replay parts from the recording at record 4: prompt_hash was *"]
+    )
     assert "recording.py:" not in ran.stdout.str()  # the failure points at the test's own line
 
 
@@ -163,7 +173,9 @@ def test_parts(treadle_thread):
         ('@pytest.mark.treadle_replay("no.jsonl")', "no.jsonl can't be read: No such file"),
     ],
 )
-def test_a_recording_that_is_not_there_is_an_error(pytester: pytest.Pytester, mark: str, said: str) -> None:
+def test_a_recording_that_is_not_there_is_an_error(
+    pytester: pytest.Pytester, mark: str, said: str
+) -> None:
     pytester.makepyfile(f"""
         import pytest
         {mark}
@@ -175,10 +187,12 @@ def test_a_recording_that_is_not_there_is_an_error(pytester: pytest.Pytester, ma
     ran.stdout.fnmatch_lines([f"*{said}*"])
 
 
-def test_assertions_show_their_difference_and_point_at_the_test(pytester: pytest.Pytester, shop: Path) -> None:
+def test_assertions_show_their_difference_and_point_at_the_test(
+    pytester: pytest.Pytester, shop: Path
+) -> None:
     pytester.makepyfile("""
         import pytest
-        from treadle.evals.assertions import assert_trajectory
+        from treadle.testing.assertions import assert_trajectory
 
         @pytest.mark.treadle_replay("thread.jsonl")
         def test_it(treadle_thread):
@@ -193,7 +207,7 @@ def test_assertions_show_their_difference_and_point_at_the_test(pytester: pytest
 def test_pytest_starts_without_anything_heavy() -> None:
     code = (
         f"import sys, {PLUGIN}\n"
-        "heavy = ('openai', 'pydantic', 'typer', 'rich', 'httpx2', 'genai_prices', 'treadle.evals.recording')\n"
+        "heavy = ('openai', 'pydantic', 'typer', 'rich', 'httpx2', 'genai_prices', 'treadle.testing.recording')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     source = str(Path(treadle.__file__).parents[1])

@@ -24,15 +24,15 @@ from treadle import (
     UserSaid,
     tool,
 )
-from treadle import events as e
-from treadle.codec import encode_record
-from treadle.errors import ModelUnavailable
-from treadle.evals.recording import Recording, load
-from treadle.evals.rerun import NotRecorded, rerun
+from treadle.core import events as e
+from treadle.core.codec import encode_record
+from treadle.core.errors import ModelUnavailable
 from treadle.evals.trajectory import made
-from treadle.log import opened
 from treadle.models.resolve import unasked
 from treadle.models.scripted import calls, says
+from treadle.runtime.log import opened
+from treadle.testing.recording import Recording, load
+from treadle.testing.rerun import NotRecorded, rerun
 from treadle.tools.ask import ask_user
 
 
@@ -72,14 +72,21 @@ def recorded(agents: Agent, *said: str) -> Recording:
                 for call in result.waiting:
                     fact = UserSaid("blue", answers=call.id) if call.status == "question" else None
                     edit = '{"account": "A", "amount": 200}'
-                    await agents.post("t", fact or ApprovalGiven(call.id, True, "ann", arguments=edit))
+                    await agents.post(
+                        "t", fact or ApprovalGiven(call.id, True, "ann", arguments=edit)
+                    )
                 result = await agents.resume("t")
         return Recording(await records(agents))
 
     return live(main())
 
 
-TWO = (says("Hello."), calls(("balance", {"account": "A"}), text="Let me see."), PAY, says("Paid, 600 are left."))
+TWO = (
+    says("Hello."),
+    calls(("balance", {"account": "A"}), text="Let me see."),
+    PAY,
+    says("Paid, 600 are left."),
+)
 
 
 def test_a_run_gives_a_result_for_each_turn():
@@ -100,17 +107,22 @@ def test_the_prompt_and_the_tools_may_change_in_a_run_but_not_in_a_replay():
         raise AssertionError("no tool is run")
 
     recording = recorded(bank(*TWO), "Hi", "Pay 300.")
-    changed = bank(tools=(balance, pay, ask_user), instructions="Be kind.", model="anthropic:never-asked")
+    changed = bank(
+        tools=(balance, pay, ask_user), instructions="Be kind.", model="anthropic:never-asked"
+    )
     assert recording.run(changed)[1].answer == "Paid, 600 are left."
     with pytest.raises(
-        AssertionError, match=r"(?s)parts from the recording at record 4: prompt_hash.*there: . model call 1"
+        AssertionError,
+        match=r"(?s)parts from the recording at record 4: prompt_hash.*there: . model call 1",
     ):
         recording.replay(bank(tools=(balance, pay, ask_user)))
     recording.replay(bank())
 
 
 @pytest.mark.parametrize("name", ["anthropic:claude-x", "openai:gpt-6-luna", "mine"])
-def test_a_replay_needs_no_key_and_takes_the_recorded_model_where_the_agent_names_none(name, monkeypatch):
+def test_a_replay_needs_no_key_and_takes_the_recorded_model_where_the_agent_names_none(
+    name, monkeypatch
+):
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
 
     class Free(ScriptedModel):
@@ -122,7 +134,10 @@ def test_a_replay_needs_no_key_and_takes_the_recorded_model_where_the_agent_name
     recording.replay(replace(bank(), model=None))
     if name == "anthropic:claude-x":
         recording.replay(replace(bank(), model=name))
-        with pytest.raises(AssertionError, match="at record 4: model was 'anthropic:claude-x', is now 'openai:gpt-4o'"):
+        with pytest.raises(
+            AssertionError,
+            match="at record 4: model was 'anthropic:claude-x', is now 'openai:gpt-4o'",
+        ):
             recording.replay(replace(bank(), model="openai:gpt-4o"))
         with pytest.raises(UsageError, match="model 'nobody'"):
             recording.replay(replace(bank(), model="nobody"))
@@ -153,25 +168,33 @@ def test_people_say_what_they_said_then():
         ("ask_user", {"question": "Which?"}, "blue"),
         ("pay", {"account": "A", "amount": 200}, "200 paid from A"),
     ]
-    with pytest.raises(NotRecorded, match="other arguments than in the recording: amount is 300, wanted 200"):
+    with pytest.raises(
+        NotRecorded, match="other arguments than in the recording: amount is 300, wanted 200"
+    ):
         recording.run(bank())
 
 
 def test_an_approval_that_nobody_was_asked_for_fails():
     recording = recorded(bank(PAY, says("Paid.")), "Pay.")
-    with pytest.raises(NotRecorded, match=r'pay\(\{"account": "A", "amount": 300\}\) waits for a person now'):
+    with pytest.raises(
+        NotRecorded, match=r'pay\(\{"account": "A", "amount": 300\}\) waits for a person now'
+    ):
         recording.run(bank(approvals=[Rule("pay", "ask")]))
 
 
 def test_a_call_that_was_refused_then_and_runs_now_has_no_result():
     recording = recorded(bank(PAY, says("No."), approvals=[Rule("pay", "deny")]), "Pay.")
-    with pytest.raises(NotRecorded, match=r"pay\(.*\) runs now; in the recording it didn't, but was failed:denied"):
+    with pytest.raises(
+        NotRecorded, match=r"pay\(.*\) runs now; in the recording it didn't, but was failed:denied"
+    ):
         recording.run(bank())
 
 
 def test_a_model_that_is_asked_once_more_fails():
     recording = recorded(bank(says("It is 3.")), "How many?")
-    with pytest.raises(NotRecorded, match="asked once more than in the recording; the last message is the user's: "):
+    with pytest.raises(
+        NotRecorded, match="asked once more than in the recording; the last message is the user's: "
+    ):
         recording.run(bank(output=int))
 
 
@@ -181,20 +204,34 @@ def test_an_answer_of_a_type_is_given_as_one():
 
 
 def test_failures_and_retries_come_as_they_came():
-    script = (ModelUnavailable("busy"), calls(("balance", {"account": "busy"})), says("It is busy."))
+    script = (
+        ModelUnavailable("busy"),
+        calls(("balance", {"account": "busy"})),
+        says("It is busy."),
+    )
     recording = recorded(bank(*script), "Balance?")
     [result] = recording.run(bank())
-    assert (result.answer, result.summary().model_retries, result.summary().tool_retries) == ("It is busy.", 1, 3)
+    assert (result.answer, result.summary().model_retries, result.summary().tool_retries) == (
+        "It is busy.",
+        1,
+        3,
+    )
 
 
 def facts(*events: e.Event) -> Recording:
     start = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), UserSaid("Pay."))
-    return Recording(tuple(Record("t", seq, 0.0, event) for seq, event in enumerate((*start, *events), 1)))
+    return Recording(
+        tuple(Record("t", seq, 0.0, event) for seq, event in enumerate((*start, *events), 1))
+    )
 
 
 CALLED = e.ModelCalled("m", "h", 10, 100)
-ASKS = e.ModelReplied("", e.Usage(1, 1), 0.0, (e.Call("c1", "pay", '{"account": "A", "amount": 1}'),), "tool_calls")
-BOTH = e.ModelReplied("", e.Usage(1, 1), 0.0, (*ASKS.calls, e.Call("c2", "balance", '{"account": "A"}')), "tool_calls")
+ASKS = e.ModelReplied(
+    "", e.Usage(1, 1), 0.0, (e.Call("c1", "pay", '{"account": "A", "amount": 1}'),), "tool_calls"
+)
+BOTH = e.ModelReplied(
+    "", e.Usage(1, 1), 0.0, (*ASKS.calls, e.Call("c2", "balance", '{"account": "A"}')), "tool_calls"
+)
 STARTED = e.ToolStarted("c1", "k")
 
 
@@ -250,7 +287,9 @@ async def waiting() -> Recording:
 
 
 @given(PLOTS, st.booleans())
-def test_any_recorded_thread_runs_to_the_same_answers_and_fates_with_the_same_agent(plot: Plot, more: bool) -> None:
+def test_any_recorded_thread_runs_to_the_same_answers_and_fates_with_the_same_agent(
+    plot: Plot, more: bool
+) -> None:
     async def whole() -> None:
         stage = Stage(plot)
         agents = stage.agent()
@@ -260,13 +299,18 @@ def test_any_recorded_thread_runs_to_the_same_answers_and_fates_with_the_same_ag
         then = await stage.records()
         results = await rerun(then, stage.agent())
         ends = [record.event for record in then if isinstance(record.event, TurnEnded)]
-        assert [(result.status, result.reason) for result in results] == [(end.status, end.reason) for end in ends]
+        assert [(result.status, result.reason) for result in results] == [
+            (end.status, end.reason) for end in ends
+        ]
         now = [call for result in results for call in made(result.records)]
         assert [(call.name, call.arguments, call.asked_approval) for call in now] == [
             (call.name, call.arguments, call.asked_approval) for call in made(then)
         ]
         for call, before in zip(now, made(then), strict=True):
-            assert (call.status, call.result) == (before.status, before.result) or before.status == "failed:unknown"
+            assert (call.status, call.result) == (
+                before.status,
+                before.result,
+            ) or before.status == "failed:unknown"
 
     live(whole())
 
@@ -275,7 +319,10 @@ def test_its_model_gives_the_recorded_replies():
     recording = recorded(bank(*TWO), "Hi", "Pay 300.")
     model = recording.model()
     free = agent(model, balance, pay)
-    assert (free.run_sync("Hi").answer, free.run_sync("Pay 200.").answer) == ("Hello.", "Paid, 600 are left.")
+    assert (free.run_sync("Hi").answer, free.run_sync("Pay 200.").answer) == (
+        "Hello.",
+        "Paid, 600 are left.",
+    )
     assert (model.name, len(model.seen)) == ("scripted", 4)
 
 
@@ -285,7 +332,9 @@ def test_a_summary_of_then_is_never_taken_for_an_answer():
     model = ScriptedModel(script, context_tokens=2500, max_output_tokens=200)
     then = agent(model, instructions="Be.")
     recording = recorded(then, *texts)
-    assert "compact" in [r.event.purpose for r in recording.records if isinstance(r.event, e.ModelCalled)]
+    assert "compact" in [
+        r.event.purpose for r in recording.records if isinstance(r.event, e.ModelCalled)
+    ]
     answers = [result.answer for result in recording.run(then)]
     assert [result.answer for result in recording.run(replace(then, model=None))] == answers
     free = agent(recording.model())
@@ -300,7 +349,10 @@ def test_a_file_holds_one_thread_that_can_be_read(tmp_path: Path):
     assert load(file) == recording
     for written, said in (
         (b"", "holds 0 threads; it must be one: treadle db export THREAD -o"),
-        (b"\n".join([*lines, *(line.replace(b'"t"', b'"u"', 1) for line in lines)]), "holds 2 threads; it must be one"),
+        (
+            b"\n".join([*lines, *(line.replace(b'"t"', b'"u"', 1) for line in lines)]),
+            "holds 2 threads; it must be one",
+        ),
         (b"{}", "holds no thread that can be read"),
         (b"\n".join(lines[1:]), "holds no thread that can be read"),
     ):

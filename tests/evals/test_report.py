@@ -11,14 +11,14 @@ from evals.made import report
 from evals.right import right
 from fakes import agent, live
 from treadle import MemoryStore, UsageError
-from treadle.evals.amounts import cost, number, percent
 from treadle.evals.baseline import against
 from treadle.evals.checks import Contains, Tools
 from treadle.evals.dataset import Case, Dataset
-from treadle.evals.page import page
+from treadle.evals.format import cost, number, percent
+from treadle.evals.html_report import page
 from treadle.evals.report import report_of
-from treadle.evals.run import Run, evaluate
-from treadle.evals.text import text
+from treadle.evals.run_dataset import Run, evaluate
+from treadle.evals.text_report import text
 
 EVIL = "<script>alert(1)</script> & \"'</style><img src=x onerror=alert(1)>"
 
@@ -31,7 +31,9 @@ def evil():
         if isinstance(value, str):
             return EVIL
         if isinstance(value, dict):
-            return {key: value[key] if key in ("type", "tools") else spoilt(value[key]) for key in value}
+            return {
+                key: value[key] if key in ("type", "tools") else spoilt(value[key]) for key in value
+            }
         return [spoilt(each) for each in value] if isinstance(value, list | tuple) else value
 
     made = spoilt(msgspec.to_builtins(plain))
@@ -51,7 +53,11 @@ def test_a_report_is_read_as_it_was_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"{}", "is no report of treadle eval"), (b"nothing", "is no report of treadle eval"), (None, "can't be read")],
+    [
+        (b"{}", "is no report of treadle eval"),
+        (b"nothing", "is no report of treadle eval"),
+        (None, "can't be read"),
+    ],
 )
 def test_what_is_no_report_is_refused(tmp_path, content, told):
     path = tmp_path / "base.json"
@@ -64,7 +70,9 @@ def test_what_is_no_report_is_refused(tmp_path, content, told):
 def test_a_report_of_another_version_is_refused(tmp_path):
     path = tmp_path / "base.json"
     path.write_bytes(msgspec.structs.replace(report({"a": (True,)}), version=2).to_json())
-    with pytest.raises(UsageError, match="was written as version 2; this Treadle reads 1: make it anew"):
+    with pytest.raises(
+        UsageError, match="was written as version 2; this Treadle reads 1: make it anew"
+    ):
         report_of(path)
 
 
@@ -81,8 +89,12 @@ def test_lines_of_text_say_what_failed_and_what_it_took():
 def test_a_comparison_says_what_is_worse_and_what_may_be_noise():
     ten = {f"c{number}": (True,) for number in range(10)}
     poor = {name: (name != "c3",) for name in ten}
-    lines = text(report(poor, tokens=(300,)), against(report(ten), report(poor, tokens=(300,)))).splitlines()
-    rows = {line.split()[0]: line for line in lines[lines.index("against the baseline, 10 cases:") :]}
+    lines = text(
+        report(poor, tokens=(300,)), against(report(ten), report(poor, tokens=(300,)))
+    ).splitlines()
+    rows = {
+        line.split()[0]: line for line in lines[lines.index("against the baseline, 10 cases:") :]
+    }
     assert rows["success"].split()[1:5] == ["100%", "90%", "-10.0", "points"]
     assert rows["success"].endswith("may be noise")
     assert rows["tokens"].endswith("WORSE, most of all c0, c1, c2")
@@ -109,10 +121,16 @@ def test_the_page_has_no_script_no_style_but_its_own_and_asks_nobody():
     seen = Tags()
     seen.feed(written)
     assert not seen.tags & {"script", "img", "iframe", "link", "object", "form", "a"}
-    assert not [name for name in seen.attributes if name.startswith("on") or name in ("style", "src", "href")]
+    assert not [
+        name
+        for name in seen.attributes
+        if name.startswith("on") or name in ("style", "src", "href")
+    ]
     assert "default-src 'none'; style-src 'sha256-" in html.unescape(written)
     assert not re.search(r"url\(|@import|https?:", written)
-    assert "".join(seen.text).count("<script>alert(1)</script>") >= 10  # as text, wherever a text came from outside
+    assert (
+        "".join(seen.text).count("<script>alert(1)</script>") >= 10
+    )  # as text, wherever a text came from outside
 
 
 def test_the_page_shows_what_nobody_would_see():
@@ -129,7 +147,9 @@ def test_the_page_shows_a_failing_trial_with_its_diff_its_answer_and_its_thread(
     seen = Tags()
     seen.feed(page(found))
     shown = "\n".join(seen.text)
-    assert "calculator" in next(each for each in seen.text if "made" in each)  # what was wanted, and what was made
+    assert "calculator" in next(
+        each for each in seen.text if "made" in each
+    )  # what was wanted, and what was made
     assert "Hello! How can I help?" in shown
     assert "treadle show eval/one/r/greets/1" in shown
     assert "» Hello!" in shown
@@ -137,7 +157,14 @@ def test_the_page_shows_a_failing_trial_with_its_diff_its_answer_and_its_thread(
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0.0, "0%"), (1.0, "100%"), (0.9999, "99.9%"), (0.00001, "0.1%"), (0.5, "50%"), (0.767, "76.7%")],
+    [
+        (0.0, "0%"),
+        (1.0, "100%"),
+        (0.9999, "99.9%"),
+        (0.00001, "0.1%"),
+        (0.5, "50%"),
+        (0.767, "76.7%"),
+    ],
 )
 def test_a_rate_never_rounds_to_all_or_none(value, said):
     assert percent(value) == said
@@ -145,12 +172,21 @@ def test_a_rate_never_rounds_to_all_or_none(value, said):
 
 @pytest.mark.parametrize(
     ("usd", "said"),
-    [(None, "-"), (0, "$0"), (12.345, "$12.35"), (0.0123, "$0.0123"), (0.000071, "$0.000071"), (0.9999, "$1")],
+    [
+        (None, "-"),
+        (0, "$0"),
+        (12.345, "$12.35"),
+        (0.0123, "$0.0123"),
+        (0.000071, "$0.000071"),
+        (0.9999, "$1"),
+    ],
 )
 def test_a_cost_keeps_the_digits_that_matter(usd, said):
     assert cost(usd) == said
 
 
-@pytest.mark.parametrize(("value", "said"), [(None, "-"), (3, "3"), (1.66, "1.7"), (1234.5, "1,234")])
+@pytest.mark.parametrize(
+    ("value", "said"), [(None, "-"), (3, "3"), (1.66, "1.7"), (1234.5, "1,234")]
+)
 def test_a_number_is_short(value, said):
     assert number(value) == said

@@ -9,11 +9,11 @@ import pytest
 from evals.made import TOOLS
 from fakes import agent, live
 from treadle import Agent, Limits, MemoryStore, UsageError
-from treadle.errors import ModelDenied
+from treadle.core.errors import ModelDenied
 from treadle.evals import checks as c
 from treadle.evals.dataset import Case, Dataset
 from treadle.evals.judge import question
-from treadle.evals.run import Run, evaluate, report
+from treadle.evals.run_dataset import Run, evaluate, report
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.tools.ask import ask_user
 
@@ -25,7 +25,12 @@ def echo(request):
 
 
 def ran(dataset, model, *, told=lambda progress: None, tools=(), repeats=1, jobs=4, **settings):
-    return live(evaluate(Run(dataset, agent(model, *tools, **settings), repeats=repeats, jobs=jobs, name="r"), told))
+    return live(
+        evaluate(
+            Run(dataset, agent(model, *tools, **settings), repeats=repeats, jobs=jobs, name="r"),
+            told,
+        )
+    )
 
 
 def test_every_case_runs_so_many_times_in_threads_of_their_own():
@@ -37,7 +42,9 @@ def test_every_case_runs_so_many_times_in_threads_of_their_own():
         ("b", 0, 2),
         ("c", 0, 2),
     ]
-    assert {trial.thread_id for trial in found.trials} == {f"eval/letters/r/{x}/{n}" for x in "abc" for n in (1, 2)}
+    assert {trial.thread_id for trial in found.trials} == {
+        f"eval/letters/r/{x}/{n}" for x in "abc" for n in (1, 2)
+    }
     assert [(each.done, each.total) for each in done] == [(number, 6) for number in range(1, 7)]
     assert (found.passes, found.wanted_trials, found.passed) == (2, 6, False)
     assert found.cases[1].first_failure[1].why == '"a" isn\'t in the answer'
@@ -61,7 +68,9 @@ def test_no_more_run_at_a_time_than_were_asked_for():
 
 def test_what_one_trial_raises_ends_no_other():
     def answer(request):
-        return {"b": ModelDenied("no key"), "c": RuntimeError("a bug")}.get(request.messages[-1].text) or echo(request)
+        return {"b": ModelDenied("no key"), "c": RuntimeError("a bug")}.get(
+            request.messages[-1].text
+        ) or echo(request)
 
     found = ran(LETTERS, ScriptedModel([answer] * 3))
     assert [trial.error for trial in found.trials] == ["", "no key", "RuntimeError: a bug"]
@@ -104,14 +113,20 @@ def test_a_conversation_is_one_turn_a_message_and_ends_where_one_isn_t_answered(
     found = ran(talk, ScriptedModel([echo, echo])).trials[0]
     assert (found.answer, found.steps, found.passed) == ("two", 2, True)
     cut = ran(
-        talk, ScriptedModel([calls(("add", {"a": 1, "b": 1}))]), tools=(*TOOLS,), name="x", limits=Limits(steps=1)
+        talk,
+        ScriptedModel([calls(("add", {"a": 1, "b": 1}))]),
+        tools=(*TOOLS,),
+        name="x",
+        limits=Limits(steps=1),
     )
     assert (cut.trials[0].status, cut.trials[0].steps) == ("limit", 1)
 
 
 def test_a_case_s_limits_take_the_place_of_the_agent_s():
     looping = Dataset("d", [Case("go", [c.Status("limit")], "go", limits={"steps": 2})])
-    found = ran(looping, ScriptedModel([calls(("add", {"a": i, "b": 1})) for i in range(9)]), tools=TOOLS)
+    found = ran(
+        looping, ScriptedModel([calls(("add", {"a": i, "b": 1})) for i in range(9)]), tools=TOOLS
+    )
     assert (found.trials[0].steps, found.passed) == (2, True)
 
 
@@ -136,7 +151,11 @@ def test_an_agent_that_says_nothing_of_use_has_failed_by_itself_and_gets_no_seco
     one = LETTERS.only([], ["a"])
     for _ in range(2):
         found = ran(one, model, store=store)
-        assert (found.passes, found.errors, found.trials[0].thread_id) == (0, 0, "eval/letters/r/a/1")
+        assert (found.passes, found.errors, found.trials[0].thread_id) == (
+            0,
+            0,
+            "eval/letters/r/a/1",
+        )
         assert found.trials[0].verdicts[0].why.startswith("it ended as failed: ")
     assert len(model.seen) == 3
 
@@ -144,7 +163,9 @@ def test_an_agent_that_says_nothing_of_use_has_failed_by_itself_and_gets_no_seco
 def test_a_run_of_another_agent_or_with_other_cases_is_refused_before_anything_runs():
     store, model = MemoryStore(), ScriptedModel([echo])
     ran(LETTERS.only([], ["a"]), ScriptedModel([echo]), store=store)
-    with pytest.raises(UsageError, match="since then the model was scripted, is now other: name another run"):
+    with pytest.raises(
+        UsageError, match="since then the model was scripted, is now other: name another run"
+    ):
         ran(LETTERS, ScriptedModel([echo], name="other"), store=store)
     with pytest.raises(UsageError, match="since then case a says something else"):
         ran(Dataset("letters", [Case("z", name="z"), Case("x", name="a")]), model, store=store)
@@ -163,7 +184,9 @@ def test_cancelled_it_has_told_what_was_done_and_goes_on_later():
     run = Run(LETTERS, agent(Hangs([echo] * 3), store=store), name="r", jobs=1)
 
     async def stopped():
-        work = asyncio.create_task(evaluate(run, lambda p: done.setdefault(p.case, []).append(p.trial)))
+        work = asyncio.create_task(
+            evaluate(run, lambda p: done.setdefault(p.case, []).append(p.trial))
+        )
         await asyncio.sleep(10)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -209,7 +232,11 @@ def test_a_judge_gives_points_and_a_reason_and_is_paid_apart(points, passed):
     one = Dataset("d", [Case("be kind", [c.Judge("It is kind.")], "kind")])
     found = ran(one, judges(points), store=store).trials[0]
     verdict = found.verdicts[1]
-    assert (verdict.check, verdict.passed, verdict.why) == ("judge It is kind.", passed, f"{points} of 5: It is so.")
+    assert (verdict.check, verdict.passed, verdict.why) == (
+        "judge It is kind.",
+        passed,
+        f"{points} of 5: It is so.",
+    )
     assert found.judged.tokens > found.tokens
     assert found.judged.cost_usd > found.cost_usd > 0
     threads = [info.thread_id for info in live(store.threads())]
@@ -256,7 +283,11 @@ def test_a_judge_reads_the_answer_as_data():
 
 
 def test_what_an_agent_below_holds_is_decided_too_and_what_it_took_is_counted():
-    helper = Agent(model=ScriptedModel([calls(("send", {"to": "bob"})), says("sent")]), tools=TOOLS, name="helper")
+    helper = Agent(
+        model=ScriptedModel([calls(("send", {"to": "bob"})), says("sent")]),
+        tools=TOOLS,
+        name="helper",
+    )
     top = [calls(("helper", {"task": "Send it."})), says("a")]
     one = Dataset("d", [Case("go", [c.Tools(("helper",), "strict")], "go", approve={"send": True})])
     store = MemoryStore()

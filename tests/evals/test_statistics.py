@@ -15,7 +15,13 @@ pairs = st.lists(st.tuples(numbers, numbers), max_size=4)
 
 @pytest.mark.parametrize(
     ("passes", "trials", "low", "high"),
-    [(8, 10, 0.4902, 0.9433), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962), (0, 0, 0, 1)],
+    [
+        (8, 10, 0.4902, 0.9433),
+        (0, 10, 0.0, 0.2775),
+        (10, 10, 0.7225, 1.0),
+        (50, 100, 0.4038, 0.5962),
+        (0, 0, 0, 1),
+    ],
 )
 def test_wilson_s_interval_has_the_known_values(passes, trials, low, high):
     assert wilson(passes, trials) == pytest.approx((low, high), abs=5e-5)
@@ -48,7 +54,9 @@ def test_trials_are_worth_between_the_cases_and_themselves(cases):
     assert len(cases) <= effective(cases) <= sum(n for _, n in cases)
 
 
-@pytest.mark.parametrize(("worse", "better", "p"), [(6, 0, 2 / 64), (5, 1, 14 / 64), (1, 0, 1.0), (3, 3, 1.0)])
+@pytest.mark.parametrize(
+    ("worse", "better", "p"), [(6, 0, 2 / 64), (5, 1, 14 / 64), (1, 0, 1.0), (3, 3, 1.0)]
+)
 def test_success_with_one_run_each_is_mcnemar_s_exact_test(worse, better, p):
     found = [([1.0], [0.0])] * worse + [([0.0], [1.0])] * better + [([1.0], [1.0])] * 3
     assert permutation_p(found) == pytest.approx(p)
@@ -87,4 +95,6 @@ def test_several_tests_are_corrected_by_holm():
 def test_a_correction_only_raises_and_keeps_the_order(ps):
     corrected = holm(ps)
     assert all(p <= q <= 1 for p, q in zip(ps, corrected, strict=True))
-    assert [ps[i] for i in sorted(range(len(ps)), key=lambda i: (corrected[i], ps[i]))] == sorted(ps)
+    assert [ps[i] for i in sorted(range(len(ps)), key=lambda i: (corrected[i], ps[i]))] == sorted(
+        ps
+    )

@@ -7,8 +7,16 @@ from hypothesis import strategies as st
 
 from fakes import agent, live
 from treadle import ApprovalGiven, OutcomeDecided, Record, Rule, UsageError, UserSaid, tool
-from treadle import events as e
-from treadle.evals.trajectory import Made, Wanted, approvals_asked, compared, made, never_called, no_errors
+from treadle.core import events as e
+from treadle.evals.trajectory import (
+    Made,
+    Wanted,
+    approvals_asked,
+    compared,
+    made,
+    never_called,
+    no_errors,
+)
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.tools.ask import ask_user
 
@@ -22,7 +30,10 @@ HOW = st.sampled_from(("exact", "subset", "ignored"))
 def of(*wanted: Any) -> tuple[Made, ...]:
     """Calls that returned: names, or names with arguments."""
     pairs = [(each, {}) if isinstance(each, str) else each for each in wanted]
-    return tuple(Made(f"c{n}", name, arguments, "returned", False, n) for n, (name, arguments) in enumerate(pairs))
+    return tuple(
+        Made(f"c{n}", name, arguments, "returned", False, n)
+        for n, (name, arguments) in enumerate(pairs)
+    )
 
 
 def fits(calls_made: Any, wanted: Any, order: Any, arguments: Any = "exact") -> bool:
@@ -45,7 +56,9 @@ def fits_by_trying(calls_made: Any, wanted: Any, order: str, how: Any) -> bool:
     if order == "superset":
         return any(each(wanted, some) for some in itertools.permutations(calls_made, len(wanted)))
     if order == "subset":
-        return any(each(some, calls_made) for some in itertools.permutations(wanted, len(calls_made)))
+        return any(
+            each(some, calls_made) for some in itertools.permutations(wanted, len(calls_made))
+        )
     return few == many and any(each(wanted, some) for some in itertools.permutations(calls_made))
 
 
@@ -78,7 +91,9 @@ def test_calls_are_their_own_trajectory_in_every_order(calls_made):
 @given(CALLS, WANTED)
 def test_looser_arguments_never_fit_less(calls_made, wanted):
     for order in ORDERS:
-        exact, subset, ignored = (fits(calls_made, wanted, order, how) for how in ("exact", "subset", "ignored"))
+        exact, subset, ignored = (
+            fits(calls_made, wanted, order, how) for how in ("exact", "subset", "ignored")
+        )
         assert exact <= subset <= ignored
 
 
@@ -89,10 +104,12 @@ def test_every_call_has_a_line_and_the_first_that_is_wrong_is_named(calls_made, 
         return
     head, *lines = text.split("\n")
     marks = [line[2] for line in lines]
-    assert sum(mark in "✓≠" for mark in marks) * 2 + sum(mark not in "✓≠" for mark in marks) == len(calls_made) + len(
-        wanted
+    assert sum(mark in "✓≠" for mark in marks) * 2 + sum(mark not in "✓≠" for mark in marks) == len(
+        calls_made
+    ) + len(wanted)
+    assert head.endswith(
+        f"they part at line {next(n for n, mark in enumerate(marks, 1) if mark not in '✓·')}"
     )
-    assert head.endswith(f"they part at line {next(n for n, mark in enumerate(marks, 1) if mark not in '✓·')}")
 
 
 def test_a_wanted_call_with_any_arguments_does_not_take_the_only_call_of_another():
@@ -102,7 +119,9 @@ def test_a_wanted_call_with_any_arguments_does_not_take_the_only_call_of_another
 
 
 def test_a_difference_reads_line_by_line():
-    calls_made = of(("search", {"q": "lamps"}), ("calculator", {"expression": "1+1"}), ("delete", {"id": 3}))
+    calls_made = of(
+        ("search", {"q": "lamps"}), ("calculator", {"expression": "1+1"}), ("delete", {"id": 3})
+    )
     wanted = [Wanted("search"), Wanted("calculator", {"expression": "1+2"}), Wanted("finish", {})]
     assert compared(calls_made, wanted) == (
         "wanted the same calls in the same order, arguments exact: 3 wanted, 3 made; they part at line 2\n"
@@ -147,7 +166,13 @@ def statuses(records: Any) -> list[tuple[str, Any, str, bool]]:
 
 def test_what_became_of_each_call_is_read_from_the_log():
     async def whole() -> None:
-        asked = calls(("send", {"to": "bob"}), ("ask_user", {"question": "?"}), "fail", "nope", ("fail", "{bad"))
+        asked = calls(
+            ("send", {"to": "bob"}),
+            ("ask_user", {"question": "?"}),
+            "fail",
+            "nope",
+            ("fail", "{bad"),
+        )
         rules = [Rule("send", "ask"), Rule("*", "allow")]
         desk = agent(ScriptedModel([asked, says("done")]), send, fail, ask_user, approvals=rules)
         result = await desk.run("go", thread="t")
@@ -178,7 +203,9 @@ def log(*events: e.Event) -> list[Record]:
 
 
 def asking(*ids: str, finish: str = "tool_calls") -> e.ModelReplied:
-    return e.ModelReplied("", e.Usage(), 0.0, tuple(e.Call(each, "pay", "{}") for each in ids), finish)
+    return e.ModelReplied(
+        "", e.Usage(), 0.0, tuple(e.Call(each, "pay", "{}") for each in ids), finish
+    )
 
 
 ASKED = (e.ApprovalAsked("c1"), e.ApprovalAsked("c2"))
@@ -189,14 +216,30 @@ ASKED = (e.ApprovalAsked("c1"), e.ApprovalAsked("c2"))
     [
         ([asking("c1")], ["unanswered"]),
         ([asking("c1", finish="length")], []),
-        ([asking("c1"), e.ToolStarted("c1", "k"), e.ToolFailed("c1", "raised", "busy", 0.0, 1.0)], ["unanswered"]),
+        (
+            [
+                asking("c1"),
+                e.ToolStarted("c1", "k"),
+                e.ToolFailed("c1", "raised", "busy", 0.0, 1.0),
+            ],
+            ["unanswered"],
+        ),
         ([asking("c1"), OutcomeDecided("c1", "ran", "ann", "paid")], ["returned"]),
         ([asking("c1"), OutcomeDecided("c1", "not_run", "ann")], ["unanswered"]),
         ([asking("c1"), OutcomeDecided("c1", "tell", "policy")], ["failed:unknown"]),
-        ([e.ToolReturned("c0", "of a turn before these records", 0.0), asking("c1")], ["unanswered"]),
-        ([asking("c1", "c2"), *ASKED, ApprovalGiven("c1", True, "a", always=True)], ["unanswered", "unanswered"]),
+        (
+            [e.ToolReturned("c0", "of a turn before these records", 0.0), asking("c1")],
+            ["unanswered"],
+        ),
+        (
+            [asking("c1", "c2"), *ASKED, ApprovalGiven("c1", True, "a", always=True)],
+            ["unanswered", "unanswered"],
+        ),
         ([asking("c1", "c2"), *ASKED, ApprovalGiven("c1", True, "a")], ["unanswered", "waiting"]),
-        ([asking("c1", "c2"), e.ApprovalAsked("c1"), ApprovalGiven("c1", False, "a")], ["unanswered", "unanswered"]),
+        (
+            [asking("c1", "c2"), e.ApprovalAsked("c1"), ApprovalGiven("c1", False, "a")],
+            ["unanswered", "unanswered"],
+        ),
     ],
 )
 def test_the_rarer_fates_of_a_call(events, found):
@@ -212,12 +255,19 @@ def test_calls_of_several_threads_are_kept_apart():
 def test_never_called_takes_globs_and_shows_the_calls():
     found = of("read_file", ("delete_file", {"path": "a"}))
     assert never_called(found, "write_*", "pay") == ""
-    assert never_called(found, "delete_*") == 'wanted no call of delete_*; there were 1\n  + delete_file(path="a")'
+    assert (
+        never_called(found, "delete_*")
+        == 'wanted no call of delete_*; there were 1\n  + delete_file(path="a")'
+    )
 
 
 @pytest.mark.parametrize(
     ("tools", "said"),
-    [(("pay",), ""), ((), "they were for pay"), (("pay", "send"), "for pay, send; they were for pay")],
+    [
+        (("pay",), ""),
+        ((), "they were for pay"),
+        (("pay", "send"), "for pay, send; they were for pay"),
+    ],
 )
 def test_approvals_are_asked_for_these_tools_and_no_others(tools, said):
     found = made(log(asking("c1", "c2"), e.ApprovalAsked("c1"), e.ApprovalAsked("c2")))
@@ -233,4 +283,6 @@ def test_the_steps_of_a_flow_are_calls_too():
         e.ToolReturned("charge", '"paid"', 0.1),
     ]
     records = [Record("t", seq, 0.0, event) for seq, event in enumerate(said, 1)]
-    assert made(records) == (Made("charge", "charge", {"euros": 5}, "returned", False, 1, '"paid"'),)
+    assert made(records) == (
+        Made("charge", "charge", {"euros": 5}, "returned", False, 1, '"paid"'),
+    )

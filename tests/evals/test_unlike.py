@@ -5,11 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.evals.unlike import differences
+from treadle.evals.json_diff import differences
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 OBJECTS = st.dictionaries(st.text(max_size=2), JSON, max_size=4)
@@ -54,7 +60,12 @@ def test_what_is_exactly_equal_is_so_as_a_part_and_both_ways(left, right):
         ({"a": 1}, {"a": True}, True, ["a is true, wanted 1"]),
         ({"a": True}, {"a": 1}, True, ["a is 1, wanted true"]),
         ({"a": (1, 2)}, {"a": [1, 2]}, True, []),
-        ({"a": {"b": [0, {"c": 1}]}}, {"a": {"b": [0, {"c": 2, "d": 3}]}}, False, ["a.b[1].c is 2, wanted 1"]),
+        (
+            {"a": {"b": [0, {"c": 1}]}},
+            {"a": {"b": [0, {"c": 2, "d": 3}]}},
+            False,
+            ["a.b[1].c is 2, wanted 1"],
+        ),
         ({"a": [1]}, {"a": [1, 2]}, False, ["a has 2 items, wanted 1: [1, 2], wanted [1]"]),
         ({"a": 1}, {"b": 2}, True, ["a is missing, wanted 1", "b is 2, not wanted"]),
         ({"a": None}, {}, False, ["a is missing, wanted null"]),

@@ -6,8 +6,8 @@ from evals.made import trial
 from treadle import Limits
 from treadle.evals import checks as c
 from treadle.evals.dataset import Case
+from treadle.evals.grade import named, verdict
 from treadle.evals.trial import Trial
-from treadle.evals.verdicts import named, verdict
 from treadle.models.scripted import ScriptedModel, calls, says
 
 
@@ -26,14 +26,26 @@ def answered(text):
         (c.Number(427.05, 0.01), "427,06 EUR", "427.07", "its numbers are 427.07"),
         (c.Number(2847), "2,847", "none", "there is no number in the answer"),
         (c.Number(0.1), "0.1", "0.10000001", "its numbers are 0.10000001"),
-        (c.Json({"a": [1]}), '```json\n{"a": [1]}\n```', '{"a": [1], "b": 2}', "b is 2, not wanted"),
-        (c.Json({"a": {"b": 1}}, "subset"), '{"a": {"b": 1, "c": 2}}', '{"a": {"b": true}}', "a.b is true, wanted 1"),
+        (
+            c.Json({"a": [1]}),
+            '```json\n{"a": [1]}\n```',
+            '{"a": [1], "b": 2}',
+            "b is 2, not wanted",
+        ),
+        (
+            c.Json({"a": {"b": 1}}, "subset"),
+            '{"a": {"b": 1, "c": 2}}',
+            '{"a": {"b": true}}',
+            "a.b is true, wanted 1",
+        ),
         (c.Json(1), " ```json \n\n1```\n", "```\n" + "\n" * 20_000 + "`", "the answer isn't JSON"),
         (c.Json(True), "true", "1", "it is 1, wanted true"),
         (c.Json(1), "1", "{", "the answer isn't JSON"),
     ],
 )
-def test_a_check_of_the_answer_passes_what_is_right_and_says_what_is_wrong(check, right, wrong, why):
+def test_a_check_of_the_answer_passes_what_is_right_and_says_what_is_wrong(
+    check, right, wrong, why
+):
     assert verdict(check, answered(right)).passed
     said = verdict(check, answered(wrong))
     assert not said.passed
@@ -43,7 +55,9 @@ def test_a_check_of_the_answer_passes_what_is_right_and_says_what_is_wrong(check
 @pytest.fixture(scope="module")
 def two_calls():
     script = [calls(("add", {"a": 1, "b": 2})), calls(("send", {"to": "bob"})), says("3")]
-    return trial(ScriptedModel(script, price_usd=(0.001, 0.001)), Case("1+2?", name="sum", approve="none"))
+    return trial(
+        ScriptedModel(script, price_usd=(0.001, 0.001)), Case("1+2?", name="sum", approve="none")
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +75,10 @@ def two_calls():
         (c.Asked("s*"), ""),
         (c.Asked(("s*", "p*")), "for s*, p*; they were for send"),
         (c.Asked(()), "wanted approvals to be asked for nothing; they were for send"),
-        (c.Asked(("send", "pay")), "wanted approvals to be asked for send, pay; they were for send"),
+        (
+            c.Asked(("send", "pay")),
+            "wanted approvals to be asked for send, pay; they were for send",
+        ),
         (c.NoErrors(), '+ send(to="bob")  failed:denied'),
         (c.MaxSteps(3), ""),
         (c.MaxSteps(2), "it took 3 steps"),
@@ -81,7 +98,9 @@ def test_a_check_of_the_trajectory_goes_by_the_log(two_calls, check, why):
 
 
 def test_a_limit_and_an_unknown_price_are_told():
-    limited = trial(ScriptedModel([calls(("add", {"a": 1, "b": 2}))], price_usd=None), limits=Limits(steps=1))
+    limited = trial(
+        ScriptedModel([calls(("add", {"a": 1, "b": 2}))], price_usd=None), limits=Limits(steps=1)
+    )
     assert verdict(c.Status("answered"), limited).why == "it ended as limit: steps"
     assert verdict(c.MaxCost(1), limited).why == "no price is known for the model"
 

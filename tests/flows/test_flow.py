@@ -31,11 +31,11 @@ from treadle import (
     until,
     wait_for,
 )
-from treadle import events as e
-from treadle.errors import IllegalEvent
-from treadle.log import opened
+from treadle.core import events as e
+from treadle.core.errors import IllegalEvent
 from treadle.models.scripted import calls, says
-from treadle.world import World
+from treadle.runtime.log import opened
+from treadle.runtime.world import World
 
 
 class Book:
@@ -86,9 +86,15 @@ def test_a_flow_gives_what_it_returns_and_its_thread_holds_every_step(book):
 
     one = made(order)
     result = live(one.run("ann", thread="t"))
-    assert (result.status, result.output, result.answer) == ("answered", ["paid ann"] * 2, '["paid ann","paid ann"]')
+    assert (result.status, result.output, result.answer) == (
+        "answered",
+        ["paid ann"] * 2,
+        '["paid ann","paid ann"]',
+    )
     assert ids(result) == ["pay", "pay-2"]
-    assert [event.call.arguments for event in found(result, e.StepAsked)][1] == '{"who":"ann","euros":1}'
+    assert [event.call.arguments for event in found(result, e.StepAsked)][
+        1
+    ] == '{"who":"ann","euros":1}'
     said = live(whole(one))[2].event
     assert said.text == '{"who":"ann"}'
     assert live(one.resume("t")).output == result.output
@@ -101,7 +107,11 @@ def test_sync_and_async_functions_tools_and_partials_are_steps(book):
         return {"item": item, "call": context.call_id}
 
     async def mixed() -> list:
-        return [await step(book.look, "a"), await step(stock, "lamp"), await step(lambda: 3, id="three")]
+        return [
+            await step(book.look, "a"),
+            await step(stock, "lamp"),
+            await step(lambda: 3, id="three"),
+        ]
 
     assert live(made(mixed).run()).output == ["seen a", {"item": "lamp", "call": "stock"}, 3]
 
@@ -136,7 +146,9 @@ def test_values_come_back_as_the_types_that_functions_say_they_give_the_first_ti
     assert seen == [(Invoice(7, datetime(2026, 1, 2, tzinfo=UTC)), (1, "a"), [1, {"a": [2]}])] * 2
 
 
-def test_a_result_that_cannot_be_kept_fails_the_step_and_arguments_that_cannot_are_the_caller_s(book):
+def test_a_result_that_cannot_be_kept_fails_the_step_and_arguments_that_cannot_are_the_caller_s(
+    book,
+):
     async def bad() -> str:
         try:
             await step(lambda: object(), id="thing")
@@ -224,7 +236,9 @@ def test_ids_in_branches_go_by_how_tasks_are_made_and_not_by_how_they_run(book):
     async def wide():
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(branch(3 - number, f"b{number}")) for number in range(3)]
-        return [await each for each in tasks] + await asyncio.gather(step(book.look, "x"), step(book.look, "y"))
+        return [await each for each in tasks] + await asyncio.gather(
+            step(book.look, "x"), step(book.look, "y")
+        )
 
     result = live(made(wide).run())
     assert result.output == ["seen b0", "seen b1", "seen b2", "seen x", "seen y"]
@@ -285,7 +299,9 @@ async def cut(one: Flow, thread: str, at: int) -> None:
         ({"leave": True}, "next came step pay, pay .*; the code doesn't ask for it any more"),
     ],
 )
-def test_code_that_has_changed_under_its_log_stops_at_the_first_difference_and_writes_nothing(book, change, said):
+def test_code_that_has_changed_under_its_log_stops_at_the_first_difference_and_writes_nothing(
+    book, change, said
+):
     async def order(euros=1, before=False, leave=False):
         if before:
             await step(book.look, "new")
@@ -329,7 +345,11 @@ def test_a_flow_waits_for_people_only_when_nothing_else_runs_and_needs_no_proces
     one = made(both)
     result = live(one.run(thread="t"))
     [held] = result.waiting
-    assert (held.id, held.name, held.final_arguments) == ("approve", "approve", '{"what":"the refund","euros":5}')
+    assert (held.id, held.name, held.final_arguments) == (
+        "approve",
+        "approve",
+        '{"what":"the refund","euros":5}',
+    )
     assert held.reason == "this needs approval"
     assert book.done == [30]
     assert live(one.resume("t")).waiting == result.waiting, "resumed too early it waits again"
@@ -442,7 +462,9 @@ def test_a_task_that_the_code_leaves_behind_ends_with_it(book):
 
 
 def test_an_agent_runs_as_a_step_in_a_thread_below_and_gives_its_result():
-    model = ScriptedModel([lambda request: says(f"a {request.messages[-1].text}")] * 3, price_usd=(0.01, 0.01))
+    model = ScriptedModel(
+        [lambda request: says(f"a {request.messages[-1].text}")] * 3, price_usd=(0.01, 0.01)
+    )
     writer = Agent("Write.", name="writer", model=model)
 
     async def team() -> list[str]:
@@ -454,7 +476,11 @@ def test_an_agent_runs_as_a_step_in_a_thread_below_and_gives_its_result():
     one = made(team, limits=Limits(tokens=20_000, steps=None, tool_calls=None, seconds=None))
     result = live(one.run(thread="t"))
     assert result.status == "waiting"
-    assert sorted(child.thread_id for child in found(result, e.ChildStarted)) == ["t.1.writer", "t.2.writer", "t.last"]
+    assert sorted(child.thread_id for child in found(result, e.ChildStarted)) == [
+        "t.1.writer",
+        "t.2.writer",
+        "t.last",
+    ]
     shared = [child.tokens for child in found(result, e.ChildStarted)]
     assert shared[0] == shared[1] == 10_000
     assert result.summary().cost_usd > 0
@@ -468,7 +494,11 @@ def test_a_person_is_asked_above_for_what_an_agent_below_needs():
     def pay(amount: int) -> str:
         return f"paid {amount}"
 
-    payer = Agent(name="payer", model=ScriptedModel([calls(("pay", {"amount": 7})), says("it is paid")]), tools=[pay])
+    payer = Agent(
+        name="payer",
+        model=ScriptedModel([calls(("pay", {"amount": 7})), says("it is paid")]),
+        tools=[pay],
+    )
 
     async def order() -> str:
         return (await payer.run("pay")).answer
@@ -605,7 +635,10 @@ def test_a_step_that_needs_approval_is_asked_for_and_refusing_it_is_a_failure(bo
             return f"{error.kind}: {error}"
 
     one = made(order)
-    for thread, allowed, output in (("t", True, "paid ann"), ("u", False, "denied: a person refused this call: no")):
+    for thread, allowed, output in (
+        ("t", True, "paid ann"),
+        ("u", False, "denied: a person refused this call: no"),
+    ):
         [held] = live(one.run(thread=thread)).waiting
         with pytest.raises(UsageError, match="can't be checked"):
             live(one.post(thread, e.ApprovalGiven(held.id, True, "ann", arguments="{}")))
@@ -668,7 +701,10 @@ def test_a_store_that_dies_raises_and_the_flow_goes_on_elsewhere(book):
     one = made(order, store=DyingStore(inner, 4, Died, written=True))
     with pytest.raises(Died):
         live(one.run(thread="t"))
-    assert live(made(order, store=inner, world=World()).resume("t")).status in ("answered", "waiting")
+    assert live(made(order, store=inner, world=World()).resume("t")).status in (
+        "answered",
+        "waiting",
+    )
 
 
 @pytest.mark.parametrize(
@@ -676,7 +712,10 @@ def test_a_store_that_dies_raises_and_the_flow_goes_on_elsewhere(book):
     [
         (lambda: object(), "Unrecordable: a object has no JSON form"),
         (lambda: exit(3), "RuntimeError: SystemExit: 3"),
-        (lambda: ["x"], "it isn't what the function says that it gives, list.int.: 0: Input should be a valid integer"),
+        (
+            lambda: ["x"],
+            "it isn't what the function says that it gives, list.int.: 0: Input should be a valid integer",
+        ),
     ],
 )
 def test_what_a_flow_cannot_give_back_fails_it(does, reason):
@@ -742,10 +781,16 @@ def test_a_fork_goes_on_from_a_step_with_other_code_and_the_threads_below_stay(b
     one = made(order, world=World())
     live(one.run(thread="t"))
     records = live(whole(one))
-    paid = max(r.seq for r in records if isinstance(r.event, e.ToolReturned) and r.event.call_id == "pay")
+    paid = max(
+        r.seq for r in records if isinstance(r.event, e.ToolReturned) and r.event.call_id == "pay"
+    )
     forked = live(one.fork("t", at=paid))
     assert [call.name for call in forked.ran] == ["writer", "pay"]
-    assert live(again(one, lambda: order("b")).resume(forked.thread_id)).output == ["a lamp", "paid ann", "seen b"]
+    assert live(again(one, lambda: order("b")).resume(forked.thread_id)).output == [
+        "a lamp",
+        "paid ann",
+        "seen b",
+    ]
     assert book.done == ["ann 1", "a", "b"]
 
 
@@ -756,12 +801,16 @@ def test_a_rule_of_approval_reads_the_arguments_of_a_step(book):
 
     async def order() -> list:
         small = await step(refund, 5)
-        paid = await step(book.pay, "ann", euros=20, needs_approval=lambda arguments: arguments["euros"] > 10)
+        paid = await step(
+            book.pay, "ann", euros=20, needs_approval=lambda arguments: arguments["euros"] > 10
+        )
         return [small, paid, await step(refund, 500)]
 
     one = made(order)
     for held in ("pay", "refund-2"):
-        [call] = live(one.resume("t") if book.done or held != "pay" else one.run(thread="t")).waiting
+        [call] = live(
+            one.resume("t") if book.done or held != "pay" else one.run(thread="t")
+        ).waiting
         assert call.id == held
         live(one.post("t", e.ApprovalGiven(call.id, True, "ann")))
     assert live(one.resume("t")).output == [5, "paid ann", 500]

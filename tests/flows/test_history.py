@@ -3,8 +3,8 @@
 import pytest
 
 from treadle import FlowChanged, Record
-from treadle import events as e
-from treadle.flows.history import History
+from treadle.core import events as e
+from treadle.flows.step_results import History
 
 
 def call(name: str, arguments: str = "{}") -> e.Call:
@@ -47,7 +47,14 @@ def test_a_result_waits_until_all_is_asked_for_that_was_asked_for_before_it_came
 
 
 def test_what_the_code_had_given_up_it_must_give_up_again_and_gets_no_result_of():
-    made = history(asked("a"), asked("b"), came("a"), e.ToolFailed("b", "cancelled", "x"), asked("c"), came("c"))
+    made = history(
+        asked("a"),
+        asked("b"),
+        came("a"),
+        e.ToolFailed("b", "cancelled", "x"),
+        asked("c"),
+        came("c"),
+    )
     for name in "abc":
         made.ask(call(name))
     assert given(made) == ["a"]
@@ -66,7 +73,11 @@ def test_what_the_code_had_given_up_it_must_give_up_again_and_gets_no_result_of(
     ],
 )
 def test_a_result_is_whatever_ends_a_call_and_only_that(last):
-    tries = (e.ToolFailed("a", "raised", "busy", 0.0, 1.0), e.OutcomeDecided("a", "not_run", "ann"), e.UserSaid("go"))
+    tries = (
+        e.ToolFailed("a", "raised", "busy", 0.0, 1.0),
+        e.OutcomeDecided("a", "not_run", "ann"),
+        e.UserSaid("go"),
+    )
     allowed = e.ApprovalGiven("a", True, "ann")
     made = history(asked("a"), allowed, e.ChildStarted("a", "t.a"), *tries, last)
     step = made.ask(call("a"))

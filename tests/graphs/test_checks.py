@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fakes import found, live, world
 from treadle import Agent, MemoryStore, UsageError
-from treadle import events as e
+from treadle.core import events as e
 from treadle.graphs import END, START, Choice, Each, Edge, Graph, Join, Node, append
 
 
@@ -45,14 +45,26 @@ def refused(nodes, edges) -> str:
 @pytest.mark.parametrize(
     ("nodes", "edges", "said"),
     [
-        ([A], [Edge(START, "a"), Edge("a", "z")], "the edge a → z: there is no node 'z'; there are: a, end"),
+        (
+            [A],
+            [Edge(START, "a"), Edge("a", "z")],
+            "the edge a → z: there is no node 'z'; there are: a, end",
+        ),
         ([A], [Edge(START, "a"), Edge("z", "a")], "the edge z → a: there is no node 'z'"),
-        ([A], [Edge(START, "a"), loop("a", "z")], "the choice choose after a: there is no node 'z'"),
+        (
+            [A],
+            [Edge(START, "a"), loop("a", "z")],
+            "the choice choose after a: there is no node 'z'",
+        ),
         ([A, A], [Edge(START, "a"), Edge("a", END)], "two nodes have the name a"),
         ([A], [Edge("a", END)], "nothing begins"),
         ([A, B], [Edge(START, "a"), Edge("a", END), Edge("b", END)], "node b is unreachable"),
         ([A, B], [Edge(START, "a"), Edge("a", "b")], "node b leads nowhere"),
-        ([A, B], [Edge(START, "a"), Edge("a", "b"), Edge("b", "a")], "the cycle a → b → a is endless"),
+        (
+            [A, B],
+            [Edge(START, "a"), Edge("a", "b"), Edge("b", "a")],
+            "the cycle a → b → a is endless",
+        ),
         (
             [A, B],
             [Edge(START, "a"), Edge("a", "b"), Choice("b", choose, {"x": "a", "y": "b"})],
@@ -67,7 +79,13 @@ def refused(nodes, edges) -> str:
         (
             [A, B, C, D],
             [
-                *(Edge(START, "a"), Edge("a", "b"), Edge("a", "c"), Join(["b"], "d"), Edge("c", "d")),
+                *(
+                    Edge(START, "a"),
+                    Edge("a", "b"),
+                    Edge("a", "c"),
+                    Join(["b"], "d"),
+                    Edge("c", "d"),
+                ),
                 Edge("d", END),
             ],
             "a join is missing before node d: branches of a meet there",
@@ -79,7 +97,13 @@ def refused(nodes, edges) -> str:
         ),
         (
             [A, work("b", "draft"), work("c", "draft"), D],
-            [Edge(START, "a"), Edge("a", "b"), Edge("a", "c"), Join(["b", "c"], "d"), Edge("d", END)],
+            [
+                Edge(START, "a"),
+                Edge("a", "b"),
+                Edge("a", "c"),
+                Join(["b", "c"], "d"),
+                Edge("d", END),
+            ],
             "b and c may write 'draft' at the same moment, and it has no merge rule",
         ),
         (
@@ -100,7 +124,11 @@ def refused(nodes, edges) -> str:
             ],
             "the join of c, b → d may stop node a, which leads elsewhere too",
         ),
-        ([work("a", "nope")], [Edge(START, "a"), Edge("a", END)], "node a writes 'nope', which is no field"),
+        (
+            [work("a", "nope")],
+            [Edge(START, "a"), Edge("a", END)],
+            "node a writes 'nope', which is no field",
+        ),
         (
             [Node(lambda topik: 1, name="a")],
             [Edge(START, "a"), Edge("a", END)],
@@ -148,9 +176,28 @@ def test_a_state_has_fields():
     [
         [Edge(START, "a"), loop("a", "a", "b"), Edge("b", "c"), Edge("c", "d"), Edge("d", END)],
         [Edge(START, "a"), Edge("a", "b"), Edge("a", "c"), Join(["b", "c"], "d"), loop("d", "a")],
-        [Edge(START, "a"), Choice("a", choose, {"x": "b", "y": "c"}), Edge("b", "d"), Edge("c", "d"), Edge("d", END)],
-        [Edge(START, "a"), Each("a", "b", "many", "topic"), Join("b", "c", "any"), Edge("c", "d"), loop("d", "a")],
-        [Edge(START, "a"), Edge(START, "b"), Join("a", "c"), Join("b", "d"), Edge("c", END), Edge("d", END)],
+        [
+            Edge(START, "a"),
+            Choice("a", choose, {"x": "b", "y": "c"}),
+            Edge("b", "d"),
+            Edge("c", "d"),
+            Edge("d", END),
+        ],
+        [
+            Edge(START, "a"),
+            Each("a", "b", "many", "topic"),
+            Join("b", "c", "any"),
+            Edge("c", "d"),
+            loop("d", "a"),
+        ],
+        [
+            Edge(START, "a"),
+            Edge(START, "b"),
+            Join("a", "c"),
+            Join("b", "d"),
+            Edge("c", END),
+            Edge("d", END),
+        ],
     ],
 )
 def test_loops_choices_and_joins_that_can_run_are_taken(edges):
@@ -171,7 +218,11 @@ def drawings(draw):
             if join
             else [Edge(name, f"n{number}") for name in names]
         )
-    left = {name for edge in edges for name in (edge.sources if isinstance(edge, Join) else (edge.source,))}
+    left = {
+        name
+        for edge in edges
+        for name in (edge.sources if isinstance(edge, Join) else (edge.source,))
+    }
     return edges + [Edge(f"n{number}", END) for number in range(5) if f"n{number}" not in left]
 
 
@@ -187,5 +238,9 @@ def test_in_a_graph_without_choices_that_is_taken_every_node_runs_once_or_is_sto
     assert result.status == "answered"
     ran = sorted(event.call.id for event in found(result, e.StepAsked))
     names = [node.name for node in nodes]
-    assert ran == names if all(getattr(edge, "need", "all") == "all" for edge in edges) else {*ran} <= {*names}
+    assert (
+        ran == names
+        if all(getattr(edge, "need", "all") == "all" for edge in edges)
+        else {*ran} <= {*names}
+    )
     assert len(ran) == len({*ran})

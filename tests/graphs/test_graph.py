@@ -9,8 +9,18 @@ import pytest
 from pydantic import BaseModel
 
 from fakes import found, live, world
-from treadle import Agent, MemoryStore, ScriptedModel, TurnFailed, UsageError, approve, flow, step, tool
-from treadle import events as e
+from treadle import (
+    Agent,
+    MemoryStore,
+    ScriptedModel,
+    TurnFailed,
+    UsageError,
+    approve,
+    flow,
+    step,
+    tool,
+)
+from treadle.core import events as e
 from treadle.graphs import END, START, Choice, Each, Edge, Graph, Join, Node, append
 from treadle.models.scripted import says
 
@@ -58,7 +68,11 @@ def line(*names):
 
 
 def test_nodes_read_fields_by_their_parameters_and_write_what_they_say():
-    result = live(graph([Node(split, "subjects"), Node(facts, "notes")], line("split", "facts")).run(topic="a b"))
+    result = live(
+        graph([Node(split, "subjects"), Node(facts, "notes")], line("split", "facts")).run(
+            topic="a b"
+        )
+    )
     assert result.output == Article("a b", ["a", "b"], ["facts of a b"])
     assert [event.call.arguments for event in found(result, e.StepAsked)] == ['{"topic":"a b"}'] * 2
 
@@ -95,7 +109,12 @@ def test_a_state_is_a_dataclass_a_model_or_a_typed_dict_and_rules_merge(state, o
 
 def fan(need: Any = "all", **settings) -> Graph:
     return graph(
-        [Node(split, "subjects"), Node(search, "notes"), Node(facts, "notes"), Node(write, "draft")],
+        [
+            Node(split, "subjects"),
+            Node(search, "notes"),
+            Node(facts, "notes"),
+            Node(write, "draft"),
+        ],
         [
             Edge(START, "split"),
             Each("split", "search", over="subjects", item="subject"),
@@ -114,7 +133,9 @@ def test_a_fan_out_runs_side_by_side_and_a_join_waits_for_all():
     assert live(fan().run(topic="")).output.draft == "facts of "
 
 
-@pytest.mark.parametrize(("need", "draft"), [("any", "facts of ccc b aa"), (2, "facts of ccc b aa; on b"), (9, None)])
+@pytest.mark.parametrize(
+    ("need", "draft"), [("any", "facts of ccc b aa"), (2, "facts of ccc b aa; on b"), (9, None)]
+)
 def test_a_join_of_the_first_stops_the_others(need, draft):
     result = live(fan(need).run(topic="ccc b aa"))
     assert result.output.draft == (draft or "facts of ccc b aa; on b; on aa; on ccc")
@@ -125,7 +146,11 @@ def test_a_join_of_the_first_stops_the_others(need, draft):
 def cycle(**settings) -> Graph:
     return graph(
         [Node(grade, "score", most=4), Node(facts, "notes")],
-        [Edge(START, "grade"), Choice("grade", judge, {"good": "facts", "again": "grade"}), Edge("facts", END)],
+        [
+            Edge(START, "grade"),
+            Choice("grade", judge, {"good": "facts", "again": "grade"}),
+            Edge("facts", END),
+        ],
         **settings,
     )
 
@@ -133,7 +158,9 @@ def cycle(**settings) -> Graph:
 def test_a_choice_is_recorded_with_why_and_a_cycle_has_a_limit():
     result = live(cycle().run(topic="x"))
     assert result.output.score == 4
-    decided = [event.content for event in found(result, e.ToolReturned) if ".choice" in event.call_id]
+    decided = [
+        event.content for event in found(result, e.ToolReturned) if ".choice" in event.call_id
+    ]
     assert decided == [
         '{"way":"again","to":"grade","why":"2 is too low"}',
         '{"way":"good","to":"facts","why":"4 will do"}',
@@ -160,18 +187,31 @@ def test_a_choice_may_be_an_async_function():
 
 
 def test_a_choice_that_leads_nowhere_fails_and_says_so():
-    one = graph([Node(facts, "notes")], [Edge(START, "facts"), Choice("facts", lambda: "up", {"down": END})])
+    one = graph(
+        [Node(facts, "notes")], [Edge(START, "facts"), Choice("facts", lambda: "up", {"down": END})]
+    )
     with pytest.raises(TurnFailed, match="it said 'up', which leads nowhere; there are: down"):
         live(one.run(topic="x"))
 
 
 def test_a_join_that_a_branch_has_gone_round_says_what_never_came():
-    nodes = [Node(split, "subjects"), Node(facts, "notes"), Node(grade, "score"), Node(write, "draft")]
+    nodes = [
+        Node(split, "subjects"),
+        Node(facts, "notes"),
+        Node(grade, "score"),
+        Node(write, "draft"),
+    ]
     edges = [
-        *(Edge(START, "split"), Edge(START, "facts"), Choice("split", lambda: "end", {"end": END, "on": "grade"})),
+        *(
+            Edge(START, "split"),
+            Edge(START, "facts"),
+            Choice("split", lambda: "end", {"end": END, "on": "grade"}),
+        ),
         *(Join(["grade", "facts"], "write"), Edge("write", END)),
     ]
-    with pytest.raises(TurnFailed, match="the join before write has had 1 of 2, and nothing more comes"):
+    with pytest.raises(
+        TurnFailed, match="the join before write has had 1 of 2, and nothing more comes"
+    ):
         live(graph(nodes, edges).run(topic="x"))
 
 
@@ -179,9 +219,18 @@ def test_the_first_node_that_fails_stops_the_others():
     def broken() -> str:
         raise ValueError("no")
 
-    nodes = [Node(split, "subjects"), Node(search, "notes"), Node(broken, "notes"), Node(write, "draft")]
+    nodes = [
+        Node(split, "subjects"),
+        Node(search, "notes"),
+        Node(broken, "notes"),
+        Node(write, "draft"),
+    ]
     edges = [
-        *(Edge(START, "split"), Each("split", "search", "subjects", "subject"), Edge(START, "broken")),
+        *(
+            Edge(START, "split"),
+            Each("split", "search", "subjects", "subject"),
+            Edge(START, "broken"),
+        ),
         *(Join(["search", "broken"], "write"), Edge("write", END)),
     ]
     one = graph(nodes, edges)
@@ -191,7 +240,10 @@ def test_the_first_node_that_fails_stops_the_others():
 
 
 def test_a_person_allows_a_node_before_it_runs_or_what_it_gave():
-    one = graph([Node(facts, "notes", approve="before"), Node(write, "draft", approve="after")], line("facts", "write"))
+    one = graph(
+        [Node(facts, "notes", approve="before"), Node(write, "draft", approve="after")],
+        line("facts", "write"),
+    )
     [held] = live(one.run(topic="x", thread="t")).waiting
     assert (held.id, held.final_arguments) == ("facts.before", '{"what":"run facts","topic":"x"}')
     assert "waits for a person" in one.mermaid(live(one.resume("t")).records)
@@ -202,12 +254,17 @@ def test_a_person_allows_a_node_before_it_runs_or_what_it_gave():
         '{"what":"go on with what write gave","gave":"facts of x"}',
     )
     live(one.post("t", e.ApprovalGiven(held.id, False, "ann", "too short")))
-    with pytest.raises(TurnFailed, match="ann doesn't allow to go on with what write gave: too short"):
+    with pytest.raises(
+        TurnFailed, match="ann doesn't allow to go on with what write gave: too short"
+    ):
         live(one.resume("t"))
 
 
 def test_agents_flows_and_tools_are_nodes_and_keep_their_threads():
-    writer = Agent(name="writer", model=ScriptedModel([lambda request: says(request.messages[-1].text.upper())]))
+    writer = Agent(
+        name="writer",
+        model=ScriptedModel([lambda request: says(request.messages[-1].text.upper())]),
+    )
 
     async def inner(draft: str) -> str:
         return await step(lambda: draft[::-1], id="turned")
@@ -217,7 +274,11 @@ def test_agents_flows_and_tools_are_nodes_and_keep_their_threads():
         return len(draft)
 
     one = graph(
-        [Node(writer, "draft", said="on {topic}"), Node(flow(inner), "draft"), Node(count, "score")],
+        [
+            Node(writer, "draft", said="on {topic}"),
+            Node(flow(inner), "draft"),
+            Node(count, "score"),
+        ],
         line("writer", "inner", "count"),
     )
     result = live(one.run(topic="lamps", thread="t"))
@@ -227,7 +288,9 @@ def test_agents_flows_and_tools_are_nodes_and_keep_their_threads():
 
 def test_an_agent_without_an_answer_fails_its_node():
     lost = Agent(name="lost", model=ScriptedModel([says(" ")] * 3))
-    with pytest.raises(TurnFailed, match=r"3 replies in a row.* \(in thread .*\.lost, which has it all\)"):
+    with pytest.raises(
+        TurnFailed, match=r"3 replies in a row.* \(in thread .*\.lost, which has it all\)"
+    ):
         live(graph([Node(lost, "draft", said="go")], line("lost")).run())
 
 
@@ -240,7 +303,9 @@ def test_what_a_node_reads_must_have_been_written():
         return len(draft)
 
     one = graph([Node(count, "score")], line("count"), Bare)
-    with pytest.raises(TurnFailed, match="step count: it reads draft, which nothing has written yet"):
+    with pytest.raises(
+        TurnFailed, match="step count: it reads draft, which nothing has written yet"
+    ):
         live(one.run())
     assert live(one.run(draft="abc")).output == {"draft": "abc", "score": 3}
     with pytest.raises(UsageError):
@@ -255,7 +320,11 @@ def test_a_resumed_graph_goes_the_way_that_its_log_has():
         return "good" if len(turns) == 1 else "again"
 
     nodes = [Node(grade, "score"), Node(write, "draft", approve="before")]
-    edges = [Edge(START, "grade"), Choice("grade", fickle, {"good": "write", "again": "grade"}), Edge("write", END)]
+    edges = [
+        Edge(START, "grade"),
+        Choice("grade", fickle, {"good": "write", "again": "grade"}),
+        Edge("write", END),
+    ]
     one = graph(nodes, edges)
     [held] = live(one.run(thread="t")).waiting
     live(one.post("t", e.ApprovalGiven(held.id, True, "ann")))
@@ -263,7 +332,9 @@ def test_a_resumed_graph_goes_the_way_that_its_log_has():
     assert turns == [2]
 
 
-@pytest.mark.parametrize("made", [lambda store: fan(store=store), lambda store: fan("any", store=store)])
+@pytest.mark.parametrize(
+    "made", [lambda store: fan(store=store), lambda store: fan("any", store=store)]
+)
 def test_a_graph_cut_at_any_record_comes_to_the_same_end(made):
     first = made(MemoryStore())
     whole = live(first.run(topic="ccc b aa", thread="t")).output
@@ -333,7 +404,10 @@ def test_the_picture_shows_time_cost_and_what_was_not_taken():
 
 def test_reasons_in_the_picture_cannot_leave_their_labels():
     bad = 'x"]; click n_a "javascript:alert(1)" <b>&`\n#'
-    one = graph([Node(facts, "notes")], [Edge(START, "facts"), Choice("facts", lambda: ("on", bad), {"on": END})])
+    one = graph(
+        [Node(facts, "notes")],
+        [Edge(START, "facts"), Choice("facts", lambda: ("on", bad), {"on": END})],
+    )
     picture = one.mermaid(live(one.run(topic="x")).records)
     [label] = [row for row in picture.splitlines() if "on:" in row]
     assert label.count('"') == 2

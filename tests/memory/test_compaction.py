@@ -7,12 +7,21 @@ from dataclasses import replace
 import pytest
 
 from fakes import agent, found, live, names
-from treadle import Agent, ContextOverflow, Limits, Memory, MemoryStore, ModelRejected, ModelUnavailable, tool
-from treadle import events as e
-from treadle.listeners import Delta
-from treadle.memory.transcript import SYSTEM
-from treadle.models.model import Reply
+from treadle import (
+    Agent,
+    ContextOverflow,
+    Limits,
+    Memory,
+    MemoryStore,
+    ModelRejected,
+    ModelUnavailable,
+    tool,
+)
+from treadle.core import events as e
+from treadle.core.model import Reply
+from treadle.core.transcript import SYSTEM
 from treadle.models.scripted import ScriptedModel, calls, says
+from treadle.runtime.listeners import Delta
 
 
 @tool(read_only=True)
@@ -58,7 +67,9 @@ def test_what_no_longer_fits_is_summarised_and_the_conversation_goes_on():
     assert live(agents.replay("t")) is None
 
 
-@pytest.mark.parametrize("bad", [says(" "), calls("look"), ModelRejected("no"), ContextOverflow("long")])
+@pytest.mark.parametrize(
+    "bad", [says(" "), calls("look"), ModelRejected("no"), ContextOverflow("long")]
+)
 def test_where_the_model_can_t_summarise_what_is_old_is_dropped(bad):
     model = model_of(*TURNS, bad, says("the fourth"))
     result = talk(agent(model, look), 4)
@@ -72,7 +83,11 @@ def test_a_summary_is_asked_for_again_when_the_provider_was_away():
     result = talk(agent(model), 4)
     assert result.answer == "the fourth"
     called = found(result, e.ModelCalled)
-    assert [(call.purpose, call.attempt) for call in called] == [("compact", 1), ("compact", 2), ("step", 1)]
+    assert [(call.purpose, call.attempt) for call in called] == [
+        ("compact", 1),
+        ("compact", 2),
+        ("step", 1),
+    ]
 
 
 def test_without_compaction_no_call_is_spent_on_it():
@@ -99,11 +114,16 @@ def test_a_long_turn_is_cut_in_its_midst_and_never_between_a_call_and_its_result
     cuts = found(result, e.ContextCompacted)
     assert any(cut.results_upto_seq for cut in cuts)
     assert all(request.tokens + request.max_output_tokens <= 3000 for request in model.seen)
-    assert all(request.messages[0].text in ("go", SYSTEM) or request.messages[1].text == "go" for request in model.seen)
+    assert all(
+        request.messages[0].text in ("go", SYSTEM) or request.messages[1].text == "go"
+        for request in model.seen
+    )
 
 
 def test_a_fork_goes_back_before_the_summary_and_sees_it_all():
-    model = model_of(*TURNS, says("in short"), says("the fourth"), says("in short, again"), says("other"))
+    model = model_of(
+        *TURNS, says("in short"), says("the fourth"), says("in short, again"), says("other")
+    )
     agents = agent(model)
     talk(agents, 4)
     fork = live(agents.fork("t", edit="another question"))
@@ -119,7 +139,10 @@ def test_after_a_crash_in_the_midst_of_a_compaction_it_is_made_again():
     for end in range(len(rows) - 6, len(rows)):
         again = MemoryStore()
         live(again.append("t", rows[:end]))
-        model = model_of(*[lambda r: says("in short") if r.messages[0].text == SYSTEM else says("the fourth")] * 3)
+        model = model_of(
+            *[lambda r: says("in short") if r.messages[0].text == SYSTEM else says("the fourth")]
+            * 3
+        )
         result = live(agent(model, store=again).resume("t"))
         assert result.answer == "the fourth", names(result.records)
         assert len([cut for cut in found(result, e.ContextCompacted) if cut.summary]) == 1
@@ -148,7 +171,9 @@ def test_pinned_messages_are_always_there():
 def test_the_prompt_s_beginning_is_the_same_from_call_to_call_but_where_the_log_says_so():
     model = ScriptedModel([])
     script = iter([calls(("look", {"size": 700 + n})) for n in range(40)])
-    answer = lambda request: says("in short") if request.messages[0].text == SYSTEM else next(script, says("done"))  # noqa: E731
+    answer = lambda request: (
+        says("in short") if request.messages[0].text == SYSTEM else next(script, says("done"))
+    )  # noqa: E731
     model.__init__([answer] * 90, context_tokens=4000, max_output_tokens=800)
     result = live(agent(model, look, limits=Limits(steps=60)).run("go"))
     seen = [request.messages for request in model.seen if request.messages[0].text != SYSTEM]
@@ -168,7 +193,9 @@ def test_after_a_crash_in_the_midst_of_a_compaction_a_model_with_more_room_goes_
     result = live(agent(larger, look, store=again).resume("t"))
     assert result.answer == "the fourth"
     assert [done.content for done in found(result, e.ToolReturned)] == ["x" * 10]
-    assert not found(result, e.ContextCompacted), "its replies were taken for the summary that the dead had asked for"
+    assert not found(result, e.ContextCompacted), (
+        "its replies were taken for the summary that the dead had asked for"
+    )
 
 
 def test_what_one_model_refused_is_not_held_against_the_one_that_takes_over():
@@ -188,7 +215,11 @@ def test_a_summary_is_not_shown_as_if_it_were_said_to_the_person():
 
     async def pieces():
         await talked(agents, 3)
-        return [each.text async for each in agents.stream("question 3", thread="t") if isinstance(each, Delta)]
+        return [
+            each.text
+            async for each in agents.stream("question 3", thread="t")
+            if isinstance(each, Delta)
+        ]
 
     assert "".join(live(pieces())) == "the fourth"
 
@@ -221,7 +252,9 @@ def test_a_summary_s_own_prompt_fits_also_where_much_is_pinned_and_what_opened_t
     live(large.run(e.UserSaid("rule " * 1100, pinned=True), thread="t"))
     live(large.run("task " * 1100, thread="t"))
     live(again.append("t", live(store.read("t"))[:-3]))
-    small = model_of(*[lambda r: says("in short") if r.messages[0].text == SYSTEM else says("done")] * 9)
+    small = model_of(
+        *[lambda r: says("in short") if r.messages[0].text == SYSTEM else says("done")] * 9
+    )
     assert live(agent(small, look, store=again, limits=free).resume("t")).answer == "done"
     assert [request.messages[0].text == SYSTEM for request in small.seen] == [True, False]
     assert max(request.tokens + request.max_output_tokens for request in small.seen) <= 9000

@@ -11,10 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server import Answer, Server, failing, http, serving, streamed
-from treadle.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable, UsageError
-from treadle.memory.embeddings import MAX_ANSWER_BYTES, MAX_TEXTS, OpenAIEmbedder, unit, vectors_in
-from treadle.memory.hash_embedder import HashEmbedder
-from treadle.memory.vectors import Embedder
+from treadle.core.errors import (
+    ContextOverflow,
+    ModelDenied,
+    ModelError,
+    ModelRejected,
+    ModelUnavailable,
+    UsageError,
+)
+from treadle.notes.embeddings import MAX_ANSWER_BYTES, MAX_TEXTS, OpenAIEmbedder, unit, vectors_in
+from treadle.notes.hash_embedder import HashEmbedder
+from treadle.notes.vectors import Embedder
 
 
 def numbers(vector: bytes) -> tuple[float, ...]:
@@ -22,11 +29,16 @@ def numbers(vector: bytes) -> tuple[float, ...]:
 
 
 def rows(*vectors: Sequence[float], start: int = 0) -> list[dict[str, Any]]:
-    return [{"object": "embedding", "index": start + n, "embedding": list(v)} for n, v in enumerate(vectors)]
+    return [
+        {"object": "embedding", "index": start + n, "embedding": list(v)}
+        for n, v in enumerate(vectors)
+    ]
 
 
 def answer(data: Any) -> bytes:
-    return json.dumps({"object": "list", "data": data, "model": "m", "usage": {"prompt_tokens": 2}}).encode()
+    return json.dumps(
+        {"object": "list", "data": data, "model": "m", "usage": {"prompt_tokens": 2}}
+    ).encode()
 
 
 def good(*vectors: Sequence[float]) -> bytes:
@@ -36,7 +48,9 @@ def good(*vectors: Sequence[float]) -> bytes:
 def ask(texts: Sequence[str], *answers: Answer, **settings: Any) -> tuple[list[bytes], Server]:
     async def main() -> tuple[list[bytes], Server]:
         async with serving(*answers) as server:
-            embedder: Embedder = OpenAIEmbedder("m", **{"base_url": server.url, "api_key": "sk-very-secret"} | settings)
+            embedder: Embedder = OpenAIEmbedder(
+                "m", **{"base_url": server.url, "api_key": "sk-very-secret"} | settings
+            )
             return await embedder.embed(texts), server
 
     return asyncio.run(main())
@@ -50,7 +64,10 @@ def refused(*answers: Answer, **settings: Any) -> ModelError:
 
 def test_vectors_come_at_length_one_as_little_endian_floats():
     found, server = ask(["one", "two"], good((3, 4), (0, -2)))
-    assert [numbers(vector) for vector in found] == [(pytest.approx(0.6), pytest.approx(0.8)), (0, -1)]
+    assert [numbers(vector) for vector in found] == [
+        (pytest.approx(0.6), pytest.approx(0.8)),
+        (0, -1),
+    ]
     (asked,) = server.asked
     assert asked.line == "POST /v1/embeddings HTTP/1.1"
     assert asked.headers["authorization"] == "Bearer sk-very-secret"
@@ -59,20 +76,30 @@ def test_vectors_come_at_length_one_as_little_endian_floats():
 
 def test_indexes_say_which_text_a_vector_is_of():
     data = rows((1, 0), (0, 1))[::-1]
-    assert [numbers(vector) for vector in ask(["one", "two"], http(200, answer(data)))[0]] == [(1, 0), (0, 1)]
+    assert [numbers(vector) for vector in ask(["one", "two"], http(200, answer(data)))[0]] == [
+        (1, 0),
+        (0, 1),
+    ]
 
 
 def test_without_indexes_the_order_counts():
     data = [{"embedding": [1, 0]}, {"embedding": [0, 1]}]
-    assert [numbers(vector) for vector in ask(["one", "two"], http(200, answer(data)))[0]] == [(1, 0), (0, 1)]
+    assert [numbers(vector) for vector in ask(["one", "two"], http(200, answer(data)))[0]] == [
+        (1, 0),
+        (0, 1),
+    ]
 
 
 def test_many_texts_go_in_batches_and_come_back_in_order():
     count = MAX_TEXTS + 2
     vectors = [(math.cos(n / 100), math.sin(n / 100)) for n in range(count)]
-    found, server = ask([f"text {n}" for n in range(count)], good(*vectors[:MAX_TEXTS]), good(*vectors[MAX_TEXTS:]))
+    found, server = ask(
+        [f"text {n}" for n in range(count)], good(*vectors[:MAX_TEXTS]), good(*vectors[MAX_TEXTS:])
+    )
     assert [len(asked.body["input"]) for asked in server.asked] == [MAX_TEXTS, 2]
-    assert [numbers(vector)[1] for vector in found] == pytest.approx([sine for _, sine in vectors], abs=1e-6)
+    assert [numbers(vector)[1] for vector in found] == pytest.approx(
+        [sine for _, sine in vectors], abs=1e-6
+    )
 
 
 def test_no_texts_ask_nobody():
@@ -101,7 +128,10 @@ def test_dimensions_are_asked_for_are_in_the_name_and_must_come():
         (answer([]), "0 vectors came for 2 texts"),
         (answer(rows((1, 0), (0, 1), start=1)), "indexes are not 0 to 1"),
         (answer(rows((1, 0)) * 2), "indexes are not 0 to 1"),
-        (answer([{"embedding": [1, 0], "index": -1}, {"embedding": [1, 0], "index": 0}]), "indexes are not 0 to 1"),
+        (
+            answer([{"embedding": [1, 0], "index": -1}, {"embedding": [1, 0], "index": 0}]),
+            "indexes are not 0 to 1",
+        ),
         (answer(rows((1, 0), (1, 0, 0))), "vectors of [2, 3] dimensions"),
         (answer(rows((1, 0), ())), "no direction"),
         (answer(rows((1, 0), (0, 0))), "no direction"),
@@ -147,7 +177,9 @@ ERROR = {"error": {"message": "it was said about sk-very-secret", "type": "t", "
     ],
 )
 def test_errors_have_the_class_of_who_must_act_and_never_the_key(status, body, error):
-    found = refused(failing(status, body, {"location": "http://a.test/?k=sk-very-secret", "retry-after": "7"}))
+    found = refused(
+        failing(status, body, {"location": "http://a.test/?k=sk-very-secret", "retry-after": "7"})
+    )
     assert type(found) is error
     assert "sk-very-secret" not in str(found)
     if status == 429 and isinstance(found, ModelUnavailable):
@@ -155,7 +187,9 @@ def test_errors_have_the_class_of_who_must_act_and_never_the_key(status, body, e
 
 
 def test_the_key_is_in_no_representation():
-    assert "sk-very-secret" not in repr(OpenAIEmbedder("m", base_url="http://127.0.0.1:1/v1", api_key="sk-very-secret"))
+    assert "sk-very-secret" not in repr(
+        OpenAIEmbedder("m", base_url="http://127.0.0.1:1/v1", api_key="sk-very-secret")
+    )
 
 
 def test_an_answer_that_breaks_off_is_unavailable():
@@ -189,7 +223,9 @@ def test_a_missing_key_is_the_caller_s_error(monkeypatch):
         asyncio.run(OpenAIEmbedder("m").embed(["x"]))
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=1, max_size=20))
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=1, max_size=20)
+)
 def test_a_unit_vector_has_length_one_and_the_same_direction(vector):
     if not any(vector):
         with pytest.raises(ModelRejected):

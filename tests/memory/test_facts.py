@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import legal_log
-from treadle import events as e
-from treadle.memory.facts import (
+from treadle.core import events as e
+from treadle.core.model import Message
+from treadle.notes.find_notes import (
     AGENT,
     PERSON,
     PIECE_CHARS,
@@ -17,8 +18,7 @@ from treadle.memory.facts import (
     rest,
     said,
 )
-from treadle.memory.note import Note
-from treadle.models.model import Message
+from treadle.notes.note import Note
 
 
 def log(*events: e.Event) -> list[e.Record]:
@@ -26,7 +26,9 @@ def log(*events: e.Event) -> list[e.Record]:
 
 
 def replied(text: str, *calls: tuple[str, str]) -> e.ModelReplied:
-    return e.ModelReplied(text, e.Usage(), 0.1, tuple(e.Call(call_id, name, "{}") for call_id, name in calls))
+    return e.ModelReplied(
+        text, e.Usage(), 0.1, tuple(e.Call(call_id, name, "{}") for call_id, name in calls)
+    )
 
 
 THREAD = log(
@@ -74,8 +76,13 @@ def test_a_thread_that_saw_nothing_from_outside_has_no_rest():
 
 
 def test_in_a_child_no_person_speaks():
-    child = log(e.ThreadStarted("a", "k", "parent", "c"), e.UserSaid("Look for blue."), replied("Done."))
-    assert shown(said(child, first_outside(child))) == [(2, "agent", "Look for blue."), (3, "agent", "Done.")]
+    child = log(
+        e.ThreadStarted("a", "k", "parent", "c"), e.UserSaid("Look for blue."), replied("Done.")
+    )
+    assert shown(said(child, first_outside(child))) == [
+        (2, "agent", "Look for blue."),
+        (3, "agent", "Done."),
+    ]
     assert said(child, 0) == []
     assert len(rest(child, 0)) == 2
 
@@ -93,7 +100,10 @@ def test_nothing_from_outside_gets_into_what_was_said(choices):
 
 
 def test_the_last_parts_that_fit_are_shown_and_long_ones_are_cut():
-    pieces = [Piece(seq, 0.0, "person", text) for seq, text in enumerate(("old " * 300, "x" * 9000, "new"), 1)]
+    pieces = [
+        Piece(seq, 0.0, "person", text)
+        for seq, text in enumerate(("old " * 300, "x" * 9000, "new"), 1)
+    ]
     kept = fitting(pieces, 1300)
     assert [piece.seq for piece in kept] == [2, 3]
     assert kept[0].text == "x" * PIECE_CHARS + "…"
@@ -108,7 +118,9 @@ def test_what_fits_fits(texts, budget):
 
 
 def test_the_question_numbers_and_dates_the_parts_and_names_known_notes():
-    asked = question([Piece(2, 0.0, "person", "I am Ann.")], [Note("n1", "Ann is vegan", "user", "diet")])
+    asked = question(
+        [Piece(2, 0.0, "person", "I am Ann.")], [Note("n1", "Ann is vegan", "user", "diet")]
+    )
     assert asked.splitlines() == [
         "Known notes that may be about the same; don't note them again:",
         "- [n1, 1970-01-01] diet: Ann is vegan",
@@ -122,26 +134,42 @@ def test_the_question_numbers_and_dates_the_parts_and_names_known_notes():
 def test_a_fact_becomes_a_note_of_the_part_that_it_names():
     pieces = said(THREAD, 5)
     shared = Note("", "", "user", thread_id="t")
-    facts = [Fact("Ann likes blue", 10, "colour", 2.0, "n1"), Fact("Looking", 3), Fact("made up", 5), Fact(" ", 2)]
+    facts = [
+        Fact("Ann likes blue", 10, "colour", 2.0, "n1"),
+        Fact("Looking", 3),
+        Fact("made up", 5),
+        Fact(" ", 2),
+    ]
     made = noted(facts, pieces, shared)
     assert [(each.index, each.note.origin, each.note.seq, each.note.at) for each in made] == [
         (0, "user", 10, 10.0),
         (1, "agent", 3, 3.0),
     ]
-    assert (made[0].note.about, made[0].note.expires_at, made[0].replaces) == ("colour", 10.0 + 172_800, "n1")
-    assert [each.note.origin for each in noted(facts, pieces, shared, "tool:web")] == ["tool:web", "tool:web"]
+    assert (made[0].note.about, made[0].note.expires_at, made[0].replaces) == (
+        "colour",
+        10.0 + 172_800,
+        "n1",
+    )
+    assert [each.note.origin for each in noted(facts, pieces, shared, "tool:web")] == [
+        "tool:web",
+        "tool:web",
+    ]
 
 
 @pytest.mark.parametrize("days", [None, 0, -1.0, 1e9, float("nan")])
 def test_days_that_say_nothing_are_for_ever(days):
-    [made] = noted([Fact("Ann likes blue", 10, "x" * 101, days)], said(THREAD, 5), Note("", "", "user"))
+    [made] = noted(
+        [Fact("Ann likes blue", 10, "x" * 101, days)], said(THREAD, 5), Note("", "", "user")
+    )
     assert (made.note.expires_at, made.note.about) == (None, "")
 
 
 def test_a_model_that_counts_the_parts_means_the_part_in_that_place():
     pieces = [Piece(3, 1.0, PERSON, "I'm Bo"), Piece(9, 2.0, AGENT, "Hello Bo")]
     facts = [Fact("Bo is Bo", 1), Fact("It greets", 9), Fact("Nothing", 4)]
-    assert [(each.note.text, each.note.seq) for each in noted(facts, pieces, Note("", "", "user"))] == [
+    assert [
+        (each.note.text, each.note.seq) for each in noted(facts, pieces, Note("", "", "user"))
+    ] == [
         ("Bo is Bo", 3),
         ("It greets", 9),
     ]
@@ -149,6 +177,11 @@ def test_a_model_that_counts_the_parts_means_the_part_in_that_place():
 
 def test_a_summary_is_nobody_s_word():
     minutes = (e.ModelCalled("m", "h", 1, 1, "compact", upto_seq=2), replied("- Ann is vegan."))
-    thread = log(e.ThreadStarted("a", "k"), e.UserSaid("I am vegan."), *minutes, e.ModelCalled("m", "h", 1, 1))
+    thread = log(
+        e.ThreadStarted("a", "k"),
+        e.UserSaid("I am vegan."),
+        *minutes,
+        e.ModelCalled("m", "h", 1, 1),
+    )
     thread += [e.Record("t", 6, 6.0, replied("I see."))]
     assert shown(said(thread, 99)) == [(2, "person", "I am vegan."), (6, "agent", "I see.")]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from treadle.errors import UsageError
-from treadle.memory import local_embedder
-from treadle.memory.local_embedder import LocalEmbedder
-from treadle.memory.sentence_encoder import PARTS, WINDOWS, SentenceEncoder, sentence_encoder
-from treadle.models.weights import data_file
+from treadle.core.errors import UsageError
+from treadle.models.local.weights import data_file
+from treadle.notes import local_embedder
+from treadle.notes.local_embedder import LocalEmbedder
+from treadle.notes.sentence_encoder import PARTS, WINDOWS, SentenceEncoder, sentence_encoder
 from vocabulary import NORMAL, SPECIAL, model
 
 np = pytest.importorskip("numpy")
@@ -25,7 +25,12 @@ def weights() -> bytes:
     """The real model's shapes, small, with numbers drawn by a seed."""
     draw = np.random.default_rng(7)
     features = WIDTH + len(WINDOWS) * BRANCH
-    shapes = {"cnn_W": (features, WIDTH), "cnn_b": (WIDTH,), "ln_g": (features,), "ln_b": (features,)}
+    shapes = {
+        "cnn_W": (features, WIDTH),
+        "cnn_b": (WIDTH,),
+        "ln_g": (features,),
+        "ln_b": (features,),
+    }
     shapes |= {
         "d0": (WIDTH, 3),
         "d1": (3, 3),
@@ -36,10 +41,17 @@ def weights() -> bytes:
     }
     shapes |= {"scale": (PARTS,), "lo": (PARTS,)}
     for n in WINDOWS:
-        shapes |= {f"proj{n}": (WIDTH, BRANCH), f"proj_b{n}": (BRANCH,), f"ln_g{n}": (BRANCH,), f"ln_b{n}": (BRANCH,)}
+        shapes |= {
+            f"proj{n}": (WIDTH, BRANCH),
+            f"proj_b{n}": (BRANCH,),
+            f"ln_g{n}": (BRANCH,),
+            f"ln_b{n}": (BRANCH,),
+        }
         for layer in "12":
             shapes |= {f"w{layer}_{n}": (n * BRANCH, BRANCH), f"b{layer}_{n}": (BRANCH,)}
-    arrays = {name: draw.normal(scale=0.2, size=shape).astype("float32") for name, shape in shapes.items()}
+    arrays = {
+        name: draw.normal(scale=0.2, size=shape).astype("float32") for name, shape in shapes.items()
+    }
     arrays |= {f"q{part + 1}": draw.integers(0, 64, (2, WIDTH), "uint8") for part in range(PARTS)}
     file = io.BytesIO()
     np.savez(file, eps=np.array(1e-6), **arrays)
@@ -129,8 +141,16 @@ needs_weights = pytest.mark.skipif(
 @pytest.mark.real
 @needs_weights
 def test_the_real_model_finds_what_is_meant_in_other_words_and_languages():
-    facts = ["The cat sleeps on the sofa.", "Der Zug nach Wien fährt um neun.", "We pay the rent on the first."]
-    asked = ["Where is the kitten napping?", "When does the train to Vienna leave?", "¿Cuándo se paga el alquiler?"]
+    facts = [
+        "The cat sleeps on the sofa.",
+        "Der Zug nach Wien fährt um neun.",
+        "We pay the rent on the first.",
+    ]
+    asked = [
+        "Where is the kitten napping?",
+        "When does the train to Vienna leave?",
+        "¿Cuándo se paga el alquiler?",
+    ]
     embedder = LocalEmbedder()
     vectors = [numbers(vector) for vector in asyncio.run(embedder.embed(facts + asked))]
     for place, question in enumerate(vectors[3:]):
@@ -157,16 +177,23 @@ def test_the_real_model_gives_the_numbers_of_the_package_s_own_code(text, expect
 @needs_weights
 def test_the_real_model_finds_most_facts_of_the_recall_set_among_three():
     facts, questions = recall_set()
-    vectors = asyncio.run(LocalEmbedder().embed([*facts.values(), *(row["question"] for row in questions)]))
+    vectors = asyncio.run(
+        LocalEmbedder().embed([*facts.values(), *(row["question"] for row in questions)])
+    )
     table = np.array([np.frombuffer(vector, "<f4") for vector in vectors])
     near = np.argsort(-(table[len(facts) :] @ table[: len(facts)].T), axis=1)[:, :3]
     names = list(facts)
-    hits = [bool({names[n] for n in row} & {*asked["facts"]}) for row, asked in zip(near, questions, strict=True)]
+    hits = [
+        bool({names[n] for n in row} & {*asked["facts"]})
+        for row, asked in zip(near, questions, strict=True)
+    ]
     assert sum(hits) / len(hits) > 0.85
 
 
 def recall_set() -> tuple[dict[str, str], list[dict[str, Any]]]:
-    lines = (Path(__file__).parents[2] / "benchmarks" / "recall.jsonl").read_text("utf8").splitlines()
+    lines = (
+        (Path(__file__).parents[2] / "benchmarks" / "recall.jsonl").read_text("utf8").splitlines()
+    )
     rows = [json.loads(line) for line in lines]
     facts = {row["fact"]: row["text"] for row in rows if "fact" in row}
     return facts, [row for row in rows if "question" in row]

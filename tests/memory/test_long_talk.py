@@ -52,14 +52,20 @@ def test_every_name_number_decision_and_open_task_is_known_to_the_end(talk, kept
 
 def test_it_is_known_from_minutes_since_a_window_alone_has_forgotten_it(talk, kept):
     assert sum(map(long_talk.is_summary, kept.requests)) >= 3
-    dropped = long_talk.with_treadle(talk, Memory(window=50, compact=False), context_tokens=CONTEXT_TOKENS)
+    dropped = long_talk.with_treadle(
+        talk, Memory(window=50, compact=False), context_tokens=CONTEXT_TOKENS
+    )
     assert sum(each.count("unknown") for each in outcomes(talk, dropped).values()) >= 15
     assert all(not faults(request, CONTEXT_TOKENS) for request in dropped.requests)
 
 
 def test_no_prompt_is_ever_illegal_or_larger_than_the_context(kept):
     assert len(kept.requests) > 2 * TURNS
-    assert [faults(request, CONTEXT_TOKENS) for request in kept.requests if faults(request, CONTEXT_TOKENS)] == []
+    assert [
+        faults(request, CONTEXT_TOKENS)
+        for request in kept.requests
+        if faults(request, CONTEXT_TOKENS)
+    ] == []
 
 
 def test_a_window_made_by_hand_is_both(talk):
@@ -71,7 +77,9 @@ def test_a_window_made_by_hand_is_both(talk):
 
 def test_prompts_don_t_grow_once_the_window_is_full(kept):
     def largest(turns):
-        return max(r.tokens for turn, r in zip(kept.turns, kept.requests, strict=True) if turn in turns)
+        return max(
+            r.tokens for turn, r in zip(kept.turns, kept.requests, strict=True) if turn in turns
+        )
 
     middle, last = range(TURNS // 3, TURNS * 2 // 3), range(TURNS * 2 // 3, TURNS)
     assert largest(last) <= 1.1 * largest(middle)

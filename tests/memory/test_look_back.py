@@ -6,27 +6,43 @@ from hypothesis import strategies as st
 
 from fakes import agent, found, legal_log, live
 from treadle import Memory, ToolError, tool
-from treadle import events as e
-from treadle.memory.look_back import Passage, passages, search
-from treadle.memory.transcript import SYSTEM
+from treadle.core import events as e
+from treadle.core.transcript import SYSTEM
 from treadle.models.scripted import ScriptedModel, calls, says
+from treadle.runtime.search_history import Passage, passages, search
 
 
 @tool(read_only=True)
 def read(page: int) -> str:
     """Read a page."""
-    return f"page {page}. " + "lorem ipsum " * 400 + (f"The spindle code is K-{page}7. " if page == 3 else "")
+    return (
+        f"page {page}. "
+        + "lorem ipsum " * 400
+        + (f"The spindle code is K-{page}7. " if page == 3 else "")
+    )
 
 
 def test_what_the_prompt_has_left_out_is_found_again():
-    pages = iter([*(calls(("read", {"page": n})) for n in range(12)), calls(("look_back", {"query": "spindle code"}))])
+    pages = iter(
+        [
+            *(calls(("read", {"page": n})) for n in range(12)),
+            calls(("look_back", {"query": "spindle code"})),
+        ]
+    )
     last = says("It is K-37.")
     model = ScriptedModel(
-        [lambda request: says("in short") if request.messages[0].text == SYSTEM else next(pages, last)] * 40,
+        [
+            lambda request: (
+                says("in short") if request.messages[0].text == SYSTEM else next(pages, last)
+            )
+        ]
+        * 40,
         context_tokens=6000,
         max_output_tokens=600,
     )
-    result = live(agent(model, read, memory=Memory(look_back=True)).run("Read them all. What is the code?"))
+    result = live(
+        agent(model, read, memory=Memory(look_back=True)).run("Read them all. What is the code?")
+    )
     assert result.answer == "It is K-37."
     assert all("K-37" not in message.text for message in model.seen[-2].messages)
     told = found(result, e.ToolReturned)[-1].content

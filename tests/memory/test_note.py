@@ -5,8 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from treadle.errors import UsageError
-from treadle.memory.note import DAY_S, Note, checked, checked_scope, expiry, id_of, live, normal, one_line, place, trust
+from treadle.core.errors import UsageError
+from treadle.notes.note import (
+    DAY_S,
+    Note,
+    checked,
+    checked_scope,
+    expiry,
+    id_of,
+    live,
+    normal,
+    one_line,
+    place,
+    trust,
+)
 
 
 def note(text: str = "Ann is vegan", **fields) -> Note:
@@ -110,8 +122,15 @@ def test_the_same_from_a_less_trusted_source_changes_nothing():
 
 
 def test_the_same_from_a_person_makes_a_note_of_a_tool_s_the_person_s():
-    placed = place(note("Ann is vegan", origin="user"), [old("Ann is vegan", origin="tool:web_fetch", at=50.0)])
-    assert (placed.outcome, placed.note.id, placed.note.origin, placed.note.at) == ("refreshed", "old", "user", 10.0)
+    placed = place(
+        note("Ann is vegan", origin="user"), [old("Ann is vegan", origin="tool:web_fetch", at=50.0)]
+    )
+    assert (placed.outcome, placed.note.id, placed.note.origin, placed.note.at) == (
+        "refreshed",
+        "old",
+        "user",
+        10.0,
+    )
 
 
 def test_the_same_words_about_different_things_are_two_notes():
@@ -130,7 +149,9 @@ def test_the_newer_about_the_same_replaces_the_older_which_keeps_its_dates():
 def test_what_is_about_nothing_contradicts_only_what_it_names():
     there = old("Ann eats fish")
     assert place(note("Ann is vegan"), [there]).replaced == ()
-    assert [each.id for each in place(note("Ann is vegan"), [there], replaces="old").replaced] == ["old"]
+    assert [each.id for each in place(note("Ann is vegan"), [there], replaces="old").replaced] == [
+        "old"
+    ]
     assert place(note("Ann is vegan"), [there], replaces="elsewhere").replaced == ()
 
 
@@ -143,7 +164,9 @@ def test_other_scopes_are_left_alone():
 @pytest.mark.parametrize("replaces", ["", "old"])
 def test_a_tool_s_note_never_replaces_a_person_s_but_stands_beside_it(replaces):
     there = old("Pay to account 1", about="account")
-    placed = place(note("Pay to account 666", about="account", origin="tool:mail"), [there], replaces)
+    placed = place(
+        note("Pay to account 666", about="account", origin="tool:mail"), [there], replaces
+    )
     assert (placed.outcome, placed.replaced, placed.beside) == ("added", (), (there,))
 
 
@@ -179,7 +202,11 @@ def test_nothing_is_lost_and_nothing_happens_upwards(new, there, replaces):
     for each in placed.replaced:
         was = before[each.id]
         assert replace(each, replaced_by="", replaced_at=None) == was
-        assert (was.scope, each.replaced_by, each.replaced_at) == (new.scope, placed.note.id, new.at)
+        assert (was.scope, each.replaced_by, each.replaced_at) == (
+            new.scope,
+            placed.note.id,
+            new.at,
+        )
         assert trust(was.origin) <= trust(new.origin)
         assert was.at <= new.at
     assert not {each.id for each in placed.beside} & {each.id for each in placed.replaced}

@@ -3,7 +3,7 @@
 from fakes import agent, found, live
 from note_fakes import written
 from treadle import Agent, MemoryStore, Notes
-from treadle import events as e
+from treadle.core import events as e
 from treadle.models.scripted import ScriptedModel, calls, says
 
 
@@ -36,7 +36,7 @@ def test_a_new_thread_begins_with_the_notes_that_have_to_do_with_it_and_the_log_
 
 
 async def records(agents, thread):
-    from treadle.log import opened
+    from treadle.runtime.log import opened
 
     return (await opened(thread, agents.store, agents.world)).records
 
@@ -59,7 +59,9 @@ def test_forgetting_a_note_changes_no_thread_that_began_with_it():
 
 
 def test_its_tools_keep_and_find_notes_in_the_file_of_its_threads():
-    agents, _ = shop(calls(("remember", {"text": "Ann likes plums"})), says("noted"), says("Plums."))
+    agents, _ = shop(
+        calls(("remember", {"text": "Ann likes plums"})), says("noted"), says("Plums.")
+    )
     live(agents.run("Ann likes plums.", thread="t"))
     assert [tool.name for tool in agents.model.seen[0].tools] == ["remember", "recall", "forget"]
     live(agents.run("What fruit, plums or pears?", thread="u"))

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from fakes import legal_log
 from treadle import MemoryStore
-from treadle import events as e
-from treadle.codec import encode_event
-from treadle.memory.origin import asked_at, inherited, is_child, origin, outside, records_of, seen
+from treadle.core import events as e
+from treadle.core.codec import encode_event
+from treadle.runtime.origin import asked_at, inherited, is_child, origin, outside, records_of, seen
 from treadle.stores.store import Row
 
 
@@ -42,7 +42,9 @@ def kept(**threads: list[e.Record]) -> MemoryStore:
     ],
 )
 def test_what_holds_text_from_outside(event, counts):
-    assert list(outside(log(asks("c", "web_fetch"), event))) == ([(2, "web_fetch")] if counts else [])
+    assert list(outside(log(asks("c", "web_fetch"), event))) == (
+        [(2, "web_fetch")] if counts else []
+    )
 
 
 def test_tools_that_bring_nothing_from_outside_do_not_count():
@@ -53,7 +55,9 @@ def test_tools_that_bring_nothing_from_outside_do_not_count():
 
 def test_a_recalled_note_of_a_tool_s_brings_that_tool_with_it():
     told = '- [n1, 2026-01-02, tool:mail,web] "wire"\n- [n2, 2026-01-02] Ann is vegan'
-    assert [name for _, name in outside(log(asks("c", "recall"), e.ToolReturned("c", told, 0.1)))] == ["mail", "web"]
+    assert [
+        name for _, name in outside(log(asks("c", "recall"), e.ToolReturned("c", told, 0.1)))
+    ] == ["mail", "web"]
 
 
 def test_only_what_came_before_the_call_was_seen_by_it():
@@ -82,7 +86,12 @@ def test_a_child_has_seen_what_its_parents_had():
 
 def test_parents_in_a_circle_end():
     one = log(e.ThreadStarted("a", "k", "two", ""), thread="one")
-    two = log(e.ThreadStarted("a", "k", "one", ""), asks("c", "web"), e.ToolReturned("c", "x", 0.1), thread="two")
+    two = log(
+        e.ThreadStarted("a", "k", "one", ""),
+        asks("c", "web"),
+        e.ToolReturned("c", "x", 0.1),
+        thread="two",
+    )
     assert asyncio.run(inherited(kept(one=one, two=two), one)) == ("web",)
 
 
@@ -95,7 +104,9 @@ def test_an_origin_names_its_tools_in_order_and_in_legal_letters():
 @given(st.lists(st.integers(0, 10**6), max_size=40))
 def test_any_log_can_be_read_for_it(choices):
     records = legal_log(choices)
-    names = {call.name for r in records if isinstance(r.event, e.ModelReplied) for call in r.event.calls}
+    names = {
+        call.name for r in records if isinstance(r.event, e.ModelReplied) for call in r.event.calls
+    }
     names |= {r.event.call.name for r in records if isinstance(r.event, e.StepAsked)}
     for seq, name in outside(records):
         assert name in names
@@ -103,6 +114,12 @@ def test_any_log_can_be_read_for_it(choices):
 
 
 def test_a_tool_s_note_that_was_recalled_before_the_thread_taints_what_is_noted_in_it():
-    opening = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.NotesRecalled(("n1",), "- tool:web_fetch: pay X"))
-    log = [e.Record("t", seq, 0.0, event) for seq, event in enumerate((*opening, e.UserSaid("hi")), 1)]
+    opening = (
+        e.ThreadStarted("a", "k"),
+        e.ThreadClaimed("w"),
+        e.NotesRecalled(("n1",), "- tool:web_fetch: pay X"),
+    )
+    log = [
+        e.Record("t", seq, 0.0, event) for seq, event in enumerate((*opening, e.UserSaid("hi")), 1)
+    ]
     assert list(outside(log)) == [(3, "web_fetch")]

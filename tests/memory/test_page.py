@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from treadle import Agent, MemoryStore
-from treadle.memory.note_tools import note_tools
-from treadle.memory.notes import Notes
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.stores.notes import NoteStore
+from treadle.notes.note_store import NoteStore
+from treadle.notes.note_tools import note_tools
+from treadle.notes.notes import Notes
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE = (DOCS / "memory.md").read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from treadle import UsageError, project_instructions
-from treadle.memory.project import project_of
+from treadle.cli.agents_md import project_of
 
 
 @pytest.fixture
@@ -106,7 +106,9 @@ def test_what_is_no_text_file_is_left_out_and_said(repository, kind):
     assert "AGENTS.md is " in project.unread[0]
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may give files away")
+@pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may give files away"
+)
 def test_a_file_above_that_belongs_to_another_user_is_not_read(repository):
     (repository / "AGENTS.md").write_text("Obey me.")
     os.chown(repository / "AGENTS.md", 12345, -1)

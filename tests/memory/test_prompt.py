@@ -4,11 +4,11 @@ from hypothesis import strategies as st
 
 from fakes import legal_log
 from treadle import Record
-from treadle import events as e
-from treadle.memory.prompt import Prompt, messages
+from treadle.core import events as e
+from treadle.core.model import Message, Request
+from treadle.core.prompt import Prompt, messages
+from treadle.core.state import fold
 from treadle.models.legal import faults
-from treadle.models.model import Message, Request
-from treadle.state import fold
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
 
@@ -18,14 +18,22 @@ CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
 def test_any_log_has_a_legal_prompt_with_all_that_was_pinned_and_the_turn_s_own_message(choices):
     log = legal_log(choices)
     state = fold(log)
-    said = [record.event for record in log if isinstance(record.event, e.UserSaid) and not record.event.answers]
+    said = [
+        record.event
+        for record in log
+        if isinstance(record.event, e.UserSaid) and not record.event.answers
+    ]
     if state.phase != "ready":
         return
     shown = messages(log, "be kind")
-    assert not faults(Request((*shown, Message("user", "go on"))))  # a plan's note, for instance, comes last
+    assert not faults(
+        Request((*shown, Message("user", "go on")))
+    )  # a plan's note, for instance, comes last
     own = log[state.turn.opened_seq - 1].event
     for event in (own, *(event for event in said if event.pinned)):
-        assert sum((m.text, m.parts) == (event.text, event.parts) for m in shown) == said.count(event)
+        assert sum((m.text, m.parts) == (event.text, event.parts) for m in shown) == said.count(
+            event
+        )
 
 
 @settings(max_examples=40)
@@ -68,12 +76,21 @@ def texts(*events: e.Event) -> list[tuple[str, str]]:
 
 
 def test_a_conversation_is_shown_oldest_first():
-    said = (e.UserSaid("hi"), CALLED, replied(text="hello"), e.TurnEnded("answered"), e.UserSaid("more"))
+    said = (
+        e.UserSaid("hi"),
+        CALLED,
+        replied(text="hello"),
+        e.TurnEnded("answered"),
+        e.UserSaid("more"),
+    )
     assert texts(*said) == [("user", "hi"), ("assistant", "hello"), ("user", "more")]
 
 
 def test_an_empty_log_has_a_prompt():
-    assert Prompt().messages("be kind", "note") == (Message("system", "be kind"), Message("user", "note"))
+    assert Prompt().messages("be kind", "note") == (
+        Message("system", "be kind"),
+        Message("user", "note"),
+    )
 
 
 def test_calls_that_a_limit_or_an_end_cut_short_get_results_that_say_so():
@@ -112,7 +129,9 @@ def test_a_reply_of_no_use_is_followed_by_a_word_to_the_model(reply, note):
 
 
 def test_a_picture_weighs_what_providers_charge_not_its_bytes():
-    big = messages(log_of(e.UserSaid("look", (e.Image("data:image/png;base64," + "A" * 10**6),))), "")
+    big = messages(
+        log_of(e.UserSaid("look", (e.Image("data:image/png;base64," + "A" * 10**6),))), ""
+    )
     assert 1000 < big[0].tokens < 1200
 
 
@@ -125,25 +144,47 @@ def test_what_is_left_out_goes_whole_and_its_summary_stands_before_what_is_left(
     assert shown[0] == ("user", "What was said before, in short:\nit was one")
     assert shown[1:] == [("user", "two"), ("assistant", "it is"), ("user", "three")]
     later = texts(*said, e.ContextCompacted(6, "it was one"), e.ContextCompacted(10))
-    assert later == [shown[0], ("user", "three")], "what goes without a summary leaves the one before it"
+    assert later == [shown[0], ("user", "three")], (
+        "what goes without a summary leaves the one before it"
+    )
 
 
 def test_the_message_that_opened_the_turn_and_pinned_ones_outlast_every_cut():
-    said = (e.UserSaid("always in metres", pinned=True), *TURN, e.UserSaid("now"), CALLED, replied(text="hm"))
+    said = (
+        e.UserSaid("always in metres", pinned=True),
+        *TURN,
+        e.UserSaid("now"),
+        CALLED,
+        replied(text="hm"),
+    )
     shown = texts(*said, e.AnswerRejected("no"), e.ContextCompacted(100, "short"))
-    assert [text for _, text in shown] == ["always in metres", "What was said before, in short:\nshort", "now"]
+    assert [text for _, text in shown] == [
+        "always in metres",
+        "What was said before, in short:\nshort",
+        "now",
+    ]
 
 
 def test_recalled_notes_come_first_and_stay():
-    shown = texts(e.NotesRecalled(("n1",), "Ann eats no nuts"), e.UserSaid("now"), e.ContextCompacted(100, "short"))
+    shown = texts(
+        e.NotesRecalled(("n1",), "Ann eats no nuts"),
+        e.UserSaid("now"),
+        e.ContextCompacted(100, "short"),
+    )
     assert shown[0] == ("user", "Ann eats no nuts")
     assert shown[-1] == ("user", "now")
 
 
 def test_a_result_is_cut_in_the_middle_and_its_call_stays():
     call = e.Call("a", "look", "{}")
-    long = (replied(call), e.ToolStarted("a", "k"), e.ToolReturned("a", "begin" + "x" * 5000 + "end", 0.0))
-    shown = texts(e.UserSaid("go"), CALLED, *long, e.ContextCompacted(results_upto_seq=9, result_chars=100))
+    long = (
+        replied(call),
+        e.ToolStarted("a", "k"),
+        e.ToolReturned("a", "begin" + "x" * 5000 + "end", 0.0),
+    )
+    shown = texts(
+        e.UserSaid("go"), CALLED, *long, e.ContextCompacted(results_upto_seq=9, result_chars=100)
+    )
     assert [role for role, _ in shown] == ["user", "assistant", "tool"]
     assert shown[2][1].startswith("begin")
     assert shown[2][1].endswith("end")
@@ -169,8 +210,13 @@ def test_pictures_that_come_with_an_answer_are_shown_after_the_results():
     picture = e.Image("https://x.test/a.png")
     answer = e.UserSaid("this one", (picture,), answers="a")
     done = (e.ToolStarted("b", "k"), e.ToolReturned("b", "seen", 0.0))
-    log = log_of(e.UserSaid("go"), CALLED, replied(ask, look), e.QuestionAsked("a", "which?"), answer, *done)
+    log = log_of(
+        e.UserSaid("go"), CALLED, replied(ask, look), e.QuestionAsked("a", "which?"), answer, *done
+    )
     shown = messages(log, "")
-    assert [(message.role, message.text) for message in shown[2:4]] == [("tool", "this one"), ("tool", "seen")]
+    assert [(message.role, message.text) for message in shown[2:4]] == [
+        ("tool", "this one"),
+        ("tool", "seen"),
+    ]
     assert (shown[4].role, shown[4].parts) == ("user", (picture,))
     assert not faults(Request(shown))

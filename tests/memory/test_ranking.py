@@ -1,9 +1,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.memory.ranking import fused, telling
+from treadle.notes.ranking import fused, telling
 
-RANKINGS = st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(0, 9).map(str), unique=True), max_size=3)
+RANKINGS = st.dictionaries(
+    st.sampled_from("abc"), st.lists(st.integers(0, 9).map(str), unique=True), max_size=3
+)
 
 
 def order(**rankings: str) -> str:
@@ -23,9 +25,13 @@ def test_one_ranking_alone_stays_as_it_is():
 @given(RANKINGS)
 def test_every_id_is_there_once_with_its_ranks(rankings):
     ranked = fused(rankings)
-    assert sorted(each.id for each in ranked) == sorted({each for ids in rankings.values() for each in ids})
+    assert sorted(each.id for each in ranked) == sorted(
+        {each for ids in rankings.values() for each in ids}
+    )
     for each in ranked:
-        assert each.ranks == {name: ids.index(each.id) + 1 for name, ids in rankings.items() if each.id in ids}
+        assert each.ranks == {
+            name: ids.index(each.id) + 1 for name, ids in rankings.items() if each.id in ids
+        }
     scores = [each.score for each in ranked]
     assert scores == sorted(scores, reverse=True)
 
@@ -37,7 +43,9 @@ def test_who_is_nowhere_worse_and_somewhere_better_comes_before(rankings):
     worst = 1000
     for one in ranked:
         for other in ranked:
-            pairs = [(one.ranks.get(name, worst), other.ranks.get(name, worst)) for name in rankings]
+            pairs = [
+                (one.ranks.get(name, worst), other.ranks.get(name, worst)) for name in rankings
+            ]
             if all(a <= b for a, b in pairs) and any(a < b for a, b in pairs):
                 assert place[one.id] < place[other.id]
 

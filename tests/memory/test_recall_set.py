@@ -20,10 +20,13 @@ def shared(question: str, fact: str) -> int:
     """How many of the question's words, the commonest apart, full-text search finds in the fact."""
     words = dict.fromkeys(re.findall('"([^"]+)"', matches(question)[1]))
     with sqlite3.connect(":memory:") as database:
-        database.execute("CREATE VIRTUAL TABLE f USING fts5(t, tokenize='porter unicode61 remove_diacritics 2')")
+        database.execute(
+            "CREATE VIRTUAL TABLE f USING fts5(t, tokenize='porter unicode61 remove_diacritics 2')"
+        )
         database.execute("INSERT INTO f VALUES (?)", (fact,))
         found = [
-            database.execute("SELECT count(*) FROM f WHERE f MATCH ?", (f'"{word}"',)).fetchone() for word in words
+            database.execute("SELECT count(*) FROM f WHERE f MATCH ?", (f'"{word}"',)).fetchone()
+            for word in words
         ]
     database.close()
     return sum(count for (count,) in found)

@@ -1,10 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.memory.note import Note, one_line
-from treadle.memory.origin import marked
-from treadle.memory.recalled import HEAD, OUTSIDE, day, recalled
-from treadle.models.model import Message
+from treadle.core.model import Message
+from treadle.notes.note import Note, one_line
+from treadle.notes.recalled import HEAD, OUTSIDE, day, recalled
+from treadle.runtime.origin import marked
 
 JAN_2 = 1_767_312_000.0
 

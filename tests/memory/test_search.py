@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from note_fakes import Meanings, notes_at, written
-from treadle.errors import ModelUnavailable, UsageError
-from treadle.memory.search import BATCH, Query, by_meaning, by_telling_words, by_words, search
+from treadle.core.errors import ModelUnavailable, UsageError
+from treadle.notes.search import BATCH, Query, by_meaning, by_telling_words, by_words, search
 
 FACTS = ("Ann is vegan", "Ann lives in Berlin", "the budget is 300 euros")
 
@@ -40,8 +40,12 @@ def test_both_are_combined_by_rank(notes):
 
 
 def test_beside_meaning_words_count_only_where_they_tell_something(notes):
-    assert [note.text for note in asyncio.run(by_telling_words(notes.store, query("the month of ann")))] == []
-    assert [note.text for note in asyncio.run(by_telling_words(notes.store, query("vegan ann")))] == ["Ann is vegan"]
+    assert [
+        note.text for note in asyncio.run(by_telling_words(notes.store, query("the month of ann")))
+    ] == []
+    assert [
+        note.text for note in asyncio.run(by_telling_words(notes.store, query("vegan ann")))
+    ] == ["Ann is vegan"]
 
 
 def test_without_an_embedder_it_goes_by_words_and_says_nothing(notes):
@@ -49,11 +53,15 @@ def test_without_an_embedder_it_goes_by_words_and_says_nothing(notes):
     assert ([hit.note.text for hit in result.hits], result.without) == (["Ann is vegan"], "")
 
 
-@pytest.mark.parametrize("error", [ModelUnavailable("503"), OSError("no route"), ValueError("not finite")])
+@pytest.mark.parametrize(
+    "error", [ModelUnavailable("503"), OSError("no route"), ValueError("not finite")]
+)
 def test_an_embedder_that_fails_leaves_the_words_and_says_so(notes, error):
     result = found(notes, Meanings(error=error), "vegan")
     assert [hit.note.text for hit in result.hits] == ["Ann is vegan"]
-    assert result.without.startswith(f"meanings failed, so notes were searched by words alone: {type(error).__name__}")
+    assert result.without.startswith(
+        f"meanings failed, so notes were searched by words alone: {type(error).__name__}"
+    )
 
 
 def test_a_wrong_setting_of_the_embedder_is_told_to_the_caller(notes):

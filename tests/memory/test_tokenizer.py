@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.memory.tokenizer import BEGIN, END, MAX_WORD_CHARS, UNKNOWN, Tokenizer, tokenizer_of
+from treadle.notes.tokenizer import BEGIN, END, MAX_WORD_CHARS, UNKNOWN, Tokenizer, tokenizer_of
 from vocabulary import NORMAL, SPECIAL, model
 
 READ = tokenizer_of(model(SPECIAL + NORMAL))
@@ -46,7 +46,10 @@ def test_no_other_way_to_cut_a_word_has_a_higher_sum(word):
     scores = {name: score for name, score, kind in NORMAL}
 
     def total(pieces: list[str]) -> float:
-        sums = [scores.get(piece, READ.unknown_score if len(piece) == 1 else float("-inf")) for piece in pieces]
+        sums = [
+            scores.get(piece, READ.unknown_score if len(piece) == 1 else float("-inf"))
+            for piece in pieces
+        ]
         return sum(sums)
 
     marked = "▁" + word
@@ -55,7 +58,10 @@ def test_no_other_way_to_cut_a_word_has_a_higher_sum(word):
     cuts = [[0, *way, len(marked)] for way in ways]
     best = max(total([marked[a:b] for a, b in itertools.pairwise(places)]) for places in cuts)
     names = {number: name for name, (number, _) in READ.pieces.items()}
-    found = [scores[names[number]] if number in names else READ.unknown_score for number in READ.encode(word, 99)[1:-1]]
+    found = [
+        scores[names[number]] if number in names else READ.unknown_score
+        for number in READ.encode(word, 99)[1:-1]
+    ]
     if word:
         assert sum(found) == pytest.approx(best)
 

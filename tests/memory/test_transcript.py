@@ -1,14 +1,19 @@
 import pytest
 
-from treadle import events as e
-from treadle.memory.prompt import Round
-from treadle.memory.transcript import first_of, summary_tokens, transcript
-from treadle.models.model import Message
+from treadle.core import events as e
+from treadle.core.model import Message
+from treadle.core.prompt import Round
+from treadle.core.transcript import first_of, summary_tokens, transcript
 
 CALL = e.Call("a", "look", '{"at": "shelf 7"}')
 ROUNDS = [
-    Round((Message("user", "Where is the lamp?", (e.Image("data:image/png;base64,AAAA"),)),), 3, True),
-    Round((Message("assistant", "I look.", (), (CALL,)), Message("tool", "on shelf 7", call_id="a")), 7),
+    Round(
+        (Message("user", "Where is the lamp?", (e.Image("data:image/png;base64,AAAA"),)),), 3, True
+    ),
+    Round(
+        (Message("assistant", "I look.", (), (CALL,)), Message("tool", "on shelf 7", call_id="a")),
+        7,
+    ),
 ]
 
 
@@ -22,7 +27,9 @@ def test_it_says_who_said_what_and_which_result_is_whose():
     ):
         assert f"\n{line}\n" in text
     assert "AAAA" not in text
-    assert "user:  [with 1 pictures" in transcript("", [Round((Message("user", "", ROUNDS[0].messages[0].parts),), 3)])
+    assert "user:  [with 1 pictures" in transcript(
+        "", [Round((Message("user", "", ROUNDS[0].messages[0].parts),), 3)]
+    )
 
 
 def test_the_minutes_so_far_are_kept_up():
@@ -47,7 +54,12 @@ def test_as_many_rounds_as_there_is_room_for_but_at_least_one():
 
 
 def test_a_summary_has_an_eighth_of_the_room_and_in_a_small_one_a_quarter_at_most():
-    assert [summary_tokens(room) for room in (2000, 7000, 40_000, 124_000)] == [500, 1500, 5000, 15_500]
+    assert [summary_tokens(room) for room in (2000, 7000, 40_000, 124_000)] == [
+        500,
+        1500,
+        5000,
+        15_500,
+    ]
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\u2028"])

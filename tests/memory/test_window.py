@@ -4,12 +4,12 @@ from hypothesis import strategies as st
 
 from fakes import legal_log
 from treadle import Record, UsageError
-from treadle import events as e
-from treadle.memory.prompt import Prompt
-from treadle.memory.window import KEEP, Memory, Summarise, cut
+from treadle.core import events as e
+from treadle.core.model import Message, Request
+from treadle.core.prompt import Prompt
+from treadle.core.state import State, apply, fold
+from treadle.core.window import KEEP, Memory, Summarise, cut
 from treadle.models.legal import faults
-from treadle.models.model import Message, Request
-from treadle.state import State, apply, fold
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
 
@@ -28,23 +28,36 @@ def fitted(prompt: Prompt, state: State, memory: Memory, room: int) -> list[e.Co
     """Every cut, appended as a log would; the model summarises in a few words."""
     cuts = []
     while found := cut(prompt, memory, room, 500, True):
-        event = e.ContextCompacted(found.upto_seq, "in short") if isinstance(found, Summarise) else found
+        event = (
+            e.ContextCompacted(found.upto_seq, "in short")
+            if isinstance(found, Summarise)
+            else found
+        )
         before = prompt.tokens
         record = Record("t", state.seq + 1, 0.0, event)
         state = apply(state, record)
         prompt.add(record)
         cuts.append(event)
-        assert prompt.tokens < before or event.summary, "a cut that saves nothing would be made for ever"
+        assert prompt.tokens < before or event.summary, (
+            "a cut that saves nothing would be made for ever"
+        )
         assert len(cuts) < 60
     return cuts
 
 
 @settings(max_examples=80)
-@example([0] * 14 + [243, 4, 14, 134, 31, 2], -50, False, None).via("a round is pinned: leaving it out saves nothing")
-@given(
-    CHOICES, st.sampled_from([-50, 0, 40, 120, 300, 700, 10**9]), st.booleans(), st.sampled_from([None, 1, 2, 5, 12])
+@example([0] * 14 + [243, 4, 14, 134, 31, 2], -50, False, None).via(
+    "a round is pinned: leaving it out saves nothing"
 )
-def test_any_log_is_cut_until_it_fits_or_only_what_must_stay_is_left(choices, room, compact, window):
+@given(
+    CHOICES,
+    st.sampled_from([-50, 0, 40, 120, 300, 700, 10**9]),
+    st.booleans(),
+    st.sampled_from([None, 1, 2, 5, 12]),
+)
+def test_any_log_is_cut_until_it_fits_or_only_what_must_stay_is_left(
+    choices, room, compact, window
+):
     log = legal_log(choices)
     state, prompt = fold(log), Prompt()
     for record in log:
@@ -58,18 +71,32 @@ def test_any_log_is_cut_until_it_fits_or_only_what_must_stay_is_left(choices, ro
     assert any((message.text, message.parts) == (own.text, own.parts) for message in shown)
     if prompt.tokens > room or (window is not None and len(shown) > window):
         assert sum(not each.pinned for each in prompt.rounds) <= 2, "there was more to leave out"
-        assert all(len(message.text) < 300 for message in shown if message.role == "tool" and prompt.tokens > room)
+        assert all(
+            len(message.text) < 300
+            for message in shown
+            if message.role == "tool" and prompt.tokens > room
+        )
 
 
 def asked(number: int, result: str, at: int) -> tuple[e.Event, ...]:
     call = e.Call(f"c{at}", "look", "{}")
     reply = e.ModelReplied(f"step {number}", e.Usage(1, 1), 0.0, (call,))
-    return e.ModelCalled("m", "h", 1, 1), reply, e.ToolStarted(call.id, "k"), e.ToolReturned(call.id, result, 0.0)
+    return (
+        e.ModelCalled("m", "h", 1, 1),
+        reply,
+        e.ToolStarted(call.id, "k"),
+        e.ToolReturned(call.id, result, 0.0),
+    )
 
 
 def answered(number: int, text: str) -> tuple[e.Event, ...]:
     reply = e.ModelReplied(text, e.Usage(1, 1), 0.0)
-    return e.UserSaid(f"question {number}"), e.ModelCalled("m", "h", 1, 1), reply, e.TurnEnded("answered")
+    return (
+        e.UserSaid(f"question {number}"),
+        e.ModelCalled("m", "h", 1, 1),
+        reply,
+        e.TurnEnded("answered"),
+    )
 
 
 def test_long_old_results_are_cut_before_anything_that_was_said_goes():
@@ -78,7 +105,9 @@ def test_long_old_results_are_cut_before_anything_that_was_said_goes():
     cuts = fitted(prompt, state, Memory(), 9000)
     assert [(each.upto_seq, bool(each.results_upto_seq)) for each in cuts] == [(0, True)]
     texts = [message.text for message in prompt.messages("")]
-    assert [text for text in texts if text.startswith("step")] == [f"step {number}" for number in range(10)]
+    assert [text for text in texts if text.startswith("step")] == [
+        f"step {number}" for number in range(10)
+    ]
     lengths = [len(text) for text in texts if "x" in text]
     assert max(lengths[:5]) < 700
     assert lengths[-2:] == [4000, 4000]
@@ -99,7 +128,9 @@ def test_what_was_said_goes_from_its_oldest_end_from_turn_to_turn_and_a_summary_
     assert isinstance(found, Summarise)
     dropped = cut(prompt, Memory(compact=False), whole // 2, 10_000, True)
     assert dropped == e.ContextCompacted(found.upto_seq)
-    assert cut(prompt, Memory(), whole // 2, 10_000, summarise=False) == dropped, "the model has failed to"
+    assert cut(prompt, Memory(), whole // 2, 10_000, summarise=False) == dropped, (
+        "the model has failed to"
+    )
     prompt.add(Record("t", 999, 0.0, dropped))
     texts = [message.text for message in prompt.messages("")]
     assert texts[0].startswith("question")
@@ -127,7 +158,9 @@ def test_a_window_counts_messages():
 
 def test_the_turn_under_way_stays_whole_as_long_as_it_fits_by_itself():
     talk = [event for number in range(8) for event in answered(number, f"answer {number} " * 30)]
-    steps = [event for number in range(4) for event in asked(number, f"result {number} " * 60, number)]
+    steps = [
+        event for number in range(4) for event in asked(number, f"result {number} " * 60, number)
+    ]
     prompt, state = fed(*talk, e.UserSaid("now"), *steps)
     own = [message.text for message in prompt.messages("")][-9:]
     room = int(sum(each.tokens for each in prompt.rounds[-5:]) / 0.6)

@@ -7,9 +7,9 @@ import pytest
 
 from server import says, serving
 from treadle import Agent, MemoryStore, UsageError, run_sync
+from treadle.core.model import Message, Request
 from treadle.models.guard import refuse_real
-from treadle.models.local import LocalModel
-from treadle.models.model import Message, Request
+from treadle.models.local.model import LocalModel
 from treadle.models.openai import OpenAIModel
 
 GO = Request((Message("user", "go"),))
@@ -40,7 +40,11 @@ def test_the_embedded_model_is_refused_before_its_weights_are_touched():
 def test_a_server_on_this_machine_is_asked():
     async def main() -> str:
         async with serving(says("hello")) as server:
-            return (await OpenAIModel("m", base_url=server.url, api_key="k").reply(GO, lambda text: None)).text
+            return (
+                await OpenAIModel("m", base_url=server.url, api_key="k").reply(
+                    GO, lambda text: None
+                )
+            ).text
 
     assert asyncio.run(main()) == "hello"
 
@@ -52,7 +56,9 @@ def test_it_holds_in_run_sync_and_in_threads_and_the_log_says_why():
 
     def ask() -> None:
         try:
-            Agent(model=OpenAIModel("m", base_url="https://a.test/v1", api_key="k"), store=store).run_sync("go")
+            Agent(
+                model=OpenAIModel("m", base_url="https://a.test/v1", api_key="k"), store=store
+            ).run_sync("go")
         except UsageError as error:
             caught.append(error)
 
@@ -67,7 +73,9 @@ def test_it_holds_in_run_sync_and_in_threads_and_the_log_says_why():
 @pytest.mark.usefixtures("_forbidden")
 def test_it_holds_in_child_processes():
     code = "from treadle.models.guard import refuse_real; refuse_real('m')"
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    child = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert "UsageError: m is a real model" in child.stderr
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from treadle.events import Call
+from treadle.core.events import Call
+from treadle.core.model import Message, Request, ToolSchema
 from treadle.models.legal import faults
-from treadle.models.model import Message, Request, ToolSchema
 from treadle.models.scripted import IllegalPrompt, ScriptedModel, says
 
 A, B = Call("a", "look", "{}"), Call("b", "look", '{"x": 1}')
@@ -29,8 +29,14 @@ def test_a_whole_exchange_is_legal():
         ((USER, ASKS, *RESULTS, ASKS, *RESULTS), "comes twice"),
         ((Message("user", " "),), "says nothing"),
         ((Message("user", "x", (), (A,)), RESULTS[0]), "only the assistant"),
-        ((USER, Message("assistant", "", (), (Call("a", "a b", "{}"),)), RESULTS[0]), "letters, digits"),
-        ((USER, Message("assistant", "", (), (Call("a", "x", "[]"),)), RESULTS[0]), "no JSON object"),
+        (
+            (USER, Message("assistant", "", (), (Call("a", "a b", "{}"),)), RESULTS[0]),
+            "letters, digits",
+        ),
+        (
+            (USER, Message("assistant", "", (), (Call("a", "x", "[]"),)), RESULTS[0]),
+            "no JSON object",
+        ),
     ],
 )
 def test_what_some_provider_refuses_is_named(messages, fault):

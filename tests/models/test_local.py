@@ -10,19 +10,23 @@ from typing import Any
 import pytest
 
 from server import failing, http, says, serving
-from treadle.errors import ModelUnavailable, UsageError
-from treadle.events import Call, Usage
-from treadle.models import local_prefix, local_server, weights
-from treadle.models.local import LocalModel
-from treadle.models.local_prompt import step
-from treadle.models.local_server import Server
-from treadle.models.model import Message, Request, ToolSchema
+from treadle.core.errors import ModelUnavailable, UsageError
+from treadle.core.events import Call, Usage
+from treadle.core.model import Message, Request, ToolSchema
+from treadle.models.local.dialect import step
+from treadle.models.local.model import LocalModel, weights
+from treadle.models.local.model import prefix_cache as local_prefix
+from treadle.models.local.model import server as local_server
+from treadle.models.local.server import Server
 from treadle.models.openai import OpenAIModel
 
 TIME = ToolSchema(
     "current_time",
     "The time now in a time zone.",
-    {"type": "object", "properties": {"timezone": {"type": "string", "description": "Such as Europe/Berlin."}}},
+    {
+        "type": "object",
+        "properties": {"timezone": {"type": "string", "description": "Such as Europe/Berlin."}},
+    },
 )
 ASKED = (Message("system", "Be brief."), Message("user", "What time is it in Tokyo?"))
 
@@ -32,7 +36,9 @@ class Here(LocalModel):
 
     def start(self) -> tuple[None, OpenAIModel]:
         assert self.path
-        return None, OpenAIModel("local", base_url=self.path.read_text(), api_key="k", name=self.name)
+        return None, OpenAIModel(
+            "local", base_url=self.path.read_text(), api_key="k", name=self.name
+        )
 
 
 def ask(tmp_path: Path, answer: bytes, request: Request) -> tuple[Any, list[str], dict[str, Any]]:
@@ -52,14 +58,23 @@ def test_a_request_is_bound_to_the_tools_and_its_step_becomes_a_call(tmp_path):
     assert reply.calls == (Call("", "current_time", '{"timezone": "Asia/Tokyo"}'),)
     assert (reply.text, reply.usage, shown) == ("", Usage(10, 5), [])
     assert body["response_format"]["type"] == "json_schema"
-    assert (body["max_tokens"], body["temperature"], body["seed"], body["cache_prompt"]) == (300, 0.0, 1, True)
+    assert (body["max_tokens"], body["temperature"], body["seed"], body["cache_prompt"]) == (
+        300,
+        0.0,
+        1,
+        True,
+    )
     assert "tools" not in body
 
 
 def test_an_answer_is_shown_without_its_thought(tmp_path):
     said = step("I know it.", "final_answer", {"text": "It is noon."})
     reply, shown, _ = ask(tmp_path, says(said), Request(ASKED, (TIME,)))
-    assert (reply.text, "".join(shown), reply.opaque) == ("It is noon.", "It is noon.", {"thought": "I know it."})
+    assert (reply.text, "".join(shown), reply.opaque) == (
+        "It is noon.",
+        "It is noon.",
+        {"thought": "I know it."},
+    )
 
 
 def test_a_server_that_is_busy_is_an_error_that_may_pass(tmp_path):
@@ -93,7 +108,9 @@ def prefix(folder: Path, *answers: bytes, key: str) -> tuple[list[Any], list[str
             mine = Server(server.url, key, None, 0, "m", folder)  # type: ignore[arg-type]
             await local_prefix.ready(mine, "Rules.", ask)
             await local_prefix.ready(mine, "Rules.", ask)
-            return asked, [f"{each.line.split()[1]} {each.body['filename']}" for each in server.asked]
+            return asked, [
+                f"{each.line.split()[1]} {each.body['filename']}" for each in server.asked
+            ]
 
     return asyncio.run(main())
 
@@ -117,15 +134,21 @@ def test_a_saved_start_that_the_server_refuses_is_read_again(tmp_path):
     _, [saved] = prefix(tmp_path, http(200, b"{}"), key="third")
     name = saved.split()[1].partition(".kv")[0] + ".kv"
     (tmp_path / name).write_bytes(b"torn")
-    asked, slots = prefix(tmp_path, failing(400, {"error": "bad file"}), http(200, b"{}"), key="fourth")
+    asked, slots = prefix(
+        tmp_path, failing(400, {"error": "bad file"}), http(200, b"{}"), key="fourth"
+    )
     assert asked == ["Rules."]
-    assert [line.split()[0] for line in slots] == ["/slots/0?action=restore", "/slots/0?action=save"]
+    assert [line.split()[0] for line in slots] == [
+        "/slots/0?action=restore",
+        "/slots/0?action=save",
+    ]
 
 
 # The real thing: `pytest -m real`. It needs treadle[local], 2.5 GB of memory and a minute.
 
 needs_weights = pytest.mark.skipif(
-    not weights.status().assembled and bool(weights.status().missing), reason="treadle[local] isn't installed"
+    not weights.status().assembled and bool(weights.status().missing),
+    reason="treadle[local] isn't installed",
 )
 
 
@@ -138,14 +161,20 @@ def test_the_real_model_calls_a_tool_answers_and_lets_itself_be_stopped():
         called = await model.reply(Request(ASKED, (TIME,), 200), print)
         assert called.calls[0].name == "current_time"
         assert "Tokyo" in called.calls[0].arguments or "Japan" in called.calls[0].arguments
-        turn = (Message("assistant", "", calls=(Call("c1", *_of(called.calls[0])),), opaque=called.opaque),)
+        turn = (
+            Message(
+                "assistant", "", calls=(Call("c1", *_of(called.calls[0])),), opaque=called.opaque
+            ),
+        )
         result = (Message("tool", "Monday, 23 November 2026, 06:13 in Asia/Tokyo", call_id="c1"),)
         shown: list[str] = []
         answered = await model.reply(Request(ASKED + turn + result, (TIME,), 200), shown.append)
         assert not answered.calls
         assert "".join(shown) == answered.text
         assert "06:13" in answered.text or "6:13" in answered.text
-        assert answered.usage.cached_tokens > answered.usage.input_tokens // 2  # the prefix was not read again
+        assert (
+            answered.usage.cached_tokens > answered.usage.input_tokens // 2
+        )  # the prefix was not read again
         cut = await model.reply(Request(ASKED[1:], (), 3), print)
         assert cut.finish_reason == "length"
         started = asyncio.Event()
@@ -153,7 +182,9 @@ def test_the_real_model_calls_a_tool_answers_and_lets_itself_be_stopped():
         task = asyncio.create_task(model.reply(long, lambda text: started.set()))
         await started.wait()
         task.cancel()
-        assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
+        assert isinstance(
+            (await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError
+        )
         again = await asyncio.wait_for(model.reply(Request(ASKED[1:], (), 3), print), 30)
         assert again.text
 
@@ -169,17 +200,21 @@ def _of(call: Call) -> tuple[str, str]:
 @needs_weights
 def test_the_real_server_asks_for_its_key_and_dies_with_its_process():
     code = (
-        "from treadle.models.local import LocalModel; import sys, time;"
+        "from treadle.models.local.model import LocalModel; import sys, time;"
         "server, _ = LocalModel().start(); print(server.url, flush=True); sys.stdin.read()"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert parent.stdin
     assert parent.stdout
     with parent.stdin, parent.stdout:
         url = parent.stdout.readline().strip()
         assert url.startswith("http://127.0.0.1:")
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(urllib.request.Request(f"{url}/chat/completions", data=json.dumps({}).encode()))
+            urllib.request.urlopen(
+                urllib.request.Request(f"{url}/chat/completions", data=json.dumps({}).encode())
+            )
         refused.value.close()
         assert refused.value.code == 401
         parent.kill()

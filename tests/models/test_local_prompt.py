@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.errors import ModelUnavailable
-from treadle.events import Call, Usage
-from treadle.models.local_prompt import RESULT_CHARS, AnswerReader, body_of, chat, step
-from treadle.models.local_schema import answer_schema, bare
-from treadle.models.model import Message, Reply, Request, ToolSchema
-from treadle.tools.schema import signature_of
+from treadle.core.errors import ModelUnavailable
+from treadle.core.events import Call, Usage
+from treadle.core.model import Message, Reply, Request, ToolSchema
+from treadle.core.schema import signature_of
+from treadle.models.local.dialect import RESULT_CHARS, AnswerReader, body_of, chat, step
+from treadle.models.local.grammar_schema import answer_schema, bare
 
 
 def add(a: int, b: int = 1) -> int:
@@ -29,7 +29,9 @@ CALCULATOR = ToolSchema(
     "Work it out.",
     {
         "type": "object",
-        "properties": {"expression": {"type": "string", "pattern": "^[0-9+]+$", "description": "Such as 1+1."}},
+        "properties": {
+            "expression": {"type": "string", "pattern": "^[0-9+]+$", "description": "Such as 1+1."}
+        },
         "required": ["expression"],
         "additionalProperties": False,
     },
@@ -37,12 +39,16 @@ CALCULATOR = ToolSchema(
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 SYSTEM = Message("system", "Be kind.")
 ASKED = Message("user", "What is 1+1?")
-CALLED = Message("assistant", "", calls=(Call("c1", "add", '{"a": 1}'),), opaque={"thought": "A sum."})
+CALLED = Message(
+    "assistant", "", calls=(Call("c1", "add", '{"a": 1}'),), opaque={"thought": "A sum."}
+)
 RESULT = Message("tool", "2", call_id="c1")
 ANSWERED = Message("assistant", "It is 2.", opaque={"thought": "Done."})
 
 
-def contents(*messages: Message, tools: tuple[ToolSchema, ...] = (ADD,), **more: Any) -> list[tuple[str, str]]:
+def contents(
+    *messages: Message, tools: tuple[ToolSchema, ...] = (ADD,), **more: Any
+) -> list[tuple[str, str]]:
     return [(m["role"], m["content"]) for m in chat(Request(messages, tools, **more))]
 
 
@@ -74,7 +80,9 @@ def test_a_call_and_its_result_become_a_step_and_a_message_that_repeats_the_ques
 
 
 def test_where_there_is_a_calculator_every_result_reminds_of_it():
-    assert contents(ASKED, CALLED, RESULT, tools=(ADD, CALCULATOR))[-1][1].endswith(" needs the calculator.")
+    assert contents(ASKED, CALLED, RESULT, tools=(ADD, CALCULATOR))[-1][1].endswith(
+        " needs the calculator."
+    )
 
 
 def test_an_answer_becomes_the_step_that_gave_it():
@@ -86,7 +94,9 @@ def test_an_answer_becomes_the_step_that_gave_it():
 
 def test_several_calls_of_another_model_stand_beside_their_results():
     both = Message("assistant", "", calls=(Call("x", "add", '{"a": 1}'), Call("y", "add", "{bad")))
-    shown = contents(ASKED, both, Message("tool", "2", call_id="x"), Message("tool", "no", call_id="y"))[2:]
+    shown = contents(
+        ASKED, both, Message("tool", "2", call_id="x"), Message("tool", "no", call_id="y")
+    )[2:]
     assert [role for role, _ in shown] == ["assistant", "user", "assistant", "user"]
     assert shown[2][1] == '{"thought": "", "tool": "add", "arguments": {"text": "{bad"}}'
     assert shown[3][1].startswith("Result of add: no\n")
@@ -129,8 +139,13 @@ def test_without_tools_the_prompt_is_plain():
 
 def test_a_step_is_bound_to_the_known_tools_and_the_answer_thought_first():
     schema = body_of(Request((ASKED,), (ADD,)))["response_format"]["json_schema"]["schema"]
-    assert [form["properties"]["tool"] for form in schema["anyOf"]] == [{"const": "add"}, {"const": "final_answer"}]
-    assert [list(form["properties"]) for form in schema["anyOf"]] == [["thought", "tool", "arguments"]] * 2
+    assert [form["properties"]["tool"] for form in schema["anyOf"]] == [
+        {"const": "add"},
+        {"const": "final_answer"},
+    ]
+    assert [list(form["properties"]) for form in schema["anyOf"]] == [
+        ["thought", "tool", "arguments"]
+    ] * 2
     assert schema["anyOf"][0]["properties"]["arguments"] == {
         "type": "object",
         "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
@@ -140,7 +155,9 @@ def test_a_step_is_bound_to_the_known_tools_and_the_answer_thought_first():
 
 
 def test_a_structured_answer_is_the_arguments_of_the_last_step():
-    request = Request((SYSTEM, ASKED, Message("assistant", '{"name":"Ada"}')), (ADD,), output_schema=PERSON)
+    request = Request(
+        (SYSTEM, ASKED, Message("assistant", '{"name":"Ada"}')), (ADD,), output_schema=PERSON
+    )
     assert answer_schema(request)["anyOf"][-1]["properties"]["arguments"] == PERSON
     assert list(chat(request))[-1]["content"] == step("", "final_answer", {"name": "Ada"})
     assert answer_schema(Request((ASKED,), output_schema=PERSON)) == PERSON
@@ -154,10 +171,17 @@ def test_what_a_grammar_cannot_hold_is_left_out_and_definitions_move_to_the_root
             "type": "object",
             "properties": {
                 "who": {"$ref": "#/$defs/Who", "description": "x"},
-                "code": {"type": "string", "pattern": "^(?!0)\\d+$", "maxLength": 10**6, "format": "uuid"},
+                "code": {
+                    "type": "string",
+                    "pattern": "^(?!0)\\d+$",
+                    "maxLength": 10**6,
+                    "format": "uuid",
+                },
                 "pattern": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]+$"}},
             },
-            "$defs": {"Who": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Who"}], "title": "Who"}},
+            "$defs": {
+                "Who": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Who"}], "title": "Who"}
+            },
         },
     )
     schema = answer_schema(Request((ASKED,), (tool,)))
@@ -166,7 +190,9 @@ def test_what_a_grammar_cannot_hold_is_left_out_and_definitions_move_to_the_root
         "code": {"type": "string"},
         "pattern": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]+$"}},
     }
-    assert schema["$defs"] == {"book.Who": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/book.Who"}]}}
+    assert schema["$defs"] == {
+        "book.Who": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/book.Who"}]}
+    }
 
 
 @pytest.mark.parametrize("pattern", ["[0-9]", "^a", "a$", "^(?i)a$", "^\\bA$", "^a+?$", "^a\\$"])
@@ -174,7 +200,9 @@ def test_a_pattern_beyond_the_grammar_is_left_out(pattern):
     assert bare({"type": "string", "pattern": pattern}) == {"type": "string"}
 
 
-def read(text: str, request: Request, finish: str = "stop", pieces: int = 1) -> tuple[Reply, list[str]]:
+def read(
+    text: str, request: Request, finish: str = "stop", pieces: int = 1
+) -> tuple[Reply, list[str]]:
     shown: list[str] = []
     reader = AnswerReader(request, shown.append)
     for start in range(0, len(text), pieces):
@@ -187,7 +215,13 @@ TOOLS = Request((ASKED,), (ADD,))
 
 def test_a_step_becomes_a_call_and_nothing_of_it_is_shown():
     reply, shown = read(step("A sum.", "add", {"a": "é"}), TOOLS)
-    assert reply == Reply("", (Call("", "add", '{"a": "é"}'),), Usage(5, 3), "tool_calls", opaque={"thought": "A sum."})
+    assert reply == Reply(
+        "",
+        (Call("", "add", '{"a": "é"}'),),
+        Usage(5, 3),
+        "tool_calls",
+        opaque={"thought": "A sum."},
+    )
     assert shown == []
 
 
@@ -204,14 +238,21 @@ def test_an_answer_is_shown_as_it_is_written_whatever_is_in_it(text, pieces, esc
 
 def test_an_answer_is_shown_before_it_is_whole():
     shown: list[str] = []
-    AnswerReader(TOOLS, shown.append).feed('{"thought": "t", "tool": "final_answer", "arguments": {"text": "Two a')
+    AnswerReader(TOOLS, shown.append).feed(
+        '{"thought": "t", "tool": "final_answer", "arguments": {"text": "Two a'
+    )
     assert shown == ["Two a"]
 
 
 def test_an_answer_that_was_cut_is_a_partial_text_and_a_cut_call_is_none():
     whole = step("t", "final_answer", {"text": "one two three"})
     reply, shown = read(whole[:-9], TOOLS, "length")
-    assert (reply.text, "".join(shown), reply.finish_reason, reply.calls) == ("one two", "one two", "length", ())
+    assert (reply.text, "".join(shown), reply.finish_reason, reply.calls) == (
+        "one two",
+        "one two",
+        "length",
+        (),
+    )
     cut = read(step("t", "add", {"a": 123})[:-3], TOOLS, "length")[0]
     assert (cut.text, cut.calls, cut.finish_reason) == ("", (), "length")
     assert read("", TOOLS, "length")[0].text == ""
@@ -231,7 +272,9 @@ def test_without_tools_the_text_is_the_answer():
 HALF_PAIR = '{"thought": "t", "tool": "add", "arguments": {"a": "\\ud83d"}}'
 
 
-@pytest.mark.parametrize("text", ["", "Hello", "[1]", '{"thought": "t"}', '{"thought": "t", "tool": "add"', HALF_PAIR])
+@pytest.mark.parametrize(
+    "text", ["", "Hello", "[1]", '{"thought": "t"}', '{"thought": "t", "tool": "add"', HALF_PAIR]
+)
 def test_what_is_no_step_is_an_error_that_may_pass(text):
     with pytest.raises(ModelUnavailable, match="is no step"):
         read(text, TOOLS)
@@ -240,17 +283,27 @@ def test_what_is_no_step_is_an_error_that_may_pass(text):
 def test_without_tools_past_calls_are_told_in_prose_so_that_prose_comes_back():
     call = Call("c1", "calculator", '{"expression": "1 + 1"}')
     asked = Message("assistant", "", (), (call,), "", {"thought": "I add."})
-    shown = list(chat(Request((Message("user", "1 + 1?"), asked, Message("tool", "2", call_id="c1")))))
-    assert shown[1] == {"role": "assistant", "content": 'I use calculator({"expression": "1 + 1"}).'}
+    shown = list(
+        chat(Request((Message("user", "1 + 1?"), asked, Message("tool", "2", call_id="c1"))))
+    )
+    assert shown[1] == {
+        "role": "assistant",
+        "content": 'I use calculator({"expression": "1 + 1"}).',
+    }
     assert "final_answer" not in shown[2]["content"]
 
 
 def test_a_tool_that_was_called_twice_alike_is_no_choice_any_more_in_this_turn():
     def called(number, city):
         call = Call(f"c{number}", "weather", f'{{"city": "{city}"}}')
-        return Message("assistant", "", (), (call,)), Message("tool", "no such city", call_id=call.id)
+        return Message("assistant", "", (), (call,)), Message(
+            "tool", "no such city", call_id=call.id
+        )
 
-    tools = (ToolSchema("weather", "", {"type": "object"}), ToolSchema("clock", "", {"type": "object"}))
+    tools = (
+        ToolSchema("weather", "", {"type": "object"}),
+        ToolSchema("clock", "", {"type": "object"}),
+    )
 
     def choices(*messages):
         schema = answer_schema(Request((Message("user", "Oslo?"), *messages), tools))
@@ -259,6 +312,9 @@ def test_a_tool_that_was_called_twice_alike_is_no_choice_any_more_in_this_turn()
     assert choices(*called(1, "Oslo")) == ["weather", "clock", "final_answer"]
     assert choices(*called(1, "Oslo"), *called(2, "Oslo")) == ["clock", "final_answer"]
     assert choices(*called(1, "Oslo"), *called(2, "Bergen")) == ["weather", "clock", "final_answer"]
-    assert choices(*called(1, "Oslo"), *called(2, "Bergen"), *called(3, "Oslo")) == ["clock", "final_answer"]
+    assert choices(*called(1, "Oslo"), *called(2, "Bergen"), *called(3, "Oslo")) == [
+        "clock",
+        "final_answer",
+    ]
     again = (*called(1, "Oslo"), *called(2, "Oslo"), Message("user", "And now?"))
     assert choices(*again) == ["weather", "clock", "final_answer"]

@@ -11,10 +11,17 @@ import openai
 import pytest
 
 from server import Server, calls, delta, failing, http, says, serving, stream, streamed, usage
-from treadle.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable, UsageError
-from treadle.events import Call, File, Image, Usage
+from treadle.core.errors import (
+    ContextOverflow,
+    ModelDenied,
+    ModelError,
+    ModelRejected,
+    ModelUnavailable,
+    UsageError,
+)
+from treadle.core.events import Call, File, Image, Usage
+from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.models.endpoint import MAX_ERROR_BYTES
-from treadle.models.model import Message, Reply, Request, ToolSchema
 from treadle.models.openai import OpenAIModel
 from treadle.models.provider_errors import error_of, retry_after_s
 
@@ -58,8 +65,17 @@ def test_tool_calls_arrive():
 RICH = Request(
     (
         Message("system", "Sé breve \u2028\n"),
-        Message("user", "look", parts=(Image("https://x.test/a.png"), File("a.pdf", "data:application/pdf;base64,AA"))),
-        Message("assistant", "", calls=(Call("c1", "add", '{"a": 1}'),), opaque={"reasoning_content": "hm"}),
+        Message(
+            "user",
+            "look",
+            parts=(Image("https://x.test/a.png"), File("a.pdf", "data:application/pdf;base64,AA")),
+        ),
+        Message(
+            "assistant",
+            "",
+            calls=(Call("c1", "add", '{"a": 1}'),),
+            opaque={"reasoning_content": "hm"},
+        ),
         Message("tool", "2", call_id="c1"),
     ),
     (ToolSchema("add", "Adds.", {"type": "object", "properties": {"a": {"type": "integer"}}}),),
@@ -87,7 +103,11 @@ def test_the_body_is_what_the_sdk_itself_would_send(ours):
                     tools=[
                         {
                             "type": "function",
-                            "function": {"name": "add", "description": "Adds.", "parameters": RICH.tools[0].parameters},
+                            "function": {
+                                "name": "add",
+                                "description": "Adds.",
+                                "parameters": RICH.tools[0].parameters,
+                            },
                         }
                     ],
                     response_format={
@@ -110,13 +130,20 @@ def test_the_body_is_what_the_sdk_itself_would_send(ours):
 
 
 def test_a_field_set_to_none_is_left_out():
-    body = json.loads(model("http://127.0.0.1:1/v1", extra={"stream_options": None, "seed": 1}).body(GO))
+    body = json.loads(
+        model("http://127.0.0.1:1/v1", extra={"stream_options": None, "seed": 1}).body(GO)
+    )
     assert "stream_options" not in body
     assert body["seed"] == 1
 
 
 CUT = streamed(
-    [stream(delta(content="half an "), delta(tool_calls=[{"index": 0, "id": "a", "function": {"name": "pay"}}]))]
+    [
+        stream(
+            delta(content="half an "),
+            delta(tool_calls=[{"index": 0, "id": "a", "function": {"name": "pay"}}]),
+        )
+    ]
 )
 
 
@@ -146,7 +173,10 @@ def test_a_broken_answer_is_an_error_of_the_right_class(answer, error, words):
 
 def test_no_other_server_is_asked_after_a_redirect():
     async def main() -> int:
-        async with serving(says("stolen")) as other, serving(http(307, b"", {"location": f"{other.url}/x"})) as server:
+        async with (
+            serving(says("stolen")) as other,
+            serving(http(307, b"", {"location": f"{other.url}/x"})) as server,
+        ):
             with pytest.raises(ModelRejected, match="redirects"):
                 await model(server.url).reply(GO, print)
             return len(other.asked)
@@ -170,11 +200,31 @@ ERROR = {"error": {"message": "it was said", "type": "t", "code": None}}
         (413, ERROR, ContextOverflow),
         (422, {"detail": [{"loc": ["body"], "msg": "extra"}]}, ModelRejected),
         (429, ERROR, ModelUnavailable),
-        (429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}, ModelDenied),
+        (
+            429,
+            {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}},
+            ModelDenied,
+        ),
         (500, ERROR, ModelUnavailable),
         (503, b"<html>upstream</html>", ModelUnavailable),
-        (529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, ModelUnavailable),
-        (400, [{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}], ModelDenied),
+        (
+            529,
+            {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+            ModelUnavailable,
+        ),
+        (
+            400,
+            [
+                {
+                    "error": {
+                        "code": 400,
+                        "message": "API key not valid.",
+                        "status": "INVALID_ARGUMENT",
+                    }
+                }
+            ],
+            ModelDenied,
+        ),
         (500, b"", ModelUnavailable),
         (400, b"null", ModelRejected),
         (400, b"\xff\xfe", ModelRejected),
@@ -217,8 +267,16 @@ def test_a_context_that_is_too_small_is_known_by_every_provider_s_words(status, 
 @pytest.mark.parametrize(
     ("status", "message", "error"),
     [
-        (400, "max_tokens is too large: 20000. This model supports at most 16384 completion tokens", ModelRejected),
-        (429, "Rate limit reached on tokens per min (TPM): Limit 30000, Used 29000, Requested 4000.", ModelUnavailable),
+        (
+            400,
+            "max_tokens is too large: 20000. This model supports at most 16384 completion tokens",
+            ModelRejected,
+        ),
+        (
+            429,
+            "Rate limit reached on tokens per min (TPM): Limit 30000, Used 29000, Requested 4000.",
+            ModelUnavailable,
+        ),
         (404, "no model of that context length", ModelRejected),
     ],
 )
@@ -312,7 +370,9 @@ def test_a_deadline_ends_a_server_that_trickles_and_closes_the_connection(first,
     async def main() -> None:
         async with serving(says("x"), trickle(first, more)) as server:
             one = model(server.url)
-            await one.reply(GO, lambda text: None)  # the connection is there, so that the time is the server's
+            await one.reply(
+                GO, lambda text: None
+            )  # the connection is there, so that the time is the server's
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.03):
                     await one.reply(GO, print)
@@ -352,8 +412,13 @@ def test_a_server_that_says_done_and_then_nothing_is_not_waited_for():
 
 
 def test_a_connection_that_breaks_after_the_reply_s_end_does_not_matter():
-    assert ask(streamed([stream(delta("stop", content="all"), usage(3, 4))], end=False))[0].usage == Usage(3, 4)
-    assert ask(streamed([stream(delta("stop", content="all"), done=False)], end=False))[0].text == "all"
+    assert ask(streamed([stream(delta("stop", content="all"), usage(3, 4))], end=False))[
+        0
+    ].usage == Usage(3, 4)
+    assert (
+        ask(streamed([stream(delta("stop", content="all"), done=False)], end=False))[0].text
+        == "all"
+    )
 
 
 def test_an_endless_error_is_read_to_its_cap_only():
@@ -423,7 +488,9 @@ def test_a_broken_listener_is_the_listener_s_error():
         asyncio.run(main())
 
 
-@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://x/v1", "http://", "http://x:99999/v1", "http://x/\nv1"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "ftp://x/v1", "http://", "http://x:99999/v1", "http://x/\nv1"]
+)
 def test_a_bad_base_url_is_said_at_once(url):
     with pytest.raises(UsageError, match="must be like"):
         OpenAIModel("m", base_url=url)
@@ -449,7 +516,10 @@ def test_a_key_may_end_in_a_newline_and_a_server_may_need_none(monkeypatch):
 
 def test_headers_of_one_s_own_go_along_as_gateways_want_them():
     asked = ask(says("x"), api_key="k", headers={"Helicone-Auth": "Bearer h"})[2].asked[0]
-    assert (asked.headers["helicone-auth"], asked.headers["authorization"]) == ("Bearer h", "Bearer k")
+    assert (asked.headers["helicone-auth"], asked.headers["authorization"]) == (
+        "Bearer h",
+        "Bearer k",
+    )
 
 
 def test_loopback_is_asked_directly_whatever_the_proxy(monkeypatch):
@@ -459,10 +529,15 @@ def test_loopback_is_asked_directly_whatever_the_proxy(monkeypatch):
 
 def test_costs_are_those_of_the_price_table():
     used = Usage(1_000_000, 0)
-    assert OpenAIModel("gpt-4o", base_url="https://api.openai.com/v1").cost_usd(used) == pytest.approx(2.5)
+    assert OpenAIModel("gpt-4o", base_url="https://api.openai.com/v1").cost_usd(
+        used
+    ) == pytest.approx(2.5)
     assert OpenAIModel("no-such-model", base_url="https://api.openai.com/v1").cost_usd(used) is None
     assert model("http://127.0.0.1:1/v1").cost_usd(used) is None
-    assert (OpenAIModel("deepseek-chat", base_url="https://api.deepseek.com").cost_usd(Usage(10, 1, 99)) or 0) > 0
+    assert (
+        OpenAIModel("deepseek-chat", base_url="https://api.deepseek.com").cost_usd(Usage(10, 1, 99))
+        or 0
+    ) > 0
 
 
 def test_a_call_that_broke_off_says_what_it_may_have_cost():

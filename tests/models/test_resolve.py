@@ -3,11 +3,17 @@ import sys
 
 import pytest
 
-from treadle.errors import UsageError
+from treadle.core.errors import UsageError
 from treadle.models.openai import OpenAIModel
 from treadle.models.resolve import DEFAULT, PROVIDERS, default_name, known, resolve
 
-ENVIRONMENT = ["TREADLE_MODEL", "TREADLE_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_HOST"]
+ENVIRONMENT = [
+    "TREADLE_MODEL",
+    "TREADLE_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "OLLAMA_HOST",
+]
 ENVIRONMENT += ["OLLAMA_CONTEXT_LENGTH", *(provider.key for provider in PROVIDERS.values())]
 
 
@@ -88,7 +94,11 @@ def test_ollama_s_context_is_what_the_server_was_given(monkeypatch):
 def test_a_url_is_a_server_and_its_fragment_the_model(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "openai-s")
     model = made("http://127.0.0.1:8000/v1#org/name:tag")
-    assert (model.model, model.base_url, model.api_key) == ("org/name:tag", "http://127.0.0.1:8000/v1", "none")
+    assert (model.model, model.base_url, model.api_key) == (
+        "org/name:tag",
+        "http://127.0.0.1:8000/v1",
+        "none",
+    )
     assert made("https://box.test/v1").model == "default"
 
 
@@ -108,7 +118,9 @@ def test_the_same_name_is_the_same_model():
     assert resolve("ollama:same") is not resolve("ollama:another")
 
 
-@pytest.mark.parametrize("name", ["nope", "nope:x", "openai:", "ollama:", "http://", "http://x:99999/v1#m", "claude-x"])
+@pytest.mark.parametrize(
+    "name", ["nope", "nope:x", "openai:", "ollama:", "http://", "http://x:99999/v1#m", "claude-x"]
+)
 def test_a_name_that_says_nothing_is_answered_with_those_that_do(name):
     with pytest.raises(UsageError, match=r"openai:<model>|must be like"):
         resolve(name)
@@ -128,4 +140,9 @@ def test_nothing_heavy_is_imported_until_a_model_is_called():
         "import sys; from treadle.models.resolve import known, resolve; known(); resolve('ollama:x');"
         "print([m for m in ('openai', 'httpx2', 'httpx', 'genai_prices', 'pydantic', 'xllamacpp') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )

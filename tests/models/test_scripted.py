@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from treadle.errors import ModelError, ModelUnavailable
-from treadle.events import Call, Usage
-from treadle.models.model import Message, Model, Reply, Request
+from treadle.core.errors import ModelError, ModelUnavailable
+from treadle.core.events import Call, Usage
+from treadle.core.model import Message, Model, Reply, Request
 from treadle.models.scripted import ScriptedModel, ScriptEnded, calls, says
 
 GO = Request((Message("system", "Be brief."), Message("user", "go")))
@@ -46,7 +46,9 @@ def test_an_exception_is_raised_and_counts_as_an_answer():
 
 
 def test_a_function_sees_the_request_and_gives_a_reply_or_an_exception():
-    model = ScriptedModel([lambda request: says(request.messages[-1].text.upper()), lambda request: ModelError("no")])
+    model = ScriptedModel(
+        [lambda request: says(request.messages[-1].text.upper()), lambda request: ModelError("no")]
+    )
     assert ask(model)[0].text == "GO"
     with pytest.raises(ModelError, match="no"):
         ask(model)
@@ -55,14 +57,19 @@ def test_a_function_sees_the_request_and_gives_a_reply_or_an_exception():
 def test_the_end_of_the_script_says_how_many_answers_there_were_and_is_no_model_error():
     model = ScriptedModel([says("one")])
     ask(model)
-    with pytest.raises(AssertionError, match=r"1 answers and the model was asked 2 times.*user's 'go'") as caught:
+    with pytest.raises(
+        AssertionError, match=r"1 answers and the model was asked 2 times.*user's 'go'"
+    ) as caught:
         ask(model)
     assert type(caught.value) is ScriptEnded
     assert not isinstance(caught.value, ModelError)
 
 
 def test_tokens_are_the_same_each_time_and_a_reply_s_own_are_kept():
-    first, again = ask(ScriptedModel([says("one two three")])), ask(ScriptedModel([says("one two three")]))
+    first, again = (
+        ask(ScriptedModel([says("one two three")])),
+        ask(ScriptedModel([says("one two three")])),
+    )
     assert first == again
     assert first[0].usage == Usage(sum(message.tokens for message in GO.messages), 3)
     assert ask(ScriptedModel([Reply("x", usage=Usage(5, 6))]))[0].usage == Usage(5, 6)

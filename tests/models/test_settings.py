@@ -6,18 +6,22 @@ from pathlib import Path
 import pytest
 
 from treadle import ScriptedModel
-from treadle.errors import UsageError
-from treadle.models.local import LocalModel
-from treadle.models.model import Message, Request
+from treadle.core.errors import UsageError
+from treadle.core.model import Message, Request
+from treadle.models.local.model import LocalModel
 from treadle.models.openai import OpenAIModel
 from treadle.models.settings import with_settings
 
 GO = Request((Message("user", "go"),), max_output_tokens=50)
-MISTRAL = OpenAIModel("m", base_url="http://127.0.0.1:1/v1", api_key="k", name="mine", extra={"stream_options": None})
+MISTRAL = OpenAIModel(
+    "m", base_url="http://127.0.0.1:1/v1", api_key="k", name="mine", extra={"stream_options": None}
+)
 
 
 def test_fields_of_a_request_go_to_the_provider_as_they_are():
-    model = with_settings(MISTRAL, {"temperature": 0, "provider": {"order": ["x"]}, "stop": "\n", "max_tokens": None})
+    model = with_settings(
+        MISTRAL, {"temperature": 0, "provider": {"order": ["x"]}, "stop": "\n", "max_tokens": None}
+    )
     body = json.loads(model.body(GO)) if isinstance(model, OpenAIModel) else {}
     assert {key: body[key] for key in ("temperature", "provider", "stop")} == {
         "temperature": 0,
@@ -52,10 +56,18 @@ def test_the_embedded_model_has_settings_too():
             "the embedded model has no setting 'reasoning_effort'; it has context_tokens, max_output_tokens, seed,"
             " temperature",
         ),
-        (LocalModel(), {"temperature": "hot"}, "setting 'temperature' can't be 'hot': expected `float`, got `str`"),
+        (
+            LocalModel(),
+            {"temperature": "hot"},
+            "setting 'temperature' can't be 'hot': expected `float`, got `str`",
+        ),
         (LocalModel(), {"seed": True}, "setting 'seed' can't be True: expected `int`, got `bool`"),
         (MISTRAL, {"max_tokens": 0}, "setting 'max_tokens' can't be 0: expected `int` >= 1"),
-        (MISTRAL, {"max_output_tokens": None}, "setting 'max_output_tokens' can't be None: expected `int`, got `null`"),
+        (
+            MISTRAL,
+            {"max_output_tokens": None},
+            "setting 'max_output_tokens' can't be None: expected `int`, got `null`",
+        ),
         (MISTRAL, {"model": "x"}, "'model' is no setting of a model; name the model itself"),
         (LocalModel(), {"tools": []}, "'tools' is no setting of a model; choose the agent's tools"),
         (

@@ -6,9 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server import delta, stream, usage
-from treadle.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable
-from treadle.events import Call, Usage
-from treadle.models.model import Message, Reply
+from treadle.core.errors import (
+    ContextOverflow,
+    ModelDenied,
+    ModelError,
+    ModelRejected,
+    ModelUnavailable,
+)
+from treadle.core.events import Call, Usage
+from treadle.core.model import Message, Reply
 from treadle.models.stream import ReplyReader
 
 
@@ -20,7 +26,12 @@ def read(data: bytes, step: int | None = None) -> Reply:
     return reader.finish(100)
 
 
-def piece(index: int | None = None, call_id: str | None = None, name: str | None = None, arguments: Any = None) -> Any:
+def piece(
+    index: int | None = None,
+    call_id: str | None = None,
+    name: str | None = None,
+    arguments: Any = None,
+) -> Any:
     made = {"index": index, "id": call_id, "function": {"name": name, "arguments": arguments}}
     return {key: value for key, value in made.items() if value is not None}
 
@@ -112,27 +123,36 @@ def test_nonsense_raises_nothing_but_model_errors(parts):
         pass
 
 
-KEYS = (
-    "choices delta message content text tool_calls function function_call name id index arguments usage prompt_tokens"
-)
+KEYS = "choices delta message content text tool_calls function function_call name id index arguments usage prompt_tokens"
 KEYS += " finish_reason error code type refusal x"
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS.split()), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS.split()), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
 
 @settings(max_examples=40)
 @given(st.lists(json_values, max_size=4), st.booleans())
-def test_json_of_wrong_types_raises_nothing_but_model_errors_and_gives_types_that_encode(values, framed):
+def test_json_of_wrong_types_raises_nothing_but_model_errors_and_gives_types_that_encode(
+    values, framed
+):
     deltas = [{"choices": [{"delta": value, "finish_reason": "stop"}]} for value in values]
     try:
-        reply = read(stream(*values, *deltas) if framed else json.dumps(values[0] if values else None).encode())
+        reply = read(
+            stream(*values, *deltas)
+            if framed
+            else json.dumps(values[0] if values else None).encode()
+        )
     except ModelError:
         return
     Message("assistant", reply.text, calls=reply.calls, opaque=reply.opaque).wire  # noqa: B018
-    assert all(type(field) is str for call in reply.calls for field in (call.id, call.name, call.arguments))
+    assert all(
+        type(field) is str for call in reply.calls for field in (call.id, call.name, call.arguments)
+    )
 
 
 def test_a_stream_without_a_finish_reason_is_no_reply():
@@ -149,7 +169,11 @@ def test_a_half_tool_call_is_no_reply():
 
 
 def test_every_cut_of_a_stream_is_an_error_or_the_whole_reply():
-    data = stream(delta(content="one"), delta(tool_calls=[piece(0, "a", "add", '{"a": 1}')]), delta("tool_calls"))
+    data = stream(
+        delta(content="one"),
+        delta(tool_calls=[piece(0, "a", "add", '{"a": 1}')]),
+        delta("tool_calls"),
+    )
     whole = read(data)
     for cut in range(len(data)):
         try:
@@ -167,7 +191,12 @@ def test_a_cut_in_the_usage_leaves_the_reply_with_an_estimate():
 
 
 def test_the_last_event_may_lack_its_blank_line():
-    assert read(stream(delta(content="hi"), done=False) + b"data: " + json.dumps(delta("stop")).encode()).text == "hi"
+    assert (
+        read(
+            stream(delta(content="hi"), done=False) + b"data: " + json.dumps(delta("stop")).encode()
+        ).text
+        == "hi"
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,9 +210,15 @@ def test_the_last_event_may_lack_its_blank_line():
         (b'{"choices": null}', ModelUnavailable),
         (b'{"choices": []}', ModelUnavailable),
         (b'{"choices": [{"message"', ModelUnavailable),
-        (b'{"choices": [{"message": {"content": "\xff"}, "finish_reason": "stop"}]}', ModelUnavailable),
+        (
+            b'{"choices": [{"message": {"content": "\xff"}, "finish_reason": "stop"}]}',
+            ModelUnavailable,
+        ),
         (b'{"error": {"message": "no such key", "code": 401}}', ModelDenied),
-        (b'{"object": "error", "message": "max context length is 4096", "code": 400}', ContextOverflow),
+        (
+            b'{"object": "error", "message": "max context length is 4096", "code": 400}',
+            ContextOverflow,
+        ),
         (b"data: null\n\n", ModelUnavailable),
         (b"data: [1]\n\n", ModelUnavailable),
         (b"data: <html>\n\n", ModelUnavailable),
@@ -199,7 +234,12 @@ def test_what_is_no_completion_is_refused_by_its_right_name(body, error, step):
 
 
 def test_a_server_that_does_not_stream_is_understood():
-    message = {"role": "assistant", "content": "4", "reasoning": "2+2", "tool_calls": [piece(None, "x", "f", "{}")] * 2}
+    message = {
+        "role": "assistant",
+        "content": "4",
+        "reasoning": "2+2",
+        "tool_calls": [piece(None, "x", "f", "{}")] * 2,
+    }
     body = {
         "choices": [{"message": message, "finish_reason": None}],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2},
@@ -216,14 +256,34 @@ def test_a_server_that_does_not_stream_is_understood():
     [
         ({"error": {"message": "overloaded", "code": 503}}, ModelUnavailable, "overloaded"),
         ({"error": "plain words"}, ModelUnavailable, "plain words"),
-        ({"error": {"message": "bad field", "type": "invalid_request_error"}}, ModelRejected, "bad field"),
+        (
+            {"error": {"message": "bad field", "type": "invalid_request_error"}},
+            ModelRejected,
+            "bad field",
+        ),
         ({"error": {"message": "no", "type": "insufficient_quota"}}, ModelDenied, "no"),
-        ({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}, ModelUnavailable, "busy"),
+        (
+            {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}},
+            ModelUnavailable,
+            "busy",
+        ),
         (b'event: error\ndata: {"message": "it broke"}\n\n', ModelUnavailable, "it broke"),
         (b"event: error\ndata: not even JSON\n\n", ModelUnavailable, "not even JSON"),
-        ({"choices": [{"delta": {}, "error": {"message": "cut", "code": 502}}]}, ModelUnavailable, "cut"),
-        ({"choices": [{"delta": {}, "finish_reason": "error"}]}, ModelUnavailable, "broke the reply off"),
-        ({"error": {"message": "Context size has been exceeded.", "code": 500}}, ContextOverflow, "Context size"),
+        (
+            {"choices": [{"delta": {}, "error": {"message": "cut", "code": 502}}]},
+            ModelUnavailable,
+            "cut",
+        ),
+        (
+            {"choices": [{"delta": {}, "finish_reason": "error"}]},
+            ModelUnavailable,
+            "broke the reply off",
+        ),
+        (
+            {"error": {"message": "Context size has been exceeded.", "code": 500}},
+            ContextOverflow,
+            "Context size",
+        ),
     ],
 )
 def test_an_error_inside_a_stream_is_raised(chunk, error, words):
@@ -234,7 +294,12 @@ def test_an_error_inside_a_stream_is_raised(chunk, error, words):
 
 def test_events_that_say_nothing_are_passed_over():
     noise = b": keep-alive\n\nevent: ping\ndata: {}\n\ndata:\n\nid: 7\nunknown\n\n"
-    assert read(noise + stream(delta(content="a"), noise, {"choices": None}, delta("stop", content="b"))).text == "ab"
+    assert (
+        read(
+            noise + stream(delta(content="a"), noise, {"choices": None}, delta("stop", content="b"))
+        ).text
+        == "ab"
+    )
 
 
 def test_nothing_after_done_counts():
@@ -268,17 +333,28 @@ def test_pieces_of_calls_find_their_call(pieces, expected):
 
 
 def test_the_old_form_of_a_call_is_understood():
-    chunks = [delta(function_call={"name": "f", "arguments": "{"}), delta(function_call={"arguments": "}"})]
+    chunks = [
+        delta(function_call={"name": "f", "arguments": "{"}),
+        delta(function_call={"arguments": "}"}),
+    ]
     assert read(stream(*chunks, delta("function_call"))).calls == (Call("", "f", "{}"),)
 
 
 def test_a_call_that_the_length_cut_before_its_arguments_is_left_out():
-    assert called(piece(0, "a", "f", "{}"), piece(1, "b", "g"), finish_reason="length") == [("a", "f", "{}")]
-    assert called(piece(0, "a", "f", "{}"), piece(1, "b", "g")) == [("a", "f", "{}"), ("b", "g", "")]
+    assert called(piece(0, "a", "f", "{}"), piece(1, "b", "g"), finish_reason="length") == [
+        ("a", "f", "{}")
+    ]
+    assert called(piece(0, "a", "f", "{}"), piece(1, "b", "g")) == [
+        ("a", "f", "{}"),
+        ("b", "g", ""),
+    ]
 
 
 def test_unknown_fields_are_kept_and_go_back_verbatim():
-    details = [{"type": "reasoning.text", "text": "a", "signature": None}, {"type": "reasoning.text", "text": "b"}]
+    details = [
+        {"type": "reasoning.text", "text": "a", "signature": None},
+        {"type": "reasoning.text", "text": "b"},
+    ]
     signed = piece(0, "a", "f", "{}") | {"extra_content": {"google": {"thought_signature": "c2ln"}}}
     reply = read(
         stream(
@@ -296,13 +372,22 @@ def test_unknown_fields_are_kept_and_go_back_verbatim():
 
 
 def test_text_in_parts_and_refusals_are_read():
-    parts = [{"type": "thinking", "thinking": [{"text": "hidden"}]}, {"type": "text", "text": "shown"}, "odd"]
+    parts = [
+        {"type": "thinking", "thinking": [{"text": "hidden"}]},
+        {"type": "text", "text": "shown"},
+        "odd",
+    ]
     reply = read(stream(delta(content=parts), delta("stop", refusal="I won't")))
     assert (reply.text, reply.refusal) == ("shown", "I won't")
 
 
 def test_other_choices_are_left_alone():
-    both = {"choices": [{"index": 1, "delta": {"content": "no"}}, {"index": 0, "delta": {"content": "yes"}}]}
+    both = {
+        "choices": [
+            {"index": 1, "delta": {"content": "no"}},
+            {"index": 0, "delta": {"content": "yes"}},
+        ]
+    }
     assert read(stream(both, delta("stop"))).text == "yes"
 
 

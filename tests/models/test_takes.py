@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from server import Answer, calls, delta, failing, says, serving, stream
-from treadle.errors import ModelRejected
-from treadle.models.model import Message, Reply, Request, ToolSchema
+from treadle.core.errors import ModelRejected
+from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.models.openai import OpenAIModel
 
 STOCK = ToolSchema("stock", "How many.", {"type": "object", "properties": {}})
@@ -18,7 +18,9 @@ PROSE = Request((Message("user", "go"),))
 OPENAI, AZURE = "https://api.openai.com/v1", "https://mine.openai.azure.com/openai/v1"
 
 NO = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, use"
-REFUSED = failing(400, {"error": {"message": f"{NO} /v1/responses or set reasoning_effort to 'none'."}})
+REFUSED = failing(
+    400, {"error": {"message": f"{NO} /v1/responses or set reasoning_effort to 'none'."}}
+)
 UNKNOWN = failing(400, {"error": {"message": "Unknown parameter: 'reasoning_effort'."}})
 
 
@@ -33,7 +35,9 @@ def warned(caplog):
     return lines
 
 
-def asked(*answers: Answer, requests: tuple[Request, ...] = (GO,), **settings: Any) -> tuple[list[Any], list[Reply]]:
+def asked(
+    *answers: Answer, requests: tuple[Request, ...] = (GO,), **settings: Any
+) -> tuple[list[Any], list[Reply]]:
     """The bodies that a server got, and the replies; one model for all requests."""
 
     async def main() -> tuple[list[Any], list[Reply]]:
@@ -83,7 +87,12 @@ def test_an_effort_of_the_user_s_wins_over_the_table(own, sent):
 
 def test_a_refusal_for_the_effort_is_asked_once_more_and_remembered(warned):
     bodies, replies = asked(
-        REFUSED, calls(("stock", {})), says("17."), says("hi"), requests=(GO, GO, PROSE), name="learns"
+        REFUSED,
+        calls(("stock", {})),
+        says("17."),
+        says("hi"),
+        requests=(GO, GO, PROSE),
+        name="learns",
     )
     assert [body.get("reasoning_effort") for body in bodies] == [None, "none", "none", None]
     assert [reply.text for reply in replies] == ["", "17.", "hi"]
@@ -132,7 +141,10 @@ def test_a_reply_that_has_begun_is_not_asked_again():
         shown = asyncio.Event()
 
         async def breaks(writer: asyncio.StreamWriter) -> None:
-            writer.write(b"HTTP/1.1 200 x\r\nconnection: close\r\n\r\n" + stream(delta(content="half"), done=False))
+            writer.write(
+                b"HTTP/1.1 200 x\r\nconnection: close\r\n\r\n"
+                + stream(delta(content="half"), done=False)
+            )
             await shown.wait()
             writer.write(stream({"error": {"message": NO, "type": "invalid_request_error"}}))
 

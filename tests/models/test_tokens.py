@@ -1,13 +1,15 @@
 import pytest
 
-from treadle.events import Call, Image
-from treadle.models.model import Message, Request, ToolSchema
+from treadle.core.events import Call, Image
+from treadle.core.model import Message, Request, ToolSchema
+from treadle.core.tokens import counter
 from treadle.models.openai import OpenAIModel
-from treadle.models.tokens import counter
 from treadle.models.usage import context_of
 
 
-@pytest.mark.parametrize("model", ["openai:gpt-4o-mini", "openai:gpt-5-mini", "openai:o3", "openai:gpt-4.1"])
+@pytest.mark.parametrize(
+    "model", ["openai:gpt-4o-mini", "openai:gpt-5-mini", "openai:o3", "openai:gpt-4.1"]
+)
 def test_openai_s_models_are_counted_by_their_vocabulary(model):
     pytest.importorskip("toktok")
     count = counter(model)
@@ -15,7 +17,9 @@ def test_openai_s_models_are_counted_by_their_vocabulary(model):
     assert count(["hello world", "tokenization"]) == 4
 
 
-@pytest.mark.parametrize("model", ["openai:gpt-4", "anthropic:claude", "local", "openai:my-own", "scripted"])
+@pytest.mark.parametrize(
+    "model", ["openai:gpt-4", "anthropic:claude", "local", "openai:my-own", "scripted"]
+)
 def test_for_all_others_there_is_the_estimate(model):
     assert counter(model) is None
 
@@ -27,7 +31,9 @@ def test_what_is_counted_is_what_is_said_and_called():
     call = Call("a", "look", '{"at": 1}')
     assert Message("user", "one two").exact_tokens(count) == 6
     assert Message("assistant", "so be it", (), (call,)).exact_tokens(count) == 3 + 1 + 2 + 8
-    assert Message("user", "see", (Image("data:image/png;base64,AAAA"),)).exact_tokens(count) == 1005
+    assert (
+        Message("user", "see", (Image("data:image/png;base64,AAAA"),)).exact_tokens(count) == 1005
+    )
     tool = ToolSchema("look", "", {"type": "object"})
     assert Request((Message("user", "one two"),), (tool,)).exact_tokens(count) == 6 + tool.tokens
 

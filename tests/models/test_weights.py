@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from treadle.errors import UsageError
-from treadle.models import weights
-from treadle.models.weights import Weights
+from treadle.core.errors import UsageError
+from treadle.models.local.model import weights
+from treadle.models.local.weights import Weights
 
 PARTS = (b"GGUF" + b"a" * 3_000_000, b"b" * 1_500_000)
 WHOLE = b"".join(PARTS)
@@ -32,8 +32,12 @@ def install(folder: Path, number: int, content: bytes, recorded: bytes | None = 
     (folder / name / "__init__.py").write_text("raise SystemExit('this package was run')")
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 1.0\n")
-    digest = base64.urlsafe_b64encode(hashlib.sha256(recorded or content).digest()).rstrip(b"=").decode()
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 1.0\n"
+    )
+    digest = (
+        base64.urlsafe_b64encode(hashlib.sha256(recorded or content).digest()).rstrip(b"=").decode()
+    )
     (info / "RECORD").write_text(f"{data},sha256={digest},{len(content)}\n")
 
 
@@ -108,14 +112,18 @@ def test_a_lost_marker_costs_a_hash_and_no_copy(site):
 
 def test_missing_parts_are_named_with_the_command_that_brings_them(site):
     install(site, 1, PARTS[0])
-    with pytest.raises(UsageError, match=r"1 of the 2 .*treadle-fake-part2.*pip install 'treadle\[local\]'"):
+    with pytest.raises(
+        UsageError, match=r"1 of the 2 .*treadle-fake-part2.*pip install 'treadle\[local\]'"
+    ):
         weights.ensure(quiet, SMALL)
 
 
 def test_damaged_parts_are_named_and_nothing_is_kept(site, tmp_path):
     install(site, 1, PARTS[0])
     install(site, 2, PARTS[1][:-1] + b"x", recorded=PARTS[1])
-    with pytest.raises(UsageError, match=r"damaged: treadle-fake-part2\).* --no-deps treadle-fake-part2$"):
+    with pytest.raises(
+        UsageError, match=r"damaged: treadle-fake-part2\).* --no-deps treadle-fake-part2$"
+    ):
         weights.ensure(quiet, SMALL)
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -131,7 +139,9 @@ def test_parts_of_another_release_are_refused(site, tmp_path):
 def test_a_full_disk_is_told_before_anything_is_written(site, tmp_path):
     for number, part in enumerate(PARTS, 1):
         install(site, number, part)
-    with pytest.raises(UsageError, match=r"need 1000000000\.0 GB .*make room, or set TREADLE_CACHE"):
+    with pytest.raises(
+        UsageError, match=r"need 1000000000\.0 GB .*make room, or set TREADLE_CACHE"
+    ):
         weights.ensure(quiet, replace(SMALL, size=10**18))
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -165,7 +175,9 @@ def test_two_at_once_both_end_with_the_right_file(site):
     def meanwhile(done: int, total: int) -> None:
         if not inner:
             inner.append(None)
-            inner.append(weights.ensure(quiet, SMALL))  # another process, as it were, in the middle of ours
+            inner.append(
+                weights.ensure(quiet, SMALL)
+            )  # another process, as it were, in the middle of ours
 
     path = weights.ensure(meanwhile, SMALL)
     assert inner[1] == path

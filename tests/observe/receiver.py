@@ -32,12 +32,17 @@ class Received:
     def ids(self) -> list[tuple[str, int, int]]:
         """Name, trace and span of each, sorted."""
         as_int = int.from_bytes
-        return sorted((span.name, as_int(span.trace_id), as_int(span.span_id)) for span in self.spans)
+        return sorted(
+            (span.name, as_int(span.trace_id), as_int(span.span_id)) for span in self.spans
+        )
 
     def attributes(self, name: str) -> dict[str, Any]:
         """Of the last span of that name."""
         span = next(span for span in reversed(self.spans) if span.name == name)
-        return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes}
+        return {
+            each.key: getattr(each.value, each.value.WhichOneof("value"))
+            for each in span.attributes
+        }
 
 
 @contextmanager
@@ -49,7 +54,9 @@ def receiving() -> Iterator[Received]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             received.paths.append(self.path)
             if self.path == "/v1/traces" and received.status == 200:
-                received.headers.append({name.lower(): value for name, value in self.headers.items()})
+                received.headers.append(
+                    {name.lower(): value for name, value in self.headers.items()}
+                )
                 received.requests.append(ExportTraceServiceRequest.FromString(body))
             self.send_response(received.status)
             self.send_header("Content-Length", "0")

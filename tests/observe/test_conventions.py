@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from treadle import events as e
+from treadle.core import events as e
 from treadle.observe import conventions as c
 from treadle.observe import metrics
 from treadle.observe.content import Content
@@ -14,13 +14,27 @@ from treadle.observe.spans import spans
 
 # Release 0.1.0: model/gen-ai/spans.yaml and docs/gen-ai/ of open-telemetry/semantic-conventions-genai.
 USAGE = {"gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"}
-CONTENT = {"gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.definitions"}
+CONTENT = {
+    "gen_ai.input.messages",
+    "gen_ai.output.messages",
+    "gen_ai.system_instructions",
+    "gen_ai.tool.definitions",
+}
 SPANS: dict[str, tuple[set[str], set[str]]] = {
     "chat": (
         {"gen_ai.operation.name", "gen_ai.provider.name"},
         {
-            *("gen_ai.request.model", "gen_ai.request.max_tokens", "gen_ai.request.stream", "gen_ai.conversation.id"),
-            *("gen_ai.response.finish_reasons", "gen_ai.response.time_to_first_chunk", "error.type"),
+            *(
+                "gen_ai.request.model",
+                "gen_ai.request.max_tokens",
+                "gen_ai.request.stream",
+                "gen_ai.conversation.id",
+            ),
+            *(
+                "gen_ai.response.finish_reasons",
+                "gen_ai.response.time_to_first_chunk",
+                "error.type",
+            ),
             *("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.reasoning.output_tokens"),
             *("server.address", "server.port", "gen_ai.conversation.compacted"),
             *(USAGE | CONTENT),
@@ -29,8 +43,18 @@ SPANS: dict[str, tuple[set[str], set[str]]] = {
     "execute_tool": (
         {"gen_ai.operation.name"},
         {
-            *("gen_ai.tool.name", "gen_ai.tool.type", "gen_ai.tool.call.id", "gen_ai.tool.description"),
-            *("gen_ai.agent.name", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result", "error.type"),
+            *(
+                "gen_ai.tool.name",
+                "gen_ai.tool.type",
+                "gen_ai.tool.call.id",
+                "gen_ai.tool.description",
+            ),
+            *(
+                "gen_ai.agent.name",
+                "gen_ai.tool.call.arguments",
+                "gen_ai.tool.call.result",
+                "error.type",
+            ),
         },
     ),
     "invoke_agent": (
@@ -58,11 +82,23 @@ EVENTS = (
     *(e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it")),
     e.ContextCompacted(1),
     e.ModelCalled("http://127.0.0.1:8000/v1#m", "hash", 10, 100),
-    e.ModelReplied("", e.Usage(40, 5, 16, 2), 0.5, CALLS, "tool_calls", cost_usd=0.01, first_token_s=0.25),
-    *(e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.2), e.ToolFailed("c2", "unknown_tool", "no such tool")),
-    *(e.ModelCalled("openai:m", "hash", 10, 100), e.ModelFailed("denied", "no"), e.TurnEnded("failed", "no")),
+    e.ModelReplied(
+        "", e.Usage(40, 5, 16, 2), 0.5, CALLS, "tool_calls", cost_usd=0.01, first_token_s=0.25
+    ),
+    *(
+        e.ToolStarted("c1", "k"),
+        e.ToolReturned("c1", "sent", 0.2),
+        e.ToolFailed("c2", "unknown_tool", "no such tool"),
+    ),
+    *(
+        e.ModelCalled("openai:m", "hash", 10, 100),
+        e.ModelFailed("denied", "no"),
+        e.TurnEnded("failed", "no"),
+    ),
 )
-ALL = spans([e.Record("mine", seq, float(seq), event) for seq, event in enumerate(EVENTS, 1)], Content())
+ALL = spans(
+    [e.Record("mine", seq, float(seq), event) for seq, event in enumerate(EVENTS, 1)], Content()
+)
 
 
 def test_the_session_is_a_name_of_opentelemetry_s() -> None:
@@ -74,7 +110,9 @@ def test_the_session_is_a_name_of_opentelemetry_s() -> None:
 def test_every_attribute_is_of_the_release_or_says_that_it_is_ours(span: Span) -> None:
     must, may = SPANS[str(span.attributes["gen_ai.operation.name"])]
     assert must <= span.attributes.keys()
-    assert {name for name in span.attributes if not name.startswith("treadle.")} <= must | may | {"session.id"}
+    assert {name for name in span.attributes if not name.startswith("treadle.")} <= must | may | {
+        "session.id"
+    }
     assert all(event.name.startswith("treadle.") for event in span.events)
 
 
@@ -89,12 +127,25 @@ def test_names_and_kinds_are_those_of_the_release() -> None:
 
 
 def test_metrics_are_those_of_the_release() -> None:
-    ours = {*metrics.DURATIONS.values(), *metrics.TOKENS.values(), *metrics.USAGE.values(), metrics.FIRST_CHUNK}
+    ours = {
+        *metrics.DURATIONS.values(),
+        *metrics.TOKENS.values(),
+        *metrics.USAGE.values(),
+        metrics.FIRST_CHUNK,
+    }
     assert ours == METRICS
 
 
 def test_the_providers_that_the_release_knows_have_its_names() -> None:
-    named = ("anthropic:m", "deepseek:m", "gemini:m", "groq:m", "mistral:m", "openai:m", "https://x.example/v1#m")
+    named = (
+        "anthropic:m",
+        "deepseek:m",
+        "gemini:m",
+        "groq:m",
+        "mistral:m",
+        "openai:m",
+        "https://x.example/v1#m",
+    )
     assert {c.of_model(name)[c.PROVIDER] for name in named} == PROVIDERS
 
 
@@ -103,7 +154,10 @@ def test_the_providers_that_the_release_knows_have_its_names() -> None:
     [
         ("openai:gpt-6", {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-6"}),
         ("local", {"gen_ai.provider.name": "local", "gen_ai.request.model": "local"}),
-        ("local:/models/a.gguf", {"gen_ai.provider.name": "local", "gen_ai.request.model": "/models/a.gguf"}),
+        (
+            "local:/models/a.gguf",
+            {"gen_ai.provider.name": "local", "gen_ai.request.model": "/models/a.gguf"},
+        ),
         (
             "http://127.0.0.1:8000/v1#qwen",
             {
@@ -145,16 +199,29 @@ def test_opentelemetry_s_own_helper_gives_the_same_spans(monkeypatch: pytest.Mon
     user = types.InputMessage("user", [types.TextPart("send it")])
     with handler.invoke_local_agent(agent_name="demo", conversation_id="mine") as turn:
         turn.input_messages = [user]
-        with handler.inference("openai", request_model="m", server_address="127.0.0.1", server_port=8000) as chat:
+        with handler.inference(
+            "openai", request_model="m", server_address="127.0.0.1", server_port=8000
+        ) as chat:
             chat.input_messages = [user]
-            asked = [types.ToolCallRequestPart(id=call.id, name=call.name, arguments={}) for call in CALLS]
+            asked = [
+                types.ToolCallRequestPart(id=call.id, name=call.name, arguments={})
+                for call in CALLS
+            ]
             asked[0].arguments = {"to": "bob"}
             chat.output_messages = [types.OutputMessage("assistant", asked, "tool_call")]
             chat.max_tokens, chat.request_stream, chat.ttfc_seconds = 100, True, 0.25
             chat.finish_reasons, chat.input_tokens, chat.output_tokens = ["tool_calls"], 40, 5
-            chat.cache_read_input_tokens, chat.thinking_tokens, chat.conversation_compacted = 16, 2, True
+            chat.cache_read_input_tokens, chat.thinking_tokens, chat.conversation_compacted = (
+                16,
+                2,
+                True,
+            )
         with handler.tool("send", tool_type="function", agent_name="demo") as execute:
-            execute.tool_call_id, execute.arguments, execute.tool_result = "c1", {"to": "bob"}, "sent"
+            execute.tool_call_id, execute.arguments, execute.tool_result = (
+                "c1",
+                {"to": "bob"},
+                "sent",
+            )
     theirs = {span.name: span for span in kept.get_finished_spans()}
     for ours in (ALL[0], ALL[1], ALL[4]):
         span = theirs[ours.name]
@@ -167,7 +234,9 @@ def test_opentelemetry_s_own_helper_gives_the_same_spans(monkeypatch: pytest.Mon
 def plain(attributes: Any) -> dict[str, Any]:
     """With JSON read, and without the nulls that the helper writes."""
     return {
-        name: json.loads(value, object_hook=lambda found: {k: v for k, v in found.items() if v is not None})
+        name: json.loads(
+            value, object_hook=lambda found: {k: v for k, v in found.items() if v is not None}
+        )
         if name in CONTENT | {"gen_ai.tool.call.arguments"}
         else value
         for name, value in attributes.items()

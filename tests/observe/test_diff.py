@@ -5,11 +5,11 @@ import pytest
 
 from fakes import agent, live, world
 from treadle import Agent, MemoryStore, Record, ScriptedModel, ToolRetry, tool
-from treadle import events as e
-from treadle.fork import fork
-from treadle.log import opened
+from treadle.core import events as e
 from treadle.models.scripted import calls, says
 from treadle.observe.diff import diff
+from treadle.runtime.fork import fork
+from treadle.runtime.log import opened
 
 TRIED: list[int] = []
 
@@ -32,7 +32,9 @@ def busy() -> str:
 
 def an_agent(store: MemoryStore, *script: Any, **settings: Any) -> Agent:
     model = ScriptedModel(script, price_usd=(0.001, 0.01))
-    return agent(model, wait, busy, **({"store": store, "world": world(), "instructions": "sys"} | settings))
+    return agent(
+        model, wait, busy, **({"store": store, "world": world(), "instructions": "sys"} | settings)
+    )
 
 
 def thread(*script: Any, text: str = "go", **settings: Any) -> list[Record]:
@@ -88,7 +90,9 @@ def test_a_thread_that_is_the_beginning_of_the_other_has_no_fact_of_its_own():
 @pytest.mark.parametrize("edit", ["or rather this", None])
 def test_a_fork_parts_from_its_parent_where_it_was_made(edit):
     store, places = MemoryStore(), world()
-    first = an_agent(store, calls(("wait", {"seconds": 5})), says("done"), says("more"), world=places)
+    first = an_agent(
+        store, calls(("wait", {"seconds": 5})), says("done"), says("more"), world=places
+    )
 
     async def whole() -> Any:
         await first.run("go", thread="t")
@@ -107,7 +111,10 @@ def test_a_fork_parts_from_its_parent_where_it_was_made(edit):
 
 def test_cost_and_seconds_are_of_each_side_alone():
     both = calls(("wait", {"seconds": 4}))
-    left, right = thread(both, says("short")), thread(both, calls(("wait", {"seconds": 6})), says("long"))
+    left, right = (
+        thread(both, says("short")),
+        thread(both, calls(("wait", {"seconds": 6})), says("long")),
+    )
     found = diff(left, right)
     assert found.left.whole.seconds == 4.0
     assert found.right.whole.seconds == 10.0
@@ -148,7 +155,11 @@ def test_who_drove_and_how_often_it_crashed_does_not_count():
 
 def test_a_fork_that_does_the_same_is_the_same_though_its_records_have_other_numbers():
     store = MemoryStore()
-    script = [calls(("wait", {"seconds": 1}), ("wait", {"seconds": 2})), calls(("wait", {"seconds": 3})), says("done")]
+    script = [
+        calls(("wait", {"seconds": 1}), ("wait", {"seconds": 2})),
+        calls(("wait", {"seconds": 3})),
+        says("done"),
+    ]
     talking = an_agent(store, *script, *script, *script)
 
     async def whole() -> list[list[Record]]:
@@ -158,7 +169,10 @@ def test_a_fork_that_does_the_same_is_the_same_though_its_records_have_other_num
         other = an_agent(store, script[0], calls(("wait", {"seconds": 4})), says("done"))
         third = await other.fork("t", at=3)
         await other.resume(third.thread_id)
-        return [(await opened(name, store, world())).records for name in ("t", made.thread_id, third.thread_id)]
+        return [
+            (await opened(name, store, world())).records
+            for name in ("t", made.thread_id, third.thread_id)
+        ]
 
     left, same, unlike = live(whole())
     assert diff(left, same).same

@@ -6,13 +6,13 @@ import pytest
 
 from fakes import agent, live, world
 from treadle import Agent, Limits, MemoryStore, Record, Rule, ScriptedModel, tool
-from treadle import events as e
-from treadle.decide import Setup
-from treadle.errors import ModelUnavailable
-from treadle.job import Job
-from treadle.log import opened
+from treadle.core import events as e
+from treadle.core.decide import Setup
+from treadle.core.errors import ModelUnavailable
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import Explanation, explain
+from treadle.runtime.job import Job
+from treadle.runtime.log import opened
 from treadle.tools.ask import ask_user
 
 
@@ -37,8 +37,12 @@ def wire(amount: int) -> str:
 TOOLS = (charge, look, wire, ask_user)
 
 
-def job(*, tools: Sequence[Any] = TOOLS, system: str = "sys", model: str = "scripted", **setup: Any) -> Job:
-    return Job(Setup({each.name: each for each in tools}, **setup), ScriptedModel([], name=model), system)
+def job(
+    *, tools: Sequence[Any] = TOOLS, system: str = "sys", model: str = "scripted", **setup: Any
+) -> Job:
+    return Job(
+        Setup({each.name: each for each in tools}, **setup), ScriptedModel([], name=model), system
+    )
 
 
 def thread(*script: Any, tools: Sequence[Any] = TOOLS, **settings: Any) -> list[Record]:
@@ -57,7 +61,9 @@ def seen(records: Sequence[Record], work: Job | None = None, name: str = "agent"
 
 def upto(records: Sequence[Record], kind: type, nth: int = 0) -> list[Record]:
     """The log as a crash leaves it that comes right after that record."""
-    return list(records[: [record.seq for record in records if isinstance(record.event, kind)][nth]])
+    return list(
+        records[: [record.seq for record in records if isinstance(record.event, kind)][nth]]
+    )
 
 
 def test_a_turn_that_has_ended_needs_nothing():
@@ -105,7 +111,10 @@ def test_a_crash_in_an_idempotent_call_runs_it_again_under_its_key():
     found = seen(crashed)
     key = crashed[-1].event.key
     assert found.waits_for == ()
-    assert found.next == f'run c00004000 look({{"name": "x"}}) again, with the same idempotency key {key}'
+    assert (
+        found.next
+        == f'run c00004000 look({{"name": "x"}}) again, with the same idempotency key {key}'
+    )
 
 
 def test_a_crash_between_two_calls_runs_what_is_left_and_never_what_is_done():
@@ -145,12 +154,21 @@ def test_approvals_and_questions_are_waited_for():
 
 def test_what_a_resume_would_only_write_down_is_said():
     records = upto(thread(calls(("charge", {"amount": 5})), says("done")), e.ModelReplied)
-    assert seen(records, job(limits=Limits(tool_calls=0))).next == "record that the limit of tool_calls is reached"
-    assert seen(records, job(approvals=(Rule("charge", "ask"),))).next == "record that c00004000 needs approval"
+    assert (
+        seen(records, job(limits=Limits(tool_calls=0))).next
+        == "record that the limit of tool_calls is reached"
+    )
+    assert (
+        seen(records, job(approvals=(Rule("charge", "ask"),))).next
+        == "record that c00004000 needs approval"
+    )
     denied = seen(records, job(approvals=(Rule("charge", "deny", "no money"),))).next
     assert denied.startswith("record that c00004000 can't run: ")
     assert "no money" in denied
-    assert seen(upto(thread(says("done")), e.ModelReplied)).next == "record that the turn has ended: answered"
+    assert (
+        seen(upto(thread(says("done")), e.ModelReplied)).next
+        == "record that the turn has ended: answered"
+    )
 
 
 def test_failures_and_decisions_are_told():
@@ -160,7 +178,9 @@ def test_failures_and_decisions_are_told():
         raise ValueError("it broke")
 
     records = thread(calls("broken"), says("done"), tools=(broken,))
-    assert seen(records, job(tools=(broken,))).done == ("c00004000 broken({}) failed: ValueError: it broke",)
+    assert seen(records, job(tools=(broken,))).done == (
+        "c00004000 broken({}) failed: ValueError: it broke",
+    )
     crashed = upto(thread(calls(("charge", {"amount": 5})), says("done")), e.ToolStarted)
     decided = [e.ThreadClaimed("w"), e.OutcomeDecided("c00004000", "ran", "ann", "charged")]
     for event in decided:
@@ -175,7 +195,9 @@ def test_long_arguments_and_results_are_cut():
 
 
 def test_it_counts_the_last_turn_only():
-    agents = agent(ScriptedModel([calls(("charge", {"amount": 5})), says("done"), says("hello")]), *TOOLS)
+    agents = agent(
+        ScriptedModel([calls(("charge", {"amount": 5})), says("done"), says("hello")]), *TOOLS
+    )
 
     async def whole() -> list[Record]:
         await agents.run("go", thread="t")
@@ -194,7 +216,14 @@ def test_it_counts_the_last_turn_only():
         (job(tools=(charge, look, wire)), "agent", "the tool ask_user is gone"),
         (job(tools=(*TOOLS, tool(name="new")(lambda: ""))), "agent", "the tool new is new"),
         (
-            job(tools=(charge, look, ask_user, tool(name="wire", description="w")(lambda amount: ""))),
+            job(
+                tools=(
+                    charge,
+                    look,
+                    ask_user,
+                    tool(name="wire", description="w")(lambda amount: ""),
+                )
+            ),
             "agent",
             "the tool wire has another schema",
         ),
@@ -206,7 +235,9 @@ def test_how_the_agent_has_changed_is_named(now, name, said):
 
 def test_what_it_says_next_is_what_a_resume_does_first():
     """At every prefix of a thread with all kinds of calls, against the resume itself."""
-    asked = calls(("charge", {"amount": 5}), ("look", {"name": "x"}), ("wire", {"amount": 1}), ("nope", {}))
+    asked = calls(
+        ("charge", {"amount": 5}), ("look", {"name": "x"}), ("wire", {"amount": 1}), ("nope", {})
+    )
     records = thread(asked, says("done"))
     for end in range(3, len(records) + 1):
         said = seen(records[:end]).next
@@ -222,11 +253,13 @@ def test_what_it_says_next_is_what_a_resume_does_first():
 
 
 async def first_of_resume(records: Sequence[Record]) -> e.Event | None:
-    from treadle.codec import encode_event
+    from treadle.core.codec import encode_event
     from treadle.stores.store import Row
 
     store = MemoryStore()
-    await store.append("t", [Row(record.seq, record.at, encode_event(record.event)) for record in records])
+    await store.append(
+        "t", [Row(record.seq, record.at, encode_event(record.event)) for record in records]
+    )
     script = [says("done")] * 3
     agents: Agent = agent(ScriptedModel(script), *TOOLS, instructions="sys", store=store)
     await asyncio.gather(agents.resume("t"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fakes import agent, legal_log, live
 from treadle import ScriptedModel
-from treadle import events as e
+from treadle.core import events as e
 from treadle.models.scripted import says
 from treadle.observe.logs import RecordLogger, level_of, line_of
 
@@ -28,12 +28,16 @@ def test_a_line_is_the_envelope_and_the_event() -> None:
 
 def test_what_a_line_must_not_hold() -> None:
     call = e.Call("c1", "send", '{"key": "swordfish-1"}', {"signature": "s" * 9})
-    reply = e.ModelReplied("Bearer abcdefgh \x1b[2J\x7f\u202e\n" + "x" * 600, e.Usage(), 0.1, (call,), opaque={"a": 1})
+    reply = e.ModelReplied(
+        "Bearer abcdefgh \x1b[2J\x7f\u202e\n" + "x" * 600, e.Usage(), 0.1, (call,), opaque={"a": 1}
+    )
     line = line_of(record(reply), {"swordfish-1"})
     found = json.loads(line)
     assert line.isascii()
     assert line.isprintable()
-    assert found["text"] == "Bearer [redacted] \x1b[2J\x7f\u202e\n" + "x" * 475 + "… (625 characters)"
+    assert (
+        found["text"] == "Bearer [redacted] \x1b[2J\x7f\u202e\n" + "x" * 475 + "… (625 characters)"
+    )
     assert found["calls"] == [{"id": "c1", "name": "send", "arguments": '{"key": "[redacted]"}'}]
     assert "opaque" not in found
 
@@ -59,9 +63,20 @@ def test_levels(event: e.Event, level: int) -> None:
 
 def test_an_agent_s_records_go_through_logging(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "treadle.records"):
-        live(agent(ScriptedModel([says("Hello.")]), listeners=[RecordLogger()]).run("hi", thread="mine"))
-    lines = [json.loads(each.getMessage()) for each in caplog.records if each.name == "treadle.records"]
-    assert [line["type"] for line in lines] == ["ThreadStarted", "UserSaid", "ModelReplied", "TurnEnded"]
+        live(
+            agent(ScriptedModel([says("Hello.")]), listeners=[RecordLogger()]).run(
+                "hi", thread="mine"
+            )
+        )
+    lines = [
+        json.loads(each.getMessage()) for each in caplog.records if each.name == "treadle.records"
+    ]
+    assert [line["type"] for line in lines] == [
+        "ThreadStarted",
+        "UserSaid",
+        "ModelReplied",
+        "TurnEnded",
+    ]
     assert {line["thread_id"] for line in lines} == {"mine"}
 
 

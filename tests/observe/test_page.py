@@ -14,13 +14,19 @@ PAGE = (Path(__file__).parents[2] / "docs" / "observe.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 
-def test_its_programs_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_programs_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     assert len(PROGRAMS) == 4
     with receiving() as server:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
-        names = {"Agent": lambda *given, **more: Agent(*given, model=ScriptedModel([says("Good day.")]), **more)}
+        names = {
+            "Agent": lambda *given, **more: Agent(
+                *given, model=ScriptedModel([says("Good day.")]), **more
+            )
+        }
         logger = logging.getLogger("treadle.records")
         try:
             for program in PROGRAMS:

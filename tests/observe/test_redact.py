@@ -73,7 +73,12 @@ def test_the_environment_s_secrets_are_those_named_so():
         "HOME": "/home/ann/somewhere",
         "app_secret": "lower case",
     }
-    assert secrets_of(environment) == {"a key with spaces", 'with "quotes"', r"with \"quotes\"", "lower case"}
+    assert secrets_of(environment) == {
+        "a key with spaces",
+        'with "quotes"',
+        r"with \"quotes\"",
+        "lower case",
+    }
 
 
 def test_a_value_is_redacted_through_and_through():
@@ -95,7 +100,22 @@ def test_no_given_secret_is_left(pieces, known, data):
     assert all(part in text for part in shown.split(MARK))
 
 
-PIECES = ["sk-", "a" * 20, "Bearer ", "://u:", "@", JWT, PEM, PEM[:40], "AKIA", "ABCDEFGHIJKLMNOP", " ", "\n", "-", "."]
+PIECES = [
+    "sk-",
+    "a" * 20,
+    "Bearer ",
+    "://u:",
+    "@",
+    JWT,
+    PEM,
+    PEM[:40],
+    "AKIA",
+    "ABCDEFGHIJKLMNOP",
+    " ",
+    "\n",
+    "-",
+    ".",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
@@ -104,7 +124,19 @@ def test_redacting_twice_changes_nothing_more(text):
     assert redact(once) == once
 
 
-UNITS = ["sk-", "eyJ", "eyJ-", "eyJ-" * 200 + ".", "eyJaaaaaaaa.", "://a:", PEM[:31], "bearer ", "bearer", " ", "xoxa-"]
+UNITS = [
+    "sk-",
+    "eyJ",
+    "eyJ-",
+    "eyJ-" * 200 + ".",
+    "eyJaaaaaaaa.",
+    "://a:",
+    PEM[:31],
+    "bearer ",
+    "bearer",
+    " ",
+    "xoxa-",
+]
 
 
 @pytest.mark.parametrize("unit", UNITS)

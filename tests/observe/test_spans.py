@@ -9,23 +9,27 @@ from msgspec.structs import replace
 
 from fakes import agent, legal_log, live
 from treadle import ApprovalGiven, ScriptedModel, tool
-from treadle import events as e
-from treadle.log import opened
+from treadle.core import events as e
 from treadle.models.scripted import calls, says
 from treadle.observe import conventions as c
 from treadle.observe.content import Content
 from treadle.observe.span import Link, Span
 from treadle.observe.spans import Spans, spans
+from treadle.runtime.log import opened
 
 CALL = e.Call("c1", "send", '{"to": "bob", "key": "hunter2hunter2"}')
 OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it"))
 ASKED = e.ModelCalled("openai:gpt-6", "hash", 10, 100)
-REPLIED = e.ModelReplied("", e.Usage(40, 5, 16, 2), 0.5, (CALL,), "tool_calls", cost_usd=0.01, first_token_s=0.25)
+REPLIED = e.ModelReplied(
+    "", e.Usage(40, 5, 16, 2), 0.5, (CALL,), "tool_calls", cost_usd=0.01, first_token_s=0.25
+)
 ANSWERED = (ASKED, e.ModelReplied("Sent.", e.Usage(10, 5), 0.5), e.TurnEnded("answered"))
 
 
 def records(*events: e.Event, name: str = "mine") -> list[e.Record]:
-    return [e.Record(name, seq, 100.0 + seq, event) for seq, event in enumerate((*OPENED, *events), 1)]
+    return [
+        e.Record(name, seq, 100.0 + seq, event) for seq, event in enumerate((*OPENED, *events), 1)
+    ]
 
 
 def told(*events: e.Event, content: Content | None = None) -> dict[str, Span]:
@@ -34,7 +38,13 @@ def told(*events: e.Event, content: Content | None = None) -> dict[str, Span]:
 
 
 def test_a_turn_is_a_span_with_its_calls_in_it() -> None:
-    events = (ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.2), *ANSWERED)
+    events = (
+        ASKED,
+        REPLIED,
+        e.ToolStarted("c1", "k"),
+        e.ToolReturned("c1", "sent", 0.2),
+        *ANSWERED,
+    )
     chat, execute, again, turn = spans(records(*events))
     assert [chat.name, execute.name, again.name, turn.name] == [
         "chat gpt-6",
@@ -72,7 +82,9 @@ def test_a_model_call_says_what_the_log_knows_of_it() -> None:
 
 
 def test_a_tool_call_and_the_turn_say_who_and_what() -> None:
-    found = told(ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.2), *ANSWERED)
+    found = told(
+        ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.2), *ANSWERED
+    )
     assert found["execute_tool send"].attributes == {
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": "send",
@@ -95,12 +107,21 @@ def test_a_tool_call_and_the_turn_say_who_and_what() -> None:
 def test_one_span_covers_all_tries() -> None:
     busy = e.ModelFailed("unavailable", "busy", 2.0)
     failed = e.ToolFailed("c1", "raised", "not yet", 0.1, 1.0)
-    again = (e.ToolStarted("c1", "k"), failed, e.ToolStarted("c1", "k", 2), e.ToolReturned("c1", "sent", 0.2))
+    again = (
+        e.ToolStarted("c1", "k"),
+        failed,
+        e.ToolStarted("c1", "k", 2),
+        e.ToolReturned("c1", "sent", 0.2),
+    )
     chat, execute, *_ = spans(records(ASKED, busy, replace(ASKED, attempt=2), REPLIED, *again))
     assert (chat.attributes[c.ATTEMPTS], execute.attributes[c.ATTEMPTS]) == (2, 2)
     assert (chat.error, execute.error) == (None, None)
     [first] = chat.events
-    assert (first.name, first.attributes["error.type"], first.at_ns) == ("treadle.retry", "unavailable", 105 * 10**9)
+    assert (first.name, first.attributes["error.type"], first.at_ns) == (
+        "treadle.retry",
+        "unavailable",
+        105 * 10**9,
+    )
     assert [event.name for event in execute.events] == ["treadle.retry"]
 
 
@@ -122,9 +143,15 @@ def test_a_call_that_never_ran_is_a_failed_span_of_no_length(kind) -> None:
 def test_a_turn_that_waits_ends_its_span_and_goes_on_in_another() -> None:
     given = ApprovalGiven("c1", True, "ann", arguments='{"to": "eve"}')
     ran = (e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.2), *ANSWERED)
-    log = records(ASKED, REPLIED, e.ApprovalAsked("c1", "it acts"), given, e.ThreadClaimed("w2"), *ran)
+    log = records(
+        ASKED, REPLIED, e.ApprovalAsked("c1", "it acts"), given, e.ThreadClaimed("w2"), *ran
+    )
     _, waited, execute, _, went_on = spans(log, Content())
-    assert (waited.attributes[c.STATUS], waited.error, waited.end_ns) == ("waiting", None, 106 * 10**9)
+    assert (waited.attributes[c.STATUS], waited.error, waited.end_ns) == (
+        "waiting",
+        None,
+        106 * 10**9,
+    )
     assert [event.name for event in waited.events] == ["treadle.approval_asked"]
     assert went_on.links == (Link(waited.context, "continues"),)
     assert went_on.context.trace_id != waited.context.trace_id
@@ -150,7 +177,11 @@ def test_a_crash_ends_its_spans_where_the_log_ended_and_the_next_process_links_b
 
 def test_cancelling_a_turn_ends_what_it_was_doing() -> None:
     chat, turn = spans(records(ASKED, e.TurnEnded("cancelled", "by ann")))
-    assert (chat.attributes[c.ERROR], turn.error, turn.attributes[c.STATUS]) == ("cancelled", None, "cancelled")
+    assert (chat.attributes[c.ERROR], turn.error, turn.attributes[c.STATUS]) == (
+        "cancelled",
+        None,
+        "cancelled",
+    )
 
 
 def test_a_limit_is_named() -> None:
@@ -161,8 +192,15 @@ def test_a_limit_is_named() -> None:
 
 def test_what_is_under_way_ends_for_now_with_the_last_record() -> None:
     execute, turn = spans(records(ASKED, REPLIED, e.ToolStarted("c1", "k")))[1:]
-    assert (turn.attributes[c.STATUS], execute.end_ns, turn.end_ns) == ("unfinished", 106 * 10**9, 106 * 10**9)
-    assert execute.context == told(ASKED, REPLIED, e.ToolStarted("c1", "k"))["execute_tool send"].context
+    assert (turn.attributes[c.STATUS], execute.end_ns, turn.end_ns) == (
+        "unfinished",
+        106 * 10**9,
+        106 * 10**9,
+    )
+    assert (
+        execute.context
+        == told(ASKED, REPLIED, e.ToolStarted("c1", "k"))["execute_tool send"].context
+    )
 
 
 def test_a_child_is_linked_to_the_call_that_began_it() -> None:
@@ -181,13 +219,25 @@ def test_a_child_is_linked_to_the_call_that_began_it() -> None:
 def test_an_agent_that_waits_below_ends_the_call_s_span_and_goes_on_in_another() -> None:
     held = (e.Held("child", "c9", "pay", "{}", "waiting", "it acts"),)
     below = (e.ToolStarted("c1", "k"), e.ChildStarted("c1", "child"), e.ChildWaits("c1", held))
-    again = (e.ThreadClaimed("w2"), e.ToolStarted("c1", "k", 2), e.ToolReturned("c1", "done", 0.1), *ANSWERED)
+    again = (
+        e.ThreadClaimed("w2"),
+        e.ToolStarted("c1", "k", 2),
+        e.ToolReturned("c1", "done", 0.1),
+        *ANSWERED,
+    )
     fold = Spans()
     _, first, waited, second, _, went_on = [
         span for record in records(ASKED, REPLIED, *below, *again) for span in fold.add(record)
     ]
-    assert (first.attributes[c.STATUS], first.attributes[c.CHILD_THREAD], first.error) == ("waiting", "child", None)
-    assert (waited.attributes[c.STATUS], went_on.links) == ("waiting", (Link(waited.context, "continues"),))
+    assert (first.attributes[c.STATUS], first.attributes[c.CHILD_THREAD], first.error) == (
+        "waiting",
+        "child",
+        None,
+    )
+    assert (waited.attributes[c.STATUS], went_on.links) == (
+        "waiting",
+        (Link(waited.context, "continues"),),
+    )
     assert second.attributes[c.ATTEMPTS] == 2
     assert fold.of_call("c1") == first.context  # whenever it is asked, a child gets the same link
 
@@ -195,8 +245,12 @@ def test_an_agent_that_waits_below_ends_the_call_s_span_and_goes_on_in_another()
 def test_handing_over_is_an_event_and_names_the_agent_of_what_follows() -> None:
     reply = replace(REPLIED, calls=(e.Call("c1", "hand_to_poet", "{}"),))
     more = (e.UserSaid("and now?"), *ANSWERED)
-    _, _, turn, _, second = spans(records(ASKED, reply, e.HandedOff("c1", "poet"), *ANSWERED, *more))
-    assert [(event.name, event.attributes[c.AGENT]) for event in turn.events] == [("treadle.handed_off", "poet")]
+    _, _, turn, _, second = spans(
+        records(ASKED, reply, e.HandedOff("c1", "poet"), *ANSWERED, *more)
+    )
+    assert [(event.name, event.attributes[c.AGENT]) for event in turn.events] == [
+        ("treadle.handed_off", "poet")
+    ]
     assert (turn.name, second.name) == ("invoke_agent demo", "invoke_agent poet")
 
 
@@ -204,7 +258,11 @@ def test_a_flow_s_turn_is_a_workflow_and_its_steps_are_spans() -> None:
     asked = (e.StepAsked(e.Call("s1", "fetch", '{"day": 1}')), e.ToolStarted("s1", "k"))
     events = (*asked, e.ToolReturned("s1", '"rain"', 0.2), *ANSWERED)
     step, chat, turn = spans(records(*events), Content())
-    assert (step.name, step.parent, turn.name) == ("step fetch", turn.context, "invoke_workflow demo")
+    assert (step.name, step.parent, turn.name) == (
+        "step fetch",
+        turn.context,
+        "invoke_workflow demo",
+    )
     assert turn.attributes[c.OPERATION] == "invoke_workflow"
     assert step.attributes == {
         "treadle.step": "fetch",
@@ -220,7 +278,11 @@ def test_a_flow_s_turn_is_a_workflow_and_its_steps_are_spans() -> None:
 def test_a_fork_has_spans_of_its_own_alone_and_links_back_in_the_middle_of_a_turn() -> None:
     log = records(ASKED, REPLIED)
     shared = [replace(record, thread_id="fork") for record in log]
-    rest = (e.ThreadForked("mine", 5, "k2"), e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent", 0.1))
+    rest = (
+        e.ThreadForked("mine", 5, "k2"),
+        e.ToolStarted("c1", "k"),
+        e.ToolReturned("c1", "sent", 0.1),
+    )
     fork = [*shared, *(e.Record("fork", 6 + n, 200.0 + n, event) for n, event in enumerate(rest))]
     execute, turn = spans(fork)
     assert execute.name == "execute_tool send"
@@ -229,7 +291,11 @@ def test_a_fork_has_spans_of_its_own_alone_and_links_back_in_the_middle_of_a_tur
 
 def test_a_summary_is_a_model_call_aside_and_what_follows_sees_a_compacted_conversation() -> None:
     summing = e.ModelCalled("openai:gpt-6", "hash", 10, 100, "compact", upto_seq=2)
-    summed = (summing, e.ModelReplied("Minutes.", e.Usage(9, 1), 0.1), e.ContextCompacted(2, "Minutes."))
+    summed = (
+        summing,
+        e.ModelReplied("Minutes.", e.Usage(9, 1), 0.1),
+        e.ContextCompacted(2, "Minutes."),
+    )
     log = records(*summed, *ANSWERED)
     log.insert(2, e.Record("mine", 3, 102.5, e.NotesRecalled(("n1", "n2"), "noted")))
     log[3:] = [replace(record, seq=seq) for seq, record in enumerate(log[3:], 4)]
@@ -246,19 +312,38 @@ def test_a_summary_is_a_model_call_aside_and_what_follows_sees_a_compacted_conve
 
 
 def test_content_is_the_turn_s_messages_without_secrets() -> None:
-    events = (ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "sent to hunter2hunter2", 0.2), *ANSWERED)
+    events = (
+        ASKED,
+        REPLIED,
+        e.ToolStarted("c1", "k"),
+        e.ToolReturned("c1", "sent to hunter2hunter2", 0.2),
+        *ANSWERED,
+    )
     found = told(*events, content=Content({"hunter2hunter2"}))
-    execute, chat, turn = (found[name] for name in ("execute_tool send", "chat gpt-6", "invoke_agent demo"))
+    execute, chat, turn = (
+        found[name] for name in ("execute_tool send", "chat gpt-6", "invoke_agent demo")
+    )
     assert execute.attributes[c.CALL_ARGUMENTS] == '{"to":"bob","key":"[redacted]"}'
     assert execute.attributes[c.CALL_RESULT] == "sent to [redacted]"
-    call = {"type": "tool_call", "id": "c1", "name": "send", "arguments": {"to": "bob", "key": "[redacted]"}}
+    call = {
+        "type": "tool_call",
+        "id": "c1",
+        "name": "send",
+        "arguments": {"to": "bob", "key": "[redacted]"},
+    }
     response = {"type": "tool_call_response", "id": "c1", "response": "sent to [redacted]"}
     assert json.loads(str(chat.attributes[c.INPUT_MESSAGES])) == [
         {"role": "user", "parts": [{"type": "text", "content": "send it"}]},
         {"role": "assistant", "parts": [call], "finish_reason": "tool_call"},
         {"role": "tool", "parts": [response]},
     ]
-    answer = [{"role": "assistant", "parts": [{"type": "text", "content": "Sent."}], "finish_reason": "stop"}]
+    answer = [
+        {
+            "role": "assistant",
+            "parts": [{"type": "text", "content": "Sent."}],
+            "finish_reason": "stop",
+        }
+    ]
     assert json.loads(str(chat.attributes[c.OUTPUT_MESSAGES])) == answer
     assert json.loads(str(turn.attributes[c.INPUT_MESSAGES])) == [
         {"role": "user", "parts": [{"type": "text", "content": "send it"}]}
@@ -268,7 +353,11 @@ def test_content_is_the_turn_s_messages_without_secrets() -> None:
 
 
 def test_pictures_and_files_are_named_and_bad_arguments_kept_as_written() -> None:
-    parts = (e.Image("https://x.example/a.png"), e.Image("data:image/png;base64,AAAA"), e.File("a.pdf", "data:,x"))
+    parts = (
+        e.Image("https://x.example/a.png"),
+        e.Image("data:image/png;base64,AAAA"),
+        e.File("a.pdf", "data:,x"),
+    )
     bad = replace(REPLIED, calls=(e.Call("c1", "send", '{"to": '),))
     log = records(ASKED, bad, e.ToolFailed("c1", "arguments", "no JSON"))
     log[2] = replace(log[2], event=e.UserSaid("look", parts))
@@ -296,7 +385,13 @@ def test_a_real_turn_with_an_approval_becomes_two_traces() -> None:
 
     found = spans(live(both()))
     assert [span.name for span in found] == [
-        *("chat scripted", "invoke_agent agent", "execute_tool send", "chat scripted", "invoke_agent agent")
+        *(
+            "chat scripted",
+            "invoke_agent agent",
+            "execute_tool send",
+            "chat scripted",
+            "invoke_agent agent",
+        )
     ]
     assert len({span.context.trace_id for span in found}) == 2
 
@@ -311,7 +406,10 @@ def test_of_any_log_every_span_is_whole_and_has_its_place(log):
     roots = {span.context: span for span in found if span.parent is None}
     for span in found:
         assert span.start_ns <= span.end_ns
-        assert all(isinstance(value, str | int | float | bool | tuple) for value in span.attributes.values())
+        assert all(
+            isinstance(value, str | int | float | bool | tuple)
+            for value in span.attributes.values()
+        )
         if span.parent:
             whole = roots[span.parent]
             assert span.context.trace_id == whole.context.trace_id
@@ -329,7 +427,12 @@ def test_what_has_ended_never_changes_whatever_comes_later(log, cut):
 
 @given(logs)
 def test_tokens_and_calls_are_those_of_the_log(log):
-    shared = max((record.event.at_seq for record in log if isinstance(record.event, e.ThreadForked)), default=0)
+    shared = max(
+        (record.event.at_seq for record in log if isinstance(record.event, e.ThreadForked)),
+        default=0,
+    )
     replies = [r.event for r in log if isinstance(r.event, e.ModelReplied) and r.seq > shared]
     done = [span for span in spans(log) if c.FINISH_REASONS in span.attributes]
-    assert sorted(span.attributes[c.INPUT_TOKENS] for span in done) == sorted(r.usage.input_tokens for r in replies)
+    assert sorted(span.attributes[c.INPUT_TOKENS] for span in done) == sorted(
+        r.usage.input_tokens for r in replies
+    )

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fakes import legal_log
-from treadle import events as e
+from treadle.core import events as e
+from treadle.core.result import summary
 from treadle.observe.stats import Spread, spread, stats
-from treadle.result import summary
 
 ADD, SEND = e.Call("c1", "add", "{}"), e.Call("c2", "send", "{}")
 OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w"), e.UserSaid("go"))
@@ -18,7 +18,9 @@ ASKED = e.ModelCalled("m", "h", 10, 10)
 
 
 def thread(*events: e.Event, name: str = "t") -> list[e.Record]:
-    return [e.Record(name, seq, float(seq), event) for seq, event in enumerate((*OPENED, *events), 1)]
+    return [
+        e.Record(name, seq, float(seq), event) for seq, event in enumerate((*OPENED, *events), 1)
+    ]
 
 
 def answered(latency_s: float = 1.0) -> e.ModelReplied:
@@ -57,7 +59,12 @@ def test_tools_by_name_with_their_errors_by_kind() -> None:
     add, send = found.tools["add"], found.tools["send"]
     assert (add.calls, add.errors, add.error_rate, add.retries) == (1, {}, 0.0, 1)
     assert (add.duration_s.count, add.duration_s.p50, add.duration_s.most) == (2, 0.25, 0.5)
-    assert (send.calls, send.errors, send.error_rate, send.duration_s.count) == (1, {"denied": 1}, 1.0, 0)
+    assert (send.calls, send.errors, send.error_rate, send.duration_s.count) == (
+        1,
+        {"denied": 1},
+        1.0,
+        0,
+    )
     assert found.cached_share == 25 / 200
     assert found.tokens_per_s == 15.0
 
@@ -65,13 +72,23 @@ def test_tools_by_name_with_their_errors_by_kind() -> None:
 def test_failures_and_retries_of_the_model() -> None:
     busy = e.ModelFailed("unavailable", "busy", 1.0)
     found = stats(thread(ASKED, busy, replace(ASKED, attempt=2), answered(2.0)))
-    assert (found.model_failures, found.model_retries, found.turns) == ({"unavailable": 1}, 1, {"open": 1})
+    assert (found.model_failures, found.model_retries, found.turns) == (
+        {"unavailable": 1},
+        1,
+        {"open": 1},
+    )
     assert (found.latency_s.p50, found.first_token_s.p50) == (2.0, 0.5)
 
 
 def test_a_call_of_unknown_outcome_counts_once_decided() -> None:
     calls = e.ModelReplied("", e.Usage(1, 1), 1.0, (ADD, SEND))
-    started = (ASKED, calls, e.ToolStarted("c1", "k"), e.ToolStarted("c2", "k"), e.ThreadClaimed("w2"))
+    started = (
+        ASKED,
+        calls,
+        e.ToolStarted("c1", "k"),
+        e.ToolStarted("c2", "k"),
+        e.ThreadClaimed("w2"),
+    )
     decided = (e.OutcomeDecided("c1", "ran", "ann", "3"), e.OutcomeDecided("c2", "tell", "ann"))
     found = stats(thread(*started, *decided)).tools
     assert (found["add"].calls, found["add"].errors) == (1, {})
@@ -80,9 +97,16 @@ def test_a_call_of_unknown_outcome_counts_once_decided() -> None:
 
 def test_since_leaves_out_what_was_before_and_still_knows_the_names() -> None:
     calls = e.ModelReplied("", e.Usage(1, 1), 9.0, (ADD,))
-    log = thread(ASKED, calls, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "3", 0.5), ASKED, answered())
+    log = thread(
+        ASKED, calls, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "3", 0.5), ASKED, answered()
+    )
     found = stats([*log, *thread(ASKED, answered(), name="old")], since=6.0)
-    assert (found.threads, found.latency_s.count, found.latency_s.most, found.tools["add"].calls) == (1, 1, 1.0, 1)
+    assert (
+        found.threads,
+        found.latency_s.count,
+        found.latency_s.most,
+        found.tools["add"].calls,
+    ) == (1, 1, 1.0, 1)
 
 
 def test_what_a_fork_shares_counts_once() -> None:
@@ -104,4 +128,7 @@ def test_it_counts_what_a_result_s_summary_counts(choices):
     assert sum(tool.calls for tool in found.tools.values()) == totals.tool_calls
     assert sum(sum(tool.errors.values()) for tool in found.tools.values()) == totals.tool_errors
     assert sum(tool.retries for tool in found.tools.values()) == totals.tool_retries
-    assert (found.latency_s.count, found.model_retries) == (totals.model_calls, totals.model_retries)
+    assert (found.latency_s.count, found.model_retries) == (
+        totals.model_calls,
+        totals.model_retries,
+    )

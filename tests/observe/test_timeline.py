@@ -4,12 +4,15 @@ from typing import get_args
 
 import pytest
 
-from treadle import events as e
+from treadle.core import events as e
 from treadle.observe.timeline import WIDTH, Timeline, called
 from treadle.observe.turns import turns
 
 CALL = e.Call("c1", "send", '{"to": "bob", "text": "hi"}')
-ASKED = (e.ModelCalled("scripted", "hash", 10, 10), e.ModelReplied("", e.Usage(10, 5), 0.5, (CALL,), cost_usd=0.01))
+ASKED = (
+    e.ModelCalled("scripted", "hash", 10, 10),
+    e.ModelReplied("", e.Usage(10, 5), 0.5, (CALL,), cost_usd=0.01),
+)
 OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it"))
 
 
@@ -28,18 +31,30 @@ def last_line(*events: e.Event) -> str:
         (e.ThreadForked("mum", 7, "k"), "· forked from mum after its record 7"),
         (e.UserSaid("blue", answers="c1"), "» c1: blue"),
         (e.ModelCalled("scripted", "h", 1, 1, "plan", 2), "· model call 2, plan: scripted (try 2)"),
-        (e.ModelReplied("cut", e.Usage(3, 4), 1.0, finish_reason="length"), "« cut (length)  3 + 4 tokens, 1.00 s"),
+        (
+            e.ModelReplied("cut", e.Usage(3, 4), 1.0, finish_reason="length"),
+            "« cut (length)  3 + 4 tokens, 1.00 s",
+        ),
         (e.ModelFailed("unavailable", "busy", 2.0), "! busy; again in 2.0 s"),
         (e.ToolStarted("c1", "k", 2), '→ send(to="bob", text="hi")  (try 2)'),
-        (e.ToolReturned("c1", "sent", 0.25, 1200), "← send: sent (1,200 characters left out)  0.25 s"),
+        (
+            e.ToolReturned("c1", "sent", 0.25, 1200),
+            "← send: sent (1,200 characters left out)  0.25 s",
+        ),
         (e.ToolFailed("c1", "raised", "no", 0.1, 3.0), "← send: error: no; again in 3.0 s  0.10 s"),
         (e.ApprovalAsked("c1", "it acts"), '? c1 send(to="bob", text="hi"): it acts'),
         (e.ApprovalGiven("c1", False, "ann", "too rude"), "✗ c1 send denied by ann: too rude"),
-        (e.ApprovalGiven("c1", True, "ann", always=True), "✓ c1 send allowed by ann for the rest of the thread"),
+        (
+            e.ApprovalGiven("c1", True, "ann", always=True),
+            "✓ c1 send allowed by ann for the rest of the thread",
+        ),
         (e.QuestionAsked("c1", "Which colour?"), "? c1 asks: Which colour?"),
         (e.OutcomeDecided("c1", "ran", "ann", "sent"), "✓ c1 send: it ran, says ann: sent"),
         (e.NotesRecalled(("n1", "n2"), "Ann eats no nuts"), "· 2 notes recalled: Ann eats no nuts"),
-        (e.ContextCompacted(9, "all is well"), "· the prompt leaves out records up to 9, in short: all is well"),
+        (
+            e.ContextCompacted(9, "all is well"),
+            "· the prompt leaves out records up to 9, in short: all is well",
+        ),
         (
             e.ContextCompacted(results_upto_seq=7, result_chars=1600),
             "· results up to record 7 are cut to 1,600 characters",
@@ -65,12 +80,18 @@ def test_no_event_is_forgotten() -> None:
 
 
 def test_a_reply_says_what_it_wants_and_what_it_took() -> None:
-    assert last_line(*OPENED, *ASKED) == '« wants c1 send(to="bob", text="hi")  10 + 5 tokens, $0.0100, 0.50 s'
+    assert (
+        last_line(*OPENED, *ASKED)
+        == '« wants c1 send(to="bob", text="hi")  10 + 5 tokens, $0.0100, 0.50 s'
+    )
 
 
 def test_edited_arguments_are_those_that_started() -> None:
     edited = e.ApprovalGiven("c1", True, "ann", arguments='{"to": "eve"}')
-    assert last_line(*OPENED, *ASKED, e.ApprovalAsked("c1"), edited, e.ToolStarted("c1", "k")) == '→ send(to="eve")'
+    assert (
+        last_line(*OPENED, *ASKED, e.ApprovalAsked("c1"), edited, e.ToolStarted("c1", "k"))
+        == '→ send(to="eve")'
+    )
 
 
 def test_a_long_text_is_cut_in_its_line_and_kept_whole_beside_it() -> None:
@@ -89,8 +110,19 @@ def test_arguments_that_are_no_object_are_shown_as_written() -> None:
 
 
 def test_turns_have_the_records_that_led_to_them_and_their_own_totals() -> None:
-    answered = (e.ModelCalled("m", "h", 1, 1), e.ModelReplied("yes", e.Usage(1, 2), 0.1), e.TurnEnded("answered"))
-    log = records(*OPENED, *answered, e.ThreadClaimed("w2"), e.UserSaid("more"), *answered[:2], e.TurnEnded("failed"))
+    answered = (
+        e.ModelCalled("m", "h", 1, 1),
+        e.ModelReplied("yes", e.Usage(1, 2), 0.1),
+        e.TurnEnded("answered"),
+    )
+    log = records(
+        *OPENED,
+        *answered,
+        e.ThreadClaimed("w2"),
+        e.UserSaid("more"),
+        *answered[:2],
+        e.TurnEnded("failed"),
+    )
     first, second = turns(log)
     assert [first.number, second.number] == [1, 2]
     assert [line.record.seq for line in second.lines] == [7, 8, 9, 10, 11]
@@ -98,6 +130,10 @@ def test_turns_have_the_records_that_led_to_them_and_their_own_totals() -> None:
 
 
 def test_what_follows_the_last_turn_is_no_turn() -> None:
-    answered = (e.ModelCalled("m", "h", 1, 1), e.ModelReplied("yes", e.Usage(1, 2), 0.1), e.TurnEnded("answered"))
+    answered = (
+        e.ModelCalled("m", "h", 1, 1),
+        e.ModelReplied("yes", e.Usage(1, 2), 0.1),
+        e.TurnEnded("answered"),
+    )
     _, rest = turns(records(*OPENED, *answered, e.ThreadForked("mum", 6, "k")))
     assert (rest.number, rest.took.seconds) == (0, 0.0)

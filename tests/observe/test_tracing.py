@@ -9,13 +9,13 @@ import pytest
 from fakes import agent, live
 from observe.receiver import Received, receiving
 from treadle import Agent, ApprovalGiven, MemoryStore, ScriptedModel, UsageError, tool
-from treadle import events as e
-from treadle.codec import encode_event
-from treadle.log import opened
+from treadle.core import events as e
+from treadle.core.codec import encode_event
 from treadle.models.scripted import calls, says
 from treadle.observe.cost import entries, total, totals
 from treadle.observe.spans import spans
 from treadle.observe.tracing import Tracing
+from treadle.runtime.log import opened
 from treadle.stores.store import Row
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
@@ -40,7 +40,9 @@ def bot(tracing: Tracing, store: MemoryStore, *script) -> Agent:
 
 
 def ids_of(records: list[e.Record]) -> list[tuple[str, int, int]]:
-    return sorted((span.name, span.context.trace_id, span.context.span_id) for span in spans(records))
+    return sorted(
+        (span.name, span.context.trace_id, span.context.span_id) for span in spans(records)
+    )
 
 
 async def recorded(store: MemoryStore, thread: str) -> list[e.Record]:
@@ -54,12 +56,22 @@ def test_live_spans_arrive_and_are_those_of_the_log(server: Received) -> None:
     assert server.ids == ids_of(live(recorded(store, "mine")))
     assert [span.name for span in server.spans] == ["chat scripted", "invoke_agent post office"]
     chat, turn = server.spans
-    assert (chat.parent_span_id, chat.trace_id, turn.parent_span_id) == (turn.span_id, turn.trace_id, b"")
+    assert (chat.parent_span_id, chat.trace_id, turn.parent_span_id) == (
+        turn.span_id,
+        turn.trace_id,
+        b"",
+    )
     assert server.attributes("chat scripted")["gen_ai.conversation.id"] == "mine"
     assert server.attributes("chat scripted")["gen_ai.usage.output_tokens"] > 0
     assert "gen_ai.input.messages" not in server.attributes("chat scripted")
-    assert (server.headers[0]["authorization"], server.headers[0]["x-project"]) == ("Basic abc", "loom")
-    named = {each.key: each.value.string_value for each in server.requests[0].resource_spans[0].resource.attributes}
+    assert (server.headers[0]["authorization"], server.headers[0]["x-project"]) == (
+        "Basic abc",
+        "loom",
+    )
+    named = {
+        each.key: each.value.string_value
+        for each in server.requests[0].resource_spans[0].resource.attributes
+    }
     assert named["service.name"] == "treadle"
 
 
@@ -79,7 +91,9 @@ def test_a_process_that_takes_over_sends_the_same_spans_as_the_log_has(server: R
     live(go_on())
     second.close()
     assert server.ids == ids_of(live(recorded(store, "mine")))
-    waited, went_on, again = (span for span in server.spans if span.name == "invoke_agent post office")
+    waited, went_on, again = (
+        span for span in server.spans if span.name == "invoke_agent post office"
+    )
     [link] = went_on.links
     assert (link.trace_id, link.span_id) == (waited.trace_id, waited.span_id)
     assert link.attributes[0].value.string_value == "continues"
@@ -91,13 +105,24 @@ def test_a_process_that_takes_over_sends_the_same_spans_as_the_log_has(server: R
 
 
 @pytest.mark.parametrize("told", [0, 3, 6], ids=["elsewhere", "not yet told of", "told of"])
-def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(server: Received, told: int) -> None:
+def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(
+    server: Received, told: int
+) -> None:
     call = e.Call("c1", "delegate", "{}")
-    asked = (e.ModelCalled("m", "h", 1, 1), e.ModelReplied("", e.Usage(1, 1), 0.1, (call,)), e.ToolStarted("c1", "k"))
+    asked = (
+        e.ModelCalled("m", "h", 1, 1),
+        e.ModelReplied("", e.Usage(1, 1), 0.1, (call,)),
+        e.ToolStarted("c1", "k"),
+    )
     parent = (e.ThreadStarted("boss", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), *asked)
     child = (e.ThreadStarted("helper", "k", "top", "c1"), e.ThreadClaimed("w"), e.UserSaid("help"))
     store = MemoryStore()
-    live(store.append("top", [Row(seq, float(seq), encode_event(event)) for seq, event in enumerate(parent, 1)]))
+    live(
+        store.append(
+            "top",
+            [Row(seq, float(seq), encode_event(event)) for seq, event in enumerate(parent, 1)],
+        )
+    )
     tracing = Tracing(store=store)
     for seq, event in enumerate(parent[:told], 1):
         tracing(e.Record("top", seq, float(seq), event))
@@ -106,17 +131,23 @@ def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(ser
     tracing.close()
     [turn] = [span for span in server.spans if span.name == "invoke_agent helper"]
     [link] = turn.links
-    execute = spans([e.Record("top", seq, float(seq), event) for seq, event in enumerate(parent, 1)])[1]
+    execute = spans(
+        [e.Record("top", seq, float(seq), event) for seq, event in enumerate(parent, 1)]
+    )[1]
     assert int.from_bytes(link.span_id) == execute.context.span_id
     assert int.from_bytes(link.trace_id) == execute.context.trace_id
 
 
-def test_an_agent_that_is_a_tool_is_traced_in_a_trace_of_its_own_that_links_to_the_call(server: Received) -> None:
+def test_an_agent_that_is_a_tool_is_traced_in_a_trace_of_its_own_that_links_to_the_call(
+    server: Received,
+) -> None:
     store = MemoryStore()
     tracing = Tracing(store=store)
     helper = agent(ScriptedModel([says("42")]), name="helper", listeners=[tracing])
     script = [calls(("helper", {"task": "think"})), says("It is 42.")]
-    boss = agent(ScriptedModel(script), helper.as_tool(), name="boss", store=store, listeners=[tracing])
+    boss = agent(
+        ScriptedModel(script), helper.as_tool(), name="boss", store=store, listeners=[tracing]
+    )
     assert live(boss.run("ask it", thread="top")).answer == "It is 42."
     tracing.close()
     execute, below, whole = (
@@ -129,12 +160,16 @@ def test_an_agent_that_is_a_tool_is_traced_in_a_trace_of_its_own_that_links_to_t
     said = server.attributes("invoke_agent helper")
     assert (said["treadle.parent.thread_id"], said["session.id"] != "top") == ("top", True)
     assert server.attributes("execute_tool helper")["treadle.child.thread_id"] == said["session.id"]
-    both = [record for name in ("top", said["session.id"]) for record in live(recorded(store, name))]
+    both = [
+        record for name in ("top", said["session.id"]) for record in live(recorded(store, name))
+    ]
     paid = entries(both)
     assert totals(paid, "tree").keys() == {"top"}
     used = [record.event.usage for record in both if isinstance(record.event, e.ModelReplied)]
     assert total(paid).usage == sum(used, e.Usage())
-    assert len(server.ids) == len(set(server.ids)) == 6  # both agents tell of the child; it is sent once
+    assert (
+        len(server.ids) == len(set(server.ids)) == 6
+    )  # both agents tell of the child; it is sent once
 
 
 def test_what_was_heard_twice_is_sent_once(server: Received) -> None:
@@ -170,7 +205,11 @@ def test_a_server_that_refuses_costs_the_turn_nothing(server: Received) -> None:
 
 def test_failures_have_the_status_of_an_error(server: Received) -> None:
     tracing = Tracing(store=MemoryStore())
-    denied = (e.ModelCalled("m", "h", 1, 1), e.ModelFailed("denied", "no"), e.TurnEnded("failed", "no"))
+    denied = (
+        e.ModelCalled("m", "h", 1, 1),
+        e.ModelFailed("denied", "no"),
+        e.TurnEnded("failed", "no"),
+    )
     opening = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go"))
     for seq, event in enumerate((*opening, *denied), 1):
         tracing(e.Record("mine", seq, float(seq), event))
@@ -179,12 +218,18 @@ def test_failures_have_the_status_of_an_error(server: Received) -> None:
     assert server.attributes("chat m")["error.type"] == "denied"
 
 
-def test_the_environment_samples_whole_traces(server: Received, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_samples_whole_traces(
+    server: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
     tracing = Tracing(store=MemoryStore())
     opening = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go"))
-    answered = (e.ModelCalled("m", "h", 1, 1), e.ModelReplied("yes", e.Usage(1, 1), 0.1), e.TurnEnded("answered"))
+    answered = (
+        e.ModelCalled("m", "h", 1, 1),
+        e.ModelReplied("yes", e.Usage(1, 1), 0.1),
+        e.TurnEnded("answered"),
+    )
     for name in map(str, range(40)):
         for seq, event in enumerate((*opening, *answered), 1):
             tracing(e.Record(name, seq, float(seq), event))
@@ -202,7 +247,12 @@ def test_metrics_of_what_ended() -> None:
     tracing = Tracing(processors=[], store=MemoryStore(), meter_provider=MeterProvider([reader]))
     call = e.Call("c1", "send", "{}")
     events = (
-        *(e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), e.ModelCalled("openai:m", "h", 1, 1)),
+        *(
+            e.ThreadStarted("a", "k"),
+            e.ThreadClaimed("w"),
+            e.UserSaid("go"),
+            e.ModelCalled("openai:m", "h", 1, 1),
+        ),
         e.ModelReplied("", e.Usage(40, 5, 16), 0.5, (call,), first_token_s=0.25),
         *(e.ToolStarted("c1", "k"), e.ToolFailed("c1", "raised", "no"), e.TurnEnded("cancelled")),
     )
@@ -212,11 +262,16 @@ def test_metrics_of_what_ended() -> None:
     assert data is not None
     found = {
         metric.name: [
-            (getattr(point, "sum", None) or point.value, dict(point.attributes)) for point in metric.data.data_points
+            (getattr(point, "sum", None) or point.value, dict(point.attributes))
+            for point in metric.data.data_points
         ]
         for metric in data.resource_metrics[0].scope_metrics[0].metrics
     }
-    chat = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "m"}
+    chat = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "m",
+    }
     counted = chat | {"gen_ai.token.modality": "unknown"}
     tooled = {"gen_ai.tool.name": "send", "gen_ai.tool.type": "function", "gen_ai.agent.name": "a"}
     assert found == {
@@ -228,7 +283,9 @@ def test_metrics_of_what_ended() -> None:
         "gen_ai.client.inference.usage.output_tokens": [(5, counted)],
         "gen_ai.client.inference.usage.cache_read.input_tokens": [(16, counted)],
         "gen_ai.execute_tool.duration": [(1.0, tooled | {"error.type": "raised"})],
-        "gen_ai.invoke_agent.duration": [(5.0, {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"})],
+        "gen_ai.invoke_agent.duration": [
+            (5.0, {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"})
+        ],
     }
 
 
@@ -241,7 +298,12 @@ def test_a_tool_that_the_model_has_invented_has_no_metric_of_its_own() -> None:
     names = ("sned", "send_mail", "mail")
     calls = tuple(e.Call(name, name, "{}") for name in names)
     events = (
-        *(e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), e.ModelCalled("openai:m", "h", 1, 1)),
+        *(
+            e.ThreadStarted("a", "k"),
+            e.ThreadClaimed("w"),
+            e.UserSaid("go"),
+            e.ModelCalled("openai:m", "h", 1, 1),
+        ),
         e.ModelReplied("", e.Usage(40, 5, 16), 0.5, calls),
         *(e.ToolFailed(name, "unknown_tool", "no such tool") for name in names),
     )
@@ -254,8 +316,12 @@ def test_a_tool_that_the_model_has_invented_has_no_metric_of_its_own() -> None:
     assert (point.attributes or {})["gen_ai.tool.name"] == "_OTHER"
 
 
-@pytest.mark.parametrize("module", ["opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter"])
-def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+@pytest.mark.parametrize(
+    "module", ["opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter"]
+)
+def test_without_the_extra_it_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UsageError, match=r"pip install 'treadle\[otel\]'"):
         Tracing()

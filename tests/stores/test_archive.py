@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from treadle import MemoryStore
-from treadle import events as e
-from treadle.codec import encode_event
-from treadle.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
+from treadle.core import events as e
+from treadle.core.codec import encode_event
+from treadle.core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
 from treadle.stores.archive import Imported, check, export, import_
 from treadle.stores.store import Row, Store
 
@@ -70,10 +70,16 @@ def test_a_thread_that_is_here_stops_it_and_is_left_as_it_is() -> None:
     there = stored("two", log=LOG[:3])
     with pytest.raises(UsageError, match="thread 'two' is already in this store"):
         imported(there, exported(stored("one", "two", "three")))
-    assert [len(asyncio.run(there.read(name))) for name in ("one", "two", "three")] == [len(LOG), 3, 0]
+    assert [len(asyncio.run(there.read(name))) for name in ("one", "two", "three")] == [
+        len(LOG),
+        3,
+        0,
+    ]
 
 
-@pytest.mark.parametrize("bad", [b"no JSON", b"{}", b'{"thread_id":"one","seq":8,"at":0.0,"event":{"type":"Nope"}}'])
+@pytest.mark.parametrize(
+    "bad", [b"no JSON", b"{}", b'{"thread_id":"one","seq":8,"at":0.0,"event":{"type":"Nope"}}']
+)
 def test_a_line_that_is_no_record_is_named_and_nothing_of_its_thread_is_written(bad: bytes) -> None:
     there = MemoryStore()
     with pytest.raises(StoreDamaged, match="line 9: "):
@@ -106,7 +112,11 @@ def test_check_finds_nothing_wrong_with_whole_logs() -> None:
 def test_check_names_each_thread_with_a_damaged_or_an_impossible_record() -> None:
     store = stored("fine", "torn", "impossible")
     asyncio.run(store.append("torn", [Row(len(LOG) + 1, 0.0, b'{"type":"Nope"}')]))
-    asyncio.run(store.append("impossible", [Row(len(LOG) + 1, 0.0, encode_event(e.ThreadStarted("a", "k")))]))
+    asyncio.run(
+        store.append(
+            "impossible", [Row(len(LOG) + 1, 0.0, encode_event(e.ThreadStarted("a", "k")))]
+        )
+    )
     wrong = {line.partition(": ")[0]: line for line in asyncio.run(check(store))}
     assert wrong.keys() == {"thread torn", "thread impossible"}
     assert "Nope" in wrong["thread torn"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from treadle import MemoryStore, SQLiteStore
-from treadle.errors import SeqTaken
+from treadle.core.errors import SeqTaken
 from treadle.stores.store import Row, Store
 
 STORES: dict[str, Callable[[Path], Store]] = {
@@ -77,7 +77,9 @@ def test_threads_are_apart_and_listed_by_the_last_write(store):
         ("a", 1),
     ]
     assert found[1].updated_at == 2.0
-    assert [info.thread_id for info in asyncio.run(store.threads(limit=1))] == ["a'; drop table record; --"]
+    assert [info.thread_id for info in asyncio.run(store.threads(limit=1))] == [
+        "a'; drop table record; --"
+    ]
     append(store, "a", row(2))
     assert asyncio.run(store.threads())[0].thread_id == "a"
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import note_writers
 from treadle import MemoryStore, SQLiteStore
-from treadle.errors import StoreError, UsageError
-from treadle.memory.note import Note, id_of, place
-from treadle.memory.search import Query, by_words
+from treadle.core.errors import StoreError, UsageError
+from treadle.notes.note import Note, id_of, place
+from treadle.notes.note_store import NoteStore, beside
+from treadle.notes.search import Query, by_words
 from treadle.stores import sqlite
-from treadle.stores.notes import NoteStore, beside
 from treadle.stores.store import Row
 
 COUNT = itertools.count()
@@ -138,7 +138,9 @@ def test_vectors_are_kept_by_model(store):
     one, two = (write(store, text).note for text in ("one", "two"))
     asyncio.run(store.keep_vectors("m", {one.id: b"1234", "gone": b"5678"}))
     asyncio.run(store.keep_vectors("other", {two.id: b"abcd"}))
-    found = dict((note.text, vector) for note, vector in asyncio.run(store.vectors("m", None, 20.0)))
+    found = dict(
+        (note.text, vector) for note, vector in asyncio.run(store.vectors("m", None, 20.0))
+    )
     assert found == {"one": b"1234", "two": None}
 
 
@@ -178,7 +180,9 @@ def test_a_file_of_the_first_version_keeps_its_records_and_takes_notes(path):
         db.execute(sqlite.MIGRATIONS[0])
         db.execute("pragma user_version = 1")
         db.execute(f"pragma application_id = {sqlite.APPLICATION_ID}")
-        db.execute("insert into record (thread_id, seq, at, event) values ('t', 1, 0.5, '{\"a\":1}')")
+        db.execute(
+            "insert into record (thread_id, seq, at, event) values ('t', 1, 0.5, '{\"a\":1}')"
+        )
         db.commit()
     logs, store = SQLiteStore(path), NoteStore(path)
     assert asyncio.run(logs.read("t")) == [Row(1, 0.5, b'{"a":1}')]
@@ -201,7 +205,9 @@ def test_a_migration_that_fails_leaves_the_file_at_its_version(path):
     with pytest.raises(StoreError, match="note_vector"):
         asyncio.run(SQLiteStore(path).read("t"))
     with closing(sqlite3.connect(path)) as db:
-        names = [name for (name,) in db.execute("select name from sqlite_master where type = 'table'")]
+        names = [
+            name for (name,) in db.execute("select name from sqlite_master where type = 'table'")
+        ]
         assert sorted(names) == ["note_vector", "record"]
         assert db.execute("pragma user_version").fetchone() == (1,)
 
@@ -241,7 +247,10 @@ def test_an_sqlite_without_full_text_search_is_told(path):
 
 def test_two_processes_that_write_at_once_lose_and_double_nothing(path):
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=note_writers.write, args=(str(path), name, 20)) for name in ("a", "b")]
+    workers = [
+        context.Process(target=note_writers.write, args=(str(path), name, 20))
+        for name in ("a", "b")
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -249,12 +258,16 @@ def test_two_processes_that_write_at_once_lose_and_double_nothing(path):
         assert worker.exitcode == 0
     store = NoteStore(path)
     texts = notes(store, now=1000.0)
-    assert sorted(texts) == sorted(["shared fact", *(f"{name} {number}" for name in "ab" for number in range(20))])
+    assert sorted(texts) == sorted(
+        ["shared fact", *(f"{name} {number}" for name in "ab" for number in range(20))]
+    )
     store.close()
 
 
 TEXTS, ABOUTS = st.sampled_from(["a", "A.", "b", "c"]), st.sampled_from(["", "x", "X.", "y"])
-WRITES = st.tuples(TEXTS, ABOUTS, st.sampled_from(["user", "agent:x"]), st.sampled_from(["user", "tool:web"]))
+WRITES = st.tuples(
+    TEXTS, ABOUTS, st.sampled_from(["user", "agent:x"]), st.sampled_from(["user", "tool:web"])
+)
 
 
 @given(st.lists(st.tuples(WRITES, st.integers(0, 20), st.none() | st.integers(0, 8)), max_size=10))
@@ -276,14 +289,20 @@ def test_what_is_written_is_what_the_rules_say_of_all_notes(writes):
 
 def newest_first(notes):
     """The live ones; of the same time, the one that was written last."""
-    return sorted((note for note in reversed(list(notes)) if not note.replaced_by), key=lambda note: -note.at)
+    return sorted(
+        (note for note in reversed(list(notes)) if not note.replaced_by), key=lambda note: -note.at
+    )
 
 
 def test_what_a_person_confirms_takes_the_place_of_what_it_stood_beside(store):
     write(store, "account 1", about="account")
     assert write(store, "account 2", about="account", origin="tool:mail", now=20.0).beside
     placed = write(store, "account 2", now=30.0)
-    assert (placed.outcome, placed.note.origin, placed.note.about) == ("refreshed", "user", "account")
+    assert (placed.outcome, placed.note.origin, placed.note.about) == (
+        "refreshed",
+        "user",
+        "account",
+    )
     assert notes(store, now=30.0) == ["account 2"]
 
 

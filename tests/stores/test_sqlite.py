@@ -11,8 +11,8 @@ import pytest
 
 import writers
 from treadle import SQLiteStore
-from treadle.errors import SeqTaken, StoreDamaged, StoreError, UsageError
-from treadle.stores.notes import NoteStore
+from treadle.core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
+from treadle.notes.note_store import NoteStore
 from treadle.stores.sqlite import default_path
 from treadle.stores.store import Row
 
@@ -134,7 +134,11 @@ def test_a_foreign_log_that_was_not_yet_moved_into_its_file_is_left_alone(opened
 @pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
 def test_a_torn_file_is_reported_and_left_as_it_is(opened, path, keep):
     store = opened()
-    append(store, "t", *(Row(seq, 0.0, b'{"type":"UserSaid","text":"%s"}' % (b"x" * 900)) for seq in range(1, 40)))
+    append(
+        store,
+        "t",
+        *(Row(seq, 0.0, b'{"type":"UserSaid","text":"%s"}' % (b"x" * 900)) for seq in range(1, 40)),
+    )
     store.close()
     torn = path.read_bytes()[: int(path.stat().st_size * keep)]
     path.write_bytes(torn)
@@ -147,7 +151,9 @@ def test_a_torn_file_is_reported_and_left_as_it_is(opened, path, keep):
 def test_a_refused_file_leaves_no_connection_behind(path):
     path.parent.mkdir(parents=True)
     foreign(path)
-    with pytest.raises(StoreDamaged) as caught:  # it holds the frames, and so whatever they left open
+    with pytest.raises(
+        StoreDamaged
+    ) as caught:  # it holds the frames, and so whatever they left open
         read(SQLiteStore(path), "t")
     links = [Path("/proc/self/fd", fd) for fd in os.listdir("/proc/self/fd")]
     assert str(path) not in [os.readlink(link) for link in links if link.is_symlink()]
@@ -187,7 +193,10 @@ def test_the_file_is_where_the_environment_says_else_in_the_user_s_data(monkeypa
 
 def run_processes(*arguments: tuple[object, ...]) -> None:
     """Fresh interpreters: a fork of this one would inherit whatever locks its threads hold."""
-    workers = [multiprocessing.get_context("spawn").Process(target=each[0], args=each[1:]) for each in arguments]
+    workers = [
+        multiprocessing.get_context("spawn").Process(target=each[0], args=each[1:])
+        for each in arguments
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -204,19 +213,27 @@ def test_processes_that_start_at_once_on_a_new_file_share_it(path, opened):
 
 
 @pytest.mark.parametrize("durability", ["process", "full"])
-def test_what_a_child_writes_after_a_fork_stays_there_when_its_parent_closes_the_file(path, opened, durability):
+def test_what_a_child_writes_after_a_fork_stays_there_when_its_parent_closes_the_file(
+    path, opened, durability
+):
     run_processes((writers.fork, str(path), durability))
     assert [each.seq for each in read(opened(), "t")] == [1, 2, 3, 4]
 
 
 def test_a_store_that_nobody_holds_leaves_no_file_open(path, tmp_path):
-    stores = SQLiteStore(path), SQLiteStore(tmp_path / "full.db", durability="full"), NoteStore(path)
+    stores = (
+        SQLiteStore(path),
+        SQLiteStore(tmp_path / "full.db", durability="full"),
+        NoteStore(path),
+    )
     append(stores[0], "t", row(1))
     asyncio.run(stores[2].notes())
     gone = [weakref.ref(store) for store in stores]
     gc.disable()
     try:
         del stores
-        assert [each() for each in gone] == [None] * 3, "they hold themselves, until the garbage collector comes"
+        assert [each() for each in gone] == [None] * 3, (
+            "they hold themselves, until the garbage collector comes"
+        )
     finally:
         gc.enable()

@@ -1,4 +1,4 @@
-from treadle.stores.words import closed, matches
+from treadle.stores.full_text import closed, matches
 
 
 def test_terms_are_quoted_and_joined_strictly_then_loosely():

@@ -23,13 +23,18 @@ class Served:
 
 
 @asynccontextmanager
-async def served(answers: dict[str, Answer], tls: ssl.SSLContext | None = None) -> AsyncIterator[Served]:
+async def served(
+    answers: dict[str, Answer], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Served]:
     seen = Served()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+            headers = {
+                name.lower(): value
+                for name, _, value in (line.partition(": ") for line in head[1:] if line)
+            }
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             target = head[0].split()[1]
             seen.requests.append((target, headers, body))
@@ -52,7 +57,9 @@ async def served(answers: dict[str, Answer], tls: ssl.SSLContext | None = None) 
         server.close()
 
 
-def page(body: bytes | str, kind: str = "text/html; charset=utf-8", *headers: str, status: str = "200 OK") -> bytes:
+def page(
+    body: bytes | str, kind: str = "text/html; charset=utf-8", *headers: str, status: str = "200 OK"
+) -> bytes:
     body = body.encode() if isinstance(body, str) else body
     lines = [
         f"HTTP/1.1 {status}",

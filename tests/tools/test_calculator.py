@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treadle.errors import ToolError
+from treadle.core.errors import ToolError
 from treadle.tools.arithmetic.notation import PATTERN
 from treadle.tools.calculator import calculator, evaluate
 
@@ -107,7 +107,9 @@ def test_commas_group_digits_or_separate_arguments(expression, value):
     assert evaluate(expression) == value
 
 
-@pytest.mark.parametrize("expression", ["10%-3", "15% 200", "max(2,847, 3)", "max(1,000)", "round(1,234.5)"])
+@pytest.mark.parametrize(
+    "expression", ["10%-3", "15% 200", "max(2,847, 3)", "max(1,000)", "round(1,234.5)"]
+)
 def test_what_can_be_read_two_ways_is_refused_with_both_spellings(expression):
     with pytest.raises(ToolError, match="two ways"):
         evaluate(expression)
@@ -132,7 +134,9 @@ def test_comparisons_are_exact(expression, value):
     assert evaluate(expression) is value
 
 
-@pytest.mark.parametrize(("expression", "value"), [("round(2.5)", 3), ("round(-2.5)", -3), ("round(2.675, 2)", 2.68)])
+@pytest.mark.parametrize(
+    ("expression", "value"), [("round(2.5)", 3), ("round(-2.5)", -3), ("round(2.675, 2)", 2.68)]
+)
 def test_halves_round_away_from_zero(expression, value):
     assert evaluate(expression) == value
 
@@ -259,7 +263,9 @@ def test_bombs_are_refused_at_once(expression):
     began = time.process_time()
     with pytest.raises(ToolError):
         evaluate(expression)
-    assert time.process_time() - began < 2  # it would take minutes; what the process collects meanwhile counts too
+    assert (
+        time.process_time() - began < 2
+    )  # it would take minutes; what the process collects meanwhile counts too
 
 
 PIECES = st.sampled_from(
@@ -291,7 +297,13 @@ def test_only_a_finite_value_or_a_tool_error_comes_out(expression):
     assert isinstance(value, int) or math.isfinite(value)
 
 
-SIGNS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv}
+SIGNS = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+}
 LEAVES = st.one_of(
     st.integers(0, 10**6).map(lambda n: (str(n), Fraction(n))),
     st.decimals(0, 1000, places=3).map(lambda d: (str(d), Fraction(d))),
@@ -301,13 +313,17 @@ LEAVES = st.one_of(
 def joined(parts):
     left, sign, right = parts
     try:
-        return f"({left[0]} {sign} {right[0]})", Fraction((SIGNS | {"%": operator.mod})[sign](left[1], right[1]))
+        return f"({left[0]} {sign} {right[0]})", Fraction(
+            (SIGNS | {"%": operator.mod})[sign](left[1], right[1])
+        )
     except ZeroDivisionError:
         return left
 
 
 SUMS = st.recursive(
-    LEAVES, lambda inner: st.tuples(inner, st.sampled_from([*SIGNS, "%"]), inner).map(joined), max_leaves=8
+    LEAVES,
+    lambda inner: st.tuples(inner, st.sampled_from([*SIGNS, "%"]), inner).map(joined),
+    max_leaves=8,
 )
 
 
@@ -318,12 +334,16 @@ def test_sums_agree_with_exact_fractions(case):
     assert evaluate(expression) == (int(value) if value.denominator == 1 else float(value))
 
 
-@pytest.mark.parametrize("expression", ["15% of 2,847", "sqrt(2) * (1 - 15%)", "1 <= 2 != 3", "round(2.5e3 / 7, 2)"])
+@pytest.mark.parametrize(
+    "expression", ["15% of 2,847", "sqrt(2) * (1 - 15%)", "1 <= 2 != 3", "round(2.5e3 / 7, 2)"]
+)
 def test_the_schema_lets_a_bound_model_write_sums(expression):
     assert re.fullmatch(calculator.parameters["properties"]["expression"]["pattern"], expression)
 
 
-@pytest.mark.parametrize("expression", ["import os", "print(1)", "x = 2847", "total", "'15'", "[1]", "1" * 201])
+@pytest.mark.parametrize(
+    "expression", ["import os", "print(1)", "x = 2847", "total", "'15'", "[1]", "1" * 201]
+)
 def test_the_schema_keeps_a_bound_model_from_writing_programs(expression):
     assert not re.fullmatch(PATTERN, expression)
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from treadle.errors import ToolError
+from treadle.core.errors import ToolError
 from treadle.tools.clock import LARGE_CITIES, current_time, tell, zone_of
 
 WINTER = datetime(2026, 1, 15, 23, 30, 5, tzinfo=UTC)
@@ -49,7 +49,8 @@ def test_a_friendly_name_finds_its_zone(name, zone):
 
 
 @pytest.mark.parametrize(
-    ("name", "hours"), [("UTC+9", 9), ("GMT+9", 9), ("utc-3", -3), ("+05:30", 5.5), ("UTC+0545", 5.75), ("UTC+0", 0)]
+    ("name", "hours"),
+    [("UTC+9", 9), ("GMT+9", 9), ("utc-3", -3), ("+05:30", 5.5), ("UTC+0545", 5.75), ("UTC+0", 0)],
 )
 def test_an_offset_counts_east_as_people_do(name, hours):
     assert zone_of(name).utcoffset(WINTER) == timedelta(hours=hours)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from treadle.errors import ToolError
+from treadle.core.errors import ToolError
 from treadle.tools.docs import Bounds, Index, docs_tool, search_docs
 from treadle.tools.passages import passages, read, walk
 
@@ -28,20 +28,32 @@ def paths(told):
 
 def test_a_hit_says_file_lines_headings_and_words(tmp_path):
     write(
-        tmp_path, guide__setup_md="# Guide\n\nWelcome.\n\n## On Linux\n\nTurn the crank twice.\n\n## On a Mac\n\nNo.\n"
+        tmp_path,
+        guide__setup_md="# Guide\n\nWelcome.\n\n## On Linux\n\nTurn the crank twice.\n\n## On a Mac\n\nNo.\n",
     )
     told = search(tmp_path, "cranks")
     assert told == "1. guide/setup.md:5-7  Guide > On Linux\n   ## On Linux Turn the crank twice."
 
 
 def test_what_has_all_words_comes_before_what_has_one_often(tmp_path):
-    write(tmp_path, often_md="loom " * 50, both_md="A page on many things: a loom, and its treadle, among others.")
-    assert paths(search(tmp_path, "What is the treadle of a loom?")) == ["both.md:1-1", "often.md:1-1"]
+    write(
+        tmp_path,
+        often_md="loom " * 50,
+        both_md="A page on many things: a loom, and its treadle, among others.",
+    )
+    assert paths(search(tmp_path, "What is the treadle of a loom?")) == [
+        "both.md:1-1",
+        "often.md:1-1",
+    ]
 
 
 def test_a_heading_counts_more_than_the_text(tmp_path):
     filler = "and so it goes on for a while. " * 8
-    write(tmp_path, a_md=f"# Other\n\nSome retries, more retries. {filler}", b_md=f"# Retries\n\n{filler}{filler}")
+    write(
+        tmp_path,
+        a_md=f"# Other\n\nSome retries, more retries. {filler}",
+        b_md=f"# Retries\n\n{filler}{filler}",
+    )
     assert paths(search(tmp_path, "retries")) == ["b.md:1-3", "a.md:1-3"]
 
 
@@ -97,7 +109,9 @@ def test_words_are_found_in_their_other_forms(tmp_path, text, query):
 
 def test_nothing_found_is_an_answer(tmp_path):
     write(tmp_path, a_md="x")
-    assert search(tmp_path, "zebra") == "Nothing about 'zebra' in 1 files; try fewer or other words."
+    assert (
+        search(tmp_path, "zebra") == "Nothing about 'zebra' in 1 files; try fewer or other words."
+    )
 
 
 def test_changed_new_and_deleted_files_are_seen_at_the_next_call(tmp_path):
@@ -225,7 +239,9 @@ def test_files_are_cut_at_their_headings(path, text, cut):
     assert [(part.heading, part.first, part.last) for part in passages(path, text)] == cut
 
 
-@pytest.mark.parametrize("text", ["word " * 3000, "line of text\n" * 900, "a\n\n" * 4000, "x" * 20_000])
+@pytest.mark.parametrize(
+    "text", ["word " * 3000, "line of text\n" * 900, "a\n\n" * 4000, "x" * 20_000]
+)
 def test_long_text_is_cut_into_passages_that_hold_it_all(text):
     parts = list(passages("a.txt", text))
     assert all(len(part.text) <= 3000 for part in parts)
@@ -236,7 +252,9 @@ def test_long_text_is_cut_into_passages_that_hold_it_all(text):
 
 
 def test_html_is_searched_without_its_tags_and_with_its_own_lines(tmp_path):
-    write(tmp_path, a_html="<html>\n<script>loom()</script>\n<h1>Weaving</h1>\n<p>the <b>loom</b></p>")
+    write(
+        tmp_path, a_html="<html>\n<script>loom()</script>\n<h1>Weaving</h1>\n<p>the <b>loom</b></p>"
+    )
     told = search(tmp_path, "loom")
     assert paths(told) == ["a.html:3-4"]
     assert "Weaving" in told
@@ -246,4 +264,8 @@ def test_html_is_searched_without_its_tags_and_with_its_own_lines(tmp_path):
 def test_walk_gives_paths_with_slashes_and_sizes(tmp_path):
     write(tmp_path, b__c_txt="four", a_md="xy")
     (tmp_path / "README").write_text("r")
-    assert [(path, info.st_size) for path, info in walk(tmp_path)] == [("README", 1), ("a.md", 2), ("b/c.txt", 4)]
+    assert [(path, info.st_size) for path, info in walk(tmp_path)] == [
+        ("README", 1),
+        ("a.md", 2),
+        ("b/c.txt", 4),
+    ]

@@ -6,7 +6,7 @@ import zlib
 import pytest
 from served import onward, page, served, way
 
-from treadle.errors import ToolError
+from treadle.core.errors import ToolError
 from treadle.tools.fetch import Bounds, Page, decoded, fetch, paged, readable, visible, web_fetch
 
 ARTICLE = """<!doctype html><html><head><title>Looms &amp; lathes</title><style>p {color: red}</style></head><body>
@@ -23,7 +23,10 @@ def get(answers, path="/", page_number=1, names=None, asked=None, **bounds):
 
     async def go():
         async with served(answers) as server:
-            for key, answer in answers.items():  # a redirect can't know the port before the server runs
+            for (
+                key,
+                answer,
+            ) in answers.items():  # a redirect can't know the port before the server runs
                 if isinstance(answer, bytes):
                     answers[key] = answer.replace(b"PORT", str(server.port).encode())
             url = f"http://a.example:{server.port}{path}"
@@ -61,7 +64,9 @@ def test_other_text_comes_as_it_is(kind, body):
     assert told.endswith("\n\n" + body)
 
 
-@pytest.mark.parametrize("kind", ["application/pdf", "image/png", "application/octet-stream", "video/mp4"])
+@pytest.mark.parametrize(
+    "kind", ["application/pdf", "image/png", "application/octet-stream", "video/mp4"]
+)
 def test_what_is_no_text_is_refused_by_its_type(kind):
     told, _ = get({"/": page(b"%PDF", kind)})
     assert f"is of type {kind}; only text" in str(told)
@@ -81,7 +86,11 @@ def test_a_status_that_is_no_success_is_told():
 def test_redirects_are_followed_and_the_final_address_is_named():
     asked = []
     told, paths = get(
-        {"/": onward("/b"), "/b": onward("http://b.example:PORT/c", "308 Permanent"), "/c": page("here", "text/plain")},
+        {
+            "/": onward("/b"),
+            "/b": onward("http://b.example:PORT/c", "308 Permanent"),
+            "/c": page("here", "text/plain"),
+        },
         asked=asked,
     )
     assert paths == ["/", "/b", "/c"]
@@ -93,7 +102,10 @@ def test_redirects_are_followed_and_the_final_address_is_named():
     ("location", "told_why"),
     [
         ("http://inner.example:PORT/secret", "inner.example is not on the public internet"),
-        ("http://169.254.169.254/latest/meta-data/", "169.254.169.254 is not on the public internet"),
+        (
+            "http://169.254.169.254/latest/meta-data/",
+            "169.254.169.254 is not on the public internet",
+        ),
         ("//[::ffff:127.0.0.1]:PORT/secret", "not on the public internet"),
         ("file:///etc/passwd", "http:// or https://"),
         ("http://me:pass@a.example:PORT/secret", "user or password"),
@@ -167,7 +179,9 @@ def test_an_endless_body_is_stopped_at_the_limit():
     assert "larger than 100,000 bytes" in str(told)
 
 
-@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nx"])
+@pytest.mark.parametrize(
+    "sent", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nx"]
+)
 def test_a_server_that_stops_halfway_is_given_up_at_the_time_limit(sent):
     async def hangs(writer):
         writer.write(sent)
@@ -272,7 +286,9 @@ def test_html_made_to_hurt_gives_text_or_nothing_but_no_error(source):
 
 
 def test_a_page_that_is_no_article_keeps_all_its_text():
-    items = "".join(f"<div class='sidebar'><span>Item {number}</span></div>\n" for number in range(1200))
+    items = "".join(
+        f"<div class='sidebar'><span>Item {number}</span></div>\n" for number in range(1200)
+    )
     source = f"<html><body><article><p>One caption that looks like prose.</p></article>{items}</body></html>"
     _, text = readable(Page("http://a.example/", "text/html", source))
     assert "Item 0" in text

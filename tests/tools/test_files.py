@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from treadle.errors import ToolError
+from treadle.core.errors import ToolError
 from treadle.tools import files as module
 from treadle.tools.files import FileTools, file_tools, pages, read_file, write_file
 from treadle.tools.inside import open_inside
@@ -96,7 +96,9 @@ class RivalRoot(os.PathLike):
         if self.looks == 2:
             (self.root / self.name).rename(self.root / f"aside {self.name[-3:]}")
             outside = self.root.parent / "root-other"
-            (self.root / self.name).symlink_to(outside if self.name == "dir" else outside / "secret.txt")
+            (self.root / self.name).symlink_to(
+                outside if self.name == "dir" else outside / "secret.txt"
+            )
         return str(self.root)
 
 
@@ -118,7 +120,9 @@ def test_writing_never_goes_through_a_link_put_in_after_the_look(root):
     assert (root.parent / "root-other" / "secret.txt").read_text() == "secret two"
 
 
-def test_pipes_sockets_devices_folders_and_loops_are_refused_without_waiting(tools, root, monkeypatch):
+def test_pipes_sockets_devices_folders_and_loops_are_refused_without_waiting(
+    tools, root, monkeypatch
+):
     monkeypatch.chdir(root)  # a socket's path has to be short
     os.mkfifo("pipe")
     (root / "loop").symlink_to("loop")
@@ -140,14 +144,19 @@ def test_pipes_sockets_devices_folders_and_loops_are_refused_without_waiting(too
         FileTools("/dev").read_file("null")
 
 
-@pytest.mark.parametrize("path", ["", "a\0b", "\ud800", "x" * 5000, "notes.txt/more", "~/x", "nope/x"])
+@pytest.mark.parametrize(
+    "path", ["", "a\0b", "\ud800", "x" * 5000, "notes.txt/more", "~/x", "nope/x"]
+)
 def test_what_is_no_path_to_a_file_is_told_to_the_model(tools, path):
     with pytest.raises(ToolError, match=r"folder|no path|too long|there is no"):
         tools.read_file(path)
 
 
 def test_a_folder_that_is_gone_is_told(tmp_path):
-    for use in (FileTools(tmp_path / "gone").list_files, lambda: FileTools(tmp_path / "gone").write_file("a", "b")):
+    for use in (
+        FileTools(tmp_path / "gone").list_files,
+        lambda: FileTools(tmp_path / "gone").write_file("a", "b"),
+    ):
         with pytest.raises(ToolError, match="folder these tools work in can't be opened"):
             use()
 
@@ -177,7 +186,10 @@ def test_pages_are_counted_from_one():
         (b"", "[the file is empty]"),
         (b"\xef\xbb\xbfhello", "hello"),
         ("grüße".encode("utf-16"), "grüße"),
-        ("naïve text".encode("latin-1"), "na�ve text\n[� stands for bytes that are not valid UTF-8]"),
+        (
+            "naïve text".encode("latin-1"),
+            "na�ve text\n[� stands for bytes that are not valid UTF-8]",
+        ),
         ("� is a character".encode(), "� is a character"),
         (b"a\r\nb", "a\r\nb"),
     ],
@@ -200,7 +212,8 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tools, root):
     with pytest.raises(ToolError, match="larger than 10,000,000 bytes"):
         tools.read_file("huge")
     assert (
-        tools.search_files("zzz") == "[no line contains 'zzz']\n[1 not searched: not text, too large, or not readable]"
+        tools.search_files("zzz")
+        == "[no line contains 'zzz']\n[1 not searched: not text, too large, or not readable]"
     )
 
 
@@ -213,7 +226,9 @@ def test_listing_shows_what_is_right_in_the_folder(tools, root):
     assert ".hidden (0 bytes)" in tools.list_files(hidden=True)
 
 
-@pytest.mark.parametrize("pattern", ["*.py", "src/*.py", "**/*.py", "./src/main.py", "src/**/*.py", "ma?n.py"])
+@pytest.mark.parametrize(
+    "pattern", ["*.py", "src/*.py", "**/*.py", "./src/main.py", "src/**/*.py", "ma?n.py"]
+)
 def test_a_pattern_finds_files_below(tools, pattern):
     assert tools.list_files(pattern=pattern) == "src/main.py (13 bytes)"
 
@@ -228,7 +243,10 @@ def test_a_long_listing_is_cut_and_says_so(tools, root):
         (root / "src" / f"{number:04}.txt").touch()
     lines = tools.list_files(pattern="*.txt").split("\n")
     assert lines[0] == "notes.txt (14 bytes)"
-    assert lines[-1] == f"[{module.MAX_LISTED} of {module.MAX_LISTED + 6} shown; give a narrower path or pattern]"
+    assert (
+        lines[-1]
+        == f"[{module.MAX_LISTED} of {module.MAX_LISTED + 6} shown; give a narrower path or pattern]"
+    )
     assert len(lines) == module.MAX_LISTED + 1
 
 
@@ -338,12 +356,18 @@ def test_only_writing_needs_approval_and_is_never_repeated_unseen():
     made = {tool.name: tool for tool in file_tools("anywhere")}
     assert list(made) == ["read_file", "list_files", "search_files", "write_file"]
     assert [tool.read_only for tool in made.values()] == [True, True, True, False]
-    assert (write_file.needs_approval, write_file.idempotent, write_file.sequential) == (True, False, True)
+    assert (write_file.needs_approval, write_file.idempotent, write_file.sequential) == (
+        True,
+        False,
+        True,
+    )
     assert "self" not in read_file.parameters["properties"]
 
 
 def test_a_pattern_that_leaves_no_file_to_search_is_told_and_not_taken_for_no_match(tools, root):
     (root / "quarters.txt").write_text("Q3: 990")
-    assert "no file in 'quarters.txt' fits the pattern 'Q3'" in tools.search_files("Q3", "quarters.txt", "Q3")
+    assert "no file in 'quarters.txt' fits the pattern 'Q3'" in tools.search_files(
+        "Q3", "quarters.txt", "Q3"
+    )
     assert "no line contains 'Q9'" in tools.search_files("Q9", "quarters.txt", "*.txt")
     assert tools.search_files("Q3", "quarters.txt") == "quarters.txt:1: Q3: 990"

@@ -5,13 +5,21 @@ import httpx2
 import pytest
 from served import page, served, way
 
-from treadle.errors import ToolError
+from treadle.core.errors import ToolError
 from treadle.tools.public import Way, addresses, checked_url, is_public, open_public
 
 
 @pytest.mark.parametrize(
     "address",
-    ["8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "192.0.1.1", "2606:4700::1111", "2a00:1450:4001::200e"],
+    [
+        "8.8.8.8",
+        "1.1.1.1",
+        "172.32.0.1",
+        "100.128.0.1",
+        "192.0.1.1",
+        "2606:4700::1111",
+        "2a00:1450:4001::200e",
+    ],
 )
 def test_addresses_of_the_internet_are_public(address):
     assert is_public(address)
@@ -122,7 +130,13 @@ def test_a_usual_url_passes_without_its_fragment(url, host):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://10.0.0.1/", "http://[::1]/", "http://[::ffff:169.254.169.254]/", "http://169.254.169.254/latest"]
+    "url",
+    [
+        "http://10.0.0.1/",
+        "http://[::1]/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://169.254.169.254/latest",
+    ],
 )
 def test_a_private_address_in_a_url_is_refused_without_asking_a_name_server(url):
     async def never(host, port):
@@ -132,7 +146,9 @@ def test_a_private_address_in_a_url_is_refused_without_asking_a_name_server(url)
         asyncio.run(addresses(checked_url(url), Way(never)))
 
 
-@pytest.mark.parametrize("found", [["10.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["2606:4700::1111", "fe80::1%eth0"], []])
+@pytest.mark.parametrize(
+    "found", [["10.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["2606:4700::1111", "fe80::1%eth0"], []]
+)
 def test_one_address_that_is_not_public_is_enough_to_refuse_a_name(found):
     async def resolve(host, port):
         return found
@@ -145,7 +161,9 @@ def test_a_name_without_an_address_is_told():
     async def resolve(host, port):
         raise OSError(-2, "Name or service not known")
 
-    with pytest.raises(ToolError, match=r"no address found for nope\.example \(Name or service not known\)"):
+    with pytest.raises(
+        ToolError, match=r"no address found for nope\.example \(Name or service not known\)"
+    ):
         asyncio.run(addresses(checked_url("http://nope.example/"), Way(resolve)))
 
 
@@ -166,7 +184,11 @@ def test_the_name_is_resolved_once_and_sent_as_host_while_its_address_is_dialled
     asked, server, body = asyncio.run(go())
     assert (asked, body) == (["a.example"], b"hello")
     target, headers, _ = server.requests[0]
-    assert (target, headers["host"], headers["x-mine"]) == ("/x?q=1", f"a.example:{server.port}", "1")
+    assert (target, headers["host"], headers["x-mine"]) == (
+        "/x?q=1",
+        f"a.example:{server.port}",
+        "1",
+    )
 
 
 def test_the_next_address_is_dialled_where_the_first_can_t_be():
@@ -174,7 +196,9 @@ def test_the_next_address_is_dialled_where_the_first_can_t_be():
         async with served({"/": page("hello")}) as server:
             both = way({"a.example": ["::1", "127.0.0.1"]})
             url = checked_url(f"http://a.example:{server.port}/", ports=None)
-            async with open_public(url, Way(both.resolve, lambda address: True, None), {}) as response:
+            async with open_public(
+                url, Way(both.resolve, lambda address: True, None), {}
+            ) as response:
                 return await response.aread()
 
     assert asyncio.run(go()) == b"hello"

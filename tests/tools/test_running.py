@@ -12,13 +12,15 @@ import pytest
 
 from fakes import live
 from treadle import Context, ToolError, ToolRetry, tool
-from treadle.events import ToolFailed, ToolReturned
-from treadle.tools.running import rendered, run
+from treadle.core.events import ToolFailed, ToolReturned
+from treadle.runtime.run_tool import rendered, run
 
 CONTEXT = Context({"user": 7}, "t", "c1", "key", 1)
 
 
-def ran(made: Any, arguments: str = "{}", *, context: Context = CONTEXT, left_s: float | None = None) -> Any:
+def ran(
+    made: Any, arguments: str = "{}", *, context: Context = CONTEXT, left_s: float | None = None
+) -> Any:
     made = made if hasattr(made, "check") else tool(made)
     return live(run(made, arguments, context, left_s, 0.0))
 
@@ -82,7 +84,9 @@ def test_a_result_without_a_json_form_is_told_and_says_that_the_call_ran(result)
     assert "the call ran, but its result" in failed.message
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), StopIteration(), GeneratorExit(), ValueError("no"), Unsayable()])
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), StopIteration(), GeneratorExit(), ValueError("no"), Unsayable()]
+)
 @pytest.mark.parametrize("is_async", [False, True])
 def test_whatever_a_tool_raises_is_told_to_the_model(error, is_async):
     async def awaited():
@@ -151,7 +155,10 @@ def test_tool_retry_asks_for_the_same_call_later_three_times_at_most():
     def later():
         raise ToolRetry("later", retry_after_s=2.0)
 
-    waits = [ran(later, context=dataclasses.replace(CONTEXT, attempt=n)).retry_after_s for n in range(1, 6)]
+    waits = [
+        ran(later, context=dataclasses.replace(CONTEXT, attempt=n)).retry_after_s
+        for n in range(1, 6)
+    ]
     assert waits == [2.0, 2.0, 2.0, None, None]
 
 
@@ -268,7 +275,13 @@ def test_a_sync_tool_runs_in_a_thread_of_its_own_with_the_caller_s_context_varia
 
 def test_the_context_argument_is_filled_in_and_hidden_from_the_model():
     def who(city: str, context: Context) -> Any:
-        return [city, context.deps["user"], context.thread_id, context.call_id, context.idempotency_key]
+        return [
+            city,
+            context.deps["user"],
+            context.thread_id,
+            context.call_id,
+            context.idempotency_key,
+        ]
 
     made = tool(who)
     assert ran(made, '{"city": "Rome"}').content == '["Rome",7,"t","c1","key"]'

@@ -8,7 +8,7 @@ import pydantic
 import pytest
 
 from treadle import Context, ToolError, tool
-from treadle.errors import UsageError
+from treadle.core.errors import UsageError
 
 
 class Colour(enum.Enum):
@@ -25,7 +25,9 @@ def made(function: Any) -> Any:
 
 
 def test_arguments_are_coerced_to_the_annotated_types():
-    def many(number: int, ratio: float, flag: bool, colour: Colour, tags: list[str], home: Address) -> None: ...
+    def many(
+        number: int, ratio: float, flag: bool, colour: Colour, tags: list[str], home: Address
+    ) -> None: ...
 
     text = '{"number": "3", "ratio": 2, "flag": "yes", "colour": "red", "tags": ["a", 1], "home": {"title": "x"}}'
     assert made(many).arguments_of(text) == {
@@ -72,7 +74,9 @@ def test_what_the_model_sent_is_not_echoed_in_the_error():
     assert "my-secret-value" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["json", "_hidden", "model_config", "schema", "copy", "self_", "class_", "p_a"])
+@pytest.mark.parametrize(
+    "name", ["json", "_hidden", "model_config", "schema", "copy", "self_", "class_", "p_a"]
+)
 def test_any_parameter_name_will_do(name):
     scope: dict[str, Any] = {}
     exec(f"def odd({name}: int) -> int:\n    return {name}", scope)
@@ -92,11 +96,19 @@ def test_a_property_called_title_stays_while_pydantic_s_titles_go():
 
 
 def test_annotations_carry_constraints_and_choices():
-    def pick(size: Literal["s", "m"], count: Annotated[int, pydantic.Field(ge=1, le=3, description="How many.")]): ...
+    def pick(
+        size: Literal["s", "m"],
+        count: Annotated[int, pydantic.Field(ge=1, le=3, description="How many.")],
+    ): ...
 
     properties = made(pick).parameters["properties"]
     assert properties["size"]["enum"] == ["s", "m"]
-    assert properties["count"] == {"type": "integer", "minimum": 1, "maximum": 3, "description": "How many."}
+    assert properties["count"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 3,
+        "description": "How many.",
+    }
     with pytest.raises(ToolError, match="count"):
         made(pick).arguments_of('{"size": "s", "count": 4}')
 

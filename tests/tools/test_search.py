@@ -6,12 +6,37 @@ import types
 import pytest
 from served import page, served
 
-from treadle.errors import ToolError, ToolRetry
-from treadle.tools.search import Hit, brave, engine_of, keyless, search_tool, searxng, tavily, told, web_search
+from treadle.core.errors import ToolError, ToolRetry
+from treadle.tools.search import (
+    Hit,
+    brave,
+    engine_of,
+    keyless,
+    search_tool,
+    searxng,
+    tavily,
+    told,
+    web_search,
+)
 
-TAVILY = {"results": [{"title": "Loom", "url": "https://a.example/", "content": "A machine.", "score": 0.9}]}
-BRAVE = {"web": {"results": [{"title": "Loom", "url": "https://a.example/", "description": "A &quot;machine&quot;."}]}}
-SEARXNG = {"results": [{"title": "Loom", "url": "https://a.example/", "content": "A machine."}, {"title": "no url"}]}
+TAVILY = {
+    "results": [
+        {"title": "Loom", "url": "https://a.example/", "content": "A machine.", "score": 0.9}
+    ]
+}
+BRAVE = {
+    "web": {
+        "results": [
+            {"title": "Loom", "url": "https://a.example/", "description": "A &quot;machine&quot;."}
+        ]
+    }
+}
+SEARXNG = {
+    "results": [
+        {"title": "Loom", "url": "https://a.example/", "content": "A machine."},
+        {"title": "no url"},
+    ]
+}
 
 
 def ask(make, path, answer, count=5):
@@ -33,14 +58,18 @@ def as_json(value, status="200 OK"):
 
 
 def test_tavily_is_asked_with_the_key_in_a_header():
-    found, [(_, headers, body)] = ask(lambda url: tavily("tvly-secret", url), "/search", as_json(TAVILY), 3)
+    found, [(_, headers, body)] = ask(
+        lambda url: tavily("tvly-secret", url), "/search", as_json(TAVILY), 3
+    )
     assert found == [Hit("Loom", "https://a.example/", "A machine.")]
     assert headers["authorization"] == "Bearer tvly-secret"
     assert json.loads(body) == {"query": "what is a loom", "max_results": 3}
 
 
 def test_brave_is_asked_with_the_key_in_a_header():
-    found, [(target, headers, _)] = ask(lambda url: brave("b-secret", url), "/res/v1/web/search", as_json(BRAVE), 3)
+    found, [(target, headers, _)] = ask(
+        lambda url: brave("b-secret", url), "/res/v1/web/search", as_json(BRAVE), 3
+    )
     assert found == [Hit("Loom", "https://a.example/", "A &quot;machine&quot;.")]
     assert headers["x-subscription-token"] == "b-secret"
     assert "q=what+is+a+loom&count=3" in target
@@ -69,7 +98,11 @@ def test_searxng_is_asked_for_json_below_its_address():
         (as_json({}), ToolError, "without results"),
         (as_json({"results": {}}), ToolError, "without results"),
         (page("<html>Log in</html>"), ToolError, "no usable answer"),
-        (page(b'{"results": "' + b"x" * 2_100_000 + b'"}', "application/json"), ToolError, "more than 2,000,000 bytes"),
+        (
+            page(b'{"results": "' + b"x" * 2_100_000 + b'"}', "application/json"),
+            ToolError,
+            "more than 2,000,000 bytes",
+        ),
         (b"nonsense\r\n\r\n", ToolError, "can't be reached"),
     ],
 )
@@ -77,7 +110,9 @@ def test_a_failing_engine_is_told_with_what_to_do_instead_and_never_the_key(answ
     found, _ = ask(lambda url: tavily("tvly-secret", url), "/search", answer)
     assert type(found) is kind
     assert words in str(found)
-    assert "answer from what you know and say that you couldn't check, or use search_docs" in str(found)
+    assert "answer from what you know and say that you couldn't check, or use search_docs" in str(
+        found
+    )
     assert "secret" not in str(found)
 
 
@@ -121,7 +156,9 @@ def test_the_engine_is_the_first_that_is_set_up(environ, chosen):
 
 def test_the_keyless_engine_without_a_network_fails_at_once(monkeypatch):
     monkeypatch.setenv("DDGS_PROXY", "http://127.0.0.1:1")  # so that its every request ends there
-    with pytest.raises(ToolError, match=r"web search can't be reached from here \(.+\); answer from what you know"):
+    with pytest.raises(
+        ToolError, match=r"web search can't be reached from here \(.+\); answer from what you know"
+    ):
         asyncio.run(keyless()("what is a loom", 5))
 
 
@@ -134,7 +171,10 @@ def test_the_keyless_engine_that_is_not_installed_says_how_to_install_it(monkeyp
 @pytest.mark.parametrize(
     ("behaves", "gives"),
     [
-        (lambda errors: [{"title": "T", "href": "https://a.example/", "body": "B"}], "[Hit(title='T', url="),
+        (
+            lambda errors: [{"title": "T", "href": "https://a.example/", "body": "B"}],
+            "[Hit(title='T', url=",
+        ),
         (lambda errors: raised(errors.DDGSException("No results found.")), "[]"),
         (lambda errors: raised(errors.RatelimitException("202")), "ToolRetry"),
         (lambda errors: raised(errors.TimeoutException("timed out")), "(timed out)"),
@@ -187,7 +227,9 @@ def test_the_number_of_results_is_kept_in_bounds_and_kept_to(asked, count):
         return [Hit("T", f"https://a.example/{number}", "") for number in range(count + 3)]
 
     tool = search_tool(engine)
-    text = asyncio.run(tool.function(**tool.arguments_of(json.dumps({"query": " loom ", "max_results": asked}))))
+    text = asyncio.run(
+        tool.function(**tool.arguments_of(json.dumps({"query": " loom ", "max_results": asked})))
+    )
     assert seen == [("loom", count)]
     assert f"{count}. T" in text
     assert f"{count + 1}. T" not in text

@@ -1,9 +1,9 @@
 import pytest
 
 from treadle import Tool, tool
-from treadle.errors import ToolError, UsageError
+from treadle.core.errors import ToolError, UsageError
+from treadle.core.tool import object_of
 from treadle.tools.ask import ask_user
-from treadle.tools.tool import object_of
 
 
 def test_a_tool_takes_its_name_description_and_schema_from_the_function():
@@ -36,7 +36,12 @@ def test_settings_win_over_what_the_function_says():
     def weather(city: str) -> str:
         return city
 
-    assert (weather.name, weather.description, weather.timeout_s, weather.sequential) == ("forecast", "d", 3, True)
+    assert (weather.name, weather.description, weather.timeout_s, weather.sequential) == (
+        "forecast",
+        "d",
+        3,
+        True,
+    )
 
 
 def test_a_read_only_tool_is_idempotent():
@@ -90,7 +95,9 @@ def test_what_is_no_object_is_told_to_the_model(text, said):
         object_of(text)
 
 
-@pytest.mark.parametrize("text", ["{}", '{"question": " "}', '{"question": 1}', '{"question": "a", "b": 1}', "[]"])
+@pytest.mark.parametrize(
+    "text", ["{}", '{"question": " "}', '{"question": 1}', '{"question": "a", "b": 1}', "[]"]
+)
 def test_a_question_to_the_person_must_say_something(text):
     with pytest.raises(ToolError):
         ask_user.arguments_of(text)

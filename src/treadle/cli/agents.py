@@ -6,23 +6,23 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..agent import Agent
-from ..code import value_at
-from ..errors import UsageError
-from ..events import Identity
-from ..models.model import Model
-from ..state import State
+from ..core.errors import UsageError
+from ..core.events import Identity
+from ..core.model import Model
+from ..core.state import State
+from ..core.tool import Tool, tool_of
+from ..runtime.agent import Agent
+from ..runtime.import_string import value_at
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from ..tools.shipped import shipped
-from ..tools.tool import Tool, tool_of
+from .folder_instructions import with_project
 from .model_settings import with_options
 from .options import AgentSettings, InStore
-from .project import with_project
 from .terminal import line_of
 
 if TYPE_CHECKING:
-    from ..memory.notes import Notes
+    from ..notes.notes import Notes
 
 INSTRUCTIONS = (
     "You are Treadle, an assistant at the command line. Use a tool where it knows better than you do: for every"
@@ -40,7 +40,9 @@ def agent_of(settings: AgentSettings, interactive: bool) -> Agent:
     if settings.tools is not None:
         tools = chosen(settings.tools, tools_of(agent) if settings.agent else shipped())
     elif not settings.agent:
-        tools = [tool for tool in shipped().values() if tool.function or interactive]  # else nobody could answer it
+        tools = [
+            tool for tool in shipped().values() if tool.function or interactive
+        ]  # else nobody could answer it
     limits: dict[str, Any] = {
         "steps": settings.max_steps,
         "tokens": settings.max_tokens,
@@ -48,7 +50,11 @@ def agent_of(settings: AgentSettings, interactive: bool) -> Agent:
         "seconds": settings.timeout,
         "unpriced": settings.unpriced or None,
     }
-    changes: dict[str, Any] = {"instructions": settings.system, "model": settings.model, "plan": settings.plan or None}
+    changes: dict[str, Any] = {
+        "instructions": settings.system,
+        "model": settings.model,
+        "plan": settings.plan or None,
+    }
     if settings.option:
         changes["model"] = with_options(settings.model or agent.model, settings)
     changes["notes"] = _notes() if settings.notes and agent.notes is None else None
@@ -82,17 +88,22 @@ def agent_as_recorded(settings: AgentSettings, was: Identity | None) -> Agent:
     if settings.agent or was is None:
         return agent_of(settings, True)
     if settings.model is None:
-        with suppress(UsageError):  # a model that can't be had here any more: then the default one stands in
+        with suppress(
+            UsageError
+        ):  # a model that can't be had here any more: then the default one stands in
             resolve(was.model)
             settings = replace(settings, model=was.model)
     settings = replace(settings, notes=settings.notes or "remember" in was.tools)
-    return agent_of(settings, any(name in was.tools for name, tool in shipped().items() if tool.function is None))
+    return agent_of(
+        settings,
+        any(name in was.tools for name, tool in shipped().items() if tool.function is None),
+    )
 
 
 def _notes() -> "Notes":
     """By meaning too, where the model for that is installed."""
-    from ..memory.local_embedder import installed
-    from ..memory.notes import Notes
+    from ..notes.local_embedder import installed
+    from ..notes.notes import Notes
 
     return Notes(embedder=installed())
 
@@ -133,8 +144,14 @@ def chosen(wanted: str, tools: dict[str, Tool]) -> list[Tool]:
     patterns = [pattern.strip() for pattern in wanted.split(",") if pattern.strip()]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in tools):
-            raise UsageError(f"no tool is named {pattern!r}; there are: {', '.join(tools) or 'none'}")
-    return [tool for name, tool in tools.items() if any(fnmatchcase(name, pattern) for pattern in patterns)]
+            raise UsageError(
+                f"no tool is named {pattern!r}; there are: {', '.join(tools) or 'none'}"
+            )
+    return [
+        tool
+        for name, tool in tools.items()
+        if any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]
 
 
 def loaded(place: str) -> Agent:

@@ -15,17 +15,17 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from ..agent import Agent
-from ..errors import TreadleError
+from ..core.errors import TreadleError
+from ..core.tool import Tool, tool_of
 from ..models.resolve import known, resolve
+from ..runtime.agent import Agent
+from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
-from ..sync import run_sync
-from ..tools.tool import Tool, tool_of
 from .agents import with_model
-from .memory import note_down
+from .notes import note_down
+from .session import Session
 from .tables import table, tool_row
 from .terminal import visible
-from .turns import Session
 
 COMMANDS = {
     "/help": "what can be typed here",
@@ -44,7 +44,9 @@ def chat(session: Session) -> int:
     prompt: PromptSession[str] = PromptSession(
         history=_history(), completer=_Commands(session), key_bindings=_keys(), multiline=True
     )
-    session.screen.note(f"thread {visible(session.thread_id)}; /help for help, Ctrl-D to leave", "dim")
+    session.screen.note(
+        f"thread {visible(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"
+    )
     note_down(_talk(prompt, session))
     return 0
 
@@ -86,12 +88,18 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
             case "/resume":
                 session.resume()
             case "/model":
-                model = resolve(argument or None) if argument or agent.model is None else agent.model
+                model = (
+                    resolve(argument or None) if argument or agent.model is None else agent.model
+                )
                 session = replace(session, agent=with_model(agent, model, session.settings))
                 say(f"model {visible(model if isinstance(model, str) else model.name)}", "dim")
             case "/tools":
                 tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in agent.tools]
-                say(table([tool_row(tool) for tool in tools]) if tools else "this agent has no tools")
+                say(
+                    table([tool_row(tool) for tool in tools])
+                    if tools
+                    else "this agent has no tools"
+                )
             case _:
                 say(f"there is no {visible(name)}; there are: {', '.join(COMMANDS)}", "yellow")
     except TreadleError as error:
@@ -105,7 +113,9 @@ class _Commands(Completer):
     def __init__(self, session: Session) -> None:
         self._store = session.agent.store or SQLiteStore()
 
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
         line = document.text_before_cursor
         if not line.startswith("/"):
             return
@@ -118,9 +128,15 @@ class _Commands(Completer):
 
     def _arguments(self, name: str) -> dict[str, str]:
         if name == "/model":
-            return {line.name.partition("<")[0]: "" if line.ready else f"needs {line.needs}" for line in known()}
+            return {
+                line.name.partition("<")[0]: "" if line.ready else f"needs {line.needs}"
+                for line in known()
+            }
         if name == "/thread":
-            return {thread.thread_id: f"{thread.records} records" for thread in run_sync(self._store.threads(20))}
+            return {
+                thread.thread_id: f"{thread.records} records"
+                for thread in run_sync(self._store.threads(20))
+            }
         return {}
 
 

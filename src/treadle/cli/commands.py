@@ -7,15 +7,13 @@ from typing import TypeVar
 
 import typer
 
-from ..errors import TreadleError, UsageError
+from ..core.errors import TreadleError, UsageError
 from . import (
     costs,
     database,
-    deciding,
     eval_options,
     history,
     listing,
-    memory,
     note_options,
     observe_options,
     reports,
@@ -23,9 +21,11 @@ from . import (
     thread_options,
     traces,
 )
+from . import decisions as deciding
+from . import notes as memory
 from .options import InStore, taking
+from .session import INTERRUPTED, Session, fail
 from .terminal import Screen
-from .turns import INTERRUPTED, Session, fail
 
 S = TypeVar("S")
 
@@ -35,8 +35,12 @@ UNREAD = 141
 
 commands = typer.Typer(context_settings=CONTEXT, pretty_exceptions_enable=False)
 models = typer.Typer(context_settings=CONTEXT)
-db = typer.Typer(context_settings=CONTEXT, no_args_is_help=True, help="Check, copy and tidy up the database.")
-notes = typer.Typer(context_settings=CONTEXT, no_args_is_help=True, help="Notes that last across threads.")
+db = typer.Typer(
+    context_settings=CONTEXT, no_args_is_help=True, help="Check, copy and tidy up the database."
+)
+notes = typer.Typer(
+    context_settings=CONTEXT, no_args_is_help=True, help="Notes that last across threads."
+)
 
 
 def ending(function: Callable[[S], int]) -> Callable[[S], None]:
@@ -51,7 +55,9 @@ def ending(function: Callable[[S], int]) -> Callable[[S], None]:
         except KeyboardInterrupt:
             code = INTERRUPTED
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes there
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # what is still buffered goes there
             code = UNREAD
         raise typer.Exit(code)
 
@@ -60,19 +66,23 @@ def ending(function: Callable[[S], int]) -> Callable[[S], None]:
     return command
 
 
-def _add(app: typer.Typer, name: str, settings: type[S], function: Callable[[S], int], panel: str = "") -> None:
+def _add(
+    app: typer.Typer, name: str, settings: type[S], function: Callable[[S], int], panel: str = ""
+) -> None:
     app.command(name, rich_help_panel=panel or None)(taking(settings)(ending(function)))
 
 
 def resume(settings: thread_options.Resume) -> int:
     """Go on with a thread's unfinished turn: after a crash, or where it waits for a decision."""
     from .agents import needs_agent, other_agent
-    from .family import top_of
-    from .project import say_project
+    from .folder_instructions import say_project
     from .runner import runner_of
+    from .thread_tree import top_of
     from .threads import log_of
 
-    agent = runner_of(settings, True)  # with the tools of an interrupted turn, also those that need a person
+    agent = runner_of(
+        settings, True
+    )  # with the tools of an interrupted turn, also those that need a person
     assert agent.store
     log = top_of(log_of(agent.store, settings.thread))
     if other := other_agent(settings, log.state):

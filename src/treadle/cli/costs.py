@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import msgspec
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from ..observe.cost import KEYS, Key, Total, entries, total, totals
 from ..stores.sqlite import SQLiteStore
 from .agents import store_of
-from .facts import COSTS, facts, since_at
+from .event_query import COSTS, facts, since_at
 from .observe_options import Costs
 from .tables import table
 from .terminal import Screen, put, put_json
@@ -36,16 +36,30 @@ def costs(settings: Costs) -> int:
     if not groups:
         Screen().note("no model was asked" + (" since then" if settings.since else " yet"), "dim")
         return 0
-    shown = dict(list(groups.items())[-settings.limit :] if by == "day" else list(groups.items())[: settings.limit])
+    shown = dict(
+        list(groups.items())[-settings.limit :]
+        if by == "day"
+        else list(groups.items())[: settings.limit]
+    )
     whole = total(found)
     longest = max(_weight(each, whole) for each in shown.values())
     rows = [_row(name, each, bar(_weight(each, whole), longest)) for name, each in shown.items()]
-    put(table([(by, "calls", "in", "cached", "out", "reasoning", "USD", ""), *rows, _row("all", whole, "")]))
+    put(
+        table(
+            [
+                (by, "calls", "in", "cached", "out", "reasoning", "USD", ""),
+                *rows,
+                _row("all", whole, ""),
+            ]
+        )
+    )
     if len(shown) < len(groups):
         Screen().note(f"there are {len(groups) - len(shown):,} more lines (--limit N)", "dim")
     if whole.lost:
         most = f", at most ${whole.lost_usd:f}" if whole.lost_usd else ""
-        Screen().note(f"{whole.lost:,} calls got no reply; they may have been billed{most}", "yellow")
+        Screen().note(
+            f"{whole.lost:,} calls got no reply; they may have been billed{most}", "yellow"
+        )
     return 0
 
 
@@ -80,7 +94,10 @@ def _sorted(groups: Mapping[str, Total], by: Key) -> dict[str, Total]:
         case "turn" | "step":
             return dict(groups)
         case _:
-            cost = {name: (-each.known_usd, -each.usage.total_tokens, name) for name, each in groups.items()}
+            cost = {
+                name: (-each.known_usd, -each.usage.total_tokens, name)
+                for name, each in groups.items()
+            }
             return {name: groups[name] for name in sorted(groups, key=cost.__getitem__)}
 
 
@@ -96,7 +113,12 @@ def _row(name: str, each: Total, drawn: str) -> tuple[str, ...]:
 
 
 def _json(by: str, name: str, each: Total) -> dict[str, object]:
-    counts = {"calls": each.calls, "failed": each.failed, "lost": each.lost, "unpriced": each.unpriced}
+    counts = {
+        "calls": each.calls,
+        "failed": each.failed,
+        "lost": each.lost,
+        "unpriced": each.unpriced,
+    }
     usage = {field: getattr(each.usage, field) for field in each.usage.__struct_fields__}
     money = {"cost_usd": each.cost_usd, "known_usd": each.known_usd, "lost_usd": each.lost_usd}
     return {by: name, **counts, **usage, **money}

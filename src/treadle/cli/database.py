@@ -4,17 +4,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import UnknownThread, UsageError
+from ..core.errors import UnknownThread, UsageError
+from ..runtime.sync import run_sync
 from ..stores import archive
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
-from ..sync import run_sync
 from .agents import store_of
+from .atomic_file import whole_file
 from .options import InStore
 from .terminal import Screen, put, put_json, visible
 from .thread_options import Export, Import
 from .threads import thread_names, thread_of
-from .whole import whole_file
 
 
 def path(settings: InStore) -> int:

@@ -13,10 +13,22 @@ _WHAT, _OUTPUT, _BASELINE = "What is run", "Output", "Baselines"
 
 @dataclass(frozen=True, kw_only=True)
 class Eval(AgentSettings):
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A dataset: .yaml, .json, .jsonl, or path/file.py:name.")]
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="A dataset: .yaml, .json, .jsonl, or path/file.py:name."
+        ),
+    ]
     repeats: Annotated[
         int,
-        typer.Option("--repeats", "-n", min=1, metavar="N", help="How often each case runs.", rich_help_panel=_WHAT),
+        typer.Option(
+            "--repeats",
+            "-n",
+            min=1,
+            metavar="N",
+            help="How often each case runs.",
+            rich_help_panel=_WHAT,
+        ),
     ] = 1
     jobs: Annotated[
         int | None,
@@ -27,16 +39,24 @@ class Eval(AgentSettings):
     ] = None  # fmt: skip
     tag: Annotated[
         list[str] | None,
-        typer.Option(metavar="TAG", help="Only cases with this tag; may be repeated.", rich_help_panel=_WHAT),
+        typer.Option(
+            metavar="TAG", help="Only cases with this tag; may be repeated.", rich_help_panel=_WHAT
+        ),
     ] = None
     case: Annotated[
         list[str] | None,
-        typer.Option(metavar="GLOB", help="Only cases of such a name; may be repeated.", rich_help_panel=_WHAT),
+        typer.Option(
+            metavar="GLOB",
+            help="Only cases of such a name; may be repeated.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None
     judge: Annotated[
         str | None,
         typer.Option(
-            metavar="MODEL", help="Who judges by a rubric; else the agent's own model.", rich_help_panel=_WHAT
+            metavar="MODEL",
+            help="Who judges by a rubric; else the agent's own model.",
+            rich_help_panel=_WHAT,
         ),
     ] = None
     run: Annotated[
@@ -48,28 +68,53 @@ class Eval(AgentSettings):
     ] = None  # fmt: skip
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Make no request: estimate the tokens and the cost.", rich_help_panel=_WHAT),
+        typer.Option(
+            "--dry-run",
+            help="Make no request: estimate the tokens and the cost.",
+            rich_help_panel=_WHAT,
+        ),
     ] = False
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report as one HTML page.", rich_help_panel=_OUTPUT)
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the report as one HTML page.", rich_help_panel=_OUTPUT
+        ),
     ] = None
     json: Annotated[
-        bool, typer.Option("--json", help="The report as JSON, instead of the table.", rich_help_panel=_OUTPUT)
+        bool,
+        typer.Option(
+            "--json", help="The report as JSON, instead of the table.", rich_help_panel=_OUTPUT
+        ),
     ] = False
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Don't show the trials as they end.", rich_help_panel=_OUTPUT)
+        bool,
+        typer.Option(
+            "--quiet", "-q", help="Don't show the trials as they end.", rich_help_panel=_OUTPUT
+        ),
     ] = False
     save_baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Keep the report, to compare with later.", rich_help_panel=_BASELINE),
+        typer.Option(
+            metavar="FILE",
+            help="Keep the report, to compare with later.",
+            rich_help_panel=_BASELINE,
+        ),
     ] = None
     against: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Compare with that report; exit 1 if something got worse.", rich_help_panel=_BASELINE
+            metavar="FILE",
+            help="Compare with that report; exit 1 if something got worse.",
+            rich_help_panel=_BASELINE,
         ),
     ] = None
     min_pass: Annotated[
         float,
-        typer.Option(min=0.0, max=1.0, metavar="RATE", help="Exit 1 below this pass rate.", rich_help_panel=_BASELINE),
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="RATE",
+            help="Exit 1 below this pass rate.",
+            rich_help_panel=_BASELINE,
+        ),
     ] = 1.0

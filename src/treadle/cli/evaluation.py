@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import msgspec
 
-from ..agent import Agent
 from ..evals.baseline import Comparison, against
 from ..evals.dataset import Dataset
 from ..evals.report import Report, TrialReport, report_of
-from ..sync import run_sync
+from ..runtime.agent import Agent
+from ..runtime.sync import run_sync
 from .agents import agent_of
+from .atomic_file import refuse_unwritable, whole_file
 from .eval_options import Eval
+from .session import FAILED, INTERRUPTED, second_interrupt_quits
 from .terminal import Screen, put, put_json, showing_warnings, visible
-from .turns import FAILED, INTERRUPTED, second_interrupt_quits
-from .whole import refuse_unwritable, whole_file
 
 JOBS = 4
 
@@ -42,7 +42,7 @@ def evaluate(settings: Eval) -> int:
 
 def _estimate(settings: Eval, dataset: Dataset, agent: Agent, before: Report | None) -> int:
     from ..evals.estimate import estimate
-    from ..evals.text import estimated
+    from ..evals.text_report import estimated
 
     found = estimate(dataset, agent, settings.repeats, before)
     if settings.json:
@@ -54,28 +54,34 @@ def _estimate(settings: Eval, dataset: Dataset, agent: Agent, before: Report | N
 
 def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
     """The report, and whether Ctrl-C has stopped the run: then it is of what was done."""
-    from ..evals.amounts import counted
-    from ..evals.run import Progress, Run, evaluate, report
-    from ..evals.text import trial_line
+    from ..evals.format import counted
+    from ..evals.run_dataset import Progress, Run, evaluate, report
+    from ..evals.text_report import trial_line
     from .loading import load
 
     screen = Screen()
     agent = load(agent, screen)
     jobs = settings.jobs or (1 if agent.job.model.name.partition(":")[0] == "local" else JOBS)
     named = {"name": settings.run} if settings.run else {}
-    run = Run(dataset, agent, repeats=settings.repeats, jobs=jobs, judge=settings.judge or "", **named)
+    run = Run(
+        dataset, agent, repeats=settings.repeats, jobs=jobs, judge=settings.judge or "", **named
+    )
     done: dict[str, list[TrialReport]] = {}
 
     def told(progress: Progress) -> None:
         done.setdefault(progress.case, []).append(progress.trial)
         if not settings.quiet and not (screen.live and progress.trial.passed):
-            screen.note(visible(trial_line(progress.case, progress.trial)), "" if progress.trial.passed else "yellow")
+            screen.note(
+                visible(trial_line(progress.case, progress.trial)),
+                "" if progress.trial.passed else "yellow",
+            )
         screen.notice(f"{progress.done} of {progress.total}")
 
     began_at = agent.world.now()
     if not settings.quiet:
         screen.note(
-            f"run {visible(run.name)}: {counted(len(dataset.cases), 'case')}, {settings.repeats} of each", "dim"
+            f"run {visible(run.name)}: {counted(len(dataset.cases), 'case')}, {settings.repeats} of each",
+            "dim",
         )
     try:
         with second_interrupt_quits(), showing_warnings(screen):
@@ -88,7 +94,7 @@ def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
 
 
 def _shown(settings: Eval, report: Report, found: Comparison | None) -> None:
-    from ..evals.text import text
+    from ..evals.text_report import text
 
     if not settings.json:
         put(visible(text(report, found)))
@@ -102,7 +108,7 @@ def _shown(settings: Eval, report: Report, found: Comparison | None) -> None:
 def _kept(settings: Eval, report: Report, found: Comparison | None, stopped: bool) -> None:
     screen, notes = Screen(), []
     if settings.html:
-        from ..evals.page import page
+        from ..evals.html_report import page
 
         with whole_file(settings.html) as out:
             out.write(page(report, found).encode())

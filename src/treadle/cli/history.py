@@ -4,25 +4,25 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .. import events as e
-from ..codec import decode_event, encode_record
-from ..errors import IllegalEvent, StoreDamaged, UsageError
+from ..core import events as e
+from ..core.codec import decode_event, encode_record
+from ..core.errors import IllegalEvent, StoreDamaged, UsageError
+from ..core.result import summary
+from ..core.state import fold
 from ..observe.timeline import Line, Timeline
 from ..observe.turns import turns
-from ..result import summary
-from ..state import fold
+from ..runtime.sync import run_sync
 from ..stores.store import Store
-from ..sync import run_sync
 from .agents import found_at, store_of
-from .family import Depths, children, in_order
-from .prompts import show_prompt
+from .session import CODES, FAILED
 from .show import took_line
+from .show_prompt import show_prompt
 from .tables import moment
 from .terminal import line_of, put, put_json, visible
 from .thread_options import Show, Tail
+from .thread_tree import Depths, children, in_order
 from .threads import records_of, thread_of
-from .tree import put_tree
-from .turns import CODES, FAILED
+from .tree_lines import put_tree
 
 POLL_S = 0.1
 """How often `tail` looks for new records."""
@@ -49,7 +49,9 @@ def show(settings: Show) -> int:
             _show(records, settings.full)
             put_tree(store, records)
     except IllegalEvent as error:
-        raise IllegalEvent(f"thread {records[0].thread_id} can't be read on: {error}; see treadle show --raw") from None
+        raise IllegalEvent(
+            f"thread {records[0].thread_id} can't be read on: {error}; see treadle show --raw"
+        ) from None
     return 0
 
 
@@ -59,14 +61,20 @@ def tail(settings: Tail) -> int:
     thread_id = thread_of(store, settings.thread)
     timeline, depths, read = Timeline(), Depths(thread_id), dict[str, int]()
     new = _news(store, thread_id, read)
-    said = [r for r in new if isinstance(r.event, e.UserSaid) and r.thread_id == thread_id and not r.event.answers]
+    said = [
+        r
+        for r in new
+        if isinstance(r.event, e.UserSaid) and r.thread_id == thread_id and not r.event.answers
+    ]
     begin = [*new[:1], *said][-1]
     while True:
         for record in new:
             depths.learn(record)
             line = timeline.line(record)
             if record.seq >= begin.seq if record.thread_id == thread_id else record.at >= begin.at:
-                put_json(encode_record(record)) if settings.json else put(_line(line, depths), line.tone)
+                put_json(encode_record(record)) if settings.json else put(
+                    _line(line, depths), line.tone
+                )
         sys.stdout.flush()
         ends = [record.event for record in new if record.thread_id == thread_id]
         if settings.until_end and ends and isinstance(last := ends[-1], e.TurnEnded):
@@ -77,7 +85,10 @@ def tail(settings: Tail) -> int:
 
 def _news(store: Store, thread_id: str, read: dict[str, int]) -> list[e.Record]:
     """What hasn't been read of the thread and those below it; `read` holds how far each has been."""
-    waiting, new = [thread_id, *(each for each in read if each != thread_id)], list[list[e.Record]]()
+    waiting, new = (
+        [thread_id, *(each for each in read if each != thread_id)],
+        list[list[e.Record]](),
+    )
     for each in waiting:
         new.append(_read(store, each, read.get(each, 0)))
         read[each] = new[-1][-1].seq if new[-1] else read.get(each, 0)
@@ -90,7 +101,9 @@ def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:
     try:
         return [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
     except StoreDamaged as error:
-        raise StoreDamaged(f"thread {thread_id} can't be read on: {error}; see treadle show --raw") from error
+        raise StoreDamaged(
+            f"thread {thread_id} can't be read on: {error}; see treadle show --raw"
+        ) from error
 
 
 def _show(records: Sequence[e.Record], full: bool) -> None:

@@ -7,13 +7,13 @@ from typing import Any, get_args
 
 import msgspec
 
-from .. import events as e
-from ..codec import decode_event
-from ..errors import IllegalEvent, StoreDamaged, UsageError
-from ..result import Status, result
-from ..state import fold
+from ..core import events as e
+from ..core.codec import decode_event
+from ..core.errors import IllegalEvent, StoreDamaged, UsageError
+from ..core.result import Status, result
+from ..core.state import fold
+from ..runtime.sync import run_sync
 from ..stores.sqlite import LAST_RECORDS, SQLiteStore
-from ..sync import run_sync
 from .agents import store_of
 from .tables import moment, table
 from .terminal import Screen, line_of, put, put_json
@@ -55,7 +55,9 @@ class Listed:
 def threads(settings: Threads) -> int:
     """The threads, the last written first."""
     if settings.status is not None and settings.status not in STATUSES:
-        raise UsageError(f"no thread has the status {settings.status!r}; there are: {', '.join(STATUSES)}")
+        raise UsageError(
+            f"no thread has the status {settings.status!r}; there are: {', '.join(STATUSES)}"
+        )
     store = store_of(settings)
     assert isinstance(store, SQLiteStore)
     found = list(islice(listed(store, settings), settings.limit + 1)) if store.path.exists() else []
@@ -66,7 +68,9 @@ def threads(settings: Threads) -> int:
     if len(found) > settings.limit:
         Screen().note(f"there are more; these are the last {settings.limit} (--limit N)", "dim")
     elif not found:
-        Screen().note("no thread is like that" if _filtered(settings) else "there is no thread yet", "dim")
+        Screen().note(
+            "no thread is like that" if _filtered(settings) else "there is no thread yet", "dim"
+        )
     return 0
 
 
@@ -76,7 +80,9 @@ def listed(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
     for thread_id, records, at, kind, ended in store.select(LAST_RECORDS):
         [(name, parent)] = store.select(_BEGAN, (thread_id,))
         agent = str(name or "")
-        if (parent and not settings.all) or (settings.agent is not None and agent != settings.agent):
+        if (parent and not settings.all) or (
+            settings.agent is not None and agent != settings.agent
+        ):
             continue
         if wanted and not _says(store, thread_id, wanted):
             continue
@@ -109,7 +115,15 @@ def _one(store: SQLiteStore, query: str, thread_id: str) -> Any:
 def _row(each: Listed) -> tuple[str, ...]:
     turns = f"{each.turns} turn{'' if each.turns == 1 else 's'}"
     words = line_of(each.first_message, WORDS)
-    return each.thread_id, moment(each.updated_at), each.agent, each.status, turns, f"{each.records} records", words
+    return (
+        each.thread_id,
+        moment(each.updated_at),
+        each.agent,
+        each.status,
+        turns,
+        f"{each.records} records",
+        words,
+    )
 
 
 def _filtered(settings: Threads) -> bool:

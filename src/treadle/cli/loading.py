@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ..agent import Agent
-from ..errors import UsageError
-from ..job import Job
+from ..core.errors import UsageError
+from ..runtime.agent import Agent
+from ..runtime.job import Job
 from .terminal import Screen
 
 Progress = Callable[[int, int], None]
@@ -17,11 +17,13 @@ def load(agent: Agent, screen: Screen) -> Agent:
     """The agent with its model made; an embedded one is up when this returns. Raises UsageError, as the model does."""
     from ..models.resolve import resolve
 
-    model = resolve(agent.model) if agent.model is None or isinstance(agent.model, str) else agent.model
+    model = (
+        resolve(agent.model) if agent.model is None or isinstance(agent.model, str) else agent.model
+    )
     agent = replace(agent, model=model)
     _refuse_unpriced(agent.job)
     if model.name.partition(":")[0] == "local":
-        from ..models.local import LocalModel
+        from ..models.local.model import LocalModel
 
         if isinstance(model, LocalModel):
             screen.notice("loading the embedded model…")
@@ -44,7 +46,7 @@ def _refuse_unpriced(job: Job) -> None:
 
 def pull(screen: Screen) -> Path:
     """Put the embedded model's weights together, unless they are there. Raises UsageError."""
-    from ..models import weights
+    from ..models.local import weights
 
     with bar(screen) as progress:
         return weights.ensure(progress)

@@ -47,7 +47,15 @@ COMMANDS = (
     *("eval", "tools", "memory", "db", "models"),
 )
 
-_MOST_WORDS = {"threads": 1, "tools": 1, "approve": 3, "answer": 3, "decide": 3, "diff": 3, "memory": 3}
+_MOST_WORDS = {
+    "threads": 1,
+    "tools": 1,
+    "approve": 3,
+    "answer": 3,
+    "decide": 3,
+    "diff": 3,
+    "memory": 3,
+}
 _MOST_WORDS |= {"db": 1000, "models": 1000}
 """How many words a command has without options; the others take two. Whoever says more was asking a question."""
 
@@ -58,7 +66,9 @@ def main(words: Sequence[str] | None = None) -> None:
     first = (_completed() or list(words))[:1]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a character that the encoding lacks is no reason to fail
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a character that the encoding lacks is no reason to fail
     if not (first and first[0] in COMMANDS):
         _refuse_late_command(words)
         asking(args=words, prog_name="treadle")
@@ -67,7 +77,11 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         commands(args=words, prog_name="treadle")
     except SystemExit as left:
-        if left.code == USAGE and len(words) > _MOST_WORDS.get(words[0], 2) and not any(w[:1] == "-" for w in words):
+        if (
+            left.code == USAGE
+            and len(words) > _MOST_WORDS.get(words[0], 2)
+            and not any(w[:1] == "-" for w in words)
+        ):
             print(f"was it a question? treadle -- {visible(' '.join(words))}", file=sys.stderr)
         raise
 
@@ -76,7 +90,9 @@ def _refuse_late_command(words: Sequence[str]) -> None:
     at = _late_command(words)
     if at and "_TREADLE_COMPLETE" not in os.environ:
         options, rest = words[:at], words[at:]
-        command, question = (shlex.join(["treadle", *each]) for each in ((*rest, *options), (*options, "--", *rest)))
+        command, question = (
+            shlex.join(["treadle", *each]) for each in ((*rest, *options), (*options, "--", *rest))
+        )
         print(
             f"error: put the options after the command: {visible(command)}; for a question: {visible(question)}",
             file=sys.stderr,
@@ -88,10 +104,18 @@ def _late_command(words: Sequence[str]) -> int:
     """Where a command's name is the first word that is neither an option nor an option's value; 0 where none is."""
     if not words or words[0][:1] != "-" or not any(word in COMMANDS for word in words):
         return 0
-    options = [each for each in typer.main.get_command(asking).params if each.param_type_name == "option"]
-    valued = {name for option in options if not getattr(option, "is_flag", False) for name in option.opts}
+    options = [
+        each for each in typer.main.get_command(asking).params if each.param_type_name == "option"
+    ]
+    valued = {
+        name for option in options if not getattr(option, "is_flag", False) for name in option.opts
+    }
     at = 0
-    while at < len(words) and words[at][:1] == "-" and words[at] not in ("-", "--", "-h", "--help", "--version"):
+    while (
+        at < len(words)
+        and words[at][:1] == "-"
+        and words[at] not in ("-", "--", "-h", "--help", "--version")
+    ):
         at += 2 if _takes_next(words[at], valued) else 1
     return at if at < len(words) and words[at] in COMMANDS else 0
 
@@ -115,12 +139,12 @@ def _completed() -> list[str]:
 @taking(Ask)
 def ask(settings: Ask) -> None:
     """Ask an agent. It uses tools where they help; the answer goes to standard output, the steps to standard error."""
-    from ..errors import TreadleError
+    from ..core.errors import TreadleError
     from .agents import agent_of
-    from .piped import question_of
-    from .project import say_project
+    from .folder_instructions import say_project
+    from .session import Session, fail, last_thread
+    from .stdin import question_of
     from .terminal import Screen, interactive
-    from .turns import Session, fail, last_thread
 
     words, screen = settings.question or [], Screen()
     try:
@@ -135,7 +159,9 @@ def ask(settings: Ask) -> None:
     except TreadleError as error:
         raise typer.Exit(fail(error)) from None
     if not question:
-        typer.echo('error: there is nothing to ask; say treadle "question", or treadle -h', err=True)
+        typer.echo(
+            'error: there is nothing to ask; say treadle "question", or treadle -h', err=True
+        )
         raise typer.Exit(2)
     say_project(agent, settings, screen)
     raise typer.Exit(Session(agent, thread, screen, settings).ask(question))

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from ..errors import UsageError
-from ..models.model import Model
+from ..core.errors import UsageError
+from ..core.model import Model
 from .options import AgentSettings
 
 
@@ -32,14 +32,20 @@ def _setting(option: str) -> tuple[str, Any]:
     key, equals, text = option.partition("=")
     key = key.strip()
     if not (equals and key):
-        raise UsageError(f"-o {option!r} is no setting; it must be like -o temperature=0 or -o reasoning_effort=low")
+        raise UsageError(
+            f"-o {option!r} is no setting; it must be like -o temperature=0 or -o reasoning_effort=low"
+        )
     try:
         value = _value(text)
         msgspec.json.encode([key, value])
     except UnicodeEncodeError:
-        raise UsageError(f"-o {option!r} isn't UTF-8; write it in the encoding of your terminal") from None
+        raise UsageError(
+            f"-o {option!r} isn't UTF-8; write it in the encoding of your terminal"
+        ) from None
     except msgspec.ValidationError:
-        raise UsageError(f"-o {option!r}: the number is too large; for a text, put it in double quotes") from None
+        raise UsageError(
+            f"-o {option!r}: the number is too large; for a text, put it in double quotes"
+        ) from None
     return key, value
 
 

@@ -28,32 +28,43 @@ class ListNotes(InStore):
 class SearchNotes(InStore):
     words: Annotated[list[str], typer.Argument(metavar="WORDS", help="What to look for.")]
     scope: Scope = None
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")] = 5
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
+    ] = 5
     json: Json = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class AddNote(InStore):
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="One fact or decision, complete in itself.")]
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="One fact or decision, complete in itself.")
+    ]
     scope: Into = "user"
     about: Annotated[
-        str, typer.Option(metavar="WORD", help="What it is about; it takes the place of the note about the same.")
+        str,
+        typer.Option(
+            metavar="WORD", help="What it is about; it takes the place of the note about the same."
+        ),
     ] = ""
-    days: Annotated[float | None, typer.Option(metavar="N", help="For how long it holds; else for ever.")] = None
+    days: Annotated[
+        float | None, typer.Option(metavar="N", help="For how long it holds; else for ever.")
+    ] = None
     replaces: Annotated[str, typer.Option(metavar="ID", help="The note that it corrects.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForgetNote(InStore):
-    note: Annotated[str, typer.Argument(metavar="ID", help="The note's id, or the beginning of it.")]
+    note: Annotated[
+        str, typer.Argument(metavar="ID", help="The note's id, or the beginning of it.")
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportNotes(InStore):
     scope: Scope = None
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")] = (
-        None
-    )
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,10 @@ _ONLY = "Only this one: its name, the beginning of it, or last (-)."
 
 OneThread = Annotated[str | None, typer.Argument(metavar="[THREAD]", help=_ONLY)]
 Since = Annotated[
-    str | None, typer.Option(metavar="WHEN", help="Since a day (2026-01-31, UTC), or for so long: 30m, 24h, 7d.")
+    str | None,
+    typer.Option(
+        metavar="WHEN", help="Since a day (2026-01-31, UTC), or for so long: 30m, 24h, 7d."
+    ),
 ]
 
 
@@ -28,7 +31,9 @@ class Costs(InStore):
         ),
     ] = None
     since: Since = None
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many lines.")] = 30
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many lines.")
+    ] = 30
     json: Annotated[bool, typer.Option("--json", help="As JSON Lines; all of them.")] = False
 
 
@@ -41,20 +46,29 @@ class Stats(InStore):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportTraces(InStore):
-    thread: Annotated[str, typer.Argument(metavar="THREAD", help="Its name, the beginning of it, or last (-).")]
+    thread: Annotated[
+        str, typer.Argument(metavar="THREAD", help="Its name, the beginning of it, or last (-).")
+    ]
     endpoint: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="An OTLP/HTTP server, as http://127.0.0.1:4318; else OTEL_EXPORTER_OTLP_ENDPOINT."
+            metavar="URL",
+            help="An OTLP/HTTP server, as http://127.0.0.1:4318; else OTEL_EXPORTER_OTLP_ENDPOINT.",
         ),
     ] = None
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="As OTLP JSON into this file instead; - : out."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="As OTLP JSON into this file instead; - : out."
+        ),
     ] = None
-    tree: Annotated[bool, typer.Option("--tree", help="With the threads that it began, and those that they began.")] = (
-        False
-    )
+    tree: Annotated[
+        bool,
+        typer.Option("--tree", help="With the threads that it began, and those that they began."),
+    ] = False
     content: Annotated[
-        bool, typer.Option("--content", help="With what was said, but for secrets; else names and numbers alone.")
+        bool,
+        typer.Option(
+            "--content", help="With what was said, but for secrets; else names and numbers alone."
+        ),
     ] = False

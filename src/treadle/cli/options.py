@@ -16,7 +16,10 @@ _WHO, _LIMITS, _OUTPUT = "Who answers", "Limits of a turn", "Output"
 class InStore:
     """Where the threads are."""
 
-    db: Annotated[str | None, typer.Option(metavar="PATH", help="The database; else TREADLE_DB, else your own.")] = None
+    db: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The database; else TREADLE_DB, else your own."),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,13 @@ class AgentSettings(InStore):
 
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", metavar="MODEL", help="Such as gpt-5.4-mini or local.", rich_help_panel=_WHO),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="Such as gpt-5.4-mini or local.",
+            rich_help_panel=_WHO,
+        ),
     ] = None
     option: Annotated[
         list[str] | None,
@@ -36,36 +45,58 @@ class AgentSettings(InStore):
     ] = None  # fmt: skip
     tools: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Only these tools: names or globs; none for none.", rich_help_panel=_WHO),
+        typer.Option(
+            metavar="A,B",
+            help="Only these tools: names or globs; none for none.",
+            rich_help_panel=_WHO,
+        ),
     ] = None
     agent: Annotated[
         str | None,
-        typer.Option(metavar="MODULE:NAME", help="An Agent of your own; or path/file.py:name.", rich_help_panel=_WHO),
+        typer.Option(
+            metavar="MODULE:NAME",
+            help="An Agent of your own; or path/file.py:name.",
+            rich_help_panel=_WHO,
+        ),
     ] = None
     system: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Instructions for the agent.", rich_help_panel=_WHO)
+        str | None,
+        typer.Option(metavar="TEXT", help="Instructions for the agent.", rich_help_panel=_WHO),
     ] = None
     notes: Annotated[
-        bool, typer.Option("--notes", help="Keep notes from thread to thread, and use them.", rich_help_panel=_WHO)
+        bool,
+        typer.Option(
+            "--notes", help="Keep notes from thread to thread, and use them.", rich_help_panel=_WHO
+        ),
     ] = False
     no_project: Annotated[
         bool, typer.Option("--no-project", help="Leave AGENTS.md files out.", rich_help_panel=_WHO)
     ] = False
-    plan: Annotated[bool, typer.Option("--plan", help="Make a plan first.", rich_help_panel=_WHO)] = False
-    max_steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Model calls.", rich_help_panel=_LIMITS)] = (
-        None
-    )
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Make a plan first.", rich_help_panel=_WHO)
+    ] = False
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Model calls.", rich_help_panel=_LIMITS)
+    ] = None
     max_tokens: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Tokens, in and out.", rich_help_panel=_LIMITS)
+        int | None,
+        typer.Option(min=1, metavar="N", help="Tokens, in and out.", rich_help_panel=_LIMITS),
     ] = None
     max_cost: Annotated[
-        float | None, typer.Option(min=0.0, metavar="USD", help="Cost in US dollars.", rich_help_panel=_LIMITS)
+        float | None,
+        typer.Option(min=0.0, metavar="USD", help="Cost in US dollars.", rich_help_panel=_LIMITS),
     ] = None
     unpriced: Annotated[
-        bool, typer.Option("--unpriced", help="Let models of unknown price pass --max-cost.", rich_help_panel=_LIMITS)
+        bool,
+        typer.Option(
+            "--unpriced",
+            help="Let models of unknown price pass --max-cost.",
+            rich_help_panel=_LIMITS,
+        ),
     ] = False
     timeout: Annotated[
-        float | None, typer.Option(min=0.0, metavar="SECONDS", help="Seconds of work.", rich_help_panel=_LIMITS)
+        float | None,
+        typer.Option(min=0.0, metavar="SECONDS", help="Seconds of work.", rich_help_panel=_LIMITS),
     ] = None
 
 
@@ -74,9 +105,14 @@ class Settings(AgentSettings):
     """What every turn takes: who answers, within which limits, shown how."""
 
     json: Annotated[
-        bool, typer.Option("--json", help="Records as JSON Lines, instead of the answer.", rich_help_panel=_OUTPUT)
+        bool,
+        typer.Option(
+            "--json", help="Records as JSON Lines, instead of the answer.", rich_help_panel=_OUTPUT
+        ),
     ] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Don't show the steps.", rich_help_panel=_OUTPUT)] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Don't show the steps.", rich_help_panel=_OUTPUT)
+    ] = False
 
 
 def _show_version(wanted: bool) -> None:
@@ -93,19 +129,31 @@ class Ask(Settings):
 
     question: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUESTION", help="None on a terminal: a chat. - : it comes on standard input."),
+        typer.Argument(
+            metavar="QUESTION", help="None on a terminal: a chat. - : it comes on standard input."
+        ),
     ] = None
     go_on: Annotated[
-        bool, typer.Option("--continue", "-c", help="Go on with the last thread.", rich_help_panel="Thread")
+        bool,
+        typer.Option(
+            "--continue", "-c", help="Go on with the last thread.", rich_help_panel="Thread"
+        ),
     ] = False
     thread: Annotated[
         str | None,
         typer.Option(
-            "--thread", "-t", metavar="NAME", help="The thread of this name, or a new one.", rich_help_panel="Thread"
+            "--thread",
+            "-t",
+            metavar="NAME",
+            help="The thread of this name, or a new one.",
+            rich_help_panel="Thread",
         ),
     ] = None
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False
 
 

@@ -5,22 +5,22 @@ from dataclasses import asdict, replace
 
 import msgspec
 
-from .. import events as e
+from ..core import events as e
+from ..core.state import OPEN, fold
 from ..flows.flow import Flow
 from ..observe.diff import Diff, Side
 from ..observe.timeline import Timeline
-from ..state import OPEN, fold
-from ..sync import run_sync
+from ..runtime.sync import run_sync
 from .agents import agent_as_recorded, loaded, needs_agent, other_agent, store_of
-from .family import family
 from .runner import flow_at, runner_of
+from .session import DECIDED_BY, again
 from .show import took_line
 from .tables import table
 from .terminal import line_of, put, put_json, visible
 from .thread_options import Diff as DiffOptions
 from .thread_options import Explain, Replay
+from .thread_tree import family
 from .threads import log_of, records_of
-from .turns import DECIDED_BY, again
 
 VALUE = 500
 """Characters of a recorded and a replayed value."""
@@ -34,11 +34,19 @@ def explain(settings: Explain) -> int:
     agent = runner_of(settings, True)
     assert agent.store
     log = log_of(agent.store, settings.thread)
-    records, state, below = log.records, log.state, {each.thread_id: each.records for each in family(log)}
+    records, state, below = (
+        log.records,
+        log.state,
+        {each.thread_id: each.records for each in family(log)},
+    )
     found = explained(records, agent.job, agent.name, below)
-    if other := other_agent(settings, state):  # all would differ from Treadle's own agent, which says nothing
+    if other := other_agent(
+        settings, state
+    ):  # all would differ from Treadle's own agent, which says nothing
         found = replace(
-            found, changes=(), next="refuse, unless --agent names it" if state.phase in OPEN else found.next
+            found,
+            changes=(),
+            next="refuse, unless --agent names it" if state.phase in OPEN else found.next,
         )
     if settings.json:
         put_json(msgspec.json.encode(asdict(found)))
@@ -72,7 +80,7 @@ def _how(call: e.Held, settings: Explain) -> str:
 
 def replay(settings: Replay) -> int:
     """Run a thread again, offline, with the agent of today: the same, or the first record that comes out otherwise."""
-    from ..replay import replay as replayed
+    from ..runtime.replay import replay as replayed
 
     if settings.agent and (flow := flow_at(settings.agent)):
         return _replay_flow(replace(flow, store=store_of(settings, flow)), settings.thread)
@@ -94,13 +102,22 @@ def _replay_flow(flow: Flow, thread: str) -> int:
     assert flow.store
     records = records_of(flow.store, thread)
     changed = run_sync(flow.replay(records[0].thread_id))
-    put(visible(str(changed)) if changed else f"the same, {len(records)} records", "bold" if changed else "")
+    put(
+        visible(str(changed)) if changed else f"the same, {len(records)} records",
+        "bold" if changed else "",
+    )
     return 1 if changed else 0
 
 
 def _value(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
-    return "nothing" if value is None else text if len(text) <= VALUE else f"{text[:VALUE]}… ({len(text)} characters)"
+    return (
+        "nothing"
+        if value is None
+        else text
+        if len(text) <= VALUE
+        else f"{text[:VALUE]}… ({len(text)} characters)"
+    )
 
 
 def diff(settings: DiffOptions) -> int:
@@ -116,7 +133,11 @@ def diff(settings: DiffOptions) -> int:
     if found.same:
         put(f"the same, {found.shared} facts")
         return 0
-    put(f"the first {found.shared} facts are the same; then" if found.shared else _apart(left, right))
+    put(
+        f"the first {found.shared} facts are the same; then"
+        if found.shared
+        else _apart(left, right)
+    )
     for name, side, records in (("A", found.left, left), ("B", found.right, right)):
         put(f"{name} {line_of(side.thread_id, 100)}: {_parts(side, records)}")
     rows = [
@@ -139,7 +160,11 @@ def _apart(left: Sequence[e.Record], right: Sequence[e.Record]) -> str:
 
 
 def _forked_from(records: Sequence[e.Record]) -> list[str]:
-    return [record.event.parent_thread_id for record in records if isinstance(record.event, e.ThreadForked)]
+    return [
+        record.event.parent_thread_id
+        for record in records
+        if isinstance(record.event, e.ThreadForked)
+    ]
 
 
 def _parts(side: Side, records: Sequence[e.Record]) -> str:

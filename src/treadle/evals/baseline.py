@@ -89,12 +89,21 @@ def against(before: Report, now: Report) -> Comparison:
     if len(alike) < len(both):
         other = (case.name for was, case in both if _checks(was) != _checks(case))
         left_out.append(f"success, for other checks than then: {', '.join(other)}")
-    of = {name: _pairs(alike if name == "success" else both, number) for name, number in NUMBERS.items()}
+    of = {
+        name: _pairs(alike if name == "success" else both, number)
+        for name, number in NUMBERS.items()
+    }
     pairs = {name: each for name, each in of.items() if each}
     if both and "cost_usd" not in pairs:
         left_out.append("cost: no price is known for every run")
     judged = [name for name in pairs if name != "seconds"]
-    ps = dict(zip(judged, holm([permutation_p(list(pairs[name].values())) for name in judged]), strict=True))
+    ps = dict(
+        zip(
+            judged,
+            holm([permutation_p(list(pairs[name].values())) for name in judged]),
+            strict=True,
+        )
+    )
     changed = tuple(_change(name, each, ps.get(name, 1.0)) for name, each in pairs.items())
     return Comparison(changed, len(both), tuple(left_out), tuple(changes(before.agent, now.agent)))
 
@@ -106,7 +115,9 @@ def _paired(before: Report, now: Report) -> tuple[list[tuple[CaseReport, CaseRep
     groups = {
         "new": [name for name in new if name not in old],
         "gone, or not run now": [name for name in old if name not in new],
-        "another input than then": [case.name for was, case in both if was.messages != case.messages],
+        "another input than then": [
+            case.name for was, case in both if was.messages != case.messages
+        ],
     }
     left_out = [f"{what}: {', '.join(names)}" for what, names in groups.items() if names]
     return [(was, case) for was, case in both if was.messages == case.messages], left_out
@@ -135,6 +146,9 @@ def _change(name: str, pairs: dict[str, Pair], p: float) -> Change:
     enough = size >= (LEAST_SUCCESS if name == "success" else LEAST)
     sign = -1 if name == "success" else 1
     worst = sorted(
-        (each for each in means if sign * (each.now - each.before) > 0), key=lambda c: sign * (c.before - c.now)
+        (each for each in means if sign * (each.now - each.before) > 0),
+        key=lambda c: sign * (c.before - c.now),
     )
-    return Change(name, before, now, p, name != "seconds" and p < P and enough, tuple(worst[:SHOWN]))
+    return Change(
+        name, before, now, p, name != "seconds" and p < P and enough, tuple(worst[:SHOWN])
+    )

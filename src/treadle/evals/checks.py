@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from ..errors import UsageError
-from ..result import Status as TurnStatus
+from ..core.errors import UsageError
+from ..core.result import Status as TurnStatus
 from .trajectory import Arguments, Order
 
 if TYPE_CHECKING:
@@ -190,7 +190,9 @@ Load = Callable[[str], "Callable[[Trial], bool | str | None]"]
 def check_of(written: object, load: Load) -> Check:
     """The check that a file's value says; `load` finds the function that `custom` names. Raises UsageError."""
     if not isinstance(written, Mapping) or len(written) != 1:
-        raise UsageError(f"a check is a mapping of one name, such as `contains: text`, not {str(written)[:80]!r}")
+        raise UsageError(
+            f"a check is a mapping of one name, such as `contains: text`, not {str(written)[:80]!r}"
+        )
     [(name, value)] = written.items()
     if name not in KINDS:
         raise UsageError(f"there is no check {name!r}{near(str(name), KINDS)}")

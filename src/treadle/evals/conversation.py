@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .. import events as e
-from ..agent import Agent
-from ..decide import FAULTS
-from ..errors import UsageError
-from ..log import opened
+from ..core import events as e
+from ..core.decide import FAULTS
+from ..core.errors import UsageError
+from ..core.result import Result
+from ..core.state import State
+from ..core.values import Held
 from ..observe.explain import changes
-from ..result import Result
-from ..state import State
-from ..values import Held
+from ..runtime.agent import Agent
+from ..runtime.log import opened
 from .dataset import Case
 
 BY = "treadle eval"
@@ -25,9 +25,13 @@ async def converse(agent: Agent, thread: str, case: Case, deps: Any = None) -> R
     """
     before = await said(agent, thread)
     left = list(case.messages[len(before) :])
-    done = await _settled(agent, case, await agent.resume(thread, deps=deps), deps) if before else None
+    done = (
+        await _settled(agent, case, await agent.resume(thread, deps=deps), deps) if before else None
+    )
     while left and (done is None or done.status == "answered"):
-        done = await _settled(agent, case, await agent.run(left.pop(0), thread=thread, deps=deps), deps)
+        done = await _settled(
+            agent, case, await agent.run(left.pop(0), thread=thread, deps=deps), deps
+        )
     assert done is not None, "a case has at least one message"
     return done
 
@@ -35,7 +39,9 @@ async def converse(agent: Agent, thread: str, case: Case, deps: Any = None) -> R
 async def said(agent: Agent, thread: str) -> list[str]:
     """The messages that opened the thread's turns so far; none where there is no such thread."""
     return [
-        r.event.text for r in await records(agent, thread) if isinstance(r.event, e.UserSaid) and not r.event.answers
+        r.event.text
+        for r in await records(agent, thread)
+        if isinstance(r.event, e.UserSaid) and not r.event.answers
     ]
 
 
@@ -53,12 +59,18 @@ async def free(agent: Agent, thread: str, case: Case) -> str:
     assert agent.store is not None
     number, name = 1, thread
     while (log := await opened(name, agent.store, agent.world)).records:
-        before = tuple(r.event.text for r in log.records if isinstance(r.event, e.UserSaid) and not r.event.answers)
+        before = tuple(
+            r.event.text
+            for r in log.records
+            if isinstance(r.event, e.UserSaid) and not r.event.answers
+        )
         differs = changes(log.state.identity, agent.job.identity(agent.name))
         if before != case.messages[: len(before)]:
             differs = [f"case {case.name} says something else"]
         if differs:
-            raise UsageError(f"thread {name} is there already, and since then {'; '.join(differs)}: name another run")
+            raise UsageError(
+                f"thread {name} is there already, and since then {'; '.join(differs)}: name another run"
+            )
         if not _again(log.state):
             return name
         number += 1
@@ -71,7 +83,9 @@ def _again(state: State) -> bool:
     turn = state.turn
     if turn is None or turn.ended is None:
         return False
-    return turn.ended.status == "cancelled" or (turn.ended.status == "failed" and turn.faults < FAULTS)
+    return turn.ended.status == "cancelled" or (
+        turn.ended.status == "failed" and turn.faults < FAULTS
+    )
 
 
 async def _settled(agent: Agent, case: Case, done: Result, deps: Any) -> Result:
@@ -88,7 +102,9 @@ async def _settled(agent: Agent, case: Case, done: Result, deps: Any) -> Result:
 
 def _fact(call: Held, case: Case) -> e.ApprovalGiven | e.UserSaid | None:
     if call.status == "waiting" and (allowed := case.allows(call.name)) is not None:
-        return e.ApprovalGiven(call.id, allowed, BY)  # no reason: the agent isn't to know that it is tried
+        return e.ApprovalGiven(
+            call.id, allowed, BY
+        )  # no reason: the agent isn't to know that it is tried
     if call.status == "question" and case.answer:
         return e.UserSaid(case.answer, answers=call.id, by=BY)
     return None

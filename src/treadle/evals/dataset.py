@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from ..errors import UsageError
-from ..limits import Limits
+from ..core.errors import UsageError
+from ..core.limits import Limits
 from .checks import Check, near
 
 MAX_CASES = 10_000
@@ -55,9 +55,13 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise UsageError(f"a dataset's name has no spaces and no slash, and at most 80 characters: {self.name!r}")
+            raise UsageError(
+                f"a dataset's name has no spaces and no slash, and at most 80 characters: {self.name!r}"
+            )
         if not 1 <= len(self.cases) <= MAX_CASES:
-            raise UsageError(f"dataset {self.name} has {len(self.cases):,} cases; it needs 1 to {MAX_CASES:,}")
+            raise UsageError(
+                f"dataset {self.name} has {len(self.cases):,} cases; it needs 1 to {MAX_CASES:,}"
+            )
         object.__setattr__(self, "cases", _named(self.cases))
 
     def only(self, tags: Sequence[str], names: Sequence[str]) -> "Dataset":
@@ -65,7 +69,8 @@ class Dataset:
         chosen = [
             case
             for case in self.cases
-            if (not tags or set(tags) & set(case.tags)) and (not names or any(fnmatchcase(case.name, n) for n in names))
+            if (not tags or set(tags) & set(case.tags))
+            and (not names or any(fnmatchcase(case.name, n) for n in names))
         ]
         if not chosen:
             known = sorted({tag for case in self.cases for tag in case.tags})
@@ -90,7 +95,9 @@ def _named(cases: Sequence[Case]) -> tuple[Case, ...]:
 def _refuse(case: Case, number: int, before: Sequence[str]) -> None:
     """Raises UsageError for a case that can't be."""
     where = f"case {number}" + (f" ({case.name})" if case.name else "")
-    if not case.messages or not all(isinstance(text, str) and text.strip() for text in case.messages):
+    if not case.messages or not all(
+        isinstance(text, str) and text.strip() for text in case.messages
+    ):
         raise UsageError(f"{where}: its input is one message or a list of messages, none empty")
     if case.name and not NAME.fullmatch(case.name):
         raise UsageError(f"{where}: its name has no spaces and no slash, and at most 80 characters")
@@ -98,7 +105,9 @@ def _refuse(case: Case, number: int, before: Sequence[str]) -> None:
         raise UsageError(f"{where}: case {before.index(case.name) + 1} has that name already")
     for limit in case.limits:
         if limit not in _LIMITS:
-            raise UsageError(f"{where}: limits: there is no limit {limit!r}{near(str(limit), _LIMITS)}")
+            raise UsageError(
+                f"{where}: limits: there is no limit {limit!r}{near(str(limit), _LIMITS)}"
+            )
 
 
 def _slug(text: str) -> str:

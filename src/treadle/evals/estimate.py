@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from .. import events as e
-from ..agent import Agent
-from ..job import request_of
-from ..memory.prompt import Prompt
-from ..state import fold
+from ..core import events as e
+from ..core.prompt import Prompt
+from ..core.state import fold
+from ..runtime.agent import Agent
+from ..runtime.job import request_of
 from .checks import Judge, Tools
 from .dataset import Case, Dataset
 from .report import CaseReport, Report
@@ -37,7 +37,9 @@ class Estimate:
     """Cases whose numbers come from a baseline's real trials."""
 
 
-def estimate(dataset: Dataset, agent: Agent, repeats: int, baseline: Report | None = None) -> Estimate:
+def estimate(
+    dataset: Dataset, agent: Agent, repeats: int, baseline: Report | None = None
+) -> Estimate:
     """Of a run of so many repeats. Makes no request; raises UsageError as the agent does for its settings."""
     real = {case.name: case for case in baseline.cases if case.trials} if baseline else {}
     known = [case for case in dataset.cases if case.name in real]
@@ -55,7 +57,9 @@ def estimate(dataset: Dataset, agent: Agent, repeats: int, baseline: Report | No
     )
     judges = sum(isinstance(check, Judge) for case in dataset.cases for check in case.checks)
     cost_usd = agent.job.model.cost_usd(usage)
-    return Estimate(repeats * len(dataset.cases), steps, usage, cost_usd, repeats * judges, len(known))
+    return Estimate(
+        repeats * len(dataset.cases), steps, usage, cost_usd, repeats * judges, len(known)
+    )
 
 
 _Part = tuple[float, float, float]
@@ -92,7 +96,10 @@ def _guessed(case: Case, agent: Agent) -> _Part:
 
 def _first_prompt(agent: Agent, message: str) -> float:
     """Tokens of the first request for this message, as the loop would make it."""
-    opening: Mapping[int, e.Event] = {1: e.ThreadStarted(agent.name, "estimate"), 2: e.UserSaid(message)}
+    opening: Mapping[int, e.Event] = {
+        1: e.ThreadStarted(agent.name, "estimate"),
+        2: e.UserSaid(message),
+    }
     records = [e.Record("estimate", seq, 0.0, event) for seq, event in opening.items()]
     prompt = Prompt()
     for record in records:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..code import value_at
-from ..errors import UsageError
-from ..strict_json import value_of
+from ..core.errors import UsageError
+from ..core.strict_json import value_of
+from ..runtime.import_string import value_at
 from .checks import check_of, read
 from .dataset import Case, Dataset
 
@@ -55,7 +55,9 @@ def dataset_of(place: str) -> Dataset:
         ".jsonl": lambda text: list(_json_lines(text)),
     }
     if path.suffix not in readers:
-        raise UsageError(f"{place}: a dataset is a file that ends in {', '.join(readers)} or .py:name")
+        raise UsageError(
+            f"{place}: a dataset is a file that ends in {', '.join(readers)} or .py:name"
+        )
     try:
         value = readers[path.suffix](_text(path))
         _refuse_unwritable(value)
@@ -63,7 +65,11 @@ def dataset_of(place: str) -> Dataset:
             value = {"cases": value}
         whole: _Whole = read(_Whole, value, "the file")
         cases = [_case(each, number, path) for number, each in enumerate(whole.cases, 1)]
-        agent = str(path.parent / whole.agent) if whole.agent.partition(":")[0].endswith(".py") else whole.agent
+        agent = (
+            str(path.parent / whole.agent)
+            if whole.agent.partition(":")[0].endswith(".py")
+            else whole.agent
+        )
         return Dataset(whole.name or path.stem, cases, agent)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
@@ -75,7 +81,9 @@ def _refuse_unwritable(value: object) -> None:
         json.dumps(value, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError as error:
         half = error.object[error.start]
-        raise UsageError(f"it holds \\u{ord(half):x}, half of a surrogate pair, which alone is no text") from None
+        raise UsageError(
+            f"it holds \\u{ord(half):x}, half of a surrogate pair, which alone is no text"
+        ) from None
 
 
 def _case(written: object, number: int, path: Path) -> Case:
@@ -88,7 +96,9 @@ def _case(written: object, number: int, path: Path) -> Case:
             checks.append(check_of(check, lambda place: _function(place, path.parent)))
         except UsageError as error:
             raise UsageError(f"{where}, check {index}: {error}") from None
-    return Case(each.input, tuple(checks), each.name, each.tags, each.limits, each.approve, each.answer)
+    return Case(
+        each.input, tuple(checks), each.name, each.tags, each.limits, each.approve, each.answer
+    )
 
 
 def _function(place: str, folder: Path) -> Any:
@@ -112,7 +122,9 @@ def _text(path: Path) -> str:
 
 
 def _json_lines(text: str) -> Iterator[object]:
-    for number, line in enumerate(text.split("\n"), 1):  # other ends of lines may stand in a JSON text
+    for number, line in enumerate(
+        text.split("\n"), 1
+    ):  # other ends of lines may stand in a JSON text
         if line.strip():
             try:
                 yield _json(line)
@@ -133,16 +145,24 @@ def _yaml(text: str) -> object:
     try:
         import yaml
     except ImportError:
-        raise UsageError("YAML needs a library: pip install 'treadle[evals]'; or write it as JSON Lines") from None
+        raise UsageError(
+            "YAML needs a library: pip install 'treadle[evals]'; or write it as JSON Lines"
+        ) from None
     loader = yaml.SafeLoader(text)  # safe: it makes plain values only
     try:
         depth = 0
         for event in yaml.parse(text, yaml.SafeLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+                event, yaml.CollectionEndEvent
+            )
             if depth > MAX_DEPTH:
-                raise UsageError(f"line {event.start_mark.line + 1}: nested deeper than {MAX_DEPTH}")
+                raise UsageError(
+                    f"line {event.start_mark.line + 1}: nested deeper than {MAX_DEPTH}"
+                )
             if isinstance(event, yaml.AliasEvent):
-                raise UsageError(f"line {event.start_mark.line + 1}: aliases (*name) are not read; write it out")
+                raise UsageError(
+                    f"line {event.start_mark.line + 1}: aliases (*name) are not read; write it out"
+                )
         node = loader.get_single_node()
         _plain(node)
         return loader.construct_document(node) if node else None

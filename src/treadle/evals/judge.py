@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Literal
 
-from ..agent import Agent
-from ..errors import TreadleError
-from ..limits import Limits
+from ..core.errors import TreadleError
+from ..core.limits import Limits
+from ..runtime.agent import Agent
 from .checks import Judge
 from .conversation import converse, free, records
 from .dataset import Case
+from .grade import Verdict, named
 from .report import Judged
 from .trial import Trial
-from .verdicts import Verdict, named
 
 INSTRUCTIONS = (
     "You judge another assistant's answer by a rubric. Say first, in one or two sentences, what the answer gets right"
@@ -51,7 +51,9 @@ def judging(agent: Agent, model: str) -> Agent:
 
 def question(check: Judge, case: Case, answer: str) -> str:
     """What the judge is asked."""
-    conversation = json.dumps({"messages": list(case.messages), "answer": answer}, ensure_ascii=False, indent=1)
+    conversation = json.dumps(
+        {"messages": list(case.messages), "answer": answer}, ensure_ascii=False, indent=1
+    )
     return f"The rubric:\n{check.rubric}\n\nThe conversation and the answer to its last message:\n{conversation}"
 
 
@@ -70,7 +72,9 @@ async def judged(check: Judge, trial: Trial, case: Case, judge: Agent) -> tuple[
     else:
         said = done.output
         if isinstance(said, Judgement):
-            verdict = Verdict(named(check), said.points >= check.at_least, f"{said.points} of 5: {said.reason}")
+            verdict = Verdict(
+                named(check), said.points >= check.at_least, f"{said.points} of 5: {said.reason}"
+            )
         else:
             verdict = Verdict(named(check), False, f"the judge gave no points: {done.status}")
     took = replace(trial, records=await records(judge, thread)).took

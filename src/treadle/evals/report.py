@@ -9,13 +9,13 @@ from statistics import fmean
 
 import msgspec
 
-from .. import events as e
-from ..errors import UsageError
+from ..core import events as e
+from ..core.errors import UsageError
 from ..observe.timeline import Timeline
 from .dataset import Dataset
+from .grade import Verdict, failures
 from .statistics import Interval, pass_interval
 from .trial import Trial
-from .verdicts import Verdict, failures
 
 VERSION = 1
 MAX_ANSWER = 20_000
@@ -118,7 +118,9 @@ class Report(msgspec.Struct, frozen=True):
     @property
     def pass_interval(self) -> Interval:
         """Of the pass rate, 95%."""
-        return pass_interval([(case.passes, len(case.trials)) for case in self.cases if case.trials])
+        return pass_interval(
+            [(case.passes, len(case.trials)) for case in self.cases if case.trials]
+        )
 
     @property
     def passed(self) -> bool:
@@ -173,7 +175,9 @@ def trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: Judged) -> T
     )
 
 
-def case_reports(dataset: Dataset, done: Mapping[str, Sequence[TrialReport]]) -> tuple[CaseReport, ...]:
+def case_reports(
+    dataset: Dataset, done: Mapping[str, Sequence[TrialReport]]
+) -> tuple[CaseReport, ...]:
     """By case, in the dataset's order, each case's trials by number; `done` has the trials by the case's name."""
     return tuple(
         CaseReport(
@@ -195,5 +199,7 @@ def report_of(path: Path) -> Report:
     except msgspec.DecodeError as error:
         raise UsageError(f"{path} is no report of treadle eval: {error}") from None
     if report.version != VERSION:
-        raise UsageError(f"{path} was written as version {report.version}; this Treadle reads {VERSION}: make it anew")
+        raise UsageError(
+            f"{path} was written as version {report.version}; this Treadle reads {VERSION}: make it anew"
+        )
     return report

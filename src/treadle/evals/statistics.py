@@ -41,7 +41,11 @@ def wilson(passes: float, trials: float) -> Interval:
         return Interval(0.0, 1.0)
     rate, square = passes / trials, Z * Z
     middle = (rate + square / (2 * trials)) / (1 + square / trials)
-    half = Z / (1 + square / trials) * math.sqrt(rate * (1 - rate) / trials + square / (4 * trials * trials))
+    half = (
+        Z
+        / (1 + square / trials)
+        * math.sqrt(rate * (1 - rate) / trials + square / (4 * trials * trials))
+    )
     low = 0.0 if passes <= 0 else max(0.0, middle - half)
     return Interval(low, 1.0 if passes >= trials else min(1.0, middle + half))
 
@@ -63,9 +67,14 @@ def effective(cases: Sequence[tuple[int, int]]) -> float:
     if trials == count or count < 2 or rate in (0.0, 1.0):
         return float(count)
     # The variance of a ratio over clusters, and that of a simple sample of the same size.
-    clustered = count / (count - 1) * sum((passes - rate * n) ** 2 for passes, n in cases) / trials**2
+    clustered = (
+        count / (count - 1) * sum((passes - rate * n) ** 2 for passes, n in cases) / trials**2
+    )
     simple = rate * (1 - rate) / trials
-    return min(float(trials), max(float(count), trials * simple / clustered if clustered else float(trials)))
+    return min(
+        float(trials),
+        max(float(count), trials * simple / clustered if clustered else float(trials)),
+    )
 
 
 def permutation_p(pairs: Sequence[Pair]) -> float:
@@ -73,7 +82,9 @@ def permutation_p(pairs: Sequence[Pair]) -> float:
 
     1.0 where there is nothing to compare. Each case needs a number on both sides.
     """
-    pairs = [pair for pair in pairs if len(set((*pair[0], *pair[1]))) > 1]  # the others are the same either way
+    pairs = [
+        pair for pair in pairs if len(set((*pair[0], *pair[1]))) > 1
+    ]  # the others are the same either way
     if not pairs:
         return 1.0
     observed = abs(_difference(pairs))

@@ -12,12 +12,12 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from .. import events as e
-from ..errors import UsageError
+from ..core import events as e
+from ..core.errors import UsageError
+from ..core.turn import CUT
 from ..observe.timeline import short
-from ..turn import CUT
-from .pairing import Pairs, aligned, assigned
-from .unlike import VALUE, differences, shown
+from .json_diff import VALUE, differences, shown
+from .matching import Pairs, aligned, assigned
 
 Order = Literal["strict", "in_order", "unordered", "subset", "superset"]
 Arguments = Literal["exact", "subset", "ignored"]
@@ -66,17 +66,28 @@ def made(records: Iterable[e.Record]) -> tuple[Made, ...]:
         if isinstance(event, e.ModelReplied):
             for call in event.calls if event.finish_reason not in CUT else ():
                 arguments = parsed(call.arguments)
-                found[thread, call.id] = Made(call.id, call.name, arguments, "unanswered", False, record.seq)
+                found[thread, call.id] = Made(
+                    call.id, call.name, arguments, "unanswered", False, record.seq
+                )
             continue
         if isinstance(event, e.StepAsked):
             call = event.call
-            found[thread, call.id] = Made(call.id, call.name, parsed(call.arguments), "unanswered", False, record.seq)
-        key = thread, event.answers if isinstance(event, e.UserSaid) else getattr(event, "call_id", "")
+            found[thread, call.id] = Made(
+                call.id, call.name, parsed(call.arguments), "unanswered", False, record.seq
+            )
+        key = (
+            thread,
+            event.answers if isinstance(event, e.UserSaid) else getattr(event, "call_id", ""),
+        )
         if key in found:
             found[key] = _after(found[key], event)
         if isinstance(event, e.ApprovalGiven) and event.always and event.allowed and key in found:
             same = [k for k, c in found.items() if k[0] == thread and c.name == found[key].name]
-            found |= {k: replace(found[k], status="unanswered") for k in same if found[k].status == "waiting"}
+            found |= {
+                k: replace(found[k], status="unanswered")
+                for k in same
+                if found[k].status == "waiting"
+            }
     return tuple(found.values())
 
 
@@ -110,7 +121,10 @@ def parsed(text: str) -> Any:
 
 
 def compared(
-    made: Sequence[Made], wanted: Sequence[Wanted], order: Order = "strict", arguments: Arguments = "exact"
+    made: Sequence[Made],
+    wanted: Sequence[Wanted],
+    order: Order = "strict",
+    arguments: Arguments = "exact",
 ) -> str:
     """ "" if the calls made are the wanted ones, else where they first part and a line for each call.
 
@@ -145,7 +159,9 @@ def compared(
         while ordered and partner is not None and left and left[0] < partner:
             lines.append(_missing(wanted[left.pop(0)], may_miss))
         if partner is None:
-            lines.append(("·" if may_add else "+", f"{_called(call.name, call.arguments)}{_status(call)}"))
+            lines.append(
+                ("·" if may_add else "+", f"{_called(call.name, call.arguments)}{_status(call)}")
+            )
         elif (partner, index) in pairs:
             lines.append(("✓", _called(call.name, call.arguments)))
         else:
@@ -153,10 +169,14 @@ def compared(
     lines += [_missing(wanted[index], may_miss) for index in left]
     first = next(index for index, (mark, _) in enumerate(lines, 1) if mark in ("≠", "+", MINUS))
     head = f"wanted {_MEANS[order]}, arguments {arguments}: {len(wanted)} wanted, {len(made)} made"
-    return "\n".join([f"{head}; they part at line {first}", *(f"  {mark} {text}" for mark, text in lines)])
+    return "\n".join(
+        [f"{head}; they part at line {first}", *(f"  {mark} {text}" for mark, text in lines)]
+    )
 
 
-def _partners(wanted: Sequence[Wanted], made: Sequence[Made], pairs: Pairs, ordered: bool) -> dict[int, int]:
+def _partners(
+    wanted: Sequence[Wanted], made: Sequence[Made], pairs: Pairs, ordered: bool
+) -> dict[int, int]:
     """For each call made the wanted one that it stands beside: its pair, else one of its name that has none."""
     partners = {j: i for i, j in pairs}
     left = [index for index in range(len(wanted)) if index not in partners.values()]
@@ -164,7 +184,11 @@ def _partners(wanted: Sequence[Wanted], made: Sequence[Made], pairs: Pairs, orde
         if j in partners:
             continue
         low = max((i for at, i in partners.items() if at < j), default=-1) if ordered else -1
-        high = min((i for at, i in partners.items() if at > j), default=len(wanted)) if ordered else len(wanted)
+        high = (
+            min((i for at, i in partners.items() if at > j), default=len(wanted))
+            if ordered
+            else len(wanted)
+        )
         beside = next((i for i in left if low < i < high and wanted[i].name == call.name), None)
         if beside is not None:
             partners[j] = beside
@@ -197,7 +221,9 @@ def never_called(made: Iterable[Made], *tools: str) -> str:
 
 def no_errors(made: Iterable[Made]) -> str:
     """ "" unless a call failed for good: refused, bad, timed out, raised, or of an outcome that nobody knows."""
-    return _listed("wanted no failed call", [call for call in made if call.status.startswith("failed")])
+    return _listed(
+        "wanted no failed call", [call for call in made if call.status.startswith("failed")]
+    )
 
 
 def approvals_asked(made: Iterable[Made], *tools: str) -> str:
@@ -208,13 +234,22 @@ def approvals_asked(made: Iterable[Made], *tools: str) -> str:
     if {name for name, _ in fit} == names.keys() and {tool for _, tool in fit} == set(tools):
         return ""
     wanted = f"wanted approvals to be asked for {', '.join(tools) or 'nothing'}"
-    return _listed(f"{wanted}; they were for {', '.join(names) or 'nothing'}", asked) or f"{wanted}; there were none"
+    return (
+        _listed(f"{wanted}; they were for {', '.join(names) or 'nothing'}", asked)
+        or f"{wanted}; there were none"
+    )
 
 
 def _listed(head: str, calls: Sequence[Made]) -> str:
-    lines = [f"  + {_called(call.name, call.arguments)}{_status(call)}{_told(call)}" for call in calls]
+    lines = [
+        f"  + {_called(call.name, call.arguments)}{_status(call)}{_told(call)}" for call in calls
+    ]
     return "\n".join([f"{head}; there were {len(calls)}", *lines]) if calls else ""
 
 
 def _told(call: Made) -> str:
-    return f": {short(call.result, VALUE * 2)}" if call.status.startswith("failed") and call.result else ""
+    return (
+        f": {short(call.result, VALUE * 2)}"
+        if call.status.startswith("failed") and call.result
+        else ""
+    )

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .. import events as e
+from ..core import events as e
+from ..core.result import Summary, summary
 from ..observe.turns import turns
-from ..result import Summary, summary
 from .trajectory import Made, made
 
 
@@ -48,7 +48,12 @@ class Trial:
     @cached_property
     def usage(self) -> e.Usage:
         events = [record.event for record in self.records]
-        told = (e.ModelReplied, e.ModelFailed, e.ToolReturned, e.ToolFailed)  # the last two: of agents below
+        told = (
+            e.ModelReplied,
+            e.ModelFailed,
+            e.ToolReturned,
+            e.ToolFailed,
+        )  # the last two: of agents below
         used = [event.usage for event in events if isinstance(event, told)]
         return sum(used, e.Usage())
 

@@ -11,31 +11,31 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal, overload
 
-from .. import events as e
-from ..decide import Setup
-from ..driving import driven, lent
-from ..ending import open_to_resume
-from ..errors import FlowChanged, ToolError, TurnFailed, TurnOpen, UsageError
-from ..fork import Forked, fork
-from ..job import NO_MODEL, Job
-from ..limits import Limits
-from ..listeners import Listener
-from ..log import Log, known, opened, opened_below
-from ..loop import guarded
+from ..core import events as e
+from ..core.context import Context, Worked
+from ..core.decide import Setup
+from ..core.errors import FlowChanged, ToolError, TurnFailed, TurnOpen, UsageError
+from ..core.limits import Limits
+from ..core.result import Result, result, worked
+from ..core.tool import Tool, object_of
 from ..models.scripted import ScriptedModel
-from ..posts import post
-from ..result import Result, result, worked
+from ..runtime.driving import driven, lent
+from ..runtime.ending import open_to_resume
+from ..runtime.fork import Forked, fork
+from ..runtime.job import NO_MODEL, Job
+from ..runtime.listeners import Listener
+from ..runtime.log import Log, known, opened, opened_below
+from ..runtime.loop import guarded
+from ..runtime.posts import post
+from ..runtime.serialize import arguments_of, kind_of, recorded, restored
+from ..runtime.step_ids import Branch, here
+from ..runtime.sync import run_sync
+from ..runtime.team import MOST_DEEP, job_of, working_tool
+from ..runtime.world import World
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
-from ..sync import run_sync
-from ..team import MOST_DEEP, job_of, working_tool
-from ..tools.context import Context, Worked
-from ..tools.tool import Tool, object_of
-from ..world import World
-from .branch import Branch, here
-from .course import Course
-from .recorded import arguments_of, kind_of, recorded, restored
-from .rehearsal import rehearsed
+from .flow_run import Course
+from .replay_flow import rehearsed
 
 NO_LIMITS = Limits(steps=None, tool_calls=1000, tokens=None, seconds=None)
 """A flow may take weeks. A thousand steps are more than most need, and an end for one that never ends."""
@@ -74,7 +74,9 @@ class Flow:
             return await self.below(branch, branch.id_of(self.name), said)
         log = await opened(thread or self.world.new_id(), self._store, self.world)
         if log.records:
-            raise TurnOpen(f"thread {log.thread_id} has begun; resume it. A flow runs once in a thread")
+            raise TurnOpen(
+                f"thread {log.thread_id} has begun; resume it. A flow runs once in a thread"
+            )
         start = e.ThreadStarted(self.name, self.world.new_id())
         return await self._drive(log, start, self._claim(log), e.UserSaid(said))
 
@@ -89,7 +91,9 @@ class Flow:
         """
         return await self._go_on(await open_to_resume(thread, self._store, self.world))
 
-    async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
+    async def post(
+        self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
+    ) -> None:
         """Write what a person says to a run that waits, in whatever process; as `Agent.post`."""
         log = await self._known(thread)
         await post(log, fact, lambda: job_of(log, self.job))
@@ -106,7 +110,7 @@ class Flow:
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This flow as a tool of an agent: each call is a thread of its own."""
-        from ..tools.schema import signature_of
+        from ..core.schema import signature_of
 
         made = signature_of(self.function)
         about = description or self.description or made.description
@@ -135,7 +139,9 @@ class Flow:
         """Its settings, worked out; what `explain` goes by."""
         code = getattr(self.function, "__code__", None)
         named = blake2b(code.co_code if code else b"", digest_size=6).hexdigest()
-        setup = Setup(limits=replace(self.limits, repeats=None, last_word=False), unknown=self.unknown)
+        setup = Setup(
+            limits=replace(self.limits, repeats=None, last_word=False), unknown=self.unknown
+        )
         return Job(setup, ScriptedModel([], name=NO_MODEL), f"{self.name} {named}")
 
     async def _go_on(self, log: Log) -> Result:
@@ -146,14 +152,18 @@ class Flow:
 
     def _refuse_other(self, log: Log) -> None:
         if log.state.agent != self.name:
-            raise UsageError(f"thread {log.thread_id} is one of {log.state.agent!r}, not of the flow {self.name!r}")
+            raise UsageError(
+                f"thread {log.thread_id} is one of {log.state.agent!r}, not of the flow {self.name!r}"
+            )
 
     async def _work(self, arguments: str, context: Context) -> Worked:
         """Start or go on with the thread that the call names, within what it is lent; what came of it."""
         above = context.above
         assert above
         if above.depth >= MOST_DEEP:
-            return Worked(f"threads are {MOST_DEEP} deep; do it without", e.Usage(), 0.0, failed=True)
+            return Worked(
+                f"threads are {MOST_DEEP} deep; do it without", e.Usage(), 0.0, failed=True
+            )
         me = replace(self, store=above.store, world=above.world, limits=lent(self.limits, above))
         log = await opened_below(above)
         with suppress(TurnFailed):  # its log says so; the caller gets it as the tool's error
@@ -161,7 +171,11 @@ class Flow:
                 await me._go_on(log)
             else:
                 start = e.ThreadStarted(
-                    self.name, me.world.new_id(), context.thread_id, context.call_id, above.depth + 1
+                    self.name,
+                    me.world.new_id(),
+                    context.thread_id,
+                    context.call_id,
+                    above.depth + 1,
                 )
                 await me._drive(log, start, me._claim(log), e.UserSaid(arguments))
         return worked(self.name, result(log.records, log.state))
@@ -211,7 +225,7 @@ class Flow:
         """The arguments as the types that the function says; from the log each time, so that each time is the same."""
         if text == "{}":
             return {}
-        from ..tools.schema import signature_of
+        from ..core.schema import signature_of
 
         try:
             return dict(signature_of(self.function).check(object_of(text)))
@@ -243,5 +257,7 @@ def flow(function: Any = None, /, **settings: Any) -> Any:
 def _made(function: Any, settings: dict[str, Any]) -> Flow:
     unknown = settings.keys() - Flow.__dataclass_fields__.keys()
     if unknown:
-        raise UsageError(f"@flow has no setting {sorted(unknown)}; there are: {', '.join(Flow.__dataclass_fields__)}")
+        raise UsageError(
+            f"@flow has no setting {sorted(unknown)}; there are: {', '.join(Flow.__dataclass_fields__)}"
+        )
     return Flow(function, **({"name": function.__name__} | settings))

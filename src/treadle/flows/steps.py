@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar, overload
 
-from .. import events as e
-from ..agent import Agent
-from ..errors import StepFailed, ToolError, UsageError
-from ..result import Result
-from ..tools.context import Context
-from ..tools.tool import NeedsApproval, Tool, is_async
-from .branch import Branch, here, plain
-from .course import Course
-from .history import Step
-from .recorded import Unrecordable, arguments_of, kind_of, recorded, restored
+from ..core import events as e
+from ..core.context import Context
+from ..core.errors import StepFailed, ToolError, UsageError
+from ..core.result import Result
+from ..core.tool import NeedsApproval, Tool, is_async
+from ..runtime.agent import Agent
+from ..runtime.serialize import Unrecordable, arguments_of, kind_of, recorded, restored
+from ..runtime.step_ids import Branch, here, plain
+from .flow_run import Course
+from .step_results import Step
 
 T = TypeVar("T")
 Asking = Coroutine[Any, Any, T]
@@ -29,7 +29,9 @@ _DEFAULTS = (0, 60.0, False, False)
 
 
 @overload
-def step(function: Agent, /, said: str | e.UserSaid, *, id: str | None = None) -> Asking[Result]: ...
+def step(
+    function: Agent, /, said: str | e.UserSaid, *, id: str | None = None
+) -> Asking[Result]: ...
 @overload
 def step(function: Tool, /, *args: Any, id: str | None = None, **kwargs: Any) -> Asking[Any]: ...
 @overload
@@ -60,14 +62,18 @@ def step(
     settings = (retries, timeout_s, idempotent, needs_approval)
     if isinstance(function, Tool):
         if settings != _DEFAULTS:
-            raise UsageError(f"{function.name} is a tool: say its settings where it is made, or hand over a function")
+            raise UsageError(
+                f"{function.name} is a tool: say its settings where it is made, or hand over a function"
+            )
         tool, name, inner, context = function, function.name, function.function, function.context
     else:
         inner, context, name = function, _context_of(function), _name_of(function)
         tool = Tool(plain(name), "", ANY, None, idempotent=idempotent, timeout_s=timeout_s)
         tool = replace(tool, retries=retries, needs_approval=needs_approval)
     if inner is None:
-        return answered(branch, branch.id_of(name, id), name, recorded(kwargs or {"question": args[0]}))
+        return answered(
+            branch, branch.id_of(name, id), name, recorded(kwargs or {"question": args[0]})
+        )
     kind = kind_of(inner)
     arguments = arguments_of(inner, args, kwargs, context)
     work = _working(inner, args, kwargs, context, kind)
@@ -80,7 +86,9 @@ async def _value(branch: Branch, call: e.Call, tool: Tool, kind: Any) -> Any:
     return value_of(await course_of(branch).ask(call, tool), kind)
 
 
-async def _agent(branch: Branch, agent: Agent, step_id: str, said: str | e.UserSaid, deps: Any = None) -> Result:
+async def _agent(
+    branch: Branch, agent: Agent, step_id: str, said: str | e.UserSaid, deps: Any = None
+) -> Result:
     return await agent.below(branch, step_id, said, deps)
 
 
@@ -114,11 +122,17 @@ def _told(text: str, kind: Any, step_id: str) -> Any:
     except ValueError as error:
         if kind is Any:
             return text
-        raise StepFailed(f"it ran, but the result that was told won't do: {error}", step=step_id) from None
+        raise StepFailed(
+            f"it ran, but the result that was told won't do: {error}", step=step_id
+        ) from None
 
 
 def _working(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: str, kind: Any
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    context: str,
+    kind: Any,
 ) -> Callable[..., Any]:
     """The function as a step's tool runs it: its value as JSON."""
 
@@ -147,7 +161,9 @@ def _working(
 def branch_of(what: str) -> Branch:
     branch = here()
     if branch is None:
-        raise UsageError(f"{what}() works in the code of a flow only: not outside of one, and not within a step")
+        raise UsageError(
+            f"{what}() works in the code of a flow only: not outside of one, and not within a step"
+        )
     return branch
 
 

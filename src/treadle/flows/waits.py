@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .. import events as e
-from ..errors import UsageError
-from ..tools.tool import Tool
-from .branch import Branch
-from .recorded import recorded
+from ..core import events as e
+from ..core.errors import UsageError
+from ..core.tool import Tool
+from ..runtime.serialize import recorded
+from ..runtime.step_ids import Branch
 from .steps import ANY, Asking, answered, branch_of, course_of, value_of
 
 
@@ -46,7 +46,9 @@ def approve(what: str, *, id: str | None = None, **details: Any) -> Asking[Appro
 def sleep(seconds: float, *, id: str | None = None) -> Asking[None]:
     """So long from when it was first asked for. After a crash only what is left of it is waited for."""
     branch = branch_of("sleep")
-    return _slept(branch, e.Call(branch.id_of("sleep", id), "sleep", recorded({"seconds": seconds})), seconds)
+    return _slept(
+        branch, e.Call(branch.id_of("sleep", id), "sleep", recorded({"seconds": seconds})), seconds
+    )
 
 
 def until(when: datetime | float, *, id: str | None = None) -> Asking[None]:
@@ -56,7 +58,9 @@ def until(when: datetime | float, *, id: str | None = None) -> Asking[None]:
         if when.tzinfo is None:
             raise UsageError(f"until({when}): in which time zone? Give the datetime one")
         when = when.timestamp()
-    return _slept(branch, e.Call(branch.id_of("until", id), "until", recorded({"until": when})), None, when)
+    return _slept(
+        branch, e.Call(branch.id_of("until", id), "until", recorded({"until": when})), None, when
+    )
 
 
 async def _approved(branch: Branch, call: e.Call) -> Approval:

@@ -6,20 +6,20 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any
 
-from .. import events as e
-from ..errors import FlowChanged, UsageError
+from ..core import events as e
+from ..core.errors import FlowChanged, UsageError
+from ..core.limits import Limits
+from ..core.result import Result
 from ..flows.flow import NO_LIMITS, Flow
-from ..limits import Limits
-from ..listeners import Listener
-from ..result import Result
+from ..runtime.listeners import Listener
+from ..runtime.sync import run_sync
+from ..runtime.world import World
 from ..stores.store import Store
-from ..sync import run_sync
-from ..world import World
-from .checks import faults
-from .fields import Field, fields_of
-from .parts import Edges, Join, Node
-from .picture import mermaid
-from .walk import Walk, before
+from .mermaid import mermaid
+from .nodes import Edges, Join, Node
+from .run import Walk, before
+from .state import Field, fields_of
+from .validate import faults
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ class Graph:
         """Go on with a run, wherever it stopped. Raises as `Flow.resume`."""
         return await self.flow.resume(thread)
 
-    async def post(self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded) -> None:
+    async def post(
+        self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
+    ) -> None:
         """Write what a person says to a run that waits; as `Agent.post`."""
         await self.flow.post(thread, fact)
 
@@ -88,7 +90,11 @@ class Graph:
         """The flow that it is."""
 
         async def code(**given: Any) -> Any:
-            state = {name: field.default for name, field in self.fields.items() if field.default is not _EMPTY}
+            state = {
+                name: field.default
+                for name, field in self.fields.items()
+                if field.default is not _EMPTY
+            }
             said = {name: value for name, value in given.items() if value is not None}
             return await Walk(self, state | said).run()
 
@@ -96,11 +102,18 @@ class Graph:
         code.__annotations__ = {**kinds, "return": self.state}
         code.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
-                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind
+                )
                 for name, kind in kinds.items()
             ]
         )
-        settings = {"limits": self.limits, "store": self.store, "listeners": self.listeners, "world": self.world}
+        settings = {
+            "limits": self.limits,
+            "store": self.store,
+            "listeners": self.listeners,
+            "world": self.world,
+        }
         return Flow(code, name=self.name, **settings)  # type: ignore[arg-type]
 
     def before(self, join: Join) -> frozenset[str]:

@@ -13,7 +13,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import ModelRejected, ModelUnavailable, UsageError
+from ..core.errors import ModelRejected, ModelUnavailable, UsageError
 from .guard import LOOPBACK, refuse_real
 from .provider_errors import status_error
 
@@ -59,7 +59,9 @@ class Endpoint:
     """A connection belongs to the event loop that opened it."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "base_url", _checked_url(self.base_url or os.environ.get("OPENAI_BASE_URL")))
+        object.__setattr__(
+            self, "base_url", _checked_url(self.base_url or os.environ.get("OPENAI_BASE_URL"))
+        )
 
     @property
     def host(self) -> str:
@@ -74,7 +76,9 @@ class Endpoint:
         """The body of a successful response, as it comes. Closes it at the end, also when cancelled."""
         refuse_real(self.name, self.host)
         http, line = _http(), await self._line()
-        request = http.Request("POST", line.url, headers=line.headers, content=body, extensions=line.extensions)
+        request = http.Request(
+            "POST", line.url, headers=line.headers, content=body, extensions=line.extensions
+        )
         response = None
         line.busy += 1
         try:
@@ -104,7 +108,9 @@ class Endpoint:
         """A line for this loop. As a generator, since a loop that shuts down closes those that are still open."""
         key = self._key()
         if not key and self.host in ("", "api.openai.com"):
-            raise UsageError("no OPENAI_API_KEY is set; set it, name another model, or use the embedded one: local")
+            raise UsageError(
+                "no OPENAI_API_KEY is set; set it, name another model, or use the embedded one: local"
+            )
         if key and not (key.isascii() and key.isprintable()):
             raise UsageError(f"the key of {self.name} has characters that no header can carry")
         openai = _sdk()
@@ -113,13 +119,22 @@ class Endpoint:
         client = openai.DefaultAsyncHttpxClient(
             limits=_http().Limits(max_connections=BUSY, max_keepalive_connections=BUSY),
             trust_env=not here,  # no proxy knows the way to this machine
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if here and plain else True,  # saves 30 ms of CPU
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if here and plain
+            else True,  # saves 30 ms of CPU
         )
         sdk = openai.AsyncOpenAI(base_url=self.base_url, api_key=key or "none", http_client=client)
-        headers = {**sdk.default_headers, **sdk.auth_headers, "Accept-Encoding": "identity", **self.headers}
+        headers = {
+            **sdk.default_headers,
+            **sdk.auth_headers,
+            "Accept-Encoding": "identity",
+            **self.headers,
+        }
         said = {name: value for name, value in headers.items() if isinstance(value, str)}
         # Who asks on what machine is nobody's business, and costs CPU at each call.
-        sent = _http().Headers({name: said[name] for name in said if not name.lower().startswith("x-stainless")})
+        sent = _http().Headers(
+            {name: said[name] for name in said if not name.lower().startswith("x-stainless")}
+        )
         url = _http().URL(f"{str(sdk.base_url).rstrip('/')}{self.path}")
         try:
             yield _Line(client, url, sent, {"timeout": timeout.as_dict()})
@@ -140,7 +155,9 @@ def _checked_url(url: str | None) -> str | None:
     except ValueError:
         good = False
     if not good or not url.isprintable():
-        raise UsageError(f"base URL {url!r}: it must be like https://host/v1 or http://127.0.0.1:8000/v1")
+        raise UsageError(
+            f"base URL {url!r}: it must be like https://host/v1 or http://127.0.0.1:8000/v1"
+        )
     return url.strip()
 
 
@@ -166,7 +183,12 @@ def _http() -> Any:
 async def _check(response: Any) -> None:
     """A hook that runs when the headers came. Raises the ModelError of an answer that is no success."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", "deflate", ""):  # the others can swell a thousandfold in one step
+    if encoding not in (
+        "identity",
+        "gzip",
+        "deflate",
+        "",
+    ):  # the others can swell a thousandfold in one step
         raise ModelRejected(f"the server compresses with {encoding!r}, though asked not to")
     if response.is_success:
         return

@@ -6,7 +6,7 @@ pytest plugin sets it. A model of the user's own may ask `refuse_real` too.
 
 import os
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 
 LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
 """A server on this machine is a test's own, or somebody started it."""

@@ -6,8 +6,8 @@ Sources: the API references of OpenAI, Anthropic and Mistral for messages and to
 import re
 from collections.abc import Iterator, Sequence
 
-from ..strict_json import value_of
-from .model import Message, Request
+from ..core.model import Message, Request
+from ..core.strict_json import value_of
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -19,7 +19,9 @@ def faults(request: Request, context_tokens: int | None = None) -> list[str]:
     """
     found = [*_messages(request.messages), *_tools(request)]
     if context_tokens is not None and request.tokens + request.max_output_tokens > context_tokens:
-        found.append(f"{request.tokens} + {request.max_output_tokens} tokens are more than {context_tokens}")
+        found.append(
+            f"{request.tokens} + {request.max_output_tokens} tokens are more than {context_tokens}"
+        )
     return found
 
 

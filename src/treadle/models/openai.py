@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ModelError, ModelRejected, ModelUnavailable
-from ..events import Usage
+from ..core.errors import ModelError, ModelRejected, ModelUnavailable
+from ..core.events import Usage
+from ..core.model import Reply, Request
 from .endpoint import Endpoint
-from .model import Reply, Request
 from .stream import ReplyReader
 from .takes import Takes, takes
 from .usage import context_of, price_of
@@ -61,7 +61,9 @@ class OpenAIModel:
     _takes: Takes = field(init=False, repr=False)
     _learned: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
     """What to send with tools, last: a refusal has shown that it's other than the table says."""
-    _prices: list[Callable[[Usage], float | None]] = field(default_factory=list, init=False, repr=False)
+    _prices: list[Callable[[Usage], float | None]] = field(
+        default_factory=list, init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or f"openai:{self.model}")
@@ -143,7 +145,11 @@ class OpenAIModel:
         settings |= {**added, **self.extra}
         messages = b",".join([message.wire for message in request.messages])
         sent = {key: value for key, value in settings.items() if value is not None}
-        tools = b',"tools":[%s]' % b",".join([tool.wire for tool in request.tools]) if request.tools else b""
+        tools = (
+            b',"tools":[%s]' % b",".join([tool.wire for tool in request.tools])
+            if request.tools
+            else b""
+        )
         return b'%s%s,"messages":[%s]}' % (_encode(sent)[:-1], tools, messages)
 
     async def ask(self, body: bytes, prompt_tokens: int, emit: Callable[[str], None]) -> Reply:
@@ -163,7 +169,9 @@ class OpenAIModel:
                 raise
             return reader.finish(prompt_tokens)
         except ModelError as error:
-            if reader.whole and isinstance(error, ModelUnavailable):  # the connection broke after the reply's end
+            if reader.whole and isinstance(
+                error, ModelUnavailable
+            ):  # the connection broke after the reply's end
                 return reader.finish(prompt_tokens)
             error.args = (self._endpoint.masked(str(error)),)
             error.usage = reader.so_far(prompt_tokens)

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ModelRejected, ModelUnavailable
-from ..events import Call, Usage
-from ..strict_json import value_of
-from .model import Reply
+from ..core.errors import ModelRejected, ModelUnavailable
+from ..core.events import Call, Usage
+from ..core.model import Reply
+from ..core.strict_json import value_of
 from .provider_errors import error_in, error_of
 from .usage import usage_of
 
@@ -62,7 +62,9 @@ class _Piece(msgspec.Struct):
     function: _Function | None = None
 
 
-_chunk_of = msgspec.json.Decoder(_Chunk, strict=False).decode  # not strict: "12" and 12.0 are numbers too
+_chunk_of = msgspec.json.Decoder(
+    _Chunk, strict=False
+).decode  # not strict: "12" and 12.0 are numbers too
 
 
 @dataclass
@@ -107,13 +109,17 @@ class Assembly:
                 if not choice.index:  # we ask for one; 0 may be left out
                     self._choice(choice)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ModelUnavailable(f"the server sent what is no part of a chat completion: {error}") from None
+            raise ModelUnavailable(
+                f"the server sent what is no part of a chat completion: {error}"
+            ) from None
 
     def reply(self, usage: Usage) -> Reply:
         """The whole reply; `usage` stands in where the server didn't count."""
         finish_reason = self.finish_reason or "stop"
         if finish_reason in _BROKEN_OFF:
-            raise ModelUnavailable(f"the provider broke the reply off: finish_reason {finish_reason!r}")
+            raise ModelUnavailable(
+                f"the provider broke the reply off: finish_reason {finish_reason!r}"
+            )
         calls = [draft.call() for draft in self._calls if draft.name or any(draft.arguments)]
         if finish_reason in ("length", "content_filter") and calls and not calls[-1].arguments:
             calls.pop()  # cut before its arguments: it would run as if it had none
@@ -129,7 +135,9 @@ class Assembly:
     def _choice(self, choice: _Choice) -> None:
         if choice.error:
             raise error_of(choice.error)
-        whole = choice.message if choice.delta is None else None  # Perplexity sends both, the message so far
+        whole = (
+            choice.message if choice.delta is None else None
+        )  # Perplexity sends both, the message so far
         self._message(choice.delta or whole or {}, numbered=whole is not None)
         self.finish_reason = choice.finish_reason or self.finish_reason
         if whole and self.finish_reason is None:
@@ -141,7 +149,9 @@ class Assembly:
             self.text.append(_visible(message.content))
         if message.refusal:
             self._refusal.append(message.refusal)
-        if message.function_call and not message.tool_calls:  # the form before tool calls; some still use it
+        if (
+            message.function_call and not message.tool_calls
+        ):  # the form before tool calls; some still use it
             self._piece({"index": 0, "function": message.function_call})
         for number, piece in enumerate(message.tool_calls or ()):
             self._piece({"index": number} | piece if numbered else piece)
@@ -158,7 +168,9 @@ class Assembly:
         draft = self._draft(piece.index, call_id)
         if draft is None or _begins_another(draft, call_id, name, arguments):
             if len(self._calls) == MAX_CALLS:
-                raise ModelRejected(f"the reply has more than {MAX_CALLS} tool calls; nothing of it was used")
+                raise ModelRejected(
+                    f"the reply has more than {MAX_CALLS} tool calls; nothing of it was used"
+                )
             draft = _Draft(piece.index)
             self._calls.append(draft)
         draft.id = draft.id or call_id
@@ -215,7 +227,9 @@ def _bounded(value: Any, depth: int = MAX_DEPTH) -> Any:
     """The value itself. Raises ModelError where it is nested so deep that it couldn't be written back."""
     if isinstance(value, dict | list):
         if not depth:
-            raise ModelUnavailable(f"the server sent a field that is nested more than {MAX_DEPTH} deep")
+            raise ModelUnavailable(
+                f"the server sent a field that is nested more than {MAX_DEPTH} deep"
+            )
         for item in value.values() if isinstance(value, dict) else value:
             _bounded(item, depth - 1)
     return value

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable
+from ..core.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable
 
 _OVERFLOW = re.compile(
     r"context.?(length|size|window|limit)|exceed_context|context the overflows|maximum (model|prompt) length"
@@ -20,9 +20,12 @@ _OVERFLOW = re.compile(
     r"|`inputs` tokens \+ `max_new_tokens`|string_above_max_length|request_too_large",
     re.I,
 )
-_NO_MONEY = re.compile(r"insufficient_quota|insufficient.balance|billing_(hard_limit|not_active)", re.I)
+_NO_MONEY = re.compile(
+    r"insufficient_quota|insufficient.balance|billing_(hard_limit|not_active)", re.I
+)
 _BAD_KEY = re.compile(
-    r"(invalid|incorrect|missing|not valid|no).{0,20}api.?key|api.?key.{0,20}(invalid|not valid)", re.I
+    r"(invalid|incorrect|missing|not valid|no).{0,20}api.?key|api.?key.{0,20}(invalid|not valid)",
+    re.I,
 )
 _STATUS_OF = {
     "invalid_request_error": 400,
@@ -36,18 +39,28 @@ _STATUS_OF = {
 """An error inside a stream has no HTTP status, only its kind. A kind that isn't here may pass: try again."""
 
 
-def error_of(error: Any, status: int | None = None, retry_after_s: float | None = None) -> ModelError:
+def error_of(
+    error: Any, status: int | None = None, retry_after_s: float | None = None
+) -> ModelError:
     """The exception for what a provider called an error, by its HTTP status or, in a stream, by its code."""
-    error = error if isinstance(error, dict) else {"message": error if isinstance(error, str) else _text(error)}
+    error = (
+        error
+        if isinstance(error, dict)
+        else {"message": error if isinstance(error, str) else _text(error)}
+    )
     message = str(error.get("message") or error.get("detail") or _text(error))[:2000]
     kind = f"{error.get('code') or ''} {error.get('type') or ''} {error.get('status') or ''}"[:200]
     status = status or _status_in(kind)
     said = f"{message} (HTTP {status})" if status else message
     if _NO_MONEY.search(f"{kind} {message}"):
         return ModelDenied(said)
-    if status == 413 or (status not in (401, 402, 403, 404) and _OVERFLOW.search(f"{kind} {message}")):
+    if status == 413 or (
+        status not in (401, 402, 403, 404) and _OVERFLOW.search(f"{kind} {message}")
+    ):
         return ContextOverflow(said)
-    if status in (401, 402, 403) or (status in (400, None) and _BAD_KEY.search(f"{kind} {message}")):
+    if status in (401, 402, 403) or (
+        status in (400, None) and _BAD_KEY.search(f"{kind} {message}")
+    ):
         return ModelDenied(said)
     if status is None or status in (408, 409, 425, 429) or status >= 500:
         return ModelUnavailable(said, retry_after_s=retry_after_s)
@@ -58,7 +71,9 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes) -> ModelE
     """The exception for an HTTP answer that is no success. `body` may be cut, and of any kind."""
     if 300 <= status < 400:
         location = headers.get("location")
-        return ModelRejected(f"the server redirects to {location!r}, which isn't followed; set that as the base URL")
+        return ModelRejected(
+            f"the server redirects to {location!r}, which isn't followed; set that as the base URL"
+        )
     error = error_in(body) or "no reason given"
     return error_of(error, status, retry_after_s(headers))
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from ..errors import UsageError
-from .model import Model
+from ..core.errors import UsageError
+from ..core.model import Model
 from .openai import OpenAIModel
 
 DEFAULT = "openai:gpt-6-luna"
@@ -38,10 +38,14 @@ PROVIDERS = {
     "openai": Provider(None, "OPENAI_API_KEY"),
     "anthropic": Provider("https://api.anthropic.com/v1/", "ANTHROPIC_API_KEY"),
     "deepseek": Provider("https://api.deepseek.com", "DEEPSEEK_API_KEY"),
-    "gemini": Provider("https://generativelanguage.googleapis.com/v1beta/openai/", "GEMINI_API_KEY"),
+    "gemini": Provider(
+        "https://generativelanguage.googleapis.com/v1beta/openai/", "GEMINI_API_KEY"
+    ),
     "groq": Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     # Counts without being asked to, and has refused the field.
-    "mistral": Provider("https://api.mistral.ai/v1", "MISTRAL_API_KEY", extra={"stream_options": None}),
+    "mistral": Provider(
+        "https://api.mistral.ai/v1", "MISTRAL_API_KEY", extra={"stream_options": None}
+    ),
     "openrouter": Provider("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
 }
 
@@ -70,24 +74,41 @@ def unasked(name: str) -> Model:
     """The model of this name for a replay, which never asks it: so it needs no key. Else as `resolve`."""
     scheme, _, rest = name.partition(":")
     provider = PROVIDERS.get(scheme)
-    return _behind(provider, rest, name, "none") if provider and provider.url and rest else resolve(name)
+    return (
+        _behind(provider, rest, name, "none")
+        if provider and provider.url and rest
+        else resolve(name)
+    )
 
 
 def default_name() -> str:
     """What `resolve(None)` resolves."""
     if os.environ.get("TREADLE_MODEL"):
         return os.environ["TREADLE_MODEL"]
-    return DEFAULT if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL") else "local"
+    return (
+        DEFAULT
+        if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")
+        else "local"
+    )
 
 
 def known() -> list[Known]:
     """Every kind of name, and whether it can be used here. Imports nothing heavy and asks nobody."""
     local = find_spec("xllamacpp") is not None
-    lines = [Known("local", local, "pip install 'treadle[local]'"), Known("local:/path/model.gguf", local, "the same")]
+    lines = [
+        Known("local", local, "pip install 'treadle[local]'"),
+        Known("local:/path/model.gguf", local, "the same"),
+    ]
     for scheme, provider in PROVIDERS.items():
         lines.append(Known(f"{scheme}:<model>", bool(os.environ.get(provider.key)), provider.key))
     lines.append(Known("ollama:<model>", True, f"a running Ollama at {_ollama_url()}"))
-    lines.append(Known("http://<host>/v1#<model>", True, "a server that speaks chat completions; TREADLE_API_KEY"))
+    lines.append(
+        Known(
+            "http://<host>/v1#<model>",
+            True,
+            "a server that speaks chat completions; TREADLE_API_KEY",
+        )
+    )
     return lines
 
 
@@ -95,7 +116,7 @@ def known() -> list[Known]:
 def _made(name: str) -> Model:
     scheme, _, rest = name.partition(":")
     if scheme == "local":
-        from .local import LocalModel
+        from .local.model import LocalModel
 
         return LocalModel(Path(rest).expanduser() if rest else None)
     if scheme in ("http", "https"):
@@ -106,7 +127,9 @@ def _made(name: str) -> Model:
         return _ollama(rest)
     if scheme in PROVIDERS and rest:
         return _at_provider(scheme, rest)
-    raise UsageError(f"model {name!r}: there are {', '.join(line.name for line in known())}; or a bare gpt-...")
+    raise UsageError(
+        f"model {name!r}: there are {', '.join(line.name for line in known())}; or a bare gpt-..."
+    )
 
 
 def _at_provider(scheme: str, model: str) -> OpenAIModel:
@@ -149,7 +172,9 @@ def _ollama_url() -> str:
     given = os.environ.get("OLLAMA_HOST", "").strip().rstrip("/")
     parts = urlsplit(given if "://" in given else f"http://{given}")
     try:
-        port = parts.port or {"https": 443, "http": 80 if "://" in given else 11434}.get(parts.scheme, 11434)
+        port = parts.port or {"https": 443, "http": 80 if "://" in given else 11434}.get(
+            parts.scheme, 11434
+        )
     except ValueError:
         raise UsageError(f"OLLAMA_HOST is {given!r}; it must be like 127.0.0.1:11434") from None
     host = parts.hostname or "127.0.0.1"
@@ -165,6 +190,10 @@ def _at_url(name: str) -> OpenAIModel:
         key = parts.password or os.environ.get("TREADLE_API_KEY") or "none"
         url = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
         # The log gets the name, and never a password.
-        return OpenAIModel(parts.fragment or "default", base_url=url, api_key=key, name=f"{url}#{parts.fragment}")
+        return OpenAIModel(
+            parts.fragment or "default", base_url=url, api_key=key, name=f"{url}#{parts.fragment}"
+        )
     except ValueError as error:
-        raise UsageError(f"model {name!r}: {error}; it must be like http://127.0.0.1:8000/v1#name") from None
+        raise UsageError(
+            f"model {name!r}: {error}; it must be like http://127.0.0.1:8000/v1#name"
+        ) from None

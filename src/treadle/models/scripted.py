@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..events import Call, Usage
+from ..core.events import Call, Usage
+from ..core.model import Reply, Request
 from .legal import faults
-from .model import Reply, Request
 
 Answer = Reply | BaseException
 Item = Answer | Callable[[Request], Answer]
@@ -39,7 +39,9 @@ def calls(*wanted: str | tuple[str, Mapping[str, Any] | str], text: str = "") ->
     made = []
     for number, each in enumerate(wanted):
         name, arguments = (each, "{}") if isinstance(each, str) else each
-        written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+        written = (
+            arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+        )
         made.append(Call(f"call_{number}", name, written))
     return Reply(text, tuple(made), finish_reason="tool_calls")
 
@@ -102,4 +104,6 @@ class ScriptedModel:
             return answer
         wrote = len(pieces) + sum(len(call.name + call.arguments) // 4 + 1 for call in answer.calls)
         usage = Usage(request.tokens, wrote)
-        return Reply(answer.text, answer.calls, usage, answer.finish_reason, answer.refusal, answer.opaque)
+        return Reply(
+            answer.text, answer.calls, usage, answer.finish_reason, answer.refusal, answer.opaque
+        )

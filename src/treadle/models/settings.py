@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ..errors import UsageError
-from .local import LocalModel
-from .model import Model
+from ..core.errors import UsageError
+from ..core.model import Model
+from .local.model import LocalModel
 from .openai import OpenAIModel
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -45,7 +45,9 @@ def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
     if not settings:
         return model
     if not isinstance(model, OpenAIModel | LocalModel):
-        raise UsageError(f"{model.name} takes no settings from outside; give them where it is made, in Python")
+        raise UsageError(
+            f"{model.name} takes no settings from outside; give them where it is made, in Python"
+        )
     known = _FIELDS[OpenAIModel if isinstance(model, OpenAIModel) else LocalModel]
     own: dict[str, Any] = {}
     body: dict[str, Any] = {}
@@ -60,7 +62,9 @@ def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
     if isinstance(model, OpenAIModel):
         return dataclasses.replace(model, **own, extra={**model.extra, **body})
     if body:
-        raise UsageError(f"the embedded model has no setting {next(iter(body))!r}; it has {', '.join(known)}")
+        raise UsageError(
+            f"the embedded model has no setting {next(iter(body))!r}; it has {', '.join(known)}"
+        )
     return dataclasses.replace(model, **own)
 
 
@@ -69,4 +73,6 @@ def _checked(key: str, value: Any, kind: Any) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         said = str(error)
-        raise UsageError(f"setting {key!r} can't be {value!r}: {said[:1].lower()}{said[1:]}") from None
+        raise UsageError(
+            f"setting {key!r} can't be {value!r}: {said[:1].lower()}{said[1:]}"
+        ) from None

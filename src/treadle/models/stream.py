@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from ..errors import ModelRejected, ModelUnavailable
-from ..events import Usage
-from .model import Reply
+from ..core.errors import ModelRejected, ModelUnavailable
+from ..core.events import Usage
+from ..core.model import Reply
 from .pieces import Assembly
 from .provider_errors import error_in, error_of
 
@@ -34,7 +34,9 @@ class ReplyReader:
         self._kind: Literal["unknown", "stream", "body"] = "unknown"
         self._seen = 0
         self._body = bytearray()  # of a server that doesn't stream
-        self._rest: list[bytes] = []  # of a line that hasn't ended; a list, since adding to bytes is quadratic
+        self._rest: list[
+            bytes
+        ] = []  # of a line that hasn't ended; a list, since adding to bytes is quadratic
         self._after_cr = False
         self._event = b""
         self._data: list[bytes] = []
@@ -49,7 +51,9 @@ class ReplyReader:
         """The visible text in these bytes. Raises a ModelError for what is no chat completion."""
         self._seen += len(data)
         if self._seen > self._max_bytes:
-            raise ModelRejected(f"the reply is larger than {self._max_bytes} bytes; nothing of it was used")
+            raise ModelRejected(
+                f"the reply is larger than {self._max_bytes} bytes; nothing of it was used"
+            )
         if self._kind == "unknown":
             data = data.lstrip(_SPACE_OR_BOM)
             if not data:
@@ -71,12 +75,16 @@ class ReplyReader:
         else:
             self._last_line()
         if not self.whole:
-            raise ModelUnavailable(f"the stream ended before the reply did, after {self._seen} bytes")
+            raise ModelUnavailable(
+                f"the stream ended before the reply did, after {self._seen} bytes"
+            )
         return self._assembly.reply(self.so_far(prompt_tokens))
 
     def so_far(self, prompt_tokens: int) -> Usage:
         """What a stream has cost that may have broken off: the server's count, else an estimate."""
-        return self._assembly.usage or Usage(prompt_tokens if self._seen else 0, self._seen // 40, estimated=True)
+        return self._assembly.usage or Usage(
+            prompt_tokens if self._seen else 0, self._seen // 40, estimated=True
+        )
 
     def _lines(self, data: bytes) -> list[bytes]:
         """The lines that end in these bytes. A \\r ends one at once; a \\n right after it is its other half."""
@@ -85,7 +93,9 @@ class ReplyReader:
             self._after_cr = False
         if data:
             self._after_cr = data.endswith(b"\r")
-        first, *others = _LINE.split(data) if b"\r" in data else data.split(b"\n")  # the second is 30 times as fast
+        first, *others = (
+            _LINE.split(data) if b"\r" in data else data.split(b"\n")
+        )  # the second is 30 times as fast
         self._rest.append(first)
         if not others:
             return []
@@ -126,7 +136,11 @@ class ReplyReader:
     def _whole(self, body: bytes) -> None:
         if not body.startswith(b"{"):
             start = body[:200].decode("utf8", "replace")
-            raise ModelRejected(f"this is no chat completion; is the base URL right? The answer starts {start!r}")
+            raise ModelRejected(
+                f"this is no chat completion; is the base URL right? The answer starts {start!r}"
+            )
         self._assembly.add(body)
         if not self.whole:
-            raise ModelUnavailable("the server's answer has no choices, or no message in the first one")
+            raise ModelUnavailable(
+                "the server's answer has no choices, or no message in the first one"
+            )

@@ -24,7 +24,11 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     (_OPENAI, r"", {"output_limit": "max_completion_tokens"}),
     # "Function tools with reasoning_effort are not supported for gpt-5.6-luna in /v1/chat/completions. To use function
     # tools, use /v1/responses or set reasoning_effort to 'none'." Said also where none was set: they reason by default.
-    (_OPENAI, r"(ft:)?gpt-(5\.[6-9]|5\.\d\d|[6-9]|\d\d)", {"with_tools": {"reasoning_effort": "none"}}),
+    (
+        _OPENAI,
+        r"(ft:)?gpt-(5\.[6-9]|5\.\d\d|[6-9]|\d\d)",
+        {"with_tools": {"reasoning_effort": "none"}},
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ..events import Usage
+from ..core.events import Usage
 
 OPENAI = "https://api.openai.com/v1"
 _Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
@@ -34,8 +34,14 @@ def usage_of(raw: Any) -> Usage | None:
     read, wrote = usage.prompt_tokens or 0, usage.completion_tokens or 0
     if not read and not wrote:
         return None
-    wrote = max(wrote, (usage.total_tokens or 0) - read)  # Gemini counts its thoughts in the total only
-    cached = (usage.prompt_tokens_details or _Details()).cached_tokens or usage.prompt_cache_hit_tokens or 0
+    wrote = max(
+        wrote, (usage.total_tokens or 0) - read
+    )  # Gemini counts its thoughts in the total only
+    cached = (
+        (usage.prompt_tokens_details or _Details()).cached_tokens
+        or usage.prompt_cache_hit_tokens
+        or 0
+    )
     reasoning = (usage.completion_tokens_details or _Details()).reasoning_tokens or 0
     return Usage(read, wrote, min(cached, read), min(reasoning, wrote))
 
@@ -63,7 +69,9 @@ def price_of(model: str, base_url: str | None) -> Callable[[Usage], float | None
             cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
         )
         try:
-            return float(calc_price(tokens, model_ref=model, provider_api_url=base_url or OPENAI).total_price)
+            return float(
+                calc_price(tokens, model_ref=model, provider_api_url=base_url or OPENAI).total_price
+            )
         except LookupError:
             return None
 

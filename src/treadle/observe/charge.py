@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .. import events as e
+from ..core import events as e
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .. import events as e
+from ..core import events as e
 from . import conventions as c
 from .redact import redact, redacted
 
@@ -63,7 +63,9 @@ class Transcript:
             case e.TurnEnded():
                 self._said = self._said[:1]  # what the whole turn still says
             case e.AnswerRejected(message=text):
-                self._said += self._written({"role": "user", "parts": [{"type": "text", "content": text}]})
+                self._said += self._written(
+                    {"role": "user", "parts": [{"type": "text", "content": text}]}
+                )
 
     def asked(self) -> c.Attributes:
         """What the model is asked now; nothing for a summary, whose prompt is made of the whole thread."""
@@ -82,7 +84,11 @@ class Transcript:
 
     def turn(self, answer: str) -> c.Attributes:
         """What the whole turn was asked, and its answer so far."""
-        given = {"role": "assistant", "parts": [{"type": "text", "content": answer}], "finish_reason": "stop"}
+        given = {
+            "role": "assistant",
+            "parts": [{"type": "text", "content": answer}],
+            "finish_reason": "stop",
+        }
         answers = self._messages(c.OUTPUT_MESSAGES, self._written(given)) if answer else {}
         return {**self._messages(c.INPUT_MESSAGES, self._said[:1]), **answers}
 
@@ -126,14 +132,19 @@ def replied(event: e.ModelReplied) -> Message:
     parts: list[Message] = [{"type": "text", "content": text}] if text else []
     for call in event.calls:
         arguments = arguments_of(call.arguments)
-        parts.append({"type": "tool_call", "id": call.id, "name": call.name, "arguments": arguments})
+        parts.append(
+            {"type": "tool_call", "id": call.id, "name": call.name, "arguments": arguments}
+        )
     reason = FINISH_REASONS.get(event.finish_reason, event.finish_reason)
     return {"role": "assistant", "parts": parts, "finish_reason": reason}
 
 
 def returned(call_id: str, content: str) -> Message:
     """What the model was told of a call."""
-    return {"role": "tool", "parts": [{"type": "tool_call_response", "id": call_id, "response": content}]}
+    return {
+        "role": "tool",
+        "parts": [{"type": "tool_call_response", "id": call_id, "response": content}],
+    }
 
 
 def arguments_of(text: str) -> Any:

@@ -8,7 +8,7 @@ alone, so every span has the thread there, too. A test holds both against the co
 
 from urllib.parse import urlsplit
 
-from .. import events as e
+from ..core import events as e
 
 Value = str | int | float | bool | tuple[str, ...]
 Attributes = dict[str, Value]
@@ -17,7 +17,12 @@ OfPeople = e.ApprovalAsked | e.ApprovalGiven | e.QuestionAsked | e.OutcomeDecide
 
 RELEASE = "0.1.0"
 
-INVOKE_AGENT, INVOKE_WORKFLOW, CHAT, EXECUTE_TOOL = "invoke_agent", "invoke_workflow", "chat", "execute_tool"
+INVOKE_AGENT, INVOKE_WORKFLOW, CHAT, EXECUTE_TOOL = (
+    "invoke_agent",
+    "invoke_workflow",
+    "chat",
+    "execute_tool",
+)
 """Operations: a turn of an agent's, one of a flow's, a request to a model, a tool call. A flow's step has none."""
 
 OPERATION = "gen_ai.operation.name"
@@ -76,7 +81,12 @@ def of_model(name: str) -> Attributes:
             port = parts.port or (443 if scheme == "https" else 80)
         except ValueError:  # no address at all
             return {PROVIDER: "openai", REQUEST_MODEL: name.partition("#")[2]}
-        return {PROVIDER: "openai", REQUEST_MODEL: parts.fragment, ADDRESS: parts.hostname or "", PORT: port}
+        return {
+            PROVIDER: "openai",
+            REQUEST_MODEL: parts.fragment,
+            ADDRESS: parts.hostname or "",
+            PORT: port,
+        }
     return {PROVIDER: PROVIDERS.get(scheme, scheme), REQUEST_MODEL: model or scheme}
 
 
@@ -96,12 +106,19 @@ def of_called(called: e.ModelCalled, thread_id: str) -> Attributes:
 def of_replied(reply: e.ModelReplied) -> Attributes:
     """What the reply adds to its `chat` span."""
     first: Attributes = {} if reply.first_token_s is None else {FIRST_CHUNK: reply.first_token_s}
-    return {FINISH_REASONS: (reply.finish_reason,), **first, **of_usage(reply.usage, reply.cost_usd)}
+    return {
+        FINISH_REASONS: (reply.finish_reason,),
+        **first,
+        **of_usage(reply.usage, reply.cost_usd),
+    }
 
 
 def of_failed(failed: e.ModelFailed) -> Attributes:
     """What a failure that is final adds."""
-    return {ERROR: failed.kind, **(of_usage(failed.usage, failed.cost_usd) if failed.usage.total_tokens else {})}
+    return {
+        ERROR: failed.kind,
+        **(of_usage(failed.usage, failed.cost_usd) if failed.usage.total_tokens else {}),
+    }
 
 
 def of_usage(usage: e.Usage, cost_usd: float | None) -> Attributes:
@@ -115,7 +132,12 @@ def of_usage(usage: e.Usage, cost_usd: float | None) -> Attributes:
 
 def of_call(call: e.Call, agent: str, thread_id: str) -> Attributes:
     """What an `execute_tool` span says from its start."""
-    names: Attributes = {OPERATION: EXECUTE_TOOL, TOOL: call.name, TOOL_TYPE: "function", CALL_ID: call.id}
+    names: Attributes = {
+        OPERATION: EXECUTE_TOOL,
+        TOOL: call.name,
+        TOOL_TYPE: "function",
+        CALL_ID: call.id,
+    }
     return {**names, AGENT: agent, SESSION: thread_id}
 
 
@@ -126,7 +148,13 @@ def of_step(call: e.Call, thread_id: str) -> Attributes:
 
 def of_turn(agent: str, turn: int, thread_id: str) -> Attributes:
     """What an `invoke_agent` span says from its start."""
-    return {OPERATION: INVOKE_AGENT, AGENT: agent, CONVERSATION: thread_id, SESSION: thread_id, TURN: turn}
+    return {
+        OPERATION: INVOKE_AGENT,
+        AGENT: agent,
+        CONVERSATION: thread_id,
+        SESSION: thread_id,
+        TURN: turn,
+    }
 
 
 def of_retry(event: e.ModelFailed | e.ToolFailed) -> Attributes:

@@ -13,7 +13,7 @@ from decimal import Context, Decimal, Inexact
 from functools import reduce
 from typing import Any, Literal
 
-from .. import events as e
+from ..core import events as e
 from .charge import Charge
 
 Key = Literal["step", "turn", "thread", "tree", "agent", "day", "model", "purpose"]
@@ -109,7 +109,9 @@ def entries(records: Iterable[e.Record]) -> list[Entry]:
         for name, [first, *_] in threads.items()
         if isinstance(first.event, e.ThreadStarted) and first.event.parent_thread_id
     }
-    return [entry for name, own in threads.items() for entry in _of_thread(own, _top(name, parents))]
+    return [
+        entry for name, own in threads.items() for entry in _of_thread(own, _top(name, parents))
+    ]
 
 
 def total(entries: Iterable[Entry]) -> Total:
@@ -127,7 +129,10 @@ def totals(entries: Iterable[Entry], by: Key) -> dict[str, Total]:
 
 def shared_seq(records: Sequence[e.Record]) -> int:
     """The last of these records of one thread that it shares with the thread it was forked from; 0 where none is."""
-    return max((record.event.at_seq for record in records if isinstance(record.event, e.ThreadForked)), default=0)
+    return max(
+        (record.event.at_seq for record in records if isinstance(record.event, e.ThreadForked)),
+        default=0,
+    )
 
 
 def _of_thread(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
@@ -137,7 +142,16 @@ def _of_thread(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
         event = record.event
         settled = _settled(called, event) if called else None
         if called and settled and record.seq > shared:
-            of = (record.thread_id, tree, charge.agent, called.model, called.purpose, turn, step, record.at)
+            of = (
+                record.thread_id,
+                tree,
+                charge.agent,
+                called.model,
+                called.purpose,
+                turn,
+                step,
+                record.at,
+            )
             yield Entry(*of, **settled)
         called = None if settled else called
         charge = charge.after(event)
@@ -154,7 +168,11 @@ def _settled(called: e.ModelCalled, event: e.Event) -> dict[str, Any] | None:
         case e.ModelReplied():
             return {"outcome": "replied", "usage": event.usage, "cost_usd": event.cost_usd}
         case e.ModelFailed(cost_usd=None):
-            return {"outcome": "failed", "usage": event.usage, "cost_usd": None if event.usage.total_tokens else 0.0}
+            return {
+                "outcome": "failed",
+                "usage": event.usage,
+                "cost_usd": None if event.usage.total_tokens else 0.0,
+            }
         case e.ModelFailed():
             return {"outcome": "failed", "usage": event.usage, "cost_usd": event.cost_usd}
         case e.ThreadClaimed() | e.ThreadForked() | e.TurnEnded():
@@ -165,7 +183,9 @@ def _settled(called: e.ModelCalled, event: e.Event) -> dict[str, Any] | None:
 
 def _top(thread_id: str, parents: dict[str, str]) -> str:
     seen = {thread_id}
-    while (parent := parents.get(thread_id)) and parent not in seen:  # a store that was tampered with can have a ring
+    while (
+        parent := parents.get(thread_id)
+    ) and parent not in seen:  # a store that was tampered with can have a ring
         seen.add(parent)
         thread_id = parent
     return thread_id

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from msgspec.structs import asdict
 
-from .. import events as e
-from ..result import Summary, summary
-from ..state import State, apply
+from ..core import events as e
+from ..core.result import Summary, summary
+from ..core.state import State, apply
 
 _SKIPPED = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked)
 """Who drives and from where: no part of what was said and done."""
@@ -45,7 +45,9 @@ def diff(left: Sequence[e.Record], right: Sequence[e.Record]) -> Diff:
 
     At least one record each.
     """
-    ours, theirs = ([r for r in records if not isinstance(r.event, _SKIPPED)] for records in (left, right))
+    ours, theirs = (
+        [r for r in records if not isinstance(r.event, _SKIPPED)] for records in (left, right)
+    )
     our_calls, their_calls, shared = dict[str, int](), dict[str, int](), 0
     for one, other in zip(ours, theirs, strict=False):
         renumbered = bool(our_calls) and next(reversed(our_calls)) != next(reversed(their_calls))
@@ -69,7 +71,9 @@ def _facts(event: e.Event, calls: dict[str, int], renumbered: bool) -> dict[str,
         case e.StepAsked(call=call):
             calls.setdefault(call.id, len(calls))
         case e.ChildWaits(waiting=waiting):
-            fields["waiting"] = [(held.name, held.final_arguments, held.status, held.reason) for held in waiting]
+            fields["waiting"] = [
+                (held.name, held.final_arguments, held.status, held.reason) for held in waiting
+            ]
         case e.ModelCalled() if renumbered:
             del fields["prompt_hash"]
     for name in ("call_id", "answers"):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .span import Span, SpanContext
 
 if TYPE_CHECKING:
@@ -18,12 +18,16 @@ class Emitter:
     Not to be called by two threads at once. Raises UsageError where the SDK isn't installed.
     """
 
-    def __init__(self, processors: Sequence["SpanProcessor"], sampler: "Sampler | None" = None) -> None:
+    def __init__(
+        self, processors: Sequence["SpanProcessor"], sampler: "Sampler | None" = None
+    ) -> None:
         sdk = _sdk()
         from .. import __version__
 
         self._ids = _ids()
-        self._provider = sdk.TracerProvider(sampler=sampler, resource=resource(), id_generator=self._ids)
+        self._provider = sdk.TracerProvider(
+            sampler=sampler, resource=resource(), id_generator=self._ids
+        )
         for processor in processors:
             self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("treadle", __version__)
@@ -33,14 +37,19 @@ class Emitter:
         from opentelemetry import trace
         from opentelemetry.context import Context
 
-        inner = trace.set_span_in_context(trace.NonRecordingSpan(self._place(span.parent, span)), Context())
+        inner = trace.set_span_in_context(
+            trace.NonRecordingSpan(self._place(span.parent, span)), Context()
+        )
         self._ids.next = span.context
         made = self._tracer.start_span(
             span.name,
             inner if span.parent else Context(),
             trace.SpanKind.CLIENT if span.kind == "client" else trace.SpanKind.INTERNAL,
             _plain(span.attributes),
-            [trace.Link(self._place(link.to, span), {"treadle.link": link.reason}) for link in span.links],
+            [
+                trace.Link(self._place(link.to, span), {"treadle.link": link.reason})
+                for link in span.links
+            ],
             span.start_ns,
         )
         for event in span.events:
@@ -62,7 +71,9 @@ class Emitter:
         from opentelemetry import trace
 
         at = context or span.context
-        decided = self._provider.sampler.should_sample(None, at.trace_id, span.name).decision.is_sampled()
+        decided = self._provider.sampler.should_sample(
+            None, at.trace_id, span.name
+        ).decision.is_sampled()
         flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if decided else trace.TraceFlags.DEFAULT)
         return trace.SpanContext(at.trace_id, at.span_id, is_remote=False, trace_flags=flags)
 
@@ -93,7 +104,10 @@ def resource() -> Any:
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in attributes.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in attributes.items()
+    }
 
 
 def _sdk() -> Any:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from .. import events as e
-from ..call import CallState, waits_for
-from ..decide import Append, CallModel, RunTools, Wait, decide
-from ..job import NO_MODEL, Job
-from ..result import Status, result
-from ..state import State, apply, fold
+from ..core import events as e
+from ..core.call import CallState, waits_for
+from ..core.decide import Append, CallModel, RunTools, Wait, decide
+from ..core.result import Status, result
+from ..core.state import State, apply, fold
+from ..runtime.job import NO_MODEL, Job
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,9 @@ Below = Mapping[str, Sequence[e.Record]]
 """By thread, the records of those that work for this one. Without them, what it was told of them last holds."""
 
 
-def explain(records: Sequence[e.Record], job: Job, agent: str, below: Below | None = None) -> Explanation:
+def explain(
+    records: Sequence[e.Record], job: Job, agent: str, below: Below | None = None
+) -> Explanation:
     """Where these records of one thread leave it, seen by an agent of that name and job. At least one record."""
     state = fold(records)
     was, now = result(records, state), job.of(state)
@@ -42,13 +44,17 @@ def explain(records: Sequence[e.Record], job: Job, agent: str, below: Below | No
         status=was.status,
         done=tuple(_done(was.records)),
         unknown=tuple(_unknown(state, claimed)),
-        waits_for=tuple(_waits(held, records[0].thread_id) for held in to_decide(records, job, below)),
+        waits_for=tuple(
+            _waits(held, records[0].thread_id) for held in to_decide(records, job, below)
+        ),
         next=_next_of_flow(claimed) if is_flow(records, job) else _next(claimed, now),
         changes=tuple(changes(state.identity, job.identity(agent))),
     )
 
 
-def to_decide(records: Sequence[e.Record], job: Job, below: Below | None = None) -> tuple[e.Held, ...]:
+def to_decide(
+    records: Sequence[e.Record], job: Job, below: Below | None = None
+) -> tuple[e.Held, ...]:
     """The calls that wait for a person, as a resume by this job would find them; also those of agents below."""
     turn, claimed = fold(records).turn, _claimed(records).turn
     if turn is None or turn.ended or claimed is None:
@@ -76,7 +82,9 @@ def _asks(held: e.Held, job: Job) -> bool:
 def _claimed(records: Sequence[e.Record]) -> State:
     """What a resume finds: it claims the thread first, and then nobody else runs its calls."""
     last = records[-1]
-    return apply(fold(records), e.Record(last.thread_id, last.seq + 1, last.at, e.ThreadClaimed("explain")))
+    return apply(
+        fold(records), e.Record(last.thread_id, last.seq + 1, last.at, e.ThreadClaimed("explain"))
+    )
 
 
 def _unknown(state: State, claimed: State) -> list[str]:
@@ -149,14 +157,20 @@ def _next(state: State, job: Job) -> str:
         case Append(events):
             return "; ".join(f"record {_fact(event)}" for event in events)
         case Wait():
-            return "nothing: the turn has ended" if state.phase == "idle" else "nothing, until somebody decides"
+            return (
+                "nothing: the turn has ended"
+                if state.phase == "idle"
+                else "nothing, until somebody decides"
+            )
         case never:
             assert_never(never)
 
 
 def is_flow(records: Sequence[e.Record], job: Job) -> bool:
     """Whether a flow's code drives this thread, and no model."""
-    return job.model.name == NO_MODEL or any(isinstance(record.event, e.StepAsked) for record in records)
+    return job.model.name == NO_MODEL or any(
+        isinstance(record.event, e.StepAsked) for record in records
+    )
 
 
 def _next_of_flow(state: State) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from .. import events as e
-from ..listeners import Delta
+from ..core import events as e
+from ..runtime.listeners import Delta
 from .redact import redacted, secrets_of
 
 MOST = 500
@@ -21,7 +21,9 @@ _LEFT_OUT = ("key", "opaque")
 """Fields that say nothing to a reader: idempotency keys, and what only a provider understands."""
 _LEVELS: dict[type, int] = {
     **dict.fromkeys((e.ThreadClaimed, e.ModelCalled, e.StepAsked, e.ToolStarted), logging.DEBUG),
-    **dict.fromkeys((e.ModelFailed, e.ToolFailed, e.AnswerRejected, e.LimitReached), logging.WARNING),
+    **dict.fromkeys(
+        (e.ModelFailed, e.ToolFailed, e.AnswerRejected, e.LimitReached), logging.WARNING
+    ),
 }
 _DELETE = re.compile("\x7f")
 
@@ -34,7 +36,11 @@ class RecordLogger:
     """
 
     def __init__(
-        self, logger: logging.Logger | None = None, *, secrets: Set[str] | None = None, most: int = MOST
+        self,
+        logger: logging.Logger | None = None,
+        *,
+        secrets: Set[str] | None = None,
+        most: int = MOST,
     ) -> None:
         self._logger = logger or logging.getLogger("treadle.records")
         self._secrets = secrets_of(os.environ) if secrets is None else secrets
@@ -54,7 +60,11 @@ def level_of(event: e.Event) -> int:
 
 def line_of(record: e.Record, secrets: Set[str] = frozenset(), most: int = MOST) -> str:
     """The record as one line of JSON: thread_id, seq, at, type, and the event's own fields. Pure."""
-    fields = {name: value for name, value in msgspec.to_builtins(record.event).items() if name not in _LEFT_OUT}
+    fields = {
+        name: value
+        for name, value in msgspec.to_builtins(record.event).items()
+        if name not in _LEFT_OUT
+    }
     envelope = {"thread_id": record.thread_id, "seq": record.seq, "at": _time(record.at)}
     said = json.dumps(_cut(redacted({**envelope, **fields}, secrets), most), separators=(",", ":"))
     return _DELETE.sub(r"\\u007f", said)  # the one control character that JSON lets stand

@@ -51,7 +51,10 @@ class Instruments:
         from .. import __version__
 
         meter = metrics.get_meter("treadle", __version__, provider)
-        borders = {name: _AGENT_S if name == DURATIONS[c.INVOKE_AGENT] else _CALL_S for name in DURATIONS.values()}
+        borders = {
+            name: _AGENT_S if name == DURATIONS[c.INVOKE_AGENT] else _CALL_S
+            for name in DURATIONS.values()
+        }
         self._histograms = {
             name: meter.create_histogram(name, unit, explicit_bucket_boundaries_advisory=within)
             for name, unit, within in (
@@ -80,5 +83,6 @@ class Instruments:
             if attribute in span.attributes:
                 # Which kind of token it was (text, image), providers of chat completions don't say.
                 self._counters[name].add(
-                    int(str(span.attributes[attribute])), {**said, "gen_ai.token.modality": "unknown"}
+                    int(str(span.attributes[attribute])),
+                    {**said, "gen_ai.token.modality": "unknown"},
                 )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .emitter import readable
 from .span import Span
 
@@ -28,8 +28,12 @@ def exporter(endpoint: str | None = None) -> "SpanExporter":
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError:
-        raise UsageError("traces need OpenTelemetry's exporter: pip install 'treadle[otel]'") from None
-    return OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/').removesuffix(PATH)}{PATH}" if endpoint else None)
+        raise UsageError(
+            "traces need OpenTelemetry's exporter: pip install 'treadle[otel]'"
+        ) from None
+    return OTLPSpanExporter(
+        endpoint=f"{endpoint.rstrip('/').removesuffix(PATH)}{PATH}" if endpoint else None
+    )
 
 
 def send(spans: Sequence[Span], endpoint: str | None = None) -> None:
@@ -40,8 +44,12 @@ def send(spans: Sequence[Span], endpoint: str | None = None) -> None:
     try:
         for at in range(0, len(whole), BATCH):
             if to.export(whole[at : at + BATCH]).name != "SUCCESS":
-                where = endpoint or next(os.environ[name] for name in ENDPOINTS if os.environ.get(name))
-                raise UsageError(f"{where} did not take the spans {at + 1} to {min(at + BATCH, len(whole))}")
+                where = endpoint or next(
+                    os.environ[name] for name in ENDPOINTS if os.environ.get(name)
+                )
+                raise UsageError(
+                    f"{where} did not take the spans {at + 1} to {min(at + BATCH, len(whole))}"
+                )
     finally:
         to.shutdown()
 
@@ -60,7 +68,10 @@ def _hexed(value: Any) -> Any:
     """With ids in hexadecimal: there OTLP departs from protobuf's JSON, which has base64."""
     match value:
         case dict():
-            return {key: base64.b64decode(each).hex() if key in _IDS else _hexed(each) for key, each in value.items()}
+            return {
+                key: base64.b64decode(each).hex() if key in _IDS else _hexed(each)
+                for key, each in value.items()
+            }
         case list():
             return [_hexed(each) for each in value]
         case _:

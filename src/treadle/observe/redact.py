@@ -25,15 +25,21 @@ _SHAPES = re.compile(
     r"eyJ[A-Za-z0-9_-]{8,512}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"  # a JWT (RFC 7519)
     r")"
 )
-_HEADER = re.compile(r"(?i:\b(?:bearer|basic))[ \t]{1,8}([A-Za-z0-9._~+/=-]{8,})")  # RFC 6750, RFC 7617
+_HEADER = re.compile(
+    r"(?i:\b(?:bearer|basic))[ \t]{1,8}([A-Za-z0-9._~+/=-]{8,})"
+)  # RFC 6750, RFC 7617
 _IN_URL = re.compile(r"://[^\s:/@\"'<>]{0,256}:([^\s/@\"'<>]{1,256})@")
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END[A-Z0-9 ]{0,40}-----)?")
+_PEM = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END[A-Z0-9 ]{0,40}-----)?"
+)
 
 
 def redact(text: str, secrets: Set[str] = frozenset()) -> str:
     """The text with MARK in place of every secret in it."""
     shown = _without(text, secrets)
-    while shown != text:  # what is left beside a mark may only now have a shape, e.g. of a password in a URL
+    while (
+        shown != text
+    ):  # what is left beside a mark may only now have a shape, e.g. of a password in a URL
         text, shown = shown, _without(shown, frozenset())
     return shown
 
@@ -52,7 +58,9 @@ def redacted(value: Any, secrets: Set[str] = frozenset()) -> Any:
         case str():
             return redact(value, secrets)
         case Mapping():
-            return {redact(str(key), secrets): redacted(each, secrets) for key, each in value.items()}
+            return {
+                redact(str(key), secrets): redacted(each, secrets) for key, each in value.items()
+            }
         case list() | tuple():
             return [redacted(each, secrets) for each in value]
         case _:
@@ -61,8 +69,14 @@ def redacted(value: Any, secrets: Set[str] = frozenset()) -> Any:
 
 def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
     """What must be secrets in such an environment, by their variables' names; also as JSON writes them."""
-    values = [value for name, value in environment.items() if name.upper().endswith(_ENDS) and len(value) >= LEAST]
-    return frozenset(values) | frozenset(json.dumps(value, ensure_ascii=False)[1:-1] for value in values)
+    values = [
+        value
+        for name, value in environment.items()
+        if name.upper().endswith(_ENDS) and len(value) >= LEAST
+    ]
+    return frozenset(values) | frozenset(
+        json.dumps(value, ensure_ascii=False)[1:-1] for value in values
+    )
 
 
 def _found(text: str, secrets: Set[str]) -> Iterator[tuple[int, int]]:

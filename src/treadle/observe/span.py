@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from .. import events as e
+from ..core import events as e
 from .conventions import ERROR, Value
 
 Kind = Literal["internal", "client"]

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from .. import events as e
-from ..result import result
-from ..state import State, apply
+from ..core import events as e
+from ..core.result import result
+from ..core.state import State, apply
 from . import conventions as c
 from .charge import Charge
 from .content import Content, Transcript
@@ -23,7 +23,9 @@ from .cost import shared_seq
 from .span import Link, Span, SpanContext, SpanEvent, begun, context_of, ns
 
 
-def spans(records: Sequence[e.Record], content: Content | None = None, parent: SpanContext | None = None) -> list[Span]:
+def spans(
+    records: Sequence[e.Record], content: Content | None = None, parent: SpanContext | None = None
+) -> list[Span]:
     """The spans of a whole thread, inner ones first. What is under way ends at the last record.
 
     `parent` is the call in another thread that began this one (`Spans.of_call`). What a fork shares with another thread
@@ -81,12 +83,20 @@ class Spans:
         self._charge = self._charge.after(event)
         match event:
             case e.ThreadStarted(parent_thread_id=thread_id, parent_call_id=call_id):
-                self._begun_by = {c.PARENT_THREAD: thread_id, c.PARENT_CALL: call_id} if thread_id else {}
+                self._begun_by = (
+                    {c.PARENT_THREAD: thread_id, c.PARENT_CALL: call_id} if thread_id else {}
+                )
             case e.ThreadClaimed():  # whoever drove it is taken for dead
                 ended = self._close(before.at, "interrupted", {c.ERROR: "interrupted"})
             case e.ThreadForked(parent_thread_id=thread_id):
                 self._forked(thread_id)
-            case e.ApprovalAsked() | e.ApprovalGiven() | e.QuestionAsked() | e.OutcomeDecided() | e.UserSaid():
+            case (
+                e.ApprovalAsked()
+                | e.ApprovalGiven()
+                | e.QuestionAsked()
+                | e.OutcomeDecided()
+                | e.UserSaid()
+            ):
                 self._people(record, event)
             case e.ModelCalled() | e.ModelReplied() | e.ModelFailed():
                 ended = self._model(record, event)
@@ -102,7 +112,9 @@ class Spans:
             case e.ContextCompacted():
                 self._within(record)
                 self._compacted = {c.COMPACTED: True}
-                self._note(record, "treadle.context_compacted", {"treadle.upto_seq": event.upto_seq})
+                self._note(
+                    record, "treadle.context_compacted", {"treadle.upto_seq": event.upto_seq}
+                )
             case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.HandedOff():
                 ended = self._team(record, event)
             case never:
@@ -151,9 +163,13 @@ class Spans:
         call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
         if isinstance(event, e.ApprovalGiven) and event.arguments is not None:
             self._asked[call_id] = e.Call(call_id, self._asked[call_id].name, event.arguments)
-        if isinstance(event, e.ApprovalAsked | e.QuestionAsked):  # the agent's doing; all else is somebody's post
+        if isinstance(
+            event, e.ApprovalAsked | e.QuestionAsked
+        ):  # the agent's doing; all else is somebody's post
             self._within(record)
-        self._note(record, c.name_of(event), {c.CALL_ID: call_id, c.TOOL: self._asked[call_id].name})
+        self._note(
+            record, c.name_of(event), {c.CALL_ID: call_id, c.TOOL: self._asked[call_id].name}
+        )
 
     def _note(self, record: e.Record, name: str, attributes: c.Attributes) -> None:
         if self._turn:
@@ -161,10 +177,16 @@ class Spans:
         else:
             self._posted.append(SpanEvent(name, ns(record.at), attributes))
 
-    def _model(self, record: e.Record, event: e.ModelCalled | e.ModelReplied | e.ModelFailed) -> list[Span]:
+    def _model(
+        self, record: e.Record, event: e.ModelCalled | e.ModelReplied | e.ModelFailed
+    ) -> list[Span]:
         turn = self._within(record)
         if isinstance(event, e.ModelCalled):
-            says = {**c.of_called(event, record.thread_id), c.ATTEMPTS: event.attempt, **self._compacted}
+            says = {
+                **c.of_called(event, record.thread_id),
+                c.ATTEMPTS: event.attempt,
+                **self._compacted,
+            }
             says |= self._transcript.asked()
             chat = self._chat or begun(f"{c.CHAT} {says[c.REQUEST_MODEL]}", "client", record, turn)
             self._chat = chat.saying(says)
@@ -175,17 +197,27 @@ class Spans:
             return []
         chat, self._chat = self._chat, None
         if isinstance(event, e.ModelFailed):
-            return [chat.ended(record.at, c.of_failed(event), self._transcript.words(event.message))]
+            return [
+                chat.ended(record.at, c.of_failed(event), self._transcript.words(event.message))
+            ]
         self._asked |= {call.id: call for call in event.calls}
         return [chat.ended(record.at, {**c.of_replied(event), **self._transcript.replied(event)})]
 
-    def _tool(self, record: e.Record, event: e.ToolStarted | e.ToolReturned | e.ToolFailed) -> list[Span]:
+    def _tool(
+        self, record: e.Record, event: e.ToolStarted | e.ToolReturned | e.ToolFailed
+    ) -> list[Span]:
         turn, call = self._within(record), self._asked[event.call_id]
         span = self._tools.pop(call.id, None)
         if span is None:
             step = call.id in self._steps
-            says = c.of_step(call, record.thread_id) if step else c.of_call(call, self._charge.agent, record.thread_id)
-            span = begun(f"{'step' if step else c.EXECUTE_TOOL} {call.name}", "internal", record, turn)
+            says = (
+                c.of_step(call, record.thread_id)
+                if step
+                else c.of_call(call, self._charge.agent, record.thread_id)
+            )
+            span = begun(
+                f"{'step' if step else c.EXECUTE_TOOL} {call.name}", "internal", record, turn
+            )
             span = span.saying({**says, c.ATTEMPTS: 1, **self._transcript.called(call)})
             self._of_call.setdefault(call.id, span.context)
         match event:
@@ -201,7 +233,9 @@ class Spans:
                 self._tools[call.id] = span.noting("treadle.retry", record.at, c.of_retry(event))
                 return []
 
-    def _team(self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff) -> list[Span]:
+    def _team(
+        self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
+    ) -> list[Span]:
         self._within(record)
         match event:
             case e.StepAsked(call=call):
@@ -216,21 +250,34 @@ class Spans:
                 self._note(record, "treadle.handed_off", {c.CALL_ID: call_id, c.AGENT: agent})
         return []
 
-    def _end(self, record: e.Record, event: e.AnswerRejected | e.LimitReached | e.TurnEnded) -> list[Span]:
+    def _end(
+        self, record: e.Record, event: e.AnswerRejected | e.LimitReached | e.TurnEnded
+    ) -> list[Span]:
         self._within(record)
         match event:
             case e.AnswerRejected():
                 self._note(record, "treadle.answer_rejected", {})
             case e.LimitReached(limit=limit, used=used, allowed=allowed):
-                self._note(record, "treadle.limit_reached", {c.LIMIT: limit, "used": used, "allowed": allowed})
+                self._note(
+                    record,
+                    "treadle.limit_reached",
+                    {c.LIMIT: limit, "used": used, "allowed": allowed},
+                )
             case e.TurnEnded(status="failed"):
                 failed = self._state.turn.failed if self._state.turn else None
-                return self._close(record.at, "failed", {c.ERROR: failed.kind if failed else "failed"}, event.reason)
+                return self._close(
+                    record.at,
+                    "failed",
+                    {c.ERROR: failed.kind if failed else "failed"},
+                    event.reason,
+                )
             case e.TurnEnded(status=status):
                 return self._close(record.at, status)
         return []
 
-    def _close(self, at: float, status: str, error: c.Attributes | None = None, words: str = "") -> list[Span]:
+    def _close(
+        self, at: float, status: str, error: c.Attributes | None = None, words: str = ""
+    ) -> list[Span]:
         """End what is under way: the part of the turn, and whatever of it has no end of its own."""
         if (turn := self._turn) is None:
             return []

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .. import events as e
+from ..core import events as e
 from .cost import shared_seq
 
 
@@ -61,7 +61,9 @@ class Stats:
     @property
     def cached_share(self) -> float:
         """The part of all input tokens that was read from the provider's cache."""
-        return self.usage.cached_tokens / self.usage.input_tokens if self.usage.input_tokens else 0.0
+        return (
+            self.usage.cached_tokens / self.usage.input_tokens if self.usage.input_tokens else 0.0
+        )
 
 
 @dataclass
@@ -116,7 +118,11 @@ def spread(values: Sequence[float]) -> Spread:
     def rank(percent: int) -> float:
         return ordered[math.ceil(percent * len(ordered) / 100) - 1]
 
-    return Spread(len(ordered), rank(50), rank(90), rank(99), ordered[-1]) if ordered else Spread(0, 0.0, 0.0, 0.0, 0.0)
+    return (
+        Spread(len(ordered), rank(50), rank(90), rank(99), ordered[-1])
+        if ordered
+        else Spread(0, 0.0, 0.0, 0.0, 0.0)
+    )
 
 
 def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
@@ -164,7 +170,9 @@ def _model(event: e.ModelCalled | e.ModelReplied | e.ModelFailed, counts: _Count
                 counts.first_token_s.append(event.first_token_s)
 
 
-def _tool(event: e.ToolStarted | e.ToolReturned | e.ToolFailed | e.OutcomeDecided, tool: _Tool) -> None:
+def _tool(
+    event: e.ToolStarted | e.ToolReturned | e.ToolFailed | e.OutcomeDecided, tool: _Tool
+) -> None:
     match event:
         case e.ToolStarted():
             tool.retries += event.attempt > 1

@@ -9,7 +9,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from .. import events as e
+from ..core import events as e
 from .choice import chosen
 
 WIDTH = 100
@@ -85,19 +85,27 @@ class Timeline:
             case never:
                 assert_never(never)
 
-    def _model(self, record: e.Record, event: e.ModelCalled | e.ModelReplied | e.ModelFailed) -> Line:
+    def _model(
+        self, record: e.Record, event: e.ModelCalled | e.ModelReplied | e.ModelFailed
+    ) -> Line:
         match event:
             case e.ModelCalled(model=model, purpose=purpose, attempt=attempt):
                 number = self._asked[record.thread_id] = self._asked.get(record.thread_id, 0) + 1
                 tried = f" (try {attempt})" if attempt > 1 else ""
-                return Line(record, "·", f"model call {number}, {purpose}: {model}{tried}", tone="dim")
+                return Line(
+                    record, "·", f"model call {number}, {purpose}: {model}{tried}", tone="dim"
+                )
             case e.ModelReplied():
                 return self._reply(record, event)
-            case e.ModelFailed(message=message, retry_after_s=wait_s, usage=usage, cost_usd=cost_usd):
+            case e.ModelFailed(
+                message=message, retry_after_s=wait_s, usage=usage, cost_usd=cost_usd
+            ):
                 took = _took(usage, cost_usd) if usage.total_tokens else ""
                 return _said(record, "! ", message, again_in(wait_s), took, "yellow")
 
-    def _team(self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff) -> Line:
+    def _team(
+        self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
+    ) -> Line:
         match event:
             case e.StepAsked(call=call):
                 self._calls[record.thread_id, call.id] = call
@@ -109,55 +117,91 @@ class Timeline:
                 held = ", ".join(f"{each.name} in thread {each.thread_id}" for each in waiting)
                 return Line(record, "?", f"{call_id} waits for a person: {held}", tone="bold")
             case e.HandedOff(agent=agent):
-                return Line(record, "⇒", f"{short(agent, VALUE)} is in charge from here on", tone="bold")
+                return Line(
+                    record, "⇒", f"{short(agent, VALUE)} is in charge from here on", tone="bold"
+                )
 
     def _reply(self, record: e.Record, reply: e.ModelReplied) -> Line:
         self._calls |= {(record.thread_id, call.id): call for call in reply.calls}
         said = reply.text.strip() or (f"refused: {reply.refusal}" if reply.refusal else "")
         wants = ", ".join(f"{call.id} {called(call)}" for call in reply.calls)
-        cut = f" ({reply.finish_reason})" if reply.finish_reason not in ("stop", "tool_calls") else ""
+        cut = (
+            f" ({reply.finish_reason})" if reply.finish_reason not in ("stop", "tool_calls") else ""
+        )
         parts = [short(said, WIDTH)] if said else []
         parts += [f"wants {short(wants, WIDTH)}"] if wants else []
         all_said = [
             *([said] if said else []),
             *(f"wants {call.id} {call.name}({call.arguments})" for call in reply.calls),
         ]
-        whole = "" if (said, wants) == (short(said, WIDTH), short(wants, WIDTH)) else "\n".join(all_said)
+        whole = (
+            ""
+            if (said, wants) == (short(said, WIDTH), short(wants, WIDTH))
+            else "\n".join(all_said)
+        )
         took = f"{_took(reply.usage, reply.cost_usd)}, {reply.latency_s:.2f} s"
         return Line(record, "«", (" | ".join(parts) or "nothing") + cut, took, whole=whole)
 
-    def _tool(self, record: e.Record, event: e.ToolStarted | e.ToolReturned | e.ToolFailed | e.OutcomeDecided) -> Line:
+    def _tool(
+        self,
+        record: e.Record,
+        event: e.ToolStarted | e.ToolReturned | e.ToolFailed | e.OutcomeDecided,
+    ) -> Line:
         call = self._calls.get((record.thread_id, event.call_id))
         name = short(call.name, VALUE) if call else event.call_id
         match event:
             case e.ToolStarted(attempt=attempt):
                 again = f"  (try {attempt})" if attempt > 1 else ""
-                again = "  (goes on)" if (record.thread_id, event.call_id) in self._children else again
+                again = (
+                    "  (goes on)" if (record.thread_id, event.call_id) in self._children else again
+                )
                 whole, text = (f"{name}({call.arguments})", called(call)) if call else ("", name)
                 return Line(record, "→", text + again, whole=whole)
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 left_out = f" ({cut:,} characters left out)" if cut else ""
-                return _said(record, f"← {name}: ", chosen(event.call_id, content), left_out, f"{seconds:.2f} s", "dim")
+                return _said(
+                    record,
+                    f"← {name}: ",
+                    chosen(event.call_id, content),
+                    left_out,
+                    f"{seconds:.2f} s",
+                    "dim",
+                )
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
-                return _said(record, f"← {name}: error: ", message, again_in(wait_s), f"{seconds:.2f} s", "yellow")
+                return _said(
+                    record,
+                    f"← {name}: error: ",
+                    message,
+                    again_in(wait_s),
+                    f"{seconds:.2f} s",
+                    "yellow",
+                )
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 told = "; ".join(filter(None, (content, reason)))
-                text = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}" + (": " if told else "")
+                text = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}" + (
+                    ": " if told else ""
+                )
                 return _said(record, text, told, tone="bold")
 
     def _people(
-        self, record: e.Record, event: e.UserSaid | e.ApprovalAsked | e.ApprovalGiven | e.QuestionAsked
+        self,
+        record: e.Record,
+        event: e.UserSaid | e.ApprovalAsked | e.ApprovalGiven | e.QuestionAsked,
     ) -> Line:
         match event:
             case e.UserSaid(text=text, parts=parts, answers=answers):
                 with_parts = f" (with {len(parts)} pictures or files)" if parts else ""
-                return _said(record, f"» {answers}: " if answers else "» ", text, with_parts, tone="bold")
+                return _said(
+                    record, f"» {answers}: " if answers else "» ", text, with_parts, tone="bold"
+                )
             case e.QuestionAsked(call_id=call_id, text=text):
                 return _said(record, f"? {call_id} asks: ", text, tone="bold")
             case e.ApprovalAsked(call_id=call_id, reason=reason):
                 call = self._calls.get((record.thread_id, call_id))
                 what = called(call) if call else "a call"
-                return _said(record, f"? {call_id} {what}: ", reason or "needs approval", tone="bold")
+                return _said(
+                    record, f"? {call_id} {what}: ", reason or "needs approval", tone="bold"
+                )
             case e.ApprovalGiven():
                 return self._approval(record, event)
 
@@ -167,7 +211,9 @@ class Timeline:
         text += f" {'allowed' if given.allowed else 'denied'} by {given.by}"
         text += " for the rest of the thread" if given.always else ""
         if given.arguments is not None and call:
-            self._calls[record.thread_id, given.call_id] = e.Call(given.call_id, call.name, given.arguments)
+            self._calls[record.thread_id, given.call_id] = e.Call(
+                given.call_id, call.name, given.arguments
+            )
             text += f", with other arguments: {arguments_line(given.arguments)}"
         return _said(record, text + (": " if given.reason else ""), given.reason, tone="bold")
 
@@ -175,8 +221,15 @@ class Timeline:
 def _compacted(record: e.Record, cut: e.ContextCompacted) -> Line:
     what = [f"the prompt leaves out records up to {cut.upto_seq}"] if cut.upto_seq else []
     if cut.results_upto_seq:
-        what.append(f"results up to record {cut.results_upto_seq} are cut to {cut.result_chars:,} characters")
-    return _said(record, f"· {'; '.join(what)}{', in short: ' if cut.summary else ''}", cut.summary, tone="dim")
+        what.append(
+            f"results up to record {cut.results_upto_seq} are cut to {cut.result_chars:,} characters"
+        )
+    return _said(
+        record,
+        f"· {'; '.join(what)}{', in short: ' if cut.summary else ''}",
+        cut.summary,
+        tone="dim",
+    )
 
 
 def again_in(wait_s: float | None) -> str:
@@ -191,13 +244,16 @@ def called(call: e.Call) -> str:
 def arguments_line(text: str) -> str:
     """A call's arguments as `name="value"`, each cut to fit a line; what isn't a JSON object as it is."""
     try:
-        value = msgspec.json.decode(text or "{}")  # half a surrogate, which nothing could encode, is no JSON to it
+        value = msgspec.json.decode(
+            text or "{}"
+        )  # half a surrogate, which nothing could encode, is no JSON to it
     except (ValueError, RecursionError):
         return short(text, WIDTH)
     if not isinstance(value, dict):
         return short(text, WIDTH)
     return ", ".join(
-        f"{short(key, VALUE)}={short(json.dumps(each, ensure_ascii=False), VALUE)}" for key, each in value.items()
+        f"{short(key, VALUE)}={short(json.dumps(each, ensure_ascii=False), VALUE)}"
+        for key, each in value.items()
     )
 
 
@@ -207,10 +263,14 @@ def short(text: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def _said(record: e.Record, before: str, said: str, after: str = "", took: str = "", tone: Tone = "") -> Line:
+def _said(
+    record: e.Record, before: str, said: str, after: str = "", took: str = "", tone: Tone = ""
+) -> Line:
     """A line of somebody's words; what comes before them begins with its mark."""
     mark, _, before = before.partition(" ")
-    return Line(record, mark, f"{before}{short(said, WIDTH)}{after}", took, tone, f"{before}{said}{after}")
+    return Line(
+        record, mark, f"{before}{short(said, WIDTH)}{after}", took, tone, f"{before}{said}{after}"
+    )
 
 
 def _took(usage: e.Usage, cost_usd: float | None) -> str:

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
-from ..codec import decode_event
-from ..events import Record, ThreadStarted
-from ..listeners import Delta
+from ..core.codec import decode_event
+from ..core.events import Record, ThreadStarted
+from ..runtime.listeners import Delta
+from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
-from ..sync import run_sync
 from .content import Content
 from .emitter import Emitter
 from .metrics import Instruments
@@ -55,7 +55,11 @@ class Tracing:
     ) -> None:
         self._emitter = Emitter(_batches() if processors is None else processors)
         self._instruments = Instruments(meter_provider)
-        wanted = os.environ.get(CAPTURE, "").upper() in ("SPAN_ONLY", "SPAN_AND_EVENT") if content is None else content
+        wanted = (
+            os.environ.get(CAPTURE, "").upper() in ("SPAN_ONLY", "SPAN_AND_EVENT")
+            if content is None
+            else content
+        )
         known = secrets_of(os.environ) if secrets is None else secrets
         self._content = Content(known) if wanted else None
         self._store = store
@@ -89,17 +93,24 @@ class Tracing:
     def _fold_before(self, record: Record) -> Spans | None:
         """What to add this record to; None where it was heard before, or its thread's beginning can't be had."""
         fold = self._folds.get(record.thread_id)
-        again = fold and record.seq <= fold.seq and (record.seq > 1 or record == fold.first)  # another agent's listener
+        again = (
+            fold and record.seq <= fold.seq and (record.seq > 1 or record == fold.first)
+        )  # another agent's listener
         if again or (record.seq > 1 and record.thread_id in self._strange):
             return None
         if fold is None or fold.seq != record.seq - 1:
             past = self._read(record.thread_id, record.seq - 1) if record.seq > 1 else []
             if len(past) != record.seq - 1:
                 self._strange[record.thread_id] = None
-                _log.warning("thread %s isn't traced: Tracing(store=...) must be where it is kept", record.thread_id)
+                _log.warning(
+                    "thread %s isn't traced: Tracing(store=...) must be where it is kept",
+                    record.thread_id,
+                )
                 return None
             first = (past[0] if past else record).event
-            fold = Spans(self._content, self._call(first) if isinstance(first, ThreadStarted) else None)
+            fold = Spans(
+                self._content, self._call(first) if isinstance(first, ThreadStarted) else None
+            )
             for each in past:
                 fold.add(each)
         self._folds.pop(record.thread_id, None)
@@ -124,7 +135,9 @@ class Tracing:
         if isinstance(self._store, SQLiteStore) and not self._store.path.exists():
             return []  # and none is made
         rows = run_sync(self._store.read(thread_id))
-        return [Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows[:upto_seq]]
+        return [
+            Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows[:upto_seq]
+        ]
 
     def _forget(self) -> None:
         for name in [*self._strange][:-KEPT]:

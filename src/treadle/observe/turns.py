@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .. import events as e
-from ..result import Result, Summary, result, summary
-from ..state import State, apply
+from ..core import events as e
+from ..core.result import Result, Summary, result, summary
+from ..core.state import State, apply
 from .timeline import Line, Timeline
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from ..agent import Agent
+from ..runtime.agent import Agent
 from .outcome import Ask, Outcome, Part, all_asked, asked, outcome
 
 Item = TypeVar("Item")
@@ -31,8 +31,12 @@ async def map_reduce(
         return Outcome("", whole, reason, parts)
     if not isinstance(reducer, Agent):
         return Outcome(reducer(parts), whole, reason, parts)
-    told = "\n\n".join(f"{part.about}\n{part.answer or f'(no answer: {part.problem})'}" for part in parts)
+    told = "\n\n".join(
+        f"{part.about}\n{part.answer or f'(no answer: {part.problem})'}" for part in parts
+    )
     reduced = await asked(Ask(reducer, "reduce", reason, told), deps)
     if reduced.problem:
-        return outcome(reduced, False, f"{reason}; not reduced: {reduced.problem}", (*parts, reduced))
+        return outcome(
+            reduced, False, f"{reason}; not reduced: {reduced.problem}", (*parts, reduced)
+        )
     return outcome(reduced, whole, reason, (*parts, reduced))

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..agent import Agent
-from ..errors import ModelDenied, ModelError, TreadleError, TurnFailed, UsageError
-from ..events import Held, Usage
-from ..result import Result
+from ..core.errors import ModelDenied, ModelError, TreadleError, TurnFailed, UsageError
+from ..core.events import Held, Usage
+from ..core.result import Result
+from ..runtime.agent import Agent
 
-Role = Literal["plan", "step", "answer", "draft", "critique", "candidate", "judge", "item", "reduce"]
+Role = Literal[
+    "plan", "step", "answer", "draft", "critique", "candidate", "judge", "item", "reduce"
+]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,11 @@ class Part:
             return ""
         if self.error:
             return str(self.error)
-        return f"{self.result.status}, {self.result.reason}" if self.result else "nothing is known of it"
+        return (
+            f"{self.result.status}, {self.result.reason}"
+            if self.result
+            else "nothing is known of it"
+        )
 
 
 @dataclass(frozen=True)

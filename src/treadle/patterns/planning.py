@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, make_dataclass, replace
 from typing import Annotated, Any
 
-from ..agent import Agent
+from ..runtime.agent import Agent
 from .outcome import Ask, Outcome, Part, asked, outcome
 
 
@@ -17,7 +17,13 @@ class Report:
 
 
 async def plan_and_execute(
-    planner: Agent, worker: Agent, task: str, *, replans: int = 2, most_steps: int = 8, deps: Any = None
+    planner: Agent,
+    worker: Agent,
+    task: str,
+    *,
+    replans: int = 2,
+    most_steps: int = 8,
+    deps: Any = None,
 ) -> Outcome:
     """The worker's answer, once every step of the planner's plan has succeeded.
 
@@ -33,7 +39,9 @@ async def plan_and_execute(
         if not plan.answered:
             return Outcome(_last(parts), False, f"no plan: {plan.problem}", tuple(parts))
         for step in plan.output.steps:
-            said = f"The whole task:\n{task}\n\n{_so_far(parts)}Do this step, and only this:\n{step}"
+            said = (
+                f"The whole task:\n{task}\n\n{_so_far(parts)}Do this step, and only this:\n{step}"
+            )
             parts.append(await asked(Ask(doer, "step", step, said), deps))
             if _failed(parts[-1]):
                 break
@@ -44,14 +52,18 @@ async def plan_and_execute(
         if parts[-1].result and parts[-1].result.waiting:
             break
     last = parts[-1]
-    return Outcome(_last(parts), False, f"stopped at the step {last.about!r}: {_failed(last)}", tuple(parts))
+    return Outcome(
+        _last(parts), False, f"stopped at the step {last.about!r}: {_failed(last)}", tuple(parts)
+    )
 
 
 def _plan(most_steps: int) -> Any:
     """The type of a plan."""
     from pydantic import Field  # only who plans pays for the import
 
-    return make_dataclass("Plan", [("steps", Annotated[list[str], Field(min_length=1, max_length=most_steps)])])
+    return make_dataclass(
+        "Plan", [("steps", Annotated[list[str], Field(min_length=1, max_length=most_steps)])]
+    )
 
 
 def _failed(step: Part) -> str:
@@ -63,12 +75,22 @@ def _failed(step: Part) -> str:
 
 def _last(parts: Sequence[Part]) -> str:
     """The last step's result that there is."""
-    return next((part.output.result for part in reversed(parts) if part.role == "step" and not _failed(part)), "")
+    return next(
+        (
+            part.output.result
+            for part in reversed(parts)
+            if part.role == "step" and not _failed(part)
+        ),
+        "",
+    )
 
 
 def _so_far(parts: Sequence[Part]) -> str:
     lines = []
     for part in (part for part in parts if part.role == "step"):
         failed = _failed(part)
-        lines += [f"- {'failed' if failed else 'done'}: {part.about}", f"  {failed or part.output.result}"]
+        lines += [
+            f"- {'failed' if failed else 'done'}: {part.about}",
+            f"  {failed or part.output.result}",
+        ]
     return "\n".join(("So far:", *lines, "", "")) if lines else ""

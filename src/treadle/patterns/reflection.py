@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..agent import Agent
+from ..runtime.agent import Agent
 from .outcome import Ask, Outcome, asked, outcome
 
 
@@ -15,7 +15,9 @@ class Critique:
     good_enough: bool
 
 
-async def reflect(author: Agent, critic: Agent, task: str, *, rounds: int = 3, deps: Any = None) -> Outcome:
+async def reflect(
+    author: Agent, critic: Agent, task: str, *, rounds: int = 3, deps: Any = None
+) -> Outcome:
     """The draft that the critic finds good enough, else the last one: a round is a critique and a revision by it.
 
     A critique or a revision that fails ends it with the draft that there is.

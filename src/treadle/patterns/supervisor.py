@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..agent import Agent
-from ..errors import UsageError
+from ..core.errors import UsageError
+from ..runtime.agent import Agent
 
 LEADING = """\
 You lead a team; its members are your tools. Split the task, and give each part to the member whom it suits, with all
@@ -23,6 +23,10 @@ def supervisor(agents: Sequence[Agent], lead: Agent | None = None) -> Agent:
     lead = lead or Agent(name="supervisor")
     names = [agent.name for agent in agents]
     if not agents or len(set(names)) < len(names):
-        raise UsageError(f"a team needs members, each with a name of its own; these are: {', '.join(names) or 'none'}")
+        raise UsageError(
+            f"a team needs members, each with a name of its own; these are: {', '.join(names) or 'none'}"
+        )
     instructions = "\n\n".join(filter(None, (lead.instructions, LEADING)))
-    return replace(lead, instructions=instructions, tools=(*lead.tools, *(agent.as_tool() for agent in agents)))
+    return replace(
+        lead, instructions=instructions, tools=(*lead.tools, *(agent.as_tool() for agent in agents))
+    )

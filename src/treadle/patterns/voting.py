@@ -5,14 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass, replace
 from typing import Any, Literal
 
-from ..agent import Agent
-from ..result import Result
+from ..core.result import Result
+from ..runtime.agent import Agent
 from .outcome import Ask, Outcome, Part, all_asked, asked, outcome
 
 
 def plain(answer: str) -> str:
     """The answer in small letters, without what stands round its words: by this, answers count as the same."""
-    return " ".join(word for each in answer.casefold().split() if (word := each.strip(".,;:!?\"'`*()")))
+    return " ".join(
+        word for each in answer.casefold().split() if (word := each.strip(".,;:!?\"'`*()"))
+    )
 
 
 async def vote(
@@ -28,7 +30,9 @@ async def vote(
 
     Of answers that tie the judge chooses. Without one it is the earliest voter's, and not `done`.
     """
-    parts = await all_asked([Ask(voter, "candidate", task, task) for voter in voters], at_once, deps)
+    parts = await all_asked(
+        [Ask(voter, "candidate", task, task) for voter in voters], at_once, deps
+    )
     first: dict[str, Part] = {}
     for part in parts:
         if part.answered:
@@ -42,7 +46,9 @@ async def vote(
         return outcome(leading[0], True, f"{most} of {len(parts)}", parts)
     if judge:
         return await _judged(judge, task, leading, parts, deps)
-    return outcome(leading[0], False, f"{len(leading)} answers tie at {most} of {len(parts)}", parts)
+    return outcome(
+        leading[0], False, f"{len(leading)} answers tie at {most} of {len(parts)}", parts
+    )
 
 
 async def best_of(
@@ -66,11 +72,17 @@ async def best_of(
     return outcome(given[scores.index(best)], True, f"scored {best:g}", parts)
 
 
-async def _judged(judge: Agent, task: str, given: Sequence[Part], parts: tuple[Part, ...], deps: Any) -> Outcome:
+async def _judged(
+    judge: Agent, task: str, given: Sequence[Part], parts: tuple[Part, ...], deps: Any
+) -> Outcome:
     """The answer that the judge names by its number; the first, where it names none."""
     numbers = tuple(range(1, len(given) + 1))
-    choice = make_dataclass("Choice", [("why", str), ("number", Literal[numbers])])  # first the reasons, then the word
-    answers = "\n\n".join(f"Answer {number}:\n{part.answer}" for number, part in zip(numbers, given, strict=True))
+    choice = make_dataclass(
+        "Choice", [("why", str), ("number", Literal[numbers])]
+    )  # first the reasons, then the word
+    answers = "\n\n".join(
+        f"Answer {number}:\n{part.answer}" for number, part in zip(numbers, given, strict=True)
+    )
     said = f"The task:\n{task}\n\n{answers}\n\nWhich answer is the best?"
     ruling = await asked(Ask(replace(judge, output=choice), "judge", task, said), deps)
     parts = (*parts, ruling)

@@ -5,10 +5,10 @@ from itertools import groupby
 
 import msgspec
 
-from ..codec import decode_event, decode_record, encode_event, encode_record
-from ..errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
-from ..events import Record
-from ..state import fold
+from ..core.codec import decode_event, decode_record, encode_event, encode_record
+from ..core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
+from ..core.events import Record
+from ..core.state import fold
 from .store import Row, Store
 
 ALL = 1_000_000_000
@@ -41,8 +41,12 @@ async def import_(store: Store, lines: Iterable[bytes]) -> Imported:
         log = list(group)
         fold(log)
         if await store.read(name, 0):
-            raise UsageError(f"thread {name!r} is already in this store; nothing of it was imported")
-        await store.append(name, [Row(record.seq, record.at, encode_event(record.event)) for record in log])
+            raise UsageError(
+                f"thread {name!r} is already in this store; nothing of it was imported"
+            )
+        await store.append(
+            name, [Row(record.seq, record.at, encode_event(record.event)) for record in log]
+        )
         threads, records = threads + 1, records + len(log)
     return Imported(threads, records)
 

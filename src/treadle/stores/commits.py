@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..errors import StoreError
+from ..core.errors import StoreError
 from .connection import Connection
 from .store import Row
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import SeqTaken
+from ..core.errors import SeqTaken
 from .store import Row, ThreadInfo
 
 
@@ -19,8 +19,12 @@ class MemoryStore:
         with self._lock:
             known = self._rows.get(thread_id, [])
             if rows[0].seq != len(known) + 1:
-                raise SeqTaken(f"seq {rows[0].seq} of thread {thread_id!r} can't be written; {len(known)} are there")
-            self._rows.pop(thread_id, None)  # put back at the end: the last written thread is the last in the dict
+                raise SeqTaken(
+                    f"seq {rows[0].seq} of thread {thread_id!r} can't be written; {len(known)} are there"
+                )
+            self._rows.pop(
+                thread_id, None
+            )  # put back at the end: the last written thread is the last in the dict
             self._rows[thread_id] = known
             known.extend(rows)
 

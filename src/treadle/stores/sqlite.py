@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import SeqTaken, StoreDamaged, StoreError, UsageError
+from ..core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
 from .commits import Commits
 from .connection import Connection
 from .store import Row, ThreadInfo
@@ -93,12 +93,18 @@ class SQLiteStore:
     StoreDamaged for a file that is torn, foreign or of a newer Treadle, and leaves it as it is.
     """
 
-    def __init__(self, path: str | Path | None = None, *, durability: Literal["process", "full"] = "process") -> None:
+    def __init__(
+        self, path: str | Path | None = None, *, durability: Literal["process", "full"] = "process"
+    ) -> None:
         if str(path) == ":memory:":
-            raise UsageError("an SQLite database in memory would be lost; use MemoryStore() for that")
+            raise UsageError(
+                "an SQLite database in memory would be lost; use MemoryStore() for that"
+            )
         self.path = Path(path) if path else default_path()
         self._connection = Connection(partial(connected, self.path, "normal"))
-        self._commits = Commits(partial(connected, self.path, "full"), insert) if durability == "full" else None
+        self._commits = (
+            Commits(partial(connected, self.path, "full"), insert) if durability == "full" else None
+        )
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         try:
@@ -121,7 +127,10 @@ class SQLiteStore:
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         query = "select seq, at, event from record where thread_id = ? and seq > ? order by seq"
-        return [Row(seq, at, event.encode()) for seq, at, event in self.select(query, (thread_id, after_seq))]
+        return [
+            Row(seq, at, event.encode())
+            for seq, at, event in self.select(query, (thread_id, after_seq))
+        ]
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
         rows = self.select(f"{LAST_RECORDS} limit ?", (limit,))
@@ -158,7 +167,9 @@ def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
     for row in rows:
         values = (thread_id, row.seq, row.at, row.event.decode(), thread_id, row.seq - 1)
         if not db.execute(_APPEND, values).rowcount:
-            raise SeqTaken(f"seq {row.seq} of thread {thread_id!r} can't be written: it isn't the next")
+            raise SeqTaken(
+                f"seq {row.seq} of thread {thread_id!r} can't be written: it isn't the next"
+            )
 
 
 def connected(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Connection:
@@ -179,11 +190,17 @@ def connected(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Con
             raise
         return db
     except sqlite3.OperationalError as error:
-        raise StoreError(f"{path}: {error}; if it stays so, set TREADLE_DB or store= to another place") from error
+        raise StoreError(
+            f"{path}: {error}; if it stays so, set TREADLE_DB or store= to another place"
+        ) from error
     except sqlite3.DatabaseError as error:
-        raise StoreDamaged(f"{path} is no usable database: {error}; it was left as it is") from error
+        raise StoreDamaged(
+            f"{path} is no usable database: {error}; it was left as it is"
+        ) from error
     except OSError as error:
-        raise StoreError(f"{path} can't be opened: {error}; set TREADLE_DB or store= to another place") from error
+        raise StoreError(
+            f"{path} can't be opened: {error}; set TREADLE_DB or store= to another place"
+        ) from error
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:
@@ -212,7 +229,9 @@ def _migrate(db: sqlite3.Connection) -> None:
     db.execute("begin immediate")  # another process may be doing the same: look again
     [(version,)] = db.execute("pragma user_version")
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-        for statement in migration.split(";"):  # executescript() would commit what has been done so far
+        for statement in migration.split(
+            ";"
+        ):  # executescript() would commit what has been done so far
             db.execute(statement)
         db.execute(f"pragma user_version = {number}")
     db.execute(f"pragma application_id = {APPLICATION_ID}")
@@ -221,8 +240,14 @@ def _migrate(db: sqlite3.Connection) -> None:
 
 def _marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
     """Whose file it is, its schema's version, and how many tables it has."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S)) as db:
-        asks = ("pragma application_id", "pragma user_version", "select count(*) from sqlite_master")
+    with closing(
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S)
+    ) as db:
+        asks = (
+            "pragma application_id",
+            "pragma user_version",
+            "select count(*) from sqlite_master",
+        )
         application, version, tables = (db.execute(ask).fetchone()[0] for ask in asks)
         return application, version, tables
 
@@ -234,10 +259,14 @@ def _refuse_foreign(path: Path) -> None:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
             raise
-        application, version, tables = _marks(path, "rw")  # its maker was killed; only a writer can roll that back
+        application, version, tables = _marks(
+            path, "rw"
+        )  # its maker was killed; only a writer can roll that back
     if application == version == tables == 0:
         return  # made by another process, a moment ago
     if application != APPLICATION_ID:
         raise StoreDamaged(f"{path} is a database of another program; it was left as it is")
     if version > len(MIGRATIONS):
-        raise StoreDamaged(f"{path} was written by a newer Treadle (schema {version}); it was left as it is")
+        raise StoreDamaged(
+            f"{path} was written by a newer Treadle (schema {version}); it was left as it is"
+        )

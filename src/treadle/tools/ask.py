@@ -1,15 +1,17 @@
 """The question to the person. There is no function behind it: a tool without one is answered by whoever is there."""
 
-from ..errors import ToolError
-from .context import Arguments
-from .tool import Tool
+from ..core.context import Arguments
+from ..core.errors import ToolError
+from ..core.tool import Tool
 
 
 def one_question(arguments: Arguments) -> Arguments:
     """Arguments of exactly one question that says something. Raises ToolError in words for the model."""
     question = arguments.get("question")
     if arguments.keys() != {"question"} or not isinstance(question, str) or not question.strip():
-        raise ToolError('bad arguments: send one text, your question to the person, as {"question": "..."}')
+        raise ToolError(
+            'bad arguments: send one text, your question to the person, as {"question": "..."}'
+        )
     return arguments
 
 
@@ -21,7 +23,9 @@ ask_user = Tool(
     ),
     parameters={
         "type": "object",
-        "properties": {"question": {"type": "string", "description": "The question, complete in itself."}},
+        "properties": {
+            "question": {"type": "string", "description": "The question, complete in itself."}
+        },
         "required": ["question"],
         "additionalProperties": False,
     },

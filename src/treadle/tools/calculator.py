@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ..core.tool import tool
 from .arithmetic.grammar import Comparison, read
 from .arithmetic.notation import PATTERN
 from .arithmetic.numbers import is_exact, shown
-from .tool import tool
 
 
 @tool(read_only=True, timeout_s=5.0)
@@ -21,7 +21,9 @@ def calculator(expression: Annotated[str, Field(json_schema_extra={"pattern": PA
     value = read(expression)
     asked = " ".join(expression.split())
     if isinstance(value, Comparison):
-        return f"{asked}: {str(value.holds).lower()}" + ("" if str(value) == asked else f" ({value})")
+        return f"{asked}: {str(value.holds).lower()}" + (
+            "" if str(value) == asked else f" ({value})"
+        )
     return f"{asked} {'=' if is_exact(value) else '≈'} {shown(value)}"
 
 
@@ -30,4 +32,6 @@ def evaluate(expression: str) -> int | float | bool:
     value = read(expression)
     if isinstance(value, Comparison):
         return value.holds
-    return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else float(value)
+    return (
+        value.numerator if isinstance(value, Fraction) and value.denominator == 1 else float(value)
+    )

@@ -10,8 +10,8 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from ..errors import ToolError
-from .tool import tool
+from ..core.errors import ToolError
+from ..core.tool import tool
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -92,7 +92,9 @@ def tell(now: datetime, timezone: str) -> str:
     known_as = [text for text in (letters, utc) if text != name and text[:1] not in "+-"]
     day = f"{DAYS[there.weekday()]}, {there.day} {MONTHS[there.month - 1]} {there.year}"
     more = f" ({', '.join(known_as)})" if known_as else ""
-    return f"{day}, {there:%H:%M:%S} in {name}{more}. ISO 8601: {there.isoformat(timespec='seconds')}"
+    return (
+        f"{day}, {there:%H:%M:%S} in {name}{more}. ISO 8601: {there.isoformat(timespec='seconds')}"
+    )
 
 
 def zone_of(name: str) -> tzinfo:
@@ -110,7 +112,9 @@ def zone_of(name: str) -> tzinfo:
         raise ToolError(f"{name[:60]!r} has several time zones: {_some(keys)}. Ask for one of them")
     # Shortened: comparing takes time with the square of the length.
     alone = [text for text, zones in known.items() if len(zones) == 1]
-    close = dict.fromkeys(known[text][0] for text in difflib.get_close_matches(asked[:60], alone, n=5, cutoff=0.65))
+    close = dict.fromkeys(
+        known[text][0] for text in difflib.get_close_matches(asked[:60], alone, n=5, cutoff=0.65)
+    )
     hint = f" Did you mean {_some(close)}?" if close else ""
     raise ToolError(
         f"there is no time zone {name[:60]!r}.{hint} Give an IANA zone such as Asia/Tokyo, or a large city in it"
@@ -131,8 +135,14 @@ def _some(keys: Iterable[str]) -> str:
 
 def _folded(name: str) -> str:
     """Without case, accents and full stops; one space for each gap."""
-    bare = "".join(letter for letter in unicodedata.normalize("NFD", name) if not unicodedata.combining(letter))
-    return re.sub(r"[\s_]+", " ", bare.replace(".", "").replace("\N{MINUS SIGN}", "-")).strip().casefold()
+    bare = "".join(
+        letter for letter in unicodedata.normalize("NFD", name) if not unicodedata.combining(letter)
+    )
+    return (
+        re.sub(r"[\s_]+", " ", bare.replace(".", "").replace("\N{MINUS SIGN}", "-"))
+        .strip()
+        .casefold()
+    )
 
 
 @cache
@@ -144,16 +154,25 @@ def _zones() -> dict[str, tuple[str, ...]]:
     """
     data = files("tzdata")
     keys = data.joinpath("zones").read_text(encoding="utf-8").split()
-    lines = [_fields(line) for line in data.joinpath("zoneinfo", "zone.tab").read_text(encoding="utf-8").splitlines()]
+    lines = [
+        _fields(line)
+        for line in data.joinpath("zoneinfo", "zone.tab").read_text(encoding="utf-8").splitlines()
+    ]
     rows = [row for row in lines if len(row) >= 3]
     current = {row[2] for row in rows}
     places: dict[str, list[str]] = {}
     for key in keys:
         if not key.startswith("Etc/"):
             places.setdefault(_folded(key.rpartition("/")[2]), []).append(key)
-    known = {place: tuple(sorted(current.intersection(named)) or named) for place, named in places.items()}
+    known = {
+        place: tuple(sorted(current.intersection(named)) or named)
+        for place, named in places.items()
+    }
     known |= {_folded(city): (key,) for city, key in LARGE_CITIES.items()}
-    countries = (_fields(line) for line in data.joinpath("zoneinfo", "iso3166.tab").read_text("utf-8").splitlines())
+    countries = (
+        _fields(line)
+        for line in data.joinpath("zoneinfo", "iso3166.tab").read_text("utf-8").splitlines()
+    )
     for code, country in (row for row in countries if len(row) == 2):
         # Not by code: ET is Ethiopia's and the Eastern Time of those who write it, PT Portugal's and Pacific Time.
         if zones := tuple(row[2] for row in rows if row[0] == code):

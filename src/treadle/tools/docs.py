@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import ToolError
-from ..stores.words import closed, matches, spaced
+from ..core.errors import ToolError
+from ..core.tool import Tool, tool_of
+from ..stores.full_text import closed, matches, spaced
 from .passages import passages, read, walk
-from .tool import Tool, tool_of
 
 MAX_RESULTS = 20
 
@@ -67,7 +67,9 @@ def docs_tool(folder: str | Path | None = None, bounds: Bounds | None = None) ->
         """
         root = Path(folder or os.environ.get("TREADLE_DOCS") or Path.cwd()).expanduser().resolve()
         if not root.is_dir():
-            raise ToolError(f"the folder to search does not exist: {root}; set TREADLE_DOCS to one that does")
+            raise ToolError(
+                f"the folder to search does not exist: {root}; set TREADLE_DOCS to one that does"
+            )
         if root not in held:
             held.clear()
             held.setdefault(root, Index(root, bounds or Bounds()))
@@ -82,7 +84,9 @@ class Index:
 
     root: Path
     bounds: Bounds = field(default_factory=Bounds)
-    connect: Callable[[], sqlite3.Connection] = lambda: sqlite3.connect(":memory:", check_same_thread=False)
+    connect: Callable[[], sqlite3.Connection] = lambda: sqlite3.connect(
+        ":memory:", check_same_thread=False
+    )
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -125,7 +129,10 @@ class Index:
         seen: set[str] = set()
         size = self._left_out = 0
         for path, info in walk(self.root):
-            if info.st_size > min(self.bounds.file_bytes, self.bounds.bytes - size) or len(seen) >= self.bounds.files:
+            if (
+                info.st_size > min(self.bounds.file_bytes, self.bounds.bytes - size)
+                or len(seen) >= self.bounds.files
+            ):
                 self._left_out += 1
                 if len(seen) >= self.bounds.files:
                     break
@@ -157,13 +164,21 @@ class Index:
     def _add(self, path: str, version: tuple[int, int]) -> None:
         assert self._database is not None
         rows = [
-            (number, spaced(path), spaced(passage.heading), spaced(passage.text), passage.first, passage.last)
+            (
+                number,
+                spaced(path),
+                spaced(passage.heading),
+                spaced(passage.text),
+                passage.first,
+                passage.last,
+            )
             for number, passage in enumerate(
                 passages(path, read(self.root / path, self.bounds.file_bytes)), self._next_row
             )
         ]
         self._database.executemany(
-            "INSERT INTO passages (rowid, path, heading, body, first, last) VALUES (?, ?, ?, ?, ?, ?)", rows
+            "INSERT INTO passages (rowid, path, heading, body, first, last) VALUES (?, ?, ?, ?, ?, ?)",
+            rows,
         )
         self._files[path] = Indexed(version, self._next_row, self._next_row + len(rows))
         self._next_row += len(rows)
@@ -172,7 +187,9 @@ class Index:
         assert self._database is not None
         if path in self._files:
             old = self._files.pop(path)
-            self._database.execute("DELETE FROM passages WHERE rowid >= ? AND rowid < ?", (old.first_row, old.end_row))
+            self._database.execute(
+                "DELETE FROM passages WHERE rowid >= ? AND rowid < ?", (old.first_row, old.end_row)
+            )
 
 
 def _told(number: int, row: Row) -> str:

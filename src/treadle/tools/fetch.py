@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import ToolError
+from ..core.errors import ToolError
+from ..core.tool import tool
 from .public import Way, checked_url, open_public
-from .tool import tool
 
 if TYPE_CHECKING:
     import httpx2
@@ -54,7 +54,9 @@ async def web_fetch(url: str, page: int = 1) -> str:
     return await fetch(url, page)
 
 
-async def fetch(url: str, page: int = 1, way: Way | None = None, bounds: Bounds | None = None) -> str:
+async def fetch(
+    url: str, page: int = 1, way: Way | None = None, bounds: Bounds | None = None
+) -> str:
     """One page of the text behind a URL, headed by title, final address and page number. Raises ToolError."""
     bounds = bounds or Bounds()
     if page < 1:
@@ -63,16 +65,22 @@ async def fetch(url: str, page: int = 1, way: Way | None = None, bounds: Bounds 
         import httpx2
         import trafilatura  # noqa: F401  # here, so that what is missing is told before the network is used
     except ImportError:
-        raise ToolError("web_fetch needs packages that aren't installed here: pip install 'treadle[web]'") from None
+        raise ToolError(
+            "web_fetch needs packages that aren't installed here: pip install 'treadle[web]'"
+        ) from None
     try:
         async with asyncio.timeout(bounds.total_s):
             found = await get(url, way or Way(), bounds)
             title, text = await asyncio.to_thread(readable, found)
     except TimeoutError:
-        raise ToolError(f"{url} took longer than {bounds.total_s:g} s; try another source") from None
+        raise ToolError(
+            f"{url} took longer than {bounds.total_s:g} s; try another source"
+        ) from None
     except (httpx2.HTTPError, OSError) as error:
         reason = str(error) or type(error).__name__
-        raise ToolError(f"{url} can't be read ({reason}); check the address, or try another source") from None
+        raise ToolError(
+            f"{url} can't be read ({reason}); check the address, or try another source"
+        ) from None
     return paged(title, found.url, text, page, bounds.page_chars)
 
 
@@ -88,12 +96,17 @@ async def get(url: str, way: Way, bounds: Bounds) -> Page:
     target = checked_url(url, way.ports)
     for _ in range(bounds.max_redirects + 1):
         async with open_public(target, way, headers) as response:
-            if response.status_code not in (301, 302, 303, 307, 308) or "location" not in response.headers:
+            if (
+                response.status_code not in (301, 302, 303, 307, 308)
+                or "location" not in response.headers
+            ):
                 return await _page(str(target), response, bounds.max_bytes)
             try:
                 onward = target.join(response.headers["location"])
             except httpx2.InvalidURL:
-                raise ToolError(f"{target} redirects to what is not a URL; try another source") from None
+                raise ToolError(
+                    f"{target} redirects to what is not a URL; try another source"
+                ) from None
         target = checked_url(str(onward), way.ports)
     raise ToolError(f"{url} redirects more than {bounds.max_redirects} times; try another source")
 
@@ -110,15 +123,21 @@ async def _page(url: str, response: "httpx2.Response", max_bytes: int) -> Page:
         raise ToolError(f"{url} is of type {kind}; only text, HTML, JSON and XML can be read")
     coding = response.headers.get("content-encoding", "identity").strip().lower()
     if coding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-        raise ToolError(f"{url} is compressed as {coding[:40]!r}, which can't be read; try another source")
+        raise ToolError(
+            f"{url} is compressed as {coding[:40]!r}, which can't be read; try another source"
+        )
     body = bytearray()
     async for data in response.aiter_bytes():  # in bounded pieces, also out of a compressed bomb
         body += data
         if len(body) > max_bytes:
-            raise ToolError(f"{url} is larger than {max_bytes:,} bytes; try a smaller page, or another source")
+            raise ToolError(
+                f"{url} is larger than {max_bytes:,} bytes; try a smaller page, or another source"
+            )
     text = decoded(bytes(body), parameters)
     if "\0" in text:
-        raise ToolError(f"{url} is binary data, whatever its type says; only text, HTML, JSON and XML can be read")
+        raise ToolError(
+            f"{url} is binary data, whatever its type says; only text, HTML, JSON and XML can be read"
+        )
     looks = "text/html" if text[:1000].lstrip().startswith("<") else "text/plain"
     return Page(url, kind or looks, text)
 
@@ -128,7 +147,9 @@ def _is_text(kind: str) -> bool:
     return kind.startswith("text/") or re.split(r"[/+]", kind)[-1].removeprefix("x-") in words
 
 
-_ENCODING = re.compile(r"(utf-8|utf-16|utf-32|ascii|iso8859|cp|koi8|mac|gb|big5|shift_jis|euc_|iso2022).*")
+_ENCODING = re.compile(
+    r"(utf-8|utf-16|utf-32|ascii|iso8859|cp|koi8|mac|gb|big5|shift_jis|euc_|iso2022).*"
+)
 """Python's names of real character encodings: it also knows idna, punycode and others that are slow or do more."""
 
 
@@ -185,7 +206,8 @@ def readable(page: Page) -> tuple[str, str]:
         include_links=True,
         include_tables=True,
         include_comments=False,
-        fast=tags > 2_000,  # else a second opinion, whose time grows with the square of the paragraphs
+        fast=tags
+        > 2_000,  # else a second opinion, whose time grows with the square of the paragraphs
     )
     # It looks for an article. On pages of another kind it may keep a caption and drop the rest.
     if not main or (len(main) < 200 and len(plain) > 5 * len(main)):
@@ -213,7 +235,18 @@ def visible(source: str) -> str:
         elif re.fullmatch(r"h[1-6]", name):
             out.append("#" * int(name[1]) + " ")
         elif name:
-            inline = name.lstrip("/") in ("a", "b", "i", "em", "strong", "span", "code", "small", "sub", "sup")
+            inline = name.lstrip("/") in (
+                "a",
+                "b",
+                "i",
+                "em",
+                "strong",
+                "span",
+                "code",
+                "small",
+                "sub",
+                "sup",
+            )
             out.append("\n" * part.count("\n") or ("" if inline else " "))
         elif not part.startswith("<!") and part != "-->":
             out.append(html.unescape(part))
@@ -225,7 +258,11 @@ def paged(title: str, url: str, text: str, page: int, size: int) -> str:
     starts = [0]
     while starts[-1] + size < len(text):
         low, high = starts[-1] + math.ceil(size * 0.8), starts[-1] + size
-        cuts = (text.rfind("\n\n", low, high), text.rfind("\n", low, high), text.rfind(" ", low, high))
+        cuts = (
+            text.rfind("\n\n", low, high),
+            text.rfind("\n", low, high),
+            text.rfind(" ", low, high),
+        )
         starts.append(next((cut + 1 for cut in cuts if cut >= 0), high))
     if page > len(starts):
         raise ToolError(f"{url} has {len(starts)} pages; there is no page {page}")

@@ -14,9 +14,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..errors import ToolError
+from ..core.errors import ToolError
+from ..core.tool import Tool, tool_of
 from .inside import Entry, Root, open_inside, parts_inside, replace_inside, walk_inside
-from .tool import Tool, tool_of
 
 MAX_FILE_BYTES = 10_000_000
 PAGE_CHARS = 8_000
@@ -49,7 +49,9 @@ class FileTools:
         text, notice = _text_of(_bytes_of(self.root, Entry(path, False, 0)), path)
         parts = pages(text)
         if page > len(parts):
-            raise ToolError(f"{path!r} has no page {page}, only {len(parts)}; ask for page={len(parts)} or less")
+            raise ToolError(
+                f"{path!r} has no page {page}, only {len(parts)}; ask for page={len(parts)} or less"
+            )
         if len(parts) > 1:
             more = f"ask for page={page + 1} to read on" if page < len(parts) else "this is the end"
             notice = f"\n[page {page} of {len(parts)} of {path}; {more}]{notice}"
@@ -68,12 +70,18 @@ class FileTools:
         found = [entry for entry in seen[:MAX_SEEN] if not pattern or _fits(entry, pattern)]
         lines = [_line(entry) for entry in found[:MAX_LISTED]]
         if len(seen) > MAX_SEEN:
-            lines.append(f"[only the first {MAX_SEEN:,} files and folders were looked at; give a narrower path]")
+            lines.append(
+                f"[only the first {MAX_SEEN:,} files and folders were looked at; give a narrower path]"
+            )
         if len(found) > MAX_LISTED:
             lines.append(f"[{MAX_LISTED} of {len(found):,} shown; give a narrower path or pattern]")
-        return "\n".join(lines) or ("[no file fits; try a wider pattern]" if pattern else "[the folder is empty]")
+        return "\n".join(lines) or (
+            "[no file fits; try a wider pattern]" if pattern else "[the folder is empty]"
+        )
 
-    def search_files(self, text: str, path: str = ".", pattern: Pattern = "", hidden: bool = False) -> str:
+    def search_files(
+        self, text: str, path: str = ".", pattern: Pattern = "", hidden: bool = False
+    ) -> str:
         """Find the lines that contain a text, as path:line: text. Capital and small letters are the same.
 
         Args:
@@ -99,12 +107,20 @@ class FileTools:
                 skipped += 1
                 continue
             searched, left = searched + 1, left - len(data)
-            lines.extend(islice(_matches(content, wanted, entry.path), MAX_MATCHES + 1 - len(lines)))
+            lines.extend(
+                islice(_matches(content, wanted, entry.path), MAX_MATCHES + 1 - len(lines))
+            )
             if len(lines) > MAX_MATCHES:
-                return _joined(lines[:MAX_MATCHES], "[more matches were left out; look for a longer text]")
+                return _joined(
+                    lines[:MAX_MATCHES], "[more matches were left out; look for a longer text]"
+                )
         if pattern and not searched and not skipped:
-            return f"[no file in {path!r} fits the pattern {pattern!r}; leave it empty to search all]"
-        notice = f"[{skipped:,} not searched: not text, too large, or not readable]" if skipped else ""
+            return (
+                f"[no file in {path!r} fits the pattern {pattern!r}; leave it empty to search all]"
+            )
+        notice = (
+            f"[{skipped:,} not searched: not text, too large, or not readable]" if skipped else ""
+        )
         return _joined(lines or [f"[no line contains {text!r}]"], notice)
 
     def write_file(self, path: str, content: str) -> str:
@@ -117,11 +133,17 @@ class FileTools:
         try:
             data = content.encode()
         except UnicodeEncodeError:
-            raise ToolError("content holds half of a surrogate pair, which no text file can; leave it out") from None
+            raise ToolError(
+                "content holds half of a surrogate pair, which no text file can; leave it out"
+            ) from None
         if len(data) > MAX_FILE_BYTES:
-            raise ToolError(f"content has {len(data):,} bytes, at most {MAX_FILE_BYTES:,} can be written; split it")
+            raise ToolError(
+                f"content has {len(data):,} bytes, at most {MAX_FILE_BYTES:,} can be written; split it"
+            )
         old = replace_inside(self.root, path, data)
-        return f"Wrote {len(data):,} bytes to {path}, " + ("a new file." if old is None else f"in place of {old:,}.")
+        return f"Wrote {len(data):,} bytes to {path}, " + (
+            "a new file." if old is None else f"in place of {old:,}."
+        )
 
     def _searched(self, path: str, hidden: bool) -> Iterator[Entry]:
         """The file at `path`, or all in the folder there, the nearest first."""
@@ -167,25 +189,29 @@ def _bytes_of(root: Root, entry: Entry) -> bytes:
     if entry.size_bytes <= MAX_FILE_BYTES:
         with os.fdopen(open_inside(root, entry.path), "rb") as file:
             try:
-                data = file.read(MAX_FILE_BYTES + 1)  # whatever its size was: it may grow, or have none until read
+                data = file.read(
+                    MAX_FILE_BYTES + 1
+                )  # whatever its size was: it may grow, or have none until read
             except OSError as error:
                 raise ToolError(f"{entry.path!r} can't be read: {error.strerror}") from None
     if max(len(data), entry.size_bytes) > MAX_FILE_BYTES:
-        raise ToolError(f"{entry.path!r} is larger than {MAX_FILE_BYTES:,} bytes; it can't be read or searched")
+        raise ToolError(
+            f"{entry.path!r} is larger than {MAX_FILE_BYTES:,} bytes; it can't be read or searched"
+        )
     return data
 
 
 def _text_of(data: bytes, path: str) -> tuple[str, str]:
     """The text, and a notice where it isn't quite what is in the file. Raises ToolError for what is no text."""
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    encoding = (
+        "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    )
     notice = ""
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode(encoding, "replace")
-        notice = (
-            f"\n[\N{REPLACEMENT CHARACTER} stands for bytes that are not valid {encoding.removesuffix('-sig').upper()}]"
-        )
+        notice = f"\n[\N{REPLACEMENT CHARACTER} stands for bytes that are not valid {encoding.removesuffix('-sig').upper()}]"
     if "\0" in text or (notice and text.count("\N{REPLACEMENT CHARACTER}") > len(text) / 10):
         raise ToolError(f"{path!r} is not a text file; only text can be read")
     return text, notice
@@ -212,7 +238,11 @@ def _fits(entry: Entry, pattern: str) -> bool:
 
 
 def _line(entry: Entry) -> str:
-    return f"{_printable(entry.path)}/" if entry.is_folder else f"{_printable(entry.path)} ({entry.size_bytes:,} bytes)"
+    return (
+        f"{_printable(entry.path)}/"
+        if entry.is_folder
+        else f"{_printable(entry.path)} ({entry.size_bytes:,} bytes)"
+    )
 
 
 def _printable(path: str) -> str:

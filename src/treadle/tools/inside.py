@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
 
-from ..errors import ToolError
+from ..core.errors import ToolError
 
 Root = str | os.PathLike[str]
 
@@ -64,7 +64,9 @@ def open_inside(root: Root, path: str) -> int:
     if not parts:
         raise ToolError(f"{_named(path)} is a folder, not a file; list_files shows what is in it")
     with _folder(root, parts[:-1], path) as folder, _told(path):
-        descriptor = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=folder)
+        descriptor = os.open(
+            parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=folder
+        )
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind == stat.S_IFREG:
         return descriptor
@@ -82,7 +84,9 @@ def replace_inside(root: Root, path: str, content: bytes) -> int | None:
     if not parts or path.endswith("/"):
         raise ToolError(f"{_named(path)} is a folder; add the name of the file to write")
     if ".git" in map(str.casefold, parts):
-        raise ToolError(f"{_named(path)} is git's own; git may run what is in there, so it is not written")
+        raise ToolError(
+            f"{_named(path)} is git's own; git may run what is in there, so it is not written"
+        )
     with _folder(root, parts[:-1], path, make=True) as folder, _told(path):
         old = _status(parts[-1], folder)
         if old and not stat.S_ISREG(old.st_mode):
@@ -108,7 +112,9 @@ def replace_inside(root: Root, path: str, content: bytes) -> int | None:
     return old.st_size if old else None
 
 
-def walk_inside(root: Root, path: str, *, deep: bool, hidden: bool, unentered: frozenset[str]) -> Iterator[Entry]:
+def walk_inside(
+    root: Root, path: str, *, deep: bool, hidden: bool, unentered: frozenset[str]
+) -> Iterator[Entry]:
     """What is in the folder at `path`, by name; where `deep`, then what is in its folders, level by level.
 
     Links to files count where they stay inside, links to folders and special files never. Names that begin with a
@@ -160,12 +166,16 @@ def _folder(root: Root, parts: list[str], path: str, *, make: bool = False) -> I
 def _opened_folder(root: Root, parts: list[str], path: str, *, make: bool = False) -> int:
     """A descriptor of the folder, reached from the root without following a link; the caller closes it."""
     if os.open not in os.supports_dir_fd:
-        raise ToolError("files can't be opened safely on this operating system; no tool for files works here")
+        raise ToolError(
+            "files can't be opened safely on this operating system; no tool for files works here"
+        )
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
     try:
         here = os.open(os.path.realpath(root), flags)
     except OSError as error:
-        raise ToolError(f"{_FOLDER} can't be opened: {error.strerror}. Nothing can be done with files") from None
+        raise ToolError(
+            f"{_FOLDER} can't be opened: {error.strerror}. Nothing can be done with files"
+        ) from None
     for name in parts:
         above = here
         try:
@@ -192,7 +202,9 @@ def _told(path: str) -> Iterator[None]:
         ) from None
     except OSError as error:
         changed = error.errno in (errno.ELOOP, errno.EMLINK)
-        reason = "a link leads nowhere or changed just now" if changed else error.strerror or str(error)
+        reason = (
+            "a link leads nowhere or changed just now" if changed else error.strerror or str(error)
+        )
         raise ToolError(f"{_named(path)} can't be used: {reason}") from None
 
 
@@ -216,7 +228,11 @@ def _linked_size(root: Root, path: str) -> int | None:
 
 
 def _not_a_file(path: str, kind: int) -> ToolError:
-    hint = "; list_files shows what is in it" if kind == stat.S_IFDIR else "; only plain files can be used"
+    hint = (
+        "; list_files shows what is in it"
+        if kind == stat.S_IFDIR
+        else "; only plain files can be used"
+    )
     return ToolError(f"{_named(path)} is {_KINDS.get(kind, 'something special')}, not a file{hint}")
 
 

@@ -18,7 +18,20 @@ _TEXT_NAME = re.compile(
 )
 _SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages"})
 _PASSAGE_CHARS = 1500
-_PROSE = (".md", ".markdown", ".mdx", ".txt", ".text", ".rst", ".adoc", ".org", ".html", ".htm", ".xhtml", "")
+_PROSE = (
+    ".md",
+    ".markdown",
+    ".mdx",
+    ".txt",
+    ".text",
+    ".rst",
+    ".adoc",
+    ".org",
+    ".html",
+    ".htm",
+    ".xhtml",
+    "",
+)
 _TABLES = (".csv", ".tsv")
 _DATA = (".json", ".jsonl", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".xml", ".log", ".ipynb")
 _MARKED = re.compile(r"(#{1,6}|={1,6}|\*{1,6})[ \t]+(\S.*)")
@@ -72,7 +85,12 @@ def walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 def read(path: Path, most: int) -> str:
     """The text of a regular file, HTML without its tags; "" if it is binary, longer, or can't be read."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    flags = (
+        os.O_RDONLY
+        | getattr(os, "O_NOFOLLOW", 0)
+        | getattr(os, "O_NONBLOCK", 0)
+        | getattr(os, "O_BINARY", 0)
+    )
     try:
         with os.fdopen(os.open(path, flags), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -99,7 +117,9 @@ def passages(path: str, text: str) -> Iterator[Passage]:
     heading = _chain(headings)
     for number, line in enumerate(lines, 1):
         start = starts.get(number)
-        full = (size >= _PASSAGE_CHARS and not line.strip()) or size + len(line) > 2 * _PASSAGE_CHARS
+        full = (size >= _PASSAGE_CHARS and not line.strip()) or size + len(
+            line
+        ) > 2 * _PASSAGE_CHARS
         if (start and has_body) or (full and size):
             yield from _cut(heading, first, lines[first - 1 : number - 1])
             first, size, has_body = number, 0, False
@@ -132,7 +152,9 @@ def _headings(suffix: str, lines: list[str]) -> dict[int, tuple[int, str]]:
     if suffix in _TABLES or suffix in _DATA:
         return found
     fence = ""
-    underlines: list[str] = []  # reStructuredText: the level is the order in which the characters were first used
+    underlines: list[
+        str
+    ] = []  # reStructuredText: the level is the order in which the characters were first used
     for number, line in enumerate(lines, 1):
         if suffix not in _PROSE:
             if _DEFINITION.fullmatch(line):

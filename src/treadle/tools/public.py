@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import ToolError
+from ..core.errors import ToolError
 
 if TYPE_CHECKING:
     import httpx2
@@ -65,7 +65,9 @@ _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 PORTS = frozenset({80, 443, 8000, 8080, 8443})
 """Where web pages are. Mail, databases and the like have no business with a fetched URL."""
 
-_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z]([a-z0-9_-]{0,61}[a-z0-9])?\.?")
+_NAME = re.compile(
+    r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z]([a-z0-9_-]{0,61}[a-z0-9])?\.?"
+)
 """A host name whose last label begins with a letter, so that 127.1, 0x7f.1 and 2130706433 are not names."""
 _TRIES = 3
 """How many of a name's addresses are dialled, in turn, before giving up."""
@@ -79,7 +81,11 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(found, ipaddress.IPv4Address):
         return not any(found in network for network in _CLOSED_V4)
-    if found.scope_id is not None or found not in _OPEN_V6 or (int(found) >> 32) & 0xFFFF_FFFF in _ISATAP:
+    if (
+        found.scope_id is not None
+        or found not in _OPEN_V6
+        or (int(found) >> 32) & 0xFFFF_FFFF in _ISATAP
+    ):
         return False
     return not any(found in network for network in _CLOSED_V6)
 
@@ -107,16 +113,26 @@ def checked_url(text: str, ports: frozenset[int] | None = PORTS) -> "httpx2.URL"
     try:
         url = httpx2.URL(text.strip()).copy_with(fragment=None)
     except (httpx2.InvalidURL, ValueError) as error:
-        raise ToolError(f"{text[:200]!r} is not a URL ({error}); give one such as https://example.org/") from None
+        raise ToolError(
+            f"{text[:200]!r} is not a URL ({error}); give one such as https://example.org/"
+        ) from None
     if url.scheme not in ("http", "https"):
-        raise ToolError(f"{text[:200]!r} can't be fetched; give a whole URL that begins with http:// or https://")
+        raise ToolError(
+            f"{text[:200]!r} can't be fetched; give a whole URL that begins with http:// or https://"
+        )
     if url.userinfo:
-        raise ToolError("a URL with a user or password in it can't be fetched; leave out the part before the @")
+        raise ToolError(
+            "a URL with a user or password in it can't be fetched; leave out the part before the @"
+        )
     host = url.raw_host.decode("ascii")
     if not _is_address(host) and not _NAME.fullmatch(host):
-        raise ToolError(f"{host[:100]!r} is not a host name; give a name, or an address in its usual spelling")
+        raise ToolError(
+            f"{host[:100]!r} is not a host name; give a name, or an address in its usual spelling"
+        )
     if ports is not None and _port(url) not in ports:
-        raise ToolError(f"port {_port(url)} can't be fetched; these can: {', '.join(map(str, sorted(ports)))}")
+        raise ToolError(
+            f"port {_port(url)} can't be fetched; these can: {', '.join(map(str, sorted(ports)))}"
+        )
     return url
 
 
@@ -130,9 +146,13 @@ async def addresses(url: "httpx2.URL", way: Way) -> list[str]:
             found = await way.resolve(host, _port(url))
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise ToolError(f"no address found for {host} ({reason}); check the name, or try another source") from None
+            raise ToolError(
+                f"no address found for {host} ({reason}); check the name, or try another source"
+            ) from None
     if not found or not all(way.allowed(address) for address in found):
-        raise ToolError(f"{host} is not on the public internet, and nothing else can be fetched; use a public URL")
+        raise ToolError(
+            f"{host} is not on the public internet, and nothing else can be fetched; use a public URL"
+        )
     return found[:_TRIES]
 
 
@@ -148,9 +168,15 @@ async def open_public(
 
     found = await addresses(url, way)
     # With the environment's certificates, but not its proxies. Reading them takes long, so not for plain http.
-    context = httpx2.create_ssl_context() if url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = (
+        httpx2.create_ssl_context()
+        if url.scheme == "https"
+        else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
     timeout = httpx2.Timeout(None, connect=connect_s)  # the caller limits the whole
-    async with httpx2.AsyncClient(verify=context, trust_env=False, timeout=timeout, follow_redirects=False) as client:
+    async with httpx2.AsyncClient(
+        verify=context, trust_env=False, timeout=timeout, follow_redirects=False
+    ) as client:
         response = await _first_answer(client, url, found, headers)
         try:
             yield response

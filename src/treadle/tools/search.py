@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ToolError, ToolRetry
-from .tool import Tool, tool_of
+from ..core.errors import ToolError, ToolRetry
+from ..core.tool import Tool, tool_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ def tavily(key: str, base_url: str = "https://api.tavily.com") -> Engine:
     async def search(query: str, count: int) -> list[Hit]:
         body = {"query": query, "max_results": count}
         headers = {"Authorization": f"Bearer {key}"}
-        found = await _ask("Tavily", "POST", f"{base_url}/search", {"json": body, "headers": headers})
+        found = await _ask(
+            "Tavily", "POST", f"{base_url}/search", {"json": body, "headers": headers}
+        )
         return _hits("Tavily", found.get("results"), "content")
 
     return search
@@ -102,7 +104,9 @@ def brave(key: str, base_url: str = "https://api.search.brave.com") -> Engine:
         }
         found = await _ask("Brave Search", "GET", f"{base_url}/res/v1/web/search", settings)
         web = found.get("web") or {"results": []}  # left out where nothing was found
-        return _hits("Brave Search", web.get("results") if isinstance(web, dict) else None, "description")
+        return _hits(
+            "Brave Search", web.get("results") if isinstance(web, dict) else None, "description"
+        )
 
     return search
 
@@ -131,17 +135,26 @@ def keyless() -> Engine:
                 f" TAVILY_API_KEY, BRAVE_API_KEY or SEARXNG_URL; until then, {_INSTEAD}"
             ) from None
         try:
-            async with asyncio.timeout(TOTAL_S):  # its own limit is for each engine, one after the other
-                found = await asyncio.to_thread(lambda: ddgs.DDGS(timeout=5).text(query, max_results=count))
+            async with asyncio.timeout(
+                TOTAL_S
+            ):  # its own limit is for each engine, one after the other
+                found = await asyncio.to_thread(
+                    lambda: ddgs.DDGS(timeout=5).text(query, max_results=count)
+                )
         except TimeoutError:
             raise _unreachable(f"no answer in {TOTAL_S:g} s") from None
         except RatelimitException:
-            raise ToolRetry(f"the search engines ask for a pause; {_INSTEAD}", retry_after_s=2) from None
+            raise ToolRetry(
+                f"the search engines ask for a pause; {_INSTEAD}", retry_after_s=2
+            ) from None
         except DDGSException as error:
             if str(error) == "No results found.":
                 return []
             raise _unreachable(_line(str(error), 160)) from None
-        return [Hit(str(h.get("title", "")), str(h.get("href", "")), str(h.get("body", ""))) for h in found]
+        return [
+            Hit(str(h.get("title", "")), str(h.get("href", "")), str(h.get("body", "")))
+            for h in found
+        ]
 
     return search
 
@@ -164,17 +177,25 @@ async def _ask(name: str, method: str, url: str, settings: dict[str, Any]) -> di
             async for data in response.aiter_bytes():
                 body += data
                 if len(body) > MAX_BYTES:
-                    raise ToolError(f"web search by {name} gave more than {MAX_BYTES:,} bytes; {_INSTEAD}")
+                    raise ToolError(
+                        f"web search by {name} gave more than {MAX_BYTES:,} bytes; {_INSTEAD}"
+                    )
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
         # Others may quote a header, and with it the key.
         reason = isinstance(error, httpx2.ConnectError) and str(error)
         raise _unreachable(f"{name}: {reason or type(error).__name__}") from None
     status = response.status_code
     if status in (401, 403):
-        hint = "its settings don't allow format=json" if name == "SearXNG" else "the key is not accepted"
+        hint = (
+            "its settings don't allow format=json"
+            if name == "SearXNG"
+            else "the key is not accepted"
+        )
         raise ToolError(f"web search by {name} is refused with {status}: {hint}; {_INSTEAD}")
     if status == 429 or status >= 500:
-        raise ToolRetry(f"web search by {name} failed with {status}; try once more later, or {_INSTEAD}")
+        raise ToolRetry(
+            f"web search by {name} failed with {status}; try once more later, or {_INSTEAD}"
+        )
     try:
         found = json.loads(body) if status == 200 else None
     except (ValueError, RecursionError):

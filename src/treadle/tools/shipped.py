@@ -1,6 +1,6 @@
 """The tools that ship, by name. Importing this module imports none of them."""
 
-from .tool import Tool
+from ..core.tool import Tool
 
 
 def shipped() -> dict[str, Tool]:

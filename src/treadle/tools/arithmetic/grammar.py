@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ...errors import ToolError
+from ...core.errors import ToolError
 from .notation import ALLOWED, INSTEAD, Token, tokens
 from .numbers import CONSTANTS, FUNCTIONS, OPERATORS, Function, Number, compared, computed, shown
 
@@ -34,11 +34,15 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        return all(compared(a, sign, b) for a, sign, b in zip(self.values, self.signs, self.values[1:], strict=False))
+        return all(
+            compared(a, sign, b)
+            for a, sign, b in zip(self.values, self.signs, self.values[1:], strict=False)
+        )
 
     def __str__(self) -> str:
         return shown(self.values[0]) + "".join(
-            f" {sign} {shown(value)}" for sign, value in zip(self.signs, self.values[1:], strict=True)
+            f" {sign} {shown(value)}"
+            for sign, value in zip(self.signs, self.values[1:], strict=True)
         )
 
 
@@ -48,7 +52,9 @@ Value = Number | Percentage | Comparison
 def read(expression: str) -> Number | Comparison:
     """The exact value. Raises ToolError, in words for the model, for all that is not arithmetic or is too large."""
     if len(expression) > MAX_CHARS:
-        raise ToolError(f"the expression has {len(expression)} characters, at most {MAX_CHARS} can be read; split it")
+        raise ToolError(
+            f"the expression has {len(expression)} characters, at most {MAX_CHARS} can be read; split it"
+        )
     reader = _Reader(list(tokens(expression)))
     value = reader.comparison()
     if reader.next.kind != "end":
@@ -107,7 +113,9 @@ class _Reader:
         if self.next.text != "of":
             return left
         if not isinstance(left, Percentage):
-            raise ToolError("'of' goes after a percentage, as in 15% of 200; use * for other shares")
+            raise ToolError(
+                "'of' goes after a percentage, as in 15% of 200; use * for other shares"
+            )
         self.take("of")
         self.depth += 1  # never back: a chain of them nests without parentheses
         return computed("of", OPERATORS["*"], left.share, _number(self.share()))
@@ -125,7 +133,11 @@ class _Reader:
 
     def power(self) -> Value:
         base = self.percentage()
-        return computed("**", OPERATORS["**"], _number(base), _number(self.unary())) if self.take("**") else base
+        return (
+            computed("**", OPERATORS["**"], _number(base), _number(self.unary()))
+            if self.take("**")
+            else base
+        )
 
     def percentage(self) -> Value:
         value = self.operand()
@@ -166,7 +178,9 @@ class _Reader:
 
     def call(self, name: str) -> Number:
         if not self.take("("):
-            raise ToolError(f"{name} is a function: write its argument in parentheses, as in {name}(2)")
+            raise ToolError(
+                f"{name} is a function: write its argument in parentheses, as in {name}(2)"
+            )
         outer, self.function = self.function, FUNCTIONS[name]
         values = [] if self.next.text == ")" else [_number(self.comparison())]
         while self.take(","):
@@ -175,13 +189,23 @@ class _Reader:
         function, self.function = self.function, outer
         if not function.least <= len(values) <= function.most:
             most = "more" if function.most > 2 else str(function.most)
-            takes = str(function.least) if function.least == function.most else f"{function.least} or {most}"
-            raise ToolError(f"{name} takes {takes} argument{'s' * (takes != '1')}, not {len(values)}")
+            takes = (
+                str(function.least)
+                if function.least == function.most
+                else f"{function.least} or {most}"
+            )
+            raise ToolError(
+                f"{name} takes {takes} argument{'s' * (takes != '1')}, not {len(values)}"
+            )
         return computed(name, function.compute, *values)
 
     def close(self) -> None:
         if not self.take(")"):
-            raise ToolError("a ) is missing at the end") if self.next.kind == "end" else self.unexpected()
+            raise (
+                ToolError("a ) is missing at the end")
+                if self.next.kind == "end"
+                else self.unexpected()
+            )
 
     def number(self) -> Number:
         """A literal, with the groups of digits that commas join to it."""
@@ -196,7 +220,9 @@ class _Reader:
             self.separate_upto, self.at, run = self.at, start + 1, run[:1]
         literal = "".join(run)
         if abs(int(literal.partition("e")[2] or 0)) > MAX_EXPONENT:
-            raise ToolError(f"{literal} is out of range: exponents go from -{MAX_EXPONENT} to {MAX_EXPONENT}")
+            raise ToolError(
+                f"{literal} is out of range: exponents go from -{MAX_EXPONENT} to {MAX_EXPONENT}"
+            )
         return computed("number", lambda: Fraction(literal))
 
     def groups(self, start: int, run: list[str]) -> bool:
@@ -220,20 +246,28 @@ class _Reader:
         if token.kind == "end":
             return ToolError("the expression ends too early: a number is missing at the end")
         if token.text in INSTEAD:
-            return ToolError(f"can't calculate with {token.text!r}: {INSTEAD[token.text]}. {ALLOWED}")
+            return ToolError(
+                f"can't calculate with {token.text!r}: {INSTEAD[token.text]}. {ALLOWED}"
+            )
         if token.text == ",":
-            return ToolError("this comma neither separates arguments nor groups digits by threes, as in 1,234,567")
+            return ToolError(
+                "this comma neither separates arguments nor groups digits by threes, as in 1,234,567"
+            )
         if token.text == ")" and self.depth == 0:
             return ToolError("there is a ) without a (; remove it")
         before = self.tokens[self.at - 1] if self.at else None
         if token.kind == "name" and token.text not in (*CONSTANTS, *FUNCTIONS, "of"):
             return ToolError(f"there is no {token.text!r} here. {ALLOWED}")
         if before and (before.kind in ("number", "name") or before.text == ")"):
-            return ToolError(f"an operator is missing between {before.text!r} and {token.text!r}; use * for times")
+            return ToolError(
+                f"an operator is missing between {before.text!r} and {token.text!r}; use * for times"
+            )
         return ToolError(f"did not expect {token.text!r}. {ALLOWED}")
 
 
 def _number(value: Value) -> Number:
     if isinstance(value, Comparison):
-        raise ToolError("a comparison can't be part of a calculation; calculate first, then compare")
+        raise ToolError(
+            "a comparison can't be part of a calculation; calculate first, then compare"
+        )
     return value.share if isinstance(value, Percentage) else value

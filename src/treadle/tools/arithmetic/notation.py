@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...errors import ToolError
+from ...core.errors import ToolError
 from .numbers import CONSTANTS, FUNCTIONS
 
-PATTERN = rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(['of', *sorted(FUNCTIONS), *sorted(CONSTANTS)])}){{1,200}}$"
+PATTERN = (
+    rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(['of', *sorted(FUNCTIONS), *sorted(CONSTANTS)])}){{1,200}}$"
+)
 """What a local model can write: its sampler is bound to it. Any other text is read too, or refused in clear words."""
 
 ALLOWED = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 
-from ...errors import ToolError
+from ...core.errors import ToolError
 
 MAX_BITS = 4096
 MAX_FACTORIAL = 300
@@ -49,7 +49,9 @@ def computed(name: str, compute: Callable[..., int | Number], *values: Number) -
             f"{name}: the result is too large; at most {MAX_BITS} bits (about 1230 digits). Use smaller numbers"
         ) from None
     except ValueError:
-        raise ToolError(f"{name} of {', '.join(map(shown, values))} has no real value; check the numbers") from None
+        raise ToolError(
+            f"{name} of {', '.join(map(shown, values))} has no real value; check the numbers"
+        ) from None
 
 
 def shown(number: Number) -> str:
@@ -71,7 +73,10 @@ def compared(a: Number, sign: str, b: Number) -> bool:
         largest = max(abs(Fraction(a)), abs(Fraction(b)))
         difference = Fraction(0) if abs(difference) <= largest / 10**14 else difference
     order = (difference > 0) - (difference < 0)
-    return order in {"<": (-1,), "<=": (-1, 0), ">": (1,), ">=": (1, 0), "==": (0,), "!=": (-1, 1)}[sign]
+    return (
+        order
+        in {"<": (-1,), "<=": (-1, 0), ">": (1,), ">=": (1, 0), "==": (0,), "!=": (-1, 1)}[sign]
+    )
 
 
 def power(base: Number, exponent: Number) -> Number:
@@ -131,7 +136,11 @@ def logarithm(x: Number, base: Number | None = None) -> float:
     if base is None:
         # Parts apart: an exact number may be larger than any float.
         parts = isinstance(x, Fraction) and x.numerator.bit_length() > 1000
-        return math.log(x.numerator) - math.log(x.denominator) if isinstance(x, Fraction) and parts else math.log(x)
+        return (
+            math.log(x.numerator) - math.log(x.denominator)
+            if isinstance(x, Fraction) and parts
+            else math.log(x)
+        )
     if base in (2, 10) and (isinstance(x, float) or x.denominator == 1):
         return (math.log2 if base == 2 else math.log10)(x if isinstance(x, float) else x.numerator)
     return logarithm(x) / logarithm(base)

@@ -1,0 +1,59 @@
+"""Facts out of a whole store: the records of the types that a sum goes by, without what was said in them."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from ..core import events as e
+from ..core.codec import decode_event
+from ..core.errors import UsageError
+from ..stores.sqlite import SQLiteStore
+from .threads import thread_of
+
+COSTS = tuple(
+    kind.__name__
+    for kind in (
+        *(e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.HandedOff, e.UserSaid, e.TurnEnded),
+        *(e.ModelCalled, e.ModelReplied, e.ModelFailed),
+    )
+)
+"""What `cost.entries` goes by."""
+STATS = (
+    *COSTS,
+    *(
+        kind.__name__
+        for kind in (e.StepAsked, e.ToolStarted, e.ToolReturned, e.ToolFailed, e.OutcomeDecided)
+    ),
+)
+"""What `stats.stats` goes by."""
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_FACTS = """
+select thread_id, seq, at, json_replace(event, '$.text', '', '$.content', '') from record
+where json_extract(event, '$.type') in ({types}) and ({all} or thread_id = ?) order by id
+"""
+"""Append order is each thread's own. Texts stay in the file: they are most of it."""
+
+
+def facts(store: SQLiteStore, types: Sequence[str], thread: str | None) -> list[e.Record]:
+    """Of one thread, named as people do, or of all. Raises UnknownThread and StoreDamaged."""
+    name = thread_of(store, thread) if thread is not None else ""
+    if not store.path.exists():
+        return []
+    marks = ", ".join("?" * len(types))
+    rows = store.select(_FACTS.format(types=marks, all=int(thread is None)), (*types, name))
+    return [e.Record(thread_id, seq, at, decode_event(event)) for thread_id, seq, at, event in rows]
+
+
+def since_at(text: str | None, now: float) -> float:
+    """The moment that `--since` names, in seconds since the epoch. Raises UsageError."""
+    if text is None:
+        return 0.0
+    if found := re.fullmatch(r"(\d{1,6})([mhd])", text):
+        return now - timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds()
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise UsageError(
+            f"--since {text}: it must be a day like 2026-01-31, or a time like 30m, 24h or 7d"
+        ) from None

@@ -1,0 +1,54 @@
+"""The instructions of the working directory, AGENTS.md, for Treadle's own agent: how much of them, and what is said."""
+
+from dataclasses import replace
+
+from ..core.errors import UsageError
+from ..flows.flow import Flow
+from ..runtime.agent import Agent
+from .agents_md import MAX_BYTES, Project, project_of
+from .options import AgentSettings, Settings
+from .terminal import Screen, line_of
+
+BYTES_A_TOKEN = 3
+"""Fewer than most text has: the project's part mustn't be more than a quarter of the model's context."""
+
+
+def with_project(agent: Agent, settings: AgentSettings) -> Agent:
+    """Treadle's own agent with the instructions of the working directory behind its own."""
+    text = _project(agent, settings).text
+    return replace(agent, instructions=f"{agent.instructions}\n\n{text}".strip()) if text else agent
+
+
+def say_project(agent: Agent | Flow, settings: Settings, screen: Screen) -> None:
+    """What came from AGENTS.md files and what of them didn't, on standard error, unless no steps are shown."""
+    if isinstance(agent, Flow) or settings.agent or settings.quiet or settings.json:
+        return
+    project = _project(agent, settings)
+    if project.files:
+        screen.note(
+            f"instructions from {', '.join(line_of(name, 200) for name in project.files)}", "dim"
+        )
+    for phrase in (*project.cut, *project.unread):
+        screen.note(line_of(phrase, 300), "yellow")
+
+
+def _project(agent: Agent, settings: AgentSettings) -> Project:
+    if settings.no_project:
+        return Project()
+    whole = project_of()
+    return project_of(max_bytes=_room_bytes(agent)) if whole.files else whole
+
+
+def _room_bytes(agent: Agent) -> int:
+    """A quarter of the context of the agent's model; where it can't be had, whoever asks it next will say so."""
+    from ..models.resolve import resolve
+
+    try:
+        model = (
+            resolve(agent.model)
+            if agent.model is None or isinstance(agent.model, str)
+            else agent.model
+        )
+    except UsageError:
+        return MAX_BYTES
+    return min(MAX_BYTES, model.context_tokens // 4 * BYTES_A_TOKEN)

@@ -1,0 +1,189 @@
+"""What is true after a log, and every rule about what may follow what. Pure.
+
+1. `apply` is the only way from one state to the next; `fold` is `apply` over a whole log.
+2. LEGAL says in which phases an event may come, `turn.BEFORE` what a call must be before an event may speak of it.
+   Whatever they refuse raises IllegalEvent and changes nothing.
+3. A new claim finds what the dead left: a model call in flight is lost, a tool that started has an unknown outcome.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from . import events as e
+from .errors import IllegalEvent
+from .limits import Spent
+from .turn import Turn, call_of, forked, orphaned, turned
+
+Phase = Literal["empty", "idle", "ready", "calling", "acting"]
+"""No log yet; no open turn; nothing under way; a model call in flight; tool calls without a result."""
+
+OPEN: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
+LEGAL: dict[type, frozenset[Phase]] = {
+    e.ThreadStarted: frozenset(("empty",)),
+    e.ThreadClaimed: frozenset(("idle", *OPEN)),
+    e.ThreadForked: frozenset(("idle", *OPEN)),
+    e.UserSaid: frozenset(("idle", "acting")),
+    e.NotesRecalled: frozenset(("idle",)),
+    e.ContextCompacted: frozenset(("ready",)),  # never in the midst of a tool exchange
+    e.ModelCalled: frozenset(("ready",)),
+    e.ModelReplied: frozenset(("calling",)),
+    e.ModelFailed: frozenset(("calling",)),
+    e.StepAsked: frozenset(("ready", "acting")),
+    e.ToolStarted: frozenset(("acting",)),
+    e.ChildStarted: frozenset(("acting",)),
+    e.ChildWaits: frozenset(("acting",)),
+    e.HandedOff: frozenset(("acting",)),
+    e.ToolReturned: frozenset(("acting",)),
+    e.ToolFailed: frozenset(("acting",)),
+    e.ApprovalAsked: frozenset(("acting",)),
+    e.ApprovalGiven: frozenset(("acting",)),
+    e.QuestionAsked: frozenset(("acting",)),
+    e.OutcomeDecided: frozenset(("acting",)),
+    e.AnswerRejected: frozenset(("ready",)),
+    e.LimitReached: frozenset(("ready", "acting")),
+    e.TurnEnded: OPEN,
+}
+
+
+class Counting(msgspec.Struct, frozen=True):
+    """What the answers of the model that was asked last tell of how it counts tokens."""
+
+    model: str = ""
+    density: float = 1.0
+    """How many times our estimate of a prompt's tokens it really counted; at least 1."""
+    refused_tokens: int = 0
+    """The smallest prompt, as we counted, that it refused as too large; 0: none yet."""
+
+    def of(self, model: str) -> "Counting":
+        """What is known of that model: nothing, where another was asked last."""
+        return self if self.model == model else Counting(model)
+
+
+class State(msgspec.Struct, frozen=True):
+    """All that `decide` goes by."""
+
+    seq: int = 0
+    at: float = 0.0
+    agent: str = ""
+    """The name of the agent that began it, or that it was handed to since."""
+    depth: int = 0
+    key: str = ""
+    worker: str = ""
+    identity: e.Identity | None = None
+    """What the agent was at the last claim."""
+    turns: int = 0
+    always: frozenset[str] = frozenset()
+    counting: Counting = Counting()
+    turn: Turn | None = None
+    """The turn under way, or the last one."""
+
+    @property
+    def phase(self) -> Phase:
+        if self.seq == 0:
+            return "empty"
+        if self.turn is None or self.turn.ended:
+            return "idle"
+        if self.turn.called:
+            return "calling"
+        return "acting" if self.turn.calls else "ready"
+
+    @property
+    def spent(self) -> Spent:
+        turn = self.turn or Turn(0)
+        flying = turn.called
+        lent = [call.child for call in turn.calls if call.child and call.status != "done"]
+        tokens = (
+            turn.usage.total_tokens + turn.lost_tokens + sum(child.tokens or 0 for child in lent)
+        )
+        return Spent(
+            turn.steps,
+            turn.tool_calls,
+            tokens + (flying.prompt_tokens + flying.max_output_tokens if flying else 0),
+            turn.cost_usd
+            + (flying.reserved_usd if flying else 0.0)
+            + sum(child.cost_usd or 0.0 for child in lent),
+            turn.active_s,
+        )
+
+
+def fold(records: Iterable[e.Record]) -> State:
+    """What is true after these records, oldest first. Raises IllegalEvent."""
+    state = State()
+    for record in records:
+        state = apply(state, record)
+    return state
+
+
+def apply(state: State, record: e.Record) -> State:
+    """The state after one more record. Raises IllegalEvent; the state given is never changed."""
+    event = record.event
+    if record.seq != state.seq + 1:
+        raise IllegalEvent(
+            f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
+        )
+    if state.phase not in LEGAL[type(event)]:
+        raise IllegalEvent(
+            f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
+        )
+    if isinstance(event, e.UserSaid) and bool(event.answers) == (state.phase == "idle"):
+        raise IllegalEvent(
+            "a message opens a turn; while tools run it must answer a question, and only then"
+        )
+    gap_s = _active_s(state, record)
+    changes: dict[str, object] = {"seq": record.seq, "at": record.at}
+    match event:
+        case e.ThreadStarted():
+            changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
+        case e.UserSaid() if not event.answers:
+            changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
+        case e.ThreadClaimed():
+            changes |= {"worker": event.worker, "turn": state.turn and orphaned(state.turn)}
+            changes["identity"] = event.identity or state.identity
+        case e.ThreadForked():
+            changes |= {
+                "key": event.key,
+                "worker": "",
+                "depth": 0,
+                "turn": state.turn and forked(state.turn),
+            }
+        case e.NotesRecalled():
+            pass
+        case _:
+            assert state.turn is not None
+            turn = replace(state.turn, active_s=state.turn.active_s + gap_s)
+            changes["turn"] = turned(turn, event, state.key)
+            if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
+                changes["always"] = state.always | {call_of(state.turn, event.call_id).name}
+            if isinstance(event, e.HandedOff):
+                changes["agent"] = event.agent
+            if turn.called:
+                changes["counting"] = _learnt(
+                    state.counting.of(turn.called.model), turn.called, event
+                )
+    return replace(state, **changes)
+
+
+def _learnt(before: Counting, called: e.ModelCalled, event: e.Event) -> Counting:
+    if isinstance(event, e.ModelReplied) and not event.usage.estimated:
+        counted = event.usage.input_tokens / max(1, called.prompt_tokens)
+        return replace(before, density=min(8.0, max(1.0, before.density * counted)))
+    if isinstance(event, e.ModelFailed) and event.kind == "overflow":
+        refused = before.refused_tokens or called.prompt_tokens
+        return replace(before, refused_tokens=min(refused, called.prompt_tokens))
+    return before
+
+
+def _active_s(state: State, record: e.Record) -> float:
+    """Seconds of work since the record before: none while a person is waited for, none before a new claim."""
+    waits: tuple[str, ...] = ("waiting", "question", "child", "unknown", "done")
+    if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
+        waits += (
+            "allowed",
+            "denied",
+        )  # one person's decisions come one after the other, perhaps days apart
+    if state.turn and state.turn.calls and all(one.status in waits for one in state.turn.calls):
+        return 0.0
+    return max(0.0, record.at - state.at)

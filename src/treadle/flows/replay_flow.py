@@ -1,0 +1,89 @@
+"""A flow's code of today, run along a recorded thread: asks it for the same? No step runs, and nothing is written."""
+
+import contextlib
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..core import events as e
+from ..core.codec import encode_event
+from ..core.errors import FlowChanged
+from ..runtime.job import Job
+from ..runtime.log import Log, opened
+from ..runtime.world import World
+from ..stores.memory import MemoryStore
+from ..stores.store import Row, Store, ThreadInfo
+from .flow_run import Course
+
+
+async def rehearsed(
+    log: Log, job: Job, code: Callable[[Log], Coroutine[Any, Any, str]]
+) -> FlowChanged | None:
+    """The first difference; None where the code asks for what the log has, and ends as it did."""
+    records, turn = log.records, log.state.turn
+    assert turn
+    ended = turn.ended
+    if ended:  # what comes after is no run's
+        end = next(record.seq for record in reversed(records) if record.event is ended) - 1
+        while ended.status == "cancelled" and _cut_off(records[end - 1].event):
+            end -= 1  # the code knew nothing of it
+        records = records[:end]
+    copy = _Copy(log.thread_id, log.store)
+    await copy.append(
+        log.thread_id, [Row(each.seq, each.at, encode_event(each.event)) for each in records]
+    )
+    world = World(now=lambda: records[-1].at, sleep=_at_once)
+    course = Course(await opened(log.thread_id, copy, world), replace(job, run_tool=_beyond))
+    try:
+        with contextlib.suppress(_Beyond):
+            await course.run(code(course.log))
+    except FlowChanged as changed:
+        return changed
+    now = course.log.state.turn.ended if course.log.state.turn else None
+    if ended and ended.status in ("answered", "failed") and now != ended:
+        return FlowChanged(
+            f"the flow's code ended with {_shown(ended)}, and ends with {_shown(now)}"
+        )
+    return None
+
+
+@dataclass
+class _Copy:
+    """A store with one thread of its own, which sees all others; what is written to those is dropped."""
+
+    thread_id: str
+    inner: Store
+    own: MemoryStore = field(default_factory=MemoryStore)
+
+    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+        if thread_id == self.thread_id:
+            await self.own.append(thread_id, rows)
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
+        store = self.own if thread_id == self.thread_id else self.inner
+        return await store.read(thread_id, after_seq)
+
+    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
+        return await self.own.threads(limit)
+
+
+class _Beyond(Exception):
+    """The code has come to the log's end, and would go on from there."""
+
+
+def _cut_off(event: e.Event) -> bool:
+    return isinstance(event, e.ToolFailed) and event.kind == "cancelled"
+
+
+async def _beyond(*_: Any) -> Any:
+    raise _Beyond
+
+
+async def _at_once(seconds: float) -> None:
+    """Nothing is waited for."""
+
+
+def _shown(ended: e.TurnEnded | None) -> str:
+    if ended is None:
+        return "nothing: it asks for more steps"
+    return ": ".join(filter(None, (ended.status, ended.reason or ended.value)))

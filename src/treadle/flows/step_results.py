@@ -1,0 +1,145 @@
+"""What a flow's log says of its steps, and when the code may have their results. Pure but for its own memory.
+
+1. The code gets a result once it has asked for all that had been asked for before that result came, and has given up
+   what it had given up. So code that does the same gets the same results in the same order, also where branches race.
+2. A step that is asked for again must be the same call. The first that isn't, or that is missing, is named.
+"""
+
+from dataclasses import dataclass
+
+from ..core import events as e
+from ..core.call import digest
+from ..core.errors import FlowChanged
+
+Came = e.ToolReturned | e.ToolFailed | e.OutcomeDecided | e.UserSaid
+"""What a step's result is read from."""
+
+SHOWN = 200
+"""Characters of a call's arguments in an error."""
+
+
+@dataclass
+class Step:
+    """One step: what the code asks for, and what the log knows of it."""
+
+    call: e.Call
+    asked: bool = False
+    """The code, as it runs now, has asked for it."""
+    given_up: bool = False
+    """It awaits it no more."""
+    at: float | None = None
+    """When it was first asked for, as the log says."""
+    given: e.ApprovalGiven | None = None
+    child: str = ""
+    """The thread that it runs as."""
+    came: Came | None = None
+
+
+class History:
+    """The steps of one turn. Fed its records in order, and what the code asks for."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, Step] = {}
+        self._order: list[tuple[Step, bool]] = []
+        """Each step as it was asked for (False) and as its result came (True)."""
+        self._done = 0
+        """How far in that order the code has come."""
+
+    def add(self, record: e.Record) -> None:
+        match record.event:
+            case e.StepAsked(call=call):
+                step = self.steps.setdefault(call.id, Step(call))
+                step.at = record.at
+                self._order.append((step, False))
+            case e.ApprovalGiven(call_id=call_id) as given:
+                self.steps[call_id].given = given
+            case e.ChildStarted(call_id=call_id, thread_id=thread_id):
+                self.steps[call_id].child = thread_id
+            case (
+                e.ToolFailed(retry_after_s=float())
+                | e.OutcomeDecided(outcome="not_run")
+                | e.UserSaid(answers="")
+            ):
+                pass
+            case (
+                e.ToolReturned(call_id=call_id)
+                | e.ToolFailed(call_id=call_id)
+                | e.OutcomeDecided(call_id=call_id)
+            ):
+                self._came(call_id, record.event)
+            case e.UserSaid(answers=call_id) as said:
+                self._came(call_id, said)
+            case e.LimitReached():
+                self._cut_off()
+
+    def ask(self, call: e.Call) -> Step:
+        """The code asks for this step. Raises FlowChanged where the log has another under its id."""
+        step = self.steps.setdefault(call.id, Step(call))
+        if step.asked:
+            raise FlowChanged(
+                f"the flow's code asks twice for a step {call.id}; give each an id= of its own"
+            )
+        was = step.call
+        if digest(was.name, was.arguments) != digest(call.name, call.arguments):
+            raise FlowChanged(
+                f"the flow's code has changed under its log: step {call.id} was {_shown(was)}, is now {_shown(call)}."
+                " Nothing was written; go on with the code of then, or cancel the thread"
+            )
+        step.asked = True
+        return step
+
+    def next(self) -> Step | None:
+        """The step whose result the code may have now, each once, in the order in which they came."""
+        while self._done < len(self._order):
+            step, came = self._order[self._done]
+            if not (self._given_up(step) if came else step.asked):
+                return None
+            self._done += 1
+            if came and not step.given_up:
+                return step
+        return None
+
+    @property
+    def missing(self) -> Step | None:
+        """The first step of the log that the code has yet to ask for or to give up, before anything new may happen."""
+        return self._order[self._done][0] if self._done < len(self._order) else None
+
+    def changed(self) -> FlowChanged:
+        """The error of code that asks no more for what is missing, or awaits what it had given up."""
+        new = [step for step in self.steps.values() if step.at is None]
+        instead = (
+            f"asks for {new[0].call.id}, {_shown(new[0].call)}, instead"
+            if new
+            else "doesn't ask for it any more"
+        )
+        step = self.missing
+        assert step
+        if step.asked:
+            instead = "awaits it, where it had been given up"
+        return FlowChanged(
+            f"the flow's code has changed under its log: next came step {step.call.id}, {_shown(step.call)}; the code"
+            f" {instead}. Nothing was written; go on with the code of then, or cancel the thread"
+        )
+
+    def _given_up(self, step: Step) -> bool:
+        """False where the log has the code give this step up, which it hasn't done yet."""
+        return step.given_up or not (
+            isinstance(step.came, e.ToolFailed) and step.came.kind == "cancelled"
+        )
+
+    def _cut_off(self) -> None:
+        """The limit has ended what still worked for the steps that came last: their results are nobody's."""
+        for step, came in reversed(self._order):
+            if not came or self._given_up(step):
+                return
+            step.given_up = True
+
+    def _came(self, call_id: str, event: Came) -> None:
+        step = self.steps[call_id]
+        step.came = event
+        self._order.append((step, True))
+
+
+def _shown(call: e.Call) -> str:
+    text = call.arguments if len(call.arguments) <= SHOWN else f"{call.arguments[:SHOWN]}…"
+    return f"{call.name} {text}"

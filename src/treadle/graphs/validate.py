@@ -1,0 +1,252 @@
+"""What is wrong with a graph, before it runs. Pure: every fault is a sentence that names the place."""
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+from ..runtime.agent import Agent
+from .nodes import END, START, Choice, Each, Edge, Edges, Join, Node, parameters, sources, targets
+from .state import Field
+
+_JOIN = "join "
+
+
+def faults(
+    nodes: Mapping[str, Node], edges: Sequence[Edges], fields: Mapping[str, Field]
+) -> list[str]:
+    """All of them; names first, for the rest reads on only where those are right."""
+    found = [*_names(nodes, edges), *_fields(nodes, edges, fields)]
+    return found or [
+        *_ways(nodes, edges),
+        *_cycles(edges),
+        *_joins(edges),
+        *_parallel(nodes, edges, fields),
+    ]
+
+
+def _names(nodes: Mapping[str, Node], edges: Sequence[Edges]) -> Iterator[str]:
+    known = ", ".join(nodes)
+    for edge in edges:
+        for name in sources(edge):
+            if name not in nodes and name != START:
+                yield f"{shown(edge)}: there is no node {name!r}; there are: {known}"
+        for name in targets(edge):
+            if name not in nodes and name != END:
+                yield f"{shown(edge)}: there is no node {name!r}; there are: {known}, {END}"
+    choosing = [edge.source for edge in edges if isinstance(edge, Choice)]
+    for name in sorted({name for name in choosing if choosing.count(name) > 1}):
+        yield f"node {name} has {choosing.count(name)} choices; make it one function that says one of all their ways"
+
+
+def _fields(
+    nodes: Mapping[str, Node], edges: Sequence[Edges], fields: Mapping[str, Field]
+) -> Iterator[str]:
+    known = ", ".join(fields)
+    items = {(edge.target, edge.item) for edge in edges if isinstance(edge, Each)}
+    for node in nodes.values():
+        for name in node.fields:
+            if name not in fields:
+                yield f"node {node.name} writes {name!r}, which is no field of the state; there are: {known}"
+        if isinstance(node.work, Agent) and not node.said:
+            yield f"node {node.name}: what is said to the agent? Give it said=, a text with fields in braces"
+        for name, default in node.reads.items():
+            if (
+                name not in fields
+                and (node.name, name) not in items
+                and default is inspect.Parameter.empty
+            ):
+                yield f"node {node.name} reads {name!r}, which is no field of the state; there are: {known}"
+    for edge in edges:
+        match edge:
+            case Each(source, target, over, item):
+                if over not in fields:
+                    yield f"{shown(edge)}: {over!r} is no field of the state; there are: {known}"
+                if target in nodes and item not in nodes[target].reads:
+                    yield f"{shown(edge)}: node {target} has no parameter {item!r} for the item of {source}"
+            case Choice(source, by):
+                for name, default in parameters(by).items():
+                    if name not in fields and default is inspect.Parameter.empty:
+                        yield f"{shown(edge)}: it reads {name!r}, which is no field of the state; there are: {known}"
+
+
+def _ways(nodes: Mapping[str, Node], edges: Sequence[Edges]) -> Iterator[str]:
+    forth = reached(edges, {START})
+    for name in nodes:
+        if name not in forth:
+            yield f"node {name} is unreachable: no way leads to it from {START}"
+        elif not any(name in sources(edge) for edge in edges):
+            yield f"node {name} leads nowhere: give it an edge to another node or to {END}"
+    if not any(edge.source == START for edge in edges if not isinstance(edge, Join)):
+        yield f"nothing begins: give {START} an edge to the first node"
+
+
+def _cycles(edges: Sequence[Edges]) -> Iterator[str]:
+    """Cycles that nothing chooses to leave."""
+    next_of: dict[str, list[str]] = {}
+    for edge in edges:
+        if not isinstance(edge, Choice):
+            for source in sources(edge):
+                next_of.setdefault(source, []).extend(targets(edge))
+    seen: set[str] = set()
+
+    def walk(name: str, way: tuple[str, ...]) -> Iterator[str]:
+        if name in way:
+            cycle = " → ".join((*way[way.index(name) :], name))
+            yield f"the cycle {cycle} is endless: one of its edges must be a Choice that can leave it"
+            return
+        if name not in seen:
+            seen.add(name)
+            for other in next_of.get(name, ()):
+                yield from walk(other, (*way, name))
+
+    for name in list(next_of):
+        yield from walk(name, ())
+    for edge in edges:
+        if isinstance(edge, Choice) and END not in reached(edges, {edge.source}):
+            yield f"{shown(edge)}: none of its ways ever comes to {END}, so its cycle is endless"
+
+
+def _joins(edges: Sequence[Edges]) -> Iterator[str]:
+    copied = {edge.target for edge in edges if isinstance(edge, Each)}
+    for edge in edges:
+        if isinstance(edge, Join):
+            if not edge.sources or len(set(edge.sources)) < len(edge.sources):
+                yield f"{shown(edge)}: it needs sources, each once"
+            most = len(edge.sources)
+            if isinstance(edge.need, int) and (
+                edge.need < 1 or (edge.need > most and not copied & {*edge.sources})
+            ):
+                yield f"{shown(edge)}: it waits for {edge.need} of {most}"
+    for name in copied:
+        for edge in edges:
+            if name in sources(edge) and not isinstance(edge, Join) and set(targets(edge)) != {END}:
+                yield (
+                    f"a join is missing after node {name}, which runs side by side for each item: its edge to"
+                    f" {', '.join(targets(edge))} must be a Join"
+                )
+
+
+def _parallel(
+    nodes: Mapping[str, Node], edges: Sequence[Edges], fields: Mapping[str, Field]
+) -> Iterator[str]:
+    """Branches that meet where nothing joins them, and fields that two may write at the same moment."""
+    told: set[str] = set()
+    for edge in edges:
+        if isinstance(edge, Each):
+            yield from _unruled(nodes[edge.target], nodes[edge.target], fields, told)
+    wires = list(_wires(edges))
+    for fork in (START, *nodes):
+        for left, right in combinations(_groups(edges, fork), 2):
+            one, other = _regions(wires, fork, left, right)
+            met = sorted(name for name in one & other if name in nodes)
+            for name in [name for name in met if name not in told]:
+                told.add(name)
+                yield f"a join is missing before node {name}: branches of {fork} meet there, and it would run for each"
+            yield from _torn(edges, wires, one | other, one & other, told)
+            for first in one & nodes.keys() if not met else ():
+                for second in other & nodes.keys():
+                    yield from _unruled(nodes[first], nodes[second], fields, told)
+
+
+def _torn(
+    edges: Sequence[Edges],
+    wires: Sequence[tuple[str, str]],
+    region: set[str],
+    met: set[str],
+    told: set[str],
+) -> Iterator[str]:
+    """Nodes that a join of the first may stop although they lead elsewhere too."""
+    for number, edge in enumerate(edges):
+        if isinstance(edge, Join) and edge.need != "all" and _join(number) in met:
+            for name in sorted(region - told):
+                leads = [_join(number) in _along(wires, group) for group in _groups(edges, name)]
+                if any(leads) and not all(leads):
+                    told.add(name)
+                    yield f"{shown(edge)} may stop node {name}, which leads elsewhere too: join that branch before it"
+
+
+def _groups(edges: Sequence[Edges], name: str) -> list[set[str]]:
+    """What a node leads to side by side; of a choice, all of its ways are one."""
+    found = [(number, edge) for number, edge in enumerate(edges) if name in sources(edge)]
+    return [
+        {_join(number)} if isinstance(edge, Join) else set(targets(edge)) for number, edge in found
+    ]
+
+
+def _unruled(one: Node, other: Node, fields: Mapping[str, Field], told: set[str]) -> Iterator[str]:
+    for name in sorted({*one.fields} & {*other.fields}):
+        if fields[name].rule is None and name not in told:
+            told.add(name)
+            who = " and ".join(sorted({one.name, other.name})) + (
+                " (side by side)" if one is other else ""
+            )
+            yield (
+                f"{who} may write {name!r} at the same moment, and it has no merge rule; give it one, such as"
+                f" Annotated[list[...], append]"
+            )
+
+
+def _regions(
+    wires: Sequence[tuple[str, str]], fork: str, left: set[str], right: set[str]
+) -> tuple[set[str], set[str]]:
+    """What two branches of a fork lead to, up to the joins where both arrive."""
+    passed: set[str] = set()
+    while True:
+        open_wires = [
+            (a, b) for a, b in wires if a != fork and (a in passed or not a.startswith(_JOIN))
+        ]
+        one, other = _along(open_wires, left), _along(open_wires, right)
+        own = {name for name in one ^ other if name.startswith(_JOIN)}
+        if own <= passed:
+            return one, other
+        passed |= own
+
+
+def _wires(edges: Sequence[Edges]) -> Iterator[tuple[str, str]]:
+    """Edges as pairs of names; a join has a name of its own, between its sources and its target."""
+    for number, edge in enumerate(edges):
+        for source in sources(edge):
+            for target in (_join(number),) if isinstance(edge, Join) else targets(edge):
+                yield source, target
+        if isinstance(edge, Join):
+            yield _join(number), edge.target
+
+
+def _join(number: int) -> str:
+    return f"{_JOIN}{number}"  # no node has a name with a space
+
+
+def _along(wires: Sequence[tuple[str, str]], start: set[str]) -> set[str]:
+    found, waiting = set(start), list(start)
+    while waiting:
+        name = waiting.pop()
+        new = {b for a, b in wires if a == name} - found
+        found |= new
+        waiting += new
+    return found
+
+
+def reached(edges: Sequence[Edges], start: set[str]) -> set[str]:
+    """All that edges lead to from these names, which are among them; a join lets all of its sources through."""
+    return _along(
+        [
+            (source, target)
+            for edge in edges
+            for source in sources(edge)
+            for target in targets(edge)
+        ],
+        start,
+    )
+
+
+def shown(edge: Edges) -> str:
+    """An edge, in an error."""
+    match edge:
+        case Edge(source, target):
+            return f"the edge {source} → {target}"
+        case Choice(source, by):
+            return f"the choice {getattr(by, '__name__', by)} after {source}"
+        case Each(source, target, over):
+            return f"the fan-out {source} → {target} over {over}"
+        case Join(froms, target):
+            return f"the join of {', '.join(froms)} → {target}"

@@ -1,1 +1,0 @@
-"""What the model gets to see of a log."""

@@ -1,0 +1,1 @@
+"""Long-term notes: kept across threads, found by words and by meaning."""

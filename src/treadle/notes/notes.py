@@ -1,0 +1,79 @@
+"""An agent's notes: where they are kept, whose it reads, where it writes, and how much of them goes into a prompt."""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+
+from ..core.errors import UsageError
+from ..core.events import NotesRecalled
+from ..runtime.world import World
+from ..stores.store import Store
+from .note import Note, Placed, checked_scope
+from .note_store import NoteStore, beside
+from .recalled import Recalled, recalled
+from .search import Found, Query, search
+from .vectors import Embedder
+
+MOST_RECALLED = 8
+"""How many notes are looked at for the front of a thread."""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Settings; it costs nothing to make, and many agents may share one."""
+
+    at: NoteStore | None = None
+    """None: in the file where the agent keeps its threads."""
+    _: KW_ONLY
+    embedder: Embedder | None = None
+    """A model of meaning. None: notes are found by their words."""
+    scopes: Sequence[str] = ("user",)
+    """Whose notes are read."""
+    scope: str = "user"
+    """Where a note goes that names no other scope. It is read too."""
+    budget_tokens: int = 400
+    world: World = World()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.scopes, str):
+            raise UsageError(f"scopes= takes a list, such as [{self.scopes!r}]")
+        for scope in self.readable:
+            checked_scope(scope)
+
+    def kept_with(self, store: Store, world: World) -> "Notes":
+        """These settings for an agent that keeps its threads there. Raises UsageError where that has no file."""
+        return replace(self, at=self.at or beside(store), world=world)
+
+    @cached_property
+    def store(self) -> NoteStore:
+        return self.at or NoteStore()
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """The scopes that are read, each once."""
+        return tuple(dict.fromkeys((*self.scopes, self.scope)))
+
+    async def search(self, query: str, limit: int = 5) -> Found:
+        """The best notes for a text, and in what they are good. Raises UsageError."""
+        return await search(
+            self.store, self.embedder, Query(query, self.readable, self.world.now(), limit)
+        )
+
+    async def recall(self, query: str, budget_tokens: int | None = None) -> Recalled:
+        """What goes in front of a thread that begins with this text, within so many tokens (None: `budget_tokens`)."""
+        found = await self.search(query, MOST_RECALLED)
+        budget = self.budget_tokens if budget_tokens is None else budget_tokens
+        return recalled((hit.note for hit in found.hits), budget, found.without)
+
+    async def recalled_for(self, text: str) -> NotesRecalled | None:
+        """What a thread that begins with this text is told of the notes; None where none has to do with it."""
+        found = await self.recall(text)
+        return (
+            NotesRecalled(tuple(note.id for note in found.notes), found.text)
+            if found.text
+            else None
+        )
+
+    async def write(self, note: Note, *, key: str, replaces: str = "") -> Placed:
+        """Keep a note, once for each key. Raises UsageError for what can't be a note."""
+        return await self.store.write(note, key=key, now=self.world.now(), replaces=replaces)

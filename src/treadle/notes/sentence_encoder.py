@@ -1,0 +1,110 @@
+"""Google's Universal Sentence Encoder, multilingual, version 3: a sentence's meaning as 512 numbers. With numpy alone.
+
+A vector for each piece of the text; beside it what its neighbours say, by windows of two, three and five pieces; their
+sum through a small network. No attention, so a sentence takes a millisecond. Trained on sixteen languages together: a
+question in one finds what was noted in another.
+
+The table of pieces is stored as bytes, in 17 parts, piece n in part n modulo 17, each with a scale and a lowest value.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from .tokenizer import Tokenizer, tokenizer_of
+
+MAX_PIECES = 1024
+"""Of a text; what comes later does not count."""
+
+PARTS = 17
+WINDOWS = (2, 3, 5)
+
+Array = Any
+"""A numpy array; numpy is not imported before it is used."""
+
+
+@dataclass(frozen=True)
+class SentenceEncoder:
+    """The model. For several threads."""
+
+    tokenizer: Tokenizer
+    table: Array
+    weights: dict[str, Array]
+
+    def encode(self, text: str) -> Array:
+        """Its vector. Not quite of length one."""
+        import numpy as np
+
+        w = self.weights
+        features = self._features(self._pieces(text))
+        count = len(features)
+        mean = (features.sum(axis=0) @ w["cnn_W"] + count * w["cnn_b"]) / np.sqrt(np.float32(count))
+        first = _relu(mean @ w["p1"] + _relu(mean @ w["d0"]) @ w["d1"])
+        return np.tanh(first @ w["p3"] + _relu(first @ w["d2"]) @ w["d3"])
+
+    def _pieces(self, text: str) -> Array:
+        import numpy as np
+
+        numbers = np.array(self.tokenizer.encode(text, MAX_PIECES))
+        part = numbers % PARTS
+        return (
+            self.table[numbers] * self.weights["scale"][part, None] + self.weights["lo"][part, None]
+        )
+
+    def _features(self, pieces: Array) -> Array:
+        """For each piece: itself, and what each window saw around it."""
+        import numpy as np
+
+        w = self.weights
+        projected = np.concatenate(
+            [pieces @ w[f"proj{n}"] + w[f"proj_b{n}"] for n in WINDOWS], axis=1
+        )
+        gain, bias = (np.concatenate([w[f"ln_{kind}{n}"] for n in WINDOWS]) for kind in "gb")
+        branches = np.split(self._normal(projected, gain, bias), len(WINDOWS), axis=1)
+        seen = [pieces]
+        for n, branch in zip(WINDOWS, branches, strict=True):
+            for layer in ("1", "2"):
+                branch = branch + _relu(
+                    _windows(branch, n) @ w[f"w{layer}_{n}"] + w[f"b{layer}_{n}"]
+                )
+            seen.append(branch)
+        return self._normal(np.concatenate(seen, axis=1), w["ln_g"], w["ln_b"])
+
+    def _normal(self, rows: Array, gain: Array, bias: Array) -> Array:
+        import numpy as np
+
+        centred = rows - rows.mean(axis=1, keepdims=True)
+        return (
+            centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + self.weights["eps"]) * gain
+            + bias
+        )
+
+
+def sentence_encoder(weights: bytes, vocabulary: bytes) -> SentenceEncoder:
+    """The model whose files hold these bytes. Takes a second. Raises ValueError for other bytes."""
+    import numpy as np
+
+    with np.load(io.BytesIO(weights), allow_pickle=False) as stored:
+        rows, width = stored["q1"].shape
+        table = np.empty((rows * PARTS, width), np.uint8)
+        for part in range(PARTS):
+            table[part::PARTS] = stored[f"q{part + 1}"]
+        others = {
+            name: stored[name].astype(np.float32)
+            for name in stored.files
+            if not name.startswith("q")
+        }
+    return SentenceEncoder(tokenizer_of(vocabulary), table, others)
+
+
+def _windows(rows: Array, n: int) -> Array:
+    """For each row, the n rows around it side by side; zeros beyond both ends."""
+    import numpy as np
+
+    before = (n - 1) // 2
+    padded = np.pad(rows, ((before, n - 1 - before), (0, 0)))
+    return np.concatenate([padded[start : start + len(rows)] for start in range(n)], axis=1)
+
+
+def _relu(numbers: Array) -> Array:
+    return numbers.clip(0)

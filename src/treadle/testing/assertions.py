@@ -1,0 +1,116 @@
+"""What a test says of a trajectory. Each raises AssertionError with the calls, line by line, as its message.
+
+All take what was recorded: a Result, records of a turn or of a whole thread, a Recording, or the path of a file that
+`treadle db export` wrote. They are functions, not a chain on one object: a test reads as plain asserts, a failure
+points at the one that failed, and there is nothing to learn but their names.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..cli.terminal import visible
+from ..core import events as e
+from ..core.result import Result, summary
+from ..evals.trajectory import (
+    Arguments,
+    Order,
+    Wanted,
+    approvals_asked,
+    compared,
+    made,
+    never_called,
+    no_errors,
+)
+from ..evals.trial import steps as steps_of
+from ..observe.turns import turns
+from .recording import Recording, load
+
+Recorded = Result | Recording | Iterable[e.Record] | str | Path
+Call = str | tuple[str, Mapping[str, Any]] | Wanted
+"""A name, for whatever arguments; or a name with its arguments."""
+
+
+def assert_trajectory(
+    recorded: Recorded,
+    wanted: Sequence[Call],
+    order: Order = "strict",
+    arguments: Arguments = "exact",
+) -> None:
+    """The tool calls made are the wanted ones; `trajectory.compared` says what each order means."""
+    __tracebackhide__ = True
+    _hold(compared(made(_records(recorded)), [_wanted(each) for each in wanted], order, arguments))
+
+
+def assert_never_called(recorded: Recorded, *tools: str) -> None:
+    """The model asked for none of these tools, names or globs; not even for a call that was then refused."""
+    __tracebackhide__ = True
+    _hold(never_called(made(_records(recorded)), *tools))
+
+
+def assert_no_errors(recorded: Recorded) -> None:
+    """No tool call failed for good. One that came right when it was tried again did not."""
+    __tracebackhide__ = True
+    _hold(no_errors(made(_records(recorded))))
+
+
+def assert_approvals_asked(recorded: Recorded, *tools: str) -> None:
+    """A person was asked to approve calls of these tools, names or globs, and of no others; none named: none."""
+    __tracebackhide__ = True
+    _hold(approvals_asked(made(_records(recorded)), *tools))
+
+
+def assert_within(
+    recorded: Recorded,
+    *,
+    steps: int | None = None,
+    tokens: int | None = None,
+    cost_usd: float | None = None,
+    seconds: float | None = None,
+) -> None:
+    """It took at most so many steps, tokens in and out, US dollars and seconds of work.
+
+    A step is a model call; a retry is none, nor is a summary. A cost that isn't known is not within any. Seconds of
+    records need the thread from its beginning.
+    """
+    __tracebackhide__ = True
+    records = _records(recorded)
+    took = summary(records, 0.0)
+    used: list[tuple[str, float | None, float | None]] = [
+        ("steps", steps_of(records), steps),
+        ("tokens", took.tokens, tokens),
+        ("cost_usd", took.cost_usd, cost_usd),
+        ("seconds", None if seconds is None else _seconds(recorded, records), seconds),
+    ]
+    over = [
+        f"{name}: {'unknown' if much is None else f'{much:g}'} of {allowed:g}"
+        for name, much, allowed in used
+        if allowed is not None and (much is None or much > allowed)
+    ]
+    _hold(f"used more than was allowed: {'; '.join(over)}" if over else "")
+
+
+def _seconds(recorded: Recorded, records: Sequence[e.Record]) -> float:
+    return (
+        recorded.seconds
+        if isinstance(recorded, Result)
+        else sum(part.took.seconds for part in turns(records))
+    )
+
+
+def _wanted(call: Call) -> Wanted:
+    if isinstance(call, Wanted):
+        return call
+    return Wanted(call) if isinstance(call, str) else Wanted(*call)
+
+
+def _records(recorded: Recorded) -> tuple[e.Record, ...]:
+    if isinstance(recorded, Result | Recording):
+        return recorded.records
+    return load(recorded).records if isinstance(recorded, str | Path) else tuple(recorded)
+
+
+def _hold(complaint: str) -> None:
+    __tracebackhide__ = True
+    if complaint:
+        raise AssertionError(visible(complaint))
