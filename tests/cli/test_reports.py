@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from cli.commandline import AGENTS, Treadle
-from cli.test_person import crashed
+from cli.test_ask_person import crashed
 
 
 def test_explain_says_what_waits_what_would_happen_and_how_to_decide(treadle: Treadle) -> None:

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from treadle.cli.terminal import line_of, visible, visible_json, without_controls
+from treadle.observe.visible import line_of, visible, visible_json, without_controls
 
 SEEN_MARKS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
 """Format characters that Unicode draws: Arabic number signs and their kin."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cli.commandline import Treadle
+from cli.test_ask_person import crashed
 from cli.test_chat import events
-from cli.test_person import crashed
 from treadle.core import events as e
 
 PATIENCE_S = 20.0

@@ -11,6 +11,7 @@ from ..core.events import Identity
 from ..core.model import Model
 from ..core.state import State
 from ..core.tool import Tool, tool_of
+from ..observe.visible import line_of
 from ..runtime.agent import Agent
 from ..runtime.import_string import value_at
 from ..stores.sqlite import SQLiteStore
@@ -19,7 +20,6 @@ from ..tools.shipped import shipped
 from .folder_instructions import with_project
 from .model_settings import with_options
 from .options import AgentSettings, InStore
-from .terminal import line_of
 
 if TYPE_CHECKING:
     from ..notes.notes import Notes

@@ -11,7 +11,8 @@ from ..core.result import Result
 from ..core.strict_json import value_of
 from ..runtime.sync import run_sync
 from .runner import Runner
-from .terminal import Screen, visible, visible_json
+from .terminal import Screen
+from ..observe.visible import visible, visible_json
 
 _CHOICES = {
     "y": "y",

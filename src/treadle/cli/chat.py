@@ -18,6 +18,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from ..core.errors import TreadleError
 from ..core.tool import Tool, tool_of
 from ..models.resolve import known, resolve
+from ..observe.visible import visible
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
@@ -25,7 +26,6 @@ from .agents import with_model
 from .notes import note_down
 from .session import Session
 from .tables import table, tool_row
-from .terminal import visible
 
 COMMANDS = {
     "/help": "what can be typed here",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..core.errors import UnknownThread, UsageError
+from ..observe.visible import visible
 from ..runtime.sync import run_sync
 from ..stores import archive
 from ..stores.sqlite import SQLiteStore
@@ -12,7 +13,7 @@ from ..stores.store import Store
 from .agents import store_of
 from .atomic_file import whole_file
 from .options import InStore
-from .terminal import Screen, put, put_json, visible
+from .terminal import Screen, put, put_json
 from .thread_options import Export, Import
 from .threads import thread_names, thread_of
 

@@ -16,6 +16,7 @@ from ..core.state import OPEN
 from ..core.tool import Tool
 from ..flows.flow import Flow
 from ..observe.timeline import called
+from ..observe.visible import line_of, visible
 from ..runtime.agent import Agent
 from ..runtime.fork import fork as forked
 from ..runtime.log import Log, opened
@@ -27,7 +28,7 @@ from .folder_instructions import say_project
 from .runner import Runner, runner_of
 from .session import Session, again
 from .tables import moment
-from .terminal import Screen, line_of, put, visible
+from .terminal import Screen, put
 from .thread_options import Answer, Approve, Cancel, Decide, Fork, Posting
 from .thread_tree import family, top_of
 from .threads import log_of

@@ -14,7 +14,8 @@ from .agents import agent_of
 from .atomic_file import refuse_unwritable, whole_file
 from .eval_options import Eval
 from .session import FAILED, INTERRUPTED, second_interrupt_quits
-from .terminal import Screen, put, put_json, showing_warnings, visible
+from .terminal import Screen, put, put_json, showing_warnings
+from ..observe.visible import visible
 
 JOBS = 4
 

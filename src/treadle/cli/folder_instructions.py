@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from ..core.errors import UsageError
 from ..flows.flow import Flow
+from ..observe.visible import line_of
 from ..runtime.agent import Agent
 from .agents_md import MAX_BYTES, Project, project_of
 from .options import AgentSettings, Settings
-from .terminal import Screen, line_of
+from .terminal import Screen
 
 BYTES_A_TOKEN = 3
 """Fewer than most text has: the project's part mustn't be more than a quarter of the model's context."""

@@ -11,6 +11,7 @@ from ..core.result import summary
 from ..core.state import fold
 from ..observe.timeline import Line, Timeline
 from ..observe.turns import turns
+from ..observe.visible import line_of, visible
 from ..runtime.sync import run_sync
 from ..stores.store import Store
 from .agents import found_at, store_of
@@ -18,7 +19,7 @@ from .session import CODES, FAILED
 from .show import took_line
 from .show_prompt import show_prompt
 from .tables import moment
-from .terminal import line_of, put, put_json, visible
+from .terminal import put, put_json
 from .thread_options import Show, Tail
 from .thread_tree import Depths, children, in_order
 from .threads import records_of, thread_of

@@ -12,11 +12,12 @@ from ..core.codec import decode_event
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.result import Status, result
 from ..core.state import fold
+from ..observe.visible import line_of
 from ..runtime.sync import run_sync
 from ..stores.sqlite import LAST_RECORDS, SQLiteStore
 from .agents import store_of
 from .tables import moment, table
-from .terminal import Screen, line_of, put, put_json
+from .terminal import Screen, put, put_json
 from .thread_options import Threads
 
 STATUSES = (*get_args(Status), "damaged")

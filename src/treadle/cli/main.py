@@ -14,8 +14,8 @@ from io import TextIOWrapper
 import typer
 import typer.main
 
+from ..observe.visible import visible
 from .options import Ask, taking
-from .terminal import visible
 
 USAGE = 2
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

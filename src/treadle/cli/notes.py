@@ -12,6 +12,7 @@ from ..notes.note_store import NoteStore, beside
 from ..notes.notes import Notes
 from ..notes.search import Found, Query
 from ..notes.search import search as searched
+from ..observe.visible import line_of, visible
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..runtime.world import World
@@ -21,7 +22,7 @@ from .note_options import AddNote, ExportNotes, ExtractNotes, ForgetNote, ListNo
 from .options import InStore
 from .session import Session, records
 from .tables import moment, table
-from .terminal import Screen, line_of, put, put_json, visible
+from .terminal import Screen, put, put_json
 from .threads import thread_of
 
 NEVER = float("-inf")

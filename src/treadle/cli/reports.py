@@ -10,13 +10,14 @@ from ..core.state import OPEN, fold
 from ..flows.flow import Flow
 from ..observe.diff import Diff, Side
 from ..observe.timeline import Timeline
+from ..observe.visible import line_of, visible
 from ..runtime.sync import run_sync
 from .agents import agent_as_recorded, loaded, needs_agent, other_agent, store_of
 from .runner import flow_at, runner_of
 from .session import DECIDED_BY, again
 from .show import took_line
 from .tables import table
-from .terminal import line_of, put, put_json, visible
+from .terminal import put, put_json
 from .thread_options import Diff as DiffOptions
 from .thread_options import Explain, Replay
 from .thread_tree import family

@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 from ..core.errors import UsageError
+from ..observe.visible import line_of, visible
 from ..testing.recording import Recording
 from ..testing.saved_test import Place, saved_test
 from .agents import loaded, store_of
 from .database import write_file
-from .terminal import Screen, line_of, put, visible
+from .terminal import Screen, put
 from .thread_options import SaveTest
 from .threads import records_of
 

@@ -25,7 +25,8 @@ from .loading import load
 from .options import AgentSettings, InStore, Settings
 from .runner import Runner
 from .show import JsonLines, Once, Show, limit_line
-from .terminal import Screen, interactive, line_of, showing_warnings, visible
+from .terminal import Screen, interactive, showing_warnings
+from ..observe.visible import line_of, visible
 from .thread_tree import children, family, in_order
 from .threads import own_of, thread_names
 from .traces import live

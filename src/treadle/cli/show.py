@@ -8,8 +8,9 @@ from ..core.codec import encode_record
 from ..core.events import Record
 from ..core.result import Result, Summary
 from ..observe.timeline import VALUE, WIDTH, Line, Timeline
+from ..observe.visible import line_of, visible, visible_json, without_controls
 from ..runtime.listeners import Delta, Listener
-from .terminal import Screen, line_of, visible, visible_json, without_controls
+from .terminal import Screen
 from .thread_tree import Depths
 
 

@@ -14,9 +14,10 @@ from ..core.model import Message, Request, prompt_hash
 from ..core.prompt import Prompt
 from ..core.state import fold
 from ..observe.explain import changes
+from ..observe.visible import line_of, visible
 from ..runtime.job import Job, request_of
 from .agents import agent_as_recorded
-from .terminal import Screen, line_of, put, put_json, visible
+from .terminal import Screen, put, put_json
 from .thread_options import Show
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from ..core.tool import Tool
-from .terminal import visible
+from ..observe.visible import visible
 
 GAP = "  "
 LEAST = 20

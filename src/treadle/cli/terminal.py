@@ -5,80 +5,18 @@
 2. Answers go to standard output, all else to standard error. Colour and moving the cursor are for terminals only.
 """
 
-import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TextIO
 
+from ..observe.visible import visible, visible_json
+
+
 Style = Literal["", "dim", "bold", "red", "yellow"]
 _CODES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33"}
-
-_CONTROLS = r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
-_HIDDEN = (
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\U000e0000-\U000e0fff]"
-)
-_JOINERS = "\u200c\u200d\ufe0e\ufe0f"
-_OBEYED = re.compile(_CONTROLS)
-_UNSEEN = re.compile(f"{_CONTROLS}|{_HIDDEN}|[{_JOINERS}]")
-
-
-def visible(text: str, before: str = "") -> str:
-    """The text as it may be shown on a terminal; only newlines and tabs keep their effect.
-
-    For a text that comes in pieces, `before` is the character that came last.
-    """
-    whole = before + text
-
-    def shown(found: re.Match[str]) -> str:
-        kept = found.start() < len(before) or _joins(whole, found.start())
-        return found[0] if kept else _escape(found[0])
-
-    return _UNSEEN.sub(shown, whole)[len(before) :]
-
-
-def without_controls(text: str) -> str:
-    """For a file or a pipe: control characters shown as escapes, all else as it is, in any language."""
-    return _OBEYED.sub(lambda found: _escape(found[0]), text)
-
-
-def visible_json(text: str) -> str:
-    """JSON text of the same value, in which everything that could be unseen or obeyed is a JSON escape."""
-    return _UNSEEN.sub(
-        lambda found: found[0] if _joins(text, found.start()) else json.dumps(found[0])[1:-1], text
-    )
-
-
-def _joins(text: str, at: int) -> bool:
-    """Whether the joiner or variation selector there is part of a word or an emoji, as in Persian, Hindi, or a heart.
-
-    One of them after what it can change is text; a row of them, or one between ASCII letters, hides something.
-    """
-    char, last = text[at], text[at - 1 : at]
-    if char not in _JOINERS:
-        return False
-    if char in "\ufe0e\ufe0f":
-        return bool(last) and last not in _JOINERS
-    return last == "\ufe0f" or (last > "\x7f" and last not in _JOINERS)
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def line_of(text: str, width: int) -> str:
-    """The text as one safe line of at most about `width` characters."""
-    line = " ".join(text[: width * 8].split())
-    return visible(line if len(line) <= width else line[: width - 1] + "…")
-
 
 def interactive() -> bool:
     """Whether a person can be asked: they see standard error and type on standard input."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from ..core import events as e
 from ..observe.timeline import VALUE
+from ..observe.visible import line_of
 from ..runtime.log import Log, opened
 from ..runtime.sync import run_sync
-from .terminal import line_of
 
 
 def family(log: Log) -> list[Log]:

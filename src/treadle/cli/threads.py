@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from ..core import events as e
 from ..core.codec import decode_event
 from ..core.errors import UnknownThread, UsageError
+from ..observe.visible import line_of
 from ..runtime.log import Log, opened
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.archive import ALL
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
-from .terminal import line_of
 
 LAST = ("last", "-")
 NAMED = 5

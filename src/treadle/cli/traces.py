@@ -14,6 +14,7 @@ from ..observe.content import Content
 from ..observe.redact import secrets_of
 from ..observe.span import Span, SpanContext
 from ..observe.spans import Spans, spans
+from ..observe.visible import visible
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..stores.sqlite import SQLiteStore
@@ -21,7 +22,7 @@ from ..stores.store import Store
 from .agents import store_of
 from .atomic_file import whole_file
 from .observe_options import ExportTraces
-from .terminal import Screen, put_json, visible
+from .terminal import Screen, put_json
 from .threads import records_of, thread_names
 
 if TYPE_CHECKING:

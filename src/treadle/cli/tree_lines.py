@@ -7,12 +7,13 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.result import Summary, result
 from ..observe.timeline import short
+from ..observe.visible import line_of, visible
 from ..runtime.log import opened
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.store import Store
 from .show import took_line
-from .terminal import line_of, put, visible
+from .terminal import put
 
 SAID = 60
 """Characters of what a thread was told to do, in its line."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from html import escape
 
-from ..cli.terminal import visible
+from ..observe.visible import visible
 from .baseline import Change, Comparison
 from .format import cost, counted, number, percent, signed_share, verdict_on
 from .grade import Verdict

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from ..core import events as e
-from ..core.errors import TurnFailed, UnknownThread
+from ..core.errors import TurnFailed, UnknownThread, UsageError
 from ..core.state import fold
 from ..runtime.agent import Agent
 from ..runtime.log import opened
@@ -71,7 +71,10 @@ async def extract_notes(
     UnknownThread, what `run` raises, and TurnFailed where the model gave no list of facts.
     """
     store = agent.store or SQLiteStore()
-    notes = (notes or agent.notes or Notes()).kept_with(store, agent.world)
+    own = notes or agent.notes or Notes()
+    if not isinstance(own, Notes):
+        raise UsageError(f"the agent's notes are a {type(own).__name__}; say notes=Notes(...), where to write")
+    notes = own.kept_with(store, agent.world)
     records = await records_of(store, thread)
     if not records:
         raise UnknownThread(f"there is no thread {thread!r} in this store")

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from ..core.errors import UsageError
 from ..core.events import NotesRecalled
+from ..core.tool import Tool
 from ..runtime.world import World
 from ..stores.store import Store
 from .note import Note, Placed, checked_scope
@@ -77,3 +78,9 @@ class Notes:
     async def write(self, note: Note, *, key: str, replaces: str = "") -> Placed:
         """Keep a note, once for each key. Raises UsageError for what can't be a note."""
         return await self.store.write(note, key=key, now=self.world.now(), replaces=replaces)
+
+    def tools(self, store: Store) -> list[Tool]:
+        """The tools that keep and find these notes, for an agent that keeps its threads in `store`."""
+        from .note_tools import note_tools  # it needs Notes, so it can't be imported above
+
+        return note_tools(self, store)

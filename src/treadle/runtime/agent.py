@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from ..core import events as e
 from ..core.approvals import Rule
@@ -18,6 +18,7 @@ from ..core.tool import Tool, tool_of
 from ..core.window import Memory
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
+from .agent_notes import AgentNotes
 from .answers import Answers
 from .driving import driven, lent
 from .ending import open_to_resume
@@ -28,14 +29,12 @@ from .log import Log, known, opened, opened_below
 from .loop import drive
 from .posts import post
 from .replay import Divergence, replay
+from .search_history import look_back_tool
 from .serialize import recorded
 from .step_ids import Branch, here
 from .sync import run_sync
 from .team import MOST_DEEP, child_tool, handoff_tools, job_of, members, working_tool
 from .world import World
-
-if TYPE_CHECKING:
-    from ..notes.notes import Notes
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Agent:
     """What to do about a call that a crash interrupted, unless its tool is idempotent."""
     memory: Memory = Memory()
     """How much of a conversation the model sees."""
-    notes: "Notes | None" = None
+    notes: AgentNotes | None = None
     """Notes that last: those that matter are put before a new thread, and there are tools to keep and find them."""
     store: Store | None = None
     """Where threads are kept. None: the SQLite file in the user's data directory, or TREADLE_DB."""
@@ -233,7 +232,7 @@ class Agent:
         return members(self)
 
     @cached_property
-    def _notes(self) -> "Notes | None":
+    def _notes(self) -> AgentNotes | None:
         return self.notes and self.notes.kept_with(self._store, self.world)
 
     @cached_property
@@ -250,10 +249,10 @@ class Agent:
     def _own_job(self, handoffs: Iterable[Tool]) -> Job:
         tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in self.tools]
         tools += handoffs
-        if self.memory.look_back or self._notes:
-            from ..notes.memory_tools import memory_tools
-
-            tools += memory_tools(self.memory, self._notes, self._store)
+        if self.memory.look_back:
+            tools.append(look_back_tool(self._store))
+        if self._notes:
+            tools += self._notes.tools(self._store)
         names = [tool.name for tool in tools]
         if len(set(names)) < len(names):
             raise UsageError(

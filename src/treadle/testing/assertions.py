@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..cli.terminal import visible
 from ..core import events as e
 from ..core.result import Result, summary
 from ..evals.trajectory import (
@@ -24,6 +23,7 @@ from ..evals.trajectory import (
 )
 from ..evals.trial import steps as steps_of
 from ..observe.turns import turns
+from ..observe.visible import visible
 from .recording import Recording, load
 
 Recorded = Result | Recording | Iterable[e.Record] | str | Path

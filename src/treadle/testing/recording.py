@@ -6,7 +6,6 @@ Nothing here asks a model or runs a tool: both give what they gave then.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..cli.terminal import visible
 from ..core import events as e
 from ..core.codec import decode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
@@ -15,6 +14,7 @@ from ..core.result import Result
 from ..core.state import fold
 from ..models.scripted import ScriptedModel
 from ..observe.timeline import Timeline
+from ..observe.visible import visible
 from ..runtime.agent import Agent
 from ..runtime.replay import replay
 from ..runtime.sync import run_sync

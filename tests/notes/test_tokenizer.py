@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notes.vocabulary import NORMAL, SPECIAL, model
 from treadle.notes.tokenizer import BEGIN, END, MAX_WORD_CHARS, UNKNOWN, Tokenizer, tokenizer_of
-from vocabulary import NORMAL, SPECIAL, model
 
 READ = tokenizer_of(model(SPECIAL + NORMAL))
 

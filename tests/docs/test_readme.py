@@ -12,7 +12,7 @@ from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.runtime.log import opened
 from treadle.runtime.world import World
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.S)
 

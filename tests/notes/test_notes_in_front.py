@@ -1,7 +1,7 @@
 """An agent with notes: what a new thread is told of them, and that its log says which."""
 
 from fakes import agent, found, live
-from note_fakes import written
+from notes.fakes import written
 from treadle import Agent, MemoryStore, Notes
 from treadle.core import events as e
 from treadle.models.scripted import ScriptedModel, calls, says

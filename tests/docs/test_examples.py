@@ -13,7 +13,7 @@ import pytest
 
 from server import Answer, Server, calls, says, serving
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
 
 SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {

@@ -11,7 +11,7 @@ from treadle.core import errors
 from treadle.models.resolve import PROVIDERS
 from treadle.models.scripted import ScriptedModel, calls, says
 
-GUIDE = (Path(__file__).parent.parent / "docs" / "guide.md").read_text()
+GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", GUIDE, re.S | re.M))
 
 SCRIPTS = {
@@ -149,4 +149,4 @@ def test_the_environment_variables_are_all_told():
 
 def test_the_guide_s_links_lead_somewhere():
     for link in re.findall(r"\]\((?!http)([^)#]+)", GUIDE):
-        assert (Path(__file__).parent.parent / "docs" / link).exists(), link
+        assert (Path(__file__).parents[2] / "docs" / link).exists(), link

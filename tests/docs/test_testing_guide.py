@@ -16,7 +16,7 @@ from treadle.testing import pytest_plugin
 
 pytest_plugins = ["pytester"]
 
-GUIDE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text("utf8")
+GUIDE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text("utf8")
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
 
 
@@ -78,4 +78,4 @@ def test_its_tables_are_the_code_s() -> None:
 
 def test_its_links_lead_somewhere() -> None:
     for link in re.findall(r"\]\((?!http)([^)#]+)", GUIDE):
-        assert (Path(__file__).parent.parent / "docs" / link).exists(), link
+        assert (Path(__file__).parents[2] / "docs" / link).exists(), link

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from note_fakes import Meanings, notes_at, written
+from notes.fakes import Meanings, notes_at, written
 from treadle.core.errors import ModelUnavailable, UsageError
 from treadle.notes.search import BATCH, Query, by_meaning, by_telling_words, by_words, search
 

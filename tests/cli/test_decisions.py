@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from cli.commandline import Treadle
+from cli.test_ask_person import crashed
 from cli.test_chat import events
 from cli.test_history import stored
-from cli.test_person import crashed
 from treadle.core import events as e
 
 CALL = e.Call("c00004000", "send", "{}")

@@ -14,7 +14,7 @@ from treadle.core import events as e
 from treadle.core.codec import decode_event, decode_record, encode_event, encode_record
 from treadle.core.errors import StoreDamaged
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=12, max_size=25))

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from fakes import Died, DyingStore, agent, found, live
-from note_fakes import Meanings, notes_at, texts, written
+from notes.fakes import Meanings, notes_at, texts, written
 from treadle import Context, MemoryStore, ScriptedModel, run_sync, tool
 from treadle.core import events as e
 from treadle.core.errors import ToolError, UsageError

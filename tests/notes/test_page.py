@@ -9,7 +9,7 @@ from treadle.notes.note_store import NoteStore
 from treadle.notes.note_tools import note_tools
 from treadle.notes.notes import Notes
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "memory.md").read_text()
 SCRIPT = [
     calls(("remember", {"text": "Ann is vegan", "about": "diet"})),

@@ -11,7 +11,7 @@ import pytest
 from treadle import Agent, MemoryStore, patterns
 from treadle.models.scripted import ScriptedModel, calls, says
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "patterns.md").read_text("utf8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fakes import Died, DyingStore, live, world
-from note_fakes import notes_at, texts, written
+from notes.fakes import notes_at, texts, written
 from treadle import Agent, Limits, MemoryStore, ScriptedModel, tool
 from treadle.core import events as e
 from treadle.core.errors import ModelDenied, TurnFailed, UnknownThread

@@ -1,0 +1,25 @@
+"""What an agent asks of its long-term notes. `treadle.Notes` answers it; the runtime knows nothing else of notes."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..core.events import NotesRecalled
+from ..core.tool import Tool
+from ..stores.store import Store
+from .world import World
+
+
+class AgentNotes(Protocol):
+    """Notes that outlive a thread."""
+
+    def kept_with(self, store: Store, world: World) -> "AgentNotes":
+        """These notes for an agent that keeps its threads in `store`. Raises UsageError where they have no place."""
+        ...
+
+    async def recalled_for(self, text: str) -> NotesRecalled | None:
+        """The notes to put before a thread that begins with this text; None where none fits."""
+        ...
+
+    def tools(self, store: Store) -> Sequence[Tool]:
+        """The tools that keep and find notes, for an agent that keeps its threads in `store`."""
+        ...
