@@ -41,6 +41,7 @@ from .core.events import (
 from .core.limits import Limits
 from .core.result import Result, Summary
 from .core.tool import Tool, tool
+from .core.version import VERSION as __version__
 from .core.window import Memory
 from .flows.flow import Flow, flow
 from .flows.steps import step
@@ -53,8 +54,6 @@ from .runtime.listeners import Delta
 from .runtime.sync import run_sync
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Agent",

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
-from core.test_state import CALLED, A, B, records, replied
 
+from core.test_state import CALLED, A, B, records, replied
 from treadle.core import events as e
 from treadle.core.call import digest
 from treadle.core.state import fold

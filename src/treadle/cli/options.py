@@ -117,9 +117,9 @@ class Settings(AgentSettings):
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from .. import __version__
+        from ..core.version import VERSION
 
-        typer.echo(f"treadle {__version__}")
+        typer.echo(f"treadle {VERSION}")
         raise typer.Exit
 
 

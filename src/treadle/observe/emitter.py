@@ -22,7 +22,7 @@ class Emitter:
         self, processors: Sequence["SpanProcessor"], sampler: "Sampler | None" = None
     ) -> None:
         sdk = _sdk()
-        from .. import __version__
+        from ..core.version import VERSION
 
         self._ids = _ids()
         self._provider = sdk.TracerProvider(
@@ -30,7 +30,7 @@ class Emitter:
         )
         for processor in processors:
             self._provider.add_span_processor(processor)
-        self._tracer = self._provider.get_tracer("treadle", __version__)
+        self._tracer = self._provider.get_tracer("treadle", VERSION)
 
     def emit(self, span: Span) -> None:
         """Never waits, unless a processor does."""

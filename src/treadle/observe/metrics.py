@@ -48,9 +48,9 @@ class Instruments:
     def __init__(self, provider: "MeterProvider | None" = None) -> None:
         from opentelemetry import metrics
 
-        from .. import __version__
+        from ..core.version import VERSION
 
-        meter = metrics.get_meter("treadle", __version__, provider)
+        meter = metrics.get_meter("treadle", VERSION, provider)
         borders = {
             name: _AGENT_S if name == DURATIONS[c.INVOKE_AGENT] else _CALL_S
             for name in DURATIONS.values()
