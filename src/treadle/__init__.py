@@ -41,7 +41,7 @@ from .core.events import (
 from .core.limits import Limits
 from .core.result import Result, Summary
 from .core.tool import Tool, tool
-from .core.version import VERSION as __version__
+from .core.version import VERSION as __version__  # noqa: F401 -- `treadle.__version__`
 from .core.window import Memory
 from .flows.flow import Flow, flow
 from .flows.steps import step
