@@ -30,7 +30,19 @@ ROOMS = [
 ]
 """The folders of src/treadle, from the bottom up: each imports only from itself and from those before it."""
 
-IMPURE = {"asyncio", "socket", "subprocess", "threading", "time", "random", "secrets", "os", "pathlib", "io", "sqlite3"}
+IMPURE = {
+    "asyncio",
+    "socket",
+    "subprocess",
+    "threading",
+    "time",
+    "random",
+    "secrets",
+    "os",
+    "pathlib",
+    "io",
+    "sqlite3",
+}
 """Modules that core must not import: it knows no event loop, file, network, clock or chance."""
 
 CONDITIONALS_PER_1000_LINES = 15
@@ -84,7 +96,9 @@ def at_import(path: Path) -> set[str]:
 
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return [n for n in ast.walk(TREES[path]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [
+        n for n in ast.walk(TREES[path]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 def conditionals(tree: ast.AST) -> list[ast.IfExp]:
@@ -92,7 +106,9 @@ def conditionals(tree: ast.AST) -> list[ast.IfExp]:
 
 
 def test_every_folder_is_a_known_room():
-    folders = {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    folders = {
+        path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"
+    }
     assert folders == set(ROOMS)
 
 
@@ -127,7 +143,11 @@ def test_modules_and_functions_are_small(name):
 def test_no_conditional_expression_stands_in_another():
     for path in FILES:
         for outer in conditionals(TREES[path]):
-            inner = [each for child in (outer.test, outer.body, outer.orelse) for each in conditionals(child)]
+            inner = [
+                each
+                for child in (outer.test, outer.body, outer.orelse)
+                for each in conditionals(child)
+            ]
             assert not inner, f"{name_of(path)}, line {outer.lineno}"
 
 
@@ -155,17 +175,31 @@ def test_no_module_imports_itself_by_any_way():
 
 
 def test_importing_treadle_loads_nothing_heavy_and_touches_nothing():
-    heavy = ["openai", "xllamacpp", "pydantic", "httpx", "httpx2", "trafilatura", "ddgs", "starlette", "numpy"]
+    heavy = [
+        "openai",
+        "xllamacpp",
+        "pydantic",
+        "httpx",
+        "httpx2",
+        "trafilatura",
+        "ddgs",
+        "starlette",
+        "numpy",
+    ]
     heavy += ["genai_prices", "opentelemetry", "typer", "rich", "jinja2"]
     program = f"import treadle, sys; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.strip() == "[]"
 
 
 def test_what_is_public_is_sorted_complete_and_there():
     assert treadle.__all__ == sorted(treadle.__all__)
     public = {
-        name for name, value in vars(treadle).items() if not name.startswith("_") and not isinstance(value, type(ast))
+        name
+        for name, value in vars(treadle).items()
+        if not name.startswith("_") and not isinstance(value, type(ast))
     }
     assert public == set(treadle.__all__)
 

@@ -173,7 +173,7 @@ def test_the_prompt_s_beginning_is_the_same_from_call_to_call_but_where_the_log_
     script = iter([calls(("look", {"size": 700 + n})) for n in range(40)])
     answer = lambda request: (
         says("in short") if request.messages[0].text == SYSTEM else next(script, says("done"))
-    )  # noqa: E731
+    )
     model.__init__([answer] * 90, context_tokens=4000, max_output_tokens=800)
     result = live(agent(model, look, limits=Limits(steps=60)).run("go"))
     seen = [request.messages for request in model.seen if request.messages[0].text != SYSTEM]

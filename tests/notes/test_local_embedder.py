@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from vocabulary import NORMAL, SPECIAL, model
 
 from treadle.core.errors import UsageError
 from treadle.models.local.weights import data_file
 from treadle.notes import local_embedder
 from treadle.notes.local_embedder import LocalEmbedder
 from treadle.notes.sentence_encoder import PARTS, WINDOWS, SentenceEncoder, sentence_encoder
-from vocabulary import NORMAL, SPECIAL, model
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("threadpoolctl")  # loaded, so that it is there with any path

@@ -4,8 +4,8 @@ import json
 import zlib
 
 import pytest
-from served import onward, page, served, way
 
+from served import onward, page, served, way
 from treadle.core.errors import ToolError
 from treadle.tools.fetch import Bounds, Page, decoded, fetch, paged, readable, visible, web_fetch
 

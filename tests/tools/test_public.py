@@ -3,8 +3,8 @@ import ssl
 
 import httpx2
 import pytest
-from served import page, served, way
 
+from served import page, served, way
 from treadle.core.errors import ToolError
 from treadle.tools.public import Way, addresses, checked_url, is_public, open_public
 

@@ -4,8 +4,8 @@ import sys
 import types
 
 import pytest
-from served import page, served
 
+from served import page, served
 from treadle.core.errors import ToolError, ToolRetry
 from treadle.tools.search import (
     Hit,

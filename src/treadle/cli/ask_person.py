@@ -9,10 +9,10 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
 from ..core.result import Result
 from ..core.strict_json import value_of
+from ..observe.visible import visible, visible_json
 from ..runtime.sync import run_sync
 from .runner import Runner
 from .terminal import Screen
-from ..observe.visible import visible, visible_json
 
 _CHOICES = {
     "y": "y",

@@ -8,6 +8,7 @@ import msgspec
 from ..evals.baseline import Comparison, against
 from ..evals.dataset import Dataset
 from ..evals.report import Report, TrialReport, report_of
+from ..observe.visible import visible
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from .agents import agent_of
@@ -15,7 +16,6 @@ from .atomic_file import refuse_unwritable, whole_file
 from .eval_options import Eval
 from .session import FAILED, INTERRUPTED, second_interrupt_quits
 from .terminal import Screen, put, put_json, showing_warnings
-from ..observe.visible import visible
 
 JOBS = 4
 

@@ -14,6 +14,7 @@ from ..core.errors import IllegalEvent, TreadleError, TurnOpen, UnknownThread, U
 from ..core.result import Result
 from ..core.state import OPEN, fold
 from ..observe.explain import changes
+from ..observe.visible import line_of, visible
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..runtime.log import opened
@@ -26,7 +27,6 @@ from .options import AgentSettings, InStore, Settings
 from .runner import Runner
 from .show import JsonLines, Once, Show, limit_line
 from .terminal import Screen, interactive, showing_warnings
-from ..observe.visible import line_of, visible
 from .thread_tree import children, family, in_order
 from .threads import own_of, thread_names
 from .traces import live

@@ -14,9 +14,9 @@ from typing import Literal, TextIO
 
 from ..observe.visible import visible, visible_json
 
-
 Style = Literal["", "dim", "bold", "red", "yellow"]
 _CODES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33"}
+
 
 def interactive() -> bool:
     """Whether a person can be asked: they see standard error and type on standard input."""

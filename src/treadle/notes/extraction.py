@@ -73,7 +73,9 @@ async def extract_notes(
     store = agent.store or SQLiteStore()
     own = notes or agent.notes or Notes()
     if not isinstance(own, Notes):
-        raise UsageError(f"the agent's notes are a {type(own).__name__}; say notes=Notes(...), where to write")
+        raise UsageError(
+            f"the agent's notes are a {type(own).__name__}; say notes=Notes(...), where to write"
+        )
     notes = own.kept_with(store, agent.world)
     records = await records_of(store, thread)
     if not records:

@@ -38,7 +38,9 @@ def without_controls(text: str) -> str:
 
 def visible_json(text: str) -> str:
     """JSON text of the same value, in which everything that could be unseen or obeyed is a JSON escape."""
-    return _UNSEEN.sub(lambda found: found[0] if _joins(text, found.start()) else json.dumps(found[0])[1:-1], text)
+    return _UNSEEN.sub(
+        lambda found: found[0] if _joins(text, found.start()) else json.dumps(found[0])[1:-1], text
+    )
 
 
 def _joins(text: str, at: int) -> bool:
