@@ -18,7 +18,7 @@ from pathlib import Path
 from treadle import Agent, MemoryStore, Result
 from treadle.cli.agents import INSTRUCTIONS
 from treadle.core.events import ModelReplied
-from treadle.tools.shipped import shipped
+from treadle.tools.shipped import load_shipped_tools
 
 NOTES = "Q1: 1200\nQ2: 1350\nQ3: 990\nQ4: 1610\n"
 
@@ -108,7 +108,7 @@ TASKS = {
 
 
 def main() -> None:
-    tools = [tool for tool in shipped().values() if tool.function]
+    tools = [tool for tool in load_shipped_tools().values() if tool.function]
     agent = Agent(INSTRUCTIONS, name="treadle", tools=tools, store=MemoryStore())
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "notes.txt").write_text(NOTES)

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from treadle import Agent, Limits, Memory, MemoryStore, Result, Usage, tool
+from treadle import Agent, ContextWindow, Limits, MemoryStore, Result, Usage, tool
 from treadle.core.events import ContextCompacted, ModelReplied
 from treadle.core.model import Model, Reply, Request
-from treadle.core.transcript import SYSTEM
+from treadle.core.transcript import SUMMARY_INSTRUCTIONS
 from treadle.models.local.model import LocalModel
 from treadle.models.scripted import calls, says
 from treadle.tools.calculator import calculator
@@ -109,7 +109,7 @@ class Mixed:
         return 0.0
 
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
-        if request.messages[0].text == SYSTEM:
+        if request.messages[0].text == SUMMARY_INSTRUCTIONS:
             return await self.inner.reply(request, emit)
         return self.script.pop(0)
 
@@ -174,7 +174,11 @@ def minutes() -> None:
         )
     store = MemoryStore()
     agent = Agent(
-        "You help to plan.", tools=[archive], model=Mixed(script), store=store, memory=Memory()
+        "You help to plan.",
+        tools=[archive],
+        model=Mixed(script),
+        store=store,
+        context_window=ContextWindow(),
     )
     results = [agent.run_sync(said, thread="museum") for said, _ in TALK]
     summaries = [cut.summary for cut in found(results, ContextCompacted) if cut.summary]

@@ -26,11 +26,11 @@ from functools import cache, partial
 from pathlib import Path
 from zlib import crc32
 
-from treadle import Agent, Limits, Memory, MemoryStore, tool
+from treadle import Agent, ContextWindow, Limits, MemoryStore, tool
 from treadle.core.events import Call, ContextCompacted
 from treadle.core.model import Message, Reply, Request
-from treadle.core.transcript import SYSTEM
-from treadle.models.legal import faults
+from treadle.core.transcript import SUMMARY_INSTRUCTIONS
+from treadle.models.legal import find_faults
 from treadle.models.scripted import ScriptedModel, calls, says
 
 CONTEXT_TOKENS, OUTPUT_TOKENS = 16_384, 2048
@@ -229,7 +229,7 @@ def _result(
 
 def read(request: Request, forgets: int = 0) -> Reply:
     """What a model that sees this alone says. With `forgets`, its minutes lose one fact in so many."""
-    if request.messages[0].text == SYSTEM:
+    if request.messages[0].text == SUMMARY_INSTRUCTIONS:
         return says(_minutes(request, forgets))
     start = max(index for index, message in enumerate(request.messages) if message.role == "user")
     own, since = request.messages[start].text, request.messages[start + 1 :]
@@ -287,7 +287,7 @@ class Kept:
 
 
 def with_treadle(
-    talk: Talk, memory: Memory, forgets: int = 0, context_tokens: int = CONTEXT_TOKENS
+    talk: Talk, memory: ContextWindow, forgets: int = 0, context_tokens: int = CONTEXT_TOKENS
 ) -> Kept:
     """An Agent with this memory. Its model refuses what is illegal; the caller counts."""
 
@@ -306,7 +306,7 @@ def with_treadle(
         INSTRUCTIONS,
         tools=[look_up],
         model=model,
-        memory=memory,
+        context_window=memory,
         store=MemoryStore(),
         limits=Limits(tokens=None),
     )
@@ -407,7 +407,7 @@ def share(talk: Talk, kept: Kept, wanted: Callable[[Fact, int], bool]) -> str:
 
 
 def is_summary(request: Request) -> bool:
-    return request.messages[0].text == SYSTEM
+    return request.messages[0].text == SUMMARY_INSTRUCTIONS
 
 
 def same_beginning(requests: Sequence[Request]) -> float:
@@ -426,7 +426,7 @@ def same_beginning(requests: Sequence[Request]) -> float:
 
 
 def illegal(request: Request) -> bool:
-    return bool(faults(request))
+    return bool(find_faults(request))
 
 
 def too_large(request: Request) -> bool:
@@ -548,8 +548,10 @@ def main() -> None:
           f" {sum(len(text) for turn in whole.turns for text in turn.results) / 1e6:.1f} MB of tool results,"
           f" a context of {CONTEXT_TOKENS:,} tokens\n")  # fmt: skip
     kept = {
-        "Memory()": with_treadle(whole, Memory()),
-        "Memory(window=50, compact=False)": with_treadle(whole, Memory(window=50, compact=False)),
+        "ContextWindow()": with_treadle(whole, ContextWindow()),
+        "ContextWindow(max_messages=50, summarize=False)": with_treadle(
+            whole, ContextWindow(max_messages=50, summarize=False)
+        ),
         "last 50 messages": by_hand(whole, last_50),
         "last 50, repaired": by_hand(whole, last_50_repaired),
         "newest that fit, repaired": by_hand(whole, newest_that_fit),
@@ -560,14 +562,14 @@ def main() -> None:
     rows = [HEAD]
     for facts in (90, 180, 360):
         more = talk(300, facts)
-        rows.append(row(f"{facts} facts", more, with_treadle(more, Memory())))
+        rows.append(row(f"{facts} facts", more, with_treadle(more, ContextWindow())))
         rows.append(
-            row(f"{facts} facts, forgetful", more, with_treadle(more, Memory(), forgets=20))
+            row(f"{facts} facts, forgetful", more, with_treadle(more, ContextWindow(), forgets=20))
         )
     table(rows)
     if "--no-plot" not in sys.argv:
         lines = [
-            ("a", "Memory(), Treadle's default", points(kept["Memory()"])),
+            ("a", "ContextWindow(), Treadle's default", points(kept["ContextWindow()"])),
             ("b", "the last 50 messages", points(kept["last 50 messages"])),
             ("d", "everything", points(kept["everything"])),
             (

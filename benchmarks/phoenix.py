@@ -26,11 +26,11 @@ from treadle import Agent, ApprovalGiven, MemoryStore, Record, ScriptedModel, ru
 from treadle.models.scripted import calls, says
 from treadle.observe import conventions as c
 from treadle.observe.content import Content
-from treadle.observe.otlp import send as send_again
+from treadle.observe.otlp import send_spans as send_again
 from treadle.observe.span import Span
-from treadle.observe.spans import spans
+from treadle.observe.spans import build_spans
 from treadle.observe.tracing import Tracing
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 
 PATIENCE_S = 120
 PROJECT, THREAD = "treadle", "phoenix-check"
@@ -67,7 +67,7 @@ async def work(tracing: Tracing, store: MemoryStore) -> list[Record]:
     await agent.post(THREAD, ApprovalGiven(waits.waiting[0].id, True, by="ann"))
     await agent.resume(THREAD)
     await agent.run("Is it there?", thread=THREAD)
-    return (await opened(THREAD, store, agent.world)).records
+    return (await open_log(THREAD, store, agent.world)).records
 
 
 @contextmanager
@@ -172,7 +172,7 @@ def main() -> int:
         tracing = Tracing(content=True, store=store)
         log = run_sync(work(tracing, store))
         tracing.close()
-        expected = spans(log, Content())
+        expected = build_spans(log, Content())
         found = stored(address, len(expected))
         kinds = Counter(each["span_kind"] for each in found)
         traces = {each["context"]["trace_id"] for each in found}

@@ -23,8 +23,8 @@ from recall_models import Embed, installed
 from treadle.notes.embeddings import OpenAIEmbedder
 from treadle.notes.note import Note
 from treadle.notes.note_store import NoteStore
-from treadle.notes.ranking import fused
-from treadle.notes.search import Query, by_meaning, by_words, search
+from treadle.notes.ranking import reciprocal_rank_fusion
+from treadle.notes.search import Query, search, search_meaning, search_words
 
 SET = Path(__file__).with_name("recall.jsonl")
 NOW = 1_000.0
@@ -83,11 +83,11 @@ async def by_model(
     found: dict[str, list[Ranked]] = {name: [] for name in ("meaning", "both, plainly", "both")}
     for question in questions:
         query = Query(question.text, None, NOW, 12)
-        near = texts(await by_meaning(store, model, query))
-        words = texts(await by_words(store, query))
+        near = texts(await search_meaning(store, model, query))
+        words = texts(await search_words(store, query))
         found["meaning"].append(near)
         found["both, plainly"].append(
-            [each.id for each in fused({"words": words, "meaning": near})]
+            [each.id for each in reciprocal_rank_fusion({"words": words, "meaning": near})]
         )
         hits = (await search(store, model, Query(question.text, None, NOW, 5))).hits
         found["both"].append(texts([hit.note for hit in hits]))
@@ -142,14 +142,15 @@ async def compare(models: dict[str, Callable[[], Embed]], show_misses: bool) -> 
     print("| found by | hit@1 | hit@3 | MRR | easy | hard | across | asked not in English |")
     print("|---|---|---|---|---|---|---|---|")
     words = [
-        texts(await by_words(store, Query(question.text, None, NOW, 12))) for question in questions
+        texts(await search_words(store, Query(question.text, None, NOW, 12)))
+        for question in questions
     ]
     line("words", questions, words)
     costs = []
     for name, make in models.items():
         began = time.perf_counter()
         model = Asked(name, make(), questions)
-        await by_meaning(store, model, Query("warm up", None, NOW, 1))
+        await search_meaning(store, model, Query("warm up", None, NOW, 1))
         ready = time.perf_counter()
         found = await by_model(store, model, questions)
         a_search = (

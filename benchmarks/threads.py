@@ -20,7 +20,7 @@ from treadle.core import events as e
 from treadle.core.codec import encode_event
 from treadle.core.prompt import messages
 from treadle.core.state import State, apply, fold
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 from treadle.stores.store import Row
 
@@ -101,7 +101,7 @@ def lengths(counts: Sequence[int], folder: Path) -> None:
         last = sizes[-4:]
         in_file = size(store)
         folded = timed(lambda records=records: fold(records))
-        loaded = timed(lambda store=store: asyncio.run(opened("t", store, World())))
+        loaded = timed(lambda store=store: asyncio.run(open_log("t", store, World())))
         shown = timed(lambda records=records: messages(records, "s"))
         one_more = timed(lambda records=records: apply_last(records))
         store.close()

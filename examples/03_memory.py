@@ -1,4 +1,4 @@
-"""Memory: a thread remembers its turns, in this process and in the next: it is a log in a file.
+"""ContextWindow: a thread remembers its turns, in this process and in the next: it is a log in a file.
 
 What no longer fits the model's context is left out of the prompt, whole rounds at a time, and stays in the log.
 """

@@ -6,11 +6,11 @@ The models are scripted here, so that it runs at once and costs nothing.
 
 from treadle import Agent, MemoryStore, ScriptedModel, run_sync, tool
 from treadle.core.model import Reply, Request
-from treadle.evals.baseline import against
+from treadle.evals.baseline import compare_reports
 from treadle.evals.checks import Contains, MaxSteps
 from treadle.evals.dataset import Case, Dataset
 from treadle.evals.run_dataset import Run, evaluate
-from treadle.evals.text_report import compared
+from treadle.evals.text_report import render_comparison
 from treadle.models.scripted import calls, says
 
 STOCK = {
@@ -55,7 +55,7 @@ def main() -> None:
     was = run_sync(evaluate(Run(dataset, clerk("Answer from the stock list."))))
     careful = "Answer from the stock list. Check every number twice, and say nothing that you have not looked up."
     now = run_sync(evaluate(Run(dataset, clerk(careful))))
-    print(compared(against(was, now)))
+    print(render_comparison(compare_reports(was, now)))
 
 
 if __name__ == "__main__":

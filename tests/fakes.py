@@ -57,7 +57,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         for task in asyncio.all_tasks(self):
             inner: Any = task.get_coro()
             while inner is not None:
-                if getattr(inner, "__name__", "") in ("_in_thread", "to_thread", "caught_up"):
+                if getattr(inner, "__name__", "") in ("_in_thread", "to_thread", "drain"):
                     return True
                 inner = getattr(inner, "cr_await", None)
         return False
@@ -202,7 +202,9 @@ def candidates(state: State) -> list[e.Event]:
     for call_id in (*open_ids, "bogus"):
         made += [
             e.ChildStarted(call_id, f"child{seq}", 100, 0.5),
-            e.ChildWaits(call_id, (e.Held(f"child{seq}", "c1", "pay", "{}", "waiting", "why"),)),
+            e.ChildWaits(
+                call_id, (e.PendingDecision(f"child{seq}", "c1", "pay", "{}", "waiting", "why"),)
+            ),
             e.HandedOff(call_id, f"agent{seq}"),
             e.ToolReturned(call_id, "below", 0.1, usage=e.Usage(30, 4), cost_usd=0.25),
             e.ToolStarted(call_id, "key"),

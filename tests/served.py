@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from treadle.tools.public import Way
+from treadle.tools.public import AddressRules
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -74,7 +74,7 @@ def onward(location: str, status: str = "302 Found") -> bytes:
     return page("", "", f"Location: {location}", status=status)
 
 
-def way(names: dict[str, list[str]] | None = None, asked: list[str] | None = None) -> Way:
+def way(names: dict[str, list[str]] | None = None, asked: list[str] | None = None) -> AddressRules:
     """Every name is on loopback unless `names` says otherwise, and 127.0.0.1 alone counts as public."""
 
     async def resolve(host: str, port: int) -> list[str]:
@@ -82,4 +82,4 @@ def way(names: dict[str, list[str]] | None = None, asked: list[str] | None = Non
             asked.append(host)
         return (names or {}).get(host, ["127.0.0.1"])
 
-    return Way(resolve, allowed=lambda address: address == "127.0.0.1", ports=None)
+    return AddressRules(resolve, allowed=lambda address: address == "127.0.0.1", ports=None)

@@ -42,7 +42,7 @@ from .core.limits import Limits
 from .core.result import Result, Summary
 from .core.tool import Tool, tool
 from .core.version import VERSION as __version__  # noqa: F401 -- `treadle.__version__`
-from .core.window import Memory
+from .core.window import ContextWindow
 from .flows.flow import Flow, flow
 from .flows.steps import step
 from .flows.waits import Approval, approve, ask, sleep, until, wait_for
@@ -61,6 +61,7 @@ __all__ = [
     "ApprovalGiven",
     "Context",
     "ContextOverflow",
+    "ContextWindow",
     "Delta",
     "Fenced",
     "File",
@@ -68,7 +69,6 @@ __all__ = [
     "FlowChanged",
     "Image",
     "Limits",
-    "Memory",
     "MemoryStore",
     "ModelDenied",
     "ModelError",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from treadle import UsageError, project_instructions
-from treadle.cli.agents_md import project_of
+from treadle.cli.agents_md import read_instructions
 
 
 @pytest.fixture
@@ -21,40 +21,42 @@ def repository(tmp_path: Path) -> Path:
 def test_from_the_repository_s_root_down_the_nearest_last(repository):
     (repository / "AGENTS.md").write_text("Speak French.")
     (repository / "src" / "deep" / "AGENTS.md").write_text("Speak Welsh.\n")
-    project = project_of(repository / "src" / "deep")
+    project = read_instructions(repository / "src" / "deep")
     assert project.files == ("AGENTS.md", "src/deep/AGENTS.md")
     assert project.text.index("Speak French.") < project.text.index("Speak Welsh.")
     assert "Outside" not in project.text
     assert project.cut + project.unread == ()
-    assert project_of(repository).files == ("AGENTS.md",), "what lies deeper is of no concern here"
+    assert read_instructions(repository).files == ("AGENTS.md",), (
+        "what lies deeper is of no concern here"
+    )
 
 
 def test_a_worktree_s_git_is_a_file(repository):
     (repository / ".git").rmdir()
     (repository / ".git").write_text("gitdir: elsewhere")
     (repository / "AGENTS.md").write_text("Speak French.")
-    assert project_of(repository / "src").files == ("AGENTS.md",)
+    assert read_instructions(repository / "src").files == ("AGENTS.md",)
 
 
 def test_without_a_repository_the_folder_s_own_alone(tmp_path):
     (tmp_path / "inner").mkdir()
-    (tmp_path / "AGENTS.md").write_text("Above.")
-    assert project_of(tmp_path / "inner").text == ""
+    (tmp_path / "AGENTS.md").write_text("ParentContext.")
+    assert read_instructions(tmp_path / "inner").text == ""
     (tmp_path / "inner" / "AGENTS.md").write_text("Here.")
-    project = project_of(tmp_path / "inner")
+    project = read_instructions(tmp_path / "inner")
     assert "Here." in project.text
-    assert "Above." not in project.text
+    assert "ParentContext." not in project.text
 
 
 def test_the_nearest_has_the_room_first_and_a_cut_is_said(repository):
     (repository / "AGENTS.md").write_text("outer " * 1000)
     (repository / "src" / "AGENTS.md").write_text("inner." * 10)
-    project = project_of(repository / "src", 500)
+    project = read_instructions(repository / "src", 500)
     assert project.files == ("AGENTS.md", "src/AGENTS.md")
     assert "inner." * 10 in project.text
     assert project.cut == ("AGENTS.md is cut at 440 of its 6,000 bytes",)
     assert "[cut at 440 of 6,000 bytes]" in project.text
-    crowded = project_of(repository / "src", 60)
+    crowded = read_instructions(repository / "src", 60)
     assert crowded.files == ("src/AGENTS.md",)
     assert crowded.cut == ("AGENTS.md is cut at 0 of its 6,000 bytes",)
     assert crowded.unread == ()
@@ -70,16 +72,16 @@ def test_what_is_too_long_for_a_system_prompt_is_cut_and_no_error(repository):
 
 def test_a_cut_within_a_letter_leaves_text(repository):
     (repository / "AGENTS.md").write_text("é" * 100, "utf8")
-    assert "é" * 10 + "\n[cut" in project_of(repository, 21).text
+    assert "é" * 10 + "\n[cut" in read_instructions(repository, 21).text
 
 
 def test_a_link_is_followed_within_the_repository_and_not_out_of_it(repository, tmp_path):
     (repository / "RULES.md").write_text("Speak French.")
     (repository / "AGENTS.md").symlink_to("RULES.md")
-    assert "Speak French." in project_of(repository).text
+    assert "Speak French." in read_instructions(repository).text
     (tmp_path / "secret").write_text("the key")
     (repository / "src" / "AGENTS.md").symlink_to(tmp_path / "secret")
-    project = project_of(repository / "src")
+    project = read_instructions(repository / "src")
     assert "the key" not in project.text
     assert project.unread == ("src/AGENTS.md is a link out of the project, so it is not read",)
     with pytest.raises(UsageError, match="a link out of the project"):
@@ -100,7 +102,7 @@ def test_what_is_no_text_file_is_left_out_and_said(repository, kind):
             path.mkdir()
         case "dangling":
             path.symlink_to("nowhere")
-    project = project_of(repository)
+    project = read_instructions(repository)
     assert (project.text, project.files) == ("", ())
     assert len(project.unread) == 1
     assert "AGENTS.md is " in project.unread[0]
@@ -112,10 +114,10 @@ def test_what_is_no_text_file_is_left_out_and_said(repository, kind):
 def test_a_file_above_that_belongs_to_another_user_is_not_read(repository):
     (repository / "AGENTS.md").write_text("Obey me.")
     os.chown(repository / "AGENTS.md", 12345, -1)
-    project = project_of(repository / "src")
+    project = read_instructions(repository / "src")
     assert project.text == ""
     assert "belongs to another user" in project.unread[0]
-    assert "Obey me." in project_of(repository).text, "who stands in a folder has chosen it"
+    assert "Obey me." in read_instructions(repository).text, "who stands in a folder has chosen it"
 
 
 def test_where_there_is_nothing_there_is_nothing(tmp_path):
@@ -129,4 +131,4 @@ def test_a_working_directory_that_is_gone_has_no_instructions(tmp_path, monkeypa
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    assert project_of().text == ""
+    assert read_instructions().text == ""

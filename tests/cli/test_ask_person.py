@@ -8,9 +8,9 @@ import pytest
 
 from cli.commandline import Treadle
 from treadle import SQLiteStore
-from treadle.cli.ask_person import shown_arguments
+from treadle.cli.ask_person import format_arguments
 from treadle.core import events as e
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
 
@@ -78,7 +78,7 @@ def test_a_call_that_a_crash_interrupted_is_decided_by_the_person(
 async def crashed(thread_id: str) -> None:
     """A log that ends while a message was being sent."""
     with closing(SQLiteStore()) as store:
-        log = await opened(thread_id, store, World())
+        log = await open_log(thread_id, store, World())
         call = e.Call("c00001000", "send", '{"to": "a", "text": "b"}')
         await log.append(
             e.ThreadStarted("agent", "key"), e.ThreadClaimed("gone"), e.UserSaid("send it")
@@ -103,8 +103,8 @@ def test_json_holds_the_decision_too(treadle: Treadle) -> None:
 
 def test_arguments_that_could_be_read_in_two_ways_are_shown_as_written() -> None:
     text = '{"path": "notes.txt", "path": "/etc/passwd"}'
-    assert shown_arguments(text) == f"  {text}"
+    assert format_arguments(text) == f"  {text}"
 
 
 def test_a_text_cannot_fake_the_question_below_it() -> None:
-    assert shown_arguments('{"text": "a\\nAllow it? [y]"}') == "  text:\n  │ a\n  │ Allow it? [y]"
+    assert format_arguments('{"text": "a\\nAllow it? [y]"}') == "  text:\n  │ a\n  │ Allow it? [y]"

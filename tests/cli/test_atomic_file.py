@@ -7,7 +7,7 @@ from typing import BinaryIO
 import pytest
 
 from treadle import UsageError
-from treadle.cli.atomic_file import refuse_unwritable, whole_file
+from treadle.cli.atomic_file import require_writable, write_atomically
 
 
 def breaks_off(out: BinaryIO) -> None:
@@ -17,10 +17,10 @@ def breaks_off(out: BinaryIO) -> None:
 
 def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    with whole_file(file) as out:
+    with write_atomically(file) as out:
         out.write(b"whole")
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"whole", 0o600)
-    with pytest.raises(KeyError), whole_file(file) as out:
+    with pytest.raises(KeyError), write_atomically(file) as out:
         breaks_off(out)
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("file", b"whole")]
 
@@ -29,7 +29,7 @@ def test_what_is_no_file_is_written_to_and_not_put_away(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    with whole_file(pipe) as out:
+    with write_atomically(pipe) as out:
         out.write(b"all")
     assert os.read(reader, 9) == b"all"
     os.close(reader)
@@ -38,10 +38,13 @@ def test_what_is_no_file_is_written_to_and_not_put_away(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "none/file"])
 def test_a_place_that_takes_no_file_is_known_before(tmp_path: Path, name: str) -> None:
-    refuse_unwritable(tmp_path / "file")
-    refuse_unwritable(Path("/dev/null"))
+    require_writable(tmp_path / "file")
+    require_writable(Path("/dev/null"))
     assert not (tmp_path / "file").exists()
     with pytest.raises(UsageError, match="can't be written"):
-        refuse_unwritable(tmp_path / name)
-    with pytest.raises(UsageError, match="can't be written"), whole_file(tmp_path / name) as out:
+        require_writable(tmp_path / name)
+    with (
+        pytest.raises(UsageError, match="can't be written"),
+        write_atomically(tmp_path / name) as out,
+    ):
         out.write(b"x")

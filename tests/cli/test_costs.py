@@ -8,8 +8,8 @@ import pytest
 
 from cli.commandline import Treadle
 from treadle import SQLiteStore
-from treadle.cli.costs import BAR, bar, usd
-from treadle.cli.event_query import since_at
+from treadle.cli.costs import MAX_BAR, draw_bar, format_cost
+from treadle.cli.event_query import parse_since
 from treadle.core import events as e
 from treadle.core.codec import encode_event
 from treadle.core.errors import UsageError
@@ -143,14 +143,14 @@ def test_names_out_of_the_log_are_made_visible(treadle: Treadle) -> None:
 
 
 def test_bars_show_the_smallest_thing_and_end_at_their_length() -> None:
-    assert bar(Decimal(1), Decimal(10**9)) == "▏"
-    assert bar(Decimal(5), Decimal(5)) == "█" * BAR
-    assert bar(Decimal(0), Decimal(5)) == bar(Decimal(0), Decimal(0)) == ""
+    assert draw_bar(Decimal(1), Decimal(10**9)) == "▏"
+    assert draw_bar(Decimal(5), Decimal(5)) == "█" * MAX_BAR
+    assert draw_bar(Decimal(0), Decimal(5)) == draw_bar(Decimal(0), Decimal(0)) == ""
 
 
 def test_small_money_is_written_out() -> None:
-    assert usd(Total(1, known_usd=Decimal("1E-9"))) == "0.000000001"
-    assert usd(Total(1, unpriced=1)) == "unknown"
+    assert format_cost(Total(1, known_usd=Decimal("1E-9"))) == "0.000000001"
+    assert format_cost(Total(1, unpriced=1)) == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ def test_small_money_is_written_out() -> None:
     ],
 )
 def test_since(text: str | None, at: float) -> None:
-    assert since_at(text, 1_000_000.0) == at
+    assert parse_since(text, 1_000_000.0) == at
 
 
 @pytest.mark.parametrize("text", ["", "7", "7w", "2026-13-01", "-1d"])
 def test_since_nothing_that_is_a_time(text: str) -> None:
     with pytest.raises(UsageError, match="--since"):
-        since_at(text, 0.0)
+        parse_since(text, 0.0)

@@ -8,7 +8,7 @@ from cli.commandline import Treadle
 from cli.test_chat import events
 from treadle import SQLiteStore
 from treadle.core import events as e
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
 PAYER, CLERK = "t.c00004000", "t.c00004001"
@@ -148,7 +148,7 @@ def test_cancelling_at_the_top_ends_those_below(treadle: Treadle) -> None:
     async def ends() -> set[str]:
         with closing(SQLiteStore()) as store:
             names = [info.thread_id for info in await store.threads()]
-            logs = [await opened(name, store, World()) for name in names]
+            logs = [await open_log(name, store, World()) for name in names]
             return {
                 log.state.turn.ended.status
                 for log in logs

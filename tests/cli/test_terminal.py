@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from treadle.observe.visible import line_of, visible, visible_json, without_controls
+from treadle.observe.visible import escape_controls, make_json_visible, make_visible, visible_line
 
 SEEN_MARKS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
 """Format characters that Unicode draws: Arabic number signs and their kin."""
@@ -29,7 +29,7 @@ SEEN_MARKS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 
     ],
 )
 def test_what_a_terminal_obeys_or_a_person_cannot_see_is_shown(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert make_visible(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_what_a_terminal_obeys_or_a_person_cannot_see_is_shown(text: str, shown:
     ],
 )
 def test_emoji_and_languages_stay_as_they_are_also_in_pieces(text: str) -> None:
-    pieces = [visible(char, before) for before, char in zip(["", *text], text, strict=False)]
-    assert visible(text) == "".join(pieces) == text
+    pieces = [make_visible(char, before) for before, char in zip(["", *text], text, strict=False)]
+    assert make_visible(text) == "".join(pieces) == text
 
 
 def test_no_control_or_format_character_of_unicode_is_forgotten() -> None:
@@ -52,23 +52,23 @@ def test_no_control_or_format_character_of_unicode_is_forgotten() -> None:
         code
         for code in range(sys.maxunicode + 1)
         if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-        and visible(chr(code)) == chr(code)
+        and make_visible(chr(code)) == chr(code)
     }
     assert hidden == {9, 10} | SEEN_MARKS
 
 
 def test_a_pipe_gets_every_language_but_no_control_character() -> None:
-    assert without_controls("a\u200db\u202e \x1b[31m\r\n") == "a\u200db\u202e \\x1b[31m\r\n"
+    assert escape_controls("a\u200db\u202e \x1b[31m\r\n") == "a\u200db\u202e \\x1b[31m\r\n"
 
 
 def test_json_made_visible_has_the_same_value() -> None:
     value = {"a": "\x9b\u202e\U000e0041 \x7f é \U0001f468\u200d\U0001f469"}
-    shown = visible_json(json.dumps(value, ensure_ascii=False))
+    shown = make_json_visible(json.dumps(value, ensure_ascii=False))
     assert json.loads(shown) == value
-    assert visible(shown) == shown
+    assert make_visible(shown) == shown
     assert "é" in shown
 
 
 def test_a_line_is_one_line_of_its_width() -> None:
-    assert line_of("a\nb\x1b[2J  c", 20) == "a b\\x1b[2J c"
-    assert line_of("x" * 50, 10) == "x" * 9 + "…"
+    assert visible_line("a\nb\x1b[2J  c", 20) == "a b\\x1b[2J c"
+    assert visible_line("x" * 50, 10) == "x" * 9 + "…"

@@ -4,7 +4,7 @@ import pytest
 
 from treadle import Agent, MemoryStore, Rule, ScriptedModel, UsageError, run_sync, tool
 from treadle.core import events as e
-from treadle.core.approvals import Verdict, verdict
+from treadle.core.approvals import Verdict, apply_rules
 from treadle.models.scripted import calls, says
 
 
@@ -33,16 +33,18 @@ def made(**settings):
     ],
 )
 def test_the_first_rule_that_matches_decides_else_the_tool(rules, settings, action):
-    assert verdict(rules, made(**settings), {"path": "/etc"}, frozenset()).action == action
+    assert apply_rules(rules, made(**settings), {"path": "/etc"}, frozenset()).action == action
 
 
 def test_always_turns_an_ask_into_an_allow_but_never_a_deny():
     always = frozenset({"write_file"})
-    assert verdict([Rule("*", "ask")], made(), {"path": "x"}, always).action == "allow"
-    assert verdict([Rule("*", "deny", "no")], made(), {"path": "x"}, always) == Verdict(
+    assert apply_rules([Rule("*", "ask")], made(), {"path": "x"}, always).action == "allow"
+    assert apply_rules([Rule("*", "deny", "no")], made(), {"path": "x"}, always) == Verdict(
         "deny", "no"
     )
-    assert verdict([Rule("*", "ask")], made(), {"path": "x"}, frozenset({"other"})).action == "ask"
+    assert (
+        apply_rules([Rule("*", "ask")], made(), {"path": "x"}, frozenset({"other"})).action == "ask"
+    )
 
 
 REFUND = {"needs_approval": lambda arguments: arguments["euros"] > 100}

@@ -10,8 +10,8 @@ from fakes import agent, found, live, names
 from treadle import (
     Agent,
     ContextOverflow,
+    ContextWindow,
     Limits,
-    Memory,
     MemoryStore,
     ModelRejected,
     ModelUnavailable,
@@ -19,7 +19,7 @@ from treadle import (
 )
 from treadle.core import events as e
 from treadle.core.model import Reply
-from treadle.core.transcript import SYSTEM
+from treadle.core.transcript import SUMMARY_INSTRUCTIONS
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.runtime.listeners import Delta
 
@@ -55,7 +55,7 @@ def test_what_no_longer_fits_is_summarised_and_the_conversation_goes_on():
     result = talk(agents, 4)
     assert result.answer == "the fourth"
     compacting, final = model.seen[3:]
-    assert compacting.messages[0].text == SYSTEM
+    assert compacting.messages[0].text == SUMMARY_INSTRUCTIONS
     assert "user: question 0" in compacting.messages[1].text
     assert compacting.tools == ()
     assert final.messages[0].text == "What was said before, in short:\n- Ann asked 0, 1 and 2."
@@ -92,7 +92,7 @@ def test_a_summary_is_asked_for_again_when_the_provider_was_away():
 
 def test_without_compaction_no_call_is_spent_on_it():
     model = model_of(*TURNS, says("the fourth"))
-    result = talk(agent(model, memory=Memory(compact=False)), 4)
+    result = talk(agent(model, context_window=ContextWindow(summarize=False)), 4)
     assert result.answer == "the fourth"
     assert len(found(result, e.ContextCompacted)) == 1
 
@@ -107,7 +107,7 @@ def test_a_long_turn_is_cut_in_its_midst_and_never_between_a_call_and_its_result
     steps = [calls(("look", {"size": 900 + number})) for number in range(30)]
     model = ScriptedModel([], context_tokens=3000, max_output_tokens=800)
     script = iter([*steps, says("done")])
-    model.__init__([lambda request: says("in short") if request.messages[0].text == SYSTEM else next(script)] * 60,
+    model.__init__([lambda request: says("in short") if request.messages[0].text == SUMMARY_INSTRUCTIONS else next(script)] * 60,
                    context_tokens=3000, max_output_tokens=800)  # fmt: skip
     result = live(agent(model, look, limits=Limits(steps=50)).run("go"))
     assert result.answer == "done"
@@ -115,7 +115,7 @@ def test_a_long_turn_is_cut_in_its_midst_and_never_between_a_call_and_its_result
     assert any(cut.results_upto_seq for cut in cuts)
     assert all(request.tokens + request.max_output_tokens <= 3000 for request in model.seen)
     assert all(
-        request.messages[0].text in ("go", SYSTEM) or request.messages[1].text == "go"
+        request.messages[0].text in ("go", SUMMARY_INSTRUCTIONS) or request.messages[1].text == "go"
         for request in model.seen
     )
 
@@ -140,7 +140,13 @@ def test_after_a_crash_in_the_midst_of_a_compaction_it_is_made_again():
         again = MemoryStore()
         live(again.append("t", rows[:end]))
         model = model_of(
-            *[lambda r: says("in short") if r.messages[0].text == SYSTEM else says("the fourth")]
+            *[
+                lambda r: (
+                    says("in short")
+                    if r.messages[0].text == SUMMARY_INSTRUCTIONS
+                    else says("the fourth")
+                )
+            ]
             * 3
         )
         result = live(agent(model, store=again).resume("t"))
@@ -152,7 +158,7 @@ def test_the_window_stays_smaller_than_a_prompt_that_was_refused():
     async def reply(request, emit):
         if request.tokens > 9000:
             raise ContextOverflow("too long")
-        return Reply("in short" if request.messages[0].text == SYSTEM else LONG)
+        return Reply("in short" if request.messages[0].text == SUMMARY_INSTRUCTIONS else LONG)
 
     model = ScriptedModel([])
     model.reply = reply
@@ -172,11 +178,17 @@ def test_the_prompt_s_beginning_is_the_same_from_call_to_call_but_where_the_log_
     model = ScriptedModel([])
     script = iter([calls(("look", {"size": 700 + n})) for n in range(40)])
     answer = lambda request: (
-        says("in short") if request.messages[0].text == SYSTEM else next(script, says("done"))
+        says("in short")
+        if request.messages[0].text == SUMMARY_INSTRUCTIONS
+        else next(script, says("done"))
     )
     model.__init__([answer] * 90, context_tokens=4000, max_output_tokens=800)
     result = live(agent(model, look, limits=Limits(steps=60)).run("go"))
-    seen = [request.messages for request in model.seen if request.messages[0].text != SYSTEM]
+    seen = [
+        request.messages
+        for request in model.seen
+        if request.messages[0].text != SUMMARY_INSTRUCTIONS
+    ]
     broken = sum(after[: len(before)] != before for before, after in itertools.pairwise(seen))
     cuts = [r for r in result.records if isinstance(r.event, e.ContextCompacted)]
     assert 0 < broken <= len(cuts) < 20
@@ -200,7 +212,11 @@ def test_after_a_crash_in_the_midst_of_a_compaction_a_model_with_more_room_goes_
 
 def test_what_one_model_refused_is_not_held_against_the_one_that_takes_over():
     def either(request):
-        return says("in short") if request.messages[0].text == SYSTEM else calls("hand_to_big")
+        return (
+            says("in short")
+            if request.messages[0].text == SUMMARY_INSTRUCTIONS
+            else calls("hand_to_big")
+        )
 
     small = ScriptedModel([*TURNS[:2], ContextOverflow("long"), *[either] * 6], name="small")
     large = ScriptedModel([says(LONG), says("the fourth")], name="large")
@@ -236,7 +252,11 @@ def test_a_limit_that_leaves_room_for_half_a_summary_ends_the_turn_and_the_histo
 
 def test_a_step_that_was_too_large_is_the_same_step_after_the_summary():
     def either(request):
-        return says("in short") if request.messages[0].text == SYSTEM else says("the fourth")
+        return (
+            says("in short")
+            if request.messages[0].text == SUMMARY_INSTRUCTIONS
+            else says("the fourth")
+        )
 
     model = ScriptedModel([*TURNS, ContextOverflow("long"), *[either] * 9])
     result = talk(agent(model, limits=Limits(steps=1)), 4)
@@ -253,8 +273,16 @@ def test_a_summary_s_own_prompt_fits_also_where_much_is_pinned_and_what_opened_t
     live(large.run("task " * 1100, thread="t"))
     live(again.append("t", live(store.read("t"))[:-3]))
     small = model_of(
-        *[lambda r: says("in short") if r.messages[0].text == SYSTEM else says("done")] * 9
+        *[
+            lambda r: (
+                says("in short") if r.messages[0].text == SUMMARY_INSTRUCTIONS else says("done")
+            )
+        ]
+        * 9
     )
     assert live(agent(small, look, store=again, limits=free).resume("t")).answer == "done"
-    assert [request.messages[0].text == SYSTEM for request in small.seen] == [True, False]
+    assert [request.messages[0].text == SUMMARY_INSTRUCTIONS for request in small.seen] == [
+        True,
+        False,
+    ]
     assert max(request.tokens + request.max_output_tokens for request in small.seen) <= 9000

@@ -3,7 +3,7 @@ import pytest
 from fakes import agent, found, live, names
 from treadle import Limits, MemoryStore, Rule, ScriptedModel, tool
 from treadle.core import events as e
-from treadle.core.decide import Append, CallModel, RunTools, Setup, Wait, decide
+from treadle.core.decide import Append, CallModel, Policy, RunTools, Wait, decide
 from treadle.core.errors import TurnFailed
 from treadle.core.events import Call, Record, Usage
 from treadle.core.model import Reply
@@ -29,7 +29,7 @@ def replied(*wanted: Call, text: str = "", reason: str = "stop") -> e.ModelRepli
     return e.ModelReplied(text, Usage(1, 1), 0.0, wanted, reason)
 
 
-SETUP = Setup({"look": look})
+SETUP = Policy({"look": look})
 
 
 def test_nothing_is_to_be_done_where_no_turn_is_open():
@@ -54,7 +54,7 @@ def test_calls_are_run_together_and_then_the_model_is_asked_again():
 
 
 def test_a_plan_is_asked_for_first_and_carried_out_then():
-    plan = Setup({"look": look}, plan=True)
+    plan = Policy({"look": look}, plan=True)
     assert decide(state(), plan) == CallModel("plan")
     called = e.ModelCalled("m", "h", 10, 100, "plan")
     assert decide(state(called, replied(text="1. look")), plan) == CallModel("step")
@@ -74,7 +74,7 @@ def test_a_call_of_unknown_outcome_waits_unless_the_policy_is_to_tell():
         e.ThreadClaimed("w2"),
     )
     assert decide(state(*asked), SETUP) == Wait()
-    told = decide(state(*asked), Setup({"look": look}, unknown="tell"))
+    told = decide(state(*asked), Policy({"look": look}, unknown="tell"))
     assert told == Append((e.OutcomeDecided("a", "tell", "policy"),))
 
 
@@ -87,7 +87,7 @@ def test_a_call_of_unknown_outcome_runs_again_under_its_key_where_that_is_safe()
         e.ThreadClaimed("w2"),
     )
     before = state(*asked[:2]).turn.calls[0]
-    now = decide(state(*asked), Setup({"look": safe}))
+    now = decide(state(*asked), Policy({"look": safe}))
     assert isinstance(now, RunTools)
     assert (now.calls[0].key, now.calls[0].attempt) == (before.key, 1)
 
@@ -228,8 +228,8 @@ def test_an_answer_that_fails_its_check_three_times_fails_the_turn():
 def test_rules_come_before_the_tool_s_own_wish():
     asked = (CALLED, replied(Call("a", "look", "{}")))
     wants = tool(needs_approval=True)(look.function)
-    assert decide(state(*asked), Setup({"look": wants})) == Append(
+    assert decide(state(*asked), Policy({"look": wants})) == Append(
         (e.ApprovalAsked("a", "look needs approval"),)
     )
-    allow = Setup({"look": wants}, approvals=(Rule("*", "allow"),))
+    allow = Policy({"look": wants}, approvals=(Rule("*", "allow"),))
     assert isinstance(decide(state(*asked), allow), RunTools)

@@ -7,13 +7,13 @@ from treadle import Limits, ScriptedModel, tool
 from treadle.core.errors import TreadleError
 from treadle.core.events import LimitReached, Usage
 from treadle.core.limits import (
-    LEAST_OUTPUT,
+    MIN_OUTPUT_TOKENS,
     Spent,
+    allowed_output_tokens,
     backoff_s,
-    before_step,
-    before_tools,
-    max_output,
-    tightest,
+    check_model_call_limits,
+    check_tool_call_limits,
+    tightest_limit,
 )
 from treadle.core.model import Reply, Request
 from treadle.models.scripted import calls
@@ -46,16 +46,16 @@ def price(usage: Usage) -> float:
     ],
 )
 def test_a_step_is_refused_at_its_limit(limits, used, named):
-    reached = before_step(limits, used)
+    reached = check_model_call_limits(limits, used)
     assert (reached and reached.limit) == named
 
 
 def test_tools_are_refused_all_together():
-    assert before_tools(Limits(tool_calls=5), spent(tool_calls=3), 2) is None
-    assert before_tools(Limits(tool_calls=5), spent(tool_calls=3), 3) == LimitReached(
+    assert check_tool_call_limits(Limits(tool_calls=5), spent(tool_calls=3), 2) is None
+    assert check_tool_call_limits(Limits(tool_calls=5), spent(tool_calls=3), 3) == LimitReached(
         "tool_calls", 6, 5
     )
-    assert before_tools(NONE, spent(tool_calls=3), 10**6) is None
+    assert check_tool_call_limits(NONE, spent(tool_calls=3), 10**6) is None
 
 
 @given(TOKENS, TOKENS, TOKENS, st.integers(1, 4000), st.floats(0, 0.05), st.floats(0, 0.05))
@@ -63,14 +63,16 @@ def test_what_is_granted_never_costs_more_than_is_left(
     limit, used, prompt, wanted, limit_usd, used_usd
 ):
     limits = Limits(tokens=limit, cost_usd=limit_usd)
-    room = max_output(limits, spent(tokens=used, cost_usd=used_usd), prompt, wanted, price)
+    room = allowed_output_tokens(
+        limits, spent(tokens=used, cost_usd=used_usd), prompt, wanted, price
+    )
     if isinstance(room, LimitReached):
-        least = min(LEAST_OUTPUT, wanted)
+        least = min(MIN_OUTPUT_TOKENS, wanted)
         fits = (
             used + prompt + least <= limit
-            and used_usd + price(Usage(prompt, LEAST_OUTPUT + 1)) <= limit_usd
+            and used_usd + price(Usage(prompt, MIN_OUTPUT_TOKENS + 1)) <= limit_usd
         )
-        assert not fits or wanted < LEAST_OUTPUT
+        assert not fits or wanted < MIN_OUTPUT_TOKENS
         return
     assert 0 < room <= wanted
     assert used + prompt + room <= limit
@@ -78,8 +80,8 @@ def test_what_is_granted_never_costs_more_than_is_left(
 
 
 def test_no_limit_and_no_price_leave_what_is_wanted():
-    assert max_output(NONE, spent(), 10**9, 500, price) == 500
-    assert max_output(Limits(cost_usd=1e-9), spent(), 10, 500, lambda usage: None) == 500
+    assert allowed_output_tokens(NONE, spent(), 10**9, 500, price) == 500
+    assert allowed_output_tokens(Limits(cost_usd=1e-9), spent(), 10, 500, lambda usage: None) == 500
 
 
 def test_back_off_doubles_up_to_thirty_seconds_and_chance_only_shortens():
@@ -126,7 +128,7 @@ def test_whatever_a_model_writes_the_turn_stays_within_tokens_and_cost(script, t
     assert result.usage.total_tokens <= tokens
     assert (result.summary().cost_usd or 0.0) <= cost_usd + 1e-12
     assert result.status == "answered" or result.reason in ("tokens", "cost_usd", "steps")
-    assert all(request.max_output_tokens >= LEAST_OUTPUT for request in asked)
+    assert all(request.max_output_tokens >= MIN_OUTPUT_TOKENS for request in asked)
 
 
 def test_a_turn_too_dear_for_its_first_call_ends_before_it():
@@ -137,6 +139,6 @@ def test_a_turn_too_dear_for_its_first_call_ends_before_it():
 
 
 def test_the_tightest_limit_holds_and_where_none_is_set_none_does():
-    assert tightest(3, None, 2) == 2
-    assert tightest(0.0, 1.5) == 0.0
-    assert tightest(None, None) is None
+    assert tightest_limit(3, None, 2) == 2
+    assert tightest_limit(0.0, 1.5) == 0.0
+    assert tightest_limit(None, None) is None

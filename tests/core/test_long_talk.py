@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from treadle import Memory
-from treadle.models.legal import faults
+from treadle import ContextWindow
+from treadle.models.legal import find_faults
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "long_talk.py"
 spec = importlib.util.spec_from_file_location("long_talk", PATH)
@@ -27,7 +27,7 @@ def talk():
 
 @pytest.fixture(scope="module")
 def kept(talk):
-    return long_talk.with_treadle(talk, Memory(), context_tokens=CONTEXT_TOKENS)
+    return long_talk.with_treadle(talk, ContextWindow(), context_tokens=CONTEXT_TOKENS)
 
 
 def outcomes(talk, kept):
@@ -53,24 +53,26 @@ def test_every_name_number_decision_and_open_task_is_known_to_the_end(talk, kept
 def test_it_is_known_from_minutes_since_a_window_alone_has_forgotten_it(talk, kept):
     assert sum(map(long_talk.is_summary, kept.requests)) >= 3
     dropped = long_talk.with_treadle(
-        talk, Memory(window=50, compact=False), context_tokens=CONTEXT_TOKENS
+        talk, ContextWindow(max_messages=50, summarize=False), context_tokens=CONTEXT_TOKENS
     )
     assert sum(each.count("unknown") for each in outcomes(talk, dropped).values()) >= 15
-    assert all(not faults(request, CONTEXT_TOKENS) for request in dropped.requests)
+    assert all(not find_faults(request, CONTEXT_TOKENS) for request in dropped.requests)
 
 
 def test_no_prompt_is_ever_illegal_or_larger_than_the_context(kept):
     assert len(kept.requests) > 2 * TURNS
     assert [
-        faults(request, CONTEXT_TOKENS)
+        find_faults(request, CONTEXT_TOKENS)
         for request in kept.requests
-        if faults(request, CONTEXT_TOKENS)
+        if find_faults(request, CONTEXT_TOKENS)
     ] == []
 
 
 def test_a_window_made_by_hand_is_both(talk):
     by_hand = long_talk.by_hand(talk, long_talk.last_50)
-    wrong = [fault for request in by_hand.requests for fault in faults(request, CONTEXT_TOKENS)]
+    wrong = [
+        fault for request in by_hand.requests for fault in find_faults(request, CONTEXT_TOKENS)
+    ]
     assert any("follows no call" in fault for fault in wrong)
     assert any("tokens are more than" in fault for fault in wrong)
 

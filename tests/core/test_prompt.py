@@ -8,7 +8,7 @@ from treadle.core import events as e
 from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt, messages
 from treadle.core.state import fold
-from treadle.models.legal import faults
+from treadle.models.legal import find_faults
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
 
@@ -26,7 +26,7 @@ def test_any_log_has_a_legal_prompt_with_all_that_was_pinned_and_the_turn_s_own_
     if state.phase != "ready":
         return
     shown = messages(log, "be kind")
-    assert not faults(
+    assert not find_faults(
         Request((*shown, Message("user", "go on")))
     )  # a plan's note, for instance, comes last
     own = log[state.turn.opened_seq - 1].event
@@ -219,4 +219,4 @@ def test_pictures_that_come_with_an_answer_are_shown_after_the_results():
         ("tool", "seen"),
     ]
     assert (shown[4].role, shown[4].parts) == ("user", (picture,))
-    assert not faults(Request(shown))
+    assert not find_faults(Request(shown))

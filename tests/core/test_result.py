@@ -4,7 +4,7 @@ from fakes import agent, live
 from treadle import ScriptedModel, tool
 from treadle.core import events as e
 from treadle.core.errors import ModelUnavailable
-from treadle.core.result import result
+from treadle.core.result import read_result
 from treadle.core.state import fold
 from treadle.models.scripted import calls, says
 from treadle.tools.ask import ask_user
@@ -54,7 +54,7 @@ def test_a_turn_whose_driver_is_gone_is_unfinished():
         e.ModelCalled("m", "h", 1, 1),
     )
     records = [e.Record("t", seq, 0.0, event) for seq, event in enumerate(events, 1)]
-    assert result(records, fold(records)).status == "unfinished"
+    assert read_result(records, fold(records)).status == "unfinished"
 
 
 def test_what_waits_is_listed_with_its_reasons():

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from fakes import candidates, legal_log
 from treadle import Record
 from treadle.core import events as e
-from treadle.core.call import BEFORE
+from treadle.core.call import LEGAL_STATUSES
 from treadle.core.errors import IllegalEvent
-from treadle.core.state import LEGAL, State, apply, fold
+from treadle.core.state import LEGAL_PHASES, State, apply, fold
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=12, max_size=30)
 OPENING = (e.ThreadStarted("agent", "key"), e.ThreadClaimed("w"), e.UserSaid("go"))
@@ -35,8 +35,8 @@ A, B = e.Call("a", "look", "{}"), e.Call("b", "send", "{}")
 
 
 def test_every_event_has_its_place_in_the_table():
-    assert set(LEGAL) == set(typing.get_args(e.Event))
-    assert set(BEFORE) < set(LEGAL)
+    assert set(LEGAL_PHASES) == set(typing.get_args(e.Event))
+    assert set(LEGAL_STATUSES) < set(LEGAL_PHASES)
 
 
 def test_every_event_can_come_somewhere():
@@ -47,7 +47,7 @@ def test_every_event_can_come_somewhere():
             type(record.event)
             for record in legal_log([chance.randrange(10_000) for _ in range(40)])
         }
-    assert seen == set(LEGAL)
+    assert seen == set(LEGAL_PHASES)
 
 
 @given(CHOICES)
@@ -74,7 +74,7 @@ def test_what_is_illegal_raises_and_changes_nothing(choices):
 def test_the_phase_decides_what_may_come(choices):
     state = fold(legal_log(choices))
     for event in candidates(state):
-        if state.phase not in LEGAL[type(event)]:
+        if state.phase not in LEGAL_PHASES[type(event)]:
             with pytest.raises(IllegalEvent):
                 apply(state, Record("t", state.seq + 1, 0.0, event))
 
@@ -173,13 +173,15 @@ def test_a_clock_that_goes_back_never_makes_seconds_negative():
 
 
 def test_density_learns_how_the_provider_counts_but_not_from_our_own_estimates():
-    assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1)))).counting.density == 2.0
-    assert fold(records(CALLED, replied(text="x", usage=e.Usage(50, 1)))).counting.density == 1.0
-    assert fold(records(CALLED, replied(text="x", usage=e.Usage(10**6, 1)))).counting.density == 8.0
+    assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1)))).calibration.ratio == 2.0
+    assert fold(records(CALLED, replied(text="x", usage=e.Usage(50, 1)))).calibration.ratio == 1.0
+    assert (
+        fold(records(CALLED, replied(text="x", usage=e.Usage(10**6, 1)))).calibration.ratio == 8.0
+    )
     assert (
         fold(
             records(CALLED, replied(text="x", usage=e.Usage(200, 1, estimated=True)))
-        ).counting.density
+        ).calibration.ratio
         == 1.0
     )
 

@@ -2,9 +2,9 @@ import pytest
 
 from treadle.core.events import Call, Image
 from treadle.core.model import Message, Request, ToolSchema
-from treadle.core.tokens import counter
+from treadle.core.tokens import find_token_counter
 from treadle.models.openai import OpenAIModel
-from treadle.models.usage import context_of
+from treadle.models.usage import find_context_tokens
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from treadle.models.usage import context_of
 )
 def test_openai_s_models_are_counted_by_their_vocabulary(model):
     pytest.importorskip("toktok")
-    count = counter(model)
+    count = find_token_counter(model)
     assert count is not None
     assert count(["hello world", "tokenization"]) == 4
 
@@ -21,7 +21,7 @@ def test_openai_s_models_are_counted_by_their_vocabulary(model):
     "model", ["openai:gpt-4", "anthropic:claude", "local", "openai:my-own", "scripted"]
 )
 def test_for_all_others_there_is_the_estimate(model):
-    assert counter(model) is None
+    assert find_token_counter(model) is None
 
 
 def test_what_is_counted_is_what_is_said_and_called():
@@ -48,7 +48,7 @@ def test_what_is_counted_is_what_is_said_and_called():
     ],
 )
 def test_a_model_s_context_is_looked_up_offline(model, url, tokens):
-    assert context_of(model, url) == tokens
+    assert find_context_tokens(model, url) == tokens
     made = OpenAIModel(model, base_url=url, api_key="k")
     assert made.context_tokens == (tokens or 128_000)
     assert OpenAIModel(model, base_url=url, api_key="k", context_tokens=5000).context_tokens == 5000

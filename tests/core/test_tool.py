@@ -2,7 +2,7 @@ import pytest
 
 from treadle import Tool, tool
 from treadle.core.errors import ToolError, UsageError
-from treadle.core.tool import object_of
+from treadle.core.tool import parse_json_object
 from treadle.tools.ask import ask_user
 
 
@@ -92,7 +92,7 @@ def test_a_tool_made_by_hand_checks_that_its_arguments_are_an_object():
 )
 def test_what_is_no_object_is_told_to_the_model(text, said):
     with pytest.raises(ToolError, match=said):
-        object_of(text)
+        parse_json_object(text)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from treadle.core import events as e
 from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt
 from treadle.core.state import State, apply, fold
-from treadle.core.window import KEEP, Memory, Summarise, cut
-from treadle.models.legal import faults
+from treadle.core.window import KEEP, ContextWindow, Summarise, choose_compaction
+from treadle.models.legal import find_faults
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
 
@@ -24,10 +24,12 @@ def fed(*events: e.Event) -> tuple[Prompt, State]:
     return prompt, state
 
 
-def fitted(prompt: Prompt, state: State, memory: Memory, room: int) -> list[e.ContextCompacted]:
+def fitted(
+    prompt: Prompt, state: State, memory: ContextWindow, room: int
+) -> list[e.ContextCompacted]:
     """Every cut, appended as a log would; the model summarises in a few words."""
     cuts = []
-    while found := cut(prompt, memory, room, 500, True):
+    while found := choose_compaction(prompt, memory, room, 500, True):
         event = (
             e.ContextCompacted(found.upto_seq, "in short")
             if isinstance(found, Summarise)
@@ -64,8 +66,8 @@ def test_any_log_is_cut_until_it_fits_or_only_what_must_stay_is_left(
         prompt.add(record)
     if state.phase != "ready":
         return
-    fitted(prompt, state, Memory(window, compact=compact), room)
-    assert not faults(Request((*prompt.messages("be kind"), Message("user", "go on"))))
+    fitted(prompt, state, ContextWindow(window, summarize=compact), room)
+    assert not find_faults(Request((*prompt.messages("be kind"), Message("user", "go on"))))
     own = log[state.turn.opened_seq - 1].event
     shown = prompt.messages("")
     assert any((message.text, message.parts) == (own.text, own.parts) for message in shown)
@@ -102,7 +104,7 @@ def answered(number: int, text: str) -> tuple[e.Event, ...]:
 def test_long_old_results_are_cut_before_anything_that_was_said_goes():
     steps = [event for number in range(10) for event in asked(number, "x" * 4000, number)]
     prompt, state = fed(e.UserSaid("go"), *steps)
-    cuts = fitted(prompt, state, Memory(), 9000)
+    cuts = fitted(prompt, state, ContextWindow(), 9000)
     assert [(each.upto_seq, bool(each.results_upto_seq)) for each in cuts] == [(0, True)]
     texts = [message.text for message in prompt.messages("")]
     assert [text for text in texts if text.startswith("step")] == [
@@ -116,7 +118,7 @@ def test_long_old_results_are_cut_before_anything_that_was_said_goes():
 
 def test_a_single_result_that_is_larger_than_the_room_is_cut_to_fit():
     prompt, state = fed(e.UserSaid("go"), *asked(0, "x" * 40_000, 0))
-    fitted(prompt, state, Memory(), 2000)
+    fitted(prompt, state, ContextWindow(), 2000)
     assert 1000 < prompt.tokens <= 2000
 
 
@@ -124,13 +126,13 @@ def test_what_was_said_goes_from_its_oldest_end_from_turn_to_turn_and_a_summary_
     turns = [event for number in range(40) for event in answered(number, f"answer {number} " * 9)]
     prompt, _ = fed(*turns, e.UserSaid("now"))
     whole = prompt.tokens
-    found = cut(prompt, Memory(), whole // 2, 10_000, True)
+    found = choose_compaction(prompt, ContextWindow(), whole // 2, 10_000, True)
     assert isinstance(found, Summarise)
-    dropped = cut(prompt, Memory(compact=False), whole // 2, 10_000, True)
+    dropped = choose_compaction(prompt, ContextWindow(summarize=False), whole // 2, 10_000, True)
     assert dropped == e.ContextCompacted(found.upto_seq)
-    assert cut(prompt, Memory(), whole // 2, 10_000, summarise=False) == dropped, (
-        "the model has failed to"
-    )
+    assert (
+        choose_compaction(prompt, ContextWindow(), whole // 2, 10_000, summarise=False) == dropped
+    ), "the model has failed to"
     prompt.add(Record("t", 999, 0.0, dropped))
     texts = [message.text for message in prompt.messages("")]
     assert texts[0].startswith("question")
@@ -141,7 +143,7 @@ def test_what_was_said_goes_from_its_oldest_end_from_turn_to_turn_and_a_summary_
 def test_no_more_is_summarised_at_once_than_the_model_can_read():
     turns = [event for number in range(40) for event in answered(number, f"answer {number} " * 60)]
     prompt, state = fed(*turns, e.UserSaid("now"))
-    cuts = fitted(prompt, state, Memory(), 1200)
+    cuts = fitted(prompt, state, ContextWindow(), 1200)
     assert len(cuts) > 5
     assert [each.upto_seq for each in cuts] == sorted({each.upto_seq for each in cuts})
     assert prompt.tokens <= 1200
@@ -150,8 +152,8 @@ def test_no_more_is_summarised_at_once_than_the_model_can_read():
 def test_a_window_counts_messages():
     turns = [event for number in range(40) for event in answered(number, "yes")]
     prompt, state = fed(*turns, e.UserSaid("now"))
-    assert not cut(prompt, Memory(window=81), 10**9, 10**9, True)
-    [only] = fitted(prompt, state, Memory(window=50, compact=False), 10**9)
+    assert not choose_compaction(prompt, ContextWindow(max_messages=81), 10**9, 10**9, True)
+    [only] = fitted(prompt, state, ContextWindow(max_messages=50, summarize=False), 10**9)
     assert only.summary == ""
     assert 20 <= len(prompt.messages("")) <= 25
 
@@ -164,14 +166,14 @@ def test_the_turn_under_way_stays_whole_as_long_as_it_fits_by_itself():
     prompt, state = fed(*talk, e.UserSaid("now"), *steps)
     own = [message.text for message in prompt.messages("")][-9:]
     room = int(sum(each.tokens for each in prompt.rounds[-5:]) / 0.6)
-    fitted(prompt, state, Memory(), room)
+    fitted(prompt, state, ContextWindow(), room)
     texts = [message.text for message in prompt.messages("")]
     assert texts[-9:] == own
     assert texts[0] == "What was said before, in short:\nin short"
     assert texts[-11] == "question 7", "and of the turn before as much as there is room for"
 
 
-@pytest.mark.parametrize("bad", [{"window": 0}, {"tokens": -5}])
+@pytest.mark.parametrize("bad", [{"max_messages": 0}, {"tokens": -5}])
 def test_a_memory_of_nothing_is_refused(bad):
     with pytest.raises(UsageError, match="at least 1"):
-        Memory(**bad)
+        ContextWindow(**bad)

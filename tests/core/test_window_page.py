@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from treadle import Agent, Memory, MemoryStore
+from treadle import Agent, ContextWindow, MemoryStore
 from treadle.models.scripted import ScriptedModel, says
 
 PAGE = (Path(__file__).parents[2] / "docs" / "memory-window.md").read_text()
@@ -20,4 +20,4 @@ def test_its_program_runs():
 
 def test_its_table_has_the_settings_and_their_defaults():
     said = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGE, re.M))
-    assert said == {field.name: str(field.default) for field in fields(Memory)}
+    assert said == {field.name: str(field.default) for field in fields(ContextWindow)}

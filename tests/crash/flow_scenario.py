@@ -206,9 +206,9 @@ def _content(call: Any, done: list[dict[str, str]]) -> str:
 
 
 async def _key(one: Any, thread: str, call_id: str) -> str:
-    from treadle.runtime.log import opened
+    from treadle.runtime.log import open_log
 
-    turn = (await opened(thread, one.store, World())).state.turn
+    turn = (await open_log(thread, one.store, World())).state.turn
     return next(call.key for call in turn.calls if call.id == call_id) if turn else ""
 
 
@@ -220,7 +220,7 @@ def _live(order: dict[str, Any]) -> None:
 if __name__ == "__main__":
     import pydantic  # noqa: F401 - no child has to import it
 
-    from treadle.core.schema import signature_of
+    from treadle.core.schema import read_signature
 
-    signature_of(acting)
+    read_signature(acting)
     main(_live)

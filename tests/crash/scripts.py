@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from treadle import Agent, Context, Limits, MemoryStore, Record, Result, ToolRetry, Usage, tool
 from treadle.core.codec import encode_event
-from treadle.core.decide import Setup
+from treadle.core.decide import Policy
 from treadle.core.errors import ContextOverflow, IllegalEvent, ModelUnavailable, TreadleError
 from treadle.core.events import ApprovalGiven, ModelFailed, ModelReplied, OutcomeDecided, UserSaid
 from treadle.core.model import Reply, Request
-from treadle.core.result import result
+from treadle.core.result import read_result
 from treadle.core.state import fold
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.runtime.job import Job
-from treadle.runtime.log import opened
+from treadle.runtime.job import RunSettings
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user
@@ -148,7 +148,7 @@ class Ordered(Kept):
 
     async def logs(self) -> list[list[Record]]:
         return [
-            (await opened(info.thread_id, self, World())).records for info in await self.threads()
+            (await open_log(info.thread_id, self, World())).records for info in await self.threads()
         ]
 
 
@@ -213,7 +213,7 @@ class Stage:
         return Agent(SYSTEM, **(own | settings))
 
     async def records(self, thread: str = "t") -> list[Record]:
-        return (await opened(thread, self.store, World())).records
+        return (await open_log(thread, self.store, World())).records
 
 
 async def revived(plot: Plot, records: Sequence[Record], ends: Sequence[int]) -> Stage:
@@ -226,11 +226,11 @@ async def revived(plot: Plot, records: Sequence[Record], ends: Sequence[int]) ->
     return Stage(plot, store)
 
 
-def job(agent: Agent, **changes: Any) -> Job:
+def job(agent: Agent, **changes: Any) -> RunSettings:
     """The agent's settings, worked out, as a replay takes them."""
     tools = {made.name: made for made in agent.tools}  # type: ignore[union-attr]
-    setup = Setup(tools, agent.limits, tuple(agent.approvals), agent.plan, None, agent.unknown)
-    return Job(setup, agent.model, agent.instructions, **changes)  # type: ignore[arg-type]
+    setup = Policy(tools, agent.limits, tuple(agent.approvals), agent.plan, None, agent.unknown)
+    return RunSettings(setup, agent.model, agent.instructions, **changes)  # type: ignore[arg-type]
 
 
 async def decided(agent: Agent, call: Any, thread: str = "t", outcome: Any = "not_run") -> None:
@@ -264,8 +264,8 @@ async def settled(work: Any, agent: Agent, thread: str = "t") -> Result:
     try:
         done: Result = await work
     except TreadleError:
-        log = await opened(thread, agent.store, World())  # type: ignore[arg-type]
-        done = result(log.records, log.state)
+        log = await open_log(thread, agent.store, World())  # type: ignore[arg-type]
+        done = read_result(log.records, log.state)
     return done
 
 
@@ -273,7 +273,7 @@ async def meddled(agent: Agent, moments_s: Sequence[float], thread: str = "t") -
     """Look in at these moments, and decide whatever waits while other calls run."""
     for moment_s in moments_s:
         await asyncio.sleep(moment_s)
-        log = await opened(thread, agent.store, World())  # type: ignore[arg-type]
+        log = await open_log(thread, agent.store, World())  # type: ignore[arg-type]
         turn = log.state.turn
         for call in turn.calls if turn and not turn.ended else ():
             if call.status in ("waiting", "question"):

@@ -17,7 +17,7 @@ from treadle import Record, SQLiteStore
 from treadle.core import events as e
 from treadle.core.prompt import messages
 from treadle.core.state import fold
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.replay import replay
 from treadle.runtime.world import World
 
@@ -41,7 +41,7 @@ class Place:
 
         async def read() -> Threads:
             names = [info.thread_id for info in await store.threads()]
-            return {name: (await opened(name, store, World())).records for name in names}
+            return {name: (await open_log(name, store, World())).records for name in names}
 
         try:
             return asyncio.run(read())
@@ -121,7 +121,7 @@ def problems(
     agents = play.agents(place.effects, Fate())
     for thread, records in threads.items():
         yield from unsound(thread, records, threads)
-        job = agents[records[0].event.agent].job  # type: ignore[union-attr]
+        job = agents[records[0].event.agent].run_settings  # type: ignore[union-attr]
         if diverged := asyncio.run(asyncio.wait_for(replay(records, job), 10)):
             yield f"the replay of {thread} diverges: {diverged}"
 

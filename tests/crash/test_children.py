@@ -17,8 +17,8 @@ from treadle.core.model import Reply
 from treadle.core.state import fold
 from treadle.graphs import END, START, Choice, Edge, Graph, Node
 from treadle.models.scripted import calls, says
-from treadle.runtime.ending import end
-from treadle.runtime.log import opened
+from treadle.runtime.ending import end_turn
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
 UNLIMITED = Limits(steps=None, tool_calls=None, tokens=None, seconds=None)
@@ -219,7 +219,7 @@ def flow_that_gives_up(store: Ordered) -> Any:
 class Paid:
     topic: str = "it"
     paid: str = ""
-    counted: int = 0
+    count_tokens: int = 0
 
 
 def graph_at_a_limit(store: Ordered) -> Graph:
@@ -326,7 +326,9 @@ def test_resuming_ends_whatever_a_thread_that_is_over_has_left_open_however_deep
             "t",
             "t.c00004000",
         ):  # as a driver that died late, or one of an older version, leaves them
-            await (await opened(thread, store, World())).append(e.TurnEnded("cancelled", "by ann"))
+            await (await open_log(thread, store, World())).append(
+                e.TurnEnded("cancelled", "by ann")
+            )
         await top.resume("t")
         assert {fold(records).phase for records in await store.logs()} == {"idle"}
 
@@ -338,11 +340,11 @@ def test_a_driver_that_has_lost_its_thread_ends_nothing_below() -> None:
         store = Ordered()
         top = three_deep(store)
         await runs(top)
-        log = await opened("t", store, World())
+        log = await open_log("t", store, World())
         await log.append(e.ThreadClaimed("this one"))
-        await (await opened("t", store, World())).append(e.ThreadClaimed("another"))
+        await (await open_log("t", store, World())).append(e.ThreadClaimed("another"))
         with pytest.raises(Fenced):
-            await end(log, e.LimitReached("steps", 1, 1))
+            await end_turn(log, e.LimitReached("steps", 1, 1))
         assert {fold(records).phase for records in await store.logs()} == {"acting"}
 
     live(whole())

@@ -17,7 +17,7 @@ from crash.flow_scenario import IDEMPOTENT
 from crash.scenario import happened
 from treadle import Record, SQLiteStore
 from treadle.core import events as e
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
 SCENARIO = Path(__file__).with_name("flow_scenario.py")
@@ -40,7 +40,7 @@ def threads_of(db: Path) -> dict[str, list[Record]]:
     async def read() -> dict[str, list[Record]]:
         store = SQLiteStore(db)
         found = [info.thread_id for info in await store.threads()]
-        records = {name: (await opened(name, store, World())).records for name in found}
+        records = {name: (await open_log(name, store, World())).records for name in found}
         store.close()
         return records
 

@@ -16,7 +16,7 @@ from treadle.core.codec import encode_event
 from treadle.core.context import Context
 from treadle.core.errors import IllegalEvent
 from treadle.core.state import fold
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 from treadle.stores.store import Row
 
@@ -95,7 +95,7 @@ class Life:
         return play
 
     async def records(self) -> list[Record]:
-        return (await opened("t", self.store, World())).records
+        return (await open_log("t", self.store, World())).records
 
     async def finished(self, done: Result) -> Result:
         """Bring it to its end: every question is answered, every doubt decided as it was."""

@@ -16,7 +16,7 @@ from treadle.core.errors import Fenced
 from treadle.core.events import OutcomeDecided, TurnEnded
 from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
 
@@ -218,7 +218,7 @@ def test_cancelling_stops_an_async_tool_and_leaves_a_stubborn_one_behind():
         assert names(result.records)[-3:] == ["ToolStarted", "ToolStarted", "TurnEnded"]
         assert (stopped, done) == ([1], [])
         await asyncio.sleep(100)  # the one left behind ends by itself, and writes nothing
-        log = await opened(THREAD, agents.store, World())
+        log = await open_log(THREAD, agents.store, World())
         assert names(log.records)[-1] == "TurnEnded"
 
     live(whole())

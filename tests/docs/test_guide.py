@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle import Agent, Limits, Memory, MemoryStore, Tool, TreadleError
+from treadle import Agent, ContextWindow, Limits, MemoryStore, Tool, TreadleError
 from treadle.core import errors
 from treadle.models.resolve import PROVIDERS
 from treadle.models.scripted import ScriptedModel, calls, says
@@ -101,7 +101,7 @@ def test_the_guide_s_programs_run_in_their_order(capsys, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("section", "kind"),
-    [("Limits", Limits), ("Tools", Tool), ("Conversations and the window", Memory)],
+    [("Limits", Limits), ("Tools", Tool), ("Conversations and the window", ContextWindow)],
 )
 def test_settings_and_their_defaults_are_the_code_s(section, kind):
     of_code = {field.name: field.default for field in fields(kind) if field.default is not MISSING}

@@ -9,7 +9,7 @@ import pytest
 from treadle import Agent, MemoryStore, UserSaid
 from treadle.core import events as e
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def killed_while_it_paid(thread: str) -> MemoryStore:
     )
 
     async def write() -> None:
-        await (await opened(thread, store, World())).append(*facts)
+        await (await open_log(thread, store, World())).append(*facts)
 
     asyncio.run(write())
     return store

@@ -11,7 +11,7 @@ from evals.plugged import run
 from treadle import MemoryStore, run_sync
 from treadle.evals import trajectory
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.stores.archive import export
+from treadle.stores.archive import export_threads
 from treadle.testing import pytest_plugin
 
 pytest_plugins = ["pytester"]
@@ -29,7 +29,7 @@ def recording(shop: str) -> bytes:
     replace(names["agent"], model=ScriptedModel(script), store=store).run_sync("How many lamps?")
 
     async def lines() -> bytes:
-        return b"\n".join([line async for line in export(store)])
+        return b"\n".join([line async for line in export_threads(store)])
 
     return run_sync(lines())
 
@@ -62,15 +62,15 @@ def test_its_failure_is_what_a_failure_looks_like() -> None:
         trajectory.Wanted("stock", {"item": "sofa"}),
         trajectory.Wanted("refund"),
     ]
-    assert trajectory.compared(found, wanted) == shown
+    assert trajectory.compare_calls(found, wanted) == shown
 
 
 def test_its_tables_are_the_code_s() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", GUIDE, re.M)
-    assert [row for row in rows if row in get_args(trajectory.Order)] == list(
-        get_args(trajectory.Order)
+    assert [row for row in rows if row in get_args(trajectory.CallOrder)] == list(
+        get_args(trajectory.CallOrder)
     )
-    fixtures = [row for row in rows if row not in get_args(trajectory.Order)]
+    fixtures = [row for row in rows if row not in get_args(trajectory.CallOrder)]
     assert fixtures == [
         name for name in vars(pytest_plugin) if name in fixtures or name.startswith("treadle_")
     ]

@@ -3,7 +3,7 @@
 from fakes import agent, live
 from treadle import Tool, tool
 from treadle.core import events as e
-from treadle.evals.conversation import converse, records
+from treadle.evals.conversation import read_records, run_conversation
 from treadle.evals.dataset import Case
 from treadle.evals.grade import Verdict
 from treadle.evals.report import CaseReport, Report, TrialReport
@@ -31,14 +31,14 @@ def trial(model, case=None, *, tools=TOOLS, **settings) -> Trial:
     one = agent(model, *tools, **settings)
 
     async def held() -> Trial:
-        done = await converse(one, "t", case)
+        done = await run_conversation(one, "t", case)
         return Trial(
             case.name,
             1,
             "t",
             done.status,
             done.answer,
-            await records(one, "t"),
+            await read_records(one, "t"),
             done.reason,
             "",
             done.output,

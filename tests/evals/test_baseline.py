@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.made import report
-from treadle.evals.baseline import against
+from treadle.evals.baseline import compare_reports
 from treadle.evals.grade import Verdict
 
 TEN = {f"c{number}": (True,) for number in range(10)}
@@ -19,7 +19,7 @@ def change(found, name):
 
 
 def test_a_doubled_cost_is_caught_and_its_cases_are_named():
-    found = against(report(TEN), report(TEN, tokens=(200, 210)))
+    found = compare_reports(report(TEN), report(TEN, tokens=(200, 210)))
     assert [each.name for each in found.regressions] == ["tokens", "cost_usd"]
     cost = change(found, "cost_usd")
     assert (cost.before, round(cost.now, 5), cost.counts) == (pytest.approx(0.01), 0.0205, True)
@@ -28,33 +28,35 @@ def test_a_doubled_cost_is_caught_and_its_cases_are_named():
 
 
 def test_half_the_cost_is_a_change_but_no_regression():
-    found = against(report(TEN, tokens=(200,)), report(TEN))
+    found = compare_reports(report(TEN, tokens=(200,)), report(TEN))
     assert (change(found, "tokens").counts, found.regressions) == (True, ())
 
 
 def test_as_much_up_as_down_is_noise():
-    found = against(report(TEN, tokens=(100, 200)), report(TEN, tokens=(200, 100)))
+    found = compare_reports(report(TEN, tokens=(100, 200)), report(TEN, tokens=(200, 100)))
     assert not any(each.counts for each in found.changes)
 
 
 def test_a_change_of_four_percent_is_sure_and_too_little():
-    found = change(against(report(TEN), report(TEN, tokens=(104,))), "tokens")
+    found = change(compare_reports(report(TEN), report(TEN, tokens=(104,))), "tokens")
     assert (found.p < 0.05, found.counts) == (True, False)
 
 
 def test_few_cases_can_t_tell():
     few = {"a": (True,), "b": (True,)}
-    assert against(report(few), report(few, tokens=(900,))).regressions == ()
+    assert compare_reports(report(few), report(few, tokens=(900,))).regressions == ()
 
 
 def test_many_runs_of_one_case_can():
     one = {"a": (True,) * 8}
-    assert against(report(one), report({"a": (False,) * 8})).regressions[0].name == "success"
+    assert (
+        compare_reports(report(one), report({"a": (False,) * 8})).regressions[0].name == "success"
+    )
 
 
 def test_more_failures_are_caught_by_mcnemar_s_test():
     worse = {name: (number > 7,) for number, name in enumerate(TEN)}
-    found = against(report(TEN), report(worse))
+    found = compare_reports(report(TEN), report(worse))
     assert [each.name for each in found.regressions] == ["success"]
     assert change(found, "success").p == pytest.approx(
         4 * 2 / 2**8
@@ -71,7 +73,7 @@ def test_seconds_never_count():
             for case in report(TEN).cases
         ),
     )
-    found = change(against(report(TEN), slow), "seconds")
+    found = change(compare_reports(report(TEN), slow), "seconds")
     assert (found.worse, found.counts) == (True, False)
 
 
@@ -80,7 +82,7 @@ def test_what_can_t_be_compared_is_left_out_and_named():
         report({"a": (True,), "b": (True,)}),
         report({"b": (True,), "c": (True,)}, cost_usd=None),
     )
-    found = against(before, now)
+    found = compare_reports(before, now)
     assert found.compared == 1
     assert found.left_out == (
         "new: c",
@@ -90,8 +92,8 @@ def test_what_can_t_be_compared_is_left_out_and_named():
     asked = msgspec.structs.replace(
         now, cases=(msgspec.structs.replace(now.cases[0], messages=("other?",)),)
     )
-    assert against(before, asked).left_out[-1] == "another input than then: b"
-    assert against(before, asked).changes == ()
+    assert compare_reports(before, asked).left_out[-1] == "another input than then: b"
+    assert compare_reports(before, asked).changes == ()
 
 
 def test_success_by_other_checks_is_no_better_and_no_worse():
@@ -103,14 +105,14 @@ def test_success_by_other_checks_is_no_better_and_no_worse():
     now = msgspec.structs.replace(
         now, cases=(now.cases[0], msgspec.structs.replace(now.cases[1], trials=(strict,)))
     )
-    found = against(before, now)
+    found = compare_reports(before, now)
     assert found.left_out == ("success, for other checks than then: b",)
     assert (change(found, "success").now, change(found, "success").before) == (1.0, 1.0)
     assert change(found, "tokens").before == 110
 
 
 def test_another_model_is_told():
-    assert against(report(TEN), report(TEN, model="m2")).agent == (
+    assert compare_reports(report(TEN), report(TEN, model="m2")).agent == (
         "the model was scripted, is now m2",
     )
 
@@ -123,7 +125,7 @@ def test_nothing_is_both_a_regression_and_its_opposite(before, now):
     sides = [
         report({c: (side[i % len(side)],) for i, c in enumerate(cases)}) for side in (before, now)
     ]
-    there, back = against(*sides), against(*reversed(sides))
+    there, back = compare_reports(*sides), compare_reports(*reversed(sides))
     assert not (there.regressions and back.regressions)
-    assert against(sides[0], sides[0]).regressions == ()
+    assert compare_reports(sides[0], sides[0]).regressions == ()
     assert replace(there, changes=()).compared == len(cases)

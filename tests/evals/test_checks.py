@@ -4,7 +4,7 @@ import pytest
 
 from treadle import UsageError
 from treadle.evals import checks as c
-from treadle.evals.checks import KINDS, check_of
+from treadle.evals.checks import CHECK_TYPES, parse_check
 
 
 def load(place):
@@ -44,11 +44,11 @@ def load(place):
     ],
 )
 def test_a_check_is_a_mapping_of_its_name(written, check):
-    assert check_of(written, load) == check
+    assert parse_check(written, load) == check
 
 
 def test_a_custom_check_is_loaded_by_its_place():
-    check = check_of({"custom": "mine.py:fine"}, load)
+    check = parse_check({"custom": "mine.py:fine"}, load)
     assert (check.name, check.function(None)) == ("mine.py:fine", "mine.py:fine")
 
 
@@ -58,7 +58,7 @@ def test_a_custom_check_is_loaded_by_its_place():
         ("contains", "a check is a mapping of one name, such as `contains: text`, not 'contains'"),
         ({"contains": "x", "lacks": "y"}, "a check is a mapping of one name"),
         ({"contain": "x"}, "there is no check 'contain'; did you mean contains"),
-        ({"zzz": 1}, f"there is no check 'zzz'; there are: {', '.join(KINDS)}"),
+        ({"zzz": 1}, f"there is no check 'zzz'; there are: {', '.join(CHECK_TYPES)}"),
         ({"number": "427"}, "number: Expected `float`, got `str` at `value`"),
         (
             {"number": {"value": 1, "withn": 2}},
@@ -80,5 +80,5 @@ def test_a_custom_check_is_loaded_by_its_place():
 )
 def test_what_is_no_check_says_which_field_and_what_instead(written, told):
     with pytest.raises(UsageError) as error:
-        check_of(written, load)
+        parse_check(written, load)
     assert told in str(error.value)

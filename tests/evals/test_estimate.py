@@ -9,7 +9,7 @@ from treadle.evals import checks as c
 from treadle.evals.dataset import Case, Dataset
 from treadle.evals.estimate import CALL_TOKENS, OUTPUT_TOKENS, estimate
 from treadle.evals.run_dataset import Run, evaluate
-from treadle.evals.text_report import estimated
+from treadle.evals.text_report import render_estimate
 from treadle.models.scripted import ScriptedModel, says
 
 
@@ -54,11 +54,13 @@ def test_a_baseline_s_real_numbers_take_the_place_of_guesses():
     found = of(*cases, baseline=report({"a": (True,), "b": (True,)}, tokens=(100, 300)), repeats=2)
     assert (found.measured, found.trials, found.steps) == (2, 6, 12)
     assert found.usage.input_tokens == 2 * (100 + 300 + 200)
-    assert "for 2 of 3 cases; the others are taken to be like them" in estimated(found, 3, "m")
+    assert "for 2 of 3 cases; the others are taken to be like them" in render_estimate(
+        found, 3, "m"
+    )
 
 
 def test_no_price_and_the_judges_requests_are_told():
-    said = estimated(of(Case("x", [c.Judge("Kind.")]), price_usd=None, repeats=3), 1, "m")
+    said = render_estimate(of(Case("x", [c.Judge("Kind.")]), price_usd=None, repeats=3), 1, "m")
     assert said.startswith(
         "an estimate for 3 trials of 1 case with m; none was run\nabout 3 model calls, "
     )

@@ -4,7 +4,7 @@ import pytest
 
 from treadle import UsageError
 from treadle.evals import checks as c
-from treadle.evals.files import dataset_of
+from treadle.evals.files import load_dataset
 
 YAML = """
 name: shop
@@ -38,7 +38,7 @@ def written(tmp_path):
 
 
 def test_yaml_says_all_that_python_does(written, tmp_path):
-    dataset = dataset_of(written("shop.yaml", YAML))
+    dataset = load_dataset(written("shop.yaml", YAML))
     lamps, talk = dataset.cases
     assert (dataset.name, dataset.agent) == ("shop", f"{tmp_path}/clerk.py:agent")
     assert (lamps.input, lamps.name, lamps.tags, lamps.answer) == (
@@ -58,7 +58,7 @@ def test_yaml_says_all_that_python_does(written, tmp_path):
 
 
 def test_json_lines_are_a_case_a_line_and_named_by_their_file(written):
-    dataset = dataset_of(
+    dataset = load_dataset(
         written("lines.jsonl", '{"input": "a", "checks": [{"contains": "b"}]}\n\n{"input": "c"}\n')
     )
     assert (dataset.name, [case.input for case in dataset.cases]) == ("lines", ["a", "c"])
@@ -66,15 +66,15 @@ def test_json_lines_are_a_case_a_line_and_named_by_their_file(written):
 
 def test_json_and_yaml_may_be_a_bare_list(written):
     assert (
-        dataset_of(written("one.json", '[{"input": "a"}]')).cases
-        == dataset_of(written("two.yml", "- input: a")).cases
+        load_dataset(written("one.json", '[{"input": "a"}]')).cases
+        == load_dataset(written("two.yml", "- input: a")).cases
     )
 
 
 def test_python_gives_the_dataset_by_its_name(written):
     program = "from treadle.evals.dataset import *\nmany = Dataset('d', [Case('a')])\ndataset = many.only([], [])\n"
     path = written("made.py", program)
-    assert dataset_of(f"{path}:many").name == dataset_of(path).name == "d"
+    assert load_dataset(f"{path}:many").name == load_dataset(path).name == "d"
 
 
 @pytest.mark.parametrize(
@@ -148,16 +148,16 @@ def test_python_gives_the_dataset_by_its_name(written):
 def test_what_is_wrong_is_said_with_its_place(written, name, text, told):
     path = written(name, text)
     with pytest.raises(UsageError) as error:
-        dataset_of(path)
+        load_dataset(path)
     assert told in str(error.value)
     assert path in str(error.value)
 
 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="it can't be read: No such file"):
-        dataset_of(str(tmp_path / "no.yaml"))
+        load_dataset(str(tmp_path / "no.yaml"))
 
 
 def test_only_a_newline_ends_a_line_of_json_lines(written):
     path = written("odd.jsonl", '{"input": "a\u2028b\u0085c"}\r\n\n{"input": "d"}\n')
-    assert [case.input for case in dataset_of(path).cases] == ["a\u2028b\u0085c", "d"]
+    assert [case.input for case in load_dataset(path).cases] == ["a\u2028b\u0085c", "d"]

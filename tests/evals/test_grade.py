@@ -6,7 +6,7 @@ from evals.made import trial
 from treadle import Limits
 from treadle.evals import checks as c
 from treadle.evals.dataset import Case
-from treadle.evals.grade import named, verdict
+from treadle.evals.grade import describe_check, grade
 from treadle.evals.trial import Trial
 from treadle.models.scripted import ScriptedModel, calls, says
 
@@ -46,8 +46,8 @@ def answered(text):
 def test_a_check_of_the_answer_passes_what_is_right_and_says_what_is_wrong(
     check, right, wrong, why
 ):
-    assert verdict(check, answered(right)).passed
-    said = verdict(check, answered(wrong))
+    assert grade(check, answered(right)).passed
+    said = grade(check, answered(wrong))
     assert not said.passed
     assert why in said.why
 
@@ -92,7 +92,7 @@ def two_calls():
     ],
 )
 def test_a_check_of_the_trajectory_goes_by_the_log(two_calls, check, why):
-    said = verdict(check, two_calls)
+    said = grade(check, two_calls)
     assert said.passed == (not why)
     assert why in said.why
 
@@ -101,8 +101,8 @@ def test_a_limit_and_an_unknown_price_are_told():
     limited = trial(
         ScriptedModel([calls(("add", {"a": 1, "b": 2}))], price_usd=None), limits=Limits(steps=1)
     )
-    assert verdict(c.Status("answered"), limited).why == "it ended as limit: steps"
-    assert verdict(c.MaxCost(1), limited).why == "no price is known for the model"
+    assert grade(c.Status("answered"), limited).why == "it ended as limit: steps"
+    assert grade(c.MaxCost(1), limited).why == "no price is known for the model"
 
 
 def fine(trial):
@@ -126,7 +126,7 @@ def odd(trial):
     ],
 )
 def test_a_custom_check_says_it_its_own_way(function, answer, why):
-    said = verdict(c.Custom(function), answered(answer))
+    said = grade(c.Custom(function), answered(answer))
     assert said.passed == (not why)
     assert why in said.why
 
@@ -146,4 +146,4 @@ def test_a_custom_check_says_it_its_own_way(function, answer, why):
     ],
 )
 def test_a_check_has_a_name_in_few_words(check, name):
-    assert named(check) == name
+    assert describe_check(check) == name

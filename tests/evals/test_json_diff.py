@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.evals.json_diff import differences
+from treadle.evals.json_diff import find_differences
 
 JSON = st.recursive(
     st.none()
@@ -22,7 +22,7 @@ OBJECTS = st.dictionaries(st.text(max_size=2), JSON, max_size=4)
 
 
 def told(wanted: Any, found: Any, exact: bool = True) -> list[str]:
-    return list(differences(wanted, found, exact))
+    return list(find_differences(wanted, found, exact))
 
 
 def shuffled(value: Any) -> Any:

@@ -3,7 +3,7 @@ from itertools import combinations, pairwise, permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.evals.matching import aligned, assigned
+from treadle.evals.matching import match_in_any_order, match_in_order
 
 TABLES = st.integers(0, 5).flatmap(
     lambda columns: st.lists(
@@ -27,7 +27,7 @@ def most(table: list[list[bool]], in_order: bool) -> int:
 
 @given(TABLES)
 def test_no_pairing_in_order_is_larger(table):
-    pairs = aligned(table)
+    pairs = match_in_order(table)
     assert len(pairs) == most(table, in_order=True)
     assert all(table[i][j] for i, j in pairs)
     assert all(a < c and b < d for (a, b), (c, d) in pairwise(pairs))
@@ -35,7 +35,7 @@ def test_no_pairing_in_order_is_larger(table):
 
 @given(TABLES)
 def test_no_pairing_in_any_order_is_larger(table):
-    pairs = assigned(table)
+    pairs = match_in_any_order(table)
     assert len(pairs) == most(table, in_order=False)
     assert all(table[i][j] for i, j in pairs)
     assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
@@ -47,4 +47,4 @@ def test_a_long_chain_of_moves_is_found():
     table = [[j in (i, i + 1) for j in range(size)] for i in range(size - 1)] + [
         [j == 0 for j in range(size)]
     ]
-    assert len(assigned(table)) == size
+    assert len(match_in_any_order(table)) == size

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.evals.numbers import numbers
+from treadle.evals.numbers import find_numbers
 
 
 @pytest.mark.parametrize(
@@ -31,15 +31,15 @@ from treadle.evals.numbers import numbers
     ],
 )
 def test_numbers_are_found_as_people_write_them(text, expected):
-    assert numbers(text) == tuple(map(Decimal, expected))
+    assert find_numbers(text) == tuple(map(Decimal, expected))
 
 
 @given(st.integers(-(10**12), 10**12), st.text(alphabet="abc ()$\n", max_size=5))
 def test_a_number_with_thousands_is_found_in_any_text(number, around):
     text = f"{around} {number:,}. {around}"
-    assert Decimal(number) in numbers(text)
+    assert Decimal(number) in find_numbers(text)
 
 
 @given(st.text(max_size=200))
 def test_any_text_can_be_read(text):
-    assert all(each.is_finite() for each in numbers(text))
+    assert all(each.is_finite() for each in find_numbers(text))

@@ -11,14 +11,14 @@ from evals.made import report
 from evals.right import right
 from fakes import agent, live
 from treadle import MemoryStore, UsageError
-from treadle.evals.baseline import against
+from treadle.evals.baseline import compare_reports
 from treadle.evals.checks import Contains, Tools
 from treadle.evals.dataset import Case, Dataset
-from treadle.evals.format import cost, number, percent
-from treadle.evals.html_report import page
-from treadle.evals.report import report_of
+from treadle.evals.format import format_cost, format_number, format_percent
+from treadle.evals.html_report import render_html
+from treadle.evals.report import load_report
 from treadle.evals.run_dataset import Run, evaluate
-from treadle.evals.text_report import text
+from treadle.evals.text_report import render_text
 
 EVIL = "<script>alert(1)</script> & \"'</style><img src=x onerror=alert(1)>"
 
@@ -48,7 +48,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "base.json"
     found = report({"a": (True, False)})
     path.write_bytes(found.to_json())
-    assert report_of(path) == found
+    assert load_report(path) == found
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_is_no_report_is_refused(tmp_path, content, told):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UsageError, match=told):
-        report_of(path)
+        load_report(path)
 
 
 def test_a_report_of_another_version_is_refused(tmp_path):
@@ -73,11 +73,11 @@ def test_a_report_of_another_version_is_refused(tmp_path):
     with pytest.raises(
         UsageError, match="was written as version 2; this Treadle reads 1: make it anew"
     ):
-        report_of(path)
+        load_report(path)
 
 
 def test_lines_of_text_say_what_failed_and_what_it_took():
-    lines = text(report({"fine": (True, True), "poor": (True, False)})).splitlines()
+    lines = render_text(report({"fine": (True, True), "poor": (True, False)})).splitlines()
     assert lines[0].split() == ["case", "passed", "steps", "tokens", "cost", "seconds"]
     assert lines[1].split() == ["✓", "fine", "2/2", "2", "110", "$0.01", "1.5"]
     assert lines[2].split()[:3] == ["✗", "poor", "1/2"]
@@ -89,8 +89,8 @@ def test_lines_of_text_say_what_failed_and_what_it_took():
 def test_a_comparison_says_what_is_worse_and_what_may_be_noise():
     ten = {f"c{number}": (True,) for number in range(10)}
     poor = {name: (name != "c3",) for name in ten}
-    lines = text(
-        report(poor, tokens=(300,)), against(report(ten), report(poor, tokens=(300,)))
+    lines = render_text(
+        report(poor, tokens=(300,)), compare_reports(report(ten), report(poor, tokens=(300,)))
     ).splitlines()
     rows = {
         line.split()[0]: line for line in lines[lines.index("against the baseline, 10 cases:") :]
@@ -99,7 +99,9 @@ def test_a_comparison_says_what_is_worse_and_what_may_be_noise():
     assert rows["success"].endswith("may be noise")
     assert rows["tokens"].endswith("WORSE, most of all c0, c1, c2")
     long = {name * 50: (True,) for name in "abcdefghij"}
-    longer = text(report(long, tokens=(300,)), against(report(long), report(long, tokens=(300,))))
+    longer = render_text(
+        report(long, tokens=(300,)), compare_reports(report(long), report(long, tokens=(300,)))
+    )
     assert max(map(len, longer.splitlines())) < 200
 
 
@@ -117,7 +119,7 @@ class Tags(HTMLParser):
 
 
 def test_the_page_has_no_script_no_style_but_its_own_and_asks_nobody():
-    written = page(evil(), against(evil(), evil()))
+    written = render_html(evil(), compare_reports(evil(), evil()))
     seen = Tags()
     seen.feed(written)
     assert not seen.tags & {"script", "img", "iframe", "link", "object", "form", "a"}
@@ -136,7 +138,7 @@ def test_the_page_has_no_script_no_style_but_its_own_and_asks_nobody():
 def test_the_page_shows_what_nobody_would_see():
     plain = report({"a": (True,)})
     case = msgspec.structs.replace(plain.cases[0], messages=("hi\x1b[2J \u202eevil\u200b",))
-    written = page(msgspec.structs.replace(plain, cases=(case,)))
+    written = render_html(msgspec.structs.replace(plain, cases=(case,)))
     assert not re.search("[\x1b\u202e\u200b]", written)
     assert r"hi\x1b[2J \u202eevil" in written
 
@@ -145,7 +147,7 @@ def test_the_page_shows_a_failing_trial_with_its_diff_its_answer_and_its_thread(
     one = Dataset("one", [Case("Hello!", [Tools(("calculator",)), Contains("Hello")], "greets")])
     found = live(evaluate(Run(one, agent(right(), store=MemoryStore()), name="r")))
     seen = Tags()
-    seen.feed(page(found))
+    seen.feed(render_html(found))
     shown = "\n".join(seen.text)
     assert "calculator" in next(
         each for each in seen.text if "made" in each
@@ -167,7 +169,7 @@ def test_the_page_shows_a_failing_trial_with_its_diff_its_answer_and_its_thread(
     ],
 )
 def test_a_rate_never_rounds_to_all_or_none(value, said):
-    assert percent(value) == said
+    assert format_percent(value) == said
 
 
 @pytest.mark.parametrize(
@@ -182,11 +184,11 @@ def test_a_rate_never_rounds_to_all_or_none(value, said):
     ],
 )
 def test_a_cost_keeps_the_digits_that_matter(usd, said):
-    assert cost(usd) == said
+    assert format_cost(usd) == said
 
 
 @pytest.mark.parametrize(
     ("value", "said"), [(None, "-"), (3, "3"), (1.66, "1.7"), (1234.5, "1,234")]
 )
 def test_a_number_is_short(value, said):
-    assert number(value) == said
+    assert format_number(value) == said

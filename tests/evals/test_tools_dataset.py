@@ -7,20 +7,22 @@ import pytest
 
 from evals.right import right
 from treadle import Agent, MemoryStore, run_sync
-from treadle.evals.files import dataset_of
+from treadle.evals.files import load_dataset
 from treadle.evals.run_dataset import Run, evaluate
-from treadle.runtime.import_string import value_at
+from treadle.runtime.import_string import import_string
 
 FILE = Path(__file__).parents[2] / "examples" / "evals" / "tools.yaml"
 
 
 @pytest.fixture(scope="module")
 def dataset():
-    return dataset_of(str(FILE))
+    return load_dataset(str(FILE))
 
 
 def report(dataset, model):
-    agent = replace(value_at(dataset.agent, Agent, name="agent"), model=model, store=MemoryStore())
+    agent = replace(
+        import_string(dataset.agent, Agent, name="agent"), model=model, store=MemoryStore()
+    )
     return run_sync(evaluate(Run(dataset, agent, jobs=8)))
 
 

@@ -11,11 +11,11 @@ from treadle.core import events as e
 from treadle.evals.trajectory import (
     Made,
     Wanted,
-    approvals_asked,
-    compared,
-    made,
-    never_called,
-    no_errors,
+    actual_calls,
+    check_approvals_asked,
+    check_never_called,
+    check_no_errors,
+    compare_calls,
 )
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.tools.ask import ask_user
@@ -37,7 +37,7 @@ def of(*wanted: Any) -> tuple[Made, ...]:
 
 
 def fits(calls_made: Any, wanted: Any, order: Any, arguments: Any = "exact") -> bool:
-    return compared(of(*calls_made), wanted, order, arguments) == ""
+    return compare_calls(of(*calls_made), wanted, order, arguments) == ""
 
 
 def fits_by_trying(calls_made: Any, wanted: Any, order: str, how: Any) -> bool:
@@ -99,7 +99,7 @@ def test_looser_arguments_never_fit_less(calls_made, wanted):
 
 @given(CALLS, WANTED, st.sampled_from(ORDERS), HOW)
 def test_every_call_has_a_line_and_the_first_that_is_wrong_is_named(calls_made, wanted, order, how):
-    text = compared(of(*calls_made), wanted, order, how)
+    text = compare_calls(of(*calls_made), wanted, order, how)
     if not text:
         return
     head, *lines = text.split("\n")
@@ -123,7 +123,7 @@ def test_a_difference_reads_line_by_line():
         ("search", {"q": "lamps"}), ("calculator", {"expression": "1+1"}), ("delete", {"id": 3})
     )
     wanted = [Wanted("search"), Wanted("calculator", {"expression": "1+2"}), Wanted("finish", {})]
-    assert compared(calls_made, wanted) == (
+    assert compare_calls(calls_made, wanted) == (
         "wanted the same calls in the same order, arguments exact: 3 wanted, 3 made; they part at line 2\n"
         '  ✓ search(q="lamps")\n'
         '  ≠ calculator: expression is "1+1", wanted "1+2"\n'
@@ -133,19 +133,19 @@ def test_a_difference_reads_line_by_line():
 
 
 def test_a_call_that_is_missing_stands_where_it_belongs():
-    text = compared(of("a", "c", "d"), [Wanted("a"), Wanted("b"), Wanted("c")], "in_order")
+    text = compare_calls(of("a", "c", "d"), [Wanted("a"), Wanted("b"), Wanted("c")], "in_order")
     assert [line[2:5] for line in text.split("\n")[1:]] == ["✓ a", "\u2212 b", "✓ c", "· d"]
 
 
 def test_a_swap_is_told_as_one():
-    text = compared(of("b", "a"), [Wanted("a"), Wanted("b")])
+    text = compare_calls(of("b", "a"), [Wanted("a"), Wanted("b")])
     assert [line[2:5] for line in text.split("\n")[1:]] == ["\u2212 a", "✓ b", "+ a"]
 
 
 @pytest.mark.parametrize("wrong", [{"order": "sorted"}, {"arguments": "loose"}])
 def test_an_order_that_is_none_is_a_usage_error(wrong):
     with pytest.raises(UsageError, match="there are order: strict, in_order"):
-        compared((), (), **wrong)
+        compare_calls((), (), **wrong)
 
 
 @tool
@@ -161,7 +161,10 @@ def fail() -> str:
 
 
 def statuses(records: Any) -> list[tuple[str, Any, str, bool]]:
-    return [(call.name, call.arguments, call.status, call.asked_approval) for call in made(records)]
+    return [
+        (call.name, call.arguments, call.status, call.asked_approval)
+        for call in actual_calls(records)
+    ]
 
 
 def test_what_became_of_each_call_is_read_from_the_log():
@@ -186,14 +189,14 @@ def test_what_became_of_each_call_is_read_from_the_log():
         sent, question = result.waiting
         await desk.post("t", ApprovalGiven(sent.id, True, "ann", arguments='{"to": "eve"}'))
         await desk.post("t", UserSaid("yes", answers=question.id))
-        after = made((await desk.resume("t")).records)
+        after = actual_calls((await desk.resume("t")).records)
         assert [(call.arguments, call.status, call.result) for call in after[:3]] == [
             ({"to": "eve"}, "returned", "sent to eve"),
             ({"question": "?"}, "returned", "yes"),
             ({}, "failed:raised", "ValueError: no such thing"),
         ]
-        assert "failed call; there were 3" in no_errors(after)
-        assert "ValueError: no such thing" in no_errors(after)
+        assert "failed call; there were 3" in check_no_errors(after)
+        assert "ValueError: no such thing" in check_no_errors(after)
 
     live(whole())
 
@@ -243,20 +246,20 @@ ASKED = (e.ApprovalAsked("c1"), e.ApprovalAsked("c2"))
     ],
 )
 def test_the_rarer_fates_of_a_call(events, found):
-    assert [call.status for call in made(log(*events))] == found
+    assert [call.status for call in actual_calls(log(*events))] == found
 
 
 def test_calls_of_several_threads_are_kept_apart():
     records = [Record(thread, 1, 0.0, asking("c1")) for thread in ("a", "b")]
     records.append(Record("b", 2, 0.0, e.ToolReturned("c1", "x", 0.0)))
-    assert [call.status for call in made(records)] == ["unanswered", "returned"]
+    assert [call.status for call in actual_calls(records)] == ["unanswered", "returned"]
 
 
 def test_never_called_takes_globs_and_shows_the_calls():
     found = of("read_file", ("delete_file", {"path": "a"}))
-    assert never_called(found, "write_*", "pay") == ""
+    assert check_never_called(found, "write_*", "pay") == ""
     assert (
-        never_called(found, "delete_*")
+        check_never_called(found, "delete_*")
         == 'wanted no call of delete_*; there were 1\n  + delete_file(path="a")'
     )
 
@@ -270,10 +273,10 @@ def test_never_called_takes_globs_and_shows_the_calls():
     ],
 )
 def test_approvals_are_asked_for_these_tools_and_no_others(tools, said):
-    found = made(log(asking("c1", "c2"), e.ApprovalAsked("c1"), e.ApprovalAsked("c2")))
-    text = approvals_asked(found, *tools)
+    found = actual_calls(log(asking("c1", "c2"), e.ApprovalAsked("c1"), e.ApprovalAsked("c2")))
+    text = check_approvals_asked(found, *tools)
     assert (said in text) if said else text == ""
-    assert approvals_asked((), *tools).endswith("there were none" if tools else "")
+    assert check_approvals_asked((), *tools).endswith("there were none" if tools else "")
 
 
 def test_the_steps_of_a_flow_are_calls_too():
@@ -283,6 +286,6 @@ def test_the_steps_of_a_flow_are_calls_too():
         e.ToolReturned("charge", '"paid"', 0.1),
     ]
     records = [Record("t", seq, 0.0, event) for seq, event in enumerate(said, 1)]
-    assert made(records) == (
+    assert actual_calls(records) == (
         Made("charge", "charge", {"euros": 5}, "returned", False, 1, '"paid"'),
     )

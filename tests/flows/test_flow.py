@@ -34,7 +34,7 @@ from treadle import (
 from treadle.core import events as e
 from treadle.core.errors import IllegalEvent
 from treadle.models.scripted import calls, says
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
 
@@ -77,7 +77,7 @@ def ids(result):
 
 
 async def whole(one: Flow, thread="t"):
-    return (await opened(thread, one.store, World())).records
+    return (await open_log(thread, one.store, World())).records
 
 
 def test_a_flow_gives_what_it_returns_and_its_thread_holds_every_step(book):
@@ -710,7 +710,7 @@ def test_a_store_that_dies_raises_and_the_flow_goes_on_elsewhere(book):
 @pytest.mark.parametrize(
     ("does", "reason"),
     [
-        (lambda: object(), "Unrecordable: a object has no JSON form"),
+        (lambda: object(), "NotSerializable: a object has no JSON form"),
         (lambda: exit(3), "RuntimeError: SystemExit: 3"),
         (
             lambda: ["x"],

@@ -2,7 +2,7 @@ import pytest
 
 from treadle.core.events import Call
 from treadle.core.model import Message, Request, ToolSchema
-from treadle.models.legal import faults
+from treadle.models.legal import find_faults
 from treadle.models.scripted import IllegalPrompt, ScriptedModel, says
 
 A, B = Call("a", "look", "{}"), Call("b", "look", '{"x": 1}')
@@ -12,8 +12,8 @@ RESULTS = (Message("tool", "1", call_id="a"), Message("tool", "2", call_id="b"))
 
 
 def test_a_whole_exchange_is_legal():
-    assert faults(Request((Message("system", "s"), USER, ASKS, *RESULTS))) == []
-    assert faults(Request((USER, Message("assistant", "hm"), USER))) == []
+    assert find_faults(Request((Message("system", "s"), USER, ASKS, *RESULTS))) == []
+    assert find_faults(Request((USER, Message("assistant", "hm"), USER))) == []
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,14 @@ def test_a_whole_exchange_is_legal():
     ],
 )
 def test_what_some_provider_refuses_is_named(messages, fault):
-    assert any(fault in each for each in faults(Request(messages)))
+    assert any(fault in each for each in find_faults(Request(messages)))
 
 
 def test_tools_and_size_are_looked_at_too():
     tool = ToolSchema("look", "", {"type": "object"})
-    assert "two tools" in faults(Request((USER,), (tool, tool)))[0]
-    assert "more than 100" in faults(Request((USER,), max_output_tokens=99), 100)[0]
-    assert faults(Request((USER,), max_output_tokens=50), 100) == []
+    assert "two tools" in find_faults(Request((USER,), (tool, tool)))[0]
+    assert "more than 100" in find_faults(Request((USER,), max_output_tokens=99), 100)[0]
+    assert find_faults(Request((USER,), max_output_tokens=50), 100) == []
 
 
 async def asked(model: ScriptedModel, request: Request) -> str:

@@ -23,7 +23,7 @@ from treadle.core.events import Call, File, Image, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.models.endpoint import MAX_ERROR_BYTES
 from treadle.models.openai import OpenAIModel
-from treadle.models.provider_errors import error_of, retry_after_s
+from treadle.models.provider_errors import parse_retry_after, to_model_error
 
 GO = Request((Message("user", "go"),))
 
@@ -261,7 +261,7 @@ def test_statuses_become_the_class_of_who_must_act(status, body, error):
     ],
 )  # fmt: skip
 def test_a_context_that_is_too_small_is_known_by_every_provider_s_words(status, error):
-    assert type(error_of(error, status)) is ContextOverflow
+    assert type(to_model_error(error, status)) is ContextOverflow
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_a_context_that_is_too_small_is_known_by_every_provider_s_words(status, 
     ],
 )
 def test_other_talk_of_tokens_is_no_overflow(status, message, error):
-    assert type(error_of({"message": message}, status)) is error
+    assert type(to_model_error({"message": message}, status)) is error
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_other_talk_of_tokens_is_no_overflow(status, message, error):
     ],
 )
 def test_retry_after_is_read_in_each_of_its_forms(headers, expected):
-    assert retry_after_s(headers) == expected
+    assert parse_retry_after(headers) == expected
 
 
 def test_retry_after_reaches_the_error():

@@ -5,7 +5,13 @@ import pytest
 
 from treadle.core.errors import UsageError
 from treadle.models.openai import OpenAIModel
-from treadle.models.resolve import DEFAULT, PROVIDERS, default_name, known, resolve
+from treadle.models.resolve import (
+    DEFAULT_MODEL,
+    PROVIDERS,
+    default_name,
+    list_models,
+    resolve_model,
+)
 
 ENVIRONMENT = [
     "TREADLE_MODEL",
@@ -24,7 +30,7 @@ def _no_keys(monkeypatch):
 
 
 def made(name: str) -> OpenAIModel:
-    model = resolve(name)
+    model = resolve_model(name)
     assert isinstance(model, OpenAIModel)
     return model
 
@@ -33,8 +39,8 @@ def made(name: str) -> OpenAIModel:
     ("environment", "name"),
     [
         ({}, "local"),
-        ({"OPENAI_API_KEY": "k"}, DEFAULT),
-        ({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, DEFAULT),
+        ({"OPENAI_API_KEY": "k"}, DEFAULT_MODEL),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, DEFAULT_MODEL),
         ({"OPENAI_API_KEY": "k", "TREADLE_MODEL": "ollama:qwen3"}, "ollama:qwen3"),
         ({"TREADLE_MODEL": ""}, "local"),
     ],
@@ -57,7 +63,7 @@ def test_openai_s_names_may_stand_alone(name):
 def test_a_provider_has_its_address_and_its_own_key(scheme, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "openai-s")
     with pytest.raises(UsageError, match=PROVIDERS[scheme].key):
-        resolve(f"{scheme}:m")
+        resolve_model(f"{scheme}:m")
     monkeypatch.setenv(PROVIDERS[scheme].key, "its-own")
     model = made(f"{scheme}:m/with:colon")
     assert (model.model, model.base_url) == ("m/with:colon", PROVIDERS[scheme].url)
@@ -88,7 +94,7 @@ def test_ollama_s_context_is_what_the_server_was_given(monkeypatch):
     assert made("ollama:large").context_tokens == 32768
     monkeypatch.setenv("OLLAMA_HOST", "box:x")
     with pytest.raises(UsageError, match="OLLAMA_HOST"):
-        resolve("ollama:bad")
+        resolve_model("ollama:bad")
 
 
 def test_a_url_is_a_server_and_its_fragment_the_model(monkeypatch):
@@ -114,8 +120,8 @@ def test_a_password_in_a_url_is_the_key_and_never_in_the_name(monkeypatch):
 
 
 def test_the_same_name_is_the_same_model():
-    assert resolve("ollama:same") is resolve(" ollama:same ")
-    assert resolve("ollama:same") is not resolve("ollama:another")
+    assert resolve_model("ollama:same") is resolve_model(" ollama:same ")
+    assert resolve_model("ollama:same") is not resolve_model("ollama:another")
 
 
 @pytest.mark.parametrize(
@@ -123,12 +129,12 @@ def test_the_same_name_is_the_same_model():
 )
 def test_a_name_that_says_nothing_is_answered_with_those_that_do(name):
     with pytest.raises(UsageError, match=r"openai:<model>|must be like"):
-        resolve(name)
+        resolve_model(name)
 
 
 def test_known_says_what_is_ready(monkeypatch):
     monkeypatch.setenv("GROQ_API_KEY", "k")
-    ready = {line.name: line.ready for line in known()}
+    ready = {line.name: line.ready for line in list_models()}
     assert ready["groq:<model>"]
     assert not ready["mistral:<model>"]
     assert ready["ollama:<model>"]
@@ -137,7 +143,7 @@ def test_known_says_what_is_ready(monkeypatch):
 
 def test_nothing_heavy_is_imported_until_a_model_is_called():
     code = (
-        "import sys; from treadle.models.resolve import known, resolve; known(); resolve('ollama:x');"
+        "import sys; from treadle.models.resolve import list_models, resolve_model; list_models(); resolve_model('ollama:x');"
         "print([m for m in ('openai', 'httpx2', 'httpx', 'genai_prices', 'pydantic', 'xllamacpp') if m in sys.modules])"
     )
     assert (

@@ -4,7 +4,7 @@ import asyncio
 import struct
 from collections.abc import Sequence
 
-from treadle.notes.note import Note, Placed
+from treadle.notes.note import Note, WriteResult
 from treadle.notes.note_store import NoteStore
 from treadle.notes.notes import Notes
 from treadle.runtime.world import World
@@ -43,7 +43,7 @@ def notes_at(now: float = 100.0, **settings) -> Notes:
     return Notes(NoteStore(":memory:"), **{"world": World(now=lambda: now)} | settings)
 
 
-def written(notes: Notes, text: str, **fields) -> Placed:
+def written(notes: Notes, text: str, **fields) -> WriteResult:
     made = Note(**{"id": "", "text": text, "scope": "user", "at": notes.world.now()} | fields)
     return asyncio.run(notes.write(made, key=repr((text, sorted(fields.items())))))
 

@@ -19,7 +19,13 @@ from treadle.core.errors import (
     ModelUnavailable,
     UsageError,
 )
-from treadle.notes.embeddings import MAX_ANSWER_BYTES, MAX_TEXTS, OpenAIEmbedder, unit, vectors_in
+from treadle.notes.embeddings import (
+    MAX_ANSWER_BYTES,
+    MAX_TEXTS,
+    OpenAIEmbedder,
+    parse_vectors,
+    to_unit_vector,
+)
 from treadle.notes.hash_embedder import HashEmbedder
 from treadle.notes.vectors import Embedder
 
@@ -229,9 +235,9 @@ def test_a_missing_key_is_the_caller_s_error(monkeypatch):
 def test_a_unit_vector_has_length_one_and_the_same_direction(vector):
     if not any(vector):
         with pytest.raises(ModelRejected):
-            unit(vector)
+            to_unit_vector(vector)
         return
-    found = numbers(unit(vector))
+    found = numbers(to_unit_vector(vector))
     assert math.hypot(*found) == pytest.approx(1, abs=1e-5)
     largest = max(range(len(vector)), key=lambda n: abs(vector[n]))
     assert found[largest] * vector[largest] > 0
@@ -240,14 +246,14 @@ def test_a_unit_vector_has_length_one_and_the_same_direction(vector):
 @given(st.permutations(range(5)))
 def test_whatever_the_order_of_the_answer_each_text_gets_its_own(order):
     data = [{"index": n, "embedding": [math.cos(n), math.sin(n)]} for n in order]
-    found = [numbers(vector) for vector in vectors_in(answer(data), 5)]
+    found = [numbers(vector) for vector in parse_vectors(answer(data), 5)]
     assert found == [pytest.approx((math.cos(n), math.sin(n)), abs=1e-6) for n in range(5)]
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_vectors_or_a_model_error(data):
     with pytest.raises(ModelError):
-        vectors_in(data, 1)
+        parse_vectors(data, 1)
 
 
 def hashed(*texts: str, **settings: Any) -> list[tuple[float, ...]]:

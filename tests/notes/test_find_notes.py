@@ -7,16 +7,16 @@ from treadle.core import events as e
 from treadle.core.model import Message
 from treadle.notes.find_notes import (
     AGENT,
+    MAX_PIECE_CHARS,
     PERSON,
-    PIECE_CHARS,
     Fact,
     Piece,
-    first_outside,
-    fitting,
-    noted,
-    question,
-    rest,
-    said,
+    first_outside_seq,
+    fit_budget,
+    make_notes,
+    render_prompt,
+    trusted_pieces,
+    untrusted_pieces,
 )
 from treadle.notes.note import Note
 
@@ -51,9 +51,9 @@ def shown(pieces):
 
 
 def test_people_and_the_agent_before_it_saw_anything_from_outside():
-    before = first_outside(THREAD)
+    before = first_outside_seq(THREAD)
     assert before == 5
-    assert shown(said(THREAD, before)) == [
+    assert shown(trusted_pieces(THREAD, before)) == [
         (2, "person", "I am Ann."),
         (3, "agent", "Hello Ann, let me look."),
         (6, "person", "refused pay: we pay on Fridays"),
@@ -62,7 +62,7 @@ def test_people_and_the_agent_before_it_saw_anything_from_outside():
 
 
 def test_the_rest_is_what_tools_brought_and_what_the_agent_said_after_it():
-    assert shown(rest(THREAD, 5)) == [
+    assert shown(untrusted_pieces(THREAD, 5)) == [
         (5, "web_fetch", "the page"),
         (8, "agent", "The page says so."),
         (9, "agent", "Which colour?"),
@@ -72,26 +72,26 @@ def test_the_rest_is_what_tools_brought_and_what_the_agent_said_after_it():
 
 def test_a_thread_that_saw_nothing_from_outside_has_no_rest():
     clean = THREAD[:4]
-    assert rest(clean, first_outside(clean)) == []
+    assert untrusted_pieces(clean, first_outside_seq(clean)) == []
 
 
 def test_in_a_child_no_person_speaks():
     child = log(
         e.ThreadStarted("a", "k", "parent", "c"), e.UserSaid("Look for blue."), replied("Done.")
     )
-    assert shown(said(child, first_outside(child))) == [
+    assert shown(trusted_pieces(child, first_outside_seq(child))) == [
         (2, "agent", "Look for blue."),
         (3, "agent", "Done."),
     ]
-    assert said(child, 0) == []
-    assert len(rest(child, 0)) == 2
+    assert trusted_pieces(child, 0) == []
+    assert len(untrusted_pieces(child, 0)) == 2
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=40))
 def test_nothing_from_outside_gets_into_what_was_said(choices):
     records = legal_log(choices)
-    before = first_outside(records)
-    trusted, others = said(records, before), rest(records, before)
+    before = first_outside_seq(records)
+    trusted, others = trusted_pieces(records, before), untrusted_pieces(records, before)
     assert not {piece.seq for piece in trusted} & {piece.seq for piece in others}
     for piece in trusted:
         event = records[piece.seq - 1].event
@@ -104,21 +104,21 @@ def test_the_last_parts_that_fit_are_shown_and_long_ones_are_cut():
         Piece(seq, 0.0, "person", text)
         for seq, text in enumerate(("old " * 300, "x" * 9000, "new"), 1)
     ]
-    kept = fitting(pieces, 1300)
+    kept = fit_budget(pieces, 1300)
     assert [piece.seq for piece in kept] == [2, 3]
-    assert kept[0].text == "x" * PIECE_CHARS + "…"
-    assert fitting(pieces, 0) == []
+    assert kept[0].text == "x" * MAX_PIECE_CHARS + "…"
+    assert fit_budget(pieces, 0) == []
 
 
 @given(st.lists(st.text(max_size=500), max_size=8), st.integers(0, 800))
 def test_what_fits_fits(texts, budget):
-    kept = fitting([Piece(seq, 0.0, "person", text) for seq, text in enumerate(texts)], budget)
+    kept = fit_budget([Piece(seq, 0.0, "person", text) for seq, text in enumerate(texts)], budget)
     assert sum(Message("user", piece.text).tokens for piece in kept) <= budget
     assert [piece.seq for piece in kept] == list(range(len(texts) - len(kept), len(texts)))
 
 
 def test_the_question_numbers_and_dates_the_parts_and_names_known_notes():
-    asked = question(
+    asked = render_prompt(
         [Piece(2, 0.0, "person", "I am Ann.")], [Note("n1", "Ann is vegan", "user", "diet")]
     )
     assert asked.splitlines() == [
@@ -128,11 +128,11 @@ def test_the_question_numbers_and_dates_the_parts_and_names_known_notes():
         "The conversation:",
         "[2, 1970-01-01] person: I am Ann.",
     ]
-    assert question([Piece(2, 0.0, "person", "I am Ann.")], []).startswith("The conversation:")
+    assert render_prompt([Piece(2, 0.0, "person", "I am Ann.")], []).startswith("The conversation:")
 
 
 def test_a_fact_becomes_a_note_of_the_part_that_it_names():
-    pieces = said(THREAD, 5)
+    pieces = trusted_pieces(THREAD, 5)
     shared = Note("", "", "user", thread_id="t")
     facts = [
         Fact("Ann likes blue", 10, "colour", 2.0, "n1"),
@@ -140,7 +140,7 @@ def test_a_fact_becomes_a_note_of_the_part_that_it_names():
         Fact("made up", 5),
         Fact(" ", 2),
     ]
-    made = noted(facts, pieces, shared)
+    made = make_notes(facts, pieces, shared)
     assert [(each.index, each.note.origin, each.note.seq, each.note.at) for each in made] == [
         (0, "user", 10, 10.0),
         (1, "agent", 3, 3.0),
@@ -150,7 +150,7 @@ def test_a_fact_becomes_a_note_of_the_part_that_it_names():
         10.0 + 172_800,
         "n1",
     )
-    assert [each.note.origin for each in noted(facts, pieces, shared, "tool:web")] == [
+    assert [each.note.origin for each in make_notes(facts, pieces, shared, "tool:web")] == [
         "tool:web",
         "tool:web",
     ]
@@ -158,8 +158,10 @@ def test_a_fact_becomes_a_note_of_the_part_that_it_names():
 
 @pytest.mark.parametrize("days", [None, 0, -1.0, 1e9, float("nan")])
 def test_days_that_say_nothing_are_for_ever(days):
-    [made] = noted(
-        [Fact("Ann likes blue", 10, "x" * 101, days)], said(THREAD, 5), Note("", "", "user")
+    [made] = make_notes(
+        [Fact("Ann likes blue", 10, "x" * 101, days)],
+        trusted_pieces(THREAD, 5),
+        Note("", "", "user"),
     )
     assert (made.note.expires_at, made.note.about) == (None, "")
 
@@ -168,7 +170,7 @@ def test_a_model_that_counts_the_parts_means_the_part_in_that_place():
     pieces = [Piece(3, 1.0, PERSON, "I'm Bo"), Piece(9, 2.0, AGENT, "Hello Bo")]
     facts = [Fact("Bo is Bo", 1), Fact("It greets", 9), Fact("Nothing", 4)]
     assert [
-        (each.note.text, each.note.seq) for each in noted(facts, pieces, Note("", "", "user"))
+        (each.note.text, each.note.seq) for each in make_notes(facts, pieces, Note("", "", "user"))
     ] == [
         ("Bo is Bo", 3),
         ("It greets", 9),
@@ -184,4 +186,7 @@ def test_a_summary_is_nobody_s_word():
         e.ModelCalled("m", "h", 1, 1),
     )
     thread += [e.Record("t", 6, 6.0, replied("I see."))]
-    assert shown(said(thread, 99)) == [(2, "person", "I am vegan."), (6, "agent", "I see.")]
+    assert shown(trusted_pieces(thread, 99)) == [
+        (2, "person", "I am vegan."),
+        (6, "agent", "I see."),
+    ]

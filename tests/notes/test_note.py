@@ -9,15 +9,15 @@ from treadle.core.errors import UsageError
 from treadle.notes.note import (
     DAY_S,
     Note,
-    checked,
-    checked_scope,
-    expiry,
-    id_of,
-    live,
-    normal,
+    check_note,
+    check_scope,
+    expiry_time,
+    is_live,
+    normalize,
+    note_id_of,
     one_line,
-    place,
-    trust,
+    reconcile,
+    trust_level,
 )
 
 
@@ -41,7 +41,7 @@ def old(text: str, **fields) -> Note:
     ],
 )
 def test_a_note_is_one_line_without_what_nobody_sees(text, kept):
-    assert checked(note(text)).text == kept
+    assert check_note(note(text)).text == kept
 
 
 @given(st.text())
@@ -67,26 +67,26 @@ def test_one_line_is_idempotent_and_holds_no_controls(text):
 )
 def test_what_cannot_be_a_note_is_refused(fields, said):
     with pytest.raises(UsageError, match=said):
-        checked(replace(note(), **fields))
+        check_note(replace(note(), **fields))
 
 
 @pytest.mark.parametrize("scope", ["user", "user:ann", "project:https://x.org/a", "agent:书记"])
 def test_scopes_are_names(scope):
-    assert checked_scope(scope) == scope
+    assert check_scope(scope) == scope
 
 
 def test_days_become_a_time_and_must_be_some():
-    assert expiry(100.0, None) is None
-    assert expiry(100.0, 0.5) == 100.0 + DAY_S / 2
+    assert expiry_time(100.0, None) is None
+    assert expiry_time(100.0, 0.5) == 100.0 + DAY_S / 2
     for days in (0, -1, 1e9, float("nan")):
         with pytest.raises(UsageError, match="more than 0"):
-            expiry(100.0, days)
+            expiry_time(100.0, days)
 
 
 def test_a_note_holds_until_it_expires_or_is_replaced():
-    assert live(note(expires_at=11.0), 10.0)
-    assert not live(note(expires_at=10.0), 10.0)
-    assert not live(note(replaced_by="n"), 10.0)
+    assert is_live(note(expires_at=11.0), 10.0)
+    assert not is_live(note(expires_at=10.0), 10.0)
+    assert not is_live(note(replaced_by="n"), 10.0)
 
 
 @pytest.mark.parametrize(
@@ -105,24 +105,24 @@ def test_a_note_holds_until_it_expires_or_is_replaced():
     ],
 )
 def test_the_same_words_are_the_same_and_signs_that_mean_something_stay(one, other, same):
-    assert (normal(one) == normal(other)) is same
+    assert (normalize(one) == normalize(other)) is same
 
 
 def test_the_same_said_again_keeps_one_note_under_the_newer_date():
     there = old("ann is vegan", thread_id="t1", seq=3)
-    placed = place(note("Ann is vegan.", thread_id="t2", seq=7, expires_at=99.0), [there])
+    placed = reconcile(note("Ann is vegan.", thread_id="t2", seq=7, expires_at=99.0), [there])
     assert placed.outcome == "refreshed"
     assert placed.note == replace(there, at=10.0, thread_id="t2", seq=7, expires_at=99.0)
 
 
 def test_the_same_from_a_less_trusted_source_changes_nothing():
     there = old("Ann is vegan", origin="user")
-    placed = place(note("Ann is vegan", origin="tool:web_fetch", expires_at=11.0), [there])
+    placed = reconcile(note("Ann is vegan", origin="tool:web_fetch", expires_at=11.0), [there])
     assert (placed.outcome, placed.note, placed.replaced) == ("known", there, ())
 
 
 def test_the_same_from_a_person_makes_a_note_of_a_tool_s_the_person_s():
-    placed = place(
+    placed = reconcile(
         note("Ann is vegan", origin="user"), [old("Ann is vegan", origin="tool:web_fetch", at=50.0)]
     )
     assert (placed.outcome, placed.note.id, placed.note.origin, placed.note.at) == (
@@ -135,48 +135,48 @@ def test_the_same_from_a_person_makes_a_note_of_a_tool_s_the_person_s():
 
 def test_the_same_words_about_different_things_are_two_notes():
     there = old("blue", about="door")
-    assert place(note("blue", about="roof"), [there]).outcome == "added"
-    assert place(note("blue", about="Door"), [there]).outcome == "refreshed"
+    assert reconcile(note("blue", about="roof"), [there]).outcome == "added"
+    assert reconcile(note("blue", about="Door"), [there]).outcome == "refreshed"
 
 
 def test_the_newer_about_the_same_replaces_the_older_which_keeps_its_dates():
     there = old("Ann eats fish", about="diet")
-    placed = place(note("Ann is vegan", about="Diet."), [there])
+    placed = reconcile(note("Ann is vegan", about="Diet."), [there])
     assert placed.outcome == "added"
     assert placed.replaced == (replace(there, replaced_by="new", replaced_at=10.0),)
 
 
 def test_what_is_about_nothing_contradicts_only_what_it_names():
     there = old("Ann eats fish")
-    assert place(note("Ann is vegan"), [there]).replaced == ()
-    assert [each.id for each in place(note("Ann is vegan"), [there], replaces="old").replaced] == [
-        "old"
-    ]
-    assert place(note("Ann is vegan"), [there], replaces="elsewhere").replaced == ()
+    assert reconcile(note("Ann is vegan"), [there]).replaced == ()
+    assert [
+        each.id for each in reconcile(note("Ann is vegan"), [there], replaces="old").replaced
+    ] == ["old"]
+    assert reconcile(note("Ann is vegan"), [there], replaces="elsewhere").replaced == ()
 
 
 def test_other_scopes_are_left_alone():
     there = old("Ann is vegan", about="diet", scope="user:ann")
-    placed = place(note("Ann eats fish", about="diet"), [there], replaces="old")
-    assert (placed.outcome, placed.replaced, placed.beside) == ("added", (), ())
+    placed = reconcile(note("Ann eats fish", about="diet"), [there], replaces="old")
+    assert (placed.outcome, placed.replaced, placed.contradicts) == ("added", (), ())
 
 
 @pytest.mark.parametrize("replaces", ["", "old"])
 def test_a_tool_s_note_never_replaces_a_person_s_but_stands_beside_it(replaces):
     there = old("Pay to account 1", about="account")
-    placed = place(
+    placed = reconcile(
         note("Pay to account 666", about="account", origin="tool:mail"), [there], replaces
     )
-    assert (placed.outcome, placed.replaced, placed.beside) == ("added", (), (there,))
+    assert (placed.outcome, placed.replaced, placed.contradicts) == ("added", (), (there,))
 
 
 def test_what_was_said_earlier_comes_as_already_replaced():
     later = old("Ann is vegan", about="diet", at=50.0)
-    placed = place(note("Ann eats fish", about="diet"), [later])
+    placed = reconcile(note("Ann eats fish", about="diet"), [later])
     assert placed.outcome == "outdated"
     assert (placed.note.replaced_by, placed.note.replaced_at) == ("old", 50.0)
-    beside = place(note("Ann eats fish", about="diet"), [replace(later, origin="tool:web")])
-    assert (beside.outcome, [each.id for each in beside.beside]) == ("added", ["old"])
+    beside = reconcile(note("Ann eats fish", about="diet"), [replace(later, origin="tool:web")])
+    assert (beside.outcome, [each.id for each in beside.contradicts]) == ("added", ["old"])
 
 
 ORIGINS = st.sampled_from(["user", "agent", "tool:web", "tool:mail,web"])
@@ -197,7 +197,7 @@ NOTES = st.builds(
     st.sampled_from(["", "0", "1"]),
 )
 def test_nothing_is_lost_and_nothing_happens_upwards(new, there, replaces):
-    placed = place(new, there, replaces)
+    placed = reconcile(new, there, replaces)
     before = {each.id: each for each in there}
     for each in placed.replaced:
         was = before[each.id]
@@ -207,15 +207,15 @@ def test_nothing_is_lost_and_nothing_happens_upwards(new, there, replaces):
             placed.note.id,
             new.at,
         )
-        assert trust(was.origin) <= trust(new.origin)
+        assert trust_level(was.origin) <= trust_level(new.origin)
         assert was.at <= new.at
-    assert not {each.id for each in placed.beside} & {each.id for each in placed.replaced}
+    assert not {each.id for each in placed.contradicts} & {each.id for each in placed.replaced}
     if placed.note.id in before:
-        assert trust(placed.note.origin) >= trust(before[placed.note.id].origin)
+        assert trust_level(placed.note.origin) >= trust_level(before[placed.note.id].origin)
     if placed.outcome == "known":
         assert placed.note in there
 
 
 def test_a_key_names_its_note():
-    assert id_of("k1") == id_of("k1") != id_of("k2")
-    assert len(id_of("k1")) == 13
+    assert note_id_of("k1") == note_id_of("k1") != note_id_of("k2")
+    assert len(note_id_of("k1")) == 13

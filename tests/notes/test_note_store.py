@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import note_writers
 from treadle import MemoryStore, SQLiteStore
 from treadle.core.errors import StoreError, UsageError
-from treadle.notes.note import Note, id_of, place
-from treadle.notes.note_store import NoteStore, beside
-from treadle.notes.search import Query, by_words
+from treadle.notes.note import Note, note_id_of, reconcile
+from treadle.notes.note_store import NoteStore, note_store_for
+from treadle.notes.search import Query, search_words
 from treadle.stores import sqlite
 from treadle.stores.store import Row
 
@@ -43,11 +43,15 @@ def notes(store, scopes=None, now=None):
 
 
 def matching(store, query, scopes=None, now=20.0, limit=5):
-    return [note.text for note in asyncio.run(by_words(store, Query(query, scopes, now, limit)))]
+    return [
+        note.text for note in asyncio.run(search_words(store, Query(query, scopes, now, limit)))
+    ]
 
 
 def test_a_note_comes_back_as_it_was_written(store):
-    written = Note(id_of("k"), "Ann is vegan", "user:ann", "diet", "tool:mail", "t1", 7, 9.5, 99.0)
+    written = Note(
+        note_id_of("k"), "Ann is vegan", "user:ann", "diet", "tool:mail", "t1", 7, 9.5, 99.0
+    )
     placed = asyncio.run(store.write(written, key="k", now=10.0))
     assert (placed.outcome, placed.note) == ("added", written)
     assert asyncio.run(store.get(written.id)) == written
@@ -59,7 +63,7 @@ def test_the_same_key_writes_once_whatever_has_become_of_it(store):
     assert write(store, "Ann is vegan", "k1", now=50.0, about="diet").note == first.note
     write(store, "Ann eats fish", "k2", now=60.0, about="diet")
     again = write(store, "Ann is vegan", "k1", now=70.0, about="diet")
-    assert (again.outcome, again.note.replaced_by) == ("added", id_of("k2"))
+    assert (again.outcome, again.note.replaced_by) == ("added", note_id_of("k2"))
     asyncio.run(store.forget(first.note.id))
     write(store, "Ann is vegan", "k1", now=80.0, about="diet")
     assert notes(store) == ["Ann eats fish"]
@@ -69,7 +73,7 @@ def test_a_refreshed_note_is_not_refreshed_again_by_the_same_key(store):
     write(store, "Ann is vegan", "k1")
     write(store, "Ann is vegan.", "k2", now=20.0)
     again = write(store, "Ann is vegan.", "k2", now=30.0)
-    assert (again.outcome, again.note.at, again.note.id) == ("refreshed", 20.0, id_of("k1"))
+    assert (again.outcome, again.note.at, again.note.id) == ("refreshed", 20.0, note_id_of("k1"))
 
 
 def test_a_contradiction_keeps_both_and_lists_the_newer(store):
@@ -136,8 +140,8 @@ def test_what_cannot_be_a_note_is_not_written(store):
 
 def test_vectors_are_kept_by_model(store):
     one, two = (write(store, text).note for text in ("one", "two"))
-    asyncio.run(store.keep_vectors("m", {one.id: b"1234", "gone": b"5678"}))
-    asyncio.run(store.keep_vectors("other", {two.id: b"abcd"}))
+    asyncio.run(store.save_vectors("m", {one.id: b"1234", "gone": b"5678"}))
+    asyncio.run(store.save_vectors("other", {two.id: b"abcd"}))
     found = dict(
         (note.text, vector) for note, vector in asyncio.run(store.vectors("m", None, 20.0))
     )
@@ -149,7 +153,7 @@ def test_a_forgotten_note_leaves_no_byte_behind(path):
     assert asyncio.run(logs.read("t")) == []
     secret = write(store, "the xylophone is buried under quartz", about="zebrawood").note
     write(store, "another note")
-    asyncio.run(store.keep_vectors("m", {secret.id: b"vectorbytes!"}))
+    asyncio.run(store.save_vectors("m", {secret.id: b"vectorbytes!"}))
     assert b"xylophon" in b"".join(each.read_bytes() for each in path.parent.iterdir())
     assert asyncio.run(store.forget(secret.id))
     assert not asyncio.run(store.forget(secret.id))
@@ -166,7 +170,7 @@ def test_a_forgotten_note_leaves_no_byte_behind(path):
 def test_notes_are_in_the_file_of_the_logs(path):
     logs = SQLiteStore(path)
     asyncio.run(logs.append("t", [Row(1, 0.0, b"{}")]))
-    store = beside(logs)
+    store = note_store_for(logs)
     write(store, "Ann is vegan")
     again = NoteStore(path)
     assert notes(again) == ["Ann is vegan"]
@@ -213,7 +217,7 @@ def test_a_migration_that_fails_leaves_the_file_at_its_version(path):
 
 
 def test_beside_a_memory_store_notes_are_in_memory():
-    store = beside(MemoryStore())
+    store = note_store_for(MemoryStore())
     write(store, "Ann is vegan")
     assert store.path is None
     assert notes(store) == ["Ann is vegan"]
@@ -225,7 +229,7 @@ def test_a_store_without_a_place_for_notes_is_told():
         append = read = threads = None
 
     with pytest.raises(UsageError, match="Elsewhere has no file for notes"):
-        beside(Elsewhere())
+        note_store_for(Elsewhere())
 
 
 def test_an_sqlite_without_full_text_search_is_told(path):
@@ -277,8 +281,8 @@ def test_what_is_written_is_what_the_rules_say_of_all_notes(writes):
     kept: dict[str, Note] = {}
     for number, ((text, about, scope, origin), at, which) in enumerate(writes):
         replaces = "" if which is None or which >= len(kept) else sorted(kept)[which]
-        new = Note(id_of(f"w{number}"), text, scope, about, origin, at=float(at))
-        placed = place(new, newest_first(kept.values()), replaces)
+        new = Note(note_id_of(f"w{number}"), text, scope, about, origin, at=float(at))
+        placed = reconcile(new, newest_first(kept.values()), replaces)
         if placed.outcome != "known":
             kept |= {note.id: note for note in (placed.note, *placed.replaced)}
         asyncio.run(store.write(new, key=f"w{number}", now=0.0, replaces=replaces))
@@ -296,7 +300,7 @@ def newest_first(notes):
 
 def test_what_a_person_confirms_takes_the_place_of_what_it_stood_beside(store):
     write(store, "account 1", about="account")
-    assert write(store, "account 2", about="account", origin="tool:mail", now=20.0).beside
+    assert write(store, "account 2", about="account", origin="tool:mail", now=20.0).contradicts
     placed = write(store, "account 2", now=30.0)
     assert (placed.outcome, placed.note.origin, placed.note.about) == (
         "refreshed",

@@ -11,7 +11,7 @@ def shop(*script, store=None, **settings):
     store = store or MemoryStore()
     notes = Notes(**settings)
     agents = agent(ScriptedModel(script), store=store, notes=notes)
-    kept = notes.kept_with(store, agents.world)
+    kept = notes.bind(store, agents.world)
     for text in ("Ann is vegan", "the budget is 300 euros"):
         written(kept, text)
     return agents, kept
@@ -36,9 +36,9 @@ def test_a_new_thread_begins_with_the_notes_that_have_to_do_with_it_and_the_log_
 
 
 async def records(agents, thread):
-    from treadle.runtime.log import opened
+    from treadle.runtime.log import open_log
 
-    return (await opened(thread, agents.store, agents.world)).records
+    return (await open_log(thread, agents.store, agents.world)).records
 
 
 def test_where_no_note_has_to_do_with_it_none_is_put_before_it():

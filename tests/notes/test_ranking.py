@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.notes.ranking import fused, telling
+from treadle.notes.ranking import by_idf, reciprocal_rank_fusion
 
 RANKINGS = st.dictionaries(
     st.sampled_from("abc"), st.lists(st.integers(0, 9).map(str), unique=True), max_size=3
@@ -9,12 +9,15 @@ RANKINGS = st.dictionaries(
 
 
 def order(**rankings: str) -> str:
-    return "".join(ranked.id for ranked in fused(rankings))
+    return "".join(ranked.id for ranked in reciprocal_rank_fusion(rankings))
 
 
 def test_what_both_rank_high_comes_first():
     assert order(words="xyz", meaning="zxw") == "xzyw"
-    assert fused({"words": ["x"], "meaning": ["y", "x"]})[0].ranks == {"words": 1, "meaning": 2}
+    assert reciprocal_rank_fusion({"words": ["x"], "meaning": ["y", "x"]})[0].ranks == {
+        "words": 1,
+        "meaning": 2,
+    }
 
 
 def test_one_ranking_alone_stays_as_it_is():
@@ -24,7 +27,7 @@ def test_one_ranking_alone_stays_as_it_is():
 
 @given(RANKINGS)
 def test_every_id_is_there_once_with_its_ranks(rankings):
-    ranked = fused(rankings)
+    ranked = reciprocal_rank_fusion(rankings)
     assert sorted(each.id for each in ranked) == sorted(
         {each for ids in rankings.values() for each in ids}
     )
@@ -38,7 +41,7 @@ def test_every_id_is_there_once_with_its_ranks(rankings):
 
 @given(RANKINGS)
 def test_who_is_nowhere_worse_and_somewhere_better_comes_before(rankings):
-    ranked = fused(rankings)
+    ranked = reciprocal_rank_fusion(rankings)
     place = {each.id: index for index, each in enumerate(ranked)}
     worst = 1000
     for one in ranked:
@@ -52,13 +55,13 @@ def test_who_is_nowhere_worse_and_somewhere_better_comes_before(rankings):
 
 @given(RANKINGS)
 def test_the_names_of_the_rankings_do_not_matter(rankings):
-    renamed = fused({f"other {name}": ids for name, ids in rankings.items()})
-    assert [each.id for each in renamed] == [each.id for each in fused(rankings)]
+    renamed = reciprocal_rank_fusion({f"other {name}": ids for name, ids in rankings.items()})
+    assert [each.id for each in renamed] == [each.id for each in reciprocal_rank_fusion(rankings)]
 
 
 def test_what_shares_only_common_words_tells_nothing():
     everywhere = [f"n{number}" for number in range(40)]
-    assert telling({"user": everywhere, "vegan": ["n7"]}, 50) == ["n7"]
-    assert telling({"user": everywhere, "kangaroo": []}, 50) == []
-    assert telling({"vegan": ["n7"], "berlin": ["n7", "n8"]}, 50) == ["n7", "n8"]
-    assert telling({}, 50) == []
+    assert by_idf({"user": everywhere, "vegan": ["n7"]}, 50) == ["n7"]
+    assert by_idf({"user": everywhere, "kangaroo": []}, 50) == []
+    assert by_idf({"vegan": ["n7"], "berlin": ["n7", "n8"]}, 50) == ["n7", "n8"]
+    assert by_idf({}, 50) == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from treadle.tools.docs import matches
+from treadle.tools.docs import build_queries
 
 LINES = (Path(__file__).parents[2] / "benchmarks" / "recall.jsonl").read_text("utf8").splitlines()
 ROWS: list[dict[str, Any]] = [json.loads(line) for line in LINES]
@@ -18,7 +18,7 @@ QUESTIONS = [row for row in ROWS if "question" in row]
 
 def shared(question: str, fact: str) -> int:
     """How many of the question's words, the commonest apart, full-text search finds in the fact."""
-    words = dict.fromkeys(re.findall('"([^"]+)"', matches(question)[1]))
+    words = dict.fromkeys(re.findall('"([^"]+)"', build_queries(question)[1]))
     with sqlite3.connect(":memory:") as database:
         database.execute(
             "CREATE VIRTUAL TABLE f USING fts5(t, tokenize='porter unicode61 remove_diacritics 2')"

@@ -4,7 +4,14 @@ import pytest
 
 from notes.fakes import Meanings, notes_at, written
 from treadle.core.errors import ModelUnavailable, UsageError
-from treadle.notes.search import BATCH, Query, by_meaning, by_telling_words, by_words, search
+from treadle.notes.search import (
+    EMBED_BATCH,
+    Query,
+    search,
+    search_by_idf,
+    search_meaning,
+    search_words,
+)
 
 FACTS = ("Ann is vegan", "Ann lives in Berlin", "the budget is 300 euros")
 
@@ -27,8 +34,8 @@ def query(text, **more):
 
 
 def test_words_find_words_and_meaning_finds_meaning(notes):
-    words = asyncio.run(by_words(notes.store, query("which city")))
-    meaning = asyncio.run(by_meaning(notes.store, Meanings(), query("which city")))
+    words = asyncio.run(search_words(notes.store, query("which city")))
+    meaning = asyncio.run(search_meaning(notes.store, Meanings(), query("which city")))
     assert [note.text for note in words] == []
     assert [note.text for note in meaning] == ["Ann lives in Berlin"]
 
@@ -41,16 +48,19 @@ def test_both_are_combined_by_rank(notes):
 
 def test_beside_meaning_words_count_only_where_they_tell_something(notes):
     assert [
-        note.text for note in asyncio.run(by_telling_words(notes.store, query("the month of ann")))
+        note.text for note in asyncio.run(search_by_idf(notes.store, query("the month of ann")))
     ] == []
-    assert [
-        note.text for note in asyncio.run(by_telling_words(notes.store, query("vegan ann")))
-    ] == ["Ann is vegan"]
+    assert [note.text for note in asyncio.run(search_by_idf(notes.store, query("vegan ann")))] == [
+        "Ann is vegan"
+    ]
 
 
 def test_without_an_embedder_it_goes_by_words_and_says_nothing(notes):
     result = found(notes, None, "vegan")
-    assert ([hit.note.text for hit in result.hits], result.without) == (["Ann is vegan"], "")
+    assert ([hit.note.text for hit in result.hits], result.fallback_reason) == (
+        ["Ann is vegan"],
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +69,7 @@ def test_without_an_embedder_it_goes_by_words_and_says_nothing(notes):
 def test_an_embedder_that_fails_leaves_the_words_and_says_so(notes, error):
     result = found(notes, Meanings(error=error), "vegan")
     assert [hit.note.text for hit in result.hits] == ["Ann is vegan"]
-    assert result.without.startswith(
+    assert result.fallback_reason.startswith(
         f"meanings failed, so notes were searched by words alone: {type(error).__name__}"
     )
 
@@ -75,7 +85,7 @@ def test_vectors_that_cannot_be_are_a_failure(notes, vectors):
         async def embed(self, texts):
             return vectors
 
-    assert "ValueError" in found(notes, Odd(), "vegan").without
+    assert "ValueError" in found(notes, Odd(), "vegan").fallback_reason
 
 
 def test_each_note_is_embedded_once_by_each_model(notes):
@@ -90,17 +100,17 @@ def test_each_note_is_embedded_once_by_each_model(notes):
 
 
 def test_old_notes_get_their_vectors_in_batches(notes):
-    for number in range(BATCH):
+    for number in range(EMBED_BATCH):
         written(notes, f"fact {number}")
     embedder = Meanings()
     found(notes, embedder, "meat")
-    assert [len(asked) for asked in embedder.asked] == [1, BATCH, len(FACTS)]
+    assert [len(asked) for asked in embedder.asked] == [1, EMBED_BATCH, len(FACTS)]
 
 
 def test_vectors_of_another_length_under_the_same_name_are_made_again(notes):
     found(notes, Meanings(), "meat")
     [note] = [note for note in asyncio.run(notes.store.notes()) if note.text == "Ann is vegan"]
-    asyncio.run(notes.store.keep_vectors("meanings", {note.id: b"12345678"}))
+    asyncio.run(notes.store.save_vectors("meanings", {note.id: b"12345678"}))
     again = Meanings()
     assert found(notes, again, "meat").hits[0].note.text == "Ann is vegan"
     assert again.asked[1] == ["Ann is vegan"]
@@ -112,8 +122,8 @@ def test_what_is_replaced_expired_or_of_another_scope_is_not_found(notes):
     written(notes, "Ann eats cake now", expires_at=100.0)
     written(notes, "Bob eats rice now", scope="user:bob")
     wanted = query("who eats what", scopes=["user"])
-    words = [note.text for note in asyncio.run(by_words(notes.store, wanted))]
-    meaning = [note.text for note in asyncio.run(by_meaning(notes.store, Meanings(), wanted))]
+    words = [note.text for note in asyncio.run(search_words(notes.store, wanted))]
+    meaning = [note.text for note in asyncio.run(search_meaning(notes.store, Meanings(), wanted))]
     assert words == ["Ann eats fish now"]
     assert sorted(meaning) == ["Ann eats fish now", "Ann is vegan"]
 

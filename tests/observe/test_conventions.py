@@ -10,7 +10,7 @@ from treadle.observe import conventions as c
 from treadle.observe import metrics
 from treadle.observe.content import Content
 from treadle.observe.span import Span
-from treadle.observe.spans import spans
+from treadle.observe.spans import build_spans
 
 # Release 0.1.0: model/gen-ai/spans.yaml and docs/gen-ai/ of open-telemetry/semantic-conventions-genai.
 USAGE = {"gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"}
@@ -96,7 +96,7 @@ EVENTS = (
         e.TurnEnded("failed", "no"),
     ),
 )
-ALL = spans(
+ALL = build_spans(
     [e.Record("mine", seq, float(seq), event) for seq, event in enumerate(EVENTS, 1)], Content()
 )
 
@@ -146,7 +146,7 @@ def test_the_providers_that_the_release_knows_have_its_names() -> None:
         "openai:m",
         "https://x.example/v1#m",
     )
-    assert {c.of_model(name)[c.PROVIDER] for name in named} == PROVIDERS
+    assert {c.model_attributes(name)[c.PROVIDER] for name in named} == PROVIDERS
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_the_providers_that_the_release_knows_have_its_names() -> None:
     ],
 )
 def test_a_model_s_name_says_provider_and_server(name: str, said: dict[str, Any]) -> None:
-    assert c.of_model(name) == said
+    assert c.model_attributes(name) == said
 
 
 def test_opentelemetry_s_own_helper_gives_the_same_spans(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fakes import legal_log
 from treadle.core import events as e
 from treadle.core.state import State, apply
-from treadle.observe.cost import KEYS, Total, entries, total, totals
+from treadle.observe.cost import KEYS, Total, cost_entries, group_costs, sum_costs
 
 ASKED = e.ModelCalled("m", "h", 100, 50, reserved_usd=0.5)
 DAY_S = 86_400.0
@@ -29,11 +29,11 @@ def replied(cost_usd: float | None, tokens: int = 10) -> e.ModelReplied:
 
 def test_tenths_of_cents_add_up_as_on_paper() -> None:
     log = thread(*(event for _ in range(10) for event in (ASKED, replied(0.1))))
-    assert str(total(entries(log)).cost_usd) == "1.0"  # as floats: 0.9999999999999999
+    assert str(sum_costs(cost_entries(log)).cost_usd) == "1.0"  # as floats: 0.9999999999999999
 
 
 def test_one_unpriced_call_makes_the_cost_unknown_and_keeps_what_is_known() -> None:
-    found = total(entries(thread(ASKED, replied(0.25), ASKED, replied(None))))
+    found = sum_costs(cost_entries(thread(ASKED, replied(0.25), ASKED, replied(None))))
     assert (found.cost_usd, str(found.known_usd), found.unpriced, found.calls) == (
         None,
         "0.25",
@@ -48,7 +48,7 @@ def test_a_failure_costs_what_it_had_used() -> None:
     broken = e.ModelFailed("unavailable", "cut", 1.0, e.Usage(5, 5, estimated=True), 0.25)
     unknown = replace(broken, cost_usd=None)
     again = replace(ASKED, attempt=2)
-    found = entries(thread(ASKED, busy, again, broken, again, unknown, again, replied(0.0)))
+    found = cost_entries(thread(ASKED, busy, again, broken, again, unknown, again, replied(0.0)))
     assert [(each.outcome, each.cost_usd, each.step) for each in found] == [
         ("failed", 0.0, 1),
         ("failed", 0.25, 1),
@@ -59,7 +59,7 @@ def test_a_failure_costs_what_it_had_used() -> None:
 
 @pytest.mark.parametrize("end", [e.ThreadClaimed("w2"), e.TurnEnded("cancelled")])
 def test_a_call_whose_reply_never_came_is_lost_and_not_free(end: e.Event) -> None:
-    found = total(entries(thread(ASKED, end)))
+    found = sum_costs(cost_entries(thread(ASKED, end)))
     assert (found.lost, str(found.lost_usd), str(found.cost_usd), found.calls) == (
         1,
         "0.5",
@@ -74,10 +74,11 @@ def test_what_a_fork_shares_is_paid_once() -> None:
     events = (e.ThreadForked("t", 6, "k2"), e.UserSaid("again"), ASKED, replied(0.5))
     fork += [e.Record("fork", 6 + seq, 50.0, event) for seq, event in enumerate(events, 1)]
     costs = {
-        key: str(each.cost_usd) for key, each in totals(entries([*log, *fork]), "thread").items()
+        key: str(each.cost_usd)
+        for key, each in group_costs(cost_entries([*log, *fork]), "thread").items()
     }
     assert costs == {"t": "0.25", "fork": "0.5"}
-    assert totals(entries(fork), "turn").keys() == {"fork 2"}
+    assert group_costs(cost_entries(fork), "turn").keys() == {"fork 2"}
 
 
 def test_a_tree_is_what_a_thread_and_all_that_it_began_have_cost() -> None:
@@ -91,13 +92,15 @@ def test_a_tree_is_what_a_thread_and_all_that_it_began_have_cost() -> None:
         *thread(ASKED, replied(0.5)),
         *child("lone", "gone"),
     ]
-    assert {key: str(each.cost_usd) for key, each in totals(entries(whole), "tree").items()} == {
+    assert {
+        key: str(each.cost_usd) for key, each in group_costs(cost_entries(whole), "tree").items()
+    } == {
         "t": "1.00",
         "gone": "0.25",
     }
-    assert totals(entries(whole), "agent")["helper"].calls == 3
+    assert group_costs(cost_entries(whole), "agent")["helper"].calls == 3
     ring = [*child("a", "b"), *child("b", "a")]
-    assert total(entries(ring)).calls == 2
+    assert sum_costs(cost_entries(ring)).calls == 2
 
 
 def test_groups_by_day_model_purpose_and_step() -> None:
@@ -107,7 +110,7 @@ def test_groups_by_day_model_purpose_and_step() -> None:
         *thread(ASKED, replied(1.0), name="u", at=DAY_S),
     ]
     found = {
-        by: {key: str(each.cost_usd) for key, each in totals(entries(log), by).items()}
+        by: {key: str(each.cost_usd) for key, each in group_costs(cost_entries(log), by).items()}
         for by in KEYS
     }
     assert found["day"] == {"1970-01-01": "0.75", "1970-01-02": "1.0"}
@@ -131,7 +134,7 @@ def test_an_agent_that_is_handed_the_thread_pays_from_there_on_also_after_a_clai
         ASKED,
         replied(0.5),
     )
-    found = totals(entries(thread(*events)), "agent")
+    found = group_costs(cost_entries(thread(*events)), "agent")
     assert {key: str(each.cost_usd) for key, each in found.items()} == {
         "demo": "1.0",
         "poet": "0.75",
@@ -139,12 +142,12 @@ def test_an_agent_that_is_handed_the_thread_pays_from_there_on_also_after_a_clai
 
 
 def test_a_time_that_no_calendar_has_is_no_day() -> None:
-    assert totals(entries(thread(ASKED, replied(0.5), at=1e20)), "day").keys() == {""}
+    assert group_costs(cost_entries(thread(ASKED, replied(0.5), at=1e20)), "day").keys() == {""}
 
 
 def test_a_summary_is_paid_and_is_no_step() -> None:
     summing = replace(ASKED, purpose="compact", upto_seq=2)
-    found = entries(
+    found = cost_entries(
         thread(summing, replied(0.5), e.ContextCompacted(2, "yes"), ASKED, replied(0.25))
     )
     assert [(each.purpose, each.step, each.cost_usd) for each in found] == [
@@ -155,7 +158,9 @@ def test_a_summary_is_paid_and_is_no_step() -> None:
 
 def test_an_agent_that_takes_over_pays_from_there_on() -> None:
     claim = e.ThreadClaimed("w2", e.Identity("other", "m", "h"))
-    found = totals(entries(thread(ASKED, replied(0.25), claim, ASKED, replied(0.5))), "agent")
+    found = group_costs(
+        cost_entries(thread(ASKED, replied(0.25), claim, ASKED, replied(0.5))), "agent"
+    )
     assert {key: str(each.cost_usd) for key, each in found.items()} == {
         "demo": "0.25",
         "other": "0.5",
@@ -173,7 +178,7 @@ def test_every_way_of_grouping_adds_up_to_the_steps_to_the_last_digit(choices, c
     for index, record in enumerate(log):
         if isinstance(record.event, e.ModelReplied | e.ModelFailed):
             log[index] = replace(record, event=replace(record.event, cost_usd=costs[index]))
-    found = entries(log)
+    found = cost_entries(log)
     settled = [
         record.event for record in log if isinstance(record.event, e.ModelReplied | e.ModelFailed)
     ]
@@ -186,11 +191,11 @@ def test_every_way_of_grouping_adds_up_to_the_steps_to_the_last_digit(choices, c
         default=0,
     )
     if not shared:
-        assert Fraction(total(found).known_usd) == exact
-        assert total(found).usage == sum((event.usage for event in settled), e.Usage())
+        assert Fraction(sum_costs(found).known_usd) == exact
+        assert sum_costs(found).usage == sum((event.usage for event in settled), e.Usage())
     for by in KEYS:
-        groups = totals(found, by)
-        assert sum(groups.values(), Total()) == total(found)
+        groups = group_costs(found, by)
+        assert sum(groups.values(), Total()) == sum_costs(found)
         assert all((each.cost_usd is None) == bool(each.unpriced) for each in groups.values())
 
 
@@ -201,11 +206,13 @@ def test_a_turn_s_entries_use_what_the_fold_says_that_it_used(choices):
     for record in log:
         state = apply(state, record)
     if state.turn:
-        last = totals(entries(log), "turn").get(f"t {state.turns}", Total())
+        last = group_costs(cost_entries(log), "turn").get(f"t {state.turns}", Total())
         turn = [record.event for record in log if record.seq >= state.turn.opened_seq]
         below = [event.usage for event in turn if isinstance(event, e.ToolReturned | e.ToolFailed)]
         assert (
             sum(below, last.usage) == state.turn.usage
         )  # what a called agent used is its own thread's
-        steps = max((each.step for each in entries(log) if each.turn == state.turns), default=0)
+        steps = max(
+            (each.step for each in cost_entries(log) if each.turn == state.turns), default=0
+        )
         assert steps in (state.turn.steps, state.turn.steps - 1)  # one may be in flight

@@ -9,7 +9,7 @@ from treadle.core import events as e
 from treadle.models.scripted import calls, says
 from treadle.observe.diff import diff
 from treadle.runtime.fork import fork
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 
 TRIED: list[int] = []
 
@@ -40,7 +40,7 @@ def an_agent(store: MemoryStore, *script: Any, **settings: Any) -> Agent:
 def thread(*script: Any, text: str = "go", **settings: Any) -> list[Record]:
     store = MemoryStore()
     live(an_agent(store, *script, **settings).run(text, thread="t"))
-    return live(opened("t", store, world())).records
+    return live(open_log("t", store, world())).records
 
 
 def test_a_thread_is_the_same_as_itself_run_again_at_another_pace():
@@ -51,7 +51,7 @@ def test_a_thread_is_the_same_as_itself_run_again_at_another_pace():
     found = diff(left, right)
     assert found.same
     assert found.shared == len(left) - 2
-    assert found.left.parts_at is None
+    assert found.left.first_difference is None
     assert found.left.rest.model_calls == found.right.rest.model_calls == 0
     assert found.left.whole.tool_retries == 1
 
@@ -62,7 +62,7 @@ def test_threads_part_at_the_first_fact_that_differs():
     found = diff(left, right)
     assert not found.same
     assert found.shared == 2
-    assert (found.left.parts_at.seq, found.right.parts_at.seq) == (5, 5)
+    assert (found.left.first_difference.seq, found.right.first_difference.seq) == (5, 5)
     assert found.left.rest.tool_calls == found.right.rest.tool_calls == 1
     assert (found.left.rest.seconds, found.right.rest.seconds) == (1.0, 2.0)
 
@@ -70,19 +70,19 @@ def test_threads_part_at_the_first_fact_that_differs():
 def test_another_message_parts_them_at_once():
     found = diff(thread(says("a")), thread(says("a"), text="stop"))
     assert found.shared == 0
-    assert isinstance(found.left.parts_at.event, e.UserSaid)
+    assert isinstance(found.left.first_difference.event, e.UserSaid)
 
 
 def test_another_prompt_parts_them_at_the_model_call():
     found = diff(thread(says("a")), thread(says("a"), instructions="other"))
-    assert isinstance(found.right.parts_at.event, e.ModelCalled)
+    assert isinstance(found.right.first_difference.event, e.ModelCalled)
 
 
 def test_a_thread_that_is_the_beginning_of_the_other_has_no_fact_of_its_own():
     records = thread(calls(("wait", {"seconds": 1})), says("done"))
     found = diff(records[:6], records)
     assert not found.same
-    assert (found.left.parts_at, found.right.parts_at.seq) == (None, 7)
+    assert (found.left.first_difference, found.right.first_difference.seq) == (None, 7)
     assert found.left.rest.tool_calls == 0
     assert found.right.rest.model_calls == 1
 
@@ -99,12 +99,14 @@ def test_a_fork_parts_from_its_parent_where_it_was_made(edit):
         await first.run("on", thread="t")
         forked = await fork(store, "t", at=None if edit else 5, edit=edit, world=places)
         await an_agent(store, says("forked"), world=places, unknown="tell").resume(forked.thread_id)
-        return [(await opened(each, store, places)).records for each in ("t", forked.thread_id)]
+        return [(await open_log(each, store, places)).records for each in ("t", forked.thread_id)]
 
     parent, child = live(whole())
     found = diff(parent, child)
     assert (found.left.thread_id, found.right.thread_id) == ("t", child[0].thread_id)
-    assert found.left.parts_at.seq == (12 if edit else 9)  # the call that both ran gave the same
+    assert found.left.first_difference.seq == (
+        12 if edit else 9
+    )  # the call that both ran gave the same
     assert found.right.rest.model_calls == 1
     assert found.right.whole.tool_calls == 1
 
@@ -139,7 +141,7 @@ def test_seconds_that_a_person_took_are_not_counted():
         await agents.post("t", e.ApprovalGiven(result.waiting[0].id, True, "ann"))
         await asyncio.sleep(86_400)
         await agents.resume("t")
-        return (await opened("t", store, places)).records
+        return (await open_log("t", store, places)).records
 
     records = live(whole())
     assert diff(records, records).left.whole.seconds == 0.0
@@ -170,11 +172,11 @@ def test_a_fork_that_does_the_same_is_the_same_though_its_records_have_other_num
         third = await other.fork("t", at=3)
         await other.resume(third.thread_id)
         return [
-            (await opened(name, store, world())).records
+            (await open_log(name, store, world())).records
             for name in ("t", made.thread_id, third.thread_id)
         ]
 
     left, same, unlike = live(whole())
     assert diff(left, same).same
-    parted = diff(left, unlike).right.parts_at
+    parted = diff(left, unlike).right.first_difference
     assert [call.arguments for call in parted.event.calls] == ['{"seconds": 4}']

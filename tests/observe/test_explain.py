@@ -7,12 +7,12 @@ import pytest
 from fakes import agent, live, world
 from treadle import Agent, Limits, MemoryStore, Record, Rule, ScriptedModel, tool
 from treadle.core import events as e
-from treadle.core.decide import Setup
+from treadle.core.decide import Policy
 from treadle.core.errors import ModelUnavailable
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import Explanation, explain
-from treadle.runtime.job import Job
-from treadle.runtime.log import opened
+from treadle.runtime.job import RunSettings
+from treadle.runtime.log import open_log
 from treadle.tools.ask import ask_user
 
 
@@ -39,9 +39,9 @@ TOOLS = (charge, look, wire, ask_user)
 
 def job(
     *, tools: Sequence[Any] = TOOLS, system: str = "sys", model: str = "scripted", **setup: Any
-) -> Job:
-    return Job(
-        Setup({each.name: each for each in tools}, **setup), ScriptedModel([], name=model), system
+) -> RunSettings:
+    return RunSettings(
+        Policy({each.name: each for each in tools}, **setup), ScriptedModel([], name=model), system
     )
 
 
@@ -50,12 +50,14 @@ def thread(*script: Any, tools: Sequence[Any] = TOOLS, **settings: Any) -> list[
 
     async def whole() -> list[Record]:
         await agents.run("go", thread="t")
-        return (await opened("t", agents.store, world())).records
+        return (await open_log("t", agents.store, world())).records
 
     return live(whole())
 
 
-def seen(records: Sequence[Record], work: Job | None = None, name: str = "agent") -> Explanation:
+def seen(
+    records: Sequence[Record], work: RunSettings | None = None, name: str = "agent"
+) -> Explanation:
     return explain(records, work or job(), name)
 
 
@@ -202,7 +204,7 @@ def test_it_counts_the_last_turn_only():
     async def whole() -> list[Record]:
         await agents.run("go", thread="t")
         await agents.run("and?", thread="t")
-        return (await opened("t", agents.store, world())).records
+        return (await open_log("t", agents.store, world())).records
 
     assert seen(live(whole())).done == ()
 
@@ -263,7 +265,7 @@ async def first_of_resume(records: Sequence[Record]) -> e.Event | None:
     script = [says("done")] * 3
     agents: Agent = agent(ScriptedModel(script), *TOOLS, instructions="sys", store=store)
     await asyncio.gather(agents.resume("t"))
-    after = (await opened("t", store, world())).records[len(records) :]
+    after = (await open_log("t", store, world())).records[len(records) :]
     return after[1].event if len(after) > 1 else None
 
 

@@ -12,7 +12,7 @@ from fakes import agent, legal_log, live
 from treadle import ScriptedModel
 from treadle.core import events as e
 from treadle.models.scripted import says
-from treadle.observe.logs import RecordLogger, level_of, line_of
+from treadle.observe.logs import RecordLogger, json_line, level_of
 
 
 def record(event: e.Event) -> e.Record:
@@ -21,7 +21,7 @@ def record(event: e.Event) -> e.Record:
 
 def test_a_line_is_the_envelope_and_the_event() -> None:
     event = e.ToolStarted("c1", "its key", 2)
-    assert line_of(record(event)) == (
+    assert json_line(record(event)) == (
         '{"thread_id":"mine","seq":7,"at":"1970-01-01T00:00:01.500+00:00","type":"ToolStarted","call_id":"c1","attempt":2}'
     )
 
@@ -31,7 +31,7 @@ def test_what_a_line_must_not_hold() -> None:
     reply = e.ModelReplied(
         "Bearer abcdefgh \x1b[2J\x7f\u202e\n" + "x" * 600, e.Usage(), 0.1, (call,), opaque={"a": 1}
     )
-    line = line_of(record(reply), {"swordfish-1"})
+    line = json_line(record(reply), {"swordfish-1"})
     found = json.loads(line)
     assert line.isascii()
     assert line.isprintable()
@@ -43,7 +43,7 @@ def test_what_a_line_must_not_hold() -> None:
 
 
 def test_a_secret_at_the_cut_is_not_cut_open() -> None:
-    line = line_of(record(e.UserSaid("x " * 245 + "sk-aaaaaaaaaaaaaaaaaaaaaaaaaaa")))
+    line = json_line(record(e.UserSaid("x " * 245 + "sk-aaaaaaaaaaaaaaaaaaaaaaaaaaa")))
     assert "sk-" not in line
 
 
@@ -93,7 +93,7 @@ def test_no_event_is_forgotten() -> None:
 @given(st.lists(st.integers(0, 10**6), max_size=40).map(legal_log))
 def test_every_record_is_one_line(log):
     for each in log:
-        line = line_of(each)
+        line = json_line(each)
         assert line.isascii()
         assert line.isprintable()
         assert json.loads(line)["seq"] == each.seq

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.observe.redact import MARK, redact, redacted, secrets_of
+from treadle.observe.redact import MARK, find_secrets, redact, redact_value
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEow==\n-----END RSA PRIVATE KEY-----"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -73,7 +73,7 @@ def test_the_environment_s_secrets_are_those_named_so():
         "HOME": "/home/ann/somewhere",
         "app_secret": "lower case",
     }
-    assert secrets_of(environment) == {
+    assert find_secrets(environment) == {
         "a key with spaces",
         'with "quotes"',
         r"with \"quotes\"",
@@ -84,7 +84,7 @@ def test_the_environment_s_secrets_are_those_named_so():
 def test_a_value_is_redacted_through_and_through():
     secrets = frozenset({"password1"})
     value = {"a": ["password1", 1, None, {"is password1": True}], "n": 0.5}
-    assert redacted(value, secrets) == {"a": [MARK, 1, None, {f"is {MARK}": True}], "n": 0.5}
+    assert redact_value(value, secrets) == {"a": [MARK, 1, None, {f"is {MARK}": True}], "n": 0.5}
 
 
 words = st.text("abcdef-_./:@ \n", max_size=60)

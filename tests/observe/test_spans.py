@@ -14,8 +14,8 @@ from treadle.models.scripted import calls, says
 from treadle.observe import conventions as c
 from treadle.observe.content import Content
 from treadle.observe.span import Link, Span
-from treadle.observe.spans import Spans, spans
-from treadle.runtime.log import opened
+from treadle.observe.spans import Spans, build_spans
+from treadle.runtime.log import open_log
 
 CALL = e.Call("c1", "send", '{"to": "bob", "key": "hunter2hunter2"}')
 OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it"))
@@ -34,7 +34,7 @@ def records(*events: e.Event, name: str = "mine") -> list[e.Record]:
 
 def told(*events: e.Event, content: Content | None = None) -> dict[str, Span]:
     """The last span of each name."""
-    return {span.name: span for span in spans(records(*events), content)}
+    return {span.name: span for span in build_spans(records(*events), content)}
 
 
 def test_a_turn_is_a_span_with_its_calls_in_it() -> None:
@@ -45,7 +45,7 @@ def test_a_turn_is_a_span_with_its_calls_in_it() -> None:
         e.ToolReturned("c1", "sent", 0.2),
         *ANSWERED,
     )
-    chat, execute, again, turn = spans(records(*events))
+    chat, execute, again, turn = build_spans(records(*events))
     assert [chat.name, execute.name, again.name, turn.name] == [
         "chat gpt-6",
         "execute_tool send",
@@ -113,7 +113,9 @@ def test_one_span_covers_all_tries() -> None:
         e.ToolStarted("c1", "k", 2),
         e.ToolReturned("c1", "sent", 0.2),
     )
-    chat, execute, *_ = spans(records(ASKED, busy, replace(ASKED, attempt=2), REPLIED, *again))
+    chat, execute, *_ = build_spans(
+        records(ASKED, busy, replace(ASKED, attempt=2), REPLIED, *again)
+    )
     assert (chat.attributes[c.ATTEMPTS], execute.attributes[c.ATTEMPTS]) == (2, 2)
     assert (chat.error, execute.error) == (None, None)
     [first] = chat.events
@@ -146,7 +148,7 @@ def test_a_turn_that_waits_ends_its_span_and_goes_on_in_another() -> None:
     log = records(
         ASKED, REPLIED, e.ApprovalAsked("c1", "it acts"), given, e.ThreadClaimed("w2"), *ran
     )
-    _, waited, execute, _, went_on = spans(log, Content())
+    _, waited, execute, _, went_on = build_spans(log, Content())
     assert (waited.attributes[c.STATUS], waited.error, waited.end_ns) == (
         "waiting",
         None,
@@ -165,7 +167,7 @@ def test_a_turn_that_waits_ends_its_span_and_goes_on_in_another() -> None:
 def test_a_crash_ends_its_spans_where_the_log_ended_and_the_next_process_links_back() -> None:
     log = records(ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ThreadClaimed("w2"))
     decided = (e.OutcomeDecided("c1", "ran", "ann", "sent"), *ANSWERED)
-    chat, execute, died, _, went_on = spans(
+    chat, execute, died, _, went_on = build_spans(
         [*log, *(e.Record("mine", 8 + n, 1000.0 + n, event) for n, event in enumerate(decided))]
     )
     assert chat.error is None
@@ -176,7 +178,7 @@ def test_a_crash_ends_its_spans_where_the_log_ended_and_the_next_process_links_b
 
 
 def test_cancelling_a_turn_ends_what_it_was_doing() -> None:
-    chat, turn = spans(records(ASKED, e.TurnEnded("cancelled", "by ann")))
+    chat, turn = build_spans(records(ASKED, e.TurnEnded("cancelled", "by ann")))
     assert (chat.attributes[c.ERROR], turn.error, turn.attributes[c.STATUS]) == (
         "cancelled",
         None,
@@ -185,13 +187,13 @@ def test_cancelling_a_turn_ends_what_it_was_doing() -> None:
 
 
 def test_a_limit_is_named() -> None:
-    [turn] = spans(records(e.LimitReached("steps", 8, 8), e.TurnEnded("limit", "steps")))
+    [turn] = build_spans(records(e.LimitReached("steps", 8, 8), e.TurnEnded("limit", "steps")))
     assert turn.attributes[c.STATUS] == "limit"
     assert turn.events[0].attributes == {"treadle.limit": "steps", "used": 8, "allowed": 8}
 
 
 def test_what_is_under_way_ends_for_now_with_the_last_record() -> None:
-    execute, turn = spans(records(ASKED, REPLIED, e.ToolStarted("c1", "k")))[1:]
+    execute, turn = build_spans(records(ASKED, REPLIED, e.ToolStarted("c1", "k")))[1:]
     assert (turn.attributes[c.STATUS], execute.end_ns, turn.end_ns) == (
         "unfinished",
         106 * 10**9,
@@ -209,7 +211,7 @@ def test_a_child_is_linked_to_the_call_that_began_it() -> None:
         parent.add(record)
     first, *rest = records(*ANSWERED, name="child")
     child = [replace(first, event=e.ThreadStarted("helper", "k", "mine", "c1")), *rest]
-    *_, turn = spans(child, parent=parent.of_call("c1"))
+    *_, turn = build_spans(child, parent=parent.of_call("c1"))
     execute = told(ASKED, REPLIED, e.ToolStarted("c1", "k"))["execute_tool send"]
     assert turn.links == (Link(execute.context, "parent"),)
     assert (turn.attributes[c.PARENT_THREAD], turn.attributes[c.PARENT_CALL]) == ("mine", "c1")
@@ -217,7 +219,7 @@ def test_a_child_is_linked_to_the_call_that_began_it() -> None:
 
 
 def test_an_agent_that_waits_below_ends_the_call_s_span_and_goes_on_in_another() -> None:
-    held = (e.Held("child", "c9", "pay", "{}", "waiting", "it acts"),)
+    held = (e.PendingDecision("child", "c9", "pay", "{}", "waiting", "it acts"),)
     below = (e.ToolStarted("c1", "k"), e.ChildStarted("c1", "child"), e.ChildWaits("c1", held))
     again = (
         e.ThreadClaimed("w2"),
@@ -245,7 +247,7 @@ def test_an_agent_that_waits_below_ends_the_call_s_span_and_goes_on_in_another()
 def test_handing_over_is_an_event_and_names_the_agent_of_what_follows() -> None:
     reply = replace(REPLIED, calls=(e.Call("c1", "hand_to_poet", "{}"),))
     more = (e.UserSaid("and now?"), *ANSWERED)
-    _, _, turn, _, second = spans(
+    _, _, turn, _, second = build_spans(
         records(ASKED, reply, e.HandedOff("c1", "poet"), *ANSWERED, *more)
     )
     assert [(event.name, event.attributes[c.AGENT]) for event in turn.events] == [
@@ -257,7 +259,7 @@ def test_handing_over_is_an_event_and_names_the_agent_of_what_follows() -> None:
 def test_a_flow_s_turn_is_a_workflow_and_its_steps_are_spans() -> None:
     asked = (e.StepAsked(e.Call("s1", "fetch", '{"day": 1}')), e.ToolStarted("s1", "k"))
     events = (*asked, e.ToolReturned("s1", '"rain"', 0.2), *ANSWERED)
-    step, chat, turn = spans(records(*events), Content())
+    step, chat, turn = build_spans(records(*events), Content())
     assert (step.name, step.parent, turn.name) == (
         "step fetch",
         turn.context,
@@ -284,9 +286,9 @@ def test_a_fork_has_spans_of_its_own_alone_and_links_back_in_the_middle_of_a_tur
         e.ToolReturned("c1", "sent", 0.1),
     )
     fork = [*shared, *(e.Record("fork", 6 + n, 200.0 + n, event) for n, event in enumerate(rest))]
-    execute, turn = spans(fork)
+    execute, turn = build_spans(fork)
     assert execute.name == "execute_tool send"
-    assert turn.links == (Link(spans(log)[-1].context, "continues"),)
+    assert turn.links == (Link(build_spans(log)[-1].context, "continues"),)
 
 
 def test_a_summary_is_a_model_call_aside_and_what_follows_sees_a_compacted_conversation() -> None:
@@ -299,7 +301,7 @@ def test_a_summary_is_a_model_call_aside_and_what_follows_sees_a_compacted_conve
     log = records(*summed, *ANSWERED)
     log.insert(2, e.Record("mine", 3, 102.5, e.NotesRecalled(("n1", "n2"), "noted")))
     log[3:] = [replace(record, seq=seq) for seq, record in enumerate(log[3:], 4)]
-    aside, chat, turn = spans(log, Content())
+    aside, chat, turn = build_spans(log, Content())
     assert aside.attributes[c.PURPOSE] == "compact"
     assert c.INPUT_MESSAGES not in aside.attributes
     assert c.COMPACTED not in aside.attributes
@@ -361,7 +363,7 @@ def test_pictures_and_files_are_named_and_bad_arguments_kept_as_written() -> Non
     bad = replace(REPLIED, calls=(e.Call("c1", "send", '{"to": '),))
     log = records(ASKED, bad, e.ToolFailed("c1", "arguments", "no JSON"))
     log[2] = replace(log[2], event=e.UserSaid("look", parts))
-    found = {span.name: span for span in spans(log, Content())}
+    found = {span.name: span for span in build_spans(log, Content())}
     [message] = json.loads(str(found["chat gpt-6"].attributes[c.INPUT_MESSAGES]))
     assert [part.get("uri") or part["content"] for part in message["parts"]] == [
         *("look", "https://x.example/a.png", "[an image]", "[the file a.pdf]")
@@ -381,9 +383,9 @@ def test_a_real_turn_with_an_approval_becomes_two_traces() -> None:
         waits = await bot.run("send it", thread="mine")
         await bot.post("mine", ApprovalGiven(waits.waiting[0].id, True, by="ann"))
         await bot.resume("mine")
-        return (await opened("mine", bot.store, bot.world)).records
+        return (await open_log("mine", bot.store, bot.world)).records
 
-    found = spans(live(both()))
+    found = build_spans(live(both()))
     assert [span.name for span in found] == [
         *(
             "chat scripted",
@@ -401,7 +403,7 @@ logs = st.lists(st.integers(0, 10**6), max_size=80).map(legal_log)
 
 @given(logs)
 def test_of_any_log_every_span_is_whole_and_has_its_place(log):
-    found = spans(log)
+    found = build_spans(log)
     assert len({span.context for span in found}) == len(found)
     roots = {span.context: span for span in found if span.parent is None}
     for span in found:
@@ -432,7 +434,7 @@ def test_tokens_and_calls_are_those_of_the_log(log):
         default=0,
     )
     replies = [r.event for r in log if isinstance(r.event, e.ModelReplied) and r.seq > shared]
-    done = [span for span in spans(log) if c.FINISH_REASONS in span.attributes]
+    done = [span for span in build_spans(log) if c.FINISH_REASONS in span.attributes]
     assert sorted(span.attributes[c.INPUT_TOKENS] for span in done) == sorted(
         r.usage.input_tokens for r in replies
     )

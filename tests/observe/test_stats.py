@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from fakes import legal_log
 from treadle.core import events as e
-from treadle.core.result import summary
-from treadle.observe.stats import Spread, spread, stats
+from treadle.core.result import make_summary
+from treadle.observe.stats import Percentiles, compute_stats, percentiles
 
 ADD, SEND = e.Call("c1", "add", "{}"), e.Call("c2", "send", "{}")
 OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w"), e.UserSaid("go"))
@@ -28,14 +28,16 @@ def answered(latency_s: float = 1.0) -> e.ModelReplied:
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
-    assert spread([float(n) for n in range(1, 101)]) == Spread(100, 50.0, 90.0, 99.0, 100.0)
-    assert spread([3.0, 1.0]) == Spread(2, 1.0, 3.0, 3.0, 3.0)
-    assert spread([]) == Spread(0, 0.0, 0.0, 0.0, 0.0)
+    assert percentiles([float(n) for n in range(1, 101)]) == Percentiles(
+        100, 50.0, 90.0, 99.0, 100.0
+    )
+    assert percentiles([3.0, 1.0]) == Percentiles(2, 1.0, 3.0, 3.0, 3.0)
+    assert percentiles([]) == Percentiles(0, 0.0, 0.0, 0.0, 0.0)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1))
 def test_at_least_so_many_per_cent_are_not_above_a_percentile_and_no_smaller_value_will_do(values):
-    found = spread(values)
+    found = percentiles(values)
     for percent, value in ((50, found.p50), (90, found.p90), (99, found.p99), (100, found.most)):
         needed = math.ceil(percent * len(values) / 100)
         assert sum(each <= value for each in values) >= needed
@@ -53,9 +55,9 @@ def test_tools_by_name_with_their_errors_by_kind() -> None:
         e.ToolFailed("c2", "denied", "no"),
         *(ASKED, answered(), e.TurnEnded("answered")),
     )
-    found = stats(thread(*events))
+    found = compute_stats(thread(*events))
     assert found.turns == {"answered": 1}
-    assert found.steps == Spread(1, 2, 2, 2, 2)
+    assert found.steps == Percentiles(1, 2, 2, 2, 2)
     add, send = found.tools["add"], found.tools["send"]
     assert (add.calls, add.errors, add.error_rate, add.retries) == (1, {}, 0.0, 1)
     assert (add.duration_s.count, add.duration_s.p50, add.duration_s.most) == (2, 0.25, 0.5)
@@ -71,7 +73,7 @@ def test_tools_by_name_with_their_errors_by_kind() -> None:
 
 def test_failures_and_retries_of_the_model() -> None:
     busy = e.ModelFailed("unavailable", "busy", 1.0)
-    found = stats(thread(ASKED, busy, replace(ASKED, attempt=2), answered(2.0)))
+    found = compute_stats(thread(ASKED, busy, replace(ASKED, attempt=2), answered(2.0)))
     assert (found.model_failures, found.model_retries, found.turns) == (
         {"unavailable": 1},
         1,
@@ -90,7 +92,7 @@ def test_a_call_of_unknown_outcome_counts_once_decided() -> None:
         e.ThreadClaimed("w2"),
     )
     decided = (e.OutcomeDecided("c1", "ran", "ann", "3"), e.OutcomeDecided("c2", "tell", "ann"))
-    found = stats(thread(*started, *decided)).tools
+    found = compute_stats(thread(*started, *decided)).tools
     assert (found["add"].calls, found["add"].errors) == (1, {})
     assert (found["send"].calls, found["send"].errors) == (1, {"unknown": 1})
 
@@ -100,7 +102,7 @@ def test_since_leaves_out_what_was_before_and_still_knows_the_names() -> None:
     log = thread(
         ASKED, calls, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "3", 0.5), ASKED, answered()
     )
-    found = stats([*log, *thread(ASKED, answered(), name="old")], since=6.0)
+    found = compute_stats([*log, *thread(ASKED, answered(), name="old")], since=6.0)
     assert (
         found.threads,
         found.latency_s.count,
@@ -113,18 +115,18 @@ def test_what_a_fork_shares_counts_once() -> None:
     log = thread(ASKED, answered(), e.TurnEnded("answered"))
     fork = [replace(record, thread_id="fork") for record in log]
     fork += [e.Record("fork", 7, 9.0, e.ThreadForked("t", 6, "k"))]
-    assert stats([*log, *fork]) == dataclasses.replace(stats(log), threads=2)
+    assert compute_stats([*log, *fork]) == dataclasses.replace(compute_stats(log), threads=2)
 
 
 def test_nothing_gives_nothing() -> None:
-    found = stats([])
+    found = compute_stats([])
     assert (found.threads, found.turns, found.cached_share, found.tokens_per_s) == (0, {}, 0.0, 0.0)
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=60))
 def test_it_counts_what_a_result_s_summary_counts(choices):
     log = legal_log(choices, avoid=(e.ThreadForked,))
-    found, totals = stats(log), summary(log, 0.0)
+    found, totals = compute_stats(log), make_summary(log, 0.0)
     assert sum(tool.calls for tool in found.tools.values()) == totals.tool_calls
     assert sum(sum(tool.errors.values()) for tool in found.tools.values()) == totals.tool_errors
     assert sum(tool.retries for tool in found.tools.values()) == totals.tool_retries

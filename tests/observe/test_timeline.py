@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 
 from treadle.core import events as e
-from treadle.observe.timeline import WIDTH, Timeline, called
-from treadle.observe.turns import turns
+from treadle.observe.timeline import WIDTH, Timeline, call_text
+from treadle.observe.turns import split_turns
 
 CALL = e.Call("c1", "send", '{"to": "bob", "text": "hi"}')
 ASKED = (
@@ -62,7 +62,7 @@ def last_line(*events: e.Event) -> str:
         (e.StepAsked(e.Call("fetch", "fetch", '{"url": "x"}')), '· step fetch: fetch(url="x")'),
         (e.ChildStarted("c1", "mine.c1"), "· c1 runs as thread mine.c1"),
         (
-            e.ChildWaits("c1", (e.Held("mine.c1", "c7", "pay", "{}", "waiting"),)),
+            e.ChildWaits("c1", (e.PendingDecision("mine.c1", "c7", "pay", "{}", "waiting"),)),
             "? c1 waits for a person: pay in thread mine.c1",
         ),
         (e.HandedOff("c1", "billing"), "⇒ billing is in charge from here on"),
@@ -105,8 +105,8 @@ def test_names_with_newlines_stay_in_one_line() -> None:
 
 
 def test_arguments_that_are_no_object_are_shown_as_written() -> None:
-    assert called(e.Call("c1", "send", '{"to": ')) == 'send({"to":)'
-    assert called(e.Call("c1", "send", r'{"to": "\ud800"}')) == r'send({"to": "\ud800"})'
+    assert call_text(e.Call("c1", "send", '{"to": ')) == 'send({"to":)'
+    assert call_text(e.Call("c1", "send", r'{"to": "\ud800"}')) == r'send({"to": "\ud800"})'
 
 
 def test_turns_have_the_records_that_led_to_them_and_their_own_totals() -> None:
@@ -123,7 +123,7 @@ def test_turns_have_the_records_that_led_to_them_and_their_own_totals() -> None:
         *answered[:2],
         e.TurnEnded("failed"),
     )
-    first, second = turns(log)
+    first, second = split_turns(log)
     assert [first.number, second.number] == [1, 2]
     assert [line.record.seq for line in second.lines] == [7, 8, 9, 10, 11]
     assert (first.took.tokens, first.took.seconds, second.result.status) == (3, 3.0, "failed")
@@ -135,5 +135,5 @@ def test_what_follows_the_last_turn_is_no_turn() -> None:
         e.ModelReplied("yes", e.Usage(1, 2), 0.1),
         e.TurnEnded("answered"),
     )
-    _, rest = turns(records(*OPENED, *answered, e.ThreadForked("mum", 6, "k")))
+    _, rest = split_turns(records(*OPENED, *answered, e.ThreadForked("mum", 6, "k")))
     assert (rest.number, rest.took.seconds) == (0, 0.0)

@@ -12,10 +12,10 @@ from treadle import Agent, ApprovalGiven, MemoryStore, ScriptedModel, UsageError
 from treadle.core import events as e
 from treadle.core.codec import encode_event
 from treadle.models.scripted import calls, says
-from treadle.observe.cost import entries, total, totals
-from treadle.observe.spans import spans
+from treadle.observe.cost import cost_entries, group_costs, sum_costs
+from treadle.observe.spans import build_spans
 from treadle.observe.tracing import Tracing
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.stores.store import Row
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
@@ -41,12 +41,12 @@ def bot(tracing: Tracing, store: MemoryStore, *script) -> Agent:
 
 def ids_of(records: list[e.Record]) -> list[tuple[str, int, int]]:
     return sorted(
-        (span.name, span.context.trace_id, span.context.span_id) for span in spans(records)
+        (span.name, span.context.trace_id, span.context.span_id) for span in build_spans(records)
     )
 
 
 async def recorded(store: MemoryStore, thread: str) -> list[e.Record]:
-    return (await opened(thread, store, agent(None).world)).records
+    return (await open_log(thread, store, agent(None).world)).records
 
 
 def test_live_spans_arrive_and_are_those_of_the_log(server: Received) -> None:
@@ -131,7 +131,7 @@ def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(
     tracing.close()
     [turn] = [span for span in server.spans if span.name == "invoke_agent helper"]
     [link] = turn.links
-    execute = spans(
+    execute = build_spans(
         [e.Record("top", seq, float(seq), event) for seq, event in enumerate(parent, 1)]
     )[1]
     assert int.from_bytes(link.span_id) == execute.context.span_id
@@ -163,10 +163,10 @@ def test_an_agent_that_is_a_tool_is_traced_in_a_trace_of_its_own_that_links_to_t
     both = [
         record for name in ("top", said["session.id"]) for record in live(recorded(store, name))
     ]
-    paid = entries(both)
-    assert totals(paid, "tree").keys() == {"top"}
+    paid = cost_entries(both)
+    assert group_costs(paid, "tree").keys() == {"top"}
     used = [record.event.usage for record in both if isinstance(record.event, e.ModelReplied)]
-    assert total(paid).usage == sum(used, e.Usage())
+    assert sum_costs(paid).usage == sum(used, e.Usage())
     assert (
         len(server.ids) == len(set(server.ids)) == 6
     )  # both agents tell of the child; it is sent once

@@ -32,9 +32,9 @@ from treadle.core.errors import (
 )
 from treadle.core.model import Reply, Request
 from treadle.core.state import fold
-from treadle.core.turn import call_of
+from treadle.core.turn import find_call
 from treadle.models.scripted import calls, says
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user
 
@@ -152,8 +152,8 @@ def test_edited_arguments_run_in_place_of_the_model_s_and_must_fit():
     live(agents.post("t", e.ApprovalGiven(call.id, True, "ada", arguments='{"to": "carol"}')))
     live(agents.resume("t"))
     assert sent == [("carol", sent[0][1])]
-    state = fold(live(opened("t", agents.store, agents.world)).records[: result.records[-1].seq])
-    assert sent[0][1] != call_of(state.turn, call.id).key
+    state = fold(live(open_log("t", agents.store, agents.world)).records[: result.records[-1].seq])
+    assert sent[0][1] != find_call(state.turn, call.id).key
 
 
 def test_always_asks_no_more_in_this_thread_and_only_there():
@@ -280,7 +280,7 @@ def test_an_approval_posted_while_another_call_runs_is_taken_in():
     async def whole() -> Any:
         task = asyncio.create_task(agents.run("go", thread="t"))
         await asyncio.sleep(1)
-        log = await opened("t", agents.store, world())
+        log = await open_log("t", agents.store, world())
         [held] = [call for call in log.state.turn.calls if call.status == "waiting"]
         await agents.post("t", e.ApprovalGiven(held.id, True, "ada"))
         release.set()
@@ -295,8 +295,8 @@ def test_an_approval_is_not_lost_when_a_driver_claims_at_the_same_moment():
     [call] = live(agents.run("go", thread="t")).waiting
 
     async def whole() -> str:
-        posting = await opened("t", agents.store, world())
-        await (await opened("t", agents.store, world())).append(e.ThreadClaimed("someone"))
+        posting = await open_log("t", agents.store, world())
+        await (await open_log("t", agents.store, world())).append(e.ThreadClaimed("someone"))
         await posting.append(e.ApprovalGiven(call.id, True, "ada"))
         return (await agents.resume("t")).answer
 
@@ -355,7 +355,7 @@ def test_a_log_cut_at_any_record_is_resumed_to_its_proper_end():
         agents = crashing(store, ran)
         result = live(agents.resume("t"))
         assert (result.status, result.answer) == ("answered", "done after 3")
-        log = live(opened("t", store, world())).records
+        log = live(open_log("t", store, world())).records
         ended = [
             r.event.call_id for r in log if isinstance(r.event, e.ToolReturned | e.OutcomeDecided)
         ]
@@ -443,7 +443,7 @@ def test_a_turn_that_dies_again_and_again_still_ends_once(deaths):
             begun = begun or bool(live(inner.read("t")))
     assert result.answer == "done after 3"
     assert [name for name, *_ in ran].count("bob") <= 1
-    assert names(live(opened("t", inner, world())).records).count("TurnEnded") == 1
+    assert names(live(open_log("t", inner, world())).records).count("TurnEnded") == 1
 
 
 def test_resuming_without_the_tool_of_a_call_under_way_is_refused_and_writes_nothing():

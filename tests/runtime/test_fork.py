@@ -9,8 +9,8 @@ from treadle.core import events as e
 from treadle.core.errors import IllegalEvent, UnknownThread, UsageError
 from treadle.core.state import fold
 from treadle.models.scripted import calls, says
-from treadle.runtime.fork import Forked, fork, ran
-from treadle.runtime.log import opened
+from treadle.runtime.fork import Fork, find_started_calls, fork
+from treadle.runtime.log import open_log
 
 
 @tool
@@ -43,11 +43,11 @@ class Threads:
     def agent(self, *script: Any) -> Agent:
         return agent(ScriptedModel(script), pay, wire, store=self.store, world=self.world)
 
-    def fork(self, **where: Any) -> Forked:
+    def fork(self, **where: Any) -> Fork:
         return live(fork(self.store, "parent", world=self.world, **where))
 
     def records(self, thread: str = "parent") -> list[Record]:
-        return live(opened(thread, self.store, self.world)).records
+        return live(open_log(thread, self.store, self.world)).records
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_an_edit_of_an_earlier_message_drops_all_after_it(threads: Threads) -> N
 
 def test_what_the_parent_wrote_after_the_fork_is_not_seen(threads: Threads) -> None:
     child = threads.fork(at=3).thread_id
-    assert [call.name for call in ran(threads.records(child))] == []
+    assert [call.name for call in find_started_calls(threads.records(child))] == []
     assert live(threads.agent(says("another answer")).resume(child)).answer == "another answer"
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from treadle import UsageError
-from treadle.runtime.import_string import value_at
+from treadle.runtime.import_string import import_string
 
 MINE = "import beside\nn = 7\ntext = beside.text\nother = 'b'\n_hidden = 'c'\n"
 
@@ -23,14 +23,14 @@ def folder(tmp_path):
 
 
 def test_a_file_and_a_module_from_a_folder(folder):
-    assert value_at("mine.py:text", str, folder=folder) == "a"
-    assert value_at(f"{folder}/mine.py", str, name="text") == "a"
-    assert value_at("mine:text", str, folder=folder) == "a"
+    assert import_string("mine.py:text", str, folder=folder) == "a"
+    assert import_string(f"{folder}/mine.py", str, name="text") == "a"
+    assert import_string("mine:text", str, folder=folder) == "a"
 
 
 def test_a_file_is_loaded_once(folder):
     (folder / "counts.py").write_text("values = []\n")
-    assert value_at("counts.py:values", list, folder=folder) is value_at(
+    assert import_string("counts.py:values", list, folder=folder) is import_string(
         "./counts.py:values", list, folder=folder
     )
 
@@ -54,4 +54,4 @@ def test_a_file_is_loaded_once(folder):
 def test_what_is_wrong_is_said(folder, place, text, told):
     (folder / "new.py").write_text(text)
     with pytest.raises(UsageError, match=re.escape(told.replace("FOLDER", str(folder.resolve())))):
-        value_at(place, str, folder=folder)
+        import_string(place, str, folder=folder)

@@ -11,7 +11,7 @@ from fakes import agent, live
 from treadle import Delta, MemoryStore, ScriptedModel, tool
 from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
-from treadle.runtime.listeners import Aside
+from treadle.runtime.listeners import BackgroundListener
 from treadle.stores.store import Row
 
 
@@ -142,8 +142,8 @@ def test_a_turn_that_fails_is_heard_to_its_end():
 def test_without_a_word_no_thread_is_started():
     async def whole() -> None:
         before = sys._current_frames().keys()
-        aside = Aside([])
-        await aside.caught_up()
+        aside = BackgroundListener([])
+        await aside.drain()
         assert sys._current_frames().keys() <= before
 
     live(whole())
@@ -153,12 +153,12 @@ def test_an_aside_can_be_told_again_after_it_has_caught_up():
     heard: list[Any] = []
 
     async def whole() -> None:
-        aside = Aside([heard.append])
+        aside = BackgroundListener([heard.append])
         for text in ("a", "b"):
             aside.tell(Delta("t", text))
-            await aside.caught_up()
+            await aside.drain()
             aside.tell(Delta("t", text.upper()))
-            await aside.caught_up()
+            await aside.drain()
 
     live(whole())
     assert kinds(heard) == ["a", "A", "b", "B"]

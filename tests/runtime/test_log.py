@@ -7,7 +7,7 @@ from treadle import MemoryStore
 from treadle.core import events as e
 from treadle.core.codec import encode_event
 from treadle.core.errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged
-from treadle.runtime.log import Log, opened
+from treadle.runtime.log import Log, open_log
 from treadle.stores.store import Row
 
 OPENING = (e.ThreadStarted("a", "k"), e.ThreadClaimed("w1"), e.UserSaid("go"))
@@ -15,7 +15,7 @@ CALLED = e.ModelCalled("m", "h", 1, 1)
 
 
 async def begun(store: MemoryStore) -> Log:
-    log = await opened("t", store, world())
+    log = await open_log("t", store, world())
     await log.append(*OPENING)
     return log
 
@@ -49,7 +49,7 @@ def test_a_reader_that_opens_the_log_sees_the_same():
         store = MemoryStore()
         log = await begun(store)
         await log.append(CALLED)
-        again = await opened("t", store, world())
+        again = await open_log("t", store, world())
         assert (again.records, again.state) == (log.records, log.state)
         assert again.prompt.messages("s") == log.prompt.messages("s")
 
@@ -63,7 +63,7 @@ def test_a_log_that_was_overtaken_takes_in_what_came_and_goes_on():
         log.listeners = (told.append,)
         call = e.ModelReplied("", e.Usage(), 0.0, (e.Call("a", "x", "{}"), e.Call("b", "x", "{}")))
         await log.append(CALLED, call, e.ApprovalAsked("a"), e.ToolStarted("b", "k"))
-        other = await opened("t", store, world())
+        other = await open_log("t", store, world())
         await other.append(e.ApprovalGiven("a", True, "ada"))
         await log.append(e.ToolReturned("b", "x", 0.0))
         assert [record.seq for record in log.records] == list(range(1, 10))
@@ -79,7 +79,7 @@ def test_a_driver_that_lost_its_thread_or_turn_is_fenced_and_stays_so(event):
     async def whole():
         store = MemoryStore()
         log = await begun(store)
-        await (await opened("t", store, world())).append(event)
+        await (await open_log("t", store, world())).append(event)
         for _ in range(2):
             with pytest.raises(Fenced):
                 await log.append(CALLED)
@@ -115,7 +115,7 @@ def test_rows_that_cannot_be_read_are_damage(row):
     async def whole():
         store = MemoryStore()
         await store.append("t", [row])
-        await opened("t", store, world())
+        await open_log("t", store, world())
 
     with pytest.raises(StoreDamaged):
         live(whole())
@@ -125,7 +125,7 @@ def test_records_in_an_impossible_order_are_refused():
     async def whole():
         store = MemoryStore()
         await store.append("t", [Row(1, 0.0, encode_event(CALLED))])
-        await opened("t", store, world())
+        await open_log("t", store, world())
 
     with pytest.raises(IllegalEvent, match="thread t can't be read"):
         live(whole())

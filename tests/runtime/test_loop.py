@@ -31,7 +31,7 @@ from treadle.core.errors import (
 from treadle.core.events import Call, Usage
 from treadle.core.model import Reply
 from treadle.models.scripted import ScriptEnded, calls, says
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 
 
 @tool(idempotent=True)
@@ -473,7 +473,7 @@ def test_cancelling_at_any_moment_leaves_a_log_that_goes_on():
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert asyncio.all_tasks() == {asyncio.current_task()}
-            log = await opened("t", agents.store, world())
+            log = await open_log("t", agents.store, world())
             assert log.state.phase in ("empty", "idle")
 
         live(whole())
@@ -537,7 +537,7 @@ async def drained(agents: Agent) -> list[Any]:
 
 
 def log_of(store: MemoryStore) -> list[Any]:
-    return timeless(asyncio.run(opened("t", store, world())).records)
+    return timeless(asyncio.run(open_log("t", store, world())).records)
 
 
 def settled(events: list[Any]) -> list[Any]:

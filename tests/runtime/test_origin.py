@@ -8,7 +8,15 @@ from fakes import legal_log
 from treadle import MemoryStore
 from treadle.core import events as e
 from treadle.core.codec import encode_event
-from treadle.runtime.origin import asked_at, inherited, is_child, origin, outside, records_of, seen
+from treadle.runtime.origin import (
+    find_asking_seq,
+    find_outside_results,
+    find_tools_inherited,
+    find_tools_seen,
+    is_child,
+    make_origin,
+    read_records,
+)
 from treadle.stores.store import Row
 
 
@@ -42,21 +50,24 @@ def kept(**threads: list[e.Record]) -> MemoryStore:
     ],
 )
 def test_what_holds_text_from_outside(event, counts):
-    assert list(outside(log(asks("c", "web_fetch"), event))) == (
+    assert list(find_outside_results(log(asks("c", "web_fetch"), event))) == (
         [(2, "web_fetch")] if counts else []
     )
 
 
 def test_tools_that_bring_nothing_from_outside_do_not_count():
     records = log(asks("c", "calculator"), e.ToolReturned("c", "3", 0.1))
-    assert list(outside(records)) == []
-    assert list(outside(records, ())) == [(2, "calculator")]
+    assert list(find_outside_results(records)) == []
+    assert list(find_outside_results(records, ())) == [(2, "calculator")]
 
 
 def test_a_recalled_note_of_a_tool_s_brings_that_tool_with_it():
     told = '- [n1, 2026-01-02, tool:mail,web] "wire"\n- [n2, 2026-01-02] Ann is vegan'
     assert [
-        name for _, name in outside(log(asks("c", "recall"), e.ToolReturned("c", told, 0.1)))
+        name
+        for _, name in find_outside_results(
+            log(asks("c", "recall"), e.ToolReturned("c", told, 0.1))
+        )
     ] == ["mail", "web"]
 
 
@@ -66,9 +77,9 @@ def test_only_what_came_before_the_call_was_seen_by_it():
         e.ToolReturned("c2", "page", 0.1), asks("c3", "remember"),
     )  # fmt: skip
     store = MemoryStore()
-    assert asyncio.run(seen(store, records, "c1")) == ()
-    assert asyncio.run(seen(store, records, "c3")) == ("web_fetch",)
-    assert asked_at(records, "c3") == 5
+    assert asyncio.run(find_tools_seen(store, records, "c1")) == ()
+    assert asyncio.run(find_tools_seen(store, records, "c3")) == ("web_fetch",)
+    assert find_asking_seq(records, "c3") == 5
 
 
 def test_a_child_has_seen_what_its_parents_had():
@@ -77,11 +88,11 @@ def test_a_child_has_seen_what_its_parents_had():
     middle = log(e.ThreadStarted("b", "k", "top", "c2"), asks("c4", "team"), thread="middle")
     low = log(e.ThreadStarted("c", "k", "middle", "c4"), asks("c5", "remember"), thread="low")
     store = kept(top=top, middle=middle)
-    assert asyncio.run(inherited(store, low)) == ("mail",)
-    assert asyncio.run(seen(store, low, "c5")) == ("mail",)
+    assert asyncio.run(find_tools_inherited(store, low)) == ("mail",)
+    assert asyncio.run(find_tools_seen(store, low, "c5")) == ("mail",)
     assert is_child(low)
     assert not is_child(top)
-    assert asyncio.run(records_of(store, "middle")) == middle
+    assert asyncio.run(read_records(store, "middle")) == middle
 
 
 def test_parents_in_a_circle_end():
@@ -92,13 +103,13 @@ def test_parents_in_a_circle_end():
         e.ToolReturned("c", "x", 0.1),
         thread="two",
     )
-    assert asyncio.run(inherited(kept(one=one, two=two), one)) == ("web",)
+    assert asyncio.run(find_tools_inherited(kept(one=one, two=two), one)) == ("web",)
 
 
 def test_an_origin_names_its_tools_in_order_and_in_legal_letters():
-    assert origin(()) == "user"
-    assert origin(["web", "mail", "web"]) == "tool:mail,web"
-    assert origin(["a b,c"]) == "tool:a_b_c"
+    assert make_origin(()) == "user"
+    assert make_origin(["web", "mail", "web"]) == "tool:mail,web"
+    assert make_origin(["a b,c"]) == "tool:a_b_c"
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=40))
@@ -108,7 +119,7 @@ def test_any_log_can_be_read_for_it(choices):
         call.name for r in records if isinstance(r.event, e.ModelReplied) for call in r.event.calls
     }
     names |= {r.event.call.name for r in records if isinstance(r.event, e.StepAsked)}
-    for seq, name in outside(records):
+    for seq, name in find_outside_results(records):
         assert name in names
         assert 1 <= seq <= len(records)
 
@@ -122,4 +133,4 @@ def test_a_tool_s_note_that_was_recalled_before_the_thread_taints_what_is_noted_
     log = [
         e.Record("t", seq, 0.0, event) for seq, event in enumerate((*opening, e.UserSaid("hi")), 1)
     ]
-    assert list(outside(log)) == [(3, "web_fetch")]
+    assert list(find_outside_results(log)) == [(3, "web_fetch")]

@@ -13,12 +13,12 @@ from crash.scripts import PLOTS, Plot, Stage, finished, job, meddled, revived, s
 from fakes import agent, found, live, world
 from treadle import Agent, Limits, MemoryStore, Record, Rule, ScriptedModel, ToolRetry, tool
 from treadle.core import events as e
-from treadle.core.decide import Setup
+from treadle.core.decide import Policy
 from treadle.core.errors import IllegalEvent, ModelUnavailable
 from treadle.models.scripted import calls, says
 from treadle.runtime.fork import fork
-from treadle.runtime.job import Job
-from treadle.runtime.log import opened
+from treadle.runtime.job import RunSettings
+from treadle.runtime.log import open_log
 from treadle.runtime.replay import Divergence, replay
 from treadle.runtime.world import World
 from treadle.stores.store import Row
@@ -60,7 +60,7 @@ FATES = st.sampled_from(
 )
 
 
-async def in_time(records: Sequence[Record], work: Job) -> Divergence | None:
+async def in_time(records: Sequence[Record], work: RunSettings) -> Divergence | None:
     """The replay, which takes no time at all: it must never wait for what doesn't come."""
     async with asyncio.timeout(5):
         return await replay(records, work)
@@ -150,9 +150,9 @@ tries: list[int] = []
 
 def job_of(
     system: str = "sys", tools: Sequence[Any] = (add, busy), name: str = "scripted", **setup: Any
-) -> Job:
-    return Job(
-        Setup({each.name: each for each in tools}, **setup), ScriptedModel([], name=name), system
+) -> RunSettings:
+    return RunSettings(
+        Policy({each.name: each for each in tools}, **setup), ScriptedModel([], name=name), system
     )
 
 
@@ -167,12 +167,12 @@ def records() -> list[Record]:
         ]
         agents = agent(ScriptedModel(script), add, busy, instructions="sys")
         await agents.run("go", thread="t")
-        return (await opened("t", agents.store, world())).records
+        return (await open_log("t", agents.store, world())).records
 
     return live(whole())
 
 
-def first(records: Sequence[Record], work: Job) -> Divergence | None:
+def first(records: Sequence[Record], work: RunSettings) -> Divergence | None:
     return live(in_time(records, work))
 
 
@@ -305,7 +305,7 @@ def test_an_approval_that_comes_before_the_next_append_is_seen_by_what_is_decide
         async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
             if b'"ToolStarted"' in rows[0].event and not self.meddled:
                 self.meddled = True
-                waiting = (await opened("t", self, World())).records[-1].event
+                waiting = (await open_log("t", self, World())).records[-1].event
                 assert isinstance(waiting, e.ApprovalAsked)
                 await agents.post("t", e.ApprovalGiven(waiting.call_id, True, "ann"))
             await super().append(thread_id, rows)
@@ -321,7 +321,7 @@ def test_an_approval_that_comes_before_the_next_append_is_seen_by_what_is_decide
         result = await agents.run("go", thread="t")
         assert result.answer == "done"
         assert len(found(result, e.ToolStarted)) == 2
-        log = await opened("t", agents.store, World())
+        log = await open_log("t", agents.store, World())
         assert await in_time(log.records, job(agents)) is None
 
     live(whole())

@@ -13,7 +13,7 @@ import pytest
 from fakes import live
 from treadle import Context, ToolError, ToolRetry, tool
 from treadle.core.events import ToolFailed, ToolReturned
-from treadle.runtime.run_tool import rendered, run
+from treadle.runtime.run_tool import render_result, run_tool
 
 CONTEXT = Context({"user": 7}, "t", "c1", "key", 1)
 
@@ -22,7 +22,7 @@ def ran(
     made: Any, arguments: str = "{}", *, context: Context = CONTEXT, left_s: float | None = None
 ) -> Any:
     made = made if hasattr(made, "check") else tool(made)
-    return live(run(made, arguments, context, left_s, 0.0))
+    return live(run_tool(made, arguments, context, left_s, 0.0))
 
 
 class Odd:
@@ -59,11 +59,11 @@ class Pair:
     ],
 )
 def test_results_are_shown_as_text_or_json(result, shown):
-    assert rendered(result, 100) == (shown, 0)
+    assert render_result(result, 100) == (shown, 0)
 
 
 def test_a_long_result_is_cut_and_says_so():
-    shown, cut = rendered("x" * 25, 10)
+    shown, cut = render_result("x" * 25, 10)
     assert shown == "xxxxxxxxxx\n[cut: 10 of 25 characters are shown]"
     assert cut == 15
 
@@ -232,7 +232,7 @@ def test_an_async_tool_that_ignores_cancelling_is_left_behind():
                     await free.wait()
             raise ValueError("nobody hears this")
 
-        failed = await run(deaf, "{}", CONTEXT, None, 0.0)
+        failed = await run_tool(deaf, "{}", CONTEXT, None, 0.0)
         free.set()
         await asyncio.sleep(1)
         return failed
@@ -251,7 +251,7 @@ def test_cancelling_the_turn_stops_the_tool_and_is_not_swallowed():
             ended.append("stopped")
 
     async def whole():
-        task = asyncio.create_task(run(sleeps, "{}", CONTEXT, None, 0.0))
+        task = asyncio.create_task(run_tool(sleeps, "{}", CONTEXT, None, 0.0))
         await asyncio.sleep(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

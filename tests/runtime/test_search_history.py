@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import agent, found, legal_log, live
-from treadle import Memory, ToolError, tool
+from treadle import ContextWindow, ToolError, tool
 from treadle.core import events as e
-from treadle.core.transcript import SYSTEM
+from treadle.core.transcript import SUMMARY_INSTRUCTIONS
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.runtime.search_history import Passage, passages, search
+from treadle.runtime.search_history import Passage, search, split_passages
 
 
 @tool(read_only=True)
@@ -26,14 +26,16 @@ def test_what_the_prompt_has_left_out_is_found_again():
     pages = iter(
         [
             *(calls(("read", {"page": n})) for n in range(12)),
-            calls(("look_back", {"query": "spindle code"})),
+            calls(("search_history", {"query": "spindle code"})),
         ]
     )
     last = says("It is K-37.")
     model = ScriptedModel(
         [
             lambda request: (
-                says("in short") if request.messages[0].text == SYSTEM else next(pages, last)
+                says("in short")
+                if request.messages[0].text == SUMMARY_INSTRUCTIONS
+                else next(pages, last)
             )
         ]
         * 40,
@@ -41,7 +43,9 @@ def test_what_the_prompt_has_left_out_is_found_again():
         max_output_tokens=600,
     )
     result = live(
-        agent(model, read, memory=Memory(look_back=True)).run("Read them all. What is the code?")
+        agent(model, read, context_window=ContextWindow(search_history=True)).run(
+            "Read them all. What is the code?"
+        )
     )
     assert result.answer == "It is K-37."
     assert all("K-37" not in message.text for message in model.seen[-2].messages)
@@ -63,9 +67,11 @@ def test_it_says_who_said_it_and_not_what_it_found_itself():
 
 
 def test_its_own_results_are_no_source():
-    call = e.Call("a", "look_back", "{}")
+    call = e.Call("a", "search_history", "{}")
     log = [e.ModelReplied("", e.Usage(), 0.0, (call,)), e.ToolReturned("a", "the lamp", 0.0)]
-    assert list(passages([e.Record("t", n, 0.0, event) for n, event in enumerate(log, 1)])) == []
+    assert (
+        list(split_passages([e.Record("t", n, 0.0, event) for n, event in enumerate(log, 1)])) == []
+    )
 
 
 def test_a_query_without_words_is_told_so():
@@ -75,7 +81,7 @@ def test_a_query_without_words_is_told_so():
 
 @given(st.lists(st.integers(0, 10**6), max_size=30), st.text(max_size=30))
 def test_any_log_can_be_searched_for_any_text(choices, query):
-    said = list(passages(legal_log(choices)))
+    said = list(split_passages(legal_log(choices)))
     assert all(0 < len(each.text) <= 1200 for each in said)
     with contextlib.suppress(ToolError):
         assert len(search(said, query, 3)) <= 3

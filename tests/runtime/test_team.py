@@ -8,10 +8,10 @@ import pytest
 from fakes import agent, found, live, names
 from treadle import Agent, Fenced, Limits, MemoryStore, StoreError, ToolRetry, UsageError, tool
 from treadle.core import events as e
-from treadle.core.tool import tool_of
+from treadle.core.tool import make_tool
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.runtime.log import opened
-from treadle.runtime.team import MOST_DEEP, members
+from treadle.runtime.log import open_log
+from treadle.runtime.team import MAX_DEPTH, find_team
 from treadle.runtime.world import World
 
 
@@ -181,7 +181,7 @@ def test_an_edit_posted_at_the_top_is_checked_by_the_tool_below():
     middle = Agent(
         model=ScriptedModel([calls(ask()), says("all paid")]), tools=[helper.as_tool("ask_helper")]
     )
-    namesake = replace(tool_of(other.function), name="pay")
+    namesake = replace(make_tool(other.function), name="pay")
     top = boss(middle, calls(ask()), says("done"), tools=[namesake, middle.as_tool("ask_helper")])
     [held] = live(top.run("go", thread="t")).waiting
     with pytest.raises(UsageError, match="those arguments won't do"):
@@ -223,7 +223,7 @@ def test_a_crash_between_the_end_above_and_those_below_is_made_good_by_resuming(
     [held] = live(top.run("go", thread="t")).waiting
 
     async def ended_above():
-        await (await opened("t", top.store, World())).append(e.TurnEnded("cancelled", "by ann"))
+        await (await open_log("t", top.store, World())).append(e.TurnEnded("cancelled", "by ann"))
 
     live(ended_above())
     assert live(top.resume("t")).status == "cancelled"
@@ -257,7 +257,7 @@ def test_a_driver_that_is_fenced_leaves_the_threads_below_to_whoever_has_taken_i
     async def whole():
         task = asyncio.create_task(top.run("go", thread="t"))
         await asyncio.sleep(1)
-        log = await opened("t", store, World())
+        log = await open_log("t", store, World())
         await log.append(e.ThreadClaimed("another process"))  # which has not come to the child yet
         await asyncio.wait([task])
         assert isinstance(task.exception(), Fenced)
@@ -333,7 +333,7 @@ def test_a_child_that_another_process_takes_stops_its_parent_too():
         task = asyncio.create_task(top.run("go", thread="t"))
         await asyncio.sleep(1)
         child = next(info.thread_id for info in await store.threads() if info.thread_id != "t")
-        await (await opened(child, store, World())).append(e.ThreadClaimed("another process"))
+        await (await open_log(child, store, World())).append(e.ThreadClaimed("another process"))
         await asyncio.wait([task])
         assert isinstance(task.exception(), Fenced)
         helper = Agent(model=ScriptedModel([says("it is there")]))
@@ -387,7 +387,7 @@ def test_after_a_crash_between_a_limit_and_the_turn_s_end_those_below_are_ended_
     script = [calls(("payer", {"task": "pay"}), "later")]
     top = agent(ScriptedModel(script), helper.as_tool(), later, limits=Limits(seconds=50))
     live(top.run("go", thread="t"))
-    log = live(opened("t", top.store, top.world)).records
+    log = live(open_log("t", top.store, top.world)).records
     [limit] = [record.seq for record in log if isinstance(record.event, e.LimitReached)]
     [child] = [record.event.thread_id for record in log if isinstance(record.event, e.ChildStarted)]
     crashed = MemoryStore()
@@ -395,7 +395,9 @@ def test_after_a_crash_between_a_limit_and_the_turn_s_end_those_below_are_ended_
     live(crashed.append(child, live(top.store.read(child))[:-1]))  # all but its end
     again = replace(top, store=crashed)
     assert live(again.resume(live(again.fork("t")).thread_id)).status == "limit"
-    assert live(opened(child, crashed, top.world)).state.phase != "idle"  # a fork has no part in it
+    assert (
+        live(open_log(child, crashed, top.world)).state.phase != "idle"
+    )  # a fork has no part in it
     assert live(again.resume("t")).status == "limit"
     assert live(again.resume(child)).status == "cancelled"
 
@@ -422,11 +424,11 @@ def test_agents_that_call_each_other_come_to_an_end():
         [lambda request: calls(ask()) if len(request.messages) < 2 else says("up")] * 40
     )
     deep = Agent(model=model)
-    for _ in range(MOST_DEEP + 2):
+    for _ in range(MAX_DEPTH + 2):
         deep = Agent(model=model, tools=[deep.as_tool("ask_helper")])
     top = agent(model, deep.as_tool("ask_helper"))
     assert live(top.run("go")).answer == "up"
-    assert max(info.thread_id.count(".") for info in live(top.store.threads())) == MOST_DEEP
+    assert max(info.thread_id.count(".") for info in live(top.store.threads())) == MAX_DEPTH
 
 
 # Handing over
@@ -497,9 +499,9 @@ def test_a_thread_in_the_charge_of_somebody_unknown_is_refused():
 
 def test_a_team_s_names_are_its_own():
     with pytest.raises(UsageError, match="two agents of a team"):
-        members(Agent(name="a", handoffs=[Agent(name="b"), Agent(name="b", instructions="x")]))
+        find_team(Agent(name="a", handoffs=[Agent(name="b"), Agent(name="b", instructions="x")]))
     with pytest.raises(UsageError, match="isn't in the team"):
-        members(Agent(name="a", handoffs=["nobody"]))
+        find_team(Agent(name="a", handoffs=["nobody"]))
 
 
 def test_a_driver_that_is_fenced_off_leaves_the_threads_below_to_its_successor():
@@ -545,6 +547,6 @@ def test_a_driver_that_is_fenced_off_leaves_the_threads_below_to_its_successor()
 
 
 async def records_of(top):
-    from treadle.runtime.log import opened
+    from treadle.runtime.log import open_log
 
-    return (await opened("t", top.store, World())).records
+    return (await open_log("t", top.store, World())).records

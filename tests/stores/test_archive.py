@@ -9,7 +9,7 @@ from treadle import MemoryStore
 from treadle.core import events as e
 from treadle.core.codec import encode_event
 from treadle.core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
-from treadle.stores.archive import Imported, check, export, import_
+from treadle.stores.archive import Imported, export_threads, find_damage, import_threads
 from treadle.stores.store import Row, Store
 
 CALL = e.Call("c00004000", "send", '{"to":"Zoë","text":"a\\n\\u0000b"}')
@@ -34,13 +34,13 @@ def stored(*threads: str, log: Sequence[e.Event] = LOG) -> MemoryStore:
 
 def exported(store: Store, *threads: str) -> list[bytes]:
     async def whole() -> list[bytes]:
-        return [line async for line in export(store, threads)]
+        return [line async for line in export_threads(store, threads)]
 
     return asyncio.run(whole())
 
 
 def imported(store: Store, lines: Sequence[bytes]) -> Imported:
-    return asyncio.run(import_(store, lines))
+    return asyncio.run(import_threads(store, lines))
 
 
 def test_what_is_imported_exports_the_same_bytes_and_holds_the_same_rows() -> None:
@@ -105,8 +105,8 @@ def test_a_log_that_cannot_be_is_refused_whole(wrong: Callable[[list[bytes]], li
 
 
 def test_check_finds_nothing_wrong_with_whole_logs() -> None:
-    assert asyncio.run(check(stored("one", "two"))) == []
-    assert asyncio.run(check(MemoryStore())) == []
+    assert asyncio.run(find_damage(stored("one", "two"))) == []
+    assert asyncio.run(find_damage(MemoryStore())) == []
 
 
 def test_check_names_each_thread_with_a_damaged_or_an_impossible_record() -> None:
@@ -117,7 +117,7 @@ def test_check_names_each_thread_with_a_damaged_or_an_impossible_record() -> Non
             "impossible", [Row(len(LOG) + 1, 0.0, encode_event(e.ThreadStarted("a", "k")))]
         )
     )
-    wrong = {line.partition(": ")[0]: line for line in asyncio.run(check(store))}
+    wrong = {line.partition(": ")[0]: line for line in asyncio.run(find_damage(store))}
     assert wrong.keys() == {"thread torn", "thread impossible"}
     assert "Nope" in wrong["thread torn"]
     assert f"at seq {len(LOG) + 1}" in wrong["thread impossible"]

@@ -8,11 +8,11 @@ from treadle.core.codec import encode_record
 from treadle.core.errors import ModelUnavailable
 from treadle.core.events import ModelCalled
 from treadle.evals.checks import MaxSteps
-from treadle.evals.grade import verdict
+from treadle.evals.grade import grade
 from treadle.evals.trajectory import Wanted
 from treadle.evals.trial import Trial
 from treadle.models.scripted import calls, says
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.sync import run_sync
 from treadle.testing.assertions import (
     assert_approvals_asked,
@@ -124,7 +124,7 @@ def test_a_retry_is_no_further_step():
 def test_it_works_on_results_records_recordings_and_files(tmp_path):
     desk_ = desk()
     thread = desk_.run_sync("go").thread_id
-    records = tuple(run_sync(opened(thread, desk_.store, desk_.world)).records)
+    records = tuple(run_sync(open_log(thread, desk_.store, desk_.world)).records)
     file = tmp_path / "t.jsonl"
     file.write_bytes(b"\n".join(map(encode_record, records)))
     for recorded in (records, list(records), iter(records), Recording(records), file, str(file)):
@@ -141,13 +141,12 @@ def test_a_step_is_what_limits_count_also_in_an_evaluation():
     talking = agent(model, instructions="Be.")
     for number in range(9):
         run_sync(talking.run(f"{number} {'talk ' * 60}", thread="t"))
-    records = run_sync(opened("t", talking.store, talking.world)).records
+    records = run_sync(open_log("t", talking.store, talking.world)).records
     assert "compact" in {
         record.event.purpose for record in records if isinstance(record.event, ModelCalled)
     }
     assert_within(records, steps=9)
-    assert verdict(MaxSteps(9), Trial("c", 1, "t", "answered", records=records)).passed
+    assert grade(MaxSteps(9), Trial("c", 1, "t", "answered", records=records)).passed
     assert (
-        verdict(MaxSteps(8), Trial("c", 1, "t", "answered", records=records)).why
-        == "it took 9 steps"
+        grade(MaxSteps(8), Trial("c", 1, "t", "answered", records=records)).why == "it took 9 steps"
     )

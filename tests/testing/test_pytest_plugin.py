@@ -13,7 +13,7 @@ from fakes import agent
 from treadle import ScriptedModel, tool
 from treadle.core.codec import encode_record
 from treadle.models.scripted import calls, says
-from treadle.runtime.log import opened
+from treadle.runtime.log import open_log
 from treadle.runtime.sync import run_sync
 
 pytest_plugins = ["pytester"]
@@ -45,7 +45,7 @@ def shop(pytester: pytest.Pytester) -> Path:
     )
     asked.run_sync("How many lamps?", thread="lamps")
     assert asked.store
-    records = run_sync(opened("lamps", asked.store, asked.world)).records
+    records = run_sync(open_log("lamps", asked.store, asked.world)).records
     pytester.path.joinpath("thread.jsonl").write_bytes(b"\n".join(map(encode_record, records)))
     pytester.makepyfile(shop=SHOP)
     pytester.syspathinsert()

@@ -27,11 +27,11 @@ from treadle import (
 from treadle.core import events as e
 from treadle.core.codec import encode_record
 from treadle.core.errors import ModelUnavailable
-from treadle.evals.trajectory import made
-from treadle.models.resolve import unasked
+from treadle.evals.trajectory import actual_calls
+from treadle.models.resolve import resolve_without_key
 from treadle.models.scripted import calls, says
-from treadle.runtime.log import opened
-from treadle.testing.recording import Recording, load
+from treadle.runtime.log import open_log
+from treadle.testing.recording import Recording, load_recording
 from treadle.testing.rerun import NotRecorded, rerun
 from treadle.tools.ask import ask_user
 
@@ -59,7 +59,7 @@ def bank(*script: Any, tools: Any = (balance, pay, ask_user), **settings: Any) -
 
 async def records(agents: Agent) -> tuple[Record, ...]:
     assert agents.store
-    return tuple((await opened("t", agents.store, agents.world)).records)
+    return tuple((await open_log("t", agents.store, agents.world)).records)
 
 
 def recorded(agents: Agent, *said: str) -> Recording:
@@ -92,9 +92,9 @@ TWO = (
 def test_a_run_gives_a_result_for_each_turn():
     recording = recorded(bank(*TWO), "Hi", "Pay 300.")
     first, second = recording.run(bank())
-    assert (first.status, first.answer, made(first.records)) == ("answered", "Hello.", ())
+    assert (first.status, first.answer, actual_calls(first.records)) == ("answered", "Hello.", ())
     assert second.answer == "Paid, 600 are left."
-    assert [(call.name, call.status, call.result) for call in made(second.records)] == [
+    assert [(call.name, call.status, call.result) for call in actual_calls(second.records)] == [
         ("balance", "returned", "900"),
         ("pay", "returned", "300 paid from A"),
     ]
@@ -127,7 +127,9 @@ def test_a_replay_needs_no_key_and_takes_the_recorded_model_where_the_agent_name
 
     class Free(ScriptedModel):
         def cost_usd(self, usage: Any) -> float:
-            return (None if self.name == "mine" else unasked(self.name).cost_usd(usage)) or 0.0
+            return (
+                None if self.name == "mine" else resolve_without_key(self.name).cost_usd(usage)
+            ) or 0.0
 
     settings = {"context_tokens": 200_000, "max_output_tokens": 8192}
     recording = recorded(bank(model=Free(TWO, name=name, **settings)), "Hi", "Pay 300.")
@@ -155,7 +157,7 @@ def test_a_replay_needs_no_key_and_takes_the_recorded_model_where_the_agent_name
 def test_what_the_agent_of_today_decides_otherwise_is_seen(changed, statuses):
     recording = recorded(bank(*TWO), "Hi", "Pay 300.")
     result = recording.run(bank(**changed))[1]
-    found = [call.status for call in made(result.records)]
+    found = [call.status for call in actual_calls(result.records)]
     assert found == (statuses if "limits" not in changed else ["returned", "returned"])
     assert result.status == ("limit" if "limits" in changed else "answered")
 
@@ -164,7 +166,7 @@ def test_people_say_what_they_said_then():
     asks = calls(("ask_user", {"question": "Which?"}), ("pay", {"account": "A", "amount": 300}))
     recording = recorded(bank(asks, says("Done."), approvals=[Rule("pay", "ask")]), "Pay.")
     [result] = recording.run(bank(approvals=[Rule("pay", "ask")]))
-    assert [(call.name, call.arguments, call.result) for call in made(result.records)] == [
+    assert [(call.name, call.arguments, call.result) for call in actual_calls(result.records)] == [
         ("ask_user", {"question": "Which?"}, "blue"),
         ("pay", {"account": "A", "amount": 200}, "200 paid from A"),
     ]
@@ -271,7 +273,10 @@ STARTED = e.ToolStarted("c1", "k")
 )  # fmt: skip
 def test_a_turn_that_was_broken_off_ends_where_it_did(events, status, fates):
     [result] = facts(*events).run(bank())
-    assert (result.status, [call.status for call in made(result.records)]) == (status, fates)
+    assert (result.status, [call.status for call in actual_calls(result.records)]) == (
+        status,
+        fates,
+    )
 
 
 def test_a_turn_that_waits_still_waits():
@@ -302,11 +307,11 @@ def test_any_recorded_thread_runs_to_the_same_answers_and_fates_with_the_same_ag
         assert [(result.status, result.reason) for result in results] == [
             (end.status, end.reason) for end in ends
         ]
-        now = [call for result in results for call in made(result.records)]
+        now = [call for result in results for call in actual_calls(result.records)]
         assert [(call.name, call.arguments, call.asked_approval) for call in now] == [
-            (call.name, call.arguments, call.asked_approval) for call in made(then)
+            (call.name, call.arguments, call.asked_approval) for call in actual_calls(then)
         ]
-        for call, before in zip(now, made(then), strict=True):
+        for call, before in zip(now, actual_calls(then), strict=True):
             assert (call.status, call.result) == (
                 before.status,
                 before.result,
@@ -346,7 +351,7 @@ def test_a_file_holds_one_thread_that_can_be_read(tmp_path: Path):
     lines = [encode_record(record) for record in recording.records]
     file = tmp_path / "t.jsonl"
     file.write_bytes(b"\n".join(lines) + b"\n")
-    assert load(file) == recording
+    assert load_recording(file) == recording
     for written, said in (
         (b"", "holds 0 threads; it must be one: treadle db export THREAD -o"),
         (
@@ -358,6 +363,6 @@ def test_a_file_holds_one_thread_that_can_be_read(tmp_path: Path):
     ):
         file.write_bytes(written)
         with pytest.raises(UsageError, match=said):
-            load(file)
+            load_recording(file)
     with pytest.raises(UsageError, match="can't be read: No such file"):
-        load(tmp_path / "none.jsonl")
+        load_recording(tmp_path / "none.jsonl")

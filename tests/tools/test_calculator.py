@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treadle.core.errors import ToolError
-from treadle.tools.arithmetic.notation import PATTERN
+from treadle.tools.arithmetic.notation import EXPRESSION_PATTERN
 from treadle.tools.calculator import calculator, evaluate
 
 
@@ -345,7 +345,7 @@ def test_the_schema_lets_a_bound_model_write_sums(expression):
     "expression", ["import os", "print(1)", "x = 2847", "total", "'15'", "[1]", "1" * 201]
 )
 def test_the_schema_keeps_a_bound_model_from_writing_programs(expression):
-    assert not re.fullmatch(PATTERN, expression)
+    assert not re.fullmatch(EXPRESSION_PATTERN, expression)
 
 
 def test_text_outside_the_pattern_still_gets_a_clear_answer():

@@ -3,27 +3,29 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from treadle.core.errors import ToolError
-from treadle.tools.clock import LARGE_CITIES, current_time, tell, zone_of
+from treadle.tools.clock import LARGE_CITIES, current_time, describe_time, find_zone
 
 WINTER = datetime(2026, 1, 15, 23, 30, 5, tzinfo=UTC)
 SUMMER = datetime(2026, 7, 15, 12, 0, tzinfo=UTC)
 
 
 def test_it_tells_weekday_date_time_zone_offset_and_iso():
-    told = tell(WINTER, "Asia/Tokyo")
+    told = describe_time(WINTER, "Asia/Tokyo")
     assert told == (
         "Friday, 16 January 2026, 08:30:05 in Asia/Tokyo (JST, UTC+09:00). ISO 8601: 2026-01-16T08:30:05+09:00"
     )
 
 
 def test_utc_is_the_default_and_named_once():
-    assert tell(WINTER, "").startswith("Thursday, 15 January 2026, 23:30:05 in UTC (UTC+00:00).")
+    assert describe_time(WINTER, "").startswith(
+        "Thursday, 15 January 2026, 23:30:05 in UTC (UTC+00:00)."
+    )
     assert current_time.parameters["properties"]["timezone"]["default"] == "UTC"
 
 
 def test_daylight_saving_time_is_followed():
-    assert "13:00:00 in Europe/London (BST, UTC+01:00)" in tell(SUMMER, "London")
-    assert "23:30:05 in Europe/London (GMT, UTC+00:00)" in tell(WINTER, "London")
+    assert "13:00:00 in Europe/London (BST, UTC+01:00)" in describe_time(SUMMER, "London")
+    assert "23:30:05 in Europe/London (GMT, UTC+00:00)" in describe_time(WINTER, "London")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_daylight_saving_time_is_followed():
     ],
 )
 def test_a_friendly_name_finds_its_zone(name, zone):
-    assert str(zone_of(name)) == zone
+    assert str(find_zone(name)) == zone
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_a_friendly_name_finds_its_zone(name, zone):
     [("UTC+9", 9), ("GMT+9", 9), ("utc-3", -3), ("+05:30", 5.5), ("UTC+0545", 5.75), ("UTC+0", 0)],
 )
 def test_an_offset_counts_east_as_people_do(name, hours):
-    assert zone_of(name).utcoffset(WINTER) == timedelta(hours=hours)
+    assert find_zone(name).utcoffset(WINTER) == timedelta(hours=hours)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +77,11 @@ def test_an_offset_counts_east_as_people_do(name, hours):
 )
 def test_an_unknown_zone_is_answered_with_what_to_ask_for(name, told):
     with pytest.raises(ToolError, match=told):
-        tell(WINTER, name)
+        describe_time(WINTER, name)
 
 
 def test_every_city_of_ours_has_a_zone_that_exists():
-    assert all(str(zone_of(city)) == zone for city, zone in LARGE_CITIES.items())
+    assert all(str(find_zone(city)) == zone for city, zone in LARGE_CITIES.items())
 
 
 def test_the_tool_tells_the_time_that_it_is():

@@ -6,7 +6,7 @@ import pytest
 
 from treadle.core.errors import ToolError
 from treadle.tools.docs import Bounds, Index, docs_tool, search_docs
-from treadle.tools.passages import passages, read, walk
+from treadle.tools.passages import read_text, split_passages, walk_text_files
 
 
 def write(root, **files):
@@ -159,8 +159,8 @@ def test_links_hidden_files_and_binaries_stay_out(tmp_path):
 def test_a_link_put_in_a_file_s_place_after_the_listing_is_not_followed(tmp_path):
     write(tmp_path, key_txt="secret")
     (tmp_path / "link.txt").symlink_to(tmp_path / "key.txt")
-    assert read(tmp_path / "link.txt", 1000) == ""
-    assert read(tmp_path / "key.txt", 1000) == "secret"
+    assert read_text(tmp_path / "link.txt", 1000) == ""
+    assert read_text(tmp_path / "key.txt", 1000) == "secret"
 
 
 def test_what_is_left_out_is_said(tmp_path):
@@ -236,14 +236,14 @@ def test_calls_at_the_same_time_all_find_it(tmp_path):
     ],
 )  # fmt: skip
 def test_files_are_cut_at_their_headings(path, text, cut):
-    assert [(part.heading, part.first, part.last) for part in passages(path, text)] == cut
+    assert [(part.heading, part.first, part.last) for part in split_passages(path, text)] == cut
 
 
 @pytest.mark.parametrize(
     "text", ["word " * 3000, "line of text\n" * 900, "a\n\n" * 4000, "x" * 20_000]
 )
 def test_long_text_is_cut_into_passages_that_hold_it_all(text):
-    parts = list(passages("a.txt", text))
+    parts = list(split_passages("a.txt", text))
     assert all(len(part.text) <= 3000 for part in parts)
     assert "".join("".join(part.text.split()) for part in parts) == "".join(text.split())
     lines = text.split("\n")
@@ -264,7 +264,7 @@ def test_html_is_searched_without_its_tags_and_with_its_own_lines(tmp_path):
 def test_walk_gives_paths_with_slashes_and_sizes(tmp_path):
     write(tmp_path, b__c_txt="four", a_md="xy")
     (tmp_path / "README").write_text("r")
-    assert [(path, info.st_size) for path, info in walk(tmp_path)] == [
+    assert [(path, info.st_size) for path, info in walk_text_files(tmp_path)] == [
         ("README", 1),
         ("a.md", 2),
         ("b/c.txt", 4),

@@ -7,7 +7,16 @@ import pytest
 
 from served import onward, page, served, way
 from treadle.core.errors import ToolError
-from treadle.tools.fetch import Bounds, Page, decoded, fetch, paged, readable, visible, web_fetch
+from treadle.tools.fetch import (
+    Bounds,
+    Page,
+    cut_page,
+    decode_body,
+    extract_text,
+    fetch_page,
+    strip_tags,
+    web_fetch,
+)
 
 ARTICLE = """<!doctype html><html><head><title>Looms &amp; lathes</title><style>p {color: red}</style></head><body>
 <nav><a href="/home">Home</a> <a href="/shop">Shop</a></nav>
@@ -31,7 +40,7 @@ def get(answers, path="/", page_number=1, names=None, asked=None, **bounds):
                     answers[key] = answer.replace(b"PORT", str(server.port).encode())
             url = f"http://a.example:{server.port}{path}"
             try:
-                told = await fetch(url, page_number, way(names, asked), Bounds(**bounds))
+                told = await fetch_page(url, page_number, way(names, asked), Bounds(**bounds))
             except ToolError as error:
                 told = error
             return told, server.paths
@@ -131,7 +140,7 @@ def test_a_name_that_is_bound_anew_after_the_check_is_not_asked_again():
         async with served({"/": page("public", "text/plain")}) as server:
             rebinding = way()
             rebinding = type(rebinding)(resolve, rebinding.allowed, None)
-            return await fetch(f"http://a.example:{server.port}/", 1, rebinding)
+            return await fetch_page(f"http://a.example:{server.port}/", 1, rebinding)
 
     assert asyncio.run(go()).endswith("public")
     assert next(answers) == ["10.0.0.1"]
@@ -201,7 +210,7 @@ def test_nothing_listening_is_told():
     async def go():
         async with served({}) as server:
             pass
-        await fetch(f"http://a.example:{server.port}/", 1, way())
+        await fetch_page(f"http://a.example:{server.port}/", 1, way())
 
     with pytest.raises(ToolError, match="can't be read"):
         asyncio.run(go())
@@ -209,7 +218,7 @@ def test_nothing_listening_is_told():
 
 def test_long_text_comes_in_pages_that_make_up_the_whole():
     text = "\n\n".join(f"Paragraph {number} of many." for number in range(200))
-    told = [paged("T", "u", text, number, 1000) for number in range(1, 6)]
+    told = [cut_page("T", "u", text, number, 1000) for number in range(1, 6)]
     assert told[0].startswith("T\nu\n(page 1 of 5; for more, call web_fetch with page=2)\n\n")
     assert told[-1].startswith("T\nu\n(page 5 of 5)\n\n")
     assert "\n\n".join(part.split("\n\n", 1)[1] for part in told) == text
@@ -222,7 +231,7 @@ def test_a_page_that_does_not_exist_is_told(number):
 
 
 def test_a_text_without_spaces_is_cut_all_the_same():
-    told = paged("", "u", "x" * 250, 3, 100)
+    told = cut_page("", "u", "x" * 250, 3, 100)
     assert told == "u\n(page 3 of 3)\n\n" + "x" * 50
 
 
@@ -250,7 +259,7 @@ def test_an_empty_page_says_so():
     ],
 )
 def test_text_is_decoded_by_mark_then_header_then_page_then_guess(body, parameters, text):
-    assert decoded(body, parameters) == text
+    assert decode_body(body, parameters) == text
 
 
 @pytest.mark.parametrize(
@@ -266,8 +275,8 @@ def test_text_is_decoded_by_mark_then_header_then_page_then_guess(body, paramete
     ],
 )
 def test_visible_text_is_what_a_reader_sees_on_the_same_lines(source, text):
-    assert visible(source).split() == text.split()
-    assert visible(source).count("\n") == source.count("\n")
+    assert strip_tags(source).split() == text.split()
+    assert strip_tags(source).count("\n") == source.count("\n")
 
 
 @pytest.mark.parametrize(
@@ -280,7 +289,7 @@ def test_visible_text_is_what_a_reader_sees_on_the_same_lines(source, text):
     ],
 )
 def test_html_made_to_hurt_gives_text_or_nothing_but_no_error(source):
-    title, text = readable(Page("http://a.example/", "text/html", source))
+    title, text = extract_text(Page("http://a.example/", "text/html", source))
     assert title == ""
     assert "deep" in text
 
@@ -290,7 +299,7 @@ def test_a_page_that_is_no_article_keeps_all_its_text():
         f"<div class='sidebar'><span>Item {number}</span></div>\n" for number in range(1200)
     )
     source = f"<html><body><article><p>One caption that looks like prose.</p></article>{items}</body></html>"
-    _, text = readable(Page("http://a.example/", "text/html", source))
+    _, text = extract_text(Page("http://a.example/", "text/html", source))
     assert "Item 0" in text
     assert "Item 1199" in text
 

@@ -6,7 +6,7 @@ import pytest
 
 from treadle.core.errors import ToolError
 from treadle.tools import files as module
-from treadle.tools.files import FileTools, file_tools, pages, read_file, write_file
+from treadle.tools.files import FileTools, file_tools, read_file, split_pages, write_file
 from treadle.tools.inside import open_inside
 
 
@@ -164,9 +164,9 @@ def test_a_folder_that_is_gone_is_told(tmp_path):
 def test_a_long_file_comes_in_pages_that_join_to_the_whole(tools, root):
     text = "".join(f"line {n}\n" for n in range(3000)) + "x" * 20_000
     (root / "long.txt").write_text(text)
-    assert "".join(pages(text)) == text
-    assert max(map(len, pages(text))) <= module.PAGE_CHARS
-    count = len(pages(text))
+    assert "".join(split_pages(text)) == text
+    assert max(map(len, split_pages(text))) <= module.PAGE_CHARS
+    count = len(split_pages(text))
     first = tools.read_file("long.txt")
     assert first.startswith("line 0\n")
     assert first.endswith(f"[page 1 of {count} of long.txt; ask for page=2 to read on]")

@@ -6,7 +6,7 @@ import pytest
 
 from served import page, served, way
 from treadle.core.errors import ToolError
-from treadle.tools.public import Way, addresses, checked_url, is_public, open_public
+from treadle.tools.public import AddressRules, check_url, find_addresses, is_public, open_public
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_every_other_address_is_not(address):
 )
 def test_a_url_that_may_not_be_looked_up_is_told_why(url, told):
     with pytest.raises(ToolError, match=told):
-        checked_url(url)
+        check_url(url)
 
 
 def test_a_password_in_a_url_is_not_repeated():
     with pytest.raises(ToolError) as raised:
-        checked_url("http://user:secret@example.org/")
+        check_url("http://user:secret@example.org/")
     assert "secret" not in str(raised.value)
 
 
@@ -124,7 +124,7 @@ def test_a_password_in_a_url_is_not_repeated():
     ],
 )
 def test_a_usual_url_passes_without_its_fragment(url, host):
-    checked = checked_url(url)
+    checked = check_url(url)
     assert checked.raw_host.decode() == host
     assert "#" not in str(checked)
 
@@ -143,7 +143,7 @@ def test_a_private_address_in_a_url_is_refused_without_asking_a_name_server(url)
         raise AssertionError("asked")
 
     with pytest.raises(ToolError, match="not on the public internet"):
-        asyncio.run(addresses(checked_url(url), Way(never)))
+        asyncio.run(find_addresses(check_url(url), AddressRules(never)))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_one_address_that_is_not_public_is_enough_to_refuse_a_name(found):
         return found
 
     with pytest.raises(ToolError, match=r"a\.example is not on the public internet"):
-        asyncio.run(addresses(checked_url("http://a.example/"), Way(resolve)))
+        asyncio.run(find_addresses(check_url("http://a.example/"), AddressRules(resolve)))
 
 
 def test_a_name_without_an_address_is_told():
@@ -164,19 +164,19 @@ def test_a_name_without_an_address_is_told():
     with pytest.raises(
         ToolError, match=r"no address found for nope\.example \(Name or service not known\)"
     ):
-        asyncio.run(addresses(checked_url("http://nope.example/"), Way(resolve)))
+        asyncio.run(find_addresses(check_url("http://nope.example/"), AddressRules(resolve)))
 
 
 def test_the_operating_system_s_loopback_name_is_refused():
     with pytest.raises(ToolError, match="localhost is not on the public internet"):
-        asyncio.run(addresses(checked_url("http://localhost/"), Way()))
+        asyncio.run(find_addresses(check_url("http://localhost/"), AddressRules()))
 
 
 def test_the_name_is_resolved_once_and_sent_as_host_while_its_address_is_dialled():
     async def go():
         asked = []
         async with served({"/x": page("hello")}) as server:
-            url = checked_url(f"http://a.example:{server.port}/x?q=1", ports=None)
+            url = check_url(f"http://a.example:{server.port}/x?q=1", ports=None)
             async with open_public(url, way(asked=asked), {"X-Mine": "1"}) as response:
                 body = await response.aread()
         return asked, server, body
@@ -195,9 +195,9 @@ def test_the_next_address_is_dialled_where_the_first_can_t_be():
     async def go():
         async with served({"/": page("hello")}) as server:
             both = way({"a.example": ["::1", "127.0.0.1"]})
-            url = checked_url(f"http://a.example:{server.port}/", ports=None)
+            url = check_url(f"http://a.example:{server.port}/", ports=None)
             async with open_public(
-                url, Way(both.resolve, lambda address: True, None), {}
+                url, AddressRules(both.resolve, lambda address: True, None), {}
             ) as response:
                 return await response.aread()
 
@@ -212,7 +212,7 @@ def test_tls_names_the_host_and_not_the_address():
 
     async def go():
         async with served({}, tls) as server:
-            url = checked_url(f"https://a.example:{server.port}/", ports=None)
+            url = check_url(f"https://a.example:{server.port}/", ports=None)
             with pytest.raises(httpx2.ConnectError):
                 async with open_public(url, way(), {}):
                     pass
@@ -227,7 +227,7 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch):
 
     async def go():
         async with served({"/": page("hello")}) as server:
-            url = checked_url(f"http://a.example:{server.port}/", ports=None)
+            url = check_url(f"http://a.example:{server.port}/", ports=None)
             async with open_public(url, way(), {}) as response:
                 return await response.aread()
 

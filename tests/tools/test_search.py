@@ -10,12 +10,12 @@ from treadle.core.errors import ToolError, ToolRetry
 from treadle.tools.search import (
     Hit,
     brave,
-    engine_of,
+    choose_engine,
+    format_hits,
     keyless,
     search_tool,
     searxng,
     tavily,
-    told,
     web_search,
 )
 
@@ -151,7 +151,7 @@ def test_an_address_that_is_none_is_told(url):
     ],
 )
 def test_the_engine_is_the_first_that_is_set_up(environ, chosen):
-    assert engine_of(environ).__qualname__.startswith(chosen.__name__ + ".")
+    assert choose_engine(environ).__qualname__.startswith(chosen.__name__ + ".")
 
 
 def test_the_keyless_engine_without_a_network_fails_at_once(monkeypatch):
@@ -208,14 +208,14 @@ def raised(error):
 
 def test_results_are_numbered_and_each_on_three_short_lines():
     hits = [Hit("A\n &amp; B", "https://a.example/", "x" * 1000), Hit("", "https://b.example/", "")]
-    lines = told("q", hits).split("\n")
+    lines = format_hits("q", hits).split("\n")
     assert lines[:2] == ["1. A & B", "   https://a.example/"]
     assert lines[2] == "   " + "x" * 599 + "…"
     assert lines[3:] == ["2. (no title)", "   https://b.example/", "   "]
 
 
 def test_no_results_is_an_answer_and_not_an_error():
-    assert told("zyx", []) == "No results for 'zyx'; try fewer or other words."
+    assert format_hits("zyx", []) == "No results for 'zyx'; try fewer or other words."
 
 
 @pytest.mark.parametrize(("asked", "count"), [(5, 5), (0, 1), (-3, 1), (1000, 20)])

@@ -10,14 +10,14 @@ from ..core.errors import UsageError
 from ..core.events import Identity
 from ..core.model import Model
 from ..core.state import State
-from ..core.tool import Tool, tool_of
-from ..observe.visible import line_of
+from ..core.tool import Tool, make_tool
+from ..observe.visible import visible_line
 from ..runtime.agent import Agent
-from ..runtime.import_string import value_at
+from ..runtime.import_string import import_string
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
-from ..tools.shipped import shipped
-from .folder_instructions import with_project
+from ..tools.shipped import load_shipped_tools
+from .folder_instructions import add_instructions
 from .model_settings import with_options
 from .options import AgentSettings, InStore
 
@@ -30,18 +30,20 @@ INSTRUCTIONS = (
     " fails, read why and try another way. Answer briefly, in plain text, in the language of the question, and say so"
     " if you don't know."
 )
-NAME = "treadle"
+DEFAULT_NAME = "treadle"
 
 
-def agent_of(settings: AgentSettings, interactive: bool) -> Agent:
+def make_agent(settings: AgentSettings, interactive: bool) -> Agent:
     """The agent that these settings ask for, with its store. Raises UsageError for what can't be."""
-    agent = loaded(settings.agent) if settings.agent else Agent(INSTRUCTIONS, name=NAME)
-    tools = list(tools_of(agent).values())
+    agent = load_agent(settings.agent) if settings.agent else Agent(INSTRUCTIONS, name=DEFAULT_NAME)
+    tools = list(tools_by_name(agent).values())
     if settings.tools is not None:
-        tools = chosen(settings.tools, tools_of(agent) if settings.agent else shipped())
+        tools = select_tools(
+            settings.tools, tools_by_name(agent) if settings.agent else load_shipped_tools()
+        )
     elif not settings.agent:
         tools = [
-            tool for tool in shipped().values() if tool.function or interactive
+            tool for tool in load_shipped_tools().values() if tool.function or interactive
         ]  # else nobody could answer it
     limits: dict[str, Any] = {
         "steps": settings.max_steps,
@@ -62,10 +64,10 @@ def agent_of(settings: AgentSettings, interactive: bool) -> Agent:
         agent,
         tools=tools,
         limits=replace(agent.limits, **_given(limits)),
-        store=store_of(settings, agent),
+        store=choose_store(settings, agent),
         **_given(changes),
     )
-    return changed if settings.agent else with_project(changed, settings)
+    return changed if settings.agent else add_instructions(changed, settings)
 
 
 def with_model(agent: Agent, model: str | Model, settings: AgentSettings) -> Agent:
@@ -73,53 +75,59 @@ def with_model(agent: Agent, model: str | Model, settings: AgentSettings) -> Age
     changed = replace(agent, model=with_options(model, settings))
     if settings.agent:
         return changed
-    return with_project(replace(changed, instructions=settings.system or INSTRUCTIONS), settings)
+    return add_instructions(
+        replace(changed, instructions=settings.system or INSTRUCTIONS), settings
+    )
 
 
-def agent_as_recorded(settings: AgentSettings, was: Identity | None) -> Agent:
+def make_recorded_agent(settings: AgentSettings, was: Identity | None) -> Agent:
     """As `agent_of`; Treadle's own agent with the model and the choice of tools that the log names.
 
     Which model answered, and whether a person could be asked, was said on a command line that is gone.
     """
-    from ..models.resolve import resolve
+    from ..models.resolve import resolve_model
 
-    if was and not settings.agent and was.agent != NAME:
-        raise UsageError(needs_agent(was.agent))
+    if was and not settings.agent and was.agent != DEFAULT_NAME:
+        raise UsageError(missing_agent_message(was.agent))
     if settings.agent or was is None:
-        return agent_of(settings, True)
+        return make_agent(settings, True)
     if settings.model is None:
         with suppress(
             UsageError
         ):  # a model that can't be had here any more: then the default one stands in
-            resolve(was.model)
+            resolve_model(was.model)
             settings = replace(settings, model=was.model)
     settings = replace(settings, notes=settings.notes or "remember" in was.tools)
-    return agent_of(
+    return make_agent(
         settings,
-        any(name in was.tools for name, tool in shipped().items() if tool.function is None),
+        any(
+            name in was.tools
+            for name, tool in load_shipped_tools().items()
+            if tool.function is None
+        ),
     )
 
 
 def _notes() -> "Notes":
     """By meaning too, where the model for that is installed."""
-    from ..notes.local_embedder import installed
+    from ..notes.local_embedder import find_local_embedder
     from ..notes.notes import Notes
 
-    return Notes(embedder=installed())
+    return Notes(embedder=find_local_embedder())
 
 
-def other_agent(settings: InStore, state: State) -> str:
+def missing_agent(settings: InStore, state: State) -> str:
     """The name of the agent whose thread it is, where these settings put Treadle's own in its place; else ""."""
     name = state.identity.agent if state.identity else state.agent
-    return "" if getattr(settings, "agent", None) or name == NAME else name
+    return "" if getattr(settings, "agent", None) or name == DEFAULT_NAME else name
 
 
-def needs_agent(name: str) -> str:
+def missing_agent_message(name: str) -> str:
     """What to say of a thread that another agent drove."""
-    return f"this is a thread of the agent {line_of(name, 100)}, not of Treadle's own; it takes --agent MODULE:NAME"
+    return f"this is a thread of the agent {visible_line(name, 100)}, not of Treadle's own; it takes --agent MODULE:NAME"
 
 
-def store_of(settings: InStore, agent: Any = None) -> Store:
+def choose_store(settings: InStore, agent: Any = None) -> Store:
     """The database that the options name, else that of the agent, flow or graph, else the user's."""
     if settings.db or agent is None or agent.store is None:
         return SQLiteStore(settings.db and Path(settings.db).expanduser())
@@ -127,9 +135,9 @@ def store_of(settings: InStore, agent: Any = None) -> Store:
     return store
 
 
-def tools_of(agent: Agent) -> dict[str, Tool]:
+def tools_by_name(agent: Agent) -> dict[str, Tool]:
     """The agent's tools by their names."""
-    tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in agent.tools]
+    tools = [tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools]
     return {tool.name: tool for tool in tools}
 
 
@@ -137,7 +145,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None}
 
 
-def chosen(wanted: str, tools: dict[str, Tool]) -> list[Tool]:
+def select_tools(wanted: str, tools: dict[str, Tool]) -> list[Tool]:
     """The tools that a list of names and globs, parted by commas, stands for. Raises UsageError where one fits none."""
     if wanted.strip() in ("", "none"):
         return []
@@ -154,12 +162,12 @@ def chosen(wanted: str, tools: dict[str, Tool]) -> list[Tool]:
     ]
 
 
-def loaded(place: str) -> Agent:
+def load_agent(place: str) -> Agent:
     """The Agent at `module:name` or `path/file.py:name`; the name is `agent` where none is given. Raises UsageError.
 
     This runs the module: it is the user's own.
     """
-    found = found_at(place)
+    found = load_target(place)
     if isinstance(found, Agent):
         return found
     raise UsageError(
@@ -168,9 +176,9 @@ def loaded(place: str) -> Agent:
     )
 
 
-def found_at(place: str) -> Any:
+def load_target(place: str) -> Any:
     """The Agent, Flow or Graph there. Raises UsageError. This runs the module."""
     from ..flows.flow import Flow
     from ..graphs.graph import Graph
 
-    return value_at(place, Agent, Flow, Graph, name="agent")
+    return import_string(place, Agent, Flow, Graph, name="agent")

@@ -41,13 +41,15 @@ def project_instructions(folder: str | os.PathLike[str] | None = None) -> str:
 
     At most 32 KiB; a longer file is cut, with a notice in it. Raises UsageError where one can't be read.
     """
-    project = project_of(folder)
+    project = read_instructions(folder)
     if project.unread:
         raise UsageError("; ".join(project.unread))
     return project.text
 
 
-def project_of(folder: str | os.PathLike[str] | None = None, max_bytes: int = MAX_BYTES) -> Project:
+def read_instructions(
+    folder: str | os.PathLike[str] | None = None, max_bytes: int = MAX_BYTES
+) -> Project:
     """The instructions of a folder and those above it in its repository. Raises nothing for files that won't do."""
     try:
         here = Path(folder or ".").resolve()
@@ -98,13 +100,13 @@ def _files(here: Path, root: Path) -> Iterator[Path]:
 
 def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]:
     """The text that there is room for, the file's size, and how many bytes of it that is. Raises _Unread."""
-    from ..tools.inside import open_inside, parts_inside
+    from ..tools.inside import open_inside, resolve_inside
 
     name = str(path.relative_to(root))
     if not _trusted(path, here):
         raise _Unread("belongs to another user, so it is not read")
     try:
-        parts_inside(root, name)
+        resolve_inside(root, name)
     except ToolError:
         raise _Unread("is a link out of the project, so it is not read") from None
     try:

@@ -9,7 +9,7 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
 from ..core.result import Result
 from ..core.strict_json import value_of
-from ..observe.visible import visible, visible_json
+from ..observe.visible import make_json_visible, make_visible
 from ..runtime.sync import run_sync
 from .runner import Runner
 from .terminal import Screen
@@ -26,7 +26,7 @@ _CHOICES = {
 }
 
 
-def decided(agent: Runner, result: Result, screen: Screen) -> bool:
+def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
     """Ask for every waiting call; False if the person leaves the rest for later (Ctrl-D)."""
     always: set[tuple[str, str]] = set()
     try:
@@ -34,7 +34,7 @@ def decided(agent: Runner, result: Result, screen: Screen) -> bool:
             if call.status == "question":
                 _question(agent, call.thread_id, call, screen)
             elif (call.thread_id, call.name) in always:
-                run_sync(agent.post(call.thread_id, e.ApprovalGiven(call.id, True, user())))
+                run_sync(agent.post(call.thread_id, e.ApprovalGiven(call.id, True, current_user())))
             elif call.status == "waiting":
                 always |= _approval(agent, call.thread_id, call, screen)
             else:
@@ -47,7 +47,7 @@ def decided(agent: Runner, result: Result, screen: Screen) -> bool:
     return True
 
 
-def shown_arguments(text: str) -> str:
+def format_arguments(text: str) -> str:
     """All of a call's arguments, for a person to judge: one a line, long texts behind a bar they can't fake.
 
     What no tool takes, as JSON that says a key twice, is shown as it was written.
@@ -57,24 +57,28 @@ def shown_arguments(text: str) -> str:
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
-        return f"  {visible(text)}"
+        return f"  {make_visible(text)}"
     lines = []
     for key, each in arguments.items():
         if isinstance(each, str) and "\n" in each:
-            lines.append(f"  {visible(key)}:")
-            lines += [f"  │ {visible(line)}" for line in each.split("\n")]
+            lines.append(f"  {make_visible(key)}:")
+            lines += [f"  │ {make_visible(line)}" for line in each.split("\n")]
         else:
-            lines.append(f"  {visible(key)}: {visible_json(json.dumps(each, ensure_ascii=False))}")
+            lines.append(
+                f"  {make_visible(key)}: {make_json_visible(json.dumps(each, ensure_ascii=False))}"
+            )
     return "\n".join(lines) or "  (no arguments)"
 
 
-def _approval(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> set[tuple[str, str]]:
+def _approval(
+    agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen
+) -> set[tuple[str, str]]:
     """Ask until the call is decided; the tools that are now allowed for the rest of the thread."""
-    screen.note(f"{visible(call.name)} wants to run:", "bold")
-    screen.note(shown_arguments(call.final_arguments))
+    screen.note(f"{make_visible(call.name)} wants to run:", "bold")
+    screen.note(format_arguments(call.final_arguments))
     if call.reason:
-        screen.note(visible(call.reason), "dim")
-    by = user()
+        screen.note(make_visible(call.reason), "dim")
+    by = current_user()
     while True:
         said = _line("Allow it? [y]es, [n]o, [a]lways in this thread, [e]dit: ", screen).lower()
         choice = _CHOICES.get(said, "")
@@ -91,15 +95,19 @@ def _approval(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> se
             return set()
 
 
-def _edited(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> bool:
+def _edited(agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen) -> bool:
     """Whether the person gave arguments that the tool takes."""
     arguments = _edit(call.final_arguments)
     if not arguments.strip():
         return False
     try:
-        run_sync(agent.post(thread_id, e.ApprovalGiven(call.id, True, user(), arguments=arguments)))
+        run_sync(
+            agent.post(
+                thread_id, e.ApprovalGiven(call.id, True, current_user(), arguments=arguments)
+            )
+        )
     except UsageError as error:
-        screen.note(visible(str(error)), "red")
+        screen.note(make_visible(str(error)), "red")
         return False
     return True
 
@@ -111,24 +119,25 @@ def _edit(arguments: str) -> str:
     session: PromptSession[str] = PromptSession(output=create_output(stdout=sys.stderr))
     try:
         return session.prompt(
-            "arguments (JSON; Enter to run, Ctrl-C to go back): ", default=visible_json(arguments)
+            "arguments (JSON; Enter to run, Ctrl-C to go back): ",
+            default=make_json_visible(arguments),
         )
     except KeyboardInterrupt:
         return ""
 
 
-def _question(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> None:
-    screen.note(visible(call.reason), "bold")
+def _question(agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen) -> None:
+    screen.note(make_visible(call.reason), "bold")
     answer = ""
     while not answer:
         answer = _line("Your answer: ", screen)
-    run_sync(agent.post(thread_id, e.UserSaid(answer, answers=call.id, by=user())))
+    run_sync(agent.post(thread_id, e.UserSaid(answer, answers=call.id, by=current_user())))
 
 
-def _outcome(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> None:
+def _outcome(agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen) -> None:
     """Of a call that was under way when its process died: only a person can find out what came of it."""
-    screen.note(f"{visible(call.name)} was interrupted; it may have had its effect:", "bold")
-    screen.note(shown_arguments(call.final_arguments))
+    screen.note(f"{make_visible(call.name)} was interrupted; it may have had its effect:", "bold")
+    screen.note(format_arguments(call.final_arguments))
     outcomes: dict[str, Literal["ran", "not_run", "tell"]] = {
         "d": "ran",
         "r": "not_run",
@@ -141,7 +150,7 @@ def _outcome(agent: Runner, thread_id: str, call: e.Held, screen: Screen) -> Non
         ).lower()[:1]
     content = _line("What came of it? It is told to the model: ", screen) if said == "d" else ""
     decided = e.OutcomeDecided(
-        call.id, outcomes[said], user(), (content or "done") if said == "d" else ""
+        call.id, outcomes[said], current_user(), (content or "done") if said == "d" else ""
     )
     run_sync(agent.post(thread_id, decided))
 
@@ -157,7 +166,7 @@ def _line(prompt: str, screen: Screen) -> str:
     return line.strip()
 
 
-def user() -> str:
+def current_user() -> str:
     """Who decides, as the log will say."""
     try:
         return getpass.getuser()

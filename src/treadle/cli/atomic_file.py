@@ -9,7 +9,7 @@ from typing import BinaryIO
 from ..core.errors import UsageError
 
 
-def refuse_unwritable(file: Path) -> None:
+def require_writable(file: Path) -> None:
     """Raises UsageError, as `whole_file` would, for a folder that takes no files: so that nothing is done in vain."""
     special = file.exists() and not file.is_file()
     if file.is_dir() or not (special or os.access(file.absolute().parent, os.W_OK | os.X_OK)):
@@ -19,7 +19,7 @@ def refuse_unwritable(file: Path) -> None:
 
 
 @contextmanager
-def whole_file(file: Path) -> Iterator[BinaryIO]:
+def write_atomically(file: Path) -> Iterator[BinaryIO]:
     """What is written to it takes the file's place at the end, unless something was raised. Raises UsageError.
 
     What is no file, such as a pipe or /dev/null, is written to as it is.

@@ -16,16 +16,16 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from ..core.errors import TreadleError
-from ..core.tool import Tool, tool_of
-from ..models.resolve import known, resolve
-from ..observe.visible import visible
+from ..core.tool import Tool, make_tool
+from ..models.resolve import list_models, resolve_model
+from ..observe.visible import make_visible
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
 from .agents import with_model
-from .notes import note_down
+from .notes import extract_after_chat
 from .session import Session
-from .tables import table, tool_row
+from .tables import format_table, tool_row
 
 COMMANDS = {
     "/help": "what can be typed here",
@@ -45,9 +45,9 @@ def chat(session: Session) -> int:
         history=_history(), completer=_Commands(session), key_bindings=_keys(), multiline=True
     )
     session.screen.note(
-        f"thread {visible(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"
+        f"thread {make_visible(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"
     )
-    note_down(_talk(prompt, session))
+    extract_after_chat(_talk(prompt, session))
     return 0
 
 
@@ -76,34 +76,38 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
     try:
         match name:
             case "/help":
-                say(table(list(COMMANDS.items())))
+                say(format_table(list(COMMANDS.items())))
                 say(KEYS)
             case "/new":
-                note_down(session)
+                extract_after_chat(session)
                 session = replace(session, thread_id=session.agent.world.new_id())
                 say(f"thread {session.thread_id}", "dim")
             case "/thread":
                 session = replace(session, thread_id=argument or session.thread_id)
-                say(f"thread {visible(session.thread_id)}", "dim")
+                say(f"thread {make_visible(session.thread_id)}", "dim")
             case "/resume":
                 session.resume()
             case "/model":
                 model = (
-                    resolve(argument or None) if argument or agent.model is None else agent.model
+                    resolve_model(argument or None)
+                    if argument or agent.model is None
+                    else agent.model
                 )
                 session = replace(session, agent=with_model(agent, model, session.settings))
-                say(f"model {visible(model if isinstance(model, str) else model.name)}", "dim")
+                say(f"model {make_visible(model if isinstance(model, str) else model.name)}", "dim")
             case "/tools":
-                tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in agent.tools]
+                tools = [
+                    tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools
+                ]
                 say(
-                    table([tool_row(tool) for tool in tools])
+                    format_table([tool_row(tool) for tool in tools])
                     if tools
                     else "this agent has no tools"
                 )
             case _:
-                say(f"there is no {visible(name)}; there are: {', '.join(COMMANDS)}", "yellow")
+                say(f"there is no {make_visible(name)}; there are: {', '.join(COMMANDS)}", "yellow")
     except TreadleError as error:
-        say(f"error: {visible(str(error))}", "red")
+        say(f"error: {make_visible(str(error))}", "red")
     return session
 
 
@@ -130,7 +134,7 @@ class _Commands(Completer):
         if name == "/model":
             return {
                 line.name.partition("<")[0]: "" if line.ready else f"needs {line.needs}"
-                for line in known()
+                for line in list_models()
             }
         if name == "/thread":
             return {

@@ -23,14 +23,14 @@ from . import (
 )
 from . import decisions as deciding
 from . import notes as memory
-from .options import InStore, taking
-from .session import INTERRUPTED, Session, fail
+from .options import InStore, with_options
+from .session import INTERRUPTED, Session, report_error
 from .terminal import Screen
 
 S = TypeVar("S")
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
-UNREAD = 141
+BROKEN_PIPE = 141
 """Exit code where nobody reads what is written, as of a shell's pipes."""
 
 commands = typer.Typer(context_settings=CONTEXT, pretty_exceptions_enable=False)
@@ -43,7 +43,7 @@ notes = typer.Typer(
 )
 
 
-def ending(function: Callable[[S], int]) -> Callable[[S], None]:
+def exit_with_code(function: Callable[[S], int]) -> Callable[[S], None]:
     """The command as typer runs it: it exits with the function's code, or with that of what was raised."""
 
     def command(settings: S) -> None:
@@ -51,14 +51,14 @@ def ending(function: Callable[[S], int]) -> Callable[[S], None]:
             code = function(settings)
             sys.stdout.flush()
         except TreadleError as error:
-            code = fail(error)
+            code = report_error(error)
         except KeyboardInterrupt:
             code = INTERRUPTED
         except BrokenPipeError:
             os.dup2(
                 os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
             )  # what is still buffered goes there
-            code = UNREAD
+            code = BROKEN_PIPE
         raise typer.Exit(code)
 
     command.__doc__ = function.__doc__
@@ -69,26 +69,28 @@ def ending(function: Callable[[S], int]) -> Callable[[S], None]:
 def _add(
     app: typer.Typer, name: str, settings: type[S], function: Callable[[S], int], panel: str = ""
 ) -> None:
-    app.command(name, rich_help_panel=panel or None)(taking(settings)(ending(function)))
+    app.command(name, rich_help_panel=panel or None)(
+        with_options(settings)(exit_with_code(function))
+    )
 
 
 def resume(settings: thread_options.Resume) -> int:
     """Go on with a thread's unfinished turn: after a crash, or where it waits for a decision."""
-    from .agents import needs_agent, other_agent
-    from .folder_instructions import say_project
-    from .runner import runner_of
-    from .thread_tree import top_of
-    from .threads import log_of
+    from .agents import missing_agent, missing_agent_message
+    from .folder_instructions import announce_instructions
+    from .runner import make_runner
+    from .thread_tree import root_log
+    from .threads import open_thread
 
-    agent = runner_of(
+    agent = make_runner(
         settings, True
     )  # with the tools of an interrupted turn, also those that need a person
     assert agent.store
-    log = top_of(log_of(agent.store, settings.thread))
-    if other := other_agent(settings, log.state):
-        raise UsageError(needs_agent(other))
+    log = root_log(open_thread(agent.store, settings.thread))
+    if other := missing_agent(settings, log.state):
+        raise UsageError(missing_agent_message(other))
     screen = Screen()
-    say_project(agent, settings, screen)
+    announce_instructions(agent, settings, screen)
     return Session(agent, log.thread_id, screen, settings).resume()
 
 
@@ -109,30 +111,30 @@ def eval_(settings: eval_options.Eval) -> int:
 @commands.command(rich_help_panel="Set up")
 def tools() -> None:
     """The tools that ship, and what each may do."""
-    from ..tools.shipped import shipped
-    from .tables import table, tool_row
+    from ..tools.shipped import load_shipped_tools
+    from .tables import format_table, tool_row
 
-    typer.echo(table([tool_row(tool) for tool in shipped().values()]))
+    typer.echo(format_table([tool_row(tool) for tool in load_shipped_tools().values()]))
 
 
 @models.callback()
 def list_models(context: typer.Context) -> None:
     """The models that can be used, and what each needs."""
     if context.invoked_subcommand is None:
-        from .tables import model_rows, table
+        from .tables import format_table, model_rows
 
-        typer.echo(table(model_rows()))
+        typer.echo(format_table(model_rows()))
 
 
 @models.command("pull")
 def pull_models() -> None:
     """Put the embedded model's weights together now; else that happens when it is first used."""
-    from .loading import pull
+    from .loading import pull_weights
 
     try:
-        typer.echo(pull(Screen()))
+        typer.echo(pull_weights(Screen()))
     except TreadleError as error:
-        raise typer.Exit(fail(error)) from None
+        raise typer.Exit(report_error(error)) from None
 
 
 def _add_all() -> None:
@@ -149,7 +151,7 @@ def _add_all() -> None:
     _add(commands, "export-traces", observe_options.ExportTraces, traces.export_traces, add_up)
     _add(commands, "approve", thread_options.Approve, deciding.approve, decide)
     _add(commands, "answer", thread_options.Answer, deciding.answer, decide)
-    _add(commands, "decide", thread_options.Decide, deciding.decide, decide)
+    _add(commands, "decide", thread_options.Decide, deciding.settle, decide)
     _add(commands, "cancel", thread_options.Cancel, deciding.cancel, decide)
     _add(commands, "resume", thread_options.Resume, resume, go_on)
     _add(commands, "fork", thread_options.Fork, deciding.fork, go_on)

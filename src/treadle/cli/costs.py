@@ -7,15 +7,15 @@ from decimal import Decimal
 import msgspec
 
 from ..core.errors import UsageError
-from ..observe.cost import KEYS, Key, Total, entries, total, totals
+from ..observe.cost import KEYS, Key, Total, cost_entries, group_costs, sum_costs
 from ..stores.sqlite import SQLiteStore
-from .agents import store_of
-from .event_query import COSTS, facts, since_at
+from .agents import choose_store
+from .event_query import COST_EVENTS, parse_since, read_events
 from .observe_options import Costs
-from .tables import table
-from .terminal import Screen, put, put_json
+from .tables import format_table
+from .terminal import Screen, print_json, print_line
 
-BAR = 20
+MAX_BAR = 20
 """Characters of the longest bar."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -24,14 +24,18 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 def costs(settings: Costs) -> int:
     """What the threads have cost: calls, tokens and US dollars, with a bar for each line."""
     by = _key(settings)
-    store = store_of(settings)
+    store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
-    since = since_at(settings.since, time.time())
-    found = [entry for entry in entries(facts(store, COSTS, settings.thread)) if entry.at >= since]
-    groups = _sorted(totals(found, by), by)
+    since = parse_since(settings.since, time.time())
+    found = [
+        entry
+        for entry in cost_entries(read_events(store, COST_EVENTS, settings.thread))
+        if entry.at >= since
+    ]
+    groups = _sorted(group_costs(found, by), by)
     if settings.json:
         for name, each in groups.items():
-            put_json(_encode(_json(by, name, each)))
+            print_json(_encode(_json(by, name, each)))
         return 0
     if not groups:
         Screen().note("no model was asked" + (" since then" if settings.since else " yet"), "dim")
@@ -41,11 +45,13 @@ def costs(settings: Costs) -> int:
         if by == "day"
         else list(groups.items())[: settings.limit]
     )
-    whole = total(found)
+    whole = sum_costs(found)
     longest = max(_weight(each, whole) for each in shown.values())
-    rows = [_row(name, each, bar(_weight(each, whole), longest)) for name, each in shown.items()]
-    put(
-        table(
+    rows = [
+        _row(name, each, draw_bar(_weight(each, whole), longest)) for name, each in shown.items()
+    ]
+    print_line(
+        format_table(
             [
                 (by, "calls", "in", "cached", "out", "reasoning", "USD", ""),
                 *rows,
@@ -63,15 +69,15 @@ def costs(settings: Costs) -> int:
     return 0
 
 
-def bar(value: Decimal, longest: Decimal) -> str:
+def draw_bar(value: Decimal, longest: Decimal) -> str:
     """A bar of eighths of a character; the longest is BAR long, and what isn't 0 is seen."""
     if not value or not longest:
         return ""
-    eighths = max(1, round(value / longest * BAR * 8))
+    eighths = max(1, round(value / longest * MAX_BAR * 8))
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
-def usd(each: Total) -> str:
+def format_cost(each: Total) -> str:
     """The cost; where a part of it is unknown, so it says, and what is known."""
     if each.cost_usd is not None:
         return f"{each.cost_usd:f}"
@@ -109,7 +115,13 @@ def _weight(each: Total, whole: Total) -> Decimal:
 def _row(name: str, each: Total, drawn: str) -> tuple[str, ...]:
     usage = each.usage
     tokens = (usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens)
-    return name or "-", f"{each.calls:,}", *(f"{count:,}" for count in tokens), usd(each), drawn
+    return (
+        name or "-",
+        f"{each.calls:,}",
+        *(f"{count:,}" for count in tokens),
+        format_cost(each),
+        drawn,
+    )
 
 
 def _json(by: str, name: str, each: Total) -> dict[str, object]:

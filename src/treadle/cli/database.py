@@ -5,22 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..core.errors import UnknownThread, UsageError
-from ..observe.visible import visible
+from ..observe.visible import make_visible
 from ..runtime.sync import run_sync
 from ..stores import archive
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
-from .agents import store_of
-from .atomic_file import whole_file
+from .agents import choose_store
+from .atomic_file import write_atomically
 from .options import InStore
-from .terminal import Screen, put, put_json
+from .terminal import Screen, print_json, print_line
 from .thread_options import Export, Import
-from .threads import thread_names, thread_of
+from .threads import list_thread_ids, resolve_thread
 
 
 def path(settings: InStore) -> int:
     """Where the database is, or would be."""
-    put(visible(str(_store(settings).path)))
+    print_line(make_visible(str(_store(settings).path)))
     return 0
 
 
@@ -29,12 +29,12 @@ def check(settings: InStore) -> int:
     store = _existing(settings)
     found = [str(line) for (line,) in store.select("pragma integrity_check")]
     wrong = [] if found == ["ok"] else [f"SQLite: {line}" for line in found]
-    wrong += run_sync(archive.check(store))
+    wrong += run_sync(archive.find_damage(store))
     for line in wrong:
-        put(visible(line))
+        print_line(make_visible(line))
     [(records,)] = store.select("select count(*) from record")
     Screen().note(
-        f"{len(thread_names(store)):,} threads, {records:,} records: {f'{len(wrong)} wrong' if wrong else 'fine'}"
+        f"{len(list_thread_ids(store)):,} threads, {records:,} records: {f'{len(wrong)} wrong' if wrong else 'fine'}"
     )
     return 1 if wrong else 0
 
@@ -42,12 +42,12 @@ def check(settings: InStore) -> int:
 def export(settings: Export) -> int:
     """Threads as JSON Lines, a record a line."""
     store = _existing(settings)
-    names = [thread_of(store, name) for name in settings.threads or []]
+    names = [resolve_thread(store, name) for name in settings.threads or []]
     if settings.output is None:
-        run_sync(_write(store, names, put_json))
+        run_sync(_write(store, names, print_json))
         return 0
-    count = write_file(store, names, settings.output)
-    Screen().note(f"{count:,} records in {visible(str(settings.output))}")
+    count = export_file(store, names, settings.output)
+    Screen().note(f"{count:,} records in {make_visible(str(settings.output))}")
     return 0
 
 
@@ -56,10 +56,10 @@ def import_(settings: Import) -> int:
     store = _store(settings)
     try:
         if settings.file == "-":
-            done = run_sync(archive.import_(store, sys.stdin.buffer))
+            done = run_sync(archive.import_threads(store, sys.stdin.buffer))
         else:
             with open(settings.file, "rb") as lines:
-                done = run_sync(archive.import_(store, lines))
+                done = run_sync(archive.import_threads(store, lines))
     except OSError as error:
         raise UsageError(f"{settings.file} can't be read: {error.strerror}") from None
     Screen().note(f"{done.threads:,} threads, {done.records:,} records added")
@@ -77,7 +77,7 @@ def vacuum(settings: InStore) -> int:
 
 
 def _store(settings: InStore) -> SQLiteStore:
-    store = store_of(settings)
+    store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
     return store
 
@@ -97,13 +97,13 @@ def _size(store: SQLiteStore) -> int:
 async def _write(store: Store, names: list[str], write: Callable[[bytes], object]) -> int:
     """How many records."""
     count = 0
-    async for line in archive.export(store, names):
+    async for line in archive.export_threads(store, names):
         write(line)
         count += 1
     return count
 
 
-def write_file(store: Store, names: list[str], file: Path) -> int:
+def export_file(store: Store, names: list[str], file: Path) -> int:
     """How many records."""
-    with whole_file(file) as out:
+    with write_atomically(file) as out:
         return run_sync(_write(store, names, lambda line: out.write(line + b"\n")))

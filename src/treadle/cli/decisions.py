@@ -10,28 +10,28 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from ..core import events as e
-from ..core.call import waits_for
+from ..core.call import find_pending_decisions
 from ..core.errors import IllegalEvent, UsageError
-from ..core.state import OPEN
+from ..core.state import OPEN_PHASES
 from ..core.tool import Tool
 from ..flows.flow import Flow
-from ..observe.timeline import called
-from ..observe.visible import line_of, visible
+from ..observe.timeline import call_text
+from ..observe.visible import make_visible, visible_line
 from ..runtime.agent import Agent
 from ..runtime.fork import fork as forked
-from ..runtime.log import Log, opened
+from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
-from ..runtime.team import job_of
-from .agents import needs_agent, other_agent, store_of, tools_of
-from .ask_person import shown_arguments, user
-from .folder_instructions import say_project
-from .runner import Runner, runner_of
-from .session import Session, again
-from .tables import moment
-from .terminal import Screen, put
+from ..runtime.team import find_run_settings
+from .agents import choose_store, missing_agent, missing_agent_message, tools_by_name
+from .ask_person import current_user, format_arguments
+from .folder_instructions import announce_instructions
+from .runner import Runner, make_runner
+from .session import Session, next_command
+from .tables import format_time
+from .terminal import Screen, print_line
 from .thread_options import Answer, Approve, Cancel, Decide, Fork, Posting
-from .thread_tree import family, top_of
-from .threads import log_of
+from .thread_tree import read_tree, root_log
+from .threads import open_thread
 
 _WAITING = {
     "approve": "waits for approval",
@@ -46,7 +46,7 @@ def approve(settings: Approve) -> int:
         raise UsageError("--deny refuses the call; --always and --edit allow it: choose one")
     agent, log = _opened(settings)
     call = _chosen(log, settings.call, ("waiting",), "approve")
-    by = settings.by or user()
+    by = settings.by or current_user()
     if settings.deny:
         _post(agent.post(call.thread_id, e.ApprovalGiven(call.id, False, by, settings.why)))
         return _posted("denied", call, log, agent, settings)
@@ -67,14 +67,15 @@ def answer(settings: Answer) -> int:
     call = _chosen(log, settings.call, ("question",), "answer")
     _post(
         agent.post(
-            call.thread_id, e.UserSaid(settings.text, answers=call.id, by=settings.by or user())
+            call.thread_id,
+            e.UserSaid(settings.text, answers=call.id, by=settings.by or current_user()),
         )
     )
-    Screen().note(f"{visible(call.reason)}", "bold")
+    Screen().note(f"{make_visible(call.reason)}", "bold")
     return _posted("answered", call, log, agent, settings)
 
 
-def decide(settings: Decide) -> int:
+def settle(settings: Decide) -> int:
     """Say what became of a call that a crash interrupted: it ran, it did not, or nobody knows.
 
     If a process still drives the thread, it is stopped.
@@ -92,7 +93,7 @@ def decide(settings: Decide) -> int:
     agent, log = _opened(settings)
     call = _chosen(log, settings.call, ("unknown",), "decide")
     content = (settings.result or "done") if said[0] == "ran" else ""
-    by = settings.by or user()
+    by = settings.by or current_user()
     _post(agent.post(call.thread_id, e.OutcomeDecided(call.id, said[0], by, content, settings.why)))
     return _posted(
         {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}[said[0]],
@@ -105,26 +106,26 @@ def decide(settings: Decide) -> int:
 
 def cancel(settings: Cancel) -> int:
     """End a thread's turn, in whatever process it runs."""
-    agent = Agent(store=store_of(settings))
+    agent = Agent(store=choose_store(settings))
     assert agent.store
-    log = log_of(agent.store, settings.thread)
-    if log.state.phase not in OPEN:
+    log = open_thread(agent.store, settings.thread)
+    if log.state.phase not in OPEN_PHASES:
         raise UsageError(f"there is no turn to cancel: {_instead(log)}")
-    reason = f"by {settings.by or user()}" + (f": {settings.why}" if settings.why else "")
+    reason = f"by {settings.by or current_user()}" + (f": {settings.why}" if settings.why else "")
     _post(agent.post(log.thread_id, e.TurnEnded("cancelled", reason)))
-    Screen().note(f"cancelled; thread {line_of(log.thread_id, 200)} holds what was done")
+    Screen().note(f"cancelled; thread {visible_line(log.thread_id, 200)} holds what was done")
     return 0
 
 
 def fork(settings: Fork) -> int:
     """A new thread that shares the beginning of another: to try another message, model or agent from there."""
-    agent = runner_of(settings, True)
+    agent = make_runner(settings, True)
     assert agent.store
-    parent = log_of(agent.store, settings.thread).thread_id
+    parent = open_thread(agent.store, settings.thread).thread_id
     made = run_sync(
         forked(agent.store, parent, at=settings.at, edit=settings.edit, world=agent.world)
     )
-    tools, screen = {} if isinstance(agent, Flow) else tools_of(agent), Screen()
+    tools, screen = {} if isinstance(agent, Flow) else tools_by_name(agent), Screen()
     effects = [call for call in made.ran if not (call.name in tools and tools[call.name].read_only)]
     if effects and not settings.quiet:
         screen.note(
@@ -132,19 +133,19 @@ def fork(settings: Fork) -> int:
             "yellow",
         )
         for call in effects:
-            screen.note(f"  {visible(called(call))}", "yellow")
-    made_log = log_of(agent.store, made.thread_id)
+            screen.note(f"  {make_visible(call_text(call))}", "yellow")
+    made_log = open_thread(agent.store, made.thread_id)
     open_turn = made_log.state.phase != "idle"
     if settings.no_run or not open_turn:
-        put(made.thread_id)
-        other = other_agent(settings, made_log.state)
-        go_on = again("resume" if open_turn else "-t", made.thread_id, settings, other)
+        print_line(made.thread_id)
+        other = missing_agent(settings, made_log.state)
+        go_on = next_command("resume" if open_turn else "-t", made.thread_id, settings, other)
         if not settings.quiet:
             screen.note(f"go on: {go_on}", "dim")
         return 0
     if not settings.quiet:
-        screen.note(f"thread {made.thread_id}, forked from {line_of(parent, 200)}", "dim")
-    say_project(agent, settings, screen)
+        screen.note(f"thread {made.thread_id}, forked from {visible_line(parent, 200)}", "dim")
+    announce_instructions(agent, settings, screen)
     return Session(agent, made.thread_id, screen, settings).resume()
 
 
@@ -152,21 +153,23 @@ def _opened(settings: Approve | Answer | Decide) -> tuple[Runner, Log]:
     """An agent is made only where it is needed: a decision can be posted where its model can't be used."""
     edits = isinstance(settings, Approve) and settings.edit is not None
     needed = settings.agent or settings.go_on or edits
-    agent = runner_of(settings, True) if needed else Agent(store=store_of(settings))
+    agent = make_runner(settings, True) if needed else Agent(store=choose_store(settings))
     assert agent.store
-    log = log_of(agent.store, settings.thread)
-    if settings.go_on and (other := other_agent(settings, top_of(log).state)):
-        raise UsageError(f"{needs_agent(other)} to go on; nothing was written")
+    log = open_thread(agent.store, settings.thread)
+    if settings.go_on and (other := missing_agent(settings, root_log(log).state)):
+        raise UsageError(f"{missing_agent_message(other)} to go on; nothing was written")
     return agent, log
 
 
-def _chosen(log: Log, call_id: str | None, statuses: Sequence[str], command: str) -> e.Held:
+def _chosen(
+    log: Log, call_id: str | None, statuses: Sequence[str], command: str
+) -> e.PendingDecision:
     """The call that is meant, of those that can be decided in this way. Raises UsageError, which says what there is."""
     found = [held for held in _open(log) if held.status in statuses]
     named = [call for call in found if call_id in (None, call.id)]
     if len(named) == 1:
         return named[0]
-    name, what = line_of(log.thread_id, 200), _WAITING[command]
+    name, what = visible_line(log.thread_id, 200), _WAITING[command]
     if call_id is not None and not named and (settled := _settled(log, call_id)):
         raise UsageError(f"call {call_id} of thread {name} {settled}; nothing was written")
     there = ", ".join(_named(held, log) for held in found)
@@ -178,34 +181,38 @@ def _chosen(log: Log, call_id: str | None, statuses: Sequence[str], command: str
     raise UsageError(f"no call of thread {name} {what}; {_instead(log)}")
 
 
-def _open(log: Log) -> list[e.Held]:
+def _open(log: Log) -> list[e.PendingDecision]:
     """What can be decided on, in this thread and in those that work for it; a running call too."""
-    turn, found = log.state.turn, list[e.Held]()
+    turn, found = log.state.turn, list[e.PendingDecision]()
     for call in turn.calls if turn and not turn.ended else ():
         if (
             call.child and call.status != "done"
         ):  # as its own log has it: what this one says may be decided already
-            found += _open(run_sync(opened(call.child.thread_id, log.store, log.world)))
+            found += _open(run_sync(open_log(call.child.thread_id, log.store, log.world)))
         else:
             now = replace(call, status="unknown") if call.status == "started" else call
-            found += waits_for(now, log.thread_id)
+            found += find_pending_decisions(now, log.thread_id)
     return found
 
 
-def _tools(call: e.Held, log: Log, agent: Runner) -> Mapping[str, Tool]:
+def _tools(call: e.PendingDecision, log: Log, agent: Runner) -> Mapping[str, Tool]:
     """Of whoever drives the thread of that call."""
 
     async def found() -> Mapping[str, Tool]:
         return (
-            await job_of(await opened(call.thread_id, log.store, log.world), agent.job)
-        ).setup.tools
+            await find_run_settings(
+                await open_log(call.thread_id, log.store, log.world), agent.run_settings
+            )
+        ).policy.tools
 
     return run_sync(found())
 
 
-def _named(held: e.Held, log: Log) -> str:
-    below = f" in thread {line_of(held.thread_id, 200)}" if held.thread_id != log.thread_id else ""
-    return f"{held.id} {called(e.Call(held.id, held.name, held.final_arguments))}{below}"
+def _named(held: e.PendingDecision, log: Log) -> str:
+    below = (
+        f" in thread {visible_line(held.thread_id, 200)}" if held.thread_id != log.thread_id else ""
+    )
+    return f"{held.id} {call_text(e.Call(held.id, held.name, held.final_arguments))}{below}"
 
 
 def _instead(log: Log) -> str:
@@ -225,13 +232,15 @@ def _instead(log: Log) -> str:
                 | e.UserSaid(answers=found)
             ):
                 return f"the last that did, {found}, {_settled(log, found)}"
-    return f"treadle explain {line_of(log.thread_id, 200)} says where it stands"
+    return f"treadle explain {visible_line(log.thread_id, 200)} says where it stands"
 
 
 def _settled(log: Log, call_id: str) -> str:
     """What the log, or one below it, says of a call that has been decided on; "" where nothing."""
-    for record in reversed([record for each in reversed(family(log)) for record in each.records]):
-        at = moment(record.at)
+    for record in reversed(
+        [record for each in reversed(read_tree(log)) for record in each.records]
+    ):
+        at = format_time(record.at)
         match record.event:
             case (
                 e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None)
@@ -256,7 +265,7 @@ def _post(work: Coroutine[Any, Any, None]) -> None:
 
 def _posted(
     what: str,
-    call: e.Held,
+    call: e.PendingDecision,
     log: Log,
     agent: Runner,
     settings: Posting,
@@ -265,12 +274,12 @@ def _posted(
     """Say what was decided, with all of the call's arguments; then go on, or say how."""
     screen = Screen()
     if not settings.quiet:
-        screen.note(f"{what}: {call.id} {visible(call.name)}", "bold")
-        screen.note(shown_arguments(call.final_arguments if arguments is None else arguments))
-    top = top_of(log)  # what is held below goes on when the thread goes on that it works for
+        screen.note(f"{what}: {call.id} {make_visible(call.name)}", "bold")
+        screen.note(format_arguments(call.final_arguments if arguments is None else arguments))
+    top = root_log(log)  # what is held below goes on when the thread goes on that it works for
     if settings.go_on:
         return Session(agent, top.thread_id, screen, settings).resume()
     if not settings.quiet:
-        go_on = again("resume", top.thread_id, settings, other_agent(settings, top.state))
+        go_on = next_command("resume", top.thread_id, settings, missing_agent(settings, top.state))
         screen.note(f"go on: {go_on}", "dim")
     return 0

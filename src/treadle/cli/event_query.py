@@ -8,9 +8,9 @@ from ..core import events as e
 from ..core.codec import decode_event
 from ..core.errors import UsageError
 from ..stores.sqlite import SQLiteStore
-from .threads import thread_of
+from .threads import resolve_thread
 
-COSTS = tuple(
+COST_EVENTS = tuple(
     kind.__name__
     for kind in (
         *(e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.HandedOff, e.UserSaid, e.TurnEnded),
@@ -18,8 +18,8 @@ COSTS = tuple(
     )
 )
 """What `cost.entries` goes by."""
-STATS = (
-    *COSTS,
+STATS_EVENTS = (
+    *COST_EVENTS,
     *(
         kind.__name__
         for kind in (e.StepAsked, e.ToolStarted, e.ToolReturned, e.ToolFailed, e.OutcomeDecided)
@@ -35,9 +35,9 @@ where json_extract(event, '$.type') in ({types}) and ({all} or thread_id = ?) or
 """Append order is each thread's own. Texts stay in the file: they are most of it."""
 
 
-def facts(store: SQLiteStore, types: Sequence[str], thread: str | None) -> list[e.Record]:
+def read_events(store: SQLiteStore, types: Sequence[str], thread: str | None) -> list[e.Record]:
     """Of one thread, named as people do, or of all. Raises UnknownThread and StoreDamaged."""
-    name = thread_of(store, thread) if thread is not None else ""
+    name = resolve_thread(store, thread) if thread is not None else ""
     if not store.path.exists():
         return []
     marks = ", ".join("?" * len(types))
@@ -45,7 +45,7 @@ def facts(store: SQLiteStore, types: Sequence[str], thread: str | None) -> list[
     return [e.Record(thread_id, seq, at, decode_event(event)) for thread_id, seq, at, event in rows]
 
 
-def since_at(text: str | None, now: float) -> float:
+def parse_since(text: str | None, now: float) -> float:
     """The moment that `--since` names, in seconds since the epoch. Raises UsageError."""
     if text is None:
         return 0.0

@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from ..core import events as e
 from ..core.codec import decode_event, encode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
-from ..core.result import summary
+from ..core.result import make_summary
 from ..core.state import fold
 from ..observe.timeline import Line, Timeline
-from ..observe.turns import turns
-from ..observe.visible import line_of, visible
+from ..observe.turns import split_turns
+from ..observe.visible import make_visible, visible_line
 from ..runtime.sync import run_sync
 from ..stores.store import Store
-from .agents import found_at, store_of
-from .session import CODES, FAILED
-from .show import took_line
+from .agents import choose_store, load_target
+from .session import EXIT_CODES, FAILED
+from .show import format_totals
 from .show_prompt import show_prompt
-from .tables import moment
-from .terminal import put, put_json
+from .tables import format_time
+from .terminal import print_json, print_line
 from .thread_options import Show, Tail
-from .thread_tree import Depths, children, in_order
-from .threads import records_of, thread_of
-from .tree_lines import put_tree
+from .thread_tree import Depths, child_ids, merge_by_time
+from .threads import read_thread, resolve_thread
+from .tree_lines import print_tree
 
 POLL_S = 0.1
 """How often `tail` looks for new records."""
@@ -31,24 +31,24 @@ POLL_S = 0.1
 
 def show(settings: Show) -> int:
     """What happened in a thread: every record, by turns, with what each took."""
-    store = store_of(settings, found_at(settings.agent) if settings.agent else None)
+    store = choose_store(settings, load_target(settings.agent) if settings.agent else None)
     if settings.raw:
-        for row in run_sync(store.read(thread_of(store, settings.thread))):
-            put_json(row.event)
+        for row in run_sync(store.read(resolve_thread(store, settings.thread))):
+            print_json(row.event)
         return 0
     if settings.prompt is not None:
-        return show_prompt(records_of(store, settings.thread), settings)
-    records = _read(store, thread_of(store, settings.thread), 0)
+        return show_prompt(read_thread(store, settings.thread), settings)
+    records = _read(store, resolve_thread(store, settings.thread), 0)
     if settings.picture:
         return _picture(records, settings.agent)
     try:
         if settings.json:
             fold(records)  # a log that can't be has no output, but for --raw
             for record in records:
-                put_json(encode_record(record))
+                print_json(encode_record(record))
         else:
             _show(records, settings.full)
-            put_tree(store, records)
+            print_tree(store, records)
     except IllegalEvent as error:
         raise IllegalEvent(
             f"thread {records[0].thread_id} can't be read on: {error}; see treadle show --raw"
@@ -58,8 +58,8 @@ def show(settings: Show) -> int:
 
 def tail(settings: Tail) -> int:
     """Follow a thread as its records come, from whatever process; Ctrl-C leaves. Begins with the last turn."""
-    store = store_of(settings)
-    thread_id = thread_of(store, settings.thread)
+    store = choose_store(settings)
+    thread_id = resolve_thread(store, settings.thread)
     timeline, depths, read = Timeline(), Depths(thread_id), dict[str, int]()
     new = _news(store, thread_id, read)
     said = [
@@ -73,13 +73,13 @@ def tail(settings: Tail) -> int:
             depths.learn(record)
             line = timeline.line(record)
             if record.seq >= begin.seq if record.thread_id == thread_id else record.at >= begin.at:
-                put_json(encode_record(record)) if settings.json else put(
+                print_json(encode_record(record)) if settings.json else print_line(
                     _line(line, depths), line.tone
                 )
         sys.stdout.flush()
         ends = [record.event for record in new if record.thread_id == thread_id]
         if settings.until_end and ends and isinstance(last := ends[-1], e.TurnEnded):
-            return CODES.get(last.status, FAILED)
+            return EXIT_CODES.get(last.status, FAILED)
         time.sleep(POLL_S)
         new = _news(store, thread_id, read)
 
@@ -93,8 +93,8 @@ def _news(store: Store, thread_id: str, read: dict[str, int]) -> list[e.Record]:
     for each in waiting:
         new.append(_read(store, each, read.get(each, 0)))
         read[each] = new[-1][-1].seq if new[-1] else read.get(each, 0)
-        waiting += [child for child in children(new[-1]) if child not in waiting]
-    return in_order(new)
+        waiting += [child for child in child_ids(new[-1]) if child not in waiting]
+    return merge_by_time(new)
 
 
 def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:
@@ -109,35 +109,35 @@ def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:
 
 def _show(records: Sequence[e.Record], full: bool) -> None:
     total_s, parts = 0.0, 0
-    put(f"thread {line_of(records[0].thread_id, 200)}", "bold")
-    for part in turns(records):
+    print_line(f"thread {visible_line(records[0].thread_id, 200)}", "bold")
+    for part in split_turns(records):
         parts += 1
         if part.number:
             total_s += part.took.seconds
-            put(f"\nturn {part.number}  {moment(part.lines[0].record.at)}", "bold")
+            print_line(f"\nturn {part.number}  {format_time(part.lines[0].record.at)}", "bold")
         for line in part.lines:
-            put(_line(line), line.tone)
+            print_line(_line(line), line.tone)
             _whole(line, full)
         if part.number:
-            put(f"{'':6}{part.result.status}: {took_line(part.took)}")
+            print_line(f"{'':6}{part.result.status}: {format_totals(part.took)}")
     if parts > 1:
-        put(f"\nin all: {took_line(summary(records, total_s))}")
+        print_line(f"\nin all: {format_totals(make_summary(records, total_s))}")
 
 
 def _picture(records: Sequence[e.Record], place: str | None) -> int:
     from ..graphs.graph import Graph
 
-    graph = found_at(place) if place else None
+    graph = load_target(place) if place else None
     if not isinstance(graph, Graph):
         raise UsageError("--picture draws a graph's thread: name the graph, --agent MODULE:NAME")
-    put(graph.mermaid(records).rstrip())
+    print_line(graph.mermaid(records).rstrip())
     return 0
 
 
 def _line(line: Line, depths: Depths | None = None) -> str:
-    clock = moment(line.record.at).rpartition(" ")[2]
+    clock = format_time(line.record.at).rpartition(" ")[2]
     who = depths.before(line.record.thread_id) if depths else ""
-    return f"{line.record.seq:>5} {clock} {who}{visible(str(line))}"
+    return f"{line.record.seq:>5} {clock} {who}{make_visible(str(line))}"
 
 
 def _whole(line: Line, full: bool) -> None:
@@ -145,4 +145,4 @@ def _whole(line: Line, full: bool) -> None:
     said = isinstance(line.record.event, e.UserSaid | e.ModelReplied | e.QuestionAsked)
     if (full or said) and line.whole not in ("", line.text):
         for part in line.whole.split("\n"):
-            put(f"{'':15}│ {visible(part)}")
+            print_line(f"{'':15}│ {make_visible(part)}")

@@ -10,18 +10,18 @@ import msgspec
 from ..core import events as e
 from ..core.codec import decode_event
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
-from ..core.result import Status, result
+from ..core.result import Status, read_result
 from ..core.state import fold
-from ..observe.visible import line_of
+from ..observe.visible import visible_line
 from ..runtime.sync import run_sync
 from ..stores.sqlite import LAST_RECORDS, SQLiteStore
-from .agents import store_of
-from .tables import moment, table
-from .terminal import Screen, put, put_json
+from .agents import choose_store
+from .tables import format_table, format_time
+from .terminal import Screen, print_json, print_line
 from .thread_options import Threads
 
 STATUSES = (*get_args(Status), "damaged")
-WORDS = 60
+MAX_MESSAGE = 60
 """Characters of a thread's first message."""
 
 _BEGAN = """
@@ -59,13 +59,17 @@ def threads(settings: Threads) -> int:
         raise UsageError(
             f"no thread has the status {settings.status!r}; there are: {', '.join(STATUSES)}"
         )
-    store = store_of(settings)
+    store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
-    found = list(islice(listed(store, settings), settings.limit + 1)) if store.path.exists() else []
+    found = (
+        list(islice(list_threads(store, settings), settings.limit + 1))
+        if store.path.exists()
+        else []
+    )
     for each in found[: settings.limit] if settings.json else ():
-        put_json(msgspec.json.encode(asdict(each)))
+        print_json(msgspec.json.encode(asdict(each)))
     if found and not settings.json:
-        put(table([_row(each) for each in found[: settings.limit]]))
+        print_line(format_table([_row(each) for each in found[: settings.limit]]))
     if len(found) > settings.limit:
         Screen().note(f"there are more; these are the last {settings.limit} (--limit N)", "dim")
     elif not found:
@@ -75,7 +79,7 @@ def threads(settings: Threads) -> int:
     return 0
 
 
-def listed(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
+def list_threads(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
     """The threads that fit the filters, one at a time, so that whoever stops early pays for no more."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
     for thread_id, records, at, kind, ended in store.select(LAST_RECORDS):
@@ -98,7 +102,7 @@ def _status(store: SQLiteStore, thread_id: str) -> str:
     try:
         rows = run_sync(store.read(thread_id))
         records = [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
-        return result(records, fold(records)).status
+        return read_result(records, fold(records)).status
     except (StoreDamaged, IllegalEvent):
         return "damaged"
 
@@ -115,10 +119,10 @@ def _one(store: SQLiteStore, query: str, thread_id: str) -> Any:
 
 def _row(each: Listed) -> tuple[str, ...]:
     turns = f"{each.turns} turn{'' if each.turns == 1 else 's'}"
-    words = line_of(each.first_message, WORDS)
+    words = visible_line(each.first_message, MAX_MESSAGE)
     return (
         each.thread_id,
-        moment(each.updated_at),
+        format_time(each.updated_at),
         each.agent,
         each.status,
         turns,

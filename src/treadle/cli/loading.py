@@ -7,53 +7,55 @@ from pathlib import Path
 
 from ..core.errors import UsageError
 from ..runtime.agent import Agent
-from ..runtime.job import Job
+from ..runtime.job import RunSettings
 from .terminal import Screen
 
 Progress = Callable[[int, int], None]
 
 
-def load(agent: Agent, screen: Screen) -> Agent:
+def load_model(agent: Agent, screen: Screen) -> Agent:
     """The agent with its model made; an embedded one is up when this returns. Raises UsageError, as the model does."""
-    from ..models.resolve import resolve
+    from ..models.resolve import resolve_model
 
     model = (
-        resolve(agent.model) if agent.model is None or isinstance(agent.model, str) else agent.model
+        resolve_model(agent.model)
+        if agent.model is None or isinstance(agent.model, str)
+        else agent.model
     )
     agent = replace(agent, model=model)
-    _refuse_unpriced(agent.job)
+    _refuse_unpriced(agent.run_settings)
     if model.name.partition(":")[0] == "local":
         from ..models.local.model import LocalModel
 
         if isinstance(model, LocalModel):
             screen.notice("loading the embedded model…")
-            with bar(screen) as progress:
+            with progress_bar(screen) as progress:
                 replace(model, progress=progress).start()
             screen.end_line()
     return agent
 
 
-def _refuse_unpriced(job: Job) -> None:
+def _refuse_unpriced(job: RunSettings) -> None:
     """As the agent itself does, in the words of the command line."""
     try:
         job.refuse_unpriced()
     except UsageError:
         raise UsageError(
-            f"a limit of ${job.setup.limits.cost_usd:g} can't hold: no price is known for {job.model.name}; limit"
+            f"a limit of ${job.policy.limits.cost_usd:g} can't hold: no price is known for {job.model.name}; limit"
             " --max-tokens instead, or say --unpriced to let its calls pass"
         ) from None
 
 
-def pull(screen: Screen) -> Path:
+def pull_weights(screen: Screen) -> Path:
     """Put the embedded model's weights together, unless they are there. Raises UsageError."""
     from ..models.local import weights
 
-    with bar(screen) as progress:
-        return weights.ensure(progress)
+    with progress_bar(screen) as progress:
+        return weights.ensure_weights(progress)
 
 
 @contextmanager
-def bar(screen: Screen) -> Iterator[Progress]:
+def progress_bar(screen: Screen) -> Iterator[Progress]:
     """What to tell of the bytes done and the total: a bar on a terminal, one line elsewhere, nothing if never told."""
     if not screen.live:
         told: list[int] = []

@@ -14,8 +14,8 @@ from io import TextIOWrapper
 import typer
 import typer.main
 
-from ..observe.visible import visible
-from .options import Ask, taking
+from ..observe.visible import make_visible
+from .options import Ask, with_options
 
 USAGE = 2
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -39,7 +39,7 @@ A question that begins with a command's name: treadle -- tools.
 [bold]Exit codes:[/bold] 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a person · 130 interrupted.
 """
 
-asking = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
+ask_app = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("costs", "stats", "export-traces"),
@@ -71,7 +71,7 @@ def main(words: Sequence[str] | None = None) -> None:
             )  # a character that the encoding lacks is no reason to fail
     if not (first and first[0] in COMMANDS):
         _refuse_late_command(words)
-        asking(args=words, prog_name="treadle")
+        ask_app(args=words, prog_name="treadle")
     from .commands import commands
 
     try:
@@ -82,7 +82,7 @@ def main(words: Sequence[str] | None = None) -> None:
             and len(words) > _MOST_WORDS.get(words[0], 2)
             and not any(w[:1] == "-" for w in words)
         ):
-            print(f"was it a question? treadle -- {visible(' '.join(words))}", file=sys.stderr)
+            print(f"was it a question? treadle -- {make_visible(' '.join(words))}", file=sys.stderr)
         raise
 
 
@@ -94,7 +94,7 @@ def _refuse_late_command(words: Sequence[str]) -> None:
             shlex.join(["treadle", *each]) for each in ((*rest, *options), (*options, "--", *rest))
         )
         print(
-            f"error: put the options after the command: {visible(command)}; for a question: {visible(question)}",
+            f"error: put the options after the command: {make_visible(command)}; for a question: {make_visible(question)}",
             file=sys.stderr,
         )
         raise SystemExit(USAGE)
@@ -105,7 +105,7 @@ def _late_command(words: Sequence[str]) -> int:
     if not words or words[0][:1] != "-" or not any(word in COMMANDS for word in words):
         return 0
     options = [
-        each for each in typer.main.get_command(asking).params if each.param_type_name == "option"
+        each for each in typer.main.get_command(ask_app).params if each.param_type_name == "option"
     ]
     valued = {
         name for option in options if not getattr(option, "is_flag", False) for name in option.opts
@@ -135,33 +135,35 @@ def _completed() -> list[str]:
     return (os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")).split()[1:]
 
 
-@asking.command(epilog=_EPILOG)
-@taking(Ask)
+@ask_app.command(epilog=_EPILOG)
+@with_options(Ask)
 def ask(settings: Ask) -> None:
     """Ask an agent. It uses tools where they help; the answer goes to standard output, the steps to standard error."""
     from ..core.errors import TreadleError
-    from .agents import agent_of
-    from .folder_instructions import say_project
-    from .session import Session, fail, last_thread
-    from .stdin import question_of
-    from .terminal import Screen, interactive
+    from .agents import make_agent
+    from .folder_instructions import announce_instructions
+    from .session import Session, find_last_thread, report_error
+    from .stdin import read_question
+    from .terminal import Screen, is_interactive
 
     words, screen = settings.question or [], Screen()
     try:
-        agent = agent_of(settings, interactive())
-        thread = last_thread(agent) if settings.go_on else settings.thread or agent.world.new_id()
-        if not words and interactive() and sys.stdout.isatty():
+        agent = make_agent(settings, is_interactive())
+        thread = (
+            find_last_thread(agent) if settings.go_on else settings.thread or agent.world.new_id()
+        )
+        if not words and is_interactive() and sys.stdout.isatty():
             from .chat import chat
 
-            say_project(agent, settings, screen)
+            announce_instructions(agent, settings, screen)
             raise typer.Exit(chat(Session(agent, thread, screen, settings)))
-        question = question_of(words)
+        question = read_question(words)
     except TreadleError as error:
-        raise typer.Exit(fail(error)) from None
+        raise typer.Exit(report_error(error)) from None
     if not question:
         typer.echo(
             'error: there is nothing to ask; say treadle "question", or treadle -h', err=True
         )
         raise typer.Exit(2)
-    say_project(agent, settings, screen)
+    announce_instructions(agent, settings, screen)
     raise typer.Exit(Session(agent, thread, screen, settings).ask(question))

@@ -16,10 +16,10 @@ def with_options(model: str | Model | None, settings: AgentSettings) -> str | Mo
         return model
     given = settings_of(settings.option)
 
-    from ..models.resolve import resolve
+    from ..models.resolve import resolve_model
     from ..models.settings import with_settings
 
-    made = resolve(model) if model is None or isinstance(model, str) else model
+    made = resolve_model(model) if model is None or isinstance(model, str) else model
     return with_settings(made, given)
 
 

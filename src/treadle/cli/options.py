@@ -157,7 +157,7 @@ class Ask(Settings):
     ] = False
 
 
-def taking(settings: type[S]) -> Callable[[Callable[[S], object]], Callable[..., None]]:
+def with_options(settings: type[S]) -> Callable[[Callable[[S], object]], Callable[..., None]]:
     """A command for typer, which reads signatures, out of a function of one settings object."""
 
     def made(function: Callable[[S], object]) -> Callable[..., None]:

@@ -6,105 +6,120 @@ from dataclasses import asdict, replace
 import msgspec
 
 from ..core import events as e
-from ..core.state import OPEN, fold
+from ..core.state import OPEN_PHASES, fold
 from ..flows.flow import Flow
 from ..observe.diff import Diff, Side
 from ..observe.timeline import Timeline
-from ..observe.visible import line_of, visible
+from ..observe.visible import make_visible, visible_line
 from ..runtime.sync import run_sync
-from .agents import agent_as_recorded, loaded, needs_agent, other_agent, store_of
-from .runner import flow_at, runner_of
-from .session import DECIDED_BY, again
-from .show import took_line
-from .tables import table
-from .terminal import put, put_json
+from .agents import (
+    choose_store,
+    load_agent,
+    make_recorded_agent,
+    missing_agent,
+    missing_agent_message,
+)
+from .runner import load_flow, make_runner
+from .session import DECISION_COMMANDS, next_command
+from .show import format_totals
+from .tables import format_table
+from .terminal import print_json, print_line
 from .thread_options import Diff as DiffOptions
 from .thread_options import Explain, Replay
-from .thread_tree import family
-from .threads import log_of, records_of
+from .thread_tree import read_tree
+from .threads import open_thread, read_thread
 
-VALUE = 500
+MAX_VALUE = 500
 """Characters of a recorded and a replayed value."""
 
 
 def explain(settings: Explain) -> int:
     """Where a thread stands: what is done, unknown and waited for, and what resuming it would do, before it does it."""
     from ..observe.explain import explain as explained
-    from ..observe.explain import to_decide
+    from ..observe.explain import pending_decisions
 
-    agent = runner_of(settings, True)
+    agent = make_runner(settings, True)
     assert agent.store
-    log = log_of(agent.store, settings.thread)
+    log = open_thread(agent.store, settings.thread)
     records, state, below = (
         log.records,
         log.state,
-        {each.thread_id: each.records for each in family(log)},
+        {each.thread_id: each.records for each in read_tree(log)},
     )
-    found = explained(records, agent.job, agent.name, below)
-    if other := other_agent(
+    found = explained(records, agent.run_settings, agent.name, below)
+    if other := missing_agent(
         settings, state
     ):  # all would differ from Treadle's own agent, which says nothing
         found = replace(
             found,
             changes=(),
-            next="refuse, unless --agent names it" if state.phase in OPEN else found.next,
+            next="refuse, unless --agent names it" if state.phase in OPEN_PHASES else found.next,
         )
     if settings.json:
-        put_json(msgspec.json.encode(asdict(found)))
+        print_json(msgspec.json.encode(asdict(found)))
         return 0
     thread_id = records[0].thread_id
     if other:
-        put(needs_agent(other), "yellow")
-    put(f"thread {line_of(thread_id, 200)}: {found.status}", "bold")
+        print_line(missing_agent_message(other), "yellow")
+    print_line(f"thread {visible_line(thread_id, 200)}: {found.status}", "bold")
     _listed("done; this never runs again", found.done)
     _listed("unknown; it may have had its effect", found.unknown)
     _listed("waits for you to", found.waits_for)
     _listed("changed since", found.changes)
     _listed("treadle resume would", (found.next,))
-    _listed("how", [_how(held, settings) for held in to_decide(records, agent.job, below)])
+    _listed(
+        "how",
+        [_how(held, settings) for held in pending_decisions(records, agent.run_settings, below)],
+    )
     return 0
 
 
 def _listed(title: str, lines: Sequence[str]) -> None:
     if lines:
-        put(f"{title}:")
+        print_line(f"{title}:")
         for line in lines:
-            first, *rest = visible(line).split("\n")
-            put("\n".join([f"  {first}", *(f"  │ {each}" for each in rest)]))
+            first, *rest = make_visible(line).split("\n")
+            print_line("\n".join([f"  {first}", *(f"  │ {each}" for each in rest)]))
 
 
-def _how(call: e.Held, settings: Explain) -> str:
-    command = DECIDED_BY[call.status]
+def _how(call: e.PendingDecision, settings: Explain) -> str:
+    command = DECISION_COMMANDS[call.status]
     what = {"answer": f" TEXT --call {call.id}", "decide": f" {call.id} --ran | --not-run | --tell"}
-    return again(command, call.thread_id, settings) + what.get(command, f" {call.id} [--deny]")
+    return next_command(command, call.thread_id, settings) + what.get(
+        command, f" {call.id} [--deny]"
+    )
 
 
 def replay(settings: Replay) -> int:
     """Run a thread again, offline, with the agent of today: the same, or the first record that comes out otherwise."""
     from ..runtime.replay import replay as replayed
 
-    if settings.agent and (flow := flow_at(settings.agent)):
-        return _replay_flow(replace(flow, store=store_of(settings, flow)), settings.thread)
-    store = store_of(settings, loaded(settings.agent) if settings.agent else None)
-    records = records_of(store, settings.thread)
-    agent = agent_as_recorded(settings, fold(records).identity)
-    found = run_sync(replayed(records, agent.job))
+    if settings.agent and (flow := load_flow(settings.agent)):
+        return _replay_flow(replace(flow, store=choose_store(settings, flow)), settings.thread)
+    store = choose_store(settings, load_agent(settings.agent) if settings.agent else None)
+    records = read_thread(store, settings.thread)
+    agent = make_recorded_agent(settings, fold(records).identity)
+    found = run_sync(replayed(records, agent.run_settings))
     if found is None:
-        put(f"the same, {len(records)} records")
+        print_line(f"the same, {len(records)} records")
         return 0
     timeline = Timeline()
     lines = {record.seq: timeline.line(record) for record in records}
-    put(f"parts at record {found.seq}: {visible(str(lines[found.seq]))}", "bold")
-    put(table([(f"{found.field} was", _value(found.recorded)), ("is now", _value(found.replayed))]))
+    print_line(f"parts at record {found.seq}: {make_visible(str(lines[found.seq]))}", "bold")
+    print_line(
+        format_table(
+            [(f"{found.field} was", _value(found.recorded)), ("is now", _value(found.replayed))]
+        )
+    )
     return 1
 
 
 def _replay_flow(flow: Flow, thread: str) -> int:
     assert flow.store
-    records = records_of(flow.store, thread)
+    records = read_thread(flow.store, thread)
     changed = run_sync(flow.replay(records[0].thread_id))
-    put(
-        visible(str(changed)) if changed else f"the same, {len(records)} records",
+    print_line(
+        make_visible(str(changed)) if changed else f"the same, {len(records)} records",
         "bold" if changed else "",
     )
     return 1 if changed else 0
@@ -116,8 +131,8 @@ def _value(value: object) -> str:
         "nothing"
         if value is None
         else text
-        if len(text) <= VALUE
-        else f"{text[:VALUE]}… ({len(text)} characters)"
+        if len(text) <= MAX_VALUE
+        else f"{text[:MAX_VALUE]}… ({len(text)} characters)"
     )
 
 
@@ -125,28 +140,28 @@ def diff(settings: DiffOptions) -> int:
     """Where two threads part, and what each took from there on."""
     from ..observe.diff import diff as compared
 
-    store = store_of(settings)
-    left, right = records_of(store, settings.left), records_of(store, settings.right)
+    store = choose_store(settings)
+    left, right = read_thread(store, settings.left), read_thread(store, settings.right)
     found = compared(left, right)
     if settings.json:
-        put_json(_json(found))
+        print_json(_json(found))
         return 0
     if found.same:
-        put(f"the same, {found.shared} facts")
+        print_line(f"the same, {found.shared} facts")
         return 0
-    put(
+    print_line(
         f"the first {found.shared} facts are the same; then"
         if found.shared
         else _apart(left, right)
     )
     for name, side, records in (("A", found.left, left), ("B", found.right, right)):
-        put(f"{name} {line_of(side.thread_id, 100)}: {_parts(side, records)}")
+        print_line(f"{name} {visible_line(side.thread_id, 100)}: {_parts(side, records)}")
     rows = [
-        (f"{name} {part}", took_line(took))
+        (f"{name} {part}", format_totals(took))
         for name, side in (("A", found.left), ("B", found.right))
         for part, took in (("from there", side.rest), ("in all", side.whole))
     ]
-    put(table(rows))
+    print_line(format_table(rows))
     return 0
 
 
@@ -156,7 +171,7 @@ def _apart(left: Sequence[e.Record], right: Sequence[e.Record]) -> str:
     if b in of_a or a in of_b:
         return f"they part at the first message; {'A' if b in of_a else 'B'} is forked from {'B' if b in of_a else 'A'}"
     if both := [name for name in of_a if name in of_b]:
-        return f"they part at the first message; both are forked from {line_of(both[-1], 100)}"
+        return f"they part at the first message; both are forked from {visible_line(both[-1], 100)}"
     return "they have no beginning in common"
 
 
@@ -169,18 +184,20 @@ def _forked_from(records: Sequence[e.Record]) -> list[str]:
 
 
 def _parts(side: Side, records: Sequence[e.Record]) -> str:
-    if side.parts_at is None:
+    if side.first_difference is None:
         return "has no more"
     timeline = Timeline()
     lines = {record.seq: timeline.line(record) for record in records}
-    return f"record {side.parts_at.seq} {visible(str(lines[side.parts_at.seq]))}"
+    return (
+        f"record {side.first_difference.seq} {make_visible(str(lines[side.first_difference.seq]))}"
+    )
 
 
 def _json(found: Diff) -> bytes:
     sides = {
         name: {
             "thread_id": side.thread_id,
-            "parts_at": side.parts_at and side.parts_at.seq,
+            "parts_at": side.first_difference and side.first_difference.seq,
             "rest": asdict(side.rest),
             "whole": asdict(side.whole),
         }

@@ -6,17 +6,17 @@ from typing import Any
 from ..core.errors import UsageError
 from ..flows.flow import Flow
 from ..runtime.agent import Agent
-from .agents import agent_of, found_at, store_of
+from .agents import choose_store, load_target, make_agent
 from .options import AgentSettings
 
 Runner = Agent | Flow
 
 
-def runner_of(settings: AgentSettings, interactive: bool) -> Runner:
+def make_runner(settings: AgentSettings, interactive: bool) -> Runner:
     """As `agent_of`, also for `--agent` that names a Flow or a Graph. Raises UsageError for other options."""
-    flow = flow_at(settings.agent) if settings.agent else None
+    flow = load_flow(settings.agent) if settings.agent else None
     if flow is None:
-        return agent_of(settings, interactive)
+        return make_agent(settings, interactive)
     named = {
         "--model": settings.model,
         "--option": settings.option,
@@ -37,13 +37,13 @@ def runner_of(settings: AgentSettings, interactive: bool) -> Runner:
         "tool_calls": settings.max_steps,
     }
     limits = {name: value for name, value in limits.items() if value is not None}
-    return replace(flow, store=store_of(settings, flow), limits=replace(flow.limits, **limits))
+    return replace(flow, store=choose_store(settings, flow), limits=replace(flow.limits, **limits))
 
 
-def flow_at(place: str) -> Flow | None:
+def load_flow(place: str) -> Flow | None:
     """The Flow there, also that of a Graph; None for anything else."""
     from ..graphs.graph import Graph
 
-    found = found_at(place)
+    found = load_target(place)
     found = found.flow if isinstance(found, Graph) else found
     return found if isinstance(found, Flow) else None

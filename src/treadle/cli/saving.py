@@ -5,23 +5,23 @@ import re
 from pathlib import Path
 
 from ..core.errors import UsageError
-from ..observe.visible import line_of, visible
+from ..observe.visible import make_visible, visible_line
 from ..testing.recording import Recording
-from ..testing.saved_test import Place, saved_test
-from .agents import loaded, store_of
-from .database import write_file
-from .terminal import Screen, put
+from ..testing.saved_test import Place, render_test
+from .agents import choose_store, load_agent
+from .database import export_file
+from .terminal import Screen, print_line
 from .thread_options import SaveTest
-from .threads import records_of
+from .threads import read_thread
 
 
 def save_test(settings: SaveTest) -> int:
     """Write a thread, and a test that runs it again offline with your agent. The file holds the whole conversation."""
     if not settings.agent:
         raise UsageError("a test needs the agent: --agent MODULE:NAME, or path/file.py:name")
-    agent = loaded(settings.agent)
-    store = store_of(settings, agent)
-    records = records_of(store, settings.thread)
+    agent = load_agent(settings.agent)
+    store = choose_store(settings, agent)
+    records = read_thread(store, settings.thread)
     name = _name(records[0].thread_id)
     test = settings.output or Path("tests") / f"test_{name}.py"
     if test.suffix != ".py":
@@ -35,23 +35,23 @@ def save_test(settings: SaveTest) -> int:
         parts = ""
     except AssertionError as error:
         parts = str(error)
-    text = saved_test(records, _place(settings.agent, test, recording.name), replays=not parts)
+    text = render_test(records, _place(settings.agent, test, recording.name), replays=not parts)
     try:
         test.parent.mkdir(parents=True, exist_ok=True)
-        write_file(store, [records[0].thread_id], recording)
+        export_file(store, [records[0].thread_id], recording)
         with open(test, "x", encoding="utf8") as out:
             out.write(text)
     except OSError as error:
         raise UsageError(f"{test} can't be written: {error.strerror}") from None
-    put(visible(str(test)))
+    print_line(make_visible(str(test)))
     screen = Screen()
     if parts:
         screen.note(
-            f"the agent of today replays it otherwise, so no test wants that; {line_of(parts, 300)}",
+            f"the agent of today replays it otherwise, so no test wants that; {visible_line(parts, 300)}",
             "yellow",
         )
     screen.note(
-        f"the whole conversation is in {visible(str(recording))}; run: python -m pytest {visible(str(test))}"
+        f"the whole conversation is in {make_visible(str(recording))}; run: python -m pytest {make_visible(str(test))}"
     )
     return 0
 

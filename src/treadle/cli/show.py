@@ -8,7 +8,7 @@ from ..core.codec import encode_record
 from ..core.events import Record
 from ..core.result import Result, Summary
 from ..observe.timeline import VALUE, WIDTH, Line, Timeline
-from ..observe.visible import line_of, visible, visible_json, without_controls
+from ..observe.visible import escape_controls, make_json_visible, make_visible, visible_line
 from ..runtime.listeners import Delta, Listener
 from .terminal import Screen
 from .thread_tree import Depths
@@ -81,15 +81,17 @@ class Show:
         shown = self._screen.streams and self._streamed == result.answer
         if not shown and result.answer and result.status in ("answered", "limit"):
             safe = (
-                visible(result.answer) if self._screen.streams else without_controls(result.answer)
+                make_visible(result.answer)
+                if self._screen.streams
+                else escape_controls(result.answer)
             )
             self._screen.say(safe.rstrip("\n") + "\n")
         self._screen.end_line()
         if not self._quiet:
-            self._screen.note(totals(result), "dim")
+            self._screen.note(format_result(result), "dim")
 
     def _piece(self, text: str) -> None:
-        safe = visible(text, self._streamed[-1:])
+        safe = make_visible(text, self._streamed[-1:])
         self._streamed += text
         if self._purpose == "plan":
             if not self._quiet:
@@ -102,7 +104,7 @@ class Show:
             case e.ModelCalled(model=model, purpose=purpose):
                 self._purpose, self._streamed = purpose, ""
                 if not self._quiet:
-                    self._screen.notice(f"… {line_of(model, VALUE)}")
+                    self._screen.notice(f"… {visible_line(model, VALUE)}")
             case e.ModelReplied(text=text, refusal=refusal, calls=calls) if (
                 self._purpose != "compact"
             ):
@@ -114,7 +116,7 @@ class Show:
             if self._screen.streams or self._purpose == "plan":
                 self._piece(text[len(self._streamed) :])
             elif goes_on and text.strip() and not self._quiet:
-                self._screen.note(visible(text.strip()), "dim")
+                self._screen.note(make_visible(text.strip()), "dim")
         self._screen.end_line()
 
     def _step(self, line: Line) -> None:
@@ -128,7 +130,7 @@ class Show:
         )
         if shown and not final:
             self._screen.note(
-                self._depths.before(line.record.thread_id) + visible(str(line)), line.tone
+                self._depths.before(line.record.thread_id) + make_visible(str(line)), line.tone
             )
 
 
@@ -141,15 +143,15 @@ class JsonLines:
     def __call__(self, what: Record | Delta) -> None:
         if isinstance(what, Record):
             line = encode_record(what).decode()
-            self._screen.say((visible_json(line) if self._screen.streams else line) + "\n")
+            self._screen.say((make_json_visible(line) if self._screen.streams else line) + "\n")
 
 
-def totals(result: Result) -> str:
+def format_result(result: Result) -> str:
     """What a turn took, in one line, and the thread's name."""
-    return f"{took_line(result.summary())}, thread {line_of(result.thread_id, WIDTH)}"
+    return f"{format_totals(result.summary())}, thread {visible_line(result.thread_id, WIDTH)}"
 
 
-def took_line(took: Summary) -> str:
+def format_totals(took: Summary) -> str:
     """Steps, calls, tokens, cost and seconds."""
     parts = [_counted(took.model_calls, "step")]
     if took.tool_calls:
@@ -160,13 +162,13 @@ def took_line(took: Summary) -> str:
     return f"{', '.join(parts)}, {took.seconds:.1f} s"
 
 
-def limit_line(result: Result) -> str:
+def format_limit(result: Result) -> str:
     """Which limit ended the turn, in words."""
     reached = [
         record.event for record in result.records if isinstance(record.event, e.LimitReached)
     ]
     if not reached:
-        return f"a limit was reached: {line_of(result.reason, WIDTH)}"
+        return f"a limit was reached: {visible_line(result.reason, WIDTH)}"
     last = reached[-1]
     return (
         f"stopped at the limit of {last.limit.replace('_', ' ')}: {last.used:g} of {last.allowed:g}"

@@ -13,41 +13,43 @@ from ..core.errors import UsageError
 from ..core.model import Message, Request, prompt_hash
 from ..core.prompt import Prompt
 from ..core.state import fold
-from ..observe.explain import changes
-from ..observe.visible import line_of, visible
-from ..runtime.job import Job, request_of
-from .agents import agent_as_recorded
-from .terminal import Screen, put, put_json
+from ..observe.explain import agent_changes
+from ..observe.visible import make_visible, visible_line
+from ..runtime.job import RunSettings, build_request
+from .agents import make_recorded_agent
+from .terminal import Screen, print_json, print_line
 from .thread_options import Show
 
 
 def show_prompt(records: Sequence[e.Record], settings: Show) -> int:
     """Print it; the exit code is 1 where the agent of today would have given the model another one."""
-    record = called_record(records, settings.prompt or "")
+    record = find_model_call(records, settings.prompt or "")
     assert isinstance(record.event, e.ModelCalled)
     before = [each for each in records if each.seq < record.seq]
     identity = fold(before).identity
-    agent = agent_as_recorded(settings, identity)
-    request = asked(before, record.event, agent.job)
+    agent = make_recorded_agent(settings, identity)
+    request = rebuild_request(before, record.event, agent.run_settings)
     if settings.json:
-        put_json(_json(request))
+        print_json(_json(request))
     else:
         _show(request)
     recorded, rebuilt = record.event.prompt_hash, prompt_hash(request.messages, request.tools)
     screen = Screen()
     if recorded == rebuilt:
-        screen.note(f"this is what {line_of(record.event.model, 100)} saw; prompt {rebuilt}", "dim")
+        screen.note(
+            f"this is what {visible_line(record.event.model, 100)} saw; prompt {rebuilt}", "dim"
+        )
         return 0
     screen.note(
         f"NOT what the model saw: it saw prompt {recorded}, the agent of today gives {rebuilt}",
         "red",
     )
-    for change in changes(identity, agent.job.identity(agent.name)):
-        screen.note(f"since then {line_of(change, 200)}", "yellow")
+    for change in agent_changes(identity, agent.run_settings.identity(agent.name)):
+        screen.note(f"since then {visible_line(change, 200)}", "yellow")
     return 1
 
 
-def called_record(records: Sequence[e.Record], which: str) -> e.Record:
+def find_model_call(records: Sequence[e.Record], which: str) -> e.Record:
     """The record of the model call of this number, or at this seq (`@12`). Raises UsageError."""
     calls = [record for record in records if isinstance(record.event, e.ModelCalled)]
     number = which.removeprefix("@")
@@ -64,30 +66,30 @@ def called_record(records: Sequence[e.Record], which: str) -> e.Record:
     )
 
 
-def asked(before: Sequence[e.Record], fact: e.ModelCalled, job: Job) -> Request:
+def rebuild_request(before: Sequence[e.Record], fact: e.ModelCalled, job: RunSettings) -> Request:
     """The request that this job would make after these records, for the purpose that `fact` has."""
     prompt = Prompt()
     for record in before:
         prompt.add(record)
-    return request_of(prompt, job, fact.purpose, fact.upto_seq)
+    return build_request(prompt, job, fact.purpose, fact.upto_seq)
 
 
 def _show(request: Request) -> None:
     for message in request.messages:
         _message(message)
     for tool in request.tools:
-        put("── tool ──", "bold")
-        put(visible(tool.wire.decode()))
+        print_line("── tool ──", "bold")
+        print_line(make_visible(tool.wire.decode()))
 
 
 def _message(message: Message) -> None:
-    put(f"── {message.role}{f' {message.call_id}' if message.call_id else ''} ──", "bold")
+    print_line(f"── {message.role}{f' {message.call_id}' if message.call_id else ''} ──", "bold")
     if message.text:
-        put(visible(message.text))
+        print_line(make_visible(message.text))
     for part in message.parts:
-        put(f"[{type(part).__name__.lower()}: {line_of(part.url, 100)}]", "dim")
+        print_line(f"[{type(part).__name__.lower()}: {visible_line(part.url, 100)}]", "dim")
     for call in message.calls:
-        put(visible(f"{call.id} {call.name} {call.arguments}"))
+        print_line(make_visible(f"{call.id} {call.name} {call.arguments}"))
 
 
 def _json(request: Request) -> bytes:

@@ -5,27 +5,29 @@ from dataclasses import asdict
 
 import msgspec
 
-from ..observe.stats import Spread, Stats, ToolStats
-from ..observe.stats import stats as counted
+from ..observe.stats import Percentiles, Stats, ToolStats
+from ..observe.stats import compute_stats as counted
 from ..stores.sqlite import SQLiteStore
 from . import observe_options
-from .agents import store_of
-from .event_query import STATS, facts, since_at
-from .tables import table
-from .terminal import Screen, put, put_json
+from .agents import choose_store
+from .event_query import STATS_EVENTS, parse_since, read_events
+from .tables import format_table
+from .terminal import Screen, print_json, print_line
 
 
 def stats(settings: observe_options.Stats) -> int:
     """How the threads did: percentiles of times (by nearest rank), tool errors, retries, steps, cache hits."""
-    store = store_of(settings)
+    store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
-    found = counted(facts(store, STATS, settings.thread), since_at(settings.since, time.time()))
+    found = counted(
+        read_events(store, STATS_EVENTS, settings.thread), parse_since(settings.since, time.time())
+    )
     if settings.json:
-        put_json(msgspec.json.encode(_json(found)))
+        print_json(msgspec.json.encode(_json(found)))
     elif not found.threads:
         Screen().note("nothing has happened" + (" since then" if settings.since else " yet"), "dim")
     else:
-        put(table(_rows(found)))
+        print_line(format_table(_rows(found)))
     return 0
 
 
@@ -58,7 +60,7 @@ def _tool(tool: ToolStats) -> str:
     return f"{tool.calls:,} calls, {errors}{kinds}, {tool.retries:,} retries; {_spread(tool.duration_s, ' s')}"
 
 
-def _spread(found: Spread, unit: str) -> str:
+def _spread(found: Percentiles, unit: str) -> str:
     if not found.count:
         return "-"
     values = {"p50": found.p50, "p90": found.p90, "p99": found.p99, "most": found.most}
@@ -77,7 +79,8 @@ def _json(found: Stats) -> dict[str, object]:
     }
     rest = {name: value for name, value in vars(found).items() if name not in ("tools", "usage")}
     spreads = {
-        name: asdict(value) if isinstance(value, Spread) else value for name, value in rest.items()
+        name: asdict(value) if isinstance(value, Percentiles) else value
+        for name, value in rest.items()
     }
     usage = msgspec.to_builtins(found.usage)
     return spreads | {"cached_share": found.cached_share, "usage": usage, "tools": tools}

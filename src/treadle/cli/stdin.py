@@ -10,26 +10,26 @@ MAX_BYTES = 1_000_000
 """About 250,000 tokens: more than most models take."""
 
 
-def question_of(words: list[str]) -> str:
+def read_question(words: list[str]) -> str:
     """The message that these words and standard input make; "" where there is nothing to ask.
 
     Raises UsageError for input that is too large or no text.
     """
     question = " ".join(words).strip()
     if question == "-":
-        return text_of(_read()).strip()
-    piped = text_of(_read()) if _is_fed() else ""
+        return decode_input(_read()).strip()
+    piped = decode_input(_read()) if _is_fed() else ""
     if not piped.strip():
         return question
-    return f"{question}\n\n{labelled(piped)}" if question else piped.strip()
+    return f"{question}\n\n{label_input(piped)}" if question else piped.strip()
 
 
-def labelled(text: str) -> str:
+def label_input(text: str) -> str:
     """Text that a question is about, told apart from it."""
     return f"The text on standard input:\n<stdin>\n{text.rstrip()}\n</stdin>"
 
 
-def text_of(data: bytes) -> str:
+def decode_input(data: bytes) -> str:
     """The text that the bytes are, UTF-8. Raises UsageError."""
     if len(data) > MAX_BYTES:
         raise UsageError(

@@ -7,23 +7,23 @@ import time
 from collections.abc import Sequence
 
 from ..core.tool import Tool
-from ..observe.visible import visible
+from ..observe.visible import make_visible
 
 GAP = "  "
-LEAST = 20
+MIN_LAST_COLUMN = 20
 """Characters that the last column keeps, however narrow the terminal is."""
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
+def format_table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of equal length, in columns. On a terminal the last column is wrapped to its width."""
-    safe = [[visible(" ".join(cell.split())) for cell in row] for row in rows]
+    safe = [[make_visible(" ".join(cell.split())) for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in safe) for index in range(len(safe[0]) - 1)]
     indent = sum(widths) + len(GAP) * len(widths)
     lines: list[str] = []
     for row in safe:
         head = "".join(cell.ljust(width) + GAP for cell, width in zip(row, widths, strict=False))
         if sys.stdout.isatty():
-            room = max(LEAST, shutil.get_terminal_size().columns - indent)
+            room = max(MIN_LAST_COLUMN, shutil.get_terminal_size().columns - indent)
             first, *rest = textwrap.wrap(row[-1], room) or [""]
             lines += [head + first, *(" " * indent + line for line in rest)]
         else:
@@ -31,7 +31,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def moment(at: float) -> str:
+def format_time(at: float) -> str:
     """Seconds since the epoch as a local date and time."""
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
@@ -52,20 +52,20 @@ def tool_row(tool: Tool) -> tuple[str, str, str]:
 
 def model_rows() -> list[tuple[str, str, str]]:
     """Name, whether it can be used here, what it needs; the default comes first."""
-    from ..models.resolve import default_name, known
+    from ..models.resolve import default_name, list_models
 
     default = default_name()
     rows = [(default, "default", "used where no --model is given; TREADLE_MODEL names another")]
-    for line in known():
+    for line in list_models():
         needs = _weights() if line.name == "local" and line.ready else line.needs
         rows.append((line.name, "ready" if line.ready else "not set up", needs))
     return rows
 
 
 def _weights() -> str:
-    from ..models.local.weights import status
+    from ..models.local.weights import weights_status
 
-    found = status()
+    found = weights_status()
     if found.assembled:
         return f"embedded; its weights are in {found.path}"
     if found.missing:

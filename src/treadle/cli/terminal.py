@@ -12,27 +12,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TextIO
 
-from ..observe.visible import visible, visible_json
+from ..observe.visible import make_json_visible, make_visible
 
 Style = Literal["", "dim", "bold", "red", "yellow"]
 _CODES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33"}
 
 
-def interactive() -> bool:
+def is_interactive() -> bool:
     """Whether a person can be asked: they see standard error and type on standard input."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def put(text: str, style: Style = "") -> None:
+def print_line(text: str, style: Style = "") -> None:
     """Safe lines for standard output, where they are what was asked for. Raises BrokenPipeError where nobody reads."""
     coloured = bool(style) and sys.stdout.isatty() and not _plain()
     sys.stdout.write(f"\x1b[{_CODES[style]}m{text}\x1b[0m\n" if coloured else f"{text}\n")
 
 
-def put_json(line: bytes) -> None:
+def print_json(line: bytes) -> None:
     """A line of JSON for standard output: exact in a pipe, safe on a terminal."""
     text = line.decode()
-    sys.stdout.write((visible_json(text) if sys.stdout.isatty() else text) + "\n")
+    sys.stdout.write((make_json_visible(text) if sys.stdout.isatty() else text) + "\n")
 
 
 def _plain() -> bool:
@@ -114,7 +114,7 @@ def showing_warnings(screen: Screen) -> Iterator[None]:
 
     class Shown(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            screen.note(visible(self.format(record)), "yellow")
+            screen.note(make_visible(self.format(record)), "yellow")
 
     handler, log = Shown(logging.WARNING), logging.getLogger("treadle")
     log.addHandler(handler)

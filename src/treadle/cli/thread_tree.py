@@ -4,38 +4,38 @@ from collections.abc import Iterable, Sequence
 
 from ..core import events as e
 from ..observe.timeline import VALUE
-from ..observe.visible import line_of
-from ..runtime.log import Log, opened
+from ..observe.visible import visible_line
+from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 
 
-def family(log: Log) -> list[Log]:
+def read_tree(log: Log) -> list[Log]:
     """The thread itself, then those below it."""
     logs = [log]
-    for child in children(log.records):
-        logs += family(run_sync(opened(child, log.store, log.world)))
+    for child in child_ids(log.records):
+        logs += read_tree(run_sync(open_log(child, log.store, log.world)))
     return logs
 
 
-def children(records: Iterable[e.Record]) -> list[str]:
+def child_ids(records: Iterable[e.Record]) -> list[str]:
     """The threads that work, or worked, for these records' calls."""
     return [
         record.event.thread_id for record in records if isinstance(record.event, e.ChildStarted)
     ]
 
 
-def top_of(log: Log) -> Log:
+def root_log(log: Log) -> Log:
     """The thread that all of it is for: a person's own."""
     while (
         log.records
         and isinstance(first := log.records[0].event, e.ThreadStarted)
         and first.parent_thread_id
     ):
-        log = run_sync(opened(first.parent_thread_id, log.store, log.world))
+        log = run_sync(open_log(first.parent_thread_id, log.store, log.world))
     return log
 
 
-def in_order(threads: Iterable[Sequence[e.Record]]) -> list[e.Record]:
+def merge_by_time(threads: Iterable[Sequence[e.Record]]) -> list[e.Record]:
     """The records of all of these threads by their times; of one thread always by seq, whatever its clock did."""
     stamped: list[tuple[float, e.Record]] = []
     for records in threads:
@@ -67,7 +67,7 @@ class Depths:
         """What goes before a line of that thread: nothing, or its depth and its agent. Safe to show."""
         depth = self.of(thread_id)
         return (
-            f"{'  ' * depth}{line_of(self._agent.get(thread_id, thread_id), VALUE)} "
+            f"{'  ' * depth}{visible_line(self._agent.get(thread_id, thread_id), VALUE)} "
             if depth
             else ""
         )

@@ -11,19 +11,19 @@ from ..core import events as e
 from ..core.errors import UsageError
 from ..flows.flow import Flow
 from ..observe.content import Content
-from ..observe.redact import secrets_of
+from ..observe.redact import find_secrets
 from ..observe.span import Span, SpanContext
-from ..observe.spans import Spans, spans
-from ..observe.visible import visible
+from ..observe.spans import Spans, build_spans
+from ..observe.visible import make_visible
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
-from .agents import store_of
-from .atomic_file import whole_file
+from .agents import choose_store
+from .atomic_file import write_atomically
 from .observe_options import ExportTraces
-from .terminal import Screen, put_json
-from .threads import records_of, thread_names
+from .terminal import Screen, print_json
+from .threads import list_thread_ids, read_thread
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -35,7 +35,7 @@ order by id
 """
 
 
-def live(agent: Agent | Flow) -> Sequence[Listener]:
+def trace_listeners(agent: Agent | Flow) -> Sequence[Listener]:
     """A Tracing where the standard variables name a server and the extra `otel` is there; else nothing."""
     from ..observe.otlp import ENDPOINTS
 
@@ -65,40 +65,42 @@ def _meters() -> "MeterProvider | None":
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
-    from ..observe.emitter import resource
+    from ..observe.emitter import make_resource
 
-    return MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], resource())
+    return MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], make_resource())
 
 
 def export_traces(settings: ExportTraces) -> int:
     """Send a thread's spans to an OpenTelemetry server (OTLP over HTTP), or write them into a file."""
-    from ..observe.otlp import otlp_json, send
+    from ..observe.otlp import send_spans, to_otlp_json
 
-    store = store_of(settings)
+    store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
-    content = Content(secrets_of(os.environ)) if settings.content else None
+    content = Content(find_secrets(os.environ)) if settings.content else None
     found = [
-        span for log in _logs(store, settings) for span in spans(log, content, _parent(store, log))
+        span
+        for log in _logs(store, settings)
+        for span in build_spans(log, content, _parent(store, log))
     ]
     traces = len({span.context.trace_id for span in found})
     if settings.output is None:
-        send(found, settings.endpoint)
+        send_spans(found, settings.endpoint)
         where = ""
     elif str(settings.output) == "-":
-        put_json(otlp_json(found))
+        print_json(to_otlp_json(found))
         where = " on standard output"
     else:
         _write(settings.output, found)
-        where = f" in {visible(str(settings.output))}"
+        where = f" in {make_visible(str(settings.output))}"
     Screen().note(f"{len(found):,} spans in {traces:,} traces{where or ' sent'}")
     return 0
 
 
 def _write(file: Path, found: Sequence[Span]) -> None:
-    from ..observe.otlp import otlp_json
+    from ..observe.otlp import to_otlp_json
 
-    data = otlp_json(found)
-    with whole_file(file) as out:
+    data = to_otlp_json(found)
+    with write_atomically(file) as out:
         out.write(data)
 
 
@@ -106,7 +108,7 @@ def _logs(store: SQLiteStore, settings: ExportTraces) -> Iterator[Sequence[e.Rec
     """The thread's, and with --tree those of all below it, each once."""
     waiting, seen = [settings.thread], set[str]()
     while waiting:
-        log = records_of(store, waiting.pop())
+        log = read_thread(store, waiting.pop())
         name = log[0].thread_id
         if name not in seen:
             seen.add(name)
@@ -119,11 +121,11 @@ def _logs(store: SQLiteStore, settings: ExportTraces) -> Iterator[Sequence[e.Rec
 def _parent(store: SQLiteStore, log: Sequence[e.Record]) -> SpanContext | None:
     """The call that began this thread, where another thread did, and that one is here."""
     started = log[0].event
-    if not isinstance(started, e.ThreadStarted) or started.parent_thread_id not in thread_names(
+    if not isinstance(started, e.ThreadStarted) or started.parent_thread_id not in list_thread_ids(
         store
     ):
         return None
     fold = Spans()
-    for record in records_of(store, started.parent_thread_id):
+    for record in read_thread(store, started.parent_thread_id):
         fold.add(record)
     return fold.of_call(started.parent_call_id)

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, StoreDamaged
-from ..core.result import Summary, result
-from ..observe.timeline import short
-from ..observe.visible import line_of, visible
-from ..runtime.log import opened
+from ..core.result import Summary, read_result
+from ..observe.timeline import shorten
+from ..observe.visible import make_visible, visible_line
+from ..runtime.log import open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.store import Store
-from .show import took_line
-from .terminal import put
+from .show import format_totals
+from .terminal import print_line
 
-SAID = 60
+MAX_TASK = 60
 """Characters of what a thread was told to do, in its line."""
 
 
@@ -35,18 +35,18 @@ class Below:
     """None where its log can't be read."""
 
 
-def below(store: Store, records: list[e.Record], depth: int = 1) -> Iterator[Below]:
+def descendants(store: Store, records: list[e.Record], depth: int = 1) -> Iterator[Below]:
     """The threads that these records of one began, each before its own. `took` has the tokens and cost of all below."""
     for record in records:
         if isinstance(record.event, e.ChildStarted):
             thread_id, call_id, lent = record.event.thread_id, record.event.call_id, record.event
             try:
-                log = run_sync(opened(thread_id, store, World()))
+                log = run_sync(open_log(thread_id, store, World()))
             except (StoreDamaged, IllegalEvent):
                 yield Below(depth, thread_id, call_id, "", "damaged", lent, "", None)
                 continue
             if log.records:
-                done = result(log.records, log.state)
+                done = read_result(log.records, log.state)
                 said = next(
                     (r.event.text for r in log.records if isinstance(r.event, e.UserSaid)), ""
                 )
@@ -54,26 +54,28 @@ def below(store: Store, records: list[e.Record], depth: int = 1) -> Iterator[Bel
                 yield Below(
                     depth, thread_id, call_id, log.state.agent, status, lent, said, done.summary()
                 )
-                yield from below(store, log.records, depth + 1)
+                yield from descendants(store, log.records, depth + 1)
 
 
-def put_tree(store: Store, records: list[e.Record]) -> None:
+def print_tree(store: Store, records: list[e.Record]) -> None:
     """The tree, a line for each thread; nothing where there is none."""
-    found = list(below(store, records))
+    found = list(descendants(store, records))
     if not found:
         return
-    put("\nthreads below:", "bold")
+    print_line("\nthreads below:", "bold")
     for each in found:
-        took = f"  {took_line(each.took)}" if each.took else ""
-        name = f"{line_of(each.call_id, 100)} {line_of(each.agent, SAID)}"
-        put(
-            f"{'  ' * each.depth}{name}  {line_of(each.status, 200)}{took}{_lent(each)}  {line_of(each.thread_id, 200)}"
+        took = f"  {format_totals(each.took)}" if each.took else ""
+        name = f"{visible_line(each.call_id, 100)} {visible_line(each.agent, MAX_TASK)}"
+        print_line(
+            f"{'  ' * each.depth}{name}  {visible_line(each.status, 200)}{took}{_lent(each)}  {visible_line(each.thread_id, 200)}"
         )
         if each.said:
-            put(f"{'  ' * each.depth}  » {visible(short(each.said, SAID))}", "dim")
+            print_line(
+                f"{'  ' * each.depth}  » {make_visible(shorten(each.said, MAX_TASK))}", "dim"
+            )
     seen = [each.took for each in found if each.took]
     calls, tools = sum(each.model_calls for each in seen), sum(each.tool_calls for each in seen)
-    put(
+    print_line(
         f"  in {len(found)} threads: {calls} steps, {tools} tool calls; their tokens and cost are in the lines above"
     )
 

@@ -31,7 +31,7 @@ class Verdict(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-def verdict(
+def apply_rules(
     rules: Iterable[Rule], tool: Tool, arguments: Arguments, always: frozenset[str]
 ) -> Verdict:
     """What to do with this call: the first rule that matches, else what the tool says of itself.

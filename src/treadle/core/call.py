@@ -25,7 +25,7 @@ CallStatus = Literal[
     "done",
 ]
 """`child`: the agent that runs as this call waits for people. `unknown`: it had started, and its process is gone."""
-BEFORE: dict[type, frozenset[CallStatus]] = {
+LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     e.ToolStarted: frozenset(("asked", "allowed", "retrying", "unknown")),
     e.ToolReturned: frozenset(("started", "unknown")),
     e.ToolFailed: frozenset(
@@ -68,7 +68,7 @@ class CallState(msgspec.Struct, frozen=True):
     """Asked for by a flow's code, not by a model."""
     child: e.ChildStarted | None = None
     """The thread of the agent that runs as this call."""
-    held: tuple[e.Held, ...] = ()
+    waiting: tuple[e.PendingDecision, ...] = ()
     """What that agent waits for."""
 
     @property
@@ -85,31 +85,33 @@ class CallState(msgspec.Struct, frozen=True):
         return self.call.arguments if self.arguments is None else self.arguments
 
 
-def waits_for(call: CallState, thread_id: str) -> tuple[e.Held, ...]:
+def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDecision, ...]:
     """What people must decide before this call of that thread can go on; none where it needs nobody."""
     match call.status:
         case "child":
-            return call.held
+            return call.waiting
         case "waiting" | "question" | "unknown" as status:
             return (
-                e.Held(thread_id, call.id, call.name, call.final_arguments, status, call.reason),
+                e.PendingDecision(
+                    thread_id, call.id, call.name, call.final_arguments, status, call.reason
+                ),
             )
     return ()
 
 
-def after(call: CallState, event: e.Event) -> CallState:
+def apply_to_call(call: CallState, event: e.Event) -> CallState:
     """The call after one more event that speaks of it. Raises IllegalEvent where it can't have come to that."""
-    if call.status not in BEFORE[type(event)]:
+    if call.status not in LEGAL_STATUSES[type(event)]:
         raise IllegalEvent(
             f"{type(event).__name__} can't come for call {call.id}, which is {call.status}"
         )
     match event:
         case e.ToolStarted():
-            return replace(call, status="started", attempt=event.attempt, held=())
+            return replace(call, status="started", attempt=event.attempt, waiting=())
         case e.ChildStarted():
             return replace(call, child=event)
         case e.ChildWaits():
-            return replace(call, status="child", held=event.waiting)
+            return replace(call, status="child", waiting=event.waiting)
         case e.ToolFailed(retry_after_s=float(wait)):
             return replace(call, status="retrying", retry_after_s=wait)
         case e.ApprovalAsked():
@@ -122,35 +124,35 @@ def after(call: CallState, event: e.Event) -> CallState:
             return replace(call, status="denied", reason=event.reason)
         case e.ApprovalGiven():
             edited = event.arguments
-            key = call.key if edited is None else key_of(call.key, call.id, edited)
+            key = call.key if edited is None else make_idempotency_key(call.key, call.id, edited)
             return replace(call, status="allowed", arguments=edited, key=key)
         case _:
             return replace(call, status="done")
 
 
-def orphan(call: CallState) -> CallState:
+def call_after_crash(call: CallState) -> CallState:
     """What a new driver finds: nobody knows what a started tool did; the thread of an agent knows it by itself."""
     if call.status == "started" and not call.child:
         return replace(call, status="unknown")
     return replace(call, status="allowed") if call.status in ("started", "child") else call
 
 
-def severed(call: CallState) -> CallState:
+def call_after_fork(call: CallState) -> CallState:
     """What a fork finds: the threads below are the parent's, and what they did may not be done again unasked."""
     if call.child and call.status != "done":
-        return replace(call, status="unknown", child=None, held=())
-    return orphan(call)
+        return replace(call, status="unknown", child=None, waiting=())
+    return call_after_crash(call)
 
 
 @functools.lru_cache(256)  # each call of a round is compared with all others
-def digest(name: str, arguments: str) -> str:
+def call_digest(name: str, arguments: str) -> str:
     """Names a call by what it asks for, whatever the spacing or the order of keys in its arguments."""
     with contextlib.suppress(ValueError):  # bad JSON is itself
         arguments = msgspec.json.encode(value_of(arguments or "{}"), order="sorted").decode()
     return hashlib.blake2b(f"{name} {arguments}".encode(), digest_size=12).hexdigest()
 
 
-def numbered(calls: tuple[e.Call, ...], called_seq: int) -> tuple[e.Call, ...]:
+def assign_ids(calls: tuple[e.Call, ...], called_seq: int) -> tuple[e.Call, ...]:
     """The calls under ids of ours: nine letters and digits (some providers take no other), unique by the seq."""
     return tuple(
         e.Call(f"c{called_seq:05}{index:03}", call.name, call.arguments, call.opaque)
@@ -158,6 +160,6 @@ def numbered(calls: tuple[e.Call, ...], called_seq: int) -> tuple[e.Call, ...]:
     )
 
 
-def key_of(base: str, call_id: str, arguments: str) -> str:
+def make_idempotency_key(base: str, call_id: str, arguments: str) -> str:
     """The idempotency key of a call: another where the arguments are."""
     return hashlib.blake2b(f"{base} {call_id} {arguments}".encode(), digest_size=16).hexdigest()

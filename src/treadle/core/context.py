@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .events import ChildStarted, Held, Usage
+from .events import ChildStarted, PendingDecision, Usage
 
 Arguments = Mapping[str, Any]
 Check = Callable[[dict[str, Any]], Arguments]
@@ -12,7 +12,7 @@ Check = Callable[[dict[str, Any]], Arguments]
 
 
 @dataclass(frozen=True)
-class Above:
+class ParentContext:
     """What a thread shares with one that works for it, and what it lends."""
 
     child: ChildStarted
@@ -27,13 +27,13 @@ class Above:
 
 
 @dataclass(frozen=True)
-class Worked:
+class ChildResult:
     """What came of a thread that worked for another."""
 
     answer: str
     usage: Usage
     cost_usd: float | None
-    waiting: tuple[Held, ...] = ()
+    waiting: tuple[PendingDecision, ...] = ()
     """What people must decide before it can go on; then there is no answer yet."""
     failed: bool = False
     """The answer says why there is none."""
@@ -50,5 +50,5 @@ class Context:
     idempotency_key: str
     """The same across retries, time-outs and crashes of this call: hand it to services that honour one."""
     attempt: int
-    above: Above | None = None
+    parent: ParentContext | None = None
     """For a tool that drives a thread of its own."""

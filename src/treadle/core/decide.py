@@ -11,23 +11,23 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
-from .approvals import Rule, verdict
-from .call import CallState, digest
+from .approvals import Rule, apply_rules
+from .call import CallState, call_digest
 from .errors import ToolError
-from .limits import Limits, before_step, before_tools
+from .limits import Limits, check_model_call_limits, check_tool_call_limits
 from .state import State
 from .tool import Tool
-from .turn import CUT, Turn
+from .turn import INCOMPLETE, Turn
 
-FAULTS = 3
+MAX_USELESS_REPLIES = 3
 """Useless replies in a row (empty, cut off, an answer that failed its check) after which the turn has failed."""
 
-OVERFLOWS = 2
+MAX_OVERFLOWS = 2
 """Prompts that the model refuses as too large, each half of the one before, after which the turn has failed."""
 
 
 @dataclass(frozen=True)
-class Setup:
+class Policy:
     """What an agent has decided beforehand."""
 
     tools: Mapping[str, Tool] = field(default_factory=dict)
@@ -41,14 +41,14 @@ class Setup:
     steps: Mapping[str, Tool] = field(default_factory=dict)
     """By id, what a flow's code has asked for."""
 
-    def tool_of(self, call: CallState) -> Tool | None:
+    def find_tool(self, call: CallState) -> Tool | None:
         return self.steps.get(call.id) or self.tools.get(call.name)
 
 
 class CallModel(msgspec.Struct, frozen=True):
     purpose: e.Purpose = "step"
     attempt: int = 1
-    after_s: float = 0.0
+    delay_s: float = 0.0
 
 
 class RunTools(msgspec.Struct, frozen=True):
@@ -70,26 +70,26 @@ class Wait(msgspec.Struct, frozen=True):
 Next = CallModel | RunTools | Append | Wait
 
 
-def decide(state: State, setup: Setup) -> Next:
+def decide(state: State, setup: Policy) -> Next:
     """The next thing to do in this thread."""
     turn = state.turn
     if turn is None or turn.ended or turn.called:
         return Wait()
-    if turn.compacting and turn.replied:
-        return Append((e.ContextCompacted(turn.compacting, turn.replied.text.strip()),))
+    if turn.compacting_upto_seq and turn.replied:
+        return Append((e.ContextCompacted(turn.compacting_upto_seq, turn.replied.text.strip()),))
     if turn.limit:
         return _at_limit(turn, setup.limits)
     if turn.calls:
         return _tools(state, turn, setup)
     if turn.failed:
         return _after_failure(state, turn, turn.failed, setup.limits)
-    if turn.replied and (not turn.replied.calls or turn.replied.finish_reason in CUT):
+    if turn.replied and (not turn.replied.calls or turn.replied.finish_reason in INCOMPLETE):
         return _after_text(state, turn, turn.replied, setup)
     return _step(state, setup)
 
 
-def _step(state: State, setup: Setup) -> Next:
-    reached = before_step(setup.limits, state.spent)
+def _step(state: State, setup: Policy) -> Next:
+    reached = check_model_call_limits(setup.limits, state.spent)
     if reached:
         return Append((reached,))
     assert state.turn is not None
@@ -111,10 +111,10 @@ def _at_limit(turn: Turn, limits: Limits) -> Next:
 def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limits) -> Next:
     if failed.kind == "timeout":
         return Append((e.LimitReached("seconds", round(turn.active_s, 3), limits.seconds or 0.0),))
-    if failed.kind == "overflow" and turn.overflows <= OVERFLOWS:
+    if failed.kind == "overflow" and turn.overflows <= MAX_OVERFLOWS:
         return CallModel(
             turn.purpose, turn.attempts + 1
-        )  # there is room for half of it now: Counting.refused_tokens
+        )  # there is room for half of it now: TokenCalibration.refused_tokens
     wait_s = failed.retry_after_s
     if wait_s is None or turn.attempts >= limits.model_tries:
         return Append((e.TurnEnded("failed", failed.message),))
@@ -125,7 +125,7 @@ def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limi
     return CallModel(turn.purpose, turn.attempts + 1, wait_s)
 
 
-def _after_text(state: State, turn: Turn, reply: e.ModelReplied, setup: Setup) -> Next:
+def _after_text(state: State, turn: Turn, reply: e.ModelReplied, setup: Policy) -> Next:
     """No whole call came: an answer, a plan, or a reply that can't stand as either."""
     if reply.refusal or reply.finish_reason == "content_filter":
         return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
@@ -135,7 +135,7 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, setup: Setup) -
         return Append(
             (e.LimitReached("output", reply.usage.output_tokens, reply.usage.output_tokens),)
         )
-    if turn.faults >= FAULTS:
+    if turn.useless_replies >= MAX_USELESS_REPLIES:
         return Append((e.TurnEnded("failed", _fault(turn, reply)),))
     if not reply.text.strip() or reply.calls or turn.rejected:
         return _step(state, setup)
@@ -145,11 +145,13 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, setup: Setup) -
 
 def _fault(turn: Turn, reply: e.ModelReplied) -> str:
     if turn.rejected:
-        return f"{FAULTS} answers in a row were unfit; the last: {turn.rejected.message}"
-    return f"{FAULTS} replies in a row were of no use, empty or cut off; the last finished with {reply.finish_reason!r}"
+        return (
+            f"{MAX_USELESS_REPLIES} answers in a row were unfit; the last: {turn.rejected.message}"
+        )
+    return f"{MAX_USELESS_REPLIES} replies in a row were of no use, empty or cut off; the last finished with {reply.finish_reason!r}"
 
 
-def _tools(state: State, turn: Turn, setup: Setup) -> Next:
+def _tools(state: State, turn: Turn, setup: Policy) -> Next:
     """Refuse what can't run, ask for what may not, run what may; then wait for people."""
     facts: list[e.Event] = []
     ready: list[CallState] = []
@@ -167,15 +169,15 @@ def _tools(state: State, turn: Turn, setup: Setup) -> Next:
         (call.retry_after_s for call in together if call.status == "retrying"), default=0.0
     )
     spent = replace(state.spent, seconds=state.spent.seconds + wait_s)
-    reached = before_tools(setup.limits, spent, sum(call.attempt == 0 for call in ready))
+    reached = check_tool_call_limits(setup.limits, spent, sum(call.attempt == 0 for call in ready))
     if ready and reached:
         return Append((reached,))
     return RunTools(together) if ready else Wait()
 
 
-def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event | CallState | None:
+def _judge(call: CallState, state: State, turn: Turn, setup: Policy) -> e.Event | CallState | None:
     """What a call needs: a fact about it, to run (the call itself), or nothing now (None)."""
-    tool, call_id = setup.tool_of(call), call.id
+    tool, call_id = setup.find_tool(call), call.id
     match call.status:
         case "done" | "waiting" | "question" | "started" | "child":
             return None
@@ -192,7 +194,7 @@ def _judge(call: CallState, state: State, turn: Turn, setup: Setup) -> e.Event |
     return _hand_over(call, tool, turn, setup) if tool.hands_to else call
 
 
-def _hand_over(call: CallState, tool: Tool, turn: Turn, setup: Setup) -> e.Event | None:
+def _hand_over(call: CallState, tool: Tool, turn: Turn, setup: Policy) -> e.Event | None:
     """The first of a round puts another agent in charge, once the round's other calls are done."""
     others = [one for one in turn.calls if one is not call and one.status != "done"]
     rivals = [one for one in others if one.name in setup.tools and setup.tools[one.name].hands_to]
@@ -204,7 +206,7 @@ def _hand_over(call: CallState, tool: Tool, turn: Turn, setup: Setup) -> e.Event
 
 
 def _asked(
-    call: CallState, tool: Tool | None, state: State, turn: Turn, setup: Setup
+    call: CallState, tool: Tool | None, state: State, turn: Turn, setup: Policy
 ) -> e.Event | CallState | None:
     if tool is None:
         return e.ToolFailed(call.id, "unknown_tool", _unknown(call.name, setup))
@@ -215,7 +217,7 @@ def _asked(
         arguments = tool.arguments_of(call.call.arguments)
     except ToolError as error:
         return e.ToolFailed(call.id, "arguments", str(error))
-    judged = verdict(setup.approvals, tool, arguments, state.always)
+    judged = apply_rules(setup.approvals, tool, arguments, state.always)
     if judged.action == "deny":
         return e.ToolFailed(
             call.id, "denied", f"this agent may not make this call{_why(judged.reason)}"
@@ -231,8 +233,8 @@ def _repeated(call: CallState, turn: Turn, limits: Limits) -> e.Event | None:
     """A model that repeats itself is told so once; after that the turn ends."""
     if limits.repeats is None:
         return None
-    name = digest(call.name, call.call.arguments)
-    same = [other for other in turn.calls if digest(other.name, other.final_arguments) == name]
+    name = call_digest(call.name, call.call.arguments)
+    same = [other for other in turn.calls if call_digest(other.name, other.final_arguments) == name]
     before = turn.repeats.get(name, 0) - sum(
         other.status == "done" for other in same
     )  # in earlier replies
@@ -248,15 +250,15 @@ def _repeated(call: CallState, turn: Turn, limits: Limits) -> e.Event | None:
     return e.ToolFailed(call.id, "repeated", advice)
 
 
-def _together(ready: list[CallState], setup: Setup) -> tuple[CallState, ...]:
+def _together(ready: list[CallState], setup: Policy) -> tuple[CallState, ...]:
     """The first call alone if its tool is sequential; else it and those after it, up to one that is."""
     for index, call in enumerate(ready):
-        if (tool := setup.tool_of(call)) and tool.sequential:
+        if (tool := setup.find_tool(call)) and tool.sequential:
             return tuple(ready[: index or 1])
     return tuple(ready)
 
 
-def _unknown(name: str, setup: Setup) -> str:
+def _unknown(name: str, setup: Policy) -> str:
     return f"no tool named {name!r}; there are: {', '.join(setup.tools) or 'none'}"
 
 

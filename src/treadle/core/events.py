@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .values import Call, File, Held, Identity, Image, Purpose, Usage
+from .values import Call, File, Identity, Image, PendingDecision, Purpose, Usage
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
@@ -167,7 +167,7 @@ class ChildWaits(_Event, frozen=True):
     """The agent that runs as this call waits for people; the call goes on when the thread is resumed."""
 
     call_id: str
-    waiting: tuple[Held, ...]
+    waiting: tuple[PendingDecision, ...]
 
 
 class HandedOff(_Event, frozen=True):

@@ -17,7 +17,7 @@ N = TypeVar("N", int, float)
 Cost = Callable[[Usage], float | None]
 """US dollars for so many tokens; None where no price is known."""
 
-LEAST_OUTPUT = 16
+MIN_OUTPUT_TOKENS = 16
 """Tokens. A reply that may be no longer than this isn't worth its prompt."""
 
 
@@ -54,12 +54,12 @@ class Spent(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def tightest(*limits: N | None) -> N | None:
+def tightest_limit(*limits: N | None) -> N | None:
     """The lowest of these limits; None where none holds."""
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def before_step(limits: Limits, spent: Spent) -> LimitReached | None:
+def check_model_call_limits(limits: Limits, spent: Spent) -> LimitReached | None:
     """The limit that one more model call would break, whatever its size."""
     if limits.steps is not None and spent.steps >= limits.steps:
         return LimitReached("steps", spent.steps, limits.steps)
@@ -68,7 +68,7 @@ def before_step(limits: Limits, spent: Spent) -> LimitReached | None:
     return None
 
 
-def before_tools(limits: Limits, spent: Spent, new_calls: int) -> LimitReached | None:
+def check_tool_call_limits(limits: Limits, spent: Spent, new_calls: int) -> LimitReached | None:
     """The limit that starting so many calls would break. Then none of them starts."""
     if limits.tool_calls is not None and spent.tool_calls + new_calls > limits.tool_calls:
         return LimitReached("tool_calls", spent.tool_calls + new_calls, limits.tool_calls)
@@ -77,13 +77,13 @@ def before_tools(limits: Limits, spent: Spent, new_calls: int) -> LimitReached |
     return None
 
 
-def max_output(
+def allowed_output_tokens(
     limits: Limits,
     spent: Spent,
     prompt_tokens: int,
     wanted: int,
     cost: Cost,
-    least: int = LEAST_OUTPUT,
+    least: int = MIN_OUTPUT_TOKENS,
 ) -> int | LimitReached:
     """How many tokens the reply may have, at most `wanted`, or the limit that leaves no room for the `least`."""
     if limits.tokens is not None:
@@ -97,7 +97,7 @@ def max_output(
         prompt_usd = cost(Usage(prompt_tokens))
         whole_usd = cost(Usage(prompt_tokens, wanted))
         if prompt_usd is None or whole_usd is None:
-            return wanted  # `Setup` refuses an unknown price unless `unpriced` says otherwise
+            return wanted  # `Policy` refuses an unknown price unless `unpriced` says otherwise
         left_usd = limits.cost_usd - spent.cost_usd
         if whole_usd > left_usd:
             fits = (

@@ -130,7 +130,7 @@ class Called(msgspec.Struct, frozen=True):
     """A model call that fits the limits: the request, and the fact that is written before it goes out."""
 
     request: Request
-    fact: ModelCalled
+    event: ModelCalled
 
 
 class Reply(msgspec.Struct, frozen=True):

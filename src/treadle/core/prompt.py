@@ -17,7 +17,7 @@ import msgspec
 from . import events as e
 from .model import Message
 from .strict_json import value_of
-from .turn import CUT
+from .turn import INCOMPLETE
 
 PLAN = (
     "Before you act: write a short numbered plan for this task, one step a line, and name the tool that each step"
@@ -155,7 +155,8 @@ class Prompt:
             elif each.seq <= cut.results_upto_seq:
                 kept.append(
                     replace(
-                        each, messages=tuple(shortened(m, cut.result_chars) for m in each.messages)
+                        each,
+                        messages=tuple(shorten_result(m, cut.result_chars) for m in each.messages),
                     )
                 )
             else:
@@ -169,7 +170,7 @@ class Prompt:
         self.before = [*self._notes, *self._pinned, *said]
 
     def _reply(self, reply: e.ModelReplied) -> None:
-        cut = reply.finish_reason in CUT
+        cut = reply.finish_reason in INCOMPLETE
         calls = () if cut else tuple(map(_legal, reply.calls))
         owned = reply.opaque or any(call.opaque for call in calls)
         model = self._called.model if owned else ""
@@ -220,7 +221,7 @@ def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:
     return prompt.messages(system)
 
 
-def shortened(message: Message, chars: int) -> Message:
+def shorten_result(message: Message, chars: int) -> Message:
     """A tool result with at most about `chars` of its text, mostly from its beginning; any other message as it is."""
     if message.role != "tool" or len(message.text) <= chars + len(SHORTENED):
         return message

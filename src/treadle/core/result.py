@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import events as e
-from .call import waits_for
-from .context import Worked
+from .call import find_pending_decisions
+from .context import ChildResult
 from .errors import (
     ContextOverflow,
     ModelDenied,
@@ -54,23 +54,23 @@ class Result:
     seconds: float
     """Of work; waiting for a person doesn't count."""
     records: tuple[e.Record, ...]
-    waiting: tuple[e.Held, ...] = ()
+    waiting: tuple[e.PendingDecision, ...] = ()
     """The calls that a person must decide on or answer, when the status is `waiting`: also those of agents below."""
     output: Any = None
     """The answer as the type that the agent was asked for, None without one. Of a flow: what it returned."""
 
     def summary(self) -> Summary:
         """Totals of calls, successes, errors, retries, tokens, cost and seconds."""
-        return summary(self.records, self.seconds)
+        return make_summary(self.records, self.seconds)
 
 
-def result(records: Sequence[e.Record], state: State) -> Result:
+def read_result(records: Sequence[e.Record], state: State) -> Result:
     """What came of the last turn in these records of one thread. Its first record may be later than the thread's."""
     turn = state.turn or Turn(0)
     own = tuple(record for record in records if record.seq >= turn.opened_seq)
     status, reason = _status(turn)
     thread_id = records[0].thread_id
-    waiting = tuple(held for call in turn.calls for held in waits_for(call, thread_id))
+    waiting = tuple(held for call in turn.calls for held in find_pending_decisions(call, thread_id))
     return Result(
         thread_id,
         status,
@@ -84,7 +84,7 @@ def result(records: Sequence[e.Record], state: State) -> Result:
     )
 
 
-def summary(records: Iterable[e.Record], seconds: float) -> Summary:
+def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
     """Totals over these records, of one turn or of several."""
     records = list(records)
     events = [record.event for record in records]
@@ -130,26 +130,30 @@ def _retries(records: Iterable[e.Record]) -> int:
     return sum(call not in children for call in again)
 
 
-def worked(name: str, done: Result) -> Worked:
+def make_child_result(name: str, done: Result) -> ChildResult:
     """What the thread above is told of a turn that worked for it."""
     mark, cost_usd = f"[the agent {name}]", done.summary().cost_usd
     if done.status == "answered":
-        return Worked(f"{mark}\n{done.answer}", done.usage, cost_usd)
+        return ChildResult(f"{mark}\n{done.answer}", done.usage, cost_usd)
     why = f"{mark} gave no answer: {done.status}{f', {done.reason}' if done.reason else ''}"
     partial = f". It had got so far:\n{done.answer}" if done.answer else ""
-    return Worked(f"{why}{partial}", done.usage, cost_usd, done.waiting, failed=not done.waiting)
+    return ChildResult(
+        f"{why}{partial}", done.usage, cost_usd, done.waiting, failed=not done.waiting
+    )
 
 
 def _status(turn: Turn) -> tuple[Status, str]:
     if turn.ended:
         return turn.ended.status, turn.ended.reason
-    held = [held for call in turn.calls for held in waits_for(call, "")]
-    if held and all(waits_for(call, "") or call.status == "done" for call in turn.calls):
+    held = [held for call in turn.calls for held in find_pending_decisions(call, "")]
+    if held and all(
+        find_pending_decisions(call, "") or call.status == "done" for call in turn.calls
+    ):
         return "waiting", ", ".join(f"{each.name}: {each.reason or each.status}" for each in held)
     return "unfinished", ""
 
 
-def failure(done: Result, state: State) -> ModelError | TurnFailed:
+def make_turn_error(done: Result, state: State) -> ModelError | TurnFailed:
     """The exception of a turn that failed: a ModelError of the class that the provider's answer has, or TurnFailed."""
     failed = state.turn.failed if state.turn else None
     kinds: dict[str, type[ModelError | TurnFailed]] = {

@@ -27,7 +27,7 @@ class Signature:
     context: str
 
 
-def signature_of(function: Callable[..., Any]) -> Signature:
+def read_signature(function: Callable[..., Any]) -> Signature:
     """Read a function. Raises UsageError where a parameter can't be a JSON property, and says which."""
     inner = getattr(function, "func", function)
     name = getattr(inner, "__name__", type(inner).__name__)
@@ -67,7 +67,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     return Signature(name, description or name, schema, _check(model), context)
 
 
-def told(error: ValidationError) -> str:
+def describe_validation_error(error: ValidationError) -> str:
     """A validation error in words for the model: what is wrong, where, and nothing of what it sent."""
     return "; ".join(
         f"{'.'.join(str(part) for part in item['loc']) or 'arguments'}: {item['msg']}"
@@ -84,7 +84,7 @@ def _check(model: type[BaseModel]) -> Check:
             parsed = model.model_validate_json(msgspec.json.encode(given))
         except ValidationError as error:
             known = f"; it takes: {', '.join(names)}" if names else "; it takes none"
-            raise ToolError(f"bad arguments: {told(error)}{known}") from None
+            raise ToolError(f"bad arguments: {describe_validation_error(error)}{known}") from None
         sent = {
             key: getattr(parsed, f"p_{key}")
             for key in names

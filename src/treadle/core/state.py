@@ -15,16 +15,16 @@ from msgspec.structs import replace
 from . import events as e
 from .errors import IllegalEvent
 from .limits import Spent
-from .turn import Turn, call_of, forked, orphaned, turned
+from .turn import Turn, apply_to_turn, find_call, turn_after_crash, turn_after_fork
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """No log yet; no open turn; nothing under way; a model call in flight; tool calls without a result."""
 
-OPEN: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
-LEGAL: dict[type, frozenset[Phase]] = {
+OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
+LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadStarted: frozenset(("empty",)),
-    e.ThreadClaimed: frozenset(("idle", *OPEN)),
-    e.ThreadForked: frozenset(("idle", *OPEN)),
+    e.ThreadClaimed: frozenset(("idle", *OPEN_PHASES)),
+    e.ThreadForked: frozenset(("idle", *OPEN_PHASES)),
     e.UserSaid: frozenset(("idle", "acting")),
     e.NotesRecalled: frozenset(("idle",)),
     e.ContextCompacted: frozenset(("ready",)),  # never in the midst of a tool exchange
@@ -44,22 +44,22 @@ LEGAL: dict[type, frozenset[Phase]] = {
     e.OutcomeDecided: frozenset(("acting",)),
     e.AnswerRejected: frozenset(("ready",)),
     e.LimitReached: frozenset(("ready", "acting")),
-    e.TurnEnded: OPEN,
+    e.TurnEnded: OPEN_PHASES,
 }
 
 
-class Counting(msgspec.Struct, frozen=True):
+class TokenCalibration(msgspec.Struct, frozen=True):
     """What the answers of the model that was asked last tell of how it counts tokens."""
 
     model: str = ""
-    density: float = 1.0
+    ratio: float = 1.0
     """How many times our estimate of a prompt's tokens it really counted; at least 1."""
     refused_tokens: int = 0
     """The smallest prompt, as we counted, that it refused as too large; 0: none yet."""
 
-    def of(self, model: str) -> "Counting":
+    def of(self, model: str) -> "TokenCalibration":
         """What is known of that model: nothing, where another was asked last."""
-        return self if self.model == model else Counting(model)
+        return self if self.model == model else TokenCalibration(model)
 
 
 class State(msgspec.Struct, frozen=True):
@@ -76,7 +76,7 @@ class State(msgspec.Struct, frozen=True):
     """What the agent was at the last claim."""
     turns: int = 0
     always: frozenset[str] = frozenset()
-    counting: Counting = Counting()
+    calibration: TokenCalibration = TokenCalibration()
     turn: Turn | None = None
     """The turn under way, or the last one."""
 
@@ -124,7 +124,7 @@ def apply(state: State, record: e.Record) -> State:
         raise IllegalEvent(
             f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
         )
-    if state.phase not in LEGAL[type(event)]:
+    if state.phase not in LEGAL_PHASES[type(event)]:
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
         )
@@ -140,36 +140,36 @@ def apply(state: State, record: e.Record) -> State:
         case e.UserSaid() if not event.answers:
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
-            changes |= {"worker": event.worker, "turn": state.turn and orphaned(state.turn)}
+            changes |= {"worker": event.worker, "turn": state.turn and turn_after_crash(state.turn)}
             changes["identity"] = event.identity or state.identity
         case e.ThreadForked():
             changes |= {
                 "key": event.key,
                 "worker": "",
                 "depth": 0,
-                "turn": state.turn and forked(state.turn),
+                "turn": state.turn and turn_after_fork(state.turn),
             }
         case e.NotesRecalled():
             pass
         case _:
             assert state.turn is not None
             turn = replace(state.turn, active_s=state.turn.active_s + gap_s)
-            changes["turn"] = turned(turn, event, state.key)
+            changes["turn"] = apply_to_turn(turn, event, state.key)
             if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
-                changes["always"] = state.always | {call_of(state.turn, event.call_id).name}
+                changes["always"] = state.always | {find_call(state.turn, event.call_id).name}
             if isinstance(event, e.HandedOff):
                 changes["agent"] = event.agent
             if turn.called:
-                changes["counting"] = _learnt(
-                    state.counting.of(turn.called.model), turn.called, event
+                changes["calibration"] = _learnt(
+                    state.calibration.of(turn.called.model), turn.called, event
                 )
     return replace(state, **changes)
 
 
-def _learnt(before: Counting, called: e.ModelCalled, event: e.Event) -> Counting:
+def _learnt(before: TokenCalibration, called: e.ModelCalled, event: e.Event) -> TokenCalibration:
     if isinstance(event, e.ModelReplied) and not event.usage.estimated:
         counted = event.usage.input_tokens / max(1, called.prompt_tokens)
-        return replace(before, density=min(8.0, max(1.0, before.density * counted)))
+        return replace(before, ratio=min(8.0, max(1.0, before.ratio * counted)))
     if isinstance(event, e.ModelFailed) and event.kind == "overflow":
         refused = before.refused_tokens or called.prompt_tokens
         return replace(before, refused_tokens=min(refused, called.prompt_tokens))

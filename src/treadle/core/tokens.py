@@ -13,7 +13,7 @@ _O200K = re.compile(r"openai:(chatgpt-4o|gpt-(4o|4\.1|4\.5|[5-9])|o\d)")
 Count = Callable[[Sequence[str]], int]
 
 
-def counter(model: str) -> Count | None:
+def find_token_counter(model: str) -> Count | None:
     """What counts the tokens of texts as the model of this name does; None where only its provider knows."""
     return _counter() if _O200K.match(model) else None
 

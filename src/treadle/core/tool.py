@@ -78,10 +78,10 @@ class Tool:
 
     def arguments_of(self, text: str) -> Arguments:
         """What that JSON text gives the function; approval rules judge the same. Raises ToolError."""
-        return self.check(object_of(text))
+        return self.check(parse_json_object(text))
 
 
-def object_of(text: str) -> dict[str, Any]:
+def parse_json_object(text: str) -> dict[str, Any]:
     """The JSON object in `text`; "" is {}. Raises ToolError in words for the model."""
     try:
         value = value_of(text or "{}")
@@ -113,14 +113,14 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
             \"\"\"
     """
     if function is None:
-        return lambda function: tool_of(function, **settings)
-    return tool_of(function, **settings)
+        return lambda function: make_tool(function, **settings)
+    return make_tool(function, **settings)
 
 
-def tool_of(function: Callable[..., Any], **settings: Any) -> Tool:
+def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
     """What `@tool` does, as a function. Raises UsageError for a signature that has no JSON Schema."""
     from .schema import (
-        signature_of,  # pydantic costs more to import than all the rest; wait for the first tool
+        read_signature,  # pydantic costs more to import than all the rest; wait for the first tool
     )
 
     unknown = settings.keys() - Tool.__dataclass_fields__.keys()
@@ -128,7 +128,7 @@ def tool_of(function: Callable[..., Any], **settings: Any) -> Tool:
         raise UsageError(
             f"@tool has no setting {sorted(unknown)}; there are: {', '.join(Tool.__dataclass_fields__)}"
         )
-    made = signature_of(function)
+    made = read_signature(function)
     own: dict[str, Any] = {"function": function}
     own |= {
         name: getattr(made, name)

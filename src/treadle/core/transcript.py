@@ -9,7 +9,7 @@ TEXT_CHARS = 6000
 """Of what one message says."""
 RESULT_CHARS = 1200
 """Of one tool result, and of one call's arguments."""
-SYSTEM = (
+SUMMARY_INSTRUCTIONS = (
     "You keep the minutes of a conversation between a user and an assistant that uses tools. The assistant will go on"
     " from your minutes alone. Keep, in the words used: names, numbers, dates, identifiers, paths and codes; what the"
     " user wants and prefers; decisions and their reasons; what is still to be done or answered; what tools found."
@@ -27,20 +27,26 @@ CHARS_A_TOKEN = 3
 """Fewer than most text has: it may be of any language, and a summary must not overflow in its turn."""
 
 
-def summary_tokens(room_tokens: int) -> int:
+def max_summary_tokens(room_tokens: int) -> int:
     """What a summary may have of the room for a prompt: an eighth; where that is little 1,500, or a quarter."""
     return min(max(1500, room_tokens // 8), room_tokens // 4)
 
 
-def transcript(summary: str, rounds: Iterable[Round]) -> str:
+def format_transcript(summary: str, rounds: Iterable[Round]) -> str:
     """What the model is asked to summarise: these rounds, and the `summary` of what was before them."""
     earlier = EARLIER.format(summary=summary) if summary else ""
     return f"{earlier}The record:\n" + "\n".join(_text(each) for each in rounds) + GO
 
 
-def first_of(summary: str, rounds: Sequence[Round], room_tokens: int) -> Sequence[Round]:
+def take_fitting_rounds(summary: str, rounds: Sequence[Round], room_tokens: int) -> Sequence[Round]:
     """As many of the rounds, from the oldest, as a model has room for when it summarises; at least one."""
-    room = room_tokens * CHARS_A_TOKEN - len(SYSTEM) - len(EARLIER) - len(summary) - len(GO)
+    room = (
+        room_tokens * CHARS_A_TOKEN
+        - len(SUMMARY_INSTRUCTIONS)
+        - len(EARLIER)
+        - len(summary)
+        - len(GO)
+    )
     for count, each in enumerate(rounds):
         room -= len(_text(each))
         if room < 0:

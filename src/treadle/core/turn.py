@@ -7,10 +7,17 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
-from .call import CallState, after, digest, key_of, orphan, severed
+from .call import (
+    CallState,
+    apply_to_call,
+    call_after_crash,
+    call_after_fork,
+    call_digest,
+    make_idempotency_key,
+)
 from .errors import IllegalEvent
 
-CUT = ("length", "content_filter")
+INCOMPLETE = ("length", "content_filter")
 """How a reply finishes that isn't whole."""
 
 
@@ -35,12 +42,12 @@ class Turn(msgspec.Struct, frozen=True):
     """Of the model calls that replied, except plain steps."""
     attempts: int = 0
     """Tries of the request under way."""
-    faults: int = 0
+    useless_replies: int = 0
     """Replies in a row that were no use: empty, cut off, or of an unfit answer."""
     overflows: int = 0
-    compacting: int = 0
+    compacting_upto_seq: int = 0
     """While what was said is being summarised: up to which seq. Until its ContextCompacted."""
-    unsummarised: bool = False
+    summary_failed: bool = False
     """The model failed to summarise: what the window drops is dropped, in this turn."""
     steps: int = 0
     tool_calls: int = 0
@@ -55,30 +62,37 @@ class Turn(msgspec.Struct, frozen=True):
     """How often each call (a digest of name and arguments) was answered."""
 
 
-def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
+def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
     """The turn after one more event. Raises IllegalEvent where a call can't have come to that."""
     match event:
         case e.ModelCalled(purpose="compact"):
             tries, upto_seq = event.attempt, event.upto_seq
             return replace(
-                turn, called=event, replied=None, rejected=None, attempts=tries, compacting=upto_seq
+                turn,
+                called=event,
+                replied=None,
+                rejected=None,
+                attempts=tries,
+                compacting_upto_seq=upto_seq,
             )
         case e.ContextCompacted():
-            return replace(turn, compacting=0, replied=None)
+            return replace(turn, compacting_upto_seq=0, replied=None)
         case e.ModelCalled():
             steps = turn.steps + (event.attempt == 1)
             changes = {"steps": steps, "attempts": event.attempt, "purpose": event.purpose}
-            return replace(turn, called=event, replied=None, rejected=None, compacting=0, **changes)
+            return replace(
+                turn, called=event, replied=None, rejected=None, compacting_upto_seq=0, **changes
+            )
         case e.ModelReplied():
             return _replied(turn, event, thread_key)
         case e.ModelFailed():
-            unfit = turn.compacting > 0 and event.kind in ("overflow", "rejected")
+            unfit = turn.compacting_upto_seq > 0 and event.kind in ("overflow", "rejected")
             return replace(
                 turn,
                 called=None,
                 failed=None if unfit else event,
-                compacting=0 if unfit else turn.compacting,
-                unsummarised=turn.unsummarised or unfit,
+                compacting_upto_seq=0 if unfit else turn.compacting_upto_seq,
+                summary_failed=turn.summary_failed or unfit,
                 overflows=turn.overflows + (event.kind == "overflow"),
                 usage=turn.usage + event.usage,
                 cost_usd=turn.cost_usd + (event.cost_usd or 0.0),
@@ -86,10 +100,10 @@ def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.StepAsked():
             if any(one.id == event.call.id for one in turn.calls):
                 raise IllegalEvent(f"step {event.call.id} is under way already")
-            key = key_of(thread_key, event.call.id, event.call.arguments)
+            key = make_idempotency_key(thread_key, event.call.id, event.call.arguments)
             return replace(turn, calls=(*turn.calls, CallState(event.call, key, step=True)))
         case e.AnswerRejected():
-            return replace(turn, rejected=event, faults=turn.faults + 1)
+            return replace(turn, rejected=event, useless_replies=turn.useless_replies + 1)
         case e.LimitReached():
             return replace(turn, limit=event, calls=())  # what has not run, won't
         case e.TurnEnded():
@@ -100,11 +114,11 @@ def turned(turn: Turn, event: e.Event, thread_key: str) -> Turn:
 
 def _replied(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
-    if turn.compacting:
+    if turn.compacting_upto_seq:
         return _summarised(turn, reply)
-    whole = reply.finish_reason not in CUT  # a call that may be cut is never read
+    whole = reply.finish_reason not in INCOMPLETE  # a call that may be cut is never read
     calls = tuple(
-        CallState(call, key_of(thread_key, call.id, call.arguments))
+        CallState(call, make_idempotency_key(thread_key, call.id, call.arguments))
         for call in reply.calls
         if whole
     )
@@ -118,7 +132,9 @@ def _replied(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
         purposes=turn.purposes
         if purpose == "step" or (purpose == "plan" and no_plan)
         else (*turn.purposes, purpose),
-        faults=0 if calls else turn.faults + (not reply.text.strip() or not whole),
+        useless_replies=0
+        if calls
+        else turn.useless_replies + (not reply.text.strip() or not whole),
         usage=turn.usage + reply.usage,
         cost_usd=turn.cost_usd + (reply.cost_usd or 0.0),
         answer=reply.text if reply.text.strip() and purpose != "plan" else turn.answer,
@@ -135,8 +151,8 @@ def _summarised(turn: Turn, reply: e.ModelReplied) -> Turn:
         called=None,
         replied=reply if fit else None,
         failed=turn.failed if again else None,
-        compacting=turn.compacting if fit else 0,
-        unsummarised=turn.unsummarised or not fit,
+        compacting_upto_seq=turn.compacting_upto_seq if fit else 0,
+        summary_failed=turn.summary_failed or not fit,
         usage=turn.usage + reply.usage,
         cost_usd=turn.cost_usd + (reply.cost_usd or 0.0),
     )
@@ -145,8 +161,8 @@ def _summarised(turn: Turn, reply: e.ModelReplied) -> Turn:
 def _called(turn: Turn, event: e.Event) -> Turn:
     """What an event says of one call of the round."""
     call_id = event.answers if isinstance(event, e.UserSaid) else getattr(event, "call_id", "")
-    before = call_of(turn, call_id)
-    now = after(before, event)
+    before = find_call(turn, call_id)
+    now = apply_to_call(before, event)
     calls = tuple(now if one is before else one for one in turn.calls)
     if isinstance(event, e.ApprovalGiven) and event.allowed and event.always:
         waiting = [one for one in calls if one.status == "waiting" and one.name == before.name]
@@ -160,13 +176,13 @@ def _called(turn: Turn, event: e.Event) -> Turn:
         return replace(turn, calls=calls)
     if now.step:
         return replace(turn, calls=tuple(one for one in calls if one is not now))
-    name = digest(now.name, now.final_arguments)
+    name = call_digest(now.name, now.final_arguments)
     repeats = turn.repeats | {name: turn.repeats.get(name, 0) + 1}
     done = all(one.status == "done" for one in calls)
     return replace(turn, calls=() if done else calls, repeats=repeats)
 
 
-def orphaned(turn: Turn) -> Turn:
+def turn_after_crash(turn: Turn) -> Turn:
     """What a new driver finds: nobody waits for the model's reply, nobody knows what started tools did."""
     lost = turn.called.prompt_tokens + turn.called.max_output_tokens if turn.called else 0
     cost_usd = turn.called.reserved_usd if turn.called else 0.0
@@ -175,16 +191,16 @@ def orphaned(turn: Turn) -> Turn:
         called=None,
         lost_tokens=turn.lost_tokens + lost,
         cost_usd=turn.cost_usd + cost_usd,
-        calls=tuple(map(orphan, turn.calls)),
+        calls=tuple(map(call_after_crash, turn.calls)),
     )
 
 
-def forked(turn: Turn) -> Turn:
+def turn_after_fork(turn: Turn) -> Turn:
     """What a fork finds: as `orphaned`, and none of the threads below."""
-    return replace(orphaned(turn), calls=tuple(map(severed, turn.calls)))
+    return replace(turn_after_crash(turn), calls=tuple(map(call_after_fork, turn.calls)))
 
 
-def call_of(turn: Turn, call_id: str) -> CallState:
+def find_call(turn: Turn, call_id: str) -> CallState:
     """The open call of that id. Raises IllegalEvent where there is none."""
     for one in turn.calls:
         if one.id == call_id:

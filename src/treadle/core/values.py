@@ -68,7 +68,7 @@ class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
     """Name to hash of its schema."""
 
 
-class Held(msgspec.Struct, frozen=True, omit_defaults=True):
+class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     """A call that a person must decide on or answer before its turn can go on."""
 
     thread_id: str

@@ -15,8 +15,8 @@ import msgspec
 
 from . import events as e
 from .errors import UsageError
-from .prompt import Prompt, Round, shortened
-from .transcript import first_of
+from .prompt import Prompt, Round, shorten_result
+from .transcript import take_fitting_rounds
 
 KEEP = 0.5
 """The part of the room that is still in use after a cut."""
@@ -32,23 +32,23 @@ LEAST_RESULT_CHARS = 200
 
 
 @dataclass(frozen=True)
-class Memory:
+class ContextWindow:
     """How much of a conversation the model sees, and what becomes of the rest."""
 
-    window: int | None = None
+    max_messages: int | None = None
     """At most so many messages, besides the system prompt; None: as many as there is room for."""
-    tokens: int | None = None
+    max_tokens: int | None = None
     """A prompt has at most so many; None: what the model's context leaves. Never more than that."""
-    compact: bool = True
+    summarize: bool = True
     """What the window drops is summarised by the model. False: it is dropped, and costs no call."""
-    look_back: bool = False
-    """The agent has a tool, `look_back`, that searches the whole thread, also what the prompt leaves out."""
+    search_history: bool = False
+    """The agent has a tool, `search_history`, that searches the whole thread, also what the prompt leaves out."""
 
     def __post_init__(self) -> None:
-        for name, value in (("window", self.window), ("tokens", self.tokens)):
+        for name, value in (("max_messages", self.max_messages), ("max_tokens", self.max_tokens)):
             if value is not None and value < 1:
                 raise UsageError(
-                    f"Memory({name}={value}): it must be at least 1, or None for as many as there is room for"
+                    f"ContextWindow({name}={value}): it must be at least 1, or None for as many as there is room for"
                 )
 
 
@@ -58,8 +58,12 @@ class Summarise(msgspec.Struct, frozen=True):
     upto_seq: int
 
 
-def cut(
-    prompt: Prompt, memory: Memory, room_tokens: int, summary_room_tokens: int, summarise: bool
+def choose_compaction(
+    prompt: Prompt,
+    memory: ContextWindow,
+    room_tokens: int,
+    summary_room_tokens: int,
+    summarise: bool,
 ) -> e.ContextCompacted | Summarise | None:
     """The next thing to leave out so that rounds and what stands before them take at most `room_tokens`.
 
@@ -72,7 +76,7 @@ def cut(
     weights, counts = [each.tokens for each in rounds], [len(each.messages) for each in rounds]
     room = room_tokens - (prompt.tokens - sum(weights))
     fixed = len(prompt.before) + sum(len(each.messages) for each in prompt.rounds) - sum(counts)
-    places = None if memory.window is None else memory.window - fixed
+    places = None if memory.max_messages is None else memory.max_messages - fixed
     too_large, too_many = sum(weights) > room, places is not None and sum(counts) > places
     if not too_large and not too_many:
         return None
@@ -84,8 +88,8 @@ def cut(
     if too_large and (event := _old_results(rounds[: max(0, old)], sum(weights) - target)):
         return event
     gone = [each for index, each in enumerate(rounds[:end]) if index != own]
-    if gone and memory.compact and summarise:
-        read = first_of(
+    if gone and memory.summarize and summarise:
+        read = take_fitting_rounds(
             prompt.summary, rounds[:end], summary_room_tokens
         )  # with what opened the turn, though it stays
         return Summarise(max(read[-1].seq, gone[0].seq))
@@ -110,7 +114,7 @@ def _old_results(rounds: Sequence[Round], over: int) -> e.ContextCompacted | Non
     saved, upto_seq = 0, 0
     for each in rounds:
         saving = each.tokens - sum(
-            shortened(message, RESULT_CHARS).tokens for message in each.messages
+            shorten_result(message, RESULT_CHARS).tokens for message in each.messages
         )
         if saving > 0:
             saved, upto_seq = saved + saving, each.seq
@@ -144,9 +148,9 @@ def _newest_results(rounds: Sequence[Round], over: int) -> e.ContextCompacted | 
     chars, tokens = longest, sum(message.tokens for message in results)
     while (
         chars > LEAST_RESULT_CHARS
-        and sum(shortened(m, chars).tokens for m in results) > tokens - over
+        and sum(shorten_result(m, chars).tokens for m in results) > tokens - over
     ):
         chars = max(LEAST_RESULT_CHARS, chars * 3 // 4)
-    if chars == longest or all(shortened(message, chars) is message for message in results):
+    if chars == longest or all(shorten_result(message, chars) is message for message in results):
         return None
     return e.ContextCompacted(results_upto_seq=rounds[-1].seq, result_chars=chars)

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
-from ..observe.explain import changes
+from ..observe.explain import agent_changes
 from .report import CaseReport, Report, TrialReport
-from .statistics import Pair, holm, permutation_p
+from .statistics import BeforeAfter, holm_correction, permutation_p_value
 
-P = 0.05
-LEAST = 0.05
+SIGNIFICANCE = 0.05
+MIN_CHANGE = 0.05
 """Of steps, tokens and cost: as a part of what it was."""
-LEAST_SUCCESS = 0.01
-SHOWN = 5
+MIN_SUCCESS_CHANGE = 0.01
+MAX_CASES = 5
 """Cases that are named for a change."""
 
 
@@ -73,7 +73,7 @@ class Comparison:
 
 
 _Number = Callable[[TrialReport], float | None]
-NUMBERS: dict[str, _Number] = {
+METRICS: dict[str, _Number] = {
     "success": lambda trial: float(trial.passed),
     "steps": lambda trial: trial.steps,
     "tokens": lambda trial: trial.tokens,
@@ -82,7 +82,7 @@ NUMBERS: dict[str, _Number] = {
 }
 
 
-def against(before: Report, now: Report) -> Comparison:
+def compare_reports(before: Report, now: Report) -> Comparison:
     """What has changed since."""
     both, left_out = _paired(before, now)
     alike = [(was, case) for was, case in both if _checks(was) == _checks(case)]
@@ -91,7 +91,7 @@ def against(before: Report, now: Report) -> Comparison:
         left_out.append(f"success, for other checks than then: {', '.join(other)}")
     of = {
         name: _pairs(alike if name == "success" else both, number)
-        for name, number in NUMBERS.items()
+        for name, number in METRICS.items()
     }
     pairs = {name: each for name, each in of.items() if each}
     if both and "cost_usd" not in pairs:
@@ -100,12 +100,14 @@ def against(before: Report, now: Report) -> Comparison:
     ps = dict(
         zip(
             judged,
-            holm([permutation_p(list(pairs[name].values())) for name in judged]),
+            holm_correction([permutation_p_value(list(pairs[name].values())) for name in judged]),
             strict=True,
         )
     )
     changed = tuple(_change(name, each, ps.get(name, 1.0)) for name, each in pairs.items())
-    return Comparison(changed, len(both), tuple(left_out), tuple(changes(before.agent, now.agent)))
+    return Comparison(
+        changed, len(both), tuple(left_out), tuple(agent_changes(before.agent, now.agent))
+    )
 
 
 def _paired(before: Report, now: Report) -> tuple[list[tuple[CaseReport, CaseReport]], list[str]]:
@@ -127,9 +129,9 @@ def _checks(case: CaseReport) -> list[str]:
     return [verdict.check for verdict in case.trials[0].verdicts]
 
 
-def _pairs(both: list[tuple[CaseReport, CaseReport]], number: _Number) -> dict[str, Pair]:
+def _pairs(both: list[tuple[CaseReport, CaseReport]], number: _Number) -> dict[str, BeforeAfter]:
     """By case; none where a number is missing anywhere."""
-    found: dict[str, Pair] = {}
+    found: dict[str, BeforeAfter] = {}
     for was, case in both:
         sides = [[number(trial) for trial in each.trials] for each in (was, case)]
         known = [[value for value in side if value is not None] for side in sides]
@@ -139,16 +141,21 @@ def _pairs(both: list[tuple[CaseReport, CaseReport]], number: _Number) -> dict[s
     return found
 
 
-def _change(name: str, pairs: dict[str, Pair], p: float) -> Change:
+def _change(name: str, pairs: dict[str, BeforeAfter], p: float) -> Change:
     means = [CaseChange(case, fmean(before), fmean(now)) for case, (before, now) in pairs.items()]
     before, now = fmean(each.before for each in means), fmean(each.now for each in means)
     size = abs(now - before) / before if before and name != "success" else abs(now - before)
-    enough = size >= (LEAST_SUCCESS if name == "success" else LEAST)
+    enough = size >= (MIN_SUCCESS_CHANGE if name == "success" else MIN_CHANGE)
     sign = -1 if name == "success" else 1
     worst = sorted(
         (each for each in means if sign * (each.now - each.before) > 0),
         key=lambda c: sign * (c.before - c.now),
     )
     return Change(
-        name, before, now, p, name != "seconds" and p < P and enough, tuple(worst[:SHOWN])
+        name,
+        before,
+        now,
+        p,
+        name != "seconds" and p < SIGNIFICANCE and enough,
+        tuple(worst[:MAX_CASES]),
     )

@@ -14,7 +14,7 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..core.result import Status as TurnStatus
-from .trajectory import Arguments, Order
+from .trajectory import ArgumentMatch, CallOrder
 
 if TYPE_CHECKING:
     from .trial import Trial
@@ -89,8 +89,8 @@ class Tools(_Check, frozen=True):
     """The tool calls are these, in that order or relation (trajectory.py)."""
 
     calls: tuple[str | Call, ...]
-    order: Order = "in_order"
-    arguments: Arguments = "exact"
+    order: CallOrder = "in_order"
+    arguments: ArgumentMatch = "exact"
 
 
 class Never(_Check, frozen=True):
@@ -164,7 +164,7 @@ Check = (
     Equal | Contains | Lacks | Matches | Number | Json | Tools | Never | Asked | MaxSteps | NoErrors
     | MaxTokens | MaxCost | MaxSeconds | Status | Judge | Custom
 )  # fmt: skip
-KINDS: dict[str, type[Any]] = {
+CHECK_TYPES: dict[str, type[Any]] = {
     "equal": Equal,
     "contains": Contains,
     "lacks": Lacks,
@@ -184,29 +184,29 @@ KINDS: dict[str, type[Any]] = {
     "custom": Custom,
 }
 """By their names in a file."""
-Load = Callable[[str], "Callable[[Trial], bool | str | None]"]
+LoadFunction = Callable[[str], "Callable[[Trial], bool | str | None]"]
 
 
-def check_of(written: object, load: Load) -> Check:
+def parse_check(written: object, load: LoadFunction) -> Check:
     """The check that a file's value says; `load` finds the function that `custom` names. Raises UsageError."""
     if not isinstance(written, Mapping) or len(written) != 1:
         raise UsageError(
             f"a check is a mapping of one name, such as `contains: text`, not {str(written)[:80]!r}"
         )
     [(name, value)] = written.items()
-    if name not in KINDS:
-        raise UsageError(f"there is no check {name!r}{near(str(name), KINDS)}")
+    if name not in CHECK_TYPES:
+        raise UsageError(f"there is no check {name!r}{suggest_names(str(name), CHECK_TYPES)}")
     if name == "custom":
         if not isinstance(value, str):
             raise UsageError("custom: it names a function, as module:name or file.py:name")
         return Custom(load(value), value)
-    kind = KINDS[name]
+    kind = CHECK_TYPES[name]
     fields = value if isinstance(value, Mapping) else {kind.__struct_fields__[0]: value}
-    check: Check = read(kind, fields, name)
+    check: Check = convert_fields(kind, fields, name)
     return check
 
 
-def read(kind: type[Any], value: object, name: str) -> Any:
+def convert_fields(kind: type[Any], value: object, name: str) -> Any:
     """The struct that a file's value says. Raises UsageError: which field, what it must be, what comes near."""
     try:
         return msgspec.convert(value, kind, strict=True)
@@ -214,12 +214,12 @@ def read(kind: type[Any], value: object, name: str) -> Any:
         said = str(error)
     unknown = re.search(r"unknown field `(.*)`", said)
     fields = kind.__struct_fields__
-    hint = near(unknown[1], fields) if unknown else ""
+    hint = suggest_names(unknown[1], fields) if unknown else ""
     said = said.replace(" - at `$.", " at `").replace(" - at `$", " at `")
     raise UsageError(f"{name}: {said}{hint}") from None
 
 
-def near(name: str, known: "Mapping[str, Any] | tuple[str, ...]") -> str:
+def suggest_names(name: str, known: "Mapping[str, Any] | tuple[str, ...]") -> str:
     """What to say of a name that isn't known: those that come near, else all."""
     close = difflib.get_close_matches(name[:60], known, 2, 0.6)
     return f"; did you mean {' or '.join(close)}?" if close else f"; there are: {', '.join(known)}"

@@ -4,26 +4,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core import events as e
-from ..core.decide import FAULTS
+from ..core.decide import MAX_USELESS_REPLIES
 from ..core.errors import UsageError
 from ..core.result import Result
 from ..core.state import State
-from ..core.values import Held
-from ..observe.explain import changes
+from ..core.values import PendingDecision
+from ..observe.explain import agent_changes
 from ..runtime.agent import Agent
-from ..runtime.log import opened
+from ..runtime.log import open_log
 from .dataset import Case
 
-BY = "treadle eval"
+DECIDED_BY = "treadle eval"
 """Who approves and answers, as the log has it."""
 
 
-async def converse(agent: Agent, thread: str, case: Case, deps: Any = None) -> Result:
+async def run_conversation(agent: Agent, thread: str, case: Case, deps: Any = None) -> Result:
     """Say all that is left to say, to the end of the last turn or of the first that isn't answered.
 
     Raises as Agent.run does. The agent must have a store.
     """
-    before = await said(agent, thread)
+    before = await user_messages(agent, thread)
     left = list(case.messages[len(before) :])
     done = (
         await _settled(agent, case, await agent.resume(thread, deps=deps), deps) if before else None
@@ -36,35 +36,35 @@ async def converse(agent: Agent, thread: str, case: Case, deps: Any = None) -> R
     return done
 
 
-async def said(agent: Agent, thread: str) -> list[str]:
+async def user_messages(agent: Agent, thread: str) -> list[str]:
     """The messages that opened the thread's turns so far; none where there is no such thread."""
     return [
         r.event.text
-        for r in await records(agent, thread)
+        for r in await read_records(agent, thread)
         if isinstance(r.event, e.UserSaid) and not r.event.answers
     ]
 
 
-async def records(agent: Agent, thread: str) -> Sequence[e.Record]:
+async def read_records(agent: Agent, thread: str) -> Sequence[e.Record]:
     """All of the thread's records; none where there is no such thread."""
     assert agent.store is not None
-    return (await opened(thread, agent.store, agent.world)).records
+    return (await open_log(thread, agent.store, agent.world)).records
 
 
-async def free(agent: Agent, thread: str, case: Case) -> str:
+async def choose_thread(agent: Agent, thread: str, case: Case) -> str:
     """The thread of this name, or the next (`NAME/2`) where its conversation must be held again.
 
     Raises UsageError where it is another conversation: other messages, or with an agent that was another.
     """
     assert agent.store is not None
     number, name = 1, thread
-    while (log := await opened(name, agent.store, agent.world)).records:
+    while (log := await open_log(name, agent.store, agent.world)).records:
         before = tuple(
             r.event.text
             for r in log.records
             if isinstance(r.event, e.UserSaid) and not r.event.answers
         )
-        differs = changes(log.state.identity, agent.job.identity(agent.name))
+        differs = agent_changes(log.state.identity, agent.run_settings.identity(agent.name))
         if before != case.messages[: len(before)]:
             differs = [f"case {case.name} says something else"]
         if differs:
@@ -84,7 +84,7 @@ def _again(state: State) -> bool:
     if turn is None or turn.ended is None:
         return False
     return turn.ended.status == "cancelled" or (
-        turn.ended.status == "failed" and turn.faults < FAULTS
+        turn.ended.status == "failed" and turn.useless_replies < MAX_USELESS_REPLIES
     )
 
 
@@ -100,11 +100,11 @@ async def _settled(agent: Agent, case: Case, done: Result, deps: Any) -> Result:
     return done
 
 
-def _fact(call: Held, case: Case) -> e.ApprovalGiven | e.UserSaid | None:
+def _fact(call: PendingDecision, case: Case) -> e.ApprovalGiven | e.UserSaid | None:
     if call.status == "waiting" and (allowed := case.allows(call.name)) is not None:
         return e.ApprovalGiven(
-            call.id, allowed, BY
+            call.id, allowed, DECIDED_BY
         )  # no reason: the agent isn't to know that it is tried
     if call.status == "question" and case.answer:
-        return e.UserSaid(case.answer, answers=call.id, by=BY)
+        return e.UserSaid(case.answer, answers=call.id, by=DECIDED_BY)
     return None

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from ..core.errors import UsageError
 from ..core.limits import Limits
-from .checks import Check, near
+from .checks import Check, suggest_names
 
 MAX_CASES = 10_000
-NAME = re.compile(r"[^\s/\x00-\x1f\x7f]{1,80}")
+NAME_PATTERN = re.compile(r"[^\s/\x00-\x1f\x7f]{1,80}")
 """Of a dataset, a case, a run: they make up thread names."""
 _LIMITS = tuple(each.name for each in fields(Limits))
 
@@ -54,7 +54,7 @@ class Dataset:
     """Where its agent is, as path/file.py:name; "" where it names none."""
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
+        if not NAME_PATTERN.fullmatch(self.name):
             raise UsageError(
                 f"a dataset's name has no spaces and no slash, and at most 80 characters: {self.name!r}"
             )
@@ -99,14 +99,14 @@ def _refuse(case: Case, number: int, before: Sequence[str]) -> None:
         isinstance(text, str) and text.strip() for text in case.messages
     ):
         raise UsageError(f"{where}: its input is one message or a list of messages, none empty")
-    if case.name and not NAME.fullmatch(case.name):
+    if case.name and not NAME_PATTERN.fullmatch(case.name):
         raise UsageError(f"{where}: its name has no spaces and no slash, and at most 80 characters")
     if case.name in before:
         raise UsageError(f"{where}: case {before.index(case.name) + 1} has that name already")
     for limit in case.limits:
         if limit not in _LIMITS:
             raise UsageError(
-                f"{where}: limits: there is no limit {limit!r}{near(str(limit), _LIMITS)}"
+                f"{where}: limits: there is no limit {limit!r}{suggest_names(str(limit), _LIMITS)}"
             )
 
 

@@ -15,7 +15,7 @@ from ..core import events as e
 from ..core.prompt import Prompt
 from ..core.state import fold
 from ..runtime.agent import Agent
-from ..runtime.job import request_of
+from ..runtime.job import build_request
 from .checks import Judge, Tools
 from .dataset import Case, Dataset
 from .report import CaseReport, Report
@@ -56,7 +56,7 @@ def estimate(
         True,
     )
     judges = sum(isinstance(check, Judge) for case in dataset.cases for check in case.checks)
-    cost_usd = agent.job.model.cost_usd(usage)
+    cost_usd = agent.run_settings.model.cost_usd(usage)
     return Estimate(
         repeats * len(dataset.cases), steps, usage, cost_usd, repeats * judges, len(known)
     )
@@ -81,7 +81,7 @@ def _mean(parts: list[_Part]) -> _Part:
 
 def _guessed(case: Case, agent: Agent) -> _Part:
     wanted = [len(check.calls) for check in case.checks if isinstance(check, Tools)]
-    per_turn = max(wanted, default=1 if agent.job.setup.tools else 0) / len(case.messages)
+    per_turn = max(wanted, default=1 if agent.run_settings.policy.tools else 0) / len(case.messages)
     steps = read = wrote = carried = 0.0
     for message in case.messages:
         first = _first_prompt(agent, message) + carried
@@ -104,4 +104,8 @@ def _first_prompt(agent: Agent, message: str) -> float:
     prompt = Prompt()
     for record in records:
         prompt.add(record)
-    return float(agent.job.counted(request_of(prompt, agent.job, "step"), fold(records)))
+    return float(
+        agent.run_settings.count_tokens(
+            build_request(prompt, agent.run_settings, "step"), fold(records)
+        )
+    )

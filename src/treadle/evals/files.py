@@ -14,8 +14,8 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..core.strict_json import value_of
-from ..runtime.import_string import value_at
-from .checks import check_of, read
+from ..runtime.import_string import import_string
+from .checks import convert_fields, parse_check
 from .dataset import Case, Dataset
 
 MAX_BYTES = 10_000_000
@@ -43,11 +43,11 @@ class _Whole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agent: str = ""
 
 
-def dataset_of(place: str) -> Dataset:
+def load_dataset(place: str) -> Dataset:
     """The dataset in that file, or at `path.py:name` (`dataset` where no name is given). Raises UsageError."""
     path = Path(place).expanduser()
     if ".py" in (path.suffix, path.name.rpartition(":")[0][-3:]):
-        return value_at(str(path), Dataset, name="dataset")
+        return import_string(str(path), Dataset, name="dataset")
     readers: dict[str, Callable[[str], object]] = {
         ".yaml": _yaml,
         ".yml": _yaml,
@@ -63,7 +63,7 @@ def dataset_of(place: str) -> Dataset:
         _refuse_unwritable(value)
         if isinstance(value, list):
             value = {"cases": value}
-        whole: _Whole = read(_Whole, value, "the file")
+        whole: _Whole = convert_fields(_Whole, value, "the file")
         cases = [_case(each, number, path) for number, each in enumerate(whole.cases, 1)]
         agent = (
             str(path.parent / whole.agent)
@@ -89,11 +89,11 @@ def _refuse_unwritable(value: object) -> None:
 def _case(written: object, number: int, path: Path) -> Case:
     name = written.get("name") if isinstance(written, dict) else None
     where = f"case {number}" + (f" ({name})" if isinstance(name, str) else "")
-    each: _Written = read(_Written, written, where)
+    each: _Written = convert_fields(_Written, written, where)
     checks = []
     for index, check in enumerate(each.checks, 1):
         try:
-            checks.append(check_of(check, lambda place: _function(place, path.parent)))
+            checks.append(parse_check(check, lambda place: _function(place, path.parent)))
         except UsageError as error:
             raise UsageError(f"{where}, check {index}: {error}") from None
     return Case(
@@ -102,7 +102,7 @@ def _case(written: object, number: int, path: Path) -> Case:
 
 
 def _function(place: str, folder: Path) -> Any:
-    function = value_at(place, object, folder=folder)
+    function = import_string(place, object, folder=folder)
     if not callable(function):
         raise UsageError(f"custom: {place} is a {type(function).__name__}, not a function")
     return function

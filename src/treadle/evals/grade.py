@@ -10,14 +10,20 @@ from typing import Any, assert_never
 import msgspec
 
 from . import checks as c
-from .json_diff import differences
-from .numbers import numbers
-from .trajectory import Wanted, approvals_asked, compared, never_called, no_errors
+from .json_diff import find_differences
+from .numbers import find_numbers
+from .trajectory import (
+    Wanted,
+    check_approvals_asked,
+    check_never_called,
+    check_no_errors,
+    compare_calls,
+)
 from .trial import Trial
 
-SHOWN = 60
+MAX_TEXT = 60
 """Characters of a text in a check's name."""
-DIFFERENCES = 5
+MAX_DIFFERENCES = 5
 """Of two JSON values that are named."""
 
 
@@ -29,7 +35,7 @@ class Verdict(msgspec.Struct, frozen=True):
     """What is wrong; "" where it passed, or a judge's reason."""
 
 
-def verdict(check: c.Check, trial: Trial) -> Verdict:
+def grade(check: c.Check, trial: Trial) -> Verdict:
     """Whether the trial passes. Not for a Judge, which has to be asked (judge.py)."""
     match check:
         case c.Judge():
@@ -47,15 +53,15 @@ def verdict(check: c.Check, trial: Trial) -> Verdict:
         case never:
             assert_never(never)
     return Verdict(
-        named(check), not wrong, wrong.encode("utf8", "backslashreplace").decode()
+        describe_check(check), not wrong, wrong.encode("utf8", "backslashreplace").decode()
     )  # it must be written
 
 
-def named(check: c.Check) -> str:
+def describe_check(check: c.Check) -> str:
     """The check in a few words: its name in a file, and what it wants."""
     if isinstance(check, c.Custom):
         return check.name or getattr(check.function, "__name__", "custom")
-    name = next(name for name, kind in c.KINDS.items() if isinstance(check, kind))
+    name = next(name for name, kind in c.CHECK_TYPES.items() if isinstance(check, kind))
     match check:
         case c.NoErrors():
             return name
@@ -93,7 +99,7 @@ def _of_answer(
         case c.Matches(pattern=pattern):
             return "" if re.search(pattern, answer) else "the pattern isn't in the answer"
         case c.Number(value=value, within=within):
-            found = numbers(answer)
+            found = find_numbers(answer)
             # By their decimals: 0.1 is no binary number, and "within 0.01" means what it says.
             if any(abs(each - Decimal(repr(value))) <= Decimal(repr(within)) for each in found):
                 return ""
@@ -108,7 +114,9 @@ def _of_json(check: c.Json, answer: str) -> str:
         given = msgspec.json.decode(_unfenced(answer))
     except (ValueError, RecursionError) as error:
         return f"the answer isn't JSON: {error}"
-    return "; ".join(islice(differences(check.value, given, check.match == "exact"), DIFFERENCES))
+    return "; ".join(
+        islice(find_differences(check.value, given, check.match == "exact"), MAX_DIFFERENCES)
+    )
 
 
 def _unfenced(answer: str) -> str:
@@ -125,13 +133,13 @@ def _of_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) -> 
                 Wanted(call) if isinstance(call, str) else Wanted(call.name, call.arguments)
                 for call in calls
             ]
-            return compared(trial.made, wanted, order, arguments)
+            return compare_calls(trial.made, wanted, order, arguments)
         case c.Never(tools=tools):
-            return never_called(trial.made, *_all(tools))
+            return check_never_called(trial.made, *_all(tools))
         case c.Asked(tools=tools):
-            return approvals_asked(trial.made, *_all(tools))
+            return check_approvals_asked(trial.made, *_all(tools))
         case c.NoErrors():
-            return no_errors(trial.made)
+            return check_no_errors(trial.made)
 
 
 def _of_totals(check: c.MaxSteps | c.MaxTokens | c.MaxCost | c.MaxSeconds, trial: Trial) -> str:
@@ -184,11 +192,11 @@ def _quoted(text: str) -> str:
     return f'"{_cut(text, 200)}"'
 
 
-def _cut(text: str, most: int = SHOWN) -> str:
+def _cut(text: str, most: int = MAX_TEXT) -> str:
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
-def failures(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+def failed_verdicts(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
     """Those that didn't pass."""
     return tuple(each for each in verdicts if not each.passed)

@@ -11,11 +11,18 @@ import time
 from collections.abc import Iterable
 from html import escape
 
-from ..observe.visible import visible
+from ..observe.visible import make_visible
 from .baseline import Change, Comparison
-from .format import cost, counted, number, percent, signed_share, verdict_on
+from .format import (
+    describe_change,
+    format_change,
+    format_cost,
+    format_count,
+    format_number,
+    format_percent,
+)
 from .grade import Verdict
-from .report import CaseReport, Report, TrialReport, mean
+from .report import CaseReport, Report, TrialReport, mean_of
 from .style import CSS
 
 _NAMES = {
@@ -25,11 +32,11 @@ _NAMES = {
     "cost_usd": "Cost",
     "seconds": "Seconds",
 }
-MARKS = 20
+MAX_SQUARES = 20
 """Squares that are drawn for a case's trials; more become a bar."""
 
 
-def page(report: Report, comparison: Comparison | None = None) -> str:
+def render_html(report: Report, comparison: Comparison | None = None) -> str:
     """The whole page."""
     style = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
@@ -58,10 +65,10 @@ def _head(report: Report) -> str:
     count, low, high = len(report.trials), *report.pass_interval
     rate, tried = report.pass_rate, sum(bool(case.trials) for case in report.cases)
     means = {
-        "steps": number(report.mean(lambda trial: trial.steps)),
-        "tokens": number(report.mean(lambda trial: trial.tokens)),
-        "cost": cost(report.mean(lambda trial: trial.cost_usd)),
-        "seconds": number(report.mean(lambda trial: trial.seconds)),
+        "steps": format_number(report.mean(lambda trial: trial.steps)),
+        "tokens": format_number(report.mean(lambda trial: trial.tokens)),
+        "cost": format_cost(report.mean(lambda trial: trial.cost_usd)),
+        "seconds": format_number(report.mean(lambda trial: trial.seconds)),
     }
     notes = []
     if count < report.wanted_trials:
@@ -73,8 +80,8 @@ def _head(report: Report) -> str:
     return (
         f"<header><h1>{_safe(report.dataset)} <span>tried on {_safe(report.agent.agent)} with"
         f" {_safe(report.agent.model)}</span></h1>"
-        f'<p class="rate"><strong>{percent(rate)}</strong> <span>{report.passes} of {count} trials of {tried} cases'
-        f" passed; 95% interval {percent(low)} to {percent(high)}</span></p>{_scale(rate, low, high)}"
+        f'<p class="rate"><strong>{format_percent(rate)}</strong> <span>{report.passes} of {count} trials of {tried} cases'
+        f" passed; 95% interval {format_percent(low)} to {format_percent(high)}</span></p>{_scale(rate, low, high)}"
         '<div class="ends"><span>0%</span><span>100%</span></div><dl class="means">'
         + "".join(
             f"<div><dt>{name} a trial</dt><dd>{value}</dd></div>" for name, value in means.items()
@@ -109,31 +116,31 @@ def _compared(found: Comparison) -> str:
 
 
 def _change(change: Change) -> str:
-    show = {"success": percent, "cost_usd": cost}.get(change.name, number)
-    said = verdict_on(change)
+    show = {"success": format_percent, "cost_usd": format_cost}.get(change.name, format_number)
+    said = describe_change(change)
     mark = {"worse": "worse", "better": "better", "less": "better"}.get(said, "")
     cases = f": {', '.join(each.case for each in change.cases)}" if said == "worse" else ""
     p = "" if change.name == "seconds" else f"{change.p:.2g}"
     return (
         f"<tr><td>{_NAMES[change.name]}<td class=n>{show(change.before)}<td class=n>{show(change.now)}"
-        f'<td class="n {mark}">{signed_share(change)}<td class="n optional">{p}'
+        f'<td class="n {mark}">{format_change(change)}<td class="n optional">{p}'
         f'<td>{said}<span class="optional">{_safe(cases)}</span></tr>'
     )
 
 
 def _case(case: CaseReport, most: float) -> str:
     trials = case.trials
-    tokens = mean(trials, lambda trial: trial.tokens)
-    steps = number(mean(trials, lambda trial: trial.steps))
+    tokens = mean_of(trials, lambda trial: trial.tokens)
+    steps = format_number(mean_of(trials, lambda trial: trial.steps))
     plural, why = "" if steps == "1" else "s", case.first_failure
     width = 100 * (tokens or 0) / most if most else 0
     bar = f'<svg viewBox="0 0 100 6" height="6" preserveAspectRatio="none"><rect width="{width:.1f}" height="6"/></svg>'
     return (
         f'<details class="case"><summary><span class="name">{_safe(case.name)}</span>{_marks(trials)}'
         f'<span class="n unit" data-unit=" step{plural}">{steps}</span>'
-        f'<span class="n used">{bar}<span class="unit" data-unit=" tokens">{number(tokens)}</span></span>'
-        f'<span class="n optional">{cost(mean(trials, lambda trial: trial.cost_usd))}</span>'
-        f'<span class="n unit" data-unit=" s">{number(mean(trials, lambda trial: trial.seconds))}</span>'
+        f'<span class="n used">{bar}<span class="unit" data-unit=" tokens">{format_number(tokens)}</span></span>'
+        f'<span class="n optional">{format_cost(mean_of(trials, lambda trial: trial.cost_usd))}</span>'
+        f'<span class="n unit" data-unit=" s">{format_number(mean_of(trials, lambda trial: trial.seconds))}</span>'
         + (f'<span class="why">{_safe(_first(why[1]))}</span>' if why else "")
         + '</summary><div class="inside">'
         + "".join(
@@ -151,12 +158,12 @@ def _marks(trials: Iterable[TrialReport]) -> str:
     """A square for each trial; a bar where there are many."""
     passed = [trial.passed for trial in trials]
     label = f"{sum(passed)} of {len(passed)} passed"
-    if len(passed) > MARKS:
+    if len(passed) > MAX_SQUARES:
         part = 100 * sum(passed) / len(passed)
         shapes = f'<rect class="no" width="100" height="9"/><rect class="ok" width="{part:.1f}" height="9"/>'
     else:
         shapes = "".join(_square(index, each) for index, each in enumerate(passed))
-    height = 19 if 10 < len(passed) <= MARKS else 9
+    height = 19 if 10 < len(passed) <= MAX_SQUARES else 9
     return (
         f'<span class="marks"><svg width="100" height="{height}" viewBox="0 0 100 {height}" role="img"'
         f' aria-label="{label}"><title>{label}</title>{shapes}</svg></span>'
@@ -178,8 +185,8 @@ def _trial(trial: TrialReport) -> str:
         f'<div class="trial"><h3>Trial {trial.number}: {"passed" if trial.passed else "failed"}</h3>'
         f'<ul class="checks">{checks}</ul>{error}'
         f'<p class="label">answer</p><p class="said">{_safe(trial.answer) or "<span class=soft>none</span>"}</p>'
-        f"<details><summary>{counted(trial.steps, 'step')}, {counted(trial.tool_calls, 'tool call')},"
-        f" {counted(trial.tokens, 'token')}</summary>"
+        f"<details><summary>{format_count(trial.steps, 'step')}, {format_count(trial.tool_calls, 'tool call')},"
+        f" {format_count(trial.tokens, 'token')}</summary>"
         f"<pre>{lines}</pre></details>"
         f'<p class="label">the whole of it</p><pre>treadle show {_safe(shlex.quote(trial.thread_id))}</pre></div>'
     )
@@ -201,19 +208,19 @@ def _first(verdict: Verdict) -> str:
 def _foot(report: Report) -> str:
     judged = report.judged
     judges = (
-        f" The judges took {number(judged.tokens)} tokens ({cost(judged.cost_usd)})."
+        f" The judges took {format_number(judged.tokens)} tokens ({format_cost(judged.cost_usd)})."
         if judged.tokens
         else ""
     )
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(report.began_at))
     return (
-        f"<footer>Run {_safe(report.run)}, begun {began}, {number(report.seconds)} s; instructions"
+        f"<footer>Run {_safe(report.run)}, begun {began}, {format_number(report.seconds)} s; instructions"
         f" {_safe(report.agent.instructions)}, {len(report.agent.tools)} tools; in all"
-        f" {cost(report.cost_usd)}.{judges}"
+        f" {format_cost(report.cost_usd)}.{judges}"
         " The interval is Wilson's; repeated trials of one case count for less than new cases. Made by treadle eval."
         "</footer>"
     )
 
 
 def _safe(text: str) -> str:
-    return escape(visible(text))
+    return escape(make_visible(text))

@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..observe.timeline import short
+from ..observe.timeline import shorten
 
-VALUE = 60
+MAX_VALUE = 60
 """Characters of a value that are shown."""
 
 
-def differences(wanted: Any, found: Any, exact: bool = True, at: str = "") -> Iterator[str]:
+def find_differences(wanted: Any, found: Any, exact: bool = True, at: str = "") -> Iterator[str]:
     """A phrase for each place where they differ; none where they are equal.
 
     1 is 1.0 and true is not 1; a tuple is a list. Unless `exact`, objects in `found` may have further keys.
@@ -19,26 +19,26 @@ def differences(wanted: Any, found: Any, exact: bool = True, at: str = "") -> It
         case Mapping(), Mapping():
             for key, value in wanted.items():
                 if key in found:
-                    yield from differences(value, found[key], exact, _path(at, key))
+                    yield from find_differences(value, found[key], exact, _path(at, key))
                 else:
-                    yield f"{_path(at, key)} is missing, wanted {shown(value)}"
+                    yield f"{_path(at, key)} is missing, wanted {format_value(value)}"
             for key in found if exact else ():
                 if key not in wanted:
-                    yield f"{_path(at, key)} is {shown(found[key])}, not wanted"
+                    yield f"{_path(at, key)} is {format_value(found[key])}, not wanted"
         case ((list() | tuple()), (list() | tuple())):
             if len(wanted) != len(found):
                 yield f"{at or 'the list'} has {len(found)} items, wanted {len(wanted)}: {_parted(wanted, found)}"
                 return
             for index, (left, right) in enumerate(zip(wanted, found, strict=True)):
-                yield from differences(left, right, exact, f"{at}[{index}]")
+                yield from find_differences(left, right, exact, f"{at}[{index}]")
         case _:
             if isinstance(wanted, bool) is not isinstance(found, bool) or wanted != found:
                 yield f"{at or 'it'} is {_parted(wanted, found)}"
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """The value as JSON, cut to fit a line."""
-    return short(_text(value), VALUE)
+    return shorten(_text(value), MAX_VALUE)
 
 
 def _path(at: str, key: object) -> str:
@@ -51,9 +51,9 @@ def _parted(wanted: Any, found: Any) -> str:
     alike = next(
         (at for at, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), min(map(len, texts))
     )
-    if max(map(len, texts)) > VALUE and alike > VALUE // 2:
+    if max(map(len, texts)) > MAX_VALUE and alike > MAX_VALUE // 2:
         texts = ["…" + text[alike - 15 :] for text in texts]
-    return f"{short(texts[0], VALUE)}, wanted {short(texts[1], VALUE)}"
+    return f"{shorten(texts[0], MAX_VALUE)}, wanted {shorten(texts[1], MAX_VALUE)}"
 
 
 def _text(value: Any) -> str:

@@ -13,9 +13,9 @@ from ..core.errors import TreadleError
 from ..core.limits import Limits
 from ..runtime.agent import Agent
 from .checks import Judge
-from .conversation import converse, free, records
+from .conversation import choose_thread, read_records, run_conversation
 from .dataset import Case
-from .grade import Verdict, named
+from .grade import Verdict, describe_check
 from .report import Judged
 from .trial import Trial
 
@@ -35,12 +35,12 @@ class Judgement:
     points: Literal[1, 2, 3, 4, 5]
 
 
-def judging(agent: Agent, model: str) -> Agent:
+def make_judge(agent: Agent, model: str) -> Agent:
     """The judge: with that model, or with the agent's own where it is ""; its threads are in the agent's store."""
     limits = Limits(steps=3, seconds=agent.limits.seconds)
     return Agent(
         INSTRUCTIONS,
-        model=model or agent.job.model,
+        model=model or agent.run_settings.model,
         name="judge",
         limits=limits,
         output=Judgement,
@@ -49,7 +49,7 @@ def judging(agent: Agent, model: str) -> Agent:
     )
 
 
-def question(check: Judge, case: Case, answer: str) -> str:
+def judge_question(check: Judge, case: Case, answer: str) -> str:
     """What the judge is asked."""
     conversation = json.dumps(
         {"messages": list(case.messages), "answer": answer}, ensure_ascii=False, indent=1
@@ -57,25 +57,33 @@ def question(check: Judge, case: Case, answer: str) -> str:
     return f"The rubric:\n{check.rubric}\n\nThe conversation and the answer to its last message:\n{conversation}"
 
 
-async def judged(check: Judge, trial: Trial, case: Case, judge: Agent) -> tuple[Verdict, Judged]:
+async def ask_judge(check: Judge, trial: Trial, case: Case, judge: Agent) -> tuple[Verdict, Judged]:
     """The verdict, and what it took. A judge that can't answer is a verdict that the trial fails, and says so."""
-    asked = Case(question(check, case, trial.answer), name="judge")
-    named_by = blake2b(f"{judge.job.model.name} {asked.input}".encode(), digest_size=4).hexdigest()
+    asked = Case(judge_question(check, case, trial.answer), name="judge")
+    named_by = blake2b(
+        f"{judge.run_settings.model.name} {asked.input}".encode(), digest_size=4
+    ).hexdigest()
     thread = f"{trial.thread_id}/judge/{named_by}"  # another rubric or model is asked anew
     try:
-        thread = await free(judge, thread, asked)
-        done = await converse(judge, thread, asked)
+        thread = await choose_thread(judge, thread, asked)
+        done = await run_conversation(judge, thread, asked)
     except TreadleError as error:
-        verdict = Verdict(named(check), False, f"the judge failed: {error}")
+        verdict = Verdict(describe_check(check), False, f"the judge failed: {error}")
     except Exception as error:  # a bug in the user's model: this trial's, not the others'
-        verdict = Verdict(named(check), False, f"the judge failed: {type(error).__name__}: {error}")
+        verdict = Verdict(
+            describe_check(check), False, f"the judge failed: {type(error).__name__}: {error}"
+        )
     else:
         said = done.output
         if isinstance(said, Judgement):
             verdict = Verdict(
-                named(check), said.points >= check.at_least, f"{said.points} of 5: {said.reason}"
+                describe_check(check),
+                said.points >= check.at_least,
+                f"{said.points} of 5: {said.reason}",
             )
         else:
-            verdict = Verdict(named(check), False, f"the judge gave no points: {done.status}")
-    took = replace(trial, records=await records(judge, thread)).took
+            verdict = Verdict(
+                describe_check(check), False, f"the judge gave no points: {done.status}"
+            )
+    took = replace(trial, records=await read_records(judge, thread)).took
     return verdict, Judged(took.tokens, took.cost_usd)

@@ -10,7 +10,7 @@ Table = Sequence[Sequence[bool]]
 Pairs = tuple[tuple[int, int], ...]
 
 
-def aligned(fits: Table) -> Pairs:
+def match_in_order(fits: Table) -> Pairs:
     """As many pairs as can be without two that cross: both rows keep their order."""
     rows, columns = len(fits), len(fits[0]) if fits else 0
     most = [[0] * (columns + 1) for _ in range(rows + 1)]
@@ -32,7 +32,7 @@ def aligned(fits: Table) -> Pairs:
     return tuple(found)
 
 
-def assigned(fits: Table) -> Pairs:
+def match_in_any_order(fits: Table) -> Pairs:
     """As many pairs as can be in whatever order: a maximum bipartite matching, by augmenting paths.
 
     An item that fits many never takes the only partner of another: it is moved where that makes one more pair.

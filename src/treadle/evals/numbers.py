@@ -24,7 +24,7 @@ _NUMBER = re.compile(
 )
 
 
-def numbers(text: str) -> tuple[Decimal, ...]:
+def find_numbers(text: str) -> tuple[Decimal, ...]:
     """Every number that can be read in the text, in its order, each reading once where there are several."""
     found: dict[tuple[int, Decimal], None] = {}
     for match in _NUMBER.finditer(text[:MAX_CHARS]):

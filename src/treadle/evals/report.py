@@ -13,8 +13,8 @@ from ..core import events as e
 from ..core.errors import UsageError
 from ..observe.timeline import Timeline
 from .dataset import Dataset
-from .grade import Verdict, failures
-from .statistics import Interval, pass_interval
+from .grade import Verdict, failed_verdicts
+from .statistics import Interval, pass_rate_interval
 from .trial import Trial
 
 VERSION = 1
@@ -55,7 +55,7 @@ class TrialReport(msgspec.Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        return not failures(self.verdicts)
+        return not failed_verdicts(self.verdicts)
 
     @property
     def tokens(self) -> int:
@@ -77,7 +77,7 @@ class CaseReport(msgspec.Struct, frozen=True):
         """The first trial that failed and the first check that it failed."""
         for trial in self.trials:
             if not trial.passed:
-                return trial, failures(trial.verdicts)[0]
+                return trial, failed_verdicts(trial.verdicts)[0]
         return None
 
 
@@ -118,7 +118,7 @@ class Report(msgspec.Struct, frozen=True):
     @property
     def pass_interval(self) -> Interval:
         """Of the pass rate, 95%."""
-        return pass_interval(
+        return pass_rate_interval(
             [(case.passes, len(case.trials)) for case in self.cases if case.trials]
         )
 
@@ -129,7 +129,7 @@ class Report(msgspec.Struct, frozen=True):
 
     def mean(self, of: Callable[[TrialReport], float | None]) -> float | None:
         """Over all trials; None where one has no number, or there are none."""
-        return mean(self.trials, of)
+        return mean_of(self.trials, of)
 
     @property
     def cost_usd(self) -> float | None:
@@ -147,12 +147,14 @@ class Report(msgspec.Struct, frozen=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
 
 
-def mean(trials: Sequence[TrialReport], of: Callable[[TrialReport], float | None]) -> float | None:
+def mean_of(
+    trials: Sequence[TrialReport], of: Callable[[TrialReport], float | None]
+) -> float | None:
     numbers = [number for trial in trials if (number := of(trial)) is not None]
     return fmean(numbers) if numbers and len(numbers) == len(trials) else None
 
 
-def trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: Judged) -> TrialReport:
+def make_trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: Judged) -> TrialReport:
     """What is kept of a trial."""
     took, usage, timeline = trial.took, trial.usage, Timeline()
     lines = [str(timeline.line(record)) for record in trial.records[:MAX_LINES]]
@@ -175,7 +177,7 @@ def trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: Judged) -> T
     )
 
 
-def case_reports(
+def make_case_reports(
     dataset: Dataset, done: Mapping[str, Sequence[TrialReport]]
 ) -> tuple[CaseReport, ...]:
     """By case, in the dataset's order, each case's trials by number; `done` has the trials by the case's name."""
@@ -190,7 +192,7 @@ def case_reports(
     )
 
 
-def report_of(path: Path) -> Report:
+def load_report(path: Path) -> Report:
     """The report that a file holds. Raises UsageError."""
     try:
         report = msgspec.json.decode(path.read_bytes(), type=Report)

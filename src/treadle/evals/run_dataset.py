@@ -15,11 +15,11 @@ from ..runtime.agent import Agent
 from ..runtime.world import World
 from ..stores.sqlite import SQLiteStore
 from .checks import Judge, Status
-from .conversation import converse, free, records
-from .dataset import NAME, Case, Dataset
-from .grade import Verdict, named, verdict
-from .judge import judged, judging
-from .report import Judged, Report, TrialReport, case_reports, trial_report
+from .conversation import choose_thread, read_records, run_conversation
+from .dataset import NAME_PATTERN, Case, Dataset
+from .grade import Verdict, describe_check, grade
+from .judge import ask_judge, make_judge
+from .report import Judged, Report, TrialReport, make_case_reports, make_trial_report
 from .trial import Trial
 
 
@@ -44,7 +44,7 @@ class Run:
     def __post_init__(self) -> None:
         if self.repeats < 1 or self.jobs < 1:
             raise UsageError(f"repeats={self.repeats} and jobs={self.jobs} must each be at least 1")
-        if not NAME.fullmatch(self.name):
+        if not NAME_PATTERN.fullmatch(self.name):
             raise UsageError(
                 f"a run's name has no spaces and no slash, and at most 80 characters: {self.name!r}"
             )
@@ -68,7 +68,7 @@ async def evaluate(run: Run, told: Callable[[Progress], None] = lambda progress:
     Raises UsageError for an agent whose settings can't be, and for a run of that name that was another.
     """
     began_at = run.agent.world.now()
-    run.agent.job.refuse_unpriced()
+    run.agent.run_settings.refuse_unpriced()
     judges = _judges(run)
     threads = await _threads(run)
     slots = asyncio.Semaphore(run.jobs)
@@ -92,19 +92,19 @@ async def evaluate(run: Run, told: Callable[[Progress], None] = lambda progress:
                     group.create_task(one(case, number))
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
-    return report(run, trials, began_at)
+    return make_report(run, trials, began_at)
 
 
-def report(run: Run, trials: Mapping[str, Sequence[TrialReport]], began_at: float) -> Report:
+def make_report(run: Run, trials: Mapping[str, Sequence[TrialReport]], began_at: float) -> Report:
     """Of the trials that are done, by case, in a run that began then (seconds since the epoch)."""
     return Report(
         dataset=run.dataset.name,
         run=run.name,
-        agent=run.agent.job.identity(run.agent.name),
+        agent=run.agent.run_settings.identity(run.agent.name),
         began_at=began_at,
         seconds=run.agent.world.now() - began_at,
         wanted_trials=run.repeats * len(run.dataset.cases),
-        cases=case_reports(run.dataset, trials),
+        cases=make_case_reports(run.dataset, trials),
     )
 
 
@@ -114,30 +114,37 @@ async def _threads(run: Run) -> dict[tuple[str, int], str]:
     for number in range(1, run.repeats + 1):
         for case in run.dataset.cases:
             name = f"eval/{run.dataset.name}/{run.name}/{case.name}/{number}"
-            found[case.name, number] = await free(run.agent, name, case)
+            found[case.name, number] = await choose_thread(run.agent, name, case)
     return found
 
 
 async def _tried(run: Run, case: Case, number: int, thread: str) -> Trial:
     agent = replace(run.agent, limits=replace(run.agent.limits, **case.limits))
     try:
-        done = await converse(agent, thread, case, run.deps)
+        done = await run_conversation(agent, thread, case, run.deps)
     except TurnFailed as error:  # the agent's own: its replies were no use
         return Trial(
-            case.name, number, thread, "failed", "", await records(agent, thread), str(error)
+            case.name, number, thread, "failed", "", await read_records(agent, thread), str(error)
         )
     except TreadleError as error:
         return Trial(
-            case.name, number, thread, "failed", "", await records(agent, thread), "", str(error)
+            case.name,
+            number,
+            thread,
+            "failed",
+            "",
+            await read_records(agent, thread),
+            "",
+            str(error),
         )
     except (
         Exception
     ) as error:  # a bug in the user's model or listener: this trial's, not the others'
         said = f"{type(error).__name__}: {error}"
         return Trial(
-            case.name, number, thread, "failed", "", await records(agent, thread), "", said
+            case.name, number, thread, "failed", "", await read_records(agent, thread), "", said
         )
-    past = await records(agent, thread)
+    past = await read_records(agent, thread)
     return Trial(
         case.name, number, thread, done.status, done.answer, past, done.reason, "", done.output
     )
@@ -151,9 +158,9 @@ def _judges(run: Run) -> dict[str, Agent]:
         for check in case.checks
         if isinstance(check, Judge)
     }
-    judges = {model: judging(run.agent, model or run.judge) for model in sorted(wanted)}
+    judges = {model: make_judge(run.agent, model or run.judge) for model in sorted(wanted)}
     for judge in judges.values():
-        judge.job.refuse_unpriced()
+        judge.run_settings.refuse_unpriced()
     return judges
 
 
@@ -162,19 +169,21 @@ async def _graded(judges: Mapping[str, Agent], case: Case, trial: Trial) -> Tria
     checks = list(case.checks)
     if not any(isinstance(check, Status) for check in checks):
         checks.insert(0, Status("answered"))
-    ended = all(verdict(check, trial).passed for check in checks if isinstance(check, Status))
+    ended = all(grade(check, trial).passed for check in checks if isinstance(check, Status))
     verdicts, took = [], Judged()
     for check in checks:
         if not isinstance(check, Judge):
-            verdicts.append(verdict(check, trial))
+            verdicts.append(grade(check, trial))
         elif not ended:
             verdicts.append(
-                Verdict(named(check), False, "not judged: the turn didn't end as it should")
+                Verdict(
+                    describe_check(check), False, "not judged: the turn didn't end as it should"
+                )
             )
         else:
-            said, cost = await judged(check, trial, case, judges[check.model])
+            said, cost = await ask_judge(check, trial, case, judges[check.model])
             verdicts.append(said)
             prices = (took.cost_usd, cost.cost_usd)
             total = None if None in prices else sum(price for price in prices if price is not None)
             took = Judged(took.tokens + cost.tokens, total)
-    return trial_report(trial, verdicts, took)
+    return make_trial_report(trial, verdicts, took)

@@ -16,17 +16,17 @@ from typing import NamedTuple
 
 Z = 1.959964
 """Of 95%."""
-ALL = 10_000
+MAX_EXACT = 10_000
 """So many permutations are tried one by one."""
-DRAWS = 4_000
+MAX_DRAWS = 4_000
 """Else so many are drawn, or fewer of many numbers, so that it takes seconds."""
-MAX_DRAWN = 4_000_000
-LEAST_DRAWS = 500
+MAX_DRAWN_NUMBERS = 4_000_000
+MIN_DRAWS = 500
 SEED = 1
 _SLACK = 1e-9
 """What sums of the same numbers in another order may differ by, as a part of them."""
 
-Pair = tuple[Sequence[float], Sequence[float]]
+BeforeAfter = tuple[Sequence[float], Sequence[float]]
 """A case's numbers before and now."""
 
 
@@ -35,7 +35,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(passes: float, trials: float) -> Interval:
+def wilson_interval(passes: float, trials: float) -> Interval:
     """Where the rate behind `passes` of `trials` lies, 95%."""
     if trials <= 0:
         return Interval(0.0, 1.0)
@@ -50,17 +50,17 @@ def wilson(passes: float, trials: float) -> Interval:
     return Interval(low, 1.0 if passes >= trials else min(1.0, middle + half))
 
 
-def pass_interval(cases: Sequence[tuple[int, int]]) -> Interval:
+def pass_rate_interval(cases: Sequence[tuple[int, int]]) -> Interval:
     """Of the pass rate over cases of (passes, trials) each."""
     trials = sum(count for _, count in cases)
     if not trials:
         return Interval(0.0, 1.0)
     rate = sum(passes for passes, _ in cases) / trials
-    worth = effective(cases)
-    return wilson(rate * worth, worth)
+    worth = effective_trials(cases)
+    return wilson_interval(rate * worth, worth)
 
 
-def effective(cases: Sequence[tuple[int, int]]) -> float:
+def effective_trials(cases: Sequence[tuple[int, int]]) -> float:
     """How many independent trials these are worth: between the number of cases and that of trials."""
     trials, count = sum(n for _, n in cases), len(cases)
     rate = sum(passes for passes, _ in cases) / trials
@@ -77,7 +77,7 @@ def effective(cases: Sequence[tuple[int, int]]) -> float:
     )
 
 
-def permutation_p(pairs: Sequence[Pair]) -> float:
+def permutation_p_value(pairs: Sequence[BeforeAfter]) -> float:
     """How often chance alone gives a mean difference (over cases) at least as large, in either direction.
 
     1.0 where there is nothing to compare. Each case needs a number on both sides.
@@ -89,17 +89,17 @@ def permutation_p(pairs: Sequence[Pair]) -> float:
         return 1.0
     observed = abs(_difference(pairs))
     least = observed - _SLACK * (observed + 1e-12)
-    if math.prod(math.comb(len(before) + len(now), len(now)) for before, now in pairs) <= ALL:
+    if math.prod(math.comb(len(before) + len(now), len(now)) for before, now in pairs) <= MAX_EXACT:
         sums = [abs(total) for total in _all_sums(pairs)]
         return sum(each >= least for each in sums) / len(sums)
     chance = random.Random(SEED)
     count = sum(len(before) + len(now) for before, now in pairs)
-    draws = max(LEAST_DRAWS, min(DRAWS, MAX_DRAWN // count))
+    draws = max(MIN_DRAWS, min(MAX_DRAWS, MAX_DRAWN_NUMBERS // count))
     hits = sum(abs(_drawn_sum(pairs, chance)) >= least for _ in range(draws))
     return (hits + 1) / (draws + 1)
 
 
-def holm(ps: Sequence[float]) -> list[float]:
+def holm_correction(ps: Sequence[float]) -> list[float]:
     """The p-values of several tests, corrected for there being several, in the same order."""
     corrected, worst = [1.0] * len(ps), 0.0
     for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
@@ -108,11 +108,11 @@ def holm(ps: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _difference(pairs: Sequence[Pair]) -> float:
+def _difference(pairs: Sequence[BeforeAfter]) -> float:
     return math.fsum(fmean(now) - fmean(before) for before, now in pairs)
 
 
-def _all_sums(pairs: Sequence[Pair]) -> Iterator[float]:
+def _all_sums(pairs: Sequence[BeforeAfter]) -> Iterator[float]:
     """The sum of differences under each way to share each case's numbers out."""
     for chosen in product(*(_case_sums(before, now) for before, now in pairs)):
         yield math.fsum(chosen)
@@ -129,7 +129,7 @@ def _split(numbers: Sequence[float], chosen: set[int]) -> float:
     return fmean(here) - fmean(there)
 
 
-def _drawn_sum(pairs: Sequence[Pair], chance: random.Random) -> float:
+def _drawn_sum(pairs: Sequence[BeforeAfter], chance: random.Random) -> float:
     total = 0.0
     for before, now in pairs:
         if len(before) == len(now) == 1:

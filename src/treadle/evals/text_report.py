@@ -4,13 +4,20 @@ from collections.abc import Sequence
 
 from .baseline import Change, Comparison
 from .estimate import CALL_TOKENS, OUTPUT_TOKENS, Estimate
-from .format import cost, counted, number, percent, signed_share, verdict_on
+from .format import (
+    describe_change,
+    format_change,
+    format_cost,
+    format_count,
+    format_number,
+    format_percent,
+)
 from .grade import Verdict
-from .report import CaseReport, Report, TrialReport, mean
+from .report import CaseReport, Report, TrialReport, mean_of
 
 WIDTH = 76
 """Characters of a failure in its line."""
-NAMES = {
+METRIC_NAMES = {
     "success": "success",
     "steps": "steps",
     "tokens": "tokens",
@@ -20,13 +27,13 @@ NAMES = {
 NAME_WIDTH = 40
 
 
-def text(report: Report, comparison: Comparison | None = None) -> str:
+def render_text(report: Report, comparison: Comparison | None = None) -> str:
     """The table by case, the totals, and what has changed since the baseline."""
     parts = ["\n".join(_table(report.cases)), "\n".join(_totals(report))]
-    return "\n\n".join(parts + ([compared(comparison)] if comparison else []))
+    return "\n\n".join(parts + ([render_comparison(comparison)] if comparison else []))
 
 
-def compared(found: Comparison) -> str:
+def render_comparison(found: Comparison) -> str:
     """What has changed since the baseline, a line for each number."""
     rows = [["mean a case", "was", "is", "change", "p", ""]]
     rows += [_change(change) for change in found.changes]
@@ -37,21 +44,23 @@ def compared(found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def estimated(found: Estimate, cases: int, model: str) -> str:
+def render_estimate(found: Estimate, cases: int, model: str) -> str:
     """What a run would take, and how that was worked out."""
-    price = "no price is known" if found.cost_usd is None else f"about {cost(found.cost_usd)}"
+    price = (
+        "no price is known" if found.cost_usd is None else f"about {format_cost(found.cost_usd)}"
+    )
     lines = [
-        f"an estimate for {counted(found.trials, 'trial')} of {counted(cases, 'case')} with {model}; none was run",
-        f"about {counted(round(found.steps), 'model call')}, {found.usage.input_tokens:,} tokens in and"
+        f"an estimate for {format_count(found.trials, 'trial')} of {format_count(cases, 'case')} with {model}; none was run",
+        f"about {format_count(round(found.steps), 'model call')}, {found.usage.input_tokens:,} tokens in and"
         f" {found.usage.output_tokens:,} out, {price}",
     ]
     if found.judge_calls:
         lines.append(
-            f"and {counted(found.judge_calls, 'request')} to judges, whose tokens are not in that"
+            f"and {format_count(found.judge_calls, 'request')} to judges, whose tokens are not in that"
         )
     if found.measured:
         lines.append(
-            f"how: the means of the baseline's trials, for {found.measured} of {counted(cases, 'case')}"
+            f"how: the means of the baseline's trials, for {found.measured} of {format_count(cases, 'case')}"
             + ("; the others are taken to be like them" if found.measured < cases else "")
         )
     else:
@@ -63,14 +72,14 @@ def estimated(found: Estimate, cases: int, model: str) -> str:
     return "\n".join(lines)
 
 
-def trial_line(case: str, trial: TrialReport) -> str:
+def format_trial(case: str, trial: TrialReport) -> str:
     """One trial, as it ends."""
-    failed = next((f": {failure_line(each)}" for each in trial.verdicts if not each.passed), "")
-    took = f"{counted(trial.steps, 'step')}, {number(trial.tokens)} tokens, {trial.seconds:.1f} s"
+    failed = next((f": {format_failure(each)}" for each in trial.verdicts if not each.passed), "")
+    took = f"{format_count(trial.steps, 'step')}, {format_number(trial.tokens)} tokens, {trial.seconds:.1f} s"
     return f"{'✗' if failed else '✓'} {case} {trial.number}{failed} ({took})"
 
 
-def failure_line(verdict: Verdict) -> str:
+def format_failure(verdict: Verdict) -> str:
     """Which check failed and why, in one line."""
     line = " ".join(f"{verdict.check}: {verdict.why}".split())
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
@@ -86,11 +95,11 @@ def _table(cases: Sequence[CaseReport]) -> list[str]:
             [
                 f"{'✗' if failure else '✓'} {_name(case.name)}",
                 f"{case.passes}/{len(trials)}",
-                number(mean(trials, lambda trial: trial.steps)),
-                number(mean(trials, lambda trial: trial.tokens)),
-                cost(mean(trials, lambda trial: trial.cost_usd)),
-                number(mean(trials, lambda trial: trial.seconds)),
-                failure_line(failure[1]) if failure else "",
+                format_number(mean_of(trials, lambda trial: trial.steps)),
+                format_number(mean_of(trials, lambda trial: trial.tokens)),
+                format_cost(mean_of(trials, lambda trial: trial.cost_usd)),
+                format_number(mean_of(trials, lambda trial: trial.seconds)),
+                format_failure(failure[1]) if failure else "",
             ]
         )
     return _columns(rows, left=(0, 6))
@@ -100,20 +109,22 @@ def _totals(report: Report) -> list[str]:
     trials = report.trials
     if not trials:
         return ["no trial was run"]
-    rate, (low, high) = percent(report.pass_rate), report.pass_interval
+    rate, (low, high) = format_percent(report.pass_rate), report.pass_interval
     lines = [
-        f"{report.passes} of {counted(len(trials), 'trial')} passed: {rate}, 95% interval {percent(low)} to"
-        f" {percent(high)}",
-        f"a trial took {number(report.mean(lambda trial: trial.steps))} steps,"
-        f" {number(report.mean(lambda trial: trial.tokens))} tokens, {cost(report.mean(lambda trial: trial.cost_usd))},"
-        f" {number(report.mean(lambda trial: trial.seconds))} s; in all {cost(report.cost_usd)}",
+        f"{report.passes} of {format_count(len(trials), 'trial')} passed: {rate}, 95% interval {format_percent(low)} to"
+        f" {format_percent(high)}",
+        f"a trial took {format_number(report.mean(lambda trial: trial.steps))} steps,"
+        f" {format_number(report.mean(lambda trial: trial.tokens))} tokens, {format_cost(report.mean(lambda trial: trial.cost_usd))},"
+        f" {format_number(report.mean(lambda trial: trial.seconds))} s; in all {format_cost(report.cost_usd)}",
     ]
     judged = report.judged
     if judged.tokens:
-        lines.append(f"the judges took {judged.tokens:,} tokens more, {cost(judged.cost_usd)}")
+        lines.append(
+            f"the judges took {judged.tokens:,} tokens more, {format_cost(judged.cost_usd)}"
+        )
     if report.errors:
         lines.append(
-            f"{counted(report.errors, 'trial')} raised an error: what failed may not have been the agent"
+            f"{format_count(report.errors, 'trial')} raised an error: what failed may not have been the agent"
         )
     if len(trials) < report.wanted_trials:
         lines.append(
@@ -123,16 +134,16 @@ def _totals(report: Report) -> list[str]:
 
 
 def _change(change: Change) -> list[str]:
-    show = {"success": percent, "cost_usd": cost}.get(change.name, number)
-    said = verdict_on(change)
+    show = {"success": format_percent, "cost_usd": format_cost}.get(change.name, format_number)
+    said = describe_change(change)
     if said == "worse":
         said = f"WORSE, most of all {', '.join(_name(each.case) for each in change.cases[:3])}"
     p = "" if change.name == "seconds" else f"{change.p:.2g}"
     return [
-        NAMES[change.name],
+        METRIC_NAMES[change.name],
         show(change.before),
         show(change.now),
-        signed_share(change),
+        format_change(change),
         p,
         said,
     ]

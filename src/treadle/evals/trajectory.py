@@ -14,16 +14,16 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import UsageError
-from ..core.turn import CUT
-from ..observe.timeline import short
-from .json_diff import VALUE, differences, shown
-from .matching import Pairs, aligned, assigned
+from ..core.turn import INCOMPLETE
+from ..observe.timeline import shorten
+from .json_diff import MAX_VALUE, find_differences, format_value
+from .matching import Pairs, match_in_any_order, match_in_order
 
-Order = Literal["strict", "in_order", "unordered", "subset", "superset"]
-Arguments = Literal["exact", "subset", "ignored"]
+CallOrder = Literal["strict", "in_order", "unordered", "subset", "superset"]
+ArgumentMatch = Literal["exact", "subset", "ignored"]
 
 MINUS = "\u2212"
-_MEANS: dict[Order, str] = {
+_MEANS: dict[CallOrder, str] = {
     "strict": "the same calls in the same order",
     "in_order": "these calls in this order, others may come between",
     "unordered": "the same calls in any order",
@@ -58,14 +58,14 @@ class Made:
     """What the model was told came of it."""
 
 
-def made(records: Iterable[e.Record]) -> tuple[Made, ...]:
+def actual_calls(records: Iterable[e.Record]) -> tuple[Made, ...]:
     """The calls in these records, of a turn or of whole threads, in the order in which they were asked for."""
     found: dict[tuple[str, str], Made] = {}
     for record in records:
         event, thread = record.event, record.thread_id
         if isinstance(event, e.ModelReplied):
-            for call in event.calls if event.finish_reason not in CUT else ():
-                arguments = parsed(call.arguments)
+            for call in event.calls if event.finish_reason not in INCOMPLETE else ():
+                arguments = parse_arguments(call.arguments)
                 found[thread, call.id] = Made(
                     call.id, call.name, arguments, "unanswered", False, record.seq
                 )
@@ -73,7 +73,7 @@ def made(records: Iterable[e.Record]) -> tuple[Made, ...]:
         if isinstance(event, e.StepAsked):
             call = event.call
             found[thread, call.id] = Made(
-                call.id, call.name, parsed(call.arguments), "unanswered", False, record.seq
+                call.id, call.name, parse_arguments(call.arguments), "unanswered", False, record.seq
             )
         key = (
             thread,
@@ -96,7 +96,7 @@ def _after(call: Made, event: e.Event) -> Made:
         case e.ApprovalAsked():
             return replace(call, status="waiting", asked_approval=True)
         case e.ApprovalGiven(arguments=edited):
-            arguments = call.arguments if edited is None else parsed(edited)
+            arguments = call.arguments if edited is None else parse_arguments(edited)
             return replace(call, status="unanswered", arguments=arguments)
         case e.QuestionAsked():
             return replace(call, status="waiting")
@@ -112,7 +112,7 @@ def _after(call: Made, event: e.Event) -> Made:
             return call
 
 
-def parsed(text: str) -> Any:
+def parse_arguments(text: str) -> Any:
     """A call's arguments: the JSON value, or the text where it is none. "" is {}."""
     try:
         return msgspec.json.decode(text or "{}")
@@ -120,11 +120,11 @@ def parsed(text: str) -> Any:
         return text
 
 
-def compared(
+def compare_calls(
     made: Sequence[Made],
     wanted: Sequence[Wanted],
-    order: Order = "strict",
-    arguments: Arguments = "exact",
+    order: CallOrder = "strict",
+    arguments: ArgumentMatch = "exact",
 ) -> str:
     """ "" if the calls made are the wanted ones, else where they first part and a line for each call.
 
@@ -136,18 +136,18 @@ def compared(
     lists have as many items; or `ignored`. In the lines ✓ is a call that fits, ≠ one with other arguments, + one that
     wasn't wanted, a minus one that wasn't made, and · one that may be there, or be missing.
     """
-    if order not in _MEANS or arguments not in get_args(Arguments):
-        known = f"order: {', '.join(_MEANS)}; arguments: {', '.join(get_args(Arguments))}"
+    if order not in _MEANS or arguments not in get_args(ArgumentMatch):
+        known = f"order: {', '.join(_MEANS)}; arguments: {', '.join(get_args(ArgumentMatch))}"
         raise UsageError(f"order {order!r} with arguments {arguments!r}: there are {known}")
 
     def unlike(want: Wanted, call: Made) -> list[str]:
         if want.arguments is None or arguments == "ignored":
             return []
-        return list(differences(want.arguments, call.arguments, arguments == "exact"))
+        return list(find_differences(want.arguments, call.arguments, arguments == "exact"))
 
     fits = [[want.name == call.name and not unlike(want, call) for call in made] for want in wanted]
     ordered = order in ("strict", "in_order")
-    pairs = (aligned if ordered else assigned)(fits)
+    pairs = (match_in_order if ordered else match_in_any_order)(fits)
     may_miss, may_add = order == "subset", order in ("in_order", "superset")
     if (may_miss or len(pairs) == len(wanted)) and (may_add or len(pairs) == len(made)):
         return ""
@@ -203,30 +203,30 @@ def _missing(want: Wanted, may_miss: bool) -> tuple[str, str]:
 def _called(name: str, arguments: Any) -> str:
     """A call as one writes it, cut to fit a line."""
     if arguments is None:
-        return f"{short(name, VALUE)}(…)"
+        return f"{shorten(name, MAX_VALUE)}(…)"
     if not isinstance(arguments, Mapping):
-        return f"{short(name, VALUE)}({shown(arguments)})"
-    return f"{short(name, VALUE)}({', '.join(f'{short(str(k), VALUE)}={shown(v)}' for k, v in arguments.items())})"
+        return f"{shorten(name, MAX_VALUE)}({format_value(arguments)})"
+    return f"{shorten(name, MAX_VALUE)}({', '.join(f'{shorten(str(k), MAX_VALUE)}={format_value(v)}' for k, v in arguments.items())})"
 
 
 def _status(call: Made) -> str:
     return "" if call.status == "returned" else f"  {call.status}"
 
 
-def never_called(made: Iterable[Made], *tools: str) -> str:
+def check_never_called(made: Iterable[Made], *tools: str) -> str:
     """ "" unless the model asked for one of these tools, names or globs, whether or not it then ran."""
     found = [call for call in made if any(fnmatchcase(call.name, tool) for tool in tools)]
     return _listed(f"wanted no call of {', '.join(tools)}", found)
 
 
-def no_errors(made: Iterable[Made]) -> str:
+def check_no_errors(made: Iterable[Made]) -> str:
     """ "" unless a call failed for good: refused, bad, timed out, raised, or of an outcome that nobody knows."""
     return _listed(
         "wanted no failed call", [call for call in made if call.status.startswith("failed")]
     )
 
 
-def approvals_asked(made: Iterable[Made], *tools: str) -> str:
+def check_approvals_asked(made: Iterable[Made], *tools: str) -> str:
     """ "" if a person was asked to approve calls of these tools, names or globs, and of no others; none named: none."""
     asked = [call for call in made if call.asked_approval]
     names = dict.fromkeys(call.name for call in asked)
@@ -249,7 +249,7 @@ def _listed(head: str, calls: Sequence[Made]) -> str:
 
 def _told(call: Made) -> str:
     return (
-        f": {short(call.result, VALUE * 2)}"
+        f": {shorten(call.result, MAX_VALUE * 2)}"
         if call.status.startswith("failed") and call.result
         else ""
     )

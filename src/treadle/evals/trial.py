@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from ..core import events as e
-from ..core.result import Summary, summary
-from ..observe.turns import turns
-from .trajectory import Made, made
+from ..core.result import Summary, make_summary
+from ..observe.turns import split_turns
+from .trajectory import Made, actual_calls
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,19 @@ class Trial:
     @cached_property
     def made(self) -> tuple[Made, ...]:
         """Every tool call, in the order in which they were asked for."""
-        return made(self.records)
+        return actual_calls(self.records)
 
     @cached_property
     def took(self) -> Summary:
         """Totals over all turns."""
-        return summary(self.records, sum(turn.took.seconds for turn in turns(self.records)))
+        return make_summary(
+            self.records, sum(turn.took.seconds for turn in split_turns(self.records))
+        )
 
     @property
     def steps(self) -> int:
         """Over all turns."""
-        return steps(self.records)
+        return count_model_calls(self.records)
 
     @cached_property
     def usage(self) -> e.Usage:
@@ -58,7 +60,7 @@ class Trial:
         return sum(used, e.Usage())
 
 
-def steps(records: Iterable[e.Record]) -> int:
+def count_model_calls(records: Iterable[e.Record]) -> int:
     """Model calls as limits count them: a retry is no new one, nor is a summary."""
     called = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
     return sum(event.attempt == 1 and event.purpose != "compact" for event in called)

@@ -12,32 +12,32 @@ from hashlib import blake2b
 from typing import Any, Literal, overload
 
 from ..core import events as e
-from ..core.context import Context, Worked
-from ..core.decide import Setup
+from ..core.context import ChildResult, Context
+from ..core.decide import Policy
 from ..core.errors import FlowChanged, ToolError, TurnFailed, TurnOpen, UsageError
 from ..core.limits import Limits
-from ..core.result import Result, result, worked
-from ..core.tool import Tool, object_of
+from ..core.result import Result, make_child_result, read_result
+from ..core.tool import Tool, parse_json_object
 from ..models.scripted import ScriptedModel
-from ..runtime.driving import driven, lent
+from ..runtime.driving import child_limits, open_and_drive
 from ..runtime.ending import open_to_resume
-from ..runtime.fork import Forked, fork
-from ..runtime.job import NO_MODEL, Job
+from ..runtime.fork import Fork, fork
+from ..runtime.job import NO_MODEL, RunSettings
 from ..runtime.listeners import Listener
-from ..runtime.log import Log, known, opened, opened_below
-from ..runtime.loop import guarded
+from ..runtime.log import Log, open_child_log, open_log, require_log
+from ..runtime.loop import run_guarded
 from ..runtime.posts import post
-from ..runtime.serialize import arguments_of, kind_of, recorded, restored
-from ..runtime.step_ids import Branch, here
+from ..runtime.serialize import arguments_to_json, from_json, return_type, to_json
+from ..runtime.step_ids import StepScope, current_scope
 from ..runtime.sync import run_sync
-from ..runtime.team import MOST_DEEP, job_of, working_tool
+from ..runtime.team import MAX_DEPTH, find_run_settings, make_child_tool
 from ..runtime.world import World
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
-from .flow_run import Course
-from .replay_flow import rehearsed
+from .flow_run import FlowRun
+from .replay_flow import replay_flow
 
-NO_LIMITS = Limits(steps=None, tool_calls=1000, tokens=None, seconds=None)
+DEFAULT_LIMITS = Limits(steps=None, tool_calls=1000, tokens=None, seconds=None)
 """A flow may take weeks. A thousand steps are more than most need, and an end for one that never ends."""
 
 
@@ -49,7 +49,7 @@ class Flow:
     _: KW_ONLY
     name: str = "flow"
     description: str = ""
-    limits: Limits = NO_LIMITS
+    limits: Limits = DEFAULT_LIMITS
     """For the whole run: `tool_calls` are its steps; tokens and cost are those of all agents below."""
     unknown: Literal["ask", "tell"] = "ask"
     """What to do about a step that a crash interrupted, unless it is idempotent: wait for a person, or raise
@@ -70,9 +70,9 @@ class Flow:
         Fenced. Cancelling it ends the run as cancelled. Within another flow it is a step, with a thread below.
         """
         said = self._arguments(args, kwargs)
-        if branch := here(alone=thread is not None):
-            return await self.below(branch, branch.id_of(self.name), said)
-        log = await opened(thread or self.world.new_id(), self._store, self.world)
+        if branch := current_scope(alone=thread is not None):
+            return await self.below(branch, branch.step_id(self.name), said)
+        log = await open_log(thread or self.world.new_id(), self._store, self.world)
         if log.records:
             raise TurnOpen(
                 f"thread {log.thread_id} has begun; resume it. A flow runs once in a thread"
@@ -96,9 +96,9 @@ class Flow:
     ) -> None:
         """Write what a person says to a run that waits, in whatever process; as `Agent.post`."""
         log = await self._known(thread)
-        await post(log, fact, lambda: job_of(log, self.job))
+        await post(log, fact, lambda: find_run_settings(log, self.run_settings))
 
-    async def fork(self, thread: str, *, at: int | None = None) -> Forked:
+    async def fork(self, thread: str, *, at: int | None = None) -> Fork:
         """A new thread that shares the records of this one up to seq `at` (None: all); resume it to go on."""
         return await fork(self._store, thread, at=at, world=self.world)
 
@@ -106,43 +106,43 @@ class Flow:
         """Try the code of today on a recorded run: None, or the first difference. Runs no step, writes nothing."""
         log = await self._known(thread)
         self._refuse_other(log)
-        return await rehearsed(log, self.job, self._code)
+        return await replay_flow(log, self.run_settings, self._code)
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This flow as a tool of an agent: each call is a thread of its own."""
-        from ..core.schema import signature_of
+        from ..core.schema import read_signature
 
-        made = signature_of(self.function)
+        made = read_signature(self.function)
         about = description or self.description or made.description
 
-        async def give(context: Context, **given: Any) -> Worked:
-            return await self._work(recorded(given), context)
+        async def give(context: Context, **given: Any) -> ChildResult:
+            return await self._work(to_json(given), context)
 
-        tool = working_tool(self.limits, give, made.check)
+        tool = make_child_tool(self.limits, give, made.check)
         return replace(tool, name=name or self.name, description=about, parameters=made.parameters)
 
-    async def below(self, branch: Branch, step_id: str, arguments: str) -> Result:
+    async def below(self, branch: StepScope, step_id: str, arguments: str) -> Result:
         """Run it as a step of another flow."""
 
-        async def work(context: Context) -> Worked:
+        async def work(context: Context) -> ChildResult:
             try:
                 return await self._work(arguments, context)
             except FlowChanged as error:
                 return await branch.caller.changed(error)  # type: ignore[no-any-return]
 
-        tool = working_tool(self.limits, work)
+        tool = make_child_tool(self.limits, work)
         log: Log = await branch.caller.child(step_id, self.name, tool, arguments)
         return self._ended(log, None)
 
     @cached_property
-    def job(self) -> Job:
+    def run_settings(self) -> RunSettings:
         """Its settings, worked out; what `explain` goes by."""
         code = getattr(self.function, "__code__", None)
         named = blake2b(code.co_code if code else b"", digest_size=6).hexdigest()
-        setup = Setup(
+        setup = Policy(
             limits=replace(self.limits, repeats=None, last_word=False), unknown=self.unknown
         )
-        return Job(setup, ScriptedModel([], name=NO_MODEL), f"{self.name} {named}")
+        return RunSettings(setup, ScriptedModel([], name=NO_MODEL), f"{self.name} {named}")
 
     async def _go_on(self, log: Log) -> Result:
         self._refuse_other(log)
@@ -156,16 +156,18 @@ class Flow:
                 f"thread {log.thread_id} is one of {log.state.agent!r}, not of the flow {self.name!r}"
             )
 
-    async def _work(self, arguments: str, context: Context) -> Worked:
+    async def _work(self, arguments: str, context: Context) -> ChildResult:
         """Start or go on with the thread that the call names, within what it is lent; what came of it."""
-        above = context.above
+        above = context.parent
         assert above
-        if above.depth >= MOST_DEEP:
-            return Worked(
-                f"threads are {MOST_DEEP} deep; do it without", e.Usage(), 0.0, failed=True
+        if above.depth >= MAX_DEPTH:
+            return ChildResult(
+                f"threads are {MAX_DEPTH} deep; do it without", e.Usage(), 0.0, failed=True
             )
-        me = replace(self, store=above.store, world=above.world, limits=lent(self.limits, above))
-        log = await opened_below(above)
+        me = replace(
+            self, store=above.store, world=above.world, limits=child_limits(self.limits, above)
+        )
+        log = await open_child_log(above)
         with suppress(TurnFailed):  # its log says so; the caller gets it as the tool's error
             if log.records:
                 await me._go_on(log)
@@ -178,19 +180,19 @@ class Flow:
                     above.depth + 1,
                 )
                 await me._drive(log, start, me._claim(log), e.UserSaid(arguments))
-        return worked(self.name, result(log.records, log.state))
+        return make_child_result(self.name, read_result(log.records, log.state))
 
     async def _drive(self, log: Log, *opening: e.Event) -> Result:
         errors: list[BaseException | None] = []
 
         async def run() -> None:
-            course = Course(log, self.job)
+            course = FlowRun(log, self.run_settings)
             try:
-                await guarded(log, course.run(self._code(log)))
+                await run_guarded(log, course.run(self._code(log)))
             finally:
                 errors.append(course.error)
 
-        await driven(log, self.listeners, opening, run)
+        await open_and_drive(log, self.listeners, opening, run)
         return self._ended(log, errors[0] if errors else None)
 
     async def _code(self, log: Log) -> str:
@@ -201,7 +203,7 @@ class Flow:
             value = await self.function(**self._checked(said.text))
         except SystemExit as error:  # in a task it would end the loop
             raise RuntimeError(f"SystemExit: {error}") from error
-        return recorded(value, kind_of(self.function))
+        return to_json(value, return_type(self.function))
 
     def _ended(self, log: Log, error: BaseException | None) -> Result:
         done = self._result(log)
@@ -212,12 +214,12 @@ class Flow:
         return done
 
     def _result(self, log: Log) -> Result:
-        done = result(log.records, log.state)
+        done = read_result(log.records, log.state)
         value = log.state.turn and log.state.turn.ended and log.state.turn.ended.value
-        return replace(done, output=restored(value, kind_of(self.function))) if value else done
+        return replace(done, output=from_json(value, return_type(self.function))) if value else done
 
     def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        said = arguments_of(self.function, args, kwargs)
+        said = arguments_to_json(self.function, args, kwargs)
         self._checked(said)
         return said
 
@@ -225,18 +227,18 @@ class Flow:
         """The arguments as the types that the function says; from the log each time, so that each time is the same."""
         if text == "{}":
             return {}
-        from ..core.schema import signature_of
+        from ..core.schema import read_signature
 
         try:
-            return dict(signature_of(self.function).check(object_of(text)))
+            return dict(read_signature(self.function).check(parse_json_object(text)))
         except ToolError as error:
             raise UsageError(f"the flow {self.name}: {error}") from None
 
     def _claim(self, log: Log) -> e.ThreadClaimed:
-        return self.job.claim(self.name, log.state, self.world.new_id())
+        return self.run_settings.claim(self.name, log.state, self.world.new_id())
 
     async def _known(self, thread: str) -> Log:
-        return await known(thread, self._store, self.world)
+        return await require_log(thread, self._store, self.world)
 
     @cached_property
     def _store(self) -> Store:

@@ -4,7 +4,7 @@ from ..core import events as e
 from ..core.errors import StepFailed
 
 
-class AtLimit(Exception):
+class FlowLimitReached(Exception):
     """Raised by a flow's code: the turn ends at this limit, with what it has so far, as JSON."""
 
     def __init__(self, reached: e.LimitReached, value: str) -> None:
@@ -13,9 +13,9 @@ class AtLimit(Exception):
         self.value = value
 
 
-def ending(value: str, error: BaseException | None) -> tuple[e.Event, ...]:
+def end_events(value: str, error: BaseException | None) -> tuple[e.Event, ...]:
     """What is written of code that has returned this JSON, or raised."""
-    if isinstance(error, AtLimit):
+    if isinstance(error, FlowLimitReached):
         return (error.reached, e.TurnEnded("limit", error.reached.limit, error.value))
     if error:
         return (e.TurnEnded("failed", _told(error)),)

@@ -16,12 +16,12 @@ from ..core.decide import Append, RunTools, decide
 from ..core.errors import FlowChanged, SeqTaken, StepFailed
 from ..core.tool import Tool
 from ..runtime.ending import append_decided, give_up
-from ..runtime.job import Job
+from ..runtime.job import RunSettings
 from ..runtime.listeners import Delta
-from ..runtime.log import Log, opened
-from ..runtime.loop import attempt
-from ..runtime.step_ids import rooted
-from .flow_end import ending
+from ..runtime.log import Log, open_log
+from ..runtime.loop import run_attempt
+from ..runtime.step_ids import start_flow_code
+from .flow_end import end_events
 from .step_results import History, Step
 
 GRACE_S = 0.05
@@ -41,10 +41,10 @@ class _Asked:
     result: "asyncio.Future[Step]"
 
 
-class Course:
+class FlowRun:
     """Drives one flow's turn, which is open, until it has ended or only people can go on with it."""
 
-    def __init__(self, log: Log, job: Job) -> None:
+    def __init__(self, log: Log, job: RunSettings) -> None:
         self.log = log
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
         self.error: BaseException | None = None
@@ -87,7 +87,7 @@ class Course:
     async def child(self, call_id: str, name: str, tool: Tool, arguments: str) -> Log:
         """Run an agent or a flow as a step; its thread's log when its turn is over. Raises StepFailed."""
         step = await self.ask(e.Call(call_id, name, arguments), tool)
-        below = await opened(
+        below = await open_log(
             step.child, self.log.store, self.log.world
         )  # of a fork, it is its parent's
         if not below.records:
@@ -103,7 +103,7 @@ class Course:
     async def run(self, code: Coroutine[Any, Any, str]) -> None:
         """Run the code, which gives its value as JSON. Raises FlowChanged, and as `Log.append` does."""
         self.log.listeners += (self._hear,)
-        main = rooted(self, code)
+        main = start_flow_code(self, code)
         main.add_done_callback(lambda _: self._moved.set())
         try:
             while await self._goes_on(main):
@@ -180,8 +180,8 @@ class Course:
         if not state.turn or not (state.turn.calls or state.turn.limit):
             return False
         tools = {call_id: asked.tool for call_id, asked in self._asked.items()}
-        job = replace(self._job, setup=replace(self._job.setup, steps=tools))
-        match decide(state, job.setup):
+        job = replace(self._job, policy=replace(self._job.policy, steps=tools))
+        match decide(state, job.policy):
             case Append(events) if self._attempts and isinstance(events[0], e.LimitReached):
                 return False  # what runs may end first
             case Append(events):
@@ -191,20 +191,22 @@ class Course:
                 return await self._start(job, calls, state.seq)
         return False
 
-    async def _start(self, job: Job, calls: Sequence[CallState], seq: int) -> bool:
+    async def _start(self, job: RunSettings, calls: Sequence[CallState], seq: int) -> bool:
         fresh = [call for call in calls if call.id not in self._attempts]
         if first := [call for call in fresh if call.status != "retrying"]:
-            await self.log.append(*job.starts(self.log.state, self.log.thread_id, first), after=seq)
+            await self.log.append(
+                *job.start_events(self.log.state, self.log.thread_id, first), after=seq
+            )
         for call in fresh:
             task = self._attempts[call.id] = asyncio.create_task(self._attempt(job, call))
             task.add_done_callback(lambda done, call_id=call.id: self._attempted(call_id, done))  # type: ignore[misc]
         return bool(fresh)
 
-    async def _attempt(self, job: Job, call: CallState) -> None:
+    async def _attempt(self, job: RunSettings, call: CallState) -> None:
         if call.status == "retrying":
             await self.log.world.sleep(call.retry_after_s)
-            await self.log.append(*job.starts(self.log.state, self.log.thread_id, [call]))
-        await attempt(self.log, job, call)
+            await self.log.append(*job.start_events(self.log.state, self.log.thread_id, [call]))
+        await run_attempt(self.log, job, call)
 
     def _attempted(self, call_id: str, task: "asyncio.Task[None]") -> None:
         del self._attempts[call_id]
@@ -229,7 +231,7 @@ class Course:
             if main.cancelled()
             else main.exception()
         )
-        await self.log.append(*ending("" if self.error else main.result(), self.error))
+        await self.log.append(*end_events("" if self.error else main.result(), self.error))
         return False
 
 

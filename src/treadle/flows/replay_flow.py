@@ -8,16 +8,16 @@ from typing import Any
 from ..core import events as e
 from ..core.codec import encode_event
 from ..core.errors import FlowChanged
-from ..runtime.job import Job
-from ..runtime.log import Log, opened
+from ..runtime.job import RunSettings
+from ..runtime.log import Log, open_log
 from ..runtime.world import World
 from ..stores.memory import MemoryStore
 from ..stores.store import Row, Store, ThreadInfo
-from .flow_run import Course
+from .flow_run import FlowRun
 
 
-async def rehearsed(
-    log: Log, job: Job, code: Callable[[Log], Coroutine[Any, Any, str]]
+async def replay_flow(
+    log: Log, job: RunSettings, code: Callable[[Log], Coroutine[Any, Any, str]]
 ) -> FlowChanged | None:
     """The first difference; None where the code asks for what the log has, and ends as it did."""
     records, turn = log.records, log.state.turn
@@ -33,7 +33,7 @@ async def rehearsed(
         log.thread_id, [Row(each.seq, each.at, encode_event(each.event)) for each in records]
     )
     world = World(now=lambda: records[-1].at, sleep=_at_once)
-    course = Course(await opened(log.thread_id, copy, world), replace(job, run_tool=_beyond))
+    course = FlowRun(await open_log(log.thread_id, copy, world), replace(job, run_tool=_beyond))
     try:
         with contextlib.suppress(_Beyond):
             await course.run(code(course.log))

@@ -8,13 +8,13 @@
 from dataclasses import dataclass
 
 from ..core import events as e
-from ..core.call import digest
+from ..core.call import call_digest
 from ..core.errors import FlowChanged
 
 Came = e.ToolReturned | e.ToolFailed | e.OutcomeDecided | e.UserSaid
 """What a step's result is read from."""
 
-SHOWN = 200
+MAX_SHOWN_CHARS = 200
 """Characters of a call's arguments in an error."""
 
 
@@ -80,7 +80,7 @@ class History:
                 f"the flow's code asks twice for a step {call.id}; give each an id= of its own"
             )
         was = step.call
-        if digest(was.name, was.arguments) != digest(call.name, call.arguments):
+        if call_digest(was.name, was.arguments) != call_digest(call.name, call.arguments):
             raise FlowChanged(
                 f"the flow's code has changed under its log: step {call.id} was {_shown(was)}, is now {_shown(call)}."
                 " Nothing was written; go on with the code of then, or cancel the thread"
@@ -141,5 +141,9 @@ class History:
 
 
 def _shown(call: e.Call) -> str:
-    text = call.arguments if len(call.arguments) <= SHOWN else f"{call.arguments[:SHOWN]}…"
+    text = (
+        call.arguments
+        if len(call.arguments) <= MAX_SHOWN_CHARS
+        else f"{call.arguments[:MAX_SHOWN_CHARS]}…"
+    )
     return f"{call.name} {text}"

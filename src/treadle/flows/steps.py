@@ -16,28 +16,32 @@ from ..core.errors import StepFailed, ToolError, UsageError
 from ..core.result import Result
 from ..core.tool import NeedsApproval, Tool, is_async
 from ..runtime.agent import Agent
-from ..runtime.serialize import Unrecordable, arguments_of, kind_of, recorded, restored
-from ..runtime.step_ids import Branch, here, plain
-from .flow_run import Course
+from ..runtime.serialize import NotSerializable, arguments_to_json, from_json, return_type, to_json
+from ..runtime.step_ids import StepScope, current_scope, plain_name
+from .flow_run import FlowRun
 from .step_results import Step
 
 T = TypeVar("T")
-Asking = Coroutine[Any, Any, T]
+StepCoroutine = Coroutine[Any, Any, T]
 
-ANY = {"type": "object"}
+ANY_OBJECT = {"type": "object"}
 _DEFAULTS = (0, 60.0, False, False)
 
 
 @overload
 def step(
     function: Agent, /, said: str | e.UserSaid, *, id: str | None = None
-) -> Asking[Result]: ...
+) -> StepCoroutine[Result]: ...
 @overload
-def step(function: Tool, /, *args: Any, id: str | None = None, **kwargs: Any) -> Asking[Any]: ...
+def step(
+    function: Tool, /, *args: Any, id: str | None = None, **kwargs: Any
+) -> StepCoroutine[Any]: ...
 @overload
-def step(function: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> Asking[T]: ...
+def step(
+    function: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any
+) -> StepCoroutine[T]: ...
 @overload
-def step(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Asking[T]: ...
+def step(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> StepCoroutine[T]: ...
 def step(
     function: Any,
     /,
@@ -48,7 +52,7 @@ def step(
     idempotent: bool = False,
     needs_approval: NeedsApproval = False,
     **kwargs: Any,
-) -> Asking[Any]:
+) -> StepCoroutine[Any]:
     """Run this once, whatever happens to the process: `await step(charge, customer, 5)`. Its result is kept as JSON.
 
     A function, a tool with its settings, or an agent, which has a thread of its own. The settings are those of a
@@ -56,9 +60,9 @@ def step(
     somebody to decide. The `id` is worked out where the order of steps can't vary. Arguments and result must have
     a JSON form; the result comes as the function's return annotation says. Raises StepFailed.
     """
-    branch = branch_of("step")
+    branch = require_scope("step")
     if isinstance(function, Agent):
-        return _agent(branch, function, branch.id_of(function.name, id), *args, **kwargs)
+        return _agent(branch, function, branch.step_id(function.name, id), *args, **kwargs)
     settings = (retries, timeout_s, idempotent, needs_approval)
     if isinstance(function, Tool):
         if settings != _DEFAULTS:
@@ -68,41 +72,43 @@ def step(
         tool, name, inner, context = function, function.name, function.function, function.context
     else:
         inner, context, name = function, _context_of(function), _name_of(function)
-        tool = Tool(plain(name), "", ANY, None, idempotent=idempotent, timeout_s=timeout_s)
+        tool = Tool(
+            plain_name(name), "", ANY_OBJECT, None, idempotent=idempotent, timeout_s=timeout_s
+        )
         tool = replace(tool, retries=retries, needs_approval=needs_approval)
     if inner is None:
-        return answered(
-            branch, branch.id_of(name, id), name, recorded(kwargs or {"question": args[0]})
+        return ask_person(
+            branch, branch.step_id(name, id), name, to_json(kwargs or {"question": args[0]})
         )
-    kind = kind_of(inner)
-    arguments = arguments_of(inner, args, kwargs, context)
+    kind = return_type(inner)
+    arguments = arguments_to_json(inner, args, kwargs, context)
     work = _working(inner, args, kwargs, context, kind)
     # The arguments' text is for approval rules: the function gets what it was given, which is at hand.
     tool = replace(tool, function=work, context="context", max_chars=10**9)
-    return _value(branch, e.Call(branch.id_of(name, id), name, arguments), tool, kind)
+    return _value(branch, e.Call(branch.step_id(name, id), name, arguments), tool, kind)
 
 
-async def _value(branch: Branch, call: e.Call, tool: Tool, kind: Any) -> Any:
-    return value_of(await course_of(branch).ask(call, tool), kind)
+async def _value(branch: StepScope, call: e.Call, tool: Tool, kind: Any) -> Any:
+    return step_value(await flow_run_of(branch).ask(call, tool), kind)
 
 
 async def _agent(
-    branch: Branch, agent: Agent, step_id: str, said: str | e.UserSaid, deps: Any = None
+    branch: StepScope, agent: Agent, step_id: str, said: str | e.UserSaid, deps: Any = None
 ) -> Result:
     return await agent.below(branch, step_id, said, deps)
 
 
-async def answered(branch: Branch, step_id: str, name: str, arguments: str) -> str:
+async def ask_person(branch: StepScope, step_id: str, name: str, arguments: str) -> str:
     call = e.Call(step_id, name, arguments)
-    step = await course_of(branch).ask(call, Tool(plain(name), "", ANY))
-    return step.came.text if isinstance(step.came, e.UserSaid) else str(value_of(step, Any))
+    step = await flow_run_of(branch).ask(call, Tool(plain_name(name), "", ANY_OBJECT))
+    return step.came.text if isinstance(step.came, e.UserSaid) else str(step_value(step, Any))
 
 
-def value_of(step: Step, kind: Any) -> Any:
+def step_value(step: Step, kind: Any) -> Any:
     """What came of a step. Raises StepFailed where that is no value."""
     match step.came:
         case e.ToolReturned(content=text):
-            return restored(text, kind)
+            return from_json(text, kind)
         case e.UserSaid(text=text):
             return text
         case e.OutcomeDecided(outcome="ran", content=text):
@@ -118,7 +124,7 @@ def value_of(step: Step, kind: Any) -> Any:
 def _told(text: str, kind: Any, step_id: str) -> Any:
     """A result in a person's words: JSON, else text as it is."""
     try:
-        return restored(text or "null", kind)
+        return from_json(text or "null", kind)
     except ValueError as error:
         if kind is Any:
             return text
@@ -141,8 +147,8 @@ def _working(
 
     def kept(value: Any) -> str:
         try:
-            return recorded(value, kind)
-        except Unrecordable as error:
+            return to_json(value, kind)
+        except NotSerializable as error:
             raise ToolError(f"the step ran, but its result can't be kept: {error}") from error
 
     async def finish(value: Awaitable[Any]) -> str:
@@ -158,8 +164,8 @@ def _working(
     return work_async if is_async(function) else work
 
 
-def branch_of(what: str) -> Branch:
-    branch = here()
+def require_scope(what: str) -> StepScope:
+    branch = current_scope()
     if branch is None:
         raise UsageError(
             f"{what}() works in the code of a flow only: not outside of one, and not within a step"
@@ -167,8 +173,8 @@ def branch_of(what: str) -> Branch:
     return branch
 
 
-def course_of(branch: Branch) -> Course:
-    assert isinstance(branch.caller, Course)
+def flow_run_of(branch: StepScope) -> FlowRun:
+    assert isinstance(branch.caller, FlowRun)
     return branch.caller
 
 

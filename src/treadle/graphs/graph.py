@@ -10,16 +10,16 @@ from ..core import events as e
 from ..core.errors import FlowChanged, UsageError
 from ..core.limits import Limits
 from ..core.result import Result
-from ..flows.flow import NO_LIMITS, Flow
+from ..flows.flow import DEFAULT_LIMITS, Flow
 from ..runtime.listeners import Listener
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.store import Store
 from .mermaid import mermaid
 from .nodes import Edges, Join, Node
-from .run import Walk, before
+from .run import GraphRun, nodes_before
 from .state import Field, fields_of
-from .validate import faults
+from .validate import find_faults
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Graph:
     edges: Sequence[Edges]
     _: KW_ONLY
     name: str = "graph"
-    limits: Limits = NO_LIMITS
+    limits: Limits = DEFAULT_LIMITS
     store: Store | None = None
     listeners: Sequence[Listener] = ()
     world: World = World()
@@ -42,7 +42,7 @@ class Graph:
         names = [node.name for node in self.nodes]
         twice = sorted({name for name in names if names.count(name) > 1})
         found = [f"two nodes have the name {name}; give one a name=" for name in twice]
-        found = found or faults(self.node, self.edges, self.fields)
+        found = found or find_faults(self.node, self.edges, self.fields)
         if found:
             raise UsageError(f"the graph {self.name} can't run: " + "; ".join(found))
 
@@ -96,7 +96,7 @@ class Graph:
                 if field.default is not _EMPTY
             }
             said = {name: value for name, value in given.items() if value is not None}
-            return await Walk(self, state | said).run()
+            return await GraphRun(self, state | said).run()
 
         kinds = {name: field.kind for name, field in self.fields.items()}
         code.__annotations__ = {**kinds, "return": self.state}
@@ -118,7 +118,7 @@ class Graph:
 
     def before(self, join: Join) -> frozenset[str]:
         """The nodes on the way to a join."""
-        return before(self, join)
+        return nodes_before(self, join)
 
 
 _EMPTY = inspect.Parameter.empty

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from ..core import events as e
 from .nodes import END, START, Choice, Each, Edge, Edges, Join, Node
 
-WHY = 60
+MAX_REASON_CHARS = 60
 """Characters of a reason in the picture."""
 
 
 @dataclass
-class Taken:
+class GraphTrace:
     """What a thread's records say of one graph's run."""
 
     runs: Counter[str] = field(default_factory=Counter)
@@ -28,14 +28,14 @@ class Taken:
     cost_usd: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     ways: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often a choice after a node went each way."""
-    whys: dict[tuple[str, str], str] = field(default_factory=dict)
+    reasons: dict[tuple[str, str], str] = field(default_factory=dict)
     """The last reason for it."""
     ended: str = ""
 
 
-def taken(records: Sequence[e.Record]) -> Taken:
+def trace_run(records: Sequence[e.Record]) -> GraphTrace:
     """Read them: those of the graph's own thread."""
-    found = Taken()
+    found = GraphTrace()
     began: dict[str, float] = {}
     for record in records:
         match record.event:
@@ -66,7 +66,7 @@ def taken(records: Sequence[e.Record]) -> Taken:
 
 def mermaid(nodes: Sequence[Node], edges: Sequence[Edges], records: Sequence[e.Record] = ()) -> str:
     """The picture's text. What was taken is thick, what wasn't is dotted."""
-    way = taken(records) if records else None
+    way = trace_run(records) if records else None
     lines = ["flowchart TD", f"    {_id(START)}([start])", f'    {_id(END)}(["{_end(way)}"])']
     lines += [f'    {_id(node.name)}["{_label(node.name, way)}"]' for node in nodes]
     lines += [line for edge in edges for line in _edge(edge, way)]
@@ -77,7 +77,7 @@ def mermaid(nodes: Sequence[Node], edges: Sequence[Edges], records: Sequence[e.R
     return "\n".join(lines) + "\n"
 
 
-def _edge(edge: Edges, way: Taken | None) -> Iterator[str]:
+def _edge(edge: Edges, way: GraphTrace | None) -> Iterator[str]:
     match edge:
         case Edge(source, target):
             yield _arrow(
@@ -101,7 +101,7 @@ def _edge(edge: Edges, way: Taken | None) -> Iterator[str]:
             yield f'    {_id(place)}{{"{name}"}}'
             yield _arrow(source, place, "", way.runs[f"{source}.choice"] if way else None)
             for said, target in to.items():
-                why = way.whys.get((source, said), "") if way else ""
+                why = way.reasons.get((source, said), "") if way else ""
                 label = said + (f": {why}" if why else "")
                 yield _arrow(place, target, label, way.ways[source, said] if way else None)
 
@@ -112,7 +112,7 @@ def _arrow(source: str, target: str, label: str, times: int | None) -> str:
     return f"    {_id(source)} {line}" + (f'|"{_safe(text)}"| ' if text else " ") + _id(target)
 
 
-def _label(name: str, way: Taken | None) -> str:
+def _label(name: str, way: GraphTrace | None) -> str:
     if not way or not (way.runs[name] or way.waits[name]):
         return name
     parts = [_times(way.runs[name]), f"{way.seconds[name]:.2f} s"] if way.runs[name] else []
@@ -131,11 +131,11 @@ def _id(name: str) -> str:
     return f"n_{name.replace('.', '_')}"
 
 
-def _end(way: Taken | None) -> str:
+def _end(way: GraphTrace | None) -> str:
     return "end" if not way else f"end: {way.ended}" if way.ended else "end: not yet"
 
 
-def _came(found: Taken, call_id: str, came: e.ToolReturned | e.ToolFailed) -> None:
+def _came(found: GraphTrace, call_id: str, came: e.ToolReturned | e.ToolFailed) -> None:
     place = _place(call_id)
     if isinstance(came, e.ToolFailed):
         found.failed[_node(call_id)] += came.kind != "cancelled"
@@ -146,7 +146,7 @@ def _came(found: Taken, call_id: str, came: e.ToolReturned | e.ToolFailed) -> No
         said = json.loads(came.content)
         found.ways[source, said["way"]] += 1
         if said["why"]:
-            found.whys[source, said["way"]] = said["why"]
+            found.reasons[source, said["way"]] = said["why"]
 
 
 def _place(call_id: str) -> str:
@@ -161,5 +161,5 @@ def _node(call_id: str) -> str:
 
 def _safe(text: str) -> str:
     line = " ".join(text.split())
-    line = line if len(line) <= WHY else f"{line[: WHY - 1]}…"
+    line = line if len(line) <= MAX_REASON_CHARS else f"{line[: MAX_REASON_CHARS - 1]}…"
     return re.sub(r"[^\w .,:;…()'/+*=%$€-]", lambda found: f"#{ord(found.group())};", line)

@@ -14,21 +14,21 @@ from ..core import events as e
 from ..core.errors import StepFailed, ToolError
 from ..core.tool import is_async
 from ..flows.flow import Flow
-from ..flows.flow_end import AtLimit
+from ..flows.flow_end import FlowLimitReached
 from ..flows.steps import step
 from ..flows.waits import approve
 from ..runtime.agent import Agent
-from ..runtime.serialize import arguments_of, recorded
-from ..runtime.step_ids import here
+from ..runtime.serialize import arguments_to_json, to_json
+from ..runtime.step_ids import current_scope
 from .nodes import END, START, Choice, Each, Edge, Join, Node, parameters, sources
-from .state import EMPTY, merged
-from .validate import reached
+from .state import EMPTY, merge
+from .validate import reachable
 
 if TYPE_CHECKING:
     from .graph import Graph
 
 
-class Walk:
+class GraphRun:
     """Where a run of a graph stands."""
 
     def __init__(self, graph: "Graph", state: Mapping[str, Any]) -> None:
@@ -44,7 +44,7 @@ class Walk:
         self._errors: list[BaseException] = []
 
     async def run(self) -> dict[str, Any]:
-        """The state at the end. Raises StepFailed of the first node that failed, AtLimit."""
+        """The state at the end. Raises StepFailed of the first node that failed, FlowLimitReached."""
         await self._leave(START)
         try:
             while self._tokens and not self._errors:
@@ -70,7 +70,7 @@ class Walk:
         self._rounds[name] += 1
         if self._rounds[name] > node.most:
             reached = e.LimitReached(f"runs of {name}", self._rounds[name], node.most)
-            raise AtLimit(reached, recorded(self.state))
+            raise FlowLimitReached(reached, to_json(self.state))
         for items in sides:
             self._runs[name] += 1
             task = asyncio.create_task(self._token(node, self._runs[name], items))
@@ -80,7 +80,7 @@ class Walk:
     async def _token(self, node: Node, number: int, items: Mapping[str, Any]) -> None:
         try:
             value = await self._work(node, number, items)
-            self.state = merged(self.state, node, value, self._graph.fields)
+            self.state = merge(self.state, node, value, self._graph.fields)
             await self._leave(node.name)
         except Exception as error:
             self._errors.append(error)
@@ -99,10 +99,10 @@ class Walk:
                     )
                 value = done.answer if agent.output is None else done.output
             case Flow() as flow:
-                branch = here()
+                branch = current_scope()
                 assert branch
                 value = (
-                    await flow.below(branch, step_id, arguments_of(flow.function, (), given))
+                    await flow.below(branch, step_id, arguments_to_json(flow.function, (), given))
                 ).output
             case function:
                 value = await step(function, **given, id=step_id)
@@ -202,7 +202,7 @@ async def _allowed(what: str, step_id: str, details: Mapping[str, Any]) -> None:
         raise StepFailed(f"{said.by} doesn't allow to {what}{why}", step=step_id, kind="denied")
 
 
-def before(graph: "Graph", join: Join) -> frozenset[str]:
+def nodes_before(graph: "Graph", join: Join) -> frozenset[str]:
     """The nodes from which tokens come to this join before anything else of theirs can matter."""
     back = [edge for edge in graph.edges if edge is not join]
-    return frozenset(name for name in graph.node if reached(back, {name}) & {*join.sources})
+    return frozenset(name for name in graph.node if reachable(back, {name}) & {*join.sources})

@@ -41,7 +41,7 @@ def fields_of(kind: Any) -> dict[str, Field]:
     }
 
 
-def merged(
+def merge(
     state: Mapping[str, Any], node: Node, value: Any, fields: Mapping[str, Field]
 ) -> dict[str, Any]:
     """The state after what a node gave. Raises StepFailed where that isn't what it writes."""

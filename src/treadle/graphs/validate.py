@@ -11,7 +11,7 @@ from .state import Field
 _JOIN = "join "
 
 
-def faults(
+def find_faults(
     nodes: Mapping[str, Node], edges: Sequence[Edges], fields: Mapping[str, Field]
 ) -> list[str]:
     """All of them; names first, for the rest reads on only where those are right."""
@@ -29,10 +29,10 @@ def _names(nodes: Mapping[str, Node], edges: Sequence[Edges]) -> Iterator[str]:
     for edge in edges:
         for name in sources(edge):
             if name not in nodes and name != START:
-                yield f"{shown(edge)}: there is no node {name!r}; there are: {known}"
+                yield f"{describe_edge(edge)}: there is no node {name!r}; there are: {known}"
         for name in targets(edge):
             if name not in nodes and name != END:
-                yield f"{shown(edge)}: there is no node {name!r}; there are: {known}, {END}"
+                yield f"{describe_edge(edge)}: there is no node {name!r}; there are: {known}, {END}"
     choosing = [edge.source for edge in edges if isinstance(edge, Choice)]
     for name in sorted({name for name in choosing if choosing.count(name) > 1}):
         yield f"node {name} has {choosing.count(name)} choices; make it one function that says one of all their ways"
@@ -60,17 +60,17 @@ def _fields(
         match edge:
             case Each(source, target, over, item):
                 if over not in fields:
-                    yield f"{shown(edge)}: {over!r} is no field of the state; there are: {known}"
+                    yield f"{describe_edge(edge)}: {over!r} is no field of the state; there are: {known}"
                 if target in nodes and item not in nodes[target].reads:
-                    yield f"{shown(edge)}: node {target} has no parameter {item!r} for the item of {source}"
+                    yield f"{describe_edge(edge)}: node {target} has no parameter {item!r} for the item of {source}"
             case Choice(source, by):
                 for name, default in parameters(by).items():
                     if name not in fields and default is inspect.Parameter.empty:
-                        yield f"{shown(edge)}: it reads {name!r}, which is no field of the state; there are: {known}"
+                        yield f"{describe_edge(edge)}: it reads {name!r}, which is no field of the state; there are: {known}"
 
 
 def _ways(nodes: Mapping[str, Node], edges: Sequence[Edges]) -> Iterator[str]:
-    forth = reached(edges, {START})
+    forth = reachable(edges, {START})
     for name in nodes:
         if name not in forth:
             yield f"node {name} is unreachable: no way leads to it from {START}"
@@ -102,8 +102,8 @@ def _cycles(edges: Sequence[Edges]) -> Iterator[str]:
     for name in list(next_of):
         yield from walk(name, ())
     for edge in edges:
-        if isinstance(edge, Choice) and END not in reached(edges, {edge.source}):
-            yield f"{shown(edge)}: none of its ways ever comes to {END}, so its cycle is endless"
+        if isinstance(edge, Choice) and END not in reachable(edges, {edge.source}):
+            yield f"{describe_edge(edge)}: none of its ways ever comes to {END}, so its cycle is endless"
 
 
 def _joins(edges: Sequence[Edges]) -> Iterator[str]:
@@ -111,12 +111,12 @@ def _joins(edges: Sequence[Edges]) -> Iterator[str]:
     for edge in edges:
         if isinstance(edge, Join):
             if not edge.sources or len(set(edge.sources)) < len(edge.sources):
-                yield f"{shown(edge)}: it needs sources, each once"
+                yield f"{describe_edge(edge)}: it needs sources, each once"
             most = len(edge.sources)
             if isinstance(edge.need, int) and (
                 edge.need < 1 or (edge.need > most and not copied & {*edge.sources})
             ):
-                yield f"{shown(edge)}: it waits for {edge.need} of {most}"
+                yield f"{describe_edge(edge)}: it waits for {edge.need} of {most}"
     for name in copied:
         for edge in edges:
             if name in sources(edge) and not isinstance(edge, Join) and set(targets(edge)) != {END}:
@@ -162,7 +162,7 @@ def _torn(
                 leads = [_join(number) in _along(wires, group) for group in _groups(edges, name)]
                 if any(leads) and not all(leads):
                     told.add(name)
-                    yield f"{shown(edge)} may stop node {name}, which leads elsewhere too: join that branch before it"
+                    yield f"{describe_edge(edge)} may stop node {name}, which leads elsewhere too: join that branch before it"
 
 
 def _groups(edges: Sequence[Edges], name: str) -> list[set[str]]:
@@ -226,7 +226,7 @@ def _along(wires: Sequence[tuple[str, str]], start: set[str]) -> set[str]:
     return found
 
 
-def reached(edges: Sequence[Edges], start: set[str]) -> set[str]:
+def reachable(edges: Sequence[Edges], start: set[str]) -> set[str]:
     """All that edges lead to from these names, which are among them; a join lets all of its sources through."""
     return _along(
         [
@@ -239,7 +239,7 @@ def reached(edges: Sequence[Edges], start: set[str]) -> set[str]:
     )
 
 
-def shown(edge: Edges) -> str:
+def describe_edge(edge: Edges) -> str:
     """An edge, in an error."""
     match edge:
         case Edge(source, target):

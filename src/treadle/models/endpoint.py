@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ..core.errors import ModelRejected, ModelUnavailable, UsageError
 from .guard import LOOPBACK, refuse_real
-from .provider_errors import status_error
+from .provider_errors import http_error
 
 MAX_ERROR_BYTES = 64 * 1024
 CONNECT_S = 20.0
@@ -68,7 +68,7 @@ class Endpoint:
         """Empty where the address is the SDK's own."""
         return urlsplit(self.base_url or "").hostname or ""
 
-    def masked(self, text: str) -> str:
+    def mask_key(self, text: str) -> str:
         """The text without the key."""
         return text.replace(self._key() or "\0", "[key]")
 
@@ -200,4 +200,4 @@ async def _check(response: Any) -> None:
                 break
     except _http().HTTPError:
         pass  # half an error says enough
-    raise status_error(response.status_code, response.headers, bytes(body[:MAX_ERROR_BYTES]))
+    raise http_error(response.status_code, response.headers, bytes(body[:MAX_ERROR_BYTES]))

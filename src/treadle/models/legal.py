@@ -12,7 +12,7 @@ from ..core.strict_json import value_of
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
-def faults(request: Request, context_tokens: int | None = None) -> list[str]:
+def find_faults(request: Request, context_tokens: int | None = None) -> list[str]:
     """What is wrong with a request, a sentence each; none where every provider would take it.
 
     With `context_tokens` also where prompt and reply, by our estimate, are larger than that.

@@ -20,12 +20,12 @@ from ..core.model import Reply, Request
 from .endpoint import Endpoint
 from .stream import ReplyReader
 from .takes import Takes, takes
-from .usage import context_of, price_of
+from .usage import find_context_tokens, find_price
 
 AFTER_DONE_S = 1.0
 """How long a server that has said its last may take to end the response, so that the connection can be used again."""
 
-UNKNOWN_CONTEXT = 128_000
+DEFAULT_CONTEXT_TOKENS = 128_000
 _EFFORT = "reasoning_effort"
 _log = logging.getLogger("treadle")
 _encode = msgspec.json.Encoder().encode
@@ -79,13 +79,13 @@ class OpenAIModel:
         object.__setattr__(self, "base_url", endpoint.base_url)
         object.__setattr__(self, "_takes", takes(endpoint.host or "api.openai.com", self.model))
         if not self.context_tokens:
-            known = context_of(self.model, self.base_url)
-            object.__setattr__(self, "context_tokens", known or UNKNOWN_CONTEXT)
+            known = find_context_tokens(self.model, self.base_url)
+            object.__setattr__(self, "context_tokens", known or DEFAULT_CONTEXT_TOKENS)
 
     def cost_usd(self, usage: Usage) -> float | None:
         """By the price table of genai-prices, offline; None for a model or an address that isn't in it."""
         if not self._prices:
-            self._prices.append(price_of(self.model, self.base_url))
+            self._prices.append(find_price(self.model, self.base_url))
         return self._prices[0](usage)
 
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
@@ -173,8 +173,8 @@ class OpenAIModel:
                 error, ModelUnavailable
             ):  # the connection broke after the reply's end
                 return reader.finish(prompt_tokens)
-            error.args = (self._endpoint.masked(str(error)),)
-            error.usage = reader.so_far(prompt_tokens)
+            error.args = (self._endpoint.mask_key(str(error)),)
+            error.usage = reader.usage_so_far(prompt_tokens)
             raise
 
 

@@ -14,8 +14,8 @@ from ..core.errors import ModelRejected, ModelUnavailable
 from ..core.events import Call, Usage
 from ..core.model import Reply
 from ..core.strict_json import value_of
-from .provider_errors import error_in, error_of
-from .usage import usage_of
+from .provider_errors import read_error, to_model_error
+from .usage import parse_usage
 
 MAX_CALLS = 256
 MAX_DEPTH = 64
@@ -83,7 +83,7 @@ class _Draft:
         return Call(self.id, name, "".join(self.arguments), _joined(self.opaque))
 
 
-class Assembly:
+class ReplyBuilder:
     """Add the chunks, in order; `reply()` is what they say together."""
 
     def __init__(self) -> None:
@@ -102,9 +102,9 @@ class Assembly:
         try:
             chunk = _chunk_of(data)
             if chunk.error or "error" in (chunk.object, chunk.type):
-                raise error_of(chunk.error or error_in(data))
+                raise to_model_error(chunk.error or read_error(data))
             if chunk.usage:
-                self.usage = usage_of(chunk.usage) or self.usage
+                self.usage = parse_usage(chunk.usage) or self.usage
             for choice in chunk.choices or ():
                 if not choice.index:  # we ask for one; 0 may be left out
                     self._choice(choice)
@@ -134,7 +134,7 @@ class Assembly:
 
     def _choice(self, choice: _Choice) -> None:
         if choice.error:
-            raise error_of(choice.error)
+            raise to_model_error(choice.error)
         whole = (
             choice.message if choice.delta is None else None
         )  # Perplexity sends both, the message so far

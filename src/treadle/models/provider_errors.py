@@ -39,7 +39,7 @@ _STATUS_OF = {
 """An error inside a stream has no HTTP status, only its kind. A kind that isn't here may pass: try again."""
 
 
-def error_of(
+def to_model_error(
     error: Any, status: int | None = None, retry_after_s: float | None = None
 ) -> ModelError:
     """The exception for what a provider called an error, by its HTTP status or, in a stream, by its code."""
@@ -67,18 +67,18 @@ def error_of(
     return ModelRejected(said)
 
 
-def status_error(status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
+def http_error(status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
     """The exception for an HTTP answer that is no success. `body` may be cut, and of any kind."""
     if 300 <= status < 400:
         location = headers.get("location")
         return ModelRejected(
             f"the server redirects to {location!r}, which isn't followed; set that as the base URL"
         )
-    error = error_in(body) or "no reason given"
-    return error_of(error, status, retry_after_s(headers))
+    error = read_error(body) or "no reason given"
+    return to_model_error(error, status, parse_retry_after(headers))
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that `retry-after-ms` or `retry-after` (seconds or a date, RFC 9110) ask for; None for nonsense."""
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         text = headers.get(name, "").strip()
@@ -93,7 +93,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def error_in(data: bytes) -> Any:
+def read_error(data: bytes) -> Any:
     """What JSON text, or any other, says went wrong: the object or words for `error_of`."""
     try:
         error = msgspec.json.decode(data)

@@ -20,7 +20,7 @@ from ..core.errors import UsageError
 from ..core.model import Model
 from .openai import OpenAIModel
 
-DEFAULT = "openai:gpt-6-luna"
+DEFAULT_MODEL = "openai:gpt-6-luna"
 """OpenAI's current small model: $0.10 and $0.50 a million tokens in genai-prices 0.2.3, and named in the SDK's list."""
 
 
@@ -61,7 +61,7 @@ class Known:
     """What must be there for it."""
 
 
-def resolve(name: str | None = None) -> Model:
+def resolve_model(name: str | None = None) -> Model:
     """The model of this name; the same object each time, so that connections and the embedded server are shared.
 
     None: TREADLE_MODEL; else OpenAI's where OPENAI_API_KEY or OPENAI_BASE_URL is set; else the embedded one.
@@ -70,14 +70,14 @@ def resolve(name: str | None = None) -> Model:
     return _made((name or default_name()).strip())
 
 
-def unasked(name: str) -> Model:
+def resolve_without_key(name: str) -> Model:
     """The model of this name for a replay, which never asks it: so it needs no key. Else as `resolve`."""
     scheme, _, rest = name.partition(":")
     provider = PROVIDERS.get(scheme)
     return (
         _behind(provider, rest, name, "none")
         if provider and provider.url and rest
-        else resolve(name)
+        else resolve_model(name)
     )
 
 
@@ -86,13 +86,13 @@ def default_name() -> str:
     if os.environ.get("TREADLE_MODEL"):
         return os.environ["TREADLE_MODEL"]
     return (
-        DEFAULT
+        DEFAULT_MODEL
         if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")
         else "local"
     )
 
 
-def known() -> list[Known]:
+def list_models() -> list[Known]:
     """Every kind of name, and whether it can be used here. Imports nothing heavy and asks nobody."""
     local = find_spec("xllamacpp") is not None
     lines = [
@@ -128,7 +128,7 @@ def _made(name: str) -> Model:
     if scheme in PROVIDERS and rest:
         return _at_provider(scheme, rest)
     raise UsageError(
-        f"model {name!r}: there are {', '.join(line.name for line in known())}; or a bare gpt-..."
+        f"model {name!r}: there are {', '.join(line.name for line in list_models())}; or a bare gpt-..."
     )
 
 

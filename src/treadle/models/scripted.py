@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.events import Call, Usage
 from ..core.model import Reply, Request
-from .legal import faults
+from .legal import find_faults
 
 Answer = Reply | BaseException
 Item = Answer | Callable[[Request], Answer]
@@ -85,7 +85,7 @@ class ScriptedModel:
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
         """The script's next answer. Raises what the script says; ScriptEnded and IllegalPrompt, no ModelErrors."""
         self.seen.append(request)
-        if wrong := faults(request):
+        if wrong := find_faults(request):
             raise IllegalPrompt("; ".join(wrong))
         if len(self.seen) > len(self._script):
             last = request.messages[-1] if request.messages else None

@@ -14,8 +14,8 @@ import msgspec
 from ..core.errors import ModelRejected, ModelUnavailable
 from ..core.events import Usage
 from ..core.model import Reply
-from .pieces import Assembly
-from .provider_errors import error_in, error_of
+from .pieces import ReplyBuilder
+from .provider_errors import read_error, to_model_error
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of one reply, decompressed. Far above any real one; below what hurts."""
@@ -40,7 +40,7 @@ class ReplyReader:
         self._after_cr = False
         self._event = b""
         self._data: list[bytes] = []
-        self._assembly = Assembly()
+        self._assembly = ReplyBuilder()
 
     @property
     def whole(self) -> bool:
@@ -78,9 +78,9 @@ class ReplyReader:
             raise ModelUnavailable(
                 f"the stream ended before the reply did, after {self._seen} bytes"
             )
-        return self._assembly.reply(self.so_far(prompt_tokens))
+        return self._assembly.reply(self.usage_so_far(prompt_tokens))
 
-    def so_far(self, prompt_tokens: int) -> Usage:
+    def usage_so_far(self, prompt_tokens: int) -> Usage:
         """What a stream has cost that may have broken off: the server's count, else an estimate."""
         return self._assembly.usage or Usage(
             prompt_tokens if self._seen else 0, self._seen // 40, estimated=True
@@ -129,7 +129,7 @@ class ReplyReader:
         if data.startswith(b"[DONE]"):
             self.done = True
         elif event == b"error":
-            raise error_of(error_in(data))
+            raise to_model_error(read_error(data))
         else:
             self._assembly.add(data)
 

@@ -25,7 +25,7 @@ class _Usage(msgspec.Struct):
     completion_tokens_details: _Details | None = None
 
 
-def usage_of(raw: Any) -> Usage | None:
+def parse_usage(raw: Any) -> Usage | None:
     """The server's count; None where it makes no sense."""
     try:
         usage = msgspec.convert(raw, _Usage, strict=False)
@@ -46,7 +46,7 @@ def usage_of(raw: Any) -> Usage | None:
     return Usage(read, wrote, min(cached, read), min(reasoning, wrote))
 
 
-def context_of(model: str, base_url: str | None) -> int | None:
+def find_context_tokens(model: str, base_url: str | None) -> int | None:
     """How many tokens the model takes, by the table that genai-prices carries, offline; None where it doesn't say."""
     from genai_prices.data_snapshot import get_snapshot
 
@@ -57,7 +57,7 @@ def context_of(model: str, base_url: str | None) -> int | None:
     return found.context_window
 
 
-def price_of(model: str, base_url: str | None) -> Callable[[Usage], float | None]:
+def find_price(model: str, base_url: str | None) -> Callable[[Usage], float | None]:
     """By the price table that genai-prices carries, offline; None for a model or an address that isn't in it."""
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price

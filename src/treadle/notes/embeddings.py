@@ -19,7 +19,7 @@ import msgspec
 
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
 from ..models.endpoint import Endpoint
-from ..models.provider_errors import error_of
+from ..models.provider_errors import to_model_error
 
 MAX_TEXTS = 128
 """In one request."""
@@ -87,7 +87,7 @@ class OpenAIEmbedder:
             for first in range(0, len(texts), MAX_TEXTS):
                 asked = texts[first : first + MAX_TEXTS]
                 answer = await self._answer(asked)
-                found += await asyncio.to_thread(vectors_in, answer, len(asked))
+                found += await asyncio.to_thread(parse_vectors, answer, len(asked))
             sizes = sorted({len(vector) // _FLOAT_BYTES for vector in found})
             if len(sizes) > 1 or (found and self.dimensions and sizes != [self.dimensions]):
                 wanted = (
@@ -99,7 +99,7 @@ class OpenAIEmbedder:
                     f"vectors of {sizes} dimensions came from {self.name}; {wanted}"
                 )
         except ModelError as error:
-            error.args = (self._endpoint.masked(str(error)),)
+            error.args = (self._endpoint.mask_key(str(error)),)
             raise
         return found
 
@@ -134,7 +134,7 @@ class OpenAIEmbedder:
         return bytes(answer)
 
 
-def vectors_in(answer: bytes, count: int) -> list[bytes]:
+def parse_vectors(answer: bytes, count: int) -> list[bytes]:
     """The unit vectors of an `/embeddings` answer, in the order of the texts. Pure. Raises a ModelError."""
     try:
         rows = _decode(answer).data
@@ -148,12 +148,12 @@ def vectors_in(answer: bytes, count: int) -> list[bytes]:
             f"the vectors' indexes are not 0 to {count - 1}, each once: {places[:10]}"
         )
     return [
-        unit(row.embedding)
+        to_unit_vector(row.embedding)
         for _, row in sorted(zip(places, rows, strict=True), key=lambda pair: pair[0])
     ]
 
 
-def unit(numbers: Sequence[float]) -> bytes:
+def to_unit_vector(numbers: Sequence[float]) -> bytes:
     """The vector of length one in that direction, as little-endian float32. Pure. Raises ModelRejected."""
     length = math.hypot(*numbers)
     if not 0 < length < math.inf:  # also what isn't a number
@@ -172,7 +172,7 @@ def _no_vectors(answer: bytes, why: Exception) -> ModelError:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         whole = None
     if isinstance(whole, dict) and whole.get("error"):
-        return error_of(whole["error"])
+        return to_model_error(whole["error"])
     if not answer:
         return ModelUnavailable("the server said yes, and then nothing")
     start = answer[:80].decode("utf8", "replace")

@@ -14,12 +14,12 @@ import msgspec
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.model import Message
-from ..runtime.origin import INSIDE, is_child, outside
-from .note import MAX_ABOUT_CHARS, MAX_DAYS, Note, checked, expiry
-from .recalled import day, line
+from ..runtime.origin import TRUSTED_TOOLS, find_outside_results, is_child
+from .note import MAX_ABOUT_CHARS, MAX_DAYS, Note, check_note, expiry_time
+from .recalled import render_note, utc_date
 
 PERSON, AGENT = "person", "agent"
-PIECE_CHARS = 4000
+MAX_PIECE_CHARS = 4000
 INSTRUCTIONS = (
     "You keep notes for an assistant. You are given a past conversation; each part begins with [number, date] and who"
     " said it. Note the few facts, preferences and decisions in it that will still matter in other conversations, each"
@@ -62,12 +62,12 @@ class Noted(msgspec.Struct, frozen=True):
     replaces: str
 
 
-def first_outside(records: Sequence[e.Record], inside: Collection[str] = INSIDE) -> int:
+def first_outside_seq(records: Sequence[e.Record], inside: Collection[str] = TRUSTED_TOOLS) -> int:
     """The seq of the first result with text from outside; one past the end where there is none."""
-    return min((seq for seq, _ in outside(records, inside)), default=len(records) + 1)
+    return min((seq for seq, _ in find_outside_results(records, inside)), default=len(records) + 1)
 
 
-def said(records: Sequence[e.Record], before: int) -> list[Piece]:
+def trusted_pieces(records: Sequence[e.Record], before: int) -> list[Piece]:
     """What people said, and what the agent said in records before that seq. A child has no person to talk to."""
     who = AGENT if is_child(records) else PERSON
     return [
@@ -75,18 +75,22 @@ def said(records: Sequence[e.Record], before: int) -> list[Piece]:
     ]
 
 
-def rest(records: Sequence[e.Record], before: int, inside: Collection[str] = INSIDE) -> list[Piece]:
+def untrusted_pieces(
+    records: Sequence[e.Record], before: int, inside: Collection[str] = TRUSTED_TOOLS
+) -> list[Piece]:
     """What `said` leaves out, and the results with text from outside."""
     who = AGENT if is_child(records) else PERSON
-    pieces = _pieces(records, who, dict(outside(records, inside)))
+    pieces = _pieces(records, who, dict(find_outside_results(records, inside)))
     return [piece for piece in pieces if piece.who != PERSON and piece.seq >= before]
 
 
-def fitting(pieces: Sequence[Piece], budget_tokens: int) -> list[Piece]:
+def fit_budget(pieces: Sequence[Piece], budget_tokens: int) -> list[Piece]:
     """The last pieces that fit, each cut to 4,000 characters."""
     kept: list[Piece] = []
     for piece in reversed(pieces):
-        text = piece.text if len(piece.text) <= PIECE_CHARS else f"{piece.text[:PIECE_CHARS]}…"
+        text = (
+            piece.text if len(piece.text) <= MAX_PIECE_CHARS else f"{piece.text[:MAX_PIECE_CHARS]}…"
+        )
         budget_tokens -= Message("user", text).tokens + 10
         if budget_tokens < 0:
             break
@@ -94,10 +98,10 @@ def fitting(pieces: Sequence[Piece], budget_tokens: int) -> list[Piece]:
     return kept
 
 
-def question(pieces: Iterable[Piece], known: Iterable[Note]) -> str:
+def render_prompt(pieces: Iterable[Piece], known: Iterable[Note]) -> str:
     """What the model is asked."""
-    notes = [line(note, with_id=True) for note in known]
-    parts = [f"[{piece.seq}, {day(piece.at)}] {piece.who}: {piece.text}" for piece in pieces]
+    notes = [render_note(note, with_id=True) for note in known]
+    parts = [f"[{piece.seq}, {utc_date(piece.at)}] {piece.who}: {piece.text}" for piece in pieces]
     head = (
         ["Known notes that may be about the same; don't note them again:", *notes, ""]
         if notes
@@ -106,7 +110,7 @@ def question(pieces: Iterable[Piece], known: Iterable[Note]) -> str:
     return "\n".join([*head, "The conversation:", *parts])
 
 
-def noted(
+def make_notes(
     facts: Iterable[Fact], pieces: Iterable[Piece], note: Note, origin: str = ""
 ) -> list[Noted]:
     """The facts that name a piece and can be a note. `note` has what they share: scope and thread.
@@ -126,7 +130,7 @@ def noted(
             )  # models say 0 for "no end"
             about = fact.about if len(fact.about) <= MAX_ABOUT_CHARS else ""
             try:
-                ends = expiry(piece.at, days)
+                ends = expiry_time(piece.at, days)
                 made = msgspec.structs.replace(
                     note,
                     text=fact.text,
@@ -136,7 +140,7 @@ def noted(
                     at=piece.at,
                     expires_at=ends,
                 )
-                found.append(Noted(index, checked(made), fact.replaces))
+                found.append(Noted(index, check_note(made), fact.replaces))
             except UsageError:  # the model's mistake; the caller counts what is missing
                 continue
     return found

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .embeddings import unit
+from .embeddings import to_unit_vector
 
 DIMENSIONS = 64
 
@@ -31,4 +31,4 @@ class HashEmbedder:
             sums[
                 zlib.crc32(self.synonyms.get(word, word).encode("utf8", "replace")) % DIMENSIONS
             ] += 1.0
-        return unit(sums)
+        return to_unit_vector(sums)

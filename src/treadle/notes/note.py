@@ -56,7 +56,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
         return not self.origin.startswith("tool:")
 
 
-class Placed(msgspec.Struct, frozen=True):
+class WriteResult(msgspec.Struct, frozen=True):
     """What becomes of a new note."""
 
     outcome: Literal["added", "refreshed", "known", "outdated"]
@@ -66,11 +66,11 @@ class Placed(msgspec.Struct, frozen=True):
     """As it is kept."""
     replaced: tuple[Note, ...] = ()
     """The older ones whose place it takes, as they are kept."""
-    beside: tuple[Note, ...] = ()
+    contradicts: tuple[Note, ...] = ()
     """Those that it contradicts and that hold beside it: a note never replaces one that is trusted more."""
 
 
-def checked(note: Note) -> Note:
+def check_note(note: Note) -> Note:
     """The note on one line, without what nobody would see. Raises UsageError for what can't be a note."""
     text, about = one_line(note.text), one_line(note.about)
     if not text:
@@ -83,7 +83,7 @@ def checked(note: Note) -> Note:
         raise UsageError(
             f"`about` names a thing in a word or two; this one has {len(about):,} characters"
         )
-    checked_scope(note.scope)
+    check_scope(note.scope)
     if not _ORIGIN.fullmatch(note.origin):
         raise UsageError(
             f"a note's origin is user, agent or tool:NAME,NAME; not {note.origin[:100]!r}"
@@ -91,7 +91,7 @@ def checked(note: Note) -> Note:
     return replace(note, text=text, about=about)
 
 
-def checked_scope(scope: str) -> str:
+def check_scope(scope: str) -> str:
     """The scope as it is. Raises UsageError for what is none."""
     if not (_SCOPE.fullmatch(scope) and scope.isprintable()):
         raise UsageError(
@@ -100,7 +100,7 @@ def checked_scope(scope: str) -> str:
     return scope
 
 
-def expiry(at: float, days: float | None) -> float | None:
+def expiry_time(at: float, days: float | None) -> float | None:
     """When a note of that time expires; None for never. Raises UsageError for days that can't be."""
     if days is None:
         return None
@@ -126,54 +126,58 @@ def _gap(char: str) -> str:
     return " " if char.isspace() else ""
 
 
-def id_of(key: str) -> str:
+def note_id_of(key: str) -> str:
     """The id of the note that is written under this idempotency key: the same key, the same note."""
     return "n" + blake2b(key.encode(), digest_size=6).hexdigest()
 
 
-def normal(text: str) -> str:
+def normalize(text: str) -> str:
     """What two texts that say the same in the same words have in common: no case, no marks at the ends of words."""
     words = unicodedata.normalize("NFKC", text).casefold().split()
     return " ".join(filter(None, (word.strip(_ENDS) for word in words))) or " ".join(words)
 
 
-def trust(origin: str) -> int:
+def trust_level(origin: str) -> int:
     """How far an origin is trusted: what people said most, what is made from tool results least."""
     return {"user": 2, "agent": 1}.get(origin, 0)
 
 
-def live(note: Note, now: float) -> bool:
+def is_live(note: Note, now: float) -> bool:
     """Whether it holds: not replaced, not expired."""
     return not note.replaced_by and (note.expires_at is None or note.expires_at > now)
 
 
-def place(new: Note, others: Iterable[Note], replaces: str = "") -> Placed:
+def reconcile(new: Note, others: Iterable[Note], replaces: str = "") -> WriteResult:
     """What becomes of a new note among the live ones. `replaces` is the id of one that it contradicts, if any does.
 
     Notes of other scopes have no part in it, nor has one that is named in `replaces` and isn't there.
     """
     there = [note for note in others if note.scope == new.scope and note.id != new.id]
     same = next((note for note in there if _says_the_same(note, new)), None)
-    if same and (trust(new.origin), new.at) < (trust(same.origin), same.at):
-        return Placed("known", same)
+    if same and (trust_level(new.origin), new.at) < (trust_level(same.origin), same.at):
+        return WriteResult("known", same)
     if same:  # said again: from here on by whom, when and until when it was said last
         new = replace(new, id=same.id, text=same.text, about=new.about or same.about)
-    about = normal(new.about)
+    about = normalize(new.about)
     against = [
         note
         for note in there
-        if note is not same and (note.id == replaces or (about and normal(note.about) == about))
+        if note is not same and (note.id == replaces or (about and normalize(note.about) == about))
     ]
     newer = [
-        note for note in against if note.at > new.at and trust(note.origin) >= trust(new.origin)
+        note
+        for note in against
+        if note.at > new.at and trust_level(note.origin) >= trust_level(new.origin)
     ]
     if newer:
         first = min(newer, key=lambda note: note.at)
-        return Placed("outdated", replace(new, replaced_by=first.id, replaced_at=first.at))
+        return WriteResult("outdated", replace(new, replaced_by=first.id, replaced_at=first.at))
     older = [
-        note for note in against if note.at <= new.at and trust(note.origin) <= trust(new.origin)
+        note
+        for note in against
+        if note.at <= new.at and trust_level(note.origin) <= trust_level(new.origin)
     ]
-    return Placed(
+    return WriteResult(
         "refreshed" if same else "added",
         new,
         tuple(replace(note, replaced_by=new.id, replaced_at=new.at) for note in older),
@@ -183,5 +187,5 @@ def place(new: Note, others: Iterable[Note], replaces: str = "") -> Placed:
 
 def _says_the_same(old: Note, new: Note) -> bool:
     """The same words; about different things they are different notes ("blue", about the door, about the roof)."""
-    about, other = normal(old.about), normal(new.about)
-    return normal(old.text) == normal(new.text) and (about == other or not about or not other)
+    about, other = normalize(old.about), normalize(new.about)
+    return normalize(old.text) == normalize(new.text) and (about == other or not about or not other)

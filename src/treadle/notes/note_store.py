@@ -19,11 +19,11 @@ from msgspec.structs import astuple, replace
 
 from ..core.errors import StoreDamaged, StoreError, UsageError
 from ..stores.connection import Connection
-from ..stores.full_text import spaced
+from ..stores.full_text import space_out_cjk
 from ..stores.memory import MemoryStore
-from ..stores.sqlite import BUSY_S, SQLiteStore, connected, default_path, in_memory
+from ..stores.sqlite import BUSY_TIMEOUT_S, SQLiteStore, connect, connect_in_memory, default_path
 from ..stores.store import Store
-from .note import Note, Placed, checked, id_of, normal, place
+from .note import Note, WriteResult, check_note, normalize, note_id_of, reconcile
 
 Connect = Callable[[Path | None], sqlite3.Connection]
 
@@ -55,20 +55,20 @@ class NoteStore:
         """None: in memory."""
         self._connection = Connection(partial(_opened, connect or _connected, self.path))
 
-    async def write(self, note: Note, *, key: str, now: float, replaces: str = "") -> Placed:
+    async def write(self, note: Note, *, key: str, now: float, replaces: str = "") -> WriteResult:
         """Keep a note, under an id of its key, as `note.place` says; a key that was used before changes nothing.
 
         Raises UsageError for what can't be a note.
         """
-        new = replace(checked(note), id=id_of(key), replaced_by="", replaced_at=None)
+        new = replace(check_note(note), id=note_id_of(key), replaced_by="", replaced_at=None)
         with self._transaction() as db:
             written = db.execute(
                 "select outcome, note_id from note_write where key = ?", (key,)
             ).fetchone()
             if written:
                 outcome, note_id = written
-                return Placed(outcome, _note(db, note_id) or replace(new, id=note_id))
-            placed = place(new, _concerned(db, new, now, replaces), replaces)
+                return WriteResult(outcome, _note(db, note_id) or replace(new, id=note_id))
+            placed = reconcile(new, _concerned(db, new, now, replaces), replaces)
             if placed.outcome != "known":
                 for each in (placed.note, *placed.replaced):
                     _keep(db, each)
@@ -106,7 +106,7 @@ class NoteStore:
         ):  # so that the words leave the write-ahead log too, unless somebody reads on and on
             db.execute(f"pragma busy_timeout = {FORGET_S * 1000:.0f}")
             db.execute("pragma wal_checkpoint(truncate)")
-            db.execute(f"pragma busy_timeout = {BUSY_S * 1000:.0f}")
+            db.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
         return True
 
     async def matching(
@@ -134,7 +134,7 @@ class NoteStore:
             )
             return [(Note(*row[:-1]), row[-1]) for row in rows]
 
-    async def keep_vectors(self, model: str, vectors: Mapping[str, bytes]) -> None:
+    async def save_vectors(self, model: str, vectors: Mapping[str, bytes]) -> None:
         """Keep a vector for each of these note ids; one whose note was forgotten meanwhile is dropped."""
         with self._transaction() as db:
             db.executemany(
@@ -169,14 +169,14 @@ class NoteStore:
             raise StoreDamaged(f"{self.path or 'notes'}: {error}; it was left as it is") from error
 
 
-def beside(store: Store | None) -> NoteStore:
+def note_store_for(store: Store | None) -> NoteStore:
     """The notes that belong to a store of logs: in its file, or in memory. Raises UsageError where it has neither."""
     if store is None:
         return NoteStore()
     if isinstance(store, SQLiteStore):
         return NoteStore(store.path)
     if isinstance(store, MemoryStore):
-        notes: NoteStore = store.besides.setdefault("notes", NoteStore(":memory:"))
+        notes: NoteStore = store.extras.setdefault("notes", NoteStore(":memory:"))
         return notes
     raise UsageError(
         f"a {type(store).__name__} has no file for notes; give a NoteStore of a path of its own"
@@ -184,7 +184,7 @@ def beside(store: Store | None) -> NoteStore:
 
 
 def _connected(path: Path | None) -> sqlite3.Connection:
-    return connected(path, "normal") if path else in_memory()
+    return connect(path, "normal") if path else connect_in_memory()
 
 
 def _opened(connect: Connect, path: Path | None) -> sqlite3.Connection:
@@ -211,10 +211,10 @@ def _make_index(db: sqlite3.Connection) -> None:
 
 
 def _keep(db: sqlite3.Connection, note: Note) -> None:
-    values = (_number(db, note.id), *astuple(note), _digest(note.text), normal(note.about))
+    values = (_number(db, note.id), *astuple(note), _digest(note.text), normalize(note.about))
     number = db.execute(_KEEP, values).lastrowid
     db.execute("delete from note_text where rowid = ?", (number,))
-    words = (number, spaced(note.text), spaced(note.about))
+    words = (number, space_out_cjk(note.text), space_out_cjk(note.about))
     db.execute("insert into note_text (rowid, text, about) values (?, ?, ?)", words)
 
 
@@ -241,14 +241,14 @@ def _concerned(db: sqlite3.Connection, new: Note, now: float, replaces: str) -> 
         "scope": new.scope,
         "now": now,
         "words": _digest(new.text),
-        "topic": normal(new.about),
+        "topic": normalize(new.about),
         "replaces": replaces,
     }
     return [Note(*row) for row in db.execute(query, values)]
 
 
 def _digest(text: str) -> str:
-    return blake2b(normal(text).encode(), digest_size=16).hexdigest()
+    return blake2b(normalize(text).encode(), digest_size=16).hexdigest()
 
 
 def _number(db: sqlite3.Connection, note_id: str) -> Any:

@@ -9,13 +9,13 @@ from ..core.events import NotesRecalled
 from ..core.tool import Tool
 from ..runtime.world import World
 from ..stores.store import Store
-from .note import Note, Placed, checked_scope
-from .note_store import NoteStore, beside
-from .recalled import Recalled, recalled
+from .note import Note, WriteResult, check_scope
+from .note_store import NoteStore, note_store_for
+from .recalled import Recalled, fit_notes
 from .search import Found, Query, search
 from .vectors import Embedder
 
-MOST_RECALLED = 8
+MAX_RECALLED = 8
 """How many notes are looked at for the front of a thread."""
 
 
@@ -38,35 +38,35 @@ class Notes:
     def __post_init__(self) -> None:
         if isinstance(self.scopes, str):
             raise UsageError(f"scopes= takes a list, such as [{self.scopes!r}]")
-        for scope in self.readable:
-            checked_scope(scope)
+        for scope in self.readable_scopes:
+            check_scope(scope)
 
-    def kept_with(self, store: Store, world: World) -> "Notes":
+    def bind(self, store: Store, world: World) -> "Notes":
         """These settings for an agent that keeps its threads there. Raises UsageError where that has no file."""
-        return replace(self, at=self.at or beside(store), world=world)
+        return replace(self, at=self.at or note_store_for(store), world=world)
 
     @cached_property
     def store(self) -> NoteStore:
         return self.at or NoteStore()
 
     @property
-    def readable(self) -> tuple[str, ...]:
+    def readable_scopes(self) -> tuple[str, ...]:
         """The scopes that are read, each once."""
         return tuple(dict.fromkeys((*self.scopes, self.scope)))
 
     async def search(self, query: str, limit: int = 5) -> Found:
         """The best notes for a text, and in what they are good. Raises UsageError."""
         return await search(
-            self.store, self.embedder, Query(query, self.readable, self.world.now(), limit)
+            self.store, self.embedder, Query(query, self.readable_scopes, self.world.now(), limit)
         )
 
     async def recall(self, query: str, budget_tokens: int | None = None) -> Recalled:
         """What goes in front of a thread that begins with this text, within so many tokens (None: `budget_tokens`)."""
-        found = await self.search(query, MOST_RECALLED)
+        found = await self.search(query, MAX_RECALLED)
         budget = self.budget_tokens if budget_tokens is None else budget_tokens
-        return recalled((hit.note for hit in found.hits), budget, found.without)
+        return fit_notes((hit.note for hit in found.hits), budget, found.fallback_reason)
 
-    async def recalled_for(self, text: str) -> NotesRecalled | None:
+    async def recall_event(self, text: str) -> NotesRecalled | None:
         """What a thread that begins with this text is told of the notes; None where none has to do with it."""
         found = await self.recall(text)
         return (
@@ -75,7 +75,7 @@ class Notes:
             else None
         )
 
-    async def write(self, note: Note, *, key: str, replaces: str = "") -> Placed:
+    async def write(self, note: Note, *, key: str, replaces: str = "") -> WriteResult:
         """Keep a note, once for each key. Raises UsageError for what can't be a note."""
         return await self.store.write(note, key=key, now=self.world.now(), replaces=replaces)
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-K = 60
+RRF_K = 60
 """How little the first places count more than those after them; the paper's value."""
 
 
-COVERED = 0.4
+MIN_COVERAGE = 0.4
 """The part of a query's weight that a note's words must carry; from 0.3 to 0.6 nothing changed on the recall set."""
 
 
@@ -24,7 +24,7 @@ class Ranked(msgspec.Struct, frozen=True):
     """Its place in each ranking that has it, from 1."""
 
 
-def fused(rankings: Mapping[str, Sequence[str]], k: int = K) -> list[Ranked]:
+def reciprocal_rank_fusion(rankings: Mapping[str, Sequence[str]], k: int = RRF_K) -> list[Ranked]:
     """The ids of all rankings, the best first. Of two with the same score, the one that was named first."""
     ranks: dict[str, dict[str, int]] = {}
     for name, ids in rankings.items():
@@ -37,7 +37,7 @@ def fused(rankings: Mapping[str, Sequence[str]], k: int = K) -> list[Ranked]:
     return sorted(found, key=lambda ranked: -ranked.score)
 
 
-def telling(having: Mapping[str, Sequence[str]], count: int) -> list[str]:
+def by_idf(having: Mapping[str, Sequence[str]], count: int) -> list[str]:
     """Of the ids that have words of a query, those whose words carry what it asks for; the best first.
 
     `having` says of each word which of the `count` things have it. The fewer they are, the more the word tells.
@@ -51,5 +51,5 @@ def telling(having: Mapping[str, Sequence[str]], count: int) -> list[str]:
         for each in ids:
             told[each] = told.get(each, 0.0) + weight
     return sorted(
-        (each for each in told if told[each] >= COVERED * whole), key=lambda each: -told[each]
+        (each for each in told if told[each] >= MIN_COVERAGE * whole), key=lambda each: -told[each]
     )

@@ -27,35 +27,35 @@ class Recalled(msgspec.Struct, frozen=True):
     """Of the text; an estimate that errs to the high side."""
     left_out: int = 0
     """How many more were found, and had no room."""
-    without: str = ""
+    fallback_reason: str = ""
     """Why they were searched by words alone, where they should not have been."""
 
 
-def recalled(notes: Iterable[Note], budget_tokens: int, without: str = "") -> Recalled:
+def fit_notes(notes: Iterable[Note], budget_tokens: int, without: str = "") -> Recalled:
     """As many of these notes as fit, the best first, and the text of them."""
     kept: list[Note] = []
     left_out = 0
     for note in notes:
-        if _tokens(rendered([*kept, note])) <= budget_tokens:
+        if _tokens(render_notes([*kept, note])) <= budget_tokens:
             kept.append(note)
         else:
             left_out += 1
-    text = rendered(kept)
+    text = render_notes(kept)
     return Recalled(text, tuple(kept), _tokens(text) if text else 0, left_out, without)
 
 
-def rendered(notes: Sequence[Note]) -> str:
+def render_notes(notes: Sequence[Note]) -> str:
     """The text of these notes; "" of none."""
-    said = [line(note) for note in notes if note.trusted]
-    outside = [line(note) for note in notes if not note.trusted]
+    said = [render_note(note) for note in notes if note.trusted]
+    outside = [render_note(note) for note in notes if not note.trusted]
     return "\n".join([HEAD, *said, *([OUTSIDE, *outside] if outside else [])]) if notes else ""
 
 
-def line(note: Note, with_id: bool = False) -> str:
+def render_note(note: Note, with_id: bool = False) -> str:
     """A note on one line, for a model: date, origin where it isn't the person, and the text."""
     marks = [
         *([note.id] if with_id else []),
-        day(note.at),
+        utc_date(note.at),
         *([] if note.origin == "user" else [note.origin]),
     ]
     about = f"{note.about}: " if note.about else ""
@@ -64,7 +64,7 @@ def line(note: Note, with_id: bool = False) -> str:
     return f"- [{', '.join(marks)}] {json.dumps(about + note.text, ensure_ascii=False)}"
 
 
-def day(at: float) -> str:
+def utc_date(at: float) -> str:
     """The date, in UTC."""
     try:
         return time.strftime("%Y-%m-%d", time.gmtime(at))

@@ -6,18 +6,18 @@ from typing import Any
 import msgspec
 
 from ..core.errors import StoreError, UsageError
-from ..stores.full_text import matches, quoted, words_of
+from ..stores.full_text import build_queries, query_words, quote_word
 from .note import Note
 from .note_store import NoteStore
-from .ranking import fused, telling
+from .ranking import by_idf, reciprocal_rank_fusion
 from .vectors import Embedder
 
-BATCH = 64
+EMBED_BATCH = 64
 """Texts that are embedded at once."""
-LEAST_COSINE = 0.1
+MIN_COSINE = 0.1
 """Vectors further apart have nothing to do with each other, by any model that was tried."""
-MOST = 1_000_000
-DEPTH = 4
+ALL = 1_000_000
+OVERSAMPLING = 4
 """How many times the wanted number each ranking gives, so that what both have in the middle comes to the top."""
 
 
@@ -39,14 +39,14 @@ class Hit(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     hits: tuple[Hit, ...]
     """The best first."""
-    without: str = ""
+    fallback_reason: str = ""
     """Why meaning had no part in it, where it should have had one."""
 
 
-async def by_words(store: NoteStore, query: Query) -> list[Note]:
+async def search_words(store: NoteStore, query: Query) -> list[Note]:
     """Notes with all words of the query, then with any, then with words that begin so; the best first."""
     found: dict[str, Note] = {}
-    for match in filter(None, matches(query.text)):  # none for a text without words
+    for match in filter(None, build_queries(query.text)):  # none for a text without words
         for note in await store.matching(match, query.scopes, query.now, query.limit):
             found.setdefault(note.id, note)
         if len(found) >= query.limit:
@@ -54,19 +54,19 @@ async def by_words(store: NoteStore, query: Query) -> list[Note]:
     return list(found.values())[: query.limit]
 
 
-async def by_telling_words(store: NoteStore, query: Query) -> list[Note]:
+async def search_by_idf(store: NoteStore, query: Query) -> list[Note]:
     """Notes whose words carry most of what the query asks for, the best first: what is exact, beside meaning."""
     notes: dict[str, Note] = {}
     having: dict[str, list[str]] = {}
-    for word in dict.fromkeys(words_of(query.text)):
-        found = await store.matching(quoted(word), query.scopes, query.now, MOST)
+    for word in dict.fromkeys(query_words(query.text)):
+        found = await store.matching(quote_word(word), query.scopes, query.now, ALL)
         having[word] = [note.id for note in found]
         notes |= {note.id: note for note in found}
     count = len(await store.notes(query.scopes, query.now))
-    return [notes[each] for each in telling(having, count)[: query.limit]]
+    return [notes[each] for each in by_idf(having, count)[: query.limit]]
 
 
-async def by_meaning(store: NoteStore, embedder: Embedder, query: Query) -> list[Note]:
+async def search_meaning(store: NoteStore, embedder: Embedder, query: Query) -> list[Note]:
     """Notes whose vectors point the query's way, the nearest first. Notes without a vector get one first.
 
     Raises what the embedder raises, and UsageError where numpy is missing.
@@ -81,17 +81,17 @@ async def by_meaning(store: NoteStore, embedder: Embedder, query: Query) -> list
         if vector is not None and len(vector) == len(wanted)
     }
     missing = [note for note, _ in known if note.id not in vectors]
-    for start in range(0, len(missing), BATCH):
-        batch = missing[start : start + BATCH]
+    for start in range(0, len(missing), EMBED_BATCH):
+        batch = missing[start : start + EMBED_BATCH]
         made = await _embedded(embedder, [note.text for note in batch])
         new = dict(zip((note.id for note in batch), made, strict=True))
-        await store.keep_vectors(embedder.name, new)
+        await store.save_vectors(embedder.name, new)
         vectors |= new
     cosines = _cosines(wanted, [vectors[note.id] for note, _ in known])
     near = [
         (cosine, note)
         for cosine, (note, _) in zip(cosines, known, strict=True)
-        if cosine >= LEAST_COSINE
+        if cosine >= MIN_COSINE
     ]
     return [note for _, note in sorted(near, key=lambda each: -each[0])[: query.limit]]
 
@@ -101,21 +101,23 @@ async def search(store: NoteStore, embedder: Embedder | None, query: Query) -> F
 
     Raises UsageError, as the embedder does for a setting that can't be.
     """
-    deep = msgspec.structs.replace(query, limit=query.limit * DEPTH)
+    deep = msgspec.structs.replace(query, limit=query.limit * OVERSAMPLING)
     found: dict[str, list[Note]] = {}
     without = ""
     if embedder is not None:
         try:
-            found["meaning"] = await by_meaning(store, embedder, deep)
-            found["words"] = await by_telling_words(store, deep)
+            found["meaning"] = await search_meaning(store, embedder, deep)
+            found["words"] = await search_by_idf(store, deep)
         except (UsageError, StoreError):
             raise
         except Exception as error:  # a network is in between, and somebody else's code: words are better than nothing
             without = f"{embedder.name} failed, so notes were searched by words alone: {type(error).__name__}: {error}"
     if "meaning" not in found:
-        found["words"] = await by_words(store, deep)
+        found["words"] = await search_words(store, deep)
     notes = {note.id: note for ranking in found.values() for note in ranking}
-    ranked = fused({name: [note.id for note in ranking] for name, ranking in found.items()})
+    ranked = reciprocal_rank_fusion(
+        {name: [note.id for note in ranking] for name, ranking in found.items()}
+    )
     hits = tuple(Hit(notes[each.id], each.score, each.ranks) for each in ranked[: query.limit])
     return Found(hits, without)
 

@@ -80,7 +80,7 @@ class SentenceEncoder:
         )
 
 
-def sentence_encoder(weights: bytes, vocabulary: bytes) -> SentenceEncoder:
+def load_sentence_encoder(weights: bytes, vocabulary: bytes) -> SentenceEncoder:
     """The model whose files hold these bytes. Takes a second. Raises ValueError for other bytes."""
     import numpy as np
 

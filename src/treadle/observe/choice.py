@@ -3,7 +3,7 @@
 import json
 
 
-def chosen(call_id: str, content: str) -> str:
+def describe_choice(call_id: str, content: str) -> str:
     """Which way it went and why, where this call is a choice; any other result as it is."""
     if ".choice" not in call_id:
         return content

@@ -12,7 +12,7 @@ import msgspec
 
 from ..core import events as e
 from . import conventions as c
-from .redact import redact, redacted
+from .redact import redact, redact_value
 
 Message = dict[str, Any]
 
@@ -47,19 +47,19 @@ class Transcript:
             case e.StepAsked(call=call):
                 self._steps.add(call.id)
             case e.UserSaid(answers=""):
-                self._said = self._written(said(event))
+                self._said = self._written(user_message(event))
             case e.UserSaid(answers=call_id, text=text):
-                self._said += self._written(returned(call_id, text))
+                self._said += self._written(tool_message(call_id, text))
             case e.ModelCalled(purpose=purpose):
                 self._aside = purpose == "compact"
             case e.ModelReplied() if not self._aside:
-                self._said += self._written(replied(event))
+                self._said += self._written(assistant_message(event))
             case e.ToolReturned(call_id=call_id, content=text):
-                self._said += self._written(returned(call_id, text))
+                self._said += self._written(tool_message(call_id, text))
             case e.ToolFailed(call_id=call_id, message=text, retry_after_s=None):
-                self._said += self._written(returned(call_id, text))
+                self._said += self._written(tool_message(call_id, text))
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell", content=text):
-                self._said += self._written(returned(call_id, text))
+                self._said += self._written(tool_message(call_id, text))
             case e.TurnEnded():
                 self._said = self._said[:1]  # what the whole turn still says
             case e.AnswerRejected(message=text):
@@ -72,11 +72,11 @@ class Transcript:
         return {} if self._aside else self._messages(c.INPUT_MESSAGES, self._said)
 
     def replied(self, event: e.ModelReplied) -> c.Attributes:
-        return self._messages(c.OUTPUT_MESSAGES, self._written(replied(event)))
+        return self._messages(c.OUTPUT_MESSAGES, self._written(assistant_message(event)))
 
     def called(self, call: e.Call) -> c.Attributes:
         """A call's arguments."""
-        return self._attribute(c.CALL_ARGUMENTS, arguments_of(call.arguments))
+        return self._attribute(c.CALL_ARGUMENTS, parse_arguments(call.arguments))
 
     def told(self, text: str) -> c.Attributes:
         """A call's result."""
@@ -100,7 +100,7 @@ class Transcript:
         """The message as JSON; nothing where no content is wanted."""
         if self._content is None:
             return []
-        return [msgspec.json.encode(redacted(message, self._content.secrets)).decode()]
+        return [msgspec.json.encode(redact_value(message, self._content.secrets)).decode()]
 
     def _messages(self, name: str, written: Sequence[str]) -> c.Attributes:
         return {} if self._content is None else {name: f"[{','.join(written)}]"}
@@ -108,11 +108,11 @@ class Transcript:
     def _attribute(self, name: str, value: Any) -> c.Attributes:
         if self._content is None:
             return {}
-        clean = redacted(value, self._content.secrets)
+        clean = redact_value(value, self._content.secrets)
         return {name: clean if isinstance(clean, str) else msgspec.json.encode(clean).decode()}
 
 
-def said(event: e.UserSaid) -> Message:
+def user_message(event: e.UserSaid) -> Message:
     """A person's message. Pictures and files that are in the message itself are named, not carried along."""
     parts: list[Message] = [{"type": "text", "content": event.text}] if event.text else []
     for part in event.parts:
@@ -126,12 +126,12 @@ def said(event: e.UserSaid) -> Message:
     return {"role": "user", "parts": parts}
 
 
-def replied(event: e.ModelReplied) -> Message:
+def assistant_message(event: e.ModelReplied) -> Message:
     """The model's reply, with the calls that it asks for."""
     text = event.text or event.refusal
     parts: list[Message] = [{"type": "text", "content": text}] if text else []
     for call in event.calls:
-        arguments = arguments_of(call.arguments)
+        arguments = parse_arguments(call.arguments)
         parts.append(
             {"type": "tool_call", "id": call.id, "name": call.name, "arguments": arguments}
         )
@@ -139,7 +139,7 @@ def replied(event: e.ModelReplied) -> Message:
     return {"role": "assistant", "parts": parts, "finish_reason": reason}
 
 
-def returned(call_id: str, content: str) -> Message:
+def tool_message(call_id: str, content: str) -> Message:
     """What the model was told of a call."""
     return {
         "role": "tool",
@@ -147,7 +147,7 @@ def returned(call_id: str, content: str) -> Message:
     }
 
 
-def arguments_of(text: str) -> Any:
+def parse_arguments(text: str) -> Any:
     """The JSON object that a model wrote; what isn't one as it is."""
     try:
         value = msgspec.json.decode(text or "{}")

@@ -13,7 +13,7 @@ from ..core import events as e
 Value = str | int | float | bool | tuple[str, ...]
 Attributes = dict[str, Value]
 
-OfPeople = e.ApprovalAsked | e.ApprovalGiven | e.QuestionAsked | e.OutcomeDecided | e.UserSaid
+HumanEvent = e.ApprovalAsked | e.ApprovalGiven | e.QuestionAsked | e.OutcomeDecided | e.UserSaid
 
 RELEASE = "0.1.0"
 
@@ -69,7 +69,7 @@ PROVIDERS = {"gemini": "gcp.gemini", "mistral": "mistral_ai"}
 """Where the conventions say it otherwise than a model's name does."""
 
 
-def of_model(name: str) -> Attributes:
+def model_attributes(name: str) -> Attributes:
     """Provider, model and, where the name is an address, the server; from a model's name as the log has it.
 
     A server that is known by its address alone counts as `openai`: that is the protocol which is spoken with it.
@@ -90,11 +90,11 @@ def of_model(name: str) -> Attributes:
     return {PROVIDER: PROVIDERS.get(scheme, scheme), REQUEST_MODEL: model or scheme}
 
 
-def of_called(called: e.ModelCalled, thread_id: str) -> Attributes:
+def request_attributes(called: e.ModelCalled, thread_id: str) -> Attributes:
     """What a `chat` span says from its start."""
     return {
         OPERATION: CHAT,
-        **of_model(called.model),
+        **model_attributes(called.model),
         CONVERSATION: thread_id,
         SESSION: thread_id,
         MAX_TOKENS: called.max_output_tokens,
@@ -103,25 +103,25 @@ def of_called(called: e.ModelCalled, thread_id: str) -> Attributes:
     }
 
 
-def of_replied(reply: e.ModelReplied) -> Attributes:
+def reply_attributes(reply: e.ModelReplied) -> Attributes:
     """What the reply adds to its `chat` span."""
     first: Attributes = {} if reply.first_token_s is None else {FIRST_CHUNK: reply.first_token_s}
     return {
         FINISH_REASONS: (reply.finish_reason,),
         **first,
-        **of_usage(reply.usage, reply.cost_usd),
+        **usage_attributes(reply.usage, reply.cost_usd),
     }
 
 
-def of_failed(failed: e.ModelFailed) -> Attributes:
+def failure_attributes(failed: e.ModelFailed) -> Attributes:
     """What a failure that is final adds."""
     return {
         ERROR: failed.kind,
-        **(of_usage(failed.usage, failed.cost_usd) if failed.usage.total_tokens else {}),
+        **(usage_attributes(failed.usage, failed.cost_usd) if failed.usage.total_tokens else {}),
     }
 
 
-def of_usage(usage: e.Usage, cost_usd: float | None) -> Attributes:
+def usage_attributes(usage: e.Usage, cost_usd: float | None) -> Attributes:
     """Tokens and their cost; no cost where no price is known."""
     found: Attributes = {INPUT_TOKENS: usage.input_tokens, OUTPUT_TOKENS: usage.output_tokens}
     found |= {CACHED_TOKENS: usage.cached_tokens} if usage.cached_tokens else {}
@@ -130,7 +130,7 @@ def of_usage(usage: e.Usage, cost_usd: float | None) -> Attributes:
     return found | ({} if cost_usd is None else {COST: cost_usd})
 
 
-def of_call(call: e.Call, agent: str, thread_id: str) -> Attributes:
+def tool_call_attributes(call: e.Call, agent: str, thread_id: str) -> Attributes:
     """What an `execute_tool` span says from its start."""
     names: Attributes = {
         OPERATION: EXECUTE_TOOL,
@@ -141,12 +141,12 @@ def of_call(call: e.Call, agent: str, thread_id: str) -> Attributes:
     return {**names, AGENT: agent, SESSION: thread_id}
 
 
-def of_step(call: e.Call, thread_id: str) -> Attributes:
+def step_attributes(call: e.Call, thread_id: str) -> Attributes:
     """What a step's span says from its start. The conventions have no name for steps."""
     return {STEP: call.name, STEP_ID: call.id, SESSION: thread_id}
 
 
-def of_turn(agent: str, turn: int, thread_id: str) -> Attributes:
+def turn_attributes(agent: str, turn: int, thread_id: str) -> Attributes:
     """What an `invoke_agent` span says from its start."""
     return {
         OPERATION: INVOKE_AGENT,
@@ -157,12 +157,12 @@ def of_turn(agent: str, turn: int, thread_id: str) -> Attributes:
     }
 
 
-def of_retry(event: e.ModelFailed | e.ToolFailed) -> Attributes:
+def retry_attributes(event: e.ModelFailed | e.ToolFailed) -> Attributes:
     """What is said of a try that failed, where another comes."""
     return {ERROR: event.kind, "treadle.retry_after_s": event.retry_after_s or 0.0}
 
 
-def name_of(event: OfPeople) -> str:
+def event_name(event: HumanEvent) -> str:
     """The name of the event that stands in a span for what was asked of a person, or what a person said."""
     match event:
         case e.ApprovalAsked():

@@ -95,7 +95,7 @@ KEYS: dict[Key, Callable[[Entry], str]] = {
 }
 
 
-def entries(records: Iterable[e.Record]) -> list[Entry]:
+def cost_entries(records: Iterable[e.Record]) -> list[Entry]:
     """The model calls in these threads, each thread's in order. Threads may alternate; a thread begins with its first.
 
     Of all events, those of threads and models, UserSaid and TurnEnded are enough. What an agent used that was called as
@@ -114,20 +114,20 @@ def entries(records: Iterable[e.Record]) -> list[Entry]:
     ]
 
 
-def total(entries: Iterable[Entry]) -> Total:
+def sum_costs(entries: Iterable[Entry]) -> Total:
     """The sum of these."""
     return reduce(Total.__add__, map(_alone, entries), Total())
 
 
-def totals(entries: Iterable[Entry], by: Key) -> dict[str, Total]:
+def group_costs(entries: Iterable[Entry], by: Key) -> dict[str, Total]:
     """The sums of the groups, in the order in which they first come."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(KEYS[by](entry), []).append(entry)
-    return {key: total(group) for key, group in groups.items()}
+    return {key: sum_costs(group) for key, group in groups.items()}
 
 
-def shared_seq(records: Sequence[e.Record]) -> int:
+def inherited_seq(records: Sequence[e.Record]) -> int:
     """The last of these records of one thread that it shares with the thread it was forked from; 0 where none is."""
     return max(
         (record.event.at_seq for record in records if isinstance(record.event, e.ThreadForked)),
@@ -136,7 +136,7 @@ def shared_seq(records: Sequence[e.Record]) -> int:
 
 
 def _of_thread(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
-    shared, charge, turn, step = shared_seq(records), Charge(), 0, 0
+    shared, charge, turn, step = inherited_seq(records), Charge(), 0, 0
     called: e.ModelCalled | None = None
     for record in records:
         event = record.event

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import asdict
 
 from ..core import events as e
-from ..core.result import Summary, summary
+from ..core.result import Summary, make_summary
 from ..core.state import State, apply
 
 _SKIPPED = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked)
@@ -21,7 +21,7 @@ class Side:
     """One of the two threads."""
 
     thread_id: str
-    parts_at: e.Record | None
+    first_difference: e.Record | None
     """Its first record that the other doesn't have; None where it has none."""
     rest: Summary
     """Totals from there on."""
@@ -37,7 +37,7 @@ class Diff:
 
     @property
     def same(self) -> bool:
-        return self.left.parts_at is None and self.right.parts_at is None
+        return self.left.first_difference is None and self.right.first_difference is None
 
 
 def diff(left: Sequence[e.Record], right: Sequence[e.Record]) -> Diff:
@@ -88,8 +88,8 @@ def _side(records: Sequence[e.Record], rest: Sequence[e.Record]) -> Side:
     return Side(
         records[0].thread_id,
         first,
-        summary(tail, _active_s(records, tail)),
-        summary(records, _active_s(records, records)),
+        make_summary(tail, _active_s(records, tail)),
+        make_summary(records, _active_s(records, records)),
     )
 
 

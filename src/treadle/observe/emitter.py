@@ -26,7 +26,7 @@ class Emitter:
 
         self._ids = _ids()
         self._provider = sdk.TracerProvider(
-            sampler=sampler, resource=resource(), id_generator=self._ids
+            sampler=sampler, resource=make_resource(), id_generator=self._ids
         )
         for processor in processors:
             self._provider.add_span_processor(processor)
@@ -78,7 +78,7 @@ class Emitter:
         return trace.SpanContext(at.trace_id, at.span_id, is_remote=False, trace_flags=flags)
 
 
-def readable(spans: Iterable[Span]) -> "list[ReadableSpan]":
+def to_sdk_spans(spans: Iterable[Span]) -> "list[ReadableSpan]":
     """All of these as the SDK's exporters take them, whatever the environment says of sampling."""
     _sdk()
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -94,7 +94,7 @@ def readable(spans: Iterable[Span]) -> "list[ReadableSpan]":
     return found
 
 
-def resource() -> Any:
+def make_resource() -> Any:
     """Who speaks: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say, else the service `treadle`."""
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 

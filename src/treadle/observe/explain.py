@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from ..core import events as e
-from ..core.call import CallState, waits_for
+from ..core.call import CallState, find_pending_decisions
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
-from ..core.result import Status, result
+from ..core.result import Status, read_result
 from ..core.state import State, apply, fold
-from ..runtime.job import NO_MODEL, Job
+from ..runtime.job import NO_MODEL, RunSettings
 
 
 @dataclass(frozen=True)
@@ -34,49 +34,55 @@ Below = Mapping[str, Sequence[e.Record]]
 
 
 def explain(
-    records: Sequence[e.Record], job: Job, agent: str, below: Below | None = None
+    records: Sequence[e.Record], job: RunSettings, agent: str, below: Below | None = None
 ) -> Explanation:
     """Where these records of one thread leave it, seen by an agent of that name and job. At least one record."""
     state = fold(records)
-    was, now = result(records, state), job.of(state)
+    was, now = read_result(records, state), job.of(state)
     claimed = _claimed(records)
     return Explanation(
         status=was.status,
         done=tuple(_done(was.records)),
         unknown=tuple(_unknown(state, claimed)),
         waits_for=tuple(
-            _waits(held, records[0].thread_id) for held in to_decide(records, job, below)
+            _waits(held, records[0].thread_id) for held in pending_decisions(records, job, below)
         ),
         next=_next_of_flow(claimed) if is_flow(records, job) else _next(claimed, now),
-        changes=tuple(changes(state.identity, job.identity(agent))),
+        changes=tuple(agent_changes(state.identity, job.identity(agent))),
     )
 
 
-def to_decide(
-    records: Sequence[e.Record], job: Job, below: Below | None = None
-) -> tuple[e.Held, ...]:
+def pending_decisions(
+    records: Sequence[e.Record], job: RunSettings, below: Below | None = None
+) -> tuple[e.PendingDecision, ...]:
     """The calls that wait for a person, as a resume by this job would find them; also those of agents below."""
     turn, claimed = fold(records).turn, _claimed(records).turn
     if turn is None or turn.ended or claimed is None:
         return ()
     job = job.of(fold(records))
-    found: list[e.Held] = []
+    found: list[e.PendingDecision] = []
     for was, call in zip(turn.calls, claimed.calls, strict=True):
         if call.child and below and (under := below.get(call.child.thread_id)):
-            tool = job.setup.tools.get(call.name)
-            found += to_decide(under, tool.agent.job if tool and tool.agent else job, below)
+            tool = job.policy.tools.get(call.name)
+            found += pending_decisions(
+                under, tool.agent.run_settings if tool and tool.agent else job, below
+            )
         elif was.status == "child":
-            found += was.held
+            found += was.waiting
         else:
-            found += [held for held in waits_for(call, records[0].thread_id) if _asks(held, job)]
+            found += [
+                held
+                for held in find_pending_decisions(call, records[0].thread_id)
+                if _asks(held, job)
+            ]
     return tuple(found)
 
 
-def _asks(held: e.Held, job: Job) -> bool:
+def _asks(held: e.PendingDecision, job: RunSettings) -> bool:
     """Whether it is for a person to say: not where the call may run again, or the agent has a policy."""
-    tool = job.setup.tools.get(held.name)
+    tool = job.policy.tools.get(held.name)
     sure = tool and tool.idempotent and not tool.child
-    return held.status != "unknown" or (not sure and job.setup.unknown == "ask")
+    return held.status != "unknown" or (not sure and job.policy.unknown == "ask")
 
 
 def _claimed(records: Sequence[e.Record]) -> State:
@@ -96,7 +102,7 @@ def _unknown(state: State, claimed: State) -> list[str]:
     return [_called(call) for call in calls if call.status == "unknown"]
 
 
-def changes(was: e.Identity | None, now: e.Identity) -> list[str]:
+def agent_changes(was: e.Identity | None, now: e.Identity) -> list[str]:
     """How an agent differs from what it was, a sentence for each difference; none where nothing was recorded."""
     if was is None:
         return []
@@ -135,7 +141,7 @@ def _done(records: Sequence[e.Record]) -> list[str]:
     return lines
 
 
-def _waits(held: e.Held, thread_id: str) -> str:
+def _waits(held: e.PendingDecision, thread_id: str) -> str:
     what = _call(e.Call(held.id, held.name, held.final_arguments))
     what += f" in thread {held.thread_id}" if held.thread_id != thread_id else ""
     match held.status:
@@ -147,8 +153,8 @@ def _waits(held: e.Held, thread_id: str) -> str:
             return f"decide what became of {what}: it ran, it did not, or tell the model that nobody knows"
 
 
-def _next(state: State, job: Job) -> str:
-    match decide(state, job.setup):
+def _next(state: State, job: RunSettings) -> str:
+    match decide(state, job.policy):
         case CallModel(purpose, attempt):
             again = f", try {attempt}" if attempt > 1 else ""
             return f"ask {job.model.name} ({purpose}{again})"
@@ -166,7 +172,7 @@ def _next(state: State, job: Job) -> str:
             assert_never(never)
 
 
-def is_flow(records: Sequence[e.Record], job: Job) -> bool:
+def is_flow(records: Sequence[e.Record], job: RunSettings) -> bool:
     """Whether a flow's code drives this thread, and no model."""
     return job.model.name == NO_MODEL or any(
         isinstance(record.event, e.StepAsked) for record in records

@@ -12,9 +12,9 @@ import msgspec
 
 from ..core import events as e
 from ..runtime.listeners import Delta
-from .redact import redacted, secrets_of
+from .redact import find_secrets, redact_value
 
-MOST = 500
+MAX_TEXT_CHARS = 500
 """Characters of a text that a line keeps."""
 
 _LEFT_OUT = ("key", "opaque")
@@ -40,15 +40,15 @@ class RecordLogger:
         logger: logging.Logger | None = None,
         *,
         secrets: Set[str] | None = None,
-        most: int = MOST,
+        most: int = MAX_TEXT_CHARS,
     ) -> None:
         self._logger = logger or logging.getLogger("treadle.records")
-        self._secrets = secrets_of(os.environ) if secrets is None else secrets
+        self._secrets = find_secrets(os.environ) if secrets is None else secrets
         self._most = most
 
     def __call__(self, what: e.Record | Delta) -> None:
         if isinstance(what, e.Record) and self._logger.isEnabledFor(level_of(what.event)):
-            self._logger.log(level_of(what.event), "%s", line_of(what, self._secrets, self._most))
+            self._logger.log(level_of(what.event), "%s", json_line(what, self._secrets, self._most))
 
 
 def level_of(event: e.Event) -> int:
@@ -58,7 +58,7 @@ def level_of(event: e.Event) -> int:
     return _LEVELS.get(type(event), logging.INFO)
 
 
-def line_of(record: e.Record, secrets: Set[str] = frozenset(), most: int = MOST) -> str:
+def json_line(record: e.Record, secrets: Set[str] = frozenset(), most: int = MAX_TEXT_CHARS) -> str:
     """The record as one line of JSON: thread_id, seq, at, type, and the event's own fields. Pure."""
     fields = {
         name: value
@@ -66,7 +66,9 @@ def line_of(record: e.Record, secrets: Set[str] = frozenset(), most: int = MOST)
         if name not in _LEFT_OUT
     }
     envelope = {"thread_id": record.thread_id, "seq": record.seq, "at": _time(record.at)}
-    said = json.dumps(_cut(redacted({**envelope, **fields}, secrets), most), separators=(",", ":"))
+    said = json.dumps(
+        _cut(redact_value({**envelope, **fields}, secrets), most), separators=(",", ":")
+    )
     return _DELETE.sub(r"\\u007f", said)  # the one control character that JSON lets stand
 
 

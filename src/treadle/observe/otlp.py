@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
-from .emitter import readable
+from .emitter import to_sdk_spans
 from .span import Span
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ BATCH = 512
 _IDS = ("traceId", "spanId", "parentSpanId")
 
 
-def exporter(endpoint: str | None = None) -> "SpanExporter":
+def make_exporter(endpoint: str | None = None) -> "SpanExporter":
     """To that address, PATH added unless it is there, else where the standard variables say; keys come from
     OTEL_EXPORTER_OTLP_HEADERS. Raises UsageError without the extra.
     """
@@ -36,11 +36,11 @@ def exporter(endpoint: str | None = None) -> "SpanExporter":
     )
 
 
-def send(spans: Sequence[Span], endpoint: str | None = None) -> None:
+def send_spans(spans: Sequence[Span], endpoint: str | None = None) -> None:
     """Send these and wait for the answer. Raises UsageError where nobody takes them, or no address is given."""
     if not endpoint and not any(os.environ.get(name) for name in ENDPOINTS):
         raise UsageError(f"where to? Say --endpoint http://127.0.0.1:4318, or set {ENDPOINTS[1]}")
-    to, whole = exporter(endpoint), readable(spans)
+    to, whole = make_exporter(endpoint), to_sdk_spans(spans)
     try:
         for at in range(0, len(whole), BATCH):
             if to.export(whole[at : at + BATCH]).name != "SUCCESS":
@@ -54,9 +54,9 @@ def send(spans: Sequence[Span], endpoint: str | None = None) -> None:
         to.shutdown()
 
 
-def otlp_json(spans: Sequence[Span]) -> bytes:
+def to_otlp_json(spans: Sequence[Span]) -> bytes:
     """One request of OTLP, in its JSON form (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding)."""
-    whole = readable(spans)
+    whole = to_sdk_spans(spans)
     from google.protobuf.json_format import MessageToDict
     from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 

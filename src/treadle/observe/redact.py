@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 MARK = "[redacted]"
-LEAST = 8
+MIN_SECRET_CHARS = 8
 """Characters of a secret by value: a shorter one would be found in every other word."""
 
 _ENDS = ("_KEY", "_TOKEN", "_SECRET", "PASSWORD")
@@ -52,27 +52,28 @@ def _without(text: str, secrets: Set[str]) -> str:
     return "".join([*parts, text[at:]]) if parts else text
 
 
-def redacted(value: Any, secrets: Set[str] = frozenset()) -> Any:
+def redact_value(value: Any, secrets: Set[str] = frozenset()) -> Any:
     """A value as JSON has them, with every text in it redacted, those of keys too."""
     match value:
         case str():
             return redact(value, secrets)
         case Mapping():
             return {
-                redact(str(key), secrets): redacted(each, secrets) for key, each in value.items()
+                redact(str(key), secrets): redact_value(each, secrets)
+                for key, each in value.items()
             }
         case list() | tuple():
-            return [redacted(each, secrets) for each in value]
+            return [redact_value(each, secrets) for each in value]
         case _:
             return value
 
 
-def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
+def find_secrets(environment: Mapping[str, str]) -> frozenset[str]:
     """What must be secrets in such an environment, by their variables' names; also as JSON writes them."""
     values = [
         value
         for name, value in environment.items()
-        if name.upper().endswith(_ENDS) and len(value) >= LEAST
+        if name.upper().endswith(_ENDS) and len(value) >= MIN_SECRET_CHARS
     ]
     return frozenset(values) | frozenset(
         json.dumps(value, ensure_ascii=False)[1:-1] for value in values
@@ -81,7 +82,7 @@ def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
 
 def _found(text: str, secrets: Set[str]) -> Iterator[tuple[int, int]]:
     for secret in secrets:
-        at = text.find(secret) if len(secret) >= LEAST else -1
+        at = text.find(secret) if len(secret) >= MIN_SECRET_CHARS else -1
         while at >= 0:
             yield at, at + len(secret)
             at = text.find(secret, at + 1)

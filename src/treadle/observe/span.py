@@ -49,34 +49,36 @@ class Span:
     events: tuple[SpanEvent, ...] = ()
     links: tuple[Link, ...] = ()
 
-    def saying(self, attributes: Mapping[str, Value]) -> "Span":
+    def with_attributes(self, attributes: Mapping[str, Value]) -> "Span":
         """With these attributes too."""
         return replace(self, attributes={**self.attributes, **attributes})
 
-    def noting(self, name: str, at: float, attributes: Mapping[str, Value]) -> "Span":
+    def with_event(self, name: str, at: float, attributes: Mapping[str, Value]) -> "Span":
         """With an event in it."""
-        return replace(self, events=(*self.events, SpanEvent(name, ns(at), attributes)))
+        return replace(self, events=(*self.events, SpanEvent(name, to_ns(at), attributes)))
 
     def ended(self, at: float, attributes: Mapping[str, Value], words: str = "") -> "Span":
         """As it was at its end; attributes that name an error make it a failed one."""
         error = words if ERROR in attributes else None
-        return replace(self.saying(attributes), end_ns=max(self.start_ns, ns(at)), error=error)
+        return replace(
+            self.with_attributes(attributes), end_ns=max(self.start_ns, to_ns(at)), error=error
+        )
 
 
-def begun(name: str, kind: Kind, record: e.Record, parent: SpanContext | None) -> Span:
+def begin_span(name: str, kind: Kind, record: e.Record, parent: SpanContext | None) -> Span:
     """A span that this record begins: a part of `parent`, else the first of a trace of its own."""
     role = name.partition(" ")[0]
-    context = context_of(record.thread_id, record.seq, role)
+    context = span_context(record.thread_id, record.seq, role)
     context = replace(context, trace_id=parent.trace_id) if parent else context
-    return Span(name, kind, context, parent, record.seq, ns(record.at), ns(record.at))
+    return Span(name, kind, context, parent, record.seq, to_ns(record.at), to_ns(record.at))
 
 
-def context_of(thread_id: str, seq: int, role: str) -> SpanContext:
+def span_context(thread_id: str, seq: int, role: str) -> SpanContext:
     """Where the span is that this record began, if it is the first of its trace."""
     return SpanContext(_id(16, "trace", thread_id, str(seq)), _id(8, role, thread_id, str(seq)))
 
 
-def ns(at: float) -> int:
+def to_ns(at: float) -> int:
     """Seconds to nanoseconds, to the microsecond: a float of today holds no more."""
     return round(at * 1_000_000) * 1000
 

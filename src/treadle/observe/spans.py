@@ -14,16 +14,16 @@ from dataclasses import replace
 from typing import assert_never
 
 from ..core import events as e
-from ..core.result import result
+from ..core.result import read_result
 from ..core.state import State, apply
 from . import conventions as c
 from .charge import Charge
 from .content import Content, Transcript
-from .cost import shared_seq
-from .span import Link, Span, SpanContext, SpanEvent, begun, context_of, ns
+from .cost import inherited_seq
+from .span import Link, Span, SpanContext, SpanEvent, begin_span, span_context, to_ns
 
 
-def spans(
+def build_spans(
     records: Sequence[e.Record], content: Content | None = None, parent: SpanContext | None = None
 ) -> list[Span]:
     """The spans of a whole thread, inner ones first. What is under way ends at the last record.
@@ -31,7 +31,7 @@ def spans(
     `parent` is the call in another thread that began this one (`Spans.of_call`). What a fork shares with another thread
     is among that one's spans.
     """
-    fold, shared = Spans(content, parent), shared_seq(records)
+    fold, shared = Spans(content, parent), inherited_seq(records)
     found = [span for record in records for span in fold.add(record)]
     return [span for span in [*found, *fold.open()] if span.seq > shared]
 
@@ -119,7 +119,7 @@ class Spans:
                 ended = self._team(record, event)
             case never:
                 assert_never(never)
-        if self._turn and result((record,), self._state).status == "waiting":
+        if self._turn and read_result((record,), self._state).status == "waiting":
             ended += self._close(record.at, "waiting")
         return ended
 
@@ -133,12 +133,12 @@ class Spans:
     def _within(self, record: e.Record) -> SpanContext:
         """The part of the turn that is under way; if there is none, this record begins it."""
         if self._turn is None:
-            span = begun(f"{c.INVOKE_AGENT} {self._charge.agent}", "internal", record, None)
+            span = begin_span(f"{c.INVOKE_AGENT} {self._charge.agent}", "internal", record, None)
             links = [Link(self._before, "continues")] if self._before else []
             links += [Link(self._parent, "parent")] if self._parent else []
             span = replace(span, events=tuple(self._posted), links=tuple(links))
-            says = c.of_turn(self._charge.agent, self._state.turns, record.thread_id)
-            self._turn = self._of_flow(span.saying({**says, **self._begun_by}))
+            says = c.turn_attributes(self._charge.agent, self._state.turns, record.thread_id)
+            self._turn = self._of_flow(span.with_attributes({**says, **self._begun_by}))
             self._posted = []
         return self._turn.context
 
@@ -147,15 +147,15 @@ class Spans:
         if not self._steps:
             return turn
         name = turn.name.replace(c.INVOKE_AGENT, c.INVOKE_WORKFLOW, 1)
-        return replace(turn, name=name).saying({c.OPERATION: c.INVOKE_WORKFLOW})
+        return replace(turn, name=name).with_attributes({c.OPERATION: c.INVOKE_WORKFLOW})
 
     def _forked(self, parent_thread_id: str) -> None:
         """What is under way goes on in the other thread; here it is begun anew."""
         turn, self._turn, self._chat = self._turn, None, None
         self._tools.clear()
-        self._before = context_of(parent_thread_id, turn.seq, c.INVOKE_AGENT) if turn else None
+        self._before = span_context(parent_thread_id, turn.seq, c.INVOKE_AGENT) if turn else None
 
-    def _people(self, record: e.Record, event: c.OfPeople) -> None:
+    def _people(self, record: e.Record, event: c.HumanEvent) -> None:
         if isinstance(event, e.UserSaid) and not event.answers:
             self._before = None
             self._within(record)
@@ -168,14 +168,14 @@ class Spans:
         ):  # the agent's doing; all else is somebody's post
             self._within(record)
         self._note(
-            record, c.name_of(event), {c.CALL_ID: call_id, c.TOOL: self._asked[call_id].name}
+            record, c.event_name(event), {c.CALL_ID: call_id, c.TOOL: self._asked[call_id].name}
         )
 
     def _note(self, record: e.Record, name: str, attributes: c.Attributes) -> None:
         if self._turn:
-            self._turn = self._turn.noting(name, record.at, attributes)
+            self._turn = self._turn.with_event(name, record.at, attributes)
         else:
-            self._posted.append(SpanEvent(name, ns(record.at), attributes))
+            self._posted.append(SpanEvent(name, to_ns(record.at), attributes))
 
     def _model(
         self, record: e.Record, event: e.ModelCalled | e.ModelReplied | e.ModelFailed
@@ -183,25 +183,33 @@ class Spans:
         turn = self._within(record)
         if isinstance(event, e.ModelCalled):
             says = {
-                **c.of_called(event, record.thread_id),
+                **c.request_attributes(event, record.thread_id),
                 c.ATTEMPTS: event.attempt,
                 **self._compacted,
             }
             says |= self._transcript.asked()
-            chat = self._chat or begun(f"{c.CHAT} {says[c.REQUEST_MODEL]}", "client", record, turn)
-            self._chat = chat.saying(says)
+            chat = self._chat or begin_span(
+                f"{c.CHAT} {says[c.REQUEST_MODEL]}", "client", record, turn
+            )
+            self._chat = chat.with_attributes(says)
             return []
         assert self._chat is not None  # the fold has seen to that: a reply follows its request
         if isinstance(event, e.ModelFailed) and event.retry_after_s is not None:
-            self._chat = self._chat.noting("treadle.retry", record.at, c.of_retry(event))
+            self._chat = self._chat.with_event(
+                "treadle.retry", record.at, c.retry_attributes(event)
+            )
             return []
         chat, self._chat = self._chat, None
         if isinstance(event, e.ModelFailed):
             return [
-                chat.ended(record.at, c.of_failed(event), self._transcript.words(event.message))
+                chat.ended(
+                    record.at, c.failure_attributes(event), self._transcript.words(event.message)
+                )
             ]
         self._asked |= {call.id: call for call in event.calls}
-        return [chat.ended(record.at, {**c.of_replied(event), **self._transcript.replied(event)})]
+        return [
+            chat.ended(record.at, {**c.reply_attributes(event), **self._transcript.replied(event)})
+        ]
 
     def _tool(
         self, record: e.Record, event: e.ToolStarted | e.ToolReturned | e.ToolFailed
@@ -211,18 +219,18 @@ class Spans:
         if span is None:
             step = call.id in self._steps
             says = (
-                c.of_step(call, record.thread_id)
+                c.step_attributes(call, record.thread_id)
                 if step
-                else c.of_call(call, self._charge.agent, record.thread_id)
+                else c.tool_call_attributes(call, self._charge.agent, record.thread_id)
             )
-            span = begun(
+            span = begin_span(
                 f"{'step' if step else c.EXECUTE_TOOL} {call.name}", "internal", record, turn
             )
-            span = span.saying({**says, c.ATTEMPTS: 1, **self._transcript.called(call)})
+            span = span.with_attributes({**says, c.ATTEMPTS: 1, **self._transcript.called(call)})
             self._of_call.setdefault(call.id, span.context)
         match event:
             case e.ToolStarted(attempt=attempt):
-                self._tools[call.id] = span.saying({c.ATTEMPTS: attempt})
+                self._tools[call.id] = span.with_attributes({c.ATTEMPTS: attempt})
                 return []
             case e.ToolReturned(content=text):
                 return [span.ended(record.at, self._transcript.told(text))]
@@ -230,7 +238,9 @@ class Spans:
                 told = {c.ERROR: kind, **self._transcript.told(text)}
                 return [span.ended(record.at, told, self._transcript.words(text))]
             case e.ToolFailed():
-                self._tools[call.id] = span.noting("treadle.retry", record.at, c.of_retry(event))
+                self._tools[call.id] = span.with_event(
+                    "treadle.retry", record.at, c.retry_attributes(event)
+                )
                 return []
 
     def _team(
@@ -243,7 +253,7 @@ class Spans:
                 self._steps.add(call.id)
                 self._turn = self._of_flow(self._turn) if self._turn else None
             case e.ChildStarted(call_id=call_id, thread_id=child):
-                self._tools[call_id] = self._tools[call_id].saying({c.CHILD_THREAD: child})
+                self._tools[call_id] = self._tools[call_id].with_attributes({c.CHILD_THREAD: child})
             case e.ChildWaits(call_id=call_id):  # it goes on in another span, as the turn does
                 return [self._tools.pop(call_id).ended(record.at, {c.STATUS: "waiting"})]
             case e.HandedOff(call_id=call_id, agent=agent):
@@ -289,4 +299,4 @@ class Spans:
 
     def _whole(self, span: Span, status: str) -> Span:
         answer = self._state.turn.answer if self._state.turn else ""
-        return span.saying({c.STATUS: status, **self._transcript.turn(answer)})
+        return span.with_attributes({c.STATUS: status, **self._transcript.turn(answer)})

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..core import events as e
-from .cost import shared_seq
+from .cost import inherited_seq
 
 
 @dataclass(frozen=True)
-class Spread:
+class Percentiles:
     """Of a number of measured values; all 0 where there are none."""
 
     count: int
@@ -31,7 +31,7 @@ class ToolStats:
     errors: dict[str, int]
     """Of these, by the kind of error."""
     retries: int
-    duration_s: Spread
+    duration_s: Percentiles
     """Of the attempts that ran."""
 
     @property
@@ -44,11 +44,11 @@ class Stats:
     threads: int
     turns: dict[str, int]
     """By how they ended; `open` for those that have not."""
-    steps: Spread
+    steps: Percentiles
     """Of the turns that ended."""
-    latency_s: Spread
+    latency_s: Percentiles
     """Of the model calls that were answered."""
-    first_token_s: Spread
+    first_token_s: Percentiles
     model_failures: dict[str, int]
     """By kind; the same request may have been answered at the next try."""
     model_retries: int
@@ -86,7 +86,7 @@ class _Counts:
     usage: e.Usage = e.Usage()
 
 
-def stats(records: Iterable[e.Record], since: float = 0.0) -> Stats:
+def compute_stats(records: Iterable[e.Record], since: float = 0.0) -> Stats:
     """Of all that happened in these threads since then (seconds since the epoch). Threads may alternate."""
     threads: dict[str, list[e.Record]] = {}
     for record in records:
@@ -97,13 +97,15 @@ def stats(records: Iterable[e.Record], since: float = 0.0) -> Stats:
     return Stats(
         threads=sum(seen),
         turns=dict(counts.turns),
-        steps=spread(counts.steps),
-        latency_s=spread(counts.latency_s),
-        first_token_s=spread(counts.first_token_s),
+        steps=percentiles(counts.steps),
+        latency_s=percentiles(counts.latency_s),
+        first_token_s=percentiles(counts.first_token_s),
         model_failures=dict(counts.model_failures),
         model_retries=counts.model_retries,
         tools={
-            name: ToolStats(tool.calls, dict(tool.errors), tool.retries, spread(tool.durations_s))
+            name: ToolStats(
+                tool.calls, dict(tool.errors), tool.retries, percentiles(tool.durations_s)
+            )
             for name, tool in sorted(counts.tools.items())
         },
         usage=counts.usage,
@@ -111,7 +113,7 @@ def stats(records: Iterable[e.Record], since: float = 0.0) -> Stats:
     )
 
 
-def spread(values: Sequence[float]) -> Spread:
+def percentiles(values: Sequence[float]) -> Percentiles:
     """Percentiles by nearest rank."""
     ordered = sorted(values)
 
@@ -119,15 +121,21 @@ def spread(values: Sequence[float]) -> Spread:
         return ordered[math.ceil(percent * len(ordered) / 100) - 1]
 
     return (
-        Spread(len(ordered), rank(50), rank(90), rank(99), ordered[-1])
+        Percentiles(len(ordered), rank(50), rank(90), rank(99), ordered[-1])
         if ordered
-        else Spread(0, 0.0, 0.0, 0.0, 0.0)
+        else Percentiles(0, 0.0, 0.0, 0.0, 0.0)
     )
 
 
 def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
     """Add one thread's facts; whether any counted."""
-    shared, names, steps, is_open, counted = shared_seq(records), dict[str, str](), 0, False, False
+    shared, names, steps, is_open, counted = (
+        inherited_seq(records),
+        dict[str, str](),
+        0,
+        False,
+        False,
+    )
     for record in records:
         event = record.event
         match event:  # what later facts go by, whether or not these count

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 import msgspec
 
 from ..core import events as e
-from .choice import chosen
+from .choice import describe_choice
 
 WIDTH = 100
 """Characters of what was said, in its line."""
@@ -101,7 +101,7 @@ class Timeline:
                 message=message, retry_after_s=wait_s, usage=usage, cost_usd=cost_usd
             ):
                 took = _took(usage, cost_usd) if usage.total_tokens else ""
-                return _said(record, "! ", message, again_in(wait_s), took, "yellow")
+                return _said(record, "! ", message, retry_text(wait_s), took, "yellow")
 
     def _team(
         self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
@@ -109,7 +109,7 @@ class Timeline:
         match event:
             case e.StepAsked(call=call):
                 self._calls[record.thread_id, call.id] = call
-                return Line(record, "·", f"step {call.id}: {called(call)}", tone="dim")
+                return Line(record, "·", f"step {call.id}: {call_text(call)}", tone="dim")
             case e.ChildStarted(call_id=call_id, thread_id=child):
                 self._children.add((record.thread_id, call_id))
                 return Line(record, "·", f"{call_id} runs as thread {child}", tone="dim")
@@ -118,25 +118,25 @@ class Timeline:
                 return Line(record, "?", f"{call_id} waits for a person: {held}", tone="bold")
             case e.HandedOff(agent=agent):
                 return Line(
-                    record, "⇒", f"{short(agent, VALUE)} is in charge from here on", tone="bold"
+                    record, "⇒", f"{shorten(agent, VALUE)} is in charge from here on", tone="bold"
                 )
 
     def _reply(self, record: e.Record, reply: e.ModelReplied) -> Line:
         self._calls |= {(record.thread_id, call.id): call for call in reply.calls}
         said = reply.text.strip() or (f"refused: {reply.refusal}" if reply.refusal else "")
-        wants = ", ".join(f"{call.id} {called(call)}" for call in reply.calls)
+        wants = ", ".join(f"{call.id} {call_text(call)}" for call in reply.calls)
         cut = (
             f" ({reply.finish_reason})" if reply.finish_reason not in ("stop", "tool_calls") else ""
         )
-        parts = [short(said, WIDTH)] if said else []
-        parts += [f"wants {short(wants, WIDTH)}"] if wants else []
+        parts = [shorten(said, WIDTH)] if said else []
+        parts += [f"wants {shorten(wants, WIDTH)}"] if wants else []
         all_said = [
             *([said] if said else []),
             *(f"wants {call.id} {call.name}({call.arguments})" for call in reply.calls),
         ]
         whole = (
             ""
-            if (said, wants) == (short(said, WIDTH), short(wants, WIDTH))
+            if (said, wants) == (shorten(said, WIDTH), shorten(wants, WIDTH))
             else "\n".join(all_said)
         )
         took = f"{_took(reply.usage, reply.cost_usd)}, {reply.latency_s:.2f} s"
@@ -148,21 +148,21 @@ class Timeline:
         event: e.ToolStarted | e.ToolReturned | e.ToolFailed | e.OutcomeDecided,
     ) -> Line:
         call = self._calls.get((record.thread_id, event.call_id))
-        name = short(call.name, VALUE) if call else event.call_id
+        name = shorten(call.name, VALUE) if call else event.call_id
         match event:
             case e.ToolStarted(attempt=attempt):
                 again = f"  (try {attempt})" if attempt > 1 else ""
                 again = (
                     "  (goes on)" if (record.thread_id, event.call_id) in self._children else again
                 )
-                whole, text = (f"{name}({call.arguments})", called(call)) if call else ("", name)
+                whole, text = (f"{name}({call.arguments})", call_text(call)) if call else ("", name)
                 return Line(record, "→", text + again, whole=whole)
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 left_out = f" ({cut:,} characters left out)" if cut else ""
                 return _said(
                     record,
                     f"← {name}: ",
-                    chosen(event.call_id, content),
+                    describe_choice(event.call_id, content),
                     left_out,
                     f"{seconds:.2f} s",
                     "dim",
@@ -172,7 +172,7 @@ class Timeline:
                     record,
                     f"← {name}: error: ",
                     message,
-                    again_in(wait_s),
+                    retry_text(wait_s),
                     f"{seconds:.2f} s",
                     "yellow",
                 )
@@ -198,7 +198,7 @@ class Timeline:
                 return _said(record, f"? {call_id} asks: ", text, tone="bold")
             case e.ApprovalAsked(call_id=call_id, reason=reason):
                 call = self._calls.get((record.thread_id, call_id))
-                what = called(call) if call else "a call"
+                what = call_text(call) if call else "a call"
                 return _said(
                     record, f"? {call_id} {what}: ", reason or "needs approval", tone="bold"
                 )
@@ -207,14 +207,14 @@ class Timeline:
 
     def _approval(self, record: e.Record, given: e.ApprovalGiven) -> Line:
         call = self._calls.get((record.thread_id, given.call_id))
-        text = f"{'✓' if given.allowed else '✗'} {given.call_id} {short(call.name, VALUE) if call else ''}"
+        text = f"{'✓' if given.allowed else '✗'} {given.call_id} {shorten(call.name, VALUE) if call else ''}"
         text += f" {'allowed' if given.allowed else 'denied'} by {given.by}"
         text += " for the rest of the thread" if given.always else ""
         if given.arguments is not None and call:
             self._calls[record.thread_id, given.call_id] = e.Call(
                 given.call_id, call.name, given.arguments
             )
-            text += f", with other arguments: {arguments_line(given.arguments)}"
+            text += f", with other arguments: {arguments_text(given.arguments)}"
         return _said(record, text + (": " if given.reason else ""), given.reason, tone="bold")
 
 
@@ -232,32 +232,32 @@ def _compacted(record: e.Record, cut: e.ContextCompacted) -> Line:
     )
 
 
-def again_in(wait_s: float | None) -> str:
+def retry_text(wait_s: float | None) -> str:
     return f"; again in {wait_s:.1f} s" if wait_s is not None else ""
 
 
-def called(call: e.Call) -> str:
+def call_text(call: e.Call) -> str:
     """A call as one writes it, cut to fit a line."""
-    return f"{short(call.name, VALUE)}({arguments_line(call.arguments)})"
+    return f"{shorten(call.name, VALUE)}({arguments_text(call.arguments)})"
 
 
-def arguments_line(text: str) -> str:
+def arguments_text(text: str) -> str:
     """A call's arguments as `name="value"`, each cut to fit a line; what isn't a JSON object as it is."""
     try:
         value = msgspec.json.decode(
             text or "{}"
         )  # half a surrogate, which nothing could encode, is no JSON to it
     except (ValueError, RecursionError):
-        return short(text, WIDTH)
+        return shorten(text, WIDTH)
     if not isinstance(value, dict):
-        return short(text, WIDTH)
+        return shorten(text, WIDTH)
     return ", ".join(
-        f"{short(key, VALUE)}={short(json.dumps(each, ensure_ascii=False), VALUE)}"
+        f"{shorten(key, VALUE)}={shorten(json.dumps(each, ensure_ascii=False), VALUE)}"
         for key, each in value.items()
     )
 
 
-def short(text: str, width: int) -> str:
+def shorten(text: str, width: int) -> str:
     """The text as one line of at most `width` characters."""
     line = " ".join(text[: width * 8].split())
     return line if len(line) <= width else line[: width - 1] + "…"
@@ -269,7 +269,7 @@ def _said(
     """A line of somebody's words; what comes before them begins with its mark."""
     mark, _, before = before.partition(" ")
     return Line(
-        record, mark, f"{before}{short(said, WIDTH)}{after}", took, tone, f"{before}{said}{after}"
+        record, mark, f"{before}{shorten(said, WIDTH)}{after}", took, tone, f"{before}{said}{after}"
     )
 
 

@@ -18,7 +18,7 @@ from ..stores.store import Store
 from .content import Content
 from .emitter import Emitter
 from .metrics import Instruments
-from .redact import secrets_of
+from .redact import find_secrets
 from .span import SpanContext
 from .spans import Spans
 
@@ -60,7 +60,7 @@ class Tracing:
             if content is None
             else content
         )
-        known = secrets_of(os.environ) if secrets is None else secrets
+        known = find_secrets(os.environ) if secrets is None else secrets
         self._content = Content(known) if wanted else None
         self._store = store
         self._folds: dict[str, Spans] = {}
@@ -147,9 +147,9 @@ class Tracing:
 
 
 def _batches() -> "list[SpanProcessor]":
-    from .otlp import exporter
+    from .otlp import make_exporter
 
-    to = exporter()
+    to = make_exporter()
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     return [BatchSpanProcessor(to)]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..core import events as e
-from ..core.result import Result, Summary, result, summary
+from ..core.result import Result, Summary, make_summary, read_result
 from ..core.state import State, apply
 from .timeline import Line, Timeline
 
@@ -20,14 +20,16 @@ class TurnLines:
     took: Summary
 
 
-def turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:
+def split_turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:
     """The thread's turns, each up to its end, as soon as that is read. Raises IllegalEvent for a log that can't be."""
     timeline, state, part = Timeline(), State(), list[Line]()
 
     def closed(number: int) -> TurnLines:
         own = [line.record for line in part]
-        done = result(own, state)
-        return TurnLines(number, tuple(part), done, done.summary() if number else summary(own, 0.0))
+        done = read_result(own, state)
+        return TurnLines(
+            number, tuple(part), done, done.summary() if number else make_summary(own, 0.0)
+        )
 
     before = 0
     for record in records:

@@ -17,7 +17,7 @@ _OBEYED = re.compile(_CONTROLS)
 _UNSEEN = re.compile(f"{_CONTROLS}|{_HIDDEN}|[{_JOINERS}]")
 
 
-def visible(text: str, before: str = "") -> str:
+def make_visible(text: str, before: str = "") -> str:
     """The text as it may be shown on a terminal; only newlines and tabs keep their effect.
 
     For a text that comes in pieces, `before` is the character that came last.
@@ -31,12 +31,12 @@ def visible(text: str, before: str = "") -> str:
     return _UNSEEN.sub(shown, whole)[len(before) :]
 
 
-def without_controls(text: str) -> str:
+def escape_controls(text: str) -> str:
     """For a file or a pipe: control characters shown as escapes, all else as it is, in any language."""
     return _OBEYED.sub(lambda found: _escape(found[0]), text)
 
 
-def visible_json(text: str) -> str:
+def make_json_visible(text: str) -> str:
     """JSON text of the same value, in which everything that could be unseen or obeyed is a JSON escape."""
     return _UNSEEN.sub(
         lambda found: found[0] if _joins(text, found.start()) else json.dumps(found[0])[1:-1], text
@@ -63,7 +63,7 @@ def _escape(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def line_of(text: str, width: int) -> str:
+def visible_line(text: str, width: int) -> str:
     """The text as one safe line of at most about `width` characters."""
     line = " ".join(text[: width * 8].split())
-    return visible(line if len(line) <= width else line[: width - 1] + "…")
+    return make_visible(line if len(line) <= width else line[: width - 1] + "…")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from ..runtime.agent import Agent
-from .outcome import Ask, Outcome, Part, all_asked, asked, outcome
+from .outcome import Ask, Outcome, Part, outcome_of, run_ask, run_asks
 
 Item = TypeVar("Item")
 
@@ -24,7 +24,7 @@ async def map_reduce(
     them all. It is `done` only where every item has its answer; where none has, nothing is reduced.
     """
     asks = [Ask(mapper, "item", said, said) for said in map(task, items)]
-    parts = await all_asked(asks, at_once, deps)
+    parts = await run_asks(asks, at_once, deps)
     answered = sum(part.answered for part in parts)
     whole, reason = answered == len(parts), f"{answered} of {len(parts)} items answered"
     if not answered:
@@ -34,9 +34,9 @@ async def map_reduce(
     told = "\n\n".join(
         f"{part.about}\n{part.answer or f'(no answer: {part.problem})'}" for part in parts
     )
-    reduced = await asked(Ask(reducer, "reduce", reason, told), deps)
+    reduced = await run_ask(Ask(reducer, "reduce", reason, told), deps)
     if reduced.problem:
-        return outcome(
+        return outcome_of(
             reduced, False, f"{reason}; not reduced: {reduced.problem}", (*parts, reduced)
         )
-    return outcome(reduced, whole, reason, (*parts, reduced))
+    return outcome_of(reduced, whole, reason, (*parts, reduced))

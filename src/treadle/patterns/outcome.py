@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.errors import ModelDenied, ModelError, TreadleError, TurnFailed, UsageError
-from ..core.events import Held, Usage
+from ..core.events import PendingDecision, Usage
 from ..core.result import Result
 from ..runtime.agent import Agent
 
@@ -80,7 +80,7 @@ class Outcome:
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     @property
-    def waiting(self) -> tuple[Held, ...]:
+    def waiting(self) -> tuple[PendingDecision, ...]:
         """What people must decide on in these threads. The recipe has ended without them."""
         return tuple(held for part in self.parts if part.result for held in part.result.waiting)
 
@@ -95,7 +95,7 @@ class Ask:
     said: str
 
 
-async def asked(ask: Ask, deps: Any) -> Part:
+async def run_ask(ask: Ask, deps: Any) -> Part:
     """One run, also one that failed. Raises what would be said to every other run too."""
     try:
         return Part(ask.role, ask.about, await ask.agent.run(ask.said, deps=deps))
@@ -105,7 +105,7 @@ async def asked(ask: Ask, deps: Any) -> Part:
         return Part(ask.role, ask.about, error.result, error)
 
 
-async def all_asked(asks: Sequence[Ask], at_once: int, deps: Any) -> tuple[Part, ...]:
+async def run_asks(asks: Sequence[Ask], at_once: int, deps: Any) -> tuple[Part, ...]:
     """All of these runs, at most so many at a time, in their order."""
     if at_once < 1:
         raise UsageError(f"at_once={at_once}: at least one must run")
@@ -113,7 +113,7 @@ async def all_asked(asks: Sequence[Ask], at_once: int, deps: Any) -> tuple[Part,
 
     async def one(ask: Ask) -> Part:
         async with gate:
-            return await asked(ask, deps)
+            return await run_ask(ask, deps)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -123,6 +123,6 @@ async def all_asked(asks: Sequence[Ask], at_once: int, deps: Any) -> tuple[Part,
     return tuple(task.result() for task in tasks)
 
 
-def outcome(best: Part, done: bool, reason: str, parts: Iterable[Part]) -> Outcome:
+def outcome_of(best: Part, done: bool, reason: str, parts: Iterable[Part]) -> Outcome:
     """The outcome whose answer is this part's."""
     return Outcome(best.answer, done, reason, tuple(parts), best.output)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, make_dataclass, replace
 from typing import Annotated, Any
 
 from ..runtime.agent import Agent
-from .outcome import Ask, Outcome, Part, asked, outcome
+from .outcome import Ask, Outcome, Part, outcome_of, run_ask
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,22 @@ async def plan_and_execute(
     parts: list[Part] = []
     for _ in range(replans + 1):
         said = f"{task}\n\n{_so_far(parts)}Plan the steps that are left."
-        parts.append(plan := await asked(Ask(planner, "plan", task, said), deps))
+        parts.append(plan := await run_ask(Ask(planner, "plan", task, said), deps))
         if not plan.answered:
             return Outcome(_last(parts), False, f"no plan: {plan.problem}", tuple(parts))
         for step in plan.output.steps:
             said = (
                 f"The whole task:\n{task}\n\n{_so_far(parts)}Do this step, and only this:\n{step}"
             )
-            parts.append(await asked(Ask(doer, "step", step, said), deps))
+            parts.append(await run_ask(Ask(doer, "step", step, said), deps))
             if _failed(parts[-1]):
                 break
         else:
             said = f"{task}\n\n{_so_far(parts)}All steps are done. Give the answer."
-            parts.append(answer := await asked(Ask(worker, "answer", task, said), deps))
-            return outcome(answer, answer.answered, answer.problem or "every step succeeded", parts)
+            parts.append(answer := await run_ask(Ask(worker, "answer", task, said), deps))
+            return outcome_of(
+                answer, answer.answered, answer.problem or "every step succeeded", parts
+            )
         if parts[-1].result and parts[-1].result.waiting:
             break
     last = parts[-1]

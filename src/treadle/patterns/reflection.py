@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..runtime.agent import Agent
-from .outcome import Ask, Outcome, asked, outcome
+from .outcome import Ask, Outcome, outcome_of, run_ask
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,22 @@ async def reflect(
     A critique or a revision that fails ends it with the draft that there is.
     """
     critic = replace(critic, output=Critique)
-    draft = await asked(Ask(author, "draft", task, task), deps)
+    draft = await run_ask(Ask(author, "draft", task, task), deps)
     parts = [draft]
     if not draft.answered:
-        return outcome(draft, False, f"no draft: {draft.problem}", parts)
+        return outcome_of(draft, False, f"no draft: {draft.problem}", parts)
     for _ in range(rounds):
         said = f"Judge this draft.\n\nThe task:\n{task}\n\nThe draft:\n{draft.answer}"
-        parts.append(critique := await asked(Ask(critic, "critique", task, said), deps))
+        parts.append(critique := await run_ask(Ask(critic, "critique", task, said), deps))
         if not critique.answered:
-            return outcome(draft, False, f"no critique: {critique.problem}", parts)
+            return outcome_of(draft, False, f"no critique: {critique.problem}", parts)
         if critique.output.good_enough:
-            return outcome(draft, True, "accepted", parts)
+            return outcome_of(draft, True, "accepted", parts)
         said = f"{task}\n\nYour last draft:\n{draft.answer}\n\nRevise it by this criticism:\n{critique.output.feedback}"
-        parts.append(revised := await asked(Ask(author, "draft", task, said), deps))
+        parts.append(revised := await run_ask(Ask(author, "draft", task, said), deps))
         if not revised.answered:
-            return outcome(draft, False, f"no revision: {revised.problem}", parts)
+            return outcome_of(draft, False, f"no revision: {revised.problem}", parts)
         draft = revised
-    return outcome(draft, False, f"revised in each of {rounds} rounds, and accepted in none", parts)
+    return outcome_of(
+        draft, False, f"revised in each of {rounds} rounds, and accepted in none", parts
+    )

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ..core.result import Result
 from ..runtime.agent import Agent
-from .outcome import Ask, Outcome, Part, all_asked, asked, outcome
+from .outcome import Ask, Outcome, Part, outcome_of, run_ask, run_asks
 
 
 def plain(answer: str) -> str:
@@ -30,9 +30,7 @@ async def vote(
 
     Of answers that tie the judge chooses. Without one it is the earliest voter's, and not `done`.
     """
-    parts = await all_asked(
-        [Ask(voter, "candidate", task, task) for voter in voters], at_once, deps
-    )
+    parts = await run_asks([Ask(voter, "candidate", task, task) for voter in voters], at_once, deps)
     first: dict[str, Part] = {}
     for part in parts:
         if part.answered:
@@ -43,10 +41,10 @@ async def vote(
     most = max(counts.values())
     leading = [part for key, part in first.items() if counts[key] == most]
     if len(leading) == 1:
-        return outcome(leading[0], True, f"{most} of {len(parts)}", parts)
+        return outcome_of(leading[0], True, f"{most} of {len(parts)}", parts)
     if judge:
         return await _judged(judge, task, leading, parts, deps)
-    return outcome(
+    return outcome_of(
         leading[0], False, f"{len(leading)} answers tie at {most} of {len(parts)}", parts
     )
 
@@ -61,7 +59,7 @@ async def best_of(
     deps: Any = None,
 ) -> Outcome:
     """The best of `n` answers to one task: the judge's choice, or the one with the highest score."""
-    parts = await all_asked([Ask(agent, "candidate", task, task)] * n, at_once, deps)
+    parts = await run_asks([Ask(agent, "candidate", task, task)] * n, at_once, deps)
     given = [part for part in parts if part.answered]
     if not given:
         return Outcome("", False, "nobody answered", parts)
@@ -69,7 +67,7 @@ async def best_of(
         return await _judged(judge, task, given, parts, deps)
     scores = [judge(part.result) for part in given if part.result]
     best = max(scores)
-    return outcome(given[scores.index(best)], True, f"scored {best:g}", parts)
+    return outcome_of(given[scores.index(best)], True, f"scored {best:g}", parts)
 
 
 async def _judged(
@@ -84,8 +82,8 @@ async def _judged(
         f"Answer {number}:\n{part.answer}" for number, part in zip(numbers, given, strict=True)
     )
     said = f"The task:\n{task}\n\n{answers}\n\nWhich answer is the best?"
-    ruling = await asked(Ask(replace(judge, output=choice), "judge", task, said), deps)
+    ruling = await run_ask(Ask(replace(judge, output=choice), "judge", task, said), deps)
     parts = (*parts, ruling)
     if not ruling.answered:
-        return outcome(given[0], False, f"no judgement: {ruling.problem}", parts)
-    return outcome(given[ruling.output.number - 1], True, ruling.output.why, parts)
+        return outcome_of(given[0], False, f"no judgement: {ruling.problem}", parts)
+    return outcome_of(given[ruling.output.number - 1], True, ruling.output.why, parts)

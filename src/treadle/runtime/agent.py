@@ -8,32 +8,39 @@ from typing import Any, Literal
 
 from ..core import events as e
 from ..core.approvals import Rule
-from ..core.context import Context, Worked
-from ..core.decide import Setup
+from ..core.context import ChildResult, Context
+from ..core.decide import Policy
 from ..core.errors import ModelError, TurnFailed, TurnOpen, UsageError
 from ..core.limits import Limits
 from ..core.model import Model
-from ..core.result import Result, failure, result, worked
-from ..core.tool import Tool, tool_of
-from ..core.window import Memory
+from ..core.result import Result, make_child_result, make_turn_error, read_result
+from ..core.tool import Tool, make_tool
+from ..core.window import ContextWindow
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agent_notes import AgentNotes
 from .answers import Answers
-from .driving import driven, lent
+from .driving import child_limits, open_and_drive
 from .ending import open_to_resume
-from .fork import Forked, fork
-from .job import Job
-from .listeners import Delta, Listener, watched
-from .log import Log, known, opened, opened_below
+from .fork import Fork, fork
+from .job import RunSettings
+from .listeners import Delta, Listener, stream_events
+from .log import Log, open_child_log, open_log, require_log
 from .loop import drive
 from .posts import post
 from .replay import Divergence, replay
-from .search_history import look_back_tool
-from .serialize import recorded
-from .step_ids import Branch, here
+from .search_history import make_search_history_tool
+from .serialize import to_json
+from .step_ids import StepScope, current_scope
 from .sync import run_sync
-from .team import MOST_DEEP, child_tool, handoff_tools, job_of, members, working_tool
+from .team import (
+    MAX_DEPTH,
+    find_run_settings,
+    find_team,
+    make_agent_tool,
+    make_child_tool,
+    make_handoff_tools,
+)
 from .world import World
 
 
@@ -60,7 +67,7 @@ class Agent:
     """Ask for a numbered plan before the first step."""
     unknown: Literal["ask", "tell"] = "ask"
     """What to do about a call that a crash interrupted, unless its tool is idempotent."""
-    memory: Memory = Memory()
+    context_window: ContextWindow = ContextWindow()
     """How much of a conversation the model sees."""
     notes: AgentNotes | None = None
     """Notes that last: those that matter are put before a new thread, and there are tools to keep and find them."""
@@ -96,11 +103,11 @@ class Agent:
 
         Leaving the loop early cancels the turn.
         """
-        return watched(lambda sink: self._say(said, thread, deps, sink))
+        return stream_events(lambda sink: self._say(said, thread, deps, sink))
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This agent as a tool of another: each call is a thread of its own. Where it waits, so does the caller."""
-        return child_tool(self, name or self.name, description or self.description, self._work)
+        return make_agent_tool(self, name or self.name, description or self.description, self._work)
 
     async def resume(self, thread: str, *, deps: Any = None) -> Result:
         """Go on with a thread's unfinished turn, wherever it stopped; does nothing where there is none.
@@ -119,10 +126,10 @@ class Agent:
         threads below. Deciding what became of a call takes the thread from whoever still drives it. Raises IllegalEvent
         where nothing waits for that, UnknownThread, and UsageError for edited arguments that the tool doesn't take.
         """
-        log = await known(thread, self._store, self.world)
-        await post(log, fact, lambda: job_of(log, self.job))
+        log = await require_log(thread, self._store, self.world)
+        await post(log, fact, lambda: find_run_settings(log, self.run_settings))
 
-    async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Forked:
+    async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Fork:
         """A new thread that shares the records of this one up to seq `at` (None: all); resume or run it to go on.
 
         With `edit`, the new thread says that in place of the message `at` (None: the last). Raises as `fork.fork`.
@@ -131,15 +138,17 @@ class Agent:
 
     async def replay(self, thread: str) -> Divergence | None:
         """Run a recorded thread again, offline, with this agent's settings: the first difference, or None."""
-        return await replay((await known(thread, self._store, self.world)).records, self.job)
+        return await replay(
+            (await require_log(thread, self._store, self.world)).records, self.run_settings
+        )
 
     async def _say(
         self, said: str | e.UserSaid, thread: str | None, deps: Any, sink: Listener | None = None
     ) -> Result:
-        if branch := here(alone=bool(thread or sink)):
-            return await self.below(branch, branch.id_of(self.name), said, deps)
+        if branch := current_scope(alone=bool(thread or sink)):
+            return await self.below(branch, branch.step_id(self.name), said, deps)
         said = e.UserSaid(said) if isinstance(said, str) else said
-        log = await opened(
+        log = await open_log(
             thread or self.world.new_id(), self._store, self.world, [sink] if sink else []
         )
         if log.state.phase not in ("empty", "idle"):
@@ -149,41 +158,43 @@ class Agent:
         start: list[e.Event] = (
             [] if log.records else [e.ThreadStarted(self.name, self.world.new_id())]
         )
-        recalled = await self._notes.recalled_for(said.text) if start and self._notes else None
+        recalled = await self._notes.recall_event(said.text) if start and self._notes else None
         start += [self._claim(log), *([recalled] if recalled else []), said]
-        return await self._drive(log, replace(self.job, deps=deps), *start)
+        return await self._drive(log, replace(self.run_settings, deps=deps), *start)
 
     async def below(
-        self, branch: Branch, step_id: str, said: str | e.UserSaid, deps: Any = None
+        self, branch: StepScope, step_id: str, said: str | e.UserSaid, deps: Any = None
     ) -> Result:
         """`run` as a step of a flow."""
 
-        async def work(context: Context) -> Worked:
+        async def work(context: Context) -> ChildResult:
             return await self._work(said, replace(context, deps=deps))
 
-        tool = working_tool(self.limits, work)
-        log: Log = await branch.caller.child(step_id, self.name, tool, recorded({"task": said}))
+        tool = make_child_tool(self.limits, work)
+        log: Log = await branch.caller.child(step_id, self.name, tool, to_json({"task": said}))
         return self._ended(log)
 
     async def _go_on(self, log: Log, deps: Any) -> Result:
         if log.state.phase == "idle":
             return self._result(log)
-        self.job.refuse_missing(log.state)
-        return await self._drive(log, replace(self.job, deps=deps), self._claim(log))
+        self.run_settings.refuse_missing(log.state)
+        return await self._drive(log, replace(self.run_settings, deps=deps), self._claim(log))
 
-    async def _work(self, task: str | e.UserSaid, context: Context) -> Worked:
+    async def _work(self, task: str | e.UserSaid, context: Context) -> ChildResult:
         """Start or go on with the thread that the call names, within what it is lent; what came of it."""
-        above = context.above
+        above = context.parent
         assert above
-        if above.depth >= MOST_DEEP:
-            return Worked(
-                f"agents call each other {MOST_DEEP} deep; do it without",
+        if above.depth >= MAX_DEPTH:
+            return ChildResult(
+                f"agents call each other {MAX_DEPTH} deep; do it without",
                 e.Usage(),
                 0.0,
                 failed=True,
             )
-        me = replace(self, store=above.store, world=above.world, limits=lent(self.limits, above))
-        log = await opened_below(above)
+        me = replace(
+            self, store=above.store, world=above.world, limits=child_limits(self.limits, above)
+        )
+        log = await open_child_log(above)
         with suppress(
             ModelError, TurnFailed
         ):  # its log says so; the caller gets it as the tool's error
@@ -194,30 +205,30 @@ class Agent:
                 start = e.ThreadStarted(self.name, me.world.new_id(), *parent)
                 said = e.UserSaid(task) if isinstance(task, str) else task
                 await me._drive(
-                    log, replace(me.job, deps=context.deps), start, me._claim(log), said
+                    log, replace(me.run_settings, deps=context.deps), start, me._claim(log), said
                 )
-        return worked(self.name, result(log.records, log.state))
+        return make_child_result(self.name, read_result(log.records, log.state))
 
-    async def _drive(self, log: Log, job: Job, *opening: e.Event) -> Result:
+    async def _drive(self, log: Log, job: RunSettings, *opening: e.Event) -> Result:
         job.refuse_unpriced()
-        await driven(log, self.listeners, opening, lambda: drive(log, job))
+        await open_and_drive(log, self.listeners, opening, lambda: drive(log, job))
         return self._ended(log)
 
     def _ended(self, log: Log) -> Result:
         done = self._result(log)
         if done.status == "failed":
-            raise failure(done, log.state)
+            raise make_turn_error(done, log.state)
         return done
 
     def _result(self, log: Log) -> Result:
-        done = result(log.records, log.state)
+        done = read_result(log.records, log.state)
         answers = self._team.get(log.state.agent, self)._answers
         if answers and done.status == "answered" and answers.check(done.answer) is None:
             return replace(done, output=answers.parse(done.answer))
         return done  # also where the answer is of another type: it was given to an agent that asked for that
 
     def _claim(self, log: Log) -> e.ThreadClaimed:
-        return self.job.claim(self.name, log.state, self.world.new_id())
+        return self.run_settings.claim(self.name, log.state, self.world.new_id())
 
     @cached_property
     def _answers(self) -> Answers | None:
@@ -229,28 +240,28 @@ class Agent:
 
     @cached_property
     def _team(self) -> dict[str, "Agent"]:
-        return members(self)
+        return find_team(self)
 
     @cached_property
     def _notes(self) -> AgentNotes | None:
-        return self.notes and self.notes.kept_with(self._store, self.world)
+        return self.notes and self.notes.bind(self._store, self.world)
 
     @cached_property
-    def job(self) -> Job:
+    def run_settings(self) -> RunSettings:
         """Its settings, worked out; what `explain` and `replay` go by. Raises UsageError for settings that can't be."""
         if not self.handoffs:
             return self._own_job(())
         jobs = {
-            name: agent._own_job(handoff_tools(agent, self._team))
+            name: agent._own_job(make_handoff_tools(agent, self._team))
             for name, agent in self._team.items()
         }
         return replace(jobs[self.name], team=jobs)
 
-    def _own_job(self, handoffs: Iterable[Tool]) -> Job:
-        tools = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in self.tools]
+    def _own_job(self, handoffs: Iterable[Tool]) -> RunSettings:
+        tools = [tool if isinstance(tool, Tool) else make_tool(tool) for tool in self.tools]
         tools += handoffs
-        if self.memory.look_back:
-            tools.append(look_back_tool(self._store))
+        if self.context_window.search_history:
+            tools.append(make_search_history_tool(self._store))
         if self._notes:
             tools += self._notes.tools(self._store)
         names = [tool.name for tool in tools]
@@ -259,7 +270,7 @@ class Agent:
                 f"two tools have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}"
             )
         answers = self._answers
-        setup = Setup(
+        setup = Policy(
             tools={tool.name: tool for tool in tools},
             limits=self.limits,
             approvals=tuple(self.approvals),
@@ -270,14 +281,18 @@ class Agent:
         system = "\n\n".join(
             text for text in (self.instructions, answers.instructions if answers else "") if text
         )
-        return Job(
-            setup, self._model, system, answers.schema if answers else None, memory=self.memory
+        return RunSettings(
+            setup,
+            self._model,
+            system,
+            answers.schema if answers else None,
+            context_window=self.context_window,
         )
 
     @cached_property
     def _model(self) -> Model:
         if self.model is None or isinstance(self.model, str):
-            from ..models.resolve import resolve
+            from ..models.resolve import resolve_model
 
-            return resolve(self.model)
+            return resolve_model(self.model)
         return self.model

@@ -12,11 +12,11 @@ from .world import World
 class AgentNotes(Protocol):
     """Notes that outlive a thread."""
 
-    def kept_with(self, store: Store, world: World) -> "AgentNotes":
+    def bind(self, store: Store, world: World) -> "AgentNotes":
         """These notes for an agent that keeps its threads in `store`. Raises UsageError where they have no place."""
         ...
 
-    async def recalled_for(self, text: str) -> NotesRecalled | None:
+    async def recall_event(self, text: str) -> NotesRecalled | None:
         """The notes to put before a thread that begins with this text; None where none fits."""
         ...
 

@@ -54,12 +54,12 @@ class Answers:
         """None if the answer will do, else what is wrong with it, in words for the model."""
         from pydantic import ValidationError
 
-        from ..core.schema import told
+        from ..core.schema import describe_validation_error
 
         try:
             self.parse(answer)
         except ValidationError as error:
-            return told(error)
+            return describe_validation_error(error)
         except (ValueError, RecursionError) as error:
             return f"it is not JSON: {error}"
         return None

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from ..core import events as e
-from ..core.call import numbered
+from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import backoff_s
 from ..core.model import Called, Model
@@ -30,7 +30,7 @@ async def ask(
     def piece(text: str) -> None:
         nonlocal first_s
         first_s = clock() - began if first_s is None else first_s
-        if called.fact.purpose != "compact":
+        if called.event.purpose != "compact":
             emit(text)
 
     try:
@@ -39,21 +39,23 @@ async def ask(
     except TimeoutError:
         if not deadline.expired():
             raise  # not ours: a model that raises it has a bug
-        spent = e.Usage(called.fact.prompt_tokens, estimated=True)
+        spent = e.Usage(called.event.prompt_tokens, estimated=True)
         said = f"no whole reply within the {left_s:.3g} s that the turn had left"
         return e.ModelFailed("timeout", said, None, spent, model.cost_usd(spent))
     except ModelError as error:
         spent = error.usage or e.Usage()
         asked_s = error.retry_after_s if isinstance(error, ModelUnavailable) else None
         wait_s = (
-            backoff_s(called.fact.attempt, chance, asked_s) if error.kind == "unavailable" else None
+            backoff_s(called.event.attempt, chance, asked_s)
+            if error.kind == "unavailable"
+            else None
         )
         return e.ModelFailed(error.kind, str(error), wait_s, spent, model.cost_usd(spent))
     return e.ModelReplied(
         reply.text,
         reply.usage,
         clock() - began,
-        numbered(reply.calls, seq),
+        assign_ids(reply.calls, seq),
         reply.finish_reason,
         reply.refusal,
         model.cost_usd(reply.usage),

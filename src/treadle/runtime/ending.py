@@ -13,17 +13,17 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.call import CallState
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, TreadleError, UsageError
-from ..core.result import result
-from ..core.state import OPEN, State
+from ..core.result import read_result
+from ..core.state import OPEN_PHASES, State
 from ..stores.store import Store
-from .log import Log, known, opened
+from .log import Log, open_log, require_log
 from .world import World
 
-USELESS = "what it worked for has ended"
+PARENT_ENDED = "what it worked for has ended"
 CUT_OFF = "stopped before it had an answer: the turn has ended, or has come to a limit"
 
 
-async def end(log: Log, *facts: e.Event, after: int | None = None) -> None:
+async def end_turn(log: Log, *facts: e.Event, after: int | None = None) -> None:
     """Append facts that end the turn or bring it to a limit, after the ends of all that works for it.
 
     Raises as `Log.append` does; SeqTaken only where `after` is given.
@@ -43,7 +43,7 @@ async def end(log: Log, *facts: e.Event, after: int | None = None) -> None:
 async def append_decided(log: Log, facts: tuple[e.Event, ...], after: int) -> None:
     """Append what `decide` says. Raises as `Log.append` does."""
     if any(isinstance(fact, e.LimitReached | e.TurnEnded) for fact in facts):
-        await end(log, *facts, after=after)
+        await end_turn(log, *facts, after=after)
     else:
         await log.append(*facts, after=after)
 
@@ -55,20 +55,22 @@ async def give_up(log: Log, call: CallState, why: str) -> None:
         await log.append(fact)
 
 
-async def settle(log: Log, call: CallState, fact: e.ToolFailed, why: str = USELESS) -> e.ToolFailed:
+async def settle(
+    log: Log, call: CallState, fact: e.ToolFailed, why: str = PARENT_ENDED
+) -> e.ToolFailed:
     """End the turn of this call's child; the fact, with what that turn has used. Raises Fenced, and StoreErrors."""
     if call.child is None:
         return fact
     await log.refresh()
     if log.lost:
         raise Fenced(log.lost)
-    child = await opened(call.child.thread_id, log.store, log.world)
-    if child.state.phase in OPEN:
+    child = await open_log(call.child.thread_id, log.store, log.world)
+    if child.state.phase in OPEN_PHASES:
         with contextlib.suppress(IllegalEvent):  # it came to its own end in the same moment
-            await end(child, e.TurnEnded("cancelled", why))
+            await end_turn(child, e.TurnEnded("cancelled", why))
     if child.state.turn is None:  # it had yet to begin
         return fact
-    done = result(child.records, child.state)
+    done = read_result(child.records, child.state)
     return replace(fact, usage=done.usage, cost_usd=done.summary().cost_usd)
 
 
@@ -77,8 +79,8 @@ async def open_to_resume(thread_id: str, store: Store, world: World) -> Log:
 
     Raises UnknownThread; UsageError for a child at work, which only its parent's driver may drive.
     """
-    log = await known(thread_id, store, world)
-    if log.state.depth and log.state.phase in OPEN:
+    log = await require_log(thread_id, store, world)
+    if log.state.depth and log.state.phase in OPEN_PHASES:
         raise UsageError(
             f"thread {log.thread_id} works for another, and goes on when that one is resumed"
         )
@@ -94,17 +96,17 @@ async def _sweep(log: Log) -> None:
     why = _why(log.state.turn.ended if log.state.turn else None)
     waited_for = {call.child.thread_id for call in _with_child(log.state) if call.child}
     for thread_id in _children(log):
-        child = await opened(thread_id, log.store, log.world)
+        child = await open_log(thread_id, log.store, log.world)
         first = child.records[0].event if child.records else None
         if not isinstance(first, e.ThreadStarted) or first.parent_thread_id != log.thread_id:
             continue  # a fork's records name its parent's children
-        if thread_id not in waited_for and child.state.phase in OPEN:
+        if thread_id not in waited_for and child.state.phase in OPEN_PHASES:
             with contextlib.suppress(IllegalEvent):
-                await end(child, e.TurnEnded("cancelled", why))
+                await end_turn(child, e.TurnEnded("cancelled", why))
         await _sweep(child)
 
 
-async def cancelled(log: Log) -> None:
+async def cancel_turn(log: Log) -> None:
     """End the turn, and those below. A child is left alone: its end is for its parent's driver to write.
 
     It may not be the end: where that driver is fenced, or its store breaks, the turn goes on in another process.
@@ -113,7 +115,7 @@ async def cancelled(log: Log) -> None:
         with contextlib.suppress(
             TreadleError
         ):  # whatever keeps it from being written, the cancelling goes on
-            await end(log, e.TurnEnded("cancelled"))
+            await end_turn(log, e.TurnEnded("cancelled"))
 
 
 def _with_child(state: State) -> tuple[CallState, ...]:
@@ -133,7 +135,11 @@ def _children(log: Log) -> Iterator[str]:
 
 def _why(fact: e.Event | None) -> str:
     """Why the children end, where this is what ends the parent's turn."""
-    return fact.reason if isinstance(fact, e.TurnEnded) and fact.status == "cancelled" else USELESS
+    return (
+        fact.reason
+        if isinstance(fact, e.TurnEnded) and fact.status == "cancelled"
+        else PARENT_ENDED
+    )
 
 
 def _cut_off(call: CallState) -> e.ToolFailed:

@@ -7,12 +7,12 @@ from ..core import events as e
 from ..core.codec import encode_event
 from ..core.errors import UnknownThread, UsageError
 from ..stores.store import Row, Store
-from .log import opened
+from .log import open_log
 from .world import World
 
 
 @dataclass(frozen=True)
-class Forked:
+class Fork:
     """The new thread, and what the shared beginning has already done to the world."""
 
     thread_id: str
@@ -22,13 +22,13 @@ class Forked:
 
 async def fork(
     store: Store, thread: str, *, at: int | None = None, edit: str | None = None, world: World
-) -> Forked:
+) -> Fork:
     """Share the records of `thread` up to and with seq `at` (None: all); resume or run the new thread to go on.
 
     With `edit`, record `at` must be the message that opened a turn (None: the last one), and the new thread says that
     instead. The parent is not touched. Raises UnknownThread, and UsageError for an `at` that can't be.
     """
-    parent = await opened(thread, store, world)
+    parent = await open_log(thread, store, world)
     if not parent.records:
         raise UnknownThread(f"there is no thread {thread!r} in this store")
     last = _last_shared(parent.records, at, edit is not None)
@@ -43,10 +43,10 @@ async def fork(
         for index, event in enumerate(opening)
     ]
     await store.append(new, rows)
-    return Forked(new, ran(shared))
+    return Fork(new, find_started_calls(shared))
 
 
-def ran(records: Iterable[e.Record]) -> tuple[e.Call, ...]:
+def find_started_calls(records: Iterable[e.Record]) -> tuple[e.Call, ...]:
     """The calls that were started in these records, in that order, each with the arguments that ran."""
     asked: dict[str, e.Call] = {}
     started: dict[str, e.Call] = {}

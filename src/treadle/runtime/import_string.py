@@ -14,7 +14,7 @@ from ..core.errors import UsageError
 T = TypeVar("T")
 
 
-def value_at(place: str, *kinds: type[T], name: str = "", folder: Path | None = None) -> T:
+def import_string(place: str, *kinds: type[T], name: str = "", folder: Path | None = None) -> T:
     """The value there, of one of these kinds. Raises UsageError: what is wrong, in which line, what there is.
 
     `name` is that of a place that says none. What isn't installed is looked for from the folder, by default the working

@@ -27,11 +27,11 @@ Listener = Callable[[Record | Delta], None]
 
 _log = logging.getLogger("treadle")
 
-PATIENCE_S = 5.0
+LISTENER_GRACE_S = 5.0
 """How long the end of a turn waits for listeners that lag behind."""
 
 
-class Aside:
+class BackgroundListener:
     """Calls listeners one after the other in a thread of its own, in order, so that a slow one slows no turn."""
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
@@ -46,7 +46,7 @@ class Aside:
             _thread.start_new_thread(self._work, ())
         self._waiting.put(what)
 
-    async def caught_up(self) -> None:
+    async def drain(self) -> None:
         """Until all that was told has been heard, or PATIENCE_S have passed. Ends the thread."""
         if self._running:
             self._running = False
@@ -58,11 +58,11 @@ class Aside:
 
             self._waiting.put(say)
             try:
-                await asyncio.wait_for(heard.wait(), PATIENCE_S)
+                await asyncio.wait_for(heard.wait(), LISTENER_GRACE_S)
             except TimeoutError:
                 _log.warning(
                     "a listener lags behind by more than %g s; the turn has ended without it",
-                    PATIENCE_S,
+                    LISTENER_GRACE_S,
                 )
 
     def _work(self) -> None:
@@ -78,7 +78,7 @@ class Aside:
                     _log.exception("listener %r raised; the turn goes on", listener)
 
 
-async def watched(
+async def stream_events(
     start: Callable[[Listener], Coroutine[Any, Any, T]],
 ) -> AsyncGenerator[Delta | Record | T, None]:
     """What a listener of this work is told, as it comes, and what the work gives last. Left early, it is cancelled."""

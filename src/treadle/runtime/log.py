@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ..core import events as e
 from ..core.codec import decode_event, encode_event
-from ..core.context import Above
+from ..core.context import ParentContext
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged, UnknownThread
 from ..core.prompt import Prompt
 from ..core.state import State, apply
@@ -24,7 +24,7 @@ class Log:
         self.state = State()
         self.prompt = Prompt()
         self.listeners: tuple[Listener, ...] = ()
-        """Called on the loop's own thread: they must be quick and raise nothing (see listeners.Aside)."""
+        """Called on the loop's own thread: they must be quick and raise nothing (see listeners.BackgroundListener)."""
         self.lost = ""
         """Why whoever drives by this log must stop: another process has taken the thread, or ended its turn."""
         self.below = False
@@ -113,22 +113,22 @@ class Log:
         self._keep(records, state)
 
 
-async def opened_below(above: Above) -> Log:
+async def open_child_log(above: ParentContext) -> Log:
     """The log of the thread that works for another, which hears of it; to be driven for that one."""
-    log = await opened(above.child.thread_id, above.store, above.world, [above.tell])
+    log = await open_log(above.child.thread_id, above.store, above.world, [above.tell])
     log.below = True
     return log
 
 
-async def known(thread_id: str, store: Store, world: World) -> Log:
+async def require_log(thread_id: str, store: Store, world: World) -> Log:
     """As `opened`, of a thread that is there. Raises UnknownThread."""
-    log = await opened(thread_id, store, world)
+    log = await open_log(thread_id, store, world)
     if not log.records:
         raise UnknownThread(f"there is no thread {thread_id!r} in this store")
     return log
 
 
-async def opened(
+async def open_log(
     thread_id: str, store: Store, world: World, listeners: Sequence[Listener] = ()
 ) -> Log:
     """The thread's log with all its records; an empty one where there is no such thread. Listeners hear what is new."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.context import Above, Context
+from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.errors import (
     Fenced,
@@ -22,16 +22,16 @@ from ..core.errors import (
     TurnOpen,
 )
 from ..core.model import Called
-from ..core.turn import call_of
-from .ending import append_decided, cancelled, end, settle
-from .job import Job, next_call
+from ..core.turn import find_call
+from .ending import append_decided, cancel_turn, end_turn, settle
+from .job import RunSettings, prepare_call
 from .log import Log
 
 WATCH_S = 0.1
 """How often a drive looks whether another process has taken its thread, or ended its turn."""
 
 
-async def begin(log: Log, opening: Sequence[e.Event]) -> None:
+async def append_opening(log: Log, opening: Sequence[e.Event]) -> None:
     """Append what a drive starts with. Cancelling waits for that, so that no turn is left open by accident."""
     writing = asyncio.ensure_future(log.append(*opening))
     try:
@@ -39,7 +39,7 @@ async def begin(log: Log, opening: Sequence[e.Event]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait({writing})
         if writing.exception() is None:
-            await cancelled(log)
+            await cancel_turn(log)
         raise
     except IllegalEvent:
         raise TurnOpen(
@@ -47,7 +47,7 @@ async def begin(log: Log, opening: Sequence[e.Event]) -> None:
         ) from None
 
 
-async def drive(log: Log, job: Job) -> None:
+async def drive(log: Log, job: RunSettings) -> None:
     """Go on until the turn has ended or somebody else must write to the log. Raises as `guarded` does."""
 
     async def steps() -> None:
@@ -58,10 +58,10 @@ async def drive(log: Log, job: Job) -> None:
                 if not await _step(log, job):
                     return
 
-    await guarded(log, steps())
+    await run_guarded(log, steps())
 
 
-async def guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
+async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
     """Await what drives the log's turn, for as long as the thread is this process's.
 
     Cancelling it ends the turn as cancelled. Raises Fenced, a StoreError, and what is a bug in the model or here;
@@ -76,22 +76,22 @@ async def guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
         if log.lost:  # it was the watch that cancelled
             me.uncancel()
             raise Fenced(log.lost) from None
-        await cancelled(log)
+        await cancel_turn(log)
         raise
     except (Fenced, StoreError, FlowChanged):
         raise
     except Exception as error:
         with contextlib.suppress(TreadleError):
-            await end(log, e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
+            await end_turn(log, e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
         raise
     finally:
         watch.cancel()
 
 
-async def _step(log: Log, job: Job) -> bool:
+async def _step(log: Log, job: RunSettings) -> bool:
     """Do the next thing; False where there is nothing to do. Raises SeqTaken if what was decided is out of date."""
     seq, job = log.state.seq, job.of(log.state)
-    match decide(log.state, job.setup):
+    match decide(log.state, job.policy):
         case CallModel() as step:
             await _call_model(log, job, step)
         case RunTools(calls):
@@ -113,12 +113,12 @@ async def _watch(log: Log, driver: "asyncio.Task[Any]") -> None:
     driver.cancel()
 
 
-async def _call_model(log: Log, job: Job, step: CallModel) -> None:
-    if step.after_s:
-        await log.world.sleep(step.after_s)
-    match next_call(log.state, log.prompt, job, step):
+async def _call_model(log: Log, job: RunSettings, step: CallModel) -> None:
+    if step.delay_s:
+        await log.world.sleep(step.delay_s)
+    match prepare_call(log.state, log.prompt, job, step):
         case Called() as called:
-            await log.append(called.fact)  # before it is sent: a crash in flight must leave a mark
+            await log.append(called.event)  # before it is sent: a crash in flight must leave a mark
             left_s, chance = job.left_s(log.state), log.world.chance()
             came = await job.ask(job.model, called, log.state.seq, left_s, chance, log.show)
             await log.append(came)
@@ -126,28 +126,28 @@ async def _call_model(log: Log, job: Job, step: CallModel) -> None:
             await log.append(fact)
 
 
-async def _run_tools(log: Log, job: Job, calls: tuple[CallState, ...], seq: int) -> None:
+async def _run_tools(log: Log, job: RunSettings, calls: tuple[CallState, ...], seq: int) -> None:
     wait_s = max(call.retry_after_s if call.status == "retrying" else 0.0 for call in calls)
     if wait_s:
         await log.world.sleep(wait_s)
-    await log.append(*job.starts(log.state, log.thread_id, calls), after=seq)
+    await log.append(*job.start_events(log.state, log.thread_id, calls), after=seq)
     try:
         async with asyncio.TaskGroup() as group:
             for call in calls[1:]:
-                group.create_task(attempt(log, job, call))
-            await attempt(log, job, calls[0])
+                group.create_task(run_attempt(log, job, call))
+            await run_attempt(log, job, calls[0])
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
 
 
-async def attempt(log: Log, job: Job, call: CallState) -> None:
+async def run_attempt(log: Log, job: RunSettings, call: CallState) -> None:
     """Run a call that the log says has started, once, and append what came of it."""
-    tool, left_s = job.setup.tool_of(call), job.left_s(log.state)
+    tool, left_s = job.policy.find_tool(call), job.left_s(log.state)
     assert log.state.turn
     assert tool
-    call = call_of(log.state.turn, call.id)
+    call = find_call(log.state.turn, call.id)
     above = (
-        Above(call.child, log.store, log.world, log.tell, log.state.depth, left_s)
+        ParentContext(call.child, log.store, log.world, log.tell, log.state.depth, left_s)
         if call.child
         else None
     )

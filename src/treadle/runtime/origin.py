@@ -10,15 +10,17 @@ from ..core import events as e
 from ..core.codec import decode_event
 from ..stores.store import Store
 
-INSIDE = frozenset(("calculator", "current_time", "ask_user", "remember", "recall", "forget"))
+TRUSTED_TOOLS = frozenset(
+    ("calculator", "current_time", "ask_user", "remember", "recall", "forget")
+)
 """Tools whose results hold no text from outside, but for the notes that they show under their origin."""
 _OUTSIDE = ("raised", "result")
 """The failures whose message is the tool's own."""
 _MARK = re.compile(r"\btool:([\w,-]+)")
 
 
-def outside(
-    records: Iterable[e.Record], inside: Collection[str] = INSIDE
+def find_outside_results(
+    records: Iterable[e.Record], inside: Collection[str] = TRUSTED_TOOLS
 ) -> Iterator[tuple[int, str]]:
     """The results that hold text from outside: the seq of each, and the name of the tool that it comes from.
 
@@ -32,7 +34,7 @@ def outside(
             case e.StepAsked(call=call):
                 names[call.id] = call.name
             case e.NotesRecalled(text=text):
-                yield from ((record.seq, name) for name in marked(text))
+                yield from ((record.seq, name) for name in find_marked_tools(text))
             case (
                 e.ToolReturned(call_id=call_id, content=text)
                 | e.OutcomeDecided(call_id=call_id, content=text)
@@ -46,18 +48,18 @@ def outside(
                 )
 
 
-def marked(text: str) -> list[str]:
+def find_marked_tools(text: str) -> list[str]:
     """The tools that have a hand in the notes which a text shows, by the marks that `recalled.line` gives them."""
     return [name for mark in _MARK.findall(text) for name in mark.split(",") if name]
 
 
-def origin(tools: Iterable[str]) -> str:
+def make_origin(tools: Iterable[str]) -> str:
     """The origin of a note that was made when the results of these tools had been seen."""
     names = sorted({re.sub(r"[^\w-]", "_", name)[:64] or "_" for name in tools})
     return f"tool:{','.join(names)}" if names else "user"
 
 
-def asked_at(records: Iterable[e.Record], call_id: str) -> int:
+def find_asking_seq(records: Iterable[e.Record], call_id: str) -> int:
     """The seq of the reply, or of the flow's step, that asked for a call; 0 where there is none."""
     for record in records:
         if isinstance(record.event, e.StepAsked) and record.event.call.id == call_id:
@@ -69,7 +71,7 @@ def asked_at(records: Iterable[e.Record], call_id: str) -> int:
     return 0
 
 
-async def records_of(store: Store, thread_id: str) -> list[e.Record]:
+async def read_records(store: Store, thread_id: str) -> list[e.Record]:
     """The records of a thread; none where it isn't there."""
     return [
         e.Record(thread_id, row.seq, row.at, decode_event(row.event))
@@ -77,20 +79,20 @@ async def records_of(store: Store, thread_id: str) -> list[e.Record]:
     ]
 
 
-async def seen(
-    store: Store, records: Sequence[e.Record], call_id: str, inside: Collection[str] = INSIDE
+async def find_tools_seen(
+    store: Store, records: Sequence[e.Record], call_id: str, inside: Collection[str] = TRUSTED_TOOLS
 ) -> tuple[str, ...]:
     """The tools whose text from outside the model had seen when it asked for this call ("": by now).
 
     What a thread was told by its parent counts too: whoever wrote that had seen what the parent had.
     """
-    before = asked_at(records, call_id) or len(records) + 1
-    tools = {name for seq, name in outside(records, inside) if seq < before}
-    return tuple(sorted(tools | set(await inherited(store, records, inside))))
+    before = find_asking_seq(records, call_id) or len(records) + 1
+    tools = {name for seq, name in find_outside_results(records, inside) if seq < before}
+    return tuple(sorted(tools | set(await find_tools_inherited(store, records, inside))))
 
 
-async def inherited(
-    store: Store, records: Sequence[e.Record], inside: Collection[str] = INSIDE
+async def find_tools_inherited(
+    store: Store, records: Sequence[e.Record], inside: Collection[str] = TRUSTED_TOOLS
 ) -> tuple[str, ...]:
     """The tools whose text the thread's parent had seen when it started this one, and the parent's parent."""
     tools: set[str] = set()
@@ -98,9 +100,9 @@ async def inherited(
     parent, call_id = _parent(records)
     while parent and parent not in known:
         known.add(parent)
-        above = await records_of(store, parent)
-        before = asked_at(above, call_id) or len(above) + 1
-        tools |= {name for seq, name in outside(above, inside) if seq < before}
+        above = await read_records(store, parent)
+        before = find_asking_seq(above, call_id) or len(above) + 1
+        tools |= {name for seq, name in find_outside_results(above, inside) if seq < before}
         parent, call_id = _parent(above)
     return tuple(sorted(tools))
 
@@ -122,4 +124,4 @@ def _parent(records: Sequence[e.Record]) -> tuple[str, str]:
 def _sources(tool: str, text: str, inside: Collection[str]) -> list[str]:
     if tool not in inside:
         return [tool]
-    return marked(text)
+    return find_marked_tools(text)

@@ -20,7 +20,7 @@ from ..core.errors import Fenced
 from ..core.model import Called, Model
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore
-from .job import Job
+from .job import RunSettings
 from .listeners import Delta
 from .log import Log
 from .loop import drive
@@ -48,7 +48,7 @@ class Diverged(Fenced):
     """The replay went another way, and stops like a drive that has lost its thread."""
 
 
-async def replay(records: Sequence[e.Record], job: Job) -> Divergence | None:
+async def replay(records: Sequence[e.Record], job: RunSettings) -> Divergence | None:
     """Run these records of one thread again; None if all came out the same. No network, no tool, no waiting.
 
     `job` is the agent of today: another prompt, tool schema or limit shows as the first difference that it makes.
@@ -56,7 +56,7 @@ async def replay(records: Sequence[e.Record], job: Job) -> Divergence | None:
     return await _Replay(records, job).run()
 
 
-def difference(recorded: e.Record, replayed: e.Record) -> Divergence | None:
+def first_difference(recorded: e.Record, replayed: e.Record) -> Divergence | None:
     """How two records of one seq differ."""
     was, now = recorded.event, replayed.event
     if type(was) is not type(now):
@@ -91,7 +91,7 @@ class _Recorded(Log):
 
 
 class _Replay:
-    def __init__(self, records: Sequence[e.Record], job: Job) -> None:
+    def __init__(self, records: Sequence[e.Record], job: RunSettings) -> None:
         self._records = records
         self._job = settings_with(job, ask=self._ask, run_tool=self._run_tool)
         self.thread_id = records[0].thread_id
@@ -117,7 +117,7 @@ class _Replay:
             and not self._first
             and replayed.seq <= len(self._records)
         ):
-            self._first = difference(self._records[replayed.seq - 1], replayed)
+            self._first = first_difference(self._records[replayed.seq - 1], replayed)
         self._moved.set()
 
     @property

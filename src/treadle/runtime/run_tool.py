@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from ..core.context import Context, Worked
+from ..core.context import ChildResult, Context
 from ..core.errors import StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
-from ..core.limits import backoff_s, tightest
+from ..core.limits import backoff_s, tightest_limit
 from ..core.tool import Tool, is_async
 
 GRACE_S = 0.2
@@ -27,12 +27,12 @@ PASSING = (ConnectionError, TimeoutError)
 """What may succeed on another try."""
 
 
-async def run(
+async def run_tool(
     tool: Tool, arguments: str, context: Context, left_s: float | None, chance: float
 ) -> ToolReturned | ToolFailed | ChildWaits:
     """What came of one attempt. `left_s` is what the turn has left; `chance` in [0, 1) jitters a back-off."""
     began = time.perf_counter()
-    timeout_s = tightest(tool.timeout_s, left_s)
+    timeout_s = tightest_limit(tool.timeout_s, left_s)
     again: float | None = None
     try:
         checked = tool.arguments_of(arguments)
@@ -42,9 +42,9 @@ async def run(
         )
     try:
         result = await _within(timeout_s, _call(tool, checked, context))
-        if isinstance(result, Worked):
+        if isinstance(result, ChildResult):
             return _worked(result, context.call_id, tool.max_chars, _since(began))
-        text, cut = rendered(result, tool.max_chars)
+        text, cut = render_result(result, tool.max_chars)
         return ToolReturned(context.call_id, text, _since(began), cut)
     except _TooLong:
         stopped = is_async(tool.function) if tool.function else True  # nothing stops a thread
@@ -87,17 +87,17 @@ async def run(
 
 
 def _worked(
-    done: Worked, call_id: str, max_chars: int, took_s: float
+    done: ChildResult, call_id: str, max_chars: int, took_s: float
 ) -> ToolReturned | ToolFailed | ChildWaits:
     if done.waiting:
         return ChildWaits(call_id, done.waiting)
-    text, cut = rendered(done.answer, max_chars)
+    text, cut = render_result(done.answer, max_chars)
     if done.failed:
         return ToolFailed(call_id, "raised", text, took_s, usage=done.usage, cost_usd=done.cost_usd)
     return ToolReturned(call_id, text, took_s, cut, done.usage, done.cost_usd)
 
 
-def rendered(result: Any, max_chars: int) -> tuple[str, int]:
+def render_result(result: Any, max_chars: int) -> tuple[str, int]:
     """A result as the model reads it, and how many characters were left out: text as it is, the rest as JSON."""
     if result is None:
         return "done; it gave no result", 0

@@ -9,10 +9,10 @@ import msgspec
 from ..core import events as e
 from ..core.context import Context
 from ..core.errors import ToolError
-from ..core.tool import Tool, tool_of
-from ..stores.full_text import closed, matches, spaced
+from ..core.tool import Tool, make_tool
+from ..stores.full_text import build_queries, remove_spacing, space_out_cjk
 from ..stores.store import Store
-from .origin import records_of
+from .origin import read_records
 
 PASSAGE_CHARS = 1200
 MAX_RESULTS = 10
@@ -27,17 +27,17 @@ class Passage(msgspec.Struct, frozen=True):
     text: str
 
 
-def look_back_tool(logs: Store) -> Tool:
-    """A look_back tool for agents that keep their threads there."""
+def make_search_history_tool(logs: Store) -> Tool:
+    """A search_history tool for agents that keep their threads there."""
 
-    async def look_back(context: Context, query: str, max_results: int = 5) -> str:
+    async def search_history(context: Context, query: str, max_results: int = 5) -> str:
         """Search this whole conversation, also what is not shown any more: what was said, and results of tools in full.
 
         Args:
             query: The words to look for; other forms of an English word are found too.
             max_results: How many places, at most 10.
         """
-        said = list(passages(await records_of(logs, context.thread_id)))
+        said = list(split_passages(await read_records(logs, context.thread_id)))
         found = search(said, query, min(max(max_results, 1), MAX_RESULTS))
         lines = [f"[record {each.seq}, {each.who}] {each.text}" for each in found]
         return (
@@ -45,11 +45,11 @@ def look_back_tool(logs: Store) -> Tool:
             or f"Nothing about {query!r} in this conversation; try fewer or other words."
         )
 
-    return tool_of(look_back, read_only=True)
+    return make_tool(search_history, read_only=True)
 
 
-def passages(records: Sequence[e.Record]) -> Iterator[Passage]:
-    """All that was said, oldest first, in pieces of at most 1,200 characters; not what look_back found. Pure."""
+def split_passages(records: Sequence[e.Record]) -> Iterator[Passage]:
+    """All that was said, oldest first, in pieces of at most 1,200 characters; not what search_history found. Pure."""
     names: dict[str, str] = {}
     for record in records:
         who, text = _said(record.event, names)
@@ -59,7 +59,7 @@ def passages(records: Sequence[e.Record]) -> Iterator[Passage]:
 
 def search(said: Sequence[Passage], query: str, count: int) -> list[Passage]:
     """The best passages, each as an extract: with all words of the query, then with any. Raises ToolError."""
-    if not (asked := [match for match in matches(query) if match]):
+    if not (asked := [match for match in build_queries(query) if match]):
         raise ToolError("the query has no words; give a few words to look for")
     with closing(sqlite3.connect(":memory:")) as index:
         try:
@@ -68,9 +68,9 @@ def search(said: Sequence[Passage], query: str, count: int) -> list[Passage]:
             )
         except sqlite3.OperationalError as error:
             raise ToolError(
-                f"look_back needs SQLite with FTS5, which this Python lacks ({error})"
+                f"search_history needs SQLite with FTS5, which this Python lacks ({error})"
             ) from None
-        rows = [(number, spaced(each.text)) for number, each in enumerate(said)]
+        rows = [(number, space_out_cjk(each.text)) for number, each in enumerate(said)]
         index.executemany("insert into said (rowid, text) values (?, ?)", rows)
         found: dict[int, str] = {}
         for match in asked:
@@ -80,7 +80,7 @@ def search(said: Sequence[Passage], query: str, count: int) -> list[Passage]:
                 (match, count),
             )
             for number, extract in query_rows:
-                found.setdefault(number, closed(extract))
+                found.setdefault(number, remove_spacing(extract))
             if len(found) >= count:
                 break
     return [
@@ -100,7 +100,7 @@ def _said(event: e.Event, names: dict[str, str]) -> tuple[str, str]:
             | e.OutcomeDecided(call_id=call_id, content=text)
         ):
             name = names.get(call_id, "a tool")
-            return f"result of {name}", "" if name == "look_back" else text
+            return f"result of {name}", "" if name == "search_history" else text
         case e.ToolFailed(call_id=call_id, message=text, retry_after_s=None):
             return f"error of {names.get(call_id, 'a tool')}", text
         case _:

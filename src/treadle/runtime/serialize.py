@@ -11,43 +11,43 @@ import msgspec
 
 from ..core.errors import UsageError
 
-MOST_CHARS = 1_000_000
+MAX_CHARS = 1_000_000
 """Of one step's arguments or result: the log is no store for files."""
 _PLAIN = (Any, None, NoneType, str, int, float, bool, dict, list)
 """What comes from JSON as it is."""
 
 
-class Unrecordable(ValueError):
+class NotSerializable(ValueError):
     """A value that the log can't keep; says why."""
 
 
-def recorded(value: Any, kind: Any = Any) -> str:
-    """The value as JSON, which gives it back as that type. Raises Unrecordable."""
+def to_json(value: Any, kind: Any = Any) -> str:
+    """The value as JSON, which gives it back as that type. Raises NotSerializable."""
     try:
         text = msgspec.json.encode(value, enc_hook=_jsonable).decode()
     except Exception as error:  # a value may bring its own `model_dump`, and with it any fault
-        raise Unrecordable(f"a {type(value).__name__} has no JSON form ({error})") from error
-    if len(text) > MOST_CHARS:
-        raise Unrecordable(
-            f"it has {len(text):,} characters as JSON, and a log keeps {MOST_CHARS:,}; give where it is"
+        raise NotSerializable(f"a {type(value).__name__} has no JSON form ({error})") from error
+    if len(text) > MAX_CHARS:
+        raise NotSerializable(
+            f"it has {len(text):,} characters as JSON, and a log keeps {MAX_CHARS:,}; give where it is"
         )
     try:
-        restored(text, kind)
+        from_json(text, kind)
     except ValueError as error:
-        raise Unrecordable(
+        raise NotSerializable(
             f"it isn't what the function says that it gives, {kind!r}: {_why(error)}"
         ) from error
     return text
 
 
-def restored(text: str, kind: Any = Any) -> Any:
+def from_json(text: str, kind: Any = Any) -> Any:
     """The value again, of that type. Raises ValueError."""
     if kind in _PLAIN:
         return msgspec.json.decode(text)
     return _adapter(kind).validate_json(text)
 
 
-def kind_of(function: Callable[..., Any]) -> Any:
+def return_type(function: Callable[..., Any]) -> Any:
     """What a function says that it gives; Any where it says nothing that can be checked."""
     inner = getattr(function, "func", function)
     try:
@@ -65,7 +65,7 @@ def kind_of(function: Callable[..., Any]) -> Any:
     return kind
 
 
-def arguments_of(
+def arguments_to_json(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: str = ""
 ) -> str:
     """What a call of it is given, as a JSON object by parameter. Raises UsageError where that can't be."""
@@ -86,8 +86,8 @@ def arguments_of(
             if each.kind is each.VAR_KEYWORD:
                 named |= named.pop(each.name, {})
     try:
-        return recorded(named)
-    except Unrecordable as error:
+        return to_json(named)
+    except NotSerializable as error:
         raise UsageError(
             f"{name}: its arguments are kept in the log, and {error}. What isn't data goes into the function by"
             " another way: a closure, functools.partial, a global"
@@ -110,9 +110,9 @@ def _adapter(kind: Any) -> Any:
 def _why(error: ValueError) -> str:
     if not hasattr(error, "errors"):
         return str(error)
-    from ..core.schema import told
+    from ..core.schema import describe_validation_error
 
-    return told(error)  # type: ignore[arg-type]
+    return describe_validation_error(error)  # type: ignore[arg-type]
 
 
 def _jsonable(value: Any) -> Any:

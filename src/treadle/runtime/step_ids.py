@@ -19,7 +19,7 @@ from ..core.errors import FlowChanged, UsageError
 from ..core.tool import Tool
 
 
-class Caller(Protocol):
+class StepRunner(Protocol):
     """What runs a flow's code, as the code's steps see it."""
 
     tasks: "WeakSet[asyncio.Task[Any]]"
@@ -32,17 +32,17 @@ class Caller(Protocol):
         """Raise it to whoever runs the flow. Never comes back."""
 
 
-class Branch:
+class StepScope:
     """One task of a flow's code."""
 
-    def __init__(self, caller: Caller, path: str = "") -> None:
+    def __init__(self, caller: StepRunner, path: str = "") -> None:
         self.caller = caller
         self.task: asyncio.Task[Any] | None = None
         self._path = path
         self._steps: Counter[str] = Counter()
         self._branches = 0
 
-    def id_of(self, name: str, given: str | None = None) -> str:
+    def step_id(self, name: str, given: str | None = None) -> str:
         """The id that is given, else that of the next step of this name.
 
         Raises UsageError where it could be another the next time, and for one that can't be typed.
@@ -53,7 +53,7 @@ class Branch:
                     f"the id {given!r}: give letters, digits and _ . : - only, at most 100"
                 )
             return given
-        name = plain(name)
+        name = plain_name(name)
         task = asyncio.current_task()
         self.task = self.task or task
         if self.task is not task:
@@ -65,21 +65,21 @@ class Branch:
         number = self._steps[name]
         return f"{self._path}{name}" + (f"-{number}" if number > 1 else "")
 
-    def next(self) -> "Branch":
+    def next(self) -> "StepScope":
         """That of a task which this one makes."""
         self._branches += 1
-        return Branch(self.caller, f"{self._path}{self._branches}.")
+        return StepScope(self.caller, f"{self._path}{self._branches}.")
 
 
-_here: ContextVar[Branch | None] = ContextVar("treadle_branch", default=None)
+_here: ContextVar[StepScope | None] = ContextVar("treadle_branch", default=None)
 
 
-def plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """As tools and steps may be called."""
     return re.sub(r"[^a-zA-Z0-9_-]+", "-", name)[:64].strip("-") or "step"
 
 
-def here(alone: bool = False) -> Branch | None:
+def current_scope(alone: bool = False) -> StepScope | None:
     """The branch of the flow whose code calls this; None outside of a flow's code, as in its steps.
 
     Raises UsageError in a flow's code for what is asked to be `alone`: in a thread of its own name, or streamed.
@@ -92,12 +92,12 @@ def here(alone: bool = False) -> Branch | None:
     return branch
 
 
-def rooted(caller: Caller, code: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+def start_flow_code(caller: StepRunner, code: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
     """Start a flow's code, in a task of its own; the tasks that it makes are its branches."""
     loop, context = asyncio.get_running_loop(), copy_context()
     if not isinstance(loop.get_task_factory(), _Branching):
         loop.set_task_factory(_Branching(loop.get_task_factory()))
-    root = Branch(caller)
+    root = StepScope(caller)
     context.run(_here.set, root)
     root.task = loop.create_task(code, context=context)
     return root.task

@@ -4,20 +4,20 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
-from ..core.context import Arguments, Check, Context, Worked
+from ..core.context import Arguments, Check, ChildResult, Context
 from ..core.errors import ToolError, UsageError
 from ..core.limits import Limits
 from ..core.tool import Tool
-from .job import Job
-from .log import Log, opened
+from .job import RunSettings
+from .log import Log, open_log
 
 if TYPE_CHECKING:
     from .agent import Agent
 
-MOST_DEEP = 8
+MAX_DEPTH = 8
 """Threads below a person's own. Agents that call each other would go on for ever."""
 
-Work = Callable[[str, Context], Awaitable[Worked]]
+Work = Callable[[str, Context], Awaitable[ChildResult]]
 
 _TASK = {
     "type": "object",
@@ -29,10 +29,10 @@ _TASK = {
 _SEES = "Write the task in plain words, as to a person who sees nothing else, with all that must be known for it."
 
 
-def child_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
+def make_agent_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
     """The tool that gives a task to this agent. `work` starts or goes on with the thread that the call names."""
 
-    async def give(task: str, context: Context) -> Worked:
+    async def give(task: str, context: Context) -> ChildResult:
         return await work(task, context)
 
     # Its thread knows what it has done, so to call it again is to go on: no crash makes the outcome unknown.
@@ -43,8 +43,8 @@ def child_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
     )
 
 
-def working_tool(
-    limits: Limits, work: Callable[..., Awaitable[Worked]], check: Check = lambda given: {}
+def make_child_tool(
+    limits: Limits, work: Callable[..., Awaitable[ChildResult]], check: Check = lambda given: {}
 ) -> Tool:
     """The tool whose call runs as a thread of its own, within these limits. `work` gets the checked arguments."""
     settings: dict[str, Any] = {
@@ -66,7 +66,7 @@ def _task(arguments: Arguments) -> Arguments:
     return {"task": arguments["task"]}
 
 
-def members(start: "Agent") -> dict[str, "Agent"]:
+def find_team(start: "Agent") -> dict[str, "Agent"]:
     """By name, every agent that the thread of this one may be handed to, however far. Raises UsageError.
 
     An agent in `handoffs` may be given by its name, where it stands elsewhere in the team: so they can hand back.
@@ -92,7 +92,7 @@ def members(start: "Agent") -> dict[str, "Agent"]:
     return found
 
 
-def handoff_tools(agent: "Agent", team: dict[str, "Agent"]) -> Iterable[Tool]:
+def make_handoff_tools(agent: "Agent", team: dict[str, "Agent"]) -> Iterable[Tool]:
     """One tool for each agent that this one may hand to."""
     for each in agent.handoffs:
         to = team[each if isinstance(each, str) else each.name]
@@ -105,12 +105,12 @@ def handoff_tools(agent: "Agent", team: dict[str, "Agent"]) -> Iterable[Tool]:
         )
 
 
-async def job_of(log: Log, top: Job) -> Job:
+async def find_run_settings(log: Log, top: RunSettings) -> RunSettings:
     """The settings by which that thread goes on: these, or those of the agent that works in it for whom they are."""
     first = log.records[0].event if log.records else None
     if isinstance(first, e.ThreadStarted) and first.parent_thread_id:
-        above = await opened(first.parent_thread_id, log.store, log.world)
-        caller = await job_of(above, top)
+        above = await open_log(first.parent_thread_id, log.store, log.world)
+        caller = await find_run_settings(above, top)
         replies = (
             record.event for record in above.records if isinstance(record.event, e.ModelReplied)
         )
@@ -123,6 +123,6 @@ async def job_of(log: Log, top: Job) -> Job:
             ),
             "",
         )
-        if name in caller.setup.tools and (agent := caller.setup.tools[name].agent):
-            top = agent.job
+        if name in caller.policy.tools and (agent := caller.policy.tools[name].agent):
+            top = agent.run_settings
     return top.of(log.state)

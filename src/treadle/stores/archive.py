@@ -11,7 +11,7 @@ from ..core.events import Record
 from ..core.state import fold
 from .store import Row, Store
 
-ALL = 1_000_000_000
+ALL_THREADS = 1_000_000_000
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -19,9 +19,9 @@ class Imported(msgspec.Struct, frozen=True):
     records: int
 
 
-async def export(store: Store, threads: Sequence[str] = ()) -> AsyncIterator[bytes]:
+async def export_threads(store: Store, threads: Sequence[str] = ()) -> AsyncIterator[bytes]:
     """The records of these threads (none named: of all), one JSON object each, thread by thread, oldest first."""
-    names = threads or [info.thread_id for info in reversed(await store.threads(ALL))]
+    names = threads or [info.thread_id for info in reversed(await store.threads(ALL_THREADS))]
     for name in names:
         rows = await store.read(name)
         if not rows:
@@ -30,7 +30,7 @@ async def export(store: Store, threads: Sequence[str] = ()) -> AsyncIterator[byt
             yield encode_record(Record(name, row.seq, row.at, decode_event(row.event)))
 
 
-async def import_(store: Store, lines: Iterable[bytes]) -> Imported:
+async def import_threads(store: Store, lines: Iterable[bytes]) -> Imported:
     """Add threads that `export` wrote. Each is checked whole, and then written whole.
 
     Raises StoreDamaged for a line that is no record, IllegalEvent for a log that can't be, UsageError for a thread that
@@ -60,10 +60,10 @@ def _decoded(lines: Iterable[bytes]) -> Iterator[Record]:
             raise StoreDamaged(f"line {number}: {error}") from error
 
 
-async def check(store: Store) -> list[str]:
+async def find_damage(store: Store) -> list[str]:
     """What is wrong with the logs in a store, a sentence each; none where every record can be read and follows."""
     wrong = []
-    for info in await store.threads(ALL):
+    for info in await store.threads(ALL_THREADS):
         try:
             rows = await store.read(info.thread_id)
             fold(Record(info.thread_id, row.seq, row.at, decode_event(row.event)) for row in rows)

@@ -12,7 +12,7 @@ from ..core.errors import StoreError
 from .connection import Connection
 from .store import Row
 
-MOST = 500
+MAX_BATCH = 500
 """Appends in one transaction."""
 
 
@@ -32,7 +32,7 @@ class _Append:
             self.loop.call_soon_threadsafe(tell)
 
 
-class Commits:
+class GroupCommit:
     """One connection, one thread; each transaction takes all the appends that have come while the last one synced."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Commits:
     def _work(self, waiting: "queue.SimpleQueue[_Append | None]") -> None:
         while (first := waiting.get()) is not None:
             batch = [first]
-            while len(batch) < MOST and not waiting.empty():
+            while len(batch) < MAX_BATCH and not waiting.empty():
                 more = waiting.get()
                 if more is None:
                     waiting.put(None)

@@ -14,39 +14,39 @@ _STOPPED = re.compile(
 )
 
 
-def spaced(text: str) -> str:
+def space_out_cjk(text: str) -> str:
     """With an invisible space around each Chinese, Japanese or Korean character: SQLite takes a run for one word."""
     return text if text.isascii() else re.sub(f"([{_CJK}])", f"{_INVISIBLE}\\1{_INVISIBLE}", text)
 
 
-def closed(text: str) -> str:
+def remove_spacing(text: str) -> str:
     """On one line, and without what `spaced` put in."""
     return " ".join(text.replace(_INVISIBLE, "").split())
 
 
-def matches(query: str) -> list[str]:
+def build_queries(query: str) -> list[str]:
     """What to ask FTS5, the strictest first: all terms; any word; any word that begins so. Pure.
 
     A term such as max_chars or read-only stands for its words side by side.
     """
-    terms, words = _terms(query), words_of(query)
+    terms, words = _terms(query), query_words(query)
     return [
-        " AND ".join(f'"{spaced(term)}"' for term in terms),
-        " OR ".join(f'"{spaced(word)}"' for word in words),
-        " OR ".join(f'"{spaced(word)}"*' for word in words),
+        " AND ".join(f'"{space_out_cjk(term)}"' for term in terms),
+        " OR ".join(f'"{space_out_cjk(word)}"' for word in words),
+        " OR ".join(f'"{space_out_cjk(word)}"*' for word in words),
     ]
 
 
-def words_of(query: str) -> list[str]:
+def query_words(query: str) -> list[str]:
     """The words of a query that say something, in their order."""
     return [
         part for term in _terms(query) for word in re.findall(r"\w+", term) for part in _parts(word)
     ]
 
 
-def quoted(word: str) -> str:
+def quote_word(word: str) -> str:
     """What to ask FTS5 for this word and no other."""
-    return f'"{spaced(word)}"'
+    return f'"{space_out_cjk(word)}"'
 
 
 def _terms(query: str) -> list[str]:

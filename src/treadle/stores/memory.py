@@ -10,7 +10,7 @@ from .store import Row, ThreadInfo
 
 class MemoryStore:
     def __init__(self) -> None:
-        self.besides: dict[str, Any] = {}
+        self.extras: dict[str, Any] = {}
         """What else lives as long as this: notes, for instance. By name."""
         self._rows: dict[str, list[Row]] = {}
         self._lock = threading.Lock()  # the loop of `run_sync` and the caller's may share one store

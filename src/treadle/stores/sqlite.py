@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
-from .commits import Commits
+from .commits import GroupCommit
 from .connection import Connection
 from .store import Row, ThreadInfo
 
@@ -82,7 +82,7 @@ from name join record as last on last.thread_id = name.thread_id
 order by last.id desc
 """
 """Of each thread, the last written first. Goes from thread to thread in the index, however long they are."""
-BUSY_S = 30.0
+BUSY_TIMEOUT_S = 30.0
 """How long an append waits for other processes before it gives up."""
 
 
@@ -101,9 +101,11 @@ class SQLiteStore:
                 "an SQLite database in memory would be lost; use MemoryStore() for that"
             )
         self.path = Path(path) if path else default_path()
-        self._connection = Connection(partial(connected, self.path, "normal"))
+        self._connection = Connection(partial(connect, self.path, "normal"))
         self._commits = (
-            Commits(partial(connected, self.path, "full"), insert) if durability == "full" else None
+            GroupCommit(partial(connect, self.path, "full"), insert)
+            if durability == "full"
+            else None
         )
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
@@ -172,7 +174,7 @@ def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
             )
 
 
-def connected(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Connection:
+def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Connection:
     """A connection to the file, made or brought to today's schema. Raises StoreDamaged, or StoreError for its place."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +182,9 @@ def connected(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Con
             path.touch(0o600)  # conversations are private
         if path.stat().st_size:
             _refuse_foreign(path)
-        db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
         try:
             _write_ahead(db)
             db.execute(f"pragma synchronous = {synchronous}")
@@ -205,7 +209,7 @@ def connected(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Con
 
 def _write_ahead(db: sqlite3.Connection) -> None:
     """Turn the write-ahead log on. Where others do the same at this moment, SQLite says so at once and doesn't wait."""
-    until = time.monotonic() + BUSY_S
+    until = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
             db.execute("pragma journal_mode = wal")
@@ -216,7 +220,7 @@ def _write_ahead(db: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def in_memory() -> sqlite3.Connection:
+def connect_in_memory() -> sqlite3.Connection:
     """A connection to a database of today's schema that lives as long as it is open."""
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     _migrate(db)
@@ -241,7 +245,7 @@ def _migrate(db: sqlite3.Connection) -> None:
 def _marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
     """Whose file it is, its schema's version, and how many tables it has."""
     with closing(
-        sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S)
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S)
     ) as db:
         asks = (
             "pragma application_id",

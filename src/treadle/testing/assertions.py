@@ -10,54 +10,58 @@ from pathlib import Path
 from typing import Any
 
 from ..core import events as e
-from ..core.result import Result, summary
+from ..core.result import Result, make_summary
 from ..evals.trajectory import (
-    Arguments,
-    Order,
+    ArgumentMatch,
+    CallOrder,
     Wanted,
-    approvals_asked,
-    compared,
-    made,
-    never_called,
-    no_errors,
+    actual_calls,
+    check_approvals_asked,
+    check_never_called,
+    check_no_errors,
+    compare_calls,
 )
-from ..evals.trial import steps as steps_of
-from ..observe.turns import turns
-from ..observe.visible import visible
-from .recording import Recording, load
+from ..evals.trial import count_model_calls as steps_of
+from ..observe.turns import split_turns
+from ..observe.visible import make_visible
+from .recording import Recording, load_recording
 
 Recorded = Result | Recording | Iterable[e.Record] | str | Path
-Call = str | tuple[str, Mapping[str, Any]] | Wanted
+Expected = str | tuple[str, Mapping[str, Any]] | Wanted
 """A name, for whatever arguments; or a name with its arguments."""
 
 
 def assert_trajectory(
     recorded: Recorded,
-    wanted: Sequence[Call],
-    order: Order = "strict",
-    arguments: Arguments = "exact",
+    wanted: Sequence[Expected],
+    order: CallOrder = "strict",
+    arguments: ArgumentMatch = "exact",
 ) -> None:
     """The tool calls made are the wanted ones; `trajectory.compared` says what each order means."""
     __tracebackhide__ = True
-    _hold(compared(made(_records(recorded)), [_wanted(each) for each in wanted], order, arguments))
+    _hold(
+        compare_calls(
+            actual_calls(_records(recorded)), [_wanted(each) for each in wanted], order, arguments
+        )
+    )
 
 
 def assert_never_called(recorded: Recorded, *tools: str) -> None:
     """The model asked for none of these tools, names or globs; not even for a call that was then refused."""
     __tracebackhide__ = True
-    _hold(never_called(made(_records(recorded)), *tools))
+    _hold(check_never_called(actual_calls(_records(recorded)), *tools))
 
 
 def assert_no_errors(recorded: Recorded) -> None:
     """No tool call failed for good. One that came right when it was tried again did not."""
     __tracebackhide__ = True
-    _hold(no_errors(made(_records(recorded))))
+    _hold(check_no_errors(actual_calls(_records(recorded))))
 
 
 def assert_approvals_asked(recorded: Recorded, *tools: str) -> None:
     """A person was asked to approve calls of these tools, names or globs, and of no others; none named: none."""
     __tracebackhide__ = True
-    _hold(approvals_asked(made(_records(recorded)), *tools))
+    _hold(check_approvals_asked(actual_calls(_records(recorded)), *tools))
 
 
 def assert_within(
@@ -75,7 +79,7 @@ def assert_within(
     """
     __tracebackhide__ = True
     records = _records(recorded)
-    took = summary(records, 0.0)
+    took = make_summary(records, 0.0)
     used: list[tuple[str, float | None, float | None]] = [
         ("steps", steps_of(records), steps),
         ("tokens", took.tokens, tokens),
@@ -94,11 +98,11 @@ def _seconds(recorded: Recorded, records: Sequence[e.Record]) -> float:
     return (
         recorded.seconds
         if isinstance(recorded, Result)
-        else sum(part.took.seconds for part in turns(records))
+        else sum(part.took.seconds for part in split_turns(records))
     )
 
 
-def _wanted(call: Call) -> Wanted:
+def _wanted(call: Expected) -> Wanted:
     if isinstance(call, Wanted):
         return call
     return Wanted(call) if isinstance(call, str) else Wanted(*call)
@@ -107,10 +111,10 @@ def _wanted(call: Call) -> Wanted:
 def _records(recorded: Recorded) -> tuple[e.Record, ...]:
     if isinstance(recorded, Result | Recording):
         return recorded.records
-    return load(recorded).records if isinstance(recorded, str | Path) else tuple(recorded)
+    return load_recording(recorded).records if isinstance(recorded, str | Path) else tuple(recorded)
 
 
 def _hold(complaint: str) -> None:
     __tracebackhide__ = True
     if complaint:
-        raise AssertionError(visible(complaint))
+        raise AssertionError(make_visible(complaint))

@@ -91,14 +91,14 @@ def treadle_store() -> "MemoryStore":
 @pytest.fixture
 def treadle_thread(request: pytest.FixtureRequest) -> "Recording":
     """The recorded thread that the mark `treadle_replay` names: replay it, or run it with another agent."""
-    from .recording import load
+    from .recording import load_recording
 
     marker = request.node.get_closest_marker("treadle_replay")
     if marker is None or len(marker.args) != 1:
         raise pytest.UsageError(
             'treadle_thread needs @pytest.mark.treadle_replay("thread.jsonl") on its test'
         )
-    return load(request.node.path.parent / marker.args[0])
+    return load_recording(request.node.path.parent / marker.args[0])
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from ..core.result import Result
 from ..core.state import fold
 from ..models.scripted import ScriptedModel
 from ..observe.timeline import Timeline
-from ..observe.visible import visible
+from ..observe.visible import make_visible
 from ..runtime.agent import Agent
 from ..runtime.replay import replay
 from ..runtime.sync import run_sync
-from .rerun import rerun, stand_in
+from .rerun import make_stand_in, rerun
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,17 @@ class Recording:
         The agent's model needs no key; where it is None, it is the one that the recording names.
         """
         __tracebackhide__ = True
-        found = run_sync(replay(self.records, replace(agent, model=self._model_of(agent)).job))
+        found = run_sync(
+            replay(self.records, replace(agent, model=self._model_of(agent)).run_settings)
+        )
         if found is None:
             return
         timeline = Timeline()
         lines = {record.seq: timeline.line(record) for record in self.records}
         raise AssertionError(
-            visible(f"the replay parts from the recording at {found}\n  there: {lines[found.seq]}")
+            make_visible(
+                f"the replay parts from the recording at {found}\n  there: {lines[found.seq]}"
+            )
         )
 
     def run(self, agent: Agent) -> tuple[Result, ...]:
@@ -62,24 +66,24 @@ class Recording:
                     script.append(
                         Reply(r.text, r.calls, r.usage, r.finish_reason, r.refusal, r.opaque)
                     )
-        then = stand_in(self.records)
+        then = make_stand_in(self.records)
         return ScriptedModel(script, name=then.name, context_tokens=then.context_tokens)
 
     def _model_of(self, agent: Agent) -> Model:
         if not isinstance(agent.model, str | None):
             return agent.model
-        from ..models.resolve import unasked
+        from ..models.resolve import resolve_without_key
 
-        then = stand_in(self.records)
+        then = make_stand_in(self.records)
         try:
-            return unasked(agent.model or then.name)
+            return resolve_without_key(agent.model or then.name)
         except UsageError:
             if agent.model:
                 raise
             return then  # it was an object of the program's own
 
 
-def load(file: str | Path) -> Recording:
+def load_recording(file: str | Path) -> Recording:
     """The thread in a file of JSON Lines. Raises UsageError where there is none, or more than one, or one in parts."""
     try:
         lines = Path(file).read_bytes().splitlines()

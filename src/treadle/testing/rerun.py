@@ -21,24 +21,24 @@ from ..core.call import CallState
 from ..core.context import Context
 from ..core.errors import Fenced
 from ..core.model import Called, Model
-from ..core.result import Result, result
+from ..core.result import Result, read_result
 from ..core.state import State, apply
 from ..core.tool import Tool
-from ..core.turn import call_of
-from ..evals.json_diff import differences
-from ..evals.trajectory import Made, made, parsed
+from ..core.turn import find_call
+from ..evals.json_diff import find_differences
+from ..evals.trajectory import Made, actual_calls, parse_arguments
 from ..models.scripted import ScriptedModel
 from ..runtime.agent import Agent
 from ..runtime.answers import Answers
-from ..runtime.job import Job
+from ..runtime.job import RunSettings
 from ..runtime.log import Log
-from ..runtime.loop import begin, drive
+from ..runtime.loop import append_opening, drive
 from ..runtime.world import World
 from ..stores.memory import MemoryStore
 
 Outcome = e.ToolReturned | e.ToolFailed
 Decision = e.ApprovalGiven | e.UserSaid
-RAN = ("raised", "timeout", "result")
+RAN_KINDS = ("raised", "timeout", "result")
 """The kinds of failure of a call that was run."""
 
 
@@ -77,22 +77,22 @@ class _Turn:
 async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]:
     """The result of each turn. Raises NotRecorded, and UsageError for an agent whose settings can't be."""
     if agent.model is None or isinstance(agent.model, str):
-        agent = settings_with(agent, model=stand_in(records))
+        agent = settings_with(agent, model=make_stand_in(records))
     answers = Answers(agent.output) if agent.output is not None else None
     clock = _Clock(records[0].at)
     log = Log(records[0].thread_id, MemoryStore(), World(now=lambda: clock.at, sleep=_at_once))
-    calls = {call.call_id: call for call in made(records)}
+    calls = {call.call_id: call for call in actual_calls(records)}
     await log.append(e.ThreadStarted(agent.name, log.world.new_id()))
     results = []
     for turn in _turns(_at_work(records)):
-        done = await _Rerun(turn, calls, log, agent.job, clock).result(agent.name)
+        done = await _Rerun(turn, calls, log, agent.run_settings, clock).result(agent.name)
         if answers and done.status == "answered" and answers.check(done.answer) is None:
             done = settings_with(done, output=answers.parse(done.answer))
         results.append(done)
     return tuple(results)
 
 
-def stand_in(records: Sequence[e.Record]) -> Model:
+def make_stand_in(records: Sequence[e.Record]) -> Model:
     """A model of the recorded one's name that is never asked, needs no key and cuts no prompt."""
     called = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
     most = max((call.max_output_tokens for call in called), default=4096)
@@ -133,7 +133,7 @@ def _turns(records: Sequence[e.Record]) -> list[_Turn]:
                 aside = purpose == "compact"
             case e.ModelReplied() | e.ModelFailed():
                 (turns[-1].summaries if aside else turns[-1].replies).append(record)
-            case e.ToolFailed(kind=kind) if kind not in RAN:
+            case e.ToolFailed(kind=kind) if kind not in RAN_KINDS:
                 pass  # refused without being run: whether it is now is decided anew
             case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id):
                 turns[-1].outcomes.setdefault(call_id, deque()).append(record)
@@ -161,14 +161,14 @@ class _Rerun:
     turn: _Turn
     calls: dict[str, Made]
     log: Log
-    job: Job
+    run_settings: RunSettings
     clock: _Clock
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def result(self, agent: str) -> Result:
         self.log.listeners = (lambda _: self.moved.set(),)
-        job = settings_with(self.job, ask=self._ask, run_tool=self._run_tool)
-        await begin(
+        job = settings_with(self.run_settings, ask=self._ask, run_tool=self._run_tool)
+        await append_opening(
             self.log,
             [
                 e.ThreadClaimed(self.log.world.new_id(), job.identity(agent)),
@@ -177,15 +177,15 @@ class _Rerun:
         )
         try:
             await drive(self.log, job)
-            while waiting := result(self.log.records, self.log.state).waiting:
+            while waiting := read_result(self.log.records, self.log.state).waiting:
                 await self._decide(waiting)
                 await drive(self.log, job)
         except _Stopped:
             if self.turn.ended:
                 await self.log.append(self.turn.ended)
-        return result(self.log.records, self.log.state)
+        return read_result(self.log.records, self.log.state)
 
-    async def _decide(self, waiting: Sequence[e.Held]) -> None:
+    async def _decide(self, waiting: Sequence[e.PendingDecision]) -> None:
         """Write what people said then of the calls that wait. Raises _Stopped, NotRecorded where they said nothing."""
         decided = [call for call in waiting if call.id in self.turn.decisions]
         if not decided and self.turn.stopped:
@@ -198,14 +198,14 @@ class _Rerun:
             )
         for call in decided:
             turn = self.log.state.turn
-            if turn and call_of(turn, call.id).status in (
+            if turn and find_call(turn, call.id).status in (
                 "waiting",
                 "question",
             ):  # an "always" may have allowed it
                 await self.log.append(self.turn.decisions[call.id])
 
     async def _ask(self, model: Model, called: Called, *_: Any) -> e.ModelReplied | e.ModelFailed:
-        replies = self.turn.summaries if called.fact.purpose == "compact" else self.turn.replies
+        replies = self.turn.summaries if called.event.purpose == "compact" else self.turn.replies
         if replies:
             came: e.ModelReplied | e.ModelFailed = self.clock.given(replies.popleft())
             return came
@@ -219,7 +219,7 @@ class _Rerun:
     async def _run_tool(self, tool: Tool, arguments: str, context: Context, *_: Any) -> Outcome:
         then, outcomes = self.calls[context.call_id], self.turn.outcomes.get(context.call_id)
         if outcomes:
-            changed = "; ".join(differences(then.arguments, parsed(arguments)))
+            changed = "; ".join(find_differences(then.arguments, parse_arguments(arguments)))
             if changed:
                 raise NotRecorded(
                     f"{tool.name} would run with other arguments than in the recording: {changed}"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ..core import events as e
 from ..core.result import Result
-from ..evals.trajectory import made
-from ..observe.turns import turns
+from ..evals.trajectory import actual_calls
+from ..observe.turns import split_turns
 
 WIDTH = 100
 
@@ -28,9 +28,9 @@ class Place:
     """The lines that import what that needs of the standard library."""
 
 
-def saved_test(records: Sequence[e.Record], place: Place, replays: bool) -> str:
+def render_test(records: Sequence[e.Record], place: Place, replays: bool) -> str:
     """The test file. With `replays` it has a test too that wants every record to come out as it was."""
-    results = [part.result for part in turns(records) if part.number]
+    results = [part.result for part in split_turns(records) if part.number]
     checks = ["assert_trajectory"] + ["assert_no_errors"] * any(
         _went_well(result) for result in results
     )
@@ -72,7 +72,7 @@ def _replaying(name: str) -> list[str]:
 def _of_turn(result: Result, turn: str) -> list[str]:
     wanted = [
         (call.name, call.arguments) if isinstance(call.arguments, dict) else call.name
-        for call in made(result.records)
+        for call in actual_calls(result.records)
     ]
     lines = [*_written(f"assert_trajectory({turn}, ", wanted, ")")]
     lines += [f"    assert_no_errors({turn})"] if wanted and _went_well(result) else []
@@ -81,7 +81,7 @@ def _of_turn(result: Result, turn: str) -> list[str]:
 
 
 def _went_well(result: Result) -> bool:
-    calls = made(result.records)
+    calls = actual_calls(result.records)
     return bool(calls) and not any(call.status.startswith("failed") for call in calls)
 
 

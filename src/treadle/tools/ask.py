@@ -5,7 +5,7 @@ from ..core.errors import ToolError
 from ..core.tool import Tool
 
 
-def one_question(arguments: Arguments) -> Arguments:
+def check_question(arguments: Arguments) -> Arguments:
     """Arguments of exactly one question that says something. Raises ToolError in words for the model."""
     question = arguments.get("question")
     if arguments.keys() != {"question"} or not isinstance(question, str) or not question.strip():
@@ -29,6 +29,6 @@ ask_user = Tool(
         "required": ["question"],
         "additionalProperties": False,
     },
-    check=one_question,
+    check=check_question,
     timeout_s=None,  # people take their time
 )

@@ -6,30 +6,32 @@ from typing import Annotated
 from pydantic import Field
 
 from ..core.tool import tool
-from .arithmetic.grammar import Comparison, read
-from .arithmetic.notation import PATTERN
-from .arithmetic.numbers import is_exact, shown
+from .arithmetic.grammar import Comparison, evaluate_expression
+from .arithmetic.notation import EXPRESSION_PATTERN
+from .arithmetic.numbers import format_number, prints_exactly
 
 
 @tool(read_only=True, timeout_s=5.0)
-def calculator(expression: Annotated[str, Field(json_schema_extra={"pattern": PATTERN})]) -> str:
+def calculator(
+    expression: Annotated[str, Field(json_schema_extra={"pattern": EXPRESSION_PATTERN})],
+) -> str:
     """Work out arithmetic exactly: sums, percentages, powers, roots, comparisons. Use it for every calculation.
 
     Args:
         expression: For example 15% of 2,847 or 200 - 15% or (3 + 4) * 2 ** 10 or sqrt(2) or 427.05 > 400.
     """
-    value = read(expression)
+    value = evaluate_expression(expression)
     asked = " ".join(expression.split())
     if isinstance(value, Comparison):
         return f"{asked}: {str(value.holds).lower()}" + (
             "" if str(value) == asked else f" ({value})"
         )
-    return f"{asked} {'=' if is_exact(value) else '≈'} {shown(value)}"
+    return f"{asked} {'=' if prints_exactly(value) else '≈'} {format_number(value)}"
 
 
 def evaluate(expression: str) -> int | float | bool:
     """The value of it. Any error but ToolError is a bug here."""
-    value = read(expression)
+    value = evaluate_expression(expression)
     if isinstance(value, Comparison):
         return value.holds
     return (

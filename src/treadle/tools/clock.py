@@ -77,12 +77,12 @@ def current_time(timezone: str = "UTC") -> str:
     Args:
         timezone: An IANA name such as Asia/Tokyo or Europe/Berlin; a large city or UTC+2 will do too.
     """
-    return tell(datetime.now(UTC), timezone)
+    return describe_time(datetime.now(UTC), timezone)
 
 
-def tell(now: datetime, timezone: str) -> str:
+def describe_time(now: datetime, timezone: str) -> str:
     """The moment `now` (aware) as clocks show it there. Raises ToolError, with close names, for an unknown zone."""
-    zone = zone_of(timezone)
+    zone = find_zone(timezone)
     there = now.astimezone(zone)
     offset = there.strftime("%z")
     utc = f"UTC{offset[:3]}:{offset[3:5]}"
@@ -97,7 +97,7 @@ def tell(now: datetime, timezone: str) -> str:
     )
 
 
-def zone_of(name: str) -> tzinfo:
+def find_zone(name: str) -> tzinfo:
     """The zone that people mean by `name`. Raises ToolError where there is none, or more than one."""
     asked = _folded(name)
     if asked in ("", "utc", "gmt", "z", "zulu"):

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import ToolError
-from ..core.tool import Tool, tool_of
-from ..stores.full_text import closed, matches, spaced
-from .passages import passages, read, walk
+from ..core.tool import Tool, make_tool
+from ..stores.full_text import build_queries, remove_spacing, space_out_cjk
+from .passages import read_text, split_passages, walk_text_files
 
 MAX_RESULTS = 20
 
@@ -75,7 +75,7 @@ def docs_tool(folder: str | Path | None = None, bounds: Bounds | None = None) ->
             held.setdefault(root, Index(root, bounds or Bounds()))
         return held[root].search(query, min(max(max_results, 1), MAX_RESULTS))
 
-    return tool_of(search_docs, read_only=True)
+    return make_tool(search_docs, read_only=True)
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Index:
         """First what has all terms, then what has some, then what has words that begin so."""
         assert self._database is not None
         found: dict[int, Row] = {}
-        for match in matches(query):
+        for match in build_queries(query):
             if len(found) >= count:
                 break
             for number, *row in self._database.execute(
@@ -128,7 +128,7 @@ class Index:
             self._database = self._new_database()
         seen: set[str] = set()
         size = self._left_out = 0
-        for path, info in walk(self.root):
+        for path, info in walk_text_files(self.root):
             if (
                 info.st_size > min(self.bounds.file_bytes, self.bounds.bytes - size)
                 or len(seen) >= self.bounds.files
@@ -166,14 +166,15 @@ class Index:
         rows = [
             (
                 number,
-                spaced(path),
-                spaced(passage.heading),
-                spaced(passage.text),
+                space_out_cjk(path),
+                space_out_cjk(passage.heading),
+                space_out_cjk(passage.text),
                 passage.first,
                 passage.last,
             )
             for number, passage in enumerate(
-                passages(path, read(self.root / path, self.bounds.file_bytes)), self._next_row
+                split_passages(path, read_text(self.root / path, self.bounds.file_bytes)),
+                self._next_row,
             )
         ]
         self._database.executemany(
@@ -193,8 +194,8 @@ class Index:
 
 
 def _told(number: int, row: Row) -> str:
-    heading = f"  {closed(row.heading)}" if row.heading else ""
-    return f"{number}. {closed(row.path)}:{row.first}-{row.last}{heading}\n   {closed(row.extract)}"
+    heading = f"  {remove_spacing(row.heading)}" if row.heading else ""
+    return f"{number}. {remove_spacing(row.path)}:{row.first}-{row.last}{heading}\n   {remove_spacing(row.extract)}"
 
 
 search_docs = docs_tool()

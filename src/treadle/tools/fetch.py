@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError
 from ..core.tool import tool
-from .public import Way, checked_url, open_public
+from .public import AddressRules, check_url, open_public
 
 if TYPE_CHECKING:
     import httpx2
@@ -51,11 +51,11 @@ async def web_fetch(url: str, page: int = 1) -> str:
         url: The whole address, beginning with https:// or http://.
         page: Which page of the text, from 1.
     """
-    return await fetch(url, page)
+    return await fetch_page(url, page)
 
 
-async def fetch(
-    url: str, page: int = 1, way: Way | None = None, bounds: Bounds | None = None
+async def fetch_page(
+    url: str, page: int = 1, way: AddressRules | None = None, bounds: Bounds | None = None
 ) -> str:
     """One page of the text behind a URL, headed by title, final address and page number. Raises ToolError."""
     bounds = bounds or Bounds()
@@ -70,8 +70,8 @@ async def fetch(
         ) from None
     try:
         async with asyncio.timeout(bounds.total_s):
-            found = await get(url, way or Way(), bounds)
-            title, text = await asyncio.to_thread(readable, found)
+            found = await download(url, way or AddressRules(), bounds)
+            title, text = await asyncio.to_thread(extract_text, found)
     except TimeoutError:
         raise ToolError(
             f"{url} took longer than {bounds.total_s:g} s; try another source"
@@ -81,10 +81,10 @@ async def fetch(
         raise ToolError(
             f"{url} can't be read ({reason}); check the address, or try another source"
         ) from None
-    return paged(title, found.url, text, page, bounds.page_chars)
+    return cut_page(title, found.url, text, page, bounds.page_chars)
 
 
-async def get(url: str, way: Way, bounds: Bounds) -> Page:
+async def download(url: str, way: AddressRules, bounds: Bounds) -> Page:
     """Follow redirects, each hop checked anew, and read the body. Raises ToolError and httpx2.HTTPError."""
     import httpx2
 
@@ -93,7 +93,7 @@ async def get(url: str, way: Way, bounds: Bounds) -> Page:
         "Accept": "text/html, application/xhtml+xml, text/*;q=0.9, application/json;q=0.9, application/xml;q=0.8",
         "Accept-Encoding": "gzip, deflate",
     }
-    target = checked_url(url, way.ports)
+    target = check_url(url, way.ports)
     for _ in range(bounds.max_redirects + 1):
         async with open_public(target, way, headers) as response:
             if (
@@ -107,7 +107,7 @@ async def get(url: str, way: Way, bounds: Bounds) -> Page:
                 raise ToolError(
                     f"{target} redirects to what is not a URL; try another source"
                 ) from None
-        target = checked_url(str(onward), way.ports)
+        target = check_url(str(onward), way.ports)
     raise ToolError(f"{url} redirects more than {bounds.max_redirects} times; try another source")
 
 
@@ -133,7 +133,7 @@ async def _page(url: str, response: "httpx2.Response", max_bytes: int) -> Page:
             raise ToolError(
                 f"{url} is larger than {max_bytes:,} bytes; try a smaller page, or another source"
             )
-    text = decoded(bytes(body), parameters)
+    text = decode_body(bytes(body), parameters)
     if "\0" in text:
         raise ToolError(
             f"{url} is binary data, whatever its type says; only text, HTML, JSON and XML can be read"
@@ -153,7 +153,7 @@ _ENCODING = re.compile(
 """Python's names of real character encodings: it also knows idna, punycode and others that are slow or do more."""
 
 
-def decoded(body: bytes, parameters: str) -> str:
+def decode_body(body: bytes, parameters: str) -> str:
     """The text of a body, by its byte order mark, the header's charset, the page's own, UTF-8, or Windows' Latin.
 
     Never raises: what can't be decoded is replaced.
@@ -185,7 +185,7 @@ def decoded(body: bytes, parameters: str) -> str:
     return body.decode("cp1252", "replace")
 
 
-def readable(page: Page) -> tuple[str, str]:
+def extract_text(page: Page) -> tuple[str, str]:
     """Title ("" if none) and text; of HTML the main part, as Markdown with links and tables. Uses CPU; pure."""
     if page.kind not in ("text/html", "application/xhtml+xml"):
         return "", page.text.strip()
@@ -193,7 +193,7 @@ def readable(page: Page) -> tuple[str, str]:
 
     found = re.search(r"<title[^<>]*>([^<]*)", page.text[:100_000], re.IGNORECASE)
     title = " ".join(html.unescape(found[1]).split()) if found else ""
-    plain = visible(page.text)
+    plain = strip_tags(page.text)
     lines = [" ".join(line.split()) for line in plain.splitlines()]
     plain = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
     tags = page.text.count("<")
@@ -215,7 +215,7 @@ def readable(page: Page) -> tuple[str, str]:
     return title, main.strip()
 
 
-def visible(source: str) -> str:
+def strip_tags(source: str) -> str:
     """HTML without tags, comments, scripts and styles; headings marked as in Markdown; line numbers stay.
 
     In linear time, whatever the input. Pure.
@@ -253,7 +253,7 @@ def visible(source: str) -> str:
     return "".join(out)
 
 
-def paged(title: str, url: str, text: str, page: int, size: int) -> str:
+def cut_page(title: str, url: str, text: str, page: int, size: int) -> str:
     """One page, cut at the end of a paragraph or line where there is one in its last fifth. Raises ToolError."""
     starts = [0]
     while starts[-1] + size < len(text):

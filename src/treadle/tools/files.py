@@ -15,19 +15,19 @@ from typing import Annotated
 from pydantic import Field
 
 from ..core.errors import ToolError
-from ..core.tool import Tool, tool_of
-from .inside import Entry, Root, open_inside, parts_inside, replace_inside, walk_inside
+from ..core.tool import Tool, make_tool
+from .inside import Entry, Root, open_inside, replace_inside, resolve_inside, walk_inside
 
 MAX_FILE_BYTES = 10_000_000
 PAGE_CHARS = 8_000
 MAX_LISTED = 200
-MAX_SEEN = 20_000
+MAX_ENTRIES = 20_000
 """Files and folders that one listing or search looks at."""
 MAX_MATCHES = 80
 MAX_SEARCHED_BYTES = 100_000_000
-SHOWN_CHARS = 160
+MAX_LINE_CHARS = 160
 """Of a line that matches."""
-UNENTERED = frozenset({".git", "__pycache__", "node_modules", ".venv"})
+SKIPPED_FOLDERS = frozenset({".git", "__pycache__", "node_modules", ".venv"})
 
 Page = Annotated[int, Field(ge=1)]
 Pattern = Annotated[str, Field(max_length=200)]
@@ -47,7 +47,7 @@ class FileTools:
             page: Which page, from 1.
         """
         text, notice = _text_of(_bytes_of(self.root, Entry(path, False, 0)), path)
-        parts = pages(text)
+        parts = split_pages(text)
         if page > len(parts):
             raise ToolError(
                 f"{path!r} has no page {page}, only {len(parts)}; ask for page={len(parts)} or less"
@@ -65,13 +65,15 @@ class FileTools:
             pattern: Empty: what is right in the folder. Such as *.py or src/*.py: all files below that fit.
             hidden: Also those whose name begins with a full stop.
         """
-        walk = walk_inside(self.root, path, deep=bool(pattern), hidden=hidden, unentered=UNENTERED)
-        seen = list(islice(walk, MAX_SEEN + 1))
-        found = [entry for entry in seen[:MAX_SEEN] if not pattern or _fits(entry, pattern)]
+        walk = walk_inside(
+            self.root, path, deep=bool(pattern), hidden=hidden, unentered=SKIPPED_FOLDERS
+        )
+        seen = list(islice(walk, MAX_ENTRIES + 1))
+        found = [entry for entry in seen[:MAX_ENTRIES] if not pattern or _fits(entry, pattern)]
         lines = [_line(entry) for entry in found[:MAX_LISTED]]
-        if len(seen) > MAX_SEEN:
+        if len(seen) > MAX_ENTRIES:
             lines.append(
-                f"[only the first {MAX_SEEN:,} files and folders were looked at; give a narrower path]"
+                f"[only the first {MAX_ENTRIES:,} files and folders were looked at; give a narrower path]"
             )
         if len(found) > MAX_LISTED:
             lines.append(f"[{MAX_LISTED} of {len(found):,} shown; give a narrower path or pattern]")
@@ -96,7 +98,7 @@ class FileTools:
         lines: list[str] = []
         searched, skipped, left = 0, 0, MAX_SEARCHED_BYTES
         for seen, entry in enumerate(self._searched(path, hidden)):
-            if seen == MAX_SEEN or left <= 0:
+            if seen == MAX_ENTRIES or left <= 0:
                 return _joined(lines, "[stopped: too much to search; give a narrower path]")
             if entry.is_folder or (pattern and not _fits(entry, pattern)):
                 continue
@@ -150,8 +152,8 @@ class FileTools:
         try:
             os.close(open_inside(self.root, path))
         except ToolError:
-            return walk_inside(self.root, path, deep=True, hidden=hidden, unentered=UNENTERED)
-        return iter((Entry("/".join(parts_inside(self.root, path)), False, 0),))
+            return walk_inside(self.root, path, deep=True, hidden=hidden, unentered=SKIPPED_FOLDERS)
+        return iter((Entry("/".join(resolve_inside(self.root, path)), False, 0),))
 
 
 def file_tools(root: Root = ".") -> tuple[Tool, Tool, Tool, Tool]:
@@ -162,17 +164,17 @@ def file_tools(root: Root = ".") -> tuple[Tool, Tool, Tool, Tool]:
     """
     made = FileTools(root)
     return (
-        tool_of(made.read_file, read_only=True),
-        tool_of(made.list_files, read_only=True),
-        tool_of(made.search_files, read_only=True),
-        tool_of(made.write_file, needs_approval=True, sequential=True),
+        make_tool(made.read_file, read_only=True),
+        make_tool(made.list_files, read_only=True),
+        make_tool(made.search_files, read_only=True),
+        make_tool(made.write_file, needs_approval=True, sequential=True),
     )
 
 
 read_file, list_files, search_files, write_file = file_tools()
 
 
-def pages(text: str) -> list[str]:
+def split_pages(text: str) -> list[str]:
     """The text in pieces of at most PAGE_CHARS, cut behind a newline where there is one. Joined, they are the text."""
     parts: list[str] = []
     start = 0
@@ -223,8 +225,8 @@ def _matches(text: str, wanted: str, path: str) -> Iterator[str]:
     for number, line in enumerate(text.split("\n"), start=1):
         at = line.casefold().find(wanted)
         if at >= 0:
-            start = max(0, at - SHOWN_CHARS // 2) if len(line) > SHOWN_CHARS else 0
-            yield f"{_printable(path)}:{number}: {line[start : start + SHOWN_CHARS].strip()}"
+            start = max(0, at - MAX_LINE_CHARS // 2) if len(line) > MAX_LINE_CHARS else 0
+            yield f"{_printable(path)}:{number}: {line[start : start + MAX_LINE_CHARS].strip()}"
 
 
 def _fits(entry: Entry, pattern: str) -> bool:

@@ -42,7 +42,7 @@ class Entry:
     size_bytes: int
 
 
-def parts_inside(root: Root, path: str) -> list[str]:
+def resolve_inside(root: Root, path: str) -> list[str]:
     """The names on the way from the root to `path`, links resolved. Raises ToolError for a path that leaves it."""
     try:
         folder = os.path.realpath(root)
@@ -60,7 +60,7 @@ def parts_inside(root: Root, path: str) -> list[str]:
 
 def open_inside(root: Root, path: str) -> int:
     """A descriptor to read the regular file at `path` with; the caller closes it. Raises ToolError for all else."""
-    parts = parts_inside(root, path)
+    parts = resolve_inside(root, path)
     if not parts:
         raise ToolError(f"{_named(path)} is a folder, not a file; list_files shows what is in it")
     with _folder(root, parts[:-1], path) as folder, _told(path):
@@ -80,7 +80,7 @@ def replace_inside(root: Root, path: str, content: bytes) -> int | None:
     Readers see the old content or the new, also after a crash. A file keeps its permissions; one that is read-only
     is refused.
     """
-    parts = parts_inside(root, path)
+    parts = resolve_inside(root, path)
     if not parts or path.endswith("/"):
         raise ToolError(f"{_named(path)} is a folder; add the name of the file to write")
     if ".git" in map(str.casefold, parts):
@@ -120,7 +120,7 @@ def walk_inside(
     Links to files count where they stay inside, links to folders and special files never. Names that begin with a
     full stop come only where `hidden`. Folders called one of `unentered` are named but not entered.
     """
-    start = parts_inside(root, path)
+    start = resolve_inside(root, path)
     waiting = deque([start])
     while waiting:
         parts = waiting.popleft()

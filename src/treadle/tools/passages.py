@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .fetch import decoded, visible
+from .fetch import decode_body, strip_tags
 
 _TEXT_NAME = re.compile(
     r".*\.(md|markdown|mdx|txt|text|rst|adoc|org|tex|html?|xhtml|xml|jsonl?|ya?ml|toml|ini|cfg|csv|tsv|log|sql|py|pyi|ipynb"
@@ -55,7 +55,7 @@ class Passage:
     text: str
 
 
-def walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+def walk_text_files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Text files below a folder, by their names: path with slashes, and size and times; the shallow ones first.
 
     No links, nothing hidden, no installed packages. Folders that may not be read are passed over.
@@ -83,7 +83,7 @@ def walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
                     continue
 
 
-def read(path: Path, most: int) -> str:
+def read_text(path: Path, most: int) -> str:
     """The text of a regular file, HTML without its tags; "" if it is binary, longer, or can't be read."""
     flags = (
         os.O_RDONLY
@@ -98,13 +98,13 @@ def read(path: Path, most: int) -> str:
             body = file.read(most + 1)
     except OSError:
         return ""
-    text = decoded(body, "") if len(body) <= most else ""
+    text = decode_body(body, "") if len(body) <= most else ""
     if "\0" in text[:8192]:
         return ""
-    return visible(text) if path.suffix.lower() in (".html", ".htm", ".xhtml") else text
+    return strip_tags(text) if path.suffix.lower() in (".html", ".htm", ".xhtml") else text
 
 
-def passages(path: str, text: str) -> Iterator[Passage]:
+def split_passages(path: str, text: str) -> Iterator[Passage]:
     """The passages of a file, in order; together they hold every line that isn't blank. Pure.
 
     Cut at headings and definitions, then at the first blank line after 1,500 characters, and at 3,000 anyway.

@@ -90,23 +90,23 @@ def is_public(address: str) -> bool:
     return not any(found in network for network in _CLOSED_V6)
 
 
-async def resolve(host: str, port: int) -> list[str]:
+async def resolve_host(host: str, port: int) -> list[str]:
     """Every address of a name, best first, as the operating system has it. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 
 @dataclass(frozen=True)
-class Way:
+class AddressRules:
     """How names become addresses, and which are allowed. Give another to reach other networks on purpose."""
 
-    resolve: Callable[[str, int], Awaitable[list[str]]] = resolve
+    resolve: Callable[[str, int], Awaitable[list[str]]] = resolve_host
     allowed: Callable[[str], bool] = is_public
     ports: frozenset[int] | None = PORTS
     """None: any."""
 
 
-def checked_url(text: str, ports: frozenset[int] | None = PORTS) -> "httpx2.URL":
+def check_url(text: str, ports: frozenset[int] | None = PORTS) -> "httpx2.URL":
     """A URL that may be looked up: http or https, a plain host, no password, a usual port. Raises ToolError."""
     import httpx2
 
@@ -136,7 +136,7 @@ def checked_url(text: str, ports: frozenset[int] | None = PORTS) -> "httpx2.URL"
     return url
 
 
-async def addresses(url: "httpx2.URL", way: Way) -> list[str]:
+async def find_addresses(url: "httpx2.URL", way: AddressRules) -> list[str]:
     """The addresses to dial for a checked URL. Raises ToolError unless there are some and all are allowed."""
     host = url.raw_host.decode("ascii")
     if _is_address(host):
@@ -158,7 +158,7 @@ async def addresses(url: "httpx2.URL", way: Way) -> list[str]:
 
 @asynccontextmanager
 async def open_public(
-    url: "httpx2.URL", way: Way, headers: dict[str, str], connect_s: float = 5.0
+    url: "httpx2.URL", way: AddressRules, headers: dict[str, str], connect_s: float = 5.0
 ) -> AsyncIterator["httpx2.Response"]:
     """GET a checked URL: status and headers are there, the body is still to be read. Follows no redirect.
 
@@ -166,7 +166,7 @@ async def open_public(
     """
     import httpx2
 
-    found = await addresses(url, way)
+    found = await find_addresses(url, way)
     # With the environment's certificates, but not its proxies. Reading them takes long, so not for plain http.
     context = (
         httpx2.create_ssl_context()

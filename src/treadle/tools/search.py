@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import ToolError, ToolRetry
-from ..core.tool import Tool, tool_of
+from ..core.tool import Tool, make_tool
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ MAX_RESULTS = 20
 _INSTEAD = "answer from what you know and say that you couldn't check, or use search_docs"
 
 
-def engine_of(environ: Mapping[str, str]) -> Engine:
+def choose_engine(environ: Mapping[str, str]) -> Engine:
     """The first engine of the table above that is set up."""
     if key := environ.get("TAVILY_API_KEY"):
         return tavily(key)
@@ -65,12 +65,14 @@ def search_tool(engine: Engine | None = None) -> Tool:
         if not query.strip():
             raise ToolError("the query is empty; give a few words to search for")
         count = min(max(max_results, 1), MAX_RESULTS)
-        return told(query, (await (engine or engine_of(os.environ))(query.strip(), count))[:count])
+        return format_hits(
+            query, (await (engine or choose_engine(os.environ))(query.strip(), count))[:count]
+        )
 
-    return tool_of(web_search, read_only=True, timeout_s=15, retries=1)
+    return make_tool(web_search, read_only=True, timeout_s=15, retries=1)
 
 
-def told(query: str, hits: list[Hit]) -> str:
+def format_hits(query: str, hits: list[Hit]) -> str:
     """Hits as numbered text for a model. Pure."""
     if not hits:
         return f"No results for {query!r}; try fewer or other words."

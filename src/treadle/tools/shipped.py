@@ -3,7 +3,7 @@
 from ..core.tool import Tool
 
 
-def shipped() -> dict[str, Tool]:
+def load_shipped_tools() -> dict[str, Tool]:
     """Every tool that ships and needs no settings, in the order in which a model is told of them."""
     from .ask import ask_user
     from .calculator import calculator

@@ -9,9 +9,15 @@ from hypothesis import strategies as st
 from treadle.core.errors import ModelUnavailable
 from treadle.core.events import Call, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
-from treadle.core.schema import signature_of
-from treadle.models.local.dialect import RESULT_CHARS, AnswerReader, body_of, chat, step
-from treadle.models.local.grammar_schema import answer_schema, bare
+from treadle.core.schema import read_signature
+from treadle.models.local.dialect import (
+    MAX_RESULT_CHARS,
+    AnswerReader,
+    build_body,
+    render_messages,
+    write_step,
+)
+from treadle.models.local.grammar_schema import build_reply_schema, keep_supported
 
 
 def add(a: int, b: int = 1) -> int:
@@ -23,7 +29,7 @@ def add(a: int, b: int = 1) -> int:
     return a + b
 
 
-ADD = ToolSchema("add", add.__doc__ or "", signature_of(add).parameters)
+ADD = ToolSchema("add", add.__doc__ or "", read_signature(add).parameters)
 CALCULATOR = ToolSchema(
     "calculator",
     "Work it out.",
@@ -49,7 +55,7 @@ ANSWERED = Message("assistant", "It is 2.", opaque={"thought": "Done."})
 def contents(
     *messages: Message, tools: tuple[ToolSchema, ...] = (ADD,), **more: Any
 ) -> list[tuple[str, str]]:
-    return [(m["role"], m["content"]) for m in chat(Request(messages, tools, **more))]
+    return [(m["role"], m["content"]) for m in render_messages(Request(messages, tools, **more))]
 
 
 def test_the_system_prompt_holds_tools_examples_and_the_agents_own_words():
@@ -104,8 +110,10 @@ def test_several_calls_of_another_model_stand_beside_their_results():
 
 def test_a_long_result_and_a_long_question_are_cut_with_a_notice():
     said = Message("user", "q" * 1000)
-    text = contents(said, CALLED, Message("tool", "r" * (RESULT_CHARS + 5), call_id="c1"))[-1][1]
-    assert "r" * RESULT_CHARS + "\n[5 more characters are left out]" in text
+    text = contents(said, CALLED, Message("tool", "r" * (MAX_RESULT_CHARS + 5), call_id="c1"))[-1][
+        1
+    ]
+    assert "r" * MAX_RESULT_CHARS + "\n[5 more characters are left out]" in text
     assert "q" * 600 + " [...]" in text
     assert "q" * 601 not in text
 
@@ -133,12 +141,12 @@ def test_without_tools_the_prompt_is_plain():
         ("user", "What is 1+1?"),
         ("assistant", "It is 2."),
     ]
-    assert "response_format" not in body_of(Request((ASKED,)))
-    assert body_of(Request((ASKED,), max_output_tokens=7))["max_tokens"] == 7
+    assert "response_format" not in build_body(Request((ASKED,)))
+    assert build_body(Request((ASKED,), max_output_tokens=7))["max_tokens"] == 7
 
 
 def test_a_step_is_bound_to_the_known_tools_and_the_answer_thought_first():
-    schema = body_of(Request((ASKED,), (ADD,)))["response_format"]["json_schema"]["schema"]
+    schema = build_body(Request((ASKED,), (ADD,)))["response_format"]["json_schema"]["schema"]
     assert [form["properties"]["tool"] for form in schema["anyOf"]] == [
         {"const": "add"},
         {"const": "final_answer"},
@@ -158,9 +166,11 @@ def test_a_structured_answer_is_the_arguments_of_the_last_step():
     request = Request(
         (SYSTEM, ASKED, Message("assistant", '{"name":"Ada"}')), (ADD,), output_schema=PERSON
     )
-    assert answer_schema(request)["anyOf"][-1]["properties"]["arguments"] == PERSON
-    assert list(chat(request))[-1]["content"] == step("", "final_answer", {"name": "Ada"})
-    assert answer_schema(Request((ASKED,), output_schema=PERSON)) == PERSON
+    assert build_reply_schema(request)["anyOf"][-1]["properties"]["arguments"] == PERSON
+    assert list(render_messages(request))[-1]["content"] == write_step(
+        "", "final_answer", {"name": "Ada"}
+    )
+    assert build_reply_schema(Request((ASKED,), output_schema=PERSON)) == PERSON
 
 
 def test_what_a_grammar_cannot_hold_is_left_out_and_definitions_move_to_the_root():
@@ -184,7 +194,7 @@ def test_what_a_grammar_cannot_hold_is_left_out_and_definitions_move_to_the_root
             },
         },
     )
-    schema = answer_schema(Request((ASKED,), (tool,)))
+    schema = build_reply_schema(Request((ASKED,), (tool,)))
     assert schema["anyOf"][0]["properties"]["arguments"]["properties"] == {
         "who": {"$ref": "#/$defs/book.Who"},
         "code": {"type": "string"},
@@ -197,7 +207,7 @@ def test_what_a_grammar_cannot_hold_is_left_out_and_definitions_move_to_the_root
 
 @pytest.mark.parametrize("pattern", ["[0-9]", "^a", "a$", "^(?i)a$", "^\\bA$", "^a+?$", "^a\\$"])
 def test_a_pattern_beyond_the_grammar_is_left_out(pattern):
-    assert bare({"type": "string", "pattern": pattern}) == {"type": "string"}
+    assert keep_supported({"type": "string", "pattern": pattern}) == {"type": "string"}
 
 
 def read(
@@ -214,7 +224,7 @@ TOOLS = Request((ASKED,), (ADD,))
 
 
 def test_a_step_becomes_a_call_and_nothing_of_it_is_shown():
-    reply, shown = read(step("A sum.", "add", {"a": "é"}), TOOLS)
+    reply, shown = read(write_step("A sum.", "add", {"a": "é"}), TOOLS)
     assert reply == Reply(
         "",
         (Call("", "add", '{"a": "é"}'),),
@@ -228,7 +238,7 @@ def test_a_step_becomes_a_call_and_nothing_of_it_is_shown():
 @given(st.text(min_size=1), st.integers(1, 9), st.booleans())
 def test_an_answer_is_shown_as_it_is_written_whatever_is_in_it(text, pieces, escaped):
     raw = (
-        step("Say it.", "final_answer", {"text": text})
+        write_step("Say it.", "final_answer", {"text": text})
         if not escaped
         else json.dumps({"thought": "t", "tool": "final_answer", "arguments": {"text": text}})
     )
@@ -245,7 +255,7 @@ def test_an_answer_is_shown_before_it_is_whole():
 
 
 def test_an_answer_that_was_cut_is_a_partial_text_and_a_cut_call_is_none():
-    whole = step("t", "final_answer", {"text": "one two three"})
+    whole = write_step("t", "final_answer", {"text": "one two three"})
     reply, shown = read(whole[:-9], TOOLS, "length")
     assert (reply.text, "".join(shown), reply.finish_reason, reply.calls) == (
         "one two",
@@ -253,14 +263,14 @@ def test_an_answer_that_was_cut_is_a_partial_text_and_a_cut_call_is_none():
         "length",
         (),
     )
-    cut = read(step("t", "add", {"a": 123})[:-3], TOOLS, "length")[0]
+    cut = read(write_step("t", "add", {"a": 123})[:-3], TOOLS, "length")[0]
     assert (cut.text, cut.calls, cut.finish_reason) == ("", (), "length")
     assert read("", TOOLS, "length")[0].text == ""
 
 
 def test_a_structured_answer_is_json_and_shown_at_once():
     request = Request((ASKED,), (ADD,), output_schema=PERSON)
-    reply, shown = read(step("t", "final_answer", {"name": "Ada"}), request)
+    reply, shown = read(write_step("t", "final_answer", {"name": "Ada"}), request)
     assert (reply.text, shown) == ('{"name": "Ada"}', ['{"name": "Ada"}'])
 
 
@@ -284,7 +294,9 @@ def test_without_tools_past_calls_are_told_in_prose_so_that_prose_comes_back():
     call = Call("c1", "calculator", '{"expression": "1 + 1"}')
     asked = Message("assistant", "", (), (call,), "", {"thought": "I add."})
     shown = list(
-        chat(Request((Message("user", "1 + 1?"), asked, Message("tool", "2", call_id="c1"))))
+        render_messages(
+            Request((Message("user", "1 + 1?"), asked, Message("tool", "2", call_id="c1")))
+        )
     )
     assert shown[1] == {
         "role": "assistant",
@@ -306,7 +318,7 @@ def test_a_tool_that_was_called_twice_alike_is_no_choice_any_more_in_this_turn()
     )
 
     def choices(*messages):
-        schema = answer_schema(Request((Message("user", "Oslo?"), *messages), tools))
+        schema = build_reply_schema(Request((Message("user", "Oslo?"), *messages), tools))
         return [step["properties"]["tool"]["const"] for step in schema["anyOf"]]
 
     assert choices(*called(1, "Oslo")) == ["weather", "clock", "final_answer"]

@@ -13,7 +13,7 @@ from server import failing, http, says, serving
 from treadle.core.errors import ModelUnavailable, UsageError
 from treadle.core.events import Call, Usage
 from treadle.core.model import Message, Request, ToolSchema
-from treadle.models.local.dialect import step
+from treadle.models.local.dialect import write_step
 from treadle.models.local.model import LocalModel, weights
 from treadle.models.local.model import prefix_cache as local_prefix
 from treadle.models.local.model import server as local_server
@@ -53,7 +53,7 @@ def ask(tmp_path: Path, answer: bytes, request: Request) -> tuple[Any, list[str]
 
 
 def test_a_request_is_bound_to_the_tools_and_its_step_becomes_a_call(tmp_path):
-    said = step("I look at the clock.", "current_time", {"timezone": "Asia/Tokyo"})
+    said = write_step("I look at the clock.", "current_time", {"timezone": "Asia/Tokyo"})
     reply, shown, body = ask(tmp_path, says(said), Request(ASKED, (TIME,), 300))
     assert reply.calls == (Call("", "current_time", '{"timezone": "Asia/Tokyo"}'),)
     assert (reply.text, reply.usage, shown) == ("", Usage(10, 5), [])
@@ -68,7 +68,7 @@ def test_a_request_is_bound_to_the_tools_and_its_step_becomes_a_call(tmp_path):
 
 
 def test_an_answer_is_shown_without_its_thought(tmp_path):
-    said = step("I know it.", "final_answer", {"text": "It is noon."})
+    said = write_step("I know it.", "final_answer", {"text": "It is noon."})
     reply, shown, _ = ask(tmp_path, says(said), Request(ASKED, (TIME,)))
     assert (reply.text, "".join(shown), reply.opaque) == (
         "It is noon.",

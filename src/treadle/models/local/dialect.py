@@ -20,12 +20,12 @@ from ...core.errors import ModelUnavailable
 from ...core.events import Call
 from ...core.model import Message, Reply, Request, ToolSchema
 from ...core.strict_json import value_of
-from .grammar_schema import FINAL, PROSE, answer_schema
+from .grammar_schema import FINAL_ANSWER, PROSE_SCHEMA, build_reply_schema
 
-RESULT_CHARS = 6000
+MAX_RESULT_CHARS = 6000
 """Of one tool result: about 1,700 tokens, which two cores take half a minute to read."""
-QUESTION_CHARS = 600
-ABOUT_CHARS = 100
+MAX_QUESTION_CHARS = 600
+MAX_DESCRIPTION_CHARS = 100
 
 _RULES = """\
 You work in steps. Every reply is one JSON object on one line: {"thought": ..., "tool": ..., "arguments": ...}
@@ -37,7 +37,7 @@ Tools:
 """
 
 
-def chat(request: Request) -> Iterator[dict[str, str]]:
+def render_messages(request: Request) -> Iterator[dict[str, str]]:
     """The messages as the small model understands them, oldest first."""
     messages = list(request.messages)
     own: list[str] = []
@@ -45,7 +45,7 @@ def chat(request: Request) -> Iterator[dict[str, str]]:
         own.append(messages.pop(0).text)
     steps = bool(request.tools)
     if steps:
-        own.insert(0, system_of(request))
+        own.insert(0, write_system_prompt(request))
     if own:
         yield {"role": "system", "content": "\n\n".join(own)}
     hint = " Any arithmetic still needs the calculator." if _calculates(request) else ""
@@ -57,7 +57,7 @@ def chat(request: Request) -> Iterator[dict[str, str]]:
                 thought, call = asked.pop(message.call_id, ("", Call("", "tool", "{}")))
                 # Asked for prose, it would go on with JSON if its own steps before were shown as that.
                 said = (
-                    step(thought, call.name, _object(call.arguments))
+                    write_step(thought, call.name, _object(call.arguments))
                     if steps
                     else f"I use {_short(call)}."
                 )
@@ -77,15 +77,15 @@ def chat(request: Request) -> Iterator[dict[str, str]]:
                 yield {"role": role, "content": message.text}
 
 
-def system_of(request: Request) -> str:
+def write_system_prompt(request: Request) -> str:
     """The rules, the tools and two examples: a greeting that needs no tool, and a step with one."""
-    final = request.output_schema or PROSE
-    end = ToolSchema(FINAL, "Answer the user in a short sentence of your own.", final)
+    final = request.output_schema or PROSE_SCHEMA
+    end = ToolSchema(FINAL_ANSWER, "Answer the user in a short sentence of your own.", final)
     lines = [_line(tool) for tool in (*request.tools, end)]
     return _RULES + "\n".join(lines) + "\n\n" + "\n".join(_examples(request))
 
 
-def step(thought: str, tool: str, arguments: Any) -> str:
+def write_step(thought: str, tool: str, arguments: Any) -> str:
     """One reply as the model writes it itself: spaces after `,` and `:`, nothing escaped that needn't be."""
     return json.dumps(
         {"thought": thought, "tool": tool, "arguments": arguments}, ensure_ascii=False
@@ -96,17 +96,23 @@ def _examples(request: Request) -> Iterator[str]:
     yield "Examples:"
     if not request.output_schema:
         yield "User: Hi!"
-        yield step("I greet back; no tool.", FINAL, {"text": "Hello! What can I do for you?"})
+        yield write_step(
+            "I greet back; no tool.", FINAL_ANSWER, {"text": "Hello! What can I do for you?"}
+        )
     if _calculates(request):
         yield "User: What is 20% of 50, plus 7?"
-        yield step(
+        yield write_step(
             "I need to work out 20% of 50, plus 7.", "calculator", {"expression": "20% of 50 + 7"}
         )
         if not request.output_schema:
             yield "Result of calculator: 17"
-            yield step("I have the result.", FINAL, {"text": "20% of 50, plus 7, is 17."})
+            yield write_step(
+                "I have the result.", FINAL_ANSWER, {"text": "20% of 50, plus 7, is 17."}
+            )
             yield "User: Is 17 or 20 the greater one?"
-            yield step("I know both, so I need no tool.", FINAL, {"text": "20 is greater than 17."})
+            yield write_step(
+                "I know both, so I need no tool.", FINAL_ANSWER, {"text": "20 is greater than 17."}
+            )
 
 
 def _calculates(request: Request) -> bool:
@@ -131,23 +137,23 @@ def _line(tool: ToolSchema) -> str:
 def _sentence(text: str) -> str:
     """The first one, without its full stop."""
     first = re.split(r"(?<=[.!?:])\s+(?=[A-Z])|\n\n", " ".join(text.split()))[0]
-    return first[:ABOUT_CHARS].rstrip(".: ")
+    return first[:MAX_DESCRIPTION_CHARS].rstrip(".: ")
 
 
 def _answered(message: Message, request: Request) -> str:
     arguments = _object(message.text) if request.output_schema else {"text": message.text}
-    return step(str(message.opaque.get("thought", "")), FINAL, arguments)
+    return write_step(str(message.opaque.get("thought", "")), FINAL_ANSWER, arguments)
 
 
 def _short(call: Call) -> str:
-    return f"{call.name}({call.arguments[:QUESTION_CHARS]})"
+    return f"{call.name}({call.arguments[:MAX_QUESTION_CHARS]})"
 
 
 def _result(name: str, text: str, question: str) -> str:
-    if len(text) > RESULT_CHARS:
-        text = f"{text[:RESULT_CHARS]}\n[{len(text) - RESULT_CHARS} more characters are left out]"
-    if len(question) > QUESTION_CHARS:
-        question = question[:QUESTION_CHARS] + " [...]"
+    if len(text) > MAX_RESULT_CHARS:
+        text = f"{text[:MAX_RESULT_CHARS]}\n[{len(text) - MAX_RESULT_CHARS} more characters are left out]"
+    if len(question) > MAX_QUESTION_CHARS:
+        question = question[:MAX_QUESTION_CHARS] + " [...]"
     return f"Result of {name}: {text}\n\nThe question: {question}"
 
 
@@ -158,13 +164,13 @@ def _object(text: str) -> Any:
         return {"text": text}
 
 
-def body_of(request: Request) -> dict[str, Any]:
+def build_body(request: Request) -> dict[str, Any]:
     """What of the request's body depends on the request: messages, their limit and, mostly, a `response_format`."""
     body: dict[str, Any] = {
-        "messages": list(chat(request)),
+        "messages": list(render_messages(request)),
         "max_tokens": request.max_output_tokens,
     }
-    if schema := answer_schema(request):
+    if schema := build_reply_schema(request):
         body["response_format"] = {
             "type": "json_schema",
             "json_schema": {"name": "step", "schema": schema},
@@ -206,7 +212,7 @@ class AnswerReader:
                 f"the embedded model's answer is no step: {raw.text[:200]!r}"
             ) from None
         opaque = {"thought": thought} if thought else {}
-        if tool != FINAL:
+        if tool != FINAL_ANSWER:
             call = Call("", tool, json.dumps(arguments, ensure_ascii=False))
             return structs.replace(
                 raw, text="", calls=(call,), finish_reason="tool_calls", opaque=opaque
@@ -235,7 +241,7 @@ def _visible(answer: Any) -> str:
     """The answer's text, as far as it is there; nothing of a tool call."""
     if (
         isinstance(answer, dict)
-        and answer.get("tool") == FINAL
+        and answer.get("tool") == FINAL_ANSWER
         and isinstance(answer.get("arguments"), dict)
     ):
         return str(answer["arguments"].get("text", ""))

@@ -11,10 +11,10 @@ from typing import Any
 
 from ...core.model import Message, Request, ToolSchema
 
-FINAL = "final_answer"
-THOUGHT = r'^I [^"\\\n]{1,120}$'
+FINAL_ANSWER = "final_answer"
+THOUGHT_PATTERN = r'^I [^"\\\n]{1,120}$'
 """It begins with "I", so that it says what to do: else the model puts the whole answer here, and then says it again."""
-PROSE: dict[str, Any] = {
+PROSE_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"text": {"type": "string"}},
     "required": ["text"],
@@ -34,18 +34,20 @@ _LONGEST = 2000
 """A longer maxLength or maxItems makes a grammar that takes seconds to build."""
 
 
-def answer_schema(request: Request) -> dict[str, Any] | None:
+def build_reply_schema(request: Request) -> dict[str, Any] | None:
     """What the reply must fit; None for plain prose."""
     if not request.tools:
-        return bare(request.output_schema) if request.output_schema else None
-    final = ToolSchema(FINAL, "", request.output_schema or PROSE)
+        return keep_supported(request.output_schema) if request.output_schema else None
+    final = ToolSchema(FINAL_ANSWER, "", request.output_schema or PROSE_SCHEMA)
     shared: dict[str, Any] = {}
-    choices = [tool for tool in request.tools if tool.name not in stuck(request.messages)]
+    choices = [
+        tool for tool in request.tools if tool.name not in find_repeating_tools(request.messages)
+    ]
     steps = [_step(tool, shared) for tool in (*choices, final)]
     return {"anyOf": steps} | ({"$defs": shared} if shared else {})
 
 
-def stuck(messages: Sequence[Message]) -> set[str]:
+def find_repeating_tools(messages: Sequence[Message]) -> set[str]:
     """The tools whose last call in this turn had been made before, with the same arguments.
 
     A small model goes on so for ever, whatever the result says. So these are no choices for the rest of the turn.
@@ -59,22 +61,22 @@ def stuck(messages: Sequence[Message]) -> set[str]:
     return {name for name, (last, *earlier) in made.items() if last in earlier}
 
 
-def bare(schema: Any, prefix: str = "") -> Any:
+def keep_supported(schema: Any, prefix: str = "") -> Any:
     """Only what a grammar can hold. `prefix` goes before the names of definitions that it refers to."""
     if not isinstance(schema, dict):
         return schema
     kept: dict[str, Any] = {}
     for key, value in schema.items():
         if key in _MAPS:
-            kept[key] = {name: bare(part, prefix) for name, part in value.items()}
+            kept[key] = {name: keep_supported(part, prefix) for name, part in value.items()}
         elif key in _LISTS:
-            kept[key] = [bare(part, prefix) for part in value]
+            kept[key] = [keep_supported(part, prefix) for part in value]
         elif key == "items":
-            kept[key] = bare(value, prefix)
+            kept[key] = keep_supported(value, prefix)
         elif key == "$ref":
             kept[key] = value.replace("#/$defs/", f"#/$defs/{prefix}", 1)
         elif key == "additionalProperties":
-            kept[key] = bare(value, prefix) if isinstance(value, dict) else value
+            kept[key] = keep_supported(value, prefix) if isinstance(value, dict) else value
         elif key == "pattern":
             if _holds(value):
                 kept[key] = value
@@ -85,14 +87,14 @@ def bare(schema: Any, prefix: str = "") -> Any:
 
 def _step(tool: ToolSchema, shared: dict[str, Any]) -> dict[str, Any]:
     """One tool's form of a step. What its arguments define goes to the root, where references are looked up."""
-    arguments = bare(tool.parameters, f"{tool.name}.")
+    arguments = keep_supported(tool.parameters, f"{tool.name}.")
     shared.update(
         {f"{tool.name}.{name}": part for name, part in arguments.pop("$defs", {}).items()}
     )
     return {
         "type": "object",
         "properties": {
-            "thought": {"type": "string", "pattern": THOUGHT},
+            "thought": {"type": "string", "pattern": THOUGHT_PATTERN},
             "tool": {"const": tool.name},
             "arguments": arguments,
         },

@@ -73,9 +73,9 @@ class LocalModel:
         ) -> Reply:
             return await client.ask(msgspec.json.encode(settings | body), tokens, emit)
 
-        body = local_prompt.body_of(request)
+        body = local_prompt.build_body(request)
         if server and body["messages"][0]["role"] == "system":
-            await local_prefix.ready(server, body["messages"][0]["content"], ask)
+            await local_prefix.warm_up(server, body["messages"][0]["content"], ask)
         reader = local_prompt.AnswerReader(request, emit)
         return reader.finish(await ask(body, reader.feed))
 
@@ -83,8 +83,12 @@ class LocalModel:
         """Gets weights and server ready, where they aren't. Blocks; call it early to save the first reply the wait."""
         refuse_real(self.name)
         with _copying:
-            path = weights.gguf(self.path) if self.path else weights.ensure(self.progress)
-        server = local_server.running(path, self.context_tokens)
+            path = (
+                weights.check_gguf(self.path)
+                if self.path
+                else weights.ensure_weights(self.progress)
+            )
+        server = local_server.ensure_server(path, self.context_tokens)
         if server.url not in self._clients:
             # Its server closes a connection after a stream every sixth time or so, just when the next request is on
             # its way: so each has its own. On loopback that costs next to nothing.

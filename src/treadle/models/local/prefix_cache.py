@@ -18,14 +18,14 @@ from typing import Any
 
 from .server import Server
 
-KEPT = 8
+MAX_FILES = 8
 """Files; the least recently used goes. One of 700 tokens is 20 MB."""
 
 _begun: set[str] = set()
 _lock = threading.Lock()
 
 
-async def ready(
+async def warm_up(
     server: Server, system: str, ask: Callable[[dict[str, Any]], Awaitable[Any]]
 ) -> None:
     """Has the first system prompt that a server gets read, from disk or by asking; does nothing for later ones.
@@ -62,7 +62,7 @@ def _save(server: Server, name: str) -> None:
         if _slot(server, "save", temporary):
             os.replace(server.prompts / temporary, server.prompts / name)
         files = sorted(server.prompts.glob("*.kv"), key=lambda path: path.stat().st_mtime)
-        for old in files[:-KEPT]:
+        for old in files[:-MAX_FILES]:
             old.unlink(missing_ok=True)
 
 

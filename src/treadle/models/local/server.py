@@ -52,7 +52,7 @@ _running: dict[tuple[Path, int], Server] = {}
 _starting = threading.Lock()
 
 
-def running(weights: Path, context_tokens: int) -> Server:
+def ensure_server(weights: Path, context_tokens: int) -> Server:
     """The server of this file; starts it where none is up, in about four seconds. Blocks; for any thread.
 
     Raises UsageError: llama.cpp isn't installed, or can't use the file.
@@ -63,12 +63,12 @@ def running(weights: Path, context_tokens: int) -> Server:
             if server:
                 _end(server)
             if not _running:
-                atexit.register(stop)
+                atexit.register(stop_servers)
             server = _running[weights, context_tokens] = _start(weights, context_tokens)
         return server
 
 
-def stop() -> None:
+def stop_servers() -> None:
     """Ends every server of this process. Runs at exit by itself; the next reply starts a new one."""
     with _starting:
         for server in _running.values():
@@ -101,7 +101,7 @@ def _start(weights: Path, context_tokens: int) -> Server:
         "prompts": str(prompts or ""),
         "context_tokens": context_tokens,
         "threads": _cores(),
-        "generating": generating(_cores(), _busy()),
+        "generating": choose_threads(_cores(), _busy()),
         "key": secrets.token_urlsafe(24),
     }
     with tempfile.TemporaryFile() as said:
@@ -150,7 +150,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def generating(cores: int, busy: float) -> int:
+def choose_threads(cores: int, busy: float) -> int:
     """Threads to generate with, where others use so many of the cores.
 
     On a quiet machine all. Else one is left alone: where all are taken and one has other work too, the threads wait for

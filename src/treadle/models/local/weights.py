@@ -64,7 +64,7 @@ class Status:
     """Packages that aren't installed."""
 
 
-def ensure(progress: Progress | None = None, weights: Weights = QWEN) -> Path:
+def ensure_weights(progress: Progress | None = None, weights: Weights = QWEN) -> Path:
     """The path of the checked file; puts it together where it is missing, about ten seconds.
 
     Without `progress`, a terminal gets a line on stderr. Raises UsageError: parts missing or damaged, no room.
@@ -83,14 +83,16 @@ def ensure(progress: Progress | None = None, weights: Weights = QWEN) -> Path:
     return path
 
 
-def status(weights: Weights = QWEN) -> Status:
+def weights_status(weights: Weights = QWEN) -> Status:
     """What is there now. Reads no more than the marker."""
     path = cache_dir() / weights.name
-    missing = tuple(package for package, file in weights.parts if data_file(package, file) is None)
+    missing = tuple(
+        package for package, file in weights.parts if find_data_file(package, file) is None
+    )
     return Status(path, weights.size, _marked(path, weights), missing)
 
 
-def gguf(path: Path) -> Path:
+def check_gguf(path: Path) -> Path:
     """A weights file of one's own, if it is one. Raises UsageError."""
     path = path.expanduser()
     try:
@@ -112,7 +114,7 @@ def cache_dir() -> Path:
     ).absolute()
 
 
-def data_file(package: str, file: str) -> Path | None:
+def find_data_file(package: str, file: str) -> Path | None:
     """Where an installed package has that file; None where it hasn't. The package is not imported."""
     spec = PathFinder.find_spec(package)
     for folder in (spec and spec.submodule_search_locations) or ():
@@ -122,7 +124,7 @@ def data_file(package: str, file: str) -> Path | None:
 
 
 def _parts(weights: Weights) -> list[Path]:
-    found = {package: data_file(package, file) for package, file in weights.parts}
+    found = {package: find_data_file(package, file) for package, file in weights.parts}
     missing = [package.replace("_", "-") for package, path in found.items() if path is None]
     if missing:
         some = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")

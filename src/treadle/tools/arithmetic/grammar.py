@@ -11,8 +11,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ...core.errors import ToolError
-from .notation import ALLOWED, INSTEAD, Token, tokens
-from .numbers import CONSTANTS, FUNCTIONS, OPERATORS, Function, Number, compared, computed, shown
+from .notation import ALLOWED_HINT, SUGGESTIONS, Token, tokenize
+from .numbers import (
+    CONSTANTS,
+    FUNCTIONS,
+    OPERATORS,
+    Function,
+    Number,
+    calculate,
+    compare,
+    format_number,
+)
 
 MAX_CHARS = 1000
 MAX_DEPTH = 40
@@ -35,13 +44,13 @@ class Comparison:
     @property
     def holds(self) -> bool:
         return all(
-            compared(a, sign, b)
+            compare(a, sign, b)
             for a, sign, b in zip(self.values, self.signs, self.values[1:], strict=False)
         )
 
     def __str__(self) -> str:
-        return shown(self.values[0]) + "".join(
-            f" {sign} {shown(value)}"
+        return format_number(self.values[0]) + "".join(
+            f" {sign} {format_number(value)}"
             for sign, value in zip(self.signs, self.values[1:], strict=True)
         )
 
@@ -49,13 +58,13 @@ class Comparison:
 Value = Number | Percentage | Comparison
 
 
-def read(expression: str) -> Number | Comparison:
+def evaluate_expression(expression: str) -> Number | Comparison:
     """The exact value. Raises ToolError, in words for the model, for all that is not arithmetic or is too large."""
     if len(expression) > MAX_CHARS:
         raise ToolError(
             f"the expression has {len(expression)} characters, at most {MAX_CHARS} can be read; split it"
         )
-    reader = _Reader(list(tokens(expression)))
+    reader = _Reader(list(tokenize(expression)))
     value = reader.comparison()
     if reader.next.kind != "end":
         raise reader.unexpected()
@@ -98,14 +107,14 @@ class _Reader:
         while sign := self.take("+", "-"):
             right = self.product()
             if isinstance(right, Percentage) and not isinstance(left, Percentage):
-                right = computed("*", OPERATORS["*"], _number(left), right.share)
-            left = computed(sign, OPERATORS[sign], _number(left), _number(right))
+                right = calculate("*", OPERATORS["*"], _number(left), right.share)
+            left = calculate(sign, OPERATORS[sign], _number(left), _number(right))
         return left
 
     def product(self) -> Value:
         left = self.share()
         while sign := self.take("*", "/", "//", "%"):
-            left = computed(sign, OPERATORS[sign], _number(left), _number(self.share()))
+            left = calculate(sign, OPERATORS[sign], _number(left), _number(self.share()))
         return left
 
     def share(self) -> Value:
@@ -118,7 +127,7 @@ class _Reader:
             )
         self.take("of")
         self.depth += 1  # never back: a chain of them nests without parentheses
-        return computed("of", OPERATORS["*"], left.share, _number(self.share()))
+        return calculate("of", OPERATORS["*"], left.share, _number(self.share()))
 
     def unary(self) -> Value:
         self.depth += 1
@@ -134,7 +143,7 @@ class _Reader:
     def power(self) -> Value:
         base = self.percentage()
         return (
-            computed("**", OPERATORS["**"], _number(base), _number(self.unary()))
+            calculate("**", OPERATORS["**"], _number(base), _number(self.unary()))
             if self.take("**")
             else base
         )
@@ -144,7 +153,7 @@ class _Reader:
         if self.next.text != "%" or not self.ends_percentage():
             return value
         self.take("%")
-        return Percentage(computed("%", OPERATORS["/"], _number(value), Fraction(100)))
+        return Percentage(calculate("%", OPERATORS["/"], _number(value), Fraction(100)))
 
     def ends_percentage(self) -> bool:
         """Whether the `%` ahead makes a percentage of what stands before it, or asks for a remainder."""
@@ -197,7 +206,7 @@ class _Reader:
             raise ToolError(
                 f"{name} takes {takes} argument{'s' * (takes != '1')}, not {len(values)}"
             )
-        return computed(name, function.compute, *values)
+        return calculate(name, function.compute, *values)
 
     def close(self) -> None:
         if not self.take(")"):
@@ -223,7 +232,7 @@ class _Reader:
             raise ToolError(
                 f"{literal} is out of range: exponents go from -{MAX_EXPONENT} to {MAX_EXPONENT}"
             )
-        return computed("number", lambda: Fraction(literal))
+        return calculate("number", lambda: Fraction(literal))
 
     def groups(self, start: int, run: list[str]) -> bool:
         """Whether the commas in `run` group digits. Raises ToolError where they could as well separate arguments."""
@@ -245,9 +254,9 @@ class _Reader:
         token = self.next
         if token.kind == "end":
             return ToolError("the expression ends too early: a number is missing at the end")
-        if token.text in INSTEAD:
+        if token.text in SUGGESTIONS:
             return ToolError(
-                f"can't calculate with {token.text!r}: {INSTEAD[token.text]}. {ALLOWED}"
+                f"can't calculate with {token.text!r}: {SUGGESTIONS[token.text]}. {ALLOWED_HINT}"
             )
         if token.text == ",":
             return ToolError(
@@ -257,12 +266,12 @@ class _Reader:
             return ToolError("there is a ) without a (; remove it")
         before = self.tokens[self.at - 1] if self.at else None
         if token.kind == "name" and token.text not in (*CONSTANTS, *FUNCTIONS, "of"):
-            return ToolError(f"there is no {token.text!r} here. {ALLOWED}")
+            return ToolError(f"there is no {token.text!r} here. {ALLOWED_HINT}")
         if before and (before.kind in ("number", "name") or before.text == ")"):
             return ToolError(
                 f"an operator is missing between {before.text!r} and {token.text!r}; use * for times"
             )
-        return ToolError(f"did not expect {token.text!r}. {ALLOWED}")
+        return ToolError(f"did not expect {token.text!r}. {ALLOWED_HINT}")
 
 
 def _number(value: Value) -> Number:

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from ...core.errors import ToolError
 from .numbers import CONSTANTS, FUNCTIONS
 
-PATTERN = (
+EXPRESSION_PATTERN = (
     rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(['of', *sorted(FUNCTIONS), *sorted(CONSTANTS)])}){{1,200}}$"
 )
 """What a local model can write: its sampler is bound to it. Any other text is read too, or refused in clear words."""
 
-ALLOWED = (
+ALLOWED_HINT = (
     "Allowed: numbers, + - * / // % **, ( ), < <= > >= == !=, 15% of 200, "
     f"{', '.join(sorted(CONSTANTS))}, and the functions {', '.join(sorted(FUNCTIONS))}"
 )
 _SPELLINGS = str.maketrans(
     {"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "π": "pi", "≤": "<=", "≥": ">=", "≠": "!="}  # noqa: RUF001
 )
-INSTEAD = {
+SUGGESTIONS = {
     "^": "use ** for power",
     "=": "use == to compare",
     "!": "write factorial(5) for 5!",
@@ -43,13 +43,13 @@ class Token:
     space_after: bool
 
 
-def tokens(expression: str) -> Iterator[Token]:
+def tokenize(expression: str) -> Iterator[Token]:
     """In order, with one of kind "end" behind. Raises ToolError at the first character that is none of them."""
     text = expression.translate(_SPELLINGS).lower().replace("math.", "")
     for match in _TOKEN.finditer(text):
         if match.lastgroup == "wrong":
-            reason = INSTEAD.get(match[0], "it is not arithmetic")
-            raise ToolError(f"can't calculate with {match[0]!r}: {reason}. {ALLOWED}")
+            reason = SUGGESTIONS.get(match[0], "it is not arithmetic")
+            raise ToolError(f"can't calculate with {match[0]!r}: {reason}. {ALLOWED_HINT}")
         before, after = text[: match.start()][-1:], text[match.end() :][:1]
         yield Token(match.lastgroup or "", match[0], before.isspace(), after.isspace())
     yield Token("end", "", False, False)

@@ -20,7 +20,7 @@ MAX_DIGITS = 100
 Number = Fraction | float
 
 
-def held(value: int | Number) -> Number:
+def limit_size(value: int | Number) -> Number:
     """The value as a number of bounded size. Raises ToolError where it is too large, or too small, to hold."""
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -38,10 +38,10 @@ def held(value: int | Number) -> Number:
     return near if bits > MAX_BITS else exact
 
 
-def computed(name: str, compute: Callable[..., int | Number], *values: Number) -> Number:
+def calculate(name: str, compute: Callable[..., int | Number], *values: Number) -> Number:
     """Call `compute` and hold the result. Raises ToolError that names the operation."""
     try:
-        return held(compute(*values))
+        return limit_size(compute(*values))
     except ZeroDivisionError:
         raise ToolError(f"{name}: division by zero") from None
     except OverflowError:
@@ -50,23 +50,23 @@ def computed(name: str, compute: Callable[..., int | Number], *values: Number) -
         ) from None
     except ValueError:
         raise ToolError(
-            f"{name} of {', '.join(map(shown, values))} has no real value; check the numbers"
+            f"{name} of {', '.join(map(format_number, values))} has no real value; check the numbers"
         ) from None
 
 
-def shown(number: Number) -> str:
+def format_number(number: Number) -> str:
     """Integers in full; exact fractions to 15 digits, floats to 12, which leaves out what binary adds."""
     if isinstance(number, float):
         return f"{number:.12g}"
     return str(number.numerator) if number.denominator == 1 else f"{float(number):.15g}"
 
 
-def is_exact(number: Number) -> bool:
+def prints_exactly(number: Number) -> bool:
     """Whether `shown` shows all of it."""
-    return type(number)(shown(number)) == number
+    return type(number)(format_number(number)) == number
 
 
-def compared(a: Number, sign: str, b: Number) -> bool:
+def compare(a: Number, sign: str, b: Number) -> bool:
     """Exact for fractions. A float counts as equal to what is within 1e-14 of it, as sqrt(2) ** 2 is to 2."""
     difference = Fraction(a) - Fraction(b)
     if isinstance(a, float) or isinstance(b, float):
@@ -93,7 +93,7 @@ def power(base: Number, exponent: Number) -> Number:
     return result
 
 
-def root(x: Number) -> Number:
+def square_root(x: Number) -> Number:
     if isinstance(x, Fraction) and x >= 0:
         top, bottom = math.isqrt(x.numerator), math.isqrt(x.denominator)
         if top * top == x.numerator and bottom * bottom == x.denominator:
@@ -107,9 +107,9 @@ def cube_root(x: Number) -> Number:
     return whole if whole**3 == x else result
 
 
-def rounded(x: Number, digits: Number = 0.0) -> Number:
+def round_half_away(x: Number, digits: Number = 0.0) -> Number:
     """Halves go away from zero, as at school and in spreadsheets: 2.5 is 3, 2.675 to two digits 2.68."""
-    places = whole(digits, "the digits of round")
+    places = require_int(digits, "the digits of round")
     if abs(places) > MAX_DIGITS:
         raise ToolError(f"round takes at most {MAX_DIGITS} digits, not {places}")
     scale = Fraction(10) ** places
@@ -117,17 +117,17 @@ def rounded(x: Number, digits: Number = 0.0) -> Number:
     return -size if x < 0 else size
 
 
-def whole(x: Number, what: str) -> int:
+def require_int(x: Number, what: str) -> int:
     """`x` as an int. Raises ToolError where it isn't one."""
     if x != math.floor(x):
-        raise ToolError(f"{what} must be a whole number, not {shown(x)}")
+        raise ToolError(f"{what} must be a whole number, not {format_number(x)}")
     return int(x)
 
 
 def factorial(x: Number) -> int:
-    n = whole(x, "the argument of factorial")
+    n = require_int(x, "the argument of factorial")
     if not 0 <= n <= MAX_FACTORIAL:
-        raise ToolError(f"factorial takes 0 to {MAX_FACTORIAL}, not {shown(x)}")
+        raise ToolError(f"factorial takes 0 to {MAX_FACTORIAL}, not {format_number(x)}")
     return math.factorial(n)
 
 
@@ -173,28 +173,28 @@ def _settled(y: float, x: Number) -> float:
 
 
 def _down(x: Number) -> int:
-    return math.floor(x if isinstance(x, Fraction) else float(shown(x)))
+    return math.floor(x if isinstance(x, Fraction) else float(format_number(x)))
 
 
 def _up(x: Number) -> int:
-    return math.ceil(x if isinstance(x, Fraction) else float(shown(x)))
+    return math.ceil(x if isinstance(x, Fraction) else float(format_number(x)))
 
 
 def _total(*values: Number) -> Number:
-    return reduce(lambda a, b: held(a + b), values)
+    return reduce(lambda a, b: limit_size(a + b), values)
 
 
 def _divisor(*values: Number) -> int:
-    return math.gcd(*(whole(value, "an argument of gcd") for value in values))
+    return math.gcd(*(require_int(value, "an argument of gcd") for value in values))
 
 
 def _multiple(*values: Number) -> int:
-    numbers = [whole(value, "an argument of lcm") for value in values]
-    return reduce(lambda a, b: int(held(Fraction(math.lcm(a, b)))), numbers)
+    numbers = [require_int(value, "an argument of lcm") for value in values]
+    return reduce(lambda a, b: int(limit_size(Fraction(math.lcm(a, b)))), numbers)
 
 
 def _distance(*values: Number) -> Number:
-    return root(_total(*(held(value * value) for value in values)))
+    return square_root(_total(*(limit_size(value * value) for value in values)))
 
 
 @dataclass(frozen=True)
@@ -242,9 +242,9 @@ FUNCTIONS = {
     "min": Function(min, 2, ANY),
     "pow": Function(power, 2, 2),
     "radians": Function(math.radians),
-    "round": Function(rounded, 1, 2),
+    "round": Function(round_half_away, 1, 2),
     "sin": Function(sine),
-    "sqrt": Function(root),
+    "sqrt": Function(square_root),
     "sum": Function(_total, 1, ANY),
     "tan": Function(tangent),
 }
