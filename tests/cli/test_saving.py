@@ -41,9 +41,9 @@ def test_a_thread_becomes_a_test_that_passes(
         "from pathlib import Path\n\n"
         "import pytest\n\n"
         "from treadle import Agent\n"
-        "from treadle.runtime.import_string import value_at\n"
+        "from treadle.runtime.import_string import import_string\n"
         "from treadle.testing.assertions import assert_no_errors, assert_trajectory\n\n"
-        f"agent = value_at({f'{there}:agent'!r}, Agent, folder=Path(__file__).parent)\n\n"
+        f"agent = import_string({f'{there}:agent'!r}, Agent, folder=Path(__file__).parent)\n\n"
         "pytestmark = pytest.mark.treadle_replay('test_the_sum.jsonl')\n\n\n"
         "def test_the_sum_replays_to_the_byte(treadle_thread):\n"
         '    """Any change of a prompt, a schema, a limit or a rule fails here. Delete it where they may change."""\n'

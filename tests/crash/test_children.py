@@ -219,7 +219,7 @@ def flow_that_gives_up(store: Ordered) -> Any:
 class Paid:
     topic: str = "it"
     paid: str = ""
-    count_tokens: int = 0
+    counted: int = 0
 
 
 def graph_at_a_limit(store: Ordered) -> Graph:

@@ -11,8 +11,8 @@ import pytest
 
 from treadle.core.errors import UsageError
 from treadle.models.child_interpreter import start_interpreter
-from treadle.models.local.model import child as local_child
-from treadle.models.local.model import server as local_server
+from treadle.models.local import child as local_child
+from treadle.models.local import server as local_server
 
 COMMAND = Path(sysconfig.get_path("scripts"), "treadle")
 MODULES = {
@@ -122,4 +122,4 @@ def test_llama_cpp_is_not_looked_for_in_the_working_directory(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path)])
     with pytest.raises(UsageError, match="needs llama"):
-        local_server.running(tmp_path / "w.gguf", 512)
+        local_server.ensure_server(tmp_path / "w.gguf", 512)

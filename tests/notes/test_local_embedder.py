@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vocabulary import NORMAL, SPECIAL, model
+from notes.vocabulary import NORMAL, SPECIAL, model
 
 from treadle.core.errors import UsageError
 from treadle.models.local.weights import find_data_file

@@ -73,6 +73,6 @@ def _place(agent: str, test: Path, recording: str) -> Place:
             (f"from {target} import {name}" + (" as agent" if name != "agent" else ""),),
         )
     there = Path(os.path.relpath(Path(target).expanduser(), test.parent)).as_posix()
-    load = f"agent = value_at({f'{there}:{name}'!r}, Agent, folder=Path(__file__).parent)"
-    imports = ("from treadle import Agent", "from treadle.runtime.import_string import value_at")
+    load = f"agent = import_string({f'{there}:{name}'!r}, Agent, folder=Path(__file__).parent)"
+    imports = ("from treadle import Agent", "from treadle.runtime.import_string import import_string")
     return Place(stem, recording, imports, load, ("from pathlib import Path",))

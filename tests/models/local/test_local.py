@@ -13,10 +13,11 @@ from server import failing, http, says, serving
 from treadle.core.errors import ModelUnavailable, UsageError
 from treadle.core.events import Call, Usage
 from treadle.core.model import Message, Request, ToolSchema
+from treadle.models.local import prefix_cache as local_prefix
+from treadle.models.local import server as local_server
+from treadle.models.local import weights
 from treadle.models.local.dialect import write_step
-from treadle.models.local.model import LocalModel, weights
-from treadle.models.local.model import prefix_cache as local_prefix
-from treadle.models.local.model import server as local_server
+from treadle.models.local.model import LocalModel
 from treadle.models.local.server import Server
 from treadle.models.openai import OpenAIModel
 
@@ -106,8 +107,8 @@ def prefix(folder: Path, *answers: bytes, key: str) -> tuple[list[Any], list[str
 
         async with serving(*answers) as server:
             mine = Server(server.url, key, None, 0, "m", folder)  # type: ignore[arg-type]
-            await local_prefix.ready(mine, "Rules.", ask)
-            await local_prefix.ready(mine, "Rules.", ask)
+            await local_prefix.warm_up(mine, "Rules.", ask)
+            await local_prefix.warm_up(mine, "Rules.", ask)
             return asked, [
                 f"{each.line.split()[1]} {each.body['filename']}" for each in server.asked
             ]
@@ -147,7 +148,7 @@ def test_a_saved_start_that_the_server_refuses_is_read_again(tmp_path):
 # The real thing: `pytest -m real`. It needs treadle[local], 2.5 GB of memory and a minute.
 
 needs_weights = pytest.mark.skipif(
-    not weights.status().assembled and bool(weights.status().missing),
+    not weights.weights_status().assembled and bool(weights.weights_status().missing),
     reason="treadle[local] isn't installed",
 )
 
@@ -239,11 +240,11 @@ def _gone(url: str) -> bool:
 def test_the_real_server_says_why_it_cannot_use_a_file(tmp_path):
     (tmp_path / "half.gguf").write_bytes(b"GGUF" + b"\0" * 1000)
     with pytest.raises(UsageError, match=r"llama\.cpp can't use"):
-        local_server.running(tmp_path / "half.gguf", 512)
+        local_server.ensure_server(tmp_path / "half.gguf", 512)
 
 
 @pytest.mark.parametrize(
     ("cores", "busy", "threads"), [(2, 0.0, 2), (2, 1.0, 1), (8, 0.3, 8), (8, 2.0, 7), (1, 1.0, 1)]
 )
 def test_a_core_is_left_alone_where_the_machine_has_other_work(cores, busy, threads):
-    assert local_server.generating(cores, busy) == threads
+    assert local_server.choose_threads(cores, busy) == threads

