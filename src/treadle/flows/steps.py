@@ -64,7 +64,7 @@ def step(
         tool, name, inner, context = function, function.name, function.function, function.context
     else:
         inner, context, name = function, _context_of(function), _name_of(function)
-        tool = Tool(plain(name), "", ANY, None, idempotent=idempotent, timeout_s=timeout_s)
+        tool = Tool(plain(name), "", ANY, None, _taken, idempotent=idempotent, timeout_s=timeout_s)
         tool = replace(tool, retries=retries, needs_approval=needs_approval)
     if inner is None:
         return answered(branch, branch.id_of(name, id), name, recorded(kwargs or {"question": args[0]}))
@@ -74,6 +74,11 @@ def step(
     # The arguments' text is for approval rules: the function gets what it was given, which is at hand.
     tool = replace(tool, function=work, context="context", max_chars=10**9)
     return _value(branch, e.Call(branch.id_of(name, id), name, arguments), tool, kind)
+
+
+def _taken(given: dict[str, Any]) -> dict[str, Any]:
+    """Any arguments: the flow's code chose them."""
+    return given
 
 
 async def _value(branch: Branch, call: e.Call, tool: Tool, kind: Any) -> Any:
@@ -86,7 +91,7 @@ async def _agent(branch: Branch, agent: Agent, step_id: str, said: str | e.UserS
 
 async def answered(branch: Branch, step_id: str, name: str, arguments: str) -> str:
     call = e.Call(step_id, name, arguments)
-    step = await course_of(branch).ask(call, Tool(plain(name), "", ANY))
+    step = await course_of(branch).ask(call, Tool(plain(name), "", ANY, None, _taken))
     return step.came.text if isinstance(step.came, e.UserSaid) else str(value_of(step, Any))
 
 

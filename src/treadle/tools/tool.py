@@ -1,6 +1,7 @@
 """What a tool is, and `@tool`, which makes one of a function. Runs nothing; the loop does.
 
 1. The JSON Schema and the checking of arguments come from the signature, by pydantic; descriptions from the docstring.
+   A tool made of a JSON Schema checks by that.
 2. A tool may have its effect at most once unless it says `idempotent`; so only an idempotent one has `retries`,
    and any tool may raise ToolRetry, which says that nothing has happened yet.
 3. A tool without a function is answered by the person (see ask.py).
@@ -32,8 +33,11 @@ class Tool:
     """JSON Schema of an object."""
     function: Callable[..., Any] | None = None
     """Called with the checked arguments as keywords; sync ones in a thread. None: a person answers."""
-    check: Check = field(default=lambda given: given, repr=False)
-    """Of the JSON object that the model sent: the arguments. Raises ToolError in words for the model."""
+    check: Check | None = field(default=None, repr=False)
+    """Of the JSON object that the model sent: the arguments. Raises ToolError in words for the model.
+
+    None: what fits `parameters`, with what is mistyped coerced as by `@tool`.
+    """
     context: str = ""
     """The name of the parameter that takes the Context."""
     idempotent: bool = False
@@ -67,6 +71,7 @@ class Tool:
             )
         if self.parameters.get("type") != "object":
             raise UsageError(f"tool {self.name!r}: its parameters must be a JSON Schema of type object")
+        _ = self._checking  # a schema that is none is refused here
 
     @cached_property
     def schema(self) -> ToolSchema:
@@ -74,7 +79,15 @@ class Tool:
 
     def arguments_of(self, text: str) -> Arguments:
         """What that JSON text gives the function; approval rules judge the same. Raises ToolError."""
-        return self.check(object_of(text))
+        return self._checking(object_of(text))
+
+    @cached_property
+    def _checking(self) -> Check:
+        if self.check:
+            return self.check
+        from .by_schema import check_of  # only who makes a tool of a schema pays for the import
+
+        return check_of(self.name, self.parameters)
 
 
 def object_of(text: str) -> dict[str, Any]:
@@ -121,6 +134,11 @@ def tool_of(function: Callable[..., Any], **settings: Any) -> Tool:
     made = signature_of(function)
     own: dict[str, Any] = {"function": function}
     own |= {name: getattr(made, name) for name in ("name", "description", "parameters", "check", "context")}
+    if "parameters" in settings and "check" not in settings:
+        from .by_schema import check_of
+
+        fits = check_of(made.name, settings["parameters"])  # what the model is shown holds too
+        own["check"] = lambda given: made.check(dict(fits(given)))
     return Tool(**(own | settings))
 
 
