@@ -41,7 +41,9 @@ def test_it_finds_the_files_with_property_tests():
     assert files_of(["tests/crash"]) == [
         file for file in files_of([]) if file.startswith("tests/crash/")
     ]
-    assert files_of(["tests/test_fuzz.py", "tests/core/test_turn.py"]) == ["tests/core/test_turn.py"]
+    assert files_of(["tests/test_fuzz.py", "tests/core/test_turn.py"]) == [
+        "tests/core/test_turn.py"
+    ]
 
 
 def test_what_a_seed_breaks_is_shown_again_by_the_command_that_is_named(tmp_path, capfd):

@@ -173,7 +173,7 @@ def test_the_turn_under_way_stays_whole_as_long_as_it_fits_by_itself():
     assert texts[-11] == "question 7", "and of the turn before as much as there is room for"
 
 
-@pytest.mark.parametrize("bad", [{"max_messages": 0}, {"tokens": -5}])
+@pytest.mark.parametrize("bad", [{"max_messages": 0}, {"max_tokens": -5}])
 def test_a_memory_of_nothing_is_refused(bad):
     with pytest.raises(UsageError, match="at least 1"):
         ContextWindow(**bad)

@@ -8,16 +8,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crash.scripts import Ordered, add_up
-from crash.test_children import THREE, UNLIMITED, asks, brought_to_an_end, clock, made, payer, settled, slow
+from crash.test_children import (
+    THREE,
+    UNLIMITED,
+    asks,
+    brought_to_an_end,
+    clock,
+    made,
+    payer,
+    settled,
+    slow,
+)
 from fakes import live
 from treadle import Flow, StepFailed, TurnFailed, flow, sleep, step
-from treadle import events as e
-from treadle.world import World
+from treadle.core import events as e
+from treadle.runtime.world import World
 
 LEAF = st.sampled_from(["payer", "worker", "lead", "step", "sleep"]).map(lambda name: (name, []))
 PLANS = st.recursive(
     LEAF,
-    lambda inner: st.tuples(st.sampled_from(["row", "side by side", "race", "flow"]), st.lists(inner, max_size=3)),
+    lambda inner: st.tuples(
+        st.sampled_from(["row", "side by side", "race", "flow"]), st.lists(inner, max_size=3)
+    ),
     max_leaves=6,
 )
 ENDS = st.sampled_from(["none", "post", "cancel"])
@@ -28,7 +40,9 @@ def play(store: Ordered, tool_calls: int | None, seconds: float | None) -> Flow:
     agents = {
         "payer": payer(store),
         "worker": worker,
-        "lead": made(store, "lead", [replace(worker.as_tool(), timeout_s=1.0)], asks("worker"), pause_s=0.2),
+        "lead": made(
+            store, "lead", [replace(worker.as_tool(), timeout_s=1.0)], asks("worker"), pause_s=0.2
+        ),
     }
 
     async def one() -> int:
@@ -49,7 +63,11 @@ def play(store: Ordered, tool_calls: int | None, seconds: float | None) -> Flow:
             case "side by side":
                 return await asyncio.gather(*(played(*each) for each in what))
         tasks = [asyncio.create_task(played(*each)) for each in what]
-        done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED) if tasks else (set(), set())
+        done, left = (
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks
+            else (set(), set())
+        )
         for task in left:
             task.cancel()
         return sorted(str(task.exception() or task.result()) for task in done)
@@ -62,7 +80,9 @@ def play(store: Ordered, tool_calls: int | None, seconds: float | None) -> Flow:
 
     world = World(now=clock, chance=lambda: 0.0)
     own = replace(UNLIMITED, tool_calls=tool_calls, seconds=seconds)
-    inner = flow(store=store, world=world, name="inner", limits=replace(UNLIMITED, tool_calls=3))(whole)
+    inner = flow(store=store, world=world, name="inner", limits=replace(UNLIMITED, tool_calls=3))(
+        whole
+    )
     return flow(store=store, world=world, name="outer", limits=own)(whole)  # type: ignore[no-any-return]
 
 
@@ -75,7 +95,9 @@ def test_a_flow_with_children_cut_at_any_append_leaves_none_open(
         store = Ordered()
         top = play(store, tool_calls, seconds)
         task = asyncio.create_task(top.run(what=plan, thread="t"))
-        await asyncio.wait([task], timeout=data.draw(st.sampled_from([0.1, 0.7, 2.3])) if ends != "none" else None)
+        await asyncio.wait(
+            [task], timeout=data.draw(st.sampled_from([0.1, 0.7, 2.3])) if ends != "none" else None
+        )
         if ends == "cancel":
             task.cancel()
         elif not task.done() or ends == "post":
@@ -84,7 +106,9 @@ def test_a_flow_with_children_cut_at_any_append_leaves_none_open(
         await brought_to_an_end(top)
         add_up(await store.logs())
         for _ in range(4):
-            cut = await Ordered(store.appends[: data.draw(st.integers(1, len(store.appends)))]).lived()
+            cut = await Ordered(
+                store.appends[: data.draw(st.integers(1, len(store.appends)))]
+            ).lived()
             await brought_to_an_end(play(cut, tool_calls, seconds))
             add_up(await cut.logs())
 

@@ -837,3 +837,29 @@ def test_a_flow_below_whose_code_has_changed_stops_the_flow_above_and_nothing_en
         live(again(one, above(changed)).resume("t"))
     live(one.post(held.thread_id, e.UserSaid("so", answers=held.id)))
     assert live(one.resume("t")).output == "so"
+
+
+@pytest.mark.parametrize("amount", [float("nan"), [1.0, float("inf")], {"a": -float("inf")}])
+def test_a_number_that_json_has_not_is_refused_before_the_step_runs(amount):
+    ran = []
+
+    @flow(store=MemoryStore())
+    async def pays(amount) -> None:
+        await step(ran.append, amount, needs_approval=lambda arguments: arguments["args"][0] > 100)
+
+    @flow(store=MemoryStore())
+    async def gives() -> float:
+        return await step(lambda: float("nan"))
+
+    with pytest.raises(UsageError, match="NaN"):
+        live(pays.run(amount))
+    with pytest.raises(TurnFailed, match="NaN"):
+        live(gives.run())
+
+    @flow(store=MemoryStore())
+    async def makes() -> None:
+        await step(ran.append, amount)
+
+    with pytest.raises(TurnFailed, match="NaN"):
+        live(makes.run())
+    assert ran == []

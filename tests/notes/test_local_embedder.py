@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from notes.vocabulary import NORMAL, SPECIAL, model
 
+from notes.vocabulary import NORMAL, SPECIAL, model
 from treadle.core.errors import UsageError
 from treadle.models.local.weights import find_data_file
 from treadle.notes import local_embedder

@@ -550,3 +550,24 @@ async def records_of(top):
     from treadle.runtime.log import open_log
 
     return (await open_log("t", top.store, World())).records
+
+
+@pytest.mark.parametrize(
+    "sent", ['{"task": NaN}', '{"task": "a", "task": "b"}', '{"task": "\\ud800"}', '{"task": 7}']
+)
+def test_a_task_that_is_no_strict_json_starts_no_thread(sent):
+    helper = Agent("Help.", model=ScriptedModel([]))
+    result = live(boss(helper, calls(("ask_helper", sent)), says("I see.")).run("go"))
+    [failed] = found(result, e.ToolFailed)
+    assert (failed.kind, found(result, e.ChildStarted)) == ("arguments", [])
+
+
+@pytest.mark.parametrize("sent", ['{"to": NaN}', '{"to": "me"}', "[]"])
+def test_a_hand_over_takes_no_arguments(sent):
+    other = Agent("Other.", name="other", model=ScriptedModel([]))
+    top = replace(
+        agent(ScriptedModel([calls(("hand_to_other", sent)), says("I stay.")])), handoffs=[other]
+    )
+    result = live(top.run("go"))
+    [failed] = found(result, e.ToolFailed)
+    assert (failed.kind, result.answer, found(result, e.HandedOff)) == ("arguments", "I stay.", [])

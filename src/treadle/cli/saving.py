@@ -74,5 +74,8 @@ def _place(agent: str, test: Path, recording: str) -> Place:
         )
     there = Path(os.path.relpath(Path(target).expanduser(), test.parent)).as_posix()
     load = f"agent = import_string({f'{there}:{name}'!r}, Agent, folder=Path(__file__).parent)"
-    imports = ("from treadle import Agent", "from treadle.runtime.import_string import import_string")
+    imports = (
+        "from treadle import Agent",
+        "from treadle.runtime.import_string import import_string",
+    )
     return Place(stem, recording, imports, load, ("from pathlib import Path",))

@@ -1,6 +1,7 @@
 """What a tool is, and `@tool`, which makes one of a function. Runs nothing; the loop does.
 
 1. The JSON Schema and the checking of arguments come from the signature, by pydantic; descriptions from the docstring.
+   A tool made of a JSON Schema checks by that.
 2. A tool may have its effect at most once unless it says `idempotent`; so only an idempotent one has `retries`,
    and any tool may raise ToolRetry, which says that nothing has happened yet.
 3. A tool without a function is answered by the person (see ask.py).
@@ -32,8 +33,11 @@ class Tool:
     """JSON Schema of an object."""
     function: Callable[..., Any] | None = None
     """Called with the checked arguments as keywords; sync ones in a thread. None: a person answers."""
-    check: Check = field(default=lambda given: given, repr=False)
-    """Of the JSON object that the model sent: the arguments. Raises ToolError in words for the model."""
+    check: Check | None = field(default=None, repr=False)
+    """Of the JSON object that the model sent: the arguments. Raises ToolError in words for the model.
+
+    None: what fits `parameters`, with what is mistyped coerced as by `@tool`.
+    """
     context: str = ""
     """The name of the parameter that takes the Context."""
     idempotent: bool = False
@@ -71,6 +75,7 @@ class Tool:
             raise UsageError(
                 f"tool {self.name!r}: its parameters must be a JSON Schema of type object"
             )
+        _ = self._checking  # a schema that is none is refused here
 
     @cached_property
     def schema(self) -> ToolSchema:
@@ -78,7 +83,15 @@ class Tool:
 
     def arguments_of(self, text: str) -> Arguments:
         """What that JSON text gives the function; approval rules judge the same. Raises ToolError."""
-        return self.check(parse_json_object(text))
+        return self._checking(parse_json_object(text))
+
+    @cached_property
+    def _checking(self) -> Check:
+        if self.check:
+            return self.check
+        from .json_schema import make_check  # only who makes a tool of a schema pays for the import
+
+        return make_check(self.name, self.parameters)
 
 
 def parse_json_object(text: str) -> dict[str, Any]:
@@ -119,9 +132,7 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
 def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
     """What `@tool` does, as a function. Raises UsageError for a signature that has no JSON Schema."""
-    from .schema import (
-        read_signature,  # pydantic costs more to import than all the rest; wait for the first tool
-    )
+    from .schema import read_signature
 
     unknown = settings.keys() - Tool.__dataclass_fields__.keys()
     if unknown:
@@ -134,6 +145,11 @@ def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
         name: getattr(made, name)
         for name in ("name", "description", "parameters", "check", "context")
     }
+    if "parameters" in settings and "check" not in settings:
+        from .json_schema import make_check
+
+        fits = make_check(made.name, settings["parameters"])  # what the model is shown holds too
+        own["check"] = lambda given: made.check(dict(fits(given)))
     return Tool(**(own | settings))
 
 

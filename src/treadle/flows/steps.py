@@ -73,7 +73,13 @@ def step(
     else:
         inner, context, name = function, _context_of(function), _name_of(function)
         tool = Tool(
-            plain_name(name), "", ANY_OBJECT, None, idempotent=idempotent, timeout_s=timeout_s
+            plain_name(name),
+            "",
+            ANY_OBJECT,
+            None,
+            _taken,
+            idempotent=idempotent,
+            timeout_s=timeout_s,
         )
         tool = replace(tool, retries=retries, needs_approval=needs_approval)
     if inner is None:
@@ -88,6 +94,11 @@ def step(
     return _value(branch, e.Call(branch.step_id(name, id), name, arguments), tool, kind)
 
 
+def _taken(given: dict[str, Any]) -> dict[str, Any]:
+    """Any arguments: the flow's code chose them."""
+    return given
+
+
 async def _value(branch: StepScope, call: e.Call, tool: Tool, kind: Any) -> Any:
     return step_value(await flow_run_of(branch).ask(call, tool), kind)
 
@@ -100,7 +111,7 @@ async def _agent(
 
 async def ask_person(branch: StepScope, step_id: str, name: str, arguments: str) -> str:
     call = e.Call(step_id, name, arguments)
-    step = await flow_run_of(branch).ask(call, Tool(plain_name(name), "", ANY_OBJECT))
+    step = await flow_run_of(branch).ask(call, Tool(plain_name(name), "", ANY_OBJECT, None, _taken))
     return step.came.text if isinstance(step.came, e.UserSaid) else str(step_value(step, Any))
 
 

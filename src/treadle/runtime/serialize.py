@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import json
 import typing
 from collections.abc import Callable
 from types import NoneType
@@ -25,8 +26,15 @@ def to_json(value: Any, kind: Any = Any) -> str:
     """The value as JSON, which gives it back as that type. Raises NotSerializable."""
     try:
         text = msgspec.json.encode(value, enc_hook=_jsonable).decode()
+        plain = msgspec.to_builtins(value, enc_hook=_jsonable) if "null" in text else None
     except Exception as error:  # a value may bring its own `model_dump`, and with it any fault
         raise NotSerializable(f"a {type(value).__name__} has no JSON form ({error})") from error
+    try:
+        json.dumps(plain, allow_nan=False)
+    except ValueError:  # msgspec writes null for these
+        raise NotSerializable(
+            f"a {type(value).__name__} has NaN or an infinity in it, which JSON has not"
+        ) from None
     if len(text) > MAX_CHARS:
         raise NotSerializable(
             f"it has {len(text):,} characters as JSON, and a log keeps {MAX_CHARS:,}; give where it is"

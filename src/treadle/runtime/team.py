@@ -66,6 +66,12 @@ def _task(arguments: Arguments) -> Arguments:
     return {"task": arguments["task"]}
 
 
+def _nothing(arguments: Arguments) -> Arguments:
+    if arguments:
+        raise ToolError("bad arguments: it takes none; send {}")
+    return arguments
+
+
 def find_team(start: "Agent") -> dict[str, "Agent"]:
     """By name, every agent that the thread of this one may be handed to, however far. Raises UsageError.
 
@@ -101,6 +107,7 @@ def make_handoff_tools(agent: "Agent", team: dict[str, "Agent"]) -> Iterable[Too
             f"hand_to_{to.name}",
             f"Put the agent {to.name} in charge of this conversation.{about}",
             {"type": "object", "properties": {}, "additionalProperties": False},
+            check=_nothing,
             hands_to=to.name,
         )
 
