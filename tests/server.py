@@ -9,7 +9,7 @@ An answer is the bytes of a whole HTTP response, or a coroutine function that wr
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,7 +85,10 @@ async def serving(*answers: Answer) -> AsyncIterator[Server]:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        await server.serve(reader, writer)
+        with suppress(
+            asyncio.CancelledError
+        ):  # 3.11's streams take a cancelled one for a fault, and print it
+            await server.serve(reader, writer)
 
     listener = await asyncio.start_server(accept, "127.0.0.1", 0, limit=2**26)
     server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"

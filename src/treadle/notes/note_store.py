@@ -116,7 +116,8 @@ class NoteStore:
         with self._used() as db:
             rows = db.execute(
                 f"{_SELECT} join note_text on note_text.rowid = note.number where {_IN_SCOPE} and {_LIVE}"
-                " and note_text match :match order by bm25(note_text, 1, 2), note.at desc, note.number desc limit :limit",
+                " and note_text match :match order by bm25(note_text, 1, 2), note.at desc, note.number desc"
+                " limit :limit",
                 {"scopes": _json(scopes), "now": now, "match": match, "limit": limit},
             )
             return [Note(*row) for row in rows]

@@ -1,10 +1,11 @@
 """run_sync: the one way in from code that isn't async. Works in a thread and inside a notebook's running loop too.
 
 All sync calls of a process share one event loop, in a daemon thread that starts with the first: connections and the
-embedded server then live from call to call.
+embedded server then live from call to call. Both end with the process.
 """
 
 import asyncio
+import atexit
 import concurrent.futures
 import contextlib
 import functools
@@ -16,6 +17,9 @@ from typing import Any, TypeVar
 from ..core.errors import UsageError
 
 T = TypeVar("T")
+
+END_S = 1.0
+"""How long the end of the process waits for the loop to close."""
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
@@ -57,8 +61,24 @@ _starting = threading.Lock()
 def _loop(pid: int) -> asyncio.AbstractEventLoop:
     """By process: after a fork the thread is the parent's."""
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, daemon=True, name="treadle").start()
+    thread = threading.Thread(target=_served, args=(loop,), daemon=True, name="treadle")
+    thread.start()
+    atexit.register(_end, loop, thread)
     return loop
+
+
+def _served(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.run_until_complete(loop.shutdown_asyncgens())  # closes the HTTP clients
+    loop.close()
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """Stop and close it, at the end of the process. What still runs is left as a kill leaves it: it can be resumed."""
+    if thread.is_alive() and not asyncio.all_tasks(loop):  # in a fork it isn't
+        _loop.cache_clear()  # whoever comes later still, gets another
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(END_S)
 
 
 def _running() -> asyncio.AbstractEventLoop | None:

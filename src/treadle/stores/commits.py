@@ -1,16 +1,22 @@
-"""Group commit: appends of many threads, made durable together, in a thread that may wait for the disk."""
+"""Group commit: appends of many threads, made durable together, in a thread that may wait for the disk.
+
+The thread knows the connection, not its owner: it ends with `close()`, else when the owner is garbage.
+"""
 
 import _thread
 import asyncio
 import os
 import queue
 import sqlite3
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..core.errors import StoreError
 from .connection import Connection
 from .store import Row
+
+Insert = Callable[[sqlite3.Connection, str, Sequence[Row]], None]
 
 MAX_BATCH = 500
 """Appends in one transaction."""
@@ -35,11 +41,7 @@ class _Append:
 class GroupCommit:
     """One connection, one thread; each transaction takes all the appends that have come while the last one synced."""
 
-    def __init__(
-        self,
-        connect: Callable[[], sqlite3.Connection],
-        insert: Callable[[sqlite3.Connection, str, Sequence[Row]], None],
-    ) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], insert: Insert) -> None:
         self._connection = Connection(connect)
         self._insert = insert
         self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
@@ -52,7 +54,8 @@ class GroupCommit:
         mine = _Append(thread_id, rows, loop, loop.create_future())
         if self._pid != os.getpid():
             self._waiting, self._pid = queue.SimpleQueue(), os.getpid()
-            _thread.start_new_thread(self._work, (self._waiting,))
+            _thread.start_new_thread(_work, (self._waiting, self._connection, self._insert))
+            weakref.finalize(self, self._waiting.put, None)
         self._waiting.put(mine)
         # A cancelled caller must still learn whether its rows are there: the log would lose its place else.
         await _finished(mine.done)
@@ -63,43 +66,49 @@ class GroupCommit:
             self._pid = 0
             self._waiting.put(None)
 
-    def _work(self, waiting: "queue.SimpleQueue[_Append | None]") -> None:
-        while (first := waiting.get()) is not None:
-            batch = [first]
-            while len(batch) < MAX_BATCH and not waiting.empty():
-                more = waiting.get()
-                if more is None:
-                    waiting.put(None)
-                    break
-                batch.append(more)
-            try:
-                with self._connection as db:
-                    outcomes = self._commit(db, batch)
-            except (StoreError, sqlite3.DatabaseError) as error:
-                outcomes = [error] * len(batch)
-            for append, outcome in zip(batch, outcomes, strict=True):
-                append.settle(outcome)
-        self._connection.close()
 
-    def _commit(self, db: sqlite3.Connection, batch: list[_Append]) -> list[BaseException | None]:
-        """What became of each: one that is refused takes none of the others with it."""
-        outcomes: list[BaseException | None] = []
-        db.execute("begin immediate")
+def _work(
+    waiting: "queue.SimpleQueue[_Append | None]", connection: Connection, insert: Insert
+) -> None:
+    while (first := waiting.get()) is not None:
+        batch = [first]
+        while len(batch) < MAX_BATCH and not waiting.empty():
+            more = waiting.get()
+            if more is None:
+                waiting.put(None)
+                break
+            batch.append(more)
         try:
-            for append in batch:
-                db.execute("savepoint one")
-                try:
-                    self._insert(db, append.thread_id, append.rows)
-                    outcomes.append(None)
-                except StoreError as error:
-                    db.execute("rollback to one")
-                    outcomes.append(error)
-                db.execute("release one")
-            db.execute("commit")
-        finally:
-            if db.in_transaction:
-                db.execute("rollback")
-        return outcomes
+            with connection as db:
+                outcomes = _commit(db, batch, insert)
+        except (StoreError, sqlite3.DatabaseError) as error:
+            outcomes = [error] * len(batch)
+        for append, outcome in zip(batch, outcomes, strict=True):
+            append.settle(outcome)
+    connection.close()
+
+
+def _commit(
+    db: sqlite3.Connection, batch: list[_Append], insert: Insert
+) -> list[BaseException | None]:
+    """What became of each: one that is refused takes none of the others with it."""
+    outcomes: list[BaseException | None] = []
+    db.execute("begin immediate")
+    try:
+        for append in batch:
+            db.execute("savepoint one")
+            try:
+                insert(db, append.thread_id, append.rows)
+                outcomes.append(None)
+            except StoreError as error:
+                db.execute("rollback to one")
+                outcomes.append(error)
+            db.execute("release one")
+        db.execute("commit")
+    finally:
+        if db.in_transaction:
+            db.execute("rollback")
+    return outcomes
 
 
 async def _finished(done: "asyncio.Future[None]") -> None:

@@ -1,8 +1,9 @@
-"""One connection to SQLite, for many threads, that no fork carries over.
+"""One connection to SQLite, for many threads, that no fork carries over and that nobody has to close.
 
-What SQLite knows of its locks would be inherited, and the locks themselves would not: when the parent closed the file,
-it took the write-ahead log from under its child, whose commits were lost. So a fork waits for whoever uses a connection
-and closes it first; both sides open another when they need one.
+1. It is closed by its owner's `close()`; else when its owner is garbage, at the latest when the process ends.
+2. What SQLite knows of its locks would be inherited by a fork, and the locks themselves would not: when the parent
+   closed the file, it took the write-ahead log from under its child, whose commits were lost. So a fork waits for
+   whoever uses a connection and closes it first; both sides open another when they need one.
 """
 
 import functools
@@ -12,6 +13,9 @@ import threading
 import weakref
 from collections.abc import Callable
 
+END_S = 1.0
+"""How long the end of the process waits for a thread that uses a connection; then the system closes it."""
+
 
 class Connection:
     """Opened at the first use. Whoever has it (`with connection as db`) has it alone."""
@@ -19,16 +23,18 @@ class Connection:
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
         self._lock = threading.Lock()
-        self._open: sqlite3.Connection | None = None
+        self._open: list[sqlite3.Connection] = []
+        """One or none. A list, so that it can be closed when this object is gone."""
+        weakref.finalize(self, _end, self._lock, self._open)
         _known()[id(self)] = self
 
     def __enter__(self) -> sqlite3.Connection:
         """Raises what opening raises."""
         self._lock.acquire()
         try:
-            if self._open is None:
-                self._open = self._connect()
-            return self._open
+            if not self._open:
+                self._open.append(self._connect())
+            return self._open[0]
         except BaseException:
             self._lock.release()
             raise
@@ -39,19 +45,29 @@ class Connection:
     def close(self) -> None:
         """Close it; the next use opens another. What is in memory is gone."""
         with self._lock:
-            if self._open is not None:
-                self._open.close()
-                self._open = None
+            _close(self._open)
 
     def hold(self) -> None:
         """Let nobody use it before `release`, and close it if it is of a file: what is in memory can be inherited."""
         self._lock.acquire()
-        if self._open is not None and self._open.execute("pragma database_list").fetchone()[2]:
-            self._open.close()
-            self._open = None
+        if self._open and self._open[0].execute("pragma database_list").fetchone()[2]:
+            _close(self._open)
 
     def release(self) -> None:
         self._lock.release()
+
+
+def _close(opened: list[sqlite3.Connection]) -> None:
+    while opened:
+        opened.pop().close()
+
+
+def _end(lock: threading.Lock, opened: list[sqlite3.Connection]) -> None:
+    if lock.acquire(
+        timeout=END_S
+    ):  # taken only at the end of the process, by a thread that outlives it
+        _close(opened)
+        lock.release()
 
 
 @functools.cache

@@ -10,13 +10,14 @@
 import os
 import re
 import sqlite3
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ..core.errors import ToolError
 from ..core.tool import Tool, make_tool
+from ..stores.connection import Connection
 from ..stores.full_text import build_queries, remove_spacing, space_out_cjk
 from .passages import read_text, split_passages, walk_text_files
 
@@ -89,8 +90,7 @@ class Index:
     )
 
     def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-        self._database: sqlite3.Connection | None = None
+        self._connection = Connection(partial(_opened, self.connect))
         self._files: dict[str, Indexed] = {}
         self._next_row = 1
         self._left_out = 0
@@ -99,33 +99,16 @@ class Index:
         """The best passages, numbered, as text for a model. Raises ToolError."""
         if not re.search(r"\w", query):
             raise ToolError("the query has no words; give a few words to look for")
-        with self._lock:
-            self._refresh()
-            rows = self._best(query, count)
+        with self._connection as db:
+            self._refresh(db)
+            rows = _best(db, query, count)
             left_out = f"\n(at least {self._left_out} files were too large or too many, and were not searched)"
             notice = left_out if self._left_out else ""
             if not rows:
                 return f"Nothing about {query!r} in {len(self._files)} files; try fewer or other words.{notice}"
         return "\n".join(_told(number, row) for number, row in enumerate(rows, 1)) + notice
 
-    def _best(self, query: str, count: int) -> list[Row]:
-        """First what has all terms, then what has some, then what has words that begin so."""
-        assert self._database is not None
-        found: dict[int, Row] = {}
-        for match in build_queries(query):
-            if len(found) >= count:
-                break
-            for number, *row in self._database.execute(
-                "SELECT rowid, path, heading, first, last, snippet(passages, 2, '', '', '…', 48)"
-                " FROM passages WHERE passages MATCH ? ORDER BY bm25(passages, 3, 4, 1), rowid LIMIT ?",
-                (match, count),
-            ):
-                found.setdefault(number, Row(*row))
-        return list(found.values())[:count]
-
-    def _refresh(self) -> None:
-        if self._database is None:
-            self._database = self._new_database()
+    def _refresh(self, db: sqlite3.Connection) -> None:
         seen: set[str] = set()
         size = self._left_out = 0
         for path, info in walk_text_files(self.root):
@@ -141,28 +124,12 @@ class Index:
             seen.add(path)
             version = (info.st_mtime_ns, info.st_size)
             if path not in self._files or self._files[path].version != version:
-                self._drop(path)
-                self._add(path, version)
+                self._drop(db, path)
+                self._add(db, path, version)
         for path in self._files.keys() - seen:
-            self._drop(path)
+            self._drop(db, path)
 
-    def _new_database(self) -> sqlite3.Connection:
-        database = self.connect()
-        try:
-            database.execute(
-                "CREATE VIRTUAL TABLE passages USING fts5(path, heading, body, first UNINDEXED, last UNINDEXED,"
-                " tokenize='porter unicode61 remove_diacritics 2')"
-            )
-        except sqlite3.OperationalError as error:
-            database.close()
-            raise ToolError(
-                f"search_docs needs SQLite with FTS5, and this Python's SQLite {sqlite3.sqlite_version} has none"
-                f" ({error}); read the files themselves instead"
-            ) from None
-        return database
-
-    def _add(self, path: str, version: tuple[int, int]) -> None:
-        assert self._database is not None
+    def _add(self, db: sqlite3.Connection, path: str, version: tuple[int, int]) -> None:
         rows = [
             (
                 number,
@@ -177,20 +144,51 @@ class Index:
                 self._next_row,
             )
         ]
-        self._database.executemany(
+        db.executemany(
             "INSERT INTO passages (rowid, path, heading, body, first, last) VALUES (?, ?, ?, ?, ?, ?)",
             rows,
         )
         self._files[path] = Indexed(version, self._next_row, self._next_row + len(rows))
         self._next_row += len(rows)
 
-    def _drop(self, path: str) -> None:
-        assert self._database is not None
+    def _drop(self, db: sqlite3.Connection, path: str) -> None:
         if path in self._files:
             old = self._files.pop(path)
-            self._database.execute(
+            db.execute(
                 "DELETE FROM passages WHERE rowid >= ? AND rowid < ?", (old.first_row, old.end_row)
             )
+
+
+def _opened(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+    """A connection with an empty index. Raises ToolError."""
+    database = connect()
+    try:
+        database.execute(
+            "CREATE VIRTUAL TABLE passages USING fts5(path, heading, body, first UNINDEXED, last UNINDEXED,"
+            " tokenize='porter unicode61 remove_diacritics 2')"
+        )
+    except sqlite3.OperationalError as error:
+        database.close()
+        raise ToolError(
+            f"search_docs needs SQLite with FTS5, and this Python's SQLite {sqlite3.sqlite_version} has none"
+            f" ({error}); read the files themselves instead"
+        ) from None
+    return database
+
+
+def _best(db: sqlite3.Connection, query: str, count: int) -> list[Row]:
+    """First what has all terms, then what has some, then what has words that begin so."""
+    found: dict[int, Row] = {}
+    for match in build_queries(query):
+        if len(found) >= count:
+            break
+        for number, *row in db.execute(
+            "SELECT rowid, path, heading, first, last, snippet(passages, 2, '', '', '…', 48)"
+            " FROM passages WHERE passages MATCH ? ORDER BY bm25(passages, 3, 4, 1), rowid LIMIT ?",
+            (match, count),
+        ):
+            found.setdefault(number, Row(*row))
+    return list(found.values())[:count]
 
 
 def _told(number: int, row: Row) -> str:
