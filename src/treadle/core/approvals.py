@@ -1,14 +1,15 @@
 """Approval rules as data: which calls run, ask a person first, or are refused. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from .context import Arguments
 from .tool import Tool
+from .values import Always
 
 Action = Literal["allow", "ask", "deny"]
 
@@ -26,21 +27,44 @@ class Rule:
     """Only tools that are (True) or aren't (False) marked read-only; None for both."""
 
 
+class Permission(msgspec.Struct, frozen=True):
+    """What a person has allowed beforehand, when they approved a call."""
+
+    call_id: str
+    """The call that was approved: refusing it later revokes the permission."""
+    tool: str
+    always: Always
+    by: str
+
+    def covers(self, tool: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether a call of that tool with these arguments needn't be asked for."""
+        if tool != self.tool:
+            return False
+        for name, pattern in self.always.arguments.items():
+            value = arguments.get(name)
+            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            if name not in arguments or not fnmatchcase(text, pattern):
+                return False
+        return True
+
+
 class Verdict(msgspec.Struct, frozen=True):
     action: Action
     reason: str = ""
 
 
 def apply_rules(
-    rules: Iterable[Rule], tool: Tool, arguments: Arguments, always: frozenset[str]
+    rules: Iterable[Rule], tool: Tool, arguments: Arguments, permissions: Iterable[Permission]
 ) -> Verdict:
     """What to do with this call: the first rule that matches, else what the tool says of itself.
 
-    `always` names the tools that a person has allowed for the rest of this thread: an ask becomes an allow.
+    Where a person has allowed it beforehand, an ask becomes an allow.
     """
     found = _rule(rules, tool) or _own(tool, arguments)
-    if found.action == "ask" and tool.name in always:
-        return Verdict("allow", "allowed for this thread")
+    if found.action == "ask":
+        for permission in permissions:
+            if permission.covers(tool.name, arguments):
+                return Verdict("allow", f"allowed beforehand by {permission.by}")
     return found
 
 

@@ -137,6 +137,14 @@ def call_after_crash(call: CallState) -> CallState:
     return replace(call, status="allowed") if call.status in ("started", "child") else call
 
 
+def call_after_import(call: CallState, thread_key: str) -> CallState:
+    """What whoever adopts an imported thread finds: no approval that it brought along counts."""
+    if call.status != "allowed":
+        return call
+    key = make_idempotency_key(thread_key, call.id, call.call.arguments)
+    return replace(call, status="asked", arguments=None, key=key)
+
+
 def call_after_fork(call: CallState) -> CallState:
     """What a fork finds: the threads below are the parent's, and what they did may not be done again unasked."""
     if call.child and call.status != "done":
@@ -152,12 +160,21 @@ def call_digest(name: str, arguments: str) -> str:
     return hashlib.blake2b(f"{name} {arguments}".encode(), digest_size=12).hexdigest()
 
 
-def assign_ids(calls: tuple[e.Call, ...], called_seq: int) -> tuple[e.Call, ...]:
-    """The calls under ids of ours: nine letters and digits (some providers take no other), unique by the seq."""
-    return tuple(
-        e.Call(f"c{called_seq:05}{index:03}", call.name, call.arguments, call.opaque)
-        for index, call in enumerate(calls)
-    )
+def assign_ids(content: e.Replied, called_seq: int) -> e.Replied:
+    """A reply whose calls have ids of ours: nine letters and digits (some providers take no other), unique by the seq.
+
+    The provider's own stands beside it.
+    """
+    if isinstance(content, str):
+        return content
+    blocks: list[e.Block] = []
+    count = 0
+    for block in content:
+        if isinstance(block, e.Call):
+            block = replace(block, id=f"c{called_seq:05}{count:03}", provider_id=block.id)
+            count += 1
+        blocks.append(block)
+    return tuple(blocks)
 
 
 def make_idempotency_key(base: str, call_id: str, arguments: str) -> str:

@@ -73,7 +73,7 @@ Next = CallModel | RunTools | Append | Wait
 def decide(state: State, setup: Policy) -> Next:
     """The next thing to do in this thread."""
     turn = state.turn
-    if turn is None or turn.ended or turn.called:
+    if turn is None or turn.ended or turn.called or not state.trusted:
         return Wait()
     if turn.compacting_upto_seq and turn.replied:
         return Append((e.ContextCompacted(turn.compacting_upto_seq, turn.replied.text.strip()),))
@@ -217,7 +217,7 @@ def _asked(
         arguments = tool.arguments_of(call.call.arguments)
     except ToolError as error:
         return e.ToolFailed(call.id, "arguments", str(error))
-    judged = apply_rules(setup.approvals, tool, arguments, state.always)
+    judged = apply_rules(setup.approvals, tool, arguments, state.permissions)
     if judged.action == "deny":
         return e.ToolFailed(
             call.id, "denied", f"this agent may not make this call{_why(judged.reason)}"

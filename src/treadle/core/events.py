@@ -10,7 +10,25 @@ from typing import Any, Literal
 
 import msgspec
 
-from .values import Call, File, Identity, Image, PendingDecision, Purpose, Usage
+from . import values as v
+from .values import (  # noqa: F401 -- the values stand here too, so that one import gives all of a log
+    Always,
+    Block,
+    Call,
+    File,
+    Identity,
+    Image,
+    Label,
+    PendingDecision,
+    ProviderCall,
+    Purpose,
+    Replied,
+    Source,
+    Text,
+    Thinking,
+    ToolDescription,
+    Usage,
+)
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
@@ -28,11 +46,38 @@ class ThreadStarted(_Event, frozen=True):
     """How many threads are above it."""
 
 
-class ThreadClaimed(_Event, frozen=True):
-    """A process drives from here on. Every older one finds it and stops."""
+class ThreadClaimed(_Event, frozen=True, tag="ThreadClaimed.2"):
+    """A driver takes the thread. Whoever drove it before finds this, and stops."""
 
-    worker: str
-    identity: Identity | None = None  # the same as at the claim before
+    claim: str
+    """Names this claim, and no other of the same driver."""
+    driver: str = ""
+    """Names the process that drives."""
+    identity: Identity | None = None
+    """Only in logs of format 1."""
+
+
+class AgentDescribed(_Event, frozen=True):
+    """What the agent in charge is made of, as the model is told: written before the first call that it changes."""
+
+    agent: str
+    model: str
+    instructions: str
+    """The system prompt."""
+    tools: dict[str, ToolDescription] = {}
+    """By name, in the order in which the model is told of them."""
+    settings: dict[str, Any] = {}
+    """The model's own: what the user set, such as a temperature."""
+    output_schema: dict[str, Any] | None = None
+    """JSON Schema that the answer must fit; None for prose."""
+
+
+class TrustChanged(_Event, frozen=True):
+    """Whether this thread counts as one's own. An imported one doesn't, until a person adopts it."""
+
+    trusted: bool
+    by: str
+    reason: str = ""
 
 
 class ThreadForked(_Event, frozen=True):
@@ -45,15 +90,30 @@ class ThreadForked(_Event, frozen=True):
     """As in ThreadStarted, for the calls from here on."""
 
 
-class UserSaid(_Event, frozen=True):
-    """Opens a turn, or answers the question (a call id) that `answers` names, as `by` did."""
+class UserSaid(_Event, frozen=True, tag="UserSaid.2"):
+    """Opens a turn, or answers a question.
 
-    text: str
-    parts: tuple[Image | File, ...] = ()
+    `UserSaid("What is this?")`, or with pictures and files in their order:
+    `UserSaid(("What is this?", Image(url), "And this?", Image(other)))`.
+    """
+
+    content: v.Said
     answers: str = ""
+    """The call whose question it answers."""
     by: str = ""
     pinned: bool = False
     """It stays in the prompt for as long as the thread lasts."""
+    key: str = ""
+    """Names the message: the same key again is the same message."""
+
+    @property
+    def text(self) -> str:
+        return v.text_of(self.content)
+
+    @property
+    def parts(self) -> tuple[Image | File, ...]:
+        """Its pictures and files."""
+        return v.attachments_of(self.content)
 
 
 class NotesRecalled(_Event, frozen=True):
@@ -80,11 +140,12 @@ class ModelCalled(_Event, frozen=True):
     """Of a call that compacts: the last record that its summary stands for."""
 
 
-class ModelReplied(_Event, frozen=True):
-    text: str
+class ModelReplied(_Event, frozen=True, tag="ModelReplied.2"):
+    """A whole reply. `content` is its text, or ordered blocks where there is more than text."""
+
+    content: v.Replied
     usage: Usage
     latency_s: float
-    calls: tuple[Call, ...] = ()
     finish_reason: str = "stop"
     """The provider's word (chat completions'): a hint, never trusted alone."""
     refusal: str = ""
@@ -92,7 +153,19 @@ class ModelReplied(_Event, frozen=True):
     """At the price of that day; None where no price is known."""
     first_token_s: float | None = None
     opaque: dict[str, Any] = {}
-    """What only the provider understands; goes back verbatim."""
+    """What the provider put on the reply as a whole; it goes back to the same model as it came."""
+
+    @property
+    def text(self) -> str:
+        return v.text_of(self.content)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return v.calls_of(self.content)
+
+    @property
+    def thinking(self) -> str:
+        return v.thinking_of(self.content)
 
 
 class ModelFailed(_Event, frozen=True):
@@ -123,6 +196,8 @@ class ToolReturned(_Event, frozen=True):
     usage: Usage = Usage()
     """What the agent that ran as this call has used, in its thread and those below."""
     cost_usd: float | None = 0.0
+    labels: tuple[Label, ...] = ()
+    """What the result brings along, besides what its tool always does."""
 
 
 class ToolFailed(_Event, frozen=True):
@@ -182,15 +257,19 @@ class ApprovalAsked(_Event, frozen=True):
     reason: str = ""
 
 
-class ApprovalGiven(_Event, frozen=True):
+class ApprovalGiven(_Event, frozen=True, tag="ApprovalGiven.2"):
+    """A person allows a call or refuses it. A refusal of a call that gave a standing permission revokes that."""
+
     call_id: str
     allowed: bool
     by: str
     reason: str = ""
     arguments: str | None = None
     """JSON text that takes the place of the model's arguments; None leaves them."""
-    always: bool = False
-    """Later calls of this tool in this thread needn't be asked."""
+    always: Always | None = None
+    """Later calls of this tool that fit needn't be asked for."""
+    digest: str = ""
+    """Of the call as the person saw it (PendingDecision.digest); "" where they didn't say."""
 
 
 class QuestionAsked(_Event, frozen=True):
@@ -243,16 +322,15 @@ class TurnEnded(_Event, frozen=True):
     """What a flow returned, as JSON."""
 
 
-_OfThreads = (
-    ThreadStarted | ThreadClaimed | ThreadForked | HandedOff | NotesRecalled | ContextCompacted
-)
+_OfThreads = ThreadStarted | ThreadClaimed | ThreadForked | TrustChanged | NotesRecalled
+_OfAgents = AgentDescribed | HandedOff | ContextCompacted
 _OfModels = ModelCalled | ModelReplied | ModelFailed
 _OfTools = (
     StepAsked | ToolStarted | ToolReturned | ToolFailed | OutcomeDecided | ChildStarted | ChildWaits
 )
 _OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked
 _OfTurns = AnswerRejected | LimitReached | TurnEnded
-Event = _OfThreads | _OfModels | _OfTools | _OfPeople | _OfTurns
+Event = _OfThreads | _OfAgents | _OfModels | _OfTools | _OfPeople | _OfTurns
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -263,3 +341,8 @@ class Record(msgspec.Struct, frozen=True):
     at: float
     """Seconds since the epoch, UTC."""
     event: Event
+    worked_s: float | None = None
+    """Seconds that its writer has worked on the thread since its own last record there, by a clock that never jumps.
+
+    0 in what somebody posts from elsewhere; None in logs of format 1, which didn't say.
+    """

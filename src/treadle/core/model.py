@@ -11,25 +11,39 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from .events import Call, File, Image, ModelCalled, Usage
+from .events import Call, File, Image, ModelCalled, Text, Thinking, Usage
 from .tokens import Count
+from .values import Content, Label, Replied, attachments_of, calls_of, text_of, thinking_of
 
 _encode = msgspec.json.Encoder().encode
+_SHOWN = frozenset(("role", "content", "tool_calls", "tool_call_id", "function_call", "name"))
+"""Fields of a message in chat completions that say what it is, and what the model is told."""
 
 
 class Message(msgspec.Struct, frozen=True, dict=True):
     """One message of a prompt. `wire`, `tokens` and `digest` are worked out once and kept."""
 
     role: Literal["system", "user", "assistant", "tool"]
-    text: str
-    parts: tuple[Image | File, ...] = ()
-    calls: tuple[Call, ...] = ()
+    content: Content
     call_id: str = ""
     """On a tool message: the call that it answers."""
     opaque: dict[str, Any] = {}
-    """On an assistant message: the provider's own fields, verbatim."""
+    """On an assistant message: the provider's own fields of the message as a whole."""
     model: str = ""
-    """Whose own fields they, and its calls', are; "" where there are none. Another model doesn't get them."""
+    """Whose own fields they, and those of its blocks, are; "" where there are none. Another model doesn't get them."""
+
+    @property
+    def text(self) -> str:
+        return text_of(self.content)
+
+    @cached_property
+    def calls(self) -> tuple[Call, ...]:
+        return calls_of(self.content)
+
+    @property
+    def parts(self) -> tuple[Image | File, ...]:
+        """Its pictures and files."""
+        return attachments_of(self.content)
 
     def to(self, model: str) -> "Message":
         """As that model may see it: itself, or without what only another understands."""
@@ -37,22 +51,35 @@ class Message(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def _plain(self) -> "Message":
-        calls = tuple(Call(call.id, call.name, call.arguments) for call in self.calls)
-        return Message(self.role, self.text, self.parts, calls, self.call_id)
+        """Without the thoughts of another model, and without its provider's fields."""
+        if isinstance(self.content, str):
+            return Message(self.role, self.content, self.call_id)
+        calls = (Call(call.id, call.name, call.arguments) for call in self.calls)
+        texts = (Text(self.text),) if self.text else ()
+        return Message(self.role, (*texts, *calls), self.call_id)
 
     @cached_property
     def wire(self) -> bytes:
-        """The message as chat completions writes it, in JSON."""
-        wire: dict[str, Any] = {"role": self.role, "content": self.text}
-        if self.parts:
-            said = [{"type": "text", "text": self.text}] if self.text.strip() else []
-            wire["content"] = [*said, *map(_part, self.parts)]
+        """The message as chat completions writes it, in JSON.
+
+        The provider's own fields can add keys, and never take the place of what is shown.
+        """
+        shown: dict[str, Any] = {"role": self.role, "content": self.text}
+        if self.parts and not isinstance(self.content, str):
+            shown["content"] = [
+                _part(part) for part in self.content if isinstance(part, str | Image | File)
+            ]
         if self.calls:
-            wire["content"] = self.text or None
-            wire["tool_calls"] = [_call(call) for call in self.calls]
+            shown["content"] = self.text or None
+            shown["tool_calls"] = [_call(call) for call in self.calls]
         if self.call_id:
-            wire["tool_call_id"] = self.call_id
-        return _encode(wire | self.opaque)
+            shown["tool_call_id"] = self.call_id
+        own = self.opaque
+        if not isinstance(self.content, str):
+            for part in self.content:
+                if isinstance(part, Thinking | Text):
+                    own = own | part.opaque
+        return _encode(shown | {key: value for key, value in own.items() if key not in _SHOWN})
 
     @cached_property
     def tokens(self) -> int:
@@ -66,6 +93,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         if count not in kept:
             texts = [
                 self.text,
+                thinking_of(self.content),
                 *(text for call in self.calls for text in (call.name, call.arguments)),
             ]
             kept[count] = count(texts) + 4 * (1 + len(self.calls)) + _parts_tokens(self.parts)
@@ -83,6 +111,8 @@ class ToolSchema(msgspec.Struct, frozen=True, dict=True):
     description: str
     parameters: dict[str, Any]
     """JSON Schema of an object."""
+    labels: tuple[Label, ...] = ()
+    """What the tool may do. For the log and for rules: the model isn't told."""
 
     @cached_property
     def wire(self) -> bytes:
@@ -136,12 +166,23 @@ class Called(msgspec.Struct, frozen=True):
 class Reply(msgspec.Struct, frozen=True):
     """A whole reply, never a half one. The ids of its calls are the provider's; the loop gives its own."""
 
-    text: str = ""
-    calls: tuple[Call, ...] = ()
+    content: Replied = ""
     usage: Usage = Usage()
     finish_reason: str = "stop"
     refusal: str = ""
     opaque: dict[str, Any] = {}
+
+    @property
+    def text(self) -> str:
+        return text_of(self.content)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return calls_of(self.content)
+
+    @property
+    def thinking(self) -> str:
+        return thinking_of(self.content)
 
 
 class Model(Protocol):
@@ -166,8 +207,8 @@ class Model(Protocol):
         """What these tokens cost; None where no price is known. Free is 0.0. Pure, but may be slow at first."""
         ...
 
-    async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
-        """Ask once. Pieces of the visible text go to `emit` as they come; the reply holds it all.
+    async def reply(self, request: Request, emit: Callable[[str | Thinking], None]) -> Reply:
+        """Ask once. Pieces of text and of thinking go to `emit` as they come; the reply holds it all.
 
         Raises a ModelError: the class says who must act. Never retries: the loop does, and logs it. Cancelling
         it closes the connection. Any other exception is a bug.
@@ -186,7 +227,9 @@ def _parts_tokens(parts: Iterable[Image | File]) -> int:
     return sum(1000 + (len(part.url) // 40 if isinstance(part, File) else 0) for part in parts)
 
 
-def _part(part: Image | File) -> dict[str, Any]:
+def _part(part: str | Image | File) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
     if isinstance(part, Image):
         return {"type": "image_url", "image_url": {"url": part.url}}
     return {"type": "file", "file": {"filename": part.name, "file_data": part.url}}
@@ -198,4 +241,4 @@ def _call(call: Call) -> dict[str, Any]:
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments or "{}"},
     }
-    return wire | call.opaque
+    return call.opaque | wire

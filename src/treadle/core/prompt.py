@@ -13,11 +13,13 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace as replace_fields
 
 from . import events as e
 from .model import Message
 from .strict_json import value_of
 from .turn import INCOMPLETE
+from .values import Block, Replied, calls_of, text_of
 
 PLAN = (
     "Before you act: write a short numbered plan for this task, one step a line, and name the tool that each step"
@@ -113,7 +115,7 @@ class Prompt:
         match event:
             case e.UserSaid():
                 if self._pending and event.parts:
-                    self._pending.shown.append(Message("user", SHOWN, event.parts))
+                    self._pending.shown.append(Message("user", (SHOWN, *event.parts)))
                 self._result(event.answers, event.text)
             case e.ToolStarted():
                 self._started.add(event.call_id)
@@ -171,10 +173,10 @@ class Prompt:
 
     def _reply(self, reply: e.ModelReplied) -> None:
         cut = reply.finish_reason in INCOMPLETE
-        calls = () if cut else tuple(map(_legal, reply.calls))
-        owned = reply.opaque or any(call.opaque for call in calls)
-        model = self._called.model if owned else ""
-        said = Message("assistant", reply.text or reply.refusal, (), calls, "", reply.opaque, model)
+        said = Message("assistant", _heard(reply, cut), "", reply.opaque)
+        if reply.opaque or not isinstance(said.content, str):
+            said = replace_fields(said, model=self._called.model)
+        calls = said.calls
         after = ""
         if self._called.purpose == "plan" and said.text.strip():
             after = ACT
@@ -232,9 +234,25 @@ def shorten_result(message: Message, chars: int) -> Message:
 
 
 def _said(said: e.UserSaid) -> Message:
-    return Message(
-        "user", said.text if said.text.strip() or said.parts else SAID_NOTHING, said.parts
-    )
+    return Message("user", said.content if said.text.strip() or said.parts else SAID_NOTHING)
+
+
+def _heard(reply: e.ModelReplied, cut: bool) -> Replied:
+    """A reply as it goes back to the model: legal calls, and none of a reply that was cut off."""
+    if isinstance(reply.content, str):
+        return reply.content or reply.refusal
+    blocks: list[Block] = []
+    for block in reply.content:
+        if isinstance(block, e.Call):
+            block = _legal(block)
+            if cut:
+                continue
+        blocks.append(block)
+    if not blocks or not (text_of(tuple(blocks)) or reply.refusal or calls_of(tuple(blocks))):
+        return ""
+    if all(isinstance(block, e.Text) and not block.opaque for block in blocks):
+        return text_of(tuple(blocks)) or reply.refusal
+    return tuple(blocks)
 
 
 def _legal(call: e.Call) -> e.Call:
@@ -251,4 +269,4 @@ def _legal(call: e.Call) -> e.Call:
         if fine
         else msgspec.json.encode({"not_json": call.arguments[:1000]}).decode()
     )
-    return e.Call(call.id, name or "_", arguments, call.opaque)
+    return e.Call(call.id, name or "_", arguments, call.opaque, call.provider_id)

@@ -13,9 +13,17 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
+from .approvals import Permission
 from .errors import IllegalEvent
 from .limits import Spent
-from .turn import Turn, apply_to_turn, find_call, turn_after_crash, turn_after_fork
+from .turn import (
+    Turn,
+    apply_to_turn,
+    find_call,
+    turn_after_crash,
+    turn_after_fork,
+    turn_after_import,
+)
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """No log yet; no open turn; nothing under way; a model call in flight; tool calls without a result."""
@@ -25,6 +33,8 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadStarted: frozenset(("empty",)),
     e.ThreadClaimed: frozenset(("idle", *OPEN_PHASES)),
     e.ThreadForked: frozenset(("idle", *OPEN_PHASES)),
+    e.TrustChanged: frozenset(("idle", *OPEN_PHASES)),
+    e.AgentDescribed: frozenset(("ready",)),
     e.UserSaid: frozenset(("idle", "acting")),
     e.NotesRecalled: frozenset(("idle",)),
     e.ContextCompacted: frozenset(("ready",)),  # never in the midst of a tool exchange
@@ -71,11 +81,16 @@ class State(msgspec.Struct, frozen=True):
     """The name of the agent that began it, or that it was handed to since."""
     depth: int = 0
     key: str = ""
-    worker: str = ""
-    identity: e.Identity | None = None
-    """What the agent was at the last claim."""
+    claim: str = ""
+    """The last claim: whoever made it drives the thread."""
+    driver: str = ""
+    trusted: bool = True
+    """False for an imported thread that nobody has adopted."""
+    described: dict[str, e.AgentDescribed] = {}
+    """By name, what each agent of the thread was made of when it last asked its model."""
     turns: int = 0
-    always: frozenset[str] = frozenset()
+    permissions: tuple[Permission, ...] = ()
+    """What people have allowed beforehand."""
     calibration: TokenCalibration = TokenCalibration()
     turn: Turn | None = None
     """The turn under way, or the last one."""
@@ -124,7 +139,7 @@ def apply(state: State, record: e.Record) -> State:
         raise IllegalEvent(
             f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
         )
-    if state.phase not in LEGAL_PHASES[type(event)]:
+    if state.phase not in LEGAL_PHASES[type(event)] and not _revokes(state, event):
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
         )
@@ -132,31 +147,58 @@ def apply(state: State, record: e.Record) -> State:
         raise IllegalEvent(
             "a message opens a turn; while tools run it must answer a question, and only then"
         )
-    gap_s = _active_s(state, record)
     changes: dict[str, object] = {"seq": record.seq, "at": record.at}
+    turn = state.turn
+    if turn and not turn.ended:
+        turn = replace(turn, active_s=turn.active_s + _active_s(state, record))
+        changes["turn"] = turn
     match event:
         case e.ThreadStarted():
             changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
         case e.UserSaid() if not event.answers:
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
-            changes |= {"worker": event.worker, "turn": state.turn and turn_after_crash(state.turn)}
-            changes["identity"] = event.identity or state.identity
+            changes |= {"claim": event.claim, "driver": event.driver}
+            changes["turn"] = turn and turn_after_crash(turn)
+            if event.identity:
+                changes["described"] = state.described | {
+                    event.identity.agent: _from_format_1(event.identity)
+                }
         case e.ThreadForked():
             changes |= {
                 "key": event.key,
-                "worker": "",
+                "claim": "",
+                "driver": "",
                 "depth": 0,
-                "turn": state.turn and turn_after_fork(state.turn),
+                "turn": turn and turn_after_fork(turn),
             }
         case e.NotesRecalled():
             pass
+        case e.AgentDescribed():
+            changes["described"] = state.described | {event.agent: event}
+        case e.TrustChanged():
+            changes["trusted"] = event.trusted
+            if not event.trusted:  # whoever wrote it may have allowed anything
+                changes |= {
+                    "permissions": (),
+                    "turn": turn and turn_after_import(turn, state.key),
+                }
+        case e.ApprovalGiven() if _revokes(state, event):
+            kept = (each for each in state.permissions if each.call_id != event.call_id)
+            changes["permissions"] = tuple(kept)
         case _:
-            assert state.turn is not None
-            turn = replace(state.turn, active_s=state.turn.active_s + gap_s)
+            assert turn is not None
             changes["turn"] = apply_to_turn(turn, event, state.key)
             if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
-                changes["always"] = state.always | {find_call(state.turn, event.call_id).name}
+                name = find_call(turn, event.call_id).name
+                changes["permissions"] = (
+                    *state.permissions,
+                    Permission(event.call_id, name, event.always, event.by),
+                )
+            if isinstance(event, e.TurnEnded):
+                changes["permissions"] = tuple(
+                    each for each in state.permissions if each.always.lasts == "thread"
+                )
             if isinstance(event, e.HandedOff):
                 changes["agent"] = event.agent
             if turn.called:
@@ -164,6 +206,13 @@ def apply(state: State, record: e.Record) -> State:
                     state.calibration.of(turn.called.model), turn.called, event
                 )
     return replace(state, **changes)
+
+
+def _revokes(state: State, event: e.Event) -> bool:
+    """Whether a person takes back what they had allowed beforehand; that may come at any time."""
+    if not isinstance(event, e.ApprovalGiven) or event.allowed:
+        return False
+    return any(each.call_id == event.call_id for each in state.permissions)
 
 
 def _learnt(before: TokenCalibration, called: e.ModelCalled, event: e.Event) -> TokenCalibration:
@@ -176,8 +225,21 @@ def _learnt(before: TokenCalibration, called: e.ModelCalled, event: e.Event) -> 
     return before
 
 
+def _from_format_1(was: e.Identity) -> e.AgentDescribed:
+    """What a log of format 1 says of an agent: the names of its tools, and only hashes of the rest."""
+    tools = {name: e.ToolDescription("", {}) for name in was.tools}
+    return e.AgentDescribed(was.agent, was.model, "", tools)
+
+
 def _active_s(state: State, record: e.Record) -> float:
-    """Seconds of work since the record before: none while a person is waited for, none before a new claim."""
+    """Seconds of work since the record before.
+
+    Format 1 didn't record them. There they are the time since the record before, but none while a person was waited for.
+    """
+    if record.worked_s is not None:
+        return record.worked_s
+    if isinstance(record.event, e.ThreadClaimed | e.ThreadForked):
+        return 0.0
     waits: tuple[str, ...] = ("waiting", "question", "child", "unknown", "done")
     if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
         waits += (

@@ -7,15 +7,18 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
+from .approvals import Permission
 from .call import (
     CallState,
     apply_to_call,
     call_after_crash,
     call_after_fork,
+    call_after_import,
     call_digest,
     make_idempotency_key,
 )
 from .errors import IllegalEvent
+from .strict_json import value_of
 
 INCOMPLETE = ("length", "content_filter")
 """How a reply finishes that isn't whole."""
@@ -165,8 +168,8 @@ def _called(turn: Turn, event: e.Event) -> Turn:
     now = apply_to_call(before, event)
     calls = tuple(now if one is before else one for one in turn.calls)
     if isinstance(event, e.ApprovalGiven) and event.allowed and event.always:
-        waiting = [one for one in calls if one.status == "waiting" and one.name == before.name]
-        calls = tuple(replace(one, status="allowed") if one in waiting else one for one in calls)
+        permission = Permission(event.call_id, before.name, event.always, event.by)
+        calls = tuple(_allow_if_covered(one, permission) for one in calls)
     if isinstance(event, e.ToolStarted):
         return replace(turn, calls=calls, tool_calls=turn.tool_calls + (before.attempt == 0))
     if isinstance(event, e.ToolReturned | e.ToolFailed):
@@ -182,6 +185,19 @@ def _called(turn: Turn, event: e.Event) -> Turn:
     return replace(turn, calls=() if done else calls, repeats=repeats)
 
 
+def _allow_if_covered(call: CallState, permission: Permission) -> CallState:
+    """The same call, allowed where it waits for an approval that a person has just given for more than one."""
+    if call.status != "waiting":
+        return call
+    try:
+        arguments = value_of(call.final_arguments or "{}")
+    except ValueError:
+        return call
+    if isinstance(arguments, dict) and permission.covers(call.name, arguments):
+        return replace(call, status="allowed")
+    return call
+
+
 def turn_after_crash(turn: Turn) -> Turn:
     """What a new driver finds: nobody waits for the model's reply, nobody knows what started tools did."""
     lost = turn.called.prompt_tokens + turn.called.max_output_tokens if turn.called else 0
@@ -193,6 +209,12 @@ def turn_after_crash(turn: Turn) -> Turn:
         cost_usd=turn.cost_usd + cost_usd,
         calls=tuple(map(call_after_crash, turn.calls)),
     )
+
+
+def turn_after_import(turn: Turn, thread_key: str) -> Turn:
+    """The turn of a thread that was imported: it goes on once a person has adopted it, and asks anew."""
+    calls = (call_after_import(call, thread_key) for call in turn_after_crash(turn).calls)
+    return replace(turn_after_crash(turn), calls=tuple(calls))
 
 
 def turn_after_fork(turn: Turn) -> Turn:

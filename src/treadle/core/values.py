@@ -1,11 +1,63 @@
 """The values that events and messages hold. Knows nothing of either."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
 Purpose = Literal["step", "plan", "answer", "compact"]
-"""What a model is asked for: the next step, with tools; without any, a numbered plan, a last word or a summary."""
+"""What a model is asked for: a step, with tools; or, without tools, a plan, a last word or a summary."""
+
+Label = Literal["untrusted", "private", "outward"]
+"""What a tool may do: bring in text of strangers, reach private data, act on the outside world."""
+
+
+class Text(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """Something that the model said to the person."""
+
+    text: str
+    opaque: dict[str, Any] = {}
+    """What else the provider put there. It goes back to the same model as it came, and can never replace `text`."""
+
+
+class Thinking(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """What the model thought before it spoke; "" where the provider shows none of it."""
+
+    text: str
+    opaque: dict[str, Any] = {}
+    """As in Text: signatures and encrypted thoughts stand here."""
+
+
+class Call(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """A tool call that the model asks for."""
+
+    id: str
+    """Ours, unique in the thread: providers repeat and omit theirs."""
+    name: str
+    arguments: str
+    """JSON text exactly as the model wrote it. It may be bad; then the model is told."""
+    opaque: dict[str, Any] = {}
+    """As in Text."""
+    provider_id: str = ""
+    """The provider's own id, which goes back to the same model."""
+
+
+class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a provider found something."""
+
+    url: str
+    title: str = ""
+
+
+class ProviderCall(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """A tool that the provider ran by itself, such as its own web search. Nothing is left to run."""
+
+    name: str
+    arguments: str = ""
+    result: str = ""
+    sources: tuple[Source, ...] = ()
+    opaque: dict[str, Any] = {}
+    """As in Text."""
 
 
 class Image(msgspec.Struct, frozen=True, tag=True):
@@ -21,14 +73,44 @@ class File(msgspec.Struct, frozen=True, tag=True):
     url: str
 
 
-class Call(msgspec.Struct, frozen=True, omit_defaults=True):
-    id: str
-    """Ours, unique in the thread; providers repeat, omit and clash theirs."""
-    name: str
-    arguments: str
-    """JSON text exactly as the model wrote it: it may be bad, and then the model is told."""
-    opaque: dict[str, Any] = {}
-    """What else the provider put on the call (signatures and the like); goes back verbatim."""
+Block = Text | Thinking | Call | ProviderCall
+"""One part of a model's reply."""
+Said = str | tuple[str | Image | File, ...]
+"""What a person said: a text, or texts, pictures and files in their order."""
+Replied = str | tuple[Block, ...]
+"""What a model replied: a text, or blocks in their order."""
+Content = str | tuple[str | Image | File | Block, ...]
+"""What a message holds: one of the two above."""
+
+
+def text_of(content: Content) -> str:
+    """All that was said in words, without thinking."""
+    if isinstance(content, str):
+        return content
+    blocks = [part.text for part in content if isinstance(part, Text)]
+    said = [part for part in content if isinstance(part, str)]
+    return "".join(blocks) or "\n".join(said)
+
+
+def calls_of(content: Content) -> tuple[Call, ...]:
+    """The tool calls in it, in their order."""
+    return tuple(part for part in _parts(content) if isinstance(part, Call))
+
+
+def thinking_of(content: Content) -> str:
+    """What the model thought, as far as the provider shows it."""
+    return "\n".join(
+        part.text for part in _parts(content) if isinstance(part, Thinking) and part.text
+    )
+
+
+def attachments_of(content: Content) -> tuple[Image | File, ...]:
+    """The pictures and files in it, in their order."""
+    return tuple(part for part in _parts(content) if isinstance(part, Image | File))
+
+
+def _parts(content: Content) -> Iterable[str | Image | File | Block]:
+    return () if isinstance(content, str) else content
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,7 +140,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an agent was when it claimed a thread, by name and hash: shows what has changed since."""
+    """What an agent was when it claimed a thread, by hashes. Only logs of format 1 have it: see AgentDescribed."""
 
     agent: str
     model: str
@@ -68,14 +150,34 @@ class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
     """Name to hash of its schema."""
 
 
+class ToolDescription(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tool as the model is told of it."""
+
+    description: str
+    parameters: dict[str, Any]
+    """JSON Schema of an object."""
+    labels: tuple[Label, ...] = ()
+
+
+class Always(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A permission for later calls of the same tool."""
+
+    arguments: dict[str, str] = {}
+    """By argument, a glob that its value must match, as text; an argument that isn't here may be anything."""
+    lasts: Literal["turn", "thread"] = "turn"
+
+
 class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A call that a person must decide on or answer before its turn can go on."""
+    """What a person must decide or answer before a turn can go on."""
 
     thread_id: str
-    """Where it is posted: the thread itself, or that of an agent that works for it, however deep."""
+    """Where the decision is posted: the thread itself, or that of a child agent, however deep."""
     id: str
+    """The call's; "" where the decision is about the whole thread."""
     name: str
     final_arguments: str
     """What would run: a person's edit, else the model's own."""
-    status: Literal["waiting", "question", "unknown"]
+    status: Literal["waiting", "question", "unknown", "imported"]
     reason: str = ""
+    digest: str = ""
+    """Of name and arguments as shown here: an approval that repeats it allows these and nothing else."""

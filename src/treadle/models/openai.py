@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
-from ..core.events import Usage
+from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
 from .endpoint import Endpoint
 from .stream import ReplyReader
@@ -88,7 +88,7 @@ class OpenAIModel:
             self._prices.append(find_price(self.model, self.base_url))
         return self._prices[0](usage)
 
-    async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
+    async def reply(self, request: Request, emit: Callable[[str | Thinking], None]) -> Reply:
         """One request, read as a stream. Raises a ModelError; UsageError where a key is missing.
 
         Never retries, but for one thing: where tools are refused for the reasoning effort, and the user has set none,
@@ -97,10 +97,10 @@ class OpenAIModel:
         tokens = sum(message.tokens for message in request.messages)
         added, heard = self._added(request), False
 
-        def hear(text: str) -> None:
+        def hear(piece: str | Thinking) -> None:
             nonlocal heard
             heard = True
-            emit(text)
+            emit(piece)
 
         self._say(added)
         try:
@@ -152,15 +152,14 @@ class OpenAIModel:
         )
         return b'%s%s,"messages":[%s]}' % (_encode(sent)[:-1], tools, messages)
 
-    async def ask(self, body: bytes, prompt_tokens: int, emit: Callable[[str], None]) -> Reply:
+    async def ask(self, body: bytes, prompt_tokens: int, emit: Callable[[str | Thinking], None]) -> Reply:
         """Send a body of one's own and read the reply. Raises a ModelError; its words never hold the key."""
         reader, patience = ReplyReader(), asyncio.timeout(None)
         try:
             async with aclosing(self._endpoint.post(body)) as answer, patience:
                 async for data in answer:
-                    text = reader.feed(data)
-                    if text:
-                        emit(text)
+                    for piece in reader.feed(data):
+                        emit(piece)
                     if reader.done and patience.when() is None:
                         patience.reschedule(asyncio.get_running_loop().time() + AFTER_DONE_S)
             return reader.finish(prompt_tokens)

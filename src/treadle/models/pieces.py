@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ..core.errors import ModelRejected, ModelUnavailable
-from ..core.events import Call, Usage
+from ..core.events import Call, Replied, Text, Thinking, Usage
 from ..core.model import Reply
 from ..core.strict_json import value_of
 from .provider_errors import read_error, to_model_error
@@ -21,6 +21,10 @@ MAX_CALLS = 256
 MAX_DEPTH = 64
 """Of what is kept for the provider: deeper JSON couldn't be written back."""
 
+_THINKING = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
+"""Fields of a message in which servers show what the model thinks, as text."""
+_THOUGHT = frozenset((*_THINKING, "reasoning_details", "thinking_blocks", "reasoning_signature"))
+"""These, and what belongs to them: signed or encrypted thoughts that go back as they came."""
 _KNOWN = frozenset(("role", "content", "tool_calls", "function_call", "refusal"))
 _BROKEN_OFF = frozenset(("error", "abort", "network_error", "insufficient_system_resource"))
 """Finish reasons by which OpenRouter, vLLM, Zhipu and DeepSeek say that the reply is none."""
@@ -93,6 +97,8 @@ class ReplyBuilder:
         """None until the server has said that the reply is whole."""
         self.usage: Usage | None = None
         """None until the server has counted."""
+        self.thinking: list[str] = []
+        """What the model thinks, in the pieces that it came in."""
         self._refusal: list[str] = []
         self._calls: list[_Draft] = []
         self._opaque: dict[str, list[Any]] = {}
@@ -123,14 +129,24 @@ class ReplyBuilder:
         calls = [draft.call() for draft in self._calls if draft.name or any(draft.arguments)]
         if finish_reason in ("length", "content_filter") and calls and not calls[-1].arguments:
             calls.pop()  # cut before its arguments: it would run as if it had none
+        own = _joined(self._opaque)
+        thought = {key: value for key, value in own.items() if key in _THOUGHT}
         return Reply(
-            text="".join(self.text),
-            calls=tuple(calls),
+            self._content(thought, calls),
             usage=self.usage or usage,
             finish_reason=finish_reason,
             refusal="".join(self._refusal),
-            opaque=_joined(self._opaque),
+            opaque={key: value for key, value in own.items() if key not in _THOUGHT},
         )
+
+    def _content(self, thought: dict[str, Any], calls: list[Call]) -> Replied:
+        """Thinking, text and calls, in the order in which chat completions has them; text alone as it is."""
+        text = "".join(self.text)
+        if not thought and not calls:
+            return text
+        thinking = [Thinking("".join(self.thinking), thought)] if thought else []
+        said = [Text(text)] if text else []
+        return (*thinking, *said, *calls)
 
     def _choice(self, choice: _Choice) -> None:
         if choice.error:
@@ -155,6 +171,11 @@ class ReplyBuilder:
             self._piece({"index": 0, "function": message.function_call})
         for number, piece in enumerate(message.tool_calls or ()):
             self._piece({"index": number} | piece if numbered else piece)
+        for key in _THINKING:
+            thought = raw.get(key)
+            if isinstance(thought, str) and thought:
+                self.thinking.append(thought)
+                break  # some send the same under two names
         for key, value in raw.items():
             if key not in _KNOWN and value is not None:
                 self._opaque.setdefault(key, []).append(_bounded(value))

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..core.events import Call, Usage
+from msgspec.structs import replace
+
+from ..core.events import Call, Text, Thinking, Usage
 from ..core.model import Reply, Request
 from .legal import find_faults
 
@@ -43,7 +45,8 @@ def calls(*wanted: str | tuple[str, Mapping[str, Any] | str], text: str = "") ->
             arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
         )
         made.append(Call(f"call_{number}", name, written))
-    return Reply(text, tuple(made), finish_reason="tool_calls")
+    said = (Text(text),) if text else ()
+    return Reply((*said, *made), finish_reason="tool_calls")
 
 
 class ScriptedModel:
@@ -82,7 +85,7 @@ class ScriptedModel:
         read, wrote = self._price_usd
         return usage.input_tokens * read + usage.output_tokens * wrote
 
-    async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
+    async def reply(self, request: Request, emit: Callable[[str | Thinking], None]) -> Reply:
         """The script's next answer. Raises what the script says; ScriptEnded and IllegalPrompt, no ModelErrors."""
         self.seen.append(request)
         if wrong := find_faults(request):
@@ -97,6 +100,8 @@ class ScriptedModel:
         answer = item(request) if callable(item) else item
         if isinstance(answer, BaseException):
             raise answer
+        if answer.thinking:
+            emit(Thinking(answer.thinking))
         pieces = re.findall(r"\s*\S+|\s+$", answer.text)
         for piece in pieces:
             emit(piece)
@@ -104,6 +109,4 @@ class ScriptedModel:
             return answer
         wrote = len(pieces) + sum(len(call.name + call.arguments) // 4 + 1 for call in answer.calls)
         usage = Usage(request.tokens, wrote)
-        return Reply(
-            answer.text, answer.calls, usage, answer.finish_reason, answer.refusal, answer.opaque
-        )
+        return replace(answer, usage=usage)

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from ..core.errors import ModelRejected, ModelUnavailable
-from ..core.events import Usage
+from ..core.events import Thinking, Usage
 from ..core.model import Reply
 from .pieces import ReplyBuilder
 from .provider_errors import read_error, to_model_error
@@ -47,8 +47,8 @@ class ReplyReader:
         """All of the reply came; what may follow is its price."""
         return self._assembly.finish_reason is not None
 
-    def feed(self, data: bytes) -> str:
-        """The visible text in these bytes. Raises a ModelError for what is no chat completion."""
+    def feed(self, data: bytes) -> list[str | Thinking]:
+        """The text and the thinking in these bytes. Raises a ModelError for what is no chat completion."""
         self._seen += len(data)
         if self._seen > self._max_bytes:
             raise ModelRejected(
@@ -57,16 +57,21 @@ class ReplyReader:
         if self._kind == "unknown":
             data = data.lstrip(_SPACE_OR_BOM)
             if not data:
-                return ""
+                return []
             # A stream starts with a field's name (data, event, id, retry) or a comment.
             self._kind = "stream" if data[:1] in b"deir:" else "body"
         if self._kind == "body":
             self._body += data
-            return ""
-        start = len(self._assembly.text)
+            return []
+        thought, said = len(self._assembly.thinking), len(self._assembly.text)
         for line in self._lines(data):
             self._line(line)
-        return "".join(self._assembly.text[start:])
+        thinking = "".join(self._assembly.thinking[thought:])
+        text = "".join(self._assembly.text[said:])
+        pieces: list[str | Thinking] = [Thinking(thinking)] if thinking else []
+        if text:
+            pieces.append(text)
+        return pieces
 
     def finish(self, prompt_tokens: int) -> Reply:
         """The whole reply. `prompt_tokens` stands in where the server didn't count. Raises ModelError if it was cut."""

@@ -21,5 +21,7 @@ class Charge:
                 return Charge(agent, self.claimed_by)
             case e.ThreadClaimed(identity=e.Identity(agent=agent)) if agent != self.claimed_by:
                 return Charge(agent, agent)
+            case e.AgentDescribed(agent=agent):
+                return Charge(agent, self.claimed_by)
             case _:
                 return self

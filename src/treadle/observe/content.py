@@ -128,8 +128,12 @@ def user_message(event: e.UserSaid) -> Message:
 
 def assistant_message(event: e.ModelReplied) -> Message:
     """The model's reply, with the calls that it asks for."""
+    parts: list[Message] = []
+    if event.thinking:
+        parts.append({"type": "reasoning", "content": event.thinking})
     text = event.text or event.refusal
-    parts: list[Message] = [{"type": "text", "content": text}] if text else []
+    if text:
+        parts.append({"type": "text", "content": text})
     for call in event.calls:
         arguments = parse_arguments(call.arguments)
         parts.append(

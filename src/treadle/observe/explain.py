@@ -48,7 +48,7 @@ def explain(
             _waits(held, records[0].thread_id) for held in pending_decisions(records, job, below)
         ),
         next=_next_of_flow(claimed) if is_flow(records, job) else _next(claimed, now),
-        changes=tuple(agent_changes(state.identity, job.identity(agent))),
+        changes=tuple(agent_changes(state.described.get(agent), job.describe(agent))),
     )
 
 
@@ -102,8 +102,11 @@ def _unknown(state: State, claimed: State) -> list[str]:
     return [_called(call) for call in calls if call.status == "unknown"]
 
 
-def agent_changes(was: e.Identity | None, now: e.Identity) -> list[str]:
-    """How an agent differs from what it was, a sentence for each difference; none where nothing was recorded."""
+def agent_changes(was: e.AgentDescribed | None, now: e.AgentDescribed) -> list[str]:
+    """How an agent differs from what it was, a sentence for each difference; none where nothing was recorded.
+
+    A log of format 1 has the names of its tools and no more, so that only those are compared.
+    """
     if was is None:
         return []
     found = []
@@ -111,14 +114,16 @@ def agent_changes(was: e.Identity | None, now: e.Identity) -> list[str]:
         before, after = getattr(was, name), getattr(now, name)
         if before != after:
             found.append(f"the {name} was {before}, is now {after}")
-    if was.instructions != now.instructions:
+    if was.instructions and was.instructions != now.instructions:
         found.append("the instructions have changed")
+    if was.settings != now.settings:
+        found.append("the settings of the model have changed")
     for name in sorted(was.tools.keys() | now.tools.keys()):
         if name not in now.tools:
             found.append(f"the tool {name} is gone")
         elif name not in was.tools:
             found.append(f"the tool {name} is new")
-        elif was.tools[name] != now.tools[name]:
+        elif was.tools[name].parameters and was.tools[name] != now.tools[name]:
             found.append(f"the tool {name} has another schema")
     return found
 

@@ -64,9 +64,16 @@ class Timeline:
             case e.ThreadStarted(agent=agent, parent_thread_id=parent):
                 of = f", for {parent}" if parent else ""
                 return Line(record, "·", f"started with the agent {agent}{of}", tone="dim")
-            case e.ThreadClaimed(worker=worker, identity=identity):
-                what = f": {identity.agent} with {identity.model}" if identity else ""
-                return Line(record, "·", f"claimed by {worker}{what}", tone="dim")
+            case e.ThreadClaimed(claim=claim, driver=driver):
+                by = f" by {driver}" if driver else ""
+                return Line(record, "·", f"claimed{by}, claim {claim}", tone="dim")
+            case e.AgentDescribed(agent=agent, model=model, tools=tools):
+                told = ", ".join(tools) or "no tools"
+                return Line(record, "·", f"{agent} asks {model}, with {told}", tone="dim")
+            case e.TrustChanged(trusted=trusted, by=by, reason=reason):
+                what = f"adopted by {by}" if trusted else f"imported by {by}"
+                why = f": {reason}" if reason else ""
+                return Line(record, "·", f"{what}{why}", tone="yellow")
             case e.ThreadForked(parent_thread_id=parent, at_seq=seq):
                 return Line(record, "·", f"forked from {parent} after its record {seq}", tone="dim")
             case e.NotesRecalled(ids=ids, text=text):

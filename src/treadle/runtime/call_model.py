@@ -16,7 +16,7 @@ async def ask(
     seq: int,
     left_s: float | None,
     chance: float,
-    emit: Callable[[str], None],
+    emit: Callable[[str | e.Thinking], None],
 ) -> e.ModelReplied | e.ModelFailed:
     """What came of the request whose ModelCalled has this `seq`. What isn't a ModelError is a bug and comes out.
 
@@ -27,7 +27,7 @@ async def ask(
     clock = asyncio.get_running_loop().time
     began, first_s = clock(), None
 
-    def piece(text: str) -> None:
+    def piece(text: str | e.Thinking) -> None:
         nonlocal first_s
         first_s = clock() - began if first_s is None else first_s
         if called.event.purpose != "compact":
@@ -52,10 +52,9 @@ async def ask(
         )
         return e.ModelFailed(error.kind, str(error), wait_s, spent, model.cost_usd(spent))
     return e.ModelReplied(
-        reply.text,
+        assign_ids(reply.content, seq),
         reply.usage,
         clock() - began,
-        assign_ids(reply.calls, seq),
         reply.finish_reason,
         reply.refusal,
         model.cost_usd(reply.usage),

@@ -16,10 +16,12 @@ T = TypeVar("T")
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """A piece of the text that the model is writing. Shown, never logged: the reply will hold it all."""
+    """A piece of what the model is writing. Shown, never logged: the reply will hold it all."""
 
     thread_id: str
     text: str
+    thinking: bool = False
+    """It is what the model thinks, and not said to the person."""
 
 
 Listener = Callable[[Record | Delta], None]

@@ -64,7 +64,7 @@ class Recording:
                     aside = purpose == "compact"
                 case e.ModelReplied() as r if not aside:
                     script.append(
-                        Reply(r.text, r.calls, r.usage, r.finish_reason, r.refusal, r.opaque)
+                        Reply(r.content, r.usage, r.finish_reason, r.refusal, r.opaque)
                     )
         then = make_stand_in(self.records)
         return ScriptedModel(script, name=then.name, context_tokens=then.context_tokens)

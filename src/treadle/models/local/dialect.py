@@ -5,7 +5,7 @@ The embedded model answers plain `tools=` in prose, so each step is one JSON obj
 
 1. A message gives the same bytes in every request: the server then reads only what is new.
 2. The thought comes first, and the question again after every result: without either the model wanders.
-3. A call's thought travels in the reply's `opaque` field, so that it stays in the prompt.
+3. A call's thought is a Thinking block of the reply, so that it stays in the prompt.
 """
 
 import json
@@ -17,8 +17,9 @@ import msgspec
 from msgspec import structs
 
 from ...core.errors import ModelUnavailable
-from ...core.events import Call
+from ...core.events import Call, Text, Thinking
 from ...core.model import Message, Reply, Request, ToolSchema
+from ...core.values import thinking_of
 from ...core.strict_json import value_of
 from .grammar_schema import FINAL_ANSWER, PROSE_SCHEMA, build_reply_schema
 
@@ -65,7 +66,7 @@ def render_messages(request: Request) -> Iterator[dict[str, str]]:
                 go = f"\nNext step, or final_answer if this is enough.{hint}" if steps else ""
                 yield {"role": "user", "content": _result(call.name, message.text, question) + go}
             case "assistant" if message.calls:
-                thought = str(message.opaque.get("thought", ""))
+                thought = _thought(message)
                 asked |= {call.id: (thought, call) for call in message.calls}
             case "assistant":
                 yield {
@@ -142,7 +143,12 @@ def _sentence(text: str) -> str:
 
 def _answered(message: Message, request: Request) -> str:
     arguments = _object(message.text) if request.output_schema else {"text": message.text}
-    return write_step(str(message.opaque.get("thought", "")), FINAL_ANSWER, arguments)
+    return write_step(_thought(message), FINAL_ANSWER, arguments)
+
+
+def _thought(message: Message) -> str:
+    """The thought of a step; older logs have it among the message's own fields."""
+    return thinking_of(message.content) or str(message.opaque.get("thought", ""))
 
 
 def _short(call: Call) -> str:
@@ -181,14 +187,17 @@ def build_body(request: Request) -> dict[str, Any]:
 class AnswerReader:
     """Fed the text as it is generated, it emits what the user may see of it; `finish` gives the Reply."""
 
-    def __init__(self, request: Request, emit: Callable[[str], None]) -> None:
+    def __init__(self, request: Request, emit: Callable[[str | Thinking], None]) -> None:
         self._steps = bool(request.tools)
         self._prose = not request.output_schema
         self._emit = emit
         self._whole = ""
         self._shown = 0
 
-    def feed(self, piece: str) -> None:
+    def feed(self, piece: str | Thinking) -> None:
+        if isinstance(piece, Thinking):  # a thinking model: its thoughts are no part of the step
+            self._emit(piece)
+            return
         self._whole += piece
         if not self._steps:
             self._emit(piece)
@@ -201,7 +210,7 @@ class AnswerReader:
             return raw
         if raw.finish_reason == "length":
             text = _visible(_partial(raw.text)) if self._prose else ""
-            return structs.replace(raw, text=text, calls=())
+            return structs.replace(raw, content=text)
         try:
             answer = msgspec.json.decode(
                 raw.text
@@ -211,15 +220,13 @@ class AnswerReader:
             raise ModelUnavailable(
                 f"the embedded model's answer is no step: {raw.text[:200]!r}"
             ) from None
-        opaque = {"thought": thought} if thought else {}
+        thinking = (Thinking(thought),) if thought else ()
         if tool != FINAL_ANSWER:
             call = Call("", tool, json.dumps(arguments, ensure_ascii=False))
-            return structs.replace(
-                raw, text="", calls=(call,), finish_reason="tool_calls", opaque=opaque
-            )
+            return structs.replace(raw, content=(*thinking, call), finish_reason="tool_calls")
         text = _visible(answer) if self._prose else json.dumps(arguments, ensure_ascii=False)
         self._show(text)
-        return structs.replace(raw, text=text, opaque=opaque)
+        return structs.replace(raw, content=(*thinking, Text(text)) if thinking else text)
 
     def _show(self, text: str) -> None:
         if len(text) > self._shown:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ...core.events import Usage
+from ...core.events import Thinking, Usage
 from ...core.model import Reply, Request
 from ..guard import refuse_real
 from ..openai import OpenAIModel
@@ -55,7 +55,7 @@ class LocalModel:
         """Nothing."""
         return 0.0
 
-    async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
+    async def reply(self, request: Request, emit: Callable[[str | Thinking], None]) -> Reply:
         """One step or answer. Raises a ModelError; UsageError where weights or llama.cpp are missing."""
         server, client = await asyncio.to_thread(self.start)
         settings = {
@@ -69,7 +69,7 @@ class LocalModel:
         tokens = sum(message.tokens for message in request.messages)
 
         async def ask(
-            body: dict[str, Any], emit: Callable[[str], None] = lambda text: None
+            body: dict[str, Any], emit: Callable[[str | Thinking], None] = lambda text: None
         ) -> Reply:
             return await client.ask(msgspec.json.encode(settings | body), tokens, emit)
 
