@@ -27,7 +27,7 @@ from pathlib import Path
 from zlib import crc32
 
 from treadle import Agent, ContextWindow, Limits, MemoryStore, tool
-from treadle.core.events import Call, ContextCompacted
+from treadle.core.events import Call, ContextCompacted, Text
 from treadle.core.model import Message, Reply, Request
 from treadle.core.transcript import SUMMARY_INSTRUCTIONS
 from treadle.models.legal import find_faults
@@ -346,7 +346,7 @@ def by_hand(talk: Talk, window: Window) -> Kept:
             made = tuple(
                 Call(f"{len(requests)}_{i}", c.name, c.arguments) for i, c in enumerate(reply.calls)
             )
-            history.append(Message("assistant", reply.text, calls=made))
+            history.append(Message("assistant", (Text(reply.text), *made)))
             if not made:
                 break
             history += [_looked_up(turn, call) for call in made]

@@ -43,7 +43,7 @@ def steps(count: int) -> Iterator[list[e.Event]]:
             )
         ]
         reply = e.ModelReplied(
-            "", Usage(1000 * number, 20), 1.234567, (e.Call(call_id, "lookup", arguments),)
+            (e.Call(call_id, "lookup", arguments),), Usage(1000 * number, 20), 1.234567
         )
         yield [reply]
         yield [e.ToolStarted(call_id, "0123456789abcdef0123456789abcdef")]

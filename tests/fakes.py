@@ -166,7 +166,7 @@ def candidates(state: State) -> list[e.Event]:
     open_ids = [call.id for call in state.turn.calls] if state.turn else []
     made: list[e.Event] = [
         e.ThreadStarted("agent", "key"),
-        e.ThreadClaimed(f"w{seq}", e.Identity("agent", "m", "h") if seq % 2 else None),
+        e.ThreadClaimed(f"w{seq}", identity=e.Identity("agent", "m", "h") if seq % 2 else None),
         e.ThreadForked("parent", max(1, seq), f"key{seq}"),
         e.UserSaid(f"said {seq} " + "x" * (seq % 5 * 40)),
         e.UserSaid(f"keep {seq}", pinned=True),
@@ -176,7 +176,7 @@ def candidates(state: State) -> list[e.Event]:
         e.ContextCompacted(seq * 2 // 3, f"summary {seq}", seq, 60),
         e.ModelCalled("m", "h", 20, 50, "compact", upto_seq=max(1, seq // 2)),
         e.UserSaid(
-            f"look {seq}", (e.Image("data:image/png;base64,AAAA"), e.File("a.pdf", "data:,x"))
+            (f"look {seq}", e.Image("data:image/png;base64,AAAA"), e.File("a.pdf", "data:,x"))
         ),
         *(
             e.ModelCalled("m", "h", 10 + seq, 100, purpose, attempt)
@@ -188,11 +188,11 @@ def candidates(state: State) -> list[e.Event]:
         e.ModelReplied("", e.Usage(0, 1), 0.1),
         e.ModelReplied(f"no {seq}", e.Usage(10, 5), 0.1, refusal="no"),
         *(
-            e.ModelReplied(f"r{seq}", e.Usage(40, 5), 0.1, wanted(seq, n), cost_usd=0.5)
+            e.ModelReplied((e.Text(f"r{seq}"), *wanted(seq, n)), e.Usage(40, 5), 0.1, cost_usd=0.5)
             for n in (1, 2, 3)
         ),
-        e.ModelReplied("", e.Usage(10, 5), 0.1, wanted(seq, 2), "length"),
-        e.ModelReplied("cut", e.Usage(10, 5, estimated=True), 0.1, (), "content_filter"),
+        e.ModelReplied(wanted(seq, 2), e.Usage(10, 5), 0.1, "length"),
+        e.ModelReplied("cut", e.Usage(10, 5, estimated=True), 0.1, "content_filter"),
         *(e.ModelFailed(kind, "no", wait_s) for kind, wait_s in FAILURES),
         e.AnswerRejected(f"not a number {seq}"),
         e.LimitReached("steps", 1, 1),

@@ -85,7 +85,7 @@ async def crashed(thread_id: str) -> None:
         )
         await log.append(
             e.ModelCalled("scripted", "hash", 10, 10),
-            e.ModelReplied("", e.Usage(10, 5), 0.1, (call,)),
+            e.ModelReplied((call,), e.Usage(10, 5), 0.1),
         )
         await log.append(
             e.ApprovalAsked(call.id),

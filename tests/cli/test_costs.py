@@ -134,7 +134,7 @@ def test_stats_of_a_thread_with_a_tool(treadle: Treadle) -> None:
 def test_names_out_of_the_log_are_made_visible(treadle: Treadle) -> None:
     call = e.Call("c1", "evil\x1b[2J", "{}")
     events = (
-        e.ModelReplied("", e.Usage(1, 1), 0.5, (call,)),
+        e.ModelReplied((call,), e.Usage(1, 1), 0.5),
         e.ToolFailed("c1", "unknown_tool", "no"),
     )
     write(treadle, "one", 0.0, e.ModelCalled("m\x1b[31m", "h", 1, 1), *events)

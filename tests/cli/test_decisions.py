@@ -13,7 +13,7 @@ from treadle.core import events as e
 CALL = e.Call("c00004000", "send", "{}")
 ASKED = (
     e.ModelCalled("scripted", "hash", 10, 10),
-    e.ModelReplied("", e.Usage(10, 5), 0.1, (CALL,)),
+    e.ModelReplied((CALL,), e.Usage(10, 5), 0.1),
     e.ApprovalAsked(CALL.id),
 )
 LATE = (

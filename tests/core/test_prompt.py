@@ -130,7 +130,7 @@ def test_a_reply_of_no_use_is_followed_by_a_word_to_the_model(reply, note):
 
 def test_a_picture_weighs_what_providers_charge_not_its_bytes():
     big = messages(
-        log_of(e.UserSaid("look", (e.Image("data:image/png;base64," + "A" * 10**6),))), ""
+        log_of(e.UserSaid(("look", e.Image("data:image/png;base64," + "A" * 10**6)))), ""
     )
     assert 1000 < big[0].tokens < 1200
 
@@ -199,7 +199,7 @@ def test_the_reply_of_a_compaction_is_no_answer():
 
 def test_a_message_that_says_nothing_is_shown_as_words_since_providers_refuse_it_then_and_ever_after():
     assert texts(e.UserSaid(" \n")) == [("user", "(nothing was said)")]
-    picture = e.UserSaid("", (e.Image("https://x.test/a.png"),))
+    picture = e.UserSaid((e.Image("https://x.test/a.png"),))
     [shown] = messages(log_of(picture), "")
     assert shown.text == ""
     assert b'"text"' not in shown.wire
@@ -208,7 +208,7 @@ def test_a_message_that_says_nothing_is_shown_as_words_since_providers_refuse_it
 def test_pictures_that_come_with_an_answer_are_shown_after_the_results():
     ask, look = e.Call("a", "ask_user", "{}"), e.Call("b", "look", "{}")
     picture = e.Image("https://x.test/a.png")
-    answer = e.UserSaid("this one", (picture,), answers="a")
+    answer = e.UserSaid(("this one", picture), "a")
     done = (e.ToolStarted("b", "k"), e.ToolReturned("b", "seen", 0.0))
     log = log_of(
         e.UserSaid("go"), CALLED, replied(ask, look), e.QuestionAsked("a", "which?"), answer, *done

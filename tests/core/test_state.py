@@ -28,7 +28,7 @@ ONE = e.Usage(1, 1)
 
 
 def replied(*wanted: e.Call, text: str = "", usage: e.Usage = ONE) -> e.ModelReplied:
-    return e.ModelReplied(text, usage, 0.0, wanted)
+    return e.ModelReplied((e.Text(text), *wanted), usage, 0.0)
 
 
 A, B = e.Call("a", "look", "{}"), e.Call("b", "send", "{}")

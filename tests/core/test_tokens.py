@@ -1,6 +1,6 @@
 import pytest
 
-from treadle.core.events import Call, Image
+from treadle.core.events import Call, Image, Text
 from treadle.core.model import Message, Request, ToolSchema
 from treadle.core.tokens import find_token_counter
 from treadle.models.openai import OpenAIModel
@@ -30,10 +30,8 @@ def test_what_is_counted_is_what_is_said_and_called():
 
     call = Call("a", "look", '{"at": 1}')
     assert Message("user", "one two").exact_tokens(count) == 6
-    assert Message("assistant", "so be it", (), (call,)).exact_tokens(count) == 3 + 1 + 2 + 8
-    assert (
-        Message("user", "see", (Image("data:image/png;base64,AAAA"),)).exact_tokens(count) == 1005
-    )
+    assert Message("assistant", (Text("so be it"), call)).exact_tokens(count) == 3 + 1 + 2 + 8
+    assert Message("user", ("see", Image("data:image/png;base64,AAAA"))).exact_tokens(count) == 1005
     tool = ToolSchema("look", "", {"type": "object"})
     assert Request((Message("user", "one two"),), (tool,)).exact_tokens(count) == 6 + tool.tokens
 

@@ -82,7 +82,7 @@ def test_any_log_is_cut_until_it_fits_or_only_what_must_stay_is_left(
 
 def asked(number: int, result: str, at: int) -> tuple[e.Event, ...]:
     call = e.Call(f"c{at}", "look", "{}")
-    reply = e.ModelReplied(f"step {number}", e.Usage(1, 1), 0.0, (call,))
+    reply = e.ModelReplied((e.Text(f"step {number}"), call), e.Usage(1, 1), 0.0)
     return (
         e.ModelCalled("m", "h", 1, 1),
         reply,

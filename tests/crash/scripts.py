@@ -14,7 +14,14 @@ from treadle import Agent, Context, Limits, MemoryStore, Record, Result, ToolRet
 from treadle.core.codec import encode_event
 from treadle.core.decide import Policy
 from treadle.core.errors import ContextOverflow, IllegalEvent, ModelUnavailable, TreadleError
-from treadle.core.events import ApprovalGiven, ModelFailed, ModelReplied, OutcomeDecided, UserSaid
+from treadle.core.events import (
+    ApprovalGiven,
+    ModelFailed,
+    ModelReplied,
+    OutcomeDecided,
+    Text,
+    UserSaid,
+)
 from treadle.core.model import Reply, Request
 from treadle.core.result import read_result
 from treadle.core.state import fold
@@ -106,8 +113,7 @@ class Prompted(ScriptedModel):
         self._asked[place] += 1
         if isinstance(answer, Reply):
             return Reply(
-                answer.text,
-                answer.calls,
+                (Text(answer.text), *answer.calls),
                 Usage(request.tokens, 7),
                 answer.finish_reason,
                 answer.refusal,

@@ -1,13 +1,13 @@
 import pytest
 
-from treadle.core.events import Call
+from treadle.core.events import Call, Text
 from treadle.core.model import Message, Request, ToolSchema
 from treadle.models.legal import find_faults
 from treadle.models.scripted import IllegalPrompt, ScriptedModel, says
 
 A, B = Call("a", "look", "{}"), Call("b", "look", '{"x": 1}')
 USER = Message("user", "hi")
-ASKS = Message("assistant", "", (), (A, B))
+ASKS = Message("assistant", (A, B))
 RESULTS = (Message("tool", "1", call_id="a"), Message("tool", "2", call_id="b"))
 
 
@@ -28,13 +28,13 @@ def test_a_whole_exchange_is_legal():
         ((USER, ASKS, RESULTS[0], USER), "the calls b have no result"),
         ((USER, ASKS, *RESULTS, ASKS, *RESULTS), "comes twice"),
         ((Message("user", " "),), "says nothing"),
-        ((Message("user", "x", (), (A,)), RESULTS[0]), "only the assistant"),
+        ((Message("user", (Text("x"), A)), RESULTS[0]), "only the assistant"),
         (
-            (USER, Message("assistant", "", (), (Call("a", "a b", "{}"),)), RESULTS[0]),
+            (USER, Message("assistant", (Call("a", "a b", "{}"),)), RESULTS[0]),
             "letters, digits",
         ),
         (
-            (USER, Message("assistant", "", (), (Call("a", "x", "[]"),)), RESULTS[0]),
+            (USER, Message("assistant", (Call("a", "x", "[]"),)), RESULTS[0]),
             "no JSON object",
         ),
     ],

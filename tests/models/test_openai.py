@@ -67,15 +67,13 @@ RICH = Request(
         Message("system", "Sé breve \u2028\n"),
         Message(
             "user",
-            "look",
-            parts=(Image("https://x.test/a.png"), File("a.pdf", "data:application/pdf;base64,AA")),
+            (
+                "look",
+                Image("https://x.test/a.png"),
+                File("a.pdf", "data:application/pdf;base64,AA"),
+            ),
         ),
-        Message(
-            "assistant",
-            "",
-            calls=(Call("c1", "add", '{"a": 1}'),),
-            opaque={"reasoning_content": "hm"},
-        ),
+        Message("assistant", (Call("c1", "add", '{"a": 1}'),), opaque={"reasoning_content": "hm"}),
         Message("tool", "2", call_id="c1"),
     ),
     (ToolSchema("add", "Adds.", {"type": "object", "properties": {"a": {"type": "integer"}}}),),

@@ -13,7 +13,7 @@ from treadle.core.errors import (
     ModelRejected,
     ModelUnavailable,
 )
-from treadle.core.events import Call, Usage
+from treadle.core.events import Call, Text, Usage
 from treadle.core.model import Message, Reply
 from treadle.models.stream import ReplyReader
 
@@ -58,10 +58,13 @@ RICH = RICH.replace(b"\\u2028", "\u2028".encode()).replace(b"\\u0085", "\x85".en
 
 def test_a_rich_stream_is_read_whole():
     assert read(RICH) == Reply(
-        text="Grüße \u2028und \x85 mehr 🙂\n",
-        calls=(Call("a", "add", '{"a":1}'), Call("b", "sub", "{}")),
-        usage=Usage(7, 3),
-        finish_reason="tool_calls",
+        (
+            Text("Grüße \u2028und \x85 mehr 🙂\n"),
+            Call("a", "add", '{"a":1}'),
+            Call("b", "sub", "{}"),
+        ),
+        Usage(7, 3),
+        "tool_calls",
         opaque={"reasoning_content": "Let me see"},
     )
 
@@ -149,7 +152,7 @@ def test_json_of_wrong_types_raises_nothing_but_model_errors_and_gives_types_tha
         )
     except ModelError:
         return
-    Message("assistant", reply.text, calls=reply.calls, opaque=reply.opaque).wire  # noqa: B018
+    Message("assistant", (Text(reply.text), *reply.calls), opaque=reply.opaque).wire  # noqa: B018
     assert all(
         type(field) is str for call in reply.calls for field in (call.id, call.name, call.arguments)
     )
@@ -364,7 +367,9 @@ def test_unknown_fields_are_kept_and_go_back_verbatim():
             delta("tool_calls"),
         )
     )
-    wire = json.loads(Message("assistant", reply.text, calls=reply.calls, opaque=reply.opaque).wire)
+    wire = json.loads(
+        Message("assistant", (Text(reply.text), *reply.calls), opaque=reply.opaque).wire
+    )
     assert wire["reasoning_details"] == details
     assert wire["vendor"] == {"v": 1}
     assert "audio" not in wire

@@ -27,7 +27,9 @@ def log(*events: e.Event) -> list[e.Record]:
 
 def replied(text: str, *calls: tuple[str, str]) -> e.ModelReplied:
     return e.ModelReplied(
-        text, e.Usage(), 0.1, tuple(e.Call(call_id, name, "{}") for call_id, name in calls)
+        (e.Text(text), *tuple(e.Call(call_id, name, "{}") for call_id, name in calls)),
+        e.Usage(),
+        0.1,
     )
 
 

@@ -120,10 +120,8 @@ def test_groups_by_day_model_purpose_and_step() -> None:
 
 
 def test_an_agent_that_is_handed_the_thread_pays_from_there_on_also_after_a_claim() -> None:
-    call = e.ModelReplied(
-        "", e.Usage(1, 1), 0.1, (e.Call("c1", "hand_to_poet", "{}"),), cost_usd=1.0
-    )
-    claim = e.ThreadClaimed("w2", e.Identity("demo", "m", "h"))
+    call = e.ModelReplied((e.Call("c1", "hand_to_poet", "{}"),), e.Usage(1, 1), 0.1, cost_usd=1.0)
+    claim = e.ThreadClaimed("w2", identity=e.Identity("demo", "m", "h"))
     events = (
         ASKED,
         call,
@@ -157,7 +155,7 @@ def test_a_summary_is_paid_and_is_no_step() -> None:
 
 
 def test_an_agent_that_takes_over_pays_from_there_on() -> None:
-    claim = e.ThreadClaimed("w2", e.Identity("other", "m", "h"))
+    claim = e.ThreadClaimed("w2", identity=e.Identity("other", "m", "h"))
     found = group_costs(
         cost_entries(thread(ASKED, replied(0.25), claim, ASKED, replied(0.5))), "agent"
     )

@@ -29,7 +29,10 @@ def test_a_line_is_the_envelope_and_the_event() -> None:
 def test_what_a_line_must_not_hold() -> None:
     call = e.Call("c1", "send", '{"key": "swordfish-1"}', {"signature": "s" * 9})
     reply = e.ModelReplied(
-        "Bearer abcdefgh \x1b[2J\x7f\u202e\n" + "x" * 600, e.Usage(), 0.1, (call,), opaque={"a": 1}
+        (e.Text("Bearer abcdefgh \x1b[2J\x7f\u202e\n" + "x" * 600), call),
+        e.Usage(),
+        0.1,
+        opaque={"a": 1},
     )
     line = json_line(record(reply), {"swordfish-1"})
     found = json.loads(line)

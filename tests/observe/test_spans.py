@@ -21,7 +21,7 @@ CALL = e.Call("c1", "send", '{"to": "bob", "key": "hunter2hunter2"}')
 OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it"))
 ASKED = e.ModelCalled("openai:gpt-6", "hash", 10, 100)
 REPLIED = e.ModelReplied(
-    "", e.Usage(40, 5, 16, 2), 0.5, (CALL,), "tool_calls", cost_usd=0.01, first_token_s=0.25
+    (CALL,), e.Usage(40, 5, 16, 2), 0.5, "tool_calls", cost_usd=0.01, first_token_s=0.25
 )
 ANSWERED = (ASKED, e.ModelReplied("Sent.", e.Usage(10, 5), 0.5), e.TurnEnded("answered"))
 
@@ -362,7 +362,7 @@ def test_pictures_and_files_are_named_and_bad_arguments_kept_as_written() -> Non
     )
     bad = replace(REPLIED, calls=(e.Call("c1", "send", '{"to": '),))
     log = records(ASKED, bad, e.ToolFailed("c1", "arguments", "no JSON"))
-    log[2] = replace(log[2], event=e.UserSaid("look", parts))
+    log[2] = replace(log[2], event=e.UserSaid(("look", *parts)))
     found = {span.name: span for span in build_spans(log, Content())}
     [message] = json.loads(str(found["chat gpt-6"].attributes[c.INPUT_MESSAGES]))
     assert [part.get("uri") or part["content"] for part in message["parts"]] == [

@@ -45,7 +45,7 @@ def test_at_least_so_many_per_cent_are_not_above_a_percentile_and_no_smaller_val
 
 
 def test_tools_by_name_with_their_errors_by_kind() -> None:
-    calls = e.ModelReplied("", e.Usage(100, 10), 1.0, (ADD, SEND))
+    calls = e.ModelReplied((ADD, SEND), e.Usage(100, 10), 1.0)
     events = (
         *(ASKED, calls),
         e.ToolStarted("c1", "k"),
@@ -83,7 +83,7 @@ def test_failures_and_retries_of_the_model() -> None:
 
 
 def test_a_call_of_unknown_outcome_counts_once_decided() -> None:
-    calls = e.ModelReplied("", e.Usage(1, 1), 1.0, (ADD, SEND))
+    calls = e.ModelReplied((ADD, SEND), e.Usage(1, 1), 1.0)
     started = (
         ASKED,
         calls,
@@ -98,7 +98,7 @@ def test_a_call_of_unknown_outcome_counts_once_decided() -> None:
 
 
 def test_since_leaves_out_what_was_before_and_still_knows_the_names() -> None:
-    calls = e.ModelReplied("", e.Usage(1, 1), 9.0, (ADD,))
+    calls = e.ModelReplied((ADD,), e.Usage(1, 1), 9.0)
     log = thread(
         ASKED, calls, e.ToolStarted("c1", "k"), e.ToolReturned("c1", "3", 0.5), ASKED, answered()
     )

@@ -11,7 +11,7 @@ from treadle.observe.turns import split_turns
 CALL = e.Call("c1", "send", '{"to": "bob", "text": "hi"}')
 ASKED = (
     e.ModelCalled("scripted", "hash", 10, 10),
-    e.ModelReplied("", e.Usage(10, 5), 0.5, (CALL,), cost_usd=0.01),
+    e.ModelReplied((CALL,), e.Usage(10, 5), 0.5, cost_usd=0.01),
 )
 OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it"))
 

@@ -111,7 +111,7 @@ def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(
     call = e.Call("c1", "delegate", "{}")
     asked = (
         e.ModelCalled("m", "h", 1, 1),
-        e.ModelReplied("", e.Usage(1, 1), 0.1, (call,)),
+        e.ModelReplied((call,), e.Usage(1, 1), 0.1),
         e.ToolStarted("c1", "k"),
     )
     parent = (e.ThreadStarted("boss", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), *asked)
@@ -253,7 +253,7 @@ def test_metrics_of_what_ended() -> None:
             e.UserSaid("go"),
             e.ModelCalled("openai:m", "h", 1, 1),
         ),
-        e.ModelReplied("", e.Usage(40, 5, 16), 0.5, (call,), first_token_s=0.25),
+        e.ModelReplied((call,), e.Usage(40, 5, 16), 0.5, first_token_s=0.25),
         *(e.ToolStarted("c1", "k"), e.ToolFailed("c1", "raised", "no"), e.TurnEnded("cancelled")),
     )
     for seq, event in enumerate(events, 1):
@@ -304,7 +304,7 @@ def test_a_tool_that_the_model_has_invented_has_no_metric_of_its_own() -> None:
             e.UserSaid("go"),
             e.ModelCalled("openai:m", "h", 1, 1),
         ),
-        e.ModelReplied("", e.Usage(40, 5, 16), 0.5, calls),
+        e.ModelReplied(calls, e.Usage(40, 5, 16), 0.5),
         *(e.ToolFailed(name, "unknown_tool", "no such tool") for name in names),
     )
     for seq, event in enumerate(events, 1):

@@ -96,7 +96,7 @@ def test_unknown_threads_and_idle_ones():
 def test_images_and_files_reach_the_model():
     model = ScriptedModel([says("a cat")])
     parts = (Image("data:image/png;base64,AAAA"), File("a.pdf", "data:application/pdf;base64,BBBB"))
-    result = live(agent(model).run(e.UserSaid("what is it?", parts)))
+    result = live(agent(model).run(e.UserSaid(("what is it?", *parts))))
     wire = model.seen[0].messages[-1].wire.decode()
     assert all(each in wire for each in ("what is it?", "image_url", "AAAA", "a.pdf", "BBBB"))
     assert found(result, e.UserSaid)[0].parts == parts

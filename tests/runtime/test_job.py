@@ -9,9 +9,7 @@ from treadle.models.scripted import ScriptedModel, says
 
 def test_what_only_one_provider_understands_goes_back_to_it_and_to_no_other():
     signed = Reply(
-        "",
-        (Call("", "nope", "{}", {"extra_content": {"signature": "s"}}),),
-        opaque={"reasoning": "r"},
+        (Call("", "nope", "{}", {"extra_content": {"signature": "s"}}),), opaque={"reasoning": "r"}
     )
     store = MemoryStore()
     first = ScriptedModel([signed, says("a")], name="first")
@@ -28,7 +26,7 @@ def test_what_only_one_provider_understands_goes_back_to_it_and_to_no_other():
 
 
 def test_what_another_model_may_see_of_a_message_is_made_once():
-    message = Message("assistant", "hi", (), (), "", {"reasoning": "r"}, "first")
+    message = Message("assistant", "hi", "", {"reasoning": "r"}, "first")
     assert message.to("first") is message
     assert message.to("other") is message.to("third"), "it would be encoded again at every step"
     assert message.to("other").wire == Message("assistant", "hi").wire

@@ -61,7 +61,7 @@ def test_a_log_that_was_overtaken_takes_in_what_came_and_goes_on():
         store, told = MemoryStore(), []
         log = await begun(store)
         log.listeners = (told.append,)
-        call = e.ModelReplied("", e.Usage(), 0.0, (e.Call("a", "x", "{}"), e.Call("b", "x", "{}")))
+        call = e.ModelReplied((e.Call("a", "x", "{}"), e.Call("b", "x", "{}")), e.Usage(), 0.0)
         await log.append(CALLED, call, e.ApprovalAsked("a"), e.ToolStarted("b", "k"))
         other = await open_log("t", store, world())
         await other.append(e.ApprovalGiven("a", True, "ada"))
@@ -101,7 +101,7 @@ def test_appends_of_several_tasks_over_a_slow_store_keep_their_order():
     async def whole():
         log = await begun(SlowStore())
         wanted = tuple(e.Call(f"c{number}", "x", "{}") for number in range(6))
-        await log.append(CALLED, e.ModelReplied("", e.Usage(), 0.0, wanted))
+        await log.append(CALLED, e.ModelReplied(wanted, e.Usage(), 0.0))
         await asyncio.gather(
             *(log.append(e.ToolStarted(call.id, "k")) for call in wanted), log.refresh()
         )

@@ -226,7 +226,7 @@ def test_a_tool_that_raises_what_ends_programs_does_not_end_the_turn(error, is_a
 
 def test_calls_are_run_whatever_the_finish_reason_says():
     for reason in ("stop", "tool_calls", "function_call", "", "martian"):
-        asked = Reply("", (Call("x", "add", '{"a":1}'),), finish_reason=reason)
+        asked = Reply((Call("x", "add", '{"a":1}'),), finish_reason=reason)
         model = ScriptedModel([asked, says("ok")])
         assert live(agent(model, add).run("go")).answer == "ok"
         assert told(model) == "2"
@@ -239,7 +239,7 @@ def test_calls_of_a_reply_that_was_cut_off_are_never_read_and_the_model_is_told(
     def effect() -> None:
         ran.append(1)
 
-    cut = Reply("", (Call("x", "effect", "{}"),), Usage(10, 99), "length")
+    cut = Reply((Call("x", "effect", "{}"),), Usage(10, 99), "length")
     model = ScriptedModel([cut, says("ok")])
     result = live(agent(model, effect).run("go"))
     assert ran == []
@@ -248,7 +248,7 @@ def test_calls_of_a_reply_that_was_cut_off_are_never_read_and_the_model_is_told(
 
 
 def test_replies_that_are_cut_off_every_time_fail_the_turn_after_three():
-    cut = Reply("", (Call("x", "add", '{"a":'),), Usage(10, 99), "length")
+    cut = Reply((Call("x", "add", '{"a":'),), Usage(10, 99), "length")
     model = ScriptedModel([cut] * 9)
     with pytest.raises(TurnFailed, match="3 replies in a row were of no use"):
         live(agent(model, add).run("go"))
@@ -261,7 +261,7 @@ def test_a_text_that_was_cut_off_is_a_partial_answer_and_says_so():
 
 
 def test_text_and_calls_cut_off_together_are_asked_for_again():
-    cut = Reply("Let me see", (Call("x", "add", '{"a":'),), Usage(10, 99), "length")
+    cut = Reply((e.Text("Let me see"), Call("x", "add", '{"a":')), Usage(10, 99), "length")
     model = ScriptedModel([cut, says("ok")])
     assert live(agent(model, add).run("go")).answer == "ok"
 
@@ -272,7 +272,7 @@ def test_text_and_calls_cut_off_together_are_asked_for_again():
         (Reply("", refusal="I won't."), "I won't."),
         (Reply("half a", finish_reason="content_filter"), "the provider's content filter"),
         (
-            Reply("", (Call("x", "add", '{"a":1}'),), finish_reason="content_filter"),
+            Reply((Call("x", "add", '{"a":1}'),), finish_reason="content_filter"),
             "the provider's content filter",
         ),
     ],
@@ -504,7 +504,7 @@ REPLIES = st.one_of(
             ModelUnavailable("503"),
             ContextOverflow("long"),
             Reply("cut", finish_reason="length"),
-            Reply("", (Call("x", "add", "{"),), Usage(5, 5), "length"),
+            Reply((Call("x", "add", "{"),), Usage(5, 5), "length"),
             Reply("odd", finish_reason="martian"),
         ]
     ),

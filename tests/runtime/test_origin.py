@@ -25,7 +25,7 @@ def log(*events: e.Event, thread: str = "t") -> list[e.Record]:
 
 
 def asks(call_id: str, name: str) -> e.ModelReplied:
-    return e.ModelReplied("", e.Usage(), 0.1, (e.Call(call_id, name, "{}"),))
+    return e.ModelReplied((e.Call(call_id, name, "{}"),), e.Usage(), 0.1)
 
 
 def kept(**threads: list[e.Record]) -> MemoryStore:

@@ -68,7 +68,7 @@ def test_it_says_who_said_it_and_not_what_it_found_itself():
 
 def test_its_own_results_are_no_source():
     call = e.Call("a", "search_history", "{}")
-    log = [e.ModelReplied("", e.Usage(), 0.0, (call,)), e.ToolReturned("a", "the lamp", 0.0)]
+    log = [e.ModelReplied((call,), e.Usage(), 0.0), e.ToolReturned("a", "the lamp", 0.0)]
     assert (
         list(split_passages([e.Record("t", n, 0.0, event) for n, event in enumerate(log, 1)])) == []
     )

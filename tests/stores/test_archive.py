@@ -15,10 +15,10 @@ from treadle.stores.store import Row, Store
 CALL = e.Call("c00004000", "send", '{"to":"Zoë","text":"a\\n\\u0000b"}')
 LOG = (
     e.ThreadStarted("agent", "key"),
-    e.ThreadClaimed("w", e.Identity("agent", "m", "h", {"send": "d"})),
-    e.UserSaid("look \u2028 ☃", (e.Image("data:image/png;base64,AAAA"),)),
+    e.ThreadClaimed("w", identity=e.Identity("agent", "m", "h", {"send": "d"})),
+    e.UserSaid(("look \u2028 ☃", e.Image("data:image/png;base64,AAAA"))),
     e.ModelCalled("m", "hash", 10, 10),
-    e.ModelReplied("", e.Usage(10, 5), 0.1, (CALL,), opaque={"signature": "s"}),
+    e.ModelReplied((CALL,), e.Usage(10, 5), 0.1, opaque={"signature": "s"}),
     e.ToolStarted(CALL.id, "k"),
     e.ToolReturned(CALL.id, "sent\n", 1 / 3),
 )

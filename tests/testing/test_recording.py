@@ -229,10 +229,10 @@ def facts(*events: e.Event) -> Recording:
 
 CALLED = e.ModelCalled("m", "h", 10, 100)
 ASKS = e.ModelReplied(
-    "", e.Usage(1, 1), 0.0, (e.Call("c1", "pay", '{"account": "A", "amount": 1}'),), "tool_calls"
+    (e.Call("c1", "pay", '{"account": "A", "amount": 1}'),), e.Usage(1, 1), 0.0, "tool_calls"
 )
 BOTH = e.ModelReplied(
-    "", e.Usage(1, 1), 0.0, (*ASKS.calls, e.Call("c2", "balance", '{"account": "A"}')), "tool_calls"
+    (*ASKS.calls, e.Call("c2", "balance", '{"account": "A"}')), e.Usage(1, 1), 0.0, "tool_calls"
 )
 STARTED = e.ToolStarted("c1", "k")
 

@@ -45,9 +45,7 @@ CALCULATOR = ToolSchema(
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 SYSTEM = Message("system", "Be kind.")
 ASKED = Message("user", "What is 1+1?")
-CALLED = Message(
-    "assistant", "", calls=(Call("c1", "add", '{"a": 1}'),), opaque={"thought": "A sum."}
-)
+CALLED = Message("assistant", (Call("c1", "add", '{"a": 1}'),), opaque={"thought": "A sum."})
 RESULT = Message("tool", "2", call_id="c1")
 ANSWERED = Message("assistant", "It is 2.", opaque={"thought": "Done."})
 
@@ -99,7 +97,7 @@ def test_an_answer_becomes_the_step_that_gave_it():
 
 
 def test_several_calls_of_another_model_stand_beside_their_results():
-    both = Message("assistant", "", calls=(Call("x", "add", '{"a": 1}'), Call("y", "add", "{bad")))
+    both = Message("assistant", (Call("x", "add", '{"a": 1}'), Call("y", "add", "{bad")))
     shown = contents(
         ASKED, both, Message("tool", "2", call_id="x"), Message("tool", "no", call_id="y")
     )[2:]
@@ -226,11 +224,7 @@ TOOLS = Request((ASKED,), (ADD,))
 def test_a_step_becomes_a_call_and_nothing_of_it_is_shown():
     reply, shown = read(write_step("A sum.", "add", {"a": "é"}), TOOLS)
     assert reply == Reply(
-        "",
-        (Call("", "add", '{"a": "é"}'),),
-        Usage(5, 3),
-        "tool_calls",
-        opaque={"thought": "A sum."},
+        (Call("", "add", '{"a": "é"}'),), Usage(5, 3), "tool_calls", opaque={"thought": "A sum."}
     )
     assert shown == []
 
@@ -292,7 +286,7 @@ def test_what_is_no_step_is_an_error_that_may_pass(text):
 
 def test_without_tools_past_calls_are_told_in_prose_so_that_prose_comes_back():
     call = Call("c1", "calculator", '{"expression": "1 + 1"}')
-    asked = Message("assistant", "", (), (call,), "", {"thought": "I add."})
+    asked = Message("assistant", (call,), "", {"thought": "I add."})
     shown = list(
         render_messages(
             Request((Message("user", "1 + 1?"), asked, Message("tool", "2", call_id="c1")))
@@ -308,9 +302,7 @@ def test_without_tools_past_calls_are_told_in_prose_so_that_prose_comes_back():
 def test_a_tool_that_was_called_twice_alike_is_no_choice_any_more_in_this_turn():
     def called(number, city):
         call = Call(f"c{number}", "weather", f'{{"city": "{city}"}}')
-        return Message("assistant", "", (), (call,)), Message(
-            "tool", "no such city", call_id=call.id
-        )
+        return Message("assistant", (call,)), Message("tool", "no such city", call_id=call.id)
 
     tools = (
         ToolSchema("weather", "", {"type": "object"}),

@@ -162,11 +162,7 @@ def test_the_real_model_calls_a_tool_answers_and_lets_itself_be_stopped():
         called = await model.reply(Request(ASKED, (TIME,), 200), print)
         assert called.calls[0].name == "current_time"
         assert "Tokyo" in called.calls[0].arguments or "Japan" in called.calls[0].arguments
-        turn = (
-            Message(
-                "assistant", "", calls=(Call("c1", *_of(called.calls[0])),), opaque=called.opaque
-            ),
-        )
+        turn = (Message("assistant", (Call("c1", *_of(called.calls[0])),), opaque=called.opaque),)
         result = (Message("tool", "Monday, 23 November 2026, 06:13 in Asia/Tokyo", call_id="c1"),)
         shown: list[str] = []
         answered = await model.reply(Request(ASKED + turn + result, (TIME,), 200), shown.append)
