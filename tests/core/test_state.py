@@ -133,7 +133,7 @@ def test_double_late_and_foreign_facts_are_illegal(events):
 
 def test_a_new_claim_finds_what_the_dead_left():
     state = fold(records(CALLED, e.ThreadClaimed("w2")))
-    assert (state.phase, state.worker) == ("ready", "w2")
+    assert (state.phase, state.claim) == ("ready", "w2")
     assert (state.spent.tokens, state.spent.cost_usd) == (150, 2.0)
     state = fold(records(CALLED, replied(A, B), e.ToolStarted("a", "k"), e.ThreadClaimed("w2")))
     assert [call.status for call in state.turn.calls] == ["unknown", "asked"]

@@ -76,4 +76,4 @@ def report(cases, *, tokens=(100,), cost_usd=0.01, model="scripted", steps=2) ->
                 )
             )
         made.append(CaseReport(name, (f"about {name}?",), tuple(trials)))
-    return Report("d", "r", e.Identity("agent", model, "i"), 1000.0, 9.0, count, tuple(made))
+    return Report("d", "r", e.AgentDescribed("agent", model, "i"), 1000.0, 9.0, count, tuple(made))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
-from ..core.events import Identity
+from ..core.events import AgentDescribed
 from ..core.model import Model
 from ..core.state import State
 from ..core.tool import Tool, make_tool
@@ -80,7 +80,7 @@ def with_model(agent: Agent, model: str | Model, settings: AgentSettings) -> Age
     )
 
 
-def make_recorded_agent(settings: AgentSettings, was: Identity | None) -> Agent:
+def make_recorded_agent(settings: AgentSettings, was: AgentDescribed | None) -> Agent:
     """As `agent_of`; Treadle's own agent with the model and the choice of tools that the log names.
 
     Which model answered, and whether a person could be asked, was said on a command line that is gone.
@@ -118,7 +118,7 @@ def _notes() -> "Notes":
 
 def missing_agent(settings: InStore, state: State) -> str:
     """The name of the agent whose thread it is, where these settings put Treadle's own in its place; else ""."""
-    name = state.identity.agent if state.identity else state.agent
+    name = state.asking or state.agent
     return "" if getattr(settings, "agent", None) or name == DEFAULT_NAME else name
 
 

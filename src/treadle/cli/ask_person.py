@@ -80,16 +80,15 @@ def _approval(
         screen.note(make_visible(call.reason), "dim")
     by = current_user()
     while True:
-        said = _line("Allow it? [y]es, [n]o, [a]lways in this thread, [e]dit: ", screen).lower()
+        said = _line("Allow it? [y]es, [n]o, [a]lways in this turn, [e]dit: ", screen).lower()
         choice = _CHOICES.get(said, "")
         if choice == "n":
             reason = _line("Why not? It is told to the model; Enter for no reason: ", screen)
             run_sync(agent.post(thread_id, e.ApprovalGiven(call.id, False, by, reason)))
             return set()
         if choice in ("y", "a"):
-            run_sync(
-                agent.post(thread_id, e.ApprovalGiven(call.id, True, by, always=choice == "a"))
-            )
+            always = e.Always() if choice == "a" else None
+            run_sync(agent.post(thread_id, e.ApprovalGiven(call.id, True, by, always=always)))
             return {(thread_id, call.name)} if choice == "a" else set()
         if choice == "e" and _edited(agent, thread_id, call, screen):
             return set()

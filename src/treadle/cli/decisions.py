@@ -54,7 +54,8 @@ def approve(settings: Approve) -> int:
         raise UsageError(
             f"nobody here knows what {call.name} takes; name the agent that has it: --agent"
         )
-    given = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, settings.always)
+    always = e.Always() if settings.always else None
+    given = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, always)
     _post(agent.post(call.thread_id, given))
     return _posted("allowed", call, log, agent, settings, settings.edit)
 

@@ -98,7 +98,7 @@ def replay(settings: Replay) -> int:
         return _replay_flow(replace(flow, store=choose_store(settings, flow)), settings.thread)
     store = choose_store(settings, load_agent(settings.agent) if settings.agent else None)
     records = read_thread(store, settings.thread)
-    agent = make_recorded_agent(settings, fold(records).identity)
+    agent = make_recorded_agent(settings, fold(records).last_described)
     found = run_sync(replayed(records, agent.run_settings))
     if found is None:
         print_line(f"the same, {len(records)} records")

@@ -58,7 +58,7 @@ class Session:
             past = self._told(run_sync(read_records(self.agent, self.thread_id)))
             state = fold(record for record in past if record.thread_id == self.thread_id)
             changed = (
-                agent_changes(state.identity, self.agent.run_settings.identity(self.agent.name))
+                agent_changes(state.last_described, self.agent.run_settings.describe())
                 if state.phase in OPEN_PHASES
                 else []
             )

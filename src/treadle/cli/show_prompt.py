@@ -26,8 +26,8 @@ def show_prompt(records: Sequence[e.Record], settings: Show) -> int:
     record = find_model_call(records, settings.prompt or "")
     assert isinstance(record.event, e.ModelCalled)
     before = [each for each in records if each.seq < record.seq]
-    identity = fold(before).identity
-    agent = make_recorded_agent(settings, identity)
+    was = fold(before).last_described
+    agent = make_recorded_agent(settings, was)
     request = rebuild_request(before, record.event, agent.run_settings)
     if settings.json:
         print_json(_json(request))
@@ -44,7 +44,7 @@ def show_prompt(records: Sequence[e.Record], settings: Show) -> int:
         f"NOT what the model saw: it saw prompt {recorded}, the agent of today gives {rebuilt}",
         "red",
     )
-    for change in agent_changes(identity, agent.run_settings.identity(agent.name)):
+    for change in agent_changes(was, agent.run_settings.describe()):
         screen.note(f"since then {visible_line(change, 200)}", "yellow")
     return 1
 

@@ -116,7 +116,7 @@ class Approve(Posting):
         typer.Option(metavar="JSON", help="Run it with these arguments instead of the model's."),
     ] = None
     always: Annotated[
-        bool, typer.Option("--always", help="Allow this tool for the rest of the thread, too.")
+        bool, typer.Option("--always", help="Allow further calls of this tool in this turn, too.")
     ] = False
     deny: Annotated[bool, typer.Option("--deny", help="Refuse it.")] = False
     why: Annotated[

@@ -88,12 +88,19 @@ class State(msgspec.Struct, frozen=True):
     """False for an imported thread that nobody has adopted."""
     described: dict[str, e.AgentDescribed] = {}
     """By name, what each agent of the thread was made of when it last asked its model."""
+    asking: str = ""
+    """The name of the agent that asked its model last."""
     turns: int = 0
     permissions: tuple[Permission, ...] = ()
     """What people have allowed beforehand."""
     calibration: TokenCalibration = TokenCalibration()
     turn: Turn | None = None
     """The turn under way, or the last one."""
+
+    @property
+    def last_described(self) -> e.AgentDescribed | None:
+        """What the agent was made of that asked its model last."""
+        return self.described.get(self.asking)
 
     @property
     def phase(self) -> Phase:
@@ -161,9 +168,8 @@ def apply(state: State, record: e.Record) -> State:
             changes |= {"claim": event.claim, "driver": event.driver}
             changes["turn"] = turn and turn_after_crash(turn)
             if event.identity:
-                changes["described"] = state.described | {
-                    event.identity.agent: _from_format_1(event.identity)
-                }
+                was = _from_format_1(event.identity)
+                changes |= {"described": state.described | {was.agent: was}, "asking": was.agent}
         case e.ThreadForked():
             changes |= {
                 "key": event.key,
@@ -175,7 +181,7 @@ def apply(state: State, record: e.Record) -> State:
         case e.NotesRecalled():
             pass
         case e.AgentDescribed():
-            changes["described"] = state.described | {event.agent: event}
+            changes |= {"described": state.described | {event.agent: event}, "asking": event.agent}
         case e.TrustChanged():
             changes["trusted"] = event.trusted
             if not event.trusted:  # whoever wrote it may have allowed anything

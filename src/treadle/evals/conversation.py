@@ -64,7 +64,7 @@ async def choose_thread(agent: Agent, thread: str, case: Case) -> str:
             for r in log.records
             if isinstance(r.event, e.UserSaid) and not r.event.answers
         )
-        differs = agent_changes(log.state.identity, agent.run_settings.identity(agent.name))
+        differs = agent_changes(log.state.last_described, agent.run_settings.describe())
         if before != case.messages[: len(before)]:
             differs = [f"case {case.name} says something else"]
         if differs:

@@ -86,7 +86,7 @@ class Report(msgspec.Struct, frozen=True):
 
     dataset: str
     run: str
-    agent: e.Identity
+    agent: e.AgentDescribed
     """Its name, its model, and hashes of its instructions and tools."""
     began_at: float
     """Seconds since the epoch, UTC."""

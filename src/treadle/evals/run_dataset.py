@@ -100,7 +100,7 @@ def make_report(run: Run, trials: Mapping[str, Sequence[TrialReport]], began_at:
     return Report(
         dataset=run.dataset.name,
         run=run.name,
-        agent=run.agent.run_settings.identity(run.agent.name),
+        agent=run.agent.run_settings.describe(),
         began_at=began_at,
         seconds=run.agent.world.now() - began_at,
         wanted_trials=run.repeats * len(run.dataset.cases),

@@ -48,7 +48,7 @@ def explain(
             _waits(held, records[0].thread_id) for held in pending_decisions(records, job, below)
         ),
         next=_next_of_flow(claimed) if is_flow(records, job) else _next(claimed, now),
-        changes=tuple(agent_changes(state.described.get(agent), job.describe(agent))),
+        changes=tuple(agent_changes(state.last_described, job.describe())),
     )
 
 
