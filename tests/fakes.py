@@ -87,7 +87,13 @@ def loop_time() -> float:
 def world(now: Callable[[], float] = loop_time, chance: float = 0.0) -> World:
     """The same names and chances every time; the clock is the loop's."""
     names = (f"id{number}" for number in itertools.count(1))
-    return World(now=now, chance=lambda: chance, new_id=lambda: next(names))
+    return World(
+        now=now,
+        monotonic=now,
+        driver=lambda: "test",
+        chance=lambda: chance,
+        new_id=lambda: next(names),
+    )
 
 
 def agent(model: Any, *tools: Any, **settings: Any) -> Agent:

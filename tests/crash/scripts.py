@@ -26,8 +26,8 @@ from treadle.core.model import Reply, Request
 from treadle.core.result import read_result
 from treadle.core.state import fold
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.runtime.settings import RunSettings
 from treadle.runtime.log import open_log
+from treadle.runtime.settings import RunSettings
 from treadle.runtime.world import World
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user
@@ -214,7 +214,10 @@ class Stage:
             "unknown": self.plot.unknown,
             "plan": self.plot.plan,
             "store": self.store,
-            "world": World(now=lambda: asyncio.get_running_loop().time()),
+            "world": World(
+                now=lambda: asyncio.get_running_loop().time(),
+                monotonic=lambda: asyncio.get_running_loop().time(),
+            ),
         }
         return Agent(SYSTEM, **(own | settings))
 

@@ -69,7 +69,14 @@ def made(
     **more: Any,
 ) -> Agent:
     model = ByPlace(*script, pause_s=pause_s)
-    return Agent(name=name, tools=tools, model=model, store=store, world=World(now=clock), **more)
+    return Agent(
+        name=name,
+        tools=tools,
+        model=model,
+        store=store,
+        world=World(now=clock, monotonic=clock),
+        **more,
+    )
 
 
 def asks(name: str, times: int = 1) -> Reply:
@@ -145,7 +152,11 @@ def flow_at_a_limit(store: Ordered) -> Any:
     async def one(number: int) -> int:
         return number
 
-    @flow(store=store, world=World(now=clock), limits=replace(UNLIMITED, tool_calls=5))
+    @flow(
+        store=store,
+        world=World(now=clock, monotonic=clock),
+        limits=replace(UNLIMITED, tool_calls=5),
+    )
     async def steps() -> str:
         async def many() -> None:
             for number in range(9):
@@ -163,19 +174,25 @@ def flow_of_flows_at_a_limit(store: Ordered) -> Any:
     async def one(number: int) -> int:
         return number
 
-    @flow(store=store, world=World(now=clock), name="inner")
+    @flow(store=store, world=World(now=clock, monotonic=clock), name="inner")
     async def inner() -> str:
         return (await agent.run("go")).answer
 
     @flow(
-        store=store, world=World(now=clock), name="outer", limits=replace(UNLIMITED, tool_calls=4)
+        store=store,
+        world=World(now=clock, monotonic=clock),
+        name="outer",
+        limits=replace(UNLIMITED, tool_calls=4),
     )
     async def outer() -> str:
         await asyncio.gather(inner.run(), inner.run(), step(one, 1, idempotent=True))
         return str(await step(one, 2))
 
     @flow(
-        store=store, world=World(now=clock), name="outmost", limits=replace(UNLIMITED, tool_calls=3)
+        store=store,
+        world=World(now=clock, monotonic=clock),
+        name="outmost",
+        limits=replace(UNLIMITED, tool_calls=3),
     )
     async def outmost() -> str:
         async def many() -> None:
@@ -191,7 +208,7 @@ def flow_of_flows_at_a_limit(store: Ordered) -> Any:
 def flow_that_waits(store: Ordered) -> Any:
     agent = payer(store)
 
-    @flow(store=store, world=World(now=clock))
+    @flow(store=store, world=World(now=clock, monotonic=clock))
     async def waits() -> str:
         return (await agent.run("pay")).answer
 
@@ -201,11 +218,11 @@ def flow_that_waits(store: Ordered) -> Any:
 def flow_that_gives_up(store: Ordered) -> Any:
     agent = payer(store)
 
-    @flow(store=store, world=World(now=clock), name="inner")
+    @flow(store=store, world=World(now=clock, monotonic=clock), name="inner")
     async def inner() -> str:
         return (await agent.run("pay")).answer
 
-    @flow(store=store, world=World(now=clock), name="outer")
+    @flow(store=store, world=World(now=clock, monotonic=clock), name="outer")
     async def outer() -> str:
         task = asyncio.ensure_future(inner.run())
         await sleep(5)
@@ -236,7 +253,9 @@ def graph_at_a_limit(store: Ordered) -> Graph:
         Choice("count", once_more, to={"again": "count", "enough": END}),
     ]
     limits = replace(UNLIMITED, tool_calls=5)
-    return Graph(Paid, nodes, edges, store=store, world=World(now=clock), limits=limits)
+    return Graph(
+        Paid, nodes, edges, store=store, world=World(now=clock, monotonic=clock), limits=limits
+    )
 
 
 def once_more(counted: int) -> Any:

@@ -78,7 +78,7 @@ def play(store: Ordered, tool_calls: int | None, seconds: float | None) -> Flow:
         except (StepFailed, TurnFailed) as error:
             return str(error)
 
-    world = World(now=clock, chance=lambda: 0.0)
+    world = World(now=clock, monotonic=clock, chance=lambda: 0.0)
     own = replace(UNLIMITED, tool_calls=tool_calls, seconds=seconds)
     inner = flow(store=store, world=world, name="inner", limits=replace(UNLIMITED, tool_calls=3))(
         whole

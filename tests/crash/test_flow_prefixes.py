@@ -87,7 +87,11 @@ class Life:
 
         @flow(
             store=self.store,
-            world=World(now=lambda: asyncio.get_running_loop().time(), chance=lambda: 0.0),
+            world=World(
+                now=lambda: asyncio.get_running_loop().time(),
+                monotonic=lambda: asyncio.get_running_loop().time(),
+                chance=lambda: 0.0,
+            ),
         )
         async def play(kind: str, what: Any) -> Any:
             return await played(kind, what)

@@ -231,6 +231,13 @@ def _learnt(before: TokenCalibration, called: e.ModelCalled, event: e.Event) -> 
     return before
 
 
+def waits_for_people(state: State) -> bool:
+    """Whether nothing of the turn goes on before somebody decides or answers."""
+    waiting = ("waiting", "question", "child", "unknown", "done")
+    calls = state.turn.calls if state.turn else ()
+    return bool(calls) and all(call.status in waiting for call in calls)
+
+
 def _from_format_1(was: e.Identity) -> e.AgentDescribed:
     """What a log of format 1 says of an agent: the names of its tools, and only hashes of the rest."""
     tools = {name: e.ToolDescription("", {}) for name in was.tools}

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any, Literal, overload
 
 from ..core import events as e
@@ -135,12 +134,10 @@ class Flow:
     @cached_property
     def run_settings(self) -> RunSettings:
         """Its settings, worked out; what `explain` goes by."""
-        code = getattr(self.function, "__code__", None)
-        named = blake2b(code.co_code if code else b"", digest_size=6).hexdigest()
         setup = Policy(
             limits=replace(self.limits, repeats=None, last_word=False), unknown=self.unknown
         )
-        return RunSettings(setup, ScriptedModel([], name=NO_MODEL), f"{self.name} {named}")
+        return RunSettings(setup, ScriptedModel([], name=NO_MODEL), name=self.name)
 
     async def _go_on(self, log: Log) -> Result:
         self._refuse_other(log)
@@ -233,7 +230,7 @@ class Flow:
             raise UsageError(f"the flow {self.name}: {error}") from None
 
     def _claim(self, log: Log) -> e.ThreadClaimed:
-        return self.run_settings.claim(self.name, log.state, self.world.new_id())
+        return e.ThreadClaimed(self.world.new_id(), self.world.driver())
 
     async def _known(self, thread: str) -> Log:
         return await require_log(thread, self._store, self.world)

@@ -152,7 +152,9 @@ class OpenAIModel:
         )
         return b'%s%s,"messages":[%s]}' % (_encode(sent)[:-1], tools, messages)
 
-    async def ask(self, body: bytes, prompt_tokens: int, emit: Callable[[str | Thinking], None]) -> Reply:
+    async def ask(
+        self, body: bytes, prompt_tokens: int, emit: Callable[[str | Thinking], None]
+    ) -> Reply:
         """Send a body of one's own and read the reply. Raises a ModelError; its words never hold the key."""
         reader, patience = ReplyReader(), asyncio.timeout(None)
         try:

@@ -110,7 +110,9 @@ class Spans:
             case e.AgentDescribed():
                 pass  # each model call says which agent asked which model
             case e.TrustChanged(trusted=trusted, by=by):
-                self._note(record, "treadle.trust_changed", {"treadle.trusted": trusted, "treadle.by": by})
+                self._note(
+                    record, "treadle.trust_changed", {"treadle.trusted": trusted, "treadle.by": by}
+                )
             case e.NotesRecalled(ids=ids):  # before the message that they are for
                 self._note(record, "treadle.notes_recalled", {"treadle.notes": len(ids)})
             case e.ContextCompacted():

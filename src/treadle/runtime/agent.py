@@ -231,7 +231,7 @@ class Agent:
         return replace(result, output=answer_type.parse(result.answer))
 
     def _claim(self, log: Log) -> e.ThreadClaimed:
-        return self.run_settings.claim(self.name, log.state, self.world.new_id())
+        return e.ThreadClaimed(self.world.new_id(), self.world.driver())
 
     @cached_property
     def run_settings(self) -> RunSettings:
@@ -269,6 +269,7 @@ class Agent:
             self._model,
             "\n\n".join(filter(None, system)),
             output_schema,
+            name=self.name,
             context_window=self.context_window,
         )
 

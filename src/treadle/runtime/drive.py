@@ -46,8 +46,8 @@ async def drive_turn(
         await append_opening(log, opening)
         await work()
     except Fenced:
-        claims = [event.worker for event in opening if isinstance(event, e.ThreadClaimed)]
-        still_ours = log.lost_reason and log.state.worker in claims
+        claims = [event.claim for event in opening if isinstance(event, e.ThreadClaimed)]
+        still_ours = log.lost_reason and log.state.claim in claims
         if not still_ours:
             raise
     finally:

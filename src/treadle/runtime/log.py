@@ -8,7 +8,7 @@ from ..core.codec import decode_event, encode_event
 from ..core.context import ParentContext
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged, UnknownThread
 from ..core.prompt import Prompt
-from ..core.state import State, apply
+from ..core.state import State, apply, waits_for_people
 from ..stores.store import Row, Store
 from .listeners import Delta, Listener
 from .world import World
@@ -40,6 +40,9 @@ class Log:
         """True while it is driven as a part of its parent's turn."""
         self.store = store
         self._claim = ""
+        """The claim by which this log drives; "" while it only reads and posts."""
+        self._worked_from = 0.0
+        """Since when its driver has worked, by the monotonic clock: since its last record or wait."""
         self._writing = asyncio.Lock()
 
     async def refresh(self) -> None:
@@ -63,7 +66,10 @@ class Log:
                         f"record {after} is no longer the last of thread {self.thread_id}"
                     )
                 records, state = self._check(events)
-                rows = [Row(each.seq, each.at, encode_event(each.event)) for each in records]
+                rows = [
+                    Row(each.seq, each.at, encode_event(each.event), each.worked_s)
+                    for each in records
+                ]
                 try:
                     await self.store.append(self.thread_id, rows)
                     break
@@ -76,12 +82,16 @@ class Log:
                         ) from None
             for event in events:
                 if isinstance(event, e.ThreadClaimed):
-                    self._claim = event.worker
+                    self._claim = event.claim
+            self._worked_from = self.world.monotonic()
             self._keep(records, state)
 
-    def show(self, text: str) -> None:
-        """Tell the listeners of a piece of text that the model is writing. Nothing is written."""
-        self.tell(Delta(self.thread_id, text))
+    def show(self, piece: str | e.Thinking) -> None:
+        """Tell the listeners of a piece of what the model is writing. Nothing is written."""
+        if isinstance(piece, e.Thinking):
+            self.tell(Delta(self.thread_id, piece.text, thinking=True))
+        else:
+            self.tell(Delta(self.thread_id, piece))
 
     def tell(self, what: e.Record | Delta) -> None:
         """Call the listeners."""
@@ -93,13 +103,22 @@ class Log:
         state = self.state
         at = self.world.now()
         records: list[e.Record] = []
-        for event in events:
-            record = e.Record(self.thread_id, state.seq + 1, at, event)
+        for index, event in enumerate(events):
+            worked_s = self._worked_s(index)
+            record = e.Record(self.thread_id, state.seq + 1, at, event, worked_s)
             state = apply(state, record)
             records.append(record)
         return records, state
 
+    def _worked_s(self, index: int) -> float | None:
+        """What the record at this place of an append says: all of the work before it is the first one's."""
+        if index or not self._claim or waits_for_people(self.state):
+            return 0.0
+        return max(0.0, self.world.monotonic() - self._worked_from)
+
     def _keep(self, records: list[e.Record], state: State) -> None:
+        if waits_for_people(self.state):
+            self._worked_from = self.world.monotonic()
         self.state = state
         self.records += records
         for record in records:
@@ -114,10 +133,11 @@ class Log:
         state = self.state
         records: list[e.Record] = []
         for row in rows:
-            record = e.Record(self.thread_id, row.seq, row.at, decode_event(row.event))
+            event = decode_event(row.event)
+            record = e.Record(self.thread_id, row.seq, row.at, event, row.worked_s)
             state = apply(state, record)
             records.append(record)
-        if self._claim and state.worker != self._claim:
+        if self._claim and state.claim != self._claim:
             self.lost_reason = (
                 f"another process drives thread {self.thread_id} now; this one has stopped"
             )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from dataclasses import replace as settings_with
 from typing import Any, TypeGuard
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from ..core import events as e
 from ..core.context import Context
@@ -81,10 +81,14 @@ class _ReplayLog(Log):
         super().__init__(replayed.thread_id, MemoryStore(), world)
         self._replayed = replayed
 
+    def _worked_s(self, index: int) -> float | None:
+        return self._replayed.worked_s(index)
+
     async def append(self, *events: e.Event, after: int | None = None) -> None:
         events = self._replayed.with_usage(events)
         while self._replayed.next_is_external and events[0] is not self._replayed.next.event:
             self._replayed.check_drive()
+            self._replayed.check_description()
             await super().append(self._replayed.next.event)
         shared = self._replayed.count_before_fork(len(events))
         await super().append(*events[:shared], after=after)
@@ -96,7 +100,10 @@ class _Replay:
     def __init__(self, records: Sequence[e.Record], settings: RunSettings) -> None:
         self._records = records
         self._settings = settings_with(
-            settings, call_model=self._call_model, run_tool=self._run_tool
+            settings,
+            call_model=self._call_model,
+            run_tool=self._run_tool,
+            records_description=False,
         )
         self.thread_id = records[0].thread_id
         self._moved = asyncio.Event()
@@ -166,6 +173,18 @@ class _Replay:
         done = len(self._log.records)
         return self._records[done : done + count]
 
+    def worked_s(self, index: int) -> float | None:
+        """What the recording says of the record at this place of the next append."""
+        at = min(len(self._log.records) + index, len(self._records) - 1)
+        return self._records[at].worked_s
+
+    def check_description(self) -> None:
+        """Name the difference where the agent of today isn't made of what the recording says."""
+        recorded = self.next
+        if isinstance(recorded.event, e.AgentDescribed) and not self._first:
+            today = self._settings.in_charge(self._log.state).describe()
+            self._first = first_difference(recorded, replace(recorded, event=today))
+
     def check_drive(self) -> None:
         """Raise Fenced where the recorded driver stopped, Diverged after a first difference."""
         if self._first:
@@ -222,9 +241,9 @@ def _is_external(event: e.Event) -> bool:
             return event.status == "cancelled" or event.reason.startswith("a bug")
         case e.OutcomeDecided():
             return event.by != "policy"
-        case e.ThreadStarted() | e.ThreadClaimed() | e.ThreadForked():
+        case e.ThreadStarted() | e.ThreadClaimed() | e.ThreadForked() | e.AgentDescribed():
             return True
-        case e.NotesRecalled() | e.UserSaid() | e.ApprovalGiven():
+        case e.TrustChanged() | e.NotesRecalled() | e.UserSaid() | e.ApprovalGiven():
             return True
     return False
 

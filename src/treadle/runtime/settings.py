@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from functools import cached_property
 from typing import Any
 
 from ..core import events as e
@@ -24,7 +24,7 @@ NO_MODEL = "none"
 """The name of the model of a flow, which has none."""
 
 ModelCaller = Callable[
-    [Model, PreparedCall, int, float | None, float, Callable[[str], None]],
+    [Model, PreparedCall, int, float | None, float, Callable[[str | e.Thinking], None]],
     Awaitable[e.ModelReplied | e.ModelFailed],
 ]
 ToolRunner = Callable[
@@ -42,6 +42,8 @@ class RunSettings:
     system: str = ""
     """The system prompt."""
     output_schema: dict[str, Any] | None = None
+    name: str = "agent"
+    """The agent's."""
     deps: Any = None
     context_window: ContextWindow = ContextWindow()
     team: Mapping[str, "RunSettings"] = field(default_factory=dict)
@@ -50,6 +52,8 @@ class RunSettings:
     """Makes one model call and gives the event it ends in. A replay puts its own here."""
     run_tool: ToolRunner = run_tool
     """Makes one attempt of a tool call and gives the event it ends in. As above."""
+    records_description: bool = True
+    """Whether the log is told what the agent is made of. A replay takes that from the recording."""
 
     def in_charge(self, state: State) -> "RunSettings":
         """The settings of the agent that is in charge of the thread."""
@@ -60,6 +64,7 @@ class RunSettings:
             deps=self.deps,
             call_model=self.call_model,
             run_tool=self.run_tool,
+            records_description=self.records_description,
         )
 
     def start_events(
@@ -129,18 +134,23 @@ class RunSettings:
             return None
         return max(0.0, limit_s - state.spent.seconds)
 
-    def identity(self, agent: str) -> e.Identity:
-        """The agent by name and hashes, for a claim: a later one can see what has changed."""
-        system_hash = blake2b(self.system.encode(), digest_size=6).hexdigest()
-        tools = {name: tool.schema.digest.hex()[:12] for name, tool in self.policy.tools.items()}
-        return e.Identity(agent, self.model.name, system_hash, tools)
+    def describe(self) -> e.AgentDescribed:
+        """What the agent is made of, as the log has it once its model has been asked."""
+        return self._description
 
-    def claim(self, agent: str, state: State, worker: str) -> e.ThreadClaimed:
-        """The event that a driver writes first; with the identity only where it has changed."""
-        identity = self.identity(agent)
-        if state.identity == identity:
-            return e.ThreadClaimed(worker)
-        return e.ThreadClaimed(worker, identity)
+    @cached_property
+    def _description(self) -> e.AgentDescribed:
+        tools = {
+            name: e.ToolDescription(
+                tool.schema.description, tool.schema.parameters, tool.schema.labels
+            )
+            for name, tool in self.policy.tools.items()
+        }
+        # A model of the user's own may have no settings.
+        own = dict(getattr(self.model, "settings", {}))
+        return e.AgentDescribed(
+            self.name, self.model.name, self.system, tools, own, self.output_schema
+        )
 
     def refuse_unpriced(self) -> None:
         """Raise UsageError for a cost limit on a model whose price is unknown."""

@@ -5,6 +5,7 @@ The pure modules never see it. The loop asks it, and writes what it says into th
 
 import asyncio
 import os
+import platform
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -21,15 +22,23 @@ def _new_id() -> str:
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(90, -5, -5))
 
 
+def _driver_name() -> str:
+    return f"{platform.node()}:{os.getpid()}"
+
+
 @dataclass(frozen=True)
 class World:
     """What a run takes from outside. Replace a field to make a run repeatable."""
 
     now: Callable[[], float] = time.time
     """Seconds since the epoch."""
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds by a clock that never jumps: limits of time go by it."""
     chance: Callable[[], float] = random.random
     """A number in [0, 1), which varies the back-offs."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits for a back-off. Limits and time-outs go by the event loop's clock."""
     new_id: Callable[[], str] = _new_id
-    """A unique name for a thread, a worker or a key."""
+    """A unique name for a thread, a claim or a key."""
+    driver: Callable[[], str] = _driver_name
+    """Names this process, for the people who read a log."""

@@ -13,6 +13,8 @@ class Row(msgspec.Struct, frozen=True):
     at: float
     event: bytes
     """JSON, as codec.py writes it."""
+    worked_s: float | None = None
+    """As in Record."""
 
 
 class ThreadInfo(msgspec.Struct, frozen=True):

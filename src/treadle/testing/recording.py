@@ -63,9 +63,7 @@ class Recording:
                 case e.ModelCalled(purpose=purpose):
                     aside = purpose == "compact"
                 case e.ModelReplied() as r if not aside:
-                    script.append(
-                        Reply(r.content, r.usage, r.finish_reason, r.refusal, r.opaque)
-                    )
+                    script.append(Reply(r.content, r.usage, r.finish_reason, r.refusal, r.opaque))
         then = make_stand_in(self.records)
         return ScriptedModel(script, name=then.name, context_tokens=then.context_tokens)
 

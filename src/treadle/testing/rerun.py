@@ -81,7 +81,11 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
         agent = settings_with(agent, model=make_stand_in(records))
     answers = AnswerType(agent.output) if agent.output is not None else None
     clock = _Clock(records[0].at)
-    log = Log(records[0].thread_id, MemoryStore(), World(now=lambda: clock.at, sleep=_at_once))
+    log = Log(
+        records[0].thread_id,
+        MemoryStore(),
+        World(now=lambda: clock.at, monotonic=lambda: clock.at, sleep=_at_once),
+    )
     calls = {call.call_id: call for call in actual_calls(records)}
     await log.append(e.ThreadStarted(agent.name, log.world.new_id()))
     results = []
@@ -172,7 +176,7 @@ class _Rerun:
         await append_opening(
             self.log,
             [
-                e.ThreadClaimed(self.log.world.new_id(), job.identity(agent)),
+                e.ThreadClaimed(self.log.world.new_id()),
                 self.clock.given(self.turn.said),
             ],
         )

@@ -19,8 +19,8 @@ from msgspec import structs
 from ...core.errors import ModelUnavailable
 from ...core.events import Call, Text, Thinking
 from ...core.model import Message, Reply, Request, ToolSchema
-from ...core.values import thinking_of
 from ...core.strict_json import value_of
+from ...core.values import thinking_of
 from .grammar_schema import FINAL_ANSWER, PROSE_SCHEMA, build_reply_schema
 
 MAX_RESULT_CHARS = 6000
