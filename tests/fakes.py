@@ -173,6 +173,8 @@ def candidates(state: State) -> list[e.Event]:
     made: list[e.Event] = [
         e.ThreadStarted("agent", "key"),
         e.ThreadClaimed(f"w{seq}", identity=e.Identity("agent", "m", "h") if seq % 2 else None),
+        e.AgentDescribed(f"agent{seq % 3}", "m", "be kind", {"t": e.ToolDescription("d", {})}),
+        e.TrustChanged(bool(seq % 2), "ada", "imported"),
         e.ThreadForked("parent", max(1, seq), f"key{seq}"),
         e.UserSaid(f"said {seq} " + "x" * (seq % 5 * 40)),
         e.UserSaid(f"keep {seq}", pinned=True),
@@ -197,6 +199,15 @@ def candidates(state: State) -> list[e.Event]:
             e.ModelReplied((e.Text(f"r{seq}"), *wanted(seq, n)), e.Usage(40, 5), 0.1, cost_usd=0.5)
             for n in (1, 2, 3)
         ),
+        e.ModelReplied(
+            (
+                e.Thinking(f"hm {seq}", {"signature": "s"}),
+                e.ProviderCall("search", "{}", "found", (e.Source("https://a.example", "A"),)),
+                e.Text("so", {"id": "x"}),
+            ),
+            e.Usage(10, 5),
+            0.1,
+        ),
         e.ModelReplied(wanted(seq, 2), e.Usage(10, 5), 0.1, "length"),
         e.ModelReplied("cut", e.Usage(10, 5, estimated=True), 0.1, "content_filter"),
         *(e.ModelFailed(kind, "no", wait_s) for kind, wait_s in FAILURES),
@@ -219,7 +230,7 @@ def candidates(state: State) -> list[e.Event]:
             e.ToolFailed(call_id, "raised", f"broke {seq}"),
             e.ToolFailed(call_id, "raised", "busy", 0.1, 1.0),
             e.ApprovalAsked(call_id, "why"),
-            e.ApprovalGiven(call_id, True, "ada", "", f'{{"edited": {seq}}}', bool(seq % 2)),
+            e.ApprovalGiven(call_id, True, "ada", "", f'{{"edited": {seq}}}', ALWAYS[seq % 3]),
             e.ApprovalGiven(call_id, False, "ada"),
             e.QuestionAsked(call_id, "which?"),
             e.UserSaid(f"answer {seq}", answers=call_id),
@@ -231,6 +242,7 @@ def candidates(state: State) -> list[e.Event]:
     return made
 
 
+ALWAYS = (None, e.Always(), e.Always({"a": "1*"}, "thread"))
 PURPOSES: tuple[Any, ...] = (("step", 1), ("step", 2), ("plan", 1), ("answer", 1))
 FAILURES: tuple[Any, ...] = (
     ("unavailable", 1.0),

@@ -4,7 +4,8 @@ import pytest
 
 from treadle import Agent, MemoryStore, Rule, ScriptedModel, UsageError, run_sync, tool
 from treadle.core import events as e
-from treadle.core.approvals import Verdict, apply_rules
+from treadle.core.approvals import Permission, Verdict, apply_rules
+from treadle.core.values import Always
 from treadle.models.scripted import calls, says
 
 
@@ -37,14 +38,26 @@ def test_the_first_rule_that_matches_decides_else_the_tool(rules, settings, acti
 
 
 def test_always_turns_an_ask_into_an_allow_but_never_a_deny():
-    always = frozenset({"write_file"})
+    always = (Permission("c", "write_file", Always(), "ada"),)
     assert apply_rules([Rule("*", "ask")], made(), {"path": "x"}, always).action == "allow"
     assert apply_rules([Rule("*", "deny", "no")], made(), {"path": "x"}, always) == Verdict(
         "deny", "no"
     )
-    assert (
-        apply_rules([Rule("*", "ask")], made(), {"path": "x"}, frozenset({"other"})).action == "ask"
-    )
+    other = (Permission("c", "other", Always(), "ada"),)
+    assert apply_rules([Rule("*", "ask")], made(), {"path": "x"}, other).action == "ask"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "action"),
+    [
+        ({"path": "/tmp/*"}, "allow"),
+        ({"path": "/etc/*"}, "ask"),
+        ({"mode": "*"}, "ask"),
+    ],
+)
+def test_always_holds_only_for_arguments_that_fit_its_pattern(pattern, action):
+    always = (Permission("c", "write_file", Always(pattern), "ada"),)
+    assert apply_rules([Rule("*", "ask")], made(), {"path": "/tmp/x"}, always).action == action
 
 
 REFUND = {"needs_approval": lambda arguments: arguments["euros"] > 100}

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from treadle.core import events as e
+from treadle.core.codec import name_of
 
 EVENTS = typing.get_args(e.Event)
 
@@ -11,7 +12,8 @@ EVENTS = typing.get_args(e.Event)
 @pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
 def test_every_event_is_frozen_closed_and_tagged_by_its_name(kind):
     assert kind.__struct_config__.frozen
-    assert (kind.__struct_config__.tag_field, kind.__struct_config__.tag) == ("type", kind.__name__)
+    tag = kind.__struct_config__.tag
+    assert (kind.__struct_config__.tag_field, name_of(tag)) == ("type", kind.__name__)
     assert kind.__subclasses__() == []
 
 
@@ -24,7 +26,7 @@ def test_the_union_names_every_event_of_the_module():
 
 def test_an_event_never_changes():
     with pytest.raises(AttributeError):
-        e.UserSaid("x").text = "y"
+        e.UserSaid("x").content = "y"
 
 
 def test_usage_adds_up_and_stays_an_estimate_once_it_is_one():

@@ -68,7 +68,9 @@ CALLED = e.ModelCalled("m", "h", 1, 1)
 
 
 def replied(*wanted: e.Call, text: str = "", **more: object) -> e.ModelReplied:
-    return e.ModelReplied(text, e.Usage(1, 9), 0.0, wanted, **more)
+    said = (e.Text(text),) if text else ()
+    content = (*said, *wanted) if wanted else text
+    return e.ModelReplied(content, e.Usage(1, 9), 0.0, **more)
 
 
 def texts(*events: e.Event) -> list[tuple[str, str]]:

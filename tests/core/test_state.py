@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fakes import candidates, legal_log
 from treadle import Record
 from treadle.core import events as e
+from treadle.core.approvals import Permission
 from treadle.core.call import LEGAL_STATUSES
 from treadle.core.errors import IllegalEvent
 from treadle.core.state import LEGAL_PHASES, State, apply, fold
@@ -191,16 +192,18 @@ def test_always_names_the_tool_and_outlives_the_turn():
         CALLED,
         replied(B),
         e.ApprovalAsked("b"),
-        e.ApprovalGiven("b", True, "ada", always=True),
+        e.ApprovalGiven("b", True, "ada", always=e.Always(lasts="thread")),
     )
-    assert fold(records(*allowed, e.TurnEnded("cancelled"), e.UserSaid("next"))).always == {"send"}
+    assert fold(records(*allowed, e.TurnEnded("cancelled"), e.UserSaid("next"))).permissions == (
+        Permission("b", "send", e.Always(lasts="thread"), "ada"),
+    )
     denied = (
         CALLED,
         replied(B),
         e.ApprovalAsked("b"),
-        e.ApprovalGiven("b", False, "ada", always=True),
+        e.ApprovalGiven("b", False, "ada", always=e.Always(lasts="thread")),
     )
-    assert fold(records(*denied)).always == frozenset()
+    assert fold(records(*denied)).permissions == ()
 
 
 def test_a_fork_has_keys_of_its_own():

@@ -233,7 +233,7 @@ ASKED = (e.ApprovalAsked("c1"), e.ApprovalAsked("c2"))
             ["unanswered"],
         ),
         (
-            [asking("c1", "c2"), *ASKED, ApprovalGiven("c1", True, "a", always=True)],
+            [asking("c1", "c2"), *ASKED, ApprovalGiven("c1", True, "a", always=e.Always())],
             ["unanswered", "unanswered"],
         ),
         ([asking("c1", "c2"), *ASKED, ApprovalGiven("c1", True, "a")], ["unanswered", "waiting"]),

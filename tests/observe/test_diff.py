@@ -61,8 +61,8 @@ def test_threads_part_at_the_first_fact_that_differs():
     right = thread(calls(("wait", {"seconds": 2})), says("done"))
     found = diff(left, right)
     assert not found.same
-    assert found.shared == 2
-    assert (found.left.first_difference.seq, found.right.first_difference.seq) == (5, 5)
+    assert found.shared == 3
+    assert (found.left.first_difference.seq, found.right.first_difference.seq) == (6, 6)
     assert found.left.rest.tool_calls == found.right.rest.tool_calls == 1
     assert (found.left.rest.seconds, found.right.rest.seconds) == (1.0, 2.0)
 
@@ -73,16 +73,16 @@ def test_another_message_parts_them_at_once():
     assert isinstance(found.left.first_difference.event, e.UserSaid)
 
 
-def test_another_prompt_parts_them_at_the_model_call():
+def test_another_prompt_parts_them_where_the_agent_is_described():
     found = diff(thread(says("a")), thread(says("a"), instructions="other"))
-    assert isinstance(found.right.first_difference.event, e.ModelCalled)
+    assert isinstance(found.right.first_difference.event, e.AgentDescribed)
 
 
 def test_a_thread_that_is_the_beginning_of_the_other_has_no_fact_of_its_own():
     records = thread(calls(("wait", {"seconds": 1})), says("done"))
-    found = diff(records[:6], records)
+    found = diff(records[:7], records)
     assert not found.same
-    assert (found.left.first_difference, found.right.first_difference.seq) == (None, 7)
+    assert (found.left.first_difference, found.right.first_difference.seq) == (None, 8)
     assert found.left.rest.tool_calls == 0
     assert found.right.rest.model_calls == 1
 
@@ -97,7 +97,7 @@ def test_a_fork_parts_from_its_parent_where_it_was_made(edit):
     async def whole() -> Any:
         await first.run("go", thread="t")
         await first.run("on", thread="t")
-        forked = await fork(store, "t", at=None if edit else 5, edit=edit, world=places)
+        forked = await fork(store, "t", at=None if edit else 6, edit=edit, world=places)
         await an_agent(store, says("forked"), world=places, unknown="tell").resume(forked.thread_id)
         return [(await open_log(each, store, places)).records for each in ("t", forked.thread_id)]
 
@@ -105,7 +105,7 @@ def test_a_fork_parts_from_its_parent_where_it_was_made(edit):
     found = diff(parent, child)
     assert (found.left.thread_id, found.right.thread_id) == ("t", child[0].thread_id)
     assert found.left.first_difference.seq == (
-        12 if edit else 9
+        13 if edit else 10
     )  # the call that both ran gave the same
     assert found.right.rest.model_calls == 1
     assert found.right.whole.tool_calls == 1

@@ -245,7 +245,7 @@ def test_an_agent_that_waits_below_ends_the_call_s_span_and_goes_on_in_another()
 
 
 def test_handing_over_is_an_event_and_names_the_agent_of_what_follows() -> None:
-    reply = replace(REPLIED, calls=(e.Call("c1", "hand_to_poet", "{}"),))
+    reply = replace(REPLIED, content=(e.Call("c1", "hand_to_poet", "{}"),))
     more = (e.UserSaid("and now?"), *ANSWERED)
     _, _, turn, _, second = build_spans(
         records(ASKED, reply, e.HandedOff("c1", "poet"), *ANSWERED, *more)
@@ -360,7 +360,7 @@ def test_pictures_and_files_are_named_and_bad_arguments_kept_as_written() -> Non
         e.Image("data:image/png;base64,AAAA"),
         e.File("a.pdf", "data:,x"),
     )
-    bad = replace(REPLIED, calls=(e.Call("c1", "send", '{"to": '),))
+    bad = replace(REPLIED, content=(e.Call("c1", "send", '{"to": '),))
     log = records(ASKED, bad, e.ToolFailed("c1", "arguments", "no JSON"))
     log[2] = replace(log[2], event=e.UserSaid(("look", *parts)))
     found = {span.name: span for span in build_spans(log, Content())}

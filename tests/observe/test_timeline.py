@@ -45,9 +45,32 @@ def last_line(*events: e.Event) -> str:
         (e.ApprovalAsked("c1", "it acts"), '? c1 send(to="bob", text="hi"): it acts'),
         (e.ApprovalGiven("c1", False, "ann", "too rude"), "✗ c1 send denied by ann: too rude"),
         (
-            e.ApprovalGiven("c1", True, "ann", always=True),
+            e.ApprovalGiven("c1", True, "ann", always=e.Always(lasts="thread")),
             "✓ c1 send allowed by ann for the rest of the thread",
         ),
+        (
+            e.ApprovalGiven("c1", True, "ann", always=e.Always({"to": "b*"})),
+            "✓ c1 send allowed by ann for the rest of the turn, where to is b*",
+        ),
+        (
+            e.ModelReplied(
+                (
+                    e.Thinking("is it so?"),
+                    e.ProviderCall("search", "{}", "found", (e.Source("https://a.example"),)),
+                    e.Text("yes"),
+                ),
+                e.Usage(3, 4),
+                1.0,
+            ),
+            "« thinks is it so? | the provider ran search({}), from https://a.example | yes"
+            "  3 + 4 tokens, 1.00 s",
+        ),
+        (
+            e.AgentDescribed("billing", "m", "be kind", {"pay": e.ToolDescription("d", {})}),
+            "· billing asks m, with pay",
+        ),
+        (e.TrustChanged(False, "ann", "a file"), "· imported by ann: a file"),
+        (e.TrustChanged(True, "ann"), "· adopted by ann"),
         (e.QuestionAsked("c1", "Which colour?"), "? c1 asks: Which colour?"),
         (e.OutcomeDecided("c1", "ran", "ann", "sent"), "✓ c1 send: it ran, says ann: sent"),
         (e.NotesRecalled(("n1", "n2"), "Ann eats no nuts"), "· 2 notes recalled: Ann eats no nuts"),
@@ -76,7 +99,7 @@ def test_each_record_is_one_line(event: e.Event, line: str) -> None:
 
 
 def test_no_event_is_forgotten() -> None:
-    assert len(get_args(e.Event)) == 23  # a new one needs a line of its own here and above
+    assert len(get_args(e.Event)) == 25  # a new one needs a line of its own here and above
 
 
 def test_a_reply_says_what_it_wants_and_what_it_took() -> None:

@@ -33,6 +33,7 @@ from treadle.core.errors import (
 from treadle.core.model import Reply, Request
 from treadle.core.state import fold
 from treadle.core.turn import find_call
+from treadle.models.openai import OpenAIModel
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
 from treadle.stores.store import Row
@@ -165,7 +166,7 @@ def test_always_asks_no_more_in_this_thread_and_only_there():
     ]
     agents, sent, _ = waiting_on(needs=True, script=script)
     [call] = live(agents.run("go", thread="t")).waiting
-    live(agents.post("t", e.ApprovalGiven(call.id, True, "ada", always=True)))
+    live(agents.post("t", e.ApprovalGiven(call.id, True, "ada", always=e.Always(lasts="thread"))))
     assert live(agents.resume("t")).answer == "ok"
     assert [to for to, _ in sent] == ["a", "b"]
     assert live(agents.run("go", thread="other")).status == "waiting"
@@ -527,12 +528,25 @@ def test_no_setting_or_dependency_of_the_caller_reaches_the_log():
         ScriptedModel([calls("login"), says("ok")]),
         login,
         store=store,
-        instructions="password is hunter2",
     )
     live(agents.run("go", thread="t", deps={"key": "sk-secret"}))
     written = b"".join(row.event for row in live(store.read("t")))
     assert b"sk-secret" not in written
-    assert b"hunter2" not in written
+
+
+def test_only_named_settings_of_a_model_are_in_the_log():
+    model = OpenAIModel(
+        "m",
+        base_url="http://hidden.example/v1",
+        api_key="sk-secret",
+        headers={"x-key": "sk-header"},
+        extra={"temperature": 0.5, "user_key": "sk-extra", "seed": {"nested": "sk-nested"}},
+    )
+    described = agent(model).run_settings.describe()
+    assert described.settings.keys() == {"context_tokens", "max_output_tokens", "temperature"}
+    written = encode_event(described)
+    assert b"sk-" not in written
+    assert b"hidden.example" not in written
 
 
 def test_run_sync_from_many_threads_and_from_a_running_loop():
@@ -568,7 +582,7 @@ def test_an_approval_for_the_thread_frees_the_other_calls_of_that_tool_that_wait
     )
     agents = agent(model, sends([], needs_approval=True))
     result = live(agents.run("go", thread="t"))
-    live(agents.post("t", e.ApprovalGiven(result.waiting[0].id, True, "ada", always=True)))
+    live(agents.post("t", e.ApprovalGiven(result.waiting[0].id, True, "ada", always=e.Always(lasts="thread"))))
     assert live(agents.resume("t")).answer == "both sent"
 
 

@@ -244,21 +244,21 @@ def test_a_forged_result_shows_in_the_next_prompt(records: list[Record]) -> None
 
 def test_a_forged_reply_shows_in_what_was_done_next(records: list[Record]) -> None:
     reply = where(records, e.ModelReplied, 1)
-    named = first(forged(records, reply, text="more"), job_of())
+    named = first(forged(records, reply, content="more"), job_of())
     assert (named.seq, named.field) == (where(records, e.ModelCalled, 3), "prompt_hash")
-    named = first(forged(records, reply, calls=()), job_of())
+    named = first(forged(records, reply, content="it is"), job_of())
     assert named.seq == reply + 1
 
 
 def test_forged_arguments_show_in_the_key(records: list[Record]) -> None:
     reply = where(records, e.ModelReplied, 1)
     call = records[reply - 1].event.calls[0]  # type: ignore[union-attr]
-    named = first(forged(records, reply, calls=(replace(call, arguments='{"a": 3}'),)), job_of())
+    named = first(forged(records, reply, content=(replace(call, arguments='{"a": 3}'),)), job_of())
     assert (named.seq, named.field) == (where(records, e.ToolStarted, -1), "key")
 
 
 def test_a_forged_message_shows_in_the_first_prompt(records: list[Record]) -> None:
-    named = first(forged(records, where(records, e.UserSaid), text="stop"), job_of())
+    named = first(forged(records, where(records, e.UserSaid), content="stop"), job_of())
     assert (named.seq, named.field) == (where(records, e.ModelCalled), "prompt_hash")
 
 

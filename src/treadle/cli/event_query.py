@@ -5,43 +5,43 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from ..core import events as e
-from ..core.codec import decode_event
+from ..core.codec import decode_event, tags_of
 from ..core.errors import UsageError
 from ..stores.sqlite import SQLiteStore
 from .threads import resolve_thread
 
-COST_EVENTS = tuple(
-    kind.__name__
-    for kind in (
-        *(e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.HandedOff, e.UserSaid, e.TurnEnded),
-        *(e.ModelCalled, e.ModelReplied, e.ModelFailed),
-    )
+COST_EVENTS = (
+    *(e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.HandedOff, e.UserSaid, e.TurnEnded),
+    *(e.AgentDescribed, e.ModelCalled, e.ModelReplied, e.ModelFailed),
 )
 """What `cost.entries` goes by."""
 STATS_EVENTS = (
     *COST_EVENTS,
-    *(
-        kind.__name__
-        for kind in (e.StepAsked, e.ToolStarted, e.ToolReturned, e.ToolFailed, e.OutcomeDecided)
-    ),
+    *(e.StepAsked, e.ToolStarted, e.ToolReturned, e.ToolFailed, e.OutcomeDecided),
 )
 """What `stats.stats` goes by."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _FACTS = """
-select thread_id, seq, at, json_replace(event, '$.text', '', '$.content', '') from record
+select thread_id, seq, at,
+    case when json_extract(event, '$.type') = 'ModelReplied.2' and json_type(event, '$.content') = 'array'
+        then event
+        else json_replace(event, '$.text', '', '$.content', '', '$.instructions', '', '$.tools', json('{}')) end
+from record
 where json_extract(event, '$.type') in ({types}) and ({all} or thread_id = ?) order by id
 """
-"""Append order is each thread's own. Texts stay in the file: they are most of it."""
+"""Append order is each thread's own. Texts stay in the file: they are most of it. A reply of blocks comes whole, since its
+calls stand among them."""
 
 
-def read_events(store: SQLiteStore, types: Sequence[str], thread: str | None) -> list[e.Record]:
+def read_events(store: SQLiteStore, kinds: Sequence[type[e.Event]], thread: str | None) -> list[e.Record]:
     """Of one thread, named as people do, or of all. Raises UnknownThread and StoreDamaged."""
     name = resolve_thread(store, thread) if thread is not None else ""
     if not store.path.exists():
         return []
-    marks = ", ".join("?" * len(types))
-    rows = store.select(_FACTS.format(types=marks, all=int(thread is None)), (*types, name))
+    tags = tags_of(kinds)
+    marks = ", ".join("?" * len(tags))
+    rows = store.select(_FACTS.format(types=marks, all=int(thread is None)), (*tags, name))
     return [e.Record(thread_id, seq, at, decode_event(event)) for thread_id, seq, at, event in rows]
 
 

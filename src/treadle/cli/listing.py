@@ -1,14 +1,15 @@
 """`treadle threads`: no log is folded that needn't be, and nothing is worked out for a thread that isn't listed."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 
 from ..core import events as e
-from ..core.codec import decode_event
+from ..core.codec import decode_event, tags_of
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.result import Status, read_result
 from ..core.state import fold
@@ -28,17 +29,20 @@ _BEGAN = """
 select json_extract(event, '$.agent'), json_extract(event, '$.parent_thread_id') from record
 where thread_id = ? and seq = 1
 """
-_SAID = """
-select json_extract(event, '$.text') from record
-where thread_id = ? and json_extract(event, '$.type') in ('UserSaid', 'ModelReplied')
+_SAID_BY_PERSON = ", ".join(f"'{tag}'" for tag in tags_of([e.UserSaid]))
+_SAID_BY_ANYBODY = ", ".join(f"'{tag}'" for tag in tags_of([e.UserSaid, e.ModelReplied]))
+_SAID = f"""
+select event from record
+where thread_id = ? and json_extract(event, '$.type') in ({_SAID_BY_ANYBODY})
 """
-_FIRST = """
-select json_extract(event, '$.text') from record
-where thread_id = ? and json_extract(event, '$.type') = 'UserSaid' order by seq limit 1
+_FIRST = f"""
+select event from record
+where thread_id = ? and json_extract(event, '$.type') in ({_SAID_BY_PERSON}) order by seq limit 1
 """
-_TURNS = """
+_TURNS = f"""
 select count(*) from record
-where thread_id = ? and json_extract(event, '$.type') = 'UserSaid' and json_extract(event, '$.answers') is null
+where thread_id = ? and json_extract(event, '$.type') in ({_SAID_BY_PERSON})
+    and json_extract(event, '$.answers') is null
 """
 
 
@@ -93,7 +97,8 @@ def list_threads(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
             continue
         status = str(ended) if kind == "TurnEnded" else _status(store, thread_id)
         if settings.status in (None, status):
-            first, turns = str(_one(store, _FIRST, thread_id) or ""), _one(store, _TURNS, thread_id)
+            first = "".join(_texts(store, _FIRST, thread_id))
+            [(turns,)] = store.select(_TURNS, (thread_id,))
             yield Listed(thread_id, at, agent, status, turns, records, first)
 
 
@@ -101,20 +106,24 @@ def _status(store: SQLiteStore, thread_id: str) -> str:
     """Of a thread whose last record doesn't say: only a fold knows what its calls wait for."""
     try:
         rows = run_sync(store.read(thread_id))
-        records = [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
+        records = [e.Record(thread_id, row.seq, row.at, decode_event(row.event), row.worked_s) for row in rows]
         return read_result(records, fold(records)).status
     except (StoreDamaged, IllegalEvent):
         return "damaged"
 
 
 def _says(store: SQLiteStore, thread_id: str, wanted: list[str]) -> bool:
-    said = "\n".join(str(text) for (text,) in store.select(_SAID, (thread_id,))).casefold()
+    said = "\n".join(_texts(store, _SAID, thread_id)).casefold()
     return all(word in said for word in wanted)
 
 
-def _one(store: SQLiteStore, query: str, thread_id: str) -> Any:
-    rows = store.select(query, (thread_id,))
-    return rows[0][0] if rows else None
+def _texts(store: SQLiteStore, query: str, thread_id: str) -> Iterator[str]:
+    """What was said in the events that the query finds; a damaged one says nothing."""
+    for (data,) in store.select(query, (thread_id,)):
+        with suppress(StoreDamaged):
+            event = decode_event(data)
+            if isinstance(event, e.UserSaid | e.ModelReplied):
+                yield event.text
 
 
 def _row(each: Listed) -> tuple[str, ...]:

@@ -59,11 +59,15 @@ class Show:
         self._depths = Depths(thread_id)
         self._purpose = "step"
         self._streamed = ""
+        self._thought = ""
 
     def __call__(self, what: Record | Delta) -> None:
         if isinstance(what, Delta):
             if what.thread_id == self._thread_id:  # a helper's text is not the answer
-                self._piece(what.text)
+                if what.thinking:
+                    self._think(what.text)
+                else:
+                    self._piece(what.text)
             return
         line = self.learn(what)
         if what.thread_id == self._thread_id:
@@ -90,6 +94,12 @@ class Show:
         if not self._quiet:
             self._screen.note(format_result(result), "dim")
 
+    def _think(self, text: str) -> None:
+        if self._quiet:
+            return
+        self._screen.piece(make_visible(text, self._thought[-1:]), "dim")
+        self._thought += text
+
     def _piece(self, text: str) -> None:
         safe = make_visible(text, self._streamed[-1:])
         self._streamed += text
@@ -102,12 +112,15 @@ class Show:
     def _model(self, record: Record) -> None:
         match record.event:
             case e.ModelCalled(model=model, purpose=purpose):
-                self._purpose, self._streamed = purpose, ""
+                self._purpose, self._streamed, self._thought = purpose, "", ""
                 if not self._quiet:
                     self._screen.notice(f"… {visible_line(model, VALUE)}")
             case e.ModelReplied(text=text, refusal=refusal, calls=calls) if (
                 self._purpose != "compact"
             ):
+                if not self._thought:  # the model gave no pieces of it
+                    self._think(record.event.thinking)
+                    self._screen.end_line()
                 self._replied(text or refusal, bool(calls) and self._purpose == "step")
 
     def _replied(self, text: str, goes_on: bool) -> None:

@@ -1,7 +1,7 @@
 """`treadle show --prompt`: what the model saw, made again from the records before it.
 
-The log holds no prompt, only its hash. The instructions and the tools come from the agent of today, so the hash is
-compared, and a difference is said.
+The log holds no prompt, only its hash. The instructions and the tools are those that the log describes. With `--agent`,
+and in a log of format 1, which has no description, they are those of the agent of today; then a difference is said.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ from ..core.errors import UsageError
 from ..core.model import Message, Request, prompt_hash
 from ..core.prompt import Prompt
 from ..core.state import fold
+from ..core.values import thinking_of
 from ..observe.explain import agent_changes
 from ..observe.visible import make_visible, visible_line
 from ..runtime.request import build_request
-from ..runtime.settings import RunSettings
+from ..runtime.settings import RunSettings, settings_from
 from .agents import make_recorded_agent
 from .terminal import Screen, print_json, print_line
 from .thread_options import Show
@@ -28,8 +29,12 @@ def show_prompt(records: Sequence[e.Record], settings: Show) -> int:
     assert isinstance(record.event, e.ModelCalled)
     before = [each for each in records if each.seq < record.seq]
     was = fold(before).last_described
-    agent = make_recorded_agent(settings, was)
-    request = rebuild_request(before, record.event, agent.run_settings)
+    is_described = any(isinstance(each.event, e.AgentDescribed) for each in before)
+    if was and is_described and not settings.agent:
+        today = settings_from(was)
+    else:
+        today = make_recorded_agent(settings, was).run_settings
+    request = rebuild_request(before, record.event, today)
     if settings.json:
         print_json(_json(request))
     else:
@@ -45,7 +50,7 @@ def show_prompt(records: Sequence[e.Record], settings: Show) -> int:
         f"NOT what the model saw: it saw prompt {recorded}, the agent of today gives {rebuilt}",
         "red",
     )
-    for change in agent_changes(was, agent.run_settings.describe()):
+    for change in agent_changes(was, today.describe()):
         screen.note(f"since then {visible_line(change, 200)}", "yellow")
     return 1
 
@@ -85,6 +90,8 @@ def _show(request: Request) -> None:
 
 def _message(message: Message) -> None:
     print_line(f"── {message.role}{f' {message.call_id}' if message.call_id else ''} ──", "bold")
+    if thinking := thinking_of(message.content):
+        print_line(make_visible(thinking), "dim")
     if message.text:
         print_line(make_visible(message.text))
     for part in message.parts:

@@ -45,8 +45,11 @@ def diff(left: Sequence[e.Record], right: Sequence[e.Record]) -> Diff:
 
     At least one record each.
     """
+    skipped = _SKIPPED
+    if not (_describes(left) and _describes(right)):
+        skipped = (*_SKIPPED, e.AgentDescribed)  # a log of format 1 has none
     ours, theirs = (
-        [r for r in records if not isinstance(r.event, _SKIPPED)] for records in (left, right)
+        [r for r in records if not isinstance(r.event, skipped)] for records in (left, right)
     )
     our_calls, their_calls, shared = dict[str, int](), dict[str, int](), 0
     for one, other in zip(ours, theirs, strict=False):
@@ -55,6 +58,10 @@ def diff(left: Sequence[e.Record], right: Sequence[e.Record]) -> Diff:
             break
         shared += 1
     return Diff(shared, _side(left, ours[shared:]), _side(right, theirs[shared:]))
+
+
+def _describes(records: Sequence[e.Record]) -> bool:
+    return any(isinstance(record.event, e.AgentDescribed) for record in records)
 
 
 def _facts(event: e.Event, calls: dict[str, int], renumbered: bool) -> dict[str, object]:
@@ -67,7 +74,8 @@ def _facts(event: e.Event, calls: dict[str, int], renumbered: bool) -> dict[str,
         case e.ModelReplied(calls=asked):
             for call in asked:
                 calls.setdefault(call.id, len(calls))
-            fields["calls"] = [(call.name, call.arguments, call.opaque) for call in asked]
+            if not isinstance(event.content, str):
+                fields["content"] = [_without_ids(block) for block in event.content]
         case e.StepAsked(call=call):
             calls.setdefault(call.id, len(calls))
         case e.ChildWaits(waiting=waiting):
@@ -80,6 +88,12 @@ def _facts(event: e.Event, calls: dict[str, int], renumbered: bool) -> dict[str,
         if name in fields:
             fields[name] = calls.get(str(fields[name]))
     return {name: value for name, value in fields.items() if name not in (*_TIMES, *_PLACES)}
+
+
+def _without_ids(block: e.Block) -> object:
+    if isinstance(block, e.Call):
+        return (block.name, block.arguments, block.opaque)
+    return block
 
 
 def _side(records: Sequence[e.Record], rest: Sequence[e.Record]) -> Side:

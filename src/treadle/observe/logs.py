@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..core import events as e
+from ..core.codec import name_of
 from ..runtime.listeners import Delta
 from .redact import find_secrets, redact_value
 
@@ -20,7 +21,7 @@ MAX_TEXT_CHARS = 500
 _LEFT_OUT = ("key", "opaque")
 """Fields that say nothing to a reader: idempotency keys, and what only a provider understands."""
 _LEVELS: dict[type, int] = {
-    **dict.fromkeys((e.ThreadClaimed, e.ModelCalled, e.StepAsked, e.ToolStarted), logging.DEBUG),
+    **dict.fromkeys((e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.StepAsked, e.ToolStarted), logging.DEBUG),
     **dict.fromkeys(
         (e.ModelFailed, e.ToolFailed, e.AnswerRejected, e.LimitReached), logging.WARNING
     ),
@@ -66,6 +67,7 @@ def json_line(record: e.Record, secrets: Set[str] = frozenset(), most: int = MAX
         if name not in _LEFT_OUT
     }
     envelope = {"thread_id": record.thread_id, "seq": record.seq, "at": _time(record.at)}
+    fields["type"] = name_of(fields["type"])
     said = json.dumps(
         _cut(redact_value({**envelope, **fields}, secrets), most), separators=(",", ":")
     )

@@ -135,17 +135,16 @@ class Timeline:
         cut = (
             f" ({reply.finish_reason})" if reply.finish_reason not in ("stop", "tool_calls") else ""
         )
-        parts = [shorten(said, WIDTH)] if said else []
+        before = _before_words(reply)
+        words = [*before, said] if said else before
+        parts = [shorten(each, WIDTH) for each in words]
+        is_whole = parts == words and wants == shorten(wants, WIDTH)
         parts += [f"wants {shorten(wants, WIDTH)}"] if wants else []
         all_said = [
-            *([said] if said else []),
+            *words,
             *(f"wants {call.id} {call.name}({call.arguments})" for call in reply.calls),
         ]
-        whole = (
-            ""
-            if (said, wants) == (shorten(said, WIDTH), shorten(wants, WIDTH))
-            else "\n".join(all_said)
-        )
+        whole = "" if is_whole else "\n".join(all_said)
         took = f"{_took(reply.usage, reply.cost_usd)}, {reply.latency_s:.2f} s"
         return Line(record, "«", (" | ".join(parts) or "nothing") + cut, took, whole=whole)
 
@@ -216,13 +215,27 @@ class Timeline:
         call = self._calls.get((record.thread_id, given.call_id))
         text = f"{'✓' if given.allowed else '✗'} {given.call_id} {shorten(call.name, VALUE) if call else ''}"
         text += f" {'allowed' if given.allowed else 'denied'} by {given.by}"
-        text += " for the rest of the thread" if given.always else ""
+        if given.always and given.allowed:
+            text += f" for the rest of the {given.always.lasts}"
+            for name, pattern in given.always.arguments.items():
+                text += f", where {shorten(name, VALUE)} is {shorten(pattern, VALUE)}"
         if given.arguments is not None and call:
             self._calls[record.thread_id, given.call_id] = e.Call(
                 given.call_id, call.name, given.arguments
             )
             text += f", with other arguments: {arguments_text(given.arguments)}"
         return _said(record, text + (": " if given.reason else ""), given.reason, tone="bold")
+
+
+def _before_words(reply: e.ModelReplied) -> list[str]:
+    """What a reply holds besides its words and calls: thinking, and what the provider ran by itself."""
+    found = [f"thinks {reply.thinking}"] if reply.thinking else []
+    for block in reply.content:
+        if isinstance(block, e.ProviderCall):
+            where = ", ".join(source.url for source in block.sources)
+            ran = f"the provider ran {block.name}({block.arguments})"
+            found.append(f"{ran}, from {where}" if where else ran)
+    return found
 
 
 def _compacted(record: e.Record, cut: e.ContextCompacted) -> Line:

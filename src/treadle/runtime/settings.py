@@ -17,9 +17,26 @@ from ..core.tokens import find_token_counter
 from ..core.tool import Tool
 from ..core.transcript import max_summary_tokens
 from ..core.window import ContextWindow
+from ..models.scripted import ScriptedModel
 from .call_model import call_model
 from .run_tool import run_tool
 
+RECORDED_SETTINGS = (
+    "context_tokens",
+    "max_output_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "reasoning_effort",
+    "verbosity",
+    "service_tier",
+    "parallel_tool_calls",
+)
+"""The settings of a model that the log may hold. Anything else could be a key, an address or a header."""
 NO_MODEL = "none"
 """The name of the model of a flow, which has none."""
 
@@ -146,10 +163,13 @@ class RunSettings:
             )
             for name, tool in self.policy.tools.items()
         }
-        # A model of the user's own may have no settings.
-        own = dict(getattr(self.model, "settings", {}))
         return e.AgentDescribed(
-            self.name, self.model.name, self.system, tools, own, self.output_schema
+            self.name,
+            self.model.name,
+            self.system,
+            tools,
+            _recorded_settings(self.model),
+            self.output_schema,
         )
 
     def refuse_unpriced(self) -> None:
@@ -193,6 +213,38 @@ class RunSettings:
                 f" doesn't have (it has: {', '.join(tools) or 'none'}). Resume with an agent that"
                 " does, or cancel the turn"
             )
+
+
+def settings_from(described: e.AgentDescribed) -> RunSettings:
+    """The settings of an agent as its log describes it: enough to build its requests again.
+
+    Its tools have schemas and no functions, its model has a name and can't be asked.
+    """
+    tools = [
+        Tool(name, told.description, told.parameters, check=dict)
+        for name, told in described.tools.items()
+    ]
+    sizes = {
+        name: value
+        for name, value in described.settings.items()
+        if name in ("context_tokens", "max_output_tokens")
+    }
+    return RunSettings(
+        Policy(tools_by_name(tools)),
+        ScriptedModel([], name=described.model, **sizes),
+        described.instructions,
+        described.output_schema,
+        described.agent,
+    )
+
+
+def _recorded_settings(model: Model) -> dict[str, Any]:
+    """What the log may say of a model's settings: plain values under the names above, and nothing else."""
+    extra = getattr(model, "extra", None)
+    own = {name: getattr(model, name, None) for name in RECORDED_SETTINGS}
+    if isinstance(extra, Mapping):
+        own |= {name: extra[name] for name in RECORDED_SETTINGS if name in extra}
+    return {name: value for name, value in own.items() if isinstance(value, str | int | float)}
 
 
 def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:

@@ -27,7 +27,9 @@ async def export_threads(store: Store, threads: Sequence[str] = ()) -> AsyncIter
         if not rows:
             raise UnknownThread(f"there is no thread {name!r} in this store")
         for row in rows:
-            yield encode_record(Record(name, row.seq, row.at, decode_event(row.event)))
+            yield encode_record(
+                Record(name, row.seq, row.at, decode_event(row.event), row.worked_s)
+            )
 
 
 async def import_threads(store: Store, lines: Iterable[bytes]) -> Imported:
@@ -45,7 +47,11 @@ async def import_threads(store: Store, lines: Iterable[bytes]) -> Imported:
                 f"thread {name!r} is already in this store; nothing of it was imported"
             )
         await store.append(
-            name, [Row(record.seq, record.at, encode_event(record.event)) for record in log]
+            name,
+            [
+                Row(each.seq, each.at, encode_event(each.event), each.worked_s)
+                for each in log
+            ],
         )
         threads, records = threads + 1, records + len(log)
     return Imported(threads, records)
