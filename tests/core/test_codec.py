@@ -95,6 +95,8 @@ def test_the_golden_log_of_every_format_is_still_read(path):
         was = json.loads(line)["event"]
         if was["type"] not in codec.LIFTS:
             kept = msgspec.json.decode(encode_record(record))
+            if "call" in was:  # blocks have had a name of their own since format 2
+                was["call"]["type"] = "Call"
             assert kept["event"] == kept["event"] | was
         assert decode_record(encode_record(record)) == record
     assert fold(records).seq == len(records)

@@ -219,7 +219,7 @@ def test_a_fork_of_a_fork_shares_both(threads: Threads) -> None:
 def test_a_place_that_cannot_be_is_refused_and_says_which_can(
     threads: Threads, at: int, edit: str | None
 ) -> None:
-    with pytest.raises(UsageError, match=r"1 to \d+|those that do: 3, 12"):
+    with pytest.raises(UsageError, match=r"1 to \d+|those that do: 3, 13"):
         threads.fork(at=at, edit=edit)
 
 

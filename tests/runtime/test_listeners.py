@@ -125,6 +125,7 @@ def test_a_cancelled_turn_is_heard_to_its_end():
         "ThreadStarted",
         "ThreadClaimed",
         "UserSaid",
+        "AgentDescribed",
         "ModelCalled",
         "half an ",
         "TurnEnded",

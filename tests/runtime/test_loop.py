@@ -60,10 +60,16 @@ def told(model: ScriptedModel, request: int = -1) -> str:
 # The turn as a whole
 
 
-def test_a_turn_of_one_answer_is_five_records():
+def test_a_turn_of_one_answer_is_six_records():
     result = live(agent(ScriptedModel([says("Hello!")])).run("hi"))
     assert (result.status, result.answer, result.steps) == ("answered", "Hello!", 1)
-    assert names(result.records) == ["UserSaid", "ModelCalled", "ModelReplied", "TurnEnded"]
+    assert names(result.records) == [
+        "UserSaid",
+        "AgentDescribed",
+        "ModelCalled",
+        "ModelReplied",
+        "TurnEnded",
+    ]
 
 
 def test_results_go_back_in_the_order_asked_not_in_the_order_they_ended():
@@ -423,7 +429,12 @@ def cancelled_after(agents: Agent, seconds: float) -> Result:
 
 def test_cancelling_while_the_model_answers_is_recorded():
     result = cancelled_after(agent(HangingModel()), 5)
-    assert names(result.records) == ["UserSaid", "ModelCalled", "TurnEnded"]
+    assert names(result.records) == [
+        "UserSaid",
+        "AgentDescribed",
+        "ModelCalled",
+        "TurnEnded",
+    ]
     assert result.status == "cancelled"
 
 
@@ -600,6 +611,7 @@ def test_a_stream_gives_pieces_and_records_as_they_come_and_the_result_last():
             "ThreadStarted",
             "ThreadClaimed",
             "UserSaid",
+            "AgentDescribed",
             "ModelCalled",
             "let",
             " me",
@@ -648,7 +660,7 @@ def test_a_listener_that_raises_changes_nothing_but_is_logged(caplog):
         == "ok"
     )
     assert "raised; the turn goes on" in caplog.text
-    assert len(heard) == 7
+    assert len(heard) == 8
 
 
 def test_tools_that_end_at_once_over_a_slow_store_write_one_log():

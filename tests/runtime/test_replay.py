@@ -244,7 +244,8 @@ def test_a_forged_result_shows_in_the_next_prompt(records: list[Record]) -> None
 
 def test_a_forged_reply_shows_in_what_was_done_next(records: list[Record]) -> None:
     reply = where(records, e.ModelReplied, 1)
-    named = first(forged(records, reply, content="more"), job_of())
+    calls = records[reply - 1].event.calls  # type: ignore[union-attr]
+    named = first(forged(records, reply, content=(e.Text("more"), *calls)), job_of())
     assert (named.seq, named.field) == (where(records, e.ModelCalled, 3), "prompt_hash")
     named = first(forged(records, reply, content="it is"), job_of())
     assert named.seq == reply + 1

@@ -452,7 +452,7 @@ def test_another_agent_takes_the_thread_over_with_its_instructions_and_tools():
     desk, models = team([calls("hand_to_billing")], [says("your bill is 7"), says("as I said")])
     result = live(desk.run("my bill?", thread="t"))
     assert result.answer == "your bill is 7"
-    assert found(result, e.HandedOff) == [e.HandedOff("c00004000", "billing")]
+    assert found(result, e.HandedOff) == [e.HandedOff("c00005000", "billing")]
     seen = models[1].seen[0]
     assert seen.messages[0].text == "Billing."
     assert seen.messages[-1].text == "done: billing is in charge of the conversation now"
