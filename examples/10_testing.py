@@ -1,4 +1,4 @@
-"""Testing: the tool alone, the calls of a scripted model, and limits. For `python -m pytest`, too."""
+"""Testing: a tool alone, the calls of a scripted model, limits. `python -m pytest` runs it too."""
 
 from treadle import Agent, Limits, MemoryStore, Result, ScriptedModel, tool
 from treadle.core.model import Reply
