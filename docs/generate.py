@@ -6,7 +6,7 @@ between two marks. tests/docs/test_generated.py fails where a page isn't what th
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -249,7 +249,9 @@ def _in_order(names: Iterable[str], order: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in order if name in set(names))
 
 
-def _structs(tree: ast.Module, wanted, heading: str = "### ") -> Iterator[str]:  # type: ignore[no-untyped-def]
+def _structs(
+    tree: ast.Module, wanted: Callable[[str], bool], heading: str = "### "
+) -> Iterator[str]:
     for node in tree.body:
         if not isinstance(node, ast.ClassDef) or not wanted(node.name):
             continue
@@ -261,7 +263,7 @@ def _structs(tree: ast.Module, wanted, heading: str = "### ") -> Iterator[str]: 
 
 
 def _fields(node: ast.ClassDef) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for index, field in enumerate(node.body):
         if not isinstance(field, ast.AnnAssign):
             continue
@@ -305,16 +307,14 @@ def _lines(path: Path) -> int:
 
 
 def _filled(path: Path) -> str:
-    """The page with its tables written anew, each between `<!-- name -->` and `<!-- end -->`."""
-    page = path.read_text("utf8")
-    for name, table in (("reading", reading_table()), ("rooms", rooms_table())):
-        page = re.sub(
-            rf"(<!-- {name}[^>]*-->\n).*?(<!-- end -->)",
-            lambda mark, table=table: f"{mark[1]}{table}\n{mark[2]}",
-            page,
-            flags=re.S,
-        )
-    return page
+    """The page with its tables written anew, each between `<!-- name … -->` and `<!-- end -->`."""
+    tables = {"reading": reading_table(), "rooms": rooms_table()}
+    return re.sub(
+        r"(<!-- (reading|rooms)\b.*? -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{tables[found[2]]}\n{found[3]}",
+        path.read_text("utf8"),
+        flags=re.S,
+    )
 
 
 def pages() -> dict[Path, str]:
