@@ -13,7 +13,7 @@ import writers
 from treadle import SQLiteStore
 from treadle.core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
 from treadle.notes.note_store import NoteStore
-from treadle.stores.sqlite import default_path
+from treadle.stores.sqlite_file import default_path
 from treadle.stores.store import Row
 
 

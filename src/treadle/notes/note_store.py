@@ -21,7 +21,8 @@ from ..core.errors import StoreDamaged, StoreError, UsageError
 from ..stores.connection import Connection
 from ..stores.full_text import space_out_cjk
 from ..stores.memory import MemoryStore
-from ..stores.sqlite import BUSY_TIMEOUT_S, SQLiteStore, connect, connect_in_memory, default_path
+from ..stores.sqlite import SQLiteStore
+from ..stores.sqlite_file import BUSY_TIMEOUT_S, connect, connect_in_memory, default_path
 from ..stores.store import Store
 from .note import Note, WriteResult, check_note, normalize, note_id_of, reconcile
 
