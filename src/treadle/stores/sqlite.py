@@ -1,9 +1,10 @@
 """The embedded default: one SQLite file, write-ahead logging, no server.
 
-An append is one short transaction on the caller's thread: some 20 microseconds, less than handing it to another
-thread would cost. Acknowledged records survive the death of the process. With `durability="full"` they survive a power
-cut too; then the disk is waited for in another thread, once for all the appends that have come meanwhile.
-Not for network file systems: SQLite's locks don't hold there.
+An append is one short transaction on the caller's thread. It takes some 20 microseconds, less than
+handing it to another thread would. Once `append` returns, the records survive the death of the
+process. With `durability="full"` they survive a power cut too: a background thread waits for the
+disk, once for all the appends that came meanwhile (commits.py). Not for network file systems:
+SQLite's locks don't work there.
 """
 
 import sqlite3
@@ -16,7 +17,7 @@ import msgspec
 
 from ..core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
 from .commits import GroupCommit
-from .connection import Connection
+from .connection import SharedConnection
 from .sqlite_file import connect, default_path
 from .store import Row, ThreadInfo
 
@@ -28,7 +29,8 @@ _LAST_RECORDS = """
 with recursive name(thread_id) as (
     select min(thread_id) from record
     union all
-    select (select min(thread_id) from record where thread_id > name.thread_id) from name where thread_id is not null
+    select (select min(thread_id) from record where thread_id > name.thread_id)
+    from name where thread_id is not null
 )
 select last.thread_id, last.seq, last.at,
     json_extract(last.event, '$.type') as type, json_extract(last.event, '$.status') as status
@@ -36,7 +38,7 @@ from name join record as last on last.thread_id = name.thread_id
     and last.seq = (select max(seq) from record where thread_id = name.thread_id)
 order by last.id desc
 """
-"""Of each thread, the last written first. Goes from thread to thread in the index, however long they are."""
+"""Jumps from thread to thread in the index, so that the lengths of the logs don't matter."""
 _ORIGIN = """
 select json_extract(event, '$.agent'), json_extract(event, '$.parent_thread_id') from record
 where thread_id = ? and seq = 1
@@ -69,29 +71,30 @@ order by id
 
 
 class LastRecord(msgspec.Struct, frozen=True):
-    """What a thread's last record says, of the little that a list of threads needs."""
+    """A thread's last record: the parts that a list of threads shows."""
 
     thread_id: str
     seq: int
     at: float
     type: str
     status: str | None
-    """Of a TurnEnded."""
+    """The status of a TurnEnded; None for other events."""
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Who began a thread."""
+    """Who started a thread."""
 
     agent: str
     parent_thread_id: str
-    """Empty: a person began it."""
+    """Empty if a person started it."""
 
 
 class SQLiteStore:
-    """Logs in the file at `path`; without one, TREADLE_DB, else treadle.db in the user's data directory.
+    """Logs in the file at `path`, by default TREADLE_DB or treadle.db in the user's data directory.
 
-    The file is opened at the first use. Safe for many threads, for many processes at once, and across forks. Raises
-    StoreDamaged for a file that is torn, foreign or of a newer Treadle, and leaves it as it is.
+    The file is opened at the first use. Many threads and processes may use it at once, also after
+    forks. Raises StoreDamaged for a file that is torn or that another program or a newer Treadle
+    wrote, and doesn't change it.
     """
 
     def __init__(
@@ -102,12 +105,10 @@ class SQLiteStore:
                 "an SQLite database in memory would be lost; use MemoryStore() for that"
             )
         self.path = Path(path) if path else default_path()
-        self._connection = Connection(partial(connect, self.path, "normal"))
-        self._commits = (
-            GroupCommit(partial(connect, self.path, "full"), insert)
-            if durability == "full"
-            else None
-        )
+        self._connection = SharedConnection(partial(connect, self.path, "normal"))
+        self._commits: GroupCommit | None = None
+        if durability == "full":
+            self._commits = GroupCommit(partial(connect, self.path, "full"), insert)
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         try:
@@ -140,7 +141,7 @@ class SQLiteStore:
         return [ThreadInfo(thread_id, seq, at) for thread_id, seq, at, *_ in rows]
 
     def select(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
-        """Rows of a query of one's own over the table `record`. Raises StoreDamaged."""
+        """The rows of any SQL query; the logs are in the table `record`. Raises StoreDamaged."""
         try:
             with self._connection as db:
                 return db.execute(query, values).fetchall()
@@ -149,28 +150,30 @@ class SQLiteStore:
         except sqlite3.DatabaseError as error:
             raise StoreDamaged(f"{self.path}: {error}; it was left as it is") from error
 
-    # What a list or a sum over the threads needs, without decoding whole logs. All of these raise StoreDamaged.
+    # Queries for lists of threads and sums over them, which decode no whole log. All raise
+    # StoreDamaged.
 
     def last_records(self) -> list[LastRecord]:
         """The last record of each thread, the last written first."""
         return [LastRecord(*row) for row in self.select(_LAST_RECORDS)]
 
     def read_origin(self, thread_id: str) -> Origin:
-        """The agent and the parent of a thread that is there."""
+        """The agent and the parent of a thread that exists."""
         [(agent, parent)] = self.select(_ORIGIN, (thread_id,))
         return Origin(str(agent or ""), str(parent or ""))
 
     def read_texts(self, thread_id: str) -> list[str]:
-        """What user and model said in a thread, oldest first."""
+        """The texts of the user and the model in a thread, oldest first."""
         return [str(text) for (text,) in self.select(_TEXTS, (thread_id,))]
 
     def read_first_message(self, thread_id: str) -> str:
-        """The text of the user's first message; empty where there is none."""
-        rows = self.select(_FIRST_MESSAGE, (thread_id,))
-        return str(rows[0][0] or "") if rows else ""
+        """The text of the user's first message; empty if there is none."""
+        for (text,) in self.select(_FIRST_MESSAGE, (thread_id,)):
+            return str(text or "")
+        return ""
 
     def count_turns(self, thread_id: str) -> int:
-        """How many messages of the user began a turn; an answer to a question begins none."""
+        """How many turns a thread has. An answer to a tool's question starts no turn."""
         [(count,)] = self.select(_COUNT_TURNS, (thread_id,))
         return int(count)
 
@@ -179,15 +182,15 @@ class SQLiteStore:
         return int(count)
 
     def list_children(self, thread_id: str) -> list[str]:
-        """The threads that this one is the parent of, the first begun first."""
+        """The children of a thread, the oldest first."""
         return [child for (child,) in self.select(_CHILDREN, (thread_id,))]
 
     def read_types(
         self, types: Sequence[str], thread_id: str | None = None
     ) -> list[tuple[str, Row]]:
-        """The records with an event of these types, of one thread or of all, in the order they were appended.
+        """Thread ids and rows of the events of these types, in the order they were appended.
 
-        With the thread's id. Their texts and contents, most of the file, are left out: empty.
+        Of one thread, or of all. The events' `text` and `content`, most of the file, are empty.
         """
         threads = "true" if thread_id is None else "thread_id = :thread_id"
         values = {"types": msgspec.json.encode(types).decode(), "thread_id": thread_id}
@@ -195,9 +198,9 @@ class SQLiteStore:
         return [(name, Row(seq, at, event.encode())) for name, seq, at, event in rows]
 
     def find_file_damage(self) -> list[str]:
-        """What SQLite finds wrong with its file, a sentence each; it reads all of it."""
+        """What SQLite finds wrong with the file, a sentence each. Reads all of the file."""
         lines = [str(line) for (line,) in self.select("pragma integrity_check")]
-        return [] if lines == ["ok"] else lines
+        return [line for line in lines if line != "ok"]
 
     def vacuum(self) -> None:
         """Give unused space back to the disk, and move the write-ahead log into the file."""
@@ -212,7 +215,7 @@ class SQLiteStore:
 
 
 def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
-    """Add the rows within the transaction that is open. Raises SeqTaken where the first isn't the thread's next."""
+    """Add the rows in the open transaction. Raises SeqTaken if a seq isn't the thread's next."""
     for row in rows:
         values = (thread_id, row.seq, row.at, row.event.decode(), thread_id, row.seq - 1)
         if not db.execute(_APPEND, values).rowcount:

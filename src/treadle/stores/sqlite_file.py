@@ -1,6 +1,7 @@
-"""Opens a database file: whose it is, which schema it has, and where it is unless somebody says.
+"""Opens a database file: its default path, whether it is Treadle's, its schema's migrations.
 
-A file of another program, of a newer Treadle or of no database at all is refused and left as it is.
+A file that another program or a newer Treadle wrote, or that is no database, is refused and not
+changed.
 """
 
 import os
@@ -12,7 +13,8 @@ from typing import Literal
 
 from ..core.errors import StoreDamaged, StoreError
 
-APPLICATION_ID = 0x54524144  # "TRAD": whose file this is, in SQLite's own header
+APPLICATION_ID = 0x54524144
+""""TRAD" in SQLite's own file header: marks the file as Treadle's."""
 MIGRATIONS = (
     """
     create table record (
@@ -56,13 +58,16 @@ MIGRATIONS = (
     ) strict, without rowid
     """,
 )
-"""Each brings the file from its index to the next version (`pragma user_version`). Never edited once released."""
+"""Migration n takes the schema from version n (`pragma user_version`) to n + 1.
+
+Never edited once released.
+"""
 BUSY_TIMEOUT_S = 30.0
-"""How long an append waits for other processes before it gives up."""
+"""How long a write waits for other processes before it gives up."""
 
 
 def default_path() -> Path:
-    """TREADLE_DB, else treadle.db in the user's data directory."""
+    """TREADLE_DB if it is set, else treadle.db in the user's data directory."""
     if os.environ.get("TREADLE_DB"):
         return Path(os.environ["TREADLE_DB"]).expanduser()
     import platformdirs
@@ -71,7 +76,10 @@ def default_path() -> Path:
 
 
 def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Connection:
-    """A connection to the file, made or brought to today's schema. Raises StoreDamaged, or StoreError for its place."""
+    """A connection to the file, which is created or migrated if need be.
+
+    Raises StoreDamaged for what is in the file, StoreError for a place that can't be used.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -104,7 +112,11 @@ def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Conne
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:
-    """Turn the write-ahead log on. Where others do the same at this moment, SQLite says so at once and doesn't wait."""
+    """Turn the write-ahead log on.
+
+    If another process does the same at this moment, SQLite fails at once instead of waiting: so
+    this retries.
+    """
     until = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
@@ -117,7 +129,7 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 
 
 def connect_in_memory() -> sqlite3.Connection:
-    """A connection to a database of today's schema that lives as long as it is open."""
+    """A connection to a new database in memory, with the current schema."""
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     _migrate(db)
     return db
@@ -126,44 +138,38 @@ def connect_in_memory() -> sqlite3.Connection:
 def _migrate(db: sqlite3.Connection) -> None:
     if db.execute("pragma user_version").fetchone()[0] == len(MIGRATIONS):
         return
-    db.execute("begin immediate")  # another process may be doing the same: look again
+    db.execute("begin immediate")  # another process may have migrated meanwhile: look again
     [(version,)] = db.execute("pragma user_version")
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-        for statement in migration.split(
-            ";"
-        ):  # executescript() would commit what has been done so far
+        for statement in migration.split(";"):  # executescript() would commit in between
             db.execute(statement)
         db.execute(f"pragma user_version = {number}")
     db.execute(f"pragma application_id = {APPLICATION_ID}")
     db.execute("commit")
 
 
-def _marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
-    """Whose file it is, its schema's version, and how many tables it has."""
-    with closing(
-        sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S)
-    ) as db:
-        asks = (
-            "pragma application_id",
-            "pragma user_version",
-            "select count(*) from sqlite_master",
-        )
-        application, version, tables = (db.execute(ask).fetchone()[0] for ask in asks)
+def _read_marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
+    """The file's application id, its schema's version, and how many tables it has."""
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)) as db:
+        [(application,)] = db.execute("pragma application_id")
+        [(version,)] = db.execute("pragma user_version")
+        [(tables,)] = db.execute("select count(*) from sqlite_master")
         return application, version, tables
 
 
 def _refuse_foreign(path: Path) -> None:
     try:
-        # Read-only: whoever closes a writable connection last moves the file's write-ahead log into it.
-        application, version, tables = _marks(path, "ro")
+        # Read-only, since closing a writable connection would move the write-ahead log into the
+        # file.
+        application, version, tables = _read_marks(path, "ro")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
             raise
-        application, version, tables = _marks(
-            path, "rw"
-        )  # its maker was killed; only a writer can roll that back
+        # Its writer was killed, and only a writable connection can roll that back.
+        application, version, tables = _read_marks(path, "rw")
     if application == version == tables == 0:
-        return  # made by another process, a moment ago
+        return  # empty: another process has just created it
     if application != APPLICATION_ID:
         raise StoreDamaged(f"{path} is a database of another program; it was left as it is")
     if version > len(MIGRATIONS):
