@@ -18,10 +18,11 @@ from typing import Any
 from msgspec.structs import astuple, replace
 
 from ..core.errors import StoreDamaged, StoreError, UsageError
-from ..stores.connection import Connection
+from ..stores.connection import SharedConnection
 from ..stores.full_text import space_out_cjk
 from ..stores.memory import MemoryStore
-from ..stores.sqlite import BUSY_TIMEOUT_S, SQLiteStore, connect, connect_in_memory, default_path
+from ..stores.sqlite import SQLiteStore
+from ..stores.sqlite_file import BUSY_TIMEOUT_S, connect, connect_in_memory, default_path
 from ..stores.store import Store
 from .note import Note, WriteResult, check_note, normalize, note_id_of, reconcile
 
@@ -53,7 +54,7 @@ class NoteStore:
     def __init__(self, path: str | Path | None = None, *, connect: Connect | None = None) -> None:
         self.path = None if str(path) == ":memory:" else Path(path) if path else default_path()
         """None: in memory."""
-        self._connection = Connection(partial(_opened, connect or _connected, self.path))
+        self._connection = SharedConnection(partial(_opened, connect or _connected, self.path))
 
     async def write(self, note: Note, *, key: str, now: float, replaces: str = "") -> WriteResult:
         """Keep a note, under an id of its key, as `note.place` says; a key that was used before changes nothing.
