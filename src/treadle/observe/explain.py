@@ -9,7 +9,7 @@ from ..core.call import CallState, find_pending_decisions
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.result import Status, read_result
 from ..core.state import State, apply, fold
-from ..runtime.job import NO_MODEL, RunSettings
+from ..runtime.settings import NO_MODEL, RunSettings
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def explain(
 ) -> Explanation:
     """Where these records of one thread leave it, seen by an agent of that name and job. At least one record."""
     state = fold(records)
-    was, now = read_result(records, state), job.of(state)
+    was, now = read_result(records, state), job.in_charge(state)
     claimed = _claimed(records)
     return Explanation(
         status=was.status,
@@ -59,7 +59,7 @@ def pending_decisions(
     turn, claimed = fold(records).turn, _claimed(records).turn
     if turn is None or turn.ended or claimed is None:
         return ()
-    job = job.of(fold(records))
+    job = job.in_charge(fold(records))
     found: list[e.PendingDecision] = []
     for was, call in zip(turn.calls, claimed.calls, strict=True):
         if call.child and below and (under := below.get(call.child.thread_id)):
