@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md, SECURITY.md and the justfile name what exists: tests, files, recipes, commands."""
+"""CONTRIBUTING.md, SECURITY.md and the justfile name only what exists: files, recipes, tests."""
 
 import ast
 import re
