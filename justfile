@@ -33,8 +33,9 @@ types:
 fuzz duration="10m" *paths:
     python tests/fuzz.py {{ duration }} {{ paths }}
 
-# The tests of the documentation: its programs run, its tables and links are right.
+# Write the generated parts of the documentation, then test all of it: programs, tables, links.
 docs:
+    python docs/generate.py
     python -m pytest -q tests/docs tests/core/test_window_page.py tests/evals/test_docs.py tests/flows/test_guide.py tests/notes/test_page.py tests/observe/test_page.py tests/patterns/test_page.py
 
 # One benchmark by its name, with its options: `just bench threads --steps 10 100`. They assert nothing.
