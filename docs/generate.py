@@ -73,7 +73,10 @@ READING = [
     (["core/prompt.py"], "what the model gets to see"),
     (["core/window.py"], "what the prompt leaves out, so that it fits"),
     (["runtime/loop.py"], "the loop: decide, act, append"),
-    (["runtime/job.py"], "an agent's settings, worked out, and the next request under its limits"),
+    (
+        ["runtime/settings.py", "runtime/request.py"],
+        "an agent's settings, resolved, and how the next request is built",
+    ),
     (["runtime/agent.py"], "the settings, and the ways to set a thread going"),
 ]
 
