@@ -159,7 +159,7 @@ def test_planning_is_bounded_and_the_last_result_is_the_answer(bad, why):
     assert (done.answer, done.done) == ("half", False)
     assert done.reason.startswith(f"stopped at the step 'b': {why}")
     assert [part.role for part in done.parts] == ["plan", "step", "step"] * 3
-    assert worker.model.left == planner.model.left == 0
+    assert worker.model.answers_left == planner.model.answers_left == 0
 
 
 def test_without_a_plan_nothing_is_done():
@@ -207,7 +207,7 @@ def test_reflection_ends_after_so_many_rounds(rounds):
     author, critic = one(*(says(f"v{n}") for n in range(rounds + 1))), one(*[bad("no")] * rounds)
     done = live(reflect(author, critic, "write", rounds=rounds))
     assert (done.answer, done.done) == (f"v{rounds}", False)
-    assert author.model.left == critic.model.left == 0
+    assert author.model.answers_left == critic.model.answers_left == 0
 
 
 @pytest.mark.parametrize(
