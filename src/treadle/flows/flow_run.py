@@ -180,7 +180,7 @@ class FlowRun:
         if not state.turn or not (state.turn.calls or state.turn.limit):
             return False
         tools = {call_id: asked.tool for call_id, asked in self._asked.items()}
-        job = replace(self._job, policy=replace(self._job.policy, steps=tools))
+        job = replace(self._job, policy=replace(self._job.policy, step_tools=tools))
         match decide(state, job.policy):
             case Append(events) if self._attempts and isinstance(events[0], e.LimitReached):
                 return False  # what runs may end first
