@@ -146,8 +146,10 @@ def test_known_says_what_is_ready(monkeypatch):
 
 def test_nothing_heavy_is_imported_until_a_model_is_called():
     code = (
-        "import sys; from treadle.models.resolve import list_models, resolve_model; list_models(); resolve_model('ollama:x');"
-        "print([m for m in ('openai', 'httpx2', 'httpx', 'genai_prices', 'pydantic', 'xllamacpp') if m in sys.modules])"
+        "import sys; from treadle.models.resolve import list_models, resolve_model;"
+        " list_models(); resolve_model('ollama:x');"
+        "print([m for m in ('openai', 'httpx2', 'httpx', 'genai_prices', 'pydantic', 'xllamacpp')"
+        " if m in sys.modules])"
     )
     assert (
         subprocess.run(

@@ -29,7 +29,8 @@ def paths(told):
 def test_a_hit_says_file_lines_headings_and_words(tmp_path):
     write(
         tmp_path,
-        guide__setup_md="# Guide\n\nWelcome.\n\n## On Linux\n\nTurn the crank twice.\n\n## On a Mac\n\nNo.\n",
+        guide__setup_md="# Guide\n\nWelcome.\n\n## On Linux\n\nTurn the crank twice.\n"
+        "\n## On a Mac\n\nNo.\n",
     )
     told = search(tmp_path, "cranks")
     assert told == "1. guide/setup.md:5-7  Guide > On Linux\n   ## On Linux Turn the crank twice."
@@ -218,7 +219,11 @@ def test_calls_at_the_same_time_all_find_it(tmp_path):
 @pytest.mark.parametrize(
     ("path", "text", "cut"),
     [
-        ("a.md", "intro\n# A\nx\n## B\ny\n# C\nz", [("", 1, 1), ("A", 2, 3), ("A > B", 4, 5), ("C", 6, 7)]),
+        (
+            "a.md",
+            "intro\n# A\nx\n## B\ny\n# C\nz",
+            [("", 1, 1), ("A", 2, 3), ("A > B", 4, 5), ("C", 6, 7)],
+        ),
         ("a.md", "# A\n## B\ny", [("A > B", 1, 3)]),
         ("a.md", "# A\n```\n# not one\n```\nx", [("A", 1, 5)]),
         ("a.md", "A\n===\nx\n\nB\n---\ny", [("A", 1, 3), ("A > B", 5, 7)]),
@@ -226,15 +231,18 @@ def test_calls_at_the_same_time_all_find_it(tmp_path):
         ("a.adoc", "== A\nx\n=== B\ny", [("A", 1, 2), ("A > B", 3, 4)]),
         ("a.org", "* A\nx\n** B\ny", [("A", 1, 2), ("A > B", 3, 4)]),
         ("a.md", "* item\n* item", [("", 1, 2)]),
-        ("a.py", "import os\n\ndef f(x):\n    return x\n\nclass C:\n    pass",
-         [("", 1, 1), ("def f(x)", 3, 4), ("class C", 6, 7)]),
+        (
+            "a.py",
+            "import os\n\ndef f(x):\n    return x\n\nclass C:\n    pass",
+            [("", 1, 1), ("def f(x)", 3, 4), ("class C", 6, 7)],
+        ),
         ("a.ts", "export async function go() {\n}\n", [("export async function go()", 1, 2)]),
         ("a.csv", "name,age\nAnn,5", [("name,age", 1, 2)]),
         ("a.yaml", "# comment\na: 1\n---\nb: 2", [("", 1, 4)]),
         ("a.txt", "\n\n", []),
         ("a.txt", "a\r\nb\rc", [("", 1, 3)]),
     ],
-)  # fmt: skip
+)
 def test_files_are_cut_at_their_headings(path, text, cut):
     assert [(part.heading, part.first, part.last) for part in split_passages(path, text)] == cut
 

@@ -18,12 +18,14 @@ from treadle.tools.fetch import (
     web_fetch,
 )
 
-ARTICLE = """<!doctype html><html><head><title>Looms &amp; lathes</title><style>p {color: red}</style></head><body>
+ARTICLE = """<!doctype html><html><head><title>Looms &amp; lathes</title>
+<style>p {color: red}</style></head><body>
 <nav><a href="/home">Home</a> <a href="/shop">Shop</a></nav>
-<article><h1>Looms</h1><p>A treadle turns the <a href="/wheel">wheel</a> of a loom, and the foot keeps it going all day
-long without a pause; nobody has found a simpler way of doing so.</p>
+<article><h1>Looms</h1><p>A treadle turns the <a href="/wheel">wheel</a> of a loom, and the
+foot keeps it going all day long without a pause; nobody has found a simpler way of doing so.</p>
 <table><tr><th>Part</th><th>Weight</th></tr><tr><td>Beam</td><td>12 kg</td></tr></table>
-<p>The second paragraph says more about looms, so that there is something to read on this page.</p></article>
+<p>The second paragraph says more about looms, so that there is something to read on this
+page.</p></article>
 <script>alert("no")</script><footer>Imprint</footer></body></html>"""
 
 
@@ -130,7 +132,7 @@ def test_a_redirect_to_where_nobody_may_go_is_not_followed(location, told_why):
 
 
 def test_a_name_that_is_bound_anew_after_the_check_is_not_asked_again():
-    """The second answer would be a private address; the first is what was checked and what is dialled."""
+    """The second answer would be a private address. The first is checked and dialled."""
     answers = iter([["127.0.0.1"], ["10.0.0.1"]])
 
     async def resolve(host, port):
@@ -298,7 +300,8 @@ def test_a_page_that_is_no_article_keeps_all_its_text():
     items = "".join(
         f"<div class='sidebar'><span>Item {number}</span></div>\n" for number in range(1200)
     )
-    source = f"<html><body><article><p>One caption that looks like prose.</p></article>{items}</body></html>"
+    article = "<article><p>One caption that looks like prose.</p></article>"
+    source = f"<html><body>{article}{items}</body></html>"
     _, text = extract_text(Page("http://a.example/", "text/html", source))
     assert "Item 0" in text
     assert "Item 1199" in text

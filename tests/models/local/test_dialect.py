@@ -80,7 +80,8 @@ def test_a_call_and_its_result_become_a_step_and_a_message_that_repeats_the_ques
         ("assistant", '{"thought": "A sum.", "tool": "add", "arguments": {"a": 1}}'),
         (
             "user",
-            "Result of add: 2\n\nThe question: What is 1+1?\nNext step, or final_answer if this is enough.",
+            "Result of add: 2\n\nThe question: What is 1+1?\nNext step, or final_answer if this"
+            " is enough.",
         ),
     ]
 
