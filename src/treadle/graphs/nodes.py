@@ -36,7 +36,7 @@ class Node:
     name: str = ""
     """By default the name of its work."""
     said: str = ""
-    """For an agent: the message to it, with fields in braces. Its answer or output is the result."""
+    """For an agent: the message, with fields in braces. Its answer or output is the result."""
     approve: Literal["", "before", "after"] = ""
     """Whether a person must allow it to run, or allow its result, before the graph goes on."""
     most: int = 25
@@ -47,7 +47,8 @@ class Node:
         object.__setattr__(self, "name", name)
         if not name.isidentifier() or name in (START, END):
             raise UsageError(
-                f"a node's name is a word of letters, digits and _, other than start and end, not {name!r}"
+                "a node's name is a word of letters, digits and _, other than start and end,"
+                f" not {name!r}"
             )
 
     @property

@@ -43,7 +43,7 @@ def fields_of(kind: Any) -> dict[str, Field]:
 def merge(
     state: Mapping[str, Any], node: Node, value: Any, fields: Mapping[str, Field]
 ) -> dict[str, Any]:
-    """The state after a node's result. Raises StepFailed if the node doesn't write such a result."""
+    """The state after a node's result. Raises StepFailed if the node can't write that result."""
     if isinstance(node.writes, str):
         written = {node.writes: value}
     elif not node.writes:

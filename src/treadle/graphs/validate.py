@@ -67,7 +67,8 @@ def _fields(
                 if over not in fields:
                     yield f"{shown}: {over!r} {unknown}"
                 if target in nodes and item not in nodes[target].reads:
-                    yield f"{shown}: node {target} has no parameter {item!r} for the item of {source}"
+                    parameter = f"{item!r} for the item of {source}"
+                    yield f"{shown}: node {target} has no parameter {parameter}"
             case Choice(source, by):
                 for name, default in parameters(by).items():
                     if name not in fields and default is inspect.Parameter.empty:
@@ -97,7 +98,10 @@ def _cycles(edges: Sequence[Edges]) -> Iterator[str]:
     def walk(name: str, way: tuple[str, ...]) -> Iterator[str]:
         if name in way:
             cycle = " → ".join((*way[way.index(name) :], name))
-            yield f"the cycle {cycle} is endless: one of its edges must be a Choice that can leave it"
+            yield (
+                f"the cycle {cycle} is endless:"
+                " one of its edges must be a Choice that can leave it"
+            )
             return
         if name not in seen:
             seen.add(name)
