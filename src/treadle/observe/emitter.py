@@ -1,4 +1,4 @@
-"""Gives our spans to OpenTelemetry's SDK with their own ids and times. Imports the SDK when used."""
+"""Gives our spans to OpenTelemetry's SDK, with their own ids and times. Imports it when used."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
