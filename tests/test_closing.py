@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from treadle import SQLiteStore
-from treadle.stores.connection import Connection
+from treadle.stores.connection import SharedConnection
 from treadle.stores.store import Row
 
 USES_ALL = """
@@ -47,7 +47,7 @@ def closed(db: sqlite3.Connection) -> bool:
 
 
 def test_a_connection_closes_with_its_owner():
-    owner = Connection(lambda: sqlite3.connect(":memory:"))
+    owner = SharedConnection(lambda: sqlite3.connect(":memory:"))
     with owner as db:
         assert not closed(db)
     del owner

@@ -473,7 +473,7 @@ def test_a_loop_that_ends_closes_its_connections():
 
     one, _ = asyncio.run(main())
     # A socket left open would be a warning, and so an error, here.
-    assert not [*filter(None, one._endpoint._lines.values())]
+    assert not [*filter(None, one._endpoint._clients.values())]
 
 
 def test_a_broken_listener_is_the_listener_s_error():

@@ -97,10 +97,10 @@ def numbers(vector: bytes) -> tuple[float, ...]:
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """The only folder on the import path, before the model was loaded."""
-    local_embedder._local.cache_clear()
+    local_embedder._load_model.cache_clear()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     yield tmp_path
-    local_embedder._local.cache_clear()
+    local_embedder._load_model.cache_clear()
 
 
 def embed() -> list[bytes]:

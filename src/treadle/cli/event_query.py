@@ -28,21 +28,17 @@ STATS_EVENTS = (
 """What `stats.stats` goes by."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_FACTS = """
-select thread_id, seq, at, json_replace(event, '$.text', '', '$.content', '') from record
-where json_extract(event, '$.type') in ({types}) and ({all} or thread_id = ?) order by id
-"""
-"""Append order is each thread's own. Texts stay in the file: they are most of it."""
 
 
 def read_events(store: SQLiteStore, types: Sequence[str], thread: str | None) -> list[e.Record]:
     """Of one thread, named as people do, or of all. Raises UnknownThread and StoreDamaged."""
-    name = resolve_thread(store, thread) if thread is not None else ""
+    name = None if thread is None else resolve_thread(store, thread)
     if not store.path.exists():
         return []
-    marks = ", ".join("?" * len(types))
-    rows = store.select(_FACTS.format(types=marks, all=int(thread is None)), (*types, name))
-    return [e.Record(thread_id, seq, at, decode_event(event)) for thread_id, seq, at, event in rows]
+    return [
+        e.Record(thread_id, row.seq, row.at, decode_event(row.event))
+        for thread_id, row in store.read_types(types, name)
+    ]
 
 
 def parse_since(text: str | None, now: float) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 
@@ -14,7 +14,7 @@ from ..core.result import Status, read_result
 from ..core.state import fold
 from ..observe.visible import visible_line
 from ..runtime.sync import run_sync
-from ..stores.sqlite import LAST_RECORDS, SQLiteStore
+from ..stores.sqlite import SQLiteStore
 from .agents import choose_store
 from .tables import format_table, format_time
 from .terminal import Screen, print_json, print_line
@@ -23,23 +23,6 @@ from .thread_options import Threads
 STATUSES = (*get_args(Status), "damaged")
 MAX_MESSAGE = 60
 """Characters of a thread's first message."""
-
-_BEGAN = """
-select json_extract(event, '$.agent'), json_extract(event, '$.parent_thread_id') from record
-where thread_id = ? and seq = 1
-"""
-_SAID = """
-select json_extract(event, '$.text') from record
-where thread_id = ? and json_extract(event, '$.type') in ('UserSaid', 'ModelReplied')
-"""
-_FIRST = """
-select json_extract(event, '$.text') from record
-where thread_id = ? and json_extract(event, '$.type') = 'UserSaid' order by seq limit 1
-"""
-_TURNS = """
-select count(*) from record
-where thread_id = ? and json_extract(event, '$.type') = 'UserSaid' and json_extract(event, '$.answers') is null
-"""
 
 
 @dataclass(frozen=True)
@@ -82,19 +65,20 @@ def threads(settings: Threads) -> int:
 def list_threads(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
     """The threads that fit the filters, one at a time, so that whoever stops early pays for no more."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
-    for thread_id, records, at, kind, ended in store.select(LAST_RECORDS):
-        [(name, parent)] = store.select(_BEGAN, (thread_id,))
-        agent = str(name or "")
-        if (parent and not settings.all) or (
-            settings.agent is not None and agent != settings.agent
-        ):
+    for last in store.last_records():
+        thread_id = last.thread_id
+        origin = store.read_origin(thread_id)
+        if origin.parent_thread_id and not settings.all:
+            continue
+        if settings.agent not in (None, origin.agent):
             continue
         if wanted and not _says(store, thread_id, wanted):
             continue
-        status = str(ended) if kind == "TurnEnded" else _status(store, thread_id)
+        status = str(last.status) if last.type == "TurnEnded" else _status(store, thread_id)
         if settings.status in (None, status):
-            first, turns = str(_one(store, _FIRST, thread_id) or ""), _one(store, _TURNS, thread_id)
-            yield Listed(thread_id, at, agent, status, turns, records, first)
+            turns = store.count_turns(thread_id)
+            first = store.read_first_message(thread_id)
+            yield Listed(thread_id, last.at, origin.agent, status, turns, last.seq, first)
 
 
 def _status(store: SQLiteStore, thread_id: str) -> str:
@@ -108,13 +92,8 @@ def _status(store: SQLiteStore, thread_id: str) -> str:
 
 
 def _says(store: SQLiteStore, thread_id: str, wanted: list[str]) -> bool:
-    said = "\n".join(str(text) for (text,) in store.select(_SAID, (thread_id,))).casefold()
+    said = "\n".join(store.read_texts(thread_id)).casefold()
     return all(word in said for word in wanted)
-
-
-def _one(store: SQLiteStore, query: str, thread_id: str) -> Any:
-    rows = store.select(query, (thread_id,))
-    return rows[0][0] if rows else None
 
 
 def _row(each: Listed) -> tuple[str, ...]:

@@ -19,18 +19,16 @@ from ..core.limits import Limits
 from ..core.result import Result, make_child_result, read_result
 from ..core.tool import Tool, parse_json_object
 from ..models.scripted import ScriptedModel
-from ..runtime.driving import child_limits, open_and_drive
-from ..runtime.ending import open_to_resume
+from ..runtime.drive import drive_turn, post, run_guarded
+from ..runtime.end_turn import open_to_resume
 from ..runtime.fork import Fork, fork
-from ..runtime.job import NO_MODEL, RunSettings
 from ..runtime.listeners import Listener
 from ..runtime.log import Log, open_child_log, open_log, require_log
-from ..runtime.loop import run_guarded
-from ..runtime.posts import post
 from ..runtime.serialize import arguments_to_json, from_json, return_type, to_json
+from ..runtime.settings import NO_MODEL, RunSettings
 from ..runtime.step_ids import StepScope, current_scope
 from ..runtime.sync import run_sync
-from ..runtime.team import MAX_DEPTH, find_run_settings, make_child_tool
+from ..runtime.team import MAX_DEPTH, child_limits, find_run_settings, make_child_tool
 from ..runtime.world import World
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
@@ -71,7 +69,7 @@ class Flow:
         """
         said = self._arguments(args, kwargs)
         if branch := current_scope(alone=thread is not None):
-            return await self.below(branch, branch.step_id(self.name), said)
+            return await self.run_as_step(branch, branch.step_id(self.name), said)
         log = await open_log(thread or self.world.new_id(), self._store, self.world)
         if log.records:
             raise TurnOpen(
@@ -121,7 +119,7 @@ class Flow:
         tool = make_child_tool(self.limits, give, made.check)
         return replace(tool, name=name or self.name, description=about, parameters=made.parameters)
 
-    async def below(self, branch: StepScope, step_id: str, arguments: str) -> Result:
+    async def run_as_step(self, branch: StepScope, step_id: str, arguments: str) -> Result:
         """Run it as a step of another flow."""
 
         async def work(context: Context) -> ChildResult:
@@ -192,7 +190,7 @@ class Flow:
             finally:
                 errors.append(course.error)
 
-        await open_and_drive(log, self.listeners, opening, run)
+        await drive_turn(log, self.listeners, opening, run)
         return self._ended(log, errors[0] if errors else None)
 
     async def _code(self, log: Log) -> str:

@@ -15,11 +15,11 @@ from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
 from ..core.errors import FlowChanged, SeqTaken, StepFailed
 from ..core.tool import Tool
-from ..runtime.ending import append_decided, give_up
-from ..runtime.job import RunSettings
+from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.listeners import Delta
 from ..runtime.log import Log, open_log
 from ..runtime.loop import run_attempt
+from ..runtime.settings import RunSettings
 from ..runtime.step_ids import start_flow_code
 from .flow_end import end_events
 from .step_results import History, Step
@@ -219,7 +219,7 @@ class FlowRun:
         if call_id in self._attempts:
             await _stop([self._attempts[call_id]])
         for call in [one for one in self._open if one.id == call_id]:
-            await give_up(self.log, call, GIVEN_UP)
+            await cancel_call(self.log, call, GIVEN_UP)
 
     async def _end(self, main: "asyncio.Task[str]") -> bool:
         """Once the code has ended: give up what it left behind, then write its end."""

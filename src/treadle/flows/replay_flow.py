@@ -8,8 +8,8 @@ from typing import Any
 from ..core import events as e
 from ..core.codec import encode_event
 from ..core.errors import FlowChanged
-from ..runtime.job import RunSettings
 from ..runtime.log import Log, open_log
+from ..runtime.settings import RunSettings
 from ..runtime.world import World
 from ..stores.memory import MemoryStore
 from ..stores.store import Row, Store, ThreadInfo

@@ -106,7 +106,7 @@ async def _value(branch: StepScope, call: e.Call, tool: Tool, kind: Any) -> Any:
 async def _agent(
     branch: StepScope, agent: Agent, step_id: str, said: str | e.UserSaid, deps: Any = None
 ) -> Result:
-    return await agent.below(branch, step_id, said, deps)
+    return await agent.run_as_step(branch, step_id, said, deps)
 
 
 async def ask_person(branch: StepScope, step_id: str, name: str, arguments: str) -> str:

@@ -102,7 +102,7 @@ class GraphRun:
                 branch = current_scope()
                 assert branch
                 value = (
-                    await flow.below(branch, step_id, arguments_to_json(flow.function, (), given))
+                    await flow.run_as_step(branch, step_id, arguments_to_json(flow.function, (), given))
                 ).output
             case function:
                 value = await step(function, **given, id=step_id)

@@ -1,10 +1,14 @@
-"""From the chunks of a chat completion to one Reply. Knows their JSON in its many dialects, and nothing of streams.
+"""Builds one Reply from the chunks of a chat completion.
 
-1. All that is known is checked for its type, and every size is bounded. Nothing but a ModelError is raised.
-2. What this module doesn't know of a message (reasoning and the like) is kept as it is and goes back verbatim.
+Knows their JSON in all dialects, but not streams.
+
+1. Known fields are checked for their type, and all sizes are bounded. Raises nothing but
+   ModelErrors.
+2. Unknown fields of a message, such as reasoning, are kept and sent back to the provider unchanged.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +23,11 @@ from .usage import parse_usage
 
 MAX_CALLS = 256
 MAX_DEPTH = 64
-"""Of what is kept for the provider: deeper JSON couldn't be written back."""
+"""How deep a field of the provider's own may be nested: deeper JSON couldn't be encoded again."""
 
-_KNOWN = frozenset(("role", "content", "tool_calls", "function_call", "refusal"))
-_BROKEN_OFF = frozenset(("error", "abort", "network_error", "insufficient_system_resource"))
-"""Finish reasons by which OpenRouter, vLLM, Zhipu and DeepSeek say that the reply is none."""
+_KNOWN_FIELDS = frozenset(("role", "content", "tool_calls", "function_call", "refusal"))
+_FAILED = frozenset(("error", "abort", "network_error", "insufficient_system_resource"))
+"""Finish reasons of OpenRouter, vLLM, Zhipu and DeepSeek for a reply that failed."""
 
 
 class _Choice(msgspec.Struct):
@@ -43,7 +47,7 @@ class _Chunk(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    """The known fields of a delta, or of a whole message."""
+    """The known fields of a delta or of a whole message."""
 
     content: str | list[Any] | None = None
     refusal: str | None = None
@@ -62,14 +66,16 @@ class _Piece(msgspec.Struct):
     function: _Function | None = None
 
 
-_chunk_of = msgspec.json.Decoder(
-    _Chunk, strict=False
-).decode  # not strict: "12" and 12.0 are numbers too
+# Not strict: "12" and 12.0 are numbers too.
+_decode_chunk = msgspec.json.Decoder(_Chunk, strict=False).decode
 
 
 @dataclass
 class _Draft:
-    """A call of which pieces still come. Lists, since adding to a long text again and again is quadratic."""
+    """A call whose pieces are still coming.
+
+    Texts are lists of pieces, since adding to a long string again and again takes quadratic time.
+    """
 
     index: int | None
     id: str = ""
@@ -78,35 +84,35 @@ class _Draft:
     opaque: dict[str, list[Any]] = field(default_factory=dict)
 
     def call(self) -> Call:
-        """Its name as providers take one back: theirs refuse a history with any other, for ever."""
+        """The call, with a name that providers accept when it is sent back."""
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", self.name)[:64] or "unnamed"
-        return Call(self.id, name, "".join(self.arguments), _joined(self.opaque))
+        return Call(self.id, name, "".join(self.arguments), _join(self.opaque))
 
 
 class ReplyBuilder:
-    """Add the chunks, in order; `reply()` is what they say together."""
+    """Takes the chunks in order with `add`; `reply` gives the Reply that they make."""
 
     def __init__(self) -> None:
         self.text: list[str] = []
-        """The visible text, in the pieces that it came in."""
+        """The visible text, in the pieces in which it came."""
         self.finish_reason: str | None = None
-        """None until the server has said that the reply is whole."""
+        """None until the server has said that the reply is complete."""
         self.usage: Usage | None = None
-        """None until the server has counted."""
+        """None until the server has sent its count."""
         self._refusal: list[str] = []
         self._calls: list[_Draft] = []
         self._opaque: dict[str, list[Any]] = {}
 
     def add(self, data: bytes) -> None:
-        """One chunk, or one whole completion: JSON text. Raises a ModelError for anything else."""
+        """Add one chunk or one whole completion, as JSON. Raises a ModelError for anything else."""
         try:
-            chunk = _chunk_of(data)
+            chunk = _decode_chunk(data)
             if chunk.error or "error" in (chunk.object, chunk.type):
                 raise to_model_error(chunk.error or read_error(data))
             if chunk.usage:
                 self.usage = parse_usage(chunk.usage) or self.usage
             for choice in chunk.choices or ():
-                if not choice.index:  # we ask for one; 0 may be left out
+                if not choice.index:  # only one was asked for; servers may leave out a 0
                     self._choice(choice)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ModelUnavailable(
@@ -114,58 +120,57 @@ class ReplyBuilder:
             ) from None
 
     def reply(self, usage: Usage) -> Reply:
-        """The whole reply; `usage` stands in where the server didn't count."""
+        """The whole reply, with `usage` if the server didn't count."""
         finish_reason = self.finish_reason or "stop"
-        if finish_reason in _BROKEN_OFF:
+        if finish_reason in _FAILED:
             raise ModelUnavailable(
                 f"the provider broke the reply off: finish_reason {finish_reason!r}"
             )
         calls = [draft.call() for draft in self._calls if draft.name or any(draft.arguments)]
         if finish_reason in ("length", "content_filter") and calls and not calls[-1].arguments:
-            calls.pop()  # cut before its arguments: it would run as if it had none
+            calls.pop()  # cut off before its arguments: it would run as if it had none
         return Reply(
             text="".join(self.text),
             calls=tuple(calls),
             usage=self.usage or usage,
             finish_reason=finish_reason,
             refusal="".join(self._refusal),
-            opaque=_joined(self._opaque),
+            opaque=_join(self._opaque),
         )
 
     def _choice(self, choice: _Choice) -> None:
         if choice.error:
             raise to_model_error(choice.error)
-        whole = (
-            choice.message if choice.delta is None else None
-        )  # Perplexity sends both, the message so far
-        self._message(choice.delta or whole or {}, numbered=whole is not None)
+        if choice.delta is not None:  # Perplexity sends the message so far too
+            self._message(choice.delta)
+        elif choice.message:
+            self._message(_number_calls(choice.message))
         self.finish_reason = choice.finish_reason or self.finish_reason
-        if whole and self.finish_reason is None:
-            self.finish_reason = "tool_calls" if self._calls else "stop"  # a whole message is whole
+        if choice.delta is None and choice.message and self.finish_reason is None:
+            self.finish_reason = "tool_calls" if self._calls else "stop"
 
-    def _message(self, raw: dict[str, Any], numbered: bool) -> None:
+    def _message(self, raw: dict[str, Any]) -> None:
         message = msgspec.convert(raw, _Message, strict=False)
         if message.content:
-            self.text.append(_visible(message.content))
+            self.text.append(_content_text(message.content))
         if message.refusal:
             self._refusal.append(message.refusal)
-        if (
-            message.function_call and not message.tool_calls
-        ):  # the form before tool calls; some still use it
+        if message.function_call and not message.tool_calls:  # an old form that some still use
             self._piece({"index": 0, "function": message.function_call})
-        for number, piece in enumerate(message.tool_calls or ()):
-            self._piece({"index": number} | piece if numbered else piece)
+        for piece in message.tool_calls or ():
+            self._piece(piece)
         for key, value in raw.items():
-            if key not in _KNOWN and value is not None:
-                self._opaque.setdefault(key, []).append(_bounded(value))
+            if key not in _KNOWN_FIELDS and value is not None:
+                self._opaque.setdefault(key, []).append(_check_depth(value))
 
     def _piece(self, raw: dict[str, Any]) -> None:
-        """Add a piece to the call that it belongs to, or begin one."""
+        """Add a piece to the call it belongs to, or to a new one."""
         piece = msgspec.convert(raw, _Piece, strict=False)
         function = piece.function or _Function()
-        call_id, name = str(piece.id or ""), function.name or ""
-        arguments = _arguments(function.arguments)
-        draft = self._draft(piece.index, call_id)
+        call_id = str(piece.id or "")
+        name = function.name or ""
+        arguments = _arguments_text(function.arguments)
+        draft = self._find_draft(piece.index, call_id)
         if draft is None or _begins_another(draft, call_id, name, arguments):
             if len(self._calls) == MAX_CALLS:
                 raise ModelRejected(
@@ -179,20 +184,36 @@ class ReplyBuilder:
         draft.arguments.append(arguments)
         for key, value in raw.items():
             if key not in ("index", "id", "type", "function") and value is not None:
-                draft.opaque.setdefault(key, []).append(_bounded(value))
+                draft.opaque.setdefault(key, []).append(_check_depth(value))
 
-    def _draft(self, index: int | None, call_id: str) -> _Draft | None:
-        """The call that has this index; without one this id; without either, the last."""
+    def _find_draft(self, index: int | None, call_id: str) -> _Draft | None:
+        """The call with this index; without an index, with this id; without either, the last."""
         for draft in reversed(self._calls):
-            if draft.index == index if index is not None else not call_id or draft.id == call_id:
+            if index is not None:
+                found = draft.index == index
+            else:
+                found = not call_id or draft.id == call_id
+            if found:
                 return draft
         return None
 
 
-def _begins_another(draft: _Draft, call_id: str, name: str, arguments: str) -> bool:
-    """Whether a piece with the same index is another call all the same: servers have numbered all of them 0.
+def _number_calls(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with an index for each of its calls, as pieces of a stream have."""
+    raw = message.get("tool_calls")
+    if not isinstance(raw, list):
+        return message
+    calls = []
+    for number, call in enumerate(raw):
+        calls.append({"index": number} | call if isinstance(call, dict) else call)
+    return message | {"tool_calls": calls}
 
-    Only one that brings a name can be. Then a differing id tells; or, without ids, that the call before is complete.
+
+def _begins_another(draft: _Draft, call_id: str, name: str, arguments: str) -> bool:
+    """Whether a piece with the same index is another call: some servers give all calls the index 0.
+
+    Only a piece with a name can be. Then a different id tells, or, without ids, that the previous
+    call's arguments are complete.
     """
     if not name or not draft.name:
         return False
@@ -201,11 +222,13 @@ def _begins_another(draft: _Draft, call_id: str, name: str, arguments: str) -> b
     return bool(arguments or name != draft.name) and _is_object("".join(draft.arguments))
 
 
-def _arguments(value: Any) -> str:
-    """As text, also where the server sends an object in its place."""
+def _arguments_text(value: Any) -> str:
+    """The arguments as text; some servers send an object."""
     if isinstance(value, str):
         return value
-    return msgspec.json.encode(value).decode() if value else ""
+    if not value:
+        return ""
+    return msgspec.json.encode(value).decode()
 
 
 def _is_object(text: str) -> bool:
@@ -215,28 +238,32 @@ def _is_object(text: str) -> bool:
         return False
 
 
-def _visible(content: str | list[Any]) -> str:
-    """Text, also where the server sends it in parts."""
+def _content_text(content: str | list[Any]) -> str:
+    """The text of a content; some servers send it in parts."""
     if isinstance(content, str):
         return content
     texts = [part.get("text") for part in content if isinstance(part, dict)]
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _bounded(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """The value itself. Raises ModelError where it is nested so deep that it couldn't be written back."""
-    if isinstance(value, dict | list):
-        if not depth:
-            raise ModelUnavailable(
-                f"the server sent a field that is nested more than {MAX_DEPTH} deep"
-            )
-        for item in value.values() if isinstance(value, dict) else value:
-            _bounded(item, depth - 1)
+def _check_depth(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """The value itself. Raises ModelUnavailable if it is nested too deep to be encoded again."""
+    items: Iterable[Any] = ()
+    if isinstance(value, dict):
+        items = value.values()
+    elif isinstance(value, list):
+        items = value
+    else:
+        return value
+    if not depth:
+        raise ModelUnavailable(f"the server sent a field that is nested more than {MAX_DEPTH} deep")
+    for item in items:
+        _check_depth(item, depth - 1)
     return value
 
 
-def _joined(fields: dict[str, list[Any]]) -> dict[str, Any]:
-    """Each field once: texts and lists one after the other, of all else the last."""
+def _join(fields: dict[str, list[Any]]) -> dict[str, Any]:
+    """One value for each field: texts and lists joined, of other values the last one."""
     joined: dict[str, Any] = {}
     for key, values in fields.items():
         joined[key] = values[-1]

@@ -1,4 +1,7 @@
-"""What a model takes on chat completions, by provider and family. One table; openai.py learns the rest by a refusal."""
+"""Which request fields a model accepts on chat completions, by provider and model family.
+
+What the table doesn't have, openai.py learns from a refusal.
+"""
 
 import re
 from collections.abc import Mapping
@@ -7,23 +10,24 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Takes:
-    """What must be known of a model before it is asked."""
+class AcceptedFields:
+    """What must be known of a model before the first request."""
 
     output_limit: str = "max_tokens"
-    """The field that says how long a reply may be."""
+    """The field for the most tokens of a reply."""
     with_tools: Mapping[str, Any] = field(default_factory=dict)
-    """Fields that it wants in a request with tools, and refuses tools without."""
+    """Fields that a request with tools must have, or the model refuses it."""
 
 
 _OPENAI = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 
 _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
-    # The end of the address's host, the beginning of the model's name (a pattern), and what these take.
-    # OpenAI's newer models refuse `max_tokens`; most other servers know nothing else.
+    # Each row: suffixes of the host, a pattern for the start of the model's name, and what they
+    # accept. OpenAI's newer models refuse `max_tokens`; most other servers know only that.
     (_OPENAI, r"", {"output_limit": "max_completion_tokens"}),
-    # "Function tools with reasoning_effort are not supported for gpt-5.6-luna in /v1/chat/completions. To use function
-    # tools, use /v1/responses or set reasoning_effort to 'none'." Said also where none was set: they reason by default.
+    # "Function tools with reasoning_effort are not supported for gpt-5.6-luna in
+    # /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to
+    # 'none'." These models say so even if no effort was sent, since they reason by default.
     (
         _OPENAI,
         r"(ft:)?gpt-(5\.[6-9]|5\.\d\d|[6-9]|\d\d)",
@@ -32,10 +36,10 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
 )
 
 
-def takes(host: str, model: str) -> Takes:
-    """What the model of this name takes at this host: all rows that fit, a later one over an earlier one."""
-    known: dict[str, Any] = {}
-    for hosts, family, facts in _TABLE:
+def find_accepted_fields(host: str, model: str) -> AcceptedFields:
+    """What the model accepts at this host. All matching rows count; later ones win."""
+    fields: dict[str, Any] = {}
+    for hosts, family, row in _TABLE:
         if host.endswith(hosts) and re.match(family, model):
-            known |= facts
-    return Takes(**known)
+            fields |= row
+    return AcceptedFields(**fields)

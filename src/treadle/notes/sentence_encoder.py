@@ -1,10 +1,12 @@
-"""Google's Universal Sentence Encoder, multilingual, version 3: a sentence's meaning as 512 numbers. With numpy alone.
+"""Google's Universal Sentence Encoder, multilingual, version 3, in numpy: a text as 512 numbers.
 
-A vector for each piece of the text; beside it what its neighbours say, by windows of two, three and five pieces; their
-sum through a small network. No attention, so a sentence takes a millisecond. Trained on sixteen languages together: a
-question in one finds what was noted in another.
+The text is cut into pieces, and each has a vector in a table. Convolutions over two, three and five
+pieces add what its neighbours say; the sum of all goes through a small network. There is no
+attention, so a sentence takes a millisecond. It was trained on sixteen languages together: a
+question in one finds a note in another.
 
-The table of pieces is stored as bytes, in 17 parts, piece n in part n modulo 17, each with a scale and a lowest value.
+The table is stored as bytes in 17 parts, piece n in part n modulo 17, each part with a scale and a
+lowest value.
 """
 
 import io
@@ -14,25 +16,25 @@ from typing import Any
 from .tokenizer import Tokenizer, tokenizer_of
 
 MAX_PIECES = 1024
-"""Of a text; what comes later does not count."""
+"""How many pieces of a text count, from its beginning."""
 
 PARTS = 17
 WINDOWS = (2, 3, 5)
 
 Array = Any
-"""A numpy array; numpy is not imported before it is used."""
+"""A numpy array. numpy is imported only when it is used."""
 
 
 @dataclass(frozen=True)
 class SentenceEncoder:
-    """The model. For several threads."""
+    """The model. Safe for several threads."""
 
     tokenizer: Tokenizer
     table: Array
     weights: dict[str, Array]
 
     def encode(self, text: str) -> Array:
-        """Its vector. Not quite of length one."""
+        """The text's vector. Its length is not quite one."""
         import numpy as np
 
         w = self.weights
@@ -52,7 +54,7 @@ class SentenceEncoder:
         )
 
     def _features(self, pieces: Array) -> Array:
-        """For each piece: itself, and what each window saw around it."""
+        """For each piece: its vector, and the output of each window around it."""
         import numpy as np
 
         w = self.weights
@@ -81,7 +83,7 @@ class SentenceEncoder:
 
 
 def load_sentence_encoder(weights: bytes, vocabulary: bytes) -> SentenceEncoder:
-    """The model whose files hold these bytes. Takes a second. Raises ValueError for other bytes."""
+    """The model from the bytes of its two files. Takes a second. Raises ValueError if invalid."""
     import numpy as np
 
     with np.load(io.BytesIO(weights), allow_pickle=False) as stored:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..core.errors import ToolError
 from ..core.tool import Tool, make_tool
-from ..stores.connection import Connection
+from ..stores.connection import SharedConnection
 from ..stores.full_text import build_queries, remove_spacing, space_out_cjk
 from .passages import read_text, split_passages, walk_text_files
 
@@ -90,7 +90,7 @@ class Index:
     )
 
     def __post_init__(self) -> None:
-        self._connection = Connection(partial(_opened, self.connect))
+        self._connection = SharedConnection(partial(_opened, self.connect))
         self._files: dict[str, Indexed] = {}
         self._next_row = 1
         self._left_out = 0
