@@ -96,7 +96,8 @@ def test_a_call_that_ran_when_the_turn_was_cancelled_is_unknown():
     found = seen(records)
     assert found.status == "cancelled"
     assert found.unknown == (
-        'c00004000 charge({"amount": 5}) started, and the turn was cancelled: may have had its effect',
+        'c00004000 charge({"amount": 5}) started, and the turn was cancelled: may have had its'
+        " effect",
     )
     assert (found.waits_for, found.next) == ((), "nothing: the turn has ended")
 

@@ -1,4 +1,4 @@
-"""Recipes with several agents: what they ask, when they stop, and what a failure takes from the rest: nothing."""
+"""Recipes: what they ask, when they stop, and that one failure doesn't stop the rest."""
 
 import asyncio
 import json
@@ -126,7 +126,8 @@ def test_every_step_of_the_plan_is_done_in_its_order_and_sees_those_before_it():
         ("answer", "make dinner"),
     ]
     assert asked(worker, 1) == (
-        "The whole task:\nmake dinner\n\nSo far:\n- done: buy\n  eggs\n\nDo this step, and only this:\ncook"
+        "The whole task:\nmake dinner\n\nSo far:\n- done: buy\n  eggs\n\n"
+        "Do this step, and only this:\ncook"
     )
     assert "- done: cook\n  omelette" in asked(worker, 2)
 
@@ -138,7 +139,8 @@ def test_a_step_that_fails_is_planned_anew_with_what_is_done():
     done = live(plan_and_execute(planner, worker, "make dinner"))
     assert (done.answer, done.done) == ("Boiled eggs.", True)
     assert asked(planner) == (
-        "make dinner\n\nSo far:\n- done: buy\n  eggs\n- failed: fry\n  no pan\n\nPlan the steps that are left."
+        "make dinner\n\nSo far:\n- done: buy\n  eggs\n- failed: fry\n  no pan\n\n"
+        "Plan the steps that are left."
     )
 
 

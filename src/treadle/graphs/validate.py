@@ -99,8 +99,7 @@ def _cycles(edges: Sequence[Edges]) -> Iterator[str]:
         if name in way:
             cycle = " → ".join((*way[way.index(name) :], name))
             yield (
-                f"the cycle {cycle} is endless:"
-                " one of its edges must be a Choice that can leave it"
+                f"the cycle {cycle} is endless: one of its edges must be a Choice that can leave it"
             )
             return
         if name not in seen:

@@ -27,9 +27,8 @@ def supervisor(agents: Sequence[Agent], lead: Agent | None = None) -> Agent:
     lead = lead or Agent(name="supervisor")
     names = [agent.name for agent in agents]
     if not agents or len(set(names)) < len(names):
-        raise UsageError(
-            f"a team needs members, each with a name of its own; these are: {', '.join(names) or 'none'}"
-        )
+        known = ", ".join(names) or "none"
+        raise UsageError(f"a team needs members, each with a name of its own; these are: {known}")
     instructions = "\n\n".join(filter(None, (lead.instructions, LEADING)))
     return replace(
         lead, instructions=instructions, tools=(*lead.tools, *(agent.as_tool() for agent in agents))
