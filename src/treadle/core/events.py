@@ -107,7 +107,7 @@ class ModelFailed(_Event, frozen=True):
 
 
 class ToolStarted(_Event, frozen=True):
-    """Written before every attempt. It runs with the call's arguments, or a person's edit of them."""
+    """Written before every attempt, which runs with the call's arguments or a person's edit."""
 
     call_id: str
     key: str

@@ -156,12 +156,16 @@ def _without_noise(schema: Any) -> Any:
         return [_without_noise(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {}
+    kept: dict[str, Any] = {}
     for key, part in schema.items():
-        is_title = key == "title" and isinstance(part, str)
-        is_bad_default = key == "default" and not _is_finite(part)
         if key in ("properties", "$defs"):
             kept[key] = {name: _without_noise(value) for name, value in part.items()}
-        elif not is_title and not is_bad_default:
+        elif not _is_noise(key, part):
             kept[key] = _without_noise(part)
     return kept
+
+
+def _is_noise(key: str, part: Any) -> bool:
+    if key == "title":
+        return isinstance(part, str)
+    return key == "default" and not _is_finite(part)
