@@ -8,15 +8,11 @@ import pytest
 from served import onward, page, served, way
 from treadle.core.errors import ToolError
 from treadle.tools.fetch import (
-    Bounds,
-    Page,
-    cut_page,
-    decode_body,
-    extract_text,
+    FetchLimits,
     fetch_page,
-    strip_tags,
     web_fetch,
 )
+from treadle.tools.page_text import FetchedPage, cut_page, decode_body, extract_text, strip_tags
 
 ARTICLE = """<!doctype html><html><head><title>Looms &amp; lathes</title>
 <style>p {color: red}</style></head><body>
@@ -29,20 +25,18 @@ page.</p></article>
 <script>alert("no")</script><footer>Imprint</footer></body></html>"""
 
 
-def get(answers, path="/", page_number=1, names=None, asked=None, **bounds):
+def get(answers, path="/", page_number=1, names=None, asked=None, **limits):
     """What the model is told, and the paths that the server was asked for."""
 
     async def go():
         async with served(answers) as server:
-            for (
-                key,
-                answer,
-            ) in answers.items():  # a redirect can't know the port before the server runs
+            # A redirect can't know the port before the server runs.
+            for key, answer in answers.items():
                 if isinstance(answer, bytes):
                     answers[key] = answer.replace(b"PORT", str(server.port).encode())
             url = f"http://a.example:{server.port}{path}"
             try:
-                told = await fetch_page(url, page_number, way(names, asked), Bounds(**bounds))
+                told = await fetch_page(url, page_number, way(names, asked), FetchLimits(**limits))
             except ToolError as error:
                 told = error
             return told, server.paths
@@ -291,7 +285,7 @@ def test_visible_text_is_what_a_reader_sees_on_the_same_lines(source, text):
     ],
 )
 def test_html_made_to_hurt_gives_text_or_nothing_but_no_error(source):
-    title, text = extract_text(Page("http://a.example/", "text/html", source))
+    title, text = extract_text(FetchedPage("http://a.example/", "text/html", source))
     assert title == ""
     assert "deep" in text
 
@@ -302,7 +296,7 @@ def test_a_page_that_is_no_article_keeps_all_its_text():
     )
     article = "<article><p>One caption that looks like prose.</p></article>"
     source = f"<html><body>{article}{items}</body></html>"
-    _, text = extract_text(Page("http://a.example/", "text/html", source))
+    _, text = extract_text(FetchedPage("http://a.example/", "text/html", source))
     assert "Item 0" in text
     assert "Item 1199" in text
 

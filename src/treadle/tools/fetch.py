@@ -1,19 +1,18 @@
-"""Reading a page of the public web: its main text as Markdown, or its JSON, XML or plain text, some pages at a time.
+"""Reads a page of the public web: its main text as Markdown, or its JSON, XML or plain text.
 
-What may be dialled is public.py's to say; here are the limits on what comes back: redirects, time, size after
-decompression, and kinds of content. A page is text of strangers: information for the model, never instructions.
+public.py decides which addresses may be connected to. Here are the limits on what comes back:
+redirects, time, size after decompression, and types of content. A page is text by strangers:
+information for the model, never instructions.
 """
 
 import asyncio
-import codecs
-import html
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError
 from ..core.tool import tool
+from .page_text import FetchedPage, cut_page, decode_body, extract_text
 from .public import AddressRules, check_url, open_public
 
 if TYPE_CHECKING:
@@ -21,26 +20,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class FetchLimits:
     """How much one fetch may cost."""
 
     total_s: float = 20.0
-    """Everything together: names, redirects, body, extraction."""
+    """Seconds for everything together: looking up names, redirects, body, extraction."""
     max_bytes: int = 5_000_000
-    """Of the body, decompressed."""
+    """Of the decompressed body."""
     max_redirects: int = 5
     page_chars: int = 16_000
-
-
-@dataclass(frozen=True)
-class Page:
-    """What a server sent, decoded."""
-
-    url: str
-    """After redirects."""
-    kind: str
-    """The media type, in lower case; "text/html" or "text/plain" by its looks where the server named none."""
-    text: str
 
 
 @tool(read_only=True, timeout_s=30)
@@ -55,63 +43,70 @@ async def web_fetch(url: str, page: int = 1) -> str:
 
 
 async def fetch_page(
-    url: str, page: int = 1, way: AddressRules | None = None, bounds: Bounds | None = None
+    url: str, page: int = 1, rules: AddressRules | None = None, limits: FetchLimits | None = None
 ) -> str:
-    """One page of the text behind a URL, headed by title, final address and page number. Raises ToolError."""
-    bounds = bounds or Bounds()
+    """One page of the text behind a URL, after a head with title, final address and page number.
+
+    Raises ToolError.
+    """
+    limits = limits or FetchLimits()
     if page < 1:
         raise ToolError(f"page {page} does not exist; pages count from 1")
     try:
         import httpx2
-        import trafilatura  # noqa: F401  # here, so that what is missing is told before the network is used
+        import trafilatura  # noqa: F401  # so that a missing package is found before any request
     except ImportError:
         raise ToolError(
             "web_fetch needs packages that aren't installed here: pip install 'treadle[web]'"
         ) from None
     try:
-        async with asyncio.timeout(bounds.total_s):
-            found = await download(url, way or AddressRules(), bounds)
+        async with asyncio.timeout(limits.total_s):
+            found = await download(url, rules or AddressRules(), limits)
             title, text = await asyncio.to_thread(extract_text, found)
     except TimeoutError:
         raise ToolError(
-            f"{url} took longer than {bounds.total_s:g} s; try another source"
+            f"{url} took longer than {limits.total_s:g} s; try another source"
         ) from None
     except (httpx2.HTTPError, OSError) as error:
         reason = str(error) or type(error).__name__
         raise ToolError(
             f"{url} can't be read ({reason}); check the address, or try another source"
         ) from None
-    return cut_page(title, found.url, text, page, bounds.page_chars)
+    return cut_page(title, found.url, text, page, limits.page_chars)
 
 
-async def download(url: str, way: AddressRules, bounds: Bounds) -> Page:
-    """Follow redirects, each hop checked anew, and read the body. Raises ToolError and httpx2.HTTPError."""
+async def download(url: str, rules: AddressRules, limits: FetchLimits) -> FetchedPage:
+    """Get a page. Follows redirects and checks each new address.
+
+    Raises ToolError and httpx2.HTTPError.
+    """
     import httpx2
 
     headers = {
         "User-Agent": "Mozilla/5.0 (compatible; Treadle)",
-        "Accept": "text/html, application/xhtml+xml, text/*;q=0.9, application/json;q=0.9, application/xml;q=0.8",
+        "Accept": (
+            "text/html, application/xhtml+xml, text/*;q=0.9, application/json;q=0.9,"
+            " application/xml;q=0.8"
+        ),
         "Accept-Encoding": "gzip, deflate",
     }
-    target = check_url(url, way.ports)
-    for _ in range(bounds.max_redirects + 1):
-        async with open_public(target, way, headers) as response:
-            if (
-                response.status_code not in (301, 302, 303, 307, 308)
-                or "location" not in response.headers
-            ):
-                return await _page(str(target), response, bounds.max_bytes)
+    target = check_url(url, rules.ports)
+    for _ in range(limits.max_redirects + 1):
+        async with open_public(target, rules, headers) as response:
+            redirects = response.status_code in (301, 302, 303, 307, 308)
+            if not redirects or "location" not in response.headers:
+                return await _read_page(str(target), response, limits.max_bytes)
             try:
-                onward = target.join(response.headers["location"])
+                next_url = target.join(response.headers["location"])
             except httpx2.InvalidURL:
                 raise ToolError(
                     f"{target} redirects to what is not a URL; try another source"
                 ) from None
-        target = check_url(str(onward), way.ports)
-    raise ToolError(f"{url} redirects more than {bounds.max_redirects} times; try another source")
+        target = check_url(str(next_url), rules.ports)
+    raise ToolError(f"{url} redirects more than {limits.max_redirects} times; try another source")
 
 
-async def _page(url: str, response: "httpx2.Response", max_bytes: int) -> Page:
+async def _read_page(url: str, response: "httpx2.Response", max_bytes: int) -> FetchedPage:
     if response.status_code != 200:
         raise ToolError(
             f"the server answered {response.status_code} {response.reason_phrase} for {url};"
@@ -127,7 +122,7 @@ async def _page(url: str, response: "httpx2.Response", max_bytes: int) -> Page:
             f"{url} is compressed as {coding[:40]!r}, which can't be read; try another source"
         )
     body = bytearray()
-    async for data in response.aiter_bytes():  # in bounded pieces, also out of a compressed bomb
+    async for data in response.aiter_bytes():  # small pieces, even of a compressed bomb
         body += data
         if len(body) > max_bytes:
             raise ToolError(
@@ -136,139 +131,14 @@ async def _page(url: str, response: "httpx2.Response", max_bytes: int) -> Page:
     text = decode_body(bytes(body), parameters)
     if "\0" in text:
         raise ToolError(
-            f"{url} is binary data, whatever its type says; only text, HTML, JSON and XML can be read"
+            f"{url} is binary data, whatever its type says; only text, HTML, JSON and XML can be"
+            " read"
         )
-    looks = "text/html" if text[:1000].lstrip().startswith("<") else "text/plain"
-    return Page(url, kind or looks, text)
+    if not kind:
+        kind = "text/html" if text[:1000].lstrip().startswith("<") else "text/plain"
+    return FetchedPage(url, kind, text)
 
 
 def _is_text(kind: str) -> bool:
     words = ("json", "xml", "javascript", "yaml", "ndjson", "toml")
     return kind.startswith("text/") or re.split(r"[/+]", kind)[-1].removeprefix("x-") in words
-
-
-_ENCODING = re.compile(
-    r"(utf-8|utf-16|utf-32|ascii|iso8859|cp|koi8|mac|gb|big5|shift_jis|euc_|iso2022).*"
-)
-"""Python's names of real character encodings: it also knows idna, punycode and others that are slow or do more."""
-
-
-def decode_body(body: bytes, parameters: str) -> str:
-    """The text of a body, by its byte order mark, the header's charset, the page's own, UTF-8, or Windows' Latin.
-
-    Never raises: what can't be decoded is replaced.
-    """
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if body.startswith(mark):
-            return body.decode(name, "replace")
-    own = body[:2048].decode("ascii", "replace").lower() if body.lstrip().startswith(b"<") else ""
-    named = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", parameters) or re.search(
-        r"(?:charset|encoding)\s*=\s*[\"']?((?!utf-?(?:16|32))[\w.:-]+)",
-        own,  # legible as ASCII, so never these
-    )
-    try:
-        name = codecs.lookup(named[1]).name if named else "utf-8"
-    except LookupError:
-        name = "utf-8"
-    if name in ("iso8859-1", "ascii"):
-        name = "cp1252"  # what such pages mean, by the HTML standard
-    if _ENCODING.fullmatch(name):
-        try:
-            return body.decode(name)
-        except UnicodeError:
-            if named:
-                return body.decode(name, "replace")
-    return body.decode("cp1252", "replace")
-
-
-def extract_text(page: Page) -> tuple[str, str]:
-    """Title ("" if none) and text; of HTML the main part, as Markdown with links and tables. Uses CPU; pure."""
-    if page.kind not in ("text/html", "application/xhtml+xml"):
-        return "", page.text.strip()
-    import trafilatura
-
-    found = re.search(r"<title[^<>]*>([^<]*)", page.text[:100_000], re.IGNORECASE)
-    title = " ".join(html.unescape(found[1]).split()) if found else ""
-    plain = strip_tags(page.text)
-    lines = [" ".join(line.split()) for line in plain.splitlines()]
-    plain = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    tags = page.text.count("<")
-    if tags > 30_000 or len(page.text) > 2_000_000:  # seconds of CPU
-        return title, plain
-    main = trafilatura.extract(
-        page.text,
-        url=page.url,
-        output_format="markdown",
-        include_links=True,
-        include_tables=True,
-        include_comments=False,
-        fast=tags
-        > 2_000,  # else a second opinion, whose time grows with the square of the paragraphs
-    )
-    # It looks for an article. On pages of another kind it may keep a caption and drop the rest.
-    if not main or (len(main) < 200 and len(plain) > 5 * len(main)):
-        return title, plain
-    return title, main.strip()
-
-
-def strip_tags(source: str) -> str:
-    """HTML without tags, comments, scripts and styles; headings marked as in Markdown; line numbers stay.
-
-    In linear time, whatever the input. Pure.
-    """
-    out: list[str] = []
-    hidden = ""
-    for part in re.split(r"(<!--|-->|</?[a-zA-Z!][^<>]*>)", source):
-        tag = re.match(r"<(/?[a-z]+[1-6]?|!--)", part.lower()) if part.startswith("<") else None
-        name = tag[1] if tag else ""
-        if hidden:
-            hidden = "" if name == hidden or part == hidden else hidden
-            out.append("\n" * part.count("\n"))
-        elif name in ("script", "style", "template"):
-            hidden = f"/{name}"
-        elif name == "!--":
-            hidden = "-->"
-        elif re.fullmatch(r"h[1-6]", name):
-            out.append("#" * int(name[1]) + " ")
-        elif name:
-            inline = name.lstrip("/") in (
-                "a",
-                "b",
-                "i",
-                "em",
-                "strong",
-                "span",
-                "code",
-                "small",
-                "sub",
-                "sup",
-            )
-            out.append("\n" * part.count("\n") or ("" if inline else " "))
-        elif not part.startswith("<!") and part != "-->":
-            out.append(html.unescape(part))
-    return "".join(out)
-
-
-def cut_page(title: str, url: str, text: str, page: int, size: int) -> str:
-    """One page, cut at the end of a paragraph or line where there is one in its last fifth. Raises ToolError."""
-    starts = [0]
-    while starts[-1] + size < len(text):
-        low, high = starts[-1] + math.ceil(size * 0.8), starts[-1] + size
-        cuts = (
-            text.rfind("\n\n", low, high),
-            text.rfind("\n", low, high),
-            text.rfind(" ", low, high),
-        )
-        starts.append(next((cut + 1 for cut in cuts if cut >= 0), high))
-    if page > len(starts):
-        raise ToolError(f"{url} has {len(starts)} pages; there is no page {page}")
-    head = "\n".join(part for part in (title[:300], url) if part)
-    if len(starts) > 1:
-        more = f"; for more, call web_fetch with page={page + 1}" if page < len(starts) else ""
-        head += f"\n(page {page} of {len(starts)}{more})"
-    end = starts[page] if page < len(starts) else len(text)
-    return f"{head}\n\n{text[starts[page - 1] : end].strip() or '(the page has no text)'}"
