@@ -17,7 +17,7 @@ from treadle.core.model import Reply
 from treadle.core.state import fold
 from treadle.graphs import END, START, Choice, Edge, Graph, Node
 from treadle.models.scripted import calls, says
-from treadle.runtime.ending import end_turn
+from treadle.runtime.end_turn import end_turn
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 

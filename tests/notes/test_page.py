@@ -1,4 +1,4 @@
-"""The programs of docs/memory.md run, in their order and in one namespace; its table says what the code says."""
+"""The programs of docs/memory.md run in order in one namespace; its table matches the code."""
 
 import re
 from pathlib import Path

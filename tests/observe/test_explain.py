@@ -11,7 +11,7 @@ from treadle.core.decide import Policy
 from treadle.core.errors import ModelUnavailable
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import Explanation, explain
-from treadle.runtime.job import RunSettings
+from treadle.runtime.settings import RunSettings
 from treadle.runtime.log import open_log
 from treadle.tools.ask import ask_user
 
@@ -96,7 +96,8 @@ def test_a_call_that_ran_when_the_turn_was_cancelled_is_unknown():
     found = seen(records)
     assert found.status == "cancelled"
     assert found.unknown == (
-        'c00004000 charge({"amount": 5}) started, and the turn was cancelled: may have had its effect',
+        'c00004000 charge({"amount": 5}) started, and the turn was cancelled: may have had its'
+        " effect",
     )
     assert (found.waits_for, found.next) == ((), "nothing: the turn has ended")
 

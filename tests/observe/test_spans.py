@@ -1,4 +1,4 @@
-"""Turns, model calls and tool calls as spans: what each covers, what is part of what, and that ids never change."""
+"""Turns, model calls and tool calls as spans: what each covers, and that ids are stable."""
 
 import json
 

@@ -17,9 +17,9 @@ from treadle.core.decide import Policy
 from treadle.core.errors import IllegalEvent, ModelUnavailable
 from treadle.models.scripted import calls, says
 from treadle.runtime.fork import fork
-from treadle.runtime.job import RunSettings
 from treadle.runtime.log import open_log
 from treadle.runtime.replay import Divergence, replay
+from treadle.runtime.settings import RunSettings
 from treadle.runtime.world import World
 from treadle.stores.store import Row
 

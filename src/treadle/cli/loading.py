@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core.errors import UsageError
 from ..runtime.agent import Agent
-from ..runtime.job import RunSettings
+from ..runtime.settings import RunSettings
 from .terminal import Screen
 
 Progress = Callable[[int, int], None]

@@ -15,7 +15,8 @@ from ..core.prompt import Prompt
 from ..core.state import fold
 from ..observe.explain import agent_changes
 from ..observe.visible import make_visible, visible_line
-from ..runtime.job import RunSettings, build_request
+from ..runtime.request import build_request
+from ..runtime.settings import RunSettings
 from .agents import make_recorded_agent
 from .terminal import Screen, print_json, print_line
 from .thread_options import Show

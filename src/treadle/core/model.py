@@ -126,7 +126,7 @@ class Request(msgspec.Struct, frozen=True):
         return counted + sum(tool.tokens for tool in self.tools)
 
 
-class Called(msgspec.Struct, frozen=True):
+class PreparedCall(msgspec.Struct, frozen=True):
     """A model call that fits the limits: the request, and the fact that is written before it goes out."""
 
     request: Request

@@ -1,13 +1,13 @@
-"""What is true after a log, and every rule about what may follow what. Pure.
+"""What is true after a log, and all rules about which event may follow which. Pure.
 
 1. `apply` is the only way from one state to the next; `fold` is `apply` over a whole log.
-2. LEGAL says in which phases an event may come, `turn.BEFORE` what a call must be before an event may speak of it.
-   Whatever they refuse raises IllegalEvent and changes nothing.
-3. A new claim finds what the dead left: a model call in flight is lost, a tool that started has an unknown outcome.
+2. LEGAL_PHASES says in which phases an event may come, `call.LEGAL_STATUSES` which status its call must
+   have. An event that they forbid raises IllegalEvent and changes nothing.
+3. A new claim finds what a dead process left: its model call is lost, its started tools are unknown.
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -18,7 +18,8 @@ from .limits import Spent
 from .turn import Turn, apply_to_turn, find_call, turn_after_crash, turn_after_fork
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
-"""No log yet; no open turn; nothing under way; a model call in flight; tool calls without a result."""
+"""`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
+flight. `acting`: tool calls without a result."""
 
 OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
 LEGAL_PHASES: dict[type, frozenset[Phase]] = {
@@ -27,7 +28,7 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadForked: frozenset(("idle", *OPEN_PHASES)),
     e.UserSaid: frozenset(("idle", "acting")),
     e.NotesRecalled: frozenset(("idle",)),
-    e.ContextCompacted: frozenset(("ready",)),  # never in the midst of a tool exchange
+    e.ContextCompacted: frozenset(("ready",)),  # never within a tool exchange
     e.ModelCalled: frozenset(("ready",)),
     e.ModelReplied: frozenset(("calling",)),
     e.ModelFailed: frozenset(("calling",)),
@@ -49,33 +50,37 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
 
 
 class TokenCalibration(msgspec.Struct, frozen=True):
-    """What the answers of the model that was asked last tell of how it counts tokens."""
+    """How the model that was called last counts tokens, as its replies show."""
 
     model: str = ""
     ratio: float = 1.0
-    """How many times our estimate of a prompt's tokens it really counted; at least 1."""
+    """Its count of a prompt's tokens, divided by our estimate; at least 1."""
     refused_tokens: int = 0
-    """The smallest prompt, as we counted, that it refused as too large; 0: none yet."""
+    """The smallest prompt that it has refused as too large, by our estimate; 0: none yet."""
 
     def of(self, model: str) -> "TokenCalibration":
-        """What is known of that model: nothing, where another was asked last."""
-        return self if self.model == model else TokenCalibration(model)
+        """What is known of that model: nothing, if another was called last."""
+        if self.model == model:
+            return self
+        return TokenCalibration(model)
 
 
 class State(msgspec.Struct, frozen=True):
-    """All that `decide` goes by."""
+    """What `decide` goes by."""
 
     seq: int = 0
     at: float = 0.0
     agent: str = ""
-    """The name of the agent that began it, or that it was handed to since."""
+    """The name of the agent in charge: the one that began the thread, or took it over."""
     depth: int = 0
     key: str = ""
     worker: str = ""
+    """Who made the last claim."""
     identity: e.Identity | None = None
     """What the agent was at the last claim."""
     turns: int = 0
     always: frozenset[str] = frozenset()
+    """Names of the tools that a person has allowed for the rest of the thread."""
     calibration: TokenCalibration = TokenCalibration()
     turn: Turn | None = None
     """The turn under way, or the last one."""
@@ -88,29 +93,28 @@ class State(msgspec.Struct, frozen=True):
             return "idle"
         if self.turn.called:
             return "calling"
-        return "acting" if self.turn.calls else "ready"
+        if self.turn.calls:
+            return "acting"
+        return "ready"
 
     @property
     def spent(self) -> Spent:
+        """What the turn has used. What is in flight counts in full: model calls, shares of children."""
         turn = self.turn or Turn(0)
-        flying = turn.called
-        lent = [call.child for call in turn.calls if call.child and call.status != "done"]
-        tokens = (
-            turn.usage.total_tokens + turn.lost_tokens + sum(child.tokens or 0 for child in lent)
-        )
-        return Spent(
-            turn.steps,
-            turn.tool_calls,
-            tokens + (flying.prompt_tokens + flying.max_output_tokens if flying else 0),
-            turn.cost_usd
-            + (flying.reserved_usd if flying else 0.0)
-            + sum(child.cost_usd or 0.0 for child in lent),
-            turn.active_s,
-        )
+        tokens = turn.usage.total_tokens + turn.lost_tokens
+        cost_usd = turn.cost_usd
+        if turn.called:
+            tokens += turn.called.prompt_tokens + turn.called.max_output_tokens
+            cost_usd += turn.called.reserved_usd
+        for call in turn.calls:
+            if call.child and call.status != "done":
+                tokens += call.child.tokens or 0
+                cost_usd += call.child.cost_usd or 0.0
+        return Spent(turn.steps, turn.tool_calls, tokens, cost_usd, turn.active_s)
 
 
 def fold(records: Iterable[e.Record]) -> State:
-    """What is true after these records, oldest first. Raises IllegalEvent."""
+    """The state after these records, oldest first. Raises IllegalEvent."""
     state = State()
     for record in records:
         state = apply(state, record)
@@ -118,7 +122,30 @@ def fold(records: Iterable[e.Record]) -> State:
 
 
 def apply(state: State, record: e.Record) -> State:
-    """The state after one more record. Raises IllegalEvent; the state given is never changed."""
+    """The state after one more record. Raises IllegalEvent; never changes the state given."""
+    _refuse_illegal(state, record)
+    event = record.event
+    changes: dict[str, Any] = {"seq": record.seq, "at": record.at}
+    match event:
+        case e.ThreadStarted():
+            changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
+        case e.UserSaid(answers=""):
+            changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
+        case e.ThreadClaimed():
+            changes["worker"] = event.worker
+            changes["identity"] = event.identity or state.identity
+            changes["turn"] = state.turn and turn_after_crash(state.turn)
+        case e.ThreadForked():
+            changes |= {"key": event.key, "worker": "", "depth": 0}
+            changes["turn"] = state.turn and turn_after_fork(state.turn)
+        case e.NotesRecalled():
+            pass
+        case _:
+            changes |= _changes_in_turn(state, record)
+    return replace(state, **changes)
+
+
+def _refuse_illegal(state: State, record: e.Record) -> None:
     event = record.event
     if record.seq != state.seq + 1:
         raise IllegalEvent(
@@ -132,41 +159,27 @@ def apply(state: State, record: e.Record) -> State:
         raise IllegalEvent(
             "a message opens a turn; while tools run it must answer a question, and only then"
         )
-    gap_s = _active_s(state, record)
-    changes: dict[str, object] = {"seq": record.seq, "at": record.at}
-    match event:
-        case e.ThreadStarted():
-            changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
-        case e.UserSaid() if not event.answers:
-            changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
-        case e.ThreadClaimed():
-            changes |= {"worker": event.worker, "turn": state.turn and turn_after_crash(state.turn)}
-            changes["identity"] = event.identity or state.identity
-        case e.ThreadForked():
-            changes |= {
-                "key": event.key,
-                "worker": "",
-                "depth": 0,
-                "turn": state.turn and turn_after_fork(state.turn),
-            }
-        case e.NotesRecalled():
-            pass
-        case _:
-            assert state.turn is not None
-            turn = replace(state.turn, active_s=state.turn.active_s + gap_s)
-            changes["turn"] = apply_to_turn(turn, event, state.key)
-            if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
-                changes["always"] = state.always | {find_call(state.turn, event.call_id).name}
-            if isinstance(event, e.HandedOff):
-                changes["agent"] = event.agent
-            if turn.called:
-                changes["calibration"] = _learnt(
-                    state.calibration.of(turn.called.model), turn.called, event
-                )
-    return replace(state, **changes)
 
 
-def _learnt(before: TokenCalibration, called: e.ModelCalled, event: e.Event) -> TokenCalibration:
+def _changes_in_turn(state: State, record: e.Record) -> dict[str, Any]:
+    event = record.event
+    assert state.turn is not None
+    turn = replace(state.turn, active_s=state.turn.active_s + _active_s(state, record))
+    changes: dict[str, Any] = {"turn": apply_to_turn(turn, event, state.key)}
+    if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
+        changes["always"] = state.always | {find_call(turn, event.call_id).name}
+    if isinstance(event, e.HandedOff):
+        changes["agent"] = event.agent
+    if turn.called:
+        changes["calibration"] = _calibrate(state.calibration, turn.called, event)
+    return changes
+
+
+def _calibrate(
+    calibration: TokenCalibration, called: e.ModelCalled, event: e.Event
+) -> TokenCalibration:
+    """What the event that ends a model call shows of the model's tokens."""
+    before = calibration.of(called.model)
     if isinstance(event, e.ModelReplied) and not event.usage.estimated:
         counted = event.usage.input_tokens / max(1, called.prompt_tokens)
         return replace(before, ratio=min(8.0, max(1.0, before.ratio * counted)))
@@ -177,13 +190,11 @@ def _learnt(before: TokenCalibration, called: e.ModelCalled, event: e.Event) -> 
 
 
 def _active_s(state: State, record: e.Record) -> float:
-    """Seconds of work since the record before: none while a person is waited for, none before a new claim."""
+    """Seconds of work since the last record: 0 while a person is waited for."""
     waits: tuple[str, ...] = ("waiting", "question", "child", "unknown", "done")
     if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
-        waits += (
-            "allowed",
-            "denied",
-        )  # one person's decisions come one after the other, perhaps days apart
-    if state.turn and state.turn.calls and all(one.status in waits for one in state.turn.calls):
+        # A person's decisions come one after the other, perhaps days apart.
+        waits += ("allowed", "denied")
+    if state.turn and state.turn.calls and all(call.status in waits for call in state.turn.calls):
         return 0.0
     return max(0.0, record.at - state.at)

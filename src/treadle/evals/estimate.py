@@ -15,7 +15,7 @@ from ..core import events as e
 from ..core.prompt import Prompt
 from ..core.state import fold
 from ..runtime.agent import Agent
-from ..runtime.job import build_request
+from ..runtime.request import build_request
 from .checks import Judge, Tools
 from .dataset import Case, Dataset
 from .report import CaseReport, Report

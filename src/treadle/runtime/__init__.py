@@ -1,1 +1,1 @@
-"""What makes things happen: a log, the loop that drives it, one model call, one tool call, agents."""
+"""What makes things happen: logs, the loop, one model call, one tool call, agents."""

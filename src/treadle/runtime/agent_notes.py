@@ -1,4 +1,4 @@
-"""What an agent asks of its long-term notes. `treadle.Notes` answers it; the runtime knows nothing else of notes."""
+"""What an agent asks of its long-term notes; `treadle.Notes` implements it."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,7 +13,10 @@ class AgentNotes(Protocol):
     """Notes that outlive a thread."""
 
     def bind(self, store: Store, world: World) -> "AgentNotes":
-        """These notes for an agent that keeps its threads in `store`. Raises UsageError where they have no place."""
+        """These notes, for an agent that keeps its threads in `store`.
+
+        Raises UsageError where they have no place of their own and can't be kept there.
+        """
         ...
 
     async def recall_event(self, text: str) -> NotesRecalled | None:

@@ -1,4 +1,4 @@
-"""Asks a model once, and turns whatever comes of it into a fact. Writes nothing: the loop does."""
+"""One model call, and the event that it ends in. Writes nothing: the loop does."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,50 +7,46 @@ from ..core import events as e
 from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import backoff_s
-from ..core.model import Called, Model
+from ..core.model import Model, PreparedCall
 
 
-async def ask(
+async def call_model(
     model: Model,
-    called: Called,
+    prepared: PreparedCall,
     seq: int,
     left_s: float | None,
     chance: float,
     emit: Callable[[str], None],
 ) -> e.ModelReplied | e.ModelFailed:
-    """What came of the request whose ModelCalled has this `seq`. What isn't a ModelError is a bug and comes out.
+    """Ask the model once. Any exception that isn't a ModelError is a bug and is raised.
 
-    `left_s` is what the turn has left; `chance` in [0, 1) jitters a back-off; pieces of text go to `emit`, but not
-    those of a summary, which is said to nobody.
+    `seq` is that of the ModelCalled; `left_s` is what the turn has left; `chance`, in [0, 1),
+    varies the back-off. `emit` gets the text in pieces, except a summary's: nobody is to see that.
     """
+    called = prepared.event
     deadline = asyncio.timeout(left_s)
     clock = asyncio.get_running_loop().time
-    began, first_s = clock(), None
+    began = clock()
+    first_token_s: float | None = None
 
-    def piece(text: str) -> None:
-        nonlocal first_s
-        first_s = clock() - began if first_s is None else first_s
-        if called.event.purpose != "compact":
+    def receive(text: str) -> None:
+        nonlocal first_token_s
+        if first_token_s is None:
+            first_token_s = clock() - began
+        if called.purpose != "compact":
             emit(text)
 
     try:
         async with deadline:
-            reply = await model.reply(called.request, piece)
+            reply = await model.reply(prepared.request, receive)
     except TimeoutError:
         if not deadline.expired():
             raise  # not ours: a model that raises it has a bug
-        spent = e.Usage(called.event.prompt_tokens, estimated=True)
-        said = f"no whole reply within the {left_s:.3g} s that the turn had left"
-        return e.ModelFailed("timeout", said, None, spent, model.cost_usd(spent))
+        usage = e.Usage(called.prompt_tokens, estimated=True)
+        message = f"no whole reply within the {left_s:.3g} s that the turn had left"
+        return e.ModelFailed("timeout", message, None, usage, model.cost_usd(usage))
     except ModelError as error:
-        spent = error.usage or e.Usage()
-        asked_s = error.retry_after_s if isinstance(error, ModelUnavailable) else None
-        wait_s = (
-            backoff_s(called.event.attempt, chance, asked_s)
-            if error.kind == "unavailable"
-            else None
-        )
-        return e.ModelFailed(error.kind, str(error), wait_s, spent, model.cost_usd(spent))
+        return _failure(model, error, called.attempt, chance)
     return e.ModelReplied(
         reply.text,
         reply.usage,
@@ -59,6 +55,14 @@ async def ask(
         reply.finish_reason,
         reply.refusal,
         model.cost_usd(reply.usage),
-        first_s,
+        first_token_s,
         reply.opaque,
     )
+
+
+def _failure(model: Model, error: ModelError, attempt: int, chance: float) -> e.ModelFailed:
+    usage = error.usage or e.Usage()
+    wait_s = None
+    if isinstance(error, ModelUnavailable):
+        wait_s = backoff_s(attempt, chance, error.retry_after_s)
+    return e.ModelFailed(error.kind, str(error), wait_s, usage, model.cost_usd(usage))

@@ -1,53 +1,50 @@
-"""A new thread that shares the beginning of another: to try another message, another model, other instructions."""
+"""Forks a thread: a new one shares its beginning, to try another message, model or instructions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..core import events as e
 from ..core.codec import encode_event
-from ..core.errors import UnknownThread, UsageError
+from ..core.errors import UsageError
 from ..stores.store import Row, Store
-from .log import open_log
+from .log import require_log
 from .world import World
 
 
 @dataclass(frozen=True)
 class Fork:
-    """The new thread, and what the shared beginning has already done to the world."""
+    """The new thread, and the calls that ran in the records that it shares."""
 
     thread_id: str
     ran: tuple[e.Call, ...]
-    """The calls that ran, or may have, in the shared records. They are never run again."""
+    """They have had their effect, or may have. They are never run again."""
 
 
 async def fork(
     store: Store, thread: str, *, at: int | None = None, edit: str | None = None, world: World
 ) -> Fork:
-    """Share the records of `thread` up to and with seq `at` (None: all); resume or run the new thread to go on.
+    """Make a thread that shares the records of `thread` up to and with seq `at` (None: all).
 
-    With `edit`, record `at` must be the message that opened a turn (None: the last one), and the new thread says that
-    instead. The parent is not touched. Raises UnknownThread, and UsageError for an `at` that can't be.
+    With `edit`, `at` must be the message that opened a turn (None: the last one), and the new
+    thread says that instead. Resume or run the new thread to continue; the old one is not touched.
+    Raises UnknownThread, and UsageError for an `at` that can't be.
     """
-    parent = await open_log(thread, store, world)
-    if not parent.records:
-        raise UnknownThread(f"there is no thread {thread!r} in this store")
-    last = _last_shared(parent.records, at, edit is not None)
-    shared = parent.records[:last]
-    new = world.new_id()
-    rows = [Row(record.seq, record.at, encode_event(record.event)) for record in shared]
-    opening: list[e.Event] = [e.ThreadForked(thread, last, world.new_id())]
+    parent = await require_log(thread, store, world)
+    last_seq = _last_shared_seq(parent.records, at, edit is not None)
+    shared = parent.records[:last_seq]
+    new_thread_id = world.new_id()
+    opening: list[e.Event] = [e.ThreadForked(thread, last_seq, world.new_id())]
     if edit is not None:
         opening.append(e.UserSaid(edit))
-    rows += [
-        Row(last + 1 + index, world.now(), encode_event(event))
-        for index, event in enumerate(opening)
-    ]
-    await store.append(new, rows)
-    return Fork(new, find_started_calls(shared))
+    rows = [Row(record.seq, record.at, encode_event(record.event)) for record in shared]
+    for event in opening:
+        rows.append(Row(len(rows) + 1, world.now(), encode_event(event)))
+    await store.append(new_thread_id, rows)
+    return Fork(new_thread_id, find_started_calls(shared))
 
 
 def find_started_calls(records: Iterable[e.Record]) -> tuple[e.Call, ...]:
-    """The calls that were started in these records, in that order, each with the arguments that ran."""
+    """The calls that were started, in that order, each with the arguments that it ran with."""
     asked: dict[str, e.Call] = {}
     started: dict[str, e.Call] = {}
     for record in records:
@@ -63,20 +60,27 @@ def find_started_calls(records: Iterable[e.Record]) -> tuple[e.Call, ...]:
     return tuple(started.values())
 
 
-def _last_shared(records: list[e.Record], at: int | None, edited: bool) -> int:
-    opens = [r.seq for r in records if isinstance(r.event, e.UserSaid) and not r.event.answers]
+def _last_shared_seq(records: list[e.Record], at: int | None, edited: bool) -> int:
     if edited:
-        at = (opens[-1] if opens else 0) if at is None else at
-        if at not in opens:
-            raise UsageError(
-                f"record {at} opens no turn, so it can't be edited; those that do: {_listed(opens)}"
-            )
-        return at - 1
-    at = len(records) if at is None else at
+        return _seq_before_turn(records, at)
+    if at is None:
+        return len(records)
     if not 1 <= at <= len(records):
         raise UsageError(f"there is no record {at}; the thread has 1 to {len(records)}")
     return at
 
 
-def _listed(seqs: list[int]) -> str:
-    return ", ".join(map(str, seqs)) or "none"
+def _seq_before_turn(records: list[e.Record], at: int | None) -> int:
+    opening_seqs = [
+        record.seq
+        for record in records
+        if isinstance(record.event, e.UserSaid) and not record.event.answers
+    ]
+    if at is None:
+        at = max(opening_seqs, default=0)
+    if at not in opening_seqs:
+        raise UsageError(
+            f"record {at} opens no turn, so it can't be edited; those that do:"
+            f" {', '.join(map(str, opening_seqs)) or 'none'}"
+        )
+    return at - 1

@@ -1,4 +1,4 @@
-"""Who watches a thread: callables that are told of records and text, aside from the turn, and can't steer it."""
+"""Listeners: callables that are told of each record and piece of text. They can't steer a turn."""
 
 import _thread
 import asyncio
@@ -16,23 +16,23 @@ T = TypeVar("T")
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """A piece of the text that the model is writing. Shown, never logged: the reply will hold it all."""
+    """A piece of the text that the model is writing. Shown, never logged: the reply has it all."""
 
     thread_id: str
     text: str
 
 
 Listener = Callable[[Record | Delta], None]
-"""What it returns changes nothing; what it raises goes to the logger `treadle`."""
+"""Its return value is ignored; what it raises goes to the logger `treadle`."""
 
-_log = logging.getLogger("treadle")
+_logger = logging.getLogger("treadle")
 
 LISTENER_GRACE_S = 5.0
 """How long the end of a turn waits for listeners that lag behind."""
 
 
 class BackgroundListener:
-    """Calls listeners one after the other in a thread of its own, in order, so that a slow one slows no turn."""
+    """Calls listeners in a background thread, in order: a slow one doesn't slow the turn."""
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
         self._listeners = listeners
@@ -40,30 +40,32 @@ class BackgroundListener:
         self._running = False
 
     def tell(self, what: Record | Delta) -> None:
-        """Never waits."""
+        """Put it in the queue. Never waits."""
         if not self._running:
             self._running = True
             _thread.start_new_thread(self._work, ())
         self._waiting.put(what)
 
     async def drain(self) -> None:
-        """Until all that was told has been heard, or PATIENCE_S have passed. Ends the thread."""
-        if self._running:
-            self._running = False
-            loop, heard = asyncio.get_running_loop(), asyncio.Event()
+        """Wait until all has been heard, or for LISTENER_GRACE_S, and end the thread."""
+        if not self._running:
+            return
+        self._running = False
+        loop = asyncio.get_running_loop()
+        heard = asyncio.Event()
 
-            def say() -> None:
-                with contextlib.suppress(RuntimeError):  # the loop that waited is closed
-                    loop.call_soon_threadsafe(heard.set)
+        def finish() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop that waited is closed
+                loop.call_soon_threadsafe(heard.set)
 
-            self._waiting.put(say)
-            try:
-                await asyncio.wait_for(heard.wait(), LISTENER_GRACE_S)
-            except TimeoutError:
-                _log.warning(
-                    "a listener lags behind by more than %g s; the turn has ended without it",
-                    LISTENER_GRACE_S,
-                )
+        self._waiting.put(finish)
+        try:
+            await asyncio.wait_for(heard.wait(), LISTENER_GRACE_S)
+        except TimeoutError:
+            _logger.warning(
+                "a listener lags behind by more than %g s; the turn has ended without it",
+                LISTENER_GRACE_S,
+            )
 
     def _work(self) -> None:
         while True:
@@ -74,14 +76,17 @@ class BackgroundListener:
             for listener in self._listeners:
                 try:
                     listener(what)
-                except Exception:  # a watcher's fault is its own
-                    _log.exception("listener %r raised; the turn goes on", listener)
+                except Exception:  # a listener's fault must not end the turn
+                    _logger.exception("listener %r raised; the turn goes on", listener)
 
 
 async def stream_events(
     start: Callable[[Listener], Coroutine[Any, Any, T]],
 ) -> AsyncGenerator[Delta | Record | T, None]:
-    """What a listener of this work is told, as it comes, and what the work gives last. Left early, it is cancelled."""
+    """All that a listener of this work is told, as it comes, and the work's result last.
+
+    Leaving the generator early cancels the work.
+    """
     queue: asyncio.Queue[Delta | Record | None] = asyncio.Queue()
     task = asyncio.create_task(start(queue.put_nowait))
     task.add_done_callback(lambda _: queue.put_nowait(None))

@@ -1,4 +1,4 @@
-"""One thread's log, open: append = check, store, tell the listeners."""
+"""One thread's log, open: an append is checked, stored, then told to the listeners."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,10 @@ from .world import World
 
 
 class Log:
-    """The records so far, and what was worked out from them: `state` and `prompt` are never ahead of the store."""
+    """A thread's records, with the state and the prompt that follow from them.
+
+    None of them is ever ahead of the store.
+    """
 
     def __init__(self, thread_id: str, store: Store, world: World) -> None:
         self.thread_id = thread_id
@@ -24,39 +27,45 @@ class Log:
         self.state = State()
         self.prompt = Prompt()
         self.listeners: tuple[Listener, ...] = ()
-        """Called on the loop's own thread: they must be quick and raise nothing (see listeners.BackgroundListener)."""
-        self.lost = ""
-        """Why whoever drives by this log must stop: another process has taken the thread, or ended its turn."""
-        self.below = False
-        """Whoever drives it here does so for a thread above it."""
+        """Called in the event loop's thread: they must be quick and raise nothing.
+
+        `listeners.BackgroundListener` makes one of any others.
+        """
+        self.lost_reason = ""
+        """Why whoever drives with this log must stop; "" while it need not.
+
+        Another process has taken the thread, or has ended its turn.
+        """
+        self.is_child = False
+        """True while it is driven as a part of its parent's turn."""
         self.store = store
         self._claim = ""
         self._writing = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Take in what others have appended. Raises StoreDamaged or IllegalEvent for a log that can't be."""
+        """Take in what others have appended. Raises StoreDamaged, IllegalEvent for a broken log."""
         async with self._writing:
             await self._take_in()
 
     async def append(self, *events: e.Event, after: int | None = None) -> None:
-        """Write these facts, all or none, then tell the listeners. Raises IllegalEvent, Fenced or a StoreError.
+        """Write all of these events or none, then tell the listeners.
 
-        If another process has written in between (an approval, say), its records are taken in first. Facts that were
-        decided by a state say which one, by its seq in `after`: then SeqTaken is raised instead, to decide again.
+        If another process has written meanwhile (an approval, say), its records are taken in first.
+        Where the events follow from a certain state, give its seq as `after`: then SeqTaken is
+        raised instead, so that the caller decides again. Raises IllegalEvent, Fenced, StoreErrors.
         """
         async with self._writing:
             while True:
-                if self.lost:
-                    raise Fenced(self.lost)
+                if self.lost_reason:
+                    raise Fenced(self.lost_reason)
                 if after is not None and after != self.state.seq:
                     raise SeqTaken(
                         f"record {after} is no longer the last of thread {self.thread_id}"
                     )
-                records, state = self._checked(events)
+                records, state = self._check(events)
+                rows = [Row(each.seq, each.at, encode_event(each.event)) for each in records]
                 try:
-                    await self.store.append(
-                        self.thread_id, [Row(r.seq, r.at, encode_event(r.event)) for r in records]
-                    )
+                    await self.store.append(self.thread_id, rows)
                     break
                 except SeqTaken:
                     before = self.state.seq
@@ -75,15 +84,19 @@ class Log:
         self.tell(Delta(self.thread_id, text))
 
     def tell(self, what: e.Record | Delta) -> None:
+        """Call the listeners."""
         for listener in self.listeners:
             listener(what)
 
-    def _checked(self, events: Sequence[e.Event]) -> tuple[list[e.Record], State]:
-        state, at = self.state, self.world.now()
+    def _check(self, events: Sequence[e.Event]) -> tuple[list[e.Record], State]:
+        """The records of these events, and the state after them. Raises IllegalEvent."""
+        state = self.state
+        at = self.world.now()
         records: list[e.Record] = []
         for event in events:
-            records.append(e.Record(self.thread_id, state.seq + 1, at, event))
-            state = apply(state, records[-1])
+            record = e.Record(self.thread_id, state.seq + 1, at, event)
+            state = apply(state, record)
+            records.append(record)
         return records, state
 
     def _keep(self, records: list[e.Record], state: State) -> None:
@@ -99,43 +112,48 @@ class Log:
         if not rows:
             return
         state = self.state
-        records = [
-            e.Record(self.thread_id, row.seq, row.at, decode_event(row.event)) for row in rows
-        ]
-        for record in records:
+        records: list[e.Record] = []
+        for row in rows:
+            record = e.Record(self.thread_id, row.seq, row.at, decode_event(row.event))
             state = apply(state, record)
+            records.append(record)
         if self._claim and state.worker != self._claim:
-            self.lost = f"another process drives thread {self.thread_id} now; this one has stopped"
-        elif self._claim and any(isinstance(record.event, e.TurnEnded) for record in records):
-            self.lost = (
+            self.lost_reason = (
+                f"another process drives thread {self.thread_id} now; this one has stopped"
+            )
+        elif self._claim and any(isinstance(each.event, e.TurnEnded) for each in records):
+            self.lost_reason = (
                 f"this turn of thread {self.thread_id} was ended from elsewhere; it has stopped"
             )
         self._keep(records, state)
 
 
-async def open_child_log(above: ParentContext) -> Log:
-    """The log of the thread that works for another, which hears of it; to be driven for that one."""
-    log = await open_log(above.child.thread_id, above.store, above.world, [above.tell])
-    log.below = True
-    return log
-
-
-async def require_log(thread_id: str, store: Store, world: World) -> Log:
-    """As `opened`, of a thread that is there. Raises UnknownThread."""
-    log = await open_log(thread_id, store, world)
-    if not log.records:
-        raise UnknownThread(f"there is no thread {thread_id!r} in this store")
-    return log
-
-
 async def open_log(
     thread_id: str, store: Store, world: World, listeners: Sequence[Listener] = ()
 ) -> Log:
-    """The thread's log with all its records; an empty one where there is no such thread. Listeners hear what is new."""
+    """The thread's log with all its records; an empty log where there is no such thread.
+
+    The listeners hear only of what is new. Raises IllegalEvent and StoreErrors.
+    """
     log = Log(thread_id, store, world)
     try:
         await log.refresh()
     except IllegalEvent as error:
         raise IllegalEvent(f"thread {thread_id} can't be read on: {error}") from error
     log.listeners = tuple(listeners)
+    return log
+
+
+async def require_log(thread_id: str, store: Store, world: World) -> Log:
+    """As `open_log`, but raises UnknownThread where there is no such thread."""
+    log = await open_log(thread_id, store, world)
+    if not log.records:
+        raise UnknownThread(f"there is no thread {thread_id!r} in this store")
+    return log
+
+
+async def open_child_log(parent: ParentContext) -> Log:
+    """The log of a child, to be driven for its parent, whose listeners hear of it."""
+    log = await open_log(parent.child.thread_id, parent.store, parent.world, [parent.tell])
+    log.is_child = True
     return log

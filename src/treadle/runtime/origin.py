@@ -1,6 +1,6 @@
-"""Where a note comes from, read off the log: what people and the agent said, or what tools brought in from outside.
+"""Where a note comes from, as the log tells: from people and the agent, or from outside, by a tool.
 
-The model is never asked. It may have read, in a tool's result, that it should say "the user told me so".
+The model is never asked: it may have read in a tool's result that it should say "the user told me".
 """
 
 import re
@@ -13,115 +13,116 @@ from ..stores.store import Store
 TRUSTED_TOOLS = frozenset(
     ("calculator", "current_time", "ask_user", "remember", "recall", "forget")
 )
-"""Tools whose results hold no text from outside, but for the notes that they show under their origin."""
-_OUTSIDE = ("raised", "result")
-"""The failures whose message is the tool's own."""
+"""Tools whose results hold no text from outside, except in notes, which show their origin."""
+_TOOLS_OWN_WORDS = ("raised", "result")
+"""The kinds of failure whose message comes from the tool."""
 _MARK = re.compile(r"\btool:([\w,-]+)")
 
 
 def find_outside_results(
     records: Iterable[e.Record], inside: Collection[str] = TRUSTED_TOOLS
 ) -> Iterator[tuple[int, str]]:
-    """The results that hold text from outside: the seq of each, and the name of the tool that it comes from.
+    """The tool results that hold text from outside: seq, and name of the tool that it comes from.
 
-    What a tool of notes shows of a note with a tool's origin comes from that tool.
+    A note that came from a tool still comes from that tool when a tool for notes shows it.
     """
     names: dict[str, str] = {}
     for record in records:
+        sources: list[str] = []
         match record.event:
             case e.ModelReplied(calls=calls):
                 names |= {call.id: call.name for call in calls}
             case e.StepAsked(call=call):
                 names[call.id] = call.name
             case e.NotesRecalled(text=text):
-                yield from ((record.seq, name) for name in find_marked_tools(text))
-            case (
-                e.ToolReturned(call_id=call_id, content=text)
-                | e.OutcomeDecided(call_id=call_id, content=text)
-            ) if text:
-                yield from (
-                    (record.seq, name) for name in _sources(names.get(call_id, ""), text, inside)
-                )
-            case e.ToolFailed(call_id=call_id, kind=kind, message=text) if kind in _OUTSIDE:
-                yield from (
-                    (record.seq, name) for name in _sources(names.get(call_id, ""), text, inside)
-                )
+                sources = find_marked_tools(text)
+            case e.ToolReturned() | e.OutcomeDecided() as event if event.content:
+                sources = _sources(names.get(event.call_id, ""), event.content, inside)
+            case e.ToolFailed() as event if event.kind in _TOOLS_OWN_WORDS:
+                sources = _sources(names.get(event.call_id, ""), event.message, inside)
+        for name in sources:
+            yield record.seq, name
 
 
 def find_marked_tools(text: str) -> list[str]:
-    """The tools that have a hand in the notes which a text shows, by the marks that `recalled.line` gives them."""
+    """The tools that notes in a text come from, by the marks that `recalled.line` gives them."""
     return [name for mark in _MARK.findall(text) for name in mark.split(",") if name]
 
 
 def make_origin(tools: Iterable[str]) -> str:
-    """The origin of a note that was made when the results of these tools had been seen."""
+    """The origin of a note that is made after the results of these tools have been seen."""
     names = sorted({re.sub(r"[^\w-]", "_", name)[:64] or "_" for name in tools})
-    return f"tool:{','.join(names)}" if names else "user"
+    if not names:
+        return "user"
+    return f"tool:{','.join(names)}"
 
 
 def find_asking_seq(records: Iterable[e.Record], call_id: str) -> int:
     """The seq of the reply, or of the flow's step, that asked for a call; 0 where there is none."""
     for record in records:
-        if isinstance(record.event, e.StepAsked) and record.event.call.id == call_id:
-            return record.seq
-        if isinstance(record.event, e.ModelReplied) and any(
-            call.id == call_id for call in record.event.calls
-        ):
-            return record.seq
+        match record.event:
+            case e.StepAsked(call=call) if call.id == call_id:
+                return record.seq
+            case e.ModelReplied(calls=calls) if any(call.id == call_id for call in calls):
+                return record.seq
     return 0
 
 
 async def read_records(store: Store, thread_id: str) -> list[e.Record]:
-    """The records of a thread; none where it isn't there."""
-    return [
-        e.Record(thread_id, row.seq, row.at, decode_event(row.event))
-        for row in await store.read(thread_id)
-    ]
+    """The records of a thread; none for an unknown thread."""
+    rows = await store.read(thread_id)
+    return [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
 
 
 async def find_tools_seen(
     store: Store, records: Sequence[e.Record], call_id: str, inside: Collection[str] = TRUSTED_TOOLS
 ) -> tuple[str, ...]:
-    """The tools whose text from outside the model had seen when it asked for this call ("": by now).
+    """The tools whose text the model had seen when it asked for this call ("": by now).
 
-    What a thread was told by its parent counts too: whoever wrote that had seen what the parent had.
+    A task that a parent gave counts as all that the parent had seen when it gave the task.
     """
-    before = find_asking_seq(records, call_id) or len(records) + 1
-    tools = {name for seq, name in find_outside_results(records, inside) if seq < before}
-    return tuple(sorted(tools | set(await find_tools_inherited(store, records, inside))))
+    tools = _tools_seen_before(records, call_id, inside)
+    tools.update(await find_tools_inherited(store, records, inside))
+    return tuple(sorted(tools))
 
 
 async def find_tools_inherited(
     store: Store, records: Sequence[e.Record], inside: Collection[str] = TRUSTED_TOOLS
 ) -> tuple[str, ...]:
-    """The tools whose text the thread's parent had seen when it started this one, and the parent's parent."""
+    """The tools whose text the parents, at all levels, had seen when they gave their tasks."""
     tools: set[str] = set()
-    known: set[str] = set()
-    parent, call_id = _parent(records)
-    while parent and parent not in known:
-        known.add(parent)
-        above = await read_records(store, parent)
-        before = find_asking_seq(above, call_id) or len(above) + 1
-        tools |= {name for seq, name in find_outside_results(above, inside) if seq < before}
-        parent, call_id = _parent(above)
+    read: set[str] = set()
+    thread_id, call_id = _parent_of(records)
+    while thread_id and thread_id not in read:
+        read.add(thread_id)
+        parent = await read_records(store, thread_id)
+        tools |= _tools_seen_before(parent, call_id, inside)
+        thread_id, call_id = _parent_of(parent)
     return tuple(sorted(tools))
 
 
 def is_child(records: Sequence[e.Record]) -> bool:
-    """Whether an agent, and no person, speaks to the agent in this thread."""
-    return bool(_parent(records)[0])
+    """Whether another agent, and no person, speaks to the agent in this thread."""
+    thread_id, _ = _parent_of(records)
+    return bool(thread_id)
 
 
-def _parent(records: Sequence[e.Record]) -> tuple[str, str]:
+def _tools_seen_before(
+    records: Sequence[e.Record], call_id: str, inside: Collection[str]
+) -> set[str]:
+    end = find_asking_seq(records, call_id) or len(records) + 1
+    return {name for seq, name in find_outside_results(records, inside) if seq < end}
+
+
+def _parent_of(records: Sequence[e.Record]) -> tuple[str, str]:
+    """The parent's thread id, and the id of the call there; twice "" where there is none."""
     first = records[0].event if records else None
-    return (
-        (first.parent_thread_id, first.parent_call_id)
-        if isinstance(first, e.ThreadStarted)
-        else ("", "")
-    )
+    if not isinstance(first, e.ThreadStarted):
+        return "", ""
+    return first.parent_thread_id, first.parent_call_id
 
 
 def _sources(tool: str, text: str, inside: Collection[str]) -> list[str]:
-    if tool not in inside:
-        return [tool]
-    return find_marked_tools(text)
+    if tool in inside:
+        return find_marked_tools(text)
+    return [tool]

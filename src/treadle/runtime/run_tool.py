@@ -1,7 +1,9 @@
-"""Runs one tool once, and turns whatever comes of it into a fact. Writes nothing: the loop does.
+"""One attempt of a tool call, and the event that it ends in. Writes nothing: the loop does.
 
-1. Nothing that a tool raises gets past here, SystemExit included; only the cancelling of the whole turn does.
-2. A tool that doesn't stop when its time is up is left behind: its thread is a daemon, its task is forgotten.
+1. Nothing that a tool raises gets past here, not even SystemExit; only a cancellation of the turn
+   does.
+2. A tool that doesn't stop when its time is up is left running: in a daemon thread, or in a task
+   that is forgotten.
 """
 
 import _thread
@@ -11,7 +13,7 @@ import contextvars
 import inspect
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -22,104 +24,122 @@ from ..core.limits import backoff_s, tightest_limit
 from ..core.tool import Tool, is_async
 
 GRACE_S = 0.2
-"""How long a tool may take to stop once it has been told to."""
-PASSING = (ConnectionError, TimeoutError)
-"""What may succeed on another try."""
+"""How long a tool may take to stop once it is cancelled."""
+MIN_TOOL_RETRIES = 3
+"""A ToolRetry, which says that nothing has happened yet, is tried again at least so often."""
 
 
 async def run_tool(
     tool: Tool, arguments: str, context: Context, left_s: float | None, chance: float
 ) -> ToolReturned | ToolFailed | ChildWaits:
-    """What came of one attempt. `left_s` is what the turn has left; `chance` in [0, 1) jitters a back-off."""
+    """Run the tool once.
+
+    `left_s` is what the turn has left; `chance`, in [0, 1), varies a back-off.
+    """
     began = time.perf_counter()
-    timeout_s = tightest_limit(tool.timeout_s, left_s)
-    again: float | None = None
     try:
         checked = tool.arguments_of(arguments)
     except ToolError as error:
-        return ToolFailed(
-            context.call_id, "arguments", _clean(str(error))[: tool.max_chars], _since(began)
-        )
+        message = _clean(str(error))[: tool.max_chars]
+        return ToolFailed(context.call_id, "arguments", message, _since(began))
+    timeout_s = tightest_limit(tool.timeout_s, left_s)
     try:
         result = await _within(timeout_s, _call(tool, checked, context))
-        if isinstance(result, ChildResult):
-            return _worked(result, context.call_id, tool.max_chars, _since(began))
-        text, cut = render_result(result, tool.max_chars)
-        return ToolReturned(context.call_id, text, _since(began), cut)
-    except _TooLong:
-        stopped = is_async(tool.function) if tool.function else True  # nothing stops a thread
-        end = "stopped" if stopped else "left running"
-        effect = (
-            ""
-            if tool.idempotent
-            else "; it may have had its effect"
-            if stopped
-            else "; it may still have its effect"
-        )
-        kind, said = (
-            "timeout",
-            f"{tool.name} took longer than {timeout_s:g} s and was {end}{effect}",
-        )
-        again = (
-            backoff_s(context.attempt, chance)
-            if stopped and context.attempt <= tool.retries
-            else None
-        )
-    except ToolRetry as error:
-        kind, said = "raised", _words(error)
-        if context.attempt <= max(tool.retries, 3):
-            again = backoff_s(context.attempt, chance, error.retry_after_s)
-    except ToolError as error:
-        kind, said = "raised", _words(error)
-    except _Unshowable as error:
-        kind, said = "result", str(error)
+        return _outcome(result, context.call_id, tool.max_chars, began)
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise
     except (
         BaseException
-    ) as error:  # a tool is somebody else's code: whatever it raises is told to the model
+    ) as error:  # a tool is somebody else's code: the model is told what it raises
         if tool.child and isinstance(error, StoreError):
-            raise  # the store is that of the thread above too
-        kind, said = "raised", ": ".join(filter(None, (type(error).__name__, _words(error))))
-        if isinstance(error, PASSING) and context.attempt <= tool.retries:
-            again = backoff_s(context.attempt, chance)
-    return ToolFailed(context.call_id, kind, _clean(said)[: tool.max_chars], _since(began), again)  # type: ignore[arg-type]
+            raise  # a child's store is its parent's too
+        kind, message = _describe(error, tool, timeout_s)
+        retry_after_s = _retry_after_s(error, tool, context.attempt, chance)
+    message = _clean(message)[: tool.max_chars]
+    return ToolFailed(context.call_id, kind, message, _since(began), retry_after_s)
 
 
-def _worked(
-    done: ChildResult, call_id: str, max_chars: int, took_s: float
+def _outcome(
+    result: Any, call_id: str, max_chars: int, began: float
 ) -> ToolReturned | ToolFailed | ChildWaits:
-    if done.waiting:
-        return ChildWaits(call_id, done.waiting)
-    text, cut = render_result(done.answer, max_chars)
-    if done.failed:
-        return ToolFailed(call_id, "raised", text, took_s, usage=done.usage, cost_usd=done.cost_usd)
-    return ToolReturned(call_id, text, took_s, cut, done.usage, done.cost_usd)
+    if not isinstance(result, ChildResult):
+        text, cut_chars = render_result(result, max_chars)
+        return ToolReturned(call_id, text, _since(began), cut_chars)
+    if result.waiting:
+        return ChildWaits(call_id, result.waiting)
+    text, cut_chars = render_result(result.answer, max_chars)
+    usage, cost_usd = result.usage, result.cost_usd
+    if result.failed:
+        return ToolFailed(call_id, "raised", text, _since(began), usage=usage, cost_usd=cost_usd)
+    return ToolReturned(call_id, text, _since(began), cut_chars, usage, cost_usd)
+
+
+def _describe(
+    error: BaseException, tool: Tool, timeout_s: float | None
+) -> tuple[Literal["raised", "timeout", "result"], str]:
+    """The kind of failure, and the message for the model."""
+    if isinstance(error, _TooLong):
+        return "timeout", _timeout_message(tool, timeout_s)
+    if isinstance(error, _NoJson):
+        return "result", str(error)
+    text = _text_of(error)
+    if isinstance(error, ToolError):
+        return "raised", text
+    name = type(error).__name__
+    return "raised", f"{name}: {text}" if text else name
+
+
+def _timeout_message(tool: Tool, timeout_s: float | None) -> str:
+    stops = _can_be_stopped(tool)
+    end = "stopped" if stops else "left running"
+    message = f"{tool.name} took longer than {timeout_s:g} s and was {end}"
+    if tool.idempotent:
+        return message
+    if stops:
+        return f"{message}; it may have had its effect"
+    return f"{message}; it may still have its effect"
+
+
+def _retry_after_s(error: BaseException, tool: Tool, attempt: int, chance: float) -> float | None:
+    """Seconds until the next attempt; None where there must be none."""
+    if isinstance(error, ToolRetry) and attempt <= max(tool.retries, MIN_TOOL_RETRIES):
+        return backoff_s(attempt, chance, error.retry_after_s)
+    if isinstance(error, ToolError) or attempt > tool.retries:
+        return None
+    if isinstance(error, ConnectionError | TimeoutError):
+        return backoff_s(attempt, chance)
+    if isinstance(error, _TooLong) and _can_be_stopped(tool):
+        return backoff_s(attempt, chance)
+    return None
+
+
+def _can_be_stopped(tool: Tool) -> bool:
+    """False for a sync function: nothing stops a thread."""
+    return tool.function is None or is_async(tool.function)
 
 
 def render_result(result: Any, max_chars: int) -> tuple[str, int]:
-    """A result as the model reads it, and how many characters were left out: text as it is, the rest as JSON."""
+    """A result as text for the model (other values as JSON), and how many characters were cut."""
     if result is None:
         return "done; it gave no result", 0
-    if isinstance(result, str):
-        text = result
-    else:
+    text = result
+    if not isinstance(result, str):
         try:
-            text = msgspec.json.encode(result, enc_hook=_jsonable).decode()
+            text = msgspec.json.encode(result, enc_hook=_to_plain).decode()
         except Exception as error:  # a result may bring its own `model_dump`, and with it any fault
-            raise _Unshowable(
-                f"the call ran, but its result, a {type(result).__name__}, has no JSON form ({_words(error)})"
+            raise _NoJson(
+                f"the call ran, but its result, a {type(result).__name__}, has no JSON form"
+                f" ({_text_of(error)})"
             ) from None
     text = _clean(text)
-    cut = max(0, len(text) - max_chars)
-    return (
-        (f"{text[:max_chars]}\n[cut: {max_chars} of {len(text)} characters are shown]", cut)
-        if cut
-        else (text, 0)
-    )
+    cut_chars = len(text) - max_chars
+    if cut_chars <= 0:
+        return text, 0
+    notice = f"[cut: {max_chars} of {len(text)} characters are shown]"
+    return f"{text[:max_chars]}\n{notice}", cut_chars
 
 
-class _Unshowable(Exception):
+class _NoJson(Exception):
     """The result has no JSON form."""
 
 
@@ -129,50 +149,54 @@ class _TooLong(Exception):
 
 async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> Any:
     assert tool.function is not None
-    keywords = {**arguments, tool.context: context} if tool.context else arguments
+    keywords = dict(arguments)
+    if tool.context:
+        keywords[tool.context] = context
     try:
         if is_async(tool.function):
             return await tool.function(**keywords)
         result = await _in_thread(lambda: tool.function(**keywords))  # type: ignore[misc]
-        return (
-            await result if inspect.isawaitable(result) else result
-        )  # a plain wrapper may give a coroutine
+        if inspect.isawaitable(result):  # a plain function may wrap an async one
+            return await result
+        return result
     except SystemExit as error:
         raise RuntimeError(f"SystemExit: {error}") from error  # in a task it would end the loop
 
 
 async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Call it in a thread of its own. A pool's threads would keep a process alive that has left one behind."""
+    """Call it in a thread of its own: one left behind in a pool would keep the process alive."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
 
     def settle(result: Any, error: BaseException | None) -> None:
-        if not future.done():
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
 
     def work() -> None:
-        result, error = None, None
+        result: Any = None
+        error: BaseException | None = None
         try:
             result = context.run(function)
+        except (StopIteration, SystemExit, KeyboardInterrupt) as raised:
+            # A future can't carry the first, and the others would end the loop.
+            error = RuntimeError(f"{type(raised).__name__}: {raised}")
         except BaseException as raised:
-            # A future can't carry StopIteration, and SystemExit would end the loop.
-            odd = isinstance(raised, StopIteration | SystemExit | KeyboardInterrupt)
-            error = RuntimeError(f"{type(raised).__name__}: {raised}") if odd else raised
+            error = raised
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits for this result
             loop.call_soon_threadsafe(settle, result, error)
 
-    _thread.start_new_thread(
-        work, ()
-    )  # never joined at exit, and not waited for at the start either
+    # Unlike a threading.Thread it isn't joined at exit, and its start isn't waited for.
+    _thread.start_new_thread(work, ())
     return await future
 
 
 async def _within(timeout_s: float | None, work: Any) -> Any:
-    """Await it for so long, then tell it to stop, and leave it behind if it doesn't. Raises _TooLong."""
+    """Await the work for so long, then cancel it. Raises _TooLong, also if it doesn't stop."""
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
@@ -190,18 +214,17 @@ async def _within(timeout_s: float | None, work: Any) -> Any:
 async def _stop(task: "asyncio.Future[Any]") -> None:
     task.cancel()
     await asyncio.wait({task}, timeout=GRACE_S)
-    task.add_done_callback(
-        lambda left: left.cancelled() or left.exception()
-    )  # read, so that nobody warns
+    # Its exception is read, so that asyncio doesn't warn of one that nobody read.
+    task.add_done_callback(lambda left: left.cancelled() or left.exception())
 
 
-def _jsonable(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     raise NotImplementedError(f"{type(value).__name__} is not JSON")
 
 
-def _words(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:  # its own __str__ may be broken

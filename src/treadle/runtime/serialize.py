@@ -1,4 +1,4 @@
-"""Values as the log of a flow keeps them: JSON, and again as the type that a function says it gives. Pure."""
+"""The arguments and results of a flow's steps as JSON, and back as their declared types. Pure."""
 
 import functools
 import inspect
@@ -15,48 +15,52 @@ from ..core.errors import UsageError
 MAX_CHARS = 1_000_000
 """Of one step's arguments or result: the log is no store for files."""
 _PLAIN = (Any, None, NoneType, str, int, float, bool, dict, list)
-"""What comes from JSON as it is."""
+"""Types that JSON gives back as they were."""
 
 
 class NotSerializable(ValueError):
-    """A value that the log can't keep; says why."""
+    """The log can't keep this value; the message says why."""
 
 
 def to_json(value: Any, kind: Any = Any) -> str:
-    """The value as JSON, which gives it back as that type. Raises NotSerializable."""
+    """The value as JSON that `from_json` reads as that type. Raises NotSerializable."""
+    name = type(value).__name__
+    plain = None
     try:
-        text = msgspec.json.encode(value, enc_hook=_jsonable).decode()
-        plain = msgspec.to_builtins(value, enc_hook=_jsonable) if "null" in text else None
+        text = msgspec.json.encode(value, enc_hook=_to_plain).decode()
+        if "null" in text:
+            plain = msgspec.to_builtins(value, enc_hook=_to_plain)
     except Exception as error:  # a value may bring its own `model_dump`, and with it any fault
-        raise NotSerializable(f"a {type(value).__name__} has no JSON form ({error})") from error
+        raise NotSerializable(f"a {name} has no JSON form ({error})") from error
     try:
         json.dumps(plain, allow_nan=False)
     except ValueError:  # msgspec writes null for these
         raise NotSerializable(
-            f"a {type(value).__name__} has NaN or an infinity in it, which JSON has not"
+            f"a {name} has NaN or an infinity in it, which JSON has not"
         ) from None
     if len(text) > MAX_CHARS:
         raise NotSerializable(
-            f"it has {len(text):,} characters as JSON, and a log keeps {MAX_CHARS:,}; give where it is"
+            f"it has {len(text):,} characters as JSON, and a log keeps {MAX_CHARS:,}; give where"
+            " it is"
         )
     try:
         from_json(text, kind)
     except ValueError as error:
         raise NotSerializable(
-            f"it isn't what the function says that it gives, {kind!r}: {_why(error)}"
+            f"it isn't what the function says that it gives, {kind!r}: {_describe(error)}"
         ) from error
     return text
 
 
 def from_json(text: str, kind: Any = Any) -> Any:
-    """The value again, of that type. Raises ValueError."""
+    """The value that `to_json` wrote, as that type. Raises ValueError."""
     if kind in _PLAIN:
         return msgspec.json.decode(text)
     return _adapter(kind).validate_json(text)
 
 
 def return_type(function: Callable[..., Any]) -> Any:
-    """What a function says that it gives; Any where it says nothing that can be checked."""
+    """The type that a function declares to return; Any where it can't be checked."""
     inner = getattr(function, "func", function)
     try:
         kind = typing.get_type_hints(inner).get("return", Any)
@@ -76,30 +80,43 @@ def return_type(function: Callable[..., Any]) -> Any:
 def arguments_to_json(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: str = ""
 ) -> str:
-    """What a call of it is given, as a JSON object by parameter. Raises UsageError where that can't be."""
-    named: dict[str, Any]
+    """The arguments of a call as a JSON object, by parameter name.
+
+    `context` is the parameter that takes the Context, which is left out. Raises UsageError for
+    arguments that don't fit the function or have no JSON form.
+    """
     name = getattr(function, "__name__", "the function")
     try:
         signature = inspect.signature(function)
     except (ValueError, TypeError):  # some builtins have none
-        named = {"args": args, **kwargs} if args else dict(kwargs)
+        arguments = dict(kwargs)
+        if args:
+            arguments = {"args": args, **kwargs}
     else:
-        given = {context: None} if context else {}
         try:
-            named = dict(signature.bind(*args, **kwargs, **given).arguments)
+            arguments = _bind(signature, args, kwargs, context)
         except TypeError as error:
             raise UsageError(f"{name}: {error}") from None
-        named.pop(context, None)
-        for each in signature.parameters.values():
-            if each.kind is each.VAR_KEYWORD:
-                named |= named.pop(each.name, {})
     try:
-        return to_json(named)
+        return to_json(arguments)
     except NotSerializable as error:
         raise UsageError(
-            f"{name}: its arguments are kept in the log, and {error}. What isn't data goes into the function by"
-            " another way: a closure, functools.partial, a global"
+            f"{name}: its arguments are kept in the log, and {error}. What isn't data goes into the"
+            " function by another way: a closure, functools.partial, a global"
         ) from None
+
+
+def _bind(
+    signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any], context: str
+) -> dict[str, Any]:
+    """The arguments by parameter name, those of `**kwargs` by their own. Raises TypeError."""
+    placeholder = dict.fromkeys(filter(None, [context]))
+    arguments = dict(signature.bind(*args, **kwargs, **placeholder).arguments)
+    arguments.pop(context, None)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments |= arguments.pop(parameter.name, {})
+    return arguments
 
 
 _AWAITABLE = (
@@ -115,7 +132,7 @@ def _adapter(kind: Any) -> Any:
     return TypeAdapter(kind)
 
 
-def _why(error: ValueError) -> str:
+def _describe(error: ValueError) -> str:
     if not hasattr(error, "errors"):
         return str(error)
     from ..core.schema import describe_validation_error
@@ -123,7 +140,7 @@ def _why(error: ValueError) -> str:
     return describe_validation_error(error)  # type: ignore[arg-type]
 
 
-def _jsonable(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     raise NotImplementedError(f"{type(value).__name__} is not JSON")

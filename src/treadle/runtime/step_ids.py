@@ -1,10 +1,10 @@
-"""Where code runs within a flow: whose steps it asks for, and under which ids. Knows nothing of logs or tools.
+"""The ids of a flow's steps: the same whenever its code runs. Knows nothing of logs or tools.
 
-1. An id is the function's name, numbered from the second on, in the order in which one task asks. A task that is
-   made within a flow (by gather, a TaskGroup, create_task) puts its own number before: `2.charge`. Tasks are numbered
-   when they are made, not when they run, so that ids are the same whenever the code runs.
-2. asyncio tells only a loop's task factory when a task is made. So a flow puts one there, which does nothing else.
-   Where somebody has put theirs in its place, a step in such a task needs an id of its own.
+1. An id is the function's name, numbered from the second on, in the order in which one task asks. A
+   task made within a flow (by gather, a TaskGroup, create_task) puts its own number before:
+   `2.charge`. Tasks are numbered when they are made, not when they run: so ids don't vary.
+2. asyncio tells only a loop's task factory when a task is made. So a flow installs one, which does
+   nothing else. Where somebody has replaced it, a step in such a task needs an id of its own.
 """
 
 import asyncio
@@ -23,29 +23,32 @@ class StepRunner(Protocol):
     """What runs a flow's code, as the code's steps see it."""
 
     tasks: "WeakSet[asyncio.Task[Any]]"
-    """Those that the code has made."""
+    """The tasks that the code has made."""
 
     async def child(self, call_id: str, name: str, tool: Tool, arguments: str) -> Any:
-        """Run an agent or a flow as a step; the Log of its thread when its turn is over. Raises StepFailed."""
+        """Run an agent or a flow as a step; its thread's Log when its turn is over.
+
+        Raises StepFailed.
+        """
 
     async def changed(self, error: FlowChanged) -> Any:
         """Raise it to whoever runs the flow. Never comes back."""
 
 
 class StepScope:
-    """One task of a flow's code."""
+    """One task of a flow's code, in which steps are numbered."""
 
     def __init__(self, caller: StepRunner, path: str = "") -> None:
         self.caller = caller
         self.task: asyncio.Task[Any] | None = None
         self._path = path
         self._steps: Counter[str] = Counter()
-        self._branches = 0
+        self._tasks = 0
 
     def step_id(self, name: str, given: str | None = None) -> str:
-        """The id that is given, else that of the next step of this name.
+        """The given id, else the id of the next step of this name.
 
-        Raises UsageError where it could be another the next time, and for one that can't be typed.
+        Raises UsageError for an id that can't be typed, and where it could vary from run to run.
         """
         if given is not None:
             if not re.fullmatch(r"[\w.:-]{1,100}", given):
@@ -58,66 +61,75 @@ class StepScope:
         self.task = self.task or task
         if self.task is not task:
             raise UsageError(
-                f"the step {name} is asked for in a task that its flow didn't see being made, as another task factory"
-                " stands in the event loop: the order of its steps can vary, so give each an id="
+                f"the step {name} is asked for in a task that its flow didn't see being made, as"
+                " another task factory stands in the event loop: the order of its steps can vary,"
+                " so give each an id="
             )
         self._steps[name] += 1
         number = self._steps[name]
-        return f"{self._path}{name}" + (f"-{number}" if number > 1 else "")
+        if number == 1:
+            return f"{self._path}{name}"
+        return f"{self._path}{name}-{number}"
 
     def next(self) -> "StepScope":
-        """That of a task which this one makes."""
-        self._branches += 1
-        return StepScope(self.caller, f"{self._path}{self._branches}.")
+        """The scope of a task that this one makes."""
+        self._tasks += 1
+        return StepScope(self.caller, f"{self._path}{self._tasks}.")
 
 
-_here: ContextVar[StepScope | None] = ContextVar("treadle_branch", default=None)
+_current: ContextVar[StepScope | None] = ContextVar("treadle_step_scope", default=None)
 
 
 def plain_name(name: str) -> str:
-    """As tools and steps may be called."""
+    """The name in characters that tools and steps may have."""
     return re.sub(r"[^a-zA-Z0-9_-]+", "-", name)[:64].strip("-") or "step"
 
 
 def current_scope(alone: bool = False) -> StepScope | None:
-    """The branch of the flow whose code calls this; None outside of a flow's code, as in its steps.
+    """The scope of the flow's code that calls this; None outside of one, also inside its steps.
 
-    Raises UsageError in a flow's code for what is asked to be `alone`: in a thread of its own name, or streamed.
+    Raises UsageError in a flow's code for a run that must be `alone`: in a named thread, or
+    streamed.
     """
-    branch = _here.get()
-    if branch and alone:
+    scope = _current.get()
+    if scope and alone:
         raise UsageError(
-            "what runs within a flow's code has a thread below the flow's: no thread=, and no stream()"
+            "what runs within a flow's code has a thread below the flow's: no thread=, and no"
+            " stream()"
         )
-    return branch
+    return scope
 
 
 def start_flow_code(caller: StepRunner, code: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-    """Start a flow's code, in a task of its own; the tasks that it makes are its branches."""
-    loop, context = asyncio.get_running_loop(), copy_context()
-    if not isinstance(loop.get_task_factory(), _Branching):
-        loop.set_task_factory(_Branching(loop.get_task_factory()))
+    """Start a flow's code in a task of its own, whose tasks get a scope each."""
+    loop = asyncio.get_running_loop()
+    context = copy_context()
+    if not isinstance(loop.get_task_factory(), _ScopingFactory):
+        loop.set_task_factory(_ScopingFactory(loop.get_task_factory()))
     root = StepScope(caller)
-    context.run(_here.set, root)
+    context.run(_current.set, root)
     root.task = loop.create_task(code, context=context)
     return root.task
 
 
-class _Branching:
-    """A task factory: the one that was there before, but that a flow's code gets a branch for each task."""
+class _ScopingFactory:
+    """The task factory that was there before; for a task of a flow's code it makes a scope too."""
 
     def __init__(self, before: Any) -> None:
-        self._before = before or (
-            lambda loop, code, **settings: asyncio.Task(code, loop=loop, **settings)
-        )
+        self._before = before or _make_task
 
     def __call__(self, loop: asyncio.AbstractEventLoop, code: Any, **settings: Any) -> Any:
-        parent = _here.get()
+        parent = _current.get()
         if parent is None:
             return self._before(loop, code, **settings)
-        branch, context = parent.next(), settings.pop("context", None) or copy_context()
-        context.run(_here.set, branch)
+        scope = parent.next()
+        context = settings.pop("context", None) or copy_context()
+        context.run(_current.set, scope)
         task = self._before(loop, code, context=context, **settings)
-        branch.task = task
+        scope.task = task
         parent.caller.tasks.add(task)
         return task
+
+
+def _make_task(loop: asyncio.AbstractEventLoop, code: Any, **settings: Any) -> Any:
+    return asyncio.Task(code, loop=loop, **settings)

@@ -1,7 +1,7 @@
-"""run_sync: the one way in from code that isn't async. Works in a thread and inside a notebook's running loop too.
+"""run_sync: the way in from code that isn't async, also in a thread or a notebook.
 
-All sync calls of a process share one event loop, in a daemon thread that starts with the first: connections and the
-embedded server then live from call to call. Both end with the process.
+All sync calls of a process share one event loop, in a daemon thread that the first call starts: so
+connections and the embedded server live from call to call. Both end with the process.
 """
 
 import asyncio
@@ -23,34 +23,35 @@ END_S = 1.0
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
-    """Run it to its end and give its result. Ctrl-C cancels it, waits until it has stopped, and is raised then.
+    """Run it and return its result. Ctrl-C cancels it, waits until it has stopped, and is raised.
 
-    Raises UsageError in code that this very loop runs, such as an async tool: it would wait for itself.
+    Raises UsageError in code that this very loop runs, such as an async tool: it would wait for
+    itself.
     """
     with _starting:
-        loop = _loop(os.getpid())
-    if _running() is loop:
+        loop = _get_loop(os.getpid())
+    if _running_loop() is loop:
         work.close()
         raise UsageError(
             "run_sync inside of what run_sync runs would wait for itself; await run() there instead"
         )
     tasks: list[asyncio.Task[Any]] = []
 
-    async def noted() -> T:
-        me = asyncio.current_task()
-        assert me is not None
-        tasks.append(me)
+    async def run_noted() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
         return await work
 
     try:
-        future = asyncio.run_coroutine_threadsafe(noted(), loop)
+        future = asyncio.run_coroutine_threadsafe(run_noted(), loop)
         while not future.done():
-            # In slices: a Ctrl-C that comes in the instant before a wait begins is noticed only when it ends.
+            # In slices: a Ctrl-C just before a wait begins is noticed only when that wait ends.
             concurrent.futures.wait([future], timeout=0.2)
         return future.result()
     except KeyboardInterrupt:  # it may come before there is a future to cancel: hence the list
         with contextlib.suppress(TimeoutError):  # a task that blocks the loop is left behind
-            asyncio.run_coroutine_threadsafe(_stopped(tasks), loop).result(timeout=5)
+            asyncio.run_coroutine_threadsafe(_stop(tasks), loop).result(timeout=5)
         raise
 
 
@@ -58,38 +59,41 @@ _starting = threading.Lock()
 
 
 @functools.cache
-def _loop(pid: int) -> asyncio.AbstractEventLoop:
-    """By process: after a fork the thread is the parent's."""
+def _get_loop(pid: int) -> asyncio.AbstractEventLoop:
+    """One for each process: after a fork the thread is the parent's."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=_served, args=(loop,), daemon=True, name="treadle")
+    thread = threading.Thread(target=_serve, args=(loop,), daemon=True, name="treadle")
     thread.start()
     atexit.register(_end, loop, thread)
     return loop
 
 
-def _served(loop: asyncio.AbstractEventLoop) -> None:
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
     loop.run_until_complete(loop.shutdown_asyncgens())  # closes the HTTP clients
     loop.close()
 
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    """Stop and close it, at the end of the process. What still runs is left as a kill leaves it: it can be resumed."""
-    if thread.is_alive() and not asyncio.all_tasks(loop):  # in a fork it isn't
-        _loop.cache_clear()  # whoever comes later still, gets another
+    """Close the loop at the end of the process.
+
+    Work that still runs is left as a kill would leave it: it can be resumed.
+    """
+    if thread.is_alive() and not asyncio.all_tasks(loop):  # in a forked process it isn't alive
+        _get_loop.cache_clear()  # a later call gets another loop
         loop.call_soon_threadsafe(loop.stop)
         thread.join(END_S)
 
 
-def _running() -> asyncio.AbstractEventLoop | None:
+def _running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
 
 
-async def _stopped(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel them and wait for what they still do, e.g. their last append."""
+async def _stop(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel the tasks and wait for what they still do, e.g. their last append."""
     for task in tasks:
         task.cancel()
     if tasks:

@@ -1,135 +1,154 @@
-"""Who may hand a thread to whom, and an agent as a tool of another. Drives nothing; agent.py does."""
+"""Teams: an agent as a tool of another, and hand-overs of a thread. Drives nothing."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
-from ..core.context import Arguments, Check, ChildResult, Context
+from ..core.context import Arguments, Check, ChildResult, Context, ParentContext
 from ..core.errors import ToolError, UsageError
-from ..core.limits import Limits
+from ..core.limits import Limits, tightest_limit
 from ..core.tool import Tool
-from .job import RunSettings
 from .log import Log, open_log
+from .settings import RunSettings
 
 if TYPE_CHECKING:
     from .agent import Agent
 
 MAX_DEPTH = 8
-"""Threads below a person's own. Agents that call each other would go on for ever."""
+"""Levels of children under a person's own thread. Agents that call each other would never stop."""
 
 Work = Callable[[str, Context], Awaitable[ChildResult]]
 
+_CHILD_SETTINGS: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None}
+"""A child's thread knows what it has done, so calling it again continues it: no crash makes its
+outcome unknown."""
 _TASK = {
     "type": "object",
     "properties": {"task": {"type": "string"}},
     "required": ["task"],
     "additionalProperties": False,
 }
-"""Not described: small models write the description in the task's place."""
-_SEES = "Write the task in plain words, as to a person who sees nothing else, with all that must be known for it."
+"""Without descriptions: small models write the description in the task's place."""
+_TASK_ADVICE = (
+    "Write the task in plain words, as to a person who sees nothing else, with all that must be"
+    " known for it."
+)
 
 
 def make_agent_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
-    """The tool that gives a task to this agent. `work` starts or goes on with the thread that the call names."""
+    """The tool that gives a task to this agent. `work` starts or continues the call's thread."""
 
     async def give(task: str, context: Context) -> ChildResult:
         return await work(task, context)
 
-    # Its thread knows what it has done, so to call it again is to go on: no crash makes the outcome unknown.
-    settings: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None}
     about = description or f"Gives a task to the agent {agent.name}, and its answer back."
     return Tool(
-        name, f"{about} {_SEES}", _TASK, give, _task, child=agent.limits, agent=agent, **settings
+        name,
+        f"{about} {_TASK_ADVICE}",
+        _TASK,
+        give,
+        _check_task,
+        child=agent.limits,
+        agent=agent,
+        **_CHILD_SETTINGS,
     )
 
 
 def make_child_tool(
     limits: Limits, work: Callable[..., Awaitable[ChildResult]], check: Check = lambda given: {}
 ) -> Tool:
-    """The tool whose call runs as a thread of its own, within these limits. `work` gets the checked arguments."""
-    settings: dict[str, Any] = {
-        "context": "context",
-        "idempotent": True,
-        "timeout_s": None,
-        "child": limits,
-    }
-    return Tool("child", "", {"type": "object"}, work, check, **settings)
+    """The tool whose call runs as a thread of its own, within these limits.
+
+    `work` gets the checked arguments.
+    """
+    return Tool("child", "", {"type": "object"}, work, check, child=limits, **_CHILD_SETTINGS)
 
 
-def _task(arguments: Arguments) -> Arguments:
-    if (
-        not isinstance(arguments.get("task"), str)
-        or not arguments["task"].strip()
-        or len(arguments) > 1
-    ):
+def child_limits(limits: Limits, parent: ParentContext) -> Limits:
+    """A child's limits: its own, but no more than its parent has left for it."""
+    return replace(
+        limits,
+        tokens=parent.child.tokens,
+        cost_usd=parent.child.cost_usd,
+        seconds=tightest_limit(limits.seconds, parent.seconds),
+    )
+
+
+def _check_task(arguments: Arguments) -> Arguments:
+    task = arguments.get("task")
+    if not isinstance(task, str) or not task.strip() or len(arguments) > 1:
         raise ToolError('bad arguments: send {"task": "..."}, what to do as one text')
-    return {"task": arguments["task"]}
+    return {"task": task}
 
 
-def _nothing(arguments: Arguments) -> Arguments:
+def _check_empty(arguments: Arguments) -> Arguments:
     if arguments:
         raise ToolError("bad arguments: it takes none; send {}")
     return arguments
 
 
 def find_team(start: "Agent") -> dict[str, "Agent"]:
-    """By name, every agent that the thread of this one may be handed to, however far. Raises UsageError.
+    """By name, every agent that this one's thread may be handed to, directly or through others.
 
-    An agent in `handoffs` may be given by its name, where it stands elsewhere in the team: so they can hand back.
+    `handoffs` may name an agent that stands elsewhere in the team: so agents can hand back. Raises
+    UsageError for an unknown name, and for two agents of one name.
     """
-    found: dict[str, Agent] = {start.name: start}
+    team: dict[str, Agent] = {start.name: start}
     waiting = [start]
     while waiting:
         for each in waiting.pop().handoffs:
             if isinstance(each, str):
                 continue
-            if found.setdefault(each.name, each) is not each:
+            if team.setdefault(each.name, each) is not each:
                 raise UsageError(
                     f"two agents of a team have the name {each.name!r}; give each its own"
                 )
             if each not in waiting and each is not start:
                 waiting.append(each)
-    for agent in found.values():
+    for agent in team.values():
         for each in agent.handoffs:
-            if isinstance(each, str) and each not in found:
+            if isinstance(each, str) and each not in team:
                 raise UsageError(
-                    f"{agent.name} hands over to {each!r}, which isn't in the team: {', '.join(found)}"
+                    f"{agent.name} hands over to {each!r}, which isn't in the team:"
+                    f" {', '.join(team)}"
                 )
-    return found
+    return team
 
 
 def make_handoff_tools(agent: "Agent", team: dict[str, "Agent"]) -> Iterable[Tool]:
-    """One tool for each agent that this one may hand to."""
+    """One tool for each agent that this one may hand the thread to."""
     for each in agent.handoffs:
-        to = team[each if isinstance(each, str) else each.name]
-        about = f" {to.description}" if to.description else ""
+        name = each if isinstance(each, str) else each.name
+        description = f"Put the agent {name} in charge of this conversation."
+        if team[name].description:
+            description += f" {team[name].description}"
         yield Tool(
-            f"hand_to_{to.name}",
-            f"Put the agent {to.name} in charge of this conversation.{about}",
+            f"hand_to_{name}",
+            description,
             {"type": "object", "properties": {}, "additionalProperties": False},
-            check=_nothing,
-            hands_to=to.name,
+            check=_check_empty,
+            hands_to=name,
         )
 
 
 async def find_run_settings(log: Log, top: RunSettings) -> RunSettings:
-    """The settings by which that thread goes on: these, or those of the agent that works in it for whom they are."""
+    """The settings that a thread goes by: these, or those of the agent that works in a child."""
     first = log.records[0].event if log.records else None
     if isinstance(first, e.ThreadStarted) and first.parent_thread_id:
-        above = await open_log(first.parent_thread_id, log.store, log.world)
-        caller = await find_run_settings(above, top)
-        replies = (
-            record.event for record in above.records if isinstance(record.event, e.ModelReplied)
-        )
-        name = next(
-            (
-                call.name
-                for reply in replies
-                for call in reply.calls
-                if call.id == first.parent_call_id
-            ),
-            "",
-        )
-        if name in caller.policy.tools and (agent := caller.policy.tools[name].agent):
-            top = agent.run_settings
-    return top.of(log.state)
+        parent = await open_log(first.parent_thread_id, log.store, log.world)
+        settings = await find_run_settings(parent, top)
+        for name in _called_names(parent.records, first.parent_call_id):
+            tool = settings.policy.tools.get(name)
+            if tool and tool.agent:
+                top = tool.agent.run_settings
+    return top.in_charge(log.state)
+
+
+def _called_names(records: Iterable[e.Record], call_id: str) -> Iterator[str]:
+    """The name of the tool that the model called in the call of this id, if it did."""
+    for record in records:
+        if isinstance(record.event, e.ModelReplied):
+            for call in record.event.calls:
+                if call.id == call_id:
+                    yield call.name

@@ -1,6 +1,6 @@
-"""Time, chance and names: the one place they come from. Nothing here does I/O.
+"""The world: the one place that clock, chance and new ids come from. Does no I/O.
 
-The pure modules never see this; the loop asks it and writes what it said into the log.
+The pure modules never see it. The loop asks it, and writes what it says into the log.
 """
 
 import asyncio
@@ -10,12 +10,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
 
 def _new_id() -> str:
-    """Sorts by time to the millisecond: 9 characters of it, 10 of chance, in base 32."""
-    alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-    number = (time.time_ns() // 1_000_000 << 50) | (int.from_bytes(os.urandom(7)) & ((1 << 50) - 1))
-    return "".join(alphabet[number >> shift & 31] for shift in range(90, -5, -5))
+    """19 digits in base 32: 9 of the time, so that ids sort by it, and 10 of chance."""
+    milliseconds = time.time_ns() // 1_000_000
+    chance = int.from_bytes(os.urandom(7)) & ((1 << 50) - 1)
+    number = (milliseconds << 50) | chance
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(90, -5, -5))
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class World:
     now: Callable[[], float] = time.time
     """Seconds since the epoch."""
     chance: Callable[[], float] = random.random
-    """In [0, 1): the jitter of back-offs."""
+    """A number in [0, 1), which varies the back-offs."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits for a back-off. Limits and time-outs go by the event loop's clock."""
     new_id: Callable[[], str] = _new_id
-    """A name for a thread, a worker, a key; unique."""
+    """A unique name for a thread, a worker or a key."""

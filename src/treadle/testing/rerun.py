@@ -20,7 +20,7 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context
 from ..core.errors import Fenced
-from ..core.model import Called, Model
+from ..core.model import Model, PreparedCall
 from ..core.result import Result, read_result
 from ..core.state import State, apply
 from ..core.tool import Tool
@@ -29,10 +29,11 @@ from ..evals.json_diff import find_differences
 from ..evals.trajectory import Made, actual_calls, parse_arguments
 from ..models.scripted import ScriptedModel
 from ..runtime.agent import Agent
-from ..runtime.answers import Answers
-from ..runtime.job import RunSettings
+from ..runtime.answer_type import AnswerType
+from ..runtime.drive import append_opening
 from ..runtime.log import Log
-from ..runtime.loop import append_opening, drive
+from ..runtime.loop import run_loop
+from ..runtime.settings import RunSettings
 from ..runtime.world import World
 from ..stores.memory import MemoryStore
 
@@ -78,7 +79,7 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
     """The result of each turn. Raises NotRecorded, and UsageError for an agent whose settings can't be."""
     if agent.model is None or isinstance(agent.model, str):
         agent = settings_with(agent, model=make_stand_in(records))
-    answers = Answers(agent.output) if agent.output is not None else None
+    answers = AnswerType(agent.output) if agent.output is not None else None
     clock = _Clock(records[0].at)
     log = Log(records[0].thread_id, MemoryStore(), World(now=lambda: clock.at, sleep=_at_once))
     calls = {call.call_id: call for call in actual_calls(records)}
@@ -167,7 +168,7 @@ class _Rerun:
 
     async def result(self, agent: str) -> Result:
         self.log.listeners = (lambda _: self.moved.set(),)
-        job = settings_with(self.run_settings, ask=self._ask, run_tool=self._run_tool)
+        job = settings_with(self.run_settings, call_model=self._call_model, run_tool=self._run_tool)
         await append_opening(
             self.log,
             [
@@ -176,10 +177,10 @@ class _Rerun:
             ],
         )
         try:
-            await drive(self.log, job)
+            await run_loop(self.log, job)
             while waiting := read_result(self.log.records, self.log.state).waiting:
                 await self._decide(waiting)
-                await drive(self.log, job)
+                await run_loop(self.log, job)
         except _Stopped:
             if self.turn.ended:
                 await self.log.append(self.turn.ended)
@@ -204,14 +205,16 @@ class _Rerun:
             ):  # an "always" may have allowed it
                 await self.log.append(self.turn.decisions[call.id])
 
-    async def _ask(self, model: Model, called: Called, *_: Any) -> e.ModelReplied | e.ModelFailed:
-        replies = self.turn.summaries if called.event.purpose == "compact" else self.turn.replies
+    async def _call_model(
+        self, model: Model, prepared: PreparedCall, *_: Any
+    ) -> e.ModelReplied | e.ModelFailed:
+        replies = self.turn.summaries if prepared.event.purpose == "compact" else self.turn.replies
         if replies:
             came: e.ModelReplied | e.ModelFailed = self.clock.given(replies.popleft())
             return came
         if self.turn.stopped:
             raise _Stopped
-        last = called.request.messages[-1]
+        last = prepared.request.messages[-1]
         raise NotRecorded(
             f"the model is asked once more than in the recording; the last message is the {last.role}'s: {last.text}"
         )

@@ -5,7 +5,7 @@ import pydantic
 import pytest
 
 from treadle.core.errors import UsageError
-from treadle.runtime.answers import Answers
+from treadle.runtime.answer_type import AnswerType
 
 
 class Day(pydantic.BaseModel):
@@ -33,7 +33,7 @@ class Day(pydantic.BaseModel):
     ],
 )
 def test_an_answer_becomes_the_value_that_was_asked_for(kind: Any, answer: str, value: Any):
-    answers = Answers(kind)
+    answers = AnswerType(kind)
     assert answers.check(answer) is None
     assert answers.parse(answer) == value
 
@@ -50,18 +50,18 @@ def test_an_answer_becomes_the_value_that_was_asked_for(kind: Any, answer: str, 
     ],
 )
 def test_an_unfit_answer_is_told_in_words(kind: Any, answer: str, said: str):
-    wrong = Answers(kind).check(answer)
+    wrong = AnswerType(kind).check(answer)
     assert wrong
     assert said in wrong
 
 
 @pytest.mark.parametrize("kind", [int, list[Day], Day, dict[str, int], Day | None])
 def test_the_schema_is_always_of_an_object_and_its_references_resolve(kind: Any):
-    schema = Answers(kind).schema
+    schema = AnswerType(kind).schema
     assert schema["type"] == "object"
     assert str(schema).count("#/$defs/") == 0 or "Day" in schema["$defs"]
 
 
 def test_a_type_that_can_have_no_schema_is_the_caller_s_error():
     with pytest.raises(UsageError, match="no JSON Schema"):
-        Answers(type(lambda: 0))
+        AnswerType(type(lambda: 0))

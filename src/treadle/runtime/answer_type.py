@@ -1,0 +1,81 @@
+"""The type that an answer must be: its JSON Schema, and the check of an answer. Pure."""
+
+import json
+import re
+from functools import cached_property
+from typing import Any
+
+from ..core.errors import UsageError
+
+
+class AnswerType:
+    """Any type that pydantic knows, for the answers of an agent."""
+
+    def __init__(self, kind: Any) -> None:
+        from pydantic import TypeAdapter  # only who asks for typed answers pays for the import
+
+        try:
+            self._type: Any = TypeAdapter(kind)
+            self._schema = self._type.json_schema()
+        except Exception as error:  # pydantic raises many kinds for what is no type
+            raise UsageError(f"output={kind!r} has no JSON Schema: {error}") from error
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of the answer. A type that isn't an object is wrapped in one.
+
+        Providers take nothing but objects.
+        """
+        if not self._is_wrapped:
+            return dict(self._schema)
+        inner = dict(self._schema)
+        definitions = inner.pop("$defs", None)
+        wrapper = {"type": "object", "properties": {"value": inner}, "required": ["value"]}
+        if definitions is not None:
+            wrapper["$defs"] = definitions
+        return wrapper
+
+    @property
+    def instructions(self) -> str:
+        """For models that can't be held to a schema."""
+        return (
+            "Give the final answer as one JSON object that fits this JSON Schema, and nothing else:"
+            f"\n{json.dumps(self.schema)}"
+        )
+
+    def parse(self, answer: str) -> Any:
+        """The answer's value. Raises pydantic's ValidationError, or another ValueError."""
+        text = _without_fence(answer)
+        if not self._is_wrapped:
+            return self._type.validate_json(text)
+        value = json.loads(text)
+        if isinstance(value, dict) and "value" in value:
+            value = value["value"]
+        # As JSON, not as Python values: only there does a strict type take a date's text.
+        return self._type.validate_json(json.dumps(value))
+
+    def check(self, answer: str) -> str | None:
+        """What is wrong with the answer, in words for the model; None if nothing is."""
+        from pydantic import ValidationError
+
+        from ..core.schema import describe_validation_error
+
+        try:
+            self.parse(answer)
+        except ValidationError as error:
+            return describe_validation_error(error)
+        except (ValueError, RecursionError) as error:
+            return f"it is not JSON: {error}"
+        return None
+
+    @property
+    def _is_wrapped(self) -> bool:
+        return self._schema.get("type") != "object" and "$ref" not in self._schema
+
+
+def _without_fence(answer: str) -> str:
+    """The text inside the code fence that models like to put round JSON."""
+    fenced = re.fullmatch(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", answer, re.S)
+    if fenced is None:
+        return answer
+    return fenced.group(1)

@@ -1,0 +1,128 @@
+"""What surrounds the work on a turn, of an agent's loop and of a flow's code alike.
+
+It appends the opening events, calls the listeners, stops when another process takes the thread or
+ends the turn, and records a cancellation or a bug as the turn's end.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from ..core import events as e
+from ..core.errors import (
+    Fenced,
+    FlowChanged,
+    IllegalEvent,
+    StoreError,
+    TreadleError,
+    TurnOpen,
+)
+from ..core.turn import find_call
+from .end_turn import cancel_turn, end_turn
+from .listeners import BackgroundListener, Listener
+from .log import Log
+from .settings import RunSettings
+
+WATCH_S = 0.1
+"""How often a driver looks whether another process has taken its thread or ended its turn."""
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
+
+
+async def drive_turn(
+    log: Log, listeners: Sequence[Listener], opening: Sequence[e.Event], work: Work
+) -> None:
+    """Append the opening events, then do the work while the listeners hear what is appended.
+
+    Returns normally when somebody else ends the turn meanwhile: that is its end. Raises Fenced when
+    another process has taken the thread.
+    """
+    background = BackgroundListener(listeners)
+    if listeners:
+        log.listeners += (background.tell,)
+    try:
+        await append_opening(log, opening)
+        await work()
+    except Fenced:
+        claims = [event.worker for event in opening if isinstance(event, e.ThreadClaimed)]
+        still_ours = log.lost_reason and log.state.worker in claims
+        if not still_ours:
+            raise
+    finally:
+        await background.drain()
+
+
+async def append_opening(log: Log, opening: Sequence[e.Event]) -> None:
+    """Append what a driver writes first. A cancellation waits for that: no turn stays open."""
+    writing = asyncio.ensure_future(log.append(*opening))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        if writing.exception() is None:
+            await cancel_turn(log)
+        raise
+    except IllegalEvent:
+        raise TurnOpen(
+            f"another process has begun a turn in thread {log.thread_id} at the same moment"
+        ) from None
+
+
+async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
+    """Await the work on the log's turn, for as long as this process has the thread.
+
+    Cancelling it ends the turn as cancelled; a bug, here or in the model, ends it as failed and is
+    raised. Raises Fenced when the thread is lost, and StoreErrors.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    watch = asyncio.create_task(_watch(log, task))
+    try:
+        await work
+    except asyncio.CancelledError:
+        if log.lost_reason:  # it was the watch that cancelled
+            task.uncancel()
+            raise Fenced(log.lost_reason) from None
+        await cancel_turn(log)
+        raise
+    except (Fenced, StoreError, FlowChanged):
+        raise
+    except Exception as error:
+        with contextlib.suppress(TreadleError):
+            await end_turn(log, e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
+        raise
+    finally:
+        watch.cancel()
+
+
+async def _watch(log: Log, driver: "asyncio.Task[Any]") -> None:
+    """Cancel the driver once the log is lost to another process."""
+    while not log.lost_reason:
+        await asyncio.sleep(WATCH_S)
+        # The driver itself will meet whatever is wrong with the store.
+        with contextlib.suppress(TreadleError):
+            await log.refresh()
+    driver.cancel()
+
+
+async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunSettings]]) -> None:
+    """Append what a person says to a turn that waits or runs.
+
+    `find_settings` is asked for the tools where a person has edited arguments. Raises IllegalEvent
+    where nothing waits for this event.
+    """
+    turn = log.state.turn
+    if turn and isinstance(event, e.ApprovalGiven) and event.arguments is not None:
+        settings = await find_settings()
+        settings.refuse_edit(find_call(turn, event.call_id).name, event.arguments)
+    running = turn and not turn.ended and any(call.status == "started" for call in turn.calls)
+    if running and isinstance(event, e.OutcomeDecided):
+        # Until somebody claims the thread, its calls count as running. The person who says what
+        # became of a call need not be the one who resumes.
+        await log.append(e.ThreadClaimed(log.world.new_id()))
+    if isinstance(event, e.TurnEnded):
+        await end_turn(log, event)
+    else:
+        await log.append(event)

@@ -1,0 +1,158 @@
+"""Ends turns and calls together with the child threads that work for them. Drives nothing.
+
+1. The children are ended first, the deepest before all others. Then the end goes to the parent's
+   log, with what they have used. A crash in between leaves the parent open, and whoever resumes it
+   ends it again.
+2. A driver that has lost its thread leaves the children alone: they are another driver's now.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from ..core import events as e
+from ..core.call import CallState
+from ..core.errors import Fenced, IllegalEvent, SeqTaken, TreadleError, UsageError
+from ..core.result import read_result
+from ..core.state import OPEN_PHASES, State
+from ..stores.store import Store
+from .log import Log, open_log, require_log
+from .world import World
+
+PARENT_ENDED = "what it worked for has ended"
+CUT_OFF = "stopped before it had an answer: the turn has ended, or has come to a limit"
+
+
+async def end_turn(log: Log, *events: e.Event, after: int | None = None) -> None:
+    """Append events that end the turn or bring it to a limit, after the ends of all its children.
+
+    Raises as `Log.append` does; SeqTaken only where `after` is given.
+    """
+    why = _why_children_end(events[-1])
+    while True:
+        seq = log.state.seq
+        if after is not None:
+            seq = after
+        failed = []
+        for call in _calls_with_child(log.state):
+            cut_off = e.ToolFailed(call.id, "cancelled", CUT_OFF)
+            failed.append(await end_child(log, call, cut_off, why))
+        try:
+            await log.append(*failed, *events, after=seq)
+            return
+        except SeqTaken:  # a child has come to its own end, say
+            if after is not None:
+                raise
+
+
+async def append_decided(log: Log, events: tuple[e.Event, ...], after: int) -> None:
+    """Append the events that `decide` gave. Raises as `Log.append` does."""
+    if any(isinstance(event, e.LimitReached | e.TurnEnded) for event in events):
+        await end_turn(log, *events, after=after)
+    else:
+        await log.append(*events, after=after)
+
+
+async def cancel_call(log: Log, call: CallState, why: str) -> None:
+    """Append that nobody waits for this call any more, after the end of its child."""
+    failed = await end_child(log, call, e.ToolFailed(call.id, "cancelled", why), why)
+    with contextlib.suppress(IllegalEvent):  # its result came at the same moment
+        await log.append(failed)
+
+
+async def end_child(
+    log: Log, call: CallState, failed: e.ToolFailed, why: str = PARENT_ENDED
+) -> e.ToolFailed:
+    """End the turn of this call's child, if any; the event, with what that turn has used added.
+
+    Raises Fenced and StoreErrors.
+    """
+    if call.child is None:
+        return failed
+    await log.refresh()
+    if log.lost_reason:
+        raise Fenced(log.lost_reason)
+    child = await open_log(call.child.thread_id, log.store, log.world)
+    if child.state.phase in OPEN_PHASES:
+        with contextlib.suppress(IllegalEvent):  # it came to its own end at the same moment
+            await end_turn(child, e.TurnEnded("cancelled", why))
+    if child.state.turn is None:  # it had yet to begin
+        return failed
+    result = read_result(child.records, child.state)
+    return replace(failed, usage=result.usage, cost_usd=result.summary().cost_usd)
+
+
+async def open_to_resume(thread_id: str, store: Store, world: World) -> Log:
+    """The thread's log, after the end of children that its last turn has abandoned.
+
+    Raises UnknownThread; UsageError for a child at work, which only its parent's driver may drive.
+    """
+    log = await require_log(thread_id, store, world)
+    if log.state.depth and log.state.phase in OPEN_PHASES:
+        raise UsageError(
+            f"thread {log.thread_id} works for another, and goes on when that one is resumed"
+        )
+    await _end_abandoned_children(log)
+    return log
+
+
+async def _end_abandoned_children(log: Log) -> None:
+    """End the turns of children, at any depth, whose calls are over.
+
+    By rule 1 there are none; but an older version left such, and so does a driver that begins a
+    child too late.
+    """
+    why = PARENT_ENDED
+    if log.state.turn:
+        why = _why_children_end(log.state.turn.ended)
+    awaited = {call.child.thread_id for call in _calls_with_child(log.state) if call.child}
+    for thread_id in _children(log):
+        child = await open_log(thread_id, log.store, log.world)
+        if not _is_child_of(child, log.thread_id):
+            continue
+        if thread_id not in awaited and child.state.phase in OPEN_PHASES:
+            with contextlib.suppress(IllegalEvent):
+                await end_turn(child, e.TurnEnded("cancelled", why))
+        await _end_abandoned_children(child)
+
+
+async def cancel_turn(log: Log) -> None:
+    """End the turn as cancelled, and its children. A child's end is left to its parent's driver.
+
+    The end may not get written: where that driver is fenced, or its store breaks, the turn goes on
+    in another process.
+    """
+    if log.is_child:
+        return
+    # Whatever keeps the end from being written, the cancellation itself goes on.
+    with contextlib.suppress(TreadleError):
+        await end_turn(log, e.TurnEnded("cancelled"))
+
+
+def _calls_with_child(state: State) -> tuple[CallState, ...]:
+    """The open calls of the turn under way that run as a child."""
+    if state.turn is None or state.turn.ended:
+        return ()
+    return tuple(call for call in state.turn.calls if call.child and call.status != "done")
+
+
+def _children(log: Log) -> Iterator[str]:
+    """The ids of all children that the last turn has started."""
+    opened_seq = log.state.turn.opened_seq if log.state.turn else 0
+    for record in log.records[opened_seq:]:
+        if isinstance(record.event, e.ChildStarted):
+            yield record.event.thread_id
+
+
+def _is_child_of(log: Log, thread_id: str) -> bool:
+    """False if it is yet to begin, or is a child of the thread that this one was forked from."""
+    first = log.records[0].event if log.records else None
+    return isinstance(first, e.ThreadStarted) and first.parent_thread_id == thread_id
+
+
+def _why_children_end(event: e.Event | None) -> str:
+    """The reason in the children's logs, where this event ends the parent's turn."""
+    if isinstance(event, e.TurnEnded) and event.status == "cancelled":
+        return event.reason
+    return PARENT_ENDED

@@ -1,0 +1,194 @@
+"""An agent's resolved settings: all that a run goes by besides the log. Does no I/O itself."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+
+from ..core import events as e
+from ..core.call import CallState
+from ..core.context import Context
+from ..core.decide import Policy
+from ..core.errors import ToolError, UsageError
+from ..core.limits import Limits, tightest_limit
+from ..core.model import Model, PreparedCall, Request
+from ..core.state import State
+from ..core.tokens import find_token_counter
+from ..core.tool import Tool
+from ..core.transcript import max_summary_tokens
+from ..core.window import ContextWindow
+from .call_model import call_model
+from .run_tool import run_tool
+
+NO_MODEL = "none"
+"""The name of the model of a flow, which has none."""
+
+ModelCaller = Callable[
+    [Model, PreparedCall, int, float | None, float, Callable[[str], None]],
+    Awaitable[e.ModelReplied | e.ModelFailed],
+]
+ToolRunner = Callable[
+    [Tool, str, Context, float | None, float],
+    Awaitable[e.ToolReturned | e.ToolFailed | e.ChildWaits],
+]
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """An agent's settings, resolved: the tools are made, the model is found."""
+
+    policy: Policy
+    model: Model
+    system: str = ""
+    """The system prompt."""
+    output_schema: dict[str, Any] | None = None
+    deps: Any = None
+    context_window: ContextWindow = ContextWindow()
+    team: Mapping[str, "RunSettings"] = field(default_factory=dict)
+    """By name, this agent and those that the thread may be handed to; empty without handoffs."""
+    call_model: ModelCaller = call_model
+    """Makes one model call and gives the event it ends in. A replay puts its own here."""
+    run_tool: ToolRunner = run_tool
+    """Makes one attempt of a tool call and gives the event it ends in. As above."""
+
+    def in_charge(self, state: State) -> "RunSettings":
+        """The settings of the agent that is in charge of the thread."""
+        if state.agent not in self.team:
+            return self
+        return replace(
+            self.team[state.agent],
+            deps=self.deps,
+            call_model=self.call_model,
+            run_tool=self.run_tool,
+        )
+
+    def start_events(
+        self, state: State, thread_id: str, calls: Sequence[CallState]
+    ) -> list[e.Event]:
+        """The events to append before these calls run together.
+
+        A new child gets an equal share of what is left of this turn's limits, and no more than the
+        limits of its tool.
+        """
+        started: list[e.Event] = []
+        new_children: list[tuple[CallState, Limits]] = []
+        for call in calls:
+            started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
+            tool = self.policy.find_tool(call)
+            if tool and tool.child and not call.child:
+                new_children.append((call, tool.child))
+        own = self.policy.limits
+        spent = state.spent
+        for call, limits in new_children:
+            tokens = cost_usd = None
+            if own.tokens is not None:
+                tokens = max(0, own.tokens - spent.tokens) // len(new_children)
+            if own.cost_usd is not None:
+                cost_usd = max(0.0, own.cost_usd - spent.cost_usd) / len(new_children)
+            child = e.ChildStarted(
+                call.id,
+                f"{thread_id}.{call.id}",
+                tightest_limit(tokens, limits.tokens),
+                tightest_limit(cost_usd, limits.cost_usd),
+            )
+            started.append(child)
+        return started
+
+    def count_tokens(self, request: Request, state: State) -> int:
+        """The request's tokens, estimated before it is made, and rather too many."""
+        count = find_token_counter(self.model.name)
+        tokens = request.exact_tokens(count) if count else request.tokens
+        return int(tokens * state.calibration.of(self.model.name).ratio) + 1
+
+    @property
+    def output_tokens(self) -> int:
+        """The most tokens that a reply is asked to have."""
+        return min(self.model.max_output_tokens, self.model.context_tokens // 2)
+
+    @property
+    def summary_tokens(self) -> int:
+        """The most tokens that a summary is asked to have."""
+        return min(self.output_tokens, max_summary_tokens(self.room_tokens(0)))
+
+    def room_tokens(self, refused_tokens: int) -> int:
+        """The most tokens that a prompt may have: what the model's context leaves beside the reply.
+
+        Half of `refused_tokens` where the model has refused a prompt that large (0: it has not).
+        """
+        room = self.model.context_tokens - self.output_tokens
+        if self.context_window.max_tokens is not None:
+            room = min(room, self.context_window.max_tokens)
+        if refused_tokens:
+            room = min(room, refused_tokens // 2)
+        return room
+
+    def left_s(self, state: State) -> float | None:
+        """Seconds of work that the turn has left; None for no limit."""
+        limit_s = self.policy.limits.seconds
+        if limit_s is None:
+            return None
+        return max(0.0, limit_s - state.spent.seconds)
+
+    def identity(self, agent: str) -> e.Identity:
+        """The agent by name and hashes, for a claim: a later one can see what has changed."""
+        system_hash = blake2b(self.system.encode(), digest_size=6).hexdigest()
+        tools = {name: tool.schema.digest.hex()[:12] for name, tool in self.policy.tools.items()}
+        return e.Identity(agent, self.model.name, system_hash, tools)
+
+    def claim(self, agent: str, state: State, worker: str) -> e.ThreadClaimed:
+        """The event that a driver writes first; with the identity only where it has changed."""
+        identity = self.identity(agent)
+        if state.identity == identity:
+            return e.ThreadClaimed(worker)
+        return e.ThreadClaimed(worker, identity)
+
+    def refuse_unpriced(self) -> None:
+        """Raise UsageError for a cost limit on a model whose price is unknown."""
+        limits = self.policy.limits
+        if limits.cost_usd is None or limits.unpriced:
+            return
+        if self.model.cost_usd(e.Usage(1, 1)) is None:
+            raise UsageError(
+                f"cost_usd={limits.cost_usd} can't hold: no price is known for {self.model.name}."
+                " Limit tokens instead, or say Limits(unpriced=True) to let calls of unknown price"
+                " pass"
+            )
+
+    def refuse_edit(self, tool: str, arguments: str) -> None:
+        """Raise UsageError for edited arguments that are wrong, or that can't be checked."""
+        if tool not in self.policy.tools:
+            raise UsageError(f"{tool} isn't a tool of this agent, so the edit can't be checked")
+        try:
+            self.policy.tools[tool].arguments_of(arguments)
+        except ToolError as error:
+            raise UsageError(f"those arguments won't do: {error}") from None
+
+    def refuse_missing(self, state: State) -> None:
+        """Raise UsageError where the turn needs an agent or a tool that isn't here."""
+        if self.team and state.agent not in self.team:
+            raise UsageError(
+                f"the thread was handed to {state.agent!r}, and this agent's team has only:"
+                f" {', '.join(self.team)}"
+            )
+        tools = self.in_charge(state).policy.tools
+        open_calls = state.turn.calls if state.turn else ()
+        missing = {
+            call.name
+            for call in open_calls
+            if call.status not in ("asked", "denied", "done") and call.name not in tools
+        }
+        if missing:
+            raise UsageError(
+                f"this turn has calls under way of {', '.join(sorted(missing))}, which this agent"
+                f" doesn't have (it has: {', '.join(tools) or 'none'}). Resume with an agent that"
+                " does, or cancel the turn"
+            )
+
+
+def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:
+    """Raises UsageError where two tools have one name."""
+    names = [tool.name for tool in tools]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"two tools have one name: {', '.join(twice)}")
+    return {tool.name: tool for tool in tools}
