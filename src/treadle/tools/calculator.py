@@ -8,7 +8,7 @@ from pydantic import Field
 from ..core.tool import tool
 from .arithmetic.grammar import Comparison, evaluate_expression
 from .arithmetic.notation import EXPRESSION_PATTERN
-from .arithmetic.numbers import format_number, prints_exactly
+from .arithmetic.operations import format_number, prints_exactly
 
 
 @tool(read_only=True, timeout_s=5.0)

@@ -9,9 +9,9 @@ def load_shipped_tools() -> dict[str, Tool]:
     from .calculator import calculator
     from .clock import current_time
     from .docs import search_docs
-    from .fetch import web_fetch
     from .files import list_files, read_file, search_files, write_file
-    from .search import web_search
+    from .web_fetch import web_fetch
+    from .web_search import web_search
 
     tools = (
         calculator,

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from ...core.errors import ToolError
 from .notation import ALLOWED_HINT, SUGGESTIONS, Token, tokenize
-from .numbers import (
+from .operations import (
     CONSTANTS,
     FUNCTIONS,
     OPERATORS,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...core.errors import ToolError
-from .numbers import CONSTANTS, FUNCTIONS
+from .operations import CONSTANTS, FUNCTIONS
 
 EXPRESSION_PATTERN = (
     rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(['of', *sorted(FUNCTIONS), *sorted(CONSTANTS)])}){{1,200}}$"

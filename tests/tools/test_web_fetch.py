@@ -7,7 +7,7 @@ import pytest
 
 from served import onward, page, served, way
 from treadle.core.errors import ToolError
-from treadle.tools.fetch import (
+from treadle.tools.web_fetch import (
     FetchLimits,
     fetch_page,
     web_fetch,
