@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from treadle import ContextWindow
-from treadle.models.legal import find_faults
+from treadle.models.request_rules import find_faults
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "long_talk.py"
 spec = importlib.util.spec_from_file_location("long_talk", PATH)

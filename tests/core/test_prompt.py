@@ -8,7 +8,7 @@ from treadle.core import events as e
 from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt, messages
 from treadle.core.state import fold
-from treadle.models.legal import find_faults
+from treadle.models.request_rules import find_faults
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
 

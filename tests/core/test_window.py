@@ -9,7 +9,7 @@ from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt
 from treadle.core.state import State, apply, fold
 from treadle.core.window import TARGET_SHARE, ContextWindow, Summarise, choose_compaction
-from treadle.models.legal import find_faults
+from treadle.models.request_rules import find_faults
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
 

@@ -17,9 +17,9 @@ import msgspec
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
 from ..core.events import Usage
 from ..core.model import Reply, Request
+from .accepted_fields import AcceptedFields, find_accepted_fields
 from .endpoint import Endpoint
 from .stream import ReplyReader
-from .takes import AcceptedFields, find_accepted_fields
 from .usage import find_context_tokens, find_price
 
 AFTER_DONE_S = 1.0

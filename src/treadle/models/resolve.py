@@ -118,7 +118,7 @@ def list_models() -> list[KnownModel]:
 def _make_model(name: str) -> Model:
     scheme, _, rest = name.partition(":")
     if scheme == "local":
-        from .local.model import LocalModel
+        from .local.local_model import LocalModel
 
         if not rest:
             return LocalModel()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from ..models.scripted import ScriptItem, ScriptedModel
+    from ..models.scripted import ScriptedModel, ScriptItem
     from ..stores.memory import MemoryStore
     from .recording import Recording
 
