@@ -19,7 +19,7 @@ from .errors import UsageError
 T = TypeVar("T")
 
 END_S = 1.0
-"""How long the end of the process waits for the loop to close."""
+"""How long the end of the process waits for connections to close."""
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
@@ -59,24 +59,20 @@ _starting = threading.Lock()
 def _loop(pid: int) -> asyncio.AbstractEventLoop:
     """By process: after a fork the thread is the parent's."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=_served, args=(loop,), daemon=True, name="treadle")
+    thread = threading.Thread(target=loop.run_forever, daemon=True, name="treadle")
     thread.start()
     atexit.register(_end, loop, thread)
     return loop
 
 
-def _served(loop: asyncio.AbstractEventLoop) -> None:
-    loop.run_forever()
-    loop.run_until_complete(loop.shutdown_asyncgens())  # closes the HTTP clients
-    loop.close()
-
-
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    """Stop and close it, at the end of the process. What still runs is left as a kill leaves it: it can be resumed."""
-    if thread.is_alive() and not asyncio.all_tasks(loop):  # in a fork it isn't
-        _loop.cache_clear()  # whoever comes later still, gets another
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(END_S)
+    """Close its connections, at the end of the process. What still runs is left as a kill leaves it, to be resumed.
+
+    The loop itself goes on: whoever else works at the end may need it, and could start no other.
+    """
+    if thread.is_alive() and not asyncio.all_tasks(loop):  # in a fork it is dead
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(END_S)
 
 
 def _running() -> asyncio.AbstractEventLoop | None:
