@@ -1,19 +1,43 @@
-# What a developer runs; `just` alone lists it.
+# What a developer runs, in an environment that has the tools (CONTRIBUTING.md). `just` alone lists the recipes.
 
 default:
-    @just --list
+    @just --list --unsorted
 
-# Lint, format and types.
-check:
+# Everything that must hold before a commit: lint, types, the fast tests.
+check: lint types test-fast
+
+# The whole suite, or the tests at these places: `just test tests/core`.
+test *paths:
+    python -m pytest -n auto {{ paths }}
+
+# The suite without the embedded model and without killed processes; for while you work.
+test-fast *paths:
+    python -m pytest -n auto -q -x -m "not real" --ignore=tests/crash {{ paths }}
+
+# Lint and format, without changing anything; `just fix` mends what it can.
+lint:
     ruff check
     ruff format --check
+
+# Format, and mend what ruff can mend.
+fix:
+    ruff check --fix
+    ruff format
+
+# Both type checkers; mypy is strict.
+types:
     mypy
     pyright
-
-# The tests, or those at these places.
-test *paths:
-    python -m pytest {{ paths }}
 
 # Search at random for what breaks the property tests: `just fuzz 10m`, `just fuzz 90 tests/crash`.
 fuzz duration="10m" *paths:
     python tests/fuzz.py {{ duration }} {{ paths }}
+
+# Write the generated parts of the documentation, then test all of it: programs, tables, links.
+docs:
+    python docs/generate.py
+    python -m pytest -q tests/docs tests/core/test_window_page.py tests/evals/test_docs.py tests/flows/test_guide.py tests/notes/test_page.py tests/observe/test_page.py tests/patterns/test_page.py
+
+# One benchmark by its name, with its options: `just bench threads --steps 10 100`. They assert nothing.
+bench name="overhead" *options:
+    python benchmarks/{{ name }}.py {{ options }}

@@ -1,13 +1,13 @@
-"""What the embedded model's memory is worth: how much of a prompt it needn't read again, and what its minutes keep.
+"""What the embedded model keeps: how much of a prompt it needn't read again, and what its summaries hold.
 
     python benchmarks/embedded_memory.py              all three; ten minutes on two cores
-    python benchmarks/embedded_memory.py minutes      only the minutes
+    python benchmarks/embedded_memory.py summary      only the summary
 
 cached   the share of prompt tokens that llama.cpp had read before, in a turn of ten steps and a talk of five turns
-minutes  a scripted conversation with 12 facts in it; the embedded model writes the minutes when the window is full,
-         and answers six questions from them
+summary  a scripted conversation with 12 facts in it; the embedded model writes the summary when the window is full,
+         and answers six questions from it
 
-Nothing is asserted. A fact counts as kept where its words stand in the minutes.
+Nothing is asserted. A fact counts as kept if its words are in the summary.
 """
 
 import sys
@@ -19,7 +19,7 @@ from treadle import Agent, ContextWindow, Limits, MemoryStore, Result, Usage, to
 from treadle.core.events import ContextCompacted, ModelReplied
 from treadle.core.model import Model, Reply, Request
 from treadle.core.transcript import SUMMARY_INSTRUCTIONS
-from treadle.models.local.model import LocalModel
+from treadle.models.local.local_model import LocalModel
 from treadle.models.scripted import calls, says
 from treadle.tools.calculator import calculator
 
@@ -97,7 +97,7 @@ def archive(topic: str) -> str:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Plays the assistant's part of the talk by a script; the embedded model writes the minutes."""
+    """Plays the assistant's part of the talk by a script; the embedded model writes the summaries."""
 
     script: list[Reply]
     inner: Model = field(default_factory=LocalModel)
@@ -164,7 +164,7 @@ def talk_of_five() -> None:
     cached([agent.run_sync(text, thread="talk") for text in asked], "a talk of five turns")
 
 
-def minutes() -> None:
+def summary() -> None:
     script: list[Reply] = []
     for said, answer in TALK:
         script += (
@@ -183,12 +183,12 @@ def minutes() -> None:
     results = [agent.run_sync(said, thread="museum") for said, _ in TALK]
     summaries = [cut.summary for cut in found(results, ContextCompacted) if cut.summary]
     if not summaries:
-        print("no minutes were needed")
+        print("no summary was needed")
         return
-    for summary in summaries:
-        print("---\n" + summary, flush=True)
+    for text in summaries:
+        print("---\n" + text, flush=True)
     kept = [fact for fact in FACTS if fact.lower() in summaries[-1].lower()]
-    print(f"minutes {len(summaries)} times; {len(kept)} of {len(FACTS)} facts in the last;"
+    print(f"summarised {len(summaries)} times; {len(kept)} of {len(FACTS)} facts in the last;"
           f" lost: {', '.join(f'{f} ({FACTS[f]})' for f in FACTS if f not in kept) or 'none'};"
           f" the old date: {'3 March' in summaries[-1].replace('17 March', '')}")  # fmt: skip
     asker = Agent(
@@ -207,7 +207,7 @@ def minutes() -> None:
 
 def main() -> None:
     wanted = sys.argv[1:]
-    for name, part in {"cached": turn_of_ten, "talk": talk_of_five, "minutes": minutes}.items():
+    for name, part in {"cached": turn_of_ten, "talk": talk_of_five, "summary": summary}.items():
         if not wanted or name in wanted:
             print(f"== {name}", flush=True)
             part()

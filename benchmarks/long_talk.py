@@ -8,10 +8,10 @@ are corrected 20 turns later; each is asked about 1, 10, 50, 100 and 250 turns a
 tool, whose result has 2 to 20 KB.
 
 The model is a READER, a function of the request and of nothing else. It answers a question if the fact stands in its
-prompt, with what stands there last. It writes minutes as a good model with an end to its paper does: all facts that it
+prompt, with what stands there last. It writes summaries as a good model with limited room does: all facts that it
 is shown, the latest of each, and where they don't fit, the oldest go. A FORGETFUL reader also loses one fact in 20 each
-time it writes the minutes. So this shows what a history lets a model know. It can't show that a real one finds it
-there, nor that a real one writes minutes as good.
+time it writes the summary. So this shows what a history lets a model know. It can't show that a real one finds it
+there, nor that a real one writes summaries as good.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from treadle import Agent, ContextWindow, Limits, MemoryStore, tool
 from treadle.core.events import Call, ContextCompacted, Text
 from treadle.core.model import Message, Reply, Request
 from treadle.core.transcript import SUMMARY_INSTRUCTIONS
-from treadle.models.legal import find_faults
+from treadle.models.request_rules import find_faults
 from treadle.models.scripted import ScriptedModel, calls, says
 
 CONTEXT_TOKENS, OUTPUT_TOKENS = 16_384, 2048
@@ -228,9 +228,9 @@ def _result(
 
 
 def read(request: Request, forgets: int = 0) -> Reply:
-    """What a model that sees this alone says. With `forgets`, its minutes lose one fact in so many."""
+    """What a model that sees this alone says. With `forgets`, its summaries lose one fact in so many."""
     if request.messages[0].text == SUMMARY_INSTRUCTIONS:
-        return says(_minutes(request, forgets))
+        return says(_summarise(request, forgets))
     start = max(index for index, message in enumerate(request.messages) if message.role == "user")
     own, since = request.messages[start].text, request.messages[start + 1 :]
     wanted = [{"page": int(page)} for page in re.findall(r"\b\d+\b", own.splitlines()[0])]
@@ -257,7 +257,7 @@ def read(request: Request, forgets: int = 0) -> Reply:
     return says("\n".join(["I have read it.", *said, *answers]))
 
 
-def _minutes(request: Request, forgets: int) -> str:
+def _summarise(request: Request, forgets: int) -> str:
     lines = [_sentence(key, value) for key, value in facts_in(request.messages[1].text).items()]
     if forgets:
         lines = [line for line in lines if crc32((line + str(request.tokens)).encode()) % forgets]
@@ -435,7 +435,7 @@ def too_large(request: Request) -> bool:
 
 def row(name: str, talk: Talk, kept: Kept) -> list[str]:
     steps = [request for request in kept.requests if not is_summary(request)]
-    minutes = [request for request in kept.requests if is_summary(request)]
+    summaries = [request for request in kept.requests if is_summary(request)]
     ages = [
         share(talk, kept, lambda fact, age, wanted=age: fact.source != "passing" and age == wanted)
         for age in AGES
@@ -450,7 +450,7 @@ def row(name: str, talk: Talk, kept: Kept) -> list[str]:
         f"{sum(map(illegal, kept.requests))}",
         f"{sum(map(too_large, kept.requests))}",
         f"{same_beginning(kept.requests):.0%}",
-        f"{kept.cuts}, {len(minutes)} ({sum(request.tokens for request in minutes):,})"
+        f"{kept.cuts}, {len(summaries)} ({sum(request.tokens for request in summaries):,})"
         if kept.cuts
         else "-",
     ]
@@ -465,7 +465,7 @@ HEAD = [
     "illegal",
     "too large",
     "same beginning",
-    "cuts, minutes (tokens)",
+    "cuts, summaries (tokens)",
 ]
 
 
@@ -533,7 +533,7 @@ def svg(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], turns: 
 
 
 def points(kept: Kept) -> list[tuple[float, float]]:
-    """The last request of each turn that isn't for minutes."""
+    """The last request of each turn that isn't for a summary."""
     last = {
         turn: request
         for turn, request in zip(kept.turns, kept.requests, strict=True)
@@ -558,7 +558,9 @@ def main() -> None:
         "everything": by_hand(whole, everything),
     }
     table([HEAD, *(row(name, whole, one) for name, one in kept.items())])
-    print("\nMemory() with more facts, and with a reader that forgets one in 20 at each minutes\n")
+    print(
+        "\nContextWindow() with more facts, and with a reader that forgets one in 20 at each summary\n"
+    )
     rows = [HEAD]
     for facts in (90, 180, 360):
         more = talk(300, facts)

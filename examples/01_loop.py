@@ -1,6 +1,6 @@
 """The loop: the model is asked, its tool calls are run, the results go back, until it answers.
 
-Run it with no key at all: the embedded model answers. Every step is a record, and the records are all there is.
+Run it with no key at all: the embedded model answers. Every step is a record in the log.
 """
 
 from treadle import Agent

@@ -1,4 +1,4 @@
-"""Tools: calls of one reply run side by side, and bad arguments go back to the model in words that help it."""
+"""Tools: calls of one reply run side by side; of bad arguments the model is told what is wrong."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,6 +1,6 @@
-"""ContextWindow: a thread remembers its turns, in this process and in the next: it is a log in a file.
+"""Memory: a thread remembers its turns, in this process and in the next: it is a log in a file.
 
-What no longer fits the model's context is left out of the prompt, whole rounds at a time, and stays in the log.
+What no longer fits the model's context is left out of the prompt, and stays in the log.
 """
 
 from treadle import Agent

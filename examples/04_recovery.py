@@ -1,4 +1,4 @@
-"""Recovery: what passes is tried again, what doesn't is told to the model, and limits hold whatever it does."""
+"""Recovery: what may pass is tried again, the model is told of the rest, and limits always hold."""
 
 from treadle import Agent, Limits, ToolError, ToolRetry, tool
 

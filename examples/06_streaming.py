@@ -1,4 +1,4 @@
-"""Streaming: the same loop, watched. Text comes as the model writes it; it is never asked twice for one answer."""
+"""Streaming: the same loop, watched. Text is shown as the model writes it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A tool of your own: any function. Its signature and docstring are the schema; an answer can have a type too."""
+"""A tool of your own: any function. Its signature and docstring are the schema. A typed answer."""
 
 from dataclasses import dataclass
 from typing import Literal

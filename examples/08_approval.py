@@ -23,7 +23,7 @@ async def main() -> None:
     result = await agent.run("Refund 250 euros to customer C-17.")
     for call in result.waiting:
         print(f"waits for approval: {call.name}({call.final_arguments})")
-        # This may as well be another process, next month: `treadle approve THREAD`, or --edit, or --deny.
+        # Another process may do this, next month: `treadle approve THREAD`, or --edit, or --deny.
         edited = '{"customer": "C-17", "amount": 200}'
         await agent.post(result.thread_id, ApprovalGiven(call.id, True, by="ann", arguments=edited))
     result = await agent.resume(result.thread_id)

@@ -1,4 +1,4 @@
-"""Resume: a process dies in the middle of a payment; the next one knows what is done and what nobody can know."""
+"""Resume: a process dies during a payment; the next one knows what is done and what is unknown."""
 
 import asyncio
 import os

@@ -1,7 +1,4 @@
-"""Testing: the tool alone, the loop with a scripted model, the calls it makes, and what happens at the boundaries.
-
-python -m pytest examples/10_testing.py runs the tests; as a script it does too, and shows a failure.
-"""
+"""Testing: a tool alone, the calls of a scripted model, limits. `python -m pytest` runs it too."""
 
 from treadle import Agent, Limits, MemoryStore, Result, ScriptedModel, tool
 from treadle.core.model import Reply
@@ -19,10 +16,9 @@ LOOK = calls(("stock", {"item": "lamp"}))
 
 
 def run(*script: Reply) -> Result:
-    """What the agent makes of a question when its model says this; no network, no key."""
-    agent = Agent(
-        tools=[stock], limits=Limits(steps=3), model=ScriptedModel(script), store=MemoryStore()
-    )
+    """What comes of a question when the model says this; no network, no key."""
+    model = ScriptedModel(script)
+    agent = Agent(tools=[stock], limits=Limits(steps=3), model=model, store=MemoryStore())
     return agent.run_sync("How many lamps?")
 
 
@@ -38,13 +34,9 @@ def test_the_calls_it_makes() -> None:
 
 
 def test_a_call_that_is_wrong() -> None:
-    result = run(
-        calls("refund"), calls(("stock", '{"item": ')), says("I can't say.")
-    )  # unknown tool, malformed JSON
-    assert (result.status, result.summary().tool_errors) == (
-        "answered",
-        2,
-    )  # both were told to the model
+    # An unknown tool, then malformed JSON: the model is told of both.
+    result = run(calls("refund"), calls(("stock", '{"item": ')), says("I can't say."))
+    assert (result.status, result.summary().tool_errors) == ("answered", 2)
     assert_never_called(result, "delete_*")
 
 
@@ -54,14 +46,10 @@ def test_a_model_that_never_ends() -> None:
 
 
 def main() -> None:
-    for test in (
-        test_the_tool_alone,
-        test_the_calls_it_makes,
-        test_a_call_that_is_wrong,
-        test_a_model_that_never_ends,
-    ):
-        test()
-        print(f"{test.__name__}: passed")
+    for name, test in globals().items():
+        if name.startswith("test_"):
+            test()
+            print(f"{name}: passed")
     try:
         assert_trajectory(run(LOOK, says("There are 17.")), [("stock", {"item": "desk"})])
     except AssertionError as error:

@@ -1,6 +1,7 @@
-"""Baselines: a change of the prompt more than doubles the average cost of a query; one comparison catches it.
+"""Baselines: a new prompt more than doubles the average cost of a query; a comparison catches it.
 
-On the command line: treadle eval cases.yaml --save-baseline was.json, and after the change: ... --against was.json
+On the command line: treadle eval cases.yaml --save-baseline was.json, and after the change:
+treadle eval cases.yaml --against was.json
 The models are scripted here, so that it runs at once and costs nothing.
 """
 
@@ -13,18 +14,8 @@ from treadle.evals.run_dataset import Run, evaluate
 from treadle.evals.text_report import render_comparison
 from treadle.models.scripted import calls, says
 
-STOCK = {
-    "lamp": 17,
-    "desk": 4,
-    "chair": 31,
-    "shelf": 9,
-    "rug": 2,
-    "clock": 12,
-    "vase": 8,
-    "sofa": 1,
-    "bed": 3,
-    "door": 6,
-}
+NAMES = ("lamp", "desk", "chair", "shelf", "rug", "clock", "vase", "sofa", "bed", "door")
+STOCK = dict(zip(NAMES, (17, 4, 31, 9, 2, 12, 8, 1, 3, 6), strict=True))
 
 
 @tool(read_only=True)
@@ -53,7 +44,7 @@ cases = [
 def main() -> None:
     dataset = Dataset("shop", cases)
     was = run_sync(evaluate(Run(dataset, clerk("Answer from the stock list."))))
-    careful = "Answer from the stock list. Check every number twice, and say nothing that you have not looked up."
+    careful = "Answer from the stock list. Check every number twice, and guess nothing."
     now = run_sync(evaluate(Run(dataset, clerk(careful))))
     print(render_comparison(compare_reports(was, now)))
 

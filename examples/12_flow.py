@@ -1,4 +1,4 @@
-"""A durable flow: two agents side by side, a person's approval, a payment; killed anywhere, it goes on from there."""
+"""A durable flow: two agents, a person's approval, a payment; after a kill it goes on."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Routing: one agent says what is asked for, in an answer of a type; plain Python sends it to whom it suits."""
+"""Routing: one agent says what is asked for, as a typed answer; plain Python picks who does it."""
 
 from typing import Literal
 

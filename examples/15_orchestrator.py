@@ -1,6 +1,6 @@
-"""Orchestrator and workers: one agent plans a report, as many as it has sections write them, and they are joined.
+"""Orchestrator and workers: one agent plans a report, one for each section writes it.
 
-With `treadle.patterns.map_reduce` so many run at a time, and a section that fails takes nothing from the others.
+`treadle.patterns.map_reduce` also bounds how many run at a time, and outlives one that fails.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Evaluator and optimizer: one agent writes, another judges, and it is written anew, for three rounds at most.
+"""Evaluator and optimizer: one agent writes, another judges, three rounds at most.
 
 `treadle.patterns.reflect` is this loop as a function.
 """

@@ -1,4 +1,4 @@
-"""Supervisor: a model leads a team, gives out work side by side, and answers; what a member needs is asked of you."""
+"""Supervisor: a model leads a team and answers; what a member needs of a person is asked of you."""
 
 import asyncio
 

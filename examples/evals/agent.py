@@ -1,4 +1,4 @@
-"""The agent that tools.yaml tries: some of the tools that ship, on a copy of files/ that it may write to."""
+"""The agent that tools.yaml tries: tools that ship, on a copy of files/ that it may write to."""
 
 import atexit
 import shutil
@@ -17,9 +17,10 @@ FILES = Path(FOLDER) / "files"
 shutil.copytree(Path(__file__).parent / "files", FILES)
 
 agent = Agent(
-    "You are an assistant with tools. Use a tool where it knows better than you do: the calculator for every"
-    " calculation, current_time for the time, the file tools for files, search_docs for questions about the house."
-    " Never guess what a tool can tell you. If a tool fails, read why and try another way. Answer briefly.",
+    "You are an assistant with tools. Use a tool where it knows better than you do: the calculator"
+    " for every calculation, current_time for the time, the file tools for files, search_docs for"
+    " questions about the house. Never guess what a tool can tell you. If a tool fails, read why"
+    " and try another way. Answer briefly.",
     name="house",
     tools=[calculator, current_time, *file_tools(FILES), docs_tool(FILES / "docs")],
     limits=Limits(steps=8, seconds=900),

@@ -113,8 +113,9 @@ class Treadle:
         chosen = ("--agent", f"{self.agents}:{agent}") if agent else ()
         with pytest.raises(SystemExit) as left:
             main([*words, *chosen])
+        agents = str(self.agents.resolve())
         for name, module in list(sys.modules.items()):  # another command is another process
-            if getattr(module, "__file__", None) == str(self.agents.resolve()):
+            if getattr(module, "__file__", None) == agents:
                 del sys.modules[name]
         out, err = self._capsys.readouterr()
         return Ran(int(left.value.code or 0), out, err)

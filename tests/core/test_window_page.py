@@ -1,4 +1,4 @@
-"""The program of docs/memory-window.md runs, and its table says what the code says."""
+"""The program of docs/context-window.md runs, and its table says what the code says."""
 
 import re
 from dataclasses import fields
@@ -7,7 +7,7 @@ from pathlib import Path
 from treadle import Agent, ContextWindow, MemoryStore
 from treadle.models.scripted import ScriptedModel, says
 
-PAGE = (Path(__file__).parents[2] / "docs" / "memory-window.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "context-window.md").read_text()
 
 
 def test_its_program_runs():

@@ -1,4 +1,4 @@
-"""The examples are short, and each does what its first line says, against a chat-completions server on loopback."""
+"""The examples are short, and do what they say, against a chat-completions server on loopback."""
 
 import asyncio
 import importlib.util
@@ -103,7 +103,8 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
     "12_flow": (
         [says("Ours is dark."), says("Ours is dark.")],  # side by side: whichever asks first
         [
-            'waiting: approve({"what":"buy a lamp","euros":120,"why":"Ours is dark.","offer":"Ours is dark."})',
+            'waiting: approve({"what":"buy a lamp","euros":120,"why":"Ours is dark.",'
+            '"offer":"Ours is dark."})',
             "answered 120 EUR paid, key ",
         ],
     ),
@@ -115,7 +116,8 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
     "15_orchestrator": (
         [
             says(
-                '{"value": [{"name": "Why", "description": "x"}, {"name": "How", "description": "y"}]}'
+                '{"value": [{"name": "Why", "description": "x"},'
+                ' {"name": "How", "description": "y"}]}'
             ),
             says("Because."),
             says("Because."),

@@ -1,4 +1,4 @@
-"""The guide's programs run, in their order and in one namespace; its tables say what the code says."""
+"""The guide's programs run, in their order, in one namespace; its tables say what the code says."""
 
 import re
 from dataclasses import MISSING, fields

@@ -4,8 +4,6 @@ import asyncio
 import re
 from pathlib import Path
 
-import pytest
-
 from treadle import Agent, MemoryStore, UserSaid
 from treadle.core import events as e
 from treadle.models.scripted import ScriptedModel, calls, says
@@ -34,7 +32,7 @@ def killed_while_it_paid(thread: str) -> MemoryStore:
         e.ThreadClaimed("worker"),
         UserSaid("Pay 300 euros from account A-1."),
         e.ModelCalled("scripted", "hash", 100, 100),
-        e.ModelReplied((call,), e.Usage(100, 20), 0.5, "tool_calls"),
+        e.ModelReplied((e.Text((call,)), *("tool_calls")), e.Usage(100, 20), 0.5),
         e.ToolStarted("c1", "its key"),
     )
 
@@ -97,11 +95,3 @@ def test_the_program_of_approvals_waits_asks_and_goes_on(capsys):
 def test_its_links_lead_somewhere():
     for link in re.findall(r"\]\((?!http)([^)#]+)", README):
         assert (ROOT / link).exists(), link
-
-
-@pytest.mark.parametrize(("modules", "said"), re.findall(r"^\| (\[.*?) \| (\d+) \|", README, re.M))
-def test_its_counts_of_lines_are_about_right(modules, said):
-    lines = sum(
-        len((ROOT / path).read_text().splitlines()) for path in re.findall(r"\((.*?)\)", modules)
-    )
-    assert int(said) == pytest.approx(lines, rel=0.1)

@@ -1,4 +1,4 @@
-"""docs/testing.md: its blocks are a file of tests, and they pass; what it says of the code is so."""
+"""docs/testing.md: its blocks are a file of tests, which pass; what it says of the code is so."""
 
 import re
 from dataclasses import replace

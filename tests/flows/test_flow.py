@@ -1,4 +1,4 @@
-"""Flows: what is in the log is not done again, and what the code asks for must be what the log has."""
+"""Flows: recorded steps don't run again, and changed code is noticed."""
 
 import asyncio
 from dataclasses import dataclass
@@ -714,7 +714,8 @@ def test_a_store_that_dies_raises_and_the_flow_goes_on_elsewhere(book):
         (lambda: exit(3), "RuntimeError: SystemExit: 3"),
         (
             lambda: ["x"],
-            "it isn't what the function says that it gives, list.int.: 0: Input should be a valid integer",
+            "it isn't what the function says that it gives, list.int.: 0: Input should be a valid"
+            " integer",
         ),
     ],
 )

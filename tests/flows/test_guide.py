@@ -1,4 +1,4 @@
-"""docs/flows.md: its programs run, in their order and in one namespace; its table says what the code says."""
+"""The programs of docs/flows.md run in order in one namespace; its table matches the code."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""In which order a flow's code gets its results again, and what is named where it asks for others."""
+"""In which order a flow's code gets recorded results, and what an error names."""
 
 import pytest
 

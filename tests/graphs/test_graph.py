@@ -1,4 +1,4 @@
-"""Graphs: what runs, in which order, what is joined, chosen, stopped and asked; and the picture of it."""
+"""Graphs: what runs and in which order, joins, choices, approvals; and the picture."""
 
 import asyncio
 import operator

@@ -132,7 +132,8 @@ def refused(nodes, edges) -> str:
         (
             [Node(lambda topik: 1, name="a")],
             [Edge(START, "a"), Edge("a", END)],
-            "node a reads 'topik', which is no field of the state; there are: topic, many, notes, draft",
+            "node a reads 'topik', which is no field of the state; there are: topic, many, notes,"
+            " draft",
         ),
         (
             [A],

@@ -149,20 +149,36 @@ CUT = streamed(
     ("answer", "error", "words"),
     [
         (CUT, ModelUnavailable, "ended before the reply did"),
-        (streamed([stream(delta(content="x"), done=False)], end=False), ModelUnavailable, "no whole reply"),
-        (http(200, b"data: {", {"content-length": "900", "connection": "close"}), ModelUnavailable, "no whole reply"),
+        (
+            streamed([stream(delta(content="x"), done=False)], end=False),
+            ModelUnavailable,
+            "no whole reply",
+        ),
+        (
+            http(200, b"data: {", {"content-length": "900", "connection": "close"}),
+            ModelUnavailable,
+            "no whole reply",
+        ),
         (b"garbage\r\n\r\nconnection: close", ModelUnavailable, "no whole reply"),
-        (http(200, b"<html>Sign in to the hotel's network</html>"), ModelRejected, "is the base URL right"),
+        (
+            http(200, b"<html>Sign in to the hotel's network</html>"),
+            ModelRejected,
+            "is the base URL right",
+        ),
         (http(200, b"null"), ModelRejected, "no chat completion"),
         (http(200, b"[]"), ModelRejected, "no chat completion"),
         (http(200, b""), ModelUnavailable, "after 0 bytes"),
         (http(204, b""), ModelUnavailable, "after 0 bytes"),
         (http(200, b"{}", {"content-encoding": "gzip"}), ModelUnavailable, "no whole reply"),
         (http(200, b"{}", {"content-encoding": "br"}), ModelRejected, "compresses with 'br'"),
-        (http(307, b"", {"location": "http://a.test/v1"}), ModelRejected, "redirects to 'http://a.test/v1'"),
+        (
+            http(307, b"", {"location": "http://a.test/v1"}),
+            ModelRejected,
+            "redirects to 'http://a.test/v1'",
+        ),
         (http(301, b"<html>", {"location": "/v2"}), ModelRejected, "redirects to '/v2'"),
     ],
-)  # fmt: skip
+)
 def test_a_broken_answer_is_an_error_of_the_right_class(answer, error, words):
     found = refused(answer)
     assert type(found) is error
@@ -242,22 +258,83 @@ def test_statuses_become_the_class_of_who_must_act(status, body, error):
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, {"message": "your messages resulted in 9000 tokens", "code": "context_length_exceeded"}),
+        (
+            400,
+            {"message": "your messages resulted in 9000 tokens", "code": "context_length_exceeded"},
+        ),
         (400, {"message": "Your input exceeds the context window of this model."}),
-        (400, {"message": "the request exceeds the available context size", "type": "exceed_context_size_error"}),
+        (
+            400,
+            {
+                "message": "the request exceeds the available context size",
+                "type": "exceed_context_size_error",
+            },
+        ),
         (500, {"code": 500, "message": "Context size has been exceeded.", "type": "server_error"}),
-        (400, {"message": "The decoder prompt (length 9000) is longer than the maximum model length of 4096."}),
-        (400, {"message": "prompt is too long: 210000 tokens > 200000 maximum", "type": "invalid_request_error"}),
-        (400, {"message": "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"}),
+        (
+            400,
+            {
+                "message": (
+                    "The decoder prompt (length 9000) is longer than the maximum model length of"
+                    " 4096."
+                )
+            },
+        ),
+        (
+            400,
+            {
+                "message": "prompt is too long: 210000 tokens > 200000 maximum",
+                "type": "invalid_request_error",
+            },
+        ),
+        (
+            400,
+            {
+                "message": (
+                    "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"
+                )
+            },
+        ),
         (400, {"message": "the input length exceeds the context length"}),
-        (400, {"message": "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."}),
-        (400, {"message": "Prompt contains 40000 tokens, too large for model with 32768 maximum context length"}),
+        (
+            400,
+            {
+                "message": (
+                    "The input token count (1200000) exceeds the maximum number of tokens allowed"
+                    " (1048576)."
+                )
+            },
+        ),
+        (
+            400,
+            {
+                "message": (
+                    "Prompt contains 40000 tokens, too large for model with 32768 maximum context"
+                    " length"
+                )
+            },
+        ),
         (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096"),
-        (400, {"message": "This model's maximum prompt length is 131072 but the request contains 537812 tokens."}),
-        (429, {"message": "Request too large for m on tokens per min (TPM): Limit 3000, Requested 4000"}),
+        (
+            400,
+            {
+                "message": (
+                    "This model's maximum prompt length is 131072 but the request contains 537812"
+                    " tokens."
+                )
+            },
+        ),
+        (
+            429,
+            {
+                "message": (
+                    "Request too large for m on tokens per min (TPM): Limit 3000, Requested 4000"
+                )
+            },
+        ),
         (None, {"message": "prompt is too long", "type": "invalid_request_error"}),
     ],
-)  # fmt: skip
+)
 def test_a_context_that_is_too_small_is_known_by_every_provider_s_words(status, error):
     assert type(to_model_error(error, status)) is ContextOverflow
 
@@ -471,7 +548,7 @@ def test_a_loop_that_ends_closes_its_connections():
 
     one, _ = asyncio.run(main())
     # A socket left open would be a warning, and so an error, here.
-    assert not [*filter(None, one._endpoint._lines.values())]
+    assert not [*filter(None, one._endpoint._clients.values())]
 
 
 def test_a_broken_listener_is_the_listener_s_error():

@@ -20,7 +20,10 @@ ENVIRONMENT = [
     "OPENAI_BASE_URL",
     "OLLAMA_HOST",
 ]
-ENVIRONMENT += ["OLLAMA_CONTEXT_LENGTH", *(provider.key for provider in PROVIDERS.values())]
+ENVIRONMENT += [
+    "OLLAMA_CONTEXT_LENGTH",
+    *(provider.key_variable for provider in PROVIDERS.values()),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +65,9 @@ def test_openai_s_names_may_stand_alone(name):
 @pytest.mark.parametrize("scheme", sorted(PROVIDERS.keys() - {"openai"}))
 def test_a_provider_has_its_address_and_its_own_key(scheme, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "openai-s")
-    with pytest.raises(UsageError, match=PROVIDERS[scheme].key):
+    with pytest.raises(UsageError, match=PROVIDERS[scheme].key_variable):
         resolve_model(f"{scheme}:m")
-    monkeypatch.setenv(PROVIDERS[scheme].key, "its-own")
+    monkeypatch.setenv(PROVIDERS[scheme].key_variable, "its-own")
     model = made(f"{scheme}:m/with:colon")
     assert (model.model, model.base_url) == ("m/with:colon", PROVIDERS[scheme].url)
     assert (model.name, model.api_key) == (f"{scheme}:m/with:colon", "its-own")
@@ -143,8 +146,10 @@ def test_known_says_what_is_ready(monkeypatch):
 
 def test_nothing_heavy_is_imported_until_a_model_is_called():
     code = (
-        "import sys; from treadle.models.resolve import list_models, resolve_model; list_models(); resolve_model('ollama:x');"
-        "print([m for m in ('openai', 'httpx2', 'httpx', 'genai_prices', 'pydantic', 'xllamacpp') if m in sys.modules])"
+        "import sys; from treadle.models.resolve import list_models, resolve_model;"
+        " list_models(); resolve_model('ollama:x');"
+        "print([m for m in ('openai', 'httpx2', 'httpx', 'genai_prices', 'pydantic', 'xllamacpp')"
+        " if m in sys.modules])"
     )
     assert (
         subprocess.run(

@@ -85,8 +85,8 @@ def test_the_price_is_the_test_s_or_unknown():
 def test_it_knows_how_many_answers_nobody_has_asked_for():
     model = ScriptedModel([says("one"), says("two")])
     ask(model)
-    assert model.left == 1
+    assert model.answers_left == 1
     ask(model)
     with pytest.raises(ScriptEnded):
         ask(model)
-    assert model.left == 0
+    assert model.answers_left == 0

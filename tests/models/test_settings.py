@@ -8,7 +8,7 @@ import pytest
 from treadle import ScriptedModel
 from treadle.core.errors import UsageError
 from treadle.core.model import Message, Request
-from treadle.models.local.model import LocalModel
+from treadle.models.local.local_model import LocalModel
 from treadle.models.openai import OpenAIModel
 from treadle.models.settings import with_settings
 
@@ -53,7 +53,8 @@ def test_the_embedded_model_has_settings_too():
         (
             LocalModel(),
             {"reasoning_effort": "low"},
-            "the embedded model has no setting 'reasoning_effort'; it has context_tokens, max_output_tokens, seed,"
+            "the embedded model has no setting 'reasoning_effort'; it has context_tokens,"
+            " max_output_tokens, seed,"
             " temperature",
         ),
         (

@@ -57,16 +57,11 @@ RICH = RICH.replace(b"\\u2028", "\u2028".encode()).replace(b"\\u0085", "\x85".en
 
 
 def test_a_rich_stream_is_read_whole():
-    assert read(RICH) == Reply(
-        (
+    assert read(RICH) == Reply((Text((
             Text("Grüße \u2028und \x85 mehr 🙂\n"),
             Call("a", "add", '{"a":1}'),
             Call("b", "sub", "{}"),
-        ),
-        Usage(7, 3),
-        "tool_calls",
-        opaque={"reasoning_content": "Let me see"},
-    )
+        )), *Usage(7, 3)), "tool_calls", opaque={"reasoning_content": "Let me see"})
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
@@ -126,7 +121,8 @@ def test_nonsense_raises_nothing_but_model_errors(parts):
         pass
 
 
-KEYS = "choices delta message content text tool_calls function function_call name id index arguments usage prompt_tokens"
+KEYS = "choices delta message content text tool_calls function function_call name id index"
+KEYS += " arguments usage prompt_tokens"
 KEYS += " finish_reason error code type refusal x"
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -312,25 +308,61 @@ def test_nothing_after_done_counts():
 @pytest.mark.parametrize(
     ("pieces", "expected"),
     [
-        ([piece(0, "a", "f", "{"), piece(1, "b", "g", "{"), piece(0, None, None, "}"), piece(1, None, None, "}")],
-         [("a", "f", "{}"), ("b", "g", "{}")]),
-        ([piece(None, "a", "f", "{"), piece(None, None, None, "}"), piece(None, "b", "g", "{}")],
-         [("a", "f", "{}"), ("b", "g", "{}")]),  # no index
+        (
+            [
+                piece(0, "a", "f", "{"),
+                piece(1, "b", "g", "{"),
+                piece(0, None, None, "}"),
+                piece(1, None, None, "}"),
+            ],
+            [("a", "f", "{}"), ("b", "g", "{}")],
+        ),
+        # no index
+        (
+            [piece(None, "a", "f", "{"), piece(None, None, None, "}"), piece(None, "b", "g", "{}")],
+            [("a", "f", "{}"), ("b", "g", "{}")],
+        ),
         ([piece(0, None, "f", "{"), piece(0, None, None, "}")], [("", "f", "{}")]),  # no id
-        ([piece(0, "a", "f", '{"x":1}'), piece(0, "b", "g", "{}")], [("a", "f", '{"x":1}'), ("b", "g", "{}")]),
-        ([piece(0, None, "f", "{}"), piece(0, None, "f", "{}")], [("", "f", "{}")] * 2),  # all are number 0, no ids
-        ([piece(0, "a", "f", "{"), piece(0, "a", "f", "}")], [("a", "f", "{}")]),  # id and name in every piece
+        (
+            [piece(0, "a", "f", '{"x":1}'), piece(0, "b", "g", "{}")],
+            [("a", "f", '{"x":1}'), ("b", "g", "{}")],
+        ),
+        # all are number 0, no ids
+        (
+            [piece(0, None, "f", "{}"), piece(0, None, "f", "{}")],
+            [("", "f", "{}")] * 2,
+        ),
+        # id and name in every piece
+        (
+            [piece(0, "a", "f", "{"), piece(0, "a", "f", "}")],
+            [("a", "f", "{}")],
+        ),
         ([piece(0, "a", "f", "{}"), piece(0, "a", "f", "")], [("a", "f", "{}")]),
-        ([piece(0, "a", "f", "{"), piece(0, "z9", None, "}")], [("a", "f", "{}")]),  # a new id in every piece
-        ([piece(0, "x", "f", "{}"), piece(1, "x", "g", "{}")], [("x", "f", "{}"), ("x", "g", "{}")]),  # repeated id
+        # a new id in every piece
+        (
+            [piece(0, "a", "f", "{"), piece(0, "z9", None, "}")],
+            [("a", "f", "{}")],
+        ),
+        # repeated id
+        (
+            [piece(0, "x", "f", "{}"), piece(1, "x", "g", "{}")],
+            [("x", "f", "{}"), ("x", "g", "{}")],
+        ),
         ([piece(0, "a", "f", {"x": [1]})], [("a", "f", '{"x":[1]}')]),  # an object in place of text
         ([piece(0, "a", "f", {})], [("a", "f", "")]),
         ([piece("1", 7, "f", "{}")], [("7", "f", "{}")]),  # a number as text, an id as number
-        ([piece(0, "a", "fun", ""), piece(0, None, "ction", "{}")], [("a", "function", "{}")]),  # the name in pieces
-        ([piece(0, "a", "default.api:f ö", "{}"), piece(1, "b", None, "{}")],
-         [("a", "default_api_f__", "{}"), ("b", "unnamed", "{}")]),  # names that a history can't hold
+        # the name in pieces
+        (
+            [piece(0, "a", "fun", ""), piece(0, None, "ction", "{}")],
+            [("a", "function", "{}")],
+        ),
+        # names that a history can't hold
+        (
+            [piece(0, "a", "default.api:f ö", "{}"), piece(1, "b", None, "{}")],
+            [("a", "default_api_f__", "{}"), ("b", "unnamed", "{}")],
+        ),
     ],
-)  # fmt: skip
+)
 def test_pieces_of_calls_find_their_call(pieces, expected):
     assert called(*pieces) == expected
 
@@ -399,13 +431,29 @@ def test_other_choices_are_left_alone():
 @pytest.mark.parametrize(
     ("counted", "expected"),
     [
-        ({"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}}, Usage(5, 2, 4)),
-        ({"completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 1}}, Usage(0, 2, 0, 1)),
-        ({"prompt_tokens": "5", "completion_tokens": 2.0, "prompt_tokens_details": None}, Usage(5, 2)),
+        (
+            {
+                "prompt_tokens": 5,
+                "completion_tokens": 2,
+                "prompt_tokens_details": {"cached_tokens": 4},
+            },
+            Usage(5, 2, 4),
+        ),
+        (
+            {"completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 1}},
+            Usage(0, 2, 0, 1),
+        ),
+        (
+            {"prompt_tokens": "5", "completion_tokens": 2.0, "prompt_tokens_details": None},
+            Usage(5, 2),
+        ),
         ({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 30}, Usage(5, 25)),
-        ({"prompt_tokens": 5, "completion_tokens": 2, "prompt_cache_hit_tokens": 9}, Usage(5, 2, 5)),
+        (
+            {"prompt_tokens": 5, "completion_tokens": 2, "prompt_cache_hit_tokens": 9},
+            Usage(5, 2, 5),
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_server_s_count_is_taken(counted, expected):
     assert read(stream(delta("stop"), {"choices": [], "usage": counted})).usage == expected
 

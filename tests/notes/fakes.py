@@ -1,4 +1,4 @@
-"""What the tests of notes share: a model of meaning that is a table, and notes in memory under a clock that is set."""
+"""What the tests of notes share: a fake embedder, and notes in memory with a fixed clock."""
 
 import asyncio
 import struct
@@ -17,7 +17,7 @@ MEANINGS = (
 
 
 class Meanings:
-    """Vectors by which of a few meanings the words have. Keeps in `asked` what it was given; may fail."""
+    """An embedder that knows a few meanings. Keeps in `asked` what it was given; may fail."""
 
     def __init__(self, name: str = "meanings", error: Exception | None = None) -> None:
         self.name = name

@@ -19,6 +19,7 @@ from treadle.core.errors import (
     ModelUnavailable,
     UsageError,
 )
+from treadle.notes.embedder import Embedder
 from treadle.notes.embeddings import (
     MAX_ANSWER_BYTES,
     MAX_TEXTS,
@@ -27,7 +28,6 @@ from treadle.notes.embeddings import (
     to_unit_vector,
 )
 from treadle.notes.hash_embedder import HashEmbedder
-from treadle.notes.vectors import Embedder
 
 
 def numbers(vector: bytes) -> tuple[float, ...]:

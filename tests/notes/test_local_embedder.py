@@ -13,10 +13,18 @@ from treadle.core.errors import UsageError
 from treadle.models.local.weights import find_data_file
 from treadle.notes import local_embedder
 from treadle.notes.local_embedder import LocalEmbedder
-from treadle.notes.sentence_encoder import PARTS, WINDOWS, SentenceEncoder, load_sentence_encoder
+from treadle.notes.sentence_encoder import (
+    MAX_PIECES,
+    PARTS,
+    WINDOWS,
+    SentenceEncoder,
+    encode_pieces,
+    load_sentence_encoder,
+)
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("threadpoolctl")  # loaded, so that it is there with any path
+pytest.importorskip("sentencepiece")
 
 WIDTH, BRANCH = 6, 4
 
@@ -77,15 +85,38 @@ def test_the_order_of_words_matters_and_space_does_not(small):
 
 def test_a_piece_is_read_from_its_part_of_the_table(small):
     stored = np.load(io.BytesIO(weights()))
-    number = small.tokenizer.encode("ab", 9)[1]
+    number = encode_pieces(small.tokenizer, "ab")[1]
     piece = stored[f"q{number % PARTS + 1}"][number // PARTS]
     expected = piece * stored["scale"][number % PARTS] + stored["lo"][number % PARTS]
     assert small.table[number].tolist() == piece.tolist()
     assert np.allclose(small._pieces("ab")[1], expected)
 
 
+def test_a_text_is_cut_into_pieces_between_begin_and_end(small):
+    assert [named(small, text) for text in ("ab", "aba b")] == [
+        ["<s>", "▁ab", "</s>"],
+        ["<s>", "▁ab", "a", "▁", "b", "</s>"],
+    ]
+    assert named(small, "a日b") == ["<s>", "▁", "a", "<unk>", "b", "</s>"]
+    assert named(small, "") == named(small, " ") == ["<s>", "<unk>", "</s>"]
+    assert named(small, "<s>")[1:-1] == ["▁", "<unk>"]  # a text can't write control pieces
+    assert named(small, "a\ud800")[1:-1] == ["▁", "a", "<unk>"]
+
+
+def test_a_long_text_stops_at_the_limit_with_its_end(small):
+    for text in ("ab " * 100_000, "a" * 300_000):
+        found = named(small, text)
+        assert len(found) == MAX_PIECES
+        assert (found[0], found[-1]) == ("<s>", "</s>")
+
+
+def named(encoder: SentenceEncoder, text: str) -> list[str]:
+    names = [name for name, _, _ in SPECIAL + NORMAL]
+    return [names[number] for number in encode_pieces(encoder.tokenizer, text)]
+
+
 def test_other_files_are_no_model():
-    for files in ((b"PK no", model(NORMAL)), (weights(), b"no")):
+    for files in ((b"PK no", model(NORMAL)), (weights(), b"no"), (weights(), b"")):
         with pytest.raises(ValueError):  # noqa: PT011  numpy's words, or ours
             load_sentence_encoder(*files)
 
@@ -97,10 +128,10 @@ def numbers(vector: bytes) -> tuple[float, ...]:
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """The only folder on the import path, before the model was loaded."""
-    local_embedder._local.cache_clear()
+    local_embedder._load_model.cache_clear()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     yield tmp_path
-    local_embedder._local.cache_clear()
+    local_embedder._load_model.cache_clear()
 
 
 def embed() -> list[bytes]:
@@ -172,6 +203,14 @@ def test_the_real_model_finds_what_is_meant_in_other_words_and_languages():
 def test_the_real_model_gives_the_numbers_of_the_package_s_own_code(text, expected):
     (vector,) = asyncio.run(LocalEmbedder().embed([text]))
     assert numbers(vector)[:4] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.real
+@needs_weights
+def test_the_real_vocabulary_gives_the_recorded_pieces():
+    recorded = json.loads((Path(__file__).parent / "pieces.json").read_text("utf8"))
+    tokenizer = local_embedder._load_model().tokenizer
+    assert {text: encode_pieces(tokenizer, text) for text in recorded} == recorded
 
 
 @pytest.mark.real

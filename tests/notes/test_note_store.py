@@ -15,7 +15,7 @@ from treadle.core.errors import StoreError, UsageError
 from treadle.notes.note import Note, note_id_of, reconcile
 from treadle.notes.note_store import NoteStore, note_store_for
 from treadle.notes.search import Query, search_words
-from treadle.stores import sqlite
+from treadle.stores import sqlite_file
 from treadle.stores.store import Row
 
 COUNT = itertools.count()
@@ -181,9 +181,9 @@ def test_notes_are_in_the_file_of_the_logs(path):
 
 def test_a_file_of_the_first_version_keeps_its_records_and_takes_notes(path):
     with closing(sqlite3.connect(path)) as db:
-        db.execute(sqlite.MIGRATIONS[0])
+        db.execute(sqlite_file.MIGRATIONS[0])
         db.execute("pragma user_version = 1")
-        db.execute(f"pragma application_id = {sqlite.APPLICATION_ID}")
+        db.execute(f"pragma application_id = {sqlite_file.APPLICATION_ID}")
         db.execute(
             "insert into record (thread_id, seq, at, event) values ('t', 1, 0.5, '{\"a\":1}')"
         )
@@ -192,7 +192,7 @@ def test_a_file_of_the_first_version_keeps_its_records_and_takes_notes(path):
     assert asyncio.run(logs.read("t")) == [Row(1, 0.5, b'{"a":1}')]
     write(store, "Ann is vegan")
     asyncio.run(logs.append("t", [Row(2, 1.0, b"{}")]))
-    assert logs.select("pragma user_version") == [(len(sqlite.MIGRATIONS),)]
+    assert logs.select("pragma user_version") == [(len(sqlite_file.MIGRATIONS),)]
     assert logs.select("pragma integrity_check") == [("ok",)]
     assert notes(store) == ["Ann is vegan"]
     for each in (logs, store):
@@ -201,9 +201,9 @@ def test_a_file_of_the_first_version_keeps_its_records_and_takes_notes(path):
 
 def test_a_migration_that_fails_leaves_the_file_at_its_version(path):
     with closing(sqlite3.connect(path)) as db:
-        db.execute(sqlite.MIGRATIONS[0])
+        db.execute(sqlite_file.MIGRATIONS[0])
         db.execute("pragma user_version = 1")
-        db.execute(f"pragma application_id = {sqlite.APPLICATION_ID}")
+        db.execute(f"pragma application_id = {sqlite_file.APPLICATION_ID}")
         db.execute("create table note_vector (mine)")  # so that only the last statement fails
         db.commit()
     with pytest.raises(StoreError, match="note_vector"):
@@ -239,7 +239,7 @@ def test_an_sqlite_without_full_text_search_is_told(path):
 
     def connect(where):
         made = sqlite3.connect(where, factory=Without, isolation_level=None)
-        for migration in sqlite.MIGRATIONS:
+        for migration in sqlite_file.MIGRATIONS:
             for statement in migration.split(";"):
                 made.execute(statement)
         return made

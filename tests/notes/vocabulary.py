@@ -22,8 +22,8 @@ def block(number: int, value: bytes) -> bytes:
 
 
 def model(pieces: list[tuple[str, float, int]]) -> bytes:
-    """A `.model` file: besides the pieces, what readers must pass over."""
-    made = b"".join(
+    """A `.model` file."""
+    return b"".join(
         block(
             1,
             block(1, text.encode())
@@ -32,12 +32,4 @@ def model(pieces: list[tuple[str, float, int]]) -> bytes:
             + (bytes([3 << 3, kind]) if kind != 1 else b""),
         )
         for text, score, kind in pieces
-    )
-    return (
-        made
-        + block(2, b"trainer" * 50)
-        + bytes([9 << 3])
-        + varint(300)
-        + bytes([10 << 3 | 1])
-        + bytes(8)
     )

@@ -1,4 +1,4 @@
-"""Our names against those of OpenTelemetry's GenAI conventions, one by one, and against its own helper's."""
+"""Our names compared with OpenTelemetry's GenAI conventions and with its helper's."""
 
 import json
 from typing import Any
@@ -12,7 +12,8 @@ from treadle.observe.content import Content
 from treadle.observe.span import Span
 from treadle.observe.spans import build_spans
 
-# Release 0.1.0: model/gen-ai/spans.yaml and docs/gen-ai/ of open-telemetry/semantic-conventions-genai.
+# Release 0.1.0: model/gen-ai/spans.yaml and docs/gen-ai/ of
+# open-telemetry/semantic-conventions-genai.
 USAGE = {"gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"}
 CONTENT = {
     "gen_ai.input.messages",
@@ -82,9 +83,7 @@ EVENTS = (
     *(e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it")),
     e.ContextCompacted(1),
     e.ModelCalled("http://127.0.0.1:8000/v1#m", "hash", 10, 100),
-    e.ModelReplied(
-        CALLS, e.Usage(40, 5, 16, 2), 0.5, "tool_calls", cost_usd=0.01, first_token_s=0.25
-    ),
+    e.ModelReplied((e.Text(CALLS), *("tool_calls")), e.Usage(40, 5, 16, 2), 0.5, cost_usd=0.01, first_token_s=0.25),
     *(
         e.ToolStarted("c1", "k"),
         e.ToolReturned("c1", "sent", 0.2),
@@ -184,7 +183,7 @@ def test_a_model_s_name_says_provider_and_server(name: str, said: dict[str, Any]
 
 
 def test_opentelemetry_s_own_helper_gives_the_same_spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same turn, told to the helper by hand: names, kinds and every attribute, but for what is ours."""
+    """The same turn, given to the helper by hand: names, kinds and all attributes but our own."""
     pytest.importorskip("opentelemetry.util.genai.handler", reason="needs opentelemetry-util-genai")
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor

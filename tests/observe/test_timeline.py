@@ -5,7 +5,8 @@ from typing import get_args
 import pytest
 
 from treadle.core import events as e
-from treadle.observe.timeline import WIDTH, Timeline, call_text
+from treadle.observe.short_text import WIDTH, call_text
+from treadle.observe.timeline import Timeline
 from treadle.observe.turns import split_turns
 
 CALL = e.Call("c1", "send", '{"to": "bob", "text": "hi"}')

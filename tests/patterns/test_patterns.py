@@ -1,4 +1,4 @@
-"""Recipes with several agents: what they ask, when they stop, and what a failure takes from the rest: nothing."""
+"""Recipes: what they ask, when they stop, and that one failure doesn't stop the rest."""
 
 import asyncio
 import json
@@ -126,7 +126,8 @@ def test_every_step_of_the_plan_is_done_in_its_order_and_sees_those_before_it():
         ("answer", "make dinner"),
     ]
     assert asked(worker, 1) == (
-        "The whole task:\nmake dinner\n\nSo far:\n- done: buy\n  eggs\n\nDo this step, and only this:\ncook"
+        "The whole task:\nmake dinner\n\nSo far:\n- done: buy\n  eggs\n\n"
+        "Do this step, and only this:\ncook"
     )
     assert "- done: cook\n  omelette" in asked(worker, 2)
 
@@ -138,7 +139,8 @@ def test_a_step_that_fails_is_planned_anew_with_what_is_done():
     done = live(plan_and_execute(planner, worker, "make dinner"))
     assert (done.answer, done.done) == ("Boiled eggs.", True)
     assert asked(planner) == (
-        "make dinner\n\nSo far:\n- done: buy\n  eggs\n- failed: fry\n  no pan\n\nPlan the steps that are left."
+        "make dinner\n\nSo far:\n- done: buy\n  eggs\n- failed: fry\n  no pan\n\n"
+        "Plan the steps that are left."
     )
 
 
@@ -159,7 +161,7 @@ def test_planning_is_bounded_and_the_last_result_is_the_answer(bad, why):
     assert (done.answer, done.done) == ("half", False)
     assert done.reason.startswith(f"stopped at the step 'b': {why}")
     assert [part.role for part in done.parts] == ["plan", "step", "step"] * 3
-    assert worker.model.left == planner.model.left == 0
+    assert worker.model.answers_left == planner.model.answers_left == 0
 
 
 def test_without_a_plan_nothing_is_done():
@@ -207,7 +209,7 @@ def test_reflection_ends_after_so_many_rounds(rounds):
     author, critic = one(*(says(f"v{n}") for n in range(rounds + 1))), one(*[bad("no")] * rounds)
     done = live(reflect(author, critic, "write", rounds=rounds))
     assert (done.answer, done.done) == (f"v{rounds}", False)
-    assert author.model.left == critic.model.left == 0
+    assert author.model.answers_left == critic.model.answers_left == 0
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_what_was_read_does_not_change_when_more_is_written(store):
 
 
 def test_many_threads_of_one_process_write_without_losing_or_forking(store):
-    """Each of four writers adds twenty rows to one log, taking the next seq when it was beaten to one."""
+    """Four writers add twenty rows each to one log; whose seq is taken tries the next one."""
     errors: list[BaseException] = []
 
     def write(name: int) -> None:

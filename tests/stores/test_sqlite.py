@@ -13,7 +13,7 @@ import writers
 from treadle import SQLiteStore
 from treadle.core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
 from treadle.notes.note_store import NoteStore
-from treadle.stores.sqlite import default_path
+from treadle.stores.sqlite_file import default_path
 from treadle.stores.store import Row
 
 
@@ -109,7 +109,7 @@ def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(opened, path, kind
 
 
 def test_a_foreign_log_that_was_not_yet_moved_into_its_file_is_left_alone(opened, path, tmp_path):
-    """A program that was killed leaves a -wal file; whoever opens and closes its database moves it into the file."""
+    """A killed program leaves a -wal file; opening and closing its database would move it."""
     path.parent.mkdir(parents=True)
     away = tmp_path / "away"
     away.mkdir()

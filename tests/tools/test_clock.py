@@ -12,7 +12,8 @@ SUMMER = datetime(2026, 7, 15, 12, 0, tzinfo=UTC)
 def test_it_tells_weekday_date_time_zone_offset_and_iso():
     told = describe_time(WINTER, "Asia/Tokyo")
     assert told == (
-        "Friday, 16 January 2026, 08:30:05 in Asia/Tokyo (JST, UTC+09:00). ISO 8601: 2026-01-16T08:30:05+09:00"
+        "Friday, 16 January 2026, 08:30:05 in Asia/Tokyo (JST, UTC+09:00). ISO 8601:"
+        " 2026-01-16T08:30:05+09:00"
     )
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from treadle.core.errors import ToolError
-from treadle.tools.docs import Bounds, Index, docs_tool, search_docs
+from treadle.tools.docs import Index, IndexLimits, docs_tool, search_docs
 from treadle.tools.passages import read_text, split_passages, walk_text_files
 
 
@@ -17,8 +17,8 @@ def write(root, **files):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def search(root, query, max_results=5, **bounds):
-    return docs_tool(root, Bounds(**bounds)).function(query=query, max_results=max_results)
+def search(root, query, max_results=5, **limits):
+    return docs_tool(root, IndexLimits(**limits)).function(query=query, max_results=max_results)
 
 
 def paths(told):
@@ -29,7 +29,8 @@ def paths(told):
 def test_a_hit_says_file_lines_headings_and_words(tmp_path):
     write(
         tmp_path,
-        guide__setup_md="# Guide\n\nWelcome.\n\n## On Linux\n\nTurn the crank twice.\n\n## On a Mac\n\nNo.\n",
+        guide__setup_md="# Guide\n\nWelcome.\n\n## On Linux\n\nTurn the crank twice.\n"
+        "\n## On a Mac\n\nNo.\n",
     )
     told = search(tmp_path, "cranks")
     assert told == "1. guide/setup.md:5-7  Guide > On Linux\n   ## On Linux Turn the crank twice."
@@ -170,10 +171,10 @@ def test_what_is_left_out_is_said(tmp_path):
     assert told.endswith("(at least 1 files were too large or too many, and were not searched)")
 
 
-@pytest.mark.parametrize("bounds", [{"files": 3}, {"bytes": 12}])
-def test_the_whole_is_bounded_too(tmp_path, bounds):
+@pytest.mark.parametrize("limits", [{"files": 3}, {"bytes": 12}])
+def test_the_whole_is_bounded_too(tmp_path, limits):
     write(tmp_path, **{f"f{number}_md": "loom" for number in range(9)})
-    told = search(tmp_path, "loom", 20, **bounds)
+    told = search(tmp_path, "loom", 20, **limits)
     assert len(paths(told)) == 3
     assert "were not searched" in told
 
@@ -218,7 +219,11 @@ def test_calls_at_the_same_time_all_find_it(tmp_path):
 @pytest.mark.parametrize(
     ("path", "text", "cut"),
     [
-        ("a.md", "intro\n# A\nx\n## B\ny\n# C\nz", [("", 1, 1), ("A", 2, 3), ("A > B", 4, 5), ("C", 6, 7)]),
+        (
+            "a.md",
+            "intro\n# A\nx\n## B\ny\n# C\nz",
+            [("", 1, 1), ("A", 2, 3), ("A > B", 4, 5), ("C", 6, 7)],
+        ),
         ("a.md", "# A\n## B\ny", [("A > B", 1, 3)]),
         ("a.md", "# A\n```\n# not one\n```\nx", [("A", 1, 5)]),
         ("a.md", "A\n===\nx\n\nB\n---\ny", [("A", 1, 3), ("A > B", 5, 7)]),
@@ -226,17 +231,22 @@ def test_calls_at_the_same_time_all_find_it(tmp_path):
         ("a.adoc", "== A\nx\n=== B\ny", [("A", 1, 2), ("A > B", 3, 4)]),
         ("a.org", "* A\nx\n** B\ny", [("A", 1, 2), ("A > B", 3, 4)]),
         ("a.md", "* item\n* item", [("", 1, 2)]),
-        ("a.py", "import os\n\ndef f(x):\n    return x\n\nclass C:\n    pass",
-         [("", 1, 1), ("def f(x)", 3, 4), ("class C", 6, 7)]),
+        (
+            "a.py",
+            "import os\n\ndef f(x):\n    return x\n\nclass C:\n    pass",
+            [("", 1, 1), ("def f(x)", 3, 4), ("class C", 6, 7)],
+        ),
         ("a.ts", "export async function go() {\n}\n", [("export async function go()", 1, 2)]),
         ("a.csv", "name,age\nAnn,5", [("name,age", 1, 2)]),
         ("a.yaml", "# comment\na: 1\n---\nb: 2", [("", 1, 4)]),
         ("a.txt", "\n\n", []),
         ("a.txt", "a\r\nb\rc", [("", 1, 3)]),
     ],
-)  # fmt: skip
+)
 def test_files_are_cut_at_their_headings(path, text, cut):
-    assert [(part.heading, part.first, part.last) for part in split_passages(path, text)] == cut
+    assert [
+        (part.heading, part.first_line, part.last_line) for part in split_passages(path, text)
+    ] == cut
 
 
 @pytest.mark.parametrize(
@@ -248,7 +258,7 @@ def test_long_text_is_cut_into_passages_that_hold_it_all(text):
     assert "".join("".join(part.text.split()) for part in parts) == "".join(text.split())
     lines = text.split("\n")
     for part in parts:
-        assert part.text.strip() in "\n".join(lines[part.first - 1 : part.last])
+        assert part.text.strip() in "\n".join(lines[part.first_line - 1 : part.last_line])
 
 
 def test_html_is_searched_without_its_tags_and_with_its_own_lines(tmp_path):

@@ -86,7 +86,7 @@ def test_links_that_stay_inside_are_followed(tools, root):
 
 
 class RivalRoot(os.PathLike):
-    """A root that puts a link to the outside in the way between the look at a path and the opening of it."""
+    """A root that puts a link to the outside in place between a path's check and its opening."""
 
     def __init__(self, root, name):
         self.root, self.name, self.looks = root, name, 0
@@ -243,10 +243,8 @@ def test_a_long_listing_is_cut_and_says_so(tools, root):
         (root / "src" / f"{number:04}.txt").touch()
     lines = tools.list_files(pattern="*.txt").split("\n")
     assert lines[0] == "notes.txt (14 bytes)"
-    assert (
-        lines[-1]
-        == f"[{module.MAX_LISTED} of {module.MAX_LISTED + 6} shown; give a narrower path or pattern]"
-    )
+    shown = f"{module.MAX_LISTED} of {module.MAX_LISTED + 6} shown"
+    assert lines[-1] == f"[{shown}; give a narrower path or pattern]"
     assert len(lines) == module.MAX_LISTED + 1
 
 

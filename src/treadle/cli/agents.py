@@ -118,7 +118,7 @@ def _notes() -> "Notes":
 
 def missing_agent(settings: InStore, state: State) -> str:
     """The name of the agent whose thread it is, where these settings put Treadle's own in its place; else ""."""
-    name = state.asking or state.agent
+    name = state.last_caller or state.agent
     return "" if getattr(settings, "agent", None) or name == DEFAULT_NAME else name
 
 

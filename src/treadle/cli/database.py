@@ -27,12 +27,11 @@ def path(settings: InStore) -> int:
 def check(settings: InStore) -> int:
     """Whether the file is whole, and every log in it can be read and makes sense; exit code 1 says it isn't."""
     store = _existing(settings)
-    found = [str(line) for (line,) in store.select("pragma integrity_check")]
-    wrong = [] if found == ["ok"] else [f"SQLite: {line}" for line in found]
+    wrong = [f"SQLite: {line}" for line in store.find_file_damage()]
     wrong += run_sync(archive.find_damage(store))
     for line in wrong:
         print_line(make_visible(line))
-    [(records,)] = store.select("select count(*) from record")
+    records = store.count_records()
     Screen().note(
         f"{len(list_thread_ids(store)):,} threads, {records:,} records: {f'{len(wrong)} wrong' if wrong else 'fine'}"
     )
@@ -70,8 +69,7 @@ def vacuum(settings: InStore) -> int:
     """Give the space that isn't used back to the disk, and move the write-ahead log into the file."""
     store = _existing(settings)
     before = _size(store)
-    store.select("vacuum")
-    store.select("pragma wal_checkpoint(truncate)")
+    store.vacuum()
     Screen().note(f"{before:,} bytes before, {_size(store):,} after")
     return 0
 

@@ -15,7 +15,7 @@ from ..core.errors import IllegalEvent, UsageError
 from ..core.state import OPEN_PHASES
 from ..core.tool import Tool
 from ..flows.flow import Flow
-from ..observe.timeline import call_text
+from ..observe.short_text import call_text
 from ..observe.visible import make_visible, visible_line
 from ..runtime.agent import Agent
 from ..runtime.fork import fork as forked

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from ..core import events as e
-from ..core.codec import decode_event, tags_of
+from ..core.codec import decode_event
 from ..core.errors import UsageError
 from ..stores.sqlite import SQLiteStore
 from .threads import resolve_thread
@@ -22,27 +22,19 @@ STATS_EVENTS = (
 """What `stats.stats` goes by."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_FACTS = """
-select thread_id, seq, at,
-    case when json_extract(event, '$.type') = 'ModelReplied.2' and json_type(event, '$.content') = 'array'
-        then event
-        else json_replace(event, '$.text', '', '$.content', '', '$.instructions', '', '$.tools', json('{}')) end
-from record
-where json_extract(event, '$.type') in ({types}) and ({all} or thread_id = ?) order by id
-"""
-"""Append order is each thread's own. Texts stay in the file: they are most of it. A reply of blocks comes whole, since its
-calls stand among them."""
 
 
-def read_events(store: SQLiteStore, kinds: Sequence[type[e.Event]], thread: str | None) -> list[e.Record]:
+def read_events(
+    store: SQLiteStore, kinds: Sequence[type[e.Event]], thread: str | None
+) -> list[e.Record]:
     """Of one thread, named as people do, or of all. Raises UnknownThread and StoreDamaged."""
-    name = resolve_thread(store, thread) if thread is not None else ""
+    name = None if thread is None else resolve_thread(store, thread)
     if not store.path.exists():
         return []
-    tags = tags_of(kinds)
-    marks = ", ".join("?" * len(tags))
-    rows = store.select(_FACTS.format(types=marks, all=int(thread is None)), (*tags, name))
-    return [e.Record(thread_id, seq, at, decode_event(event)) for thread_id, seq, at, event in rows]
+    return [
+        e.Record(thread_id, row.seq, row.at, decode_event(row.event))
+        for thread_id, row in store.read_types(kinds, name)
+    ]
 
 
 def parse_since(text: str | None, now: float) -> float:

@@ -1,7 +1,6 @@
 """`treadle threads`: no log is folded that needn't be, and nothing is worked out for a thread that isn't listed."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import get_args
@@ -9,13 +8,13 @@ from typing import get_args
 import msgspec
 
 from ..core import events as e
-from ..core.codec import decode_event, tags_of
+from ..core.codec import decode_event
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.result import Status, read_result
 from ..core.state import fold
 from ..observe.visible import visible_line
 from ..runtime.sync import run_sync
-from ..stores.sqlite import LAST_RECORDS, SQLiteStore
+from ..stores.sqlite import SQLiteStore
 from .agents import choose_store
 from .tables import format_table, format_time
 from .terminal import Screen, print_json, print_line
@@ -24,26 +23,6 @@ from .thread_options import Threads
 STATUSES = (*get_args(Status), "damaged")
 MAX_MESSAGE = 60
 """Characters of a thread's first message."""
-
-_BEGAN = """
-select json_extract(event, '$.agent'), json_extract(event, '$.parent_thread_id') from record
-where thread_id = ? and seq = 1
-"""
-_SAID_BY_PERSON = ", ".join(f"'{tag}'" for tag in tags_of([e.UserSaid]))
-_SAID_BY_ANYBODY = ", ".join(f"'{tag}'" for tag in tags_of([e.UserSaid, e.ModelReplied]))
-_SAID = f"""
-select event from record
-where thread_id = ? and json_extract(event, '$.type') in ({_SAID_BY_ANYBODY})
-"""
-_FIRST = f"""
-select event from record
-where thread_id = ? and json_extract(event, '$.type') in ({_SAID_BY_PERSON}) order by seq limit 1
-"""
-_TURNS = f"""
-select count(*) from record
-where thread_id = ? and json_extract(event, '$.type') in ({_SAID_BY_PERSON})
-    and json_extract(event, '$.answers') is null
-"""
 
 
 @dataclass(frozen=True)
@@ -86,44 +65,35 @@ def threads(settings: Threads) -> int:
 def list_threads(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
     """The threads that fit the filters, one at a time, so that whoever stops early pays for no more."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
-    for thread_id, records, at, kind, ended in store.select(LAST_RECORDS):
-        [(name, parent)] = store.select(_BEGAN, (thread_id,))
-        agent = str(name or "")
-        if (parent and not settings.all) or (
-            settings.agent is not None and agent != settings.agent
-        ):
+    for last in store.last_records():
+        thread_id = last.thread_id
+        origin = store.read_origin(thread_id)
+        if origin.parent_thread_id and not settings.all:
+            continue
+        if settings.agent not in (None, origin.agent):
             continue
         if wanted and not _says(store, thread_id, wanted):
             continue
-        status = str(ended) if kind == "TurnEnded" else _status(store, thread_id)
+        status = str(last.status) if last.type == "TurnEnded" else _status(store, thread_id)
         if settings.status in (None, status):
-            first = "".join(_texts(store, _FIRST, thread_id))
-            [(turns,)] = store.select(_TURNS, (thread_id,))
-            yield Listed(thread_id, at, agent, status, turns, records, first)
+            turns = store.count_turns(thread_id)
+            first = store.read_first_message(thread_id)
+            yield Listed(thread_id, last.at, origin.agent, status, turns, last.seq, first)
 
 
 def _status(store: SQLiteStore, thread_id: str) -> str:
     """Of a thread whose last record doesn't say: only a fold knows what its calls wait for."""
     try:
         rows = run_sync(store.read(thread_id))
-        records = [e.Record(thread_id, row.seq, row.at, decode_event(row.event), row.worked_s) for row in rows]
+        records = [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
         return read_result(records, fold(records)).status
     except (StoreDamaged, IllegalEvent):
         return "damaged"
 
 
 def _says(store: SQLiteStore, thread_id: str, wanted: list[str]) -> bool:
-    said = "\n".join(_texts(store, _SAID, thread_id)).casefold()
+    said = "\n".join(store.read_texts(thread_id)).casefold()
     return all(word in said for word in wanted)
-
-
-def _texts(store: SQLiteStore, query: str, thread_id: str) -> Iterator[str]:
-    """What was said in the events that the query finds; a damaged one says nothing."""
-    for (data,) in store.select(query, (thread_id,)):
-        with suppress(StoreDamaged):
-            event = decode_event(data)
-            if isinstance(event, e.UserSaid | e.ModelReplied):
-                yield event.text
 
 
 def _row(each: Listed) -> tuple[str, ...]:

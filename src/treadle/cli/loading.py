@@ -25,7 +25,7 @@ def load_model(agent: Agent, screen: Screen) -> Agent:
     agent = replace(agent, model=model)
     _refuse_unpriced(agent.run_settings)
     if model.name.partition(":")[0] == "local":
-        from ..models.local.model import LocalModel
+        from ..models.local.local_model import LocalModel
 
         if isinstance(model, LocalModel):
             screen.notice("loading the embedded model…")

@@ -7,7 +7,8 @@ from ..core import events as e
 from ..core.codec import encode_record
 from ..core.events import Record
 from ..core.result import Result, Summary
-from ..observe.timeline import VALUE, WIDTH, Line, Timeline
+from ..observe.short_text import VALUE, WIDTH
+from ..observe.timeline import Line, Timeline
 from ..observe.visible import escape_controls, make_json_visible, make_visible, visible_line
 from ..runtime.listeners import Delta, Listener
 from .terminal import Screen

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ..core import events as e
-from ..observe.timeline import VALUE
+from ..observe.short_text import VALUE
 from ..observe.visible import visible_line
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync

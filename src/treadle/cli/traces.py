@@ -28,12 +28,6 @@ from .threads import list_thread_ids, read_thread
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
-_CHILDREN = """
-select thread_id from record
-where seq = 1 and json_extract(event, '$.type') = 'ThreadStarted' and json_extract(event, '$.parent_thread_id') = ?
-order by id
-"""
-
 
 def trace_listeners(agent: Agent | Flow) -> Sequence[Listener]:
     """A Tracing where the standard variables name a server and the extra `otel` is there; else nothing."""
@@ -113,9 +107,8 @@ def _logs(store: SQLiteStore, settings: ExportTraces) -> Iterator[Sequence[e.Rec
         if name not in seen:
             seen.add(name)
             yield log
-            waiting += (
-                [child for (child,) in store.select(_CHILDREN, (name,))] if settings.tree else []
-            )
+            if settings.tree:
+                waiting += store.list_children(name)
 
 
 def _parent(store: SQLiteStore, log: Sequence[e.Record]) -> SpanContext | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..core import events as e
 from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.result import Summary, read_result
-from ..observe.timeline import shorten
+from ..observe.short_text import shorten
 from ..observe.visible import make_visible, visible_line
 from ..runtime.log import open_log
 from ..runtime.sync import run_sync

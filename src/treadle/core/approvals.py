@@ -1,4 +1,4 @@
-"""Approval rules as data: which calls run, ask a person first, or are refused. Pure."""
+"""Approval rules: which calls run, ask a person first, or are refused. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Action = Literal["allow", "ask", "deny"]
 
 @dataclass(frozen=True)
 class Rule:
-    """What to do with calls of the tools it matches. The first rule that matches decides."""
+    """What to do with calls of the tools that it matches. The first rule that matches decides."""
 
     tools: str
     """A glob over tool names: `*`, `write_*`."""
@@ -37,13 +37,16 @@ class Permission(msgspec.Struct, frozen=True):
     by: str
 
     def covers(self, tool: str, arguments: Mapping[str, Any]) -> bool:
-        """Whether a call of that tool with these arguments needn't be asked for."""
+        """Whether a call of that tool with these arguments needs no approval."""
         if tool != self.tool:
             return False
         for name, pattern in self.always.arguments.items():
-            value = arguments.get(name)
-            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-            if name not in arguments or not fnmatchcase(text, pattern):
+            if name not in arguments:
+                return False
+            text = arguments[name]
+            if not isinstance(text, str):
+                text = msgspec.json.encode(text).decode()
+            if not fnmatchcase(text, pattern):
                 return False
         return True
 
@@ -56,11 +59,11 @@ class Verdict(msgspec.Struct, frozen=True):
 def apply_rules(
     rules: Iterable[Rule], tool: Tool, arguments: Arguments, permissions: Iterable[Permission]
 ) -> Verdict:
-    """What to do with this call: the first rule that matches, else what the tool says of itself.
+    """What to do with this call: as the first rule that matches says, else as the tool itself says.
 
-    Where a person has allowed it beforehand, an ask becomes an allow.
+    What a person has allowed beforehand needs no approval.
     """
-    found = _rule(rules, tool) or _own(tool, arguments)
+    found = _match_rule(rules, tool) or _ask_tool(tool, arguments)
     if found.action == "ask":
         for permission in permissions:
             if permission.covers(tool.name, arguments):
@@ -68,21 +71,22 @@ def apply_rules(
     return found
 
 
-def _rule(rules: Iterable[Rule], tool: Tool) -> Verdict | None:
+def _match_rule(rules: Iterable[Rule], tool: Tool) -> Verdict | None:
     for rule in rules:
         if fnmatchcase(tool.name, rule.tools) and rule.read_only in (None, tool.read_only):
             return Verdict(rule.action, rule.reason)
     return None
 
 
-def _own(tool: Tool, arguments: Arguments) -> Verdict:
-    needs = tool.needs_approval
-    try:
-        asked = needs(arguments) if callable(needs) else needs
-    except (
-        Exception
-    ) as error:  # the tool's own rule is somebody else's code; when in doubt a person is asked
-        return Verdict(
-            "ask", f"the approval rule of {tool.name} raised {type(error).__name__}: {error}"
-        )
-    return Verdict("ask", f"{tool.name} needs approval") if asked else Verdict("allow")
+def _ask_tool(tool: Tool, arguments: Arguments) -> Verdict:
+    needed = tool.needs_approval
+    if callable(needed):
+        try:
+            needed = needed(arguments)
+        except Exception as error:  # somebody else's code; when in doubt a person is asked
+            return Verdict(
+                "ask", f"the approval rule of {tool.name} raised {type(error).__name__}: {error}"
+            )
+    if needed:
+        return Verdict("ask", f"{tool.name} needs approval")
+    return Verdict("allow")

@@ -1,4 +1,4 @@
-"""One tool call of a round, and what each event makes of it. Pure; turn.py says to which call an event speaks."""
+"""One tool call of a round, and how each event changes it. Pure; turn.py finds an event's call."""
 
 import contextlib
 import functools
@@ -24,7 +24,10 @@ CallStatus = Literal[
     "unknown",
     "done",
 ]
-"""`child`: the agent that runs as this call waits for people. `unknown`: it had started, and its process is gone."""
+"""`waiting`: for an approval. `question`: for a person's answer. `child`: its child waits.
+
+`unknown`: it had started, and its process is gone.
+"""
 LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     e.ToolStarted: frozenset(("asked", "allowed", "retrying", "unknown")),
     e.ToolReturned: frozenset(("started", "unknown")),
@@ -50,7 +53,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     e.ChildWaits: frozenset(("started",)),
     e.HandedOff: frozenset(("asked", "allowed")),
 }
-"""What a call must be before an event may speak of it."""
+"""The statuses that a call may have before an event about it."""
 
 
 class CallState(msgspec.Struct, frozen=True):
@@ -62,14 +65,16 @@ class CallState(msgspec.Struct, frozen=True):
     status: CallStatus = "asked"
     attempt: int = 0
     arguments: str | None = None
+    """A person's edit of the arguments."""
     reason: str = ""
+    """Why it was denied or waits for approval; the text of its question."""
     retry_after_s: float = 0.0
     step: bool = False
     """Asked for by a flow's code, not by a model."""
     child: e.ChildStarted | None = None
-    """The thread of the agent that runs as this call."""
+    """The child thread, if it runs as one."""
     waiting: tuple[e.PendingDecision, ...] = ()
-    """What that agent waits for."""
+    """What that child waits for."""
 
     @property
     def id(self) -> str:
@@ -81,26 +86,27 @@ class CallState(msgspec.Struct, frozen=True):
 
     @property
     def final_arguments(self) -> str:
-        """What runs: a person's edit, else the model's own."""
-        return self.call.arguments if self.arguments is None else self.arguments
+        """The arguments to run with: a person's edit, else the model's own."""
+        if self.arguments is None:
+            return self.call.arguments
+        return self.arguments
 
 
 def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDecision, ...]:
-    """What people must decide before this call of that thread can go on; none where it needs nobody."""
+    """What people must decide before this call of that thread can go on; often nothing."""
     match call.status:
         case "child":
             return call.waiting
         case "waiting" | "question" | "unknown" as status:
-            return (
-                e.PendingDecision(
-                    thread_id, call.id, call.name, call.final_arguments, status, call.reason
-                ),
+            decision = e.PendingDecision(
+                thread_id, call.id, call.name, call.final_arguments, status, call.reason
             )
+            return (decision,)
     return ()
 
 
 def apply_to_call(call: CallState, event: e.Event) -> CallState:
-    """The call after one more event that speaks of it. Raises IllegalEvent where it can't have come to that."""
+    """The call after one more event about it. Raises IllegalEvent where its status forbids that."""
     if call.status not in LEGAL_STATUSES[type(event)]:
         raise IllegalEvent(
             f"{type(event).__name__} can't come for call {call.id}, which is {call.status}"
@@ -122,23 +128,26 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState:
             return replace(call, status="allowed")
         case e.ApprovalGiven(allowed=False):
             return replace(call, status="denied", reason=event.reason)
-        case e.ApprovalGiven():
-            edited = event.arguments
-            key = call.key if edited is None else make_idempotency_key(call.key, call.id, edited)
+        case e.ApprovalGiven(arguments=None):
+            return replace(call, status="allowed", arguments=None)
+        case e.ApprovalGiven(arguments=str(edited)):
+            key = make_idempotency_key(call.key, call.id, edited)
             return replace(call, status="allowed", arguments=edited, key=key)
         case _:
             return replace(call, status="done")
 
 
 def call_after_crash(call: CallState) -> CallState:
-    """What a new driver finds: nobody knows what a started tool did; the thread of an agent knows it by itself."""
+    """What a new driver finds: what a started tool did is unknown; a child can be continued."""
     if call.status == "started" and not call.child:
         return replace(call, status="unknown")
-    return replace(call, status="allowed") if call.status in ("started", "child") else call
+    if call.status in ("started", "child"):
+        return replace(call, status="allowed")
+    return call
 
 
 def call_after_import(call: CallState, thread_key: str) -> CallState:
-    """What whoever adopts an imported thread finds: no approval that it brought along counts."""
+    """What whoever adopts an imported thread finds: an approval that it brought doesn't count."""
     if call.status != "allowed":
         return call
     key = make_idempotency_key(thread_key, call.id, call.call.arguments)
@@ -146,24 +155,24 @@ def call_after_import(call: CallState, thread_key: str) -> CallState:
 
 
 def call_after_fork(call: CallState) -> CallState:
-    """What a fork finds: the threads below are the parent's, and what they did may not be done again unasked."""
+    """What a fork finds: as after a crash; an open call with a child has an unknown outcome."""
     if call.child and call.status != "done":
         return replace(call, status="unknown", child=None, waiting=())
     return call_after_crash(call)
 
 
-@functools.lru_cache(256)  # each call of a round is compared with all others
+@functools.lru_cache(256)  # asked for again at every decision of a round
 def call_digest(name: str, arguments: str) -> str:
-    """Names a call by what it asks for, whatever the spacing or the order of keys in its arguments."""
-    with contextlib.suppress(ValueError):  # bad JSON is itself
+    """The same for two calls of one tool with equal arguments, whatever their spacing and order."""
+    with contextlib.suppress(ValueError):  # bad JSON is compared as text
         arguments = msgspec.json.encode(value_of(arguments or "{}"), order="sorted").decode()
     return hashlib.blake2b(f"{name} {arguments}".encode(), digest_size=12).hexdigest()
 
 
 def assign_ids(content: e.Replied, called_seq: int) -> e.Replied:
-    """A reply whose calls have ids of ours: nine letters and digits (some providers take no other), unique by the seq.
+    """The reply with ids of our own for its calls, unique in the thread by the model call's seq.
 
-    The provider's own stands beside it.
+    Nine letters and digits: some providers take no other. The provider's own id is kept beside it.
     """
     if isinstance(content, str):
         return content
@@ -178,5 +187,5 @@ def assign_ids(content: e.Replied, called_seq: int) -> e.Replied:
 
 
 def make_idempotency_key(base: str, call_id: str, arguments: str) -> str:
-    """The idempotency key of a call: another where the arguments are."""
+    """The idempotency key of a call: the same for the same arguments."""
     return hashlib.blake2b(f"{base} {call_id} {arguments}".encode(), digest_size=16).hexdigest()

@@ -1,7 +1,8 @@
-"""Record <-> bytes: the only module that knows the format. Lifts old events; nothing else does.
+"""Encodes and decodes records: the only module that knows the format, and how to read old ones.
 
-An event is a JSON object with its name under "type". A meaning that changes gets a new name ("UserSaid.2") and a lift
-from the old one here, so that old logs stay readable for ever (`tests/golden/` has logs of each format).
+An event is a JSON object with its name under "type". An event whose meaning changes gets a new name
+("ToolReturned.2"), and a lift from the old one here. So old logs stay readable for ever:
+`tests/golden/` has one for each version.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,38 +16,42 @@ from .events import Event, Record
 Raw = dict[str, Any]
 
 
-def _said(raw: Raw) -> Raw:
-    """A text and its pictures apart, to one content in order."""
+def _lift_user_said(raw: Raw) -> Raw:
+    """A text and its pictures apart become one content in order."""
     text, parts = raw.pop("text"), raw.pop("parts", [])
-    content = [text, *parts] if text.strip() else parts
-    return raw | {"type": "UserSaid.2", "content": content if parts else text}
+    content = text
+    if parts:
+        content = [text, *parts] if text.strip() else parts
+    return raw | {"type": "UserSaid.2", "content": content}
 
 
-def _replied(raw: Raw) -> Raw:
-    """A text and calls apart, to one content in order."""
+def _lift_model_replied(raw: Raw) -> Raw:
+    """A text and its calls apart become one content in order."""
     text, calls = raw.pop("text"), raw.pop("calls", [])
-    blocks = [{"type": "Text", "text": text}] if text else []
-    blocks += [{"type": "Call"} | call for call in calls]
-    return raw | {"type": "ModelReplied.2", "content": blocks if calls else text}
+    content = text
+    if calls:
+        said = [{"type": "Text", "text": text}] if text else []
+        content = said + [{"type": "Call"} | call for call in calls]
+    return raw | {"type": "ModelReplied.2", "content": content}
 
 
-def _claimed(raw: Raw) -> Raw:
+def _lift_thread_claimed(raw: Raw) -> Raw:
     return raw | {"type": "ThreadClaimed.2", "claim": raw.pop("worker")}
 
 
-def _approved(raw: Raw) -> Raw:
-    """A permission held for all calls of a tool, for as long as the thread."""
+def _lift_approval_given(raw: Raw) -> Raw:
+    """A permission was for all calls of a tool, as long as the thread lasted."""
     always = {"lasts": "thread"} if raw.pop("always", False) else None
     return raw | {"type": "ApprovalGiven.2", "always": always}
 
 
 LIFTS: dict[str, Callable[[Raw], Raw]] = {
-    "UserSaid": _said,
-    "ModelReplied": _replied,
-    "ThreadClaimed": _claimed,
-    "ApprovalGiven": _approved,
+    "UserSaid": _lift_user_said,
+    "ModelReplied": _lift_model_replied,
+    "ThreadClaimed": _lift_thread_claimed,
+    "ApprovalGiven": _lift_approval_given,
 }
-"""Old name -> what makes the object of today out of it. From format 1 to 2."""
+"""By an event's name in format 1, what makes today's object of it."""
 
 _encoder = msgspec.json.Encoder()
 _event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
@@ -54,7 +59,7 @@ _record_decoder = msgspec.json.Decoder(Record)
 
 
 def encode_event(event: Event) -> bytes:
-    """One line of JSON, no newline in it. Raises UsageError for text that no encoding can carry."""
+    """One line of JSON, without a newline. Raises UsageError for text that can't be encoded."""
     try:
         return _encoder.encode(event)
     except UnicodeEncodeError as error:
@@ -90,13 +95,13 @@ def decode_record(data: bytes | str) -> Record:
 
 
 def tags_of(kinds: Iterable[type[Event]]) -> tuple[str, ...]:
-    """Every name under which events of these kinds stand in logs, also in those of old formats."""
+    """The names that events of these kinds have in logs, also in those of old formats."""
     tags = [str(kind.__struct_config__.tag) for kind in kinds]
     return tuple(tags + [old for old in LIFTS if f"{old}.2" in tags])
 
 
 def name_of(tag: str) -> str:
-    """The kind of event that a log has under this tag."""
+    """The kind of event that has this name in a log."""
     return tag.partition(".")[0]
 
 
@@ -109,5 +114,6 @@ def _lifted(data: bytes | str, error: Exception) -> Event:
         return event
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError, UnicodeError, RecursionError):
         raise StoreDamaged(
-            f"an event that this version of Treadle can't read: {error}. A newer Treadle may have written it"
+            f"an event that this version of Treadle can't read: {error}. A newer Treadle may have"
+            " written it"
         ) from error

@@ -1,8 +1,9 @@
-"""What to do next: the rules of the loop, in one place. Pure: no I/O, no clock, no randomness.
+"""What to do next: all rules of the loop. Pure: no I/O, no clock, no randomness.
 
-`decide` is asked again after every fact, and gives one of four things. A rule that isn't here isn't a rule.
+`decide` is asked again after every event. A rule that isn't here isn't a rule.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,247 +21,273 @@ from .tool import Tool
 from .turn import INCOMPLETE, Turn
 
 MAX_USELESS_REPLIES = 3
-"""Useless replies in a row (empty, cut off, an answer that failed its check) after which the turn has failed."""
+"""Replies in a row that are empty, cut off or rejected, after which the turn has failed."""
 
 MAX_OVERFLOWS = 2
-"""Prompts that the model refuses as too large, each half of the one before, after which the turn has failed."""
+"""How often a prompt that is too large for the model is tried again, at half its size."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What an agent has decided beforehand."""
+    """What an agent's settings say about its decisions."""
 
     tools: Mapping[str, Tool] = field(default_factory=dict)
     limits: Limits = Limits()
     approvals: tuple[Rule, ...] = ()
     plan: bool = False
-    check: Callable[[str], str | None] | None = None
-    """Of an answer: None if it will do, else what is wrong with it, in words for the model."""
+    check_answer: Callable[[str], str | None] | None = None
+    """Says what is wrong with an answer, in words for the model; None if nothing is."""
     unknown: Literal["ask", "tell"] = "ask"
-    """A call of unknown outcome: wait for a person, or tell the model that it may have had its effect."""
-    steps: Mapping[str, Tool] = field(default_factory=dict)
-    """By id, what a flow's code has asked for."""
+    """For a call of unknown outcome: wait for a person, or tell the model that nobody knows."""
+    step_tools: Mapping[str, Tool] = field(default_factory=dict)
+    """By call id, the steps that a flow's code has asked for."""
 
     def find_tool(self, call: CallState) -> Tool | None:
-        return self.steps.get(call.id) or self.tools.get(call.name)
+        return self.step_tools.get(call.id) or self.tools.get(call.name)
 
 
 class CallModel(msgspec.Struct, frozen=True):
+    """Call the model, `delay_s` seconds from now."""
+
     purpose: e.Purpose = "step"
     attempt: int = 1
     delay_s: float = 0.0
 
 
 class RunTools(msgspec.Struct, frozen=True):
-    """Together, unless there is only one."""
+    """Run these calls at the same time."""
 
     calls: tuple[CallState, ...]
 
 
 class Append(msgspec.Struct, frozen=True):
-    """Facts that follow from the state alone: refusals, questions, limits, the end."""
+    """Append these events, which follow from the state: refusals, questions, limits, the end."""
 
     events: tuple[e.Event, ...]
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Nothing to do before somebody else writes to this log."""
+    """Do nothing before somebody else writes to this log."""
 
 
 Next = CallModel | RunTools | Append | Wait
 
 
-def decide(state: State, setup: Policy) -> Next:
+def decide(state: State, policy: Policy) -> Next:
     """The next thing to do in this thread."""
     turn = state.turn
     if turn is None or turn.ended or turn.called or not state.trusted:
         return Wait()
     if turn.compacting_upto_seq and turn.replied:
-        return Append((e.ContextCompacted(turn.compacting_upto_seq, turn.replied.text.strip()),))
+        summary = turn.replied.text.strip()
+        return Append((e.ContextCompacted(turn.compacting_upto_seq, summary),))
     if turn.limit:
-        return _at_limit(turn, setup.limits)
+        return _at_limit(turn, turn.limit, policy.limits)
     if turn.calls:
-        return _tools(state, turn, setup)
+        return _next_for_calls(state, turn, policy)
     if turn.failed:
-        return _after_failure(state, turn, turn.failed, setup.limits)
+        return _after_failure(state, turn, turn.failed, policy.limits)
     if turn.replied and (not turn.replied.calls or turn.replied.finish_reason in INCOMPLETE):
-        return _after_text(state, turn, turn.replied, setup)
-    return _step(state, setup)
+        return _after_text(state, turn, turn.replied, policy)
+    return _next_model_call(state, turn, policy)
 
 
-def _step(state: State, setup: Policy) -> Next:
-    reached = check_model_call_limits(setup.limits, state.spent)
+def _next_model_call(state: State, turn: Turn, policy: Policy) -> Next:
+    reached = check_model_call_limits(policy.limits, state.spent)
     if reached:
         return Append((reached,))
-    assert state.turn is not None
-    unplanned = setup.plan and "plan" not in state.turn.purposes
-    return CallModel(
-        "plan" if unplanned and (state.turn.steps == 0 or state.turn.purpose == "plan") else "step"
-    )
+    has_no_plan = policy.plan and "plan" not in turn.purposes
+    if has_no_plan and (turn.steps == 0 or turn.purpose == "plan"):
+        return CallModel("plan")
+    return CallModel("step")
 
 
-def _at_limit(turn: Turn, limits: Limits) -> Next:
-    assert turn.limit is not None
-    end = Append((e.TurnEnded("limit", turn.limit.limit),))
-    spoken = "answer" in turn.purposes or turn.failed
-    if limits.last_word and turn.limit.limit in ("steps", "tool_calls", "repeats") and not spoken:
+def _at_limit(turn: Turn, reached: e.LimitReached, limits: Limits) -> Next:
+    has_spoken = "answer" in turn.purposes or turn.failed
+    leaves_room = reached.limit in ("steps", "tool_calls", "repeats")
+    if limits.last_word and leaves_room and not has_spoken:
         return CallModel("answer")
-    return end
+    return Append((e.TurnEnded("limit", reached.limit),))
 
 
 def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limits) -> Next:
     if failed.kind == "timeout":
         return Append((e.LimitReached("seconds", round(turn.active_s, 3), limits.seconds or 0.0),))
     if failed.kind == "overflow" and turn.overflows <= MAX_OVERFLOWS:
-        return CallModel(
-            turn.purpose, turn.attempts + 1
-        )  # there is room for half of it now: TokenCalibration.refused_tokens
+        # The next prompt gets half the room (TokenCalibration.refused_tokens).
+        return CallModel(turn.purpose, turn.attempts + 1)
     wait_s = failed.retry_after_s
     if wait_s is None or turn.attempts >= limits.model_tries:
         return Append((e.TurnEnded("failed", failed.message),))
     if limits.seconds is not None and state.spent.seconds + wait_s >= limits.seconds:
-        return Append(
-            (e.LimitReached("seconds", round(turn.active_s + wait_s, 3), limits.seconds),)
-        )
+        used_s = round(turn.active_s + wait_s, 3)
+        return Append((e.LimitReached("seconds", used_s, limits.seconds),))
     return CallModel(turn.purpose, turn.attempts + 1, wait_s)
 
 
-def _after_text(state: State, turn: Turn, reply: e.ModelReplied, setup: Policy) -> Next:
-    """No whole call came: an answer, a plan, or a reply that can't stand as either."""
+def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy) -> Next:
+    """After a reply without whole calls: an answer, a plan, or text that can't be either."""
+    has_text = bool(reply.text.strip())
     if reply.refusal or reply.finish_reason == "content_filter":
         return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
-    if turn.purpose == "plan" and reply.text.strip():
-        return _step(state, setup)
-    if reply.finish_reason == "length" and reply.text.strip() and not reply.calls:
-        return Append(
-            (e.LimitReached("output", reply.usage.output_tokens, reply.usage.output_tokens),)
-        )
+    if turn.purpose == "plan" and has_text:
+        return _next_model_call(state, turn, policy)
+    if reply.finish_reason == "length" and has_text and not reply.calls:
+        tokens = reply.usage.output_tokens
+        return Append((e.LimitReached("output", tokens, tokens),))
     if turn.useless_replies >= MAX_USELESS_REPLIES:
-        return Append((e.TurnEnded("failed", _fault(turn, reply)),))
-    if not reply.text.strip() or reply.calls or turn.rejected:
-        return _step(state, setup)
-    wrong = setup.check(reply.text) if setup.check else None
-    return Append((e.AnswerRejected(wrong) if wrong else e.TurnEnded("answered"),))
+        return Append((e.TurnEnded("failed", _why_useless(turn, reply)),))
+    if not has_text or reply.calls or turn.rejected:
+        return _next_model_call(state, turn, policy)
+    wrong = policy.check_answer(reply.text) if policy.check_answer else None
+    if wrong:
+        return Append((e.AnswerRejected(wrong),))
+    return Append((e.TurnEnded("answered"),))
 
 
-def _fault(turn: Turn, reply: e.ModelReplied) -> str:
+def _why_useless(turn: Turn, reply: e.ModelReplied) -> str:
     if turn.rejected:
         return (
             f"{MAX_USELESS_REPLIES} answers in a row were unfit; the last: {turn.rejected.message}"
         )
-    return f"{MAX_USELESS_REPLIES} replies in a row were of no use, empty or cut off; the last finished with {reply.finish_reason!r}"
-
-
-def _tools(state: State, turn: Turn, setup: Policy) -> Next:
-    """Refuse what can't run, ask for what may not, run what may; then wait for people."""
-    facts: list[e.Event] = []
-    ready: list[CallState] = []
-    for call in turn.calls:
-        found = _judge(call, state, turn, setup)
-        if isinstance(found, CallState):
-            ready.append(found)
-        elif found is not None:
-            facts.append(found)
-    over = [fact for fact in facts if isinstance(fact, e.LimitReached)]
-    if facts:
-        return Append(tuple(over[:1] or facts))
-    together = _together(ready, setup)
-    wait_s = max(
-        (call.retry_after_s for call in together if call.status == "retrying"), default=0.0
+    return (
+        f"{MAX_USELESS_REPLIES} replies in a row were of no use, empty or cut off; the last"
+        f" finished with {reply.finish_reason!r}"
     )
-    spent = replace(state.spent, seconds=state.spent.seconds + wait_s)
-    reached = check_tool_call_limits(setup.limits, spent, sum(call.attempt == 0 for call in ready))
-    if ready and reached:
+
+
+def _next_for_calls(state: State, turn: Turn, policy: Policy) -> Next:
+    """Refuse the calls that can't run, ask for those that may not, run the others, or wait."""
+    events: list[e.Event] = []
+    ready: list[CallState] = []
+    repeated = _find_repeated(turn, policy.limits)
+    for call in turn.calls:
+        judged = _judge(call, state, policy, repeated.get(call.id))
+        if isinstance(judged, CallState):
+            ready.append(judged)
+        elif judged is not None:
+            events.append(judged)
+    for event in events:
+        if isinstance(event, e.LimitReached):
+            return Append((event,))
+    if events:
+        return Append(tuple(events))
+    if not ready:
+        return Wait()
+    together = _run_together(ready, policy)
+    waits_s = [call.retry_after_s for call in together if call.status == "retrying"]
+    spent = replace(state.spent, seconds=state.spent.seconds + max(waits_s, default=0.0))
+    new_calls = sum(call.attempt == 0 for call in ready)
+    reached = check_tool_call_limits(policy.limits, spent, new_calls)
+    if reached:
         return Append((reached,))
-    return RunTools(together) if ready else Wait()
+    return RunTools(together)
 
 
-def _judge(call: CallState, state: State, turn: Turn, setup: Policy) -> e.Event | CallState | None:
-    """What a call needs: a fact about it, to run (the call itself), or nothing now (None)."""
-    tool, call_id = setup.find_tool(call), call.id
+def _judge(
+    call: CallState, state: State, policy: Policy, repeated: e.Event | None
+) -> e.Event | CallState | None:
+    """An event about this call, the call itself if it is to run, or None to leave it alone."""
+    tool = policy.find_tool(call)
     match call.status:
         case "done" | "waiting" | "question" | "started" | "child":
             return None
         case "denied":
-            return e.ToolFailed(call_id, "denied", f"a person refused this call{_why(call.reason)}")
-        case "unknown" if not (tool and tool.idempotent) or tool.child:  # the latter in a fork
-            if setup.unknown == "ask":
+            return e.ToolFailed(
+                call.id, "denied", f"a person refused this call{_because(call.reason)}"
+            )
+        case "unknown" if tool is None or not tool.idempotent or tool.child:  # a child: in a fork
+            if policy.unknown == "ask":
                 return None
-            return e.OutcomeDecided(call_id, "tell", "policy")
-        case "asked":
-            return _asked(call, tool, state, turn, setup)
+            return e.OutcomeDecided(call.id, "tell", "policy")
     if tool is None:
-        return e.ToolFailed(call_id, "unknown_tool", _unknown(call.name, setup))
-    return _hand_over(call, tool, turn, setup) if tool.hands_to else call
-
-
-def _hand_over(call: CallState, tool: Tool, turn: Turn, setup: Policy) -> e.Event | None:
-    """The first of a round puts another agent in charge, once the round's other calls are done."""
-    others = [one for one in turn.calls if one is not call and one.status != "done"]
-    rivals = [one for one in others if one.name in setup.tools and setup.tools[one.name].hands_to]
-    if any(turn.calls.index(rival) < turn.calls.index(call) for rival in rivals):
+        known = ", ".join(policy.tools) or "none"
         return e.ToolFailed(
-            call.id, "denied", "only one agent can take over; another was named before"
+            call.id, "unknown_tool", f"no tool named {call.name!r}; there are: {known}"
         )
-    return None if len(others) > len(rivals) else e.HandedOff(call.id, tool.hands_to)
+    if call.status == "asked":
+        objection = repeated or _objection(call, tool, state, policy)
+        if objection:
+            return objection
+    if tool.hands_to:
+        return _hand_over(call, state, policy, tool.hands_to)
+    return call
 
 
-def _asked(
-    call: CallState, tool: Tool | None, state: State, turn: Turn, setup: Policy
-) -> e.Event | CallState | None:
-    if tool is None:
-        return e.ToolFailed(call.id, "unknown_tool", _unknown(call.name, setup))
-    repeated = _repeated(call, turn, setup.limits)
-    if repeated:
-        return repeated
+def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.Event | None:
+    """Why a call that the model has just asked for can't run at once; None if it can."""
     try:
         arguments = tool.arguments_of(call.call.arguments)
     except ToolError as error:
         return e.ToolFailed(call.id, "arguments", str(error))
-    judged = apply_rules(setup.approvals, tool, arguments, state.permissions)
-    if judged.action == "deny":
+    verdict = apply_rules(policy.approvals, tool, arguments, state.permissions)
+    if verdict.action == "deny":
         return e.ToolFailed(
-            call.id, "denied", f"this agent may not make this call{_why(judged.reason)}"
+            call.id, "denied", f"this agent may not make this call{_because(verdict.reason)}"
         )
     if tool.function is None and not tool.hands_to:
         return e.QuestionAsked(call.id, str(arguments.get("question") or call.call.arguments))
-    if judged.action == "ask":
-        return e.ApprovalAsked(call.id, judged.reason)
-    return _hand_over(call, tool, turn, setup) if tool.hands_to else call
+    if verdict.action == "ask":
+        return e.ApprovalAsked(call.id, verdict.reason)
+    return None
 
 
-def _repeated(call: CallState, turn: Turn, limits: Limits) -> e.Event | None:
-    """A model that repeats itself is told so once; after that the turn ends."""
-    if limits.repeats is None:
+def _hand_over(call: CallState, state: State, policy: Policy, to: str) -> e.Event | None:
+    """The first hand-over of a round is done once the round's other calls are done."""
+    assert state.turn
+    open_calls = [each for each in state.turn.calls if each is call or each.status != "done"]
+    handovers = [each for each in open_calls if each is call or _hands_over(each, policy)]
+    if handovers[0] is not call:
+        return e.ToolFailed(
+            call.id, "denied", "only one agent can take over; another was named before"
+        )
+    if len(open_calls) > len(handovers):
         return None
-    name = call_digest(call.name, call.call.arguments)
-    same = [other for other in turn.calls if call_digest(other.name, other.final_arguments) == name]
-    before = turn.repeats.get(name, 0) - sum(
-        other.status == "done" for other in same
-    )  # in earlier replies
-    times = before + next(index for index, other in enumerate(same) if other is call)
-    if times < limits.repeats:
-        return None
-    if before > limits.repeats:  # it has heard the advice
-        return e.LimitReached("repeats", times, limits.repeats)
-    advice = (
-        f"not run: you have made this very call {times} times in this turn, and its results are above."
-        " Use them, change the arguments, or give the answer now; the next repetition ends the turn"
+    return e.HandedOff(call.id, to)
+
+
+def _hands_over(call: CallState, policy: Policy) -> bool:
+    tool = policy.tools.get(call.name)
+    return tool is not None and bool(tool.hands_to)
+
+
+def _find_repeated(turn: Turn, limits: Limits) -> dict[str, e.Event]:
+    """By call id, the answer to a call that the model has made too often in this turn.
+
+    A model that repeats itself is told so once; after that the turn ends.
+    """
+    if limits.repeats is None or all(call.status != "asked" for call in turn.calls):
+        return {}
+    digests = [call_digest(call.name, call.final_arguments) for call in turn.calls]
+    done_now = Counter(
+        digest for call, digest in zip(turn.calls, digests, strict=True) if call.status == "done"
     )
-    return e.ToolFailed(call.id, "repeated", advice)
+    asked_now: Counter[str] = Counter()
+    repeated: dict[str, e.Event] = {}
+    for call, digest in zip(turn.calls, digests, strict=True):
+        before = turn.repeats.get(digest, 0) - done_now[digest]  # in earlier replies
+        times = before + asked_now[digest]
+        asked_now[digest] += 1
+        if before > limits.repeats:  # it has been told
+            repeated[call.id] = e.LimitReached("repeats", times, limits.repeats)
+        elif times >= limits.repeats:
+            advice = (
+                f"not run: you have made this very call {times} times in this turn, and its results"
+                " are above. Use them, change the arguments, or give the answer now; the next"
+                " repetition ends the turn"
+            )
+            repeated[call.id] = e.ToolFailed(call.id, "repeated", advice)
+    return repeated
 
 
-def _together(ready: list[CallState], setup: Policy) -> tuple[CallState, ...]:
-    """The first call alone if its tool is sequential; else it and those after it, up to one that is."""
+def _run_together(ready: list[CallState], policy: Policy) -> tuple[CallState, ...]:
+    """The calls up to the first whose tool is sequential; that one alone if it comes first."""
     for index, call in enumerate(ready):
-        if (tool := setup.find_tool(call)) and tool.sequential:
-            return tuple(ready[: index or 1])
+        tool = policy.find_tool(call)
+        if tool and tool.sequential:
+            return tuple(ready[: max(1, index)])
     return tuple(ready)
 
 
-def _unknown(name: str, setup: Policy) -> str:
-    return f"no tool named {name!r}; there are: {', '.join(setup.tools) or 'none'}"
-
-
-def _why(reason: str) -> str:
+def _because(reason: str) -> str:
     return f": {reason}" if reason else ""

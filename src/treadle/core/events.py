@@ -1,9 +1,9 @@
-"""The alphabet: every fact that a log can hold. Knows nothing of files, models or clocks.
+"""The events: all that a log can hold. Knows nothing of files, models or clocks.
 
 1. An event is a fact in the past tense. It never changes; a wrong one is followed by another.
 2. It holds only what can't be derived from the events before it: never the prompt, never a total.
-3. The set is closed. A new one comes here, into `state.LEGAL` and the golden log; a new field has a default; a meaning
-   that changes is a new tag, with a lift in `codec.py`.
+3. The set is closed. A new event is added here, to `state.LEGAL_PHASES` and to the golden log. A
+   new field has a default. An event whose meaning changes gets a new tag, and a lift in `codec.py`.
 """
 
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from . import values as v
-from .values import (  # noqa: F401 -- the values stand here too, so that one import gives all of a log
+from .values import (  # noqa: F401 -- the values stand here too: one import gives all of a log
     Always,
     Block,
     Call,
@@ -32,7 +32,7 @@ from .values import (  # noqa: F401 -- the values stand here too, so that one im
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
-    """The options that the structs below share."""
+    """The options that all events share."""
 
 
 class ThreadStarted(_Event, frozen=True):
@@ -40,25 +40,25 @@ class ThreadStarted(_Event, frozen=True):
     key: str
     """Random; with a call's place in the log it makes the idempotency key."""
     parent_thread_id: str = ""
-    """The thread whose call this one works for, as an agent that is a tool, or as a step; "" for a person's own."""
+    """The parent, whose tool call or step runs as this thread; "" for a person's own thread."""
     parent_call_id: str = ""
     depth: int = 0
-    """How many threads are above it."""
+    """How many parents it has, one above the other."""
 
 
 class ThreadClaimed(_Event, frozen=True, tag="ThreadClaimed.2"):
-    """A driver takes the thread. Whoever drove it before finds this, and stops."""
+    """A process drives the thread from here on. Every older driver finds this and stops."""
 
     claim: str
-    """Names this claim, and no other of the same driver."""
+    """Names this claim, and no other by the same driver."""
     driver: str = ""
-    """Names the process that drives."""
+    """Names the process."""
     identity: Identity | None = None
     """Only in logs of format 1."""
 
 
 class AgentDescribed(_Event, frozen=True):
-    """What the agent in charge is made of, as the model is told: written before the first call that it changes."""
+    """What the agent in charge is made of. Written before the first model call that it changes."""
 
     agent: str
     model: str
@@ -67,13 +67,13 @@ class AgentDescribed(_Event, frozen=True):
     tools: dict[str, ToolDescription] = {}
     """By name, in the order in which the model is told of them."""
     settings: dict[str, Any] = {}
-    """The model's own: what the user set, such as a temperature."""
+    """The model's, such as a temperature."""
     output_schema: dict[str, Any] | None = None
     """JSON Schema that the answer must fit; None for prose."""
 
 
 class TrustChanged(_Event, frozen=True):
-    """Whether this thread counts as one's own. An imported one doesn't, until a person adopts it."""
+    """Whether the thread counts as one's own. An imported one doesn't until a person adopts it."""
 
     trusted: bool
     by: str
@@ -81,7 +81,7 @@ class TrustChanged(_Event, frozen=True):
 
 
 class ThreadForked(_Event, frozen=True):
-    """The records before this one are shared with the parent, whose later records are not seen here."""
+    """The records before this one are another thread's, whose later records don't count here."""
 
     parent_thread_id: str
     at_seq: int
@@ -91,7 +91,7 @@ class ThreadForked(_Event, frozen=True):
 
 
 class UserSaid(_Event, frozen=True, tag="UserSaid.2"):
-    """Opens a turn, or answers a question.
+    """A message that opens a turn, or the answer of `by` to the question with call id `answers`.
 
     `UserSaid("What is this?")`, or with pictures and files in their order:
     `UserSaid(("What is this?", Image(url), "And this?", Image(other)))`.
@@ -99,10 +99,9 @@ class UserSaid(_Event, frozen=True, tag="UserSaid.2"):
 
     content: v.Said
     answers: str = ""
-    """The call whose question it answers."""
     by: str = ""
     pinned: bool = False
-    """It stays in the prompt for as long as the thread lasts."""
+    """It is never left out of the prompt."""
     key: str = ""
     """Names the message: the same key again is the same message."""
 
@@ -117,7 +116,7 @@ class UserSaid(_Event, frozen=True, tag="UserSaid.2"):
 
 
 class NotesRecalled(_Event, frozen=True):
-    """What was found in the notes of earlier threads, and is put before this one."""
+    """Notes of earlier threads that are put before this one."""
 
     ids: tuple[str, ...]
     text: str
@@ -125,35 +124,35 @@ class NotesRecalled(_Event, frozen=True):
 
 
 class ModelCalled(_Event, frozen=True):
-    """Written before the request goes out: a crash in flight must leave a mark."""
+    """Written before the request is sent: a crash in flight must leave a mark."""
 
     model: str
     prompt_hash: str
     """Of the messages and the tools' schemas."""
     prompt_tokens: int
-    """Estimate; with `max_output_tokens` it is what the call could cost, until its reply settles it."""
+    """An estimate; with `max_output_tokens` it is the worst case, until the reply comes."""
     max_output_tokens: int
     purpose: Purpose = "step"
     attempt: int = 1
     reserved_usd: float = 0.0
     upto_seq: int = 0
-    """Of a call that compacts: the last record that its summary stands for."""
+    """For a summary: the last record that it stands for."""
 
 
 class ModelReplied(_Event, frozen=True, tag="ModelReplied.2"):
-    """A whole reply. `content` is its text, or ordered blocks where there is more than text."""
+    """A whole reply: its text, or ordered blocks if there is more than text."""
 
     content: v.Replied
     usage: Usage
     latency_s: float
     finish_reason: str = "stop"
-    """The provider's word (chat completions'): a hint, never trusted alone."""
+    """The provider's word, in terms of chat completions: a hint, never trusted alone."""
     refusal: str = ""
     cost_usd: float | None = None
-    """At the price of that day; None where no price is known."""
+    """At the price of that day; None if no price is known."""
     first_token_s: float | None = None
     opaque: dict[str, Any] = {}
-    """What the provider put on the reply as a whole; it goes back to the same model as it came."""
+    """Fields of the provider on the reply as a whole, which go back to the same model verbatim."""
 
     @property
     def text(self) -> str:
@@ -171,14 +170,15 @@ class ModelReplied(_Event, frozen=True, tag="ModelReplied.2"):
 class ModelFailed(_Event, frozen=True):
     kind: Literal["unavailable", "overflow", "denied", "rejected", "timeout"]
     message: str
-    retry_after_s: float | None = None  # the same request is not made again
+    retry_after_s: float | None = None
+    """When the same request is made again; None: it isn't."""
     usage: Usage = Usage()
-    """What a broken stream had already cost, estimated."""
+    """What a broken stream had already used, estimated."""
     cost_usd: float | None = None
 
 
 class ToolStarted(_Event, frozen=True):
-    """Written before every attempt. Its arguments are the call's, or those an approval put in their place."""
+    """Written before every attempt, which runs with the call's arguments or a person's edit."""
 
     call_id: str
     key: str
@@ -189,12 +189,12 @@ class ToolStarted(_Event, frozen=True):
 class ToolReturned(_Event, frozen=True):
     call_id: str
     content: str
-    """As the model sees it; what a step gave is JSON."""
+    """As the model sees it; the result of a step is JSON."""
     duration_s: float
     cut_chars: int = 0
     """How many characters were left out of `content`."""
     usage: Usage = Usage()
-    """What the agent that ran as this call has used, in its thread and those below."""
+    """What the call's child has used, with its own children."""
     cost_usd: float | None = 0.0
     labels: tuple[Label, ...] = ()
     """What the result brings along, besides what its tool always does."""
@@ -215,22 +215,21 @@ class ToolFailed(_Event, frozen=True):
     message: str
     """As the model sees it."""
     duration_s: float = 0.0
-    retry_after_s: float | None = (
-        None  # final: the model is told. Else tried again, that much later
-    )
+    retry_after_s: float | None = None
+    """When it is tried again; None: it isn't, and the model is told."""
     usage: Usage = Usage()
-    """As of ToolReturned."""
+    """As in ToolReturned."""
     cost_usd: float | None = 0.0
 
 
 class StepAsked(_Event, frozen=True):
-    """A flow's code asks for a step: a call like a model's, under an id that is the same whenever the code runs."""
+    """A flow's code has asked for a step: a call like a model's, with the same id at every run."""
 
     call: Call
 
 
 class ChildStarted(_Event, frozen=True):
-    """The call runs as a turn of another agent, in a thread of its own, and is lent so much of this turn's limits."""
+    """The call runs as a child thread, which gets this share of the turn's limits."""
 
     call_id: str
     thread_id: str
@@ -239,14 +238,14 @@ class ChildStarted(_Event, frozen=True):
 
 
 class ChildWaits(_Event, frozen=True):
-    """The agent that runs as this call waits for people; the call goes on when the thread is resumed."""
+    """The call's child waits for people. The call goes on when the thread is resumed."""
 
     call_id: str
     waiting: tuple[PendingDecision, ...]
 
 
 class HandedOff(_Event, frozen=True):
-    """This call has put another agent in charge of the thread, from here on."""
+    """The call has put another agent in charge of the thread."""
 
     call_id: str
     agent: str
@@ -258,51 +257,54 @@ class ApprovalAsked(_Event, frozen=True):
 
 
 class ApprovalGiven(_Event, frozen=True, tag="ApprovalGiven.2"):
-    """A person allows a call or refuses it. A refusal of a call that gave a standing permission revokes that."""
+    """A person allows or refuses a call. Refusing one that gave a permission revokes that."""
 
     call_id: str
     allowed: bool
     by: str
     reason: str = ""
     arguments: str | None = None
-    """JSON text that takes the place of the model's arguments; None leaves them."""
+    """JSON text that replaces the model's arguments; None keeps them."""
     always: Always | None = None
-    """Later calls of this tool that fit needn't be asked for."""
+    """Later calls of this tool that fit need no approval."""
     digest: str = ""
-    """Of the call as the person saw it (PendingDecision.digest); "" where they didn't say."""
+    """PendingDecision.digest of what the person saw; "" if they don't say."""
 
 
 class QuestionAsked(_Event, frozen=True):
-    """A question to the person; a `UserSaid` that answers this call goes on."""
+    """A question to a person, whose `UserSaid` answers this call."""
 
     call_id: str
     text: str
 
 
 class OutcomeDecided(_Event, frozen=True):
-    """What became of a call that was interrupted, as somebody says, or the agent's policy."""
+    """What became of an interrupted call, as a person says, or the agent's policy."""
 
     call_id: str
     outcome: Literal["ran", "not_run", "tell"]
-    """`ran`: its result is `content`. `not_run`: it may run now. `tell`: nobody knows, and the model is told so."""
+    """`ran`: with the result `content`. `not_run`: it may run now.
+
+    `tell`: nobody knows, and the model is told so.
+    """
     by: str
     content: str = ""
     reason: str = ""
 
 
 class ContextCompacted(_Event, frozen=True):
-    """From here on the prompt leaves something out. The log keeps it, and a fork can go back before this."""
+    """From here on the prompt leaves something out. The log keeps it."""
 
     upto_seq: int = 0
-    """What was said up to this record isn't shown any more, but for what is pinned; a `summary` stands for it."""
+    """Records up to this one are left out, except pinned messages; `summary` stands for them."""
     summary: str = ""
     results_upto_seq: int = 0
-    """Tool results up to this record are shown cut to `result_chars`."""
+    """Tool results up to this record are cut to `result_chars`."""
     result_chars: int = 0
 
 
 class AnswerRejected(_Event, frozen=True):
-    """The answer failed its check (a structured output, a guardrail); the model is told why."""
+    """The answer failed its check (an output type, a guardrail); the model is told why."""
 
     message: str
 
@@ -314,7 +316,7 @@ class LimitReached(_Event, frozen=True):
 
 
 class TurnEnded(_Event, frozen=True):
-    """The answer, or the best partial one, is the last text that the model said in the turn."""
+    """The end of a turn. The answer, maybe a partial one, is the last text that the model said."""
 
     status: Literal["answered", "limit", "failed", "refused", "cancelled"]
     reason: str = ""
@@ -342,7 +344,7 @@ class Record(msgspec.Struct, frozen=True):
     """Seconds since the epoch, UTC."""
     event: Event
     worked_s: float | None = None
-    """Seconds that its writer has worked on the thread since its own last record there, by a clock that never jumps.
+    """Seconds that its writer has worked on the thread since its own last record there.
 
-    0 in what somebody posts from elsewhere; None in logs of format 1, which didn't say.
+    By a clock that never jumps. 0 for what is posted from elsewhere; None in logs of format 1.
     """

@@ -1,19 +1,18 @@
-"""The prompt: what the model gets to see of a log. Pure, and of the log alone: no budget, no model, no clock.
+"""The prompt: what the model sees of a log. Pure, and of the log alone: no budget, model or clock.
 
-1. Legal, always: a tool call and its result are never parted, results stand in the order the calls were asked for,
-   the system prompt, the message that opened the turn and pinned ones are never left out.
-2. It only grows, until a ContextCompacted says what is left out from there on (window.py works that out). So its
-   beginning is the same bytes from step to step, and the provider's cache holds.
+1. It is always legal: a tool call and its result are never parted, results stand in the order in
+   which the calls were asked for, and the system prompt, the message that opened the turn and
+   pinned messages are never left out.
+2. It only grows, until a ContextCompacted (see window.py) says what is left out from there on. So
+   its beginning is the same bytes from step to step, and the provider's cache holds.
 3. Each message is made once, when its record comes, and keeps its encoded form.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import msgspec
-from msgspec.structs import replace as replace_fields
 
 from . import events as e
 from .model import Message
@@ -22,15 +21,18 @@ from .turn import INCOMPLETE
 from .values import Block, Replied, calls_of, text_of
 
 PLAN = (
-    "Before you act: write a short numbered plan for this task, one step a line, and name the tool that each step"
-    " needs, if any. Only the plan; don't carry it out yet. The tools are: {tools}"
+    "Before you act: write a short numbered plan for this task, one step a line, and name the tool"
+    " that each step needs, if any. Only the plan; don't carry it out yet. The tools are: {tools}"
 )
 ACT = "Now carry out your plan, step by step, with the tools. Then give the answer."
 LAST_WORD = (
     "No more tools can be used in this turn. Give the best answer you can from what is above, now."
 )
 EMPTY = "Your last reply was empty. Call a tool or give the answer."
-CUT_OFF = "Your last reply was cut off at {tokens} tokens, so its tool calls were not read. Write less at once."
+CUT_OFF = (
+    "Your last reply was cut off at {tokens} tokens, so its tool calls were not read. Write less at"
+    " once."
+)
 UNFIT = "That answer can't be used: {wrong}. Answer again, corrected."
 DID_RUN = "done; the call was interrupted, but it did run. Its result was lost"
 UNKNOWN = (
@@ -40,7 +42,7 @@ HANDED_OFF = "done: {agent} is in charge of the conversation now"
 NOT_RUN = "not run: the turn ended before this call"
 INTERRUPTED = "interrupted: the turn ended while this call ran; it may have had its effect"
 SAID_NOTHING = "(nothing was said)"
-"""Providers refuse an empty message, and would for as long as it is in the thread."""
+"""Stands for an empty message: providers would refuse it at every request of the thread."""
 SHOWN = "This came with the answer to your question."
 SUMMARY = "What was said before, in short:\n{summary}"
 SHORTENED = "\n[… {left_out} of {all} characters of this result are left out]\n"
@@ -52,7 +54,7 @@ class Round:
 
     messages: tuple[Message, ...]
     seq: int
-    """Of the last record in it."""
+    """Of its last record."""
     opens_turn: bool = False
     pinned: bool = False
 
@@ -62,27 +64,28 @@ class Round:
 
 
 @dataclass
-class _Pending:
-    """A reply with calls that wait for their results."""
+class _OpenRound:
+    """A reply whose calls wait for their results."""
 
     reply: Message
     results: dict[str, Message | None] = field(default_factory=dict)
+    """By call id, in the order of the calls."""
     shown: list[Message] = field(default_factory=list)
-    """Pictures and files that came with answers; no tool message can hold them."""
+    """Pictures and files that came with a person's answers; no tool message can hold them."""
 
 
 class Prompt:
-    """Fed each record once, in order; gives the messages for the next model call at any time."""
+    """Takes each record once, in order, and gives the messages for the next model call."""
 
     def __init__(self) -> None:
         self.before: list[Message] = []
-        """What is shown before the rounds, whatever is left out: recalled notes, pinned messages, a summary."""
+        """Shown before the rounds, always: recalled notes, pinned messages, a summary."""
         self.rounds: list[Round] = []
         """What is shown, oldest first."""
         self.summary = ""
         self._notes: list[Message] = []
         self._pinned: list[Message] = []
-        self._pending: _Pending | None = None
+        self._open: _OpenRound | None = None
         self._called = e.ModelCalled("", "", 0, 0)
         self._started: set[str] = set()
         self._seq = 0
@@ -91,123 +94,129 @@ class Prompt:
         self._seq = record.seq
         match record.event:
             case e.UserSaid(answers=""):
-                self._close()
-                self._push(_said(record.event), opens_turn=True, pinned=record.event.pinned)
+                self._cut_off_open_calls()
+                message = _user_message(record.event)
+                self._push(message, opens_turn=True, pinned=record.event.pinned)
             case e.NotesRecalled():
                 self._notes = [Message("user", record.event.text)]
-                self._renew()
+                self._update_before()
             case e.ModelCalled():
                 self._called = record.event
             case e.ModelReplied():
                 if self._called.purpose != "compact":
-                    self._reply(record.event)
+                    self._add_reply(record.event)
             case e.AnswerRejected():
                 self._push(Message("user", UNFIT.format(wrong=record.event.message)))
             case e.ContextCompacted():
                 self._compact(record.event)
             case e.LimitReached() | e.TurnEnded():
-                self._close()
+                self._cut_off_open_calls()
             case event:
-                self._answer(event)
+                self._add_outcome(event)
 
-    def _answer(self, event: e.Event) -> None:
-        """What comes of a call."""
+    def _add_outcome(self, event: e.Event) -> None:
+        """Add what became of a call, if the event says that."""
         match event:
             case e.UserSaid():
-                if self._pending and event.parts:
-                    self._pending.shown.append(Message("user", (SHOWN, *event.parts)))
-                self._result(event.answers, event.text)
+                if self._open and event.parts:
+                    self._open.shown.append(Message("user", (SHOWN, *event.parts)))
+                self._add_result(event.answers, event.text)
             case e.ToolStarted():
                 self._started.add(event.call_id)
             case e.ToolReturned():
-                self._result(event.call_id, event.content)
+                self._add_result(event.call_id, event.content)
             case e.ToolFailed(retry_after_s=None):
-                self._result(event.call_id, f"error: {event.message}")
+                self._add_result(event.call_id, f"error: {event.message}")
             case e.OutcomeDecided(outcome="ran"):
-                self._result(event.call_id, event.content or DID_RUN)
+                self._add_result(event.call_id, event.content or DID_RUN)
             case e.OutcomeDecided(outcome="tell"):
-                self._result(event.call_id, f"error: {UNKNOWN}")
+                self._add_result(event.call_id, f"error: {UNKNOWN}")
             case e.HandedOff():
-                self._result(event.call_id, HANDED_OFF.format(agent=event.agent))
+                self._add_result(event.call_id, HANDED_OFF.format(agent=event.agent))
 
     @property
     def tokens(self) -> int:
-        """Of all that `messages` gives besides the system prompt and the note."""
-        return sum(message.tokens for message in self.before) + sum(
-            each.tokens for each in self.rounds
-        )
+        """Of all that `messages` gives except the system prompt and the note."""
+        before = sum(message.tokens for message in self.before)
+        return before + sum(each.tokens for each in self.rounds)
 
     def messages(self, system: str, note: str = "") -> tuple[Message, ...]:
-        """Oldest first: system, what the log shows of the history, and a `note` to the model. Raises nothing."""
-        head = [Message("system", system)] if system else []
-        tail = [Message("user", note)] if note else []
-        return (
-            *head,
-            *self.before,
-            *(message for each in self.rounds for message in each.messages),
-            *tail,
-        )
+        """Oldest first: the system prompt, the history, and a `note` to the model at the end."""
+        messages = [Message("system", system)] if system else []
+        messages += self.before
+        for each in self.rounds:
+            messages += each.messages
+        if note:
+            messages.append(Message("user", note))
+        return tuple(messages)
 
-    def _compact(self, cut: e.ContextCompacted) -> None:
-        last = max((index for index, each in enumerate(self.rounds) if each.opens_turn), default=-1)
+    def _compact(self, event: e.ContextCompacted) -> None:
+        last_opening = None
+        for each in self.rounds:
+            if each.opens_turn:
+                last_opening = each
         kept = []
-        for index, each in enumerate(self.rounds):
-            if each.seq <= cut.upto_seq and index != last:
-                self._pinned += each.messages if each.pinned else ()
-            elif each.seq <= cut.results_upto_seq:
-                kept.append(
-                    replace(
-                        each,
-                        messages=tuple(shorten_result(m, cut.result_chars) for m in each.messages),
-                    )
-                )
+        for each in self.rounds:
+            if each.seq <= event.upto_seq and each is not last_opening:
+                if each.pinned:
+                    self._pinned += each.messages
+            elif each.seq <= event.results_upto_seq:
+                short = tuple(shorten_result(m, event.result_chars) for m in each.messages)
+                kept.append(replace(each, messages=short))
             else:
                 kept.append(each)
         self.rounds = kept
-        self.summary = cut.summary or self.summary
-        self._renew()
+        self.summary = event.summary or self.summary
+        self._update_before()
 
-    def _renew(self) -> None:
-        said = [Message("user", SUMMARY.format(summary=self.summary))] if self.summary else []
-        self.before = [*self._notes, *self._pinned, *said]
+    def _update_before(self) -> None:
+        self.before = [*self._notes, *self._pinned]
+        if self.summary:
+            self.before.append(Message("user", SUMMARY.format(summary=self.summary)))
 
-    def _reply(self, reply: e.ModelReplied) -> None:
-        cut = reply.finish_reason in INCOMPLETE
-        said = Message("assistant", _heard(reply, cut), "", reply.opaque)
-        if reply.opaque or not isinstance(said.content, str):
-            said = replace_fields(said, model=self._called.model)
-        calls = said.calls
-        after = ""
-        if self._called.purpose == "plan" and said.text.strip():
-            after = ACT
-        elif cut and reply.calls:
-            after = CUT_OFF.format(tokens=reply.usage.output_tokens)
-        elif not calls and not said.text.strip():
-            after = EMPTY
-        if calls:
-            self._pending = _Pending(said, dict.fromkeys(call.id for call in calls))
-        else:
-            heard = [said] if said.text.strip() else []
-            self._push(*heard, *([Message("user", after)] if after else ()))
+    def _add_reply(self, reply: e.ModelReplied) -> None:
+        is_cut = reply.finish_reason in INCOMPLETE
+        content = _legal_content(reply, is_cut)
+        model = ""
+        if reply.opaque or not isinstance(content, str):
+            model = self._called.model
+        message = Message("assistant", content, "", reply.opaque, model)
+        if message.calls:
+            self._open = _OpenRound(message, dict.fromkeys(call.id for call in message.calls))
+            return
+        text = message.text
+        messages = []
+        if text.strip():
+            messages.append(message)
+        if self._called.purpose == "plan" and text.strip():
+            messages.append(Message("user", ACT))
+        elif is_cut and reply.calls:
+            notice = CUT_OFF.format(tokens=reply.usage.output_tokens)
+            messages.append(Message("user", notice))
+        elif not text.strip():
+            messages.append(Message("user", EMPTY))
+        self._push(*messages)
 
-    def _result(self, call_id: str, text: str) -> None:
-        if self._pending and call_id in self._pending.results:
-            self._pending.results[call_id] = Message("tool", text, call_id=call_id)
-            if all(self._pending.results.values()):
-                self._settle()
+    def _add_result(self, call_id: str, text: str) -> None:
+        if self._open and call_id in self._open.results:
+            self._open.results[call_id] = Message("tool", text, call_id=call_id)
+            if all(self._open.results.values()):
+                self._close_round()
 
-    def _close(self) -> None:
-        """The turn is over: calls without a result get one that says so."""
-        if self._pending:
-            for call_id, result in self._pending.results.items():
-                if result is None:
-                    why = INTERRUPTED if call_id in self._started else NOT_RUN
-                    self._pending.results[call_id] = Message("tool", why, call_id=call_id)
-            self._settle()
+    def _cut_off_open_calls(self) -> None:
+        """The turn is over: give each call without a result one that says so."""
+        if self._open is None:
+            return
+        for call_id, result in self._open.results.items():
+            if result is None:
+                text = INTERRUPTED if call_id in self._started else NOT_RUN
+                self._open.results[call_id] = Message("tool", text, call_id=call_id)
+        self._close_round()
 
-    def _settle(self) -> None:
-        assert self._pending
-        done, self._pending = self._pending, None
+    def _close_round(self) -> None:
+        assert self._open
+        done = self._open
+        self._open = None
         self._push(done.reply, *filter(None, done.results.values()), *done.shown)
 
     def _push(self, *messages: Message, opens_turn: bool = False, pinned: bool = False) -> None:
@@ -216,7 +225,7 @@ class Prompt:
 
 
 def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:
-    """The prompt after these records, oldest first: `Prompt`, fed at once."""
+    """The prompt after these records, oldest message first."""
     prompt = Prompt()
     for record in records:
         prompt.add(record)
@@ -224,49 +233,55 @@ def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:
 
 
 def shorten_result(message: Message, chars: int) -> Message:
-    """A tool result with at most about `chars` of its text, mostly from its beginning; any other message as it is."""
+    """A tool result cut to about `chars`, mostly its beginning; any other message as it is."""
     if message.role != "tool" or len(message.text) <= chars + len(SHORTENED):
         return message
-    end = chars // 4
+    end_chars = chars // 4
     notice = SHORTENED.format(left_out=len(message.text) - chars, all=len(message.text))
-    text = message.text[: chars - end] + notice + (message.text[-end:] if end else "")
-    return Message("tool", text, call_id=message.call_id)
+    beginning = message.text[: chars - end_chars]
+    end = message.text[len(message.text) - end_chars :]
+    return Message("tool", f"{beginning}{notice}{end}", call_id=message.call_id)
 
 
-def _said(said: e.UserSaid) -> Message:
-    return Message("user", said.content if said.text.strip() or said.parts else SAID_NOTHING)
+def _user_message(event: e.UserSaid) -> Message:
+    if not event.text.strip() and not event.parts:
+        return Message("user", SAID_NOTHING)
+    return Message("user", event.content)
 
 
-def _heard(reply: e.ModelReplied, cut: bool) -> Replied:
-    """A reply as it goes back to the model: legal calls, and none of a reply that was cut off."""
+def _legal_content(reply: e.ModelReplied, is_cut: bool) -> Replied:
+    """The reply as it goes back to the model: its calls are legal, or left out if it was cut."""
     if isinstance(reply.content, str):
         return reply.content or reply.refusal
     blocks: list[Block] = []
     for block in reply.content:
-        if isinstance(block, e.Call):
-            block = _legal(block)
-            if cut:
-                continue
-        blocks.append(block)
-    if not blocks or not (text_of(tuple(blocks)) or reply.refusal or calls_of(tuple(blocks))):
-        return ""
-    if all(isinstance(block, e.Text) and not block.opaque for block in blocks):
-        return text_of(tuple(blocks)) or reply.refusal
-    return tuple(blocks)
+        if not isinstance(block, e.Call):
+            blocks.append(block)
+        elif not is_cut:
+            blocks.append(_make_legal(block))
+    content = tuple(blocks)
+    has_more_than_text = any(not isinstance(block, e.Text) or block.opaque for block in content)
+    says_something = bool(text_of(content) or calls_of(content))
+    if has_more_than_text and says_something:
+        return content
+    return text_of(content) or reply.refusal
 
 
-def _legal(call: e.Call) -> e.Call:
-    """As a provider takes it back: a name of legal characters, arguments that are a JSON object."""
-    name = "".join(
-        char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in call.name
-    )[:64]
+def _make_legal(call: e.Call) -> e.Call:
+    """The call as a provider takes it back: a legal name, and arguments that are a JSON object."""
+    characters = [char if _is_legal(char) else "_" for char in call.name]
+    name = "".join(characters)[:64] or "_"
+    return e.Call(call.id, name, _legal_arguments(call.arguments), call.opaque, call.provider_id)
+
+
+def _is_legal(char: str) -> bool:
+    return char.isascii() and (char.isalnum() or char in "_-")
+
+
+def _legal_arguments(text: str) -> str:
     try:
-        fine = isinstance(value_of(call.arguments or "{}"), dict)
+        if isinstance(value_of(text or "{}"), dict):
+            return text
     except ValueError:
-        fine = False
-    arguments: Any = (
-        call.arguments
-        if fine
-        else msgspec.json.encode({"not_json": call.arguments[:1000]}).decode()
-    )
-    return e.Call(call.id, name or "_", arguments, call.opaque, call.provider_id)
+        pass
+    return msgspec.json.encode({"not_json": text[:1000]}).decode()

@@ -1,13 +1,14 @@
-"""What is true after a log, and every rule about what may follow what. Pure.
+"""What is true after a log, and all rules about which event may follow which. Pure.
 
 1. `apply` is the only way from one state to the next; `fold` is `apply` over a whole log.
-2. LEGAL says in which phases an event may come, `turn.BEFORE` what a call must be before an event may speak of it.
-   Whatever they refuse raises IllegalEvent and changes nothing.
-3. A new claim finds what the dead left: a model call in flight is lost, a tool that started has an unknown outcome.
+2. LEGAL_PHASES says in which phases an event may come, `call.LEGAL_STATUSES` which status its call
+   must have. An event that they forbid raises IllegalEvent and changes nothing.
+3. A new claim finds what a dead process left: its model call is lost, and what its started tools
+   did is unknown.
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -26,7 +27,8 @@ from .turn import (
 )
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
-"""No log yet; no open turn; nothing under way; a model call in flight; tool calls without a result."""
+"""`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
+flight. `acting`: tool calls without a result."""
 
 OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
 LEGAL_PHASES: dict[type, frozenset[Phase]] = {
@@ -37,7 +39,7 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.AgentDescribed: frozenset(("ready",)),
     e.UserSaid: frozenset(("idle", "acting")),
     e.NotesRecalled: frozenset(("idle",)),
-    e.ContextCompacted: frozenset(("ready",)),  # never in the midst of a tool exchange
+    e.ContextCompacted: frozenset(("ready",)),  # never within a tool exchange
     e.ModelCalled: frozenset(("ready",)),
     e.ModelReplied: frozenset(("calling",)),
     e.ModelFailed: frozenset(("calling",)),
@@ -59,26 +61,28 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
 
 
 class TokenCalibration(msgspec.Struct, frozen=True):
-    """What the answers of the model that was asked last tell of how it counts tokens."""
+    """How the model that was called last counts tokens, as its replies show."""
 
     model: str = ""
     ratio: float = 1.0
-    """How many times our estimate of a prompt's tokens it really counted; at least 1."""
+    """Its count of a prompt's tokens, divided by our estimate; at least 1."""
     refused_tokens: int = 0
-    """The smallest prompt, as we counted, that it refused as too large; 0: none yet."""
+    """The smallest prompt that it has refused as too large, by our estimate; 0: none yet."""
 
     def of(self, model: str) -> "TokenCalibration":
-        """What is known of that model: nothing, where another was asked last."""
-        return self if self.model == model else TokenCalibration(model)
+        """What is known of that model: nothing, if another was called last."""
+        if self.model == model:
+            return self
+        return TokenCalibration(model)
 
 
 class State(msgspec.Struct, frozen=True):
-    """All that `decide` goes by."""
+    """What `decide` goes by."""
 
     seq: int = 0
     at: float = 0.0
     agent: str = ""
-    """The name of the agent that began it, or that it was handed to since."""
+    """The name of the agent in charge: the one that began the thread, or took it over."""
     depth: int = 0
     key: str = ""
     claim: str = ""
@@ -87,9 +91,9 @@ class State(msgspec.Struct, frozen=True):
     trusted: bool = True
     """False for an imported thread that nobody has adopted."""
     described: dict[str, e.AgentDescribed] = {}
-    """By name, what each agent of the thread was made of when it last asked its model."""
-    asking: str = ""
-    """The name of the agent that asked its model last."""
+    """By name, what each agent of the thread was made of when its model was last called."""
+    last_caller: str = ""
+    """The name of the agent whose model was called last."""
     turns: int = 0
     permissions: tuple[Permission, ...] = ()
     """What people have allowed beforehand."""
@@ -99,8 +103,8 @@ class State(msgspec.Struct, frozen=True):
 
     @property
     def last_described(self) -> e.AgentDescribed | None:
-        """What the agent was made of that asked its model last."""
-        return self.described.get(self.asking)
+        """What the agent whose model was called last was made of."""
+        return self.described.get(self.last_caller)
 
     @property
     def phase(self) -> Phase:
@@ -110,29 +114,28 @@ class State(msgspec.Struct, frozen=True):
             return "idle"
         if self.turn.called:
             return "calling"
-        return "acting" if self.turn.calls else "ready"
+        if self.turn.calls:
+            return "acting"
+        return "ready"
 
     @property
     def spent(self) -> Spent:
+        """What the turn has used, with the worst case of model calls and children at work."""
         turn = self.turn or Turn(0)
-        flying = turn.called
-        lent = [call.child for call in turn.calls if call.child and call.status != "done"]
-        tokens = (
-            turn.usage.total_tokens + turn.lost_tokens + sum(child.tokens or 0 for child in lent)
-        )
-        return Spent(
-            turn.steps,
-            turn.tool_calls,
-            tokens + (flying.prompt_tokens + flying.max_output_tokens if flying else 0),
-            turn.cost_usd
-            + (flying.reserved_usd if flying else 0.0)
-            + sum(child.cost_usd or 0.0 for child in lent),
-            turn.active_s,
-        )
+        tokens = turn.usage.total_tokens + turn.lost_tokens
+        cost_usd = turn.cost_usd
+        if turn.called:
+            tokens += turn.called.prompt_tokens + turn.called.max_output_tokens
+            cost_usd += turn.called.reserved_usd
+        for call in turn.calls:
+            if call.child and call.status != "done":
+                tokens += call.child.tokens or 0
+                cost_usd += call.child.cost_usd or 0.0
+        return Spent(turn.steps, turn.tool_calls, tokens, cost_usd, turn.active_s)
 
 
 def fold(records: Iterable[e.Record]) -> State:
-    """What is true after these records, oldest first. Raises IllegalEvent."""
+    """The state after these records, oldest first. Raises IllegalEvent."""
     state = State()
     for record in records:
         state = apply(state, record)
@@ -140,21 +143,10 @@ def fold(records: Iterable[e.Record]) -> State:
 
 
 def apply(state: State, record: e.Record) -> State:
-    """The state after one more record. Raises IllegalEvent; the state given is never changed."""
+    """The state after one more record. Raises IllegalEvent; never changes the state given."""
+    _refuse_illegal(state, record)
     event = record.event
-    if record.seq != state.seq + 1:
-        raise IllegalEvent(
-            f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
-        )
-    if state.phase not in LEGAL_PHASES[type(event)] and not _revokes(state, event):
-        raise IllegalEvent(
-            f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
-        )
-    if isinstance(event, e.UserSaid) and bool(event.answers) == (state.phase == "idle"):
-        raise IllegalEvent(
-            "a message opens a turn; while tools run it must answer a question, and only then"
-        )
-    changes: dict[str, object] = {"seq": record.seq, "at": record.at}
+    changes: dict[str, Any] = {"seq": record.seq, "at": record.at}
     turn = state.turn
     if turn and not turn.ended:
         turn = replace(turn, active_s=turn.active_s + _active_s(state, record))
@@ -162,66 +154,89 @@ def apply(state: State, record: e.Record) -> State:
     match event:
         case e.ThreadStarted():
             changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
-        case e.UserSaid() if not event.answers:
+        case e.UserSaid(answers=""):
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
             changes |= {"claim": event.claim, "driver": event.driver}
             changes["turn"] = turn and turn_after_crash(turn)
             if event.identity:
-                was = _from_format_1(event.identity)
-                changes |= {"described": state.described | {was.agent: was}, "asking": was.agent}
+                changes |= _describe(state, _from_format_1(event.identity))
         case e.ThreadForked():
-            changes |= {
-                "key": event.key,
-                "claim": "",
-                "driver": "",
-                "depth": 0,
-                "turn": turn and turn_after_fork(turn),
-            }
+            changes |= {"key": event.key, "claim": "", "driver": "", "depth": 0}
+            changes["turn"] = turn and turn_after_fork(turn)
         case e.NotesRecalled():
             pass
         case e.AgentDescribed():
-            changes |= {"described": state.described | {event.agent: event}, "asking": event.agent}
+            changes |= _describe(state, event)
         case e.TrustChanged():
             changes["trusted"] = event.trusted
             if not event.trusted:  # whoever wrote it may have allowed anything
-                changes |= {
-                    "permissions": (),
-                    "turn": turn and turn_after_import(turn, state.key),
-                }
-        case e.ApprovalGiven() if _revokes(state, event):
-            kept = (each for each in state.permissions if each.call_id != event.call_id)
+                changes["permissions"] = ()
+                changes["turn"] = turn and turn_after_import(turn, state.key)
+        case e.ApprovalGiven() if _is_revocation(state, event):
+            kept = [each for each in state.permissions if each.call_id != event.call_id]
             changes["permissions"] = tuple(kept)
         case _:
             assert turn is not None
-            changes["turn"] = apply_to_turn(turn, event, state.key)
-            if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
-                name = find_call(turn, event.call_id).name
-                changes["permissions"] = (
-                    *state.permissions,
-                    Permission(event.call_id, name, event.always, event.by),
-                )
-            if isinstance(event, e.TurnEnded):
-                changes["permissions"] = tuple(
-                    each for each in state.permissions if each.always.lasts == "thread"
-                )
-            if isinstance(event, e.HandedOff):
-                changes["agent"] = event.agent
-            if turn.called:
-                changes["calibration"] = _learnt(
-                    state.calibration.of(turn.called.model), turn.called, event
-                )
+            changes |= _changes_in_turn(state, turn, event)
     return replace(state, **changes)
 
 
-def _revokes(state: State, event: e.Event) -> bool:
-    """Whether a person takes back what they had allowed beforehand; that may come at any time."""
+def _refuse_illegal(state: State, record: e.Record) -> None:
+    event = record.event
+    if record.seq != state.seq + 1:
+        raise IllegalEvent(
+            f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
+        )
+    if state.phase not in LEGAL_PHASES[type(event)] and not _is_revocation(state, event):
+        raise IllegalEvent(
+            f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
+        )
+    if isinstance(event, e.UserSaid) and bool(event.answers) == (state.phase == "idle"):
+        raise IllegalEvent(
+            "a message opens a turn; while tools run it must answer a question, and only then"
+        )
+
+
+def _describe(state: State, description: e.AgentDescribed) -> dict[str, Any]:
+    described = state.described | {description.agent: description}
+    return {"described": described, "last_caller": description.agent}
+
+
+def _from_format_1(was: e.Identity) -> e.AgentDescribed:
+    """What a log of format 1 says of an agent: the names of its tools, and hashes of the rest."""
+    tools = {name: e.ToolDescription("", {}) for name in was.tools}
+    return e.AgentDescribed(was.agent, was.model, "", tools)
+
+
+def _is_revocation(state: State, event: e.Event) -> bool:
+    """Whether a person takes back a permission. That may come at any time."""
     if not isinstance(event, e.ApprovalGiven) or event.allowed:
         return False
     return any(each.call_id == event.call_id for each in state.permissions)
 
 
-def _learnt(before: TokenCalibration, called: e.ModelCalled, event: e.Event) -> TokenCalibration:
+def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]:
+    changes: dict[str, Any] = {"turn": apply_to_turn(turn, event, state.key)}
+    if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
+        name = find_call(turn, event.call_id).name
+        permission = Permission(event.call_id, name, event.always, event.by)
+        changes["permissions"] = (*state.permissions, permission)
+    if isinstance(event, e.TurnEnded):
+        lasting = [each for each in state.permissions if each.always.lasts == "thread"]
+        changes["permissions"] = tuple(lasting)
+    if isinstance(event, e.HandedOff):
+        changes["agent"] = event.agent
+    if turn.called:
+        changes["calibration"] = _calibrate(state.calibration, turn.called, event)
+    return changes
+
+
+def _calibrate(
+    calibration: TokenCalibration, called: e.ModelCalled, event: e.Event
+) -> TokenCalibration:
+    """What the event that ends a model call shows of the model's tokens."""
+    before = calibration.of(called.model)
     if isinstance(event, e.ModelReplied) and not event.usage.estimated:
         counted = event.usage.input_tokens / max(1, called.prompt_tokens)
         return replace(before, ratio=min(8.0, max(1.0, before.ratio * counted)))
@@ -238,16 +253,11 @@ def waits_for_people(state: State) -> bool:
     return bool(calls) and all(call.status in waiting for call in calls)
 
 
-def _from_format_1(was: e.Identity) -> e.AgentDescribed:
-    """What a log of format 1 says of an agent: the names of its tools, and only hashes of the rest."""
-    tools = {name: e.ToolDescription("", {}) for name in was.tools}
-    return e.AgentDescribed(was.agent, was.model, "", tools)
-
-
 def _active_s(state: State, record: e.Record) -> float:
-    """Seconds of work since the record before.
+    """Seconds of work since the last record.
 
-    Format 1 didn't record them. There they are the time since the record before, but none while a person was waited for.
+    Format 1 didn't record them: there they are the time since then, or 0 while a person was waited
+    for.
     """
     if record.worked_s is not None:
         return record.worked_s
@@ -255,10 +265,8 @@ def _active_s(state: State, record: e.Record) -> float:
         return 0.0
     waits: tuple[str, ...] = ("waiting", "question", "child", "unknown", "done")
     if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
-        waits += (
-            "allowed",
-            "denied",
-        )  # one person's decisions come one after the other, perhaps days apart
-    if state.turn and state.turn.calls and all(one.status in waits for one in state.turn.calls):
+        # A person's decisions come one after the other, perhaps days apart.
+        waits += ("allowed", "denied")
+    if state.turn and state.turn.calls and all(call.status in waits for call in state.turn.calls):
         return 0.0
     return max(0.0, record.at - state.at)

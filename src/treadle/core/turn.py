@@ -1,6 +1,6 @@
-"""One turn, and what each event makes of it. Pure; state.py says which events may come when.
+"""One turn, and how each event changes it. Pure; state.py says which events may come when.
 
-A turn is a user message, rounds of a model call and the tool calls that its reply asks for, and an end.
+A turn is a user message, then rounds (a model call, and the tool calls in its reply), then an end.
 """
 
 import msgspec
@@ -21,7 +21,7 @@ from .errors import IllegalEvent
 from .strict_json import value_of
 
 INCOMPLETE = ("length", "content_filter")
-"""How a reply finishes that isn't whole."""
+"""The finish reasons of a reply that isn't whole."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -29,79 +29,62 @@ class Turn(msgspec.Struct, frozen=True):
 
     opened_seq: int
     calls: tuple[CallState, ...] = ()
-    """The round under way; empty once all have a result."""
+    """The round under way; empty once all its calls have a result."""
     called: e.ModelCalled | None = None
     """The model call in flight."""
     replied: e.ModelReplied | None = None
     """The last reply, until the next model call."""
     failed: e.ModelFailed | None = None
-    """The last failure, until the next reply; of a step that was too large, until its own."""
+    """The last failure, until the next reply.
+
+    That of a prompt which was too large outlasts the summary that is made then.
+    """
     rejected: e.AnswerRejected | None = None
     limit: e.LimitReached | None = None
     ended: e.TurnEnded | None = None
     purpose: e.Purpose = "step"
-    """Of the last model call."""
+    """Of the last model call, summaries aside."""
     purposes: tuple[str, ...] = ()
     """Of the model calls that replied, except plain steps."""
     attempts: int = 0
     """Tries of the request under way."""
     useless_replies: int = 0
-    """Replies in a row that were no use: empty, cut off, or of an unfit answer."""
+    """Replies in a row that were empty, cut off, or an answer that was rejected."""
     overflows: int = 0
     compacting_upto_seq: int = 0
-    """While what was said is being summarised: up to which seq. Until its ContextCompacted."""
+    """Up to which record a summary is being made; 0 while none is."""
     summary_failed: bool = False
-    """The model failed to summarise: what the window drops is dropped, in this turn."""
+    """The model failed to summarise: in this turn, what the window drops is dropped."""
     steps: int = 0
+    """Model calls, without retries and summaries."""
     tool_calls: int = 0
     usage: e.Usage = e.Usage()
     cost_usd: float = 0.0
     lost_tokens: int = 0
-    """Reserved for calls whose reply never came: they may have been billed."""
+    """Reserved for model calls whose reply never came: they may have been billed."""
     active_s: float = 0.0
+    """Seconds of work, without waiting for people."""
     answer: str = ""
     """The last text that the model said to the person."""
     repeats: dict[str, int] = {}
-    """How often each call (a digest of name and arguments) was answered."""
+    """By `call_digest`, how often a call of that name and arguments was answered."""
 
 
 def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
-    """The turn after one more event. Raises IllegalEvent where a call can't have come to that."""
+    """The turn after one more event. Raises IllegalEvent for an event that its call can't have."""
     match event:
-        case e.ModelCalled(purpose="compact"):
-            tries, upto_seq = event.attempt, event.upto_seq
-            return replace(
-                turn,
-                called=event,
-                replied=None,
-                rejected=None,
-                attempts=tries,
-                compacting_upto_seq=upto_seq,
-            )
+        case e.ModelCalled():
+            return _model_called(turn, event)
+        case e.ModelReplied() if turn.compacting_upto_seq:
+            return _summary_replied(turn, event)
+        case e.ModelReplied():
+            return _model_replied(turn, event, thread_key)
+        case e.ModelFailed():
+            return _model_failed(turn, event)
         case e.ContextCompacted():
             return replace(turn, compacting_upto_seq=0, replied=None)
-        case e.ModelCalled():
-            steps = turn.steps + (event.attempt == 1)
-            changes = {"steps": steps, "attempts": event.attempt, "purpose": event.purpose}
-            return replace(
-                turn, called=event, replied=None, rejected=None, compacting_upto_seq=0, **changes
-            )
-        case e.ModelReplied():
-            return _replied(turn, event, thread_key)
-        case e.ModelFailed():
-            unfit = turn.compacting_upto_seq > 0 and event.kind in ("overflow", "rejected")
-            return replace(
-                turn,
-                called=None,
-                failed=None if unfit else event,
-                compacting_upto_seq=0 if unfit else turn.compacting_upto_seq,
-                summary_failed=turn.summary_failed or unfit,
-                overflows=turn.overflows + (event.kind == "overflow"),
-                usage=turn.usage + event.usage,
-                cost_usd=turn.cost_usd + (event.cost_usd or 0.0),
-            )
         case e.StepAsked():
-            if any(one.id == event.call.id for one in turn.calls):
+            if any(call.id == event.call.id for call in turn.calls):
                 raise IllegalEvent(f"step {event.call.id} is under way already")
             key = make_idempotency_key(thread_key, event.call.id, event.call.arguments)
             return replace(turn, calls=(*turn.calls, CallState(event.call, key, step=True)))
@@ -112,81 +95,112 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.TurnEnded():
             return replace(turn, ended=event, called=None)
         case _:
-            return _called(turn, event)
+            return _apply_to_its_call(turn, event)
 
 
-def _replied(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
+def _model_called(turn: Turn, event: e.ModelCalled) -> Turn:
+    turn = replace(turn, called=event, replied=None, rejected=None, attempts=event.attempt)
+    if event.purpose == "compact":
+        return replace(turn, compacting_upto_seq=event.upto_seq)
+    steps = turn.steps
+    if event.attempt == 1:
+        steps += 1
+    return replace(turn, compacting_upto_seq=0, purpose=event.purpose, steps=steps)
+
+
+def _model_replied(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
-    if turn.compacting_upto_seq:
-        return _summarised(turn, reply)
-    whole = reply.finish_reason not in INCOMPLETE  # a call that may be cut is never read
-    calls = tuple(
-        CallState(call, make_idempotency_key(thread_key, call.id, call.arguments))
-        for call in reply.calls
-        if whole
-    )
-    purpose, no_plan = turn.called.purpose, bool(calls) or not reply.text.strip()
+    purpose = turn.called.purpose
+    has_text = bool(reply.text.strip())
+    is_whole = reply.finish_reason not in INCOMPLETE
+    calls: tuple[CallState, ...] = ()
+    if is_whole:  # a call that may be cut off is never read
+        calls = tuple(_asked_call(call, thread_key) for call in reply.calls)
+    useless_replies = turn.useless_replies
+    if calls:
+        useless_replies = 0
+    elif not has_text or not is_whole:
+        useless_replies += 1
+    purposes = turn.purposes
+    gave_no_plan = purpose == "plan" and (bool(calls) or not has_text)
+    if purpose != "step" and not gave_no_plan:
+        purposes = (*purposes, purpose)
+    answer = turn.answer
+    if has_text and purpose != "plan":
+        answer = reply.text
     return replace(
-        turn,
+        _add_usage(turn, reply),
         called=None,
         replied=reply,
         failed=None,
         calls=calls,
-        purposes=turn.purposes
-        if purpose == "step" or (purpose == "plan" and no_plan)
-        else (*turn.purposes, purpose),
-        useless_replies=0
-        if calls
-        else turn.useless_replies + (not reply.text.strip() or not whole),
-        usage=turn.usage + reply.usage,
-        cost_usd=turn.cost_usd + (reply.cost_usd or 0.0),
-        answer=reply.text if reply.text.strip() and purpose != "plan" else turn.answer,
+        purposes=purposes,
+        useless_replies=useless_replies,
+        answer=answer,
     )
 
 
-def _summarised(turn: Turn, reply: e.ModelReplied) -> Turn:
-    fit = bool(reply.text.strip()) and not reply.calls and reply.finish_reason != "content_filter"
-    again = (
-        turn.failed and turn.failed.kind == "overflow"
-    )  # the step that was too large, with less in its prompt
-    return replace(
-        turn,
-        called=None,
-        replied=reply if fit else None,
-        failed=turn.failed if again else None,
-        compacting_upto_seq=turn.compacting_upto_seq if fit else 0,
-        summary_failed=turn.summary_failed or not fit,
-        usage=turn.usage + reply.usage,
-        cost_usd=turn.cost_usd + (reply.cost_usd or 0.0),
-    )
+def _asked_call(call: e.Call, thread_key: str) -> CallState:
+    return CallState(call, make_idempotency_key(thread_key, call.id, call.arguments))
 
 
-def _called(turn: Turn, event: e.Event) -> Turn:
-    """What an event says of one call of the round."""
-    call_id = event.answers if isinstance(event, e.UserSaid) else getattr(event, "call_id", "")
-    before = find_call(turn, call_id)
-    now = apply_to_call(before, event)
-    calls = tuple(now if one is before else one for one in turn.calls)
+def _summary_replied(turn: Turn, reply: e.ModelReplied) -> Turn:
+    failed = turn.failed
+    if failed and failed.kind != "overflow":
+        failed = None  # a prompt that was too large is tried again, with less in it
+    turn = replace(_add_usage(turn, reply), called=None, failed=failed)
+    has_text = bool(reply.text.strip())
+    if has_text and not reply.calls and reply.finish_reason != "content_filter":
+        return replace(turn, replied=reply)
+    return replace(turn, replied=None, compacting_upto_seq=0, summary_failed=True)
+
+
+def _model_failed(turn: Turn, event: e.ModelFailed) -> Turn:
+    overflows = turn.overflows
+    if event.kind == "overflow":
+        overflows += 1
+    turn = replace(_add_usage(turn, event), called=None, overflows=overflows)
+    if turn.compacting_upto_seq and event.kind in ("overflow", "rejected"):
+        return replace(turn, failed=None, compacting_upto_seq=0, summary_failed=True)
+    return replace(turn, failed=event)
+
+
+def _add_usage(
+    turn: Turn, event: e.ModelReplied | e.ModelFailed | e.ToolReturned | e.ToolFailed
+) -> Turn:
+    cost_usd = turn.cost_usd + (event.cost_usd or 0.0)
+    return replace(turn, usage=turn.usage + event.usage, cost_usd=cost_usd)
+
+
+def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
+    """The turn after an event that is about one call of the round."""
+    if isinstance(event, e.UserSaid):
+        before = find_call(turn, event.answers)
+    else:
+        before = find_call(turn, getattr(event, "call_id", ""))
+    after = apply_to_call(before, event)
+    calls = tuple(after if call is before else call for call in turn.calls)
     if isinstance(event, e.ApprovalGiven) and event.allowed and event.always:
         permission = Permission(event.call_id, before.name, event.always, event.by)
-        calls = tuple(_allow_if_covered(one, permission) for one in calls)
-    if isinstance(event, e.ToolStarted):
-        return replace(turn, calls=calls, tool_calls=turn.tool_calls + (before.attempt == 0))
+        calls = tuple(_allow_if_covered(call, permission) for call in calls)
+    turn = replace(turn, calls=calls)
+    if isinstance(event, e.ToolStarted) and before.attempt == 0:
+        return replace(turn, tool_calls=turn.tool_calls + 1)
     if isinstance(event, e.ToolReturned | e.ToolFailed):
-        cost_usd = turn.cost_usd + (event.cost_usd or 0.0)
-        turn = replace(turn, usage=turn.usage + event.usage, cost_usd=cost_usd)
-    if now.status != "done":
-        return replace(turn, calls=calls)
-    if now.step:
-        return replace(turn, calls=tuple(one for one in calls if one is not now))
-    name = call_digest(now.name, now.final_arguments)
-    repeats = turn.repeats | {name: turn.repeats.get(name, 0) + 1}
-    done = all(one.status == "done" for one in calls)
-    return replace(turn, calls=() if done else calls, repeats=repeats)
+        turn = _add_usage(turn, event)
+    if after.status != "done":
+        return turn
+    if after.step:
+        return replace(turn, calls=tuple(call for call in calls if call is not after))
+    digest = call_digest(after.name, after.final_arguments)
+    repeats = turn.repeats | {digest: turn.repeats.get(digest, 0) + 1}
+    if all(call.status == "done" for call in calls):
+        calls = ()
+    return replace(turn, calls=calls, repeats=repeats)
 
 
 def _allow_if_covered(call: CallState, permission: Permission) -> CallState:
-    """The same call, allowed where it waits for an approval that a person has just given for more than one."""
+    """Allow another call that waits too, if the permission is for it as well."""
     if call.status != "waiting":
         return call
     try:
@@ -199,34 +213,35 @@ def _allow_if_covered(call: CallState, permission: Permission) -> CallState:
 
 
 def turn_after_crash(turn: Turn) -> Turn:
-    """What a new driver finds: nobody waits for the model's reply, nobody knows what started tools did."""
-    lost = turn.called.prompt_tokens + turn.called.max_output_tokens if turn.called else 0
-    cost_usd = turn.called.reserved_usd if turn.called else 0.0
+    """What a new driver finds: the reply in flight is lost; what started tools did is unknown."""
+    turn = replace(turn, calls=tuple(map(call_after_crash, turn.calls)))
+    if turn.called is None:
+        return turn
+    lost_tokens = turn.called.prompt_tokens + turn.called.max_output_tokens
     return replace(
         turn,
         called=None,
-        lost_tokens=turn.lost_tokens + lost,
-        cost_usd=turn.cost_usd + cost_usd,
-        calls=tuple(map(call_after_crash, turn.calls)),
+        lost_tokens=turn.lost_tokens + lost_tokens,
+        cost_usd=turn.cost_usd + turn.called.reserved_usd,
     )
 
 
 def turn_after_import(turn: Turn, thread_key: str) -> Turn:
-    """The turn of a thread that was imported: it goes on once a person has adopted it, and asks anew."""
-    calls = (call_after_import(call, thread_key) for call in turn_after_crash(turn).calls)
-    return replace(turn_after_crash(turn), calls=tuple(calls))
+    """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
+    turn = turn_after_crash(turn)
+    calls = tuple(call_after_import(call, thread_key) for call in turn.calls)
+    return replace(turn, calls=calls)
 
 
 def turn_after_fork(turn: Turn) -> Turn:
-    """What a fork finds: as `orphaned`, and none of the threads below."""
+    """What a fork finds: as after a crash, and without the children, which stay the parent's."""
     return replace(turn_after_crash(turn), calls=tuple(map(call_after_fork, turn.calls)))
 
 
 def find_call(turn: Turn, call_id: str) -> CallState:
     """The open call of that id. Raises IllegalEvent where there is none."""
-    for one in turn.calls:
-        if one.id == call_id:
-            return one
-    raise IllegalEvent(
-        f"no call {call_id!r} is open; there are: {', '.join(c.id for c in turn.calls) or 'none'}"
-    )
+    for call in turn.calls:
+        if call.id == call_id:
+            return call
+    open_ids = ", ".join(call.id for call in turn.calls) or "none"
+    raise IllegalEvent(f"no call {call_id!r} is open; there are: {open_ids}")

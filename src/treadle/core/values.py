@@ -1,4 +1,4 @@
-"""The values that events and messages hold. Knows nothing of either."""
+"""Values that events and messages are made of. Knows nothing of either."""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -6,10 +6,24 @@ from typing import Any, Literal
 import msgspec
 
 Purpose = Literal["step", "plan", "answer", "compact"]
-"""What a model is asked for: a step, with tools; or, without tools, a plan, a last word or a summary."""
+"""Why the model is called: the next step, with tools; else a plan, a last answer or a summary."""
+
 
 Label = Literal["untrusted", "private", "outward"]
 """What a tool may do: bring in text of strangers, reach private data, act on the outside world."""
+
+
+class Image(msgspec.Struct, frozen=True, tag=True):
+    """A picture in a message: an https URL, or a `data:` URL that holds it."""
+
+    url: str
+
+
+class File(msgspec.Struct, frozen=True, tag=True):
+    """A document in a message, e.g. a PDF: its name and a `data:` URL that holds it."""
+
+    name: str
+    url: str
 
 
 class Text(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
@@ -17,7 +31,8 @@ class Text(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
 
     text: str
     opaque: dict[str, Any] = {}
-    """What else the provider put there. It goes back to the same model as it came, and can never replace `text`."""
+    """Other fields of the provider. They go back to the same model verbatim, and can add to what is
+    shown, but never replace it."""
 
 
 class Thinking(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
@@ -32,10 +47,10 @@ class Call(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """A tool call that the model asks for."""
 
     id: str
-    """Ours, unique in the thread: providers repeat and omit theirs."""
+    """Our own id, unique in the thread: providers repeat theirs, or send none."""
     name: str
     arguments: str
-    """JSON text exactly as the model wrote it. It may be bad; then the model is told."""
+    """The JSON text that the model wrote. It may be bad: then the model is told."""
     opaque: dict[str, Any] = {}
     """As in Text."""
     provider_id: str = ""
@@ -50,7 +65,7 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProviderCall(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
-    """A tool that the provider ran by itself, such as its own web search. Nothing is left to run."""
+    """A tool that the provider ran by itself, such as its own web search."""
 
     name: str
     arguments: str = ""
@@ -58,19 +73,6 @@ class ProviderCall(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     sources: tuple[Source, ...] = ()
     opaque: dict[str, Any] = {}
     """As in Text."""
-
-
-class Image(msgspec.Struct, frozen=True, tag=True):
-    """A picture in a message: an https URL, or a `data:` URL that holds it."""
-
-    url: str
-
-
-class File(msgspec.Struct, frozen=True, tag=True):
-    """A document in a message, e.g. a PDF: its name and a `data:` URL that holds it."""
-
-    name: str
-    url: str
 
 
 Block = Text | Thinking | Call | ProviderCall
@@ -121,9 +123,9 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cached_tokens: int = 0
     """The part of `input_tokens` that was read from the provider's cache."""
     reasoning_tokens: int = 0
-    """The part of `output_tokens` that nobody sees."""
+    """The part of `output_tokens` that is hidden reasoning."""
     estimated: bool = False
-    """True where the provider gave no count and this is ours, from characters."""
+    """True if the provider gave no count, and this is our estimate from characters."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -140,14 +142,14 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an agent was when it claimed a thread, by hashes. Only logs of format 1 have it: see AgentDescribed."""
+    """What an agent was at a claim, by names and hashes. Only logs of format 1 have it."""
 
     agent: str
     model: str
     instructions: str
     """Hash of the system prompt."""
     tools: dict[str, str] = {}
-    """Name to hash of its schema."""
+    """The hash of each tool's schema, by name."""
 
 
 class ToolDescription(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -163,7 +165,7 @@ class Always(msgspec.Struct, frozen=True, omit_defaults=True):
     """A permission for later calls of the same tool."""
 
     arguments: dict[str, str] = {}
-    """By argument, a glob that its value must match, as text; an argument that isn't here may be anything."""
+    """For each argument named, a glob that its value must match. The others may be anything."""
     lasts: Literal["turn", "thread"] = "turn"
 
 
@@ -171,13 +173,13 @@ class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a person must decide or answer before a turn can go on."""
 
     thread_id: str
-    """Where the decision is posted: the thread itself, or that of a child agent, however deep."""
+    """The thread to post to: this one, or one of its children at any depth."""
     id: str
-    """The call's; "" where the decision is about the whole thread."""
+    """The call's; "" for a decision about the whole thread."""
     name: str
     final_arguments: str
-    """What would run: a person's edit, else the model's own."""
+    """The arguments to run with: a person's edit, else the model's own."""
     status: Literal["waiting", "question", "unknown", "imported"]
     reason: str = ""
     digest: str = ""
-    """Of name and arguments as shown here: an approval that repeats it allows these and nothing else."""
+    """Of name and arguments as shown here: an approval that repeats it allows nothing else."""

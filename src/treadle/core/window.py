@@ -1,10 +1,10 @@
-"""What the prompt must leave out so that it fits. Pure: says it as an event, or as a question to the model.
+"""What the prompt must leave out so that it fits: as an event, or as something to summarise. Pure.
 
-1. Long results of earlier turns are cut first; then whole rounds go, from the oldest, and a summary takes their place.
-   The turn under way is left whole where it fits by itself; else the same is done within it, and at last the results
-   of its newest round are cut to what fits.
-2. The message that opened the turn, pinned messages and the newest round stay. What can't be made to fit is sent all
-   the same: the provider judges.
+1. Long results of earlier turns are cut first. Then whole rounds go, oldest first, and a summary
+   takes their place. The turn under way stays whole if it fits by itself; else the same is done
+   within it, and at last the results of its newest round are cut to what fits.
+2. The message that opened the turn, pinned messages and the newest round stay. A prompt that can't
+   be made to fit is sent all the same: the provider decides.
 3. Each cut goes well below what is allowed, so that many steps pass before the next one.
 """
 
@@ -18,17 +18,17 @@ from .errors import UsageError
 from .prompt import Prompt, Round, shorten_result
 from .transcript import take_fitting_rounds
 
-KEEP = 0.5
-"""The part of the room that is still in use after a cut."""
-LEAST = 0.25
-"""Beside a large turn under way, the part of what it leaves that earlier turns still have after a cut."""
-TURN = 0.8
-"""The part of the room that the turn under way may take before it is cut itself."""
-RECENT = 2
-"""The newest rounds, whose results are only cut where nothing else helps."""
+TARGET_SHARE = 0.5
+"""The share of the room that is in use after a cut."""
+EARLIER_SHARE = 0.25
+"""Of the room that a large turn under way leaves: the share that earlier turns have after a cut."""
+TURN_SHARE = 0.8
+"""The share of the room that the turn under way may take before it is cut itself."""
+RECENT_ROUNDS = 2
+"""The newest rounds, whose results are cut only if nothing else helps."""
 RESULT_CHARS = 600
 """What an old tool result keeps."""
-LEAST_RESULT_CHARS = 200
+MIN_RESULT_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -36,121 +36,148 @@ class ContextWindow:
     """How much of a conversation the model sees, and what becomes of the rest."""
 
     max_messages: int | None = None
-    """At most so many messages, besides the system prompt; None: as many as there is room for."""
+    """The most messages, besides the system prompt; None: as many as there is room for."""
     max_tokens: int | None = None
-    """A prompt has at most so many; None: what the model's context leaves. Never more than that."""
+    """The most tokens of a prompt, within the model's own limit; None: only that limit."""
     summarize: bool = True
-    """What the window drops is summarised by the model. False: it is dropped, and costs no call."""
+    """The model summarises what is dropped. False: it is dropped, and costs no call."""
     search_history: bool = False
-    """The agent has a tool, `search_history`, that searches the whole thread, also what the prompt leaves out."""
+    """Give the agent a tool that searches the whole thread, also what the prompt leaves out."""
 
     def __post_init__(self) -> None:
         for name, value in (("max_messages", self.max_messages), ("max_tokens", self.max_tokens)):
             if value is not None and value < 1:
                 raise UsageError(
-                    f"ContextWindow({name}={value}): it must be at least 1, or None for as many as there is room for"
+                    f"ContextWindow({name}={value}): it must be at least 1, or None for as many as"
+                    " there is room for"
                 )
 
 
 class Summarise(msgspec.Struct, frozen=True):
-    """What the model is to put in short, before it is left out."""
+    """The model is to summarise what was said up to this record, before it is left out."""
 
     upto_seq: int
 
 
 def choose_compaction(
     prompt: Prompt,
-    memory: ContextWindow,
+    window: ContextWindow,
     room_tokens: int,
     summary_room_tokens: int,
-    summarise: bool,
+    may_summarise: bool,
 ) -> e.ContextCompacted | Summarise | None:
-    """The next thing to leave out so that rounds and what stands before them take at most `room_tokens`.
+    """The next thing to leave out, until the prompt without system and tools fits `room_tokens`.
 
-    None where it fits, or nothing more can go. Asked again after each: each makes the prompt smaller.
-    `summary_room_tokens` is how much the model can read when it summarises; `summarise` is false where it failed to.
+    None if it fits, or nothing more can go. Call it again after each: the prompt gets smaller.
+    `summary_room_tokens` is the room for the prompt of a summary; `may_summarise` is false if that
+    has failed.
     """
-    rounds = [
-        each for each in prompt.rounds if not (each.pinned and each is not _opening(prompt.rounds))
-    ]
-    weights, counts = [each.tokens for each in rounds], [len(each.messages) for each in rounds]
-    room = room_tokens - (prompt.tokens - sum(weights))
-    fixed = len(prompt.before) + sum(len(each.messages) for each in prompt.rounds) - sum(counts)
-    places = None if memory.max_messages is None else memory.max_messages - fixed
-    too_large, too_many = sum(weights) > room, places is not None and sum(counts) > places
+    opening = _opening_round(prompt.rounds)
+    rounds = [each for each in prompt.rounds if not each.pinned or each is opening]
+    tokens, count = _tokens(rounds), _count(rounds)
+    room = room_tokens - (prompt.tokens - tokens)
+    too_large = tokens > room
+    max_count = count
+    if window.max_messages is not None:
+        max_count = window.max_messages - len(prompt.before) - (_count(prompt.rounds) - count)
+    too_many = count > max_count
     if not too_large and not too_many:
         return None
-    own = rounds.index(_opening(rounds))
-    target = _target(room, sum(weights[own:])) if too_large else room
-    most = _target(places, sum(counts[own:])) if places is not None and too_many else sum(counts)
-    end = _first_kept(rounds, own, target, most)
-    old = min(len(rounds) - RECENT, own if end <= own else len(rounds))
-    if too_large and (event := _old_results(rounds[: max(0, old)], sum(weights) - target)):
-        return event
-    gone = [each for index, each in enumerate(rounds[:end]) if index != own]
-    if gone and memory.summarize and summarise:
-        read = take_fitting_rounds(
-            prompt.summary, rounds[:end], summary_room_tokens
-        )  # with what opened the turn, though it stays
-        return Summarise(max(read[-1].seq, gone[0].seq))
-    if gone:
-        return e.ContextCompacted(gone[-1].seq)
-    return _newest_results(rounds, sum(weights) - room) if too_large else None
+    own = rounds.index(opening)
+    target, target_count = room, count
+    if too_large:
+        target = _target(room, _tokens(rounds[own:]))
+    if too_many:
+        target_count = _target(max_count, _count(rounds[own:]))
+    end = _first_kept(rounds, own, target, target_count)
+    if too_large:
+        event = _shorten_old_results(rounds, own, end, tokens - target)
+        if event:
+            return event
+    dropped = [each for index, each in enumerate(rounds[:end]) if index != own]
+    if dropped and window.summarize and may_summarise:
+        # The message that opened the turn is summarised too, though it stays.
+        read = take_fitting_rounds(prompt.summary, rounds[:end], summary_room_tokens)
+        return Summarise(max(read[-1].seq, dropped[0].seq))
+    if dropped:
+        return e.ContextCompacted(dropped[-1].seq)
+    if too_large:
+        return _shorten_all_results(rounds, tokens - room)
+    return None
 
 
-def _opening(rounds: Sequence[Round]) -> Round:
+def _opening_round(rounds: Sequence[Round]) -> Round:
     """The message that opened the turn."""
     return next(each for each in reversed(rounds) if each.opens_turn)
 
 
+def _tokens(rounds: Sequence[Round]) -> int:
+    return sum(each.tokens for each in rounds)
+
+
+def _count(rounds: Sequence[Round]) -> int:
+    return sum(len(each.messages) for each in rounds)
+
+
 def _target(whole: int, own: int) -> int:
-    """What is in use after a cut: KEEP of all; where it is more, the turn under way and LEAST of what that leaves."""
-    fits = own <= whole * TURN
-    return max(int(whole * KEEP), own + int((whole - own) * LEAST) if fits else 0)
+    """How much is in use after a cut, of `whole`, where the turn under way uses `own`."""
+    target = max(0, int(whole * TARGET_SHARE))
+    if own <= whole * TURN_SHARE:
+        target = max(target, own + int((whole - own) * EARLIER_SHARE))
+    return target
 
 
-def _old_results(rounds: Sequence[Round], over: int) -> e.ContextCompacted | None:
-    """Cut long results from the oldest on, until `over` tokens are saved; None where none is long."""
-    saved, upto_seq = 0, 0
-    for each in rounds:
-        saving = each.tokens - sum(
-            shorten_result(message, RESULT_CHARS).tokens for message in each.messages
-        )
-        if saving > 0:
-            saved, upto_seq = saved + saving, each.seq
-        if saved >= over:
-            break
-    return (
-        e.ContextCompacted(results_upto_seq=upto_seq, result_chars=RESULT_CHARS)
-        if upto_seq
-        else None
-    )
+def _first_kept(rounds: Sequence[Round], own: int, target: int, target_count: int) -> int:
+    """The index of the first round to keep.
 
-
-def _first_kept(rounds: Sequence[Round], own: int, target: int, most: int) -> int:
-    """The index of the first round that stays: where a turn begins, unless the turn under way is too large itself."""
-    tokens, count = sum(each.tokens for each in rounds), sum(len(each.messages) for each in rounds)
-    start, newest = 0, len(rounds) - 1
-    while start < newest and (tokens > target or count > most):
-        if start != own:  # that stays, whatever its size
-            tokens, count = tokens - rounds[start].tokens, count - len(rounds[start].messages)
+    It begins a turn, unless the turn under way (from `own` on) is too large itself.
+    """
+    tokens, count = _tokens(rounds), _count(rounds)
+    start = 0
+    while start < len(rounds) - 1 and (tokens > target or count > target_count):
+        if start != own:  # the message that opened the turn stays, whatever its size
+            tokens -= rounds[start].tokens
+            count -= len(rounds[start].messages)
         start += 1
-    opens = [index for index, each in enumerate(rounds) if each.opens_turn]
-    return next((index for index in opens if index >= start), start)
+    for index, each in enumerate(rounds):
+        if each.opens_turn and index >= start:
+            return index
+    return start
 
 
-def _newest_results(rounds: Sequence[Round], over: int) -> e.ContextCompacted | None:
-    """Cut all results to a length at which they fit; None where they are that short already."""
-    results = [message for each in rounds for message in each.messages if message.role == "tool"]
-    if not results:
+def _shorten_old_results(
+    rounds: Sequence[Round], own: int, end: int, excess: int
+) -> e.ContextCompacted | None:
+    """Cut long results, oldest first, until `excess` tokens are saved; None if none is long.
+
+    Those of the turn under way only if some of its rounds would have to go.
+    """
+    old_end = len(rounds) if end > own else own
+    saved = 0
+    upto_seq = 0
+    for each in rounds[: max(0, min(old_end, len(rounds) - RECENT_ROUNDS))]:
+        shortened = [shorten_result(message, RESULT_CHARS) for message in each.messages]
+        saving = each.tokens - sum(message.tokens for message in shortened)
+        if saving > 0:
+            saved += saving
+            upto_seq = each.seq
+        if saved >= excess:
+            break
+    if upto_seq == 0:
         return None
-    longest = max(len(message.text) for message in results)
-    chars, tokens = longest, sum(message.tokens for message in results)
-    while (
-        chars > LEAST_RESULT_CHARS
-        and sum(shorten_result(m, chars).tokens for m in results) > tokens - over
-    ):
-        chars = max(LEAST_RESULT_CHARS, chars * 3 // 4)
+    return e.ContextCompacted(results_upto_seq=upto_seq, result_chars=RESULT_CHARS)
+
+
+def _shorten_all_results(rounds: Sequence[Round], excess: int) -> e.ContextCompacted | None:
+    """Cut all results to a length at which they fit; None if they are that short already."""
+    results = [message for each in rounds for message in each.messages if message.role == "tool"]
+    longest = max((len(message.text) for message in results), default=0)
+    room = sum(message.tokens for message in results) - excess
+    chars = longest
+    while chars > MIN_RESULT_CHARS:
+        if sum(shorten_result(message, chars).tokens for message in results) <= room:
+            break
+        chars = max(MIN_RESULT_CHARS, chars * 3 // 4)
     if chars == longest or all(shorten_result(message, chars) is message for message in results):
         return None
     return e.ContextCompacted(results_upto_seq=rounds[-1].seq, result_chars=chars)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..observe.timeline import shorten
+from ..observe.short_text import shorten
 
 MAX_VALUE = 60
 """Characters of a value that are shown."""

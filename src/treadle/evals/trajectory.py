@@ -15,7 +15,7 @@ import msgspec
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.turn import INCOMPLETE
-from ..observe.timeline import shorten
+from ..observe.short_text import shorten
 from .json_diff import MAX_VALUE, find_differences, format_value
 from .matching import Pairs, match_in_any_order, match_in_order
 

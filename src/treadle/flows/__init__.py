@@ -1,1 +1,1 @@
-"""Durable flows: an async function whose steps are calls in the log of its thread. Read branch, steps, course, flow."""
+"""Durable flows: async functions whose steps are calls in a log. Read steps, flow_run, flow."""

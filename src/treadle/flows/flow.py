@@ -1,13 +1,15 @@
-"""Flow: an async function whose steps are kept in the log of a thread, so that a crash resumes in its middle.
+"""Flow: an async function whose steps are kept in the log of a thread, so that it survives a crash.
 
-1. The code runs from its start each time; what is in the log is given to it again, and not done again.
-2. A thread holds one run of a flow: the arguments open its one turn, and the value ends it.
+1. The code always runs from its start. Steps whose results are in the log get them from there and
+   don't run again.
+2. A thread holds one run of a flow: its arguments open the only turn, and its value ends it.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any, Literal, overload
 
 from ..core import events as e
@@ -35,38 +37,41 @@ from .flow_run import FlowRun
 from .replay_flow import replay_flow
 
 DEFAULT_LIMITS = Limits(steps=None, tool_calls=1000, tokens=None, seconds=None)
-"""A flow may take weeks. A thousand steps are more than most need, and an end for one that never ends."""
+"""A flow may take weeks. A thousand steps are more than most need, and stop an endless one."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """An async function, and where its runs are kept. Made by `@flow`; nothing in it changes."""
+    """An async function whose steps are kept in a log. Made by `@flow`; it never changes."""
 
     function: Callable[..., Coroutine[Any, Any, Any]]
     _: KW_ONLY
     name: str = "flow"
     description: str = ""
     limits: Limits = DEFAULT_LIMITS
-    """For the whole run: `tool_calls` are its steps; tokens and cost are those of all agents below."""
+    """For the whole run. `tool_calls` counts its steps; tokens and cost include child agents."""
     unknown: Literal["ask", "tell"] = "ask"
-    """What to do about a step that a crash interrupted, unless it is idempotent: wait for a person, or raise
-    StepFailed."""
+    """What to do about a step that a crash interrupted, unless it is idempotent.
+
+    "ask" waits for a person, "tell" raises StepFailed.
+    """
     store: Store | None = None
     listeners: Sequence[Listener] = ()
     world: World = World()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        """The function itself, as a part of the flow that calls it."""
+        """Call the function itself, as a part of the flow that calls it."""
         return self.function(*args, **kwargs)
 
     async def run(self, *args: Any, thread: str | None = None, **kwargs: Any) -> Result:
-        """Run it in a new thread, of that name if one is given; `Result.output` is what it returned.
+        """Run it in a new thread, named `thread` if given; `Result.output` is what it returned.
 
-        It also comes back when the flow waits for people (status `waiting`). Raises TurnFailed, from what the code
-        raised; TurnOpen where the thread has begun already; UsageError for arguments that it doesn't take; FlowChanged;
-        Fenced. Cancelling it ends the run as cancelled. Within another flow it is a step, with a thread below.
+        It also returns when the flow waits for people (status `waiting`). Raises TurnFailed, from
+        the code's own error; TurnOpen if the thread has begun already; UsageError for wrong
+        arguments; FlowChanged; Fenced. Cancelling it ends the run as cancelled. Within another flow
+        it is a step with a child thread.
         """
-        said = self._arguments(args, kwargs)
+        said = self._encode_arguments(args, kwargs)
         if branch := current_scope(alone=thread is not None):
             return await self.run_as_step(branch, branch.step_id(self.name), said)
         log = await open_log(thread or self.world.new_id(), self._store, self.world)
@@ -82,31 +87,37 @@ class Flow:
         return run_sync(self.run(*args, thread=thread, **kwargs))
 
     async def resume(self, thread: str) -> Result:
-        """Go on with a run, wherever it stopped; gives its result where it has ended. Raises as `run`; UnknownThread.
+        """Continue a run where it stopped; if it has ended, return its result.
 
-        Whoever drove it before, if still alive, is fenced off.
+        A process that still drives it is fenced off. Raises as `run`, and UnknownThread.
         """
         return await self._go_on(await open_to_resume(thread, self._store, self.world))
 
     async def post(
         self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
     ) -> None:
-        """Write what a person says to a run that waits, in whatever process; as `Agent.post`."""
+        """Record what a person says to a run, in whatever process it waits; as `Agent.post`."""
         log = await self._known(thread)
         await post(log, fact, lambda: find_run_settings(log, self.run_settings))
 
     async def fork(self, thread: str, *, at: int | None = None) -> Fork:
-        """A new thread that shares the records of this one up to seq `at` (None: all); resume it to go on."""
+        """A new thread that shares this one's records up to seq `at` (None: all).
+
+        Resume it to go on.
+        """
         return await fork(self._store, thread, at=at, world=self.world)
 
     async def replay(self, thread: str) -> FlowChanged | None:
-        """Try the code of today on a recorded run: None, or the first difference. Runs no step, writes nothing."""
+        """Run today's code against a recorded run: the first difference, or None.
+
+        Runs no step and writes nothing.
+        """
         log = await self._known(thread)
         self._refuse_other(log)
         return await replay_flow(log, self.run_settings, self._code)
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
-        """This flow as a tool of an agent: each call is a thread of its own."""
+        """This flow as a tool for an agent: each call runs in a child thread."""
         from ..core.schema import read_signature
 
         made = read_signature(self.function)
@@ -133,11 +144,12 @@ class Flow:
 
     @cached_property
     def run_settings(self) -> RunSettings:
-        """Its settings, worked out; what `explain` goes by."""
-        setup = Policy(
-            limits=replace(self.limits, repeats=None, last_word=False), unknown=self.unknown
-        )
-        return RunSettings(setup, ScriptedModel([], name=NO_MODEL), name=self.name)
+        """The settings of its runs, as `explain` needs them."""
+        code = getattr(getattr(self.function, "__code__", None), "co_code", b"")
+        code_hash = blake2b(code, digest_size=6).hexdigest()
+        limits = replace(self.limits, repeats=None, last_word=False)
+        policy = Policy(limits=limits, unknown=self.unknown)
+        return RunSettings(policy, ScriptedModel([], name=NO_MODEL), f"{self.name} {code_hash}")
 
     async def _go_on(self, log: Log) -> Result:
         self._refuse_other(log)
@@ -148,11 +160,12 @@ class Flow:
     def _refuse_other(self, log: Log) -> None:
         if log.state.agent != self.name:
             raise UsageError(
-                f"thread {log.thread_id} is one of {log.state.agent!r}, not of the flow {self.name!r}"
+                f"thread {log.thread_id} is one of {log.state.agent!r},"
+                f" not of the flow {self.name!r}"
             )
 
     async def _work(self, arguments: str, context: Context) -> ChildResult:
-        """Start or go on with the thread that the call names, within what it is lent; what came of it."""
+        """Start or continue the child thread of a call, within its share of the limits."""
         above = context.parent
         assert above
         if above.depth >= MAX_DEPTH:
@@ -163,7 +176,7 @@ class Flow:
             self, store=above.store, world=above.world, limits=child_limits(self.limits, above)
         )
         log = await open_child_log(above)
-        with suppress(TurnFailed):  # its log says so; the caller gets it as the tool's error
+        with suppress(TurnFailed):  # the child's log has it; the caller gets it as a tool error
             if log.records:
                 await me._go_on(log)
             else:
@@ -178,25 +191,26 @@ class Flow:
         return make_child_result(self.name, read_result(log.records, log.state))
 
     async def _drive(self, log: Log, *opening: e.Event) -> Result:
-        errors: list[BaseException | None] = []
+        error: BaseException | None = None
 
         async def run() -> None:
-            course = FlowRun(log, self.run_settings)
+            nonlocal error
+            flow_run = FlowRun(log, self.run_settings)
             try:
-                await run_guarded(log, course.run(self._code(log)))
+                await run_guarded(log, flow_run.run(self._code(log)))
             finally:
-                errors.append(course.error)
+                error = flow_run.error
 
         await drive_turn(log, self.listeners, opening, run)
-        return self._ended(log, errors[0] if errors else None)
+        return self._ended(log, error)
 
     async def _code(self, log: Log) -> str:
         assert log.state.turn
         said = log.records[log.state.turn.opened_seq - 1].event
         assert isinstance(said, e.UserSaid)
         try:
-            value = await self.function(**self._checked(said.text))
-        except SystemExit as error:  # in a task it would end the loop
+            value = await self.function(**self._decode_arguments(said.text))
+        except SystemExit as error:  # in a task it would end the event loop
             raise RuntimeError(f"SystemExit: {error}") from error
         return to_json(value, return_type(self.function))
 
@@ -211,15 +225,20 @@ class Flow:
     def _result(self, log: Log) -> Result:
         done = read_result(log.records, log.state)
         value = log.state.turn and log.state.turn.ended and log.state.turn.ended.value
-        return replace(done, output=from_json(value, return_type(self.function))) if value else done
+        if not value:
+            return done
+        return replace(done, output=from_json(value, return_type(self.function)))
 
-    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    def _encode_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         said = arguments_to_json(self.function, args, kwargs)
-        self._checked(said)
+        self._decode_arguments(said)
         return said
 
-    def _checked(self, text: str) -> dict[str, Any]:
-        """The arguments as the types that the function says; from the log each time, so that each time is the same."""
+    def _decode_arguments(self, text: str) -> dict[str, Any]:
+        """The arguments with the types of the function's annotations.
+
+        They are read from the log in every run, so that every run gets the same.
+        """
         if text == "{}":
             return {}
         from ..core.schema import read_signature
@@ -245,16 +264,18 @@ def flow(function: Callable[..., Awaitable[Any]], /) -> Flow: ...
 @overload
 def flow(**settings: Any) -> Callable[[Callable[..., Awaitable[Any]]], Flow]: ...
 def flow(function: Any = None, /, **settings: Any) -> Any:
-    """Make a flow of an async function: `@flow`, or `@flow(store=store, limits=...)`. The settings are its fields."""
+    """Make a flow of an async function: `@flow`, or `@flow(store=store, limits=...)`.
+
+    The settings are the fields of Flow.
+    """
     if function is None:
-        return lambda function: _made(function, settings)
-    return _made(function, settings)
+        return lambda function: _make_flow(function, settings)
+    return _make_flow(function, settings)
 
 
-def _made(function: Any, settings: dict[str, Any]) -> Flow:
+def _make_flow(function: Any, settings: dict[str, Any]) -> Flow:
     unknown = settings.keys() - Flow.__dataclass_fields__.keys()
     if unknown:
-        raise UsageError(
-            f"@flow has no setting {sorted(unknown)}; there are: {', '.join(Flow.__dataclass_fields__)}"
-        )
+        known = ", ".join(Flow.__dataclass_fields__)
+        raise UsageError(f"@flow has no setting {sorted(unknown)}; there are: {known}")
     return Flow(function, **({"name": function.__name__} | settings))

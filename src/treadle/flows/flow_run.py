@@ -1,6 +1,7 @@
-"""One run of a flow's code along its log: what it asks for is written and done, what was done is given to it again.
+"""Runs a flow's code along its log: new steps are recorded and run, recorded results are reused.
 
-`decide` says what a step needs, as of a model's calls; here it is done, beside whatever else runs.
+`decide` says what a step needs, as for the calls of a model; it is done here, while other steps
+run.
 """
 
 import asyncio
@@ -25,11 +26,11 @@ from .flow_end import end_events
 from .step_results import History, Step
 
 GRACE_S = 0.05
-"""How long nothing may move before the code is taken to wait for what nobody here can bring."""
+"""Idle time after which the flow counts as waiting for somebody else."""
 SETTLING = 12
-"""Rounds of the event loop in which code that has got a result comes to its next await, also through a gather."""
+"""Rounds of the event loop in which code reaches its next await after a result, even in gather."""
 STOP_S = 0.5
-"""How long the code may take to stop once it has been told to."""
+"""How long the code may take to stop after it was cancelled."""
 GIVEN_UP = "the flow went on without it"
 
 
@@ -42,13 +43,13 @@ class _Asked:
 
 
 class FlowRun:
-    """Drives one flow's turn, which is open, until it has ended or only people can go on with it."""
+    """Drives a flow's open turn until it ends or waits for people."""
 
     def __init__(self, log: Log, job: RunSettings) -> None:
         self.log = log
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
         self.error: BaseException | None = None
-        """What the code raised, where it did."""
+        """What the code raised, if it did."""
         self.history = History()
         assert log.state.turn
         for record in log.records[log.state.turn.opened_seq :]:
@@ -63,8 +64,11 @@ class FlowRun:
         self._stopped = False
 
     async def ask(self, call: e.Call, tool: Tool) -> Step:
-        """The step with its result, for the code that awaits it. Cancelled, the step is given up."""
-        if self._stopped:  # the code is being taken down, and does something on its way out
+        """The step with its result, for the code that awaits it.
+
+        If the code cancels the wait, the step is given up.
+        """
+        if self._stopped:  # the code is being cancelled, and asks for a step while it unwinds
             await asyncio.sleep(0)
             raise asyncio.CancelledError
         try:
@@ -85,23 +89,28 @@ class FlowRun:
             raise
 
     async def child(self, call_id: str, name: str, tool: Tool, arguments: str) -> Log:
-        """Run an agent or a flow as a step; its thread's log when its turn is over. Raises StepFailed."""
+        """Run an agent or a flow as a step; the child's log when its turn is over.
+
+        Raises StepFailed.
+        """
         step = await self.ask(e.Call(call_id, name, arguments), tool)
-        below = await open_log(
-            step.child, self.log.store, self.log.world
-        )  # of a fork, it is its parent's
-        if not below.records:
+        # in a fork, this is the child of the thread that was forked
+        child = await open_log(step.child, self.log.store, self.log.world)
+        if not child.records:
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
-        return below
+        return child
 
     async def changed(self, error: FlowChanged) -> Any:
-        """Raise it to whoever runs the flow, whose own code must not catch it. Never comes back."""
+        """Raise the error to whoever runs the flow: the flow's own code must not catch it.
+
+        Never returns.
+        """
         self._fault = self._fault or error
         self._moved.set()
         await asyncio.get_running_loop().create_future()
 
     async def run(self, code: Coroutine[Any, Any, str]) -> None:
-        """Run the code, which gives its value as JSON. Raises FlowChanged, and as `Log.append` does."""
+        """Run the code, which returns its value as JSON. Raises FlowChanged, or as `Log.append`."""
         self.log.listeners += (self._hear,)
         main = start_flow_code(self, code)
         main.add_done_callback(lambda _: self._moved.set())
@@ -118,7 +127,7 @@ class FlowRun:
             self._moved.set()
 
     async def _give(self) -> bool:
-        """Give the code its next result, and let it come to where it awaits another; False where there is none."""
+        """Give the code its next result, if any, and let it run to its next await."""
         step = self.history.next()
         if step is None:
             return False
@@ -130,7 +139,7 @@ class FlowRun:
         return True
 
     async def _goes_on(self, main: "asyncio.Task[str]") -> bool:
-        """Do what there is to do, or wait for it; False once there is nothing more."""
+        """Do the next thing, or wait until there is one; False when the run is over."""
         self._moved.clear()
         turn = self.log.state.turn
         if turn is None or turn.ended:
@@ -139,28 +148,34 @@ class FlowRun:
             raise self._fault
         if await self._give():
             return True
-        if main.done() and (left := [task for task in self.tasks if not task.done()]):
-            await _stop(left)
-            return True
+        if main.done():
+            left = [task for task in self.tasks if not task.done()]
+            if left:
+                await _stop(left)
+                return True
         if self.history.missing:
-            if main.done() or not await self._moves():
-                raise self.history.changed() from (main.exception() if main.done() else None)
+            if main.done():
+                raise self.history.changed() from main.exception()
+            if not await self._moves():
+                raise self.history.changed()
             return True
         try:
             if await self._act():
                 return True
-        except SeqTaken:  # somebody wrote since (an approval, say): decide again
+        except SeqTaken:  # somebody else wrote, such as an approval: decide again
             return True
         if main.done():
             return await self._end(main)
         if turn.calls and not self._attempts:
-            return await self._moves()  # else all that is open waits for people
+            return await self._moves()  # if nothing moves, all open steps wait for people
         await self._moved.wait()
         return True
 
     @property
     def _open(self) -> tuple[CallState, ...]:
-        return self.log.state.turn.calls if self.log.state.turn else ()
+        if self.log.state.turn is None:
+            return ()
+        return self.log.state.turn.calls
 
     async def _moves(self) -> bool:
         with suppress(TimeoutError):
@@ -168,7 +183,7 @@ class FlowRun:
         return self._moved.is_set()
 
     async def _act(self) -> bool:
-        """Write down what is new, and do what `decide` says; False where it is nothing."""
+        """Record what is new, or do what `decide` says; False if there is nothing to do."""
         if self._new:
             new, self._new = self._new, []
             await self.log.append(*map(e.StepAsked, new))
@@ -180,10 +195,10 @@ class FlowRun:
         if not state.turn or not (state.turn.calls or state.turn.limit):
             return False
         tools = {call_id: asked.tool for call_id, asked in self._asked.items()}
-        job = replace(self._job, policy=replace(self._job.policy, steps=tools))
+        job = replace(self._job, policy=replace(self._job.policy, step_tools=tools))
         match decide(state, job.policy):
             case Append(events) if self._attempts and isinstance(events[0], e.LimitReached):
-                return False  # what runs may end first
+                return False  # running steps may end first
             case Append(events):
                 await append_decided(self.log, events, state.seq)
                 return True
@@ -210,11 +225,12 @@ class FlowRun:
 
     def _attempted(self, call_id: str, task: "asyncio.Task[None]") -> None:
         del self._attempts[call_id]
-        self._fault = self._fault or (task.exception() if not task.cancelled() else None)
+        if not task.cancelled():
+            self._fault = self._fault or task.exception()
         self._moved.set()
 
     async def _give_up(self, call_id: str) -> None:
-        """The code awaits this step no more: what runs of it is stopped, and the log says so with what it had used."""
+        """Stop a step that the code no longer awaits, and record that with what it had used."""
         self._asked.pop(call_id, None)
         if call_id in self._attempts:
             await _stop([self._attempts[call_id]])
@@ -222,27 +238,27 @@ class FlowRun:
             await cancel_call(self.log, call, GIVEN_UP)
 
     async def _end(self, main: "asyncio.Task[str]") -> bool:
-        """Once the code has ended: give up what it left behind, then write its end."""
+        """After the code has ended: give up the steps it left open, then record the end."""
         if self._asked or self._open:
             self._given_up += {*self._asked, *(call.id for call in self._open)}
             return True
-        self.error = (
-            asyncio.CancelledError("the code cancelled itself")
-            if main.cancelled()
-            else main.exception()
-        )
-        await self.log.append(*end_events("" if self.error else main.result(), self.error))
+        value = ""
+        if main.cancelled():
+            self.error = asyncio.CancelledError("the code cancelled itself")
+        else:
+            self.error = main.exception()
+        if not self.error:
+            value = main.result()
+        await self.log.append(*end_events(value, self.error))
         return False
 
 
 async def _stop(tasks: Sequence["asyncio.Task[Any]"]) -> None:
-    """Cancel them and wait until they have stopped; one that won't is left behind."""
+    """Cancel these tasks and wait until they have stopped, at most STOP_S seconds."""
     left = {task for task in tasks if not task.done()}
     for task in left:
         task.cancel()
     if left:
         await asyncio.wait(left, timeout=STOP_S)
-    for task in left:
-        task.add_done_callback(
-            lambda done: done.cancelled() or done.exception()
-        )  # read, so that nobody warns
+    for task in left:  # asyncio warns of an exception that nobody reads
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -1,4 +1,7 @@
-"""A flow's code of today, run along a recorded thread: asks it for the same? No step runs, and nothing is written."""
+"""Runs today's code of a flow along a recorded thread, to see if it asks for the same steps.
+
+No step runs, and nothing is written.
+"""
 
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
@@ -19,7 +22,7 @@ from .flow_run import FlowRun
 async def replay_flow(
     log: Log, job: RunSettings, code: Callable[[Log], Coroutine[Any, Any, str]]
 ) -> FlowChanged | None:
-    """The first difference; None where the code asks for what the log has, and ends as it did."""
+    """The first difference; None if the code asks for the recorded steps and ends as recorded."""
     records, turn = log.records, log.state.turn
     assert turn
     ended = turn.ended
@@ -49,7 +52,7 @@ async def replay_flow(
 
 @dataclass
 class _Copy:
-    """A store with one thread of its own, which sees all others; what is written to those is dropped."""
+    """A store with a copy of one thread. Others are read from the real store, never written."""
 
     thread_id: str
     inner: Store
@@ -68,7 +71,7 @@ class _Copy:
 
 
 class _Beyond(Exception):
-    """The code has come to the log's end, and would go on from there."""
+    """Raised when the code has reached the end of the log and would go on."""
 
 
 def _cut_off(event: e.Event) -> bool:

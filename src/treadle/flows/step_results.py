@@ -1,8 +1,9 @@
-"""What a flow's log says of its steps, and when the code may have their results. Pure but for its own memory.
+"""The steps in a flow's log, and when the code may have their results.
 
-1. The code gets a result once it has asked for all that had been asked for before that result came, and has given up
-   what it had given up. So code that does the same gets the same results in the same order, also where branches race.
-2. A step that is asked for again must be the same call. The first that isn't, or that is missing, is named.
+1. Results are delivered in log order, each after every request and cancellation before it has been
+   repeated. So the same code gets the same results in the same order, even if branches race.
+2. A step that is asked for again must be the same call. The first one that differs or is missing is
+   named in the error.
 """
 
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class History:
                 self._cut_off()
 
     def ask(self, call: e.Call) -> Step:
-        """The code asks for this step. Raises FlowChanged where the log has another under its id."""
+        """Note that the code asks for this step. Raises FlowChanged if the log has another call."""
         step = self.steps.setdefault(call.id, Step(call))
         if step.asked:
             raise FlowChanged(
@@ -82,17 +83,20 @@ class History:
         was = step.call
         if call_digest(was.name, was.arguments) != call_digest(call.name, call.arguments):
             raise FlowChanged(
-                f"the flow's code has changed under its log: step {call.id} was {_shown(was)}, is now {_shown(call)}."
-                " Nothing was written; go on with the code of then, or cancel the thread"
+                f"the flow's code has changed under its log: step {call.id} was {_show(was)}, is"
+                f" now {_show(call)}. Nothing was written; go on with the code of then, or cancel"
+                " the thread"
             )
         step.asked = True
         return step
 
     def next(self) -> Step | None:
-        """The step whose result the code may have now, each once, in the order in which they came."""
+        """The step whose result the code may have now; each comes once, in the log's order."""
         while self._done < len(self._order):
             step, came = self._order[self._done]
-            if not (self._given_up(step) if came else step.asked):
+            if came and not self._given_up(step):
+                return None
+            if not came and not step.asked:
                 return None
             self._done += 1
             if came and not step.given_up:
@@ -101,34 +105,35 @@ class History:
 
     @property
     def missing(self) -> Step | None:
-        """The first step of the log that the code has yet to ask for or to give up, before anything new may happen."""
-        return self._order[self._done][0] if self._done < len(self._order) else None
+        """The step that the code must ask for, or give up, before anything new may happen."""
+        if self._done == len(self._order):
+            return None
+        return self._order[self._done][0]
 
     def changed(self) -> FlowChanged:
-        """The error of code that asks no more for what is missing, or awaits what it had given up."""
-        new = [step for step in self.steps.values() if step.at is None]
-        instead = (
-            f"asks for {new[0].call.id}, {_shown(new[0].call)}, instead"
-            if new
-            else "doesn't ask for it any more"
-        )
+        """The error for code that no longer asks for the missing step, or no longer gives it up."""
         step = self.missing
         assert step
+        instead = "doesn't ask for it any more"
+        new = [each.call for each in self.steps.values() if each.at is None]
+        if new:
+            instead = f"asks for {new[0].id}, {_show(new[0])}, instead"
         if step.asked:
             instead = "awaits it, where it had been given up"
         return FlowChanged(
-            f"the flow's code has changed under its log: next came step {step.call.id}, {_shown(step.call)}; the code"
-            f" {instead}. Nothing was written; go on with the code of then, or cancel the thread"
+            f"the flow's code has changed under its log: next came step {step.call.id},"
+            f" {_show(step.call)}; the code {instead}. Nothing was written; go on with the code of"
+            " then, or cancel the thread"
         )
 
     def _given_up(self, step: Step) -> bool:
-        """False where the log has the code give this step up, which it hasn't done yet."""
+        """Whether the code has given the step up, if the log says that it did."""
         return step.given_up or not (
             isinstance(step.came, e.ToolFailed) and step.came.kind == "cancelled"
         )
 
     def _cut_off(self) -> None:
-        """The limit has ended what still worked for the steps that came last: their results are nobody's."""
+        """Mark the last steps, which the limit ended, as given up: nobody gets their results."""
         for step, came in reversed(self._order):
             if not came or self._given_up(step):
                 return
@@ -140,10 +145,8 @@ class History:
         self._order.append((step, True))
 
 
-def _shown(call: e.Call) -> str:
-    text = (
-        call.arguments
-        if len(call.arguments) <= MAX_SHOWN_CHARS
-        else f"{call.arguments[:MAX_SHOWN_CHARS]}…"
-    )
+def _show(call: e.Call) -> str:
+    text = call.arguments
+    if len(text) > MAX_SHOWN_CHARS:
+        text = f"{text[:MAX_SHOWN_CHARS]}…"
     return f"{call.name} {text}"

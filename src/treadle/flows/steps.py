@@ -1,7 +1,7 @@
-"""What a flow's code awaits: steps, people, time. Each is a call in its log, made by the code and not by a model.
+"""Steps: what a flow's code awaits. Each is a call in the log, made by the code and not by a model.
 
-1. What is in the log is given to the code again and not done again: that is all there is to resuming.
-2. So whatever can differ from one time to the next (the clock, chance, files, networks) goes into a step.
+1. To resume is to run the code again with the results in the log; steps with results don't run.
+2. So all that can differ between two runs (clock, chance, files, networks) belongs into a step.
 """
 
 import inspect
@@ -53,77 +53,95 @@ def step(
     needs_approval: NeedsApproval = False,
     **kwargs: Any,
 ) -> StepCoroutine[Any]:
-    """Run this once, whatever happens to the process: `await step(charge, customer, 5)`. Its result is kept as JSON.
+    """Run this once, whatever happens to the process: `await step(charge, customer, 5)`.
 
-    A function, a tool with its settings, or an agent, which has a thread of its own. The settings are those of a
-    tool: after a crash a function that had started runs again only if it is idempotent; else the flow waits for
-    somebody to decide. The `id` is worked out where the order of steps can't vary. Arguments and result must have
-    a JSON form; the result comes as the function's return annotation says. Raises StepFailed.
+    It is a function, a tool with its settings, or an agent, which gets a thread of its own. The
+    result is kept in the log as JSON. The settings are those of a tool: after a crash, a function
+    that had started runs again only if it is idempotent; else the flow waits until somebody
+    decides. Without an `id`, the step gets one by the order of steps, if that order can't vary.
+    Arguments and result must have a JSON form; the result has the type of the function's return
+    annotation. Raises StepFailed.
     """
     branch = require_scope("step")
     if isinstance(function, Agent):
-        return _agent(branch, function, branch.step_id(function.name, id), *args, **kwargs)
+        return _run_agent(branch, function, branch.step_id(function.name, id), *args, **kwargs)
     settings = (retries, timeout_s, idempotent, needs_approval)
-    if isinstance(function, Tool):
-        if settings != _DEFAULTS:
-            raise UsageError(
-                f"{function.name} is a tool: say its settings where it is made, or hand over a function"
-            )
-        tool, name, inner, context = function, function.name, function.function, function.context
+    if not isinstance(function, Tool):
+        name = _name_of(function)
+        tool = _make_tool(function, name, *settings)
+    elif settings == _DEFAULTS:
+        name = function.name
+        tool = function
     else:
-        inner, context, name = function, _context_of(function), _name_of(function)
-        tool = Tool(
-            plain_name(name),
-            "",
-            ANY_OBJECT,
-            None,
-            _taken,
-            idempotent=idempotent,
-            timeout_s=timeout_s,
+        raise UsageError(
+            f"{function.name} is a tool: say its settings where it is made, or hand over a function"
         )
-        tool = replace(tool, retries=retries, needs_approval=needs_approval)
-    if inner is None:
-        return ask_person(
-            branch, branch.step_id(name, id), name, to_json(kwargs or {"question": args[0]})
-        )
-    kind = return_type(inner)
-    arguments = arguments_to_json(inner, args, kwargs, context)
-    work = _working(inner, args, kwargs, context, kind)
-    # The arguments' text is for approval rules: the function gets what it was given, which is at hand.
+    if tool.function is None:
+        asked = to_json(kwargs or {"question": args[0]})
+        return ask_person(branch, branch.step_id(name, id), name, asked)
+    kind = return_type(tool.function)
+    arguments = arguments_to_json(tool.function, args, kwargs, tool.context)
+    work = _wrap(tool.function, args, kwargs, tool.context, kind)
+    # The arguments in the log are for approval rules; the function gets the objects themselves.
     tool = replace(tool, function=work, context="context", max_chars=10**9)
-    return _value(branch, e.Call(branch.step_id(name, id), name, arguments), tool, kind)
+    return _run_step(branch, e.Call(branch.step_id(name, id), name, arguments), tool, kind)
 
 
-def _taken(given: dict[str, Any]) -> dict[str, Any]:
-    """Any arguments: the flow's code chose them."""
+def _make_tool(
+    function: Callable[..., Any],
+    name: str,
+    retries: int,
+    timeout_s: float | None,
+    idempotent: bool,
+    needs_approval: NeedsApproval,
+) -> Tool:
+    return Tool(
+        plain_name(name),
+        "",
+        ANY_OBJECT,
+        function,
+        _accept,
+        context=_find_context_parameter(function),
+        retries=retries,
+        timeout_s=timeout_s,
+        idempotent=idempotent,
+        needs_approval=needs_approval,
+    )
+
+
+def _accept(given: dict[str, Any]) -> dict[str, Any]:
+    """Accepts any arguments, because the flow's code chose them."""
     return given
 
 
-async def _value(branch: StepScope, call: e.Call, tool: Tool, kind: Any) -> Any:
+async def _run_step(branch: StepScope, call: e.Call, tool: Tool, kind: Any) -> Any:
     return step_value(await flow_run_of(branch).ask(call, tool), kind)
 
 
-async def _agent(
+async def _run_agent(
     branch: StepScope, agent: Agent, step_id: str, said: str | e.UserSaid, deps: Any = None
 ) -> Result:
     return await agent.run_as_step(branch, step_id, said, deps)
 
 
 async def ask_person(branch: StepScope, step_id: str, name: str, arguments: str) -> str:
-    call = e.Call(step_id, name, arguments)
-    step = await flow_run_of(branch).ask(call, Tool(plain_name(name), "", ANY_OBJECT, None, _taken))
-    return step.came.text if isinstance(step.came, e.UserSaid) else str(step_value(step, Any))
+    """Ask a person as a step, and wait for the answer."""
+    tool = Tool(plain_name(name), "", ANY_OBJECT, None, _accept)
+    step = await flow_run_of(branch).ask(e.Call(step_id, name, arguments), tool)
+    if isinstance(step.came, e.UserSaid):
+        return step.came.text
+    return str(step_value(step, Any))
 
 
 def step_value(step: Step, kind: Any) -> Any:
-    """What came of a step. Raises StepFailed where that is no value."""
+    """A step's result as a value of this type. Raises StepFailed if it has none."""
     match step.came:
         case e.ToolReturned(content=text):
             return from_json(text, kind)
         case e.UserSaid(text=text):
             return text
         case e.OutcomeDecided(outcome="ran", content=text):
-            return _told(text, kind, step.call.id)
+            return _read_told_result(text, kind, step.call.id)
         case e.OutcomeDecided():
             raise StepFailed("nobody knows if it had its effect", step=step.call.id, kind="unknown")
         case e.ToolFailed(message=message, kind=why):
@@ -132,8 +150,8 @@ def step_value(step: Step, kind: Any) -> Any:
             raise AssertionError(f"step {step.call.id} has no result")
 
 
-def _told(text: str, kind: Any, step_id: str) -> Any:
-    """A result in a person's words: JSON, else text as it is."""
+def _read_told_result(text: str, kind: Any, step_id: str) -> Any:
+    """A result that a person gave: JSON, else the text as it is."""
     try:
         return from_json(text or "null", kind)
     except ValueError as error:
@@ -144,38 +162,43 @@ def _told(text: str, kind: Any, step_id: str) -> Any:
         ) from None
 
 
-def _working(
+def _wrap(
     function: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     context: str,
     kind: Any,
 ) -> Callable[..., Any]:
-    """The function as a step's tool runs it: its value as JSON."""
+    """The function as a step's tool runs it: with its own arguments, its result as JSON."""
 
-    def given(known: Context) -> dict[str, Any]:
-        return {**kwargs, context: known} if context else kwargs
+    def keywords(given: Context) -> dict[str, Any]:
+        if not context:
+            return kwargs
+        return {**kwargs, context: given}
 
-    def kept(value: Any) -> str:
+    def encode(value: Any) -> str:
         try:
             return to_json(value, kind)
         except NotSerializable as error:
             raise ToolError(f"the step ran, but its result can't be kept: {error}") from error
 
     async def finish(value: Awaitable[Any]) -> str:
-        return kept(await value)
+        return encode(await value)
 
     async def work_async(context: Context, **_: Any) -> str:
-        return kept(await function(*args, **given(context)))
+        return encode(await function(*args, **keywords(context)))
 
     def work(context: Context, **_: Any) -> Any:
-        value = function(*args, **given(context))
-        return finish(value) if inspect.isawaitable(value) else kept(value)
+        value = function(*args, **keywords(context))
+        if inspect.isawaitable(value):
+            return finish(value)
+        return encode(value)
 
     return work_async if is_async(function) else work
 
 
 def require_scope(what: str) -> StepScope:
+    """The scope of the flow's code that calls this. Raises UsageError outside of a flow."""
     branch = current_scope()
     if branch is None:
         raise UsageError(
@@ -185,6 +208,7 @@ def require_scope(what: str) -> StepScope:
 
 
 def flow_run_of(branch: StepScope) -> FlowRun:
+    """The flow run that a scope belongs to."""
     assert isinstance(branch.caller, FlowRun)
     return branch.caller
 
@@ -195,8 +219,8 @@ def _name_of(function: Any) -> str:
     return "step" if name == "<lambda>" else str(name)
 
 
-def _context_of(function: Callable[..., Any]) -> str:
-    """The name of the parameter that takes the Context; "" for none."""
+def _find_context_parameter(function: Callable[..., Any]) -> str:
+    """The name of the parameter that takes the Context; "" if there is none."""
     try:
         hints = typing.get_type_hints(getattr(function, "func", function))
     except Exception:  # hints are somebody else's code

@@ -1,4 +1,4 @@
-"""What a flow's code awaits that is no work: people, events, time. A flow that waits for people needs no process."""
+"""Waits for people, events and time in a flow. A flow that waits for people needs no process."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from .steps import ANY_OBJECT, StepCoroutine, ask_person, flow_run_of, require_s
 
 @dataclass(frozen=True)
 class Approval:
-    """What a person said; true where it was yes."""
+    """A person's decision; true if it was yes."""
 
     allowed: bool
     by: str
@@ -25,45 +25,48 @@ class Approval:
 
 
 def ask(question: str, *, id: str | None = None) -> StepCoroutine[str]:
-    """What a person answers to this question, in their words. The flow waits, and needs no process for it."""
+    """Ask a person, and wait for the answer in their words. The flow needs no process meanwhile."""
     branch = require_scope("ask")
     return ask_person(branch, branch.step_id("ask", id), "ask", to_json({"question": question}))
 
 
 def wait_for(event: str, *, id: str | None = None) -> StepCoroutine[str]:
-    """What is said of this event by whoever posts it: a person, another program. Its id is the event's name."""
+    """Wait for an event that a person or a program posts, and get its text.
+
+    Its id is the event's name.
+    """
     branch = require_scope("wait_for")
     return ask_person(branch, branch.step_id(event, id), "wait_for", to_json({"question": event}))
 
 
 def approve(what: str, *, id: str | None = None, **details: Any) -> StepCoroutine[Approval]:
-    """Whether a person allows it; they are shown what, and the details."""
+    """Ask a person whether they allow this; they are shown `what` and the details."""
     branch = require_scope("approve")
     call = e.Call(branch.step_id("approve", id), "approve", to_json({"what": what, **details}))
-    return _approved(branch, call)
+    return _approve(branch, call)
 
 
 def sleep(seconds: float, *, id: str | None = None) -> StepCoroutine[None]:
-    """So long from when it was first asked for. After a crash only what is left of it is waited for."""
+    """Wait so long from when it was first asked for. After a crash only the rest is waited for."""
     branch = require_scope("sleep")
-    return _slept(
+    return _sleep(
         branch, e.Call(branch.step_id("sleep", id), "sleep", to_json({"seconds": seconds})), seconds
     )
 
 
 def until(when: datetime | float, *, id: str | None = None) -> StepCoroutine[None]:
-    """Until that moment: seconds since the epoch, or a datetime with its time zone."""
+    """Wait until this moment: seconds since the epoch, or a datetime with its time zone."""
     branch = require_scope("until")
     if isinstance(when, datetime):
         if when.tzinfo is None:
             raise UsageError(f"until({when}): in which time zone? Give the datetime one")
         when = when.timestamp()
-    return _slept(
+    return _sleep(
         branch, e.Call(branch.step_id("until", id), "until", to_json({"until": when})), None, when
     )
 
 
-async def _approved(branch: StepScope, call: e.Call) -> Approval:
+async def _approve(branch: StepScope, call: e.Call) -> Approval:
     async def allowed() -> str:
         return "true"
 
@@ -72,20 +75,23 @@ async def _approved(branch: StepScope, call: e.Call) -> Approval:
         "this", "", ANY_OBJECT, allowed, lambda given: {}, idempotent=True, needs_approval=True
     )
     step = await flow_run_of(branch).ask(call, tool)
-    by, reason = (step.given.by, step.given.reason) if step.given else ("", "")
-    if isinstance(step.came, e.ToolFailed) and step.came.kind == "denied":
-        return Approval(False, by, reason)
-    step_value(step, Any)
-    return Approval(True, by, reason)
+    denied = isinstance(step.came, e.ToolFailed) and step.came.kind == "denied"
+    if not denied:
+        step_value(step, Any)
+    if step.given is None:
+        return Approval(not denied, "")
+    return Approval(not denied, step.given.by, step.given.reason)
 
 
-async def _slept(branch: StepScope, call: e.Call, seconds: float | None, when: float = 0.0) -> None:
-    course = flow_run_of(branch)
+async def _sleep(branch: StepScope, call: e.Call, seconds: float | None, when: float = 0.0) -> None:
+    flow_run = flow_run_of(branch)
 
     async def wait() -> str:
-        due = when if seconds is None else (course.history.steps[call.id].at or 0.0) + seconds
-        await course.log.world.sleep(max(0.0, due - course.log.world.now()))
+        due = when
+        if seconds is not None:
+            due = (flow_run.history.steps[call.id].at or 0.0) + seconds
+        await flow_run.log.world.sleep(max(0.0, due - flow_run.log.world.now()))
         return "null"
 
     tool = Tool(call.name, "", ANY_OBJECT, wait, lambda given: {}, idempotent=True, timeout_s=None)
-    step_value(await course.ask(call, tool), Any)
+    step_value(await flow_run.ask(call, tool), Any)

@@ -1,4 +1,4 @@
-"""Graph: a flow whose ways are drawn and checked before it runs, and whose picture shows the way that was taken."""
+"""Graph: a flow made of nodes and edges, checked before it runs, drawn with the way it took."""
 
 import inspect
 from collections.abc import Sequence
@@ -24,11 +24,17 @@ from .validate import find_faults
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes that read and write the fields of a state, and the edges between them. Raises UsageError for what can't be:
-    unknown names, unreachable nodes, missing joins, endless cycles, two writers of a field without a merge rule."""
+    """Nodes that read and write the fields of a state, and the edges between them.
+
+    Raises UsageError for unknown names, unreachable nodes, missing joins, endless cycles, and two
+    writers of a field without a merge rule.
+    """
 
     state: type
-    """A dataclass, a TypedDict or a pydantic model. A merge rule stands in its field: Annotated[list[str], append]."""
+    """A dataclass, a TypedDict or a pydantic model.
+
+    A field may have a merge rule: Annotated[list[str], append].
+    """
     nodes: Sequence[Node]
     edges: Sequence[Edges]
     _: KW_ONLY
@@ -47,9 +53,9 @@ class Graph:
             raise UsageError(f"the graph {self.name} can't run: " + "; ".join(found))
 
     async def run(self, *, thread: str | None = None, **fields: Any) -> Result:
-        """Run it with these fields of the state; `Result.output` is the state at the end. Raises as `Flow.run`.
+        """Run it with these fields of the state; `Result.output` is the final state.
 
-        None leaves a field at its default.
+        None leaves a field at its default. Raises as `Flow.run`.
         """
         return await self.flow.run(thread=thread, **fields)
 
@@ -58,7 +64,7 @@ class Graph:
         return run_sync(self.run(thread=thread, **fields))
 
     async def resume(self, thread: str) -> Result:
-        """Go on with a run, wherever it stopped. Raises as `Flow.resume`."""
+        """Continue a run where it stopped. Raises as `Flow.resume`."""
         return await self.flow.resume(thread)
 
     async def post(
@@ -72,7 +78,7 @@ class Graph:
         return await self.flow.replay(thread)
 
     def mermaid(self, records: Sequence[e.Record] = ()) -> str:
-        """Its picture, as Mermaid's text; with a thread's records, the way that was taken, with times and cost."""
+        """The graph as Mermaid text; with records, also the way that was taken, times and cost."""
         return mermaid(self.nodes, self.edges, records)
 
     @cached_property
@@ -87,16 +93,17 @@ class Graph:
 
     @cached_property
     def flow(self) -> Flow:
-        """The flow that it is."""
+        """The flow that runs this graph."""
 
         async def code(**given: Any) -> Any:
-            state = {
-                name: field.default
-                for name, field in self.fields.items()
-                if field.default is not _EMPTY
-            }
-            said = {name: value for name, value in given.items() if value is not None}
-            return await GraphRun(self, state | said).run()
+            state: dict[str, Any] = {}
+            for name, field in self.fields.items():
+                if field.default is not _EMPTY:
+                    state[name] = field.default
+            for name, value in given.items():
+                if value is not None:
+                    state[name] = value
+            return await GraphRun(self, state).run()
 
         kinds = {name: field.kind for name, field in self.fields.items()}
         code.__annotations__ = {**kinds, "return": self.state}

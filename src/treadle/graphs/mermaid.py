@@ -1,6 +1,6 @@
-"""A graph as Mermaid draws it; with a thread's records, the way that was taken, with times and cost. Pure.
+"""Draws a graph as Mermaid text; with records, also the way that was taken, with times. Pure.
 
-Names and reasons come from models too: all text is made safe for Mermaid's quoted labels.
+Models write names and reasons too, so all text is escaped for Mermaid's quoted labels.
 """
 
 import json
@@ -13,12 +13,12 @@ from ..core import events as e
 from .nodes import END, START, Choice, Each, Edge, Edges, Join, Node
 
 MAX_REASON_CHARS = 60
-"""Characters of a reason in the picture."""
+"""How many characters of a reason are drawn."""
 
 
 @dataclass
 class GraphTrace:
-    """What a thread's records say of one graph's run."""
+    """What the records of a thread say about one run of a graph."""
 
     runs: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
@@ -27,14 +27,14 @@ class GraphTrace:
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     cost_usd: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     ways: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often a choice after a node went each way."""
+    """How often the choice after a node went each way."""
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
-    """The last reason for it."""
+    """The last reason for going that way."""
     ended: str = ""
 
 
 def trace_run(records: Sequence[e.Record]) -> GraphTrace:
-    """Read them: those of the graph's own thread."""
+    """The run that the records of the graph's own thread tell of."""
     found = GraphTrace()
     began: dict[str, float] = {}
     for record in records:
@@ -54,71 +54,90 @@ def trace_run(records: Sequence[e.Record]) -> GraphTrace:
                 found.waits[_node(call_id)] = 0
             case (
                 e.ToolReturned(call_id=call_id)
-                | e.ToolFailed(call_id=call_id, retry_after_s=None) as came
+                | e.ToolFailed(call_id=call_id, retry_after_s=None) as result
             ):
                 found.seconds[_node(call_id)] += record.at - began.get(call_id, record.at)
-                found.cost_usd[_node(call_id)] += came.cost_usd or 0.0
-                _came(found, call_id, came)
+                found.cost_usd[_node(call_id)] += result.cost_usd or 0.0
+                _add_result(found, call_id, result)
             case e.TurnEnded(status=status):
                 found.ended = status
     return found
 
 
 def mermaid(nodes: Sequence[Node], edges: Sequence[Edges], records: Sequence[e.Record] = ()) -> str:
-    """The picture's text. What was taken is thick, what wasn't is dotted."""
-    way = trace_run(records) if records else None
-    lines = ["flowchart TD", f"    {_id(START)}([start])", f'    {_id(END)}(["{_end(way)}"])']
-    lines += [f'    {_id(node.name)}["{_label(node.name, way)}"]' for node in nodes]
-    lines += [line for edge in edges for line in _edge(edge, way)]
-    if way:
+    """The Mermaid text. With records, the way that was taken is thick and the rest is dotted."""
+    trace = trace_run(records) if records else None
+    lines = [
+        "flowchart TD",
+        f"    {_id(START)}([start])",
+        f'    {_id(END)}(["{_end_label(trace)}"])',
+    ]
+    for node in nodes:
+        lines.append(f'    {_id(node.name)}["{_node_label(node.name, trace)}"]')
+    for edge in edges:
+        lines += _edge_lines(edge, trace)
+    if trace:
         lines.append("    classDef taken stroke-width:3px")
-        ran = [_id(node.name) for node in nodes if way.runs[node.name]]
-        lines += [f"    class {','.join(ran)} taken"] if ran else []
+        ran = [_id(node.name) for node in nodes if trace.runs[node.name]]
+        if ran:
+            lines.append(f"    class {','.join(ran)} taken")
     return "\n".join(lines) + "\n"
 
 
-def _edge(edge: Edges, way: GraphTrace | None) -> Iterator[str]:
+def _edge_lines(edge: Edges, trace: GraphTrace | None) -> Iterator[str]:
+    """The lines of one edge; without a trace, no arrow says how often it was taken."""
+    ran = trace is not None
+    trace = trace or GraphTrace()
     match edge:
         case Edge(source, target):
-            yield _arrow(
-                source, target, "", (1 if source == START else way.done[source]) if way else None
-            )
+            times = trace.done[source]
+            if source == START:
+                times = 1
+            yield _arrow(source, target, "", times, ran)
         case Each(source, target, over, item):
-            yield _arrow(
-                source, target, f"each {item} of {over}", way.runs[target] if way else None
-            )
+            yield _arrow(source, target, f"each {item} of {over}", trace.runs[target], ran)
         case Join(sources, target, need):
             label = {"all": "all", "any": "the first"}.get(str(need), f"the first {need}")
+            if need == "all" and len(sources) > 1:
+                label = ""
             for source in sources:
-                yield _arrow(
-                    source,
-                    target,
-                    label if len(sources) == 1 or need != "all" else "",
-                    way.done[source] if way else None,
-                )
+                yield _arrow(source, target, label, trace.done[source], ran)
         case Choice(source, by, to):
-            place, name = f"{source}.choice", _safe(getattr(by, "__name__", "choose"))
+            place = f"{source}.choice"
+            name = _escape(getattr(by, "__name__", "choose"))
             yield f'    {_id(place)}{{"{name}"}}'
-            yield _arrow(source, place, "", way.runs[f"{source}.choice"] if way else None)
-            for said, target in to.items():
-                why = way.reasons.get((source, said), "") if way else ""
-                label = said + (f": {why}" if why else "")
-                yield _arrow(place, target, label, way.ways[source, said] if way else None)
+            yield _arrow(source, place, "", trace.runs[place], ran)
+            for way, target in to.items():
+                label = way
+                if (source, way) in trace.reasons:
+                    label += f": {trace.reasons[source, way]}"
+                yield _arrow(place, target, label, trace.ways[source, way], ran)
 
 
-def _arrow(source: str, target: str, label: str, times: int | None) -> str:
-    line = "-->" if times is None else "==>" if times else "-.->"
-    text = " ".join(filter(None, (label, f"({_times(times)})" if times else "")))
-    return f"    {_id(source)} {line}" + (f'|"{_safe(text)}"| ' if text else " ") + _id(target)
+def _arrow(source: str, target: str, label: str, times: int, ran: bool) -> str:
+    line = "-->"
+    if ran and times:
+        line = "==>"
+        label = f"{label} ({_times(times)})".lstrip()
+    elif ran:
+        line = "-.->"
+    if label:
+        line += f'|"{_escape(label)}"|'
+    return f"    {_id(source)} {line} {_id(target)}"
 
 
-def _label(name: str, way: GraphTrace | None) -> str:
-    if not way or not (way.runs[name] or way.waits[name]):
+def _node_label(name: str, trace: GraphTrace | None) -> str:
+    if not trace or not (trace.runs[name] or trace.waits[name]):
         return name
-    parts = [_times(way.runs[name]), f"{way.seconds[name]:.2f} s"] if way.runs[name] else []
-    parts += [f"${way.cost_usd[name]:.4f}"] if way.cost_usd[name] else []
-    parts += ["failed"] if way.failed[name] else []
-    parts += ["waits for a person"] if way.waits[name] > 0 and not way.ended else []
+    parts = []
+    if trace.runs[name]:
+        parts += [_times(trace.runs[name]), f"{trace.seconds[name]:.2f} s"]
+    if trace.cost_usd[name]:
+        parts.append(f"${trace.cost_usd[name]:.4f}")
+    if trace.failed[name]:
+        parts.append("failed")
+    if trace.waits[name] > 0 and not trace.ended:
+        parts.append("waits for a person")
     return f"{name}<br/>{', '.join(parts)}"
 
 
@@ -127,39 +146,42 @@ def _times(count: int) -> str:
 
 
 def _id(name: str) -> str:
-    """As Mermaid takes it, which has words of its own, `end` among them."""
+    """An id for Mermaid. The prefix keeps it apart from Mermaid's own words, such as `end`."""
     return f"n_{name.replace('.', '_')}"
 
 
-def _end(way: GraphTrace | None) -> str:
-    return "end" if not way else f"end: {way.ended}" if way.ended else "end: not yet"
+def _end_label(trace: GraphTrace | None) -> str:
+    if not trace:
+        return "end"
+    return f"end: {trace.ended or 'not yet'}"
 
 
-def _came(found: GraphTrace, call_id: str, came: e.ToolReturned | e.ToolFailed) -> None:
+def _add_result(trace: GraphTrace, call_id: str, result: e.ToolReturned | e.ToolFailed) -> None:
     place = _place(call_id)
-    if isinstance(came, e.ToolFailed):
-        found.failed[_node(call_id)] += came.kind != "cancelled"
+    if isinstance(result, e.ToolFailed):
+        trace.failed[_node(call_id)] += result.kind != "cancelled"
         return
-    found.done[place] += 1
+    trace.done[place] += 1
     source, _, kind = place.rpartition(".")
     if kind == "choice":
-        said = json.loads(came.content)
-        found.ways[source, said["way"]] += 1
-        if said["why"]:
-            found.reasons[source, said["way"]] = said["why"]
+        choice = json.loads(result.content)
+        trace.ways[source, choice["way"]] += 1
+        if choice["why"]:
+            trace.reasons[source, choice["way"]] = choice["why"]
 
 
 def _place(call_id: str) -> str:
-    """The id without its number: `review.choice` of `review.choice-2`."""
+    """The step's id without its number: `review.choice` of `review.choice-2`."""
     return re.sub(r"-\d+(?=$|\.)", "", call_id)
 
 
 def _node(call_id: str) -> str:
-    """Whose step it is: approvals before and after a node are its own."""
+    """The node that a step belongs to; approvals before and after a node belong to it."""
     return _place(call_id).removesuffix(".before").removesuffix(".after")
 
 
-def _safe(text: str) -> str:
+def _escape(text: str) -> str:
     line = " ".join(text.split())
-    line = line if len(line) <= MAX_REASON_CHARS else f"{line[: MAX_REASON_CHARS - 1]}…"
+    if len(line) > MAX_REASON_CHARS:
+        line = f"{line[: MAX_REASON_CHARS - 1]}…"
     return re.sub(r"[^\w .,:;…()'/+*=%$€-]", lambda found: f"#{ord(found.group())};", line)

@@ -1,7 +1,8 @@
-"""What a graph is made of: nodes that read and write fields of a state, and four kinds of edges. Data only.
+"""The parts of a graph: nodes that read and write the fields of a state, and four kinds of edges.
 
-1. A node is a function of fields: its parameters are what it reads, `writes` is what it gives.
-2. Edges from one node are taken together, side by side; a Choice takes one of its ways; a Join waits for several.
+1. A node is a function of fields: its parameters are the fields it reads, `writes` those it writes.
+2. All edges from a node are followed side by side. A Choice follows one of its ways. A Join waits
+   for several nodes.
 """
 
 import inspect
@@ -21,23 +22,23 @@ START, END = "start", "end"
 
 
 def append(old: list[Any] | None, new: Any) -> list[Any]:
-    """A merge rule: what is written is put at the list's end."""
+    """A merge rule: adds the new value at the end of the list."""
     return [*(old or ()), new]
 
 
 @dataclass(frozen=True)
 class Node:
-    """One piece of work, and the fields that it gives."""
+    """One piece of work, and the fields that it writes."""
 
     work: Callable[..., Any] | Tool | Agent | Flow
     writes: str | tuple[str, ...] = ()
-    """The field that its result is; of several fields it gives a dict."""
+    """The field that gets its result; for several fields the result is a dict."""
     name: str = ""
-    """Else that of its work."""
+    """By default the name of its work."""
     said: str = ""
-    """To an agent: a text with fields in braces. Its answer, or its typed output, is the result."""
+    """For an agent: the message, with fields in braces. Its answer or output is the result."""
     approve: Literal["", "before", "after"] = ""
-    """A person must allow it to run, or allow what it gave, before the graph goes on."""
+    """Whether a person must allow it to run, or allow its result, before the graph goes on."""
     most: int = 25
     """How often it may run in one run of the graph."""
 
@@ -46,17 +47,20 @@ class Node:
         object.__setattr__(self, "name", name)
         if not name.isidentifier() or name in (START, END):
             raise UsageError(
-                f"a node's name is a word of letters, digits and _, other than start and end, not {name!r}"
+                "a node's name is a word of letters, digits and _, other than start and end,"
+                f" not {name!r}"
             )
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """What it writes."""
-        return (self.writes,) if isinstance(self.writes, str) else self.writes
+        """The fields that it writes."""
+        if isinstance(self.writes, str):
+            return (self.writes,)
+        return self.writes
 
     @property
     def reads(self) -> dict[str, Any]:
-        """Its parameters, by their names: a default, or inspect.Parameter.empty."""
+        """Its parameters with their defaults, or inspect.Parameter.empty."""
         if isinstance(self.work, Agent):
             names = (name for _, name, _, _ in string.Formatter().parse(self.said) if name)
             return dict.fromkeys(names, inspect.Parameter.empty)
@@ -65,7 +69,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """Then that one."""
+    """After this node, that one."""
 
     source: str
     target: str
@@ -73,17 +77,18 @@ class Edge:
 
 @dataclass(frozen=True)
 class Choice:
-    """Then one of these: what the function says of the fields that are its parameters, alone or with why."""
+    """After this node, the one that a function chooses."""
 
     source: str
     by: Callable[..., Any]
+    """Reads fields as parameters; gives a way, or a way and the reason for it."""
     to: Mapping[str, str] = field(hash=False)
-    """What it may say, and where that leads."""
+    """The ways that it may give, each with the node it leads to."""
 
 
 @dataclass(frozen=True)
 class Each:
-    """Then that one for each item of a field, side by side."""
+    """After this node, that one for each item of a field, side by side."""
 
     source: str
     target: str
@@ -95,32 +100,44 @@ class Each:
 
 @dataclass(frozen=True)
 class Join:
-    """That one once these have come: all of them, any one, or so many. What is not waited for is stopped."""
+    """That node, once these are done: all of them, any one, or so many.
+
+    Those that it doesn't wait for are stopped.
+    """
 
     sources: str | Sequence[str]
     target: str
     need: Literal["all", "any"] | int = "all"
 
     def __post_init__(self) -> None:
-        one = isinstance(self.sources, str)
-        object.__setattr__(self, "sources", (self.sources,) if one else tuple(self.sources))
+        sources = self.sources
+        if isinstance(sources, str):
+            sources = (sources,)
+        object.__setattr__(self, "sources", tuple(sources))
 
 
 Edges = Edge | Choice | Each | Join
 
 
 def targets(edge: Edges) -> tuple[str, ...]:
-    """Where an edge may lead."""
-    return tuple(edge.to.values()) if isinstance(edge, Choice) else (edge.target,)
+    """The nodes that an edge may lead to."""
+    if isinstance(edge, Choice):
+        return tuple(edge.to.values())
+    return (edge.target,)
 
 
 def sources(edge: Edges) -> tuple[str, ...]:
-    """Where an edge comes from."""
-    return tuple(edge.sources) if isinstance(edge, Join) else (edge.source,)
+    """The nodes that an edge comes from."""
+    if isinstance(edge, Join):
+        return tuple(edge.sources)
+    return (edge.source,)
 
 
 def parameters(work: Any) -> dict[str, Any]:
-    """The parameters of a function, tool or flow that are fields: their defaults, or inspect.Parameter.empty."""
+    """The fields that a function, tool or flow reads: its parameters with their defaults.
+
+    Without a default it is inspect.Parameter.empty.
+    """
     function: Any = work.function if isinstance(work, Tool | Flow) else work
     try:
         hints = typing.get_type_hints(getattr(function, "func", function))

@@ -1,8 +1,8 @@
-"""One run of a graph: a token for each node that runs, as a flow's code. Everything that it does is a step.
+"""Runs a graph as the code of a flow, with a task for each node that runs. All it does are steps.
 
-1. Eager: a node runs as soon as what it waits for has come, not when all others of its round are done. The log keeps
-   the order in which results came, so a resumed run goes the same way.
-2. A state has one writer at a time: what a node gives is merged when its result comes, in the order of the log.
+1. A node runs as soon as what it waits for has come, not when all others of its round are done. The
+   log keeps the order of the results, so a resumed run goes the same way.
+2. The state has one writer at a time: a node's result is merged when it comes, in the log's order.
 """
 
 import asyncio
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 
 class GraphRun:
-    """Where a run of a graph stands."""
+    """One run of a graph."""
 
     def __init__(self, graph: "Graph", state: Mapping[str, Any]) -> None:
         self.state = dict(state)
         self._graph = graph
         self._runs: Counter[str] = Counter()
         self._rounds: Counter[str] = Counter()
-        """The same, but that side by side counts once."""
+        """The same, but copies side by side count once."""
         self._tokens: dict[asyncio.Task[None], str] = {}
         self._came: Counter[Join] = Counter()
         self._copies: dict[tuple[Join, str], int] = {}
-        """How many tokens are awaited from a source, where that isn't one."""
+        """How many copies of a source a join waits for, if not one."""
         self._errors: list[BaseException] = []
 
     async def run(self) -> dict[str, Any]:
-        """The state at the end. Raises StepFailed of the first node that failed, FlowLimitReached."""
+        """The final state. Raises the first node's StepFailed, or FlowLimitReached."""
         await self._leave(START)
         try:
             while self._tokens and not self._errors:
@@ -57,13 +57,14 @@ class GraphRun:
         for join, count in self._came.items():
             if count:
                 raise StepFailed(
-                    f"the join before {join.target} has had {count} of {self._awaited(join)}, and nothing more comes:"
-                    f" a branch of {', '.join(join.sources)} has gone another way"
+                    f"the join before {join.target} has had {count} of {self._awaited(join)}, and"
+                    f" nothing more comes: a branch of {', '.join(join.sources)} has gone another"
+                    " way"
                 )
         return self.state
 
     def _start(self, name: str, sides: Sequence[Mapping[str, Any]] = ({},)) -> None:
-        """A token at that node, or several side by side; their items stand in place of fields."""
+        """Run a node, or several copies side by side, each with items in place of fields."""
         if name == END:
             return
         node = self._graph.node[name]
@@ -73,11 +74,11 @@ class GraphRun:
             raise FlowLimitReached(reached, to_json(self.state))
         for items in sides:
             self._runs[name] += 1
-            task = asyncio.create_task(self._token(node, self._runs[name], items))
+            task = asyncio.create_task(self._run_node(node, self._runs[name], items))
             self._tokens[task] = name
             task.add_done_callback(lambda done: self._tokens.pop(done, None))
 
-    async def _token(self, node: Node, number: int, items: Mapping[str, Any]) -> None:
+    async def _run_node(self, node: Node, number: int, items: Mapping[str, Any]) -> None:
         try:
             value = await self._work(node, number, items)
             self.state = merge(self.state, node, value, self._graph.fields)
@@ -86,34 +87,33 @@ class GraphRun:
             self._errors.append(error)
 
     async def _work(self, node: Node, number: int, items: Mapping[str, Any]) -> Any:
-        step_id = node.name + (f"-{number}" if number > 1 else "")
-        given = self._given(node.name, node.reads, items)
+        step_id = _number_id(node.name, number)
+        given = self._read(node.name, node.reads, items)
         if node.approve == "before":
-            await _allowed(f"run {node.name}", f"{step_id}.before", given)
+            await _require_approval(f"run {node.name}", f"{step_id}.before", given)
         match node.work:
             case Agent() as agent:
-                done = await step(agent, node.said.format(**given), id=step_id)
-                if done.status != "answered":
+                result = await step(agent, node.said.format(**given), id=step_id)
+                if result.status != "answered":
                     raise StepFailed(
-                        f"the agent {agent.name}: {done.status}, {done.reason}", step=step_id
+                        f"the agent {agent.name}: {result.status}, {result.reason}", step=step_id
                     )
-                value = done.answer if agent.output is None else done.output
+                value = result.answer if agent.output is None else result.output
             case Flow() as flow:
-                branch = current_scope()
-                assert branch
-                value = (
-                    await flow.run_as_step(
-                        branch, step_id, arguments_to_json(flow.function, (), given)
-                    )
-                ).output
+                scope = current_scope()
+                assert scope
+                arguments = arguments_to_json(flow.function, (), given)
+                result = await flow.run_as_step(scope, step_id, arguments)
+                value = result.output
             case function:
                 value = await step(function, **given, id=step_id)
         if node.approve == "after":
-            await _allowed(f"go on with what {node.name} gave", f"{step_id}.after", {"gave": value})
+            what = f"go on with what {node.name} gave"
+            await _require_approval(what, f"{step_id}.after", {"gave": value})
         return value
 
     async def _leave(self, name: str) -> None:
-        """Go on from a node that is done, by all of its edges."""
+        """Follow all edges of a node that is done."""
         for edge in self._graph.edges:
             if name not in sources(edge):
                 continue
@@ -121,23 +121,22 @@ class GraphRun:
                 case Edge(target=target):
                     self._start(target)
                 case Each(target=target, over=over, item=item):
-                    found = list(self._given(name, {over: EMPTY}, {})[over])
-                    self._await(target, len(found))
+                    found = list(self._read(name, {over: EMPTY}, {})[over])
+                    self._expect_copies(target, len(found))
                     self._start(target, [{item: each} for each in found])
                 case Join():
                     self._came[edge] += 1
-                    self._joined(edge)
+                    self._try_join(edge)
         for edge in self._graph.edges:
             if isinstance(edge, Choice) and edge.source == name:
-                self._start(await self._chosen(edge))
+                self._start(await self._choose(edge))
 
-    async def _chosen(self, choice: Choice) -> str:
-        number = self._runs[choice.source]
-        step_id = f"{choice.source}.choice" + (f"-{number}" if number > 1 else "")
-        given = self._given(choice.source, parameters(choice.by), {})
+    async def _choose(self, choice: Choice) -> str:
+        step_id = _number_id(f"{choice.source}.choice", self._runs[choice.source])
+        given = self._read(choice.source, parameters(choice.by), {})
 
-        def led(said: Any) -> dict[str, str]:
-            way, why = said if isinstance(said, tuple) else (said, "")
+        def look_up(answer: Any) -> dict[str, str]:
+            way, why = answer if isinstance(answer, tuple) else (answer, "")
             if way not in choice.to:
                 raise ToolError(
                     f"it said {way!r}, which leads nowhere; there are: {', '.join(choice.to)}"
@@ -145,66 +144,76 @@ class GraphRun:
             return {"way": way, "to": choice.to[way], "why": why}
 
         async def decide_async(**fields: Any) -> dict[str, str]:
-            return led(await choice.by(**fields))
+            return look_up(await choice.by(**fields))
 
         def decide(**fields: Any) -> dict[str, str]:
-            return led(choice.by(**fields))
+            return look_up(choice.by(**fields))
 
         function: Any = decide_async if is_async(choice.by) else decide
         function.__name__ = getattr(choice.by, "__name__", "choose")
-        return str((await step(function, **given, id=step_id, idempotent=True))["to"])
+        chosen = await step(function, **given, id=step_id, idempotent=True)
+        return str(chosen["to"])
 
-    def _await(self, source: str, count: int) -> None:
+    def _expect_copies(self, source: str, count: int) -> None:
+        """Make the joins after a node wait for so many copies of it."""
         for edge in self._graph.edges:
             if isinstance(edge, Join) and source in edge.sources:
                 self._copies[edge, source] = count
                 if count == 0:
-                    self._joined(edge)
+                    self._try_join(edge)
 
     def _awaited(self, join: Join) -> int:
         return sum(self._copies.get((join, source), 1) for source in join.sources)
 
-    def _joined(self, join: Join) -> None:
-        """Go on where enough have come: then those that are still on their way to it are stopped."""
-        awaited = self._awaited(join)
-        need = (
-            awaited if join.need == "all" else min(1 if join.need == "any" else join.need, awaited)
-        )
+    def _try_join(self, join: Join) -> None:
+        """Go on after a join if enough have come, and stop those that still run towards it."""
+        need = self._awaited(join)
+        if join.need == "any":
+            need = min(1, need)
+        elif join.need != "all":
+            need = min(join.need, need)
         if self._came[join] < need:
             return
         del self._came[join]
         for source in join.sources:
             self._copies.pop((join, source), None)
-        for task, name in self._tokens.items():
-            if (
-                join.need != "all"
-                and task is not asyncio.current_task()
-                and name in self._graph.before(join)
-            ):
-                task.cancel()
+        if join.need != "all":
+            for task, name in self._tokens.items():
+                if task is not asyncio.current_task() and name in self._graph.before(join):
+                    task.cancel()
         self._start(join.target)
 
-    def _given(
+    def _read(
         self, name: str, reads: Mapping[str, Any], items: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """The fields that are read, and the item; a parameter with a default may be no field."""
+        """The fields and items that a node reads. A parameter with a default may be missing."""
         given = {key: value for key, value in {**self.state, **items}.items() if key in reads}
-        lacking = [key for key, default in reads.items() if key not in given and default is EMPTY]
-        if lacking:
+        missing = [key for key, default in reads.items() if key not in given and default is EMPTY]
+        if missing:
             raise StepFailed(
-                f"it reads {', '.join(lacking)}, which nothing has written yet", step=name
+                f"it reads {', '.join(missing)}, which nothing has written yet", step=name
             )
         return given
 
 
-async def _allowed(what: str, step_id: str, details: Mapping[str, Any]) -> None:
-    said = await approve(what, id=step_id, **details)
-    if not said:
-        why = f": {said.reason}" if said.reason else ""
-        raise StepFailed(f"{said.by} doesn't allow to {what}{why}", step=step_id, kind="denied")
+def _number_id(name: str, number: int) -> str:
+    """A step's id: the name, with a number from the second run on."""
+    if number == 1:
+        return name
+    return f"{name}-{number}"
+
+
+async def _require_approval(what: str, step_id: str, details: Mapping[str, Any]) -> None:
+    approval = await approve(what, id=step_id, **details)
+    if approval:
+        return
+    message = f"{approval.by} doesn't allow to {what}"
+    if approval.reason:
+        message += f": {approval.reason}"
+    raise StepFailed(message, step=step_id, kind="denied")
 
 
 def nodes_before(graph: "Graph", join: Join) -> frozenset[str]:
-    """The nodes from which tokens come to this join before anything else of theirs can matter."""
+    """The nodes that still lead to this join when its own edge is left out."""
     back = [edge for edge in graph.edges if edge is not join]
     return frozenset(name for name in graph.node if reachable(back, {name}) & {*join.sources})

@@ -21,11 +21,11 @@ class Field:
     kind: Any
     default: Any = EMPTY
     rule: Callable[[Any, Any], Any] | None = None
-    """What becomes of the old value and a new one; None: the new one stands."""
+    """Merges the old value with a new one; None: the new one replaces the old one."""
 
 
 def fields_of(kind: Any) -> dict[str, Field]:
-    """The fields of a dataclass, a TypedDict or a pydantic model. A rule is a function in Annotated."""
+    """The fields of a dataclass, TypedDict or pydantic model. A merge rule stands in Annotated."""
     try:
         hints = typing.get_type_hints(kind, include_extras=True)
     except Exception as error:
@@ -36,57 +36,55 @@ def fields_of(kind: Any) -> dict[str, Field]:
         raise UsageError(
             f"the state {kind!r} has no fields; give a dataclass, a TypedDict or a pydantic model"
         )
-    return {
-        name: _field(kind, name, hint) for name, hint in hints.items() if not name.startswith("_")
-    }
+    public = [name for name in hints if not name.startswith("_")]
+    return {name: _make_field(kind, name, hints[name]) for name in public}
 
 
 def merge(
     state: Mapping[str, Any], node: Node, value: Any, fields: Mapping[str, Field]
 ) -> dict[str, Any]:
-    """The state after what a node gave. Raises StepFailed where that isn't what it writes."""
+    """The state after a node's result. Raises StepFailed if the node can't write that result."""
     if isinstance(node.writes, str):
-        given = {node.writes: value}
+        written = {node.writes: value}
     elif not node.writes:
-        given = {}
+        written = {}
     elif isinstance(value, Mapping) and value.keys() <= set(node.writes):
-        given = dict(value)
+        written = dict(value)
     else:
         raise StepFailed(
             f"{node.name} gives a dict with {', '.join(node.writes)}, not {value!r}", step=node.name
         )
     changed = dict(state)
-    for name, new in given.items():
-        rule = fields[name].rule
-        changed[name] = (
-            rule(state.get(name), new)
-            if rule and state.get(name) is not None
-            else _first(rule, new)
-        )
+    for name, new in written.items():
+        changed[name] = _merge_value(fields[name].rule, state.get(name), new)
     return changed
 
 
-def _first(rule: Callable[[Any, Any], Any] | None, new: Any) -> Any:
-    """What is written first: `append` makes a list of it, where another rule has nothing to merge it with."""
-    return rule(None, new) if rule and rule.__name__ == "append" else new
+def _merge_value(rule: Callable[[Any, Any], Any] | None, old: Any, new: Any) -> Any:
+    if rule is None:
+        return new
+    if old is None and rule.__name__ != "append":  # nothing to merge with; `append` makes a list
+        return new
+    return rule(old, new)
 
 
-def _field(kind: Any, name: str, hint: Any) -> Field:
+def _make_field(kind: Any, name: str, hint: Any) -> Field:
+    default = _find_default(kind, name)
     rule = next((each for each in getattr(hint, "__metadata__", ()) if callable(each)), None)
-    return Field(name, hint.__origin__ if rule else hint, _default(kind, name), rule)
+    if rule is None:
+        return Field(name, hint, default)
+    return Field(name, hint.__origin__, default, rule)
 
 
-def _default(kind: Any, name: str) -> Any:
+def _find_default(kind: Any, name: str) -> Any:
     if dataclasses.is_dataclass(kind):
         found = next(each for each in dataclasses.fields(kind) if each.name == name)
         if found.default_factory is not dataclasses.MISSING:
             return found.default_factory()
-        return EMPTY if found.default is dataclasses.MISSING else found.default
+        if found.default is not dataclasses.MISSING:
+            return found.default
+        return EMPTY
     model = getattr(kind, "model_fields", None)
-    if model:
-        return (
-            EMPTY
-            if model[name].is_required()
-            else model[name].get_default(call_default_factory=True)
-        )
+    if model and not model[name].is_required():
+        return model[name].get_default(call_default_factory=True)
     return EMPTY

@@ -1,1 +1,1 @@
-"""Language models: the protocol in model.py, then one small file for each way to reach one."""
+"""Language models behind the Model protocol (core/model.py): over HTTP, embedded, or scripted."""

@@ -1,9 +1,10 @@
-"""Starts a child interpreter. Every process that Treadle starts is started here.
+"""Starts a child Python process. Every process that Treadle starts is started here.
 
-1. Nothing of the working directory runs in it: isolated mode keeps the directory, the script's folder and PYTHONPATH
-   off the path, and the child's own working directory is the root, since native libraries look there too.
-2. Its environment is what an operating system needs to run a program: no keys.
-3. What the child must know comes through its standard input, where no other process can read it.
+1. It runs no code from the working directory: isolated mode keeps that directory, the script's
+   folder and PYTHONPATH off the path. Its own working directory is the root, since native libraries
+   search the working directory too.
+2. Its environment has only what an operating system needs to run a program, and so no keys.
+3. It gets its settings through standard input, which no other process can read.
 """
 
 import os
@@ -12,17 +13,18 @@ import sys
 from pathlib import Path
 from typing import IO
 
-_KEPT = (
+_KEPT_VARIABLES = (
     *("PATH", "HOME", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "WINDIR"),
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
 )
-_KEPT_BEGINNINGS = ("LC_", "OMP_", "GGML_", "CUDA_")
+_KEPT_PREFIXES = ("LC_", "OMP_", "GGML_", "CUDA_")
 
 
 def start_interpreter(script: Path, errors: int | IO[bytes]) -> "subprocess.Popen[bytes]":
-    """Python, running that file by itself; standard input and output are pipes, its errors go to `errors`.
+    """A Python process that runs the script. Its standard input and output are pipes.
 
-    The script can import the standard library and what is installed beside this interpreter.
+    Standard error goes to `errors`. The script can import the standard library and what is
+    installed for this interpreter.
     """
     return subprocess.Popen(
         [sys.executable, "-I", str(script.absolute())],
@@ -38,5 +40,5 @@ def _environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.upper() in _KEPT or name.upper().startswith(_KEPT_BEGINNINGS)
+        if name.upper() in _KEPT_VARIABLES or name.upper().startswith(_KEPT_PREFIXES)
     }

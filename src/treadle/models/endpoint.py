@@ -1,7 +1,10 @@
-"""A server that speaks OpenAI's protocol: one place of it, asked with a body of JSON, read as bytes.
+"""Sends requests to one path of an OpenAI-compatible server:
 
-The official SDK brings keys, headers, base URLs, proxies and its HTTP client. Sending is ours: its own way walks and
-copies the whole history in every request, and costs half a millisecond of CPU besides.
+JSON bytes out, a stream of bytes back.
+
+The official SDK supplies keys, headers, base URLs, proxies and the HTTP client. Sending doesn't use
+its request methods: they walk and copy the whole history for every request, and cost half a
+millisecond of CPU more.
 """
 
 import asyncio
@@ -19,134 +22,166 @@ from .provider_errors import http_error
 
 MAX_ERROR_BYTES = 64 * 1024
 CONNECT_S = 20.0
-BUSY = 24  # requests at a time on one client: its pool looks at every connection in each. More get another client
+MAX_CONNECTIONS = 24
+"""Requests at a time on one client; further ones get another client.
+
+Each request looks at every connection of its client's pool, so large pools are slow.
+"""
 
 
 @dataclass
-class _Line:
-    """What requests need that is the same for all: worked out once, by the SDK."""
+class _Client:
+    """An HTTP client, and the parts that all its requests share, worked out once by the SDK."""
 
-    client: Any
+    http: Any
     url: Any
     headers: Any
     extensions: dict[str, Any]
-    opened: Any = None
-    """The generator that closes the client: a loop that shuts down ends it."""
+    generator: Any = None
+    """The generator that made this client and closes it; an event loop that shuts down ends it."""
     busy: int = 0
+    """Requests that are under way."""
 
 
 @dataclass(frozen=True, eq=False)
 class Endpoint:
-    """Where to send requests of one kind, and as whom.
+    """One path of a server, with the key and headers to send there.
 
-    Key and address come from the arguments, else OPENAI_API_KEY and OPENAI_BASE_URL, as the SDK reads them.
+    Key and base URL come from the arguments, else from OPENAI_API_KEY and OPENAI_BASE_URL.
     """
 
     path: str
-    """What follows the base URL, e.g. `/chat/completions`."""
+    """Added to the base URL, e.g. `/chat/completions`."""
     name: str
-    """Of the model, for the words of errors."""
+    """The model's name, for error messages."""
     _: KW_ONLY
     base_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
     idle_s: float = 300.0
-    """How long the server may say nothing at all."""
+    """Seconds that the server may send nothing at all."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
-    _lines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Line]] = field(
+    _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Client]] = field(
         default_factory=weakref.WeakKeyDictionary, init=False, repr=False
     )
-    """A connection belongs to the event loop that opened it."""
+    """By event loop: a connection belongs to the loop that opened it."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "base_url", _checked_url(self.base_url or os.environ.get("OPENAI_BASE_URL"))
-        )
+        url = _check_url(self.base_url or os.environ.get("OPENAI_BASE_URL"))
+        object.__setattr__(self, "base_url", url)
 
     @property
     def host(self) -> str:
-        """Empty where the address is the SDK's own."""
+        """The host of the base URL; empty if the SDK's default URL is used."""
         return urlsplit(self.base_url or "").hostname or ""
 
     def mask_key(self, text: str) -> str:
-        """The text without the key."""
+        """The text with the API key replaced by "[key]"."""
         return text.replace(self._key() or "\0", "[key]")
 
     async def post(self, body: bytes) -> AsyncGenerator[bytes, None]:
-        """The body of a successful response, as it comes. Closes it at the end, also when cancelled."""
+        """Send the body; yields the bytes of a successful response as they come.
+
+        Closes the response at the end, also when cancelled. Raises a ModelError for any other
+        response.
+        """
         refuse_real(self.name, self.host)
-        http, line = _http(), await self._line()
+        http = _http_library()
+        client = await self._free_client()
         request = http.Request(
-            "POST", line.url, headers=line.headers, content=body, extensions=line.extensions
+            "POST", client.url, headers=client.headers, content=body, extensions=client.extensions
         )
         response = None
-        line.busy += 1
+        client.busy += 1
         try:
-            response = await line.client.send(request, stream=True, follow_redirects=False)
-            await _check(response)
+            response = await client.http.send(request, stream=True, follow_redirects=False)
+            await _raise_for_failure(response)
             async for data in response.aiter_bytes():
                 yield data
         except (http.HTTPError, http.StreamError) as error:
-            said = f"no whole reply from {self.name}: {type(error).__name__} {error}".rstrip()
-            raise ModelUnavailable(said) from None
+            message = f"no whole reply from {self.name}: {type(error).__name__} {error}".rstrip()
+            raise ModelUnavailable(message) from None
         finally:
-            line.busy -= 1
+            client.busy -= 1
             if response is not None:
                 await response.aclose()
 
-    async def _line(self) -> _Line:
-        lines = self._lines.setdefault(asyncio.get_running_loop(), [])
-        line = next((line for line in lines if line.busy < BUSY), None)
-        if line is None:
-            opened = self._opened(lines)
-            line = await anext(opened)  # nothing is awaited before its yield: no race
-            line.opened = opened
-            lines.append(line)
-        return line
+    async def _free_client(self) -> _Client:
+        """A client of this event loop that has room for one more request."""
+        clients = self._clients.setdefault(asyncio.get_running_loop(), [])
+        for client in clients:
+            if client.busy < MAX_CONNECTIONS:
+                return client
+        generator = self._open_client(clients)
+        client = await anext(generator)  # nothing is awaited before its yield: no race
+        client.generator = generator
+        clients.append(client)
+        return client
 
-    async def _opened(self, lines: list[_Line]) -> AsyncGenerator[_Line, None]:
-        """A line for this loop. As a generator, since a loop that shuts down closes those that are still open."""
-        key = self._key()
-        if not key and self.host in ("", "api.openai.com"):
-            raise UsageError(
-                "no OPENAI_API_KEY is set; set it, name another model, or use the embedded one: local"
-            )
-        if key and not (key.isascii() and key.isprintable()):
-            raise UsageError(f"the key of {self.name} has characters that no header can carry")
-        openai = _sdk()
+    async def _open_client(self, clients: list[_Client]) -> AsyncGenerator[_Client, None]:
+        """A new client, closed when this generator is.
+
+        An event loop that shuts down closes its open generators, and so its clients.
+        """
+        key = self._checked_key()
+        openai = _import_sdk()
         timeout = openai.Timeout(self.idle_s, connect=min(CONNECT_S, self.idle_s))
-        here, plain = self.host in LOOPBACK, urlsplit(self.base_url or "").scheme == "http"
-        client = openai.DefaultAsyncHttpxClient(
-            limits=_http().Limits(max_connections=BUSY, max_keepalive_connections=BUSY),
-            trust_env=not here,  # no proxy knows the way to this machine
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            if here and plain
-            else True,  # saves 30 ms of CPU
+        http = self._http_client(openai)
+        sdk = openai.AsyncOpenAI(base_url=self.base_url, api_key=key or "none", http_client=http)
+        url = _http_library().URL(f"{str(sdk.base_url).rstrip('/')}{self.path}")
+        try:
+            yield _Client(http, url, self._headers(sdk), {"timeout": timeout.as_dict()})
+        finally:
+            clients.clear()
+            await sdk.close()
+
+    def _http_client(self, openai: Any) -> Any:
+        local = self.host in LOOPBACK
+        verify: Any = True
+        if local and urlsplit(self.base_url or "").scheme == "http":
+            verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # empty: saves 30 ms of CPU
+        return openai.DefaultAsyncHttpxClient(
+            limits=_http_library().Limits(
+                max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
+            ),
+            trust_env=not local,  # no proxy can reach this machine's own address
+            verify=verify,
         )
-        sdk = openai.AsyncOpenAI(base_url=self.base_url, api_key=key or "none", http_client=client)
+
+    def _headers(self, sdk: Any) -> Any:
+        """The SDK's headers and the user's.
+
+        Without those that describe this machine and its Python: they cost CPU at each call, and
+        nobody needs to know.
+        """
         headers = {
             **sdk.default_headers,
             **sdk.auth_headers,
             "Accept-Encoding": "identity",
             **self.headers,
         }
-        said = {name: value for name, value in headers.items() if isinstance(value, str)}
-        # Who asks on what machine is nobody's business, and costs CPU at each call.
-        sent = _http().Headers(
-            {name: said[name] for name in said if not name.lower().startswith("x-stainless")}
-        )
-        url = _http().URL(f"{str(sdk.base_url).rstrip('/')}{self.path}")
-        try:
-            yield _Line(client, url, sent, {"timeout": timeout.as_dict()})
-        finally:
-            lines.clear()
-            await sdk.close()
+        sent = {}
+        for name, value in headers.items():
+            if isinstance(value, str) and not name.lower().startswith("x-stainless"):
+                sent[name] = value
+        return _http_library().Headers(sent)
+
+    def _checked_key(self) -> str:
+        key = self._key()
+        if not key and self.host in ("", "api.openai.com"):
+            raise UsageError(
+                "no OPENAI_API_KEY is set; set it, name another model, or use the embedded one:"
+                " local"
+            )
+        if key and not (key.isascii() and key.isprintable()):
+            raise UsageError(f"the key of {self.name} has characters that no header can carry")
+        return key
 
     def _key(self) -> str:
         return (self.api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
 
 
-def _checked_url(url: str | None) -> str | None:
+def _check_url(url: str | None) -> str | None:
     if not url:
         return None
     try:
@@ -161,15 +196,15 @@ def _checked_url(url: str | None) -> str | None:
     return url.strip()
 
 
-def _sdk() -> Any:
-    import openai  # a second of CPU: not before the first call
+def _import_sdk() -> Any:
+    import openai  # takes a second of CPU: so only at the first call
 
     return openai
 
 
-def _http() -> Any:
-    """The HTTP library that this version of the SDK is made with: httpx2 since 3.0, httpx before."""
-    for base in _sdk().DefaultAsyncHttpxClient.__mro__:
+def _http_library() -> Any:
+    """The HTTP library of the installed SDK: httpx2 since version 3.0, httpx before."""
+    for base in _import_sdk().DefaultAsyncHttpxClient.__mro__:
         name = base.__module__.partition(".")[0]
         if name == "httpx2":
             import httpx2
@@ -180,15 +215,11 @@ def _http() -> Any:
     return httpx
 
 
-async def _check(response: Any) -> None:
-    """A hook that runs when the headers came. Raises the ModelError of an answer that is no success."""
+async def _raise_for_failure(response: Any) -> None:
+    """Raises the ModelError that the status and the body stand for, unless they are a success."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in (
-        "identity",
-        "gzip",
-        "deflate",
-        "",
-    ):  # the others can swell a thousandfold in one step
+    if encoding not in ("identity", "gzip", "deflate", ""):
+        # Other encodings can grow a thousandfold in one step of decompression.
         raise ModelRejected(f"the server compresses with {encoding!r}, though asked not to")
     if response.is_success:
         return
@@ -198,6 +229,6 @@ async def _check(response: Any) -> None:
             body += data
             if len(body) > MAX_ERROR_BYTES:
                 break
-    except _http().HTTPError:
-        pass  # half an error says enough
+    except _http_library().HTTPError:
+        pass  # half an error message says enough
     raise http_error(response.status_code, response.headers, bytes(body[:MAX_ERROR_BYTES]))

@@ -1,7 +1,8 @@
-"""Whether real models may be asked: those that cost money or seconds, and may answer otherwise each time.
+"""Forbids calls of real models: those that cost money or time and may answer differently each time.
 
-An environment variable says no: it holds in every thread and event loop, and in the processes that this one starts. The
-pytest plugin sets it. A model of the user's own may ask `refuse_real` too.
+The switch is an environment variable, TREADLE_REAL_MODELS. It holds in every thread and event loop,
+and in the processes that this one starts. The pytest plugin sets it. Your own model classes may
+call `refuse_real` too.
 """
 
 import os
@@ -9,15 +10,16 @@ import os
 from ..core.errors import UsageError
 
 LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
-"""A server on this machine is a test's own, or somebody started it."""
+"""Hosts that are always allowed: a server on this machine is a test's, or somebody started it."""
 
 
 def refuse_real(name: str, host: str = "") -> None:
-    """Raises UsageError where real models are forbidden, unless the model is behind a server on this machine."""
-    said = os.environ.get("TREADLE_REAL_MODELS", "").strip().lower()
-    if host not in LOOPBACK and said in ("no", "0", "false", "off"):
+    """Raises UsageError if real models are forbidden and `host` isn't this machine."""
+    setting = os.environ.get("TREADLE_REAL_MODELS", "").strip().lower()
+    if host not in LOOPBACK and setting in ("no", "0", "false", "off"):
         raise UsageError(
-            f"{name} is a real model, and TREADLE_REAL_MODELS={said} forbids asking one. In a test use a ScriptedModel"
-            " or a recorded thread; or allow it: mark the test with @pytest.mark.treadle_real_models, run pytest with"
-            " --treadle-real-models, or elsewhere unset TREADLE_REAL_MODELS"
+            f"{name} is a real model, and TREADLE_REAL_MODELS={setting} forbids asking one. In a"
+            " test use a ScriptedModel or a recorded thread; or allow it: mark the test with"
+            " @pytest.mark.treadle_real_models, run pytest with --treadle-real-models, or elsewhere"
+            " unset TREADLE_REAL_MODELS"
         )

@@ -1,7 +1,7 @@
-"""Any server that speaks chat completions.
+"""A model behind any server that speaks chat completions.
 
-endpoint.py sends. Reading is ours (stream.py), since the SDK takes half an answer for a whole one and reads errors
-without an end; and so are retries, which the loop makes and logs.
+endpoint.py sends and stream.py reads, since the SDK takes half a reply for a whole one and reads
+error bodies of any length. Nothing here retries: the loop does, and logs it.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ import msgspec
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
 from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
+from .accepted_fields import AcceptedFields, find_accepted_fields
 from .endpoint import Endpoint
 from .stream import ReplyReader
-from .takes import Takes, takes
 from .usage import find_context_tokens, find_price
 
 AFTER_DONE_S = 1.0
-"""How long a server that has said its last may take to end the response, so that the connection can be used again."""
+"""How long to wait for the end of a response after its `[DONE]`, to reuse the connection."""
 
 DEFAULT_CONTEXT_TOKENS = 128_000
 _EFFORT = "reasoning_effort"
@@ -35,32 +35,36 @@ _encode = msgspec.json.Encoder().encode
 class OpenAIModel:
     """A model behind an OpenAI-compatible endpoint.
 
-    Key and address come from the arguments, else OPENAI_API_KEY and OPENAI_BASE_URL, as the SDK reads them.
+    Key and base URL come from the arguments, else from OPENAI_API_KEY and OPENAI_BASE_URL.
     """
 
     model: str
     _: KW_ONLY
     base_url: str | None = None
-    """Up to and without `/chat/completions`; most end in `/v1`."""
+    """Without `/chat/completions`; most end in `/v1`."""
     api_key: str | None = field(default=None, repr=False)
     name: str = ""
-    """As the log knows it; `openai:` and the model unless given."""
+    """The model's name in the log; by default `openai:` and the model."""
     context_tokens: int = 0
-    """Prompt and reply together. 0: as genai-prices has it, else 128,000; where that is too many, one refusal tells."""
+    """The most tokens of prompt and reply together.
+
+    0: as genai-prices has it, else 128,000; if that is too many, the provider's first refusal
+    tells.
+    """
     max_output_tokens: int = 8192
     idle_s: float = 300.0
-    """How long the server may say nothing at all. The turn's own deadline is the loop's."""
+    """Seconds that the server may send nothing at all. The loop watches the turn's own deadline."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Added to every request's body, e.g. {"temperature": 0}; None leaves a field out that would be sent.
+    """Added to every request's body, e.g. {"temperature": 0}; None removes a field.
 
-    It wins over whatever Treadle would send by itself.
+    It wins over the fields that Treadle sends by itself.
     """
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
     _endpoint: Endpoint = field(init=False, repr=False)
-    _takes: Takes = field(init=False, repr=False)
+    _accepted: AcceptedFields = field(init=False, repr=False)
     _learned: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
-    """What to send with tools, last: a refusal has shown that it's other than the table says."""
+    """The fields to send with tools, last in the list: a refusal showed that the table is wrong."""
     _prices: list[Callable[[Usage], float | None]] = field(
         default_factory=list, init=False, repr=False
     )
@@ -77,59 +81,70 @@ class OpenAIModel:
         )
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)
-        object.__setattr__(self, "_takes", takes(endpoint.host or "api.openai.com", self.model))
+        accepted = find_accepted_fields(endpoint.host or "api.openai.com", self.model)
+        object.__setattr__(self, "_accepted", accepted)
         if not self.context_tokens:
             known = find_context_tokens(self.model, self.base_url)
             object.__setattr__(self, "context_tokens", known or DEFAULT_CONTEXT_TOKENS)
 
     def cost_usd(self, usage: Usage) -> float | None:
-        """By the price table of genai-prices, offline; None for a model or an address that isn't in it."""
+        """By the price table of genai-prices, offline;
+
+        None for a model or host that isn't in it.
+        """
         if not self._prices:
             self._prices.append(find_price(self.model, self.base_url))
         return self._prices[0](usage)
 
     async def reply(self, request: Request, emit: Callable[[str | Thinking], None]) -> Reply:
-        """One request, read as a stream. Raises a ModelError; UsageError where a key is missing.
+        """Send one request and read its stream.
 
-        Never retries, but for one thing: where tools are refused for the reasoning effort, and the user has set none,
-        it asks once more with the other choice, and remembers it.
+        Raises a ModelError; UsageError if a key is missing.
+
+        Never retries, with one exception: if tools are refused because of the reasoning effort, and
+        the user has set none, it asks once more with the other choice, and remembers that.
         """
         tokens = sum(message.tokens for message in request.messages)
-        added, heard = self._added(request), False
+        added = self._fields_with_tools(request)
+        emitted = False
 
-        def hear(piece: str | Thinking) -> None:
-            nonlocal heard
-            heard = True
+        def emit_and_note(piece: str | Thinking) -> None:
+            nonlocal emitted
+            emitted = True
             emit(piece)
 
-        self._say(added)
+        self._warn_of(added)
         try:
-            return await self.ask(self._body(request, added), tokens, hear)
+            return await self.ask(self._body(request, added), tokens, emit_and_note)
         except ModelRejected as refusal:
-            if heard or not request.tools or _EFFORT in self.extra or _EFFORT not in str(refusal):
+            if emitted or not request.tools or _EFFORT in self.extra or _EFFORT not in str(refusal):
                 raise
         other: Mapping[str, Any] = {} if _EFFORT in added else {_EFFORT: "none"}
         reply = await self.ask(self._body(request, other), tokens, emit)
         self._learned.append(other)
-        self._say(other)
+        self._warn_of(other)
         return reply
 
     def body(self, request: Request) -> bytes:
-        """The JSON body. Messages are joined, not encoded again."""
-        return self._body(request, self._added(request))
+        """The request as JSON.
 
-    def _added(self, request: Request) -> Mapping[str, Any]:
-        """What the model wants to be sent with tools, without what the user has set."""
+        Messages were encoded when they were made, and are only joined here.
+        """
+        return self._body(request, self._fields_with_tools(request))
+
+    def _fields_with_tools(self, request: Request) -> Mapping[str, Any]:
+        """The fields that the model needs beside tools, without those that the user has set."""
         if not request.tools:
             return {}
-        wanted = self._learned[-1] if self._learned else self._takes.with_tools
+        wanted = self._learned[-1] if self._learned else self._accepted.with_tools
         return {key: value for key, value in wanted.items() if key not in self.extra}
 
-    def _say(self, added: Mapping[str, Any]) -> None:
+    def _warn_of(self, added: Mapping[str, Any]) -> None:
         for key, value in added.items():
             _warn_once(
-                f"{self.name} takes tools here only with {key}={value}, so that is sent with them: it doesn't reason"
-                f" before it calls one. To be told no more, set it yourself: -o {key}={value}, or extra= in Python"
+                f"{self.name} takes tools here only with {key}={value}, so that is sent with them:"
+                " it doesn't reason before it calls one. To be told no more, set it yourself:"
+                f" -o {key}={value}, or extra= in Python"
             )
 
     def _body(self, request: Request, added: Mapping[str, Any]) -> bytes:
@@ -137,26 +152,28 @@ class OpenAIModel:
             "model": self.model,
             "stream": True,
             "stream_options": {"include_usage": True},
-            self._takes.output_limit: request.max_output_tokens,
+            self._accepted.output_limit: request.max_output_tokens,
         }
         if request.output_schema:
             schema = {"name": "answer", "schema": request.output_schema}
             settings["response_format"] = {"type": "json_schema", "json_schema": schema}
         settings |= {**added, **self.extra}
+        settings = {key: value for key, value in settings.items() if value is not None}
+        tools = b""
+        if request.tools:
+            tools = b',"tools":[%s]' % b",".join([tool.wire for tool in request.tools])
         messages = b",".join([message.wire for message in request.messages])
-        sent = {key: value for key, value in settings.items() if value is not None}
-        tools = (
-            b',"tools":[%s]' % b",".join([tool.wire for tool in request.tools])
-            if request.tools
-            else b""
-        )
-        return b'%s%s,"messages":[%s]}' % (_encode(sent)[:-1], tools, messages)
+        return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], tools, messages)
 
     async def ask(
         self, body: bytes, prompt_tokens: int, emit: Callable[[str | Thinking], None]
     ) -> Reply:
-        """Send a body of one's own and read the reply. Raises a ModelError; its words never hold the key."""
-        reader, patience = ReplyReader(), asyncio.timeout(None)
+        """Send this body and read the reply.
+
+        Raises a ModelError, whose message never has the key.
+        """
+        reader = ReplyReader()
+        patience = asyncio.timeout(None)
         try:
             async with aclosing(self._endpoint.post(body)) as answer, patience:
                 async for data in answer:
@@ -170,10 +187,8 @@ class OpenAIModel:
                 raise
             return reader.finish(prompt_tokens)
         except ModelError as error:
-            if reader.whole and isinstance(
-                error, ModelUnavailable
-            ):  # the connection broke after the reply's end
-                return reader.finish(prompt_tokens)
+            if reader.whole and isinstance(error, ModelUnavailable):
+                return reader.finish(prompt_tokens)  # the connection broke after the reply's end
             error.args = (self._endpoint.mask_key(str(error)),)
             error.usage = reader.usage_so_far(prompt_tokens)
             raise
@@ -181,5 +196,5 @@ class OpenAIModel:
 
 @functools.cache
 def _warn_once(text: str) -> None:
-    """To the logger `treadle`, which shows it on standard error unless the program says otherwise."""
+    """Log a warning to the logger `treadle`; by default Python shows it on standard error."""
     _log.warning(text)

@@ -1,7 +1,8 @@
-"""What a provider's "no" means: from an HTTP status, headers and body, or an error inside a stream, to our exception.
+"""Turns a provider's error, from an HTTP response or inside a stream, into the right ModelError.
 
-The wordings are those of OpenAI, Anthropic, Gemini, Mistral, Groq, xAI, llama.cpp, vLLM, TGI, Ollama and LM Studio:
-a context that is too small has a status of its own nowhere, so its words are all there is to go by.
+The patterns are from OpenAI, Anthropic, Gemini, Mistral, Groq, xAI, llama.cpp, vLLM, TGI, Ollama
+and LM Studio. No provider has a status of its own for a prompt that is too long, so only the words
+tell.
 """
 
 import email.utils
@@ -15,8 +16,9 @@ import msgspec
 from ..core.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable
 
 _OVERFLOW = re.compile(
-    r"context.?(length|size|window|limit)|exceed_context|context the overflows|maximum (model|prompt) length"
-    r"|(prompt|input|inputs) (is|are) too (long|large)|too many tokens|token count .{0,40}exceeds|request too large"
+    r"context.?(length|size|window|limit)|exceed_context|context the overflows"
+    r"|maximum (model|prompt) length|(prompt|input|inputs) (is|are) too (long|large)"
+    r"|too many tokens|token count .{0,40}exceeds|request too large"
     r"|`inputs` tokens \+ `max_new_tokens`|string_above_max_length|request_too_large",
     re.I,
 )
@@ -36,39 +38,45 @@ _STATUS_OF = {
     "not_found_error": 404,
     "request_too_large": 413,
 }
-"""An error inside a stream has no HTTP status, only its kind. A kind that isn't here may pass: try again."""
+"""The status for a kind of error, since one inside a stream has no HTTP status.
+
+Other kinds may pass: they can be tried again.
+"""
 
 
 def to_model_error(
     error: Any, status: int | None = None, retry_after_s: float | None = None
 ) -> ModelError:
-    """The exception for what a provider called an error, by its HTTP status or, in a stream, by its code."""
-    error = (
-        error
-        if isinstance(error, dict)
-        else {"message": error if isinstance(error, str) else _text(error)}
-    )
+    """The exception for a provider's error, by its HTTP status or, in a stream, by its code.
+
+    `error` is what `read_error` gave.
+    """
+    if isinstance(error, str):
+        error = {"message": error}
+    elif not isinstance(error, dict):
+        error = {"message": _text(error)}
     message = str(error.get("message") or error.get("detail") or _text(error))[:2000]
     kind = f"{error.get('code') or ''} {error.get('type') or ''} {error.get('status') or ''}"[:200]
     status = status or _status_in(kind)
-    said = f"{message} (HTTP {status})" if status else message
-    if _NO_MONEY.search(f"{kind} {message}"):
-        return ModelDenied(said)
-    if status == 413 or (
-        status not in (401, 402, 403, 404) and _OVERFLOW.search(f"{kind} {message}")
-    ):
-        return ContextOverflow(said)
-    if status in (401, 402, 403) or (
-        status in (400, None) and _BAD_KEY.search(f"{kind} {message}")
-    ):
-        return ModelDenied(said)
+    words = f"{kind} {message}"
+    if status:
+        message = f"{message} (HTTP {status})"
+    if _NO_MONEY.search(words):
+        return ModelDenied(message)
+    if status == 413 or (status not in (401, 402, 403, 404) and _OVERFLOW.search(words)):
+        return ContextOverflow(message)
+    if status in (401, 402, 403) or (status in (400, None) and _BAD_KEY.search(words)):
+        return ModelDenied(message)
     if status is None or status in (408, 409, 425, 429) or status >= 500:
-        return ModelUnavailable(said, retry_after_s=retry_after_s)
-    return ModelRejected(said)
+        return ModelUnavailable(message, retry_after_s=retry_after_s)
+    return ModelRejected(message)
 
 
 def http_error(status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
-    """The exception for an HTTP answer that is no success. `body` may be cut, and of any kind."""
+    """The exception for an HTTP response that is no success.
+
+    `body` may be cut off, and of any type.
+    """
     if 300 <= status < 400:
         location = headers.get("location")
         return ModelRejected(
@@ -79,7 +87,10 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> ModelErr
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `retry-after-ms` or `retry-after` (seconds or a date, RFC 9110) ask for; None for nonsense."""
+    """The seconds to wait, from `retry-after-ms` or `retry-after` (RFC 9110: seconds or a date).
+
+    None if neither header makes sense.
+    """
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         text = headers.get(name, "").strip()
         if re.fullmatch(r"[0-9]{1,12}(\.[0-9]*)?", text, re.ASCII):
@@ -94,21 +105,26 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def read_error(data: bytes) -> Any:
-    """What JSON text, or any other, says went wrong: the object or words for `error_of`."""
+    """The error in a response body, JSON or other: the object or text for `to_model_error`."""
     try:
         error = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return data.decode("utf8", "replace").strip()[:500]
     if isinstance(error, list) and error:  # as Gemini does
         error = error[0]
-    return error.get("error") or error if isinstance(error, dict) else error
+    if isinstance(error, dict):
+        return error.get("error") or error
+    return error
 
 
 def _status_in(kind: str) -> int | None:
     found = re.search(r"(?<!\w)[1-5]\d\d(?!\w)", kind, re.ASCII)
     if found:
         return int(found[0])
-    return next((status for word, status in _STATUS_OF.items() if word in kind), None)
+    for word, status in _STATUS_OF.items():
+        if word in kind:
+            return status
+    return None
 
 
 def _text(value: Any) -> str:

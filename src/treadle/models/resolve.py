@@ -1,10 +1,10 @@
-"""From a model's name, as people write it, to the model.
+"""Makes the model for a name.
 
-openai:gpt-6-luna   groq:...   anthropic:...   a provider of the table below, with its own key
-gpt-6-luna                                     a bare name that begins like OpenAI's
-ollama:qwen3                                   a running Ollama (OLLAMA_HOST; OLLAMA_CONTEXT_LENGTH)
-http://127.0.0.1:8000/v1#name                  any server that speaks chat completions (TREADLE_API_KEY)
-local   local:/path/model.gguf                 the embedded model, or a GGUF file
+openai:gpt-6-luna   groq:...   anthropic:...   a provider of PROVIDERS, with its own key gpt-6-luna
+a bare name that starts like OpenAI's ollama:qwen3                                   a running
+Ollama (OLLAMA_HOST; OLLAMA_CONTEXT_LENGTH) http://127.0.0.1:8000/v1#name                  any
+server that speaks chat completions (TREADLE_API_KEY) local   local:/path/model.gguf
+the embedded model, or a GGUF file
 """
 
 import functools
@@ -21,7 +21,7 @@ from ..core.model import Model
 from .openai import OpenAIModel
 
 DEFAULT_MODEL = "openai:gpt-6-luna"
-"""OpenAI's current small model: $0.10 and $0.50 a million tokens in genai-prices 0.2.3, and named in the SDK's list."""
+"""OpenAI's current small model: $0.10 and $0.50 a million tokens in genai-prices 0.2.3."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Provider:
     """An OpenAI-compatible endpoint."""
 
     url: str | None
-    key: str
-    """The environment variable that holds its key."""
+    key_variable: str
+    """The environment variable with its key."""
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -42,7 +42,7 @@ PROVIDERS = {
         "https://generativelanguage.googleapis.com/v1beta/openai/", "GEMINI_API_KEY"
     ),
     "groq": Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    # Counts without being asked to, and has refused the field.
+    # Sends its counts without `stream_options`, and has refused that field.
     "mistral": Provider(
         "https://api.mistral.ai/v1", "MISTRAL_API_KEY", extra={"stream_options": None}
     ),
@@ -51,59 +51,61 @@ PROVIDERS = {
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownModel:
     """A line of `treadle models`."""
 
     name: str
     ready: bool
-    """Its key is set, or its package is installed. Nothing was asked of it."""
+    """Whether its key is set or its package is installed. No request is made."""
     needs: str
-    """What must be there for it."""
+    """The variable, package or server that it needs."""
 
 
 def resolve_model(name: str | None = None) -> Model:
-    """The model of this name; the same object each time, so that connections and the embedded server are shared.
+    """The model for a name.
 
-    None: TREADLE_MODEL; else OpenAI's where OPENAI_API_KEY or OPENAI_BASE_URL is set; else the embedded one.
-    Raises UsageError for a name that says nothing, and for a provider whose key isn't set.
+    The same object each time, to share connections and the embedded server.
+
+    None: TREADLE_MODEL; else OpenAI's, if OPENAI_API_KEY or OPENAI_BASE_URL is set; else the
+    embedded one. Raises UsageError for an unknown name, and for a provider whose key isn't set.
     """
-    return _made((name or default_name()).strip())
+    return _make_model((name or default_name()).strip())
 
 
 def resolve_without_key(name: str) -> Model:
-    """The model of this name for a replay, which never asks it: so it needs no key. Else as `resolve`."""
+    """Like `resolve_model`, but no key must be set: for a replay, which never asks the model."""
     scheme, _, rest = name.partition(":")
     provider = PROVIDERS.get(scheme)
-    return (
-        _behind(provider, rest, name, "none")
-        if provider and provider.url and rest
-        else resolve_model(name)
-    )
+    if provider and provider.url and rest:
+        return _make_provider_model(provider, rest, name, "none")
+    return resolve_model(name)
 
 
 def default_name() -> str:
-    """What `resolve(None)` resolves."""
+    """The name that `resolve_model(None)` uses."""
     if os.environ.get("TREADLE_MODEL"):
         return os.environ["TREADLE_MODEL"]
-    return (
-        DEFAULT_MODEL
-        if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")
-        else "local"
-    )
+    if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
+        return DEFAULT_MODEL
+    return "local"
 
 
-def list_models() -> list[Known]:
-    """Every kind of name, and whether it can be used here. Imports nothing heavy and asks nobody."""
+def list_models() -> list[KnownModel]:
+    """Every form of a name, and whether it can be used here.
+
+    Imports nothing heavy, sends nothing.
+    """
     local = find_spec("xllamacpp") is not None
     lines = [
-        Known("local", local, "pip install 'treadle[local]'"),
-        Known("local:/path/model.gguf", local, "the same"),
+        KnownModel("local", local, "pip install 'treadle[local]'"),
+        KnownModel("local:/path/model.gguf", local, "the same"),
     ]
     for scheme, provider in PROVIDERS.items():
-        lines.append(Known(f"{scheme}:<model>", bool(os.environ.get(provider.key)), provider.key))
-    lines.append(Known("ollama:<model>", True, f"a running Ollama at {_ollama_url()}"))
+        ready = bool(os.environ.get(provider.key_variable))
+        lines.append(KnownModel(f"{scheme}:<model>", ready, provider.key_variable))
+    lines.append(KnownModel("ollama:<model>", True, f"a running Ollama at {_ollama_url()}"))
     lines.append(
-        Known(
+        KnownModel(
             "http://<host>/v1#<model>",
             True,
             "a server that speaks chat completions; TREADLE_API_KEY",
@@ -113,37 +115,38 @@ def list_models() -> list[Known]:
 
 
 @functools.cache
-def _made(name: str) -> Model:
+def _make_model(name: str) -> Model:
     scheme, _, rest = name.partition(":")
     if scheme == "local":
-        from .local.model import LocalModel
+        from .local.local_model import LocalModel
 
-        return LocalModel(Path(rest).expanduser() if rest else None)
+        if not rest:
+            return LocalModel()
+        return LocalModel(Path(rest).expanduser())
     if scheme in ("http", "https"):
-        return _at_url(name)
+        return _make_model_at_url(name)
     if re.match(r"(gpt-|chatgpt-|o\d)", name):
         scheme, rest = "openai", name
     if scheme == "ollama" and rest:
-        return _ollama(rest)
+        return _make_ollama_model(rest)
     if scheme in PROVIDERS and rest:
-        return _at_provider(scheme, rest)
-    raise UsageError(
-        f"model {name!r}: there are {', '.join(line.name for line in list_models())}; or a bare gpt-..."
-    )
+        return _make_hosted_model(scheme, rest)
+    names = ", ".join(line.name for line in list_models())
+    raise UsageError(f"model {name!r}: there are {names}; or a bare gpt-...")
 
 
-def _at_provider(scheme: str, model: str) -> OpenAIModel:
+def _make_hosted_model(scheme: str, model: str) -> OpenAIModel:
     provider = PROVIDERS[scheme]
     if provider.url is None:
         return OpenAIModel(model)
-    key = os.environ.get(provider.key)
+    key = os.environ.get(provider.key_variable)
     if not key:
-        # Said now: without it the SDK would send OpenAI's key there.
-        raise UsageError(f"model '{scheme}:{model}' needs {provider.key}, which isn't set")
-    return _behind(provider, model, f"{scheme}:{model}", key)
+        # Checked here, since without a key the SDK would send OpenAI's key to this provider.
+        raise UsageError(f"model '{scheme}:{model}' needs {provider.key_variable}, which isn't set")
+    return _make_provider_model(provider, model, f"{scheme}:{model}", key)
 
 
-def _behind(provider: Provider, model: str, name: str, key: str) -> OpenAIModel:
+def _make_provider_model(provider: Provider, model: str, name: str, key: str) -> OpenAIModel:
     return OpenAIModel(
         model,
         base_url=provider.url,
@@ -153,10 +156,15 @@ def _behind(provider: Provider, model: str, name: str, key: str) -> OpenAIModel:
     )
 
 
-def _ollama(model: str) -> OpenAIModel:
-    """Ollama cuts a prompt that is larger than its context and says nothing, so that must be known here."""
-    given = os.environ.get("OLLAMA_CONTEXT_LENGTH", "")
-    context_tokens = int(given) if given.isascii() and given.isdigit() and int(given) else 4096
+def _make_ollama_model(model: str) -> OpenAIModel:
+    """A model of the running Ollama.
+
+    Its context window must be known here, since Ollama cuts longer prompts without an error.
+    """
+    length = os.environ.get("OLLAMA_CONTEXT_LENGTH", "")
+    context_tokens = 4096
+    if length.isascii() and length.isdigit() and int(length):
+        context_tokens = int(length)
     return OpenAIModel(
         model,
         base_url=_ollama_url(),
@@ -168,28 +176,35 @@ def _ollama(model: str) -> OpenAIModel:
 
 
 def _ollama_url() -> str:
-    """From OLLAMA_HOST, which is a URL, a host or a host and port; 0.0.0.0 is where it listens, not where it is."""
-    given = os.environ.get("OLLAMA_HOST", "").strip().rstrip("/")
-    parts = urlsplit(given if "://" in given else f"http://{given}")
+    """The base URL from OLLAMA_HOST, which is a URL, a host, or a host and port.
+
+    The address 0.0.0.0 means that Ollama listens on all addresses; it is asked on loopback.
+    """
+    setting = os.environ.get("OLLAMA_HOST", "").strip().rstrip("/")
+    default_ports = {"http": 80, "https": 443}
+    url = setting
+    if "://" not in setting:
+        default_ports = {}
+        url = f"http://{setting}"
+    parts = urlsplit(url)
     try:
-        port = parts.port or {"https": 443, "http": 80 if "://" in given else 11434}.get(
-            parts.scheme, 11434
-        )
+        port = parts.port or default_ports.get(parts.scheme, 11434)
     except ValueError:
-        raise UsageError(f"OLLAMA_HOST is {given!r}; it must be like 127.0.0.1:11434") from None
+        raise UsageError(f"OLLAMA_HOST is {setting!r}; it must be like 127.0.0.1:11434") from None
     host = parts.hostname or "127.0.0.1"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    host = f"[{host}]" if ":" in host else host
+    if ":" in host:
+        host = f"[{host}]"
     return f"{parts.scheme}://{host}:{port}{parts.path}/v1"
 
 
-def _at_url(name: str) -> OpenAIModel:
+def _make_model_at_url(name: str) -> OpenAIModel:
     parts = urlsplit(name)
     try:
         host = parts.netloc.rpartition("@")[2]
         key = parts.password or os.environ.get("TREADLE_API_KEY") or "none"
         url = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
-        # The log gets the name, and never a password.
+        # The log shows the name, so that has no password.
         return OpenAIModel(
             parts.fragment or "default", base_url=url, api_key=key, name=f"{url}#{parts.fragment}"
         )

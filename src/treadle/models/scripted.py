@@ -1,4 +1,4 @@
-"""A model that answers by a script: for tests of agents, tools and flows, with no network and no key.
+"""A model that replies from a script: for tests of agents, tools and flows without network or key.
 
 model = ScriptedModel([calls(("add", {"a": 1, "b": 2})), says("3")])
 assert Agent("Add.", tools=[add], model=model).run_sync("1+2?").answer == "3"
@@ -10,56 +10,64 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from ..core.events import Call, Text, Thinking, Usage
 from ..core.model import Reply, Request
-from .legal import find_faults
+from .request_rules import find_faults
 
 Answer = Reply | BaseException
-Item = Answer | Callable[[Request], Answer]
+ScriptItem = Answer | Callable[[Request], Answer]
 
 
 class IllegalPrompt(AssertionError):
-    """The model was asked what a strict provider would refuse: a bug in Treadle, or in a prompt made by hand."""
+    """A strict provider would refuse the request: a bug in Treadle, or in a prompt made by hand."""
 
 
 class ScriptEnded(AssertionError):
-    """The model was asked more often than the script has answers: the test's mistake, or what it found."""
+    """The model was asked more often than the script has replies.
+
+    Either the script is too short, or the test has found something.
+    """
 
 
 def says(text: str) -> Reply:
-    """A reply of text, which ends a turn."""
+    """A reply of text only, which ends a turn."""
     return Reply(text)
 
 
 def calls(*wanted: str | tuple[str, Mapping[str, Any] | str], text: str = "") -> Reply:
-    """A reply that asks for tools, all at once: `calls("now")`, `calls(("add", {"a": 1}), ("add", {"a": 2}))`.
+    """A reply with tool calls: `calls("now")`, `calls(("add", {"a": 1}), ("add", {"a": 2}))`.
 
-    A string in place of the arguments goes as it is, so that bad JSON can be tested: `calls(("add", "{a:"))`.
+    Arguments that are a string are used as they are, to test bad JSON: `calls(("add", "{a:"))`.
     """
     made = []
-    for number, each in enumerate(wanted):
-        name, arguments = (each, "{}") if isinstance(each, str) else each
-        written = (
-            arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-        )
-        made.append(Call(f"call_{number}", name, written))
-    said = (Text(text),) if text else ()
-    return Reply((*said, *made), finish_reason="tool_calls")
+    for number, call in enumerate(wanted):
+        arguments: Mapping[str, Any] | str = "{}"
+        if isinstance(call, str):
+            name = call
+        else:
+            name, arguments = call
+        if not isinstance(arguments, str):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        made.append(Call(f"call_{number}", name, arguments))
+    if text:
+        return Reply((Text(text), *made), finish_reason="tool_calls")
+    return Reply(tuple(made), finish_reason="tool_calls")
 
 
 class ScriptedModel:
-    """Gives the script's answers in their order, and keeps in `seen` what it was asked.
+    """Gives the script's replies one after the other, and keeps the requests in `seen`.
 
-    An item is a Reply; an exception, which is raised; or a function of the Request that gives either. The text is
-    emitted word by word. Tokens are counted the same way each time: the prompt's estimate, and a token a word.
-    `price_usd` is what an input token and an output token cost; None makes the price unknown.
+    An item of the script is a Reply, an exception to raise, or a function of the Request that gives
+    either. The text is emitted word by word. Its count of tokens is always the same: the prompt's
+    estimate, and one token a word. `price_usd` is the price of an input token and of an output
+    token; None makes the price unknown.
     """
 
     def __init__(
         self,
-        script: Iterable[Item],
+        script: Iterable[ScriptItem],
         *,
         price_usd: tuple[float, float] | None = (0.0, 0.0),
         name: str = "scripted",
@@ -75,29 +83,25 @@ class ScriptedModel:
         self._price_usd = price_usd
 
     @property
-    def left(self) -> int:
-        """How many of the script's answers nobody has asked for."""
+    def answers_left(self) -> int:
+        """How many replies of the script have not been asked for."""
         return max(0, len(self._script) - len(self.seen))
 
     def cost_usd(self, usage: Usage) -> float | None:
         if self._price_usd is None:
             return None
-        read, wrote = self._price_usd
-        return usage.input_tokens * read + usage.output_tokens * wrote
+        input_price, output_price = self._price_usd
+        return usage.input_tokens * input_price + usage.output_tokens * output_price
 
     async def reply(self, request: Request, emit: Callable[[str | Thinking], None]) -> Reply:
-        """The script's next answer. Raises what the script says; ScriptEnded and IllegalPrompt, no ModelErrors."""
+        """The script's next reply.
+
+        Raises the script's exceptions, IllegalPrompt and ScriptEnded.
+        """
         self.seen.append(request)
-        if wrong := find_faults(request):
-            raise IllegalPrompt("; ".join(wrong))
-        if len(self.seen) > len(self._script):
-            last = request.messages[-1] if request.messages else None
-            asked = f"; the last message was the {last.role}'s {last.text[:200]!r}" if last else ""
-            raise ScriptEnded(
-                f"the script has {len(self._script)} answers and the model was asked {len(self.seen)} times{asked}"
-            )
-        item = self._script[len(self.seen) - 1]
-        answer = item(request) if callable(item) else item
+        if faults := find_faults(request):
+            raise IllegalPrompt("; ".join(faults))
+        answer = self._next_answer(request)
         if isinstance(answer, BaseException):
             raise answer
         if answer.thinking:
@@ -107,6 +111,22 @@ class ScriptedModel:
             emit(piece)
         if answer.usage.total_tokens:
             return answer
-        wrote = len(pieces) + sum(len(call.name + call.arguments) // 4 + 1 for call in answer.calls)
-        usage = Usage(request.tokens, wrote)
-        return replace(answer, usage=usage)
+        output_tokens = len(pieces)
+        for call in answer.calls:
+            output_tokens += len(call.name + call.arguments) // 4 + 1
+        return structs.replace(answer, usage=Usage(request.tokens, output_tokens))
+
+    def _next_answer(self, request: Request) -> Answer:
+        if len(self.seen) > len(self._script):
+            message = (
+                f"the script has {len(self._script)} answers"
+                f" and the model was asked {len(self.seen)} times"
+            )
+            if request.messages:
+                last = request.messages[-1]
+                message += f"; the last message was the {last.role}'s {last.text[:200]!r}"
+            raise ScriptEnded(message)
+        item = self._script[len(self.seen) - 1]
+        if callable(item):
+            return item(request)
+        return item

@@ -1,4 +1,7 @@
-"""Settings for a model that is made already, such as those of the command line: {"temperature": 0, "seed": 7}."""
+"""Changes the settings of an existing model, e.g. {"temperature":
+
+0, "seed": 7} from a command line.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,7 +11,7 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..core.model import Model
-from .local.model import LocalModel
+from .local.local_model import LocalModel
 from .openai import OpenAIModel
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -21,10 +24,13 @@ _FIELDS: dict[type, dict[str, Any]] = {
         "temperature": Annotated[float, msgspec.Meta(ge=0)],
     },
 }
-"""What is a field of the model itself. All else is a field of the request, which only an OpenAIModel has."""
+"""Settings that are fields of the model.
+
+All others are fields of the request's body, which only an OpenAIModel has.
+"""
 
 _OUTPUT_LIMIT = ("max_tokens", "max_completion_tokens")
-"""Names that providers have for max_output_tokens. As that, the limits of a turn know of it."""
+"""The providers' names of max_output_tokens. The limits of a turn know only that one."""
 
 _REFUSED = {
     "api_key": "set the provider's environment variable (treadle models)",
@@ -37,10 +43,10 @@ _REFUSED = {
 
 
 def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
-    """The model with these settings; they win over its own, and None leaves out a field that would be sent.
+    """The model with these settings, which win over its own. None removes a field of the request.
 
-    Fields of a request are the provider's own names and go to it as they are. Raises UsageError for a setting that the
-    model doesn't have, and for what is no setting of a model.
+    Fields of the request have the provider's own names and are sent as they are. Raises UsageError
+    for a setting that the model doesn't have, and for what is no setting of a model.
     """
     if not settings:
         return model
@@ -48,7 +54,9 @@ def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
         raise UsageError(
             f"{model.name} takes no settings from outside; give them where it is made, in Python"
         )
-    known = _FIELDS[OpenAIModel if isinstance(model, OpenAIModel) else LocalModel]
+    known = _FIELDS[LocalModel]
+    if isinstance(model, OpenAIModel):
+        known = _FIELDS[OpenAIModel]
     own: dict[str, Any] = {}
     body: dict[str, Any] = {}
     for key, value in settings.items():
@@ -56,7 +64,7 @@ def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
             raise UsageError(f"{key!r} is no setting of a model; {_REFUSED[key]}")
         name = "max_output_tokens" if key in _OUTPUT_LIMIT and value is not None else key
         if name in known:
-            own[name] = _checked(key, value, known[name])
+            own[name] = _convert(key, value, known[name])
         else:
             body[key] = value
     if isinstance(model, OpenAIModel):
@@ -68,11 +76,10 @@ def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
     return dataclasses.replace(model, **own)
 
 
-def _checked(key: str, value: Any, kind: Any) -> Any:
+def _convert(key: str, value: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        said = str(error)
-        raise UsageError(
-            f"setting {key!r} can't be {value!r}: {said[:1].lower()}{said[1:]}"
-        ) from None
+        text = str(error)
+        reason = text[:1].lower() + text[1:]
+        raise UsageError(f"setting {key!r} can't be {value!r}: {reason}") from None

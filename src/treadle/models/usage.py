@@ -1,4 +1,4 @@
-"""From what a provider counted to our Usage, and to what it costs."""
+"""Reads a provider's token counts, and looks up context windows and prices in genai-prices."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -26,28 +26,28 @@ class _Usage(msgspec.Struct):
 
 
 def parse_usage(raw: Any) -> Usage | None:
-    """The server's count; None where it makes no sense."""
+    """The server's count as a Usage; None if it makes no sense."""
     try:
         usage = msgspec.convert(raw, _Usage, strict=False)
     except msgspec.ValidationError:
         return None
-    read, wrote = usage.prompt_tokens or 0, usage.completion_tokens or 0
-    if not read and not wrote:
+    input_tokens = usage.prompt_tokens or 0
+    output_tokens = usage.completion_tokens or 0
+    if not input_tokens and not output_tokens:
         return None
-    wrote = max(
-        wrote, (usage.total_tokens or 0) - read
-    )  # Gemini counts its thoughts in the total only
-    cached = (
-        (usage.prompt_tokens_details or _Details()).cached_tokens
-        or usage.prompt_cache_hit_tokens
-        or 0
+    # Gemini counts its thoughts only in the total.
+    output_tokens = max(output_tokens, (usage.total_tokens or 0) - input_tokens)
+    input_details = usage.prompt_tokens_details or _Details()
+    output_details = usage.completion_tokens_details or _Details()
+    cached = input_details.cached_tokens or usage.prompt_cache_hit_tokens or 0
+    reasoning = output_details.reasoning_tokens or 0
+    return Usage(
+        input_tokens, output_tokens, min(cached, input_tokens), min(reasoning, output_tokens)
     )
-    reasoning = (usage.completion_tokens_details or _Details()).reasoning_tokens or 0
-    return Usage(read, wrote, min(cached, read), min(reasoning, wrote))
 
 
 def find_context_tokens(model: str, base_url: str | None) -> int | None:
-    """How many tokens the model takes, by the table that genai-prices carries, offline; None where it doesn't say."""
+    """The model's context window, from the table of genai-prices, offline; None if it has none."""
     from genai_prices.data_snapshot import get_snapshot
 
     try:
@@ -58,7 +58,10 @@ def find_context_tokens(model: str, base_url: str | None) -> int | None:
 
 
 def find_price(model: str, base_url: str | None) -> Callable[[Usage], float | None]:
-    """By the price table that genai-prices carries, offline; None for a model or an address that isn't in it."""
+    """A function from a usage to its cost in US dollars, by the table of genai-prices, offline.
+
+    It gives None for a model or an address that isn't in the table.
+    """
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
@@ -69,10 +72,9 @@ def find_price(model: str, base_url: str | None) -> Callable[[Usage], float | No
             cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
         )
         try:
-            return float(
-                calc_price(tokens, model_ref=model, provider_api_url=base_url or OPENAI).total_price
-            )
+            found = calc_price(tokens, model_ref=model, provider_api_url=base_url or OPENAI)
         except LookupError:
             return None
+        return float(found.total_price)
 
     return price

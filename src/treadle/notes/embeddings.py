@@ -1,9 +1,9 @@
-"""Vectors from any server that speaks OpenAI's `/embeddings`.
+"""An embedder for any server with OpenAI's `/embeddings` endpoint.
 
-1. A vector is made to be of length one here, whatever the model gave, so that a dot product is the cosine.
-2. Vectors of two models say nothing of each other. So `name` says which model it was, with its number of dimensions
-   where that was asked for.
-3. Nothing is sent again here: a ModelUnavailable says that the caller may.
+1. Every vector is scaled to length one, so that a dot product is the cosine.
+2. Vectors from different models can't be compared. So `name` holds the model's name, and the
+   number of dimensions if one was asked for.
+3. It never retries: a ModelUnavailable tells the caller that retrying may help.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from ..models.endpoint import Endpoint
 from ..models.provider_errors import to_model_error
 
 MAX_TEXTS = 128
-"""In one request."""
+"""The most texts in one request."""
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
-"""Of one answer; 128 vectors of 4,096 numbers, written out, are 12 MB."""
+"""The largest answer that is read; 128 vectors of 4,096 numbers, as JSON, are 12 MB."""
 
 _FLOAT_BYTES = 4
 
@@ -46,7 +46,8 @@ _decode = msgspec.json.Decoder(_Answer).decode
 class OpenAIEmbedder:
     """A model behind an OpenAI-compatible `/embeddings` endpoint.
 
-    Key and address come from the arguments, else OPENAI_API_KEY and OPENAI_BASE_URL, as the SDK reads them.
+    Key and address come from the arguments, else from OPENAI_API_KEY and OPENAI_BASE_URL, as in
+    OpenAI's SDK.
     """
 
     model: str
@@ -57,9 +58,9 @@ class OpenAIEmbedder:
     name: str = ""
     """`openai:`, the model and the dimensions asked for, unless given."""
     dimensions: int | None = None
-    """How many numbers a vector should have, for models that can be asked; None leaves it to the model."""
+    """How many numbers a vector should have, for models that support it; None: the model's own."""
     timeout_s: float = 60.0
-    """How long one request may take, answer and all."""
+    """How long one request may take, up to the end of the answer."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Added to every request's body, e.g. {"input_type": "query"}."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -67,8 +68,10 @@ class OpenAIEmbedder:
     _endpoint: Endpoint = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        size = f"@{self.dimensions}" if self.dimensions else ""
-        object.__setattr__(self, "name", self.name or f"openai:{self.model}{size}")
+        name = f"openai:{self.model}"
+        if self.dimensions:
+            name += f"@{self.dimensions}"
+        object.__setattr__(self, "name", self.name or name)
         endpoint = Endpoint(
             "/embeddings",
             self.name,
@@ -81,40 +84,45 @@ class OpenAIEmbedder:
         object.__setattr__(self, "base_url", endpoint.base_url)
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
-        """Unit vectors, by as many requests as it takes. Raises a ModelError; UsageError where a key is missing."""
+        """One unit vector for each text, in several requests if there are many texts.
+
+        Raises a ModelError, and UsageError if the key is missing.
+        """
         found: list[bytes] = []
         try:
             for first in range(0, len(texts), MAX_TEXTS):
-                asked = texts[first : first + MAX_TEXTS]
-                answer = await self._answer(asked)
-                found += await asyncio.to_thread(parse_vectors, answer, len(asked))
-            sizes = sorted({len(vector) // _FLOAT_BYTES for vector in found})
-            if len(sizes) > 1 or (found and self.dimensions and sizes != [self.dimensions]):
-                wanted = (
-                    f"{self.dimensions} were asked for"
-                    if self.dimensions
-                    else "they can't be compared"
-                )
-                raise ModelRejected(
-                    f"vectors of {sizes} dimensions came from {self.name}; {wanted}"
-                )
+                batch = texts[first : first + MAX_TEXTS]
+                answer = await self._post(batch)
+                found += await asyncio.to_thread(parse_vectors, answer, len(batch))
+            self._check_dimensions(found)
         except ModelError as error:
             error.args = (self._endpoint.mask_key(str(error)),)
             raise
         return found
 
-    async def _answer(self, texts: Sequence[str]) -> bytes:
-        settings = {"dimensions": self.dimensions} if self.dimensions else {}
-        sent = [
-            text.encode("utf8", "replace").decode() for text in texts
-        ]  # half a surrogate pair is in no JSON
-        body = {
+    def _check_dimensions(self, vectors: Sequence[bytes]) -> None:
+        sizes = sorted({len(vector) // _FLOAT_BYTES for vector in vectors})
+        if self.dimensions:
+            if sizes and sizes != [self.dimensions]:
+                raise ModelRejected(
+                    f"vectors of {sizes} dimensions came from {self.name};"
+                    f" {self.dimensions} were asked for"
+                )
+        elif len(sizes) > 1:
+            raise ModelRejected(
+                f"vectors of {sizes} dimensions came from {self.name}; they can't be compared"
+            )
+
+    async def _post(self, texts: Sequence[str]) -> bytes:
+        body: dict[str, Any] = {
             "model": self.model,
-            "input": sent,
+            # JSON can't hold lone surrogates
+            "input": [text.encode("utf8", "replace").decode() for text in texts],
             "encoding_format": "float",
-            **settings,
-            **self.extra,
         }
+        if self.dimensions:
+            body["dimensions"] = self.dimensions
+        body |= self.extra
         answer = bytearray()
         try:
             async with (
@@ -135,28 +143,32 @@ class OpenAIEmbedder:
 
 
 def parse_vectors(answer: bytes, count: int) -> list[bytes]:
-    """The unit vectors of an `/embeddings` answer, in the order of the texts. Pure. Raises a ModelError."""
+    """The unit vectors in an `/embeddings` answer, in the order of the texts.
+
+    Pure. Raises a ModelError.
+    """
     try:
         rows = _decode(answer).data
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _no_vectors(answer, error) from None
+        raise _to_error(answer, error) from None
     if len(rows) != count:
         raise ModelRejected(f"{len(rows)} vectors came for {count} texts")
-    places = [place if row.index is None else row.index for place, row in enumerate(rows)]
-    if sorted(places) != list(range(count)):
+    for position, row in enumerate(rows):
+        if row.index is None:
+            row.index = position
+    indexes = [row.index for row in rows if row.index is not None]
+    if sorted(indexes) != list(range(count)):
         raise ModelRejected(
-            f"the vectors' indexes are not 0 to {count - 1}, each once: {places[:10]}"
+            f"the vectors' indexes are not 0 to {count - 1}, each once: {indexes[:10]}"
         )
-    return [
-        to_unit_vector(row.embedding)
-        for _, row in sorted(zip(places, rows, strict=True), key=lambda pair: pair[0])
-    ]
+    by_index = dict(zip(indexes, rows, strict=True))
+    return [to_unit_vector(by_index[index].embedding) for index in range(count)]
 
 
 def to_unit_vector(numbers: Sequence[float]) -> bytes:
-    """The vector of length one in that direction, as little-endian float32. Pure. Raises ModelRejected."""
+    """The vector scaled to length one, as little-endian float32. Pure. Raises ModelRejected."""
     length = math.hypot(*numbers)
-    if not 0 < length < math.inf:  # also what isn't a number
+    if not 0 < length < math.inf:  # false for NaN too
         raise ModelRejected(
             "a vector has no direction: it is empty, all zeros, or holds what isn't a finite number"
         )
@@ -166,7 +178,7 @@ def to_unit_vector(numbers: Sequence[float]) -> bytes:
     return packed.tobytes()
 
 
-def _no_vectors(answer: bytes, why: Exception) -> ModelError:
+def _to_error(answer: bytes, why: Exception) -> ModelError:
     try:
         whole = msgspec.json.decode(answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,7 +1,8 @@
-"""Notes out of a finished thread. Looking for them is an ordinary agent run, in a thread of its own.
+"""Finds the notes in a finished thread with a model, and writes them.
 
-Its thread's name comes from the thread that is looked through, so that a rerun after a crash goes on where it stopped,
-and each note's key comes from both, so that none is written twice.
+The search is an ordinary agent run in a thread of its own. That thread's name is derived from the
+thread being read, so a rerun after a crash continues it; each note's key is derived from both
+names, so no note is written twice.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -22,9 +23,9 @@ from ..runtime.origin import (
     read_records,
 )
 from ..stores.sqlite import SQLiteStore
-from .find_notes import (
+from .extraction_prompt import (
     INSTRUCTIONS,
-    Fact,
+    FoundNote,
     Piece,
     first_outside_seq,
     fit_budget,
@@ -38,43 +39,44 @@ from .notes import Notes
 from .search import Query, search_words
 
 EXTRACTOR_NAME = "notes"
-"""Of the agent that looks for notes."""
+"""The name of the agent that looks for notes."""
 MAX_TOKENS = 30_000
-"""Of a thread that are shown at once, however large the model's context is."""
+"""How much of a thread the model is shown, however large its context is."""
 MAX_KNOWN_NOTES = 20
-"""Known notes that are shown."""
+"""How many existing notes the model is shown."""
 
 
 class Extraction(msgspec.Struct, frozen=True):
-    """What came of looking through a thread."""
+    """The result of looking for notes in a thread."""
 
     written: tuple[WriteResult, ...]
-    """What became of each note."""
+    """How each note was written."""
     dropped: int = 0
-    """Facts that named no part of the thread, or can't be notes."""
+    """Notes of the model's that named no part of the thread or weren't valid."""
     left_out: int = 0
-    """Parts of the thread that had no room; the oldest."""
+    """The oldest parts of the thread, which had no room in the prompt."""
     threads: tuple[str, ...] = ()
-    """Where it was looked through: what the model saw and said."""
+    """The threads in which the model read it."""
 
 
 @dataclass(frozen=True)
 class _Pass:
-    """One look at a part of a thread, in a thread of its own."""
+    """One part of a thread, and the thread in which a model reads it."""
 
     thread_id: str
     pieces: Sequence[Piece]
     origin: str
-    """Of its notes; "" for whoever said the piece."""
+    """The origin of the notes; "" means the speaker of each piece."""
 
 
 async def extract_notes(
     agent: Agent, thread: str, notes: Notes | None = None, inside: Collection[str] = TRUSTED_TOOLS
 ) -> Extraction:
-    """Note what a thread has that will matter in others, with this agent's model, under its limits.
+    """Write notes of what will still matter in other threads, using this agent's model and limits.
 
-    `notes` says where (None: the agent's own). `inside` names the tools whose results hold no text from outside. Raises
-    UnknownThread, what `run` raises, and TurnFailed where the model gave no list of facts.
+    `notes` is where to write (None: the agent's own notes). `inside` names the tools whose results
+    hold no text from outside. Raises UnknownThread, whatever `run` raises, and TurnFailed if the
+    model gave no list of notes.
     """
     store = agent.store or SQLiteStore()
     own = notes or agent.notes or Notes()
@@ -95,55 +97,62 @@ async def extract_notes(
         approvals=(),
         model=agent.run_settings.model,
         name=EXTRACTOR_NAME,
-        output=list[Fact],
+        output=list[FoundNote],
         plan=False,
         store=store,
     )
+    inherited = await find_tools_inherited(store, records, inside)
     whole = Extraction(())
-    for each in _passes(records, await find_tools_inherited(store, records, inside), inside):
-        whole = _both(whole, await _looked_through(extractor, records, each, notes))
+    for each in _split_by_trust(records, inherited, inside):
+        whole = _add(whole, await _extract_pass(extractor, records, each, notes))
     return whole
 
 
-def _passes(
-    records: Sequence[e.Record], above: Collection[str], inside: Collection[str]
+def _split_by_trust(
+    records: Sequence[e.Record], inherited: Collection[str], inside: Collection[str]
 ) -> Iterator[_Pass]:
-    """What can be trusted first; `above` are the tools whose text had reached the thread's parent."""
-    before = 0 if above else first_outside_seq(records, inside)
-    tools = {name for _, name in find_outside_results(records, inside)} | set(above)
+    """The passes that have something to read, the trusted one first.
+
+    `inherited` are the tools whose text the thread's parent had seen when it started the thread.
+    """
+    before = 0
+    if not inherited:
+        before = first_outside_seq(records, inside)
     name = f"{records[0].thread_id}.notes{records[-1].seq}"
-    passes = (
-        _Pass(name, trusted_pieces(records, before), ""),
-        _Pass(f"{name}.tools", untrusted_pieces(records, before, inside), make_origin(tools)),
-    )
-    yield from (each for each in passes if each.pieces)
+    trusted = trusted_pieces(records, before)
+    if trusted:
+        yield _Pass(name, trusted, "")
+    untrusted = untrusted_pieces(records, before, inside)
+    if untrusted:
+        tools = {name for _, name in find_outside_results(records, inside)} | set(inherited)
+        yield _Pass(f"{name}.tools", untrusted, make_origin(tools))
 
 
-async def _looked_through(
+async def _extract_pass(
     extractor: Agent, records: Sequence[e.Record], part: _Pass, notes: Notes
 ) -> Extraction:
-    shown = fit_budget(
-        part.pieces, min(MAX_TOKENS, extractor.run_settings.model.context_tokens // 3)
-    )
-    known = await _known(notes, shown, trusted_only=not part.origin)
-    facts = await _facts(
-        extractor, part.thread_id, records[0].thread_id, render_prompt(shown, known)
-    )
-    found = make_notes(
-        facts, shown, Note("", "", notes.scope, thread_id=records[0].thread_id), part.origin
-    )
-    keyed = f"{fold(records).key}:{part.thread_id}"
-    placed = [
-        await notes.write(each.note, key=f"{keyed}:{each.index}", replaces=each.replaces)
-        for each in found
-    ]
+    source = records[0].thread_id
+    budget_tokens = min(MAX_TOKENS, extractor.run_settings.model.context_tokens // 3)
+    shown = fit_budget(part.pieces, budget_tokens)
+    known = await _find_known(notes, shown, trusted_only=not part.origin)
+    found = await _ask_model(extractor, part.thread_id, source, render_prompt(shown, known))
+    shared = Note("", "", notes.scope, thread_id=source)
+    drafts = make_notes(found, shown, shared, part.origin)
+    key = f"{fold(records).key}:{part.thread_id}"
+    written: list[WriteResult] = []
+    for draft in drafts:
+        result = await notes.write(draft.note, key=f"{key}:{draft.index}", replaces=draft.replaces)
+        written.append(result)
     return Extraction(
-        tuple(placed), len(facts) - len(found), len(part.pieces) - len(shown), (part.thread_id,)
+        tuple(written),
+        dropped=len(found) - len(drafts),
+        left_out=len(part.pieces) - len(shown),
+        threads=(part.thread_id,),
     )
 
 
-async def _facts(extractor: Agent, thread_id: str, source: str, asked: str) -> list[Fact]:
-    """The facts that a run found, in its thread: begun, gone on with, or read where it is done."""
+async def _ask_model(extractor: Agent, thread_id: str, source: str, prompt: str) -> list[FoundNote]:
+    """The notes that the model found, from its thread: run it, resume it, or read its answer."""
     assert extractor.store
     log = await open_log(thread_id, extractor.store, extractor.world)
     if not log.records:
@@ -151,20 +160,22 @@ async def _facts(extractor: Agent, thread_id: str, source: str, asked: str) -> l
             e.ThreadStarted(EXTRACTOR_NAME, extractor.world.new_id(), parent_thread_id=source)
         )
     turn = log.state.turn
-    again = turn is None or (turn.ended is not None and turn.ended.status != "answered")
-    result = await (
-        extractor.run(asked, thread=thread_id) if again else extractor.resume(thread_id)
-    )
+    if turn is None or (turn.ended is not None and turn.ended.status != "answered"):
+        result = await extractor.run(prompt, thread=thread_id)
+    else:
+        result = await extractor.resume(thread_id)
     if result.status != "answered" or result.output is None:
-        raise TurnFailed(
-            f"no notes were made: thread {thread_id} ended as {result.status} {result.reason}".rstrip()
-        )
-    facts: list[Fact] = result.output
-    return facts
+        how = f"{result.status} {result.reason}".rstrip()
+        raise TurnFailed(f"no notes were made: thread {thread_id} ended as {how}")
+    found: list[FoundNote] = result.output
+    return found
 
 
-async def _known(notes: Notes, pieces: Sequence[Piece], trusted_only: bool) -> list[Note]:
-    """Live notes with words of the thread's. A tool's note is text from outside, and not for every pass."""
+async def _find_known(notes: Notes, pieces: Sequence[Piece], trusted_only: bool) -> list[Note]:
+    """Live notes that share words with the thread.
+
+    A note made from tool results is text from outside: the trusted pass must not see it.
+    """
     found: dict[str, Note] = {}
     now = notes.world.now()
     for piece in pieces:
@@ -174,7 +185,7 @@ async def _known(notes: Notes, pieces: Sequence[Piece], trusted_only: bool) -> l
     return list(found.values())[:MAX_KNOWN_NOTES]
 
 
-def _both(one: Extraction, other: Extraction) -> Extraction:
+def _add(one: Extraction, other: Extraction) -> Extraction:
     return Extraction(
         one.written + other.written,
         one.dropped + other.dropped,

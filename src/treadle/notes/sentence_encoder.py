@@ -1,38 +1,41 @@
-"""Google's Universal Sentence Encoder, multilingual, version 3: a sentence's meaning as 512 numbers. With numpy alone.
+"""Google's Universal Sentence Encoder, multilingual, version 3, in numpy: a text as 512 numbers.
 
-A vector for each piece of the text; beside it what its neighbours say, by windows of two, three and five pieces; their
-sum through a small network. No attention, so a sentence takes a millisecond. Trained on sixteen languages together: a
-question in one finds what was noted in another.
+The text is cut into pieces, and each has a vector in a table. Convolutions over two, three and five
+pieces add what its neighbours say; the sum of all goes through a small network. There is no
+attention, so a sentence takes a millisecond. It was trained on sixteen languages together: a
+question in one finds a note in another.
 
-The table of pieces is stored as bytes, in 17 parts, piece n in part n modulo 17, each with a scale and a lowest value.
+The table is stored as bytes in 17 parts, piece n in part n modulo 17, each part with a scale and a
+lowest value.
 """
 
 import io
 from dataclasses import dataclass
 from typing import Any
 
-from .tokenizer import Tokenizer, tokenizer_of
-
 MAX_PIECES = 1024
-"""Of a text; what comes later does not count."""
+"""How many pieces of a text count, from its beginning."""
+MAX_CHARS = 32 * MAX_PIECES
+"""How many characters are cut into pieces; no piece of the real vocabulary has more than 16."""
 
 PARTS = 17
 WINDOWS = (2, 3, 5)
 
 Array = Any
-"""A numpy array; numpy is not imported before it is used."""
+"""A numpy array. numpy is imported only when it is used."""
 
 
 @dataclass(frozen=True)
 class SentenceEncoder:
-    """The model. For several threads."""
+    """The model. Safe for several threads."""
 
-    tokenizer: Tokenizer
+    tokenizer: Any
+    """A sentencepiece.SentencePieceProcessor."""
     table: Array
     weights: dict[str, Array]
 
     def encode(self, text: str) -> Array:
-        """Its vector. Not quite of length one."""
+        """The text's vector. Its length is not quite one."""
         import numpy as np
 
         w = self.weights
@@ -45,14 +48,14 @@ class SentenceEncoder:
     def _pieces(self, text: str) -> Array:
         import numpy as np
 
-        numbers = np.array(self.tokenizer.encode(text, MAX_PIECES))
+        numbers = np.array(encode_pieces(self.tokenizer, text))
         part = numbers % PARTS
         return (
             self.table[numbers] * self.weights["scale"][part, None] + self.weights["lo"][part, None]
         )
 
     def _features(self, pieces: Array) -> Array:
-        """For each piece: itself, and what each window saw around it."""
+        """For each piece: its vector, and the output of each window around it."""
         import numpy as np
 
         w = self.weights
@@ -81,9 +84,15 @@ class SentenceEncoder:
 
 
 def load_sentence_encoder(weights: bytes, vocabulary: bytes) -> SentenceEncoder:
-    """The model whose files hold these bytes. Takes a second. Raises ValueError for other bytes."""
+    """The model from the bytes of its two files. Takes a second. Raises ValueError if invalid."""
     import numpy as np
+    import sentencepiece
 
+    tokenizer = sentencepiece.SentencePieceProcessor()
+    try:
+        tokenizer.LoadFromSerializedProto(vocabulary)
+    except RuntimeError as error:
+        raise ValueError(f"the vocabulary can't be read: {error}") from None
     with np.load(io.BytesIO(weights), allow_pickle=False) as stored:
         rows, width = stored["q1"].shape
         table = np.empty((rows * PARTS, width), np.uint8)
@@ -94,7 +103,14 @@ def load_sentence_encoder(weights: bytes, vocabulary: bytes) -> SentenceEncoder:
             for name in stored.files
             if not name.startswith("q")
         }
-    return SentenceEncoder(tokenizer_of(vocabulary), table, others)
+    return SentenceEncoder(tokenizer, table, others)
+
+
+def encode_pieces(tokenizer: Any, text: str) -> list[int]:
+    """The numbers of the text's pieces, at most MAX_PIECES with those of begin and end."""
+    clean = text[:MAX_CHARS].encode("utf8", "replace").decode()  # lone surrogates are no UTF-8
+    numbers = tokenizer.encode(clean) or [tokenizer.unk_id()]
+    return [tokenizer.bos_id(), *numbers[: MAX_PIECES - 2], tokenizer.eos_id()]
 
 
 def _windows(rows: Array, n: int) -> Array:

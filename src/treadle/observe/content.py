@@ -1,7 +1,7 @@
-"""What was said, in the shape of OpenTelemetry's GenAI conventions, with every secret redacted. Pure.
+"""Prompts, answers and tool results in the form of OpenTelemetry's GenAI conventions. Pure.
 
-The log has no system prompt and no tool schemas, only their hashes, so there are none here. A prompt is given as the
-messages of its turn; what came before is in the spans of the turns before.
+Every secret is redacted. System prompts and tool schemas are missing: the log has only hashes of
+them. A prompt holds the messages of its turn; earlier messages are in the spans of earlier turns.
 """
 
 from collections.abc import Sequence, Set
@@ -17,104 +17,116 @@ from .redact import redact, redact_value
 Message = dict[str, Any]
 
 FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call"}
-"""Where a message's finish reason has another name than the provider's."""
+"""Finish reasons that the conventions name otherwise than the providers."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """That texts go out, and how: without these secrets, and without what looks like one."""
+    """Says that spans include texts, and which secrets to redact besides what looks like one."""
 
     secrets: Set[str] = frozenset()
 
 
-class Transcript:
-    """The messages of the turn under way, as attributes; none at all where no content is wanted."""
+class SpanMessages:
+    """The messages of the open turn, as span attributes; none if no content is wanted."""
 
     def __init__(self, content: Content | None) -> None:
         self._content = content
-        self._said: list[str] = []
-        """As JSON, redacted once: each request of a long turn says all of it again."""
-        self._aside = False
-        """The call in flight is for a summary: it is asked outside of the conversation."""
+        self._turn: list[str] = []
+        """As JSON, each redacted only once: every request of a turn repeats them all."""
+        self._in_summary = False
+        """The open model call asks for a summary, so its reply is no part of the conversation."""
         self._steps: set[str] = set()
-        """Of a flow: no model asked for them, and none is told."""
+        """The ids of a flow's steps: no model asked for them, and none sees their results."""
 
     def add(self, event: e.Event) -> None:
-        """Take in what this event says."""
+        """Add what this event says to the turn's messages."""
         if getattr(event, "call_id", "") in self._steps:
             return
         match event:
             case e.StepAsked(call=call):
                 self._steps.add(call.id)
             case e.UserSaid(answers=""):
-                self._said = self._written(user_message(event))
+                self._turn = self._encode(user_message(event))
             case e.UserSaid(answers=call_id, text=text):
-                self._said += self._written(tool_message(call_id, text))
+                self._turn += self._encode(tool_message(call_id, text))
             case e.ModelCalled(purpose=purpose):
-                self._aside = purpose == "compact"
-            case e.ModelReplied() if not self._aside:
-                self._said += self._written(assistant_message(event))
+                self._in_summary = purpose == "compact"
+            case e.ModelReplied() if not self._in_summary:
+                self._turn += self._encode(assistant_message(event))
             case e.ToolReturned(call_id=call_id, content=text):
-                self._said += self._written(tool_message(call_id, text))
+                self._turn += self._encode(tool_message(call_id, text))
             case e.ToolFailed(call_id=call_id, message=text, retry_after_s=None):
-                self._said += self._written(tool_message(call_id, text))
+                self._turn += self._encode(tool_message(call_id, text))
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell", content=text):
-                self._said += self._written(tool_message(call_id, text))
+                self._turn += self._encode(tool_message(call_id, text))
             case e.TurnEnded():
-                self._said = self._said[:1]  # what the whole turn still says
+                self._turn = self._turn[:1]  # the span of the whole turn shows only its question
             case e.AnswerRejected(message=text):
-                self._said += self._written(
-                    {"role": "user", "parts": [{"type": "text", "content": text}]}
-                )
+                parts = [{"type": "text", "content": text}]
+                self._turn += self._encode({"role": "user", "parts": parts})
 
-    def asked(self) -> c.Attributes:
-        """What the model is asked now; nothing for a summary, whose prompt is made of the whole thread."""
-        return {} if self._aside else self._messages(c.INPUT_MESSAGES, self._said)
+    def prompt(self) -> c.Attributes:
+        """The open request's messages; none for a summary, whose prompt is the whole thread."""
+        if self._in_summary:
+            return {}
+        return self._attribute(c.INPUT_MESSAGES, self._turn)
 
-    def replied(self, event: e.ModelReplied) -> c.Attributes:
-        return self._messages(c.OUTPUT_MESSAGES, self._written(assistant_message(event)))
+    def reply(self, event: e.ModelReplied) -> c.Attributes:
+        """The model's reply."""
+        return self._attribute(c.OUTPUT_MESSAGES, self._encode(assistant_message(event)))
 
-    def called(self, call: e.Call) -> c.Attributes:
+    def call_arguments(self, call: e.Call) -> c.Attributes:
         """A call's arguments."""
-        return self._attribute(c.CALL_ARGUMENTS, parse_arguments(call.arguments))
+        return self._value_attribute(c.CALL_ARGUMENTS, parse_arguments(call.arguments))
 
-    def told(self, text: str) -> c.Attributes:
+    def call_result(self, text: str) -> c.Attributes:
         """A call's result."""
-        return self._attribute(c.CALL_RESULT, text)
+        return self._value_attribute(c.CALL_RESULT, text)
 
     def turn(self, answer: str) -> c.Attributes:
-        """What the whole turn was asked, and its answer so far."""
-        given = {
-            "role": "assistant",
-            "parts": [{"type": "text", "content": answer}],
-            "finish_reason": "stop",
-        }
-        answers = self._messages(c.OUTPUT_MESSAGES, self._written(given)) if answer else {}
-        return {**self._messages(c.INPUT_MESSAGES, self._said[:1]), **answers}
+        """The turn's first message, and its answer so far."""
+        attributes = self._attribute(c.INPUT_MESSAGES, self._turn[:1])
+        if answer:
+            message = {
+                "role": "assistant",
+                "parts": [{"type": "text", "content": answer}],
+                "finish_reason": "stop",
+            }
+            attributes |= self._attribute(c.OUTPUT_MESSAGES, self._encode(message))
+        return attributes
 
-    def words(self, text: str) -> str:
-        """Why something failed; "" where no content is wanted, since such words quote arguments and prompts."""
-        return redact(text, self._content.secrets) if self._content else ""
+    def error_text(self, text: str) -> str:
+        """Why something failed; "" if no content is wanted, since it may quote prompts."""
+        if self._content is None:
+            return ""
+        return redact(text, self._content.secrets)
 
-    def _written(self, message: Message) -> list[str]:
-        """The message as JSON; nothing where no content is wanted."""
+    def _encode(self, message: Message) -> list[str]:
+        """The message as redacted JSON; nothing if no content is wanted."""
         if self._content is None:
             return []
         return [msgspec.json.encode(redact_value(message, self._content.secrets)).decode()]
 
-    def _messages(self, name: str, written: Sequence[str]) -> c.Attributes:
-        return {} if self._content is None else {name: f"[{','.join(written)}]"}
+    def _attribute(self, name: str, messages: Sequence[str]) -> c.Attributes:
+        if self._content is None:
+            return {}
+        return {name: f"[{','.join(messages)}]"}
 
-    def _attribute(self, name: str, value: Any) -> c.Attributes:
+    def _value_attribute(self, name: str, value: Any) -> c.Attributes:
         if self._content is None:
             return {}
         clean = redact_value(value, self._content.secrets)
-        return {name: clean if isinstance(clean, str) else msgspec.json.encode(clean).decode()}
+        if not isinstance(clean, str):
+            clean = msgspec.json.encode(clean).decode()
+        return {name: clean}
 
 
 def user_message(event: e.UserSaid) -> Message:
-    """A person's message. Pictures and files that are in the message itself are named, not carried along."""
-    parts: list[Message] = [{"type": "text", "content": event.text}] if event.text else []
+    """A person's message. Pictures and files inside it are only named, not included."""
+    parts: list[Message] = []
+    if event.text:
+        parts.append({"type": "text", "content": event.text})
     for part in event.parts:
         match part:
             case e.Image(url=url) if not url.startswith("data:"):
@@ -144,7 +156,7 @@ def assistant_message(event: e.ModelReplied) -> Message:
 
 
 def tool_message(call_id: str, content: str) -> Message:
-    """What the model was told of a call."""
+    """The result of a call, as the model gets it."""
     return {
         "role": "tool",
         "parts": [{"type": "tool_call_response", "id": call_id, "response": content}],
@@ -152,9 +164,11 @@ def tool_message(call_id: str, content: str) -> Message:
 
 
 def parse_arguments(text: str) -> Any:
-    """The JSON object that a model wrote; what isn't one as it is."""
+    """A call's arguments as a dict; the text itself if it is no JSON object."""
     try:
         value = msgspec.json.decode(text or "{}")
     except (msgspec.DecodeError, ValueError, RecursionError):
         return text
-    return value if isinstance(value, dict) else text
+    if not isinstance(value, dict):
+        return text
+    return value

@@ -1,9 +1,10 @@
-"""OpenTelemetry's names for what agents do, and what of our events goes under them. Pure; imports no OpenTelemetry.
+"""Maps our events to OpenTelemetry's attribute names. Pure; imports no OpenTelemetry.
 
 The names are those of the GenAI semantic conventions, release 0.1.0
-(https://github.com/open-telemetry/semantic-conventions-genai, read 2026-11-25). What they have no name for is ours and
-begins with `treadle.`. `session.id` is OpenTelemetry's general name for a session; several servers group traces by it
-alone, so every span has the thread there, too. A test holds both against the conventions, name by name.
+(https://github.com/open-telemetry/semantic-conventions-genai, read 2026-11-25). Where they have no
+name, ours begins with `treadle.`. `session.id` is OpenTelemetry's general name for a session; some
+servers group traces by it alone, so every span has the thread's name there too. A test compares
+every name with the conventions.
 """
 
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ INVOKE_AGENT, INVOKE_WORKFLOW, CHAT, EXECUTE_TOOL = (
     "chat",
     "execute_tool",
 )
-"""Operations: a turn of an agent's, one of a flow's, a request to a model, a tool call. A flow's step has none."""
+"""Operations: a turn of an agent or a flow, a model request, a tool call. Flow steps have none."""
 
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
@@ -63,35 +64,40 @@ LIMIT = "treadle.limit"
 PARENT_THREAD = "treadle.parent.thread_id"
 PARENT_CALL = "treadle.parent.call_id"
 LINK = "treadle.link"
-"""On a link: `parent` leads to the call that began this thread, `continues` to the turn's part before."""
+"""Why spans are linked.
+
+`parent`: to the call that began this thread. `continues`: to the turn's part before this one.
+"""
 
 PROVIDERS = {"gemini": "gcp.gemini", "mistral": "mistral_ai"}
-"""Where the conventions say it otherwise than a model's name does."""
+"""Providers that the conventions name otherwise than our model names do."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def model_attributes(name: str) -> Attributes:
-    """Provider, model and, where the name is an address, the server; from a model's name as the log has it.
+    """Provider, model and, if the model's name is an address, the server.
 
-    A server that is known by its address alone counts as `openai`: that is the protocol which is spoken with it.
+    A server known only by its address counts as `openai`, because that is the protocol it speaks.
     """
     scheme, _, model = name.partition(":")
-    if scheme in ("http", "https"):
-        try:
-            parts = urlsplit(name)
-            port = parts.port or (443 if scheme == "https" else 80)
-        except ValueError:  # no address at all
-            return {PROVIDER: "openai", REQUEST_MODEL: name.partition("#")[2]}
-        return {
-            PROVIDER: "openai",
-            REQUEST_MODEL: parts.fragment,
-            ADDRESS: parts.hostname or "",
-            PORT: port,
-        }
-    return {PROVIDER: PROVIDERS.get(scheme, scheme), REQUEST_MODEL: model or scheme}
+    if scheme not in _DEFAULT_PORTS:
+        return {PROVIDER: PROVIDERS.get(scheme, scheme), REQUEST_MODEL: model or scheme}
+    try:
+        parts = urlsplit(name)
+        port = parts.port or _DEFAULT_PORTS[scheme]
+    except ValueError:  # not a valid address
+        return {PROVIDER: "openai", REQUEST_MODEL: name.partition("#")[2]}
+    return {
+        PROVIDER: "openai",
+        REQUEST_MODEL: parts.fragment,
+        ADDRESS: parts.hostname or "",
+        PORT: port,
+    }
 
 
 def request_attributes(called: e.ModelCalled, thread_id: str) -> Attributes:
-    """What a `chat` span says from its start."""
+    """The attributes of a `chat` span at its start."""
     return {
         OPERATION: CHAT,
         **model_attributes(called.model),
@@ -104,50 +110,54 @@ def request_attributes(called: e.ModelCalled, thread_id: str) -> Attributes:
 
 
 def reply_attributes(reply: e.ModelReplied) -> Attributes:
-    """What the reply adds to its `chat` span."""
-    first: Attributes = {} if reply.first_token_s is None else {FIRST_CHUNK: reply.first_token_s}
-    return {
-        FINISH_REASONS: (reply.finish_reason,),
-        **first,
-        **usage_attributes(reply.usage, reply.cost_usd),
-    }
+    """The attributes that a reply adds to its `chat` span."""
+    attributes: Attributes = {FINISH_REASONS: (reply.finish_reason,)}
+    if reply.first_token_s is not None:
+        attributes[FIRST_CHUNK] = reply.first_token_s
+    return attributes | usage_attributes(reply.usage, reply.cost_usd)
 
 
 def failure_attributes(failed: e.ModelFailed) -> Attributes:
-    """What a failure that is final adds."""
-    return {
-        ERROR: failed.kind,
-        **(usage_attributes(failed.usage, failed.cost_usd) if failed.usage.total_tokens else {}),
-    }
+    """The attributes that a final failure adds to its `chat` span."""
+    attributes: Attributes = {ERROR: failed.kind}
+    if failed.usage.total_tokens:
+        attributes |= usage_attributes(failed.usage, failed.cost_usd)
+    return attributes
 
 
 def usage_attributes(usage: e.Usage, cost_usd: float | None) -> Attributes:
-    """Tokens and their cost; no cost where no price is known."""
+    """Tokens and their cost; no cost if no price is known."""
     found: Attributes = {INPUT_TOKENS: usage.input_tokens, OUTPUT_TOKENS: usage.output_tokens}
-    found |= {CACHED_TOKENS: usage.cached_tokens} if usage.cached_tokens else {}
-    found |= {REASONING_TOKENS: usage.reasoning_tokens} if usage.reasoning_tokens else {}
-    found |= {ESTIMATED: True} if usage.estimated else {}
-    return found | ({} if cost_usd is None else {COST: cost_usd})
+    if usage.cached_tokens:
+        found[CACHED_TOKENS] = usage.cached_tokens
+    if usage.reasoning_tokens:
+        found[REASONING_TOKENS] = usage.reasoning_tokens
+    if usage.estimated:
+        found[ESTIMATED] = True
+    if cost_usd is not None:
+        found[COST] = cost_usd
+    return found
 
 
 def tool_call_attributes(call: e.Call, agent: str, thread_id: str) -> Attributes:
-    """What an `execute_tool` span says from its start."""
-    names: Attributes = {
+    """The attributes of an `execute_tool` span at its start."""
+    return {
         OPERATION: EXECUTE_TOOL,
         TOOL: call.name,
         TOOL_TYPE: "function",
         CALL_ID: call.id,
+        AGENT: agent,
+        SESSION: thread_id,
     }
-    return {**names, AGENT: agent, SESSION: thread_id}
 
 
 def step_attributes(call: e.Call, thread_id: str) -> Attributes:
-    """What a step's span says from its start. The conventions have no name for steps."""
+    """The attributes of a step's span at its start. The conventions have no names for steps."""
     return {STEP: call.name, STEP_ID: call.id, SESSION: thread_id}
 
 
 def turn_attributes(agent: str, turn: int, thread_id: str) -> Attributes:
-    """What an `invoke_agent` span says from its start."""
+    """The attributes of an `invoke_agent` span at its start."""
     return {
         OPERATION: INVOKE_AGENT,
         AGENT: agent,
@@ -158,12 +168,12 @@ def turn_attributes(agent: str, turn: int, thread_id: str) -> Attributes:
 
 
 def retry_attributes(event: e.ModelFailed | e.ToolFailed) -> Attributes:
-    """What is said of a try that failed, where another comes."""
+    """The attributes of the event for a failed attempt that is followed by another."""
     return {ERROR: event.kind, "treadle.retry_after_s": event.retry_after_s or 0.0}
 
 
 def event_name(event: HumanEvent) -> str:
-    """The name of the event that stands in a span for what was asked of a person, or what a person said."""
+    """The name of the span event for a question to a person, or for what a person said."""
     match event:
         case e.ApprovalAsked():
             return "treadle.approval_asked"

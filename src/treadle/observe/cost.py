@@ -1,9 +1,12 @@
-"""What threads have cost, by whatever one asks: an entry for each model call, and sums over them. Pure.
+"""The cost of threads: an entry for each model call, and sums of entries, grouped by any key. Pure.
 
-1. Money is summed exactly: a float counts as the decimal number that it is written as, and nothing is rounded.
-2. A call without a known price makes the cost of its group unknown, never 0; the part that is known is kept beside it.
-3. What a fork shares with its parent was paid in the parent, and counts there alone.
-4. A call whose reply never came may have been billed. It is counted as lost, with what was reserved for it.
+1. Money is summed exactly: a float counts as the decimal number that it prints as, and nothing is
+   rounded.
+2. A call without a known price makes the cost of its group unknown, never 0. The known part is kept
+   beside it.
+3. What a fork shares with its parent thread was paid in the parent, and counts only there.
+4. A call whose reply never came may have been billed. It counts as lost, with the cost that was
+   reserved for it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +17,7 @@ from functools import reduce
 from typing import Any, Literal
 
 from ..core import events as e
-from .charge import Charge
+from .active_agent import ActiveAgent
 
 Key = Literal["step", "turn", "thread", "tree", "agent", "day", "model", "purpose"]
 
@@ -24,29 +27,32 @@ _EXACT = Context(prec=1000, traps=[Inexact])
 
 @dataclass(frozen=True)
 class Entry:
-    """One request to a model, as it was paid for."""
+    """One request to a model, and what it cost."""
 
     thread_id: str
     tree: str
-    """The thread at the top, where another thread began this one; else the thread itself."""
+    """The thread at the root of the tree that this thread belongs to; often the thread itself."""
     agent: str
     model: str
     purpose: str
     turn: int
     step: int
-    """Within the turn, from 1. A retry is not a new step; nor is a summary, which counts to the step before it."""
+    """The model step within the turn, from 1.
+
+    A retry is no new step. A summary counts to the step before it.
+    """
     at: float
-    """When it was settled. Seconds since the epoch, UTC."""
+    """When the reply or failure came. Seconds since the epoch, UTC."""
     outcome: Literal["replied", "failed", "lost"]
     usage: e.Usage = e.Usage()
     cost_usd: float | None = 0.0
-    """None where no price is known."""
+    """None if no price is known."""
     reserved_usd: float = 0.0
-    """Of a lost call: the most that it can have cost, where a price is known."""
+    """For a lost call: the most that it can have cost, if a price is known."""
 
     @property
     def day(self) -> str:
-        """Of UTC, as 2026-01-31; "" for a time that no calendar has."""
+        """The day in UTC, such as 2026-01-31; "" for a time that no calendar has."""
         try:
             return datetime.fromtimestamp(self.at, UTC).date().isoformat()
         except (ValueError, OverflowError, OSError):
@@ -55,6 +61,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Total:
+    """The sum of several requests."""
+
     calls: int = 0
     failed: int = 0
     lost: int = 0
@@ -62,14 +70,16 @@ class Total:
     """Calls that used tokens and have no known price."""
     usage: e.Usage = field(default=e.Usage())
     known_usd: Decimal = Decimal(0)
-    """Of the calls that have a price."""
+    """The cost of the calls that have a price."""
     lost_usd: Decimal = Decimal(0)
     """The most that the lost calls can have cost; not part of the cost."""
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """None where a part of it is unknown."""
-        return None if self.unpriced else self.known_usd
+        """The cost of all calls; None if a part of it is unknown."""
+        if self.unpriced:
+            return None
+        return self.known_usd
 
     def __add__(self, other: "Total") -> "Total":
         return Total(
@@ -96,31 +106,30 @@ KEYS: dict[Key, Callable[[Entry], str]] = {
 
 
 def cost_entries(records: Iterable[e.Record]) -> list[Entry]:
-    """The model calls in these threads, each thread's in order. Threads may alternate; a thread begins with its first.
+    """The model calls of these threads, thread by thread.
 
-    Of all events, those of threads and models, UserSaid and TurnEnded are enough. What an agent used that was called as
-    a tool is counted in its own thread, not again where it was called.
+    Threads may alternate, but each begins with its first record. Events of threads and models,
+    UserSaid and TurnEnded are enough. What a child thread used counts in the child alone.
     """
     threads: dict[str, list[e.Record]] = {}
+    parents: dict[str, str] = {}
     for record in records:
         threads.setdefault(record.thread_id, []).append(record)
-    parents = {
-        name: first.event.parent_thread_id
-        for name, [first, *_] in threads.items()
-        if isinstance(first.event, e.ThreadStarted) and first.event.parent_thread_id
-    }
-    return [
-        entry for name, own in threads.items() for entry in _of_thread(own, _top(name, parents))
-    ]
+        if isinstance(record.event, e.ThreadStarted) and record.event.parent_thread_id:
+            parents[record.thread_id] = record.event.parent_thread_id
+    found: list[Entry] = []
+    for thread_id, own in threads.items():
+        found += _thread_entries(own, _find_root(thread_id, parents))
+    return found
 
 
 def sum_costs(entries: Iterable[Entry]) -> Total:
-    """The sum of these."""
-    return reduce(Total.__add__, map(_alone, entries), Total())
+    """The sum of these entries."""
+    return reduce(Total.__add__, map(_to_total, entries), Total())
 
 
 def group_costs(entries: Iterable[Entry], by: Key) -> dict[str, Total]:
-    """The sums of the groups, in the order in which they first come."""
+    """A sum for each group, in the order in which the groups first appear."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(KEYS[by](entry), []).append(entry)
@@ -128,51 +137,52 @@ def group_costs(entries: Iterable[Entry], by: Key) -> dict[str, Total]:
 
 
 def inherited_seq(records: Sequence[e.Record]) -> int:
-    """The last of these records of one thread that it shares with the thread it was forked from; 0 where none is."""
-    return max(
-        (record.event.at_seq for record in records if isinstance(record.event, e.ThreadForked)),
-        default=0,
-    )
+    """The seq of the last record that a fork shares with its parent thread; 0 if it is no fork."""
+    forks = [record.event for record in records if isinstance(record.event, e.ThreadForked)]
+    return max((fork.at_seq for fork in forks), default=0)
 
 
-def _of_thread(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
-    shared, charge, turn, step = inherited_seq(records), Charge(), 0, 0
+def _thread_entries(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
+    shared = inherited_seq(records)
+    active = ActiveAgent()
+    turn = 0
+    step = 0
     called: e.ModelCalled | None = None
     for record in records:
         event = record.event
-        settled = _settled(called, event) if called else None
-        if called and settled and record.seq > shared:
-            of = (
-                record.thread_id,
-                tree,
-                charge.agent,
-                called.model,
-                called.purpose,
-                turn,
-                step,
-                record.at,
-            )
-            yield Entry(*of, **settled)
-        called = None if settled else called
-        charge = charge.after(event)
+        if called:
+            end = _find_end(called, event)
+            if end and record.seq > shared:
+                yield Entry(
+                    thread_id=record.thread_id,
+                    tree=tree,
+                    agent=active.agent,
+                    model=called.model,
+                    purpose=called.purpose,
+                    turn=turn,
+                    step=step,
+                    at=record.at,
+                    **end,
+                )
+            if end:
+                called = None
+        active = active.after(event)
         match event:
             case e.UserSaid(answers=""):
-                turn, step = turn + 1, 0
+                turn += 1
+                step = 0
             case e.ModelCalled():
-                called, step = event, step + (event.attempt == 1 and event.purpose != "compact")
+                called = event
+                step += event.attempt == 1 and event.purpose != "compact"
 
 
-def _settled(called: e.ModelCalled, event: e.Event) -> dict[str, Any] | None:
-    """What became of a request, where this event says it."""
+def _find_end(called: e.ModelCalled, event: e.Event) -> dict[str, Any] | None:
+    """How the request ended, as fields of its Entry; None if this event doesn't end it."""
     match event:
         case e.ModelReplied():
             return {"outcome": "replied", "usage": event.usage, "cost_usd": event.cost_usd}
-        case e.ModelFailed(cost_usd=None):
-            return {
-                "outcome": "failed",
-                "usage": event.usage,
-                "cost_usd": None if event.usage.total_tokens else 0.0,
-            }
+        case e.ModelFailed(cost_usd=None, usage=usage) if not usage.total_tokens:
+            return {"outcome": "failed", "usage": usage, "cost_usd": 0.0}
         case e.ModelFailed():
             return {"outcome": "failed", "usage": event.usage, "cost_usd": event.cost_usd}
         case e.ThreadClaimed() | e.ThreadForked() | e.TurnEnded():
@@ -181,17 +191,17 @@ def _settled(called: e.ModelCalled, event: e.Event) -> dict[str, Any] | None:
             return None
 
 
-def _top(thread_id: str, parents: dict[str, str]) -> str:
+def _find_root(thread_id: str, parents: dict[str, str]) -> str:
     seen = {thread_id}
-    while (
-        parent := parents.get(thread_id)
-    ) and parent not in seen:  # a store that was tampered with can have a ring
+    parent = parents.get(thread_id)
+    while parent and parent not in seen:  # a store that was tampered with can have a ring
         seen.add(parent)
         thread_id = parent
+        parent = parents.get(thread_id)
     return thread_id
 
 
-def _alone(entry: Entry) -> Total:
+def _to_total(entry: Entry) -> Total:
     return Total(
         calls=entry.outcome == "replied",
         failed=entry.outcome == "failed",

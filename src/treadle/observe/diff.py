@@ -30,8 +30,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Diff:
+    """The result of comparing two threads."""
+
     shared: int
-    """How many facts the two have in common, from the beginning."""
+    """How many events the two have in common, from the beginning."""
     left: Side
     right: Side
 
@@ -41,33 +43,44 @@ class Diff:
 
 
 def diff(left: Sequence[e.Record], right: Sequence[e.Record]) -> Diff:
-    """Where these two threads part. Times, keys, ids of calls and who drove them don't count.
+    """The first difference between two threads, with at least one record each.
 
-    At least one record each.
+    Times, keys, ids of calls, and who drove the threads don't count as differences.
     """
-    skipped = _SKIPPED
-    if not (_describes(left) and _describes(right)):
+    skipped: tuple[type[e.Event], ...] = _SKIPPED
+    if not (_has_descriptions(left) and _has_descriptions(right)):
         skipped = (*_SKIPPED, e.AgentDescribed)  # a log of format 1 has none
-    ours, theirs = (
-        [r for r in records if not isinstance(r.event, skipped)] for records in (left, right)
-    )
-    our_calls, their_calls, shared = dict[str, int](), dict[str, int](), 0
-    for one, other in zip(ours, theirs, strict=False):
+    ours = [record for record in left if not isinstance(record.event, skipped)]
+    theirs = [record for record in right if not isinstance(record.event, skipped)]
+    our_calls: dict[str, int] = {}
+    their_calls: dict[str, int] = {}
+    shared = 0
+    for our, their in zip(ours, theirs, strict=False):
         renumbered = bool(our_calls) and next(reversed(our_calls)) != next(reversed(their_calls))
-        if _facts(one.event, our_calls, renumbered) != _facts(other.event, their_calls, renumbered):
+        our_fields = _comparable_fields(our.event, our_calls, renumbered)
+        if our_fields != _comparable_fields(their.event, their_calls, renumbered):
             break
         shared += 1
-    return Diff(shared, _side(left, ours[shared:]), _side(right, theirs[shared:]))
+    return Diff(shared, _make_side(left, ours[shared:]), _make_side(right, theirs[shared:]))
 
 
-def _describes(records: Sequence[e.Record]) -> bool:
+def _has_descriptions(records: Sequence[e.Record]) -> bool:
     return any(isinstance(record.event, e.AgentDescribed) for record in records)
 
 
-def _facts(event: e.Event, calls: dict[str, int], renumbered: bool) -> dict[str, object]:
-    """What the event says, with each call by its place among `calls`, which grow.
+def _without_ids(block: e.Block) -> object:
+    if isinstance(block, e.Call):
+        return (block.name, block.arguments, block.opaque)
+    return block
 
-    A prompt holds the ids of calls, so its hash says nothing more where they were `renumbered`.
+
+def _comparable_fields(
+    event: e.Event, calls: dict[str, int], renumbered: bool
+) -> dict[str, object]:
+    """The event's fields that count, with call ids replaced by their positions in `calls`.
+
+    Adds new calls to `calls`. A prompt holds call ids, so its hash can't be compared once they
+    are `renumbered`.
     """
     fields: dict[str, object] = {**asdict(event), "type": type(event).__name__}
     match event:
@@ -90,28 +103,26 @@ def _facts(event: e.Event, calls: dict[str, int], renumbered: bool) -> dict[str,
     return {name: value for name, value in fields.items() if name not in (*_TIMES, *_PLACES)}
 
 
-def _without_ids(block: e.Block) -> object:
-    if isinstance(block, e.Call):
-        return (block.name, block.arguments, block.opaque)
-    return block
-
-
-def _side(records: Sequence[e.Record], rest: Sequence[e.Record]) -> Side:
-    first = rest[0] if rest else None
+def _make_side(records: Sequence[e.Record], rest: Sequence[e.Record]) -> Side:
+    first = next(iter(rest), None)
     tail = [record for record in records if first and record.seq >= first.seq]
     return Side(
         records[0].thread_id,
         first,
-        make_summary(tail, _active_s(records, tail)),
-        make_summary(records, _active_s(records, records)),
+        rest=make_summary(tail, _active_s(records, tail)),
+        whole=make_summary(records, _active_s(records, records)),
     )
 
 
 def _active_s(records: Sequence[e.Record], part: Sequence[e.Record]) -> float:
-    """Seconds of work in that part of the thread: waiting and being down don't count."""
-    state, total, chosen = State(), 0.0, {record.seq for record in part}
+    """Seconds of work in this part of the thread; waiting and downtime don't count."""
+    chosen = {record.seq for record in part}
+    state = State()
+    total = 0.0
     for record in records:
-        before = state.turn.active_s if state.turn and state.phase != "idle" else 0.0
+        before = 0.0
+        if state.turn and state.phase != "idle":
+            before = state.turn.active_s
         state = apply(state, record)
         if record.seq in chosen and state.turn:
             total += max(0.0, state.turn.active_s - before)

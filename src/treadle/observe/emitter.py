@@ -1,4 +1,4 @@
-"""Our spans, given to OpenTelemetry's SDK under their own ids and times. Knows the SDK; imports it when it is used."""
+"""Gives our spans to OpenTelemetry's SDK, with their own ids and times. Imports it when used."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,13 +9,13 @@ from .span import Span, SpanContext
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
     from opentelemetry.sdk.trace.sampling import Sampler
-    from opentelemetry.trace import SpanContext as Place
+    from opentelemetry.trace import SpanContext as SdkSpanContext
 
 
 class Emitter:
-    """Hands spans to processors, as a tracer of OpenTelemetry's does with those that it has timed itself.
+    """Gives finished spans to OpenTelemetry span processors, with their own ids and times.
 
-    Not to be called by two threads at once. Raises UsageError where the SDK isn't installed.
+    Not safe to call from two threads at once. Raises UsageError if the SDK isn't installed.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class Emitter:
         sdk = _sdk()
         from ..core.version import VERSION
 
-        self._ids = _ids()
+        self._ids = _make_id_generator()
         self._provider = sdk.TracerProvider(
             sampler=sampler, resource=make_resource(), id_generator=self._ids
         )
@@ -33,53 +33,59 @@ class Emitter:
         self._tracer = self._provider.get_tracer("treadle", VERSION)
 
     def emit(self, span: Span) -> None:
-        """Never waits, unless a processor does."""
+        """Send one span. Never waits, unless a processor does."""
         from opentelemetry import trace
         from opentelemetry.context import Context
 
-        inner = trace.set_span_in_context(
-            trace.NonRecordingSpan(self._place(span.parent, span)), Context()
-        )
+        context = Context()
+        if span.parent:
+            parent = trace.NonRecordingSpan(self._to_sdk_context(span.parent, span.name))
+            context = trace.set_span_in_context(parent, context)
+        links = []
+        for link in span.links:
+            target = self._to_sdk_context(link.to, span.name)
+            links.append(trace.Link(target, {"treadle.link": link.reason}))
         self._ids.next = span.context
         made = self._tracer.start_span(
             span.name,
-            inner if span.parent else Context(),
+            context,
             trace.SpanKind.CLIENT if span.kind == "client" else trace.SpanKind.INTERNAL,
-            _plain(span.attributes),
-            [
-                trace.Link(self._place(link.to, span), {"treadle.link": link.reason})
-                for link in span.links
-            ],
+            _to_sdk_attributes(span.attributes),
+            links,
             span.start_ns,
         )
         for event in span.events:
-            made.add_event(event.name, _plain(event.attributes), event.at_ns)
+            made.add_event(event.name, _to_sdk_attributes(event.attributes), event.at_ns)
         if span.error is not None:
             made.set_status(trace.Status(trace.StatusCode.ERROR, span.error or None))
         made.end(span.end_ns)
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Send what is waiting; whether that was done in time."""
+        """Send the spans that wait; whether that was done in time."""
         return bool(self._provider.force_flush(round(timeout_s * 1000)))
 
     def close(self) -> None:
-        """Send what is waiting, and end the processors. The end of the process does that too."""
+        """Send the spans that wait, and end the processors. The process's end does that too."""
         self._provider.shutdown()
 
-    def _place(self, context: SpanContext | None, span: Span) -> "Place":
-        """Where a span is, with the sampler's word on that trace: inner spans are sent before the whole is begun."""
+    def _to_sdk_context(self, context: SpanContext, name: str) -> "SdkSpanContext":
+        """The SDK's form of a context, with the sampler's decision on its trace.
+
+        Inner spans are sent before the outer span is known to the SDK, so it must be asked here.
+        """
         from opentelemetry import trace
 
-        at = context or span.context
-        decided = self._provider.sampler.should_sample(
-            None, at.trace_id, span.name
-        ).decision.is_sampled()
-        flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if decided else trace.TraceFlags.DEFAULT)
-        return trace.SpanContext(at.trace_id, at.span_id, is_remote=False, trace_flags=flags)
+        sampling = self._provider.sampler.should_sample(None, context.trace_id, name)
+        flags = trace.TraceFlags(trace.TraceFlags.DEFAULT)
+        if sampling.decision.is_sampled():
+            flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+        return trace.SpanContext(
+            context.trace_id, context.span_id, is_remote=False, trace_flags=flags
+        )
 
 
 def to_sdk_spans(spans: Iterable[Span]) -> "list[ReadableSpan]":
-    """All of these as the SDK's exporters take them, whatever the environment says of sampling."""
+    """These spans for the SDK's exporters; the environment's sampling settings don't apply."""
     _sdk()
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -95,19 +101,25 @@ def to_sdk_spans(spans: Iterable[Span]) -> "list[ReadableSpan]":
 
 
 def make_resource() -> Any:
-    """Who speaks: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say, else the service `treadle`."""
+    """The resource that sends the spans, named by OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
+
+    Without a name there, it is the service `treadle`.
+    """
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
-    said = Resource.create()
-    unnamed = str(said.attributes.get(SERVICE_NAME, "")).startswith("unknown_service")
-    return said.merge(Resource({SERVICE_NAME: "treadle"})) if unnamed else said
+    resource = Resource.create()
+    if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        resource = resource.merge(Resource({SERVICE_NAME: "treadle"}))
+    return resource
 
 
-def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in attributes.items()
-    }
+def _to_sdk_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes with lists in place of tuples."""
+    found = dict(attributes)
+    for name, value in attributes.items():
+        if isinstance(value, tuple):
+            found[name] = list(value)
+    return found
 
 
 def _sdk() -> Any:
@@ -118,8 +130,8 @@ def _sdk() -> Any:
     return opentelemetry.sdk.trace
 
 
-def _ids() -> Any:
-    """A source of ids that gives those of the next span. The SDK has no other door for ids of one's own."""
+def _make_id_generator() -> Any:
+    """An id generator that gives the ids of the next span: the SDK's only way to set them."""
     from opentelemetry.sdk.trace.id_generator import IdGenerator
 
     class Ids(IdGenerator):
@@ -132,6 +144,6 @@ def _ids() -> Any:
             return self.next.span_id
 
         def is_trace_id_random(self) -> bool:
-            return True  # a hash is as good as chance to a sampler
+            return True  # a hash is as good for a sampler
 
     return Ids()

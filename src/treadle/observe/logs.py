@@ -16,12 +16,15 @@ from ..runtime.listeners import Delta
 from .redact import find_secrets, redact_value
 
 MAX_TEXT_CHARS = 500
-"""Characters of a text that a line keeps."""
+"""How many characters of a text a line keeps."""
 
 _LEFT_OUT = ("key", "opaque")
-"""Fields that say nothing to a reader: idempotency keys, and what only a provider understands."""
+"""Fields of no use to a reader: idempotency keys, and what only a provider understands."""
 _LEVELS: dict[type, int] = {
-    **dict.fromkeys((e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.StepAsked, e.ToolStarted), logging.DEBUG),
+    **dict.fromkeys(
+        (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.StepAsked, e.ToolStarted),
+        logging.DEBUG,
+    ),
     **dict.fromkeys(
         (e.ModelFailed, e.ToolFailed, e.AnswerRejected, e.LimitReached), logging.WARNING
     ),
@@ -30,10 +33,11 @@ _DELETE = re.compile("\x7f")
 
 
 class RecordLogger:
-    """Told of records, logs each as one line to `logger`, by default `treadle.records`. Adds no handler.
+    """A listener that logs each record as one line to `logger`, by default `treadle.records`.
 
-    Secrets are redacted: those given, else those in the environment, and what looks like one. Texts longer than `most`
-    are cut. A line is ASCII, whatever was said: control characters are JSON escapes.
+    It adds no handler. Secrets are redacted: those given, else those in the environment, and what
+    looks like one. Texts longer than `most` characters are cut. A line is always ASCII: control
+    characters are JSON escapes.
     """
 
     def __init__(
@@ -53,25 +57,21 @@ class RecordLogger:
 
 
 def level_of(event: e.Event) -> int:
-    """INFO; DEBUG for what only begins, WARNING for what went wrong, ERROR for a turn that failed."""
+    """The level: DEBUG for a start, WARNING for a problem, ERROR for a failed turn, else INFO."""
     if isinstance(event, e.TurnEnded) and event.status == "failed":
         return logging.ERROR
     return _LEVELS.get(type(event), logging.INFO)
 
 
 def json_line(record: e.Record, secrets: Set[str] = frozenset(), most: int = MAX_TEXT_CHARS) -> str:
-    """The record as one line of JSON: thread_id, seq, at, type, and the event's own fields. Pure."""
-    fields = {
-        name: value
-        for name, value in msgspec.to_builtins(record.event).items()
-        if name not in _LEFT_OUT
-    }
-    envelope = {"thread_id": record.thread_id, "seq": record.seq, "at": _time(record.at)}
-    fields["type"] = name_of(fields["type"])
-    said = json.dumps(
-        _cut(redact_value({**envelope, **fields}, secrets), most), separators=(",", ":")
-    )
-    return _DELETE.sub(r"\\u007f", said)  # the one control character that JSON lets stand
+    """The record as one line of JSON: thread_id, seq, at, type, then the event's fields. Pure."""
+    fields = {"thread_id": record.thread_id, "seq": record.seq, "at": _format_time(record.at)}
+    for name, value in msgspec.to_builtins(record.event).items():
+        if name not in _LEFT_OUT:
+            fields[name] = value
+    fields["type"] = name_of(str(fields["type"]))
+    line = json.dumps(_cut(redact_value(fields, secrets), most), separators=(",", ":"))
+    return _DELETE.sub(r"\\u007f", line)  # the only control character that JSON doesn't escape
 
 
 def _cut(value: Any, most: int) -> Any:
@@ -86,8 +86,8 @@ def _cut(value: Any, most: int) -> Any:
             return value
 
 
-def _time(at: float) -> str | float:
+def _format_time(at: float) -> str | float:
     try:
         return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError, OSError):  # no calendar has it
+    except (ValueError, OverflowError, OSError):  # a time that no calendar has
         return at

@@ -1,9 +1,9 @@
-"""Secrets out of a text before it leaves: by value, where the caller knows them, and by shape. Pure.
+"""Removes secrets from a text: by value if the caller knows them, and by shape. Pure.
 
-1. Everything that matches is found first, also where matches overlap, and then put out in one go: no end of a secret
-   is left over because another began within it.
-2. No pattern can fail after an unbounded number of characters: the time is linear in the text. Too much is redacted
-   rather than too little.
+1. All matches are found first, overlapping ones too, and then removed in one go. So no end of a
+   secret is left because another match began inside it.
+2. No pattern can fail after an unbounded number of characters, so the time is linear in the text.
+   Too much is redacted rather than too little.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 MARK = "[redacted]"
 MIN_SECRET_CHARS = 8
-"""Characters of a secret by value: a shorter one would be found in every other word."""
+"""The least length of a secret by value; a shorter one would be found in many words."""
 
 _ENDS = ("_KEY", "_TOKEN", "_SECRET", "PASSWORD")
 _SHAPES = re.compile(
@@ -30,7 +30,8 @@ _HEADER = re.compile(
 )  # RFC 6750, RFC 7617
 _IN_URL = re.compile(r"://[^\s:/@\"'<>]{0,256}:([^\s/@\"'<>]{1,256})@")
 _PEM = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END[A-Z0-9 ]{0,40}-----)?"
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----"
+    r"(?:(?!-----END)[\s\S])*(?:-----END[A-Z0-9 ]{0,40}-----)?"
 )
 
 
@@ -69,7 +70,7 @@ def redact_value(value: Any, secrets: Set[str] = frozenset()) -> Any:
 
 
 def find_secrets(environment: Mapping[str, str]) -> frozenset[str]:
-    """What must be secrets in such an environment, by their variables' names; also as JSON writes them."""
+    """The values of variables whose names say that they are secrets; also in their JSON form."""
     values = [
         value
         for name, value in environment.items()

@@ -1,4 +1,4 @@
-"""A span, as OpenTelemetry has it: what was done, from when to when, as part of what. Plain data."""
+"""A span as in OpenTelemetry: what was done, from when to when, as a part of what. Plain data."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Kind = Literal["internal", "client"]
 
 @dataclass(frozen=True)
 class SpanContext:
-    """Where a span is to be found."""
+    """The ids that identify a span."""
 
     trace_id: int
     span_id: int
@@ -21,6 +21,8 @@ class SpanContext:
 
 @dataclass(frozen=True)
 class SpanEvent:
+    """Something that happened at one moment within a span."""
+
     name: str
     at_ns: int
     attributes: Mapping[str, Value] = field(default_factory=dict)
@@ -28,24 +30,28 @@ class SpanEvent:
 
 @dataclass(frozen=True)
 class Link:
+    """A reference to another span."""
+
     to: SpanContext
     reason: Literal["parent", "continues"]
-    """The call in another thread that began this one; the turn's part before this."""
+    """`parent`: to the call that began this thread. `continues`: to the turn's part before."""
 
 
 @dataclass(frozen=True)
 class Span:
+    """One span, open or ended."""
+
     name: str
     kind: Kind
     context: SpanContext
     parent: SpanContext | None
     seq: int
-    """The record that began it."""
+    """The seq of the record that began it."""
     start_ns: int
     end_ns: int
     attributes: Mapping[str, Value] = field(default_factory=dict)
     error: str | None = None
-    """Why it failed, in words, or "" where words are left out; None where it didn't."""
+    """Why it failed, "" if the reason is left out; None if it didn't fail."""
     events: tuple[SpanEvent, ...] = ()
     links: tuple[Link, ...] = ()
 

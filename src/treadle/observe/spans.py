@@ -1,12 +1,12 @@
-"""A thread's records as spans of OpenTelemetry's kind, without OpenTelemetry. Pure.
+"""Turns a thread's records into OpenTelemetry spans, without importing OpenTelemetry. Pure.
 
-1. A turn is one `invoke_agent` span, in a trace of its own, with its model calls and tool calls in it. Where it waits
-   for a person, or its process dies, the span ends; whoever goes on opens another, linked to it: no span takes days,
-   and none that was sent must be changed.
-2. Every id is a hash of the thread's name and a record's seq. Whoever folds the same records gets the same spans: the
-   process that drives the turn, another that takes it over, an export a year later.
-3. A span covers all tries of a request or a call; each failed try is an event in it.
-4. What was said is left out, unless `content` says how it goes out.
+1. A turn is one `invoke_agent` span in its own trace; its model calls and tool calls are inside. It
+   ends when the turn waits for a person or its process dies; whoever goes on begins another one,
+   linked to it. So no span takes days, and none changes after it was sent.
+2. Every id is a hash of a thread's name and a record's seq. So everyone who reads the same records
+   gets the same spans: the process that drives the turn, one that takes over, a later export.
+3. A span covers all attempts of a request or a call; each failed attempt is an event in it.
+4. Prompts, answers and results are left out, unless `content` says how to include them.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from ..core import events as e
 from ..core.result import read_result
 from ..core.state import State, apply
 from . import conventions as c
-from .charge import Charge
-from .content import Content, Transcript
+from .active_agent import ActiveAgent
+from .content import Content, SpanMessages
 from .cost import inherited_seq
 from .span import Link, Span, SpanContext, SpanEvent, begin_span, span_context, to_ns
 
@@ -26,238 +26,236 @@ from .span import Link, Span, SpanContext, SpanEvent, begin_span, span_context, 
 def build_spans(
     records: Sequence[e.Record], content: Content | None = None, parent: SpanContext | None = None
 ) -> list[Span]:
-    """The spans of a whole thread, inner ones first. What is under way ends at the last record.
+    """The spans of a whole thread, inner ones first. Open spans end at the last record.
 
-    `parent` is the call in another thread that began this one (`Spans.of_call`). What a fork shares with another thread
-    is among that one's spans.
+    `parent` is the call in another thread that began this one (`Spans.of_call`). Records that a
+    fork shares with its parent thread give no spans: they are among the parent's.
     """
-    fold, shared = Spans(content, parent), inherited_seq(records)
+    fold = Spans(content, parent)
+    shared = inherited_seq(records)
     found = [span for record in records for span in fold.add(record)]
-    return [span for span in [*found, *fold.open()] if span.seq > shared]
+    return [span for span in found + fold.open() if span.seq > shared]
 
 
 class Spans:
-    """Fed every record of one thread once, in order; gives the spans that end with each."""
+    """Builds one thread's spans. It is fed every record once, in order."""
 
     def __init__(self, content: Content | None = None, parent: SpanContext | None = None) -> None:
         self.first: e.Record | None = None
-        self._transcript = Transcript(content)
+        self._messages = SpanMessages(content)
         self._parent = parent
         self._state = State()
-        self._begun_by: c.Attributes = {}
+        self._parent_attributes: c.Attributes = {}
         self._compacted: c.Attributes = {}
-        self._charge = Charge()
-        self._steps: set[str] = set()
-        """Of the flow whose turn it is; none in a turn of an agent's."""
-        self._turn: Span | None = None
-        """The part of the turn that is under way."""
-        self._before: SpanContext | None = None
-        """The part before; the next is linked to it."""
-        self._posted: list[SpanEvent] = []
-        """What was noted between two parts."""
+        self._active = ActiveAgent()
+        self._steps: set[str] = set()  # the ids of the flow's steps; empty in a turn of an agent
+        self._turn: Span | None = None  # the open part of the turn
+        self._before: SpanContext | None = None  # the turn's part before, to link the next one to
+        self._pending: list[SpanEvent] = []  # events between two parts, for the next part
         self._chat: Span | None = None
         self._tools: dict[str, Span] = {}
-        self._asked: dict[str, e.Call] = {}
+        self._calls: dict[str, e.Call] = {}
         self._of_call: dict[str, SpanContext] = {}
 
     @property
     def seq(self) -> int:
-        """Of the last record; 0 before the first."""
+        """The seq of the last record; 0 before the first."""
         return self._state.seq
 
     @property
     def idle(self) -> bool:
-        """Whether no turn is open, by the log."""
+        """Whether the log has no open turn."""
         return self._state.phase in ("empty", "idle")
 
     def of_call(self, call_id: str) -> SpanContext | None:
-        """The first span of that call; None where it has none."""
+        """The first span of this call; None if it has none."""
         return self._of_call.get(call_id)
 
     def add(self, record: e.Record) -> list[Span]:
-        """The spans that ended with this record, inner ones first. Raises IllegalEvent."""
-        before, self._state = self._state, apply(self._state, record)
+        """The spans that end with this record, inner ones first. Raises IllegalEvent."""
+        last_at = self._state.at
+        self._state = apply(self._state, record)
         self.first = self.first or record
-        event, ended = record.event, list[Span]()
-        self._transcript.add(event)
-        self._charge = self._charge.after(event)
-        match event:
-            case e.ThreadStarted(parent_thread_id=thread_id, parent_call_id=call_id):
-                self._begun_by = (
-                    {c.PARENT_THREAD: thread_id, c.PARENT_CALL: call_id} if thread_id else {}
-                )
-            case e.ThreadClaimed():  # whoever drove it is taken for dead
-                ended = self._close(before.at, "interrupted", {c.ERROR: "interrupted"})
-            case e.ThreadForked(parent_thread_id=thread_id):
-                self._forked(thread_id)
-            case (
-                e.ApprovalAsked()
-                | e.ApprovalGiven()
-                | e.QuestionAsked()
-                | e.OutcomeDecided()
-                | e.UserSaid()
-            ):
-                self._people(record, event)
-            case e.ModelCalled() | e.ModelReplied() | e.ModelFailed():
-                ended = self._model(record, event)
-            case e.ToolStarted() | e.ToolReturned() | e.ToolFailed():
-                ended = self._tool(record, event)
-            case e.AnswerRejected() | e.LimitReached() | e.TurnEnded():
-                ended = self._end(record, event)
-                if self.idle:
-                    self._asked.clear()
-                    self._steps.clear()
-            case e.AgentDescribed():
-                pass  # each model call says which agent asked which model
-            case e.TrustChanged(trusted=trusted, by=by):
-                self._note(
-                    record, "treadle.trust_changed", {"treadle.trusted": trusted, "treadle.by": by}
-                )
-            case e.NotesRecalled(ids=ids):  # before the message that they are for
-                self._note(record, "treadle.notes_recalled", {"treadle.notes": len(ids)})
-            case e.ContextCompacted():
-                self._within(record)
-                self._compacted = {c.COMPACTED: True}
-                self._note(
-                    record, "treadle.context_compacted", {"treadle.upto_seq": event.upto_seq}
-                )
-            case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.HandedOff():
-                ended = self._team(record, event)
-            case never:
-                assert_never(never)
+        self._messages.add(record.event)
+        self._active = self._active.after(record.event)
+        ended = self._add(record, last_at)
         if self._turn and read_result((record,), self._state).status == "waiting":
             ended += self._close(record.at, "waiting")
         return ended
 
+    def _add(self, record: e.Record, last_at: float) -> list[Span]:
+        event = record.event
+        if isinstance(event, c.HumanEvent):
+            self._add_human(record, event)
+            return []
+        match event:
+            case e.ThreadStarted(parent_thread_id=parent, parent_call_id=call_id) if parent:
+                self._parent_attributes = {c.PARENT_THREAD: parent, c.PARENT_CALL: call_id}
+            case e.ThreadStarted():
+                pass
+            case e.ThreadClaimed():  # whoever drove the turn before counts as dead
+                return self._close(last_at, "interrupted", {c.ERROR: "interrupted"})
+            case e.ThreadForked(parent_thread_id=thread_id):
+                self._fork(thread_id)
+            case e.ModelCalled() | e.ModelReplied() | e.ModelFailed():
+                return self._add_model(record, event)
+            case e.ToolStarted() | e.ToolReturned() | e.ToolFailed():
+                return self._add_tool(record, event)
+            case e.AnswerRejected() | e.LimitReached() | e.TurnEnded():
+                return self._add_end(record, event)
+            case e.AgentDescribed():
+                pass  # each model call says which agent called which model
+            case e.TrustChanged(trusted=trusted, by=by):
+                attributes: c.Attributes = {"treadle.trusted": trusted, "treadle.by": by}
+                self._note(record, "treadle.trust_changed", attributes)
+            case e.NotesRecalled(ids=ids):  # it comes before the message that the notes are for
+                self._note(record, "treadle.notes_recalled", {"treadle.notes": len(ids)})
+            case e.ContextCompacted(upto_seq=upto_seq):
+                self._within(record)
+                self._compacted = {c.COMPACTED: True}
+                self._note(record, "treadle.context_compacted", {"treadle.upto_seq": upto_seq})
+            case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.HandedOff():
+                return self._add_team(record, event)
+            case never:
+                assert_never(never)
+        return []
+
     def open(self) -> list[Span]:
-        """What is under way, as if it ended with the last record. Changes nothing."""
+        """The open spans, as if they ended with the last record. Changes nothing."""
         at = self._state.at
-        inner = [*self._tools.values(), *([self._chat] if self._chat else [])]
-        whole = [self._whole(self._turn, "unfinished").ended(at, {})] if self._turn else []
-        return [*(span.ended(at, {}) for span in inner), *whole]
+        found = [span.ended(at, {}) for span in self._inner()]
+        if self._turn:
+            found.append(self._finish(self._turn, "unfinished").ended(at, {}))
+        return found
+
+    def _inner(self) -> list[Span]:
+        """The open spans inside the turn."""
+        inner = [*self._tools.values()]
+        if self._chat:
+            inner.append(self._chat)
+        return inner
 
     def _within(self, record: e.Record) -> SpanContext:
-        """The part of the turn that is under way; if there is none, this record begins it."""
+        """The open part of the turn; if there is none, this record begins one."""
         if self._turn is None:
-            span = begin_span(f"{c.INVOKE_AGENT} {self._charge.agent}", "internal", record, None)
-            links = [Link(self._before, "continues")] if self._before else []
-            links += [Link(self._parent, "parent")] if self._parent else []
-            span = replace(span, events=tuple(self._posted), links=tuple(links))
-            says = c.turn_attributes(self._charge.agent, self._state.turns, record.thread_id)
-            self._turn = self._of_flow(span.with_attributes({**says, **self._begun_by}))
-            self._posted = []
+            agent = self._active.agent
+            links = []
+            if self._before:
+                links.append(Link(self._before, "continues"))
+            if self._parent:
+                links.append(Link(self._parent, "parent"))
+            span = begin_span(f"{c.INVOKE_AGENT} {agent}", "internal", record, None)
+            span = replace(span, events=tuple(self._pending), links=tuple(links))
+            attributes = c.turn_attributes(agent, self._state.turns, record.thread_id)
+            span = span.with_attributes({**attributes, **self._parent_attributes})
+            self._turn = self._mark_flow(span)
+            self._pending = []
         return self._turn.context
 
-    def _of_flow(self, turn: Span) -> Span:
-        """The turn, by its name where it is a flow's. Only its first step says that."""
+    def _mark_flow(self, turn: Span) -> Span:
+        """The turn under a flow's name if it is a flow's. The first step tells that it is one."""
         if not self._steps:
             return turn
         name = turn.name.replace(c.INVOKE_AGENT, c.INVOKE_WORKFLOW, 1)
         return replace(turn, name=name).with_attributes({c.OPERATION: c.INVOKE_WORKFLOW})
 
-    def _forked(self, parent_thread_id: str) -> None:
-        """What is under way goes on in the other thread; here it is begun anew."""
-        turn, self._turn, self._chat = self._turn, None, None
+    def _fork(self, parent_thread_id: str) -> None:
+        """Open spans go on in the parent thread; in this thread they begin again."""
+        self._before = None
+        if self._turn:
+            self._before = span_context(parent_thread_id, self._turn.seq, c.INVOKE_AGENT)
+        self._turn = None
+        self._chat = None
         self._tools.clear()
-        self._before = span_context(parent_thread_id, turn.seq, c.INVOKE_AGENT) if turn else None
 
-    def _people(self, record: e.Record, event: c.HumanEvent) -> None:
-        if isinstance(event, e.UserSaid) and not event.answers:
-            self._before = None
-            self._within(record)
-            return
-        call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
+    def _add_human(self, record: e.Record, event: c.HumanEvent) -> None:
+        if isinstance(event, e.UserSaid):
+            call_id = event.answers
+            if not call_id:
+                self._before = None
+                self._within(record)
+                return
+        else:
+            call_id = event.call_id
+        name = self._calls[call_id].name
         if isinstance(event, e.ApprovalGiven) and event.arguments is not None:
-            self._asked[call_id] = e.Call(call_id, self._asked[call_id].name, event.arguments)
-        if isinstance(
-            event, e.ApprovalAsked | e.QuestionAsked
-        ):  # the agent's doing; all else is somebody's post
+            self._calls[call_id] = e.Call(call_id, name, event.arguments)
+        if isinstance(event, e.ApprovalAsked | e.QuestionAsked):  # by the agent, others by people
             self._within(record)
-        self._note(
-            record, c.event_name(event), {c.CALL_ID: call_id, c.TOOL: self._asked[call_id].name}
-        )
+        self._note(record, c.event_name(event), {c.CALL_ID: call_id, c.TOOL: name})
 
     def _note(self, record: e.Record, name: str, attributes: c.Attributes) -> None:
         if self._turn:
             self._turn = self._turn.with_event(name, record.at, attributes)
         else:
-            self._posted.append(SpanEvent(name, to_ns(record.at), attributes))
+            self._pending.append(SpanEvent(name, to_ns(record.at), attributes))
 
-    def _model(
+    def _add_model(
         self, record: e.Record, event: e.ModelCalled | e.ModelReplied | e.ModelFailed
     ) -> list[Span]:
         turn = self._within(record)
         if isinstance(event, e.ModelCalled):
-            says = {
-                **c.request_attributes(event, record.thread_id),
-                c.ATTEMPTS: event.attempt,
-                **self._compacted,
-            }
-            says |= self._transcript.asked()
-            chat = self._chat or begin_span(
-                f"{c.CHAT} {says[c.REQUEST_MODEL]}", "client", record, turn
-            )
-            self._chat = chat.with_attributes(says)
+            attributes = c.request_attributes(event, record.thread_id)
+            attributes |= {c.ATTEMPTS: event.attempt, **self._compacted}
+            attributes |= self._messages.prompt()
+            name = f"{c.CHAT} {attributes[c.REQUEST_MODEL]}"
+            chat = self._chat or begin_span(name, "client", record, turn)
+            self._chat = chat.with_attributes(attributes)
             return []
-        assert self._chat is not None  # the fold has seen to that: a reply follows its request
+        assert self._chat is not None  # `apply` refuses a reply without a request
         if isinstance(event, e.ModelFailed) and event.retry_after_s is not None:
-            self._chat = self._chat.with_event(
-                "treadle.retry", record.at, c.retry_attributes(event)
-            )
+            retry = c.retry_attributes(event)
+            self._chat = self._chat.with_event("treadle.retry", record.at, retry)
             return []
-        chat, self._chat = self._chat, None
+        chat = self._chat
+        self._chat = None
         if isinstance(event, e.ModelFailed):
-            return [
-                chat.ended(
-                    record.at, c.failure_attributes(event), self._transcript.words(event.message)
-                )
-            ]
-        self._asked |= {call.id: call for call in event.calls}
-        return [
-            chat.ended(record.at, {**c.reply_attributes(event), **self._transcript.replied(event)})
-        ]
+            words = self._messages.error_text(event.message)
+            return [chat.ended(record.at, c.failure_attributes(event), words)]
+        self._calls |= {call.id: call for call in event.calls}
+        return [chat.ended(record.at, c.reply_attributes(event) | self._messages.reply(event))]
 
-    def _tool(
+    def _add_tool(
         self, record: e.Record, event: e.ToolStarted | e.ToolReturned | e.ToolFailed
     ) -> list[Span]:
-        turn, call = self._within(record), self._asked[event.call_id]
-        span = self._tools.pop(call.id, None)
-        if span is None:
-            step = call.id in self._steps
-            says = (
-                c.step_attributes(call, record.thread_id)
-                if step
-                else c.tool_call_attributes(call, self._charge.agent, record.thread_id)
-            )
-            span = begin_span(
-                f"{'step' if step else c.EXECUTE_TOOL} {call.name}", "internal", record, turn
-            )
-            span = span.with_attributes({**says, c.ATTEMPTS: 1, **self._transcript.called(call)})
-            self._of_call.setdefault(call.id, span.context)
+        call = self._calls[event.call_id]
+        turn = self._within(record)
+        span = self._tools.pop(call.id, None) or self._begin_call(record, call, turn)
         match event:
             case e.ToolStarted(attempt=attempt):
                 self._tools[call.id] = span.with_attributes({c.ATTEMPTS: attempt})
-                return []
             case e.ToolReturned(content=text):
-                return [span.ended(record.at, self._transcript.told(text))]
+                return [span.ended(record.at, self._messages.call_result(text))]
             case e.ToolFailed(kind=kind, message=text, retry_after_s=None):
-                told = {c.ERROR: kind, **self._transcript.told(text)}
-                return [span.ended(record.at, told, self._transcript.words(text))]
+                attributes = {c.ERROR: kind, **self._messages.call_result(text)}
+                return [span.ended(record.at, attributes, self._messages.error_text(text))]
             case e.ToolFailed():
-                self._tools[call.id] = span.with_event(
-                    "treadle.retry", record.at, c.retry_attributes(event)
-                )
-                return []
+                retry = c.retry_attributes(event)
+                self._tools[call.id] = span.with_event("treadle.retry", record.at, retry)
+        return []
 
-    def _team(
+    def _begin_call(self, record: e.Record, call: e.Call, turn: SpanContext) -> Span:
+        if call.id in self._steps:
+            operation = "step"
+            attributes = c.step_attributes(call, record.thread_id)
+        else:
+            operation = c.EXECUTE_TOOL
+            attributes = c.tool_call_attributes(call, self._active.agent, record.thread_id)
+        span = begin_span(f"{operation} {call.name}", "internal", record, turn)
+        self._of_call.setdefault(call.id, span.context)
+        attributes |= {c.ATTEMPTS: 1, **self._messages.call_arguments(call)}
+        return span.with_attributes(attributes)
+
+    def _add_team(
         self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
     ) -> list[Span]:
         self._within(record)
         match event:
             case e.StepAsked(call=call):
-                self._asked[call.id] = call
+                self._calls[call.id] = call
                 self._steps.add(call.id)
-                self._turn = self._of_flow(self._turn) if self._turn else None
+                if self._turn:
+                    self._turn = self._mark_flow(self._turn)
             case e.ChildStarted(call_id=call_id, thread_id=child):
                 self._tools[call_id] = self._tools[call_id].with_attributes({c.CHILD_THREAD: child})
             case e.ChildWaits(call_id=call_id):  # it goes on in another span, as the turn does
@@ -266,7 +264,7 @@ class Spans:
                 self._note(record, "treadle.handed_off", {c.CALL_ID: call_id, c.AGENT: agent})
         return []
 
-    def _end(
+    def _add_end(
         self, record: e.Record, event: e.AnswerRejected | e.LimitReached | e.TurnEnded
     ) -> list[Span]:
         self._within(record)
@@ -274,35 +272,34 @@ class Spans:
             case e.AnswerRejected():
                 self._note(record, "treadle.answer_rejected", {})
             case e.LimitReached(limit=limit, used=used, allowed=allowed):
-                self._note(
-                    record,
-                    "treadle.limit_reached",
-                    {c.LIMIT: limit, "used": used, "allowed": allowed},
-                )
-            case e.TurnEnded(status="failed"):
-                failed = self._state.turn.failed if self._state.turn else None
-                return self._close(
-                    record.at,
-                    "failed",
-                    {c.ERROR: failed.kind if failed else "failed"},
-                    event.reason,
-                )
+                attributes: c.Attributes = {c.LIMIT: limit, "used": used, "allowed": allowed}
+                self._note(record, "treadle.limit_reached", attributes)
             case e.TurnEnded(status=status):
-                return self._close(record.at, status)
+                self._calls.clear()
+                self._steps.clear()
+                if status != "failed":
+                    return self._close(record.at, status)
+                turn = self._state.turn
+                kind = turn.failed.kind if turn and turn.failed else "failed"
+                return self._close(record.at, "failed", {c.ERROR: kind}, event.reason)
         return []
 
     def _close(
         self, at: float, status: str, error: c.Attributes | None = None, words: str = ""
     ) -> list[Span]:
-        """End what is under way: the part of the turn, and whatever of it has no end of its own."""
-        if (turn := self._turn) is None:
+        """End the open part of the turn, and the open spans inside it."""
+        turn = self._turn
+        if turn is None:
             return []
-        inner = [*self._tools.values(), *([self._chat] if self._chat else [])]
-        whole = self._whole(turn, status).ended(at, error or {}, self._transcript.words(words))
-        self._turn, self._chat, self._before = None, None, turn.context
+        ended = [span.ended(at, {c.ERROR: status}) for span in self._inner()]
+        whole = self._finish(turn, status)
+        ended.append(whole.ended(at, error or {}, self._messages.error_text(words)))
+        self._before = turn.context
+        self._turn = None
+        self._chat = None
         self._tools.clear()
-        return [*(span.ended(at, {c.ERROR: status}) for span in inner), whole]
+        return ended
 
-    def _whole(self, span: Span, status: str) -> Span:
+    def _finish(self, span: Span, status: str) -> Span:
         answer = self._state.turn.answer if self._state.turn else ""
-        return span.with_attributes({c.STATUS: status, **self._transcript.turn(answer)})
+        return span.with_attributes({c.STATUS: status, **self._messages.turn(answer)})

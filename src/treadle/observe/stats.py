@@ -1,7 +1,8 @@
-"""How threads did: times, errors, retries, steps, cache hits. Pure.
+"""Statistics of threads: times, errors, retries, model steps, cache hits. Pure.
 
-Percentiles are by nearest rank: each is a time that was really measured, the smallest that at least so many per cent
-of all reach. What a fork shares with its parent counts in the parent alone.
+Percentiles are by nearest rank: each is a value that was really measured, the smallest one that at
+least so many per cent of all values don't exceed. What a fork shares with its parent thread counts
+only in the parent.
 """
 
 import math
@@ -56,7 +57,7 @@ class Stats:
     """By name; a flow's steps are among them."""
     usage: e.Usage
     tokens_per_s: float
-    """Output tokens over the whole time of the calls that wrote them, the wait for the first token included."""
+    """Output tokens divided by the whole time of their calls, the wait for the first included."""
 
     @property
     def cached_share(self) -> float:
@@ -87,7 +88,10 @@ class _Counts:
 
 
 def compute_stats(records: Iterable[e.Record], since: float = 0.0) -> Stats:
-    """Of all that happened in these threads since then (seconds since the epoch). Threads may alternate."""
+    """Statistics of what happened in these threads since then (seconds since the epoch).
+
+    Records of several threads may alternate.
+    """
     threads: dict[str, list[e.Record]] = {}
     for record in records:
         threads.setdefault(record.thread_id, []).append(record)

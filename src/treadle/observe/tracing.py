@@ -1,6 +1,6 @@
-"""Tracing: a listener that sends each span as it ends.
+"""Tracing: a listener that sends each span to OpenTelemetry as it ends.
 
-It folds what it is told as spans.py folds a whole log, so that live spans and a later export have the same ids.
+It builds spans with the class that also exports a whole log (spans.py), so both have the same ids.
 """
 
 import logging
@@ -27,21 +27,22 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-"""OpenTelemetry's own switch for what was said: SPAN_ONLY and SPAN_AND_EVENT turn it on here."""
+"""OpenTelemetry's own switch for texts in spans: SPAN_ONLY and SPAN_AND_EVENT turn them on here."""
 KEPT = 1000
-"""Threads without an open turn whose fold is kept, for their next one."""
+"""How many threads without an open turn are remembered, for their next turn."""
 
 _log = logging.getLogger("treadle")
 
 
 class Tracing:
-    """A listener that gives the spans of every thread it hears of to OpenTelemetry. Serves any number of agents.
+    """A listener that sends the spans of all threads to OpenTelemetry. Serves any number of agents.
 
-    Without `processors`, spans go out in batches over OTLP/HTTP, as the standard OTEL_EXPORTER_OTLP_* variables say.
-    `content` adds what was said, redacted; None leaves that to OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT.
-    `secrets` are redacted by value; None: those in the environment. `store` is the agent's, and None is what it is for
-    an agent: a thread that another process began, or that something was posted to, is read there. Metrics go to
-    `meter_provider`, else to the global one. Raises UsageError without the extra `otel`.
+    Without `processors`, spans go out in batches over OTLP/HTTP, as the standard
+    OTEL_EXPORTER_OTLP_* variables say. `content` adds prompts, answers and results, redacted; None
+    leaves that to OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT. `secrets` are redacted by
+    value; None: those in the environment. `store` is the agents' store (None: the default one); the
+    records that another process wrote are read there. Metrics go to `meter_provider`, else to the
+    global one. Raises UsageError without the extra `otel`.
     """
 
     def __init__(
@@ -53,27 +54,27 @@ class Tracing:
         store: Store | None = None,
         meter_provider: "MeterProvider | None" = None,
     ) -> None:
-        self._emitter = Emitter(_batches() if processors is None else processors)
+        if processors is None:
+            processors = _batch_processors()
+        self._emitter = Emitter(processors)
         self._instruments = Instruments(meter_provider)
-        wanted = (
-            os.environ.get(CAPTURE, "").upper() in ("SPAN_ONLY", "SPAN_AND_EVENT")
-            if content is None
-            else content
-        )
-        known = find_secrets(os.environ) if secrets is None else secrets
-        self._content = Content(known) if wanted else None
+        if content is None:
+            content = os.environ.get(CAPTURE, "").upper() in ("SPAN_ONLY", "SPAN_AND_EVENT")
+        self._content: Content | None = None
+        if content:
+            self._content = Content(find_secrets(os.environ) if secrets is None else secrets)
         self._store = store
         self._folds: dict[str, Spans] = {}
-        self._strange: dict[str, None] = {}
-        """Threads whose beginning can't be had; each was named once."""
+        self._unreadable: dict[str, None] = {}
+        """Threads whose earlier records aren't in the store; each was warned of once."""
         self._lock = threading.Lock()
-        """Each turn has a thread of its own that tells its listeners."""
+        """Each turn calls its listeners in an operating-system thread of its own."""
 
     def __call__(self, what: Record | Delta) -> None:
         if not isinstance(what, Record):
             return
         with self._lock:
-            fold = self._fold_before(what)
+            fold = self._fold_for(what)
             if fold is None:
                 return
             for span in fold.add(what):
@@ -83,47 +84,57 @@ class Tracing:
                 self._forget()
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Send what is waiting; whether that was done in time."""
+        """Send the spans that wait; whether that was done in time."""
         return self._emitter.flush(timeout_s)
 
     def close(self) -> None:
-        """Send what is waiting, and stop. The end of the process does that too."""
+        """Send the spans that wait, and stop. The end of the process does that too."""
         self._emitter.close()
 
-    def _fold_before(self, record: Record) -> Spans | None:
-        """What to add this record to; None where it was heard before, or its thread's beginning can't be had."""
+    def _fold_for(self, record: Record) -> Spans | None:
+        """The fold to add this record to.
+
+        None if the record was seen before, or if the thread's earlier records can't be read.
+        """
         fold = self._folds.get(record.thread_id)
-        again = (
-            fold and record.seq <= fold.seq and (record.seq > 1 or record == fold.first)
-        )  # another agent's listener
-        if again or (record.seq > 1 and record.thread_id in self._strange):
+        if fold and record.seq <= fold.seq and (record.seq > 1 or record == fold.first):
+            return None  # seen before, from another agent's listener
+        if record.seq > 1 and record.thread_id in self._unreadable:
             return None
         if fold is None or fold.seq != record.seq - 1:
-            past = self._read(record.thread_id, record.seq - 1) if record.seq > 1 else []
-            if len(past) != record.seq - 1:
-                self._strange[record.thread_id] = None
-                _log.warning(
-                    "thread %s isn't traced: Tracing(store=...) must be where it is kept",
-                    record.thread_id,
-                )
-                return None
-            first = (past[0] if past else record).event
-            fold = Spans(
-                self._content, self._call(first) if isinstance(first, ThreadStarted) else None
+            fold = self._read_past(record)
+        if fold is None:
+            self._unreadable[record.thread_id] = None
+            _log.warning(
+                "thread %s isn't traced: Tracing(store=...) must be where it is kept",
+                record.thread_id,
             )
-            for each in past:
-                fold.add(each)
+            return None
         self._folds.pop(record.thread_id, None)
-        self._folds[record.thread_id] = fold  # what was heard of last comes last
+        self._folds[record.thread_id] = fold  # the most recent thread is the last
         return fold
 
-    def _call(self, started: ThreadStarted) -> SpanContext | None:
-        """The call that began a thread, where another thread did."""
+    def _read_past(self, record: Record) -> Spans | None:
+        """A fold of the records before this one; None if the store doesn't have them."""
+        past: list[Record] = []
+        if record.seq > 1:
+            past = self._read(record.thread_id, record.seq - 1)
+        if len(past) != record.seq - 1:
+            return None
+        first = [*past, record][0].event
+        parent = self._find_parent_call(first) if isinstance(first, ThreadStarted) else None
+        fold = Spans(self._content, parent)
+        for each in past:
+            fold.add(each)
+        return fold
+
+    def _find_parent_call(self, started: ThreadStarted) -> SpanContext | None:
+        """The span of the call that began a thread, if another thread began it."""
         if not started.parent_thread_id:
             return None
         fold = self._folds.get(started.parent_thread_id)
         found = fold.of_call(started.parent_call_id) if fold else None
-        if found is None:  # nobody has told of that call, or not yet
+        if found is None:  # no listener has told of that call yet
             fold = Spans()
             for record in self._read(started.parent_thread_id):
                 fold.add(record)
@@ -133,23 +144,24 @@ class Tracing:
     def _read(self, thread_id: str, upto_seq: int | None = None) -> list[Record]:
         self._store = self._store or SQLiteStore()
         if isinstance(self._store, SQLiteStore) and not self._store.path.exists():
-            return []  # and none is made
+            return []  # reading would create the file
         rows = run_sync(self._store.read(thread_id))
         return [
             Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows[:upto_seq]
         ]
 
     def _forget(self) -> None:
-        for name in [*self._strange][:-KEPT]:
-            del self._strange[name]
-        for name in [name for name, fold in self._folds.items() if fold.idle][:-KEPT]:
+        for name in [*self._unreadable][:-KEPT]:
+            del self._unreadable[name]
+        idle = [name for name, fold in self._folds.items() if fold.idle]
+        for name in idle[:-KEPT]:
             del self._folds[name]
 
 
-def _batches() -> "list[SpanProcessor]":
+def _batch_processors() -> "list[SpanProcessor]":
     from .otlp import make_exporter
 
-    to = make_exporter()
+    exporter = make_exporter()  # raises UsageError without the extra, so it comes first
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    return [BatchSpanProcessor(to)]
+    return [BatchSpanProcessor(exporter)]

@@ -1,4 +1,4 @@
-"""A thread's turns, each with the lines of its records and what it took. Pure."""
+"""Splits a thread into turns, each with the lines of its records and its totals. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,32 +11,38 @@ from .timeline import Line, Timeline
 
 @dataclass(frozen=True)
 class TurnLines:
-    """The lines of one turn, with those before it that open the thread or claim it."""
+    """The lines of one turn, and the lines before it that open or claim the thread."""
 
     number: int
-    """From 1; 0 where none is opened."""
+    """The turn's number, from 1; 0 if these lines open no turn."""
     lines: tuple[Line, ...]
     result: Result
     took: Summary
 
 
 def split_turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:
-    """The thread's turns, each up to its end, as soon as that is read. Raises IllegalEvent for a log that can't be."""
-    timeline, state, part = Timeline(), State(), list[Line]()
-
-    def closed(number: int) -> TurnLines:
-        own = [line.record for line in part]
-        done = read_result(own, state)
-        return TurnLines(
-            number, tuple(part), done, done.summary() if number else make_summary(own, 0.0)
-        )
-
-    before = 0
+    """The thread's turns, each as soon as its end is read. Raises IllegalEvent for a bad log."""
+    timeline = Timeline()
+    state = State()
+    lines: list[Line] = []
+    ended = 0
     for record in records:
         state = apply(state, record)
-        part.append(timeline.line(record))
+        lines.append(timeline.line(record))
         if isinstance(record.event, e.TurnEnded):
-            yield closed(state.turns)
-            before, part = state.turns, []
-    if part:
-        yield closed(state.turns if state.turns > before else 0)
+            yield _make_turn(state.turns, lines, state)
+            ended = state.turns
+            lines = []
+    if not lines:
+        return
+    if state.turns > ended:
+        yield _make_turn(state.turns, lines, state)
+    else:
+        yield _make_turn(0, lines, state)
+
+
+def _make_turn(number: int, lines: list[Line], state: State) -> TurnLines:
+    records = [line.record for line in lines]
+    result = read_result(records, state)
+    took = result.summary() if number else make_summary(records, 0.0)
+    return TurnLines(number, tuple(lines), result, took)

@@ -1,6 +1,6 @@
-"""Makes untrusted text safe to show: what a terminal would obey, and what a person would not see, becomes an escape.
+"""Makes untrusted text safe to show: control characters and invisible ones become escapes. Pure.
 
-Text of a model, a tool, a file or a log is untrusted. Pure.
+All text from a model, a tool, a file or a log is untrusted.
 """
 
 import json
@@ -18,9 +18,9 @@ _UNSEEN = re.compile(f"{_CONTROLS}|{_HIDDEN}|[{_JOINERS}]")
 
 
 def make_visible(text: str, before: str = "") -> str:
-    """The text as it may be shown on a terminal; only newlines and tabs keep their effect.
+    """The text for a terminal: of all control characters only newlines and tabs keep their effect.
 
-    For a text that comes in pieces, `before` is the character that came last.
+    For a text that comes in pieces, `before` is the last character of the piece before.
     """
     whole = before + text
 
@@ -32,21 +32,22 @@ def make_visible(text: str, before: str = "") -> str:
 
 
 def escape_controls(text: str) -> str:
-    """For a file or a pipe: control characters shown as escapes, all else as it is, in any language."""
+    """The text for a file or a pipe: control characters as escapes, the rest unchanged."""
     return _OBEYED.sub(lambda found: _escape(found[0]), text)
 
 
 def make_json_visible(text: str) -> str:
-    """JSON text of the same value, in which everything that could be unseen or obeyed is a JSON escape."""
+    """The same JSON with control characters and invisible ones as JSON escapes."""
     return _UNSEEN.sub(
         lambda found: found[0] if _joins(text, found.start()) else json.dumps(found[0])[1:-1], text
     )
 
 
 def _joins(text: str, at: int) -> bool:
-    """Whether the joiner or variation selector there is part of a word or an emoji, as in Persian, Hindi, or a heart.
+    """Whether the character is a joiner or variation selector that belongs to a word or an emoji.
 
-    One of them after what it can change is text; a row of them, or one between ASCII letters, hides something.
+    One of them is text after a character that it can change, as in Persian, Hindi or a heart. A row
+    of them, or one between ASCII letters, hides something.
     """
     char, last = text[at], text[at - 1 : at]
     if char not in _JOINERS:

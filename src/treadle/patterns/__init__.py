@@ -1,11 +1,11 @@
 """Recipes for several agents, in plain Python over `Agent.run`: read one, copy it, change it.
 
-1. A recipe asks agents and decides by what they answer; where a model must decide, its answer has a type.
-2. A run that fails takes nothing from the others: its Part says why. A wrong key, a wrong setting and a broken store
-   are raised at once, and whatever still runs is cancelled.
-3. Each run is a thread of its own, under its agent's limits. A recipe itself leaves no trace in a log: where people
-   may be waited for, or a crash must not cost what is done, call it in a flow. A supervisor is an agent, and has its
-   log.
+1. A recipe asks agents and decides by their answers. If a model must decide, its answer has a type.
+2. A run that fails doesn't stop the others: its Part says why. A wrong key, a wrong setting or a
+   broken store is raised at once, and the runs that are left are cancelled.
+3. Each run has a thread of its own, with its agent's limits. A recipe itself isn't recorded: call
+   it in a flow if it may wait for people, or if a crash must not lose what is done. A supervisor is
+   an agent, so it has a log.
 """
 
 from .map_reduce import map_reduce

@@ -1,4 +1,4 @@
-"""Map and reduce: one agent over many items, so many at a time, then one answer out of all of theirs."""
+"""Map and reduce: run an agent on many items, then make one answer of all its answers."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -18,10 +18,11 @@ async def map_reduce(
     at_once: int = 5,
     deps: Any = None,
 ) -> Outcome:
-    """One answer out of the mapper's for each item; `task` says an item to it.
+    """One answer made of the mapper's answers; `task` turns an item into the mapper's message.
 
-    A function that reduces gets each item's Part, in the items' order, also of those that failed; an agent is told of
-    them all. It is `done` only where every item has its answer; where none has, nothing is reduced.
+    A reducer that is a function gets a Part for each item, in order, also for those that failed; an
+    agent gets them as text. The outcome is `done` only if every item has an answer. If none has,
+    nothing is reduced.
     """
     asks = [Ask(mapper, "item", said, said) for said in map(task, items)]
     parts = await run_asks(asks, at_once, deps)

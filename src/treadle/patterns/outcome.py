@@ -1,4 +1,4 @@
-"""What came of a recipe, and of each run in it; and the two ways in which recipes run agents."""
+"""The outcome of a recipe and of each run in it, and the functions by which recipes run agents."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ class Part:
     about: str
     """The step, the item, or the task."""
     result: Result | None
-    """None where nothing is known but the error."""
+    """None if only the error is known."""
     error: TreadleError | None = None
     """What the run raised."""
 
@@ -33,41 +33,41 @@ class Part:
 
     @property
     def answer(self) -> str:
-        """ "" where there is none; how far a run had got that stopped half-way is in its result."""
-        return self.result.answer if self.result and self.answered else ""
+        """The answer; "" if there is none. What a stopped run had so far is in its result."""
+        if self.result is None or not self.answered:
+            return ""
+        return self.result.answer
 
     @property
     def output(self) -> Any:
-        return self.result.output if self.result else None
+        return self.result and self.result.output
 
     @property
     def problem(self) -> str:
-        """Why there is no answer; "" where there is one."""
+        """Why there is no answer; "" if there is one."""
         if self.answered:
             return ""
         if self.error:
             return str(self.error)
-        return (
-            f"{self.result.status}, {self.result.reason}"
-            if self.result
-            else "nothing is known of it"
-        )
+        if self.result:
+            return f"{self.result.status}, {self.result.reason}"
+        return "nothing is known of it"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a recipe."""
+    """The outcome of a recipe."""
 
     answer: str
-    """The best there is; "" where there is none."""
+    """The best answer there is; "" if there is none."""
     done: bool
-    """It came to its proper end: accepted, agreed, every step and item answered."""
+    """Whether it came to its proper end: accepted, agreed, every step and item answered."""
     reason: str
     """How it ended, in words."""
     parts: tuple[Part, ...]
     """Every run, in the order in which they were asked for."""
     output: Any = None
-    """The answer as a type, where the agent that gave it was asked for one."""
+    """The answer as a typed value, if the agent that gave it has an output type."""
 
     @property
     def usage(self) -> Usage:
@@ -75,9 +75,16 @@ class Outcome:
 
     @property
     def cost_usd(self) -> float | None:
-        """None where a price, or what a run has used, isn't known."""
-        costs = [part.result.summary().cost_usd if part.result else None for part in self.parts]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
+        """The cost of all runs; None if a price, or what a run has used, isn't known."""
+        total = 0.0
+        for part in self.parts:
+            if part.result is None:
+                return None
+            cost_usd = part.result.summary().cost_usd
+            if cost_usd is None:
+                return None
+            total += cost_usd
+        return total
 
     @property
     def waiting(self) -> tuple[PendingDecision, ...]:

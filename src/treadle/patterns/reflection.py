@@ -9,7 +9,7 @@ from .outcome import Ask, Outcome, outcome_of, run_ask
 
 @dataclass(frozen=True)
 class Critique:
-    """What a critic says of a draft."""
+    """A critic's opinion of a draft."""
 
     feedback: str
     good_enough: bool
@@ -18,9 +18,9 @@ class Critique:
 async def reflect(
     author: Agent, critic: Agent, task: str, *, rounds: int = 3, deps: Any = None
 ) -> Outcome:
-    """The draft that the critic finds good enough, else the last one: a round is a critique and a revision by it.
+    """The first draft that the critic finds good enough, else the last one.
 
-    A critique or a revision that fails ends it with the draft that there is.
+    A round is a critique and a revision. If one of them fails, the outcome is the last good draft.
     """
     critic = replace(critic, output=Critique)
     draft = await run_ask(Ask(author, "draft", task, task), deps)
@@ -34,7 +34,10 @@ async def reflect(
             return outcome_of(draft, False, f"no critique: {critique.problem}", parts)
         if critique.output.good_enough:
             return outcome_of(draft, True, "accepted", parts)
-        said = f"{task}\n\nYour last draft:\n{draft.answer}\n\nRevise it by this criticism:\n{critique.output.feedback}"
+        said = (
+            f"{task}\n\nYour last draft:\n{draft.answer}"
+            f"\n\nRevise it by this criticism:\n{critique.output.feedback}"
+        )
         parts.append(revised := await run_ask(Ask(author, "draft", task, said), deps))
         if not revised.answered:
             return outcome_of(draft, False, f"no revision: {revised.problem}", parts)

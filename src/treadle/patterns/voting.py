@@ -1,4 +1,4 @@
-"""Vote and best of n: several answers to one task, side by side, and one of them chosen."""
+"""Vote and best of n: get several answers to one task, and choose one of them."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from .outcome import Ask, Outcome, Part, outcome_of, run_ask, run_asks
 
 
 def plain(answer: str) -> str:
-    """The answer in small letters, without what stands round its words: by this, answers count as the same."""
+    """The answer in lower case without punctuation around words, to compare answers by."""
     return " ".join(
         word for each in answer.casefold().split() if (word := each.strip(".,;:!?\"'`*()"))
     )
@@ -26,7 +26,7 @@ async def vote(
     at_once: int = 5,
     deps: Any = None,
 ) -> Outcome:
-    """The answer that most voters give; who fails has no vote. One agent may stand there several times.
+    """The answer that most voters give. A voter that fails has no vote; one may be listed twice.
 
     Of answers that tie the judge chooses. Without one it is the earliest voter's, and not `done`.
     """
@@ -58,7 +58,7 @@ async def best_of(
     at_once: int = 5,
     deps: Any = None,
 ) -> Outcome:
-    """The best of `n` answers to one task: the judge's choice, or the one with the highest score."""
+    """The best of `n` answers to one task: the judge's choice, or the highest score."""
     parts = await run_asks([Ask(agent, "candidate", task, task)] * n, at_once, deps)
     given = [part for part in parts if part.answered]
     if not given:
@@ -73,7 +73,7 @@ async def best_of(
 async def _judged(
     judge: Agent, task: str, given: Sequence[Part], parts: tuple[Part, ...], deps: Any
 ) -> Outcome:
-    """The answer that the judge names by its number; the first, where it names none."""
+    """The answer that the judge chooses by its number; the first one if it chooses none."""
     numbers = tuple(range(1, len(given) + 1))
     choice = make_dataclass(
         "Choice", [("why", str), ("number", Literal[numbers])]

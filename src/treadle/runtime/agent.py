@@ -261,7 +261,7 @@ class Agent:
         system = [self.instructions]
         output_schema = None
         if self._answer_type:
-            policy = replace(policy, check=self._answer_type.check)
+            policy = replace(policy, check_answer=self._answer_type.check)
             system.append(self._answer_type.instructions)
             output_schema = self._answer_type.schema
         return RunSettings(

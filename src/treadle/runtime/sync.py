@@ -19,7 +19,7 @@ from ..core.errors import UsageError
 T = TypeVar("T")
 
 END_S = 1.0
-"""How long the end of the process waits for the loop to close."""
+"""How long the end of the process waits for connections to close."""
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
@@ -62,27 +62,21 @@ _starting = threading.Lock()
 def _get_loop(pid: int) -> asyncio.AbstractEventLoop:
     """One for each process: after a fork the thread is the parent's."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=_serve, args=(loop,), daemon=True, name="treadle")
+    thread = threading.Thread(target=loop.run_forever, daemon=True, name="treadle")
     thread.start()
     atexit.register(_end, loop, thread)
     return loop
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    loop.run_forever()
-    loop.run_until_complete(loop.shutdown_asyncgens())  # closes the HTTP clients
-    loop.close()
-
-
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    """Close the loop at the end of the process.
+    """Close its connections, at the end of the process.
 
-    Work that still runs is left as a kill would leave it: it can be resumed.
+    A turn that still runs is left as a kill leaves it, to be resumed. The loop itself goes on:
+    whoever else works at the end may need it, and could start no other.
     """
-    if thread.is_alive() and not asyncio.all_tasks(loop):  # in a forked process it isn't alive
-        _get_loop.cache_clear()  # a later call gets another loop
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(END_S)
+    if thread.is_alive() and not asyncio.all_tasks(loop):  # in a fork it is dead
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(END_S)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

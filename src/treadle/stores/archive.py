@@ -1,4 +1,4 @@
-"""Logs out of a store and into one, as JSON Lines, and the check that what is in one can be read and makes sense."""
+"""Exports and imports threads as JSON Lines, and checks that every log of a store can be folded."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -12,52 +12,53 @@ from ..core.state import fold
 from .store import Row, Store
 
 ALL_THREADS = 1_000_000_000
+"""The `limit` of a list of all threads."""
 
 
 class Imported(msgspec.Struct, frozen=True):
+    """How much an import added."""
+
     threads: int
     records: int
 
 
 async def export_threads(store: Store, threads: Sequence[str] = ()) -> AsyncIterator[bytes]:
-    """The records of these threads (none named: of all), one JSON object each, thread by thread, oldest first."""
+    """The records of these threads, or of all if none is named, each as one line of JSON.
+
+    Thread by thread, the oldest record first. Raises UnknownThread.
+    """
     names = threads or [info.thread_id for info in reversed(await store.threads(ALL_THREADS))]
     for name in names:
         rows = await store.read(name)
         if not rows:
             raise UnknownThread(f"there is no thread {name!r} in this store")
         for row in rows:
-            yield encode_record(
-                Record(name, row.seq, row.at, decode_event(row.event), row.worked_s)
-            )
+            yield encode_record(Record(name, row.seq, row.at, decode_event(row.event)))
 
 
 async def import_threads(store: Store, lines: Iterable[bytes]) -> Imported:
-    """Add threads that `export` wrote. Each is checked whole, and then written whole.
+    """Add the threads of an export. Each thread is checked and then written as a whole.
 
-    Raises StoreDamaged for a line that is no record, IllegalEvent for a log that can't be, UsageError for a thread that
-    is here already; the threads before it have been added.
+    Raises StoreDamaged for a line that is no record, IllegalEvent for a log that breaks the rules,
+    and UsageError for a thread that the store already has. The threads before the bad one are kept.
     """
-    threads = records = 0
-    for name, group in groupby(_decoded(lines), key=lambda record: record.thread_id):
+    threads = 0
+    records = 0
+    for name, group in groupby(_decode(lines), key=lambda record: record.thread_id):
         log = list(group)
         fold(log)
         if await store.read(name, 0):
             raise UsageError(
                 f"thread {name!r} is already in this store; nothing of it was imported"
             )
-        await store.append(
-            name,
-            [
-                Row(each.seq, each.at, encode_event(each.event), each.worked_s)
-                for each in log
-            ],
-        )
-        threads, records = threads + 1, records + len(log)
+        rows = [Row(record.seq, record.at, encode_event(record.event)) for record in log]
+        await store.append(name, rows)
+        threads += 1
+        records += len(log)
     return Imported(threads, records)
 
 
-def _decoded(lines: Iterable[bytes]) -> Iterator[Record]:
+def _decode(lines: Iterable[bytes]) -> Iterator[Record]:
     for number, line in enumerate(lines, 1):
         try:
             if line.strip():
@@ -67,12 +68,13 @@ def _decoded(lines: Iterable[bytes]) -> Iterator[Record]:
 
 
 async def find_damage(store: Store) -> list[str]:
-    """What is wrong with the logs in a store, a sentence each; none where every record can be read and follows."""
-    wrong = []
+    """The threads that can't be decoded or folded, with the reason, a sentence each."""
+    damage = []
     for info in await store.threads(ALL_THREADS):
+        name = info.thread_id
         try:
-            rows = await store.read(info.thread_id)
-            fold(Record(info.thread_id, row.seq, row.at, decode_event(row.event)) for row in rows)
+            rows = await store.read(name)
+            fold(Record(name, row.seq, row.at, decode_event(row.event)) for row in rows)
         except (StoreDamaged, IllegalEvent) as error:
-            wrong.append(f"thread {info.thread_id}: {error}")
-    return wrong
+            damage.append(f"thread {name}: {error}")
+    return damage

@@ -1,9 +1,11 @@
-"""One connection to SQLite, for many threads, that no fork carries over and that nobody has to close.
+"""A connection to SQLite that many threads share and forks don't inherit. Nobody has to close it.
 
-1. It is closed by its owner's `close()`; else when its owner is garbage, at the latest when the process ends.
-2. What SQLite knows of its locks would be inherited by a fork, and the locks themselves would not: when the parent
-   closed the file, it took the write-ahead log from under its child, whose commits were lost. So a fork waits for
-   whoever uses a connection and closes it first; both sides open another when they need one.
+1. It is closed by its owner's `close()`, or when the owner is garbage-collected, or when the
+   process ends.
+2. A fork would inherit what SQLite knows of its file locks, but not the locks. When the parent then
+   closed the file, it removed the write-ahead log that its child was using, and the child's commits
+   were lost. So before a fork every connection is closed, once its user is finished; parent and
+   child open new ones.
 """
 
 import functools
@@ -14,22 +16,28 @@ import weakref
 from collections.abc import Callable
 
 END_S = 1.0
-"""How long the end of the process waits for a thread that uses a connection; then the system closes it."""
+"""How long the end of the process waits for a thread that uses a connection."""
 
 
-class Connection:
-    """Opened at the first use. Whoever has it (`with connection as db`) has it alone."""
+class SharedConnection:
+    """A connection that is opened at the first use.
+
+    `with shared as db` gives one thread exclusive use.
+    """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
         self._lock = threading.Lock()
         self._open: list[sqlite3.Connection] = []
-        """One or none. A list, so that it can be closed when this object is gone."""
-        weakref.finalize(self, _end, self._lock, self._open)
-        _known()[id(self)] = self
+        """One connection or none.
+
+        A list, so that the finalizer can close it without this object.
+        """
+        weakref.finalize(self, _finalize, self._lock, self._open)
+        _close_before_forks()[id(self)] = self
 
     def __enter__(self) -> sqlite3.Connection:
-        """Raises what opening raises."""
+        """Raises what `connect` raises."""
         self._lock.acquire()
         try:
             if not self._open:
@@ -43,12 +51,15 @@ class Connection:
         self._lock.release()
 
     def close(self) -> None:
-        """Close it; the next use opens another. What is in memory is gone."""
+        """Close it; the next use opens another. A database in memory is lost."""
         with self._lock:
             _close(self._open)
 
     def hold(self) -> None:
-        """Let nobody use it before `release`, and close it if it is of a file: what is in memory can be inherited."""
+        """Lock it until `release`, and close it.
+
+        Except if its database is in memory: forks may inherit that.
+        """
         self._lock.acquire()
         if self._open and self._open[0].execute("pragma database_list").fetchone()[2]:
             _close(self._open)
@@ -62,32 +73,32 @@ def _close(opened: list[sqlite3.Connection]) -> None:
         opened.pop().close()
 
 
-def _end(lock: threading.Lock, opened: list[sqlite3.Connection]) -> None:
-    if lock.acquire(
-        timeout=END_S
-    ):  # taken only at the end of the process, by a thread that outlives it
+def _finalize(lock: threading.Lock, opened: list[sqlite3.Connection]) -> None:
+    # Only at the end of the process can another thread still have the lock.
+    if lock.acquire(timeout=END_S):
         _close(opened)
         lock.release()
 
 
 @functools.cache
-def _known() -> "weakref.WeakValueDictionary[int, Connection]":
-    """The connections of this process. From the first time that it is asked for, forks hold them."""
-    known: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
-    held: list[Connection] = []
+def _close_before_forks() -> "weakref.WeakValueDictionary[int, SharedConnection]":
+    """The connections of this process. The first call registers the hooks that forks run."""
+    connections: weakref.WeakValueDictionary[int, SharedConnection] = weakref.WeakValueDictionary()
+    held: list[SharedConnection] = []
     forking = threading.Lock()
 
     def before() -> None:
         forking.acquire()
-        for each in filter(None, [found() for found in known.valuerefs()]):
-            each.hold()
-            held.append(each)
+        alive = [reference() for reference in connections.valuerefs()]
+        for connection in filter(None, alive):
+            connection.hold()
+            held.append(connection)
 
     def after() -> None:
         while held:
             held.pop().release()
         forking.release()
 
-    if hasattr(os, "register_at_fork"):  # where there are forks
+    if hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
-    return known
+    return connections

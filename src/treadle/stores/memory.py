@@ -1,4 +1,4 @@
-"""A store that lives as long as its process: for tests, and for work that needs no tomorrow."""
+"""A store in memory, gone when its process ends: for tests, and for work that nobody resumes."""
 
 import threading
 from collections.abc import Sequence
@@ -11,22 +11,22 @@ from .store import Row, ThreadInfo
 class MemoryStore:
     def __init__(self) -> None:
         self.extras: dict[str, Any] = {}
-        """What else lives as long as this: notes, for instance. By name."""
+        """Other things to keep as long as the store, such as its notes. By name."""
         self._rows: dict[str, list[Row]] = {}
-        self._lock = threading.Lock()  # the loop of `run_sync` and the caller's may share one store
+        self._lock = threading.Lock()  # the event loops of several threads may share one store
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         with self._lock:
-            known = self._rows.get(thread_id, [])
-            if rows[0].seq != len(known) + 1:
+            log = self._rows.get(thread_id, [])
+            if rows[0].seq != len(log) + 1:
                 raise SeqTaken(
-                    f"seq {rows[0].seq} of thread {thread_id!r} can't be written; {len(known)} are there"
+                    f"seq {rows[0].seq} of thread {thread_id!r} can't be written;"
+                    f" {len(log)} are there"
                 )
-            self._rows.pop(
-                thread_id, None
-            )  # put back at the end: the last written thread is the last in the dict
-            self._rows[thread_id] = known
-            known.extend(rows)
+            # Removed and added again: the last written thread is then the last of the dict.
+            self._rows.pop(thread_id, None)
+            self._rows[thread_id] = log
+            log.extend(rows)
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         with self._lock:

@@ -1,79 +1,39 @@
 """The embedded default: one SQLite file, write-ahead logging, no server.
 
-An append is one short transaction on the caller's thread: some 20 microseconds, less than handing it to another
-thread would cost. Acknowledged records survive the death of the process. With `durability="full"` they survive a power
-cut too; then the disk is waited for in another thread, once for all the appends that have come meanwhile.
-Not for network file systems: SQLite's locks don't hold there.
+An append is one short transaction on the caller's thread. It takes some 20 microseconds, less than
+handing it to another thread would. Once `append` returns, the records survive the death of the
+process. With `durability="full"` they survive a power cut too: a background thread waits for the
+disk, once for all the appends that came meanwhile (group_commit.py). Not for network file systems:
+SQLite's locks don't work there.
 """
 
-import os
+import contextlib
 import sqlite3
-import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
+from ..core.codec import decode_event, tags_of
 from ..core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
-from .commits import GroupCommit
-from .connection import Connection
+from ..core.events import Event, ModelReplied, UserSaid
+from .connection import SharedConnection
+from .group_commit import GroupCommit
+from .sqlite_file import connect, default_path
 from .store import Row, ThreadInfo
 
-APPLICATION_ID = 0x54524144  # "TRAD": whose file this is, in SQLite's own header
-MIGRATIONS = (
-    """
-    create table record (
-        id integer primary key,
-        thread_id text not null,
-        seq integer not null,
-        at real not null,
-        event text not null check (json_valid(event)),
-        unique (thread_id, seq)
-    ) strict
-    """,
-    """
-    create table note (
-        number integer primary key,
-        id text not null unique,
-        text text not null,
-        scope text not null,
-        about text not null,
-        origin text not null,
-        thread_id text not null,
-        seq integer not null,
-        at real not null,
-        expires_at real,
-        replaced_by text not null,
-        replaced_at real,
-        words text not null,
-        topic text not null
-    ) strict;
-    create index note_words on note (scope, words);
-    create index note_topic on note (scope, topic);
-    create table note_write (
-        key text primary key,
-        outcome text not null,
-        note_id text not null
-    ) strict, without rowid;
-    create table note_vector (
-        note_id text not null,
-        model text not null,
-        vector blob not null,
-        primary key (note_id, model)
-    ) strict, without rowid
-    """,
-)
-"""Each brings the file from its index to the next version (`pragma user_version`). Never edited once released."""
 _APPEND = """
 insert into record (thread_id, seq, at, event) select ?, ?, ?, ?
 where (select coalesce(max(seq), 0) from record where thread_id = ?) = ?
 """
-LAST_RECORDS = """
+_LAST_RECORDS = """
 with recursive name(thread_id) as (
     select min(thread_id) from record
     union all
-    select (select min(thread_id) from record where thread_id > name.thread_id) from name where thread_id is not null
+    select (select min(thread_id) from record where thread_id > name.thread_id)
+    from name where thread_id is not null
 )
 select last.thread_id, last.seq, last.at,
     json_extract(last.event, '$.type') as type, json_extract(last.event, '$.status') as status
@@ -81,16 +41,64 @@ from name join record as last on last.thread_id = name.thread_id
     and last.seq = (select max(seq) from record where thread_id = name.thread_id)
 order by last.id desc
 """
-"""Of each thread, the last written first. Goes from thread to thread in the index, however long they are."""
-BUSY_TIMEOUT_S = 30.0
-"""How long an append waits for other processes before it gives up."""
+"""Jumps from thread to thread in the index, so that the lengths of the logs don't matter."""
+_ORIGIN = """
+select json_extract(event, '$.agent'), json_extract(event, '$.parent_thread_id') from record
+where thread_id = ? and seq = 1
+"""
+_TEXTS = """
+select event from record
+where thread_id = :thread_id
+    and json_extract(event, '$.type') in (select value from json_each(:types))
+order by seq limit :limit
+"""
+_COUNT_TURNS = """
+select count(*) from record
+where thread_id = :thread_id
+    and json_extract(event, '$.type') in (select value from json_each(:types))
+    and json_extract(event, '$.answers') is null
+"""
+_CHILDREN = """
+select thread_id from record
+where seq = 1 and json_extract(event, '$.type') = 'ThreadStarted'
+    and json_extract(event, '$.parent_thread_id') = ?
+order by id
+"""
+_WITHOUT_TEXTS = """
+select thread_id, seq, at,
+    case json_type(event, '$.content') when 'array' then event
+    else json_replace(event, '$.text', '', '$.content', '', '$.instructions', '') end
+from record
+where {threads} and json_extract(event, '$.type') in (select value from json_each(:types))
+order by id
+"""
+
+
+class LastRecord(msgspec.Struct, frozen=True):
+    """A thread's last record: the parts that a list of threads shows."""
+
+    thread_id: str
+    seq: int
+    at: float
+    type: str
+    status: str | None
+    """The status of a TurnEnded; None for other events."""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Who started a thread."""
+
+    agent: str
+    parent_thread_id: str
+    """Empty if a person started it."""
 
 
 class SQLiteStore:
-    """Logs in the file at `path`; without one, TREADLE_DB, else treadle.db in the user's data directory.
+    """Logs in the file at `path`, by default TREADLE_DB or treadle.db in the user's data directory.
 
-    The file is opened at the first use. Safe for many threads, for many processes at once, and across forks. Raises
-    StoreDamaged for a file that is torn, foreign or of a newer Treadle, and leaves it as it is.
+    The file is opened at the first use. Many threads and processes may use it at once, also after
+    forks. Raises StoreDamaged for a file that is torn or that another program or a newer Treadle
+    wrote, and doesn't change it.
     """
 
     def __init__(
@@ -101,12 +109,10 @@ class SQLiteStore:
                 "an SQLite database in memory would be lost; use MemoryStore() for that"
             )
         self.path = Path(path) if path else default_path()
-        self._connection = Connection(partial(connect, self.path, "normal"))
-        self._commits = (
-            GroupCommit(partial(connect, self.path, "full"), insert)
-            if durability == "full"
-            else None
-        )
+        self._connection = SharedConnection(partial(connect, self.path, "normal"))
+        self._commits: GroupCommit | None = None
+        if durability == "full":
+            self._commits = GroupCommit(partial(connect, self.path, "full"), insert)
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         try:
@@ -135,11 +141,11 @@ class SQLiteStore:
         ]
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        rows = self.select(f"{LAST_RECORDS} limit ?", (limit,))
+        rows = self.select(f"{_LAST_RECORDS} limit ?", (limit,))
         return [ThreadInfo(thread_id, seq, at) for thread_id, seq, at, *_ in rows]
 
-    def select(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        """Rows of a query of one's own over the table `record`. Raises StoreDamaged."""
+    def select(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
+        """The rows of any SQL query; the logs are in the table `record`. Raises StoreDamaged."""
         try:
             with self._connection as db:
                 return db.execute(query, values).fetchall()
@@ -148,6 +154,74 @@ class SQLiteStore:
         except sqlite3.DatabaseError as error:
             raise StoreDamaged(f"{self.path}: {error}; it was left as it is") from error
 
+    # Queries for lists of threads and sums over them, which decode no whole log. All raise
+    # StoreDamaged.
+
+    def last_records(self) -> list[LastRecord]:
+        """The last record of each thread, the last written first."""
+        return [LastRecord(*row) for row in self.select(_LAST_RECORDS)]
+
+    def read_origin(self, thread_id: str) -> Origin:
+        """The agent and the parent of a thread that exists."""
+        [(agent, parent)] = self.select(_ORIGIN, (thread_id,))
+        return Origin(str(agent or ""), str(parent or ""))
+
+    def read_texts(self, thread_id: str) -> list[str]:
+        """The texts of the user and the model in a thread, oldest first."""
+        return self._texts(thread_id, (UserSaid, ModelReplied))
+
+    def read_first_message(self, thread_id: str) -> str:
+        """The text of the user's first message; empty if there is none."""
+        return "".join(self._texts(thread_id, (UserSaid,), limit=1))
+
+    def _texts(self, thread_id: str, kinds: Sequence[type[Event]], limit: int = -1) -> list[str]:
+        """A damaged event says nothing."""
+        values = {"thread_id": thread_id, "types": _encode_tags(kinds), "limit": limit}
+        texts = []
+        for (data,) in self.select(_TEXTS, values):
+            with contextlib.suppress(StoreDamaged):
+                event = decode_event(data)
+                if isinstance(event, UserSaid | ModelReplied):
+                    texts.append(event.text)
+        return texts
+
+    def count_turns(self, thread_id: str) -> int:
+        """How many turns a thread has. An answer to a tool's question starts no turn."""
+        values = {"thread_id": thread_id, "types": _encode_tags((UserSaid,))}
+        [(count,)] = self.select(_COUNT_TURNS, values)
+        return int(count)
+
+    def count_records(self) -> int:
+        [(count,)] = self.select("select count(*) from record")
+        return int(count)
+
+    def list_children(self, thread_id: str) -> list[str]:
+        """The children of a thread, the oldest first."""
+        return [child for (child,) in self.select(_CHILDREN, (thread_id,))]
+
+    def read_types(
+        self, kinds: Sequence[type[Event]], thread_id: str | None = None
+    ) -> list[tuple[str, Row]]:
+        """Thread ids and rows of the events of these kinds, in the order they were appended.
+
+        Of one thread, or of all. The texts of the events, most of the file, are left out, but for
+        those of a reply with more than text: its calls stand among them.
+        """
+        threads = "true" if thread_id is None else "thread_id = :thread_id"
+        values = {"types": _encode_tags(kinds), "thread_id": thread_id}
+        rows = self.select(_WITHOUT_TEXTS.format(threads=threads), values)
+        return [(name, Row(seq, at, event.encode())) for name, seq, at, event in rows]
+
+    def find_file_damage(self) -> list[str]:
+        """What SQLite finds wrong with the file, a sentence each. Reads all of the file."""
+        lines = [str(line) for (line,) in self.select("pragma integrity_check")]
+        return [line for line in lines if line != "ok"]
+
+    def vacuum(self) -> None:
+        """Give unused space back to the disk, and move the write-ahead log into the file."""
+        self.select("vacuum")
+        self.select("pragma wal_checkpoint(truncate)")
+
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         if self._commits:
@@ -155,122 +229,16 @@ class SQLiteStore:
         self._connection.close()
 
 
-def default_path() -> Path:
-    """TREADLE_DB, else treadle.db in the user's data directory."""
-    if os.environ.get("TREADLE_DB"):
-        return Path(os.environ["TREADLE_DB"]).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("treadle", appauthor=False)) / "treadle.db"
+def _encode_tags(kinds: Sequence[type[Event]]) -> str:
+    """The names of these kinds of event in the file, as a JSON list."""
+    return msgspec.json.encode(tags_of(kinds)).decode()
 
 
 def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
-    """Add the rows within the transaction that is open. Raises SeqTaken where the first isn't the thread's next."""
+    """Add the rows in the open transaction. Raises SeqTaken if a seq isn't the thread's next."""
     for row in rows:
         values = (thread_id, row.seq, row.at, row.event.decode(), thread_id, row.seq - 1)
         if not db.execute(_APPEND, values).rowcount:
             raise SeqTaken(
                 f"seq {row.seq} of thread {thread_id!r} can't be written: it isn't the next"
             )
-
-
-def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Connection:
-    """A connection to the file, made or brought to today's schema. Raises StoreDamaged, or StoreError for its place."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            path.touch(0o600)  # conversations are private
-        if path.stat().st_size:
-            _refuse_foreign(path)
-        db = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-        try:
-            _write_ahead(db)
-            db.execute(f"pragma synchronous = {synchronous}")
-            _migrate(db)
-        except BaseException:
-            db.close()
-            raise
-        return db
-    except sqlite3.OperationalError as error:
-        raise StoreError(
-            f"{path}: {error}; if it stays so, set TREADLE_DB or store= to another place"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise StoreDamaged(
-            f"{path} is no usable database: {error}; it was left as it is"
-        ) from error
-    except OSError as error:
-        raise StoreError(
-            f"{path} can't be opened: {error}; set TREADLE_DB or store= to another place"
-        ) from error
-
-
-def _write_ahead(db: sqlite3.Connection) -> None:
-    """Turn the write-ahead log on. Where others do the same at this moment, SQLite says so at once and doesn't wait."""
-    until = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            db.execute("pragma journal_mode = wal")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-
-
-def connect_in_memory() -> sqlite3.Connection:
-    """A connection to a database of today's schema that lives as long as it is open."""
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    _migrate(db)
-    return db
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    if db.execute("pragma user_version").fetchone()[0] == len(MIGRATIONS):
-        return
-    db.execute("begin immediate")  # another process may be doing the same: look again
-    [(version,)] = db.execute("pragma user_version")
-    for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-        for statement in migration.split(
-            ";"
-        ):  # executescript() would commit what has been done so far
-            db.execute(statement)
-        db.execute(f"pragma user_version = {number}")
-    db.execute(f"pragma application_id = {APPLICATION_ID}")
-    db.execute("commit")
-
-
-def _marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
-    """Whose file it is, its schema's version, and how many tables it has."""
-    with closing(
-        sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S)
-    ) as db:
-        asks = (
-            "pragma application_id",
-            "pragma user_version",
-            "select count(*) from sqlite_master",
-        )
-        application, version, tables = (db.execute(ask).fetchone()[0] for ask in asks)
-        return application, version, tables
-
-
-def _refuse_foreign(path: Path) -> None:
-    try:
-        # Read-only: whoever closes a writable connection last moves the file's write-ahead log into it.
-        application, version, tables = _marks(path, "ro")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
-            raise
-        application, version, tables = _marks(
-            path, "rw"
-        )  # its maker was killed; only a writer can roll that back
-    if application == version == tables == 0:
-        return  # made by another process, a moment ago
-    if application != APPLICATION_ID:
-        raise StoreDamaged(f"{path} is a database of another program; it was left as it is")
-    if version > len(MIGRATIONS):
-        raise StoreDamaged(
-            f"{path} was written by a newer Treadle (schema {version}); it was left as it is"
-        )

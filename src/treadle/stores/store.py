@@ -1,4 +1,7 @@
-"""What a log asks of the place it is kept in. Any store passes the one contract suite in tests/stores/."""
+"""The Store protocol: where logs are kept.
+
+Every store passes the contract suite in tests/stores.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,10 +10,11 @@ import msgspec
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A record as a store sees it: it knows the envelope, never the event."""
+    """A record as a store sees it: the envelope, with the event as bytes that it doesn't read."""
 
     seq: int
     at: float
+    """Seconds since the epoch, UTC."""
     event: bytes
     """JSON, as codec.py writes it."""
     worked_s: float | None = None
@@ -18,24 +22,29 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class ThreadInfo(msgspec.Struct, frozen=True):
+    """One line of a list of threads."""
+
     thread_id: str
     records: int
     updated_at: float
-    """Seconds since the epoch, UTC, of the last record."""
+    """When the last record was written: seconds since the epoch, UTC."""
 
 
 class Store(Protocol):
-    """Append-only logs, one for each thread. A taken seq is refused: that is what makes one writer of many."""
+    """Append-only logs, one for each thread.
+
+    A store refuses a seq that is already taken; that is why only one of several writers succeeds.
+    """
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
-        """All of the rows or none; acknowledged ones survive the death of the process.
+        """Write all of the rows or none. Once it returns, they survive the death of the process.
 
-        Their seqs are consecutive. Raises SeqTaken if the thread's next seq isn't the first of them.
+        Their seqs are consecutive. Raises SeqTaken if the first isn't the thread's next seq.
         """
         ...
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
-        """The rows above `after_seq`, in order; none for a thread that isn't there."""
+        """The rows after `after_seq`, in order; none for a thread that doesn't exist."""
         ...
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from ..models.scripted import Item, ScriptedModel
+    from ..models.scripted import ScriptedModel, ScriptItem
     from ..stores.memory import MemoryStore
     from .recording import Recording
 
@@ -64,7 +64,7 @@ def scripted_model() -> Iterator[Callable[..., "ScriptedModel"]]:
 
     made: list[ScriptedModel] = []
 
-    def make(*script: "Item", all_used: bool = True, **settings: Any) -> ScriptedModel:
+    def make(*script: "ScriptItem", all_used: bool = True, **settings: Any) -> ScriptedModel:
         model = ScriptedModel(script, **settings)
         if all_used:
             made.append(model)
@@ -72,10 +72,10 @@ def scripted_model() -> Iterator[Callable[..., "ScriptedModel"]]:
 
     yield make
     for model in made:
-        if model.left:
+        if model.answers_left:
             asked = len(model.seen)
             pytest.fail(
-                f"{model.left} of the script's {asked + model.left} answers were not asked for",
+                f"{model.answers_left} of the script's {asked + model.answers_left} answers were not asked for",
                 pytrace=False,
             )
 

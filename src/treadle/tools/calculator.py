@@ -1,4 +1,4 @@
-"""The calculator: exact arithmetic for a model that can't do sums. The grammar and the numbers are in arithmetic/."""
+"""The calculator tool: exact arithmetic. The grammar and the numbers are in arithmetic/."""
 
 from fractions import Fraction
 from typing import Annotated
@@ -8,32 +8,37 @@ from pydantic import Field
 from ..core.tool import tool
 from .arithmetic.grammar import Comparison, evaluate_expression
 from .arithmetic.notation import EXPRESSION_PATTERN
-from .arithmetic.numbers import format_number, prints_exactly
+from .arithmetic.operations import format_number, prints_exactly
 
 
 @tool(read_only=True, timeout_s=5.0)
 def calculator(
     expression: Annotated[str, Field(json_schema_extra={"pattern": EXPRESSION_PATTERN})],
 ) -> str:
-    """Work out arithmetic exactly: sums, percentages, powers, roots, comparisons. Use it for every calculation.
+    """Work out arithmetic exactly: sums, percentages, powers, roots, comparisons.
+
+    Use it for every calculation.
 
     Args:
-        expression: For example 15% of 2,847 or 200 - 15% or (3 + 4) * 2 ** 10 or sqrt(2) or 427.05 > 400.
+        expression: For example 15% of 2,847 or 200 - 15% or (3 + 4) * 2 ** 10 or sqrt(2) or
+            427.05 > 400.
     """
     value = evaluate_expression(expression)
-    asked = " ".join(expression.split())
+    text = " ".join(expression.split())
     if isinstance(value, Comparison):
-        return f"{asked}: {str(value.holds).lower()}" + (
-            "" if str(value) == asked else f" ({value})"
-        )
-    return f"{asked} {'=' if prints_exactly(value) else '≈'} {format_number(value)}"
+        answer = f"{text}: {str(value.holds).lower()}"
+        if str(value) != text:
+            answer += f" ({value})"
+        return answer
+    sign = "=" if prints_exactly(value) else "≈"
+    return f"{text} {sign} {format_number(value)}"
 
 
 def evaluate(expression: str) -> int | float | bool:
-    """The value of it. Any error but ToolError is a bug here."""
+    """The value of an expression. Any error but ToolError is a bug here."""
     value = evaluate_expression(expression)
     if isinstance(value, Comparison):
         return value.holds
-    return (
-        value.numerator if isinstance(value, Fraction) and value.denominator == 1 else float(value)
-    )
+    if isinstance(value, Fraction) and value.denominator == 1:
+        return value.numerator
+    return float(value)

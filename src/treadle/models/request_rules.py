@@ -1,6 +1,9 @@
-"""What chat completions takes, in its strictest reading: the rules that some provider enforces. Pure.
+"""Checks a request against the rules of chat completions, as the strictest provider applies them.
 
-Sources: the API references of OpenAI, Anthropic and Mistral for messages and tools, read in November 2026.
+Pure.
+
+Sources: the API references of OpenAI, Anthropic and Mistral for messages and tools, read in
+November 2026.
 """
 
 import re
@@ -13,45 +16,45 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def find_faults(request: Request, context_tokens: int | None = None) -> list[str]:
-    """What is wrong with a request, a sentence each; none where every provider would take it.
+    """What is wrong with a request, a sentence each; none if every provider would accept it.
 
-    With `context_tokens` also where prompt and reply, by our estimate, are larger than that.
+    With `context_tokens`, also whether prompt and reply are estimated to be larger than that.
     """
-    found = [*_messages(request.messages), *_tools(request)]
+    faults = [*_message_faults(request.messages), *_tool_faults(request)]
     if context_tokens is not None and request.tokens + request.max_output_tokens > context_tokens:
-        found.append(
+        faults.append(
             f"{request.tokens} + {request.max_output_tokens} tokens are more than {context_tokens}"
         )
-    return found
+    return faults
 
 
-def _messages(messages: Sequence[Message]) -> Iterator[str]:
-    waiting: list[str] = []
+def _message_faults(messages: Sequence[Message]) -> Iterator[str]:
+    unanswered: list[str] = []
     seen: set[str] = set()
     for index, message in enumerate(messages):
         where = f"message {index} ({message.role})"
         if message.role == "system" and index:
             yield f"{where}: the system prompt comes first, and once"
         if message.role == "tool":
-            if not waiting:
+            if not unanswered:
                 yield f"{where}: the result of {message.call_id!r} follows no call"
-            elif message.call_id != waiting.pop(0):
+            elif message.call_id != unanswered.pop(0):
                 yield f"{where}: results come in the order of their calls"
             continue
-        if waiting:
-            yield f"{where}: the calls {', '.join(waiting)} have no result"
-        waiting = [call.id for call in message.calls]
-        if seen & set(waiting) or len(set(waiting)) < len(waiting):
+        if unanswered:
+            yield f"{where}: the calls {', '.join(unanswered)} have no result"
+        unanswered = [call.id for call in message.calls]
+        if seen & set(unanswered) or len(set(unanswered)) < len(unanswered):
             yield f"{where}: an id of a call comes twice"
-        seen.update(waiting)
-        yield from (f"{where}: {fault}" for fault in _said(message))
-    if waiting:
-        yield f"the calls {', '.join(waiting)} have no result"
+        seen.update(unanswered)
+        yield from (f"{where}: {fault}" for fault in _content_faults(message))
+    if unanswered:
+        yield f"the calls {', '.join(unanswered)} have no result"
     if not messages or messages[-1].role not in ("user", "tool"):
         yield "the last message is neither the user's nor a tool's"
 
 
-def _said(message: Message) -> Iterator[str]:
+def _content_faults(message: Message) -> Iterator[str]:
     if message.calls and message.role != "assistant":
         yield "only the assistant calls tools"
     if not (message.text.strip() or message.parts or message.calls):
@@ -63,7 +66,7 @@ def _said(message: Message) -> Iterator[str]:
             yield f"the arguments of {call.id} are no JSON object"
 
 
-def _tools(request: Request) -> Iterator[str]:
+def _tool_faults(request: Request) -> Iterator[str]:
     names = [tool.name for tool in request.tools]
     if len(set(names)) < len(names):
         yield "two tools have one name"

@@ -1,6 +1,7 @@
-"""Group commit: appends of many threads, made durable together, in a thread that may wait for the disk.
+"""Group commit: one transaction, and one wait for the disk, for the appends of many threads.
 
-The thread knows the connection, not its owner: it ends with `close()`, else when the owner is garbage.
+A background thread does the waiting. It refers to the connection but not to its owner, so it ends
+with `close()` or when the owner is garbage-collected.
 """
 
 import _thread
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..core.errors import StoreError
-from .connection import Connection
+from .connection import SharedConnection
 from .store import Row
 
 Insert = Callable[[sqlite3.Connection, str, Sequence[Row]], None]
@@ -30,45 +31,57 @@ class _Append:
     done: "asyncio.Future[None]"
 
     def settle(self, error: BaseException | None) -> None:
-        def tell() -> None:
-            if not self.done.done():
-                self.done.set_exception(error) if error else self.done.set_result(None)
-
+        """Tell the waiting caller how it went; from any thread."""
         if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(tell)
+            self.loop.call_soon_threadsafe(self._finish, error)
+
+    def _finish(self, error: BaseException | None) -> None:
+        if self.done.done():
+            return
+        if error:
+            self.done.set_exception(error)
+        else:
+            self.done.set_result(None)
 
 
 class GroupCommit:
-    """One connection, one thread; each transaction takes all the appends that have come while the last one synced."""
+    """Commits appends in batches: a transaction takes all that came while the last one synced."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], insert: Insert) -> None:
-        self._connection = Connection(connect)
+        self._connection = SharedConnection(connect)
         self._insert = insert
         self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._pid = 0
-        """Of the process whose thread works; 0: none does. A fork leaves the thread, and its work, with the parent."""
+        """The process that the background thread runs in; 0 if there is none.
+
+        After a fork, the thread and its work stay with the parent.
+        """
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
-        """Comes back when the rows are on the disk. Raises SeqTaken, StoreError, sqlite3.DatabaseError."""
+        """Returns when the rows are on the disk.
+
+        Raises SeqTaken, StoreError, sqlite3.DatabaseError.
+        """
         loop = asyncio.get_running_loop()
         mine = _Append(thread_id, rows, loop, loop.create_future())
         if self._pid != os.getpid():
-            self._waiting, self._pid = queue.SimpleQueue(), os.getpid()
+            self._pid = os.getpid()
+            self._waiting = queue.SimpleQueue()
             _thread.start_new_thread(_work, (self._waiting, self._connection, self._insert))
             weakref.finalize(self, self._waiting.put, None)
         self._waiting.put(mine)
-        # A cancelled caller must still learn whether its rows are there: the log would lose its place else.
-        await _finished(mine.done)
+        # Even a cancelled caller waits: without the outcome, the log wouldn't know its next seq.
+        await _wait_to_the_end(mine.done)
 
     def close(self) -> None:
-        """End the thread and its connection when all that waits is written."""
+        """End the background thread and its connection, once everything that waits is written."""
         if self._pid == os.getpid():
             self._pid = 0
             self._waiting.put(None)
 
 
 def _work(
-    waiting: "queue.SimpleQueue[_Append | None]", connection: Connection, insert: Insert
+    waiting: "queue.SimpleQueue[_Append | None]", connection: SharedConnection, insert: Insert
 ) -> None:
     while (first := waiting.get()) is not None:
         batch = [first]
@@ -91,7 +104,7 @@ def _work(
 def _commit(
     db: sqlite3.Connection, batch: list[_Append], insert: Insert
 ) -> list[BaseException | None]:
-    """What became of each: one that is refused takes none of the others with it."""
+    """The error of each append, or None. An append that is refused doesn't undo the others."""
     outcomes: list[BaseException | None] = []
     db.execute("begin immediate")
     try:
@@ -111,7 +124,8 @@ def _commit(
     return outcomes
 
 
-async def _finished(done: "asyncio.Future[None]") -> None:
+async def _wait_to_the_end(done: "asyncio.Future[None]") -> None:
+    """Wait for the future, also while cancelled; the cancellation is raised afterwards."""
     cancelled = False
     while not done.done():
         try:

@@ -6,22 +6,22 @@ from ..core import events as e
 
 
 @dataclass(frozen=True)
-class Charge:
-    """By the events so far: who began the thread, was handed it, or took it up in another's place."""
+class ActiveAgent:
+    """The agent in charge after some events: it began the thread, was handed it, or took over."""
 
     agent: str = ""
     claimed_by: str = ""
-    """The agent that claimed it last: one that claims it again leaves it with whom it was handed to."""
+    """The agent of the last claim. If it claims the thread again, a hand-over stays in force."""
 
-    def after(self, event: e.Event) -> "Charge":
+    def after(self, event: e.Event) -> "ActiveAgent":
         match event:
             case e.ThreadStarted(agent=agent):
-                return Charge(agent, agent)
+                return ActiveAgent(agent, agent)
             case e.HandedOff(agent=agent):
-                return Charge(agent, self.claimed_by)
+                return ActiveAgent(agent, self.claimed_by)
             case e.ThreadClaimed(identity=e.Identity(agent=agent)) if agent != self.claimed_by:
-                return Charge(agent, agent)
+                return ActiveAgent(agent, agent)
             case e.AgentDescribed(agent=agent):
-                return Charge(agent, self.claimed_by)
+                return ActiveAgent(agent, self.claimed_by)
             case _:
                 return self

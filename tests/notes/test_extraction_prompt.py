@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from fakes import legal_log
 from treadle.core import events as e
 from treadle.core.model import Message
-from treadle.notes.find_notes import (
+from treadle.notes.extraction_prompt import (
     AGENT,
     MAX_PIECE_CHARS,
     PERSON,
-    Fact,
+    FoundNote,
     Piece,
     first_outside_seq,
     fit_budget,
@@ -137,10 +137,10 @@ def test_a_fact_becomes_a_note_of_the_part_that_it_names():
     pieces = trusted_pieces(THREAD, 5)
     shared = Note("", "", "user", thread_id="t")
     facts = [
-        Fact("Ann likes blue", 10, "colour", 2.0, "n1"),
-        Fact("Looking", 3),
-        Fact("made up", 5),
-        Fact(" ", 2),
+        FoundNote("Ann likes blue", 10, "colour", 2.0, "n1"),
+        FoundNote("Looking", 3),
+        FoundNote("made up", 5),
+        FoundNote(" ", 2),
     ]
     made = make_notes(facts, pieces, shared)
     assert [(each.index, each.note.origin, each.note.seq, each.note.at) for each in made] == [
@@ -161,7 +161,7 @@ def test_a_fact_becomes_a_note_of_the_part_that_it_names():
 @pytest.mark.parametrize("days", [None, 0, -1.0, 1e9, float("nan")])
 def test_days_that_say_nothing_are_for_ever(days):
     [made] = make_notes(
-        [Fact("Ann likes blue", 10, "x" * 101, days)],
+        [FoundNote("Ann likes blue", 10, "x" * 101, days)],
         trusted_pieces(THREAD, 5),
         Note("", "", "user"),
     )
@@ -170,7 +170,7 @@ def test_days_that_say_nothing_are_for_ever(days):
 
 def test_a_model_that_counts_the_parts_means_the_part_in_that_place():
     pieces = [Piece(3, 1.0, PERSON, "I'm Bo"), Piece(9, 2.0, AGENT, "Hello Bo")]
-    facts = [Fact("Bo is Bo", 1), Fact("It greets", 9), Fact("Nothing", 4)]
+    facts = [FoundNote("Bo is Bo", 1), FoundNote("It greets", 9), FoundNote("Nothing", 4)]
     assert [
         (each.note.text, each.note.seq) for each in make_notes(facts, pieces, Note("", "", "user"))
     ] == [

@@ -1,0 +1,45 @@
+"""Which request fields a model accepts on chat completions, by provider and model family.
+
+What the table doesn't have, openai.py learns from a refusal.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AcceptedFields:
+    """What must be known of a model before the first request."""
+
+    output_limit: str = "max_tokens"
+    """The field for the most tokens of a reply."""
+    with_tools: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that a request with tools must have, or the model refuses it."""
+
+
+_OPENAI = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
+
+_TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
+    # Each row: suffixes of the host, a pattern for the start of the model's name, and what they
+    # accept. OpenAI's newer models refuse `max_tokens`; most other servers know only that.
+    (_OPENAI, r"", {"output_limit": "max_completion_tokens"}),
+    # "Function tools with reasoning_effort are not supported for gpt-5.6-luna in
+    # /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to
+    # 'none'." These models say so even if no effort was sent, since they reason by default.
+    (
+        _OPENAI,
+        r"(ft:)?gpt-(5\.[6-9]|5\.\d\d|[6-9]|\d\d)",
+        {"with_tools": {"reasoning_effort": "none"}},
+    ),
+)
+
+
+def find_accepted_fields(host: str, model: str) -> AcceptedFields:
+    """What the model accepts at this host. All matching rows count; later ones win."""
+    fields: dict[str, Any] = {}
+    for hosts, family, row in _TABLE:
+        if host.endswith(hosts) and re.match(family, model):
+            fields |= row
+    return AcceptedFields(**fields)

@@ -1,0 +1,61 @@
+"""Calls, arguments and results as text that fits on a line. Pure."""
+
+import json
+
+import msgspec
+
+from ..core import events as e
+
+WIDTH = 100
+"""How many characters of a text its line shows."""
+VALUE = 60
+"""How many characters of one argument a line shows."""
+
+
+def retry_text(wait_s: float | None) -> str:
+    """When the next try comes; "" if none comes."""
+    if wait_s is None:
+        return ""
+    return f"; again in {wait_s:.1f} s"
+
+
+def call_text(call: e.Call) -> str:
+    """A call as code, such as `name(a=1)`, cut to fit a line."""
+    return f"{shorten(call.name, VALUE)}({arguments_text(call.arguments)})"
+
+
+def arguments_text(text: str) -> str:
+    """A call's arguments as `name="value"`, each cut; other text than a JSON object is kept."""
+    try:
+        value = msgspec.json.decode(text or "{}")  # unlike json, it refuses lone surrogates
+    except (ValueError, RecursionError):
+        return shorten(text, WIDTH)
+    if not isinstance(value, dict):
+        return shorten(text, WIDTH)
+    parts = []
+    for key, each in value.items():
+        shown = shorten(json.dumps(each, ensure_ascii=False), VALUE)
+        parts.append(f"{shorten(key, VALUE)}={shown}")
+    return ", ".join(parts)
+
+
+def describe_choice(call_id: str, content: str) -> str:
+    """If the call is a graph's choice: which way it went and why. Else the content unchanged."""
+    if ".choice" not in call_id:
+        return content
+    try:
+        choice = json.loads(content)
+        text = f"{choice['way']} → {choice['to']}"
+        if choice["why"]:
+            text += f", because {choice['why']}"
+    except (ValueError, TypeError, KeyError):  # another call with such an id
+        return content
+    return text
+
+
+def shorten(text: str, width: int) -> str:
+    """The text as one line of at most `width` characters."""
+    line = " ".join(text[: width * 8].split())
+    if len(line) > width:
+        return line[: width - 1] + "…"
+    return line

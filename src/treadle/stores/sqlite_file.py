@@ -1,0 +1,178 @@
+"""Opens a database file: its default path, whether it is Treadle's, its schema's migrations.
+
+A file that another program or a newer Treadle wrote, or that is no database, is refused and not
+changed.
+"""
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+from ..core.errors import StoreDamaged, StoreError
+
+APPLICATION_ID = 0x54524144
+""""TRAD" in SQLite's own file header: marks the file as Treadle's."""
+MIGRATIONS = (
+    """
+    create table record (
+        id integer primary key,
+        thread_id text not null,
+        seq integer not null,
+        at real not null,
+        event text not null check (json_valid(event)),
+        unique (thread_id, seq)
+    ) strict
+    """,
+    """
+    create table note (
+        number integer primary key,
+        id text not null unique,
+        text text not null,
+        scope text not null,
+        about text not null,
+        origin text not null,
+        thread_id text not null,
+        seq integer not null,
+        at real not null,
+        expires_at real,
+        replaced_by text not null,
+        replaced_at real,
+        words text not null,
+        topic text not null
+    ) strict;
+    create index note_words on note (scope, words);
+    create index note_topic on note (scope, topic);
+    create table note_write (
+        key text primary key,
+        outcome text not null,
+        note_id text not null
+    ) strict, without rowid;
+    create table note_vector (
+        note_id text not null,
+        model text not null,
+        vector blob not null,
+        primary key (note_id, model)
+    ) strict, without rowid
+    """,
+)
+"""Migration n takes the schema from version n (`pragma user_version`) to n + 1.
+
+Never edited once released.
+"""
+BUSY_TIMEOUT_S = 30.0
+"""How long a write waits for other processes before it gives up."""
+
+
+def default_path() -> Path:
+    """TREADLE_DB if it is set, else treadle.db in the user's data directory."""
+    if os.environ.get("TREADLE_DB"):
+        return Path(os.environ["TREADLE_DB"]).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("treadle", appauthor=False)) / "treadle.db"
+
+
+def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Connection:
+    """A connection to the file, which is created or migrated if need be.
+
+    Raises StoreDamaged for what is in the file, StoreError for a place that can't be used.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(0o600)  # conversations are private
+        if path.stat().st_size:
+            _refuse_foreign(path)
+        db = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _write_ahead(db)
+            db.execute(f"pragma synchronous = {synchronous}")
+            _migrate(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+    except sqlite3.OperationalError as error:
+        raise StoreError(
+            f"{path}: {error}; if it stays so, set TREADLE_DB or store= to another place"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise StoreDamaged(
+            f"{path} is no usable database: {error}; it was left as it is"
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"{path} can't be opened: {error}; set TREADLE_DB or store= to another place"
+        ) from error
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on.
+
+    If another process does the same at this moment, SQLite fails at once instead of waiting: so
+    this retries.
+    """
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            db.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
+def connect_in_memory() -> sqlite3.Connection:
+    """A connection to a new database in memory, with the current schema."""
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    _migrate(db)
+    return db
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    if db.execute("pragma user_version").fetchone()[0] == len(MIGRATIONS):
+        return
+    db.execute("begin immediate")  # another process may have migrated meanwhile: look again
+    [(version,)] = db.execute("pragma user_version")
+    for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+        for statement in migration.split(";"):  # executescript() would commit in between
+            db.execute(statement)
+        db.execute(f"pragma user_version = {number}")
+    db.execute(f"pragma application_id = {APPLICATION_ID}")
+    db.execute("commit")
+
+
+def _read_marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
+    """The file's application id, its schema's version, and how many tables it has."""
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)) as db:
+        [(application,)] = db.execute("pragma application_id")
+        [(version,)] = db.execute("pragma user_version")
+        [(tables,)] = db.execute("select count(*) from sqlite_master")
+        return application, version, tables
+
+
+def _refuse_foreign(path: Path) -> None:
+    try:
+        # Read-only, since closing a writable connection would move the write-ahead log into the
+        # file.
+        application, version, tables = _read_marks(path, "ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise
+        # Its writer was killed, and only a writable connection can roll that back.
+        application, version, tables = _read_marks(path, "rw")
+    if application == version == tables == 0:
+        return  # empty: another process has just created it
+    if application != APPLICATION_ID:
+        raise StoreDamaged(f"{path} is a database of another program; it was left as it is")
+    if version > len(MIGRATIONS):
+        raise StoreDamaged(
+            f"{path} was written by a newer Treadle (schema {version}); it was left as it is"
+        )
