@@ -174,7 +174,7 @@ def candidates(state: State) -> list[e.Event]:
         e.ThreadStarted("agent", "key"),
         e.ThreadClaimed(f"w{seq}", identity=e.Identity("agent", "m", "h") if seq % 2 else None),
         e.AgentDescribed(f"agent{seq % 3}", "m", "be kind", {"t": e.ToolDescription("d", {})}),
-        e.TrustChanged(bool(seq % 2), "ada", "imported"),
+        *([e.TrustChanged(bool(seq % 2), "ada", "imported")] if seq % 7 == 0 else []),
         e.ThreadForked("parent", max(1, seq), f"key{seq}"),
         e.UserSaid(f"said {seq} " + "x" * (seq % 5 * 40)),
         e.UserSaid(f"keep {seq}", pinned=True),

@@ -34,7 +34,9 @@ where json_extract(event, '$.type') in ({types}) and ({all} or thread_id = ?) or
 calls stand among them."""
 
 
-def read_events(store: SQLiteStore, kinds: Sequence[type[e.Event]], thread: str | None) -> list[e.Record]:
+def read_events(
+    store: SQLiteStore, kinds: Sequence[type[e.Event]], thread: str | None
+) -> list[e.Record]:
     """Of one thread, named as people do, or of all. Raises UnknownThread and StoreDamaged."""
     name = resolve_thread(store, thread) if thread is not None else ""
     if not store.path.exists():

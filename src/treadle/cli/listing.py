@@ -106,7 +106,10 @@ def _status(store: SQLiteStore, thread_id: str) -> str:
     """Of a thread whose last record doesn't say: only a fold knows what its calls wait for."""
     try:
         rows = run_sync(store.read(thread_id))
-        records = [e.Record(thread_id, row.seq, row.at, decode_event(row.event), row.worked_s) for row in rows]
+        records = [
+            e.Record(thread_id, row.seq, row.at, decode_event(row.event), row.worked_s)
+            for row in rows
+        ]
         return read_result(records, fold(records)).status
     except (StoreDamaged, IllegalEvent):
         return "damaged"

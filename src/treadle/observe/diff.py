@@ -45,7 +45,7 @@ def diff(left: Sequence[e.Record], right: Sequence[e.Record]) -> Diff:
 
     At least one record each.
     """
-    skipped = _SKIPPED
+    skipped: tuple[type[e.Event], ...] = _SKIPPED
     if not (_describes(left) and _describes(right)):
         skipped = (*_SKIPPED, e.AgentDescribed)  # a log of format 1 has none
     ours, theirs = (

@@ -156,6 +156,8 @@ def _waits(held: e.PendingDecision, thread_id: str) -> str:
             return f"answer {held.id}: {held.reason}"
         case "unknown":
             return f"decide what became of {what}: it ran, it did not, or tell the model that nobody knows"
+        case "imported":
+            return f"adopt thread {held.thread_id}, which was imported"
 
 
 def _next(state: State, job: RunSettings) -> str:

@@ -21,7 +21,10 @@ MAX_TEXT_CHARS = 500
 _LEFT_OUT = ("key", "opaque")
 """Fields that say nothing to a reader: idempotency keys, and what only a provider understands."""
 _LEVELS: dict[type, int] = {
-    **dict.fromkeys((e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.StepAsked, e.ToolStarted), logging.DEBUG),
+    **dict.fromkeys(
+        (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.StepAsked, e.ToolStarted),
+        logging.DEBUG,
+    ),
     **dict.fromkeys(
         (e.ModelFailed, e.ToolFailed, e.AnswerRejected, e.LimitReached), logging.WARNING
     ),

@@ -67,9 +67,11 @@ class Timeline:
             case e.ThreadClaimed(claim=claim, driver=driver):
                 by = f" by {driver}" if driver else ""
                 return Line(record, "·", f"claimed{by}, claim {claim}", tone="dim")
-            case e.AgentDescribed(agent=agent, model=model, tools=tools):
+            case e.AgentDescribed(agent=agent, model=model, tools=tools, instructions=system):
                 told = ", ".join(tools) or "no tools"
-                return Line(record, "·", f"{agent} asks {model}, with {told}", tone="dim")
+                text = f"{shorten(agent, VALUE)} asks {model}, with {shorten(told, WIDTH)}"
+                whole = f"{agent} asks {model}, with {told}\n{system}" if system else ""
+                return Line(record, "·", text, tone="dim", whole=whole)
             case e.TrustChanged(trusted=trusted, by=by, reason=reason):
                 what = f"adopted by {by}" if trusted else f"imported by {by}"
                 why = f": {reason}" if reason else ""

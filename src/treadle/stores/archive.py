@@ -48,10 +48,7 @@ async def import_threads(store: Store, lines: Iterable[bytes]) -> Imported:
             )
         await store.append(
             name,
-            [
-                Row(each.seq, each.at, encode_event(each.event), each.worked_s)
-                for each in log
-            ],
+            [Row(each.seq, each.at, encode_event(each.event), each.worked_s) for each in log],
         )
         threads, records = threads + 1, records + len(log)
     return Imported(threads, records)
