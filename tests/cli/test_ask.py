@@ -27,7 +27,7 @@ def test_json_prints_every_record_as_a_line(treadle: Treadle) -> None:
     ran = treadle("1+2?", "--json", agent="agent")
     records = [json.loads(line) for line in ran.out.splitlines()]
     assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
-    assert records[2]["event"] == {"type": "UserSaid", "text": "1+2?"}
+    assert records[2]["event"] == {"type": "UserSaid.2", "content": "1+2?"}
     assert records[-1]["event"]["type"] == "TurnEnded"
     assert ran.err == ""
 

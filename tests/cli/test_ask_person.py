@@ -98,7 +98,7 @@ def test_json_holds_the_decision_too(treadle: Treadle) -> None:
     ran = treadle("send it", "--json", agent="sends", typed="y\n")
     records = [json.loads(line) for line in ran.out.splitlines()]
     assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
-    assert "ApprovalGiven" in [record["event"]["type"] for record in records]
+    assert "ApprovalGiven.2" in [record["event"]["type"] for record in records]
 
 
 def test_arguments_that_could_be_read_in_two_ways_are_shown_as_written() -> None:

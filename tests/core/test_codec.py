@@ -110,9 +110,7 @@ def test_a_log_of_format_1_and_its_twin_of_format_2_fold_to_the_same_state(old):
     for path in (old, twin):
         records = [decode_record(line) for line in path.read_bytes().splitlines()]
         kept = [each for each in records if not isinstance(each.event, e.AgentDescribed)]
-        renumbered = [
-            msgspec.structs.replace(each, seq=seq) for seq, each in enumerate(kept, 1)
-        ]
+        renumbered = [msgspec.structs.replace(each, seq=seq) for seq, each in enumerate(kept, 1)]
         state = fold(renumbered)
         states.append(msgspec.structs.replace(state, described={}, asking="", driver=""))
     assert states[0] == states[1]
@@ -142,9 +140,7 @@ def test_a_log_of_format_1_and_its_twin_of_format_2_fold_to_the_same_state(old):
                 "latency_s": 1.0,
                 "calls": [{"id": "a", "name": "look", "arguments": "{}", "opaque": {"s": 1}}],
             },
-            e.ModelReplied(
-                (e.Text("hi"), e.Call("a", "look", "{}", {"s": 1})), e.Usage(), 1.0
-            ),
+            e.ModelReplied((e.Text("hi"), e.Call("a", "look", "{}", {"s": 1})), e.Usage(), 1.0),
         ),
         ({"type": "ThreadClaimed", "worker": "w"}, e.ThreadClaimed("w")),
         (

@@ -26,7 +26,7 @@ CALLED = e.ModelCalled("m", "h", 10, 100)
 
 
 def replied(*wanted: Call, text: str = "", reason: str = "stop") -> e.ModelReplied:
-    return e.ModelReplied((e.Text((e.Text(text), *wanted)), *reason), Usage(1, 1), 0.0)
+    return e.ModelReplied((e.Text(text), *wanted), Usage(1, 1), 0.0, reason)
 
 
 SETUP = Policy({"look": look})

@@ -116,7 +116,7 @@ def test_whatever_a_model_writes_the_turn_stays_within_tokens_and_cost(script, t
                 max(1, int(request.tokens * read)), max(1, int(request.max_output_tokens * wrote))
             )
             made = calls(("look", {"at": str(number)}))
-            return Reply((Text((Text("done" if ends else ""), *(() if ends else made.calls))), *usage))
+            return Reply((Text("done" if ends else ""), *(() if ends else made.calls)), usage)
 
         return answer
 

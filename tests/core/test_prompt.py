@@ -210,7 +210,7 @@ def test_an_empty_message_is_shown_as_words_since_providers_would_refuse_it_ever
 def test_pictures_that_come_with_an_answer_are_shown_after_the_results():
     ask, look = e.Call("a", "ask_user", "{}"), e.Call("b", "look", "{}")
     picture = e.Image("https://x.test/a.png")
-    answer = e.UserSaid((("this one", picture), *("a")))
+    answer = e.UserSaid(("this one", picture), "a")
     done = (e.ToolStarted("b", "k"), e.ToolReturned("b", "seen", 0.0))
     log = log_of(
         e.UserSaid("go"), CALLED, replied(ask, look), e.QuestionAsked("a", "which?"), answer, *done

@@ -112,7 +112,12 @@ class Prompted(ScriptedModel):
         answer = self._plot.script[place] if place < len(self._plot.script) else says("the end")
         self._asked[place] += 1
         if isinstance(answer, Reply):
-            return Reply((Text((Text(answer.text), *answer.calls)), *Usage(request.tokens, 7)), answer.finish_reason, answer.refusal)
+            return Reply(
+                (Text(answer.text), *answer.calls),
+                Usage(request.tokens, 7),
+                answer.finish_reason,
+                answer.refusal,
+            )
         if self._asked[place] > 2:
             return says("back again")
         raise answer

@@ -36,7 +36,7 @@ class ByPlace(ScriptedModel):
         await asyncio.sleep(self._pause_s)
         place = sum(message.role == "assistant" for message in request.messages)
         answer = self._script[place] if place < len(self._script) else says("the end")
-        return Reply((e.Text((e.Text(answer.text), *answer.calls)), *Usage(request.tokens, 7)))
+        return Reply((e.Text(answer.text), *answer.calls), Usage(request.tokens, 7))
 
 
 @tool(idempotent=True)

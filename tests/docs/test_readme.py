@@ -32,7 +32,7 @@ def killed_while_it_paid(thread: str) -> MemoryStore:
         e.ThreadClaimed("worker"),
         UserSaid("Pay 300 euros from account A-1."),
         e.ModelCalled("scripted", "hash", 100, 100),
-        e.ModelReplied((e.Text((call,)), *("tool_calls")), e.Usage(100, 20), 0.5),
+        e.ModelReplied((call,), e.Usage(100, 20), 0.5, "tool_calls"),
         e.ToolStarted("c1", "its key"),
     )
 

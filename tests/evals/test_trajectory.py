@@ -206,7 +206,7 @@ def log(*events: e.Event) -> list[Record]:
 
 
 def asking(*ids: str, finish: str = "tool_calls") -> e.ModelReplied:
-    return e.ModelReplied((e.Text(tuple(e.Call(each, "pay", "{}") for each in ids)), *finish), e.Usage(), 0.0)
+    return e.ModelReplied(tuple(e.Call(each, "pay", "{}") for each in ids), e.Usage(), 0.0, finish)
 
 
 ASKED = (e.ApprovalAsked("c1"), e.ApprovalAsked("c2"))

@@ -57,11 +57,16 @@ RICH = RICH.replace(b"\\u2028", "\u2028".encode()).replace(b"\\u0085", "\x85".en
 
 
 def test_a_rich_stream_is_read_whole():
-    assert read(RICH) == Reply((Text((
+    assert read(RICH) == Reply(
+        (
             Text("Grüße \u2028und \x85 mehr 🙂\n"),
             Call("a", "add", '{"a":1}'),
             Call("b", "sub", "{}"),
-        )), *Usage(7, 3)), "tool_calls", opaque={"reasoning_content": "Let me see"})
+        ),
+        Usage(7, 3),
+        "tool_calls",
+        opaque={"reasoning_content": "Let me see"},
+    )
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])

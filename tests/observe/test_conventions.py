@@ -83,7 +83,9 @@ EVENTS = (
     *(e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it")),
     e.ContextCompacted(1),
     e.ModelCalled("http://127.0.0.1:8000/v1#m", "hash", 10, 100),
-    e.ModelReplied((e.Text(CALLS), *("tool_calls")), e.Usage(40, 5, 16, 2), 0.5, cost_usd=0.01, first_token_s=0.25),
+    e.ModelReplied(
+        CALLS, e.Usage(40, 5, 16, 2), 0.5, "tool_calls", cost_usd=0.01, first_token_s=0.25
+    ),
     *(
         e.ToolStarted("c1", "k"),
         e.ToolReturned("c1", "sent", 0.2),

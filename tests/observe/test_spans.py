@@ -20,7 +20,9 @@ from treadle.runtime.log import open_log
 CALL = e.Call("c1", "send", '{"to": "bob", "key": "hunter2hunter2"}')
 OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it"))
 ASKED = e.ModelCalled("openai:gpt-6", "hash", 10, 100)
-REPLIED = e.ModelReplied((e.Text((CALL,)), *("tool_calls")), e.Usage(40, 5, 16, 2), 0.5, cost_usd=0.01, first_token_s=0.25)
+REPLIED = e.ModelReplied(
+    (CALL,), e.Usage(40, 5, 16, 2), 0.5, "tool_calls", cost_usd=0.01, first_token_s=0.25
+)
 ANSWERED = (ASKED, e.ModelReplied("Sent.", e.Usage(10, 5), 0.5), e.TurnEnded("answered"))
 
 

@@ -582,7 +582,11 @@ def test_an_approval_for_the_thread_frees_the_other_calls_of_that_tool_that_wait
     )
     agents = agent(model, sends([], needs_approval=True))
     result = live(agents.run("go", thread="t"))
-    live(agents.post("t", e.ApprovalGiven(result.waiting[0].id, True, "ada", always=e.Always(lasts="thread"))))
+    live(
+        agents.post(
+            "t", e.ApprovalGiven(result.waiting[0].id, True, "ada", always=e.Always(lasts="thread"))
+        )
+    )
     assert live(agents.resume("t")).answer == "both sent"
 
 

@@ -39,7 +39,16 @@ def kinds(heard: list[Any]) -> list[str]:
 
 SCRIPT = [calls(("add", {"a": 1}), text="let me"), says("it is 2")]
 ALL = [
-    *("ThreadStarted", "ThreadClaimed", "UserSaid", "AgentDescribed", "ModelCalled", "let", " me", "ModelReplied"),
+    *(
+        "ThreadStarted",
+        "ThreadClaimed",
+        "UserSaid",
+        "AgentDescribed",
+        "ModelCalled",
+        "let",
+        " me",
+        "ModelReplied",
+    ),
     *("ToolStarted", "ToolReturned", "ModelCalled", "it", " is", " 2", "ModelReplied", "TurnEnded"),
 ]
 

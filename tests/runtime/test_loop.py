@@ -245,7 +245,7 @@ def test_calls_of_a_reply_that_was_cut_off_are_never_read_and_the_model_is_told(
     def effect() -> None:
         ran.append(1)
 
-    cut = Reply((e.Text((Call("x", "effect", "{}"),)), *Usage(10, 99)), "length")
+    cut = Reply((Call("x", "effect", "{}"),), Usage(10, 99), "length")
     model = ScriptedModel([cut, says("ok")])
     result = live(agent(model, effect).run("go"))
     assert ran == []
@@ -254,7 +254,7 @@ def test_calls_of_a_reply_that_was_cut_off_are_never_read_and_the_model_is_told(
 
 
 def test_replies_that_are_cut_off_every_time_fail_the_turn_after_three():
-    cut = Reply((e.Text((Call("x", "add", '{"a":'),)), *Usage(10, 99)), "length")
+    cut = Reply((Call("x", "add", '{"a":'),), Usage(10, 99), "length")
     model = ScriptedModel([cut] * 9)
     with pytest.raises(TurnFailed, match="3 replies in a row were of no use"):
         live(agent(model, add).run("go"))
@@ -267,7 +267,7 @@ def test_a_text_that_was_cut_off_is_a_partial_answer_and_says_so():
 
 
 def test_text_and_calls_cut_off_together_are_asked_for_again():
-    cut = Reply((e.Text((e.Text("Let me see"), Call("x", "add", '{"a":'))), *Usage(10, 99)), "length")
+    cut = Reply((e.Text("Let me see"), Call("x", "add", '{"a":')), Usage(10, 99), "length")
     model = ScriptedModel([cut, says("ok")])
     assert live(agent(model, add).run("go")).answer == "ok"
 
@@ -515,7 +515,7 @@ REPLIES = st.one_of(
             ModelUnavailable("503"),
             ContextOverflow("long"),
             Reply("cut", finish_reason="length"),
-            Reply((e.Text((Call("x", "add", "{"),)), *Usage(5, 5)), "length"),
+            Reply((Call("x", "add", "{"),), Usage(5, 5), "length"),
             Reply("odd", finish_reason="martian"),
         ]
     ),

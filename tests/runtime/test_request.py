@@ -8,7 +8,9 @@ from treadle.models.scripted import ScriptedModel, says
 
 
 def test_what_only_one_provider_understands_goes_back_to_it_and_to_no_other():
-    signed = Reply((Call("", "nope", "{}", {"extra_content": {"signature": "s"}}),), opaque={"reasoning": "r"})
+    signed = Reply(
+        (Call("", "nope", "{}", {"extra_content": {"signature": "s"}}),), opaque={"reasoning": "r"}
+    )
     store = MemoryStore()
     first = ScriptedModel([signed, says("a")], name="first")
     live(agent(first, store=store).run("go", thread="t"))

@@ -228,8 +228,12 @@ def facts(*events: e.Event) -> Recording:
 
 
 CALLED = e.ModelCalled("m", "h", 10, 100)
-ASKS = e.ModelReplied((e.Text((e.Call("c1", "pay", '{"account": "A", "amount": 1}'),)), *("tool_calls")), e.Usage(1, 1), 0.0)
-BOTH = e.ModelReplied((e.Text((*ASKS.calls, e.Call("c2", "balance", '{"account": "A"}'))), *("tool_calls")), e.Usage(1, 1), 0.0)
+ASKS = e.ModelReplied(
+    (e.Call("c1", "pay", '{"account": "A", "amount": 1}'),), e.Usage(1, 1), 0.0, "tool_calls"
+)
+BOTH = e.ModelReplied(
+    (*ASKS.calls, e.Call("c2", "balance", '{"account": "A"}')), e.Usage(1, 1), 0.0, "tool_calls"
+)
 STARTED = e.ToolStarted("c1", "k")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treadle.core.errors import ModelUnavailable
-from treadle.core.events import Call, Text, Usage
+from treadle.core.events import Call, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.core.schema import read_signature
 from treadle.models.local.dialect import (
@@ -224,7 +224,9 @@ TOOLS = Request((ASKED,), (ADD,))
 
 def test_a_step_becomes_a_call_and_nothing_of_it_is_shown():
     reply, shown = read(write_step("A sum.", "add", {"a": "é"}), TOOLS)
-    assert reply == Reply((Text((Call("", "add", '{"a": "é"}'),)), *Usage(5, 3)), "tool_calls", opaque={"thought": "A sum."})
+    assert reply == Reply(
+        (Call("", "add", '{"a": "é"}'),), Usage(5, 3), "tool_calls", opaque={"thought": "A sum."}
+    )
     assert shown == []
 
 
@@ -285,7 +287,7 @@ def test_what_is_no_step_is_an_error_that_may_pass(text):
 
 def test_without_tools_past_calls_are_told_in_prose_so_that_prose_comes_back():
     call = Call("c1", "calculator", '{"expression": "1 + 1"}')
-    asked = Message("assistant", (Text((call,)), *(""), *({"thought": "I add."})))
+    asked = Message("assistant", (call,), "", {"thought": "I add."})
     shown = list(
         render_messages(
             Request((Message("user", "1 + 1?"), asked, Message("tool", "2", call_id="c1")))
