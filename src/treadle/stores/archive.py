@@ -51,9 +51,7 @@ async def import_threads(store: Store, lines: Iterable[bytes]) -> Imported:
             raise UsageError(
                 f"thread {name!r} is already in this store; nothing of it was imported"
             )
-        rows = [
-            Row(each.seq, each.at, encode_event(each.event), each.worked_s) for each in log
-        ]
+        rows = [Row(each.seq, each.at, encode_event(each.event), each.worked_s) for each in log]
         await store.append(name, rows)
         threads += 1
         records += len(log)
