@@ -112,7 +112,7 @@ def test_a_log_of_format_1_and_its_twin_of_format_2_fold_to_the_same_state(old):
         kept = [each for each in records if not isinstance(each.event, e.AgentDescribed)]
         renumbered = [msgspec.structs.replace(each, seq=seq) for seq, each in enumerate(kept, 1)]
         state = fold(renumbered)
-        states.append(msgspec.structs.replace(state, described={}, asking="", driver=""))
+        states.append(msgspec.structs.replace(state, described={}, last_caller="", driver=""))
     assert states[0] == states[1]
 
 

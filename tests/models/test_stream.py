@@ -13,7 +13,7 @@ from treadle.core.errors import (
     ModelRejected,
     ModelUnavailable,
 )
-from treadle.core.events import Call, Text, Usage
+from treadle.core.events import Call, Text, Thinking, Usage
 from treadle.core.model import Message, Reply
 from treadle.models.stream import ReplyReader
 
@@ -59,13 +59,13 @@ RICH = RICH.replace(b"\\u2028", "\u2028".encode()).replace(b"\\u0085", "\x85".en
 def test_a_rich_stream_is_read_whole():
     assert read(RICH) == Reply(
         (
+            Thinking("Let me see", {"reasoning_content": "Let me see"}),
             Text("Grüße \u2028und \x85 mehr 🙂\n"),
             Call("a", "add", '{"a":1}'),
             Call("b", "sub", "{}"),
         ),
         Usage(7, 3),
         "tool_calls",
-        opaque={"reasoning_content": "Let me see"},
     )
 
 
@@ -79,12 +79,15 @@ def test_line_ends_and_the_network_s_pieces_change_nothing(end, step):
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, len(RICH)), max_size=20))
 def test_any_cutting_into_pieces_gives_the_same_reply_and_text(cuts):
-    reader, at, text = ReplyReader(), 0, ""
+    reader, at = ReplyReader(), 0
+    pieces: list[str | Thinking] = []
     for cut in [*sorted(cuts), len(RICH)]:
-        text += reader.feed(RICH[at:cut])
+        pieces += reader.feed(RICH[at:cut])
         at = cut
-    assert reader.finish(100) == read(RICH)
-    assert text == read(RICH).text
+    whole = read(RICH)
+    assert reader.finish(100) == whole
+    assert "".join(each for each in pieces if isinstance(each, str)) == whole.text
+    assert "".join(each.text for each in pieces if isinstance(each, Thinking)) == whole.thinking
 
 
 WORDS = [
@@ -153,7 +156,7 @@ def test_json_of_wrong_types_raises_nothing_but_model_errors_and_gives_types_tha
         )
     except ModelError:
         return
-    Message("assistant", (Text(reply.text), *reply.calls), opaque=reply.opaque).wire  # noqa: B018
+    Message("assistant", reply.content, opaque=reply.opaque).wire  # noqa: B018
     assert all(
         type(field) is str for call in reply.calls for field in (call.id, call.name, call.arguments)
     )
@@ -252,7 +255,7 @@ def test_a_server_that_does_not_stream_is_understood():
         reply = read(text.encode(), 5)
         assert (reply.text, reply.finish_reason, reply.usage) == ("4", "tool_calls", Usage(1, 2))
         assert len(reply.calls) == 2
-        assert reply.opaque == {"reasoning": "2+2"}
+        assert reply.content[0] == Thinking("2+2", {"reasoning": "2+2"})
 
 
 @pytest.mark.parametrize(
@@ -404,9 +407,7 @@ def test_unknown_fields_are_kept_and_go_back_verbatim():
             delta("tool_calls"),
         )
     )
-    wire = json.loads(
-        Message("assistant", (Text(reply.text), *reply.calls), opaque=reply.opaque).wire
-    )
+    wire = json.loads(Message("assistant", reply.content, opaque=reply.opaque).wire)
     assert wire["reasoning_details"] == details
     assert wire["vendor"] == {"v": 1}
     assert "audio" not in wire

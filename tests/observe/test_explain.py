@@ -39,11 +39,15 @@ TOOLS = (charge, look, wire, ask_user)
 
 
 def job(
-    *, tools: Sequence[Any] = TOOLS, system: str = "sys", model: str = "scripted", **setup: Any
+    *,
+    tools: Sequence[Any] = TOOLS,
+    system: str = "sys",
+    model: str = "scripted",
+    name: str = "agent",
+    **setup: Any,
 ) -> RunSettings:
-    return RunSettings(
-        Policy({each.name: each for each in tools}, **setup), ScriptedModel([], name=model), system
-    )
+    policy = Policy({each.name: each for each in tools}, **setup)
+    return RunSettings(policy, ScriptedModel([], name=model), system, name=name)
 
 
 def thread(*script: Any, tools: Sequence[Any] = TOOLS, **settings: Any) -> list[Record]:
@@ -56,10 +60,8 @@ def thread(*script: Any, tools: Sequence[Any] = TOOLS, **settings: Any) -> list[
     return live(whole())
 
 
-def seen(
-    records: Sequence[Record], work: RunSettings | None = None, name: str = "agent"
-) -> Explanation:
-    return explain(records, work or job(), name)
+def seen(records: Sequence[Record], settings: RunSettings | None = None) -> Explanation:
+    return explain(records, settings or job())
 
 
 def upto(records: Sequence[Record], kind: type, nth: int = 0) -> list[Record]:
@@ -73,7 +75,7 @@ def test_a_turn_that_has_ended_needs_nothing():
     found = seen(thread(calls(("charge", {"amount": 5})), says("done")))
     assert found == Explanation(
         status="answered",
-        done=('c00004000 charge({"amount": 5}) returned charged 5',),
+        done=('c00005000 charge({"amount": 5}) returned charged 5',),
         unknown=(),
         waits_for=(),
         next="nothing: the turn has ended",
@@ -84,9 +86,9 @@ def test_a_turn_that_has_ended_needs_nothing():
 def test_a_crash_in_a_call_that_may_have_had_its_effect():
     found = seen(upto(thread(calls(("charge", {"amount": 5})), says("done")), e.ToolStarted))
     assert found.status == "unfinished"
-    assert found.unknown == ('c00004000 charge({"amount": 5})',)
+    assert found.unknown == ('c00005000 charge({"amount": 5})',)
     [wait] = found.waits_for
-    assert wait.startswith('decide what became of c00004000 charge({"amount": 5})')
+    assert wait.startswith('decide what became of c00005000 charge({"amount": 5})')
     assert found.next == "nothing, until somebody decides"
 
 
@@ -97,7 +99,7 @@ def test_a_call_that_ran_when_the_turn_was_cancelled_is_unknown():
     found = seen(records)
     assert found.status == "cancelled"
     assert found.unknown == (
-        'c00004000 charge({"amount": 5}) started, and the turn was cancelled: may have had its'
+        'c00005000 charge({"amount": 5}) started, and the turn was cancelled: may have had its'
         " effect",
     )
     assert (found.waits_for, found.next) == ((), "nothing: the turn has ended")
@@ -117,7 +119,7 @@ def test_a_crash_in_an_idempotent_call_runs_it_again_under_its_key():
     assert found.waits_for == ()
     assert (
         found.next
-        == f'run c00004000 look({{"name": "x"}}) again, with the same idempotency key {key}'
+        == f'run c00005000 look({{"name": "x"}}) again, with the same idempotency key {key}'
     )
 
 
@@ -142,7 +144,7 @@ def test_a_failed_call_of_the_model_is_tried_again():
 def test_calls_that_have_not_begun_run():
     records = thread(calls(("look", {"name": "x"}), ("charge", {"amount": 1})), says("done"))
     assert seen(upto(records, e.ModelReplied)).next == (
-        'run c00004000 look({"name": "x"}); run c00004001 charge({"amount": 1})'
+        'run c00005000 look({"name": "x"}); run c00005001 charge({"amount": 1})'
     )
 
 
@@ -151,8 +153,8 @@ def test_approvals_and_questions_are_waited_for():
     found = seen(thread(asked, says("done")))
     assert found.status == "waiting"
     assert found.waits_for == (
-        'approve or deny c00004000 wire({"amount": 3}) (wire needs approval)',
-        "answer c00004001: to whom?",
+        'approve or deny c00005000 wire({"amount": 3}) (wire needs approval)',
+        "answer c00005001: to whom?",
     )
 
 
@@ -164,10 +166,10 @@ def test_what_a_resume_would_only_write_down_is_said():
     )
     assert (
         seen(records, job(approvals=(Rule("charge", "ask"),))).next
-        == "record that c00004000 needs approval"
+        == "record that c00005000 needs approval"
     )
     denied = seen(records, job(approvals=(Rule("charge", "deny", "no money"),))).next
-    assert denied.startswith("record that c00004000 can't run: ")
+    assert denied.startswith("record that c00005000 can't run: ")
     assert "no money" in denied
     assert (
         seen(upto(thread(says("done")), e.ModelReplied)).next
@@ -183,13 +185,13 @@ def test_failures_and_decisions_are_told():
 
     records = thread(calls("broken"), says("done"), tools=(broken,))
     assert seen(records, job(tools=(broken,))).done == (
-        "c00004000 broken({}) failed: ValueError: it broke",
+        "c00005000 broken({}) failed: ValueError: it broke",
     )
     crashed = upto(thread(calls(("charge", {"amount": 5})), says("done")), e.ToolStarted)
-    decided = [e.ThreadClaimed("w"), e.OutcomeDecided("c00004000", "ran", "ann", "charged")]
+    decided = [e.ThreadClaimed("w"), e.OutcomeDecided("c00005000", "ran", "ann", "charged")]
     for event in decided:
         crashed.append(Record("t", len(crashed) + 1, 0.0, event))
-    assert seen(crashed).done == ('c00004000 charge({"amount": 5}) was decided by ann: ran',)
+    assert seen(crashed).done == ('c00005000 charge({"amount": 5}) was decided by ann: ran',)
 
 
 def test_long_arguments_and_results_are_cut():
@@ -212,13 +214,13 @@ def test_it_counts_the_last_turn_only():
 
 
 @pytest.mark.parametrize(
-    ("now", "name", "said"),
+    ("now", "said"),
     [
-        (job(), "other", "the agent was agent, is now other"),
-        (job(model="bigger"), "agent", "the model was scripted, is now bigger"),
-        (job(system="other"), "agent", "the instructions have changed"),
-        (job(tools=(charge, look, wire)), "agent", "the tool ask_user is gone"),
-        (job(tools=(*TOOLS, tool(name="new")(lambda: ""))), "agent", "the tool new is new"),
+        (job(name="other"), "the agent was agent, is now other"),
+        (job(model="bigger"), "the model was scripted, is now bigger"),
+        (job(system="other"), "the instructions have changed"),
+        (job(tools=(charge, look, wire)), "the tool ask_user is gone"),
+        (job(tools=(*TOOLS, tool(name="new")(lambda: ""))), "the tool new is new"),
         (
             job(
                 tools=(
@@ -228,13 +230,12 @@ def test_it_counts_the_last_turn_only():
                     tool(name="wire", description="w")(lambda amount: ""),
                 )
             ),
-            "agent",
             "the tool wire has another schema",
         ),
     ],
 )
-def test_how_the_agent_has_changed_is_named(now, name, said):
-    assert seen(thread(says("done")), now, name).changes == (said,)
+def test_how_the_agent_has_changed_is_named(now, said):
+    assert seen(thread(says("done")), now).changes == (said,)
 
 
 def test_what_it_says_next_is_what_a_resume_does_first():
@@ -248,7 +249,7 @@ def test_what_it_says_next_is_what_a_resume_does_first():
         first = live(first_of_resume(records[:end]))
         if first is None:
             assert said.startswith("nothing")
-        elif isinstance(first, e.ModelCalled):
+        elif isinstance(first, e.AgentDescribed | e.ModelCalled):  # the first comes before a call
             assert said.startswith("ask ")
         elif isinstance(first, e.ToolStarted):
             assert said.startswith(f"run {first.call_id} ")

@@ -68,9 +68,9 @@ def last_line(*events: e.Event) -> str:
         ),
         (
             e.AgentDescribed("billing", "m", "be kind", {"pay": e.ToolDescription("d", {})}),
-            "· billing asks m, with pay",
+            "· billing calls m, with pay",
         ),
-        (e.TrustChanged(False, "ann", "a file"), "· imported by ann: a file"),
+        (e.TrustChanged(False, "ann", "a file"), "· imported by ann, and not adopted yet: a file"),
         (e.TrustChanged(True, "ann"), "· adopted by ann"),
         (e.QuestionAsked("c1", "Which colour?"), "? c1 asks: Which colour?"),
         (e.OutcomeDecided("c1", "ran", "ann", "sent"), "✓ c1 send: it ran, says ann: sent"),

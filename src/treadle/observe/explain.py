@@ -26,7 +26,7 @@ class Explanation:
     next: str
     """What resuming would do first."""
     changes: tuple[str, ...]
-    """What has changed in the agent since the last claim."""
+    """What has changed in the agent since its model was last called."""
 
 
 ChildRecords = Mapping[str, Sequence[e.Record]]
@@ -39,10 +39,9 @@ Without them, what the parent's log last says of its children holds.
 def explain(
     records: Sequence[e.Record],
     settings: RunSettings,
-    agent: str,
     children: ChildRecords | None = None,
 ) -> Explanation:
-    """Where a thread stands, for an agent with this name and these settings.
+    """Where a thread stands, for an agent with these settings.
 
     Needs at least one record of the thread.
     """

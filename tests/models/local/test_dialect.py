@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treadle.core.errors import ModelUnavailable
-from treadle.core.events import Call, Usage
+from treadle.core.events import Call, Thinking, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.core.schema import read_signature
 from treadle.models.local.dialect import (
@@ -225,7 +225,7 @@ TOOLS = Request((ASKED,), (ADD,))
 def test_a_step_becomes_a_call_and_nothing_of_it_is_shown():
     reply, shown = read(write_step("A sum.", "add", {"a": "é"}), TOOLS)
     assert reply == Reply(
-        (Call("", "add", '{"a": "é"}'),), Usage(5, 3), "tool_calls", opaque={"thought": "A sum."}
+        (Thinking("A sum."), Call("", "add", '{"a": "é"}')), Usage(5, 3), "tool_calls"
     )
     assert shown == []
 

@@ -11,7 +11,7 @@ import pytest
 
 from server import failing, http, says, serving
 from treadle.core.errors import ModelUnavailable, UsageError
-from treadle.core.events import Call, Usage
+from treadle.core.events import Call, Text, Thinking, Usage
 from treadle.core.model import Message, Request, ToolSchema
 from treadle.models.local import prefix_cache as local_prefix
 from treadle.models.local import server as local_server
@@ -71,11 +71,8 @@ def test_a_request_is_bound_to_the_tools_and_its_step_becomes_a_call(tmp_path):
 def test_an_answer_is_shown_without_its_thought(tmp_path):
     said = write_step("I know it.", "final_answer", {"text": "It is noon."})
     reply, shown, _ = ask(tmp_path, says(said), Request(ASKED, (TIME,)))
-    assert (reply.text, "".join(shown), reply.opaque) == (
-        "It is noon.",
-        "It is noon.",
-        {"thought": "I know it."},
-    )
+    assert reply.content == (Thinking("I know it."), Text("It is noon."))
+    assert "".join(shown) == "It is noon."
 
 
 def test_a_server_that_is_busy_is_an_error_that_may_pass(tmp_path):

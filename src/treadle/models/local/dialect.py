@@ -227,7 +227,7 @@ class AnswerReader:
         step = _parse_step(raw.text)
         thinking: tuple[Thinking, ...] = ()
         if step["thought"]:
-            thinking = (Thinking(step["thought"]),)
+            thinking = (Thinking(str(step["thought"])),)
         arguments = json.dumps(step["arguments"], ensure_ascii=False)
         if step["tool"] != FINAL_ANSWER:
             call = Call("", step["tool"], arguments)
