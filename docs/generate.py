@@ -84,8 +84,10 @@ CALL = e.Call("c1", "look", "{}")
 OTHER_CALL = e.Call("c2", "look", "{}")
 SAMPLES: list[tuple[str, e.Event]] = [
     ("ThreadStarted", e.ThreadStarted("agent", "key")),
-    ("ThreadClaimed", e.ThreadClaimed("worker")),
+    ("ThreadClaimed", e.ThreadClaimed("claim")),
     ("ThreadForked", e.ThreadForked("parent", 1, "key")),
+    ("TrustChanged", e.TrustChanged(False, "ann")),
+    ("AgentDescribed", e.AgentDescribed("agent", "model", "")),
     ("UserSaid", e.UserSaid("Hello.")),
     ("UserSaid that answers", e.UserSaid("Blue.", answers="c1")),
     ("NotesRecalled", e.NotesRecalled((), "")),

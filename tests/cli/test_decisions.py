@@ -10,7 +10,7 @@ from cli.test_chat import events
 from cli.test_history import stored
 from treadle.core import events as e
 
-CALL = e.Call("c00004000", "send", "{}")
+CALL = e.Call("c00005000", "send", "{}")
 ASKED = (
     e.ModelCalled("scripted", "hash", 10, 10),
     e.ModelReplied((CALL,), e.Usage(10, 5), 0.1),
@@ -18,7 +18,7 @@ ASKED = (
 )
 LATE = (
     "approve mine c9",
-    "approve mine c00004000",
+    "approve mine c00005000",
     "approve mine",
     "approve mine --deny",
     "decide mine --tell",
@@ -29,10 +29,10 @@ def test_approve_runs_the_call_when_the_turn_is_resumed(treadle: Treadle) -> Non
     treadle("send it", "-t", "mine", agent="sends")
     ran = treadle("approve", "mine", "--by", "ann", "--always")
     assert (ran.code, ran.out) == (0, "")
-    assert 'allowed: c00004000 send\n  to: "bob\\u001b[2J"\n' in ran.err
+    assert 'allowed: c00005000 send\n  to: "bob\\u001b[2J"\n' in ran.err
     assert "go on: treadle resume mine" in ran.err
     assert events("mine")[-1] == e.ApprovalGiven(
-        "c00004000", True, "ann", always=e.Always(lasts="thread")
+        "c00005000", True, "ann", always=e.Always(lasts="thread")
     )
     assert treadle("resume", "mine", agent="echoes").out.startswith("4: sent line 1")
 
@@ -57,7 +57,7 @@ def test_edited_arguments_run_and_bad_ones_are_refused(treadle: Treadle) -> None
 def test_why_a_call_was_allowed_is_kept_in_the_log(treadle: Treadle) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     assert treadle("approve", "mine", "--by", "ann", "--why", "bob asked for it").code == 0
-    assert events("mine")[-1] == e.ApprovalGiven("c00004000", True, "ann", "bob asked for it")
+    assert events("mine")[-1] == e.ApprovalGiven("c00005000", True, "ann", "bob asked for it")
 
 
 @pytest.mark.parametrize("words", ["approve mine", "fork mine --no-run"])
@@ -111,10 +111,10 @@ def test_of_several_calls_one_must_be_named(treadle: Treadle) -> None:
     ran = treadle("approve", "mine")
     assert ran.code == 2
     assert (
-        '2 calls of thread mine are open, say which: c00004000 send(to="a", text="1"), c00004001'
+        '2 calls of thread mine are open, say which: c00005000 send(to="a", text="1"), c00005001'
         in ran.err
     )
-    assert treadle("approve", "mine", "c00004001").code == 0
+    assert treadle("approve", "mine", "c00005001").code == 0
     assert treadle("approve", "mine").code == 0
 
 
@@ -128,7 +128,7 @@ def test_a_late_or_second_decision_writes_nothing_and_says_why(
     ran = treadle(*words.split())
     assert ran.code == 2
     assert events("mine") == before
-    assert words == LATE[0] or "c00004000" in ran.err
+    assert words == LATE[0] or "c00005000" in ran.err
     assert words == LATE[0] or "was allowed already, by ann at " in ran.err
 
 

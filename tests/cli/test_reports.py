@@ -16,11 +16,11 @@ def test_explain_says_what_waits_what_would_happen_and_how_to_decide(treadle: Tr
     treadle("send it", "-t", "mine", agent="sends")
     out = treadle("explain", "mine", "--system", "Be rude.", agent="sends").out
     assert out.startswith(
-        "thread mine: waiting\nwaits for you to:\n  approve or deny c00004000 send("
+        "thread mine: waiting\nwaits for you to:\n  approve or deny c00005000 send("
     )
     assert "changed since:\n  the instructions have changed\n" in out
     assert "treadle resume would:\n  nothing, until somebody decides\n" in out
-    assert f"  treadle approve mine --agent {treadle.agents}:sends c00004000 [--deny]\n" in out
+    assert f"  treadle approve mine --agent {treadle.agents}:sends c00005000 [--deny]\n" in out
     assert "\x1b" not in out
     assert "\u202e" not in out
 
@@ -52,16 +52,17 @@ def test_without_its_agent_a_thread_is_not_compared_with_another(treadle: Treadl
     assert out.startswith(f"{said}\nthread mine: waiting\n")
     assert "treadle resume would:\n  refuse, unless --agent names it\n" in out
     assert "changed since" not in out
-    assert "how:\n  treadle approve mine c00004000 [--deny]\n" in out
-    for words in (("replay", "mine"), ("show", "mine", "--prompt", "1")):
-        ran = treadle(*words)
-        assert (ran.code, ran.out, ran.err) == (2, "", f"error: {said}\n")
+    assert "how:\n  treadle approve mine c00005000 [--deny]\n" in out
+    ran = treadle("replay", "mine")
+    assert (ran.code, ran.out, ran.err) == (2, "", f"error: {said}\n")
+    # What the model saw is in the log, with or without the agent.
+    assert treadle("show", "mine", "--prompt", "1").err.startswith("this is what scripted saw; ")
 
 
 def test_replay_of_the_same_agent_is_the_same(treadle: Treadle) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     ran = treadle("replay", "mine", agent="agent")
-    assert (ran.code, ran.out) == (0, "the same, 10 records\n")
+    assert (ran.code, ran.out) == (0, "the same, 11 records\n")
 
 
 def test_replay_of_another_agent_names_the_first_record_that_differs(treadle: Treadle) -> None:
@@ -69,7 +70,7 @@ def test_replay_of_another_agent_names_the_first_record_that_differs(treadle: Tr
     ran = treadle("replay", "mine", "--system", "Be long.", agent="agent")
     assert ran.code == 1
     first, was, now = ran.out.splitlines()
-    assert first == "parts at record 4: · model call 1, step: scripted"
+    assert first == "parts at record 5: · model call 1, step: scripted"
     assert was.startswith("prompt_hash was")
     assert now.startswith("is now")
 
@@ -77,13 +78,13 @@ def test_replay_of_another_agent_names_the_first_record_that_differs(treadle: Tr
 def test_diff_shows_where_two_threads_part_and_what_each_took(treadle: Treadle) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     treadle("1+2?", "-t", "yours", agent="limited")
-    assert treadle("diff", "mine", "mine").out == "the same, 8 facts\n"
+    assert treadle("diff", "mine", "mine").out == "the same, 9 facts\n"
     out = treadle("diff", "mine", "yours").out
-    assert "the first 2 facts are the same; then\nA mine: record 5 « Let me add." in out
-    assert "B yours: record 5 « So far 3." in out
+    assert "the first 3 facts are the same; then\nA mine: record 6 « Let me add." in out
+    assert "B yours: record 6 « So far 3." in out
     assert "A from there  2 steps, 1 tool call, " in out
     found = json.loads(treadle("diff", "mine", "yours", "--json").out)
-    assert (found["shared"], found["left"]["parts_at"]) == (2, 5)
+    assert (found["shared"], found["left"]["parts_at"]) == (3, 6)
 
 
 def test_a_fork_edited_at_its_first_message_parts_there(treadle: Treadle) -> None:
@@ -107,15 +108,15 @@ def test_export_and_import_carry_threads_over(treadle: Treadle) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     treadle("hello", "-t", "other", agent="echoes")
     out = folder / "out.jsonl"
-    assert treadle("db", "export", "mi", "-o", str(out)).err == f"10 records in {out}\n"
+    assert treadle("db", "export", "mi", "-o", str(out)).err == f"11 records in {out}\n"
     assert out.read_text() == treadle("db", "export", "mine").out
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     there = ("--db", str(folder / "there.db"))
-    assert treadle("db", "import", str(out), *there).err == "1 threads, 10 records added\n"
+    assert treadle("db", "import", str(out), *there).err == "1 threads, 11 records added\n"
     assert treadle("db", "import", "-", *there, stdin=b"").code == 0
     again = treadle("db", "import", str(out), *there)
     assert (again.code, again.err[:28]) == (2, "error: thread 'mine' is alre")
-    assert treadle("db", "check", *there).err == "1 threads, 10 records: fine\n"
+    assert treadle("db", "check", *there).err == "1 threads, 11 records: fine\n"
     assert treadle("show", "mine", *there).out == treadle("show", "mine").out
 
 
@@ -138,7 +139,7 @@ def test_check_names_every_log_that_is_wrong(treadle: Treadle) -> None:
     ran = treadle("db", "check")
     assert ran.code == 1
     assert {line.split(":")[0] for line in ran.out.splitlines()} == {"thread one", "thread two"}
-    assert ran.err == "3 threads, 17 records: 2 wrong\n"
+    assert ran.err == "3 threads, 20 records: 2 wrong\n"
 
 
 def test_a_file_that_is_no_database_is_an_error_and_is_left_as_it_is(treadle: Treadle) -> None:

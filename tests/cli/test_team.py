@@ -11,7 +11,7 @@ from treadle.core import events as e
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
-PAYER, CLERK = "t.c00004000", "t.c00004001"
+PAYER, CLERK = "t.c00005000", "t.c00005001"
 
 
 def steps(err: str) -> list[str]:
@@ -90,7 +90,7 @@ def test_calls_of_one_name_in_two_threads_are_told_apart(treadle: Treadle) -> No
     treadle("go", "-t", "t", agent="pair")
     ran = treadle("approve", "t")
     assert ran.code == 2
-    assert f'c00004000 send(to="bob", text="hi") in thread {PAYER}, c00004000 send(' in ran.err
+    assert f'c00005000 send(to="bob", text="hi") in thread {PAYER}, c00005000 send(' in ran.err
     assert treadle("approve", CLERK).code == 0
     assert treadle("approve", "t").code == 0
     assert treadle("resume", "t", agent="pair").code == 0
@@ -110,7 +110,7 @@ def test_json_has_the_records_of_all_threads_each_once(treadle: Treadle) -> None
         seqs = [record["seq"] for record in records if record["thread_id"] == thread]
         assert seqs == list(range(1, len(seqs) + 1))
         assert len(seqs) == len(events(thread))
-    assert "ApprovalGiven" in [record["event"]["type"] for record in records]
+    assert "ApprovalGiven.2" in [record["event"]["type"] for record in records]
 
 
 def test_tail_follows_those_below(treadle: Treadle) -> None:
@@ -119,7 +119,7 @@ def test_tail_follows_those_below(treadle: Treadle) -> None:
     assert ran.code == 0
     shown = [line[15:] for line in ran.out.splitlines()]
     assert shown[0] == "» go"
-    assert "  payer ✓ c00004000 send allowed by" in ran.out
+    assert "  payer ✓ c00005000 send allowed by" in ran.out
     assert "  payer » pay" in shown
     assert shown[-1] == "■ answered"
     ran = treadle("tail", "t", "--until-end", "--json")
@@ -130,15 +130,15 @@ def test_explain_says_who_waits_below_and_how_to_decide(treadle: Treadle) -> Non
     treadle("go", "-t", "t", agent="team")
     out = treadle("explain", "t", agent="team").out
     assert (
-        'approve or deny c00004000 send({"to": "bob", "text": "hi"}) in thread t.c00004000' in out
+        'approve or deny c00005000 send({"to": "bob", "text": "hi"}) in thread t.c00005000' in out
     )
-    assert "treadle approve t.c00004000 --agent" in out
-    assert f'go on with c00004000 payer({{"task": "pay"}}) in thread {PAYER}' in out
+    assert "treadle approve t.c00005000 --agent" in out
+    assert f'go on with c00005000 payer({{"task": "pay"}}) in thread {PAYER}' in out
     treadle("approve", "t")
     out = treadle("explain", "t", agent="team").out
     assert "approve or deny" not in out
     assert "waits for you" not in out
-    assert "go on with c00004000" in out
+    assert "go on with c00005000" in out
 
 
 def test_cancelling_at_the_top_ends_those_below(treadle: Treadle) -> None:

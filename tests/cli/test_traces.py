@@ -80,7 +80,7 @@ def test_a_tree_is_the_thread_and_all_that_it_began(treadle: Treadle, server: Re
     folder = treadle.agents.parent
     lines = treadle("db", "export", "mine").out.replace('"mine"', '"child"').splitlines()
     first = json.loads(lines[0])
-    first["event"] |= {"parent_thread_id": "mine", "parent_call_id": "c00004000"}
+    first["event"] |= {"parent_thread_id": "mine", "parent_call_id": "c00005000"}
     (folder / "child.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]))
     treadle("db", "import", str(folder / "child.jsonl"))
     assert (

@@ -53,9 +53,9 @@ def until(process: "subprocess.Popen[str]", text: str) -> None:
 def test_tail_follows_a_thread_that_others_write_to(treadle: Treadle, started: Started) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     tail = started("tail", "mine", "--until-end")
-    until(tail, "? c00004000 send(")
+    until(tail, "? c00005000 send(")
     treadle("approve", "mine", "--by", "ann")
-    until(tail, "✓ c00004000 send allowed by ann")
+    until(tail, "✓ c00005000 send allowed by ann")
     treadle("resume", "mine", agent="echoes")
     until(tail, "■ answered")
     assert tail.wait(PATIENCE_S) == 0
@@ -81,7 +81,7 @@ def test_a_process_killed_in_a_tool_is_explained_decided_and_resumed(
     driver.kill()
     driver.wait(PATIENCE_S)
     assert (
-        "unknown; it may have had its effect:\n  c00004000 slow({})"
+        "unknown; it may have had its effect:\n  c00005000 slow({})"
         in treadle("explain", "mine", agent="naps").out
     )
     assert treadle("decide", "mine", "--ran", "--result", "slept").code == 0

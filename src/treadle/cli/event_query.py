@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from ..core import events as e
-from ..core.codec import decode_event
 from ..core.errors import UsageError
+from ..stores.rows import from_rows
 from ..stores.sqlite import SQLiteStore
 from .threads import resolve_thread
 
@@ -31,10 +31,10 @@ def read_events(
     name = None if thread is None else resolve_thread(store, thread)
     if not store.path.exists():
         return []
-    return [
-        e.Record(thread_id, row.seq, row.at, decode_event(row.event))
-        for thread_id, row in store.read_types(kinds, name)
-    ]
+    found = []
+    for thread_id, row in store.read_types(kinds, name):
+        found += from_rows(thread_id, [row])
+    return found
 
 
 def parse_since(text: str | None, now: float) -> float:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 from ..core import events as e
-from ..core.codec import decode_event, encode_record
+from ..core.codec import encode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.result import make_summary
 from ..core.state import fold
@@ -13,6 +13,7 @@ from ..observe.timeline import Line, Timeline
 from ..observe.turns import split_turns
 from ..observe.visible import make_visible, visible_line
 from ..runtime.sync import run_sync
+from ..stores.rows import from_rows
 from ..stores.store import Store
 from .agents import choose_store, load_target
 from .session import EXIT_CODES, FAILED
@@ -100,7 +101,7 @@ def _news(store: Store, thread_id: str, read: dict[str, int]) -> list[e.Record]:
 def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:
     rows = run_sync(store.read(thread_id, after_seq))
     try:
-        return [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
+        return from_rows(thread_id, rows)
     except StoreDamaged as error:
         raise StoreDamaged(
             f"thread {thread_id} can't be read on: {error}; see treadle show --raw"

@@ -7,13 +7,12 @@ from typing import get_args
 
 import msgspec
 
-from ..core import events as e
-from ..core.codec import decode_event
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.result import Status, read_result
 from ..core.state import fold
 from ..observe.visible import visible_line
 from ..runtime.sync import run_sync
+from ..stores.rows import from_rows
 from ..stores.sqlite import SQLiteStore
 from .agents import choose_store
 from .tables import format_table, format_time
@@ -84,8 +83,7 @@ def list_threads(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
 def _status(store: SQLiteStore, thread_id: str) -> str:
     """Of a thread whose last record doesn't say: only a fold knows what its calls wait for."""
     try:
-        rows = run_sync(store.read(thread_id))
-        records = [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
+        records = from_rows(thread_id, run_sync(store.read(thread_id)))
         return read_result(records, fold(records)).status
     except (StoreDamaged, IllegalEvent):
         return "damaged"

@@ -46,7 +46,7 @@ def explain(settings: Explain) -> int:
         log.state,
         {each.thread_id: each.records for each in read_tree(log)},
     )
-    found = explained(records, agent.run_settings, agent.name, below)
+    found = explained(records, agent.run_settings, below)
     if other := missing_agent(
         settings, state
     ):  # all would differ from Treadle's own agent, which says nothing

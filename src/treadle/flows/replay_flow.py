@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core import events as e
-from ..core.codec import encode_event
 from ..core.errors import FlowChanged
 from ..runtime.log import Log, open_log
 from ..runtime.settings import RunSettings
 from ..runtime.world import World
 from ..stores.memory import MemoryStore
+from ..stores.rows import to_rows
 from ..stores.store import Row, Store, ThreadInfo
 from .flow_run import FlowRun
 
@@ -32,9 +32,7 @@ async def replay_flow(
             end -= 1  # the code knew nothing of it
         records = records[:end]
     copy = _Copy(log.thread_id, log.store)
-    await copy.append(
-        log.thread_id, [Row(each.seq, each.at, encode_event(each.event)) for each in records]
-    )
+    await copy.append(log.thread_id, to_rows(records))
     world = World(now=lambda: records[-1].at, sleep=_at_once)
     course = FlowRun(await open_log(log.thread_id, copy, world), replace(job, run_tool=_beyond))
     try:

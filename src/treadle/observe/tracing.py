@@ -9,10 +9,10 @@ import threading
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
-from ..core.codec import decode_event
 from ..core.events import Record, ThreadStarted
 from ..runtime.listeners import Delta
 from ..runtime.sync import run_sync
+from ..stores.rows import from_rows
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .content import Content
@@ -146,9 +146,7 @@ class Tracing:
         if isinstance(self._store, SQLiteStore) and not self._store.path.exists():
             return []  # reading would create the file
         rows = run_sync(self._store.read(thread_id))
-        return [
-            Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows[:upto_seq]
-        ]
+        return from_rows(thread_id, rows[:upto_seq])
 
     def _forget(self) -> None:
         for name in [*self._unreadable][:-KEPT]:

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..core import events as e
-from ..core.codec import encode_event
 from ..core.errors import UsageError
-from ..stores.store import Row, Store
+from ..stores.rows import to_rows
+from ..stores.store import Store
 from .log import require_log
 from .world import World
 
@@ -36,10 +36,10 @@ async def fork(
     opening: list[e.Event] = [e.ThreadForked(thread, last_seq, world.new_id())]
     if edit is not None:
         opening.append(e.UserSaid(edit))
-    rows = [Row(record.seq, record.at, encode_event(record.event)) for record in shared]
+    records = list(shared)
     for event in opening:
-        rows.append(Row(len(rows) + 1, world.now(), encode_event(event)))
-    await store.append(new_thread_id, rows)
+        records.append(e.Record(new_thread_id, len(records) + 1, world.now(), event, 0.0))
+    await store.append(new_thread_id, to_rows(records))
     return Fork(new_thread_id, find_started_calls(shared))
 
 

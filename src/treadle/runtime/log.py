@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 from ..core import events as e
-from ..core.codec import decode_event, encode_event
 from ..core.context import ParentContext
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged, UnknownThread
 from ..core.prompt import Prompt
 from ..core.state import State, apply, waits_for_people
-from ..stores.store import Row, Store
+from ..stores.rows import from_rows, to_rows
+from ..stores.store import Store
 from .listeners import Delta, Listener
 from .world import World
 
@@ -66,10 +66,7 @@ class Log:
                         f"record {after} is no longer the last of thread {self.thread_id}"
                     )
                 records, state = self._check(events)
-                rows = [
-                    Row(each.seq, each.at, encode_event(each.event), each.worked_s)
-                    for each in records
-                ]
+                rows = to_rows(records)
                 try:
                     await self.store.append(self.thread_id, rows)
                     break
@@ -131,12 +128,9 @@ class Log:
         if not rows:
             return
         state = self.state
-        records: list[e.Record] = []
-        for row in rows:
-            event = decode_event(row.event)
-            record = e.Record(self.thread_id, row.seq, row.at, event, row.worked_s)
+        records = from_rows(self.thread_id, rows)
+        for record in records:
             state = apply(state, record)
-            records.append(record)
         if self._claim and state.claim != self._claim:
             self.lost_reason = (
                 f"another process drives thread {self.thread_id} now; this one has stopped"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ..core import events as e
-from ..core.codec import decode_event
+from ..stores.rows import from_rows
 from ..stores.store import Store
 
 TRUSTED_TOOLS = frozenset(
@@ -70,8 +70,7 @@ def find_asking_seq(records: Iterable[e.Record], call_id: str) -> int:
 
 async def read_records(store: Store, thread_id: str) -> list[e.Record]:
     """The records of a thread; none for an unknown thread."""
-    rows = await store.read(thread_id)
-    return [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
+    return from_rows(thread_id, await store.read(thread_id))
 
 
 async def find_tools_seen(

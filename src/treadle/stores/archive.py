@@ -5,11 +5,12 @@ from itertools import groupby
 
 import msgspec
 
-from ..core.codec import decode_event, decode_record, encode_event, encode_record
+from ..core.codec import decode_record, encode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
 from ..core.events import Record
 from ..core.state import fold
-from .store import Row, Store
+from .rows import from_rows, to_rows
+from .store import Store
 
 ALL_THREADS = 1_000_000_000
 """The `limit` of a list of all threads."""
@@ -32,8 +33,8 @@ async def export_threads(store: Store, threads: Sequence[str] = ()) -> AsyncIter
         rows = await store.read(name)
         if not rows:
             raise UnknownThread(f"there is no thread {name!r} in this store")
-        for row in rows:
-            yield encode_record(Record(name, row.seq, row.at, decode_event(row.event)))
+        for record in from_rows(name, rows):
+            yield encode_record(record)
 
 
 async def import_threads(store: Store, lines: Iterable[bytes]) -> Imported:
@@ -51,8 +52,7 @@ async def import_threads(store: Store, lines: Iterable[bytes]) -> Imported:
             raise UsageError(
                 f"thread {name!r} is already in this store; nothing of it was imported"
             )
-        rows = [Row(each.seq, each.at, encode_event(each.event), each.worked_s) for each in log]
-        await store.append(name, rows)
+        await store.append(name, to_rows(log))
         threads += 1
         records += len(log)
     return Imported(threads, records)
@@ -73,8 +73,7 @@ async def find_damage(store: Store) -> list[str]:
     for info in await store.threads(ALL_THREADS):
         name = info.thread_id
         try:
-            rows = await store.read(name)
-            fold(Record(name, row.seq, row.at, decode_event(row.event)) for row in rows)
+            fold(from_rows(name, await store.read(name)))
         except (StoreDamaged, IllegalEvent) as error:
             damage.append(f"thread {name}: {error}")
     return damage
