@@ -1,7 +1,7 @@
 """What a person sees of a turn while it runs."""
 
 from treadle import Record
-from treadle.cli.show import Show
+from treadle.cli.show import TurnPrinter
 from treadle.cli.terminal import Screen
 from treadle.core import events as e
 
@@ -9,7 +9,7 @@ from treadle.core import events as e
 def test_minutes_are_not_shown_as_an_answer(capsys):
     screen = Screen()
     screen.streams = True
-    show = Show(screen, "t")
+    show = TurnPrinter(screen, "t")
     called = e.ModelCalled("m", "h", 1, 1, "compact", upto_seq=3)
     minutes = (
         called,

@@ -30,11 +30,11 @@ def load(place):
                     "calls": ["add", {"name": "add", "arguments": {"a": 1}}],
                 }
             },
-            c.Tools(("add", c.Call("add", {"a": 1})), "strict"),
+            c.Tools(("add", c.ExpectedCall("add", {"a": 1})), "strict"),
         ),
         ({"never": "write_*"}, c.Never("write_*")),
         ({"asked": []}, c.Asked(())),
-        ({"max_steps": 3}, c.MaxSteps(3)),
+        ({"max_steps": 3}, c.MaxModelCalls(3)),
         ({"no_errors": True}, c.NoErrors()),
         ({"max_tokens": 100}, c.MaxTokens(100)),
         ({"max_cost": 0.01}, c.MaxCost(0.01)),

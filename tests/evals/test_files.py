@@ -51,7 +51,7 @@ def test_yaml_says_all_that_python_does(written, tmp_path):
     assert lamps.approve == {"send": True, "pay": False}
     contains, number, tools, custom = lamps.checks
     assert (contains, number) == (c.Contains("17"), c.Number(17.0, 0.5))
-    assert tools == c.Tools((c.Call("stock", {"item": "lamp"}),), "strict")
+    assert tools == c.Tools((c.ExpectedCall("stock", {"item": "lamp"}),), "strict")
     assert custom.function.__name__ == "short"
     assert talk.messages == ("Hello", "And now?")
     assert talk.checks == (c.Equal("2026-11-25"),)  # a date is the text that it was written as

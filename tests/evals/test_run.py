@@ -109,7 +109,7 @@ def test_an_agent_that_is_refused_isn_t_told_that_it_is_tried():
 
 
 def test_a_conversation_is_one_turn_a_message_and_ends_where_one_isn_t_answered():
-    talk = Dataset("d", [Case(["one", "two"], [c.MaxSteps(2)], "talk")])
+    talk = Dataset("d", [Case(["one", "two"], [c.MaxModelCalls(2)], "talk")])
     found = ran(talk, ScriptedModel([echo, echo])).trials[0]
     assert (found.answer, found.steps, found.passed) == ("two", 2, True)
     cut = ran(

@@ -7,9 +7,9 @@ from treadle import Rule, ScriptedModel, tool
 from treadle.core.codec import encode_record
 from treadle.core.errors import ModelUnavailable
 from treadle.core.events import ModelCalled
-from treadle.evals.checks import MaxSteps
+from treadle.evals.checks import MaxModelCalls
 from treadle.evals.grade import grade
-from treadle.evals.trajectory import Wanted
+from treadle.evals.trajectory import ExpectedCall
 from treadle.evals.trial import Trial
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
@@ -60,7 +60,7 @@ RESULT = desk().run_sync("go")
 
 def test_calls_are_names_or_names_with_arguments():
     assert_trajectory(RESULT, ["add", ("send", {"to": "bob\x1b[2J"})])
-    assert_trajectory(RESULT, [Wanted("add", {"a": 1}), "send"], arguments="subset")
+    assert_trajectory(RESULT, [ExpectedCall("add", {"a": 1}), "send"], arguments="subset")
     assert_trajectory(RESULT, ["send"], order="in_order")
 
 
@@ -146,7 +146,8 @@ def test_a_step_is_what_limits_count_also_in_an_evaluation():
         record.event.purpose for record in records if isinstance(record.event, ModelCalled)
     }
     assert_within(records, steps=9)
-    assert grade(MaxSteps(9), Trial("c", 1, "t", "answered", records=records)).passed
+    assert grade(MaxModelCalls(9), Trial("c", 1, "t", "answered", records=records)).passed
     assert (
-        grade(MaxSteps(8), Trial("c", 1, "t", "answered", records=records)).why == "it took 9 steps"
+        grade(MaxModelCalls(8), Trial("c", 1, "t", "answered", records=records)).why
+        == "it took 9 steps"
     )

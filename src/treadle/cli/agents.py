@@ -19,7 +19,7 @@ from ..stores.store import Store
 from ..tools.shipped import load_shipped_tools
 from .folder_instructions import add_instructions
 from .model_settings import with_options
-from .options import AgentSettings, InStore
+from .options import AgentOptions, StoreOptions
 
 if TYPE_CHECKING:
     from ..notes.notes import Notes
@@ -33,7 +33,7 @@ INSTRUCTIONS = (
 DEFAULT_NAME = "treadle"
 
 
-def make_agent(settings: AgentSettings, interactive: bool) -> Agent:
+def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
     """The agent that these settings ask for, with its store. Raises UsageError for what can't be."""
     agent = load_agent(settings.agent) if settings.agent else Agent(INSTRUCTIONS, name=DEFAULT_NAME)
     tools = list(tools_by_name(agent).values())
@@ -70,7 +70,7 @@ def make_agent(settings: AgentSettings, interactive: bool) -> Agent:
     return changed if settings.agent else add_instructions(changed, settings)
 
 
-def with_model(agent: Agent, model: str | Model, settings: AgentSettings) -> Agent:
+def with_model(agent: Agent, model: str | Model, settings: AgentOptions) -> Agent:
     """The agent with another model; of the working directory's instructions, what that one has room for."""
     changed = replace(agent, model=with_options(model, settings))
     if settings.agent:
@@ -80,7 +80,7 @@ def with_model(agent: Agent, model: str | Model, settings: AgentSettings) -> Age
     )
 
 
-def make_recorded_agent(settings: AgentSettings, was: Identity | None) -> Agent:
+def make_recorded_agent(settings: AgentOptions, was: Identity | None) -> Agent:
     """As `agent_of`; Treadle's own agent with the model and the choice of tools that the log names.
 
     Which model answered, and whether a person could be asked, was said on a command line that is gone.
@@ -116,7 +116,7 @@ def _notes() -> "Notes":
     return Notes(embedder=find_local_embedder())
 
 
-def missing_agent(settings: InStore, state: State) -> str:
+def missing_agent(settings: StoreOptions, state: State) -> str:
     """The name of the agent whose thread it is, where these settings put Treadle's own in its place; else ""."""
     name = state.identity.agent if state.identity else state.agent
     return "" if getattr(settings, "agent", None) or name == DEFAULT_NAME else name
@@ -127,7 +127,7 @@ def missing_agent_message(name: str) -> str:
     return f"this is a thread of the agent {visible_line(name, 100)}, not of Treadle's own; it takes --agent MODULE:NAME"
 
 
-def choose_store(settings: InStore, agent: Any = None) -> Store:
+def choose_store(settings: StoreOptions, agent: Any = None) -> Store:
     """The database that the options name, else that of the agent, flow or graph, else the user's."""
     if settings.db or agent is None or agent.store is None:
         return SQLiteStore(settings.db and Path(settings.db).expanduser())

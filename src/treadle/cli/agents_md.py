@@ -23,7 +23,7 @@ _HEAD = (
 
 
 @dataclass(frozen=True)
-class Project:
+class ProjectInstructions:
     """The instructions of a folder."""
 
     text: str = ""
@@ -49,12 +49,12 @@ def project_instructions(folder: str | os.PathLike[str] | None = None) -> str:
 
 def read_instructions(
     folder: str | os.PathLike[str] | None = None, max_bytes: int = MAX_BYTES
-) -> Project:
+) -> ProjectInstructions:
     """The instructions of a folder and those above it in its repository. Raises nothing for files that won't do."""
     try:
         here = Path(folder or ".").resolve()
     except FileNotFoundError:  # the working directory is gone
-        return Project()
+        return ProjectInstructions()
     root = _root(here)
     found: list[tuple[str, str]] = []
     cut: list[str] = []
@@ -76,7 +76,7 @@ def read_instructions(
     found.reverse()
     parts = [f'<instructions from="{name}">\n{text}\n</instructions>' for name, text in found]
     whole = "\n\n".join([_HEAD, *parts]) if parts else ""
-    return Project(whole, tuple(name for name, _ in found), tuple(cut), tuple(unread))
+    return ProjectInstructions(whole, tuple(name for name, _ in found), tuple(cut), tuple(unread))
 
 
 class _Unread(Exception):

@@ -23,7 +23,7 @@ from . import (
 )
 from . import decisions as deciding
 from . import notes as memory
-from .options import InStore, with_options
+from .options import StoreOptions, with_options
 from .session import INTERRUPTED, Session, report_error
 from .terminal import Screen
 
@@ -74,7 +74,7 @@ def _add(
     )
 
 
-def resume(settings: thread_options.Resume) -> int:
+def resume(settings: thread_options.ResumeOptions) -> int:
     """Go on with a thread's unfinished turn: after a crash, or where it waits for a decision."""
     from .agents import missing_agent, missing_agent_message
     from .folder_instructions import announce_instructions
@@ -94,14 +94,14 @@ def resume(settings: thread_options.Resume) -> int:
     return Session(agent, log.thread_id, screen, settings).resume()
 
 
-def save_test(settings: thread_options.SaveTest) -> int:
+def save_test(settings: thread_options.SaveTestOptions) -> int:
     """Write a thread, and a test that runs it again offline with your agent. The file holds the whole conversation."""
     from . import saving
 
     return saving.save_test(settings)
 
 
-def eval_(settings: eval_options.Eval) -> int:
+def eval_(settings: eval_options.EvalOptions) -> int:
     """Run a dataset of cases: how many pass, what they take, and what got worse since a baseline."""
     from .evaluation import evaluate
 
@@ -139,34 +139,36 @@ def pull_models() -> None:
 
 def _add_all() -> None:
     look, add_up, go_on, decide, set_up = "Look at threads", "Add up", "Go on", "Decide", "Set up"
-    _add(commands, "threads", thread_options.Threads, listing.threads, look)
-    _add(commands, "show", thread_options.Show, history.show, look)
-    _add(commands, "tail", thread_options.Tail, history.tail, look)
-    _add(commands, "explain", thread_options.Explain, reports.explain, look)
-    _add(commands, "diff", thread_options.Diff, reports.diff, look)
-    _add(commands, "replay", thread_options.Replay, reports.replay, look)
-    _add(commands, "save-test", thread_options.SaveTest, save_test, look)
-    _add(commands, "costs", observe_options.Costs, costs.costs, add_up)
-    _add(commands, "stats", observe_options.Stats, stats.stats, add_up)
-    _add(commands, "export-traces", observe_options.ExportTraces, traces.export_traces, add_up)
-    _add(commands, "approve", thread_options.Approve, deciding.approve, decide)
-    _add(commands, "answer", thread_options.Answer, deciding.answer, decide)
-    _add(commands, "decide", thread_options.Decide, deciding.settle, decide)
-    _add(commands, "cancel", thread_options.Cancel, deciding.cancel, decide)
-    _add(commands, "resume", thread_options.Resume, resume, go_on)
-    _add(commands, "fork", thread_options.Fork, deciding.fork, go_on)
-    _add(commands, "eval", eval_options.Eval, eval_, "Evaluate")
-    _add(db, "path", InStore, database.path)
-    _add(db, "check", InStore, database.check)
-    _add(db, "export", thread_options.Export, database.export)
-    _add(db, "import", thread_options.Import, database.import_)
-    _add(db, "vacuum", InStore, database.vacuum)
-    _add(notes, "list", note_options.ListNotes, memory.list_notes)
-    _add(notes, "search", note_options.SearchNotes, memory.search)
-    _add(notes, "add", note_options.AddNote, memory.add)
-    _add(notes, "forget", note_options.ForgetNote, memory.forget)
-    _add(notes, "export", note_options.ExportNotes, memory.export)
-    _add(notes, "extract", note_options.ExtractNotes, memory.extract)
+    _add(commands, "threads", thread_options.ThreadsOptions, listing.threads, look)
+    _add(commands, "show", thread_options.ShowOptions, history.show, look)
+    _add(commands, "tail", thread_options.TailOptions, history.tail, look)
+    _add(commands, "explain", thread_options.ExplainOptions, reports.explain, look)
+    _add(commands, "diff", thread_options.DiffOptions, reports.diff, look)
+    _add(commands, "replay", thread_options.ReplayOptions, reports.replay, look)
+    _add(commands, "save-test", thread_options.SaveTestOptions, save_test, look)
+    _add(commands, "costs", observe_options.CostsOptions, costs.costs, add_up)
+    _add(commands, "stats", observe_options.StatsOptions, stats.stats, add_up)
+    _add(
+        commands, "export-traces", observe_options.ExportTracesOptions, traces.export_traces, add_up
+    )
+    _add(commands, "approve", thread_options.ApproveOptions, deciding.approve, decide)
+    _add(commands, "answer", thread_options.AnswerOptions, deciding.answer, decide)
+    _add(commands, "decide", thread_options.SettleOptions, deciding.settle, decide)
+    _add(commands, "cancel", thread_options.CancelOptions, deciding.cancel, decide)
+    _add(commands, "resume", thread_options.ResumeOptions, resume, go_on)
+    _add(commands, "fork", thread_options.ForkOptions, deciding.fork, go_on)
+    _add(commands, "eval", eval_options.EvalOptions, eval_, "Evaluate")
+    _add(db, "path", StoreOptions, database.path)
+    _add(db, "check", StoreOptions, database.check)
+    _add(db, "export", thread_options.ExportOptions, database.export)
+    _add(db, "import", thread_options.ImportOptions, database.import_)
+    _add(db, "vacuum", StoreOptions, database.vacuum)
+    _add(notes, "list", note_options.ListNotesOptions, memory.list_notes)
+    _add(notes, "search", note_options.SearchNotesOptions, memory.search)
+    _add(notes, "add", note_options.AddNoteOptions, memory.add)
+    _add(notes, "forget", note_options.ForgetNoteOptions, memory.forget)
+    _add(notes, "export", note_options.ExportNotesOptions, memory.export)
+    _add(notes, "extract", note_options.ExtractNotesOptions, memory.extract)
     commands.add_typer(notes, name="memory", rich_help_panel=set_up)
     commands.add_typer(db, name="db", rich_help_panel=set_up)
     commands.add_typer(models, name="models", invoke_without_command=True, rich_help_panel=set_up)

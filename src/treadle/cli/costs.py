@@ -11,7 +11,7 @@ from ..observe.cost import KEYS, Key, Total, cost_entries, group_costs, sum_cost
 from ..stores.sqlite import SQLiteStore
 from .agents import choose_store
 from .event_query import COST_EVENTS, parse_since, read_events
-from .observe_options import Costs
+from .observe_options import CostsOptions
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 
@@ -21,7 +21,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def costs(settings: Costs) -> int:
+def costs(settings: CostsOptions) -> int:
     """What the threads have cost: calls, tokens and US dollars, with a bar for each line."""
     by = _key(settings)
     store = choose_store(settings)
@@ -84,7 +84,7 @@ def format_cost(each: Total) -> str:
     return f"unknown, {each.known_usd:f} known" if each.known_usd else "unknown"
 
 
-def _key(settings: Costs) -> Key:
+def _key(settings: CostsOptions) -> Key:
     given = settings.by or ("day" if settings.thread is None else "turn")
     for key in KEYS:
         if key == given:

@@ -12,19 +12,19 @@ from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agents import choose_store
 from .atomic_file import write_atomically
-from .options import InStore
+from .options import StoreOptions
 from .terminal import Screen, print_json, print_line
-from .thread_options import Export, Import
+from .thread_options import ExportOptions, ImportOptions
 from .threads import list_thread_ids, resolve_thread
 
 
-def path(settings: InStore) -> int:
+def path(settings: StoreOptions) -> int:
     """Where the database is, or would be."""
     print_line(make_visible(str(_store(settings).path)))
     return 0
 
 
-def check(settings: InStore) -> int:
+def check(settings: StoreOptions) -> int:
     """Whether the file is whole, and every log in it can be read and makes sense; exit code 1 says it isn't."""
     store = _existing(settings)
     found = [str(line) for (line,) in store.select("pragma integrity_check")]
@@ -39,7 +39,7 @@ def check(settings: InStore) -> int:
     return 1 if wrong else 0
 
 
-def export(settings: Export) -> int:
+def export(settings: ExportOptions) -> int:
     """Threads as JSON Lines, a record a line."""
     store = _existing(settings)
     names = [resolve_thread(store, name) for name in settings.threads or []]
@@ -51,7 +51,7 @@ def export(settings: Export) -> int:
     return 0
 
 
-def import_(settings: Import) -> int:
+def import_(settings: ImportOptions) -> int:
     """Add the threads of a file that `db export` wrote; one that is here already stops it."""
     store = _store(settings)
     try:
@@ -66,7 +66,7 @@ def import_(settings: Import) -> int:
     return 0
 
 
-def vacuum(settings: InStore) -> int:
+def vacuum(settings: StoreOptions) -> int:
     """Give the space that isn't used back to the disk, and move the write-ahead log into the file."""
     store = _existing(settings)
     before = _size(store)
@@ -76,13 +76,13 @@ def vacuum(settings: InStore) -> int:
     return 0
 
 
-def _store(settings: InStore) -> SQLiteStore:
+def _store(settings: StoreOptions) -> SQLiteStore:
     store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
     return store
 
 
-def _existing(settings: InStore) -> SQLiteStore:
+def _existing(settings: StoreOptions) -> SQLiteStore:
     store = _store(settings)
     if not store.path.exists():
         raise UnknownThread(f"there is no database at {store.path} yet")

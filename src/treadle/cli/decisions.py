@@ -29,7 +29,14 @@ from .runner import Runner, make_runner
 from .session import Session, next_command
 from .tables import format_time
 from .terminal import Screen, print_line
-from .thread_options import Answer, Approve, Cancel, Decide, Fork, Posting
+from .thread_options import (
+    AnswerOptions,
+    ApproveOptions,
+    CancelOptions,
+    SettleOptions,
+    ForkOptions,
+    DecisionOptions,
+)
 from .thread_tree import read_tree, root_log
 from .threads import open_thread
 
@@ -40,7 +47,7 @@ _WAITING = {
 }
 
 
-def approve(settings: Approve) -> int:
+def approve(settings: ApproveOptions) -> int:
     """Allow a call that waits for it, or refuse it with --deny. The turn goes on when it is resumed."""
     if settings.deny and (settings.always or settings.edit is not None):
         raise UsageError("--deny refuses the call; --always and --edit allow it: choose one")
@@ -59,7 +66,7 @@ def approve(settings: Approve) -> int:
     return _posted("allowed", call, log, agent, settings, settings.edit)
 
 
-def answer(settings: Answer) -> int:
+def answer(settings: AnswerOptions) -> int:
     """Answer a question that the agent asks. The turn goes on when it is resumed."""
     if not settings.text.strip():
         raise UsageError("the answer is empty; say something")
@@ -75,7 +82,7 @@ def answer(settings: Answer) -> int:
     return _posted("answered", call, log, agent, settings)
 
 
-def settle(settings: Decide) -> int:
+def settle(settings: SettleOptions) -> int:
     """Say what became of a call that a crash interrupted: it ran, it did not, or nobody knows.
 
     If a process still drives the thread, it is stopped.
@@ -104,7 +111,7 @@ def settle(settings: Decide) -> int:
     )
 
 
-def cancel(settings: Cancel) -> int:
+def cancel(settings: CancelOptions) -> int:
     """End a thread's turn, in whatever process it runs."""
     agent = Agent(store=choose_store(settings))
     assert agent.store
@@ -117,7 +124,7 @@ def cancel(settings: Cancel) -> int:
     return 0
 
 
-def fork(settings: Fork) -> int:
+def fork(settings: ForkOptions) -> int:
     """A new thread that shares the beginning of another: to try another message, model or agent from there."""
     agent = make_runner(settings, True)
     assert agent.store
@@ -149,9 +156,9 @@ def fork(settings: Fork) -> int:
     return Session(agent, made.thread_id, screen, settings).resume()
 
 
-def _opened(settings: Approve | Answer | Decide) -> tuple[Runner, Log]:
+def _opened(settings: ApproveOptions | AnswerOptions | SettleOptions) -> tuple[Runner, Log]:
     """An agent is made only where it is needed: a decision can be posted where its model can't be used."""
-    edits = isinstance(settings, Approve) and settings.edit is not None
+    edits = isinstance(settings, ApproveOptions) and settings.edit is not None
     needed = settings.agent or settings.go_on or edits
     agent = make_runner(settings, True) if needed else Agent(store=choose_store(settings))
     assert agent.store
@@ -268,7 +275,7 @@ def _posted(
     call: e.PendingDecision,
     log: Log,
     agent: Runner,
-    settings: Posting,
+    settings: DecisionOptions,
     arguments: str | None = None,
 ) -> int:
     """Say what was decided, with all of the call's arguments; then go on, or say how."""

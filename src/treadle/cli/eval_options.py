@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from .options import AgentSettings
+from .options import AgentOptions
 
 _WHAT, _OUTPUT, _BASELINE = "What is run", "Output", "Baselines"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Eval(AgentSettings):
+class EvalOptions(AgentOptions):
     file: Annotated[
         str,
         typer.Argument(

@@ -13,14 +13,14 @@ from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from .agents import make_agent
 from .atomic_file import require_writable, write_atomically
-from .eval_options import Eval
+from .eval_options import EvalOptions
 from .session import FAILED, INTERRUPTED, quit_on_second_interrupt
 from .terminal import Screen, print_json, print_line, showing_warnings
 
 JOBS = 4
 
 
-def evaluate(settings: Eval) -> int:
+def evaluate(settings: EvalOptions) -> int:
     """Run a dataset of cases, and report how many passed and what they took."""
     from ..evals.files import load_dataset
 
@@ -41,7 +41,7 @@ def evaluate(settings: Eval) -> int:
     return FAILED if few or (found and found.regressions) else 0
 
 
-def _estimate(settings: Eval, dataset: Dataset, agent: Agent, before: Report | None) -> int:
+def _estimate(settings: EvalOptions, dataset: Dataset, agent: Agent, before: Report | None) -> int:
     from ..evals.estimate import estimate
     from ..evals.text_report import render_estimate
 
@@ -55,7 +55,7 @@ def _estimate(settings: Eval, dataset: Dataset, agent: Agent, before: Report | N
     return 0
 
 
-def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
+def _ran(settings: EvalOptions, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
     """The report, and whether Ctrl-C has stopped the run: then it is of what was done."""
     from ..evals.format import format_count
     from ..evals.run_dataset import Progress, Run, evaluate, make_report
@@ -98,7 +98,7 @@ def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
     return found, stopped
 
 
-def _shown(settings: Eval, report: Report, found: Comparison | None) -> None:
+def _shown(settings: EvalOptions, report: Report, found: Comparison | None) -> None:
     from ..evals.text_report import render_text
 
     if not settings.json:
@@ -110,7 +110,7 @@ def _shown(settings: Eval, report: Report, found: Comparison | None) -> None:
     print_json(msgspec.json.encode(msgspec.to_builtins(report) | {"comparison": compared}))
 
 
-def _kept(settings: Eval, report: Report, found: Comparison | None, stopped: bool) -> None:
+def _kept(settings: EvalOptions, report: Report, found: Comparison | None, stopped: bool) -> None:
     screen, notes = Screen(), []
     if settings.html:
         from ..evals.html_report import render_html

@@ -6,21 +6,21 @@ from ..core.errors import UsageError
 from ..flows.flow import Flow
 from ..observe.visible import visible_line
 from ..runtime.agent import Agent
-from .agents_md import MAX_BYTES, Project, read_instructions
-from .options import AgentSettings, Settings
+from .agents_md import MAX_BYTES, ProjectInstructions, read_instructions
+from .options import AgentOptions, TurnOptions
 from .terminal import Screen
 
 BYTES_A_TOKEN = 3
 """Fewer than most text has: the project's part mustn't be more than a quarter of the model's context."""
 
 
-def add_instructions(agent: Agent, settings: AgentSettings) -> Agent:
+def add_instructions(agent: Agent, settings: AgentOptions) -> Agent:
     """Treadle's own agent with the instructions of the working directory behind its own."""
     text = _project(agent, settings).text
     return replace(agent, instructions=f"{agent.instructions}\n\n{text}".strip()) if text else agent
 
 
-def announce_instructions(agent: Agent | Flow, settings: Settings, screen: Screen) -> None:
+def announce_instructions(agent: Agent | Flow, settings: TurnOptions, screen: Screen) -> None:
     """What came from AGENTS.md files and what of them didn't, on standard error, unless no steps are shown."""
     if isinstance(agent, Flow) or settings.agent or settings.quiet or settings.json:
         return
@@ -34,9 +34,9 @@ def announce_instructions(agent: Agent | Flow, settings: Settings, screen: Scree
         screen.note(visible_line(phrase, 300), "yellow")
 
 
-def _project(agent: Agent, settings: AgentSettings) -> Project:
+def _project(agent: Agent, settings: AgentOptions) -> ProjectInstructions:
     if settings.no_project:
-        return Project()
+        return ProjectInstructions()
     whole = read_instructions()
     return read_instructions(max_bytes=_room_bytes(agent)) if whole.files else whole
 

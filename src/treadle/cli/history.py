@@ -20,7 +20,7 @@ from .show import format_totals
 from .show_prompt import show_prompt
 from .tables import format_time
 from .terminal import print_json, print_line
-from .thread_options import Show, Tail
+from .thread_options import ShowOptions, TailOptions
 from .thread_tree import Depths, child_ids, merge_by_time
 from .threads import read_thread, resolve_thread
 from .tree_lines import print_tree
@@ -29,7 +29,7 @@ POLL_S = 0.1
 """How often `tail` looks for new records."""
 
 
-def show(settings: Show) -> int:
+def show(settings: ShowOptions) -> int:
     """What happened in a thread: every record, by turns, with what each took."""
     store = choose_store(settings, load_target(settings.agent) if settings.agent else None)
     if settings.raw:
@@ -56,7 +56,7 @@ def show(settings: Show) -> int:
     return 0
 
 
-def tail(settings: Tail) -> int:
+def tail(settings: TailOptions) -> int:
     """Follow a thread as its records come, from whatever process; Ctrl-C leaves. Begins with the last turn."""
     store = choose_store(settings)
     thread_id = resolve_thread(store, settings.thread)

@@ -18,7 +18,7 @@ from ..stores.sqlite import LAST_RECORDS, SQLiteStore
 from .agents import choose_store
 from .tables import format_table, format_time
 from .terminal import Screen, print_json, print_line
-from .thread_options import Threads
+from .thread_options import ThreadsOptions
 
 STATUSES = (*get_args(Status), "damaged")
 MAX_MESSAGE = 60
@@ -43,7 +43,7 @@ where thread_id = ? and json_extract(event, '$.type') = 'UserSaid' and json_extr
 
 
 @dataclass(frozen=True)
-class Listed:
+class ThreadRow:
     thread_id: str
     updated_at: float
     agent: str
@@ -53,7 +53,7 @@ class Listed:
     first_message: str
 
 
-def threads(settings: Threads) -> int:
+def threads(settings: ThreadsOptions) -> int:
     """The threads, the last written first."""
     if settings.status is not None and settings.status not in STATUSES:
         raise UsageError(
@@ -79,7 +79,7 @@ def threads(settings: Threads) -> int:
     return 0
 
 
-def list_threads(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
+def list_threads(store: SQLiteStore, settings: ThreadsOptions) -> Iterator[ThreadRow]:
     """The threads that fit the filters, one at a time, so that whoever stops early pays for no more."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
     for thread_id, records, at, kind, ended in store.select(LAST_RECORDS):
@@ -94,7 +94,7 @@ def list_threads(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
         status = str(ended) if kind == "TurnEnded" else _status(store, thread_id)
         if settings.status in (None, status):
             first, turns = str(_one(store, _FIRST, thread_id) or ""), _one(store, _TURNS, thread_id)
-            yield Listed(thread_id, at, agent, status, turns, records, first)
+            yield ThreadRow(thread_id, at, agent, status, turns, records, first)
 
 
 def _status(store: SQLiteStore, thread_id: str) -> str:
@@ -117,7 +117,7 @@ def _one(store: SQLiteStore, query: str, thread_id: str) -> Any:
     return rows[0][0] if rows else None
 
 
-def _row(each: Listed) -> tuple[str, ...]:
+def _row(each: ThreadRow) -> tuple[str, ...]:
     turns = f"{each.turns} turn{'' if each.turns == 1 else 's'}"
     words = visible_line(each.first_message, MAX_MESSAGE)
     return (
@@ -131,5 +131,5 @@ def _row(each: Listed) -> tuple[str, ...]:
     )
 
 
-def _filtered(settings: Threads) -> bool:
+def _filtered(settings: ThreadsOptions) -> bool:
     return any(given is not None for given in (settings.status, settings.agent, settings.text))

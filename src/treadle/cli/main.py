@@ -15,7 +15,7 @@ import typer
 import typer.main
 
 from ..observe.visible import make_visible
-from .options import Ask, with_options
+from .options import AskOptions, with_options
 
 USAGE = 2
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -136,8 +136,8 @@ def _completed() -> list[str]:
 
 
 @ask_app.command(epilog=_EPILOG)
-@with_options(Ask)
-def ask(settings: Ask) -> None:
+@with_options(AskOptions)
+def ask(settings: AskOptions) -> None:
     """Ask an agent. It uses tools where they help; the answer goes to standard output, the steps to standard error."""
     from ..core.errors import TreadleError
     from .agents import make_agent

@@ -7,10 +7,10 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..core.model import Model
-from .options import AgentSettings
+from .options import AgentOptions
 
 
-def with_options(model: str | Model | None, settings: AgentSettings) -> str | Model | None:
+def with_options(model: str | Model | None, settings: AgentOptions) -> str | Model | None:
     """The model with the settings of `-o`; as it is, and not even made, where none is given. Raises UsageError."""
     if not settings.option:
         return model

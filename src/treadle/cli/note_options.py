@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AgentSettings, InStore
+from .options import AgentOptions, StoreOptions
 from .thread_options import Thread
 
 _SCOPE = "user, user:NAME, project:NAME or agent:NAME."
@@ -18,14 +18,14 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON Lines.")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListNotes(InStore):
+class ListNotesOptions(StoreOptions):
     scope: Scope = None
     all: All = False
     json: Json = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchNotes(InStore):
+class SearchNotesOptions(StoreOptions):
     words: Annotated[list[str], typer.Argument(metavar="WORDS", help="What to look for.")]
     scope: Scope = None
     limit: Annotated[
@@ -35,7 +35,7 @@ class SearchNotes(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddNote(InStore):
+class AddNoteOptions(StoreOptions):
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="One fact or decision, complete in itself.")
     ]
@@ -53,14 +53,14 @@ class AddNote(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForgetNote(InStore):
+class ForgetNoteOptions(StoreOptions):
     note: Annotated[
         str, typer.Argument(metavar="ID", help="The note's id, or the beginning of it.")
     ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportNotes(InStore):
+class ExportNotesOptions(StoreOptions):
     scope: Scope = None
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")
@@ -68,7 +68,7 @@ class ExportNotes(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtractNotes(AgentSettings):
+class ExtractNotesOptions(AgentOptions):
     thread: Thread
     scope: Into = "user"
     json: Json = False

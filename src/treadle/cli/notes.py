@@ -18,8 +18,15 @@ from ..runtime.sync import run_sync
 from ..runtime.world import World
 from .agents import choose_store, make_agent
 from .atomic_file import write_atomically
-from .note_options import AddNote, ExportNotes, ExtractNotes, ForgetNote, ListNotes, SearchNotes
-from .options import InStore
+from .note_options import (
+    AddNoteOptions,
+    ExportNotesOptions,
+    ExtractNotesOptions,
+    ForgetNoteOptions,
+    ListNotesOptions,
+    SearchNotesOptions,
+)
+from .options import StoreOptions
 from .session import Session, read_records
 from .tables import format_table, format_time
 from .terminal import Screen, print_json, print_line
@@ -28,7 +35,7 @@ from .threads import resolve_thread
 LONG_AGO = float("-inf")
 
 
-def list_notes(settings: ListNotes) -> int:
+def list_notes(settings: ListNotesOptions) -> int:
     """The notes that hold, the newest first."""
     now = World().now()
     found = _all(settings, settings.scope, None if settings.all else now)
@@ -38,7 +45,7 @@ def list_notes(settings: ListNotes) -> int:
     return 0
 
 
-def search(settings: SearchNotes) -> int:
+def search(settings: SearchNotesOptions) -> int:
     """Notes that hold and have to do with these words, the best first; by meaning too with the extra `embeddings`."""
     now = World().now()
     query = Query(" ".join(settings.words), _scopes(settings.scope), now, settings.limit)
@@ -55,7 +62,7 @@ def search(settings: SearchNotes) -> int:
     return 0
 
 
-def add(settings: AddNote) -> int:
+def add(settings: AddNoteOptions) -> int:
     """Note something for later conversations; its id is on standard output."""
     store, now = _notes(settings), World().now()
     if settings.replaces and run_sync(store.get(settings.replaces)) is None:
@@ -68,7 +75,7 @@ def add(settings: AddNote) -> int:
     return 0
 
 
-def forget(settings: ForgetNote) -> int:
+def forget(settings: ForgetNoteOptions) -> int:
     """Delete a note for good. What was said stays in the thread where it was said."""
     found = [
         note for note in _all(settings, None, None) if note.id.startswith(settings.note or " ")
@@ -81,7 +88,7 @@ def forget(settings: ForgetNote) -> int:
     return 0
 
 
-def export(settings: ExportNotes) -> int:
+def export(settings: ExportNotesOptions) -> int:
     """All notes as JSON Lines, a note a line, also those that were replaced or have expired."""
     lines = [msgspec.json.encode(note) for note in reversed(_all(settings, settings.scope, None))]
     if settings.output is None:
@@ -94,7 +101,7 @@ def export(settings: ExportNotes) -> int:
     return 0
 
 
-def extract(settings: ExtractNotes) -> int:
+def extract(settings: ExtractNotesOptions) -> int:
     """Look through a thread for what will matter in others, with the model of these options, and note it."""
     from ..notes.extraction import extract_notes
     from .loading import load_model
@@ -143,17 +150,17 @@ def extract_after_chat(session: Session) -> None:
             )
 
 
-def _notes(settings: InStore) -> NoteStore:
+def _notes(settings: StoreOptions) -> NoteStore:
     return note_store_for(choose_store(settings))
 
 
-def _there(settings: InStore) -> bool:
+def _there(settings: StoreOptions) -> bool:
     """Whether there is a database; looking for notes makes none."""
     path = _notes(settings).path
     return path is not None and path.exists()
 
 
-def _all(settings: InStore, scope: str | None, now: float | None) -> list[Note]:
+def _all(settings: StoreOptions, scope: str | None, now: float | None) -> list[Note]:
     scopes = _scopes(scope)
     return run_sync(_notes(settings).notes(scopes, now)) if _there(settings) else []
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import InStore
+from .options import StoreOptions
 
 _ONLY = "Only this one: its name, the beginning of it, or last (-)."
 
@@ -20,7 +20,7 @@ Since = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Costs(InStore):
+class CostsOptions(StoreOptions):
     thread: OneThread = None
     by: Annotated[
         str | None,
@@ -38,14 +38,14 @@ class Costs(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stats(InStore):
+class StatsOptions(StoreOptions):
     thread: OneThread = None
     since: Since = None
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportTraces(InStore):
+class ExportTracesOptions(StoreOptions):
     thread: Annotated[
         str, typer.Argument(metavar="THREAD", help="Its name, the beginning of it, or last (-).")
     ]

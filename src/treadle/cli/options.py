@@ -13,7 +13,7 @@ _WHO, _LIMITS, _OUTPUT = "Who answers", "Limits of a turn", "Output"
 
 
 @dataclass(frozen=True, kw_only=True)
-class InStore:
+class StoreOptions:
     """Where the threads are."""
 
     db: Annotated[
@@ -23,7 +23,7 @@ class InStore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentSettings(InStore):
+class AgentOptions(StoreOptions):
     """Who answers, and within which limits."""
 
     model: Annotated[
@@ -101,7 +101,7 @@ class AgentSettings(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AgentSettings):
+class TurnOptions(AgentOptions):
     """What every turn takes: who answers, within which limits, shown how."""
 
     json: Annotated[
@@ -124,7 +124,7 @@ def _show_version(wanted: bool) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask(Settings):
+class AskOptions(TurnOptions):
     """`treadle "question"`."""
 
     question: Annotated[

@@ -24,8 +24,8 @@ from .session import DECISION_COMMANDS, next_command
 from .show import format_totals
 from .tables import format_table
 from .terminal import print_json, print_line
-from .thread_options import Diff as DiffOptions
-from .thread_options import Explain, Replay
+from .thread_options import DiffOptions as DiffOptions
+from .thread_options import ExplainOptions, ReplayOptions
 from .thread_tree import read_tree
 from .threads import open_thread, read_thread
 
@@ -33,7 +33,7 @@ MAX_VALUE = 500
 """Characters of a recorded and a replayed value."""
 
 
-def explain(settings: Explain) -> int:
+def explain(settings: ExplainOptions) -> int:
     """Where a thread stands: what is done, unknown and waited for, and what resuming it would do, before it does it."""
     from ..observe.explain import explain as explained
     from ..observe.explain import pending_decisions
@@ -82,7 +82,7 @@ def _listed(title: str, lines: Sequence[str]) -> None:
             print_line("\n".join([f"  {first}", *(f"  │ {each}" for each in rest)]))
 
 
-def _how(call: e.PendingDecision, settings: Explain) -> str:
+def _how(call: e.PendingDecision, settings: ExplainOptions) -> str:
     command = DECISION_COMMANDS[call.status]
     what = {"answer": f" TEXT --call {call.id}", "decide": f" {call.id} --ran | --not-run | --tell"}
     return next_command(command, call.thread_id, settings) + what.get(
@@ -90,7 +90,7 @@ def _how(call: e.PendingDecision, settings: Explain) -> str:
     )
 
 
-def replay(settings: Replay) -> int:
+def replay(settings: ReplayOptions) -> int:
     """Run a thread again, offline, with the agent of today: the same, or the first record that comes out otherwise."""
     from ..runtime.replay import replay as replayed
 

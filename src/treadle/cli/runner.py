@@ -7,12 +7,12 @@ from ..core.errors import UsageError
 from ..flows.flow import Flow
 from ..runtime.agent import Agent
 from .agents import choose_store, load_target, make_agent
-from .options import AgentSettings
+from .options import AgentOptions
 
 Runner = Agent | Flow
 
 
-def make_runner(settings: AgentSettings, interactive: bool) -> Runner:
+def make_runner(settings: AgentOptions, interactive: bool) -> Runner:
     """As `agent_of`, also for `--agent` that names a Flow or a Graph. Raises UsageError for other options."""
     flow = load_flow(settings.agent) if settings.agent else None
     if flow is None:

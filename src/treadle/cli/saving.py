@@ -7,15 +7,15 @@ from pathlib import Path
 from ..core.errors import UsageError
 from ..observe.visible import make_visible, visible_line
 from ..testing.recording import Recording
-from ..testing.saved_test import Place, render_test
+from ..testing.saved_test import SavedTest, render_test
 from .agents import choose_store, load_agent
 from .database import export_file
 from .terminal import Screen, print_line
-from .thread_options import SaveTest
+from .thread_options import SaveTestOptions
 from .threads import read_thread
 
 
-def save_test(settings: SaveTest) -> int:
+def save_test(settings: SaveTestOptions) -> int:
     """Write a thread, and a test that runs it again offline with your agent. The file holds the whole conversation."""
     if not settings.agent:
         raise UsageError("a test needs the agent: --agent MODULE:NAME, or path/file.py:name")
@@ -61,13 +61,13 @@ def _name(thread_id: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", thread_id.lower()[:40]).strip("_") or "thread"
 
 
-def _place(agent: str, test: Path, recording: str) -> Place:
+def _place(agent: str, test: Path, recording: str) -> SavedTest:
     target, colon, name = agent.rpartition(":")
     if not colon or not name.isidentifier():
         target, name = agent, "agent"
     stem = _name(test.stem.removeprefix("test_"))
     if all(part.isidentifier() for part in target.split(".")) and not target.endswith(".py"):
-        return Place(
+        return SavedTest(
             stem,
             recording,
             (f"from {target} import {name}" + (" as agent" if name != "agent" else ""),),
@@ -78,4 +78,4 @@ def _place(agent: str, test: Path, recording: str) -> Place:
         "from treadle import Agent",
         "from treadle.runtime.import_string import import_string",
     )
-    return Place(stem, recording, imports, load, ("from pathlib import Path",))
+    return SavedTest(stem, recording, imports, load, ("from pathlib import Path",))

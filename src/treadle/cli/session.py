@@ -23,9 +23,9 @@ from ..stores.sqlite import SQLiteStore
 from .agents import missing_agent
 from .ask_person import ask_for_decisions, current_user
 from .loading import load_model
-from .options import AgentSettings, InStore, Settings
+from .options import AgentOptions, StoreOptions, TurnOptions
 from .runner import Runner
-from .show import JsonLines, Once, Show, format_limit
+from .show import JsonPrinter, OnceEach, TurnPrinter, format_limit
 from .terminal import Screen, is_interactive, showing_warnings
 from .thread_tree import child_ids, merge_by_time, read_tree
 from .threads import first_root_thread, list_thread_ids
@@ -46,7 +46,7 @@ class Session:
     agent: Runner
     thread_id: str
     screen: Screen
-    settings: Settings
+    settings: TurnOptions
 
     def ask(self, text: str) -> int:
         """Say this in the thread. The exit code of the turn; whatever there is to say of it has been said."""
@@ -73,8 +73,8 @@ class Session:
         return self._turn(lambda agent: agent.resume(self.thread_id), past)
 
     def _turn(self, start: Start, past: Sequence[e.Record] = ()) -> int:
-        show = Show(self.screen, self.thread_id, self.settings.quiet or self.settings.json)
-        once = Once(JsonLines(self.screen) if self.settings.json else show)
+        show = TurnPrinter(self.screen, self.thread_id, self.settings.quiet or self.settings.json)
+        once = OnceEach(JsonPrinter(self.screen) if self.settings.json else show)
         for record in past:
             show.learn(record)
         once.skip(past)
@@ -104,7 +104,7 @@ class Session:
     def _loaded(self) -> Runner:
         return load_model(self.agent, self.screen) if isinstance(self.agent, Agent) else self.agent
 
-    def _settled(self, agent: Runner, work: Coroutine[Any, Any, Result], once: Once) -> Result:
+    def _settled(self, agent: Runner, work: Coroutine[Any, Any, Result], once: OnceEach) -> Result:
         """Drive the turn; where it waits for a person who is there, ask and go on."""
         result = run_sync(work)
         while result.status == "waiting" and is_interactive():
@@ -170,19 +170,17 @@ class Session:
         )
 
 
-def next_command(command: str, thread_id: str, settings: InStore, other: str = "") -> str:
+def next_command(command: str, thread_id: str, settings: StoreOptions, other: str = "") -> str:
     """The command line that does this to the thread, with the same agent and database. Safe to show.
 
     `other` is the agent that must be named, where these settings don't (`other_agent`).
     """
     words = ["treadle", command, thread_id]
     words += (
-        ["--agent", settings.agent]
-        if isinstance(settings, AgentSettings) and settings.agent
-        else []
+        ["--agent", settings.agent] if isinstance(settings, AgentOptions) and settings.agent else []
     )
     words += ["--agent", "MODULE:NAME"] if other else []
-    if isinstance(settings, AgentSettings):
+    if isinstance(settings, AgentOptions):
         words += [word for each in settings.option or () for word in ("-o", each)]
     words += ["--db", settings.db] if settings.db else []
     return make_visible(shlex.join(words)) + (

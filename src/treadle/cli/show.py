@@ -14,7 +14,7 @@ from .terminal import Screen
 from .thread_tree import Depths
 
 
-class Once:
+class OnceEach:
     """Passes on each record of each thread once, in order, and whatever else comes: also from two threads.
 
     So a reader of the log can fill in what no listener was told of, such as a decision, and what one lagged behind.
@@ -44,7 +44,7 @@ class Once:
             self._last_seq[record.thread_id] = record.seq
 
 
-class Show:
+class TurnPrinter:
     """Each step on standard error as it happens, and the answer on standard output.
 
     On a terminal the answer is shown while it is written. Elsewhere it comes whole, by `finish`: a text may turn out
@@ -134,7 +134,7 @@ class Show:
             )
 
 
-class JsonLines:
+class JsonPrinter:
     """Every record as a line of JSON on standard output; the person at a terminal sees no control character."""
 
     def __init__(self, screen: Screen) -> None:

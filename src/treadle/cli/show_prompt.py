@@ -18,10 +18,10 @@ from ..observe.visible import make_visible, visible_line
 from ..runtime.job import RunSettings, build_request
 from .agents import make_recorded_agent
 from .terminal import Screen, print_json, print_line
-from .thread_options import Show
+from .thread_options import ShowOptions
 
 
-def show_prompt(records: Sequence[e.Record], settings: Show) -> int:
+def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
     """Print it; the exit code is 1 where the agent of today would have given the model another one."""
     record = find_model_call(records, settings.prompt or "")
     assert isinstance(record.event, e.ModelCalled)

@@ -15,7 +15,7 @@ from .tables import format_table
 from .terminal import Screen, print_json, print_line
 
 
-def stats(settings: observe_options.Stats) -> int:
+def stats(settings: observe_options.StatsOptions) -> int:
     """How the threads did: percentiles of times (by nearest rank), tool errors, retries, steps, cache hits."""
     store = choose_store(settings)
     assert isinstance(store, SQLiteStore)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AgentSettings, InStore, Settings
+from .options import AgentOptions, StoreOptions, TurnOptions
 
 _THREAD = "Its name, the beginning of it, or last (-)."
 _CALL = "The call's id; not needed where only one waits."
@@ -20,12 +20,12 @@ By = Annotated[str | None, typer.Option(metavar="NAME", help=_BY)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resume(Settings):
+class ResumeOptions(TurnOptions):
     thread: Thread
 
 
 @dataclass(frozen=True, kw_only=True)
-class Threads(InStore):
+class ThreadsOptions(StoreOptions):
     status: Annotated[
         str | None,
         typer.Option(
@@ -49,7 +49,7 @@ class Threads(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Show(AgentSettings):
+class ShowOptions(AgentOptions):
     thread: Thread
     full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False
     json: Annotated[
@@ -73,7 +73,7 @@ class Show(AgentSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tail(InStore):
+class TailOptions(StoreOptions):
     thread: Annotated[str, typer.Argument(metavar="[THREAD]", help=_THREAD)] = "last"
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Leave when the turn ends, with its exit code.")
@@ -82,25 +82,25 @@ class Tail(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explain(AgentSettings):
+class ExplainOptions(AgentOptions):
     thread: Thread
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay(AgentSettings):
+class ReplayOptions(AgentOptions):
     thread: Thread
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diff(InStore):
+class DiffOptions(StoreOptions):
     left: Annotated[str, typer.Argument(metavar="A", help=_THREAD)]
     right: Annotated[str, typer.Argument(metavar="B", help=_THREAD)]
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Posting(Settings):
+class DecisionOptions(TurnOptions):
     """What every decision takes. The options of an agent are for `--resume`."""
 
     by: By = None
@@ -108,7 +108,7 @@ class Posting(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Approve(Posting):
+class ApproveOptions(DecisionOptions):
     thread: Thread
     call: Call = None
     edit: Annotated[
@@ -126,14 +126,14 @@ class Approve(Posting):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer(Posting):
+class AnswerOptions(DecisionOptions):
     thread: Thread
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The answer.")]
     call: Annotated[str | None, typer.Option(metavar="CALL", help=_CALL)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decide(Posting):
+class SettleOptions(DecisionOptions):
     thread: Thread
     call: Call = None
     ran: Annotated[bool, typer.Option("--ran", help="It had its effect.")] = False
@@ -147,14 +147,14 @@ class Decide(Posting):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cancel(InStore):
+class CancelOptions(StoreOptions):
     thread: Thread
     by: By = None
     why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fork(Settings):
+class ForkOptions(TurnOptions):
     thread: Thread
     at: Annotated[
         int | None, typer.Option(min=1, metavar="SEQ", help="The last record to share; else all.")
@@ -172,7 +172,7 @@ class Fork(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(InStore):
+class ExportOptions(StoreOptions):
     threads: Annotated[
         list[str] | None, typer.Argument(metavar="THREAD", help=f"{_THREAD} None: all.")
     ] = None
@@ -182,14 +182,14 @@ class Export(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import(InStore):
+class ImportOptions(StoreOptions):
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="As db export wrote it; - : standard input.")
     ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SaveTest(InStore):
+class SaveTestOptions(StoreOptions):
     thread: Thread
     agent: Annotated[str | None, typer.Option(metavar="MODULE:NAME", help=_AGENT)] = None
     output: Annotated[

@@ -21,7 +21,7 @@ from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agents import choose_store
 from .atomic_file import write_atomically
-from .observe_options import ExportTraces
+from .observe_options import ExportTracesOptions
 from .terminal import Screen, print_json
 from .threads import list_thread_ids, read_thread
 
@@ -70,7 +70,7 @@ def _meters() -> "MeterProvider | None":
     return MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], make_resource())
 
 
-def export_traces(settings: ExportTraces) -> int:
+def export_traces(settings: ExportTracesOptions) -> int:
     """Send a thread's spans to an OpenTelemetry server (OTLP over HTTP), or write them into a file."""
     from ..observe.otlp import send_spans, to_otlp_json
 
@@ -104,7 +104,7 @@ def _write(file: Path, found: Sequence[Span]) -> None:
         out.write(data)
 
 
-def _logs(store: SQLiteStore, settings: ExportTraces) -> Iterator[Sequence[e.Record]]:
+def _logs(store: SQLiteStore, settings: ExportTracesOptions) -> Iterator[Sequence[e.Record]]:
     """The thread's, and with --tree those of all below it, each once."""
     waiting, seen = [settings.thread], set[str]()
     while waiting:

@@ -20,7 +20,7 @@ MAX_TASK = 60
 
 
 @dataclass(frozen=True)
-class Below:
+class Descendant:
     """One thread of the tree."""
 
     depth: int
@@ -35,7 +35,7 @@ class Below:
     """None where its log can't be read."""
 
 
-def descendants(store: Store, records: list[e.Record], depth: int = 1) -> Iterator[Below]:
+def descendants(store: Store, records: list[e.Record], depth: int = 1) -> Iterator[Descendant]:
     """The threads that these records of one began, each before its own. `took` has the tokens and cost of all below."""
     for record in records:
         if isinstance(record.event, e.ChildStarted):
@@ -43,7 +43,7 @@ def descendants(store: Store, records: list[e.Record], depth: int = 1) -> Iterat
             try:
                 log = run_sync(open_log(thread_id, store, World()))
             except (StoreDamaged, IllegalEvent):
-                yield Below(depth, thread_id, call_id, "", "damaged", lent, "", None)
+                yield Descendant(depth, thread_id, call_id, "", "damaged", lent, "", None)
                 continue
             if log.records:
                 done = read_result(log.records, log.state)
@@ -51,7 +51,7 @@ def descendants(store: Store, records: list[e.Record], depth: int = 1) -> Iterat
                     (r.event.text for r in log.records if isinstance(r.event, e.UserSaid)), ""
                 )
                 status = f"{done.status}: {done.reason}" if done.reason else done.status
-                yield Below(
+                yield Descendant(
                     depth, thread_id, call_id, log.state.agent, status, lent, said, done.summary()
                 )
                 yield from descendants(store, log.records, depth + 1)
@@ -80,7 +80,7 @@ def print_tree(store: Store, records: list[e.Record]) -> None:
     )
 
 
-def _lent(each: Below) -> str:
+def _lent(each: Descendant) -> str:
     """What it may use of its parent's limits."""
     tokens, cost_usd = each.lent.tokens, each.lent.cost_usd
     parts = [f"{tokens:,} tokens"] if tokens is not None else []

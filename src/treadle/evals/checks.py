@@ -77,7 +77,7 @@ class Json(_Check, frozen=True):
     match: Literal["exact", "subset"] = "exact"
 
 
-class Call(_Check, frozen=True):
+class ExpectedCall(_Check, frozen=True):
     """A tool call that is wanted."""
 
     name: str
@@ -88,7 +88,7 @@ class Call(_Check, frozen=True):
 class Tools(_Check, frozen=True):
     """The tool calls are these, in that order or relation (trajectory.py)."""
 
-    calls: tuple[str | Call, ...]
+    calls: tuple[str | ExpectedCall, ...]
     order: CallOrder = "in_order"
     arguments: ArgumentMatch = "exact"
 
@@ -105,7 +105,7 @@ class Asked(_Check, frozen=True):
     tools: Names
 
 
-class MaxSteps(_Check, frozen=True):
+class MaxModelCalls(_Check, frozen=True):
     """The model was asked at most so often; a retry doesn't count, nor does a summary."""
 
     steps: int
@@ -161,7 +161,7 @@ class Custom(msgspec.Struct, frozen=True):
 
 
 Check = (
-    Equal | Contains | Lacks | Matches | Number | Json | Tools | Never | Asked | MaxSteps | NoErrors
+    Equal | Contains | Lacks | Matches | Number | Json | Tools | Never | Asked | MaxModelCalls | NoErrors
     | MaxTokens | MaxCost | MaxSeconds | Status | Judge | Custom
 )  # fmt: skip
 CHECK_TYPES: dict[str, type[Any]] = {
@@ -174,7 +174,7 @@ CHECK_TYPES: dict[str, type[Any]] = {
     "tools": Tools,
     "never": Never,
     "asked": Asked,
-    "max_steps": MaxSteps,
+    "max_steps": MaxModelCalls,
     "no_errors": NoErrors,
     "max_tokens": MaxTokens,
     "max_cost": MaxCost,

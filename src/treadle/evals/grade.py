@@ -13,7 +13,7 @@ from . import checks as c
 from .json_diff import find_differences
 from .numbers import find_numbers
 from .trajectory import (
-    Wanted,
+    ExpectedCall,
     check_approvals_asked,
     check_never_called,
     check_no_errors,
@@ -46,7 +46,7 @@ def grade(check: c.Check, trial: Trial) -> Verdict:
             wrong = _of_answer(check, trial.answer)
         case c.Tools() | c.Never() | c.Asked() | c.NoErrors():
             wrong = _of_calls(check, trial)
-        case c.MaxSteps() | c.MaxTokens() | c.MaxCost() | c.MaxSeconds():
+        case c.MaxModelCalls() | c.MaxTokens() | c.MaxCost() | c.MaxSeconds():
             wrong = _of_totals(check, trial)
         case c.Status(status=status):
             wrong = "" if trial.status == status else _ended(trial)
@@ -130,7 +130,9 @@ def _of_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) -> 
     match check:
         case c.Tools(calls=calls, order=order, arguments=arguments):
             wanted = [
-                Wanted(call) if isinstance(call, str) else Wanted(call.name, call.arguments)
+                ExpectedCall(call)
+                if isinstance(call, str)
+                else ExpectedCall(call.name, call.arguments)
                 for call in calls
             ]
             return compare_calls(trial.made, wanted, order, arguments)
@@ -142,10 +144,12 @@ def _of_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) -> 
             return check_no_errors(trial.made)
 
 
-def _of_totals(check: c.MaxSteps | c.MaxTokens | c.MaxCost | c.MaxSeconds, trial: Trial) -> str:
+def _of_totals(
+    check: c.MaxModelCalls | c.MaxTokens | c.MaxCost | c.MaxSeconds, trial: Trial
+) -> str:
     took = trial.took
     match check:
-        case c.MaxSteps(steps=most):
+        case c.MaxModelCalls(steps=most):
             return f"it took {trial.steps} steps" if trial.steps > most else ""
         case c.MaxTokens(tokens=most):
             return f"it took {took.tokens:,} tokens" if took.tokens > most else ""

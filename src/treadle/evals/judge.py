@@ -16,7 +16,7 @@ from .checks import Judge
 from .conversation import choose_thread, read_records, run_conversation
 from .dataset import Case
 from .grade import Verdict, describe_check
-from .report import Judged
+from .report import JudgeUsage
 from .trial import Trial
 
 INSTRUCTIONS = (
@@ -57,7 +57,9 @@ def judge_question(check: Judge, case: Case, answer: str) -> str:
     return f"The rubric:\n{check.rubric}\n\nThe conversation and the answer to its last message:\n{conversation}"
 
 
-async def ask_judge(check: Judge, trial: Trial, case: Case, judge: Agent) -> tuple[Verdict, Judged]:
+async def ask_judge(
+    check: Judge, trial: Trial, case: Case, judge: Agent
+) -> tuple[Verdict, JudgeUsage]:
     """The verdict, and what it took. A judge that can't answer is a verdict that the trial fails, and says so."""
     asked = Case(judge_question(check, case, trial.answer), name="judge")
     named_by = blake2b(
@@ -86,4 +88,4 @@ async def ask_judge(check: Judge, trial: Trial, case: Case, judge: Agent) -> tup
                 describe_check(check), False, f"the judge gave no points: {done.status}"
             )
     took = replace(trial, records=await read_records(judge, thread)).took
-    return verdict, Judged(took.tokens, took.cost_usd)
+    return verdict, JudgeUsage(took.tokens, took.cost_usd)

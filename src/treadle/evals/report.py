@@ -24,7 +24,7 @@ MAX_LINES = 200
 """Of a thread."""
 
 
-class Judged(msgspec.Struct, frozen=True):
+class JudgeUsage(msgspec.Struct, frozen=True):
     """What the judges of a trial took. It is no part of what the agent took."""
 
     tokens: int = 0
@@ -49,7 +49,7 @@ class TrialReport(msgspec.Struct, frozen=True):
     """Of work."""
     error: str = ""
     """What it raised, e.g. what the provider said."""
-    judged: Judged = Judged()
+    judged: JudgeUsage = JudgeUsage()
     lines: tuple[str, ...] = ()
     """The thread, a line a record."""
 
@@ -138,10 +138,10 @@ class Report(msgspec.Struct, frozen=True):
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     @property
-    def judged(self) -> Judged:
+    def judged(self) -> JudgeUsage:
         costs = [trial.judged.cost_usd for trial in self.trials]
         total = None if None in costs else sum(cost for cost in costs if cost is not None)
-        return Judged(sum(trial.judged.tokens for trial in self.trials), total)
+        return JudgeUsage(sum(trial.judged.tokens for trial in self.trials), total)
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
@@ -154,7 +154,7 @@ def mean_of(
     return fmean(numbers) if numbers and len(numbers) == len(trials) else None
 
 
-def make_trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: Judged) -> TrialReport:
+def make_trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: JudgeUsage) -> TrialReport:
     """What is kept of a trial."""
     took, usage, timeline = trial.took, trial.usage, Timeline()
     lines = [str(timeline.line(record)) for record in trial.records[:MAX_LINES]]

@@ -19,7 +19,7 @@ from .conversation import choose_thread, read_records, run_conversation
 from .dataset import NAME_PATTERN, Case, Dataset
 from .grade import Verdict, describe_check, grade
 from .judge import ask_judge, make_judge
-from .report import Judged, Report, TrialReport, make_case_reports, make_trial_report
+from .report import JudgeUsage, Report, TrialReport, make_case_reports, make_trial_report
 from .trial import Trial
 
 
@@ -170,7 +170,7 @@ async def _graded(judges: Mapping[str, Agent], case: Case, trial: Trial) -> Tria
     if not any(isinstance(check, Status) for check in checks):
         checks.insert(0, Status("answered"))
     ended = all(grade(check, trial).passed for check in checks if isinstance(check, Status))
-    verdicts, took = [], Judged()
+    verdicts, took = [], JudgeUsage()
     for check in checks:
         if not isinstance(check, Judge):
             verdicts.append(grade(check, trial))
@@ -185,5 +185,5 @@ async def _graded(judges: Mapping[str, Agent], case: Case, trial: Trial) -> Tria
             verdicts.append(said)
             prices = (took.cost_usd, cost.cost_usd)
             total = None if None in prices else sum(price for price in prices if price is not None)
-            took = Judged(took.tokens + cost.tokens, total)
+            took = JudgeUsage(took.tokens + cost.tokens, total)
     return make_trial_report(trial, verdicts, took)

@@ -33,7 +33,7 @@ _MEANS: dict[CallOrder, str] = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExpectedCall:
     """A call that should be made."""
 
     name: str
@@ -42,7 +42,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Made:
+class ActualCall:
     """A call that the model asked for, and what became of it."""
 
     call_id: str
@@ -58,21 +58,21 @@ class Made:
     """What the model was told came of it."""
 
 
-def actual_calls(records: Iterable[e.Record]) -> tuple[Made, ...]:
+def actual_calls(records: Iterable[e.Record]) -> tuple[ActualCall, ...]:
     """The calls in these records, of a turn or of whole threads, in the order in which they were asked for."""
-    found: dict[tuple[str, str], Made] = {}
+    found: dict[tuple[str, str], ActualCall] = {}
     for record in records:
         event, thread = record.event, record.thread_id
         if isinstance(event, e.ModelReplied):
             for call in event.calls if event.finish_reason not in INCOMPLETE else ():
                 arguments = parse_arguments(call.arguments)
-                found[thread, call.id] = Made(
+                found[thread, call.id] = ActualCall(
                     call.id, call.name, arguments, "unanswered", False, record.seq
                 )
             continue
         if isinstance(event, e.StepAsked):
             call = event.call
-            found[thread, call.id] = Made(
+            found[thread, call.id] = ActualCall(
                 call.id, call.name, parse_arguments(call.arguments), "unanswered", False, record.seq
             )
         key = (
@@ -91,7 +91,7 @@ def actual_calls(records: Iterable[e.Record]) -> tuple[Made, ...]:
     return tuple(found.values())
 
 
-def _after(call: Made, event: e.Event) -> Made:
+def _after(call: ActualCall, event: e.Event) -> ActualCall:
     match event:
         case e.ApprovalAsked():
             return replace(call, status="waiting", asked_approval=True)
@@ -121,8 +121,8 @@ def parse_arguments(text: str) -> Any:
 
 
 def compare_calls(
-    made: Sequence[Made],
-    wanted: Sequence[Wanted],
+    made: Sequence[ActualCall],
+    wanted: Sequence[ExpectedCall],
     order: CallOrder = "strict",
     arguments: ArgumentMatch = "exact",
 ) -> str:
@@ -140,7 +140,7 @@ def compare_calls(
         known = f"order: {', '.join(_MEANS)}; arguments: {', '.join(get_args(ArgumentMatch))}"
         raise UsageError(f"order {order!r} with arguments {arguments!r}: there are {known}")
 
-    def unlike(want: Wanted, call: Made) -> list[str]:
+    def unlike(want: ExpectedCall, call: ActualCall) -> list[str]:
         if want.arguments is None or arguments == "ignored":
             return []
         return list(find_differences(want.arguments, call.arguments, arguments == "exact"))
@@ -175,7 +175,7 @@ def compare_calls(
 
 
 def _partners(
-    wanted: Sequence[Wanted], made: Sequence[Made], pairs: Pairs, ordered: bool
+    wanted: Sequence[ExpectedCall], made: Sequence[ActualCall], pairs: Pairs, ordered: bool
 ) -> dict[int, int]:
     """For each call made the wanted one that it stands beside: its pair, else one of its name that has none."""
     partners = {j: i for i, j in pairs}
@@ -196,7 +196,7 @@ def _partners(
     return partners
 
 
-def _missing(want: Wanted, may_miss: bool) -> tuple[str, str]:
+def _missing(want: ExpectedCall, may_miss: bool) -> tuple[str, str]:
     return "·" if may_miss else MINUS, _called(want.name, want.arguments)
 
 
@@ -209,24 +209,24 @@ def _called(name: str, arguments: Any) -> str:
     return f"{shorten(name, MAX_VALUE)}({', '.join(f'{shorten(str(k), MAX_VALUE)}={format_value(v)}' for k, v in arguments.items())})"
 
 
-def _status(call: Made) -> str:
+def _status(call: ActualCall) -> str:
     return "" if call.status == "returned" else f"  {call.status}"
 
 
-def check_never_called(made: Iterable[Made], *tools: str) -> str:
+def check_never_called(made: Iterable[ActualCall], *tools: str) -> str:
     """ "" unless the model asked for one of these tools, names or globs, whether or not it then ran."""
     found = [call for call in made if any(fnmatchcase(call.name, tool) for tool in tools)]
     return _listed(f"wanted no call of {', '.join(tools)}", found)
 
 
-def check_no_errors(made: Iterable[Made]) -> str:
+def check_no_errors(made: Iterable[ActualCall]) -> str:
     """ "" unless a call failed for good: refused, bad, timed out, raised, or of an outcome that nobody knows."""
     return _listed(
         "wanted no failed call", [call for call in made if call.status.startswith("failed")]
     )
 
 
-def check_approvals_asked(made: Iterable[Made], *tools: str) -> str:
+def check_approvals_asked(made: Iterable[ActualCall], *tools: str) -> str:
     """ "" if a person was asked to approve calls of these tools, names or globs, and of no others; none named: none."""
     asked = [call for call in made if call.asked_approval]
     names = dict.fromkeys(call.name for call in asked)
@@ -240,14 +240,14 @@ def check_approvals_asked(made: Iterable[Made], *tools: str) -> str:
     )
 
 
-def _listed(head: str, calls: Sequence[Made]) -> str:
+def _listed(head: str, calls: Sequence[ActualCall]) -> str:
     lines = [
         f"  + {_called(call.name, call.arguments)}{_status(call)}{_told(call)}" for call in calls
     ]
     return "\n".join([f"{head}; there were {len(calls)}", *lines]) if calls else ""
 
 
-def _told(call: Made) -> str:
+def _told(call: ActualCall) -> str:
     return (
         f": {shorten(call.result, MAX_VALUE * 2)}"
         if call.status.startswith("failed") and call.result

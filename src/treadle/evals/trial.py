@@ -8,7 +8,7 @@ from typing import Any
 from ..core import events as e
 from ..core.result import Summary, make_summary
 from ..observe.turns import split_turns
-from .trajectory import Made, actual_calls
+from .trajectory import ActualCall, actual_calls
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Trial:
     """The answer as the type that the agent was asked for."""
 
     @cached_property
-    def made(self) -> tuple[Made, ...]:
+    def made(self) -> tuple[ActualCall, ...]:
         """Every tool call, in the order in which they were asked for."""
         return actual_calls(self.records)
 

@@ -14,7 +14,7 @@ from ..core.result import Result, make_summary
 from ..evals.trajectory import (
     ArgumentMatch,
     CallOrder,
-    Wanted,
+    ExpectedCall,
     actual_calls,
     check_approvals_asked,
     check_never_called,
@@ -27,7 +27,7 @@ from ..observe.visible import make_visible
 from .recording import Recording, load_recording
 
 Recorded = Result | Recording | Iterable[e.Record] | str | Path
-Expected = str | tuple[str, Mapping[str, Any]] | Wanted
+Expected = str | tuple[str, Mapping[str, Any]] | ExpectedCall
 """A name, for whatever arguments; or a name with its arguments."""
 
 
@@ -102,10 +102,10 @@ def _seconds(recorded: Recorded, records: Sequence[e.Record]) -> float:
     )
 
 
-def _wanted(call: Expected) -> Wanted:
-    if isinstance(call, Wanted):
+def _wanted(call: Expected) -> ExpectedCall:
+    if isinstance(call, ExpectedCall):
         return call
-    return Wanted(call) if isinstance(call, str) else Wanted(*call)
+    return ExpectedCall(call) if isinstance(call, str) else ExpectedCall(*call)
 
 
 def _records(recorded: Recorded) -> tuple[e.Record, ...]:

@@ -26,7 +26,7 @@ from ..core.state import State, apply
 from ..core.tool import Tool
 from ..core.turn import find_call
 from ..evals.json_diff import find_differences
-from ..evals.trajectory import Made, actual_calls, parse_arguments
+from ..evals.trajectory import ActualCall, actual_calls, parse_arguments
 from ..models.scripted import ScriptedModel
 from ..runtime.agent import Agent
 from ..runtime.answers import Answers
@@ -159,7 +159,7 @@ def _as_outcome(decided: e.OutcomeDecided) -> Outcome:
 @dataclass
 class _Rerun:
     turn: _Turn
-    calls: dict[str, Made]
+    calls: dict[str, ActualCall]
     log: Log
     run_settings: RunSettings
     clock: _Clock

@@ -13,7 +13,7 @@ WIDTH = 100
 
 
 @dataclass(frozen=True)
-class Place:
+class SavedTest:
     """Where the test finds what it needs."""
 
     name: str
@@ -28,7 +28,7 @@ class Place:
     """The lines that import what that needs of the standard library."""
 
 
-def render_test(records: Sequence[e.Record], place: Place, replays: bool) -> str:
+def render_test(records: Sequence[e.Record], place: SavedTest, replays: bool) -> str:
     """The test file. With `replays` it has a test too that wants every record to come out as it was."""
     results = [part.result for part in split_turns(records) if part.number]
     checks = ["assert_trajectory"] + ["assert_no_errors"] * any(
