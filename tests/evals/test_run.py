@@ -24,11 +24,13 @@ def echo(request):
     return says(request.messages[-1].text)
 
 
-def ran(dataset, model, *, told=lambda progress: None, tools=(), repeats=1, jobs=4, **settings):
+def ran(
+    dataset, model, *, on_progress=lambda progress: None, tools=(), repeats=1, jobs=4, **settings
+):
     return live(
         evaluate(
             Run(dataset, agent(model, *tools, **settings), repeats=repeats, jobs=jobs, name="r"),
-            told,
+            on_progress,
         )
     )
 
@@ -36,7 +38,7 @@ def ran(dataset, model, *, told=lambda progress: None, tools=(), repeats=1, jobs
 def test_every_case_runs_so_many_times_in_threads_of_their_own():
     done = []
     model = ScriptedModel([echo] * 6)
-    found = ran(LETTERS, model, repeats=2, told=done.append)
+    found = ran(LETTERS, model, repeats=2, on_progress=done.append)
     assert [(case.name, case.passes, len(case.trials)) for case in found.cases] == [
         ("a", 2, 2),
         ("b", 0, 2),
@@ -47,7 +49,7 @@ def test_every_case_runs_so_many_times_in_threads_of_their_own():
     }
     assert [(each.done, each.total) for each in done] == [(number, 6) for number in range(1, 7)]
     assert (found.passes, found.wanted_trials, found.passed) == (2, 6, False)
-    assert found.cases[1].first_failure[1].why == '"a" isn\'t in the answer'
+    assert found.cases[1].first_failure.why == '"a" isn\'t in the answer'
     assert found.cases[0].trials[0].lines[-1] == "■ answered"
 
 
@@ -111,7 +113,7 @@ def test_an_agent_that_is_refused_isn_t_told_that_it_is_tried():
 def test_a_conversation_is_one_turn_a_message_and_ends_where_one_isn_t_answered():
     talk = Dataset("d", [Case(["one", "two"], [c.MaxModelCalls(2)], "talk")])
     found = ran(talk, ScriptedModel([echo, echo])).trials[0]
-    assert (found.answer, found.steps, found.passed) == ("two", 2, True)
+    assert (found.answer, found.model_calls, found.passed) == ("two", 2, True)
     cut = ran(
         talk,
         ScriptedModel([calls(("add", {"a": 1, "b": 1}))]),
@@ -119,7 +121,7 @@ def test_a_conversation_is_one_turn_a_message_and_ends_where_one_isn_t_answered(
         name="x",
         limits=Limits(steps=1),
     )
-    assert (cut.trials[0].status, cut.trials[0].steps) == ("limit", 1)
+    assert (cut.trials[0].status, cut.trials[0].model_calls) == ("limit", 1)
 
 
 def test_a_case_s_limits_take_the_place_of_the_agent_s():
@@ -127,7 +129,7 @@ def test_a_case_s_limits_take_the_place_of_the_agent_s():
     found = ran(
         looping, ScriptedModel([calls(("add", {"a": i, "b": 1})) for i in range(9)]), tools=TOOLS
     )
-    assert (found.trials[0].steps, found.passed) == (2, True)
+    assert (found.trials[0].model_calls, found.passed) == (2, True)
 
 
 def test_the_same_run_goes_on_and_pays_for_nothing_twice():

@@ -23,7 +23,7 @@ from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
 from .agents import with_model
-from .notes import extract_after_chat
+from .note_commands import extract_after_chat
 from .session import Session
 from .tables import format_table, tool_row
 

@@ -129,7 +129,7 @@ def list_models(context: typer.Context) -> None:
 @models.command("pull")
 def pull_models() -> None:
     """Put the embedded model's weights together now; else that happens when it is first used."""
-    from .loading import pull_weights
+    from .load_model import pull_weights
 
     try:
         typer.echo(pull_weights(Screen()))

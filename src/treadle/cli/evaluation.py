@@ -22,7 +22,7 @@ JOBS = 4
 
 def evaluate(settings: EvalOptions) -> int:
     """Run a dataset of cases, and report how many passed and what they took."""
-    from ..evals.files import load_dataset
+    from ..evals.dataset_files import load_dataset
 
     dataset = load_dataset(settings.file).only(settings.tag or (), settings.case or ())
     agent = make_agent(replace(settings, agent=settings.agent or dataset.agent or None), False)
@@ -60,7 +60,7 @@ def _ran(settings: EvalOptions, dataset: Dataset, agent: Agent) -> tuple[Report,
     from ..evals.format import format_count
     from ..evals.run_dataset import Progress, Run, evaluate, make_report
     from ..evals.text_report import format_trial
-    from .loading import load_model
+    from .load_model import load_model
 
     screen = Screen()
     agent = load_model(agent, screen)

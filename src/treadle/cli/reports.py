@@ -21,7 +21,7 @@ from .agents import (
 )
 from .runner import load_flow, make_runner
 from .session import DECISION_COMMANDS, next_command
-from .show import format_totals
+from .turn_printer import format_totals
 from .tables import format_table
 from .terminal import print_json, print_line
 from .thread_options import DiffOptions as DiffOptions

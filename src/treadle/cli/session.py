@@ -22,10 +22,10 @@ from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
 from .agents import missing_agent
 from .ask_person import ask_for_decisions, current_user
-from .loading import load_model
+from .load_model import load_model
 from .options import AgentOptions, StoreOptions, TurnOptions
 from .runner import Runner
-from .show import JsonPrinter, OnceEach, TurnPrinter, format_limit
+from .turn_printer import JsonPrinter, OnceEach, TurnPrinter, format_limit
 from .terminal import Screen, is_interactive, showing_warnings
 from .thread_tree import child_ids, merge_by_time, read_tree
 from .threads import first_root_thread, list_thread_ids

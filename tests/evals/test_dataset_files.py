@@ -4,7 +4,7 @@ import pytest
 
 from treadle import UsageError
 from treadle.evals import checks as c
-from treadle.evals.files import load_dataset
+from treadle.evals.dataset_files import load_dataset
 
 YAML = """
 name: shop

@@ -104,7 +104,7 @@ def export(settings: ExportNotesOptions) -> int:
 def extract(settings: ExtractNotesOptions) -> int:
     """Look through a thread for what will matter in others, with the model of these options, and note it."""
     from ..notes.extraction import extract_notes
-    from .loading import load_model
+    from .load_model import load_model
 
     agent = make_agent(settings, False)
     assert agent.store

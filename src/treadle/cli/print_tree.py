@@ -12,7 +12,7 @@ from ..runtime.log import open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.store import Store
-from .show import format_totals
+from .turn_printer import format_totals
 from .terminal import print_line
 
 MAX_TASK = 60

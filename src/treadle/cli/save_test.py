@@ -7,7 +7,7 @@ from pathlib import Path
 from ..core.errors import UsageError
 from ..observe.visible import make_visible, visible_line
 from ..testing.recording import Recording
-from ..testing.saved_test import SavedTest, render_test
+from ..testing.render_test import SavedTest, render_test
 from .agents import choose_store, load_agent
 from .database import export_file
 from .terminal import Screen, print_line
