@@ -12,7 +12,7 @@ import pytest
 
 from cli.commandline import Treadle
 from server import Server, calls, failing, says, serving
-from treadle.cli.model_settings import settings_of
+from treadle.cli.model_settings import parse_model_options
 from treadle.core.errors import UsageError
 
 NO = "Function tools with reasoning_effort are not supported for gpt-6-luna in /v1/chat/completions. To use function"
@@ -64,7 +64,7 @@ def test_a_value_that_is_json_is_what_it_means_and_any_other_is_text() -> None:
         "z=NaN",
         " k =true",
     ]
-    assert settings_of(given) == {
+    assert parse_model_options(given) == {
         "temperature": 0,
         "stop": "a=b",
         "user": "7",
@@ -75,7 +75,7 @@ def test_a_value_that_is_json_is_what_it_means_and_any_other_is_text() -> None:
         "z": "NaN",
         "k": True,
     }
-    assert settings_of(["seed=1", "seed=2"]) == {"seed": 2}
+    assert parse_model_options(["seed=1", "seed=2"]) == {"seed": 2}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_value_that_is_json_is_what_it_means_and_any_other_is_text() -> None:
 )
 def test_what_is_no_setting_is_refused_with_what_to_write_instead(option: str, said: str) -> None:
     with pytest.raises(UsageError) as refused:
-        settings_of([option])
+        parse_model_options([option])
     assert str(refused.value) == said
 
 

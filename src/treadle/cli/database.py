@@ -1,4 +1,4 @@
-"""`treadle db`: the file that holds the threads."""
+"""`treadle db`: commands on the database file."""
 
 import sys
 from collections.abc import Callable
@@ -19,28 +19,32 @@ from .threads import list_thread_ids, resolve_thread
 
 
 def path(settings: StoreOptions) -> int:
-    """Where the database is, or would be."""
+    """Print the path of the database, even if it doesn't exist yet."""
     print_line(make_visible(str(_store(settings).path)))
     return 0
 
 
 def check(settings: StoreOptions) -> int:
-    """Whether the file is whole, and every log in it can be read and makes sense; exit code 1 says it isn't."""
+    """Check the file, and that every log in it is readable and legal. Exit code 1 if not."""
     store = _existing(settings)
     found = [str(line) for (line,) in store.select("pragma integrity_check")]
-    wrong = [] if found == ["ok"] else [f"SQLite: {line}" for line in found]
+    wrong: list[str] = []
+    if found != ["ok"]:
+        wrong = [f"SQLite: {line}" for line in found]
     wrong += run_sync(archive.find_damage(store))
     for line in wrong:
         print_line(make_visible(line))
     [(records,)] = store.select("select count(*) from record")
-    Screen().note(
-        f"{len(list_thread_ids(store)):,} threads, {records:,} records: {f'{len(wrong)} wrong' if wrong else 'fine'}"
-    )
-    return 1 if wrong else 0
+    counts = f"{len(list_thread_ids(store)):,} threads, {records:,} records"
+    if wrong:
+        Screen().note(f"{counts}: {len(wrong)} wrong")
+        return 1
+    Screen().note(f"{counts}: fine")
+    return 0
 
 
 def export(settings: ExportOptions) -> int:
-    """Threads as JSON Lines, a record a line."""
+    """Write threads as JSON Lines, a line for each record."""
     store = _existing(settings)
     names = [resolve_thread(store, name) for name in settings.threads or []]
     if settings.output is None:
@@ -52,7 +56,10 @@ def export(settings: ExportOptions) -> int:
 
 
 def import_(settings: ImportOptions) -> int:
-    """Add the threads of a file that `db export` wrote; one that is here already stops it."""
+    """Add the threads of a file that `db export` wrote.
+
+    A thread that exists already is an error.
+    """
     store = _store(settings)
     try:
         if settings.file == "-":
@@ -67,7 +74,7 @@ def import_(settings: ImportOptions) -> int:
 
 
 def vacuum(settings: StoreOptions) -> int:
-    """Give the space that isn't used back to the disk, and move the write-ahead log into the file."""
+    """Free unused space on the disk, and move the write-ahead log into the file."""
     store = _existing(settings)
     before = _size(store)
     store.select("vacuum")
@@ -95,7 +102,7 @@ def _size(store: SQLiteStore) -> int:
 
 
 async def _write(store: Store, names: list[str], write: Callable[[bytes], object]) -> int:
-    """How many records."""
+    """Write each record; how many there were."""
     count = 0
     async for line in archive.export_threads(store, names):
         write(line)
@@ -104,6 +111,6 @@ async def _write(store: Store, names: list[str], write: Callable[[bytes], object
 
 
 def export_file(store: Store, names: list[str], file: Path) -> int:
-    """How many records."""
+    """Write the threads to a file; how many records there were."""
     with write_atomically(file) as out:
         return run_sync(_write(store, names, lambda line: out.write(line + b"\n")))

@@ -1,10 +1,10 @@
-"""The commands by which a person decides: `approve`, `answer`, `decide`, `cancel`, `fork`.
+"""The commands by which a person decides: `approve`, `answer`, `settle`, `cancel`, `fork`.
 
-They only write to the log, at any time, also of a thread that another process drives. What follows from it is done
-by whoever drives the thread next: `treadle resume`, or these with `--resume`.
+They only write to the log, at any time, even while another process drives the thread. Whoever
+drives it next acts on the decision: `treadle resume`, or these commands with `--resume`.
 """
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -18,14 +18,20 @@ from ..flows.flow import Flow
 from ..observe.timeline import call_text
 from ..observe.visible import make_visible, visible_line
 from ..runtime.agent import Agent
-from ..runtime.fork import fork as forked
+from ..runtime.fork import fork as fork_thread
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..runtime.team import find_run_settings
-from .agents import choose_store, missing_agent, missing_agent_message, tools_by_name
+from .agents import (
+    Runner,
+    choose_store,
+    make_runner,
+    missing_agent,
+    missing_agent_message,
+    tools_by_name,
+)
+from .agents_md import announce_instructions
 from .ask_person import current_user, format_arguments
-from .folder_instructions import announce_instructions
-from .runner import Runner, make_runner
 from .session import Session, next_command
 from .tables import format_time
 from .terminal import Screen, print_line
@@ -33,82 +39,69 @@ from .thread_options import (
     AnswerOptions,
     ApproveOptions,
     CancelOptions,
-    SettleOptions,
-    ForkOptions,
     DecisionOptions,
+    ForkOptions,
+    SettleOptions,
 )
 from .thread_tree import read_tree, root_log
 from .threads import open_thread
 
-_WAITING = {
-    "approve": "waits for approval",
-    "answer": "asks a question",
-    "decide": "has an unknown outcome",
+_WAITS = {
+    "waiting": "waits for approval",
+    "question": "asks a question",
+    "unknown": "has an unknown outcome",
 }
+_OUTCOMES = {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}
 
 
 def approve(settings: ApproveOptions) -> int:
-    """Allow a call that waits for it, or refuse it with --deny. The turn goes on when it is resumed."""
+    """Allow a waiting call, or refuse it with --deny. Resume the thread to continue its turn."""
     if settings.deny and (settings.always or settings.edit is not None):
         raise UsageError("--deny refuses the call; --always and --edit allow it: choose one")
-    agent, log = _opened(settings)
-    call = _chosen(log, settings.call, ("waiting",), "approve")
+    agent, log = _open(settings)
+    call = _choose_call(log, settings.call, "waiting")
     by = settings.by or current_user()
     if settings.deny:
         _post(agent.post(call.thread_id, e.ApprovalGiven(call.id, False, by, settings.why)))
-        return _posted("denied", call, log, agent, settings)
-    if settings.edit is not None and call.name not in _tools(call, log, agent):
+        return _finish("denied", call, log, agent, settings)
+    if settings.edit is not None and call.name not in _find_tools(call, log, agent):
         raise UsageError(
             f"nobody here knows what {call.name} takes; name the agent that has it: --agent"
         )
-    given = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, settings.always)
-    _post(agent.post(call.thread_id, given))
-    return _posted("allowed", call, log, agent, settings, settings.edit)
+    approval = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, settings.always)
+    _post(agent.post(call.thread_id, approval))
+    if settings.edit is not None:
+        call = replace(call, final_arguments=settings.edit)
+    return _finish("allowed", call, log, agent, settings)
 
 
 def answer(settings: AnswerOptions) -> int:
-    """Answer a question that the agent asks. The turn goes on when it is resumed."""
+    """Answer a question of the agent. Resume the thread to continue its turn."""
     if not settings.text.strip():
         raise UsageError("the answer is empty; say something")
-    agent, log = _opened(settings)
-    call = _chosen(log, settings.call, ("question",), "answer")
-    _post(
-        agent.post(
-            call.thread_id,
-            e.UserSaid(settings.text, answers=call.id, by=settings.by or current_user()),
-        )
-    )
+    agent, log = _open(settings)
+    call = _choose_call(log, settings.call, "question")
+    by = settings.by or current_user()
+    _post(agent.post(call.thread_id, e.UserSaid(settings.text, answers=call.id, by=by)))
     Screen().note(f"{make_visible(call.reason)}", "bold")
-    return _posted("answered", call, log, agent, settings)
+    return _finish("answered", call, log, agent, settings)
 
 
 def settle(settings: SettleOptions) -> int:
     """Say what became of a call that a crash interrupted: it ran, it did not, or nobody knows.
 
-    If a process still drives the thread, it is stopped.
+    A process that still drives the thread is stopped.
     """
-    outcomes: dict[Literal["ran", "not_run", "tell"], bool] = {
-        "ran": settings.ran or settings.result is not None,
-        "not_run": settings.not_run,
-        "tell": settings.tell,
-    }
-    said: list[Literal["ran", "not_run", "tell"]] = [
-        outcome for outcome, chosen in outcomes.items() if chosen
-    ]
-    if len(said) != 1:
-        raise UsageError("say one of --ran (and --result TEXT), --not-run and --tell")
-    agent, log = _opened(settings)
-    call = _chosen(log, settings.call, ("unknown",), "decide")
-    content = (settings.result or "done") if said[0] == "ran" else ""
+    outcome = _choose_outcome(settings)
+    agent, log = _open(settings)
+    call = _choose_call(log, settings.call, "unknown")
+    content = ""
+    if outcome == "ran":
+        content = settings.result or "done"
     by = settings.by or current_user()
-    _post(agent.post(call.thread_id, e.OutcomeDecided(call.id, said[0], by, content, settings.why)))
-    return _posted(
-        {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}[said[0]],
-        call,
-        log,
-        agent,
-        settings,
-    )
+    decided = e.OutcomeDecided(call.id, outcome, by, content, settings.why)
+    _post(agent.post(call.thread_id, decided))
+    return _finish(_OUTCOMES[outcome], call, log, agent, settings)
 
 
 def cancel(settings: CancelOptions) -> int:
@@ -117,50 +110,79 @@ def cancel(settings: CancelOptions) -> int:
     assert agent.store
     log = open_thread(agent.store, settings.thread)
     if log.state.phase not in OPEN_PHASES:
-        raise UsageError(f"there is no turn to cancel: {_instead(log)}")
-    reason = f"by {settings.by or current_user()}" + (f": {settings.why}" if settings.why else "")
+        raise UsageError(f"there is no turn to cancel: {_describe_last_decision(log)}")
+    reason = f"by {settings.by or current_user()}"
+    if settings.why:
+        reason += f": {settings.why}"
     _post(agent.post(log.thread_id, e.TurnEnded("cancelled", reason)))
     Screen().note(f"cancelled; thread {visible_line(log.thread_id, 200)} holds what was done")
     return 0
 
 
 def fork(settings: ForkOptions) -> int:
-    """A new thread that shares the beginning of another: to try another message, model or agent from there."""
+    """Make a thread with the same beginning: to try another message, model or agent from there."""
     agent = make_runner(settings, True)
     assert agent.store
     parent = open_thread(agent.store, settings.thread).thread_id
-    made = run_sync(
-        forked(agent.store, parent, at=settings.at, edit=settings.edit, world=agent.world)
+    forked = run_sync(
+        fork_thread(agent.store, parent, at=settings.at, edit=settings.edit, world=agent.world)
     )
-    tools, screen = {} if isinstance(agent, Flow) else tools_by_name(agent), Screen()
-    effects = [call for call in made.ran if not (call.name in tools and tools[call.name].read_only)]
-    if effects and not settings.quiet:
-        screen.note(
-            "what these calls did, in the shared part, stays done; they are not run again:",
-            "yellow",
-        )
-        for call in effects:
-            screen.note(f"  {make_visible(call_text(call))}", "yellow")
-    made_log = open_thread(agent.store, made.thread_id)
-    open_turn = made_log.state.phase != "idle"
-    if settings.no_run or not open_turn:
-        print_line(made.thread_id)
-        other = missing_agent(settings, made_log.state)
-        go_on = next_command("resume" if open_turn else "-t", made.thread_id, settings, other)
+    screen = Screen()
+    if not settings.quiet:
+        _warn_of_effects(forked.ran, agent, screen)
+    state = open_thread(agent.store, forked.thread_id).state
+    if settings.no_run or state.phase == "idle":
+        print_line(forked.thread_id)
+        command = "-t" if state.phase == "idle" else "resume"
+        other = missing_agent(settings, state)
         if not settings.quiet:
+            go_on = next_command(command, forked.thread_id, settings, other)
             screen.note(f"go on: {go_on}", "dim")
         return 0
     if not settings.quiet:
-        screen.note(f"thread {made.thread_id}, forked from {visible_line(parent, 200)}", "dim")
+        screen.note(f"thread {forked.thread_id}, forked from {visible_line(parent, 200)}", "dim")
     announce_instructions(agent, settings, screen)
-    return Session(agent, made.thread_id, screen, settings).resume()
+    return Session(agent, forked.thread_id, screen, settings).resume()
 
 
-def _opened(settings: ApproveOptions | AnswerOptions | SettleOptions) -> tuple[Runner, Log]:
-    """An agent is made only where it is needed: a decision can be posted where its model can't be used."""
+def _warn_of_effects(ran: Iterable[e.Call], agent: Runner, screen: Screen) -> None:
+    tools: Mapping[str, Tool] = {}
+    if not isinstance(agent, Flow):
+        tools = tools_by_name(agent)
+    effects = [call for call in ran if not (call.name in tools and tools[call.name].read_only)]
+    if not effects:
+        return
+    screen.note(
+        "what these calls did, in the shared part, stays done; they are not run again:", "yellow"
+    )
+    for call in effects:
+        screen.note(f"  {make_visible(call_text(call))}", "yellow")
+
+
+def _choose_outcome(settings: SettleOptions) -> Literal["ran", "not_run", "tell"]:
+    outcomes: list[Literal["ran", "not_run", "tell"]] = []
+    if settings.ran or settings.result is not None:
+        outcomes.append("ran")
+    if settings.not_run:
+        outcomes.append("not_run")
+    if settings.tell:
+        outcomes.append("tell")
+    if len(outcomes) != 1:
+        raise UsageError("say one of --ran (and --result TEXT), --not-run and --tell")
+    return outcomes[0]
+
+
+def _open(settings: ApproveOptions | AnswerOptions | SettleOptions) -> tuple[Runner, Log]:
+    """The agent and the log.
+
+    The agent of the options is made only if needed: a decision can be posted without its model.
+    """
     edits = isinstance(settings, ApproveOptions) and settings.edit is not None
-    needed = settings.agent or settings.go_on or edits
-    agent = make_runner(settings, True) if needed else Agent(store=choose_store(settings))
+    agent: Runner
+    if settings.agent or settings.go_on or edits:
+        agent = make_runner(settings, True)
+    else:
+        agent = Agent(store=choose_store(settings))
     assert agent.store
     log = open_thread(agent.store, settings.thread)
     if settings.go_on and (other := missing_agent(settings, root_log(log).state)):
@@ -168,85 +190,86 @@ def _opened(settings: ApproveOptions | AnswerOptions | SettleOptions) -> tuple[R
     return agent, log
 
 
-def _chosen(
-    log: Log, call_id: str | None, statuses: Sequence[str], command: str
+def _choose_call(
+    log: Log, call_id: str | None, status: Literal["waiting", "question", "unknown"]
 ) -> e.PendingDecision:
-    """The call that is meant, of those that can be decided in this way. Raises UsageError, which says what there is."""
-    found = [held for held in _open(log) if held.status in statuses]
-    named = [call for call in found if call_id in (None, call.id)]
-    if len(named) == 1:
-        return named[0]
-    name, what = visible_line(log.thread_id, 200), _WAITING[command]
-    if call_id is not None and not named and (settled := _settled(log, call_id)):
-        raise UsageError(f"call {call_id} of thread {name} {settled}; nothing was written")
-    there = ", ".join(_named(held, log) for held in found)
+    """The call with this id, or the only one of this status.
+
+    Raises UsageError, which lists them.
+    """
+    found = [call for call in _find_undecided(log) if call.status == status]
+    matching = [call for call in found if call_id in (None, call.id)]
+    if len(matching) == 1:
+        return matching[0]
+    name = visible_line(log.thread_id, 200)
+    waits = _WAITS[status]
+    listed = ", ".join(_describe_call(call, log) for call in found)
     if call_id is not None:
-        instead = f"those that do: {there}" if there else _instead(log)
-        raise UsageError(f"no call {call_id!r} of thread {name} {what}; {instead}")
+        if not matching and (decided := _describe_decision(log, call_id)):
+            raise UsageError(f"call {call_id} of thread {name} {decided}; nothing was written")
+        instead = f"those that do: {listed}" if found else _describe_last_decision(log)
+        raise UsageError(f"no call {call_id!r} of thread {name} {waits}; {instead}")
     if found:
-        raise UsageError(f"{len(found)} calls of thread {name} are open, say which: {there}")
-    raise UsageError(f"no call of thread {name} {what}; {_instead(log)}")
+        raise UsageError(f"{len(found)} calls of thread {name} are open, say which: {listed}")
+    raise UsageError(f"no call of thread {name} {waits}; {_describe_last_decision(log)}")
 
 
-def _open(log: Log) -> list[e.PendingDecision]:
-    """What can be decided on, in this thread and in those that work for it; a running call too."""
-    turn, found = log.state.turn, list[e.PendingDecision]()
-    for call in turn.calls if turn and not turn.ended else ():
-        if (
-            call.child and call.status != "done"
-        ):  # as its own log has it: what this one says may be decided already
-            found += _open(run_sync(open_log(call.child.thread_id, log.store, log.world)))
-        else:
-            now = replace(call, status="unknown") if call.status == "started" else call
-            found += find_pending_decisions(now, log.thread_id)
+def _find_undecided(log: Log) -> list[e.PendingDecision]:
+    """What can be decided in this thread and its children, including calls that are running."""
+    turn = log.state.turn
+    if turn is None or turn.ended:
+        return []
+    found: list[e.PendingDecision] = []
+    for call in turn.calls:
+        if call.child and call.status != "done":
+            # The child's log is newer than what this one says of it.
+            found += _find_undecided(run_sync(open_log(call.child.thread_id, log.store, log.world)))
+            continue
+        if call.status == "started":
+            call = replace(call, status="unknown")
+        found += find_pending_decisions(call, log.thread_id)
     return found
 
 
-def _tools(call: e.PendingDecision, log: Log, agent: Runner) -> Mapping[str, Tool]:
-    """Of whoever drives the thread of that call."""
+def _find_tools(call: e.PendingDecision, log: Log, agent: Runner) -> Mapping[str, Tool]:
+    """The tools of the agent that drives the call's thread."""
 
-    async def found() -> Mapping[str, Tool]:
-        return (
-            await find_run_settings(
-                await open_log(call.thread_id, log.store, log.world), agent.run_settings
-            )
-        ).policy.tools
+    async def find() -> Mapping[str, Tool]:
+        child = await open_log(call.thread_id, log.store, log.world)
+        return (await find_run_settings(child, agent.run_settings)).policy.tools
 
-    return run_sync(found())
+    return run_sync(find())
 
 
-def _named(held: e.PendingDecision, log: Log) -> str:
-    below = (
-        f" in thread {visible_line(held.thread_id, 200)}" if held.thread_id != log.thread_id else ""
-    )
-    return f"{held.id} {call_text(e.Call(held.id, held.name, held.final_arguments))}{below}"
+def _describe_call(call: e.PendingDecision, log: Log) -> str:
+    text = f"{call.id} {call_text(e.Call(call.id, call.name, call.final_arguments))}"
+    if call.thread_id != log.thread_id:
+        text += f" in thread {visible_line(call.thread_id, 200)}"
+    return text
 
 
-def _instead(log: Log) -> str:
-    """Why there is nothing to decide: what was decided last in this turn, or how it ended."""
+def _describe_last_decision(log: Log) -> str:
+    """Why there is nothing to decide: the last decision of this turn, or how the turn ended."""
     turn = log.state.turn
-    if turn is None or turn.ended:
-        return (
-            f"its last turn has ended: {turn.ended.status}"
-            if turn and turn.ended
-            else "it has no turn yet"
-        )
+    if turn is None:
+        return "it has no turn yet"
+    if turn.ended:
+        return f"its last turn has ended: {turn.ended.status}"
     for record in reversed(log.records[turn.opened_seq :]):
         match record.event:
             case (
-                e.ApprovalGiven(call_id=found)
-                | e.OutcomeDecided(call_id=found)
-                | e.UserSaid(answers=found)
+                e.ApprovalGiven(call_id=call_id)
+                | e.OutcomeDecided(call_id=call_id)
+                | e.UserSaid(answers=call_id)
             ):
-                return f"the last that did, {found}, {_settled(log, found)}"
+                return f"the last that did, {call_id}, {_describe_decision(log, call_id)}"
     return f"treadle explain {visible_line(log.thread_id, 200)} says where it stands"
 
 
-def _settled(log: Log, call_id: str) -> str:
-    """What the log, or one below it, says of a call that has been decided on; "" where nothing."""
-    for record in reversed(
-        [record for each in reversed(read_tree(log)) for record in each.records]
-    ):
+def _describe_decision(log: Log, call_id: str) -> str:
+    """What the log or a child's log says of a decided call; "" if it is not decided."""
+    records = [record for each in reversed(read_tree(log)) for record in each.records]
+    for record in reversed(records):
         at = format_time(record.at)
         match record.event:
             case (
@@ -255,38 +278,35 @@ def _settled(log: Log, call_id: str) -> str:
                 return f"has a result already, since {at}"
             case e.OutcomeDecided(call_id=found, by=by) if found == call_id:
                 return f"was decided on already, by {by} at {at}"
-            case e.ApprovalGiven(call_id=found, allowed=allowed, by=by) if found == call_id:
-                return f"was {'allowed' if allowed else 'denied'} already, by {by} at {at}"
+            case e.ApprovalGiven(call_id=found, allowed=True, by=by) if found == call_id:
+                return f"was allowed already, by {by} at {at}"
+            case e.ApprovalGiven(call_id=found, by=by) if found == call_id:
+                return f"was denied already, by {by} at {at}"
             case e.UserSaid(answers=found) if found == call_id:
                 return f"was answered already, at {at}"
     return ""
 
 
 def _post(work: Coroutine[Any, Any, None]) -> None:
-    """Write it. Raises UsageError where somebody was quicker."""
+    """Write a decision. Raises UsageError if someone else was faster."""
     try:
         run_sync(work)
     except IllegalEvent as error:
         raise UsageError(f"{error}; nothing was written") from None
 
 
-def _posted(
-    what: str,
-    call: e.PendingDecision,
-    log: Log,
-    agent: Runner,
-    settings: DecisionOptions,
-    arguments: str | None = None,
+def _finish(
+    done: str, call: e.PendingDecision, log: Log, agent: Runner, settings: DecisionOptions
 ) -> int:
-    """Say what was decided, with all of the call's arguments; then go on, or say how."""
+    """Say what was decided, with all arguments of the call; then resume, or say how to."""
     screen = Screen()
     if not settings.quiet:
-        screen.note(f"{what}: {call.id} {make_visible(call.name)}", "bold")
-        screen.note(format_arguments(call.final_arguments if arguments is None else arguments))
-    top = root_log(log)  # what is held below goes on when the thread goes on that it works for
+        screen.note(f"{done}: {call.id} {make_visible(call.name)}", "bold")
+        screen.note(format_arguments(call.final_arguments))
+    root = root_log(log)  # a child continues when its root is resumed
     if settings.go_on:
-        return Session(agent, top.thread_id, screen, settings).resume()
+        return Session(agent, root.thread_id, screen, settings).resume()
     if not settings.quiet:
-        go_on = next_command("resume", top.thread_id, settings, missing_agent(settings, top.state))
-        screen.note(f"go on: {go_on}", "dim")
+        other = missing_agent(settings, root.state)
+        screen.note(f"go on: {next_command('resume', root.thread_id, settings, other)}", "dim")
     return 0

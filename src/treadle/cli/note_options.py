@@ -1,4 +1,4 @@
-"""The options of `treadle memory`. Imports nothing that is slow."""
+"""The options of `treadle notes`. Imports nothing slow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from .thread_options import Thread
 _SCOPE = "user, user:NAME, project:NAME or agent:NAME."
 
 Scope = Annotated[str | None, typer.Option(metavar="SCOPE", help=f"Only of this scope: {_SCOPE}")]
-Into = Annotated[str, typer.Option(metavar="SCOPE", help=f"Whom it concerns: {_SCOPE}")]
+Into = Annotated[str, typer.Option(metavar="SCOPE", help=f"Whom it is about: {_SCOPE}")]
 All = Annotated[bool, typer.Option("--all", help="Also those that were replaced or have expired.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON Lines.")]
 
@@ -47,9 +47,9 @@ class AddNoteOptions(StoreOptions):
         ),
     ] = ""
     days: Annotated[
-        float | None, typer.Option(metavar="N", help="For how long it holds; else for ever.")
+        float | None, typer.Option(metavar="N", help="How long it is valid; default: for ever.")
     ] = None
-    replaces: Annotated[str, typer.Option(metavar="ID", help="The note that it corrects.")] = ""
+    replaces: Annotated[str, typer.Option(metavar="ID", help="The note that it replaces.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

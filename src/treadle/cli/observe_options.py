@@ -1,4 +1,7 @@
-"""The options of the commands that add threads up or send them elsewhere. Imports nothing that is slow."""
+"""The options of the commands that add threads up or send them elsewhere.
+
+Imports nothing that is slow.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +11,7 @@ import typer
 
 from .options import StoreOptions
 
-_ONLY = "Only this one: its name, the beginning of it, or last (-)."
+_ONLY = "Only this thread: its name, the beginning of it, or last (-)."
 
 OneThread = Annotated[str | None, typer.Argument(metavar="[THREAD]", help=_ONLY)]
 Since = Annotated[
@@ -26,7 +29,7 @@ class CostsOptions(StoreOptions):
         str | None,
         typer.Option(
             metavar="WHAT",
-            help="day, thread, tree (with the threads that it began), agent, model, purpose, turn or step; else day,"
+            help="day, thread, tree (a thread with its children), agent, model, purpose, turn or step;"
             " and turn for one thread.",
         ),
     ] = None

@@ -1,7 +1,11 @@
-"""The threads below one: what each call that runs as a thread of its own came to, and what it took."""
+"""Prints the tree of a thread's children.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+The outcome of each call that ran as a thread of its own.
+"""
+
+from collections.abc import Iterable
+from io import StringIO
+from typing import TYPE_CHECKING
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, StoreDamaged
@@ -12,77 +16,93 @@ from ..runtime.log import open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.store import Store
+from .terminal import is_coloured, print_line
 from .turn_printer import format_totals
-from .terminal import print_line
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
 
 MAX_TASK = 60
-"""Characters of what a thread was told to do, in its line."""
+"""Characters of a child's task that are shown."""
+WIDTH = 10_000
+"""Wider than any line: lines are not wrapped."""
 
 
-@dataclass(frozen=True)
-class Descendant:
-    """One thread of the tree."""
+def print_tree(store: Store, records: Iterable[e.Record]) -> None:
+    """Print a branch for each child of these records of one thread; nothing if there is none."""
+    from rich.console import Console
+    from rich.tree import Tree
 
-    depth: int
-    thread_id: str
-    call_id: str
-    agent: str
-    status: str
-    """And why: the limit, the failure, what is waited for."""
-    lent: e.ChildStarted
-    said: str
-    took: Summary | None
-    """None where its log can't be read."""
-
-
-def descendants(store: Store, records: list[e.Record], depth: int = 1) -> Iterator[Descendant]:
-    """The threads that these records of one began, each before its own. `took` has the tokens and cost of all below."""
-    for record in records:
-        if isinstance(record.event, e.ChildStarted):
-            thread_id, call_id, lent = record.event.thread_id, record.event.call_id, record.event
-            try:
-                log = run_sync(open_log(thread_id, store, World()))
-            except (StoreDamaged, IllegalEvent):
-                yield Descendant(depth, thread_id, call_id, "", "damaged", lent, "", None)
-                continue
-            if log.records:
-                done = read_result(log.records, log.state)
-                said = next(
-                    (r.event.text for r in log.records if isinstance(r.event, e.UserSaid)), ""
-                )
-                status = f"{done.status}: {done.reason}" if done.reason else done.status
-                yield Descendant(
-                    depth, thread_id, call_id, log.state.agent, status, lent, said, done.summary()
-                )
-                yield from descendants(store, log.records, depth + 1)
-
-
-def print_tree(store: Store, records: list[e.Record]) -> None:
-    """The tree, a line for each thread; nothing where there is none."""
-    found = list(descendants(store, records))
-    if not found:
+    tree = Tree("threads below:", style="", guide_style="")
+    children = _add_children(tree, store, records)
+    if not children:
         return
-    print_line("\nthreads below:", "bold")
-    for each in found:
-        took = f"  {format_totals(each.took)}" if each.took else ""
-        name = f"{visible_line(each.call_id, 100)} {visible_line(each.agent, MAX_TASK)}"
-        print_line(
-            f"{'  ' * each.depth}{name}  {visible_line(each.status, 200)}{took}{_lent(each)}  {visible_line(each.thread_id, 200)}"
-        )
-        if each.said:
-            print_line(
-                f"{'  ' * each.depth}  » {make_visible(shorten(each.said, MAX_TASK))}", "dim"
-            )
-    seen = [each.took for each in found if each.took]
-    calls, tools = sum(each.model_calls for each in seen), sum(each.tool_calls for each in seen)
+    console = Console(
+        file=StringIO(),
+        width=WIDTH,
+        force_terminal=is_coloured(),
+        color_system="standard" if is_coloured() else None,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        console.print(tree)
+    for line in capture.get().splitlines():
+        print_line(line.rstrip())
+    read = [totals for totals in children if totals]
+    calls = sum(each.model_calls for each in read)
+    tools = sum(each.tool_calls for each in read)
     print_line(
-        f"  in {len(found)} threads: {calls} steps, {tools} tool calls; their tokens and cost are in the lines above"
+        f"in {len(children)} threads: {calls} model calls, {tools} tool calls;"
+        " their tokens and cost are in the lines above"
     )
 
 
-def _lent(each: Descendant) -> str:
-    """What it may use of its parent's limits."""
-    tokens, cost_usd = each.lent.tokens, each.lent.cost_usd
-    parts = [f"{tokens:,} tokens"] if tokens is not None else []
-    parts += [f"${cost_usd:.4f}"] if cost_usd is not None else []
-    return f", of {' and '.join(parts)}" if parts else ""
+def _add_children(tree: "Tree", store: Store, records: Iterable[e.Record]) -> list[Summary | None]:
+    """Add a branch for each child and its own children; the totals of each, None if damaged.
+
+    The tokens and cost of a child include those of its children.
+    """
+    from rich.text import Text
+
+    found: list[Summary | None] = []
+    for record in records:
+        started = record.event
+        if not isinstance(started, e.ChildStarted):
+            continue
+        try:
+            log = run_sync(open_log(started.thread_id, store, World()))
+        except (StoreDamaged, IllegalEvent):
+            found.append(None)
+            tree.add(Text(_format_line(started, "", "damaged", None)))
+            continue
+        if not log.records:
+            continue
+        result = read_result(log.records, log.state)
+        status: str = result.status
+        if result.reason:
+            status += f": {result.reason}"
+        totals = result.summary()
+        label = Text(_format_line(started, log.state.agent, status, totals))
+        events = [record.event for record in log.records]
+        tasks = [event.text for event in events if isinstance(event, e.UserSaid)]
+        if tasks:
+            label.append(f"\n» {make_visible(shorten(tasks[0], MAX_TASK))}", "dim")
+        found.append(totals)
+        found += _add_children(tree.add(label), store, log.records)
+    return found
+
+
+def _format_line(started: e.ChildStarted, agent: str, status: str, totals: Summary | None) -> str:
+    """Call, agent, status, what it took and may take, thread. Safe to show."""
+    line = f"{visible_line(started.call_id, 100)} {visible_line(agent, MAX_TASK)}"
+    line += f"  {visible_line(status, 200)}"
+    if totals:
+        line += f"  {format_totals(totals)}"
+    limits: list[str] = []
+    if started.tokens is not None:
+        limits.append(f"{started.tokens:,} tokens")
+    if started.cost_usd is not None:
+        limits.append(f"${started.cost_usd:.4f}")
+    if limits:
+        line += f", of {' and '.join(limits)}"
+    return f"{line}  {visible_line(started.thread_id, 200)}"

@@ -1,4 +1,4 @@
-"""`treadle save-test`: a thread as a regression test."""
+"""`treadle save-test`: makes a regression test of a thread."""
 
 import os
 import re
@@ -16,13 +16,13 @@ from .threads import read_thread
 
 
 def save_test(settings: SaveTestOptions) -> int:
-    """Write a thread, and a test that runs it again offline with your agent. The file holds the whole conversation."""
+    """Make a test of a thread, run offline with your agent. Its file has the whole conversation."""
     if not settings.agent:
         raise UsageError("a test needs the agent: --agent MODULE:NAME, or path/file.py:name")
     agent = load_agent(settings.agent)
     store = choose_store(settings, agent)
     records = read_thread(store, settings.thread)
-    name = _name(records[0].thread_id)
+    name = _make_name(records[0].thread_id)
     test = settings.output or Path("tests") / f"test_{name}.py"
     if test.suffix != ".py":
         raise UsageError(f"-o {test}: a test's name ends in .py, as tests/test_{name}.py does")
@@ -30,12 +30,13 @@ def save_test(settings: SaveTestOptions) -> int:
     for file in (test, recording):
         if file.exists():
             raise UsageError(f"{file} is there already; name another with -o, or remove it")
+    difference = ""
     try:
         Recording(tuple(records)).replay(agent)
-        parts = ""
     except AssertionError as error:
-        parts = str(error)
-    text = render_test(records, _place(settings.agent, test, recording.name), replays=not parts)
+        difference = str(error)
+    saved = _describe_test(settings.agent, test, recording.name)
+    text = render_test(records, saved, replays=not difference)
     try:
         test.parent.mkdir(parents=True, exist_ok=True)
         export_file(store, [records[0].thread_id], recording)
@@ -45,37 +46,44 @@ def save_test(settings: SaveTestOptions) -> int:
         raise UsageError(f"{test} can't be written: {error.strerror}") from None
     print_line(make_visible(str(test)))
     screen = Screen()
-    if parts:
+    if difference:
         screen.note(
-            f"the agent of today replays it otherwise, so no test wants that; {visible_line(parts, 300)}",
+            "the agent of today replays it otherwise, so no test wants that;"
+            f" {visible_line(difference, 300)}",
             "yellow",
         )
-    screen.note(
-        f"the whole conversation is in {make_visible(str(recording))}; run: python -m pytest {make_visible(str(test))}"
-    )
+    command = f"python -m pytest {make_visible(str(test))}"
+    screen.note(f"the whole conversation is in {make_visible(str(recording))}; run: {command}")
     return 0
 
 
-def _name(thread_id: str) -> str:
-    """A name for a function and a file that says which thread it was."""
+def _make_name(thread_id: str) -> str:
+    """A name for a function and a file, made of the thread's."""
     return re.sub(r"[^a-z0-9]+", "_", thread_id.lower()[:40]).strip("_") or "thread"
 
 
-def _place(agent: str, test: Path, recording: str) -> SavedTest:
+def _describe_test(agent: str, test: Path, recording: str) -> SavedTest:
+    """The names and imports of the test, for an agent at `module:name` or `path/file.py:name`."""
     target, colon, name = agent.rpartition(":")
     if not colon or not name.isidentifier():
-        target, name = agent, "agent"
-    stem = _name(test.stem.removeprefix("test_"))
-    if all(part.isidentifier() for part in target.split(".")) and not target.endswith(".py"):
-        return SavedTest(
-            stem,
-            recording,
-            (f"from {target} import {name}" + (" as agent" if name != "agent" else ""),),
-        )
-    there = Path(os.path.relpath(Path(target).expanduser(), test.parent)).as_posix()
-    load = f"agent = import_string({f'{there}:{name}'!r}, Agent, folder=Path(__file__).parent)"
-    imports = (
-        "from treadle import Agent",
-        "from treadle.runtime.import_string import import_string",
+        target = agent
+        name = "agent"
+    stem = _make_name(test.stem.removeprefix("test_"))
+    is_module = all(part.isidentifier() for part in target.split("."))
+    if is_module and not target.endswith(".py"):
+        line = f"from {target} import {name}"
+        if name != "agent":
+            line += " as agent"
+        return SavedTest(stem, recording, imports=(line,))
+    path = Path(os.path.relpath(Path(target).expanduser(), test.parent)).as_posix()
+    place = f"{path}:{name}"
+    return SavedTest(
+        stem,
+        recording,
+        imports=(
+            "from treadle import Agent",
+            "from treadle.runtime.import_string import import_string",
+        ),
+        load=f"agent = import_string({place!r}, Agent, folder=Path(__file__).parent)",
+        standard=("from pathlib import Path",),
     )
-    return SavedTest(stem, recording, imports, load, ("from pathlib import Path",))

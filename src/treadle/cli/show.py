@@ -1,4 +1,4 @@
-"""`treadle show` and `treadle tail`: the records of a thread, for people and for programs."""
+"""`treadle show` and `treadle tail`: the records of a thread, as text or as JSON."""
 
 import sys
 import time
@@ -15,23 +15,24 @@ from ..observe.visible import make_visible, visible_line
 from ..runtime.sync import run_sync
 from ..stores.store import Store
 from .agents import choose_store, load_target
+from .print_tree import print_tree
 from .session import EXIT_CODES, FAILED
-from .turn_printer import format_totals
 from .show_prompt import show_prompt
 from .tables import format_time
 from .terminal import print_json, print_line
 from .thread_options import ShowOptions, TailOptions
 from .thread_tree import Depths, child_ids, merge_by_time
 from .threads import read_thread, resolve_thread
-from .print_tree import print_tree
+from .turn_printer import format_totals
 
 POLL_S = 0.1
 """How often `tail` looks for new records."""
 
 
 def show(settings: ShowOptions) -> int:
-    """What happened in a thread: every record, by turns, with what each took."""
-    store = choose_store(settings, load_target(settings.agent) if settings.agent else None)
+    """Show a thread: every record, by turns, with what each turn took."""
+    target = load_target(settings.agent) if settings.agent else None
+    store = choose_store(settings, target)
     if settings.raw:
         for row in run_sync(store.read(resolve_thread(store, settings.thread))):
             print_json(row.event)
@@ -40,14 +41,14 @@ def show(settings: ShowOptions) -> int:
         return show_prompt(read_thread(store, settings.thread), settings)
     records = _read(store, resolve_thread(store, settings.thread), 0)
     if settings.picture:
-        return _picture(records, settings.agent)
+        return _draw(records, target)
     try:
         if settings.json:
-            fold(records)  # a log that can't be has no output, but for --raw
+            fold(records)  # an illegal log has no output except --raw
             for record in records:
                 print_json(encode_record(record))
         else:
-            _show(records, settings.full)
+            _print_records(records, settings.full)
             print_tree(store, records)
     except IllegalEvent as error:
         raise IllegalEvent(
@@ -57,43 +58,61 @@ def show(settings: ShowOptions) -> int:
 
 
 def tail(settings: TailOptions) -> int:
-    """Follow a thread as its records come, from whatever process; Ctrl-C leaves. Begins with the last turn."""
+    """Follow a thread, from its last turn on, in whatever process it runs. Ctrl-C leaves."""
     store = choose_store(settings)
     thread_id = resolve_thread(store, settings.thread)
-    timeline, depths, read = Timeline(), Depths(thread_id), dict[str, int]()
-    new = _news(store, thread_id, read)
-    said = [
-        r
-        for r in new
-        if isinstance(r.event, e.UserSaid) and r.thread_id == thread_id and not r.event.answers
-    ]
-    begin = [*new[:1], *said][-1]
+    timeline = Timeline()
+    depths = Depths(thread_id)
+    last_seqs: dict[str, int] = {}
+    new = _read_new(store, thread_id, last_seqs)
+    begin = _find_begin(new, thread_id)
     while True:
         for record in new:
             depths.learn(record)
             line = timeline.line(record)
-            if record.seq >= begin.seq if record.thread_id == thread_id else record.at >= begin.at:
-                print_json(encode_record(record)) if settings.json else print_line(
-                    _line(line, depths), line.tone
-                )
+            if not _is_after(record, begin):
+                continue
+            if settings.json:
+                print_json(encode_record(record))
+            else:
+                print_line(_format_line(line, depths), line.tone)
         sys.stdout.flush()
-        ends = [record.event for record in new if record.thread_id == thread_id]
-        if settings.until_end and ends and isinstance(last := ends[-1], e.TurnEnded):
+        own = [record.event for record in new if record.thread_id == thread_id]
+        if settings.until_end and own and isinstance(last := own[-1], e.TurnEnded):
             return EXIT_CODES.get(last.status, FAILED)
         time.sleep(POLL_S)
-        new = _news(store, thread_id, read)
+        new = _read_new(store, thread_id, last_seqs)
 
 
-def _news(store: Store, thread_id: str, read: dict[str, int]) -> list[e.Record]:
-    """What hasn't been read of the thread and those below it; `read` holds how far each has been."""
-    waiting, new = (
-        [thread_id, *(each for each in read if each != thread_id)],
-        list[list[e.Record]](),
-    )
+def _find_begin(records: Sequence[e.Record], thread_id: str) -> e.Record:
+    """The record that opened the thread's last turn, or the first of all."""
+    begin = records[0]
+    for record in records:
+        event = record.event
+        opens_turn = isinstance(event, e.UserSaid) and not event.answers
+        if record.thread_id == thread_id and opens_turn:
+            begin = record
+    return begin
+
+
+def _is_after(record: e.Record, begin: e.Record) -> bool:
+    """Whether the record is not before `begin`; records of a child are compared by time."""
+    if record.thread_id == begin.thread_id:
+        return record.seq >= begin.seq
+    return record.at >= begin.at
+
+
+def _read_new(store: Store, thread_id: str, last_seqs: dict[str, int]) -> list[e.Record]:
+    """The unread records of the thread and its children; updates the last seq of each."""
+    waiting = [thread_id, *(each for each in last_seqs if each != thread_id)]
+    new: list[list[e.Record]] = []
     for each in waiting:
-        new.append(_read(store, each, read.get(each, 0)))
-        read[each] = new[-1][-1].seq if new[-1] else read.get(each, 0)
-        waiting += [child for child in child_ids(new[-1]) if child not in waiting]
+        records = _read(store, each, last_seqs.get(each, 0))
+        last_seqs.setdefault(each, 0)
+        if records:
+            last_seqs[each] = records[-1].seq
+        new.append(records)
+        waiting += [child for child in child_ids(records) if child not in waiting]
     return merge_by_time(new)
 
 
@@ -107,42 +126,44 @@ def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:
         ) from error
 
 
-def _show(records: Sequence[e.Record], full: bool) -> None:
-    total_s, parts = 0.0, 0
+def _print_records(records: Sequence[e.Record], full: bool) -> None:
+    seconds = 0.0
+    count = 0
     print_line(f"thread {visible_line(records[0].thread_id, 200)}", "bold")
-    for part in split_turns(records):
-        parts += 1
-        if part.number:
-            total_s += part.took.seconds
-            print_line(f"\nturn {part.number}  {format_time(part.lines[0].record.at)}", "bold")
-        for line in part.lines:
-            print_line(_line(line), line.tone)
-            _whole(line, full)
-        if part.number:
-            print_line(f"{'':6}{part.result.status}: {format_totals(part.took)}")
-    if parts > 1:
-        print_line(f"\nin all: {format_totals(make_summary(records, total_s))}")
+    for turn in split_turns(records):
+        count += 1
+        if turn.number:
+            seconds += turn.took.seconds
+            print_line(f"\nturn {turn.number}  {format_time(turn.lines[0].record.at)}", "bold")
+        for line in turn.lines:
+            print_line(_format_line(line), line.tone)
+            _print_text(line, full)
+        if turn.number:
+            print_line(f"{'':6}{turn.result.status}: {format_totals(turn.took)}")
+    if count > 1:
+        print_line(f"\nin all: {format_totals(make_summary(records, seconds))}")
 
 
-def _picture(records: Sequence[e.Record], place: str | None) -> int:
+def _draw(records: Sequence[e.Record], target: object) -> int:
     from ..graphs.graph import Graph
 
-    graph = load_target(place) if place else None
-    if not isinstance(graph, Graph):
+    if not isinstance(target, Graph):
         raise UsageError("--picture draws a graph's thread: name the graph, --agent MODULE:NAME")
-    print_line(graph.mermaid(records).rstrip())
+    print_line(target.mermaid(records).rstrip())
     return 0
 
 
-def _line(line: Line, depths: Depths | None = None) -> str:
+def _format_line(line: Line, depths: Depths | None = None) -> str:
     clock = format_time(line.record.at).rpartition(" ")[2]
-    who = depths.before(line.record.thread_id) if depths else ""
-    return f"{line.record.seq:>5} {clock} {who}{make_visible(str(line))}"
+    before = ""
+    if depths:
+        before = depths.before(line.record.thread_id)
+    return f"{line.record.seq:>5} {clock} {before}{make_visible(str(line))}"
 
 
-def _whole(line: Line, full: bool) -> None:
-    """What was said in full, below its line: always what people and the model said."""
-    said = isinstance(line.record.event, e.UserSaid | e.ModelReplied | e.QuestionAsked)
-    if (full or said) and line.whole not in ("", line.text):
+def _print_text(line: Line, full: bool) -> None:
+    """Print the whole text below its line, if it is a message or all texts are wanted."""
+    is_message = isinstance(line.record.event, e.UserSaid | e.ModelReplied | e.QuestionAsked)
+    if (full or is_message) and line.whole not in ("", line.text):
         for part in line.whole.split("\n"):
             print_line(f"{'':15}│ {make_visible(part)}")

@@ -1,4 +1,4 @@
-"""The options of the commands that work on threads which are there already. Imports nothing that is slow."""
+"""The options of commands on existing threads. Imports nothing slow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,10 @@ import typer
 from .options import AgentOptions, StoreOptions, TurnOptions
 
 _THREAD = "Its name, the beginning of it, or last (-)."
-_CALL = "The call's id; not needed where only one waits."
-_BY = "Who decides; else your login name."
+_CALL = "The call's id; not needed if only one waits."
+_BY = "Who decides; default: your login name."
 _JSON = "As JSON Lines."
-_AGENT = "An Agent of your own, whose store it is; or path/file.py:name."
+_AGENT = "Your Agent, with the thread's store; or path/file.py:name."
 
 Thread = Annotated[str, typer.Argument(metavar="THREAD", help=_THREAD)]
 Call = Annotated[str | None, typer.Argument(metavar="CALL", help=_CALL)]
@@ -34,14 +34,12 @@ class ThreadsOptions(StoreOptions):
         ),
     ] = None
     agent: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Begun with the agent of this name.")
+        str | None, typer.Option(metavar="NAME", help="Only threads of the agent with this name.")
     ] = None
     text: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="All of these words were said in it.")
+        str | None, typer.Option(metavar="WORDS", help="Only threads with all of these words.")
     ] = None
-    all: Annotated[bool, typer.Option("--all", help="Also threads that work for another one.")] = (
-        False
-    )
+    all: Annotated[bool, typer.Option("--all", help="Also children of other threads.")] = False
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
     ] = 20
@@ -52,22 +50,20 @@ class ThreadsOptions(StoreOptions):
 class ShowOptions(AgentOptions):
     thread: Thread
     full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False
-    json: Annotated[
-        bool, typer.Option("--json", help="Records as JSON Lines, read by this version.")
-    ] = False
+    json: Annotated[bool, typer.Option("--json", help="Records as JSON Lines.")] = False
     picture: Annotated[
         bool,
         typer.Option(
             "--picture",
-            help="Of a graph, named by --agent: as Mermaid draws it, with the way taken.",
+            help="Draw the graph of --agent in Mermaid, with the path taken.",
         ),
     ] = False
-    raw: Annotated[bool, typer.Option("--raw", help="Events as they are stored, unread.")] = False
+    raw: Annotated[bool, typer.Option("--raw", help="Events as they are stored.")] = False
     prompt: Annotated[
         str | None,
         typer.Option(
             metavar="N",
-            help="What the model saw at its call N; @SEQ: at that record. With the agent of the options.",
+            help="The prompt of model call N, or of record @SEQ.",
         ),
     ] = None
 
@@ -101,10 +97,10 @@ class DiffOptions(StoreOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionOptions(TurnOptions):
-    """What every decision takes. The options of an agent are for `--resume`."""
+    """The options of every decision; those of an agent are for `--resume`."""
 
     by: By = None
-    go_on: Annotated[bool, typer.Option("--resume", "-r", help="Then go on with the turn.")] = False
+    go_on: Annotated[bool, typer.Option("--resume", "-r", help="Then resume the turn.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +109,7 @@ class ApproveOptions(DecisionOptions):
     call: Call = None
     edit: Annotated[
         str | None,
-        typer.Option(metavar="JSON", help="Run it with these arguments instead of the model's."),
+        typer.Option(metavar="JSON", help="Run it with these arguments instead."),
     ] = None
     always: Annotated[
         bool, typer.Option("--always", help="Allow this tool for the rest of the thread, too.")
@@ -143,7 +139,7 @@ class SettleOptions(DecisionOptions):
     ] = None
     not_run: Annotated[bool, typer.Option("--not-run", help="It had none: it may run now.")] = False
     tell: Annotated[bool, typer.Option("--tell", help="Nobody knows: tell the model so.")] = False
-    why: Annotated[str, typer.Option(metavar="TEXT", help="How you know; kept in the log.")] = ""
+    why: Annotated[str, typer.Option(metavar="TEXT", help="How you know it; kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Records and pieces of text, as they come, for a person: a listener. All of it is untrusted and made safe here."""
+"""Listeners that show a turn while it runs. What they get is untrusted, and made safe here."""
 
 import threading
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ from .thread_tree import Depths
 
 
 class OnceEach:
-    """Passes on each record of each thread once, in order, and whatever else comes: also from two threads.
+    """Passes on each record once, in the order of its thread, and all pieces of text. Thread-safe.
 
-    So a reader of the log can fill in what no listener was told of, such as a decision, and what one lagged behind.
+    So records that the listener has missed, such as a person's decision, can be added from the log.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -34,21 +34,22 @@ class OnceEach:
             self._listener(what)
 
     def catch_up(self, records: Iterable[Record]) -> None:
-        """Pass on those of these records that weren't."""
+        """Pass on the records that have not been passed on yet."""
         for record in records:
             self(record)
 
     def skip(self, records: Iterable[Record]) -> None:
-        """Take these as passed on."""
+        """Treat these records as passed on."""
         for record in records:
             self._last_seq[record.thread_id] = record.seq
 
 
 class TurnPrinter:
-    """Each step on standard error as it happens, and the answer on standard output.
+    """Shows each tool call on standard error as it happens, and the answer on standard output.
 
-    On a terminal the answer is shown while it is written. Elsewhere it comes whole, by `finish`: a text may turn out
-    to be only the words before a tool call, and what reads a pipe wants nothing but the answer.
+    On a terminal the answer is shown while it is written. In a pipe `finish` writes it at the end:
+    a text may turn out to be only the words before a tool call, and the reader wants only the
+    answer.
     """
 
     def __init__(self, screen: Screen, thread_id: str, quiet: bool = False) -> None:
@@ -62,35 +63,33 @@ class TurnPrinter:
 
     def __call__(self, what: Record | Delta) -> None:
         if isinstance(what, Delta):
-            if what.thread_id == self._thread_id:  # a helper's text is not the answer
-                self._piece(what.text)
+            if what.thread_id == self._thread_id:  # a child's text is not the answer
+                self._show_piece(what.text)
             return
         line = self.learn(what)
         if what.thread_id == self._thread_id:
-            self._model(what)
+            self._follow_model(what)
         if not self._quiet:
-            self._step(line)
+            self._show_call(line)
 
     def learn(self, record: Record) -> Line:
-        """Take a record into account without showing it; its line."""
+        """Take a record into account without showing it; returns its line."""
         self._depths.learn(record)
         return self._timeline.line(record)
 
     def finish(self, result: Result) -> None:
-        """The answer, where it wasn't shown while it was written, and what the turn took."""
+        """Show the answer, if it has not been shown yet, and what the turn took."""
         shown = self._screen.streams and self._streamed == result.answer
         if not shown and result.answer and result.status in ("answered", "limit"):
-            safe = (
-                make_visible(result.answer)
-                if self._screen.streams
-                else escape_controls(result.answer)
-            )
+            safe = escape_controls(result.answer)
+            if self._screen.streams:
+                safe = make_visible(result.answer)
             self._screen.say(safe.rstrip("\n") + "\n")
         self._screen.end_line()
         if not self._quiet:
             self._screen.note(format_result(result), "dim")
 
-    def _piece(self, text: str) -> None:
+    def _show_piece(self, text: str) -> None:
         safe = make_visible(text, self._streamed[-1:])
         self._streamed += text
         if self._purpose == "plan":
@@ -99,43 +98,45 @@ class TurnPrinter:
         elif self._screen.streams:
             self._screen.say(safe)
 
-    def _model(self, record: Record) -> None:
+    def _follow_model(self, record: Record) -> None:
         match record.event:
             case e.ModelCalled(model=model, purpose=purpose):
-                self._purpose, self._streamed = purpose, ""
+                self._purpose = purpose
+                self._streamed = ""
                 if not self._quiet:
                     self._screen.notice(f"… {visible_line(model, VALUE)}")
             case e.ModelReplied(text=text, refusal=refusal, calls=calls) if (
                 self._purpose != "compact"
             ):
-                self._replied(text or refusal, bool(calls) and self._purpose == "step")
+                self._show_rest(text or refusal, bool(calls) and self._purpose == "step")
 
-    def _replied(self, text: str, goes_on: bool) -> None:
-        """What the pieces didn't show: all of it from a model that gives none, or where they aren't shown."""
+    def _show_rest(self, text: str, goes_on: bool) -> None:
+        """Show what was not streamed: all of it, if the model doesn't stream or this is a pipe."""
         if text.startswith(self._streamed):
             if self._screen.streams or self._purpose == "plan":
-                self._piece(text[len(self._streamed) :])
+                self._show_piece(text[len(self._streamed) :])
             elif goes_on and text.strip() and not self._quiet:
                 self._screen.note(make_visible(text.strip()), "dim")
         self._screen.end_line()
 
-    def _step(self, line: Line) -> None:
-        """Calls, their results and what went wrong; the model's own text comes by `_replied`."""
-        event = line.record.event
-        final = (
-            isinstance(event, e.ModelFailed) and event.retry_after_s is None
-        )  # then it is the turn's own failure
-        shown = isinstance(
-            event, e.ToolStarted | e.ToolReturned | e.ToolFailed | e.ModelFailed | e.AnswerRejected
-        )
-        if shown and not final:
-            self._screen.note(
-                self._depths.before(line.record.thread_id) + make_visible(str(line)), line.tone
-            )
+    def _show_call(self, line: Line) -> None:
+        """Show a call, its result or an error; the model's text is shown by `_show_rest`."""
+        match line.record.event:
+            case e.ModelFailed(retry_after_s=None):
+                return  # it is reported as the turn's failure
+            case (
+                e.ToolStarted()
+                | e.ToolReturned()
+                | e.ToolFailed()
+                | e.ModelFailed()
+                | e.AnswerRejected()
+            ):
+                before = self._depths.before(line.record.thread_id)
+                self._screen.note(before + make_visible(str(line)), line.tone)
 
 
 class JsonPrinter:
-    """Every record as a line of JSON on standard output; the person at a terminal sees no control character."""
+    """Writes every record as a line of JSON to standard output, with escapes on a terminal."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -143,37 +144,40 @@ class JsonPrinter:
     def __call__(self, what: Record | Delta) -> None:
         if isinstance(what, Record):
             line = encode_record(what).decode()
-            self._screen.say((make_json_visible(line) if self._screen.streams else line) + "\n")
+            if self._screen.streams:
+                line = make_json_visible(line)
+            self._screen.say(f"{line}\n")
 
 
 def format_result(result: Result) -> str:
-    """What a turn took, in one line, and the thread's name."""
+    """What a turn took, and the thread's name, in one line."""
     return f"{format_totals(result.summary())}, thread {visible_line(result.thread_id, WIDTH)}"
 
 
-def format_totals(took: Summary) -> str:
-    """Steps, calls, tokens, cost and seconds."""
-    parts = [_counted(took.model_calls, "step")]
-    if took.tool_calls:
-        parts.append(_counted(took.tool_calls, "tool call"))
-    parts.append(_counted(took.tokens, "token"))
-    if took.cost_usd:
-        parts.append(f"${took.cost_usd:.4f}")
-    return f"{', '.join(parts)}, {took.seconds:.1f} s"
+def format_totals(totals: Summary) -> str:
+    """Model calls, tool calls, tokens, cost and seconds."""
+    parts = [format_count(totals.model_calls, "model call")]
+    if totals.tool_calls:
+        parts.append(format_count(totals.tool_calls, "tool call"))
+    parts.append(format_count(totals.tokens, "token"))
+    if totals.cost_usd:
+        parts.append(f"${totals.cost_usd:.4f}")
+    return f"{', '.join(parts)}, {totals.seconds:.1f} s"
 
 
 def format_limit(result: Result) -> str:
-    """Which limit ended the turn, in words."""
+    """Which limit ended the turn."""
     reached = [
         record.event for record in result.records if isinstance(record.event, e.LimitReached)
     ]
     if not reached:
         return f"a limit was reached: {visible_line(result.reason, WIDTH)}"
     last = reached[-1]
-    return (
-        f"stopped at the limit of {last.limit.replace('_', ' ')}: {last.used:g} of {last.allowed:g}"
-    )
+    name = last.limit.replace("_", " ")
+    return f"stopped at the limit of {name}: {last.used:g} of {last.allowed:g}"
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def format_count(count: int, noun: str) -> str:
+    """A count with its noun: 1 turn, 2 turns."""
+    plural = "s" * (count != 1)
+    return f"{count:,} {noun}{plural}"
