@@ -7,7 +7,7 @@ import pytest
 from cli.commandline import Treadle
 from cli.test_ask_person import crashed
 from cli.test_chat import events
-from cli.test_history import stored
+from cli.test_show import stored
 from treadle.core import events as e
 
 CALL = e.Call("c00004000", "send", "{}")
@@ -21,7 +21,7 @@ LATE = (
     "approve mine c00004000",
     "approve mine",
     "approve mine --deny",
-    "decide mine --tell",
+    "settle mine --tell",
 )
 
 
@@ -155,7 +155,7 @@ def test_an_interrupted_call_is_decided_on(
     treadle: Treadle, words: tuple[str, ...], told: str
 ) -> None:
     asyncio.run(crashed("mine"))
-    assert treadle("decide", "mine", *words, "--why", "I looked").code == 0
+    assert treadle("settle", "mine", *words, "--why", "I looked").code == 0
     assert events("mine")[-1].reason == "I looked"
     assert treadle("resume", "mine", agent="echoes").out.startswith(told)
 
@@ -163,7 +163,7 @@ def test_an_interrupted_call_is_decided_on(
 @pytest.mark.parametrize("words", [(), ("--ran", "--tell"), ("--result", "x", "--not-run")])
 def test_an_outcome_is_one_of_three(treadle: Treadle, words: tuple[str, ...]) -> None:
     asyncio.run(crashed("mine"))
-    assert treadle("decide", "mine", *words).code == 2
+    assert treadle("settle", "mine", *words).code == 2
 
 
 def test_resume_says_how_the_agent_has_changed_before_it_goes_on(treadle: Treadle) -> None:

@@ -104,7 +104,7 @@ def test_a_flow_is_decided_on_gone_on_with_and_shown_as_a_tree(treadle: Treadle,
     assert 'step charge: charge(who="ann")' in shown
     assert "\x1b" not in shown
     tree = shown[shown.index("threads below:") :]
-    assert "  payer payer  answered  2 steps, 1 tool call," in tree
+    assert "── payer payer  answered  2 steps, 1 tool call," in tree
     assert "» pay it" in tree
 
 

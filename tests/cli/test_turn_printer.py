@@ -1,8 +1,8 @@
 """What a person sees of a turn while it runs."""
 
 from treadle import Record
-from treadle.cli.turn_printer import TurnPrinter
 from treadle.cli.terminal import Screen
+from treadle.cli.turn_printer import TurnPrinter
 from treadle.core import events as e
 
 

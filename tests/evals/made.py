@@ -47,7 +47,7 @@ def trial(model, case=None, *, tools=TOOLS, **settings) -> Trial:
     return live(held())
 
 
-def report(cases, *, tokens=(100,), cost_usd=0.01, model="scripted", model_calls=2) -> Report:
+def report(cases, *, tokens=(100,), cost_usd=0.01, model="scripted", steps=2) -> Report:
     """Cases as name -> whether each trial passed; `tokens` by turns."""
     made, count = [], 0
     for name, passes in cases.items():
@@ -67,7 +67,7 @@ def report(cases, *, tokens=(100,), cost_usd=0.01, model="scripted", model_calls
                     "answered",
                     "3",
                     verdicts,
-                    model_calls,
+                    steps,
                     1,
                     used,
                     10,

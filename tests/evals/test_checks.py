@@ -34,7 +34,7 @@ def load(place):
         ),
         ({"never": "write_*"}, c.Never("write_*")),
         ({"asked": []}, c.Asked(())),
-        ({"max_model_calls": 3}, c.MaxModelCalls(3)),
+        ({"max_steps": 3}, c.MaxSteps(3)),
         ({"no_errors": True}, c.NoErrors()),
         ({"max_tokens": 100}, c.MaxTokens(100)),
         ({"max_cost": 0.01}, c.MaxCost(0.01)),

@@ -27,7 +27,7 @@ def test_one_step_without_tools_is_the_prompt_as_it_would_be_sent():
     one = agent(ScriptedModel([says("x")]), instructions="Be brief.", store=MemoryStore())
     case = Dataset("d", [Case("Hello there, how are you?")])
     [trial] = live(evaluate(Run(case, one))).trials
-    assert (found.model_calls, found.usage.output_tokens) == (1, OUTPUT_TOKENS)
+    assert (found.steps, found.usage.output_tokens) == (1, OUTPUT_TOKENS)
     assert found.usage.input_tokens == pytest.approx(trial.input_tokens, abs=1)
     assert found.cost_usd == pytest.approx(0.001 * found.usage.input_tokens + 0.002 * OUTPUT_TOKENS)
 
@@ -37,7 +37,7 @@ def test_each_call_that_is_wanted_is_a_step_and_its_result_is_read_again():
         of(Case("x"), tools=[add]),
         of(Case("x", [c.Tools(("add", "add"))]), tools=[add]),
     )
-    assert (plain.model_calls, called.model_calls) == (2, 3)
+    assert (plain.steps, called.steps) == (2, 3)
     prompt = (plain.usage.input_tokens - OUTPUT_TOKENS - CALL_TOKENS) / 2
     assert called.usage.input_tokens == pytest.approx(
         3 * prompt + 3 * (OUTPUT_TOKENS + CALL_TOKENS)
@@ -52,7 +52,7 @@ def test_a_conversation_carries_what_was_said():
 def test_a_baseline_s_real_numbers_take_the_place_of_guesses():
     cases = (Case("about a?", name="a"), Case("about b?", name="b"), Case("about c?", name="c"))
     found = of(*cases, baseline=report({"a": (True,), "b": (True,)}, tokens=(100, 300)), repeats=2)
-    assert (found.measured, found.trials, found.model_calls) == (2, 6, 12)
+    assert (found.measured, found.trials, found.steps) == (2, 6, 12)
     assert found.usage.input_tokens == 2 * (100 + 300 + 200)
     assert "for 2 of 3 cases; the others are taken to be like them" in render_estimate(
         found, 3, "m"

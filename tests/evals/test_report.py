@@ -78,12 +78,12 @@ def test_a_report_of_another_version_is_refused(tmp_path):
 
 def test_lines_of_text_say_what_failed_and_what_it_took():
     lines = render_text(report({"fine": (True, True), "poor": (True, False)})).splitlines()
-    assert lines[0].split() == ["case", "passed", "model", "calls", "tokens", "cost", "seconds"]
+    assert lines[0].split() == ["case", "passed", "steps", "tokens", "cost", "seconds"]
     assert lines[1].split() == ["✓", "fine", "2/2", "2", "110", "$0.01", "1.5"]
     assert lines[2].split()[:3] == ["✗", "poor", "1/2"]
     assert lines[2].endswith("contains 3: it isn't")
     assert lines[4].startswith("3 of 4 trials passed: 75%, 95% interval ")
-    assert lines[5] == "a trial took 2 model calls, 110 tokens, $0.01, 1.5 s; in all $0.04"
+    assert lines[5] == "a trial took 2 steps, 110 tokens, $0.01, 1.5 s; in all $0.04"
 
 
 def test_a_comparison_says_what_is_worse_and_what_may_be_noise():

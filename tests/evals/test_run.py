@@ -111,9 +111,9 @@ def test_an_agent_that_is_refused_isn_t_told_that_it_is_tried():
 
 
 def test_a_conversation_is_one_turn_a_message_and_ends_where_one_isn_t_answered():
-    talk = Dataset("d", [Case(["one", "two"], [c.MaxModelCalls(2)], "talk")])
+    talk = Dataset("d", [Case(["one", "two"], [c.MaxSteps(2)], "talk")])
     found = ran(talk, ScriptedModel([echo, echo])).trials[0]
-    assert (found.answer, found.model_calls, found.passed) == ("two", 2, True)
+    assert (found.answer, found.steps, found.passed) == ("two", 2, True)
     cut = ran(
         talk,
         ScriptedModel([calls(("add", {"a": 1, "b": 1}))]),
@@ -121,7 +121,7 @@ def test_a_conversation_is_one_turn_a_message_and_ends_where_one_isn_t_answered(
         name="x",
         limits=Limits(steps=1),
     )
-    assert (cut.trials[0].status, cut.trials[0].model_calls) == ("limit", 1)
+    assert (cut.trials[0].status, cut.trials[0].steps) == ("limit", 1)
 
 
 def test_a_case_s_limits_take_the_place_of_the_agent_s():
@@ -129,7 +129,7 @@ def test_a_case_s_limits_take_the_place_of_the_agent_s():
     found = ran(
         looping, ScriptedModel([calls(("add", {"a": i, "b": 1})) for i in range(9)]), tools=TOOLS
     )
-    assert (found.trials[0].model_calls, found.passed) == (2, True)
+    assert (found.trials[0].steps, found.passed) == (2, True)
 
 
 def test_the_same_run_goes_on_and_pays_for_nothing_twice():

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from fakes import agent, live
 from treadle import ApprovalGiven, OutcomeDecided, Record, Rule, UsageError, UserSaid, tool
 from treadle.core import events as e
+from treadle.evals.actual_calls import ActualCall, actual_calls
 from treadle.evals.trajectory import (
-    ActualCall,
     ExpectedCall,
-    actual_calls,
     check_approvals_asked,
     check_never_called,
     check_no_errors,

@@ -7,7 +7,7 @@ from treadle import Rule, ScriptedModel, tool
 from treadle.core.codec import encode_record
 from treadle.core.errors import ModelUnavailable
 from treadle.core.events import ModelCalled
-from treadle.evals.checks import MaxModelCalls
+from treadle.evals.checks import MaxSteps
 from treadle.evals.grade import grade
 from treadle.evals.trajectory import ExpectedCall
 from treadle.evals.trial import Trial
@@ -92,19 +92,19 @@ def test_approvals_asked():
 @pytest.mark.parametrize(
     ("allowed", "over"),
     [
-        ({"model_calls": 2}, "model_calls: 3 of 2"),
+        ({"steps": 2}, "steps: 3 of 2"),
         ({"tokens": 10}, r"tokens: \d+ of 10"),
         ({"cost_usd": 0.5}, r"cost_usd: [\d.]+ of 0.5"),
         ({"seconds": -1}, r"seconds: [\de.-]+ of -1"),
         (
-            {"model_calls": 1, "tokens": 10, "cost_usd": 9e9},
-            r"model_calls: 3 of 1; tokens: \d+ of 10",
+            {"steps": 1, "tokens": 10, "cost_usd": 9e9},
+            r"steps: 3 of 1; tokens: \d+ of 10",
         ),
     ],
 )
 def test_what_was_used_beyond_what_is_allowed(allowed, over):
     result = desk(of_model={"price_usd": (1.0, 1.0)}).run_sync("go")
-    assert_within(result, model_calls=3, tokens=10_000, cost_usd=10_000, seconds=60)
+    assert_within(result, steps=3, tokens=10_000, cost_usd=10_000, seconds=60)
     assert re.fullmatch(
         f"used more than was allowed: {over}", failure(assert_within, result, **allowed)
     )
@@ -112,7 +112,7 @@ def test_what_was_used_beyond_what_is_allowed(allowed, over):
 
 def test_an_unknown_cost_is_within_none():
     result = desk(of_model={"price_usd": None}).run_sync("go")
-    assert_within(result, model_calls=3)
+    assert_within(result, steps=3)
     assert (
         failure(assert_within, result, cost_usd=100)
         == "used more than was allowed: cost_usd: unknown of 100"
@@ -121,7 +121,7 @@ def test_an_unknown_cost_is_within_none():
 
 def test_a_retry_is_no_further_step():
     result = desk(ModelUnavailable("refused", retry_after_s=0.0), says("x")).run_sync("go")
-    assert_within(result, model_calls=1)
+    assert_within(result, steps=1)
 
 
 def test_it_works_on_results_records_recordings_and_files(tmp_path):
@@ -131,7 +131,7 @@ def test_it_works_on_results_records_recordings_and_files(tmp_path):
     file = tmp_path / "t.jsonl"
     file.write_bytes(b"\n".join(map(encode_record, records)))
     for recorded in (records, list(records), iter(records), Recording(records), file, str(file)):
-        assert_within(recorded, model_calls=3, seconds=60)
+        assert_within(recorded, steps=3, seconds=60)
     for recorded in (records, Recording(records), file, str(file)):
         assert_trajectory(recorded, ["add", "send"])
         assert failure(assert_trajectory, recorded, ["add"])
@@ -148,9 +148,8 @@ def test_a_step_is_what_limits_count_also_in_an_evaluation():
     assert "compact" in {
         record.event.purpose for record in records if isinstance(record.event, ModelCalled)
     }
-    assert_within(records, model_calls=9)
-    assert grade(MaxModelCalls(9), Trial("c", 1, "t", "answered", records=records)).passed
+    assert_within(records, steps=9)
+    assert grade(MaxSteps(9), Trial("c", 1, "t", "answered", records=records)).passed
     assert (
-        grade(MaxModelCalls(8), Trial("c", 1, "t", "answered", records=records)).why
-        == "it took 9 model calls"
+        grade(MaxSteps(8), Trial("c", 1, "t", "answered", records=records)).why == "it took 9 steps"
     )

@@ -27,7 +27,7 @@ from treadle import (
 from treadle.core import events as e
 from treadle.core.codec import encode_record
 from treadle.core.errors import ModelUnavailable
-from treadle.evals.trajectory import actual_calls
+from treadle.evals.actual_calls import actual_calls
 from treadle.models.resolve import resolve_without_key
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log

@@ -51,9 +51,13 @@ def make_runner(settings: AgentOptions, interactive: bool) -> Runner:
         "--option": settings.option,
         "--tools": settings.tools,
         "--system": settings.system,
-        "--max-model-calls": settings.max_model_calls,
         "--plan": settings.plan or None,
     }
+    if settings.max_steps is not None:
+        raise UsageError(
+            f"{settings.agent} is a flow, whose steps are tool calls: it takes --max-tool-calls,"
+            " not --max-steps"
+        )
     given = [name for name, value in agents_only.items() if value is not None]
     if given:
         raise UsageError(
@@ -89,7 +93,7 @@ def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
         changes["notes"] = _make_notes()
     limits = _without_none(
         {
-            "steps": settings.max_model_calls,
+            "steps": settings.max_steps,
             "tool_calls": settings.max_tool_calls,
             "tokens": settings.max_tokens,
             "cost_usd": settings.max_cost,

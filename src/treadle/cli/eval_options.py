@@ -35,10 +35,14 @@ class EvalOptions(AgentOptions):
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", "-j", min=1, metavar="N", help="Trials at a time; default 4, or 1 for the embedded model.",
+            "--jobs",
+            "-j",
+            min=1,
+            metavar="N",
+            help="Trials at a time; default 4, or 1 for the embedded model.",
             rich_help_panel=_WHAT,
         ),
-    ] = None  # fmt: skip
+    ] = None
     tag: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,10 +68,11 @@ class EvalOptions(AgentOptions):
     run: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="The run's name; the same name continues it, and pays for nothing twice.",
+            metavar="NAME",
+            help="The run's name; the same name continues it, and pays for nothing twice.",
             rich_help_panel=_WHAT,
         ),
-    ] = None  # fmt: skip
+    ] = None
     dry_run: Annotated[
         bool,
         typer.Option(

@@ -1,6 +1,6 @@
-"""The options of the commands that add threads up or send them elsewhere.
+"""The options of costs, stats and export-traces.
 
-Imports nothing that is slow.
+Imports nothing slow.
 """
 
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ class CostsOptions(StoreOptions):
         str | None,
         typer.Option(
             metavar="WHAT",
-            help="day, thread, tree (a thread with its children), agent, model, purpose, turn or step;"
-            " and turn for one thread.",
+            help="day, thread, tree (a thread with its children), agent, model, purpose, turn or"
+            " step; default: day, or turn for one thread.",
         ),
     ] = None
     since: Since = None

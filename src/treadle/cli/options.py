@@ -80,13 +80,17 @@ class AgentOptions(StoreOptions):
     plan: Annotated[
         bool, typer.Option("--plan", help="Make a plan first.", rich_help_panel=_WHO)
     ] = False
-    max_model_calls: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Model calls.", rich_help_panel=_LIMITS)
+    max_steps: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Steps: model calls.", rich_help_panel=_LIMITS),
     ] = None
     max_tool_calls: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Tool calls; of a flow: its steps.", rich_help_panel=_LIMITS
+            min=1,
+            metavar="N",
+            help="Tool calls; of a flow, its steps too.",
+            rich_help_panel=_LIMITS,
         ),
     ] = None
     max_tokens: Annotated[
@@ -122,7 +126,7 @@ class TurnOptions(AgentOptions):
         ),
     ] = False
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show the answer only.", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--quiet", "-q", help="Don't show the steps.", rich_help_panel=_OUTPUT)
     ] = False
 
 

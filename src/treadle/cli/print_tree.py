@@ -52,7 +52,7 @@ def print_tree(store: Store, records: Iterable[e.Record]) -> None:
     calls = sum(each.model_calls for each in read)
     tools = sum(each.tool_calls for each in read)
     print_line(
-        f"in {len(children)} threads: {calls} model calls, {tools} tool calls;"
+        f"in {len(children)} threads: {calls} steps, {tools} tool calls;"
         " their tokens and cost are in the lines above"
     )
 

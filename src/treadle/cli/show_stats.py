@@ -39,7 +39,7 @@ def _rows(found: Stats) -> list[tuple[str, str]]:
     rows = [
         ("threads", f"{found.threads:,}"),
         ("turns", _format_counts(found.turns)),
-        ("model calls a turn", _format_percentiles(found.steps, "")),
+        ("steps a turn", _format_percentiles(found.steps, "")),
         ("model calls", calls),
         ("model latency", _format_percentiles(found.latency_s, " s")),
         ("first token", _format_percentiles(found.first_token_s, " s")),

@@ -155,8 +155,8 @@ def format_result(result: Result) -> str:
 
 
 def format_totals(totals: Summary) -> str:
-    """Model calls, tool calls, tokens, cost and seconds."""
-    parts = [format_count(totals.model_calls, "model call")]
+    """Steps, tool calls, tokens, cost and seconds."""
+    parts = [format_count(totals.model_calls, "step")]
     if totals.tool_calls:
         parts.append(format_count(totals.tool_calls, "tool call"))
     parts.append(format_count(totals.tokens, "token"))

@@ -3,7 +3,7 @@
 Pure.
 
 A change is significant if both hold: its p-value, corrected for the four metrics that are tested
-(Holm), is below 5%; and it is at least one point of success, or 5% of model calls, tokens or cost.
+(Holm), is below 5%; and it is at least one point of success, or 5% of steps, tokens or cost.
 A case is compared with itself. Cases that only one report has, or whose input has changed, are left
 out and named; cases whose checks have changed are left out of success. Seconds are shown but never
 significant: they depend on the machine as much as on the agent.
@@ -19,7 +19,7 @@ from .statistics import BeforeAfter, holm_correction, permutation_p_value
 
 SIGNIFICANCE = 0.05
 MIN_CHANGE = 0.05
-"""Of model calls, tokens and cost: as a share of the value before."""
+"""Of steps, tokens and cost: as a share of the value before."""
 MIN_SUCCESS_CHANGE = 0.01
 MAX_CASES = 5
 """How many cases are named for a change."""
@@ -39,7 +39,7 @@ class Change:
     """One metric, before and now: means over the cases that both reports have."""
 
     name: str
-    """`success`, `model_calls`, `tokens`, `cost_usd` or `seconds`."""
+    """`success`, `steps`, `tokens`, `cost_usd` or `seconds`."""
     before: float
     now: float
     p: float
@@ -83,7 +83,7 @@ class Comparison:
 Metric = Callable[[TrialReport], float | None]
 METRICS: dict[str, Metric] = {
     "success": lambda trial: float(trial.passed),
-    "model_calls": lambda trial: trial.model_calls,
+    "steps": lambda trial: trial.steps,
     "tokens": lambda trial: trial.tokens,
     "cost_usd": lambda trial: trial.cost_usd,
     "seconds": lambda trial: trial.seconds,

@@ -98,10 +98,10 @@ class Asked(_Check, frozen=True):
     tools: Names
 
 
-class MaxModelCalls(_Check, frozen=True):
-    """There were at most this many model calls; retries and summaries are not counted."""
+class MaxSteps(_Check, frozen=True):
+    """There were at most this many steps: model calls without retries and summaries."""
 
-    model_calls: int
+    steps: int
 
 
 class NoErrors(_Check, frozen=True):
@@ -158,7 +158,7 @@ class Custom(msgspec.Struct, frozen=True):
 
 Check = (
     Equal | Contains | Lacks | Matches | Number | Json | Tools | Never | Asked | NoErrors
-    | MaxModelCalls | MaxTokens | MaxCost | MaxSeconds | Status | Judge | Custom
+    | MaxSteps | MaxTokens | MaxCost | MaxSeconds | Status | Judge | Custom
 )  # fmt: skip
 CHECK_TYPES: dict[str, type[Any]] = {
     "equal": Equal,
@@ -170,7 +170,7 @@ CHECK_TYPES: dict[str, type[Any]] = {
     "tools": Tools,
     "never": Never,
     "asked": Asked,
-    "max_model_calls": MaxModelCalls,
+    "max_steps": MaxSteps,
     "no_errors": NoErrors,
     "max_tokens": MaxTokens,
     "max_cost": MaxCost,

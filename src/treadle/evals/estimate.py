@@ -4,8 +4,8 @@ With a baseline: the means of each case's real trials; a case that it lacks coun
 the others.
 
 Without one: the first prompt of each case is built as it would be sent, and its tokens are counted.
-A case is taken to need one model call for each tool call that its checks expect and one for the
-answer; a case that expects none needs two model calls if the agent has tools. Each model call
+A case is taken to need one step for each tool call that its checks expect and one for the
+answer; a case that expects none needs two steps if the agent has tools. Each step
 writes OUTPUT_TOKENS, and each tool call with its result adds CALL_TOKENS to the next prompt.
 Requests to judges are counted, but not their tokens.
 """
@@ -31,7 +31,7 @@ class Estimate:
     """What all trials of a run would take."""
 
     trials: int
-    model_calls: float
+    steps: float
     usage: e.Usage
     cost_usd: float | None
     """None if no price is known."""
@@ -44,7 +44,7 @@ class Estimate:
 class _PerTrial:
     """What one trial of a case would take."""
 
-    model_calls: float
+    steps: float
     input_tokens: float
     output_tokens: float
 
@@ -77,7 +77,7 @@ def estimate(
     judges = sum(isinstance(check, Judge) for case in dataset.cases for check in case.checks)
     return Estimate(
         trials=repeats * len(dataset.cases),
-        model_calls=repeats * sum(each.model_calls for each in per_case),
+        steps=repeats * sum(each.steps for each in per_case),
         usage=usage,
         cost_usd=agent.run_settings.model.cost_usd(usage),
         judge_calls=repeats * judges,
@@ -87,7 +87,7 @@ def estimate(
 
 def _measured(case: CaseReport) -> _PerTrial:
     return _PerTrial(
-        fmean(trial.model_calls for trial in case.trials),
+        fmean(trial.steps for trial in case.trials),
         fmean(trial.input_tokens for trial in case.trials),
         fmean(trial.output_tokens for trial in case.trials),
     )
@@ -95,7 +95,7 @@ def _measured(case: CaseReport) -> _PerTrial:
 
 def _mean(cases: list[_PerTrial]) -> _PerTrial:
     return _PerTrial(
-        fmean(each.model_calls for each in cases),
+        fmean(each.steps for each in cases),
         fmean(each.input_tokens for each in cases),
         fmean(each.output_tokens for each in cases),
     )
@@ -106,7 +106,7 @@ def _guess(case: Case, agent: Agent) -> _PerTrial:
     if not expected and agent.run_settings.policy.tools:
         expected = [1]
     per_turn = max(expected, default=0) / len(case.messages)
-    model_calls = input_tokens = output_tokens = carried = 0.0
+    steps = input_tokens = output_tokens = carried = 0.0
     for message in case.messages:
         first = _count_first_prompt(agent, message) + carried
         rounds = per_turn + 1
@@ -114,9 +114,9 @@ def _guess(case: Case, agent: Agent) -> _PerTrial:
         earlier = rounds * (rounds - 1) / 2
         input_tokens += rounds * first + earlier * (OUTPUT_TOKENS + CALL_TOKENS)
         output_tokens += rounds * OUTPUT_TOKENS
-        model_calls += rounds
+        steps += rounds
         carried += len(message) / 3.5 + rounds * (OUTPUT_TOKENS + CALL_TOKENS)
-    return _PerTrial(model_calls, input_tokens, output_tokens)
+    return _PerTrial(steps, input_tokens, output_tokens)
 
 
 def _count_first_prompt(agent: Agent, message: str) -> float:

@@ -9,7 +9,7 @@ from .baseline import SIGNIFICANCE, Change
 
 METRIC_NAMES = {
     "success": "success",
-    "model_calls": "model calls",
+    "steps": "steps",
     "tokens": "tokens",
     "cost_usd": "cost",
     "seconds": "seconds",

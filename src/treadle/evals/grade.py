@@ -48,7 +48,7 @@ def grade(check: c.Check, trial: Trial) -> Verdict:
             problem = _check_answer(check, trial.answer)
         case c.Tools() | c.Never() | c.Asked() | c.NoErrors():
             problem = _check_calls(check, trial)
-        case c.MaxModelCalls() | c.MaxTokens() | c.MaxCost() | c.MaxSeconds():
+        case c.MaxSteps() | c.MaxTokens() | c.MaxCost() | c.MaxSeconds():
             problem = _check_totals(check, trial)
         case c.Status(status=status):
             problem = _check_status(status, trial)
@@ -158,14 +158,12 @@ def _check_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) 
             return check_no_errors(calls)
 
 
-def _check_totals(
-    check: c.MaxModelCalls | c.MaxTokens | c.MaxCost | c.MaxSeconds, trial: Trial
-) -> str:
+def _check_totals(check: c.MaxSteps | c.MaxTokens | c.MaxCost | c.MaxSeconds, trial: Trial) -> str:
     totals = trial.totals
     match check:
-        case c.MaxModelCalls(model_calls=most):
-            if trial.model_calls > most:
-                return f"it took {trial.model_calls} model calls"
+        case c.MaxSteps(steps=most):
+            if trial.steps > most:
+                return f"it took {trial.steps} steps"
         case c.MaxTokens(tokens=most):
             if totals.tokens > most:
                 return f"it took {totals.tokens:,} tokens"

@@ -42,7 +42,7 @@ def render_html(report: Report, comparison: Comparison | None = None) -> str:
     folder = files(__package__)
     template = environment.from_string(folder.joinpath("report.html").read_text("utf8"))
     style = folder.joinpath("report.css").read_text("utf8")
-    return template.render(
+    page = template.render(
         report=report,
         comparison=comparison,
         cases_run=sum(bool(case.trials) for case in report.cases),
@@ -50,6 +50,7 @@ def render_html(report: Report, comparison: Comparison | None = None) -> str:
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
+    return page.lstrip()
 
 
 def _make_environment() -> "Environment":

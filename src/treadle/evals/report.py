@@ -43,7 +43,7 @@ class TrialReport(msgspec.Struct, frozen=True):
     status: str
     answer: str
     verdicts: tuple[Verdict, ...]
-    model_calls: int
+    steps: int
     tool_calls: int
     input_tokens: int
     output_tokens: int
@@ -185,7 +185,7 @@ def make_trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: JudgeUs
         status=trial.status,
         answer=trial.answer[:MAX_ANSWER],
         verdicts=tuple(verdicts),
-        model_calls=trial.model_calls,
+        steps=trial.steps,
         tool_calls=totals.tool_calls,
         input_tokens=trial.usage.input_tokens,
         output_tokens=trial.usage.output_tokens,

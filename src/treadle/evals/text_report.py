@@ -57,7 +57,7 @@ def render_estimate(estimate: Estimate, cases: int, model: str) -> str:
     if estimate.cost_usd is not None:
         price = f"about {format_cost(estimate.cost_usd)}"
     trials = format_count(estimate.trials, "trial")
-    calls = format_count(round(estimate.model_calls), "model call")
+    calls = format_count(round(estimate.steps), "model call")
     usage = estimate.usage
     lines = [
         f"an estimate for {trials} of {format_count(cases, 'case')} with {model}; none was run",
@@ -68,9 +68,9 @@ def render_estimate(estimate: Estimate, cases: int, model: str) -> str:
         lines.append(f"and {requests} to judges, whose tokens are not in that")
     if not estimate.measured:
         lines.append(
-            "how: each case's first prompt as it would be sent, at 3.5 bytes a token; a model call"
+            "how: each case's first prompt as it would be sent, at 3.5 bytes a token; a step"
             " for each tool call that its checks expect, and one for the answer;"
-            f" {OUTPUT_TOKENS} tokens written a model call,"
+            f" {OUTPUT_TOKENS} tokens written a step,"
             f" {CALL_TOKENS} read for each result. A baseline's real numbers (--against) are better"
         )
         return "\n".join(lines)
@@ -88,7 +88,7 @@ def format_trial(case: str, trial: TrialReport) -> str:
     for verdict in failed_verdicts(trial.verdicts)[:1]:
         mark = "✗"
         failure = f": {format_failure(verdict)}"
-    calls = format_count(trial.model_calls, "model call")
+    calls = format_count(trial.steps, "step")
     took = f"{calls}, {format_number(trial.tokens)} tokens, {trial.seconds:.1f} s"
     return f"{mark} {case} {trial.number}{failure} ({took})"
 
@@ -99,9 +99,7 @@ def format_failure(verdict: Verdict) -> str:
 
 
 def _render_cases(cases: Sequence[CaseReport]) -> str:
-    rows: list[tuple[str, ...]] = [
-        ("case", "passed", "model calls", "tokens", "cost", "seconds", "")
-    ]
+    rows: list[tuple[str, ...]] = [("case", "passed", "steps", "tokens", "cost", "seconds", "")]
     rows += [_case_row(case) for case in cases if case.trials]
     return format_columns(rows, right=(1, 2, 3, 4, 5))
 
@@ -116,7 +114,7 @@ def _case_row(case: CaseReport) -> tuple[str, ...]:
     return (
         f"{mark} {shorten(case.name, NAME_WIDTH)}",
         f"{case.passes}/{len(trials)}",
-        format_number(mean_of(trials, lambda trial: trial.model_calls)),
+        format_number(mean_of(trials, lambda trial: trial.steps)),
         format_number(mean_of(trials, lambda trial: trial.tokens)),
         format_cost(mean_of(trials, lambda trial: trial.cost_usd)),
         format_number(mean_of(trials, lambda trial: trial.seconds)),
@@ -130,14 +128,14 @@ def _describe_totals(report: Report) -> list[str]:
         return ["no trial was run"]
     rate = format_percent(report.pass_rate)
     low, high = map(format_percent, report.pass_interval)
-    calls = format_number(report.mean(lambda trial: trial.model_calls))
+    calls = format_number(report.mean(lambda trial: trial.steps))
     tokens = format_number(report.mean(lambda trial: trial.tokens))
     cost = format_cost(report.mean(lambda trial: trial.cost_usd))
     seconds = format_number(report.mean(lambda trial: trial.seconds))
     lines = [
         f"{report.passes} of {format_count(len(trials), 'trial')} passed: {rate},"
         f" 95% interval {low} to {high}",
-        f"a trial took {calls} model calls, {tokens} tokens, {cost}, {seconds} s;"
+        f"a trial took {calls} steps, {tokens} tokens, {cost}, {seconds} s;"
         f" in all {format_cost(report.cost_usd)}",
     ]
     judged = report.judged

@@ -8,7 +8,7 @@ from typing import Any
 from ..core import events as e
 from ..core.result import Summary, make_summary
 from ..observe.turns import split_turns
-from .trajectory import ActualCall, actual_calls
+from .actual_calls import ActualCall, actual_calls
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Trial:
         return make_summary(self.records, seconds)
 
     @property
-    def model_calls(self) -> int:
+    def steps(self) -> int:
         """Over all turns."""
-        return count_model_calls(self.records)
+        return count_steps(self.records)
 
     @cached_property
     def usage(self) -> e.Usage:
@@ -61,7 +61,7 @@ class Trial:
         return sum(used, e.Usage())
 
 
-def count_model_calls(records: Iterable[e.Record]) -> int:
+def count_steps(records: Iterable[e.Record]) -> int:
     """Model calls as limits count them: without retries and summaries."""
     calls = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
     return sum(call.attempt == 1 and call.purpose != "compact" for call in calls)

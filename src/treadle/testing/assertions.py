@@ -13,17 +13,17 @@ from typing import Any
 
 from ..core import events as e
 from ..core.result import Result, make_summary
+from ..evals.actual_calls import actual_calls
 from ..evals.trajectory import (
     ArgumentMatch,
     CallOrder,
     ExpectedCall,
-    actual_calls,
     check_approvals_asked,
     check_never_called,
     check_no_errors,
     compare_calls,
 )
-from ..evals.trial import count_model_calls
+from ..evals.trial import count_steps
 from ..observe.turns import split_turns
 from ..observe.visible import make_visible
 from .recording import Recording, load_recording
@@ -69,22 +69,22 @@ def assert_approvals_asked(recorded: Recorded, *tools: str) -> None:
 def assert_within(
     recorded: Recorded,
     *,
-    model_calls: int | None = None,
+    steps: int | None = None,
     tokens: int | None = None,
     cost_usd: float | None = None,
     seconds: float | None = None,
 ) -> None:
-    """It took at most this many model calls, tokens in and out, US dollars and seconds of work.
+    """It took at most this many steps, tokens in and out, US dollars and seconds of work.
 
-    Retries and summaries are not counted as model calls. An unknown cost is within no limit. To
+    A step is a model call; retries and summaries are not counted. An unknown cost is within no limit. To
     check the seconds of records, they must be the thread from its beginning.
     """
     __tracebackhide__ = True
     records = _records(recorded)
     totals = make_summary(records, 0.0)
     over: list[str] = []
-    if model_calls is not None:
-        over += _check_limit("model_calls", count_model_calls(records), model_calls)
+    if steps is not None:
+        over += _check_limit("steps", count_steps(records), steps)
     if tokens is not None:
         over += _check_limit("tokens", totals.tokens, tokens)
     if cost_usd is not None:

@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures for scripted models and recorded threads, a guard against real models.
+"""The pytest plugin: fixtures for scripted models and recorded threads, no real models.
 
 pytest loads it wherever Treadle is installed, so it must be cheap: the fixtures import what they
 need. `-p no:treadle` leaves it out. Docs: docs/testing.md.

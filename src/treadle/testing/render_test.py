@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..core import events as e
 from ..core.result import Result
-from ..evals.trajectory import actual_calls
+from ..evals.actual_calls import actual_calls
 from ..observe.turns import split_turns
 
 WIDTH = 100
@@ -52,7 +52,7 @@ def render_test(records: Sequence[e.Record], saved: SavedTest, replays: bool) ->
         lines += _replay_test(saved.name)
     lines += [
         f"def test_{saved.name}_comes_out_the_same(treadle_thread):",
-        '    """Today\'s agent, with the recorded messages, replies, results and decisions."""',
+        '    """The agent of today, with the messages, replies, results and decisions of then."""',
         "    turns = treadle_thread.run(agent)",
         f"    assert len(turns) == {len(results)}",
     ]
@@ -64,10 +64,8 @@ def render_test(records: Sequence[e.Record], saved: SavedTest, replays: bool) ->
 def _replay_test(name: str) -> list[str]:
     return [
         f"def test_{name}_replays_to_the_byte(treadle_thread):",
-        '    """Any change of a prompt, a schema, a limit or a rule fails here.',
-        "",
-        "    Delete this test if they may change.",
-        '    """',
+        '    """Any change of a prompt, a schema, a limit or a rule fails here.'
+        ' Delete it where they may change."""',
         "    treadle_thread.replay(agent)",
         "",
         "",

@@ -27,8 +27,8 @@ from ..core.result import Result, read_result
 from ..core.state import State, apply
 from ..core.tool import Tool
 from ..core.turn import find_call
+from ..evals.actual_calls import ActualCall, actual_calls, parse_arguments
 from ..evals.json_diff import find_differences
-from ..evals.trajectory import ActualCall, actual_calls, parse_arguments
 from ..models.scripted import ScriptedModel
 from ..runtime.agent import Agent
 from ..runtime.answers import Answers
