@@ -1,4 +1,7 @@
-"""`treadle approve`, `answer`, `decide`, `cancel` and `fork`: what they write, and what they refuse to."""
+"""`treadle approve`, `answer`, `decide`, `cancel` and `fork`.
+
+What they write, and what they refuse to.
+"""
 
 import asyncio
 

@@ -1,4 +1,7 @@
-"""Flows and graphs at the command line: shown as a tree and a picture, explained, decided on and gone on with."""
+"""Flows and graphs at the command line.
+
+Shown as a tree and a picture, explained, decided on and gone on with.
+"""
 
 import asyncio
 import json

@@ -26,7 +26,8 @@ CASES = "cases:\n  - {name: a, input: hi, checks: [contains: hello]}\n"
 def served(*answers: bytes) -> Iterator[Server]:
     """The server in a thread of its own: the command line has the event loop of this one.
 
-    It closes each connection: the command line leaves that to the end of its process, which here never comes.
+    It closes each connection: the command line leaves that to the end of its process, which here
+    never comes.
     """
     closing_each = [answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1) for answer in answers]
     up: list[Server] = []

@@ -180,7 +180,7 @@ def test_a_prompt_that_there_is_not_names_those_there_are(treadle: Treadle, whic
     treadle("1+2?", "-t", "mine", agent="agent")
     ran = treadle("show", "mine", "--prompt", which, agent="agent")
     assert ran.code == 2
-    assert "there are 2 steps, from 1 or by record: @4, @8" in ran.err
+    assert "there are 2 model calls, from 1 or by record: @4, @8" in ran.err
 
 
 def test_tail_shows_the_last_turn_and_leaves_with_its_exit_code(treadle: Treadle) -> None:

@@ -1,4 +1,7 @@
-"""The cases of the tools that ship: a model that does it right passes them all, one that guesses doesn't."""
+"""The cases of the tools that ship.
+
+A model that does it right passes them all, one that guesses doesn't.
+"""
 
 from dataclasses import replace
 from pathlib import Path

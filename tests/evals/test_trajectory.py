@@ -42,7 +42,10 @@ def fits(calls_made: Any, wanted: Any, order: Any, arguments: Any = "exact") -> 
 
 
 def fits_by_trying(calls_made: Any, wanted: Any, order: str, how: Any) -> bool:
-    """What each order means, said in another way: by trying every way to lay one row beside the other."""
+    """What each order means, said in another way.
+
+    By trying every way to lay one row beside the other.
+    """
 
     def each(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(

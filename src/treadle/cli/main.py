@@ -79,11 +79,15 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         commands(args=words, prog_name="treadle")
     except SystemExit as exit_:
-        has_options = any(word[:1] == "-" for word in words)
-        is_long = len(words) > _MOST_WORDS.get(words[0], 2)
-        if exit_.code == USAGE and is_long and not has_options:
+        if exit_.code == USAGE and _may_be_question(words):
             print(f"was it a question? treadle -- {make_visible(' '.join(words))}", file=sys.stderr)
         raise
+
+
+def _may_be_question(words: Sequence[str]) -> bool:
+    """Whether there are more words than the command takes, and no options."""
+    has_options = any(word[:1] == "-" for word in words)
+    return len(words) > _MOST_WORDS.get(words[0], 2) and not has_options
 
 
 def _refuse_late_command(words: Sequence[str]) -> None:
