@@ -80,8 +80,8 @@ def test_going_on_without_the_agent_is_refused_before_anything_is_written(treadl
         ran = treadle(*words)
         assert ran.code == 2
         assert (
-            "this is a thread of the agent agent, not of Treadle's own; it takes --agent MODULE:NAME"
-            in ran.err
+            "this is a thread of the agent agent, not of Treadle's own; it takes --agent"
+            " MODULE:NAME" in ran.err
         )
         assert "since then" not in ran.err
     assert events("mine") == before

@@ -131,6 +131,9 @@ def test_a_flow_is_begun_from_python_and_takes_no_agent_s_options(treadle: Tread
     refused = treadle("resume", "t", "--plan", agent="order")
     assert refused.code == 2
     assert "it takes no --plan" in refused.err
+    refused = treadle("resume", "t", "--max-steps", "3", agent="order")
+    assert refused.code == 2
+    assert "it takes --max-tool-calls, not --max-steps" in refused.err
     other = treadle("resume", "t", agent="cycle")
     assert "is one of 'order', not of the flow 'graph'" in other.err
 

@@ -15,7 +15,10 @@ from server import Server, calls, failing, says, serving
 from treadle.cli.model_settings import parse_model_options
 from treadle.core.errors import UsageError
 
-NO = "Function tools with reasoning_effort are not supported for gpt-6-luna in /v1/chat/completions. To use function"
+NO = (
+    "Function tools with reasoning_effort are not supported for gpt-6-luna in"
+    " /v1/chat/completions. To use function"
+)
 REFUSED = failing(
     400, {"error": {"message": f"{NO} tools, use /v1/responses or set reasoning_effort to 'none'."}}
 )
@@ -84,7 +87,8 @@ def test_a_value_that_is_json_is_what_it_means_and_any_other_is_text() -> None:
     [
         (
             "temperature",
-            "-o 'temperature' is no setting; it must be like -o temperature=0 or -o reasoning_effort=low",
+            "-o 'temperature' is no setting; it must be like -o temperature=0 or -o"
+            " reasoning_effort=low",
         ),
         (
             "=1",

@@ -11,7 +11,8 @@ from cli.commandline import AGENTS, Treadle
 
 MORE = """
 import json
-FACTS = [{"text": "the sum of one and two \\x1b[2J is 3", "seq": 3, "about": "sum"}, {"text": "x", "seq": 99}]
+SUM = {"text": "the sum of one and two \\x1b[2J is 3", "seq": 3, "about": "sum"}
+FACTS = [SUM, {"text": "x", "seq": 99}]
 NOTHING = '{"value": []}'
 notes = made(says(json.dumps({"value": FACTS})), says(NOTHING))
 none = made(says(NOTHING), says(NOTHING))

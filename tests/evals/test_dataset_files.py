@@ -72,7 +72,10 @@ def test_json_and_yaml_may_be_a_bare_list(written):
 
 
 def test_python_gives_the_dataset_by_its_name(written):
-    program = "from treadle.evals.dataset import *\nmany = Dataset('d', [Case('a')])\ndataset = many.only([], [])\n"
+    program = (
+        "from treadle.evals.dataset import *\nmany = Dataset('d', [Case('a')])\n"
+        "dataset = many.only([], [])\n"
+    )
     path = written("made.py", program)
     assert load_dataset(f"{path}:many").name == load_dataset(path).name == "d"
 

@@ -120,8 +120,12 @@ def test_a_wanted_call_with_any_arguments_does_not_take_the_only_call_of_another
     assert fits(
         [("x", {"a": 1}), "x"], [ExpectedCall("x"), ExpectedCall("x", {"a": 1})], "unordered"
     )
-    assert fits([("x", {"a": 1, "b": 2}), ("x", {"a": 1})], [ExpectedCall("x", {"a": 1}), ExpectedCall("x", {"b": 2})][::-1],
-                "unordered", "subset")  # fmt: skip
+    assert fits(
+        [("x", {"a": 1, "b": 2}), ("x", {"a": 1})],
+        [ExpectedCall("x", {"a": 1}), ExpectedCall("x", {"b": 2})][::-1],
+        "unordered",
+        "subset",
+    )
 
 
 def test_a_difference_reads_line_by_line():
@@ -134,7 +138,8 @@ def test_a_difference_reads_line_by_line():
         ExpectedCall("finish", {}),
     ]
     assert compare_calls(calls_made, wanted) == (
-        "wanted the same calls in the same order, arguments exact: 3 wanted, 3 made; they part at line 2\n"
+        "wanted the same calls in the same order, arguments exact: 3 wanted, 3 made; they part"
+        " at line 2\n"
         '  ✓ search(q="lamps")\n'
         '  ≠ calculator: expression is "1+1", wanted "1+2"\n'
         "  + delete(id=3)\n"

@@ -67,7 +67,8 @@ def test_calls_are_names_or_names_with_arguments():
 def test_a_failure_is_the_difference_and_obeys_no_control_characters():
     said = failure(assert_trajectory, RESULT, [("add", {"a": 1, "b": 3}), ("send", {"to": "bob"})])
     assert said.splitlines() == [
-        "wanted the same calls in the same order, arguments exact: 2 wanted, 2 made; they part at line 1",
+        "wanted the same calls in the same order, arguments exact: 2 wanted, 2 made; they part"
+        " at line 1",
         "  ≠ add: b is 2, wanted 3",
         '  ≠ send: to is "bob\\u001b[2J", wanted "bob"',
     ]

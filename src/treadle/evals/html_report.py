@@ -39,7 +39,7 @@ MAX_SQUARES = 20
 def render_html(report: Report, comparison: Comparison | None = None) -> str:
     """The whole page. Raises UsageError if Jinja is not installed."""
     environment = _make_environment()
-    folder = files(__package__)
+    folder = files("treadle.evals")
     template = environment.from_string(folder.joinpath("report.html").read_text("utf8"))
     style = folder.joinpath("report.css").read_text("utf8")
     page = template.render(
