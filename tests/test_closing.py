@@ -117,5 +117,10 @@ def test_what_works_at_the_very_end_still_has_the_shared_loop():
     ends_first = "import atexit\nfrom treadle.sync import run_sync\n"
     ends_first += "async def nothing(): return 'hello'\n"
     ends_first += "atexit.register(lambda: print(run_sync(nothing())))\nrun_sync(nothing())\n"
-    ran = subprocess.run([sys.executable, "-W", "error", "-c", ends_first], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", ends_first],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert (ran.stderr, ran.stdout) == ("", "hello\n")

@@ -1,4 +1,7 @@
-"""Approvals and questions at the terminal: asked in place, everything shown, the decision in the log."""
+"""Approvals and questions at the terminal.
+
+Asked in place, everything shown, the decision in the log.
+"""
 
 import asyncio
 import json
