@@ -48,6 +48,14 @@ PROVIDERS = {
     ),
     "openrouter": Provider("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
 }
+_ENVIRONMENT = (
+    "OPENAI_BASE_URL",
+    "OLLAMA_HOST",
+    "OLLAMA_CONTEXT_LENGTH",
+    "TREADLE_API_KEY",
+    *(provider.key_variable for provider in PROVIDERS.values()),
+)
+"""The variables that a model is made with."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,8 @@ def resolve_model(name: str | None = None) -> Model:
     None: TREADLE_MODEL; else OpenAI's, if OPENAI_API_KEY or OPENAI_BASE_URL is set; else the
     embedded one. Raises UsageError for an unknown name, and for a provider whose key isn't set.
     """
-    return _make_model((name or default_name()).strip())
+    environment = tuple(os.environ.get(variable) for variable in _ENVIRONMENT)
+    return _make_model((name or default_name()).strip(), environment)
 
 
 def resolve_without_key(name: str) -> Model:
@@ -115,7 +124,8 @@ def list_models() -> list[KnownModel]:
 
 
 @functools.cache
-def _make_model(name: str) -> Model:
+def _make_model(name: str, environment: tuple[str | None, ...]) -> Model:
+    """The model for a name; another one after a change of the variables that it was made with."""
     scheme, _, rest = name.partition(":")
     if scheme == "local":
         from .local.local_model import LocalModel
