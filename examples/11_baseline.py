@@ -8,7 +8,7 @@ The models are scripted here, so that it runs at once and costs nothing.
 from treadle import Agent, MemoryStore, ScriptedModel, run_sync, tool
 from treadle.core.model import Reply, Request
 from treadle.evals.baseline import compare_reports
-from treadle.evals.checks import Contains, MaxModelCalls
+from treadle.evals.checks import Contains, MaxSteps
 from treadle.evals.dataset import Case, Dataset
 from treadle.evals.run_dataset import Run, evaluate
 from treadle.evals.text_report import render_comparison
@@ -36,7 +36,7 @@ def clerk(instructions: str) -> Agent:
 
 
 cases = [
-    Case(f"How many {item}s are there?", [Contains(str(n)), MaxModelCalls(4)], item)
+    Case(f"How many {item}s are there?", [Contains(str(n)), MaxSteps(4)], item)
     for item, n in STOCK.items()
 ]
 
