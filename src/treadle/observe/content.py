@@ -12,7 +12,7 @@ import msgspec
 
 from ..core import events as e
 from . import conventions as c
-from .redact import redact, redact_value
+from ..core.redact import redact, redact_value
 
 Message = dict[str, Any]
 

@@ -12,7 +12,7 @@ import msgspec
 
 from ..core import events as e
 from ..runtime.listeners import Delta
-from .redact import find_secrets, redact_value
+from ..core.redact import find_secrets, redact_value
 
 MAX_TEXT_CHARS = 500
 """How many characters of a text a line keeps."""

@@ -18,7 +18,7 @@ from ..stores.store import Store
 from .content import Content
 from .emitter import Emitter
 from .metrics import Instruments
-from .redact import find_secrets
+from ..core.redact import find_secrets
 from .span import SpanContext
 from .spans import Spans
 
