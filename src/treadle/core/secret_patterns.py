@@ -1,8 +1,8 @@
 """Finds secrets in a text by their shape: known kinds of keys, headers, URLs and assignments. Pure.
 
 1. No pattern can fail after an unbounded number of characters, so the time is linear in the text.
-2. A key of a known kind is found anywhere. An assignment, such as `password = hunter2`, is found by
-   its name, and its value must look like a secret: prose and code that only speak of passwords stay.
+2. A key of a known kind is found anywhere. An assignment such as `password = hunter2` is found by
+   its name, and its value must look like a secret: code and prose that speak of passwords stay.
 """
 
 import re
@@ -62,9 +62,39 @@ _PASSWORD = re.compile(r"(?i)pass|pwd")
 _PAGE = re.compile(r"(?i)(?:page|next|continuation|sync|cursor|csrf|prompt|completion)[_-]?$")
 """Before `token`: one that is no secret."""
 _WORDS = frozenset(
-    "none null nil true false undefined str string bytes text int integer number bool boolean"
-    " object any optional required missing invalid expired wrong incorrect empty unset redacted"
-    " hidden value changeme example".split()
+    [
+        "none",
+        "null",
+        "nil",
+        "true",
+        "false",
+        "undefined",
+        "str",
+        "string",
+        "bytes",
+        "text",
+        "int",
+        "integer",
+        "number",
+        "bool",
+        "boolean",
+        "object",
+        "any",
+        "optional",
+        "required",
+        "missing",
+        "invalid",
+        "expired",
+        "wrong",
+        "incorrect",
+        "empty",
+        "unset",
+        "redacted",
+        "hidden",
+        "value",
+        "changeme",
+        "example",
+    ]
 )
 _PLACEHOLDER = re.compile(r"(?i)\.\.\.|…|\*\*\*|xxx|^your|^<|[${%]\w*[}%]|^\$|^\[|://|^--?[a-z]")
 _SECRET_WORD = re.compile(rf"{_NAME}|(?i:key|auth|cookie)")

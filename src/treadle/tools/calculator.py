@@ -1,6 +1,5 @@
 """The calculator tool: exact arithmetic. The grammar and the numbers are in arithmetic/."""
 
-from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field
@@ -9,6 +8,7 @@ from ..core.tool import tool
 from .arithmetic.grammar import Comparison, evaluate_expression
 from .arithmetic.notation import EXPRESSION_PATTERN
 from .arithmetic.operations import format_number, prints_exactly
+from .arithmetic.real_functions import Approximate
 
 
 @tool(read_only=True, timeout_s=5.0)
@@ -39,6 +39,6 @@ def evaluate(expression: str) -> int | float | bool:
     value = evaluate_expression(expression)
     if isinstance(value, Comparison):
         return value.holds
-    if isinstance(value, Fraction) and value.denominator == 1:
+    if value.denominator == 1 and not isinstance(value, Approximate):
         return value.numerator
     return float(value)
