@@ -323,6 +323,64 @@ def test_approximate_numbers_compare_as_equal_where_their_digits_are():
     assert evaluate("sqrt(2) > 1.4142135623730950") is True
 
 
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("5 miles in km", 8.04672),
+        ("convert 60 mph to km/h", 96.56064),
+        ("212 F to C", 100),
+        ("-40 °C to °F", -40),
+        ("300 K in C", 26.85),
+        ("3 GB in MB", 3000),
+        ("3 GiB to MiB", 3072),
+        ("8 kb in bytes", 1000),
+        ("1 KB in bytes", 1000),
+        ("5 ft 3 in to cm", 160.02),
+        ("2 in in cm", 5.08),
+        ("2 hours and 30 minutes in seconds", 9000),
+        ("2 km - 300 m in m", 1700),
+        ("9.8 m/s^2 in cm/s²", 980),
+        ("100 miles per hour in meters per second", 44.704),
+        ("1 cubic meter in liters", 1000),
+        ("12 fl oz in ml", 354.88235475),
+        ("(3 + 4) * 2 miles in km", 22.530816),
+        ("1,500 g -> kg", 1.5),
+        ("180 degrees in radians", math.pi),
+        ("1 acre in m2", 4046.8564224),
+    ],
+)
+def test_units_are_converted(expression, value):
+    assert evaluate(expression) == pytest.approx(value, rel=3e-16)
+
+
+def test_a_conversion_says_its_unit():
+    assert said("5 miles in km") == "5 miles in km = 8.04672 km"
+    assert said("100 F to C") == "100 F to C ≈ 37.7777777777778 C"
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("5 miles in kg", "don't measure the same"),
+        ("5 dollars in euros", "no unit"),
+        ("9**9**9 m in km", "too large"),
+        ("1 m^9 in m", "5 miles in km"),
+        ("10 m in s*" + "m*" * 40 + "m", "no unit"),
+        ("1 m in m" + "*m" * 200, "200 characters"),
+        ("1 m**999999999 in m", "m"),
+        ("1 m in __import__", "no unit"),
+        ("in to in", "5 miles in km"),
+        ("1 dBm in W", "measure"),
+    ],
+)
+def test_units_that_do_not_fit_are_refused_at_once(expression, told):
+    evaluate("1 m in cm")  # the definitions are read at the first use
+    began = time.process_time()
+    with pytest.raises(ToolError, match=re.escape(told)):
+        evaluate(expression)
+    assert time.process_time() - began < 1
+
+
 PIECES = st.sampled_from(
     [
         *"0123456789.,%()+-*/<>= ",
@@ -338,6 +396,11 @@ PIECES = st.sampled_from(
         "factorial(",
         "é",
         "log(",
+        " m",
+        " in ",
+        " km",
+        "^2",
+        "/",
     ]
 )
 

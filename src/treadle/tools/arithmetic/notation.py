@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from ...core.errors import ToolError
 from .operations import CONSTANTS, FUNCTIONS
+from .units import COMMON_NAMES
 
-EXPRESSION_PATTERN = (
-    rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(['of', *sorted(FUNCTIONS), *sorted(CONSTANTS)])}){{1,200}}$"
-)
+_WORDS = ["of", *sorted(FUNCTIONS), *sorted(CONSTANTS), *COMMON_NAMES.split()]
+EXPRESSION_PATTERN = rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(_WORDS)}){{1,200}}$"
 """What the embedded model can write, enforced by its sampler.
 
 The calculator reads other text too, or refuses it with a reason.
