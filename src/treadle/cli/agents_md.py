@@ -4,18 +4,24 @@
    own alone: whoever may write above it need not be its owner.
 2. The nearest have the room first; what there is no room for is left out, and said.
 3. Text alone, of regular files. A link is followed within the repository; one that leads out of it is not.
+4. As git does with a repository, only files whose owner is trusted, and the owner of the folder too: the user, root, or
+   an owner named in TREADLE_TRUSTED_OWNERS (names or numbers with commas between; * is everybody).
+5. A file can't end its own part of the prompt, and has no characters that a person can't see.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import ToolError, UsageError
+from ..observe.visible import strip_hidden, visible_line
 
 FILE = "AGENTS.md"
 MAX_BYTES = 32 * 1024
 """Of all files together."""
+_TAG = re.compile(r"<[\s/]*instructions\b[^<>]*>?", re.I)
 _HEAD = (
     "The user's project has instructions of its own, from its outermost folder to the nearest; where they differ, the"
     " last holds."
@@ -31,7 +37,7 @@ class Project:
     files: tuple[str, ...] = ()
     """Which are in it, from the repository's root, outermost first."""
     cut: tuple[str, ...] = ()
-    """What there was no room for: a phrase each."""
+    """What was left out, for want of room or because nobody can see it: a phrase each."""
     unread: tuple[str, ...] = ()
     """What won't do, and why: a phrase each."""
 
@@ -71,10 +77,15 @@ def read_instructions(
         if read < size:
             cut.append(f"{name} is cut at {read:,} of its {size:,} bytes")
             text += f"\n[cut at {read:,} of {size:,} bytes]"
+        text, hidden = _without_tags(text)
+        if hidden:
+            cut.append(f"{name} is read without {hidden} invisible or control characters")
         if read and text:
             found.append((name, text))
     found.reverse()
-    parts = [f'<instructions from="{name}">\n{text}\n</instructions>' for name, text in found]
+    parts = [
+        f'<instructions from="{_attribute(name)}">\n{text}\n</instructions>' for name, text in found
+    ]
     whole = "\n\n".join([_HEAD, *parts]) if parts else ""
     return Project(whole, tuple(name for name, _ in found), tuple(cut), tuple(unread))
 
@@ -103,15 +114,17 @@ def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]
     from ..tools.inside import open_inside, resolve_inside
 
     name = str(path.relative_to(root))
-    if not _trusted(path, here):
-        raise _Unread("belongs to another user, so it is not read")
+    for each in (path.lstat(), path.parent.stat()):
+        _require_trusted(each.st_uid)
     try:
         resolve_inside(root, name)
     except ToolError:
         raise _Unread("is a link out of the project, so it is not read") from None
     try:
         with os.fdopen(open_inside(root, name), "rb") as file:
-            size, data = os.fstat(file.fileno()).st_size, file.read(room)
+            status = os.fstat(file.fileno())
+            _require_trusted(status.st_uid)
+            size, data = status.st_size, file.read(room)
     except (ToolError, OSError):
         raise _Unread("is no file that can be read") from None
     try:
@@ -125,8 +138,40 @@ def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]
     return text.strip(), size, len(data)
 
 
-def _trusted(path: Path, here: Path) -> bool:
-    """The folder's own; and one above it if it is the user's, the system's, or of who owns the folder."""
-    if path.parent == here or not hasattr(os, "getuid"):
-        return True
-    return path.lstat().st_uid in (os.getuid(), 0, here.stat().st_uid)
+def _require_trusted(owner: int) -> None:
+    """Raises _Unread unless this user's instructions are obeyed."""
+    if not hasattr(os, "getuid"):
+        return
+    trusted = {os.getuid(), 0}
+    if os.getuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
+        trusted.add(int(os.environ["SUDO_UID"]))
+    named = {each.strip() for each in os.environ.get("TREADLE_TRUSTED_OWNERS", "").split(",")}
+    name = _user_name(owner)
+    if owner in trusted or named & {"*", name, str(owner)}:
+        return
+    raise _Unread(
+        f"or its folder belongs to another user, so it is not read; to trust that user, set"
+        f" TREADLE_TRUSTED_OWNERS={name}"
+    )
+
+
+def _user_name(owner: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return str(owner)
+
+
+def _without_tags(text: str) -> tuple[str, int]:
+    """The text without hidden characters and tags of the prompt's own, and how many were hidden."""
+    seen = strip_hidden(text)
+    hidden = len(text) - len(seen)
+    while (shorter := _TAG.sub("", seen)) != seen:  # what is left may be a tag again
+        seen = shorter
+    return seen, hidden
+
+
+def _attribute(name: str) -> str:
+    return visible_line(name, 200).translate(str.maketrans('"<>', "'()"))

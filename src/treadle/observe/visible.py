@@ -31,6 +31,11 @@ def make_visible(text: str, before: str = "") -> str:
     return _UNSEEN.sub(shown, whole)[len(before) :]
 
 
+def strip_hidden(text: str) -> str:
+    """The text without control characters, but newlines and tabs, and without invisible ones."""
+    return _UNSEEN.sub(lambda found: found[0] if _joins(text, found.start()) else "", text)
+
+
 def escape_controls(text: str) -> str:
     """The text for a file or a pipe: control characters as escapes, the rest unchanged."""
     return _OBEYED.sub(lambda found: _escape(found[0]), text)
