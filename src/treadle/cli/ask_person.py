@@ -9,7 +9,7 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
 from ..core.result import Result
 from ..core.strict_json import value_of
-from ..observe.visible import make_json_visible, make_visible
+from ..observe.visible import make_json_visible, visible_block, visible_word
 from ..runtime.sync import run_sync
 from .runner import Runner
 from .terminal import Screen
@@ -57,15 +57,15 @@ def format_arguments(text: str) -> str:
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
-        return f"  {make_visible(text)}"
+        return visible_block(text, "  ")
     lines = []
     for key, each in arguments.items():
         if isinstance(each, str) and "\n" in each:
-            lines.append(f"  {make_visible(key)}:")
-            lines += [f"  │ {make_visible(line)}" for line in each.split("\n")]
+            lines.append(f"  {visible_word(key)}:")
+            lines.append(visible_block(each, "  "))
         else:
             lines.append(
-                f"  {make_visible(key)}: {make_json_visible(json.dumps(each, ensure_ascii=False))}"
+                f"  {visible_word(key)}: {make_json_visible(json.dumps(each, ensure_ascii=False))}"
             )
     return "\n".join(lines) or "  (no arguments)"
 
@@ -74,10 +74,10 @@ def _approval(
     agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen
 ) -> set[tuple[str, str]]:
     """Ask until the call is decided; the tools that are now allowed for the rest of the thread."""
-    screen.note(f"{make_visible(call.name)} wants to run:", "bold")
+    screen.note(f"{visible_word(call.name)} wants to run:", "bold")
     screen.note(format_arguments(call.final_arguments))
     if call.reason:
-        screen.note(make_visible(call.reason), "dim")
+        screen.note(visible_block(call.reason), "dim")
     by = current_user()
     while True:
         said = _line("Allow it? [y]es, [n]o, [a]lways in this thread, [e]dit: ", screen).lower()
@@ -107,7 +107,7 @@ def _edited(agent: Runner, thread_id: str, call: e.PendingDecision, screen: Scre
             )
         )
     except UsageError as error:
-        screen.note(make_visible(str(error)), "red")
+        screen.note(visible_block(str(error)), "red")
         return False
     return True
 
@@ -127,7 +127,7 @@ def _edit(arguments: str) -> str:
 
 
 def _question(agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen) -> None:
-    screen.note(make_visible(call.reason), "bold")
+    screen.note(visible_block(call.reason), "bold")
     answer = ""
     while not answer:
         answer = _line("Your answer: ", screen)
@@ -136,7 +136,7 @@ def _question(agent: Runner, thread_id: str, call: e.PendingDecision, screen: Sc
 
 def _outcome(agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen) -> None:
     """Of a call that was under way when its process died: only a person can find out what came of it."""
-    screen.note(f"{make_visible(call.name)} was interrupted; it may have had its effect:", "bold")
+    screen.note(f"{visible_word(call.name)} was interrupted; it may have had its effect:", "bold")
     screen.note(format_arguments(call.final_arguments))
     outcomes: dict[str, Literal["ran", "not_run", "tell"]] = {
         "d": "ran",

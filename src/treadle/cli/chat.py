@@ -18,7 +18,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from ..core.errors import TreadleError
 from ..core.tool import Tool, make_tool
 from ..models.resolve import list_models, resolve_model
-from ..observe.visible import make_visible
+from ..observe.visible import make_visible, visible_word
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
@@ -45,7 +45,7 @@ def chat(session: Session) -> int:
         history=_history(), completer=_Commands(session), key_bindings=_keys(), multiline=True
     )
     session.screen.note(
-        f"thread {make_visible(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"
+        f"thread {visible_word(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"
     )
     extract_after_chat(_talk(prompt, session))
     return 0
@@ -84,7 +84,7 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
                 say(f"thread {session.thread_id}", "dim")
             case "/thread":
                 session = replace(session, thread_id=argument or session.thread_id)
-                say(f"thread {make_visible(session.thread_id)}", "dim")
+                say(f"thread {visible_word(session.thread_id)}", "dim")
             case "/resume":
                 session.resume()
             case "/model":
@@ -94,7 +94,7 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
                     else agent.model
                 )
                 session = replace(session, agent=with_model(agent, model, session.settings))
-                say(f"model {make_visible(model if isinstance(model, str) else model.name)}", "dim")
+                say(f"model {visible_word(model if isinstance(model, str) else model.name)}", "dim")
             case "/tools":
                 tools = [
                     tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools
@@ -105,7 +105,7 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
                     else "this agent has no tools"
                 )
             case _:
-                say(f"there is no {make_visible(name)}; there are: {', '.join(COMMANDS)}", "yellow")
+                say(f"there is no {visible_word(name)}; there are: {', '.join(COMMANDS)}", "yellow")
     except TreadleError as error:
         say(f"error: {make_visible(str(error))}", "red")
     return session

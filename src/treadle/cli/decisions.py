@@ -16,7 +16,7 @@ from ..core.state import OPEN_PHASES
 from ..core.tool import Tool
 from ..flows.flow import Flow
 from ..observe.short_text import call_text
-from ..observe.visible import make_visible, visible_line
+from ..observe.visible import make_visible, visible_block, visible_line, visible_word
 from ..runtime.agent import Agent
 from ..runtime.fork import fork as forked
 from ..runtime.log import Log, open_log
@@ -71,7 +71,7 @@ def answer(settings: Answer) -> int:
             e.UserSaid(settings.text, answers=call.id, by=settings.by or current_user()),
         )
     )
-    Screen().note(f"{make_visible(call.reason)}", "bold")
+    Screen().note(visible_block(call.reason), "bold")
     return _posted("answered", call, log, agent, settings)
 
 
@@ -247,9 +247,9 @@ def _settled(log: Log, call_id: str) -> str:
             ) if found == call_id:
                 return f"has a result already, since {at}"
             case e.OutcomeDecided(call_id=found, by=by) if found == call_id:
-                return f"was decided on already, by {by} at {at}"
+                return f"was decided on already, by {visible_line(by, 80)} at {at}"
             case e.ApprovalGiven(call_id=found, allowed=allowed, by=by) if found == call_id:
-                return f"was {'allowed' if allowed else 'denied'} already, by {by} at {at}"
+                return f"was {'allowed' if allowed else 'denied'} already, by {visible_line(by, 80)} at {at}"
             case e.UserSaid(answers=found) if found == call_id:
                 return f"was answered already, at {at}"
     return ""
@@ -274,7 +274,7 @@ def _posted(
     """Say what was decided, with all of the call's arguments; then go on, or say how."""
     screen = Screen()
     if not settings.quiet:
-        screen.note(f"{what}: {call.id} {make_visible(call.name)}", "bold")
+        screen.note(f"{what}: {call.id} {visible_word(call.name)}", "bold")
         screen.note(format_arguments(call.final_arguments if arguments is None else arguments))
     top = root_log(log)  # what is held below goes on when the thread goes on that it works for
     if settings.go_on:
