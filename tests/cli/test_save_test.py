@@ -30,6 +30,13 @@ def saved(treadle: Treadle, thread: str, agent: str, *words: str) -> str:
     return Path(ran.out.strip()).read_text("utf8")
 
 
+def test_what_is_saved_is_for_its_owner_only(treadle: Treadle, folder: Path) -> None:
+    treadle("1+2?", "-t", "sum", agent="agent")
+    saved(treadle, "sum", "agent")
+    for file in ("test_sum.py", "test_sum.jsonl"):
+        assert (folder / "tests" / file).stat().st_mode & 0o777 == 0o600
+
+
 def test_a_thread_becomes_a_test_that_passes(
     treadle: Treadle, pytester: pytest.Pytester, folder: Path
 ) -> None:

@@ -4,16 +4,21 @@
    Outside a repository only the folder's own file is read: others may own the folders above it.
 2. The nearest files get the room first. Whatever is cut is reported.
 3. Only regular text files are read. A link is followed within the repository, never out of it.
+4. As with git's safe.directory, a file is read only if its owner and its folder's owner are trusted:
+   the user, root, or an owner named in TREADLE_TRUSTED_OWNERS (names or numbers with commas
+   between; * is everybody).
+5. A file can't end its own part of the prompt, and has no characters that a person can't see.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError, UsageError
-from ..observe.visible import visible_line
+from ..observe.visible import strip_hidden, visible_line
 
 if TYPE_CHECKING:
     from ..flows.flow import Flow
@@ -26,6 +31,7 @@ MAX_BYTES = 32 * 1024
 """Of all files together."""
 BYTES_PER_TOKEN = 3
 """Most text has more. The instructions should fill at most a quarter of the model's context."""
+_TAG = re.compile(r"<[\s/]*instructions\b[^<>]*>?", re.I)
 _HEAD = (
     "The user's project has instructions of its own, from its outermost folder to the nearest;"
     " where they differ, the last holds."
@@ -41,7 +47,7 @@ class ProjectInstructions:
     files: tuple[str, ...] = ()
     """The files in it, relative to the repository's root, the outermost first."""
     cut: tuple[str, ...] = ()
-    """A phrase for each file that was cut."""
+    """A phrase for each file that was cut, or had characters that nobody can see."""
     unread: tuple[str, ...] = ()
     """A phrase for each file that was not read, with the reason."""
 
@@ -107,10 +113,15 @@ def read_instructions(
         if read < size:
             cut.append(f"{name} is cut at {read:,} of its {size:,} bytes")
             text += f"\n[cut at {read:,} of {size:,} bytes]"
+        text, hidden = _without_tags(text)
+        if hidden:
+            cut.append(f"{name} is read without {hidden} invisible or control characters")
         if read and text:
             found.append((name, text))
     found.reverse()
-    parts = [f'<instructions from="{name}">\n{text}\n</instructions>' for name, text in found]
+    parts = []
+    for name, text in found:
+        parts.append(f'<instructions from="{_attribute(name)}">\n{text}\n</instructions>')
     if parts:
         parts.insert(0, _HEAD)
     return ProjectInstructions(
@@ -174,15 +185,17 @@ def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]
     from ..tools.inside import open_inside, resolve_inside
 
     name = str(path.relative_to(root))
-    if not _is_trusted(path, here):
-        raise _Unread("belongs to another user, so it is not read")
+    for each in (path.lstat(), path.parent.stat()):
+        _require_trusted(each.st_uid)
     try:
         resolve_inside(root, name)
     except ToolError:
         raise _Unread("is a link out of the project, so it is not read") from None
     try:
         with os.fdopen(open_inside(root, name), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
+            status = os.fstat(file.fileno())
+            _require_trusted(status.st_uid)
+            size = status.st_size
             data = file.read(room)
     except (ToolError, OSError):
         raise _Unread("is no file that can be read") from None
@@ -197,8 +210,40 @@ def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]
     return text.strip(), size, len(data)
 
 
-def _is_trusted(path: Path, here: Path) -> bool:
-    """Whether it is the folder's own file, or belongs to the user, root, or the folder's owner."""
-    if path.parent == here or not hasattr(os, "getuid"):
-        return True
-    return path.lstat().st_uid in (os.getuid(), 0, here.stat().st_uid)
+def _require_trusted(owner: int) -> None:
+    """Raises _Unread unless this user's instructions are obeyed."""
+    if not hasattr(os, "getuid"):
+        return
+    trusted = {os.getuid(), 0}
+    if os.getuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
+        trusted.add(int(os.environ["SUDO_UID"]))
+    named = {each.strip() for each in os.environ.get("TREADLE_TRUSTED_OWNERS", "").split(",")}
+    name = _user_name(owner)
+    if owner in trusted or named & {"*", name, str(owner)}:
+        return
+    raise _Unread(
+        f"or its folder belongs to another user, so it is not read; to trust that user, set"
+        f" TREADLE_TRUSTED_OWNERS={name}"
+    )
+
+
+def _user_name(owner: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return str(owner)
+
+
+def _without_tags(text: str) -> tuple[str, int]:
+    """The text without hidden characters and tags of the prompt's own, and how many were hidden."""
+    seen = strip_hidden(text)
+    hidden = len(text) - len(seen)
+    while (shorter := _TAG.sub("", seen)) != seen:  # what is left may be a tag again
+        seen = shorter
+    return seen, hidden
+
+
+def _attribute(name: str) -> str:
+    return visible_line(name, 200).translate(str.maketrans('"<>', "'()"))

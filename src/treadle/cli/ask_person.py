@@ -9,7 +9,7 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
 from ..core.result import Result
 from ..core.strict_json import value_of
-from ..observe.visible import make_json_visible, make_visible
+from ..observe.visible import make_json_visible, visible_block, visible_word
 from ..runtime.sync import run_sync
 from .agents import Runner
 from .terminal import Screen
@@ -50,24 +50,24 @@ def format_arguments(text: str) -> str:
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
-        return f"  {make_visible(text)}"
+        return visible_block(text, "  ")
     lines = []
     for key, value in arguments.items():
         if isinstance(value, str) and "\n" in value:
-            lines.append(f"  {make_visible(key)}:")
-            lines += [f"  │ {make_visible(line)}" for line in value.split("\n")]
+            lines.append(f"  {visible_word(key)}:")
+            lines.append(visible_block(value, "  "))
         else:
             shown = make_json_visible(json.dumps(value, ensure_ascii=False))
-            lines.append(f"  {make_visible(key)}: {shown}")
+            lines.append(f"  {visible_word(key)}: {shown}")
     return "\n".join(lines) or "  (no arguments)"
 
 
 def _ask_approval(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
     """Ask until the call is decided; whether its tool is now always allowed in this thread."""
-    screen.note(f"{make_visible(call.name)} wants to run:", "bold")
+    screen.note(f"{visible_word(call.name)} wants to run:", "bold")
     screen.note(format_arguments(call.final_arguments))
     if call.reason:
-        screen.note(make_visible(call.reason), "dim")
+        screen.note(visible_block(call.reason), "dim")
     by = current_user()
     while True:
         prompt = "Allow it? [y]es, [n]o, [a]lways in this thread, [e]dit: "
@@ -97,7 +97,7 @@ def _allow_edited(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
     try:
         _post(agent, call, approval)
     except UsageError as error:
-        screen.note(make_visible(str(error)), "red")
+        screen.note(visible_block(str(error)), "red")
         return False
     return True
 
@@ -117,7 +117,7 @@ def _edit(arguments: str) -> str:
 
 
 def _ask_question(agent: Runner, call: e.PendingDecision, screen: Screen) -> None:
-    screen.note(make_visible(call.reason), "bold")
+    screen.note(visible_block(call.reason), "bold")
     answer = ""
     while not answer:
         answer = _read_line("Your answer: ", screen)
@@ -126,7 +126,7 @@ def _ask_question(agent: Runner, call: e.PendingDecision, screen: Screen) -> Non
 
 def _ask_outcome(agent: Runner, call: e.PendingDecision, screen: Screen) -> None:
     """Ask what became of a call whose process died: only a person can find out."""
-    screen.note(f"{make_visible(call.name)} was interrupted; it may have had its effect:", "bold")
+    screen.note(f"{visible_word(call.name)} was interrupted; it may have had its effect:", "bold")
     screen.note(format_arguments(call.final_arguments))
     prompt = "It [d]id run; [r]un it (again); [t]ell the agent that nobody knows: "
     choice = ""

@@ -18,7 +18,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from ..core.errors import TreadleError
 from ..models.resolve import list_models
-from ..observe.visible import make_visible
+from ..observe.visible import make_visible, visible_word
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
@@ -49,7 +49,7 @@ def chat(session: Session) -> int:
         multiline=True,
     )
     session.screen.note(
-        f"thread {make_visible(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"
+        f"thread {visible_word(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"
     )
     extract_after_chat(_talk(prompt, session))
     return 0
@@ -88,18 +88,18 @@ def _run_command(session: Session, name: str, argument: str = "") -> Session:
                 say(f"thread {session.thread_id}", "dim")
             case "/thread":
                 session = replace(session, thread_id=argument or session.thread_id)
-                say(f"thread {make_visible(session.thread_id)}", "dim")
+                say(f"thread {visible_word(session.thread_id)}", "dim")
             case "/resume":
                 session.resume()
             case "/model":
                 model = make_model(argument or agent.model)
                 session = replace(session, agent=with_model(agent, model, session.settings))
-                say(f"model {make_visible(model.name)}", "dim")
+                say(f"model {visible_word(model.name)}", "dim")
             case "/tools":
                 rows = [tool_row(tool) for tool in tools_by_name(agent).values()]
                 say(format_table(rows) or "this agent has no tools")
             case _:
-                say(f"there is no {make_visible(name)}; there are: {', '.join(COMMANDS)}", "yellow")
+                say(f"there is no {visible_word(name)}; there are: {', '.join(COMMANDS)}", "yellow")
     except TreadleError as error:
         say(f"error: {make_visible(str(error))}", "red")
     return session

@@ -15,7 +15,7 @@ from ..core.state import OPEN_PHASES
 from ..core.tool import Tool
 from ..flows.flow import Flow
 from ..observe.short_text import call_text
-from ..observe.visible import make_visible, visible_line
+from ..observe.visible import make_visible, visible_block, visible_line, visible_word
 from ..runtime.agent import Agent
 from ..runtime.fork import fork as fork_thread
 from ..runtime.log import Log, open_log
@@ -77,7 +77,7 @@ def answer(settings: AnswerOptions) -> int:
     call = choose_call(log, settings.call, "question")
     by = settings.by or current_user()
     _post(agent.post(call.thread_id, e.UserSaid(settings.text, answers=call.id, by=by)))
-    Screen().note(f"{make_visible(call.reason)}", "bold")
+    Screen().note(visible_block(call.reason), "bold")
     return _finish("answered", call, log, agent, settings)
 
 
@@ -208,7 +208,7 @@ def _finish(
     """Say what was decided, with all arguments of the call; then resume, or say how to."""
     screen = Screen()
     if not settings.quiet:
-        screen.note(f"{done}: {call.id} {make_visible(call.name)}", "bold")
+        screen.note(f"{done}: {call.id} {visible_word(call.name)}", "bold")
         screen.note(format_arguments(call.final_arguments))
     root = root_log(log)  # a child continues when its root is resumed
     if settings.go_on:

@@ -12,7 +12,7 @@ from ..notes.note_store import NoteStore, note_store_for
 from ..notes.notes import Notes
 from ..notes.search import Found, Query
 from ..notes.search import search as search_notes
-from ..observe.visible import make_visible, visible_line
+from ..observe.visible import make_visible, visible_line, visible_word
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..runtime.world import World
@@ -69,7 +69,7 @@ def add(settings: AddNoteOptions) -> int:
     ends = expiry_time(now, settings.days)
     note = Note("", settings.text, settings.scope, settings.about, at=now, expires_at=ends)
     placed = run_sync(store.write(note, key=World().new_id(), now=now, replaces=settings.replaces))
-    print_line(make_visible(placed.note.id))
+    print_line(visible_word(placed.note.id))
     _report_changes(placed)
     return 0
 
@@ -146,7 +146,7 @@ def extract_after_chat(session: Session) -> None:
         session.screen.end_line()
         for placed in found.written:
             session.screen.note(
-                f"noted {make_visible(placed.note.id)}: {visible_line(placed.note.text, 200)}",
+                f"noted {visible_word(placed.note.id)}: {visible_line(placed.note.text, 200)}",
                 "dim",
             )
 
@@ -205,7 +205,7 @@ def _report_changes(placed: WriteResult) -> None:
         "it takes the place of": placed.replaced,
         "it contradicts": placed.contradicts,
     }
-    note_id = make_visible(placed.note.id)
+    note_id = visible_word(placed.note.id)
     for words, notes in others.items():
         for note in notes:
             Screen().note(f"{note_id}: {words} {_format_note(note)}", "yellow")
@@ -215,7 +215,7 @@ def _report_changes(placed: WriteResult) -> None:
 
 def _format_note(note: Note) -> str:
     """Id and text, safe to show: an imported note may contain anything."""
-    return f"{make_visible(note.id)} {visible_line(note.text, 200)}"
+    return f"{visible_word(note.id)} {visible_line(note.text, 200)}"
 
 
 _OUTCOMES = {

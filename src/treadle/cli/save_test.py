@@ -9,6 +9,7 @@ from ..observe.visible import make_visible, visible_line
 from ..testing.recording import Recording
 from ..testing.render_test import SavedTest, render_test
 from .agents import choose_store, load_agent
+from .atomic_file import write_atomically
 from .database import export_file
 from .terminal import Screen, print_line
 from .thread_options import SaveTestOptions
@@ -40,8 +41,8 @@ def save_test(settings: SaveTestOptions) -> int:
     try:
         test.parent.mkdir(parents=True, exist_ok=True)
         export_file(store, [records[0].thread_id], recording)
-        with open(test, "x", encoding="utf8") as out:
-            out.write(text)
+        with write_atomically(test) as out:
+            out.write(text.encode())
     except OSError as error:
         raise UsageError(f"{test} can't be written: {error.strerror}") from None
     print_line(make_visible(str(test)))

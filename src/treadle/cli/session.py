@@ -14,7 +14,7 @@ from ..core.errors import IllegalEvent, TreadleError, TurnOpen, UnknownThread, U
 from ..core.result import Result
 from ..core.state import OPEN_PHASES, fold
 from ..observe.explain import agent_changes
-from ..observe.visible import make_visible, visible_line
+from ..observe.visible import make_visible, visible_block, visible_line
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..runtime.log import open_log
@@ -132,10 +132,10 @@ class Session:
             case "limit":
                 self.screen.note(format_limit(result), "yellow")
             case "refused" | "cancelled":
-                why = make_visible(result.reason or result.answer)
+                why = visible_block(result.reason or result.answer)
                 self.screen.note(f"{result.status}: {why}", "red")
             case "waiting":
-                self.screen.note(f"waits for you: {make_visible(result.reason)}", "yellow")
+                self.screen.note(f"waits for you: {visible_block(result.reason)}", "yellow")
                 self.screen.note(f"decide on a terminal: {self._resume_command}", "yellow")
                 commands = sorted({DECISION_COMMANDS[call.status] for call in result.waiting})
                 elsewhere = "; ".join(

@@ -14,7 +14,7 @@ from ..core.model import Message, Request, prompt_hash
 from ..core.prompt import Prompt
 from ..core.state import fold
 from ..observe.explain import agent_changes
-from ..observe.visible import make_visible, visible_line
+from ..observe.visible import make_visible, visible_block, visible_line, visible_word
 from ..runtime.request import build_request
 from ..runtime.settings import RunSettings
 from .agents import make_recorded_agent
@@ -93,7 +93,7 @@ def _print_message(message: Message) -> None:
     for part in message.parts:
         print_line(f"[{type(part).__name__.lower()}: {visible_line(part.url, 100)}]", "dim")
     for call in message.calls:
-        print_line(make_visible(f"{call.id} {call.name} {call.arguments}"))
+        print_line(visible_block(f"{call.id} {visible_word(call.name)} {call.arguments}"))
 
 
 def _to_json(request: Request) -> bytes:

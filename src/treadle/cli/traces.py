@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 from ..core import events as e
 from ..core.errors import UsageError
+from ..core.redact import find_secrets
 from ..flows.flow import Flow
 from ..observe.content import Content
-from ..observe.redact import find_secrets
 from ..observe.span import Span, SpanContext
 from ..observe.spans import Spans, build_spans
 from ..observe.visible import make_visible

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ..core.errors import UsageError
 from ..core.model import Model
+from ..core.redact import redact
 from .openai import OpenAIModel
 
 DEFAULT_MODEL = "openai:gpt-6-luna"
@@ -220,5 +221,5 @@ def _make_model_at_url(name: str) -> OpenAIModel:
         )
     except ValueError as error:
         raise UsageError(
-            f"model {name!r}: {error}; it must be like http://127.0.0.1:8000/v1#name"
+            f"model {redact(name)!r}: {redact(str(error))}; it must be like http://127.0.0.1:8000/v1#name"
         ) from None

@@ -19,6 +19,7 @@ from ..core.errors import (
     TurnOpen,
 )
 from ..core.turn import find_call
+from ..models.endpoint import redact_known
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
@@ -91,7 +92,8 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
         raise
     except Exception as error:
         with contextlib.suppress(TreadleError):
-            await end_turn(log, e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
+            reason = redact_known(f"a bug: {type(error).__name__}: {error}")
+            await end_turn(log, e.TurnEnded("failed", reason))
         raise
     finally:
         watch.cancel()

@@ -22,6 +22,7 @@ from ..core.errors import StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
 from ..core.tool import Tool, is_async
+from ..models.endpoint import redact_known
 
 GRACE_S = 0.2
 """How long a tool may take to stop once it is cancelled."""
@@ -40,7 +41,7 @@ async def run_tool(
     try:
         checked = tool.arguments_of(arguments)
     except ToolError as error:
-        message = _clean(str(error))[: tool.max_chars]
+        message = redact_known(_clean(str(error)))[: tool.max_chars]
         return ToolFailed(context.call_id, "arguments", message, _since(began))
     timeout_s = tightest_limit(tool.timeout_s, left_s)
     try:
@@ -55,7 +56,7 @@ async def run_tool(
             raise  # a child's store is its parent's too
         kind, message = _describe(error, tool, timeout_s)
         retry_after_s = _retry_after_s(error, tool, context.attempt, chance)
-    message = _clean(message)[: tool.max_chars]
+    message = redact_known(_clean(message))[: tool.max_chars]
     return ToolFailed(context.call_id, kind, message, _since(began), retry_after_s)
 
 

@@ -8,6 +8,7 @@ Never evaluates Python.
 3. Ambiguous expressions are refused, with both spellings. Length and depth are bounded.
 """
 
+import operator
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -145,8 +146,8 @@ class _Reader:
         if sign != "-":
             return value
         if isinstance(value, Percentage):
-            return Percentage(-value.fraction)
-        return -_number(value)
+            return Percentage(calculate("-", operator.neg, value.fraction))
+        return calculate("-", operator.neg, _number(value))
 
     def power(self) -> Value:
         base = self.percentage()
