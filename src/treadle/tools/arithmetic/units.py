@@ -80,8 +80,8 @@ NAMES = {
 """What people write where pint has another name, or another unit: F is a farad, K a prefix."""
 COMMON_NAMES = (
     "mm cm km miles mile meters feet foot inches inch yards mg grams kg lb lbs pounds ounces oz"
-    " tons ml liters gallons cups pints quarts seconds minutes hours days weeks years mph bits bytes KB"
-    " MB GB TB KiB MiB GiB joules kWh watts calories kcal acres hectares degrees radians m g L F"
+    " tons ml liters gallons cups pints quarts seconds minutes hours days weeks years mph bits"
+    " bytes KB MB GB TB KiB MiB GiB joules kWh watts calories kcal acres hectares degrees radians m g L F"
     " C K s h in to per square cubic"
 )
 """The words of conversions that the embedded model can write."""
