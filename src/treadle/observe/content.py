@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from ..core import events as e
-from . import conventions as c
 from ..core.redact import redact, redact_value
+from . import conventions as c
 
 Message = dict[str, Any]
 

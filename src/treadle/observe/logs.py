@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from ..core import events as e
-from ..runtime.listeners import Delta
 from ..core.redact import find_secrets, redact_value
+from ..runtime.listeners import Delta
 
 MAX_TEXT_CHARS = 500
 """How many characters of a text a line keeps."""
