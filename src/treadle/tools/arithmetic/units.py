@@ -181,6 +181,7 @@ def _unknown(text: str) -> ToolError:
 def _registry() -> Any:
     import pint
 
-    registry: Any = pint.UnitRegistry(non_int_type=Fraction)
+    make: Any = pint.UnitRegistry  # its stubs know of floats only
+    registry = make(non_int_type=Fraction)
     registry.define("international_acre = 43560 * foot ** 2")  # its own acre is the surveyors'
     return registry
