@@ -97,6 +97,8 @@ _WORDS = frozenset(
     ]
 )
 _PLACEHOLDER = re.compile(r"(?i)\.\.\.|…|\*\*\*|xxx|^your|^<|[${%]\w*[}%]|^\$|^\[|://|^--?[a-z]")
+_TERM = re.compile(rf"(?:(?:access|refresh|id|auth|bearer|api|db|user)[_-]?)?(?:{_NAME}|key)")
+"""What stands for a secret in a description of fields."""
 _SECRET_WORD = re.compile(rf"{_NAME}|(?i:key|auth|cookie)")
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 """A name in code, such as `settings.password`."""
@@ -168,6 +170,8 @@ def _is_bare_secret(name: str, value: str, tight: bool, before: str, following: 
     """Whether a value without quotes is a secret. `tight`: there is no space around its `=`."""
     if _is_placeholder(value):
         return False
+    if before not in ("?", "&") and _names_variable(value):
+        return False
     if re.search(r"(?i)pwd$", name) and value.startswith(("/", "~", ".")):
         return False  # a working directory
     if tight and (before in ("?", "&") or name.isupper()):
@@ -188,8 +192,12 @@ def _is_placeholder(value: str) -> bool:
     bare = value.strip(".,:;!?").lower()
     if bare in _WORDS or _TYPE.fullmatch(bare) or _PLACEHOLDER.search(value):
         return True
-    named = _PATH.fullmatch(value) or re.fullmatch(r"[\w-]{1,40}", value)
-    return bool(named and _SECRET_WORD.search(value) and not re.search(r"\d{3}", value))
+    return _TERM.fullmatch(bare) is not None
+
+
+def _names_variable(value: str) -> bool:
+    """Whether code means a variable by it, such as `args.password`."""
+    return bool(_PATH.fullmatch(value) and _SECRET_WORD.search(value))
 
 
 def _looks_random(value: str) -> bool:

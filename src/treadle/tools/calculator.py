@@ -28,17 +28,14 @@ def calculator(
     text = " ".join(expression.split())
     conversion = split_conversion(expression)
     if conversion:
-        converted = _converted(*conversion)
-        sign = "=" if prints_exactly(converted) else "≈"
-        return f"{text} {sign} {format_number(converted)} {conversion[1].strip()}"
+        return f"{text} {_format(_converted(*conversion))} {conversion[1].strip()}"
     value = evaluate_expression(expression)
     if isinstance(value, Comparison):
         answer = f"{text}: {str(value.holds).lower()}"
         if str(value) != text:
             answer += f" ({value})"
         return answer
-    sign = "=" if prints_exactly(value) else "≈"
-    return f"{text} {sign} {format_number(value)}"
+    return f"{text} {_format(value)}"
 
 
 def evaluate(expression: str) -> int | float | bool:
@@ -50,6 +47,11 @@ def evaluate(expression: str) -> int | float | bool:
     if value.denominator == 1 and not isinstance(value, Approximate):
         return value.numerator
     return float(value)
+
+
+def _format(value: Number) -> str:
+    sign = "=" if prints_exactly(value) else "≈"
+    return f"{sign} {format_number(value)}"
 
 
 def _converted(amount: str, unit: str) -> Number:

@@ -8,7 +8,6 @@ Never evaluates Python.
 3. Ambiguous expressions are refused, with both spellings. Length and depth are bounded.
 """
 
-import operator
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -146,8 +145,8 @@ class _Reader:
         if sign != "-":
             return value
         if isinstance(value, Percentage):
-            return Percentage(calculate("-", operator.neg, value.fraction))
-        return calculate("-", operator.neg, _number(value))
+            return Percentage(calculate("-", lambda x: -x, value.fraction))
+        return calculate("-", lambda x: -x, _number(value))
 
     def power(self) -> Value:
         base = self.percentage()

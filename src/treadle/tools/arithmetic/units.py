@@ -80,9 +80,9 @@ NAMES = {
 """What people write where pint has another name, or another unit: F is a farad, K a prefix."""
 COMMON_NAMES = (
     "mm cm km miles mile meters feet foot inches inch yards mg grams kg lb lbs pounds ounces oz"
-    " tons ml liters gallons cups pints quarts seconds minutes hours days weeks years mph bits bytes KB"
-    " MB GB TB KiB MiB GiB joules kWh watts calories kcal acres hectares degrees radians m g L F"
-    " C K s h in to per square cubic"
+    " tons ml liters gallons cups pints quarts seconds minutes hours days weeks years mph bits"
+    " bytes KB MB GB TB KiB MiB GiB joules kWh watts calories kcal acres hectares degrees radians"
+    " m g L F C K s h in to per square cubic"
 )
 """The words of conversions that the embedded model can write."""
 
@@ -181,6 +181,7 @@ def _unknown(text: str) -> ToolError:
 def _registry() -> Any:
     import pint
 
-    registry: Any = pint.UnitRegistry(non_int_type=Fraction)
+    make: Any = pint.UnitRegistry  # its stubs know of floats only
+    registry = make(non_int_type=Fraction)
     registry.define("international_acre = 43560 * foot ** 2")  # its own acre is the surveyors'
     return registry
