@@ -19,6 +19,7 @@ from ..core.errors import (
     TurnOpen,
 )
 from ..core.turn import find_call
+from .border import in_words, is_ctrl_c, text_of
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
@@ -89,10 +90,15 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
         raise
     except (Fenced, StoreError, FlowChanged):
         raise
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if is_ctrl_c(error):
+            raise
         with contextlib.suppress(TreadleError):
-            await end_turn(log, e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
-        raise
+            reason = f"a bug: {type(error).__name__}: {text_of(error)}"
+            await end_turn(log, e.TurnEnded("failed", reason))
+        if isinstance(error, Exception):
+            raise
+        raise in_words(error, "code of this run") from error
     finally:
         watch.cancel()
 

@@ -22,6 +22,7 @@ from ..core.errors import StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
 from ..core.tool import Tool, is_async
+from .border import contain, in_words, is_ctrl_c, text_of
 
 GRACE_S = 0.2
 """How long a tool may take to stop once it is cancelled."""
@@ -46,11 +47,11 @@ async def run_tool(
     try:
         result = await _within(timeout_s, _call(tool, checked, context))
         return _outcome(result, context.call_id, tool.max_chars, began)
-    except (asyncio.CancelledError, KeyboardInterrupt):
+    except asyncio.CancelledError:
         raise
-    except (
-        BaseException
-    ) as error:  # a tool is somebody else's code: the model is told what it raises
+    except BaseException as error:  # a tool is another's code: the model is told what it raises
+        if is_ctrl_c(error):
+            raise
         if tool.child and isinstance(error, StoreError):
             raise  # a child's store is its parent's too
         kind, message = _describe(error, tool, timeout_s)
@@ -82,7 +83,7 @@ def _describe(
         return "timeout", _timeout_message(tool, timeout_s)
     if isinstance(error, _NoJson):
         return "result", str(error)
-    text = _text_of(error)
+    text = text_of(error)
     if isinstance(error, ToolError):
         return "raised", text
     name = type(error).__name__
@@ -129,7 +130,7 @@ def render_result(result: Any, max_chars: int) -> tuple[str, int]:
         except Exception as error:  # a result may bring its own `model_dump`, and with it any fault
             raise _NoJson(
                 f"the call ran, but its result, a {type(result).__name__}, has no JSON form"
-                f" ({_text_of(error)})"
+                f" ({text_of(error)})"
             ) from None
     text = _clean(text)
     cut_chars = len(text) - max_chars
@@ -152,18 +153,15 @@ async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> A
     keywords = dict(arguments)
     if tool.context:
         keywords[tool.context] = context
-    try:
-        if is_async(tool.function):
-            return await tool.function(**keywords)
-        result = await _in_thread(lambda: tool.function(**keywords))  # type: ignore[misc]
-        if inspect.isawaitable(result):  # a plain function may wrap an async one
-            return await result
-        return result
-    except SystemExit as error:
-        raise RuntimeError(f"SystemExit: {error}") from error  # in a task it would end the loop
+    if is_async(tool.function):
+        return await contain(tool.function(**keywords), tool.name)
+    result = await _in_thread(lambda: tool.function(**keywords), tool.name)  # type: ignore[misc]
+    if inspect.isawaitable(result):  # a plain function may wrap an async one
+        return await contain(result, tool.name)
+    return result
 
 
-async def _in_thread(function: Callable[[], Any]) -> Any:
+async def _in_thread(function: Callable[[], Any], name: str) -> Any:
     """Call it in a thread of its own: one left behind in a pool would keep the process alive."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
@@ -184,7 +182,7 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
             result = context.run(function)
         except (StopIteration, SystemExit, KeyboardInterrupt) as raised:
             # A future can't carry the first, and the others would end the loop.
-            error = RuntimeError(f"{type(raised).__name__}: {raised}")
+            error = in_words(raised, name)
         except BaseException as raised:
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits for this result
@@ -222,13 +220,6 @@ def _to_plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     raise NotImplementedError(f"{type(value).__name__} is not JSON")
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # its own __str__ may be broken
-        return ""
 
 
 def _clean(text: str) -> str:
