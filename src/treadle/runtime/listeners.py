@@ -98,3 +98,5 @@ async def stream_events(
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # read, so that asyncio doesn't warn of one that nobody read
