@@ -1,22 +1,23 @@
 import asyncio
 import gzip
 import json
+import os
+import time
 import zlib
 
 import pytest
 
 from served import onward, page, served, way
 from treadle.core.errors import ToolError
+from treadle.tools import page_text
 from treadle.tools.fetch import (
     Bounds,
-    Page,
     cut_page,
     decode_body,
-    extract_text,
     fetch_page,
-    strip_tags,
     web_fetch,
 )
+from treadle.tools.page_text import Page, extract_text, strip_tags
 
 ARTICLE = """<!doctype html><html><head><title>Looms &amp; lathes</title>
 <style>p {color: red}</style></head><body>
@@ -294,6 +295,22 @@ def test_html_made_to_hurt_gives_text_or_nothing_but_no_error(source):
     title, text = extract_text(Page("http://a.example/", "text/html", source))
     assert title == ""
     assert "deep" in text
+
+
+def test_a_page_that_would_burn_for_minutes_ends_with_its_time_and_so_does_the_process():
+    burning = "<p " + " ".join(f"a{number}=1" for number in range(50_000)) + ">x"
+    began = time.monotonic()
+    told, _ = get({"/": page(burning)}, total_s=1)
+    assert "took longer than 1 s" in str(told)
+    assert time.monotonic() - began < 10  # also the end of asyncio.run, which waits for threads
+    with pytest.raises(ChildProcessError):  # no child is left, not even a dead one
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_page_whose_extraction_dies_is_told(monkeypatch):
+    monkeypatch.setattr(page_text, "__file__", os.devnull)
+    told, _ = get({"/": page(ARTICLE)})
+    assert "can't be extracted; try another source" in str(told)
 
 
 def test_a_page_that_is_no_article_keeps_all_its_text():

@@ -6,18 +6,25 @@ decompression, and kinds of content. A page is text of strangers: information fo
 
 import asyncio
 import codecs
-import html
+import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError
 from ..core.tool import tool
+from ..models.child_interpreter import find_package_folder, run_script
+from . import page_text
+from .page_text import HTML, Page, extract_text
 from .public import AddressRules, check_url, open_public
 
 if TYPE_CHECKING:
     import httpx2
+
+
+_MISSING = "web_fetch needs packages that aren't installed here: pip install 'treadle[web]'"
 
 
 @dataclass(frozen=True)
@@ -30,17 +37,6 @@ class Bounds:
     """Of the body, decompressed."""
     max_redirects: int = 5
     page_chars: int = 16_000
-
-
-@dataclass(frozen=True)
-class Page:
-    """What a server sent, decoded."""
-
-    url: str
-    """After redirects."""
-    kind: str
-    """The media type, in lower case; "text/html" or "text/plain" by its looks where the server named none."""
-    text: str
 
 
 @tool(read_only=True, timeout_s=30)
@@ -63,15 +59,14 @@ async def fetch_page(
         raise ToolError(f"page {page} does not exist; pages count from 1")
     try:
         import httpx2
-        import trafilatura  # noqa: F401  # here, so that what is missing is told before the network is used
     except ImportError:
-        raise ToolError(
-            "web_fetch needs packages that aren't installed here: pip install 'treadle[web]'"
-        ) from None
+        raise ToolError(_MISSING) from None
+    if not find_package_folder("trafilatura"):  # told before the network is used
+        raise ToolError(_MISSING)
     try:
         async with asyncio.timeout(bounds.total_s):
             found = await download(url, way or AddressRules(), bounds)
-            title, text = await asyncio.to_thread(extract_text, found)
+            title, text = await read_apart(found, bounds.total_s)
     except TimeoutError:
         raise ToolError(
             f"{url} took longer than {bounds.total_s:g} s; try another source"
@@ -82,6 +77,22 @@ async def fetch_page(
             f"{url} can't be read ({reason}); check the address, or try another source"
         ) from None
     return cut_page(title, found.url, text, page, bounds.page_chars)
+
+
+async def read_apart(page: Page, total_s: float) -> tuple[str, str]:
+    """As `extract_text`, of HTML in a child process that ends with this call, or after `total_s`.
+
+    A page can be made to need hours, within one call of a library that nothing else can stop.
+    """
+    if page.kind not in HTML:
+        return extract_text(page)
+    packages = str(find_package_folder("trafilatura"))
+    job = {"packages": packages, "seconds": total_s, "page": asdict(page)}
+    answer = await run_script(Path(page_text.__file__), json.dumps(job).encode())
+    if not answer:
+        raise ToolError(f"the text of {page.url} can't be extracted; try another source")
+    title, text = json.loads(answer)
+    return title, text
 
 
 async def download(url: str, way: AddressRules, bounds: Bounds) -> Page:
@@ -183,74 +194,6 @@ def decode_body(body: bytes, parameters: str) -> str:
             if named:
                 return body.decode(name, "replace")
     return body.decode("cp1252", "replace")
-
-
-def extract_text(page: Page) -> tuple[str, str]:
-    """Title ("" if none) and text; of HTML the main part, as Markdown with links and tables. Uses CPU; pure."""
-    if page.kind not in ("text/html", "application/xhtml+xml"):
-        return "", page.text.strip()
-    import trafilatura
-
-    found = re.search(r"<title[^<>]*>([^<]*)", page.text[:100_000], re.IGNORECASE)
-    title = " ".join(html.unescape(found[1]).split()) if found else ""
-    plain = strip_tags(page.text)
-    lines = [" ".join(line.split()) for line in plain.splitlines()]
-    plain = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    tags = page.text.count("<")
-    if tags > 30_000 or len(page.text) > 2_000_000:  # seconds of CPU
-        return title, plain
-    main = trafilatura.extract(
-        page.text,
-        url=page.url,
-        output_format="markdown",
-        include_links=True,
-        include_tables=True,
-        include_comments=False,
-        fast=tags
-        > 2_000,  # else a second opinion, whose time grows with the square of the paragraphs
-    )
-    # It looks for an article. On pages of another kind it may keep a caption and drop the rest.
-    if not main or (len(main) < 200 and len(plain) > 5 * len(main)):
-        return title, plain
-    return title, main.strip()
-
-
-def strip_tags(source: str) -> str:
-    """HTML without tags, comments, scripts and styles; headings marked as in Markdown; line numbers stay.
-
-    In linear time, whatever the input. Pure.
-    """
-    out: list[str] = []
-    hidden = ""
-    for part in re.split(r"(<!--|-->|</?[a-zA-Z!][^<>]*>)", source):
-        tag = re.match(r"<(/?[a-z]+[1-6]?|!--)", part.lower()) if part.startswith("<") else None
-        name = tag[1] if tag else ""
-        if hidden:
-            hidden = "" if name == hidden or part == hidden else hidden
-            out.append("\n" * part.count("\n"))
-        elif name in ("script", "style", "template"):
-            hidden = f"/{name}"
-        elif name == "!--":
-            hidden = "-->"
-        elif re.fullmatch(r"h[1-6]", name):
-            out.append("#" * int(name[1]) + " ")
-        elif name:
-            inline = name.lstrip("/") in (
-                "a",
-                "b",
-                "i",
-                "em",
-                "strong",
-                "span",
-                "code",
-                "small",
-                "sub",
-                "sup",
-            )
-            out.append("\n" * part.count("\n") or ("" if inline else " "))
-        elif not part.startswith("<!") and part != "-->":
-            out.append(html.unescape(part))
-    return "".join(out)
 
 
 def cut_page(title: str, url: str, text: str, page: int, size: int) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .fetch import decode_body, strip_tags
+from .fetch import decode_body
+from .page_text import strip_tags
 
 _TEXT_NAME = re.compile(
     r".*\.(md|markdown|mdx|txt|text|rst|adoc|org|tex|html?|xhtml|xml|jsonl?|ya?ml|toml|ini|cfg|csv|tsv|log|sql|py|pyi|ipynb"
