@@ -1,6 +1,7 @@
 """Which agent answers: Treadle's own or the user's, with what the options change of it."""
 
-from contextlib import suppress
+import sys
+from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -181,4 +182,5 @@ def load_target(place: str) -> Any:
     from ..flows.flow import Flow
     from ..graphs.graph import Graph
 
-    return import_string(place, Agent, Flow, Graph, name="agent")
+    with redirect_stdout(sys.stderr):  # standard output is for answers
+        return import_string(place, Agent, Flow, Graph, name="agent")

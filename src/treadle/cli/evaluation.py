@@ -1,6 +1,8 @@
 """`treadle eval`: a dataset is run, shown as it runs, reported, compared. Its exit code is for CI."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 
 import msgspec
@@ -24,7 +26,9 @@ def evaluate(settings: Eval) -> int:
     """Run a dataset of cases, and report how many passed and what they took."""
     from ..evals.files import load_dataset
 
-    dataset = load_dataset(settings.file).only(settings.tag or (), settings.case or ())
+    with redirect_stdout(sys.stderr):  # standard output is for the report
+        dataset = load_dataset(settings.file)
+    dataset = dataset.only(settings.tag or (), settings.case or ())
     agent = make_agent(replace(settings, agent=settings.agent or dataset.agent or None), False)
     before = load_report(settings.against) if settings.against else None
     if settings.dry_run:

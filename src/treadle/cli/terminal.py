@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Literal, TextIO
 
 from ..observe.visible import make_json_visible, make_visible
+from .process import own_output
 
 Style = Literal["", "dim", "bold", "red", "yellow"]
 _CODES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33"}
@@ -25,14 +26,16 @@ def is_interactive() -> bool:
 
 def print_line(text: str, style: Style = "") -> None:
     """Safe lines for standard output, where they are what was asked for. Raises BrokenPipeError where nobody reads."""
-    coloured = bool(style) and sys.stdout.isatty() and not _plain()
-    sys.stdout.write(f"\x1b[{_CODES[style]}m{text}\x1b[0m\n" if coloured else f"{text}\n")
+    output = own_output()
+    coloured = bool(style) and output.isatty() and not _plain()
+    output.write(f"\x1b[{_CODES[style]}m{text}\x1b[0m\n" if coloured else f"{text}\n")
 
 
 def print_json(line: bytes) -> None:
     """A line of JSON for standard output: exact in a pipe, safe on a terminal."""
     text = line.decode()
-    sys.stdout.write((make_json_visible(text) if sys.stdout.isatty() else text) + "\n")
+    output = own_output()
+    output.write((make_json_visible(text) if output.isatty() else text) + "\n")
 
 
 def _plain() -> bool:
@@ -46,14 +49,14 @@ class Screen:
     def __init__(self) -> None:
         self.live = sys.stderr.isatty() and not _plain()
         """Colours and a passing notice are wanted."""
-        self.streams = sys.stdout.isatty()
+        self.streams = own_output().isatty()
         """An answer is shown while it is written; else it is written once it is whole."""
         self._notice = False
         self._open: TextIO | None = None
 
     def say(self, text: str) -> None:
         """A piece of an answer, to standard output."""
-        self._put(sys.stdout, text)
+        self._put(own_output(), text)
 
     def note(self, text: str, style: Style = "") -> None:
         """A line for standard error."""
