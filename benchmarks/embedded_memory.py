@@ -19,7 +19,7 @@ from treadle import Agent, ContextWindow, Limits, MemoryStore, Result, Usage, to
 from treadle.core.events import ContextCompacted, ModelReplied
 from treadle.core.model import Model, Reply, Request
 from treadle.core.transcript import SUMMARY_INSTRUCTIONS
-from treadle.models.local.model import LocalModel
+from treadle.models.local.local_model import LocalModel
 from treadle.models.scripted import calls, says
 from treadle.tools.calculator import calculator
 

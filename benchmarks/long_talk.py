@@ -30,7 +30,7 @@ from treadle import Agent, ContextWindow, Limits, MemoryStore, tool
 from treadle.core.events import Call, ContextCompacted
 from treadle.core.model import Message, Reply, Request
 from treadle.core.transcript import SUMMARY_INSTRUCTIONS
-from treadle.models.legal import find_faults
+from treadle.models.request_rules import find_faults
 from treadle.models.scripted import ScriptedModel, calls, says
 
 CONTEXT_TOKENS, OUTPUT_TOKENS = 16_384, 2048

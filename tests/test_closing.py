@@ -77,3 +77,50 @@ def test_a_program_that_closes_nothing_ends_without_a_warning(tmp_path):
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (ran.stderr, ran.stdout) == ("", "Hello.\n1\n")
     assert {file.name for file in tmp_path.iterdir()} == {"full.db"}
+
+
+LEAVES_A_TURN = """
+import atexit, threading
+from treadle import Agent, ScriptedModel, tool
+from treadle.models.scripted import calls, says
+from treadle.runtime.sync import run_sync
+
+started = threading.Event()
+
+@tool
+def wait() -> str:
+    started.set()
+    threading.Event().wait()
+
+async def nothing():
+    return "still there"
+
+atexit.register(lambda: print(run_sync(nothing())))
+agent = Agent(model=ScriptedModel([calls("wait"), says("Done.")]), tools=[wait])
+threading.Thread(target=agent.run_sync, args=("Go",), kwargs={"thread": "t"}, daemon=True).start()
+assert started.wait(30)
+"""
+
+
+def test_a_turn_that_runs_when_the_process_ends_is_left_to_be_resumed(tmp_path):
+    command = [sys.executable, "-W", "error", "-c", LEAVES_A_TURN]
+    environment = {"TREADLE_DB": str(tmp_path / "logs.db")}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (ran.stderr, ran.stdout) == ("", "still there\n")
+    store = SQLiteStore(tmp_path / "logs.db")
+    rows = asyncio.run(store.read("t"))
+    store.close()
+    assert b'"ToolStarted"' in rows[-1].event
+
+
+def test_what_works_at_the_very_end_still_has_the_shared_loop():
+    ends_first = "import atexit\nfrom treadle.runtime.sync import run_sync\n"
+    ends_first += "async def nothing(): return 'hello'\n"
+    ends_first += "atexit.register(lambda: print(run_sync(nothing())))\nrun_sync(nothing())\n"
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", ends_first],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ran.stderr, ran.stdout) == ("", "hello\n")

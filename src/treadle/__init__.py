@@ -1,7 +1,7 @@
 """Treadle: an AI agent runtime that can be read in an afternoon. The log is the agent.
 
-Reading order: events, state, turn, call, limits, approvals, decide, memory/prompt, memory/window, log, loop, agent;
-then history, course, steps, flow.
+Reading order: in core/ events, state, turn, call, limits, approvals, decide, prompt, window; in
+runtime/ log, request, loop, drive, end_turn, agent; then flows/.
 """
 
 from . import own_path as _own_path  # noqa: F401 - first: nothing after it may come from the working directory

@@ -1,4 +1,4 @@
-"""The command's own process: its standard output is its own, and tools don't keep it from ending."""
+"""The command's process: standard output is its own, and tools don't keep it from ending."""
 
 import json
 import subprocess
@@ -36,7 +36,8 @@ def stays() -> str:
     return "left"
 
 def made(*names):
-    return Agent(tools=[prints, awaits, stays], model=ScriptedModel([calls(*names), says("the answer")]))
+    model = ScriptedModel([calls(*names), says("the answer")])
+    return Agent(tools=[prints, awaits, stays], model=model)
 
 prints_much = made("prints", "awaits")
 leaves = made("stays")

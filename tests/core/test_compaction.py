@@ -1,4 +1,4 @@
-"""Long conversations, driven: what is summarised, when, and what becomes of a summary that fails."""
+"""Long conversations: what is summarised, when, and what becomes of a summary that fails."""
 
 import asyncio
 import itertools
@@ -107,8 +107,13 @@ def test_a_long_turn_is_cut_in_its_midst_and_never_between_a_call_and_its_result
     steps = [calls(("look", {"size": 900 + number})) for number in range(30)]
     model = ScriptedModel([], context_tokens=3000, max_output_tokens=800)
     script = iter([*steps, says("done")])
-    model.__init__([lambda request: says("in short") if request.messages[0].text == SUMMARY_INSTRUCTIONS else next(script)] * 60,
-                   context_tokens=3000, max_output_tokens=800)  # fmt: skip
+
+    def answer(request):
+        if request.messages[0].text == SUMMARY_INSTRUCTIONS:
+            return says("in short")
+        return next(script)
+
+    model.__init__([answer] * 60, context_tokens=3000, max_output_tokens=800)
     result = live(agent(model, look, limits=Limits(steps=50)).run("go"))
     assert result.answer == "done"
     cuts = found(result, e.ContextCompacted)
@@ -177,11 +182,12 @@ def test_pinned_messages_are_always_there():
 def test_the_prompt_s_beginning_is_the_same_from_call_to_call_but_where_the_log_says_so():
     model = ScriptedModel([])
     script = iter([calls(("look", {"size": 700 + n})) for n in range(40)])
-    answer = lambda request: (
-        says("in short")
-        if request.messages[0].text == SUMMARY_INSTRUCTIONS
-        else next(script, says("done"))
-    )
+
+    def answer(request):
+        if request.messages[0].text == SUMMARY_INSTRUCTIONS:
+            return says("in short")
+        return next(script, says("done"))
+
     model.__init__([answer] * 90, context_tokens=4000, max_output_tokens=800)
     result = live(agent(model, look, limits=Limits(steps=60)).run("go"))
     seen = [
@@ -264,7 +270,7 @@ def test_a_step_that_was_too_large_is_the_same_step_after_the_summary():
 
 
 def test_a_summary_s_own_prompt_fits_also_where_much_is_pinned_and_what_opened_the_turn_is_long():
-    """A large model had it all in its context; then a small one takes over in the midst of the turn."""
+    """A large model had it all in its context; then a small one takes over during the turn."""
     store, again = MemoryStore(), MemoryStore()
     free = Limits(steps=50, tokens=None)
     steps = [calls(("look", {"size": 900 + number})) for number in range(30)]

@@ -1,4 +1,4 @@
-"""A long talk with large results, in small: benchmarks/long_talk.py with fewer turns. What must not be lost isn't."""
+"""A long talk with large results keeps what it must: benchmarks/long_talk.py with fewer turns."""
 
 import importlib.util
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from treadle import ContextWindow
-from treadle.models.legal import find_faults
+from treadle.models.request_rules import find_faults
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "long_talk.py"
 spec = importlib.util.spec_from_file_location("long_talk", PATH)
@@ -31,7 +31,7 @@ def kept(talk):
 
 
 def outcomes(talk, kept):
-    """What became of each question about what was said, by kind of fact: names, numbers, decisions, tasks."""
+    """What became of each question, by kind of fact: names, numbers, decisions, tasks."""
     found = {}
     for fact, _, outcome in long_talk.asked_and_right(talk, kept):
         if fact.source != "passing":

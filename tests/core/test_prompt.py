@@ -8,7 +8,7 @@ from treadle.core import events as e
 from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt, messages
 from treadle.core.state import fold
-from treadle.models.legal import find_faults
+from treadle.models.request_rules import find_faults
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
 
@@ -197,7 +197,7 @@ def test_the_reply_of_a_compaction_is_no_answer():
     assert texts(e.UserSaid("one"), compacting, replied(text="minutes")) == [("user", "one")]
 
 
-def test_a_message_that_says_nothing_is_shown_as_words_since_providers_refuse_it_then_and_ever_after():
+def test_an_empty_message_is_shown_as_words_since_providers_would_refuse_it_ever_after():
     assert texts(e.UserSaid(" \n")) == [("user", "(nothing was said)")]
     picture = e.UserSaid("", (e.Image("https://x.test/a.png"),))
     [shown] = messages(log_of(picture), "")

@@ -29,7 +29,10 @@ def test_arguments_are_coerced_to_the_annotated_types():
         number: int, ratio: float, flag: bool, colour: Colour, tags: list[str], home: Address
     ) -> None: ...
 
-    text = '{"number": "3", "ratio": 2, "flag": "yes", "colour": "red", "tags": ["a", 1], "home": {"title": "x"}}'
+    text = (
+        '{"number": "3", "ratio": 2, "flag": "yes", "colour": "red", "tags": ["a", 1],'
+        ' "home": {"title": "x"}}'
+    )
     assert made(many).arguments_of(text) == {
         "number": 3,
         "ratio": 2.0,

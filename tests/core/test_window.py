@@ -9,7 +9,7 @@ from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt
 from treadle.core.state import State, apply, fold
 from treadle.core.window import TARGET_SHARE, ContextWindow, Summarise, choose_compaction
-from treadle.models.legal import find_faults
+from treadle.models.request_rules import find_faults
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
 
@@ -130,9 +130,8 @@ def test_what_was_said_goes_from_its_oldest_end_from_turn_to_turn_and_a_summary_
     assert isinstance(found, Summarise)
     dropped = choose_compaction(prompt, ContextWindow(summarize=False), whole // 2, 10_000, True)
     assert dropped == e.ContextCompacted(found.upto_seq)
-    assert (
-        choose_compaction(prompt, ContextWindow(), whole // 2, 10_000, may_summarise=False) == dropped
-    ), "the model has failed to"
+    instead = choose_compaction(prompt, ContextWindow(), whole // 2, 10_000, may_summarise=False)
+    assert instead == dropped, "the model has failed to"
     prompt.add(Record("t", 999, 0.0, dropped))
     texts = [message.text for message in prompt.messages("")]
     assert texts[0].startswith("question")

@@ -19,8 +19,8 @@ from treadle.core.model import Reply, Request
 from treadle.core.result import read_result
 from treadle.core.state import fold
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.runtime.settings import RunSettings
 from treadle.runtime.log import open_log
+from treadle.runtime.settings import RunSettings
 from treadle.runtime.world import World
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user

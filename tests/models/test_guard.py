@@ -9,7 +9,7 @@ from server import says, serving
 from treadle import Agent, MemoryStore, UsageError, run_sync
 from treadle.core.model import Message, Request
 from treadle.models.guard import refuse_real
-from treadle.models.local.model import LocalModel
+from treadle.models.local.local_model import LocalModel
 from treadle.models.openai import OpenAIModel
 
 GO = Request((Message("user", "go"),))

@@ -8,7 +8,7 @@ import pytest
 from treadle import ScriptedModel
 from treadle.core.errors import UsageError
 from treadle.core.model import Message, Request
-from treadle.models.local.model import LocalModel
+from treadle.models.local.local_model import LocalModel
 from treadle.models.openai import OpenAIModel
 from treadle.models.settings import with_settings
 

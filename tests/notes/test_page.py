@@ -1,4 +1,4 @@
-"""The programs of docs/memory.md run in order in one namespace; its table matches the code."""
+"""The programs of docs/notes.md run in order in one namespace; its table matches the code."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from treadle.notes.note_tools import note_tools
 from treadle.notes.notes import Notes
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE = (DOCS / "memory.md").read_text()
+PAGE = (DOCS / "notes.md").read_text()
 SCRIPT = [
     calls(("remember", {"text": "Ann is vegan", "about": "diet"})),
     says("I will."),

@@ -11,8 +11,8 @@ from treadle.core.decide import Policy
 from treadle.core.errors import ModelUnavailable
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import Explanation, explain
-from treadle.runtime.settings import RunSettings
 from treadle.runtime.log import open_log
+from treadle.runtime.settings import RunSettings
 from treadle.tools.ask import ask_user
 
 

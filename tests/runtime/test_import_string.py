@@ -43,11 +43,32 @@ def test_a_file_is_loaded_once(folder):
         ("mine.py", "", "'mine.py' must be like module:name or path/file.py:name"),
         ("mine.py:1x", "", "'mine.py:1x' must be like"),
         ("none.py:x", "", "there is no file FOLDER/none.py"),
-        ("new.py:x", "\nraise KeyError(1)", "new.py can't be loaded: KeyError: 1 (FOLDER/new.py, line 2)"),
-        ("new.py:x", "n = (", "FOLDER/new.py can't be loaded: SyntaxError: '(' was never closed (new.py, line 1)"),
-        ("new.py:x", "import sys\nsys.exit(0)", "it ends the program; let it do so only under `if __name__ == "),
-        ("new:x", "1 / 0", "module new can't be loaded: ZeroDivisionError: division by zero (FOLDER/new.py, line 1)"),
-        ("new:x", "import nowhere", "new can't be loaded: ModuleNotFoundError: No module named 'nowhere' (FOLDER/"),
+        (
+            "new.py:x",
+            "\nraise KeyError(1)",
+            "new.py can't be loaded: KeyError: 1 (FOLDER/new.py, line 2)",
+        ),
+        (
+            "new.py:x",
+            "n = (",
+            "FOLDER/new.py can't be loaded: SyntaxError: '(' was never closed (new.py, line 1)",
+        ),
+        (
+            "new.py:x",
+            "import sys\nsys.exit(0)",
+            "it ends the program; let it do so only under `if __name__ == ",
+        ),
+        (
+            "new:x",
+            "1 / 0",
+            "module new can't be loaded: ZeroDivisionError: division by zero (FOLDER/new.py,"
+            " line 1)",
+        ),
+        (
+            "new:x",
+            "import nowhere",
+            "new can't be loaded: ModuleNotFoundError: No module named 'nowhere' (FOLDER/",
+        ),
         ("nowhere:x", "", "No module named 'nowhere'; looked in FOLDER and in what is installed"),
     ],
 )  # fmt: skip

@@ -652,7 +652,7 @@ def test_a_listener_that_raises_changes_nothing_but_is_logged(caplog):
 
 
 def test_tools_that_end_at_once_over_a_slow_store_write_one_log():
-    """Several tasks append to one log at the same time: no record is lost, doubled or out of order."""
+    """Several tasks append to one log at once: no record is lost, doubled or out of order."""
     seen: list[Any] = []
     asked = calls(*(("echo", {"text": str(number)}) for number in range(5)))
     model = ScriptedModel([asked, says("ok")])

@@ -83,8 +83,15 @@ def test_only_what_came_before_the_call_was_seen_by_it():
 
 
 def test_a_child_has_seen_what_its_parents_had():
-    top = log(e.ThreadStarted("a", "k"), asks("c1", "mail"), e.ToolReturned("c1", "x", 0.1), asks("c2", "team"),
-              asks("c3", "web"), e.ToolReturned("c3", "later", 0.1), thread="top")  # fmt: skip
+    top = log(
+        e.ThreadStarted("a", "k"),
+        asks("c1", "mail"),
+        e.ToolReturned("c1", "x", 0.1),
+        asks("c2", "team"),
+        asks("c3", "web"),
+        e.ToolReturned("c3", "later", 0.1),
+        thread="top",
+    )
     middle = log(e.ThreadStarted("b", "k", "top", "c2"), asks("c4", "team"), thread="middle")
     low = log(e.ThreadStarted("c", "k", "middle", "c4"), asks("c5", "remember"), thread="low")
     store = kept(top=top, middle=middle)

@@ -158,7 +158,7 @@ def job_of(
 
 @pytest.fixture(scope="module")
 def records() -> list[Record]:
-    """A turn of two rounds: parallel calls one of which is tried again, a model that fails once, an answer."""
+    """A turn of two rounds: parallel calls, one retried, a model that fails once, an answer."""
 
     async def whole() -> list[Record]:
         script = [
@@ -297,7 +297,7 @@ def test_a_replay_runs_no_tool_and_asks_no_model(records: list[Record]) -> None:
 
 
 def test_an_approval_that_comes_before_the_next_append_is_seen_by_what_is_decided_next() -> None:
-    """It lands between what the loop has decided and its append: the loop decides again, and the replay does too."""
+    """It lands between a decision and its append: the loop, and the replay, decide again."""
 
     class Meddled(MemoryStore):
         meddled = False

@@ -29,6 +29,7 @@ def test_what_only_one_provider_understands_goes_back_to_it_and_to_no_other():
 
 def test_what_another_model_may_see_of_a_message_is_made_once():
     message = Message("assistant", "hi", (), (), "", {"reasoning": "r"}, "first")
-    assert message.to("first") is message
-    assert message.to("other") is message.to("third"), "it would be encoded again at every step"
-    assert message.to("other").wire == Message("assistant", "hi").wire
+    assert message.for_model("first") is message
+    other, third = message.for_model("other"), message.for_model("third")
+    assert other is third, "it would be encoded again at every step"
+    assert message.for_model("other").wire == Message("assistant", "hi").wire

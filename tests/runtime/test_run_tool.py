@@ -4,6 +4,7 @@ import contextvars
 import dataclasses
 import functools
 import logging
+import os
 import threading
 import time
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from fakes import live
 from treadle import Context, ToolError, ToolRetry, tool
 from treadle.core.events import ToolFailed, ToolReturned
+from treadle.models.openai import OpenAIModel
 from treadle.runtime.run_tool import render_result, run_tool
 
 CONTEXT = Context({"user": 7}, "t", "c1", "key", 1)
@@ -398,3 +400,21 @@ def test_durations_are_recorded():
     returned = ran(quick)
     assert isinstance(returned, ToolReturned)
     assert 0 <= returned.duration_s < 5
+
+
+def test_secrets_in_an_exception_reach_neither_the_log_nor_the_model(monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "plain words of a token")
+    model = OpenAIModel("m", base_url="http://127.0.0.1:9/v1", api_key="plainkey1234")
+
+    def charge() -> str:
+        raise RuntimeError(
+            f"{model.api_key} and {os.environ['SHOP_TOKEN']} were refused: password=hunter2,"
+            " postgres://ann:swordfish@db/x"
+        )
+
+    def refuse() -> str:
+        raise ToolError(f"the server said: bad key {model.api_key}")
+
+    message = "[redacted] and [redacted] were refused: password=[redacted], postgres://ann:[redacted]@db/x"
+    assert ran(charge).message == f"RuntimeError: {message}"
+    assert ran(refuse).message == "the server said: bad key [redacted]"

@@ -132,7 +132,7 @@ def test_a_thread_below_goes_on_only_with_the_one_above():
     top = boss(helper, calls(ask()))
     [held] = live(top.run("go", thread="t")).waiting
     for agent_ in (top, replace(helper, store=top.store)):
-        with pytest.raises(UsageError, match="when that one is resumed"):
+        with pytest.raises(UsageError, match="when its parent"):
             live(agent_.resume(held.thread_id))
 
 
@@ -505,7 +505,7 @@ def test_a_team_s_names_are_its_own():
 
 
 def test_a_driver_that_is_fenced_off_leaves_the_threads_below_to_its_successor():
-    """Deciding what became of a running call takes the thread; nobody drives it then, and nothing below it ends."""
+    """An OutcomeDecided takes the thread: nobody drives it then, and its children don't end."""
     hangs = [True]
 
     class Hangs(ScriptedModel):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from treadle.core.errors import ToolError
-from treadle.tools.docs import Bounds, Index, docs_tool, search_docs
+from treadle.tools.docs import Index, IndexLimits, docs_tool, search_docs
 from treadle.tools.passages import read_text, split_passages, walk_text_files
 
 
@@ -17,8 +17,8 @@ def write(root, **files):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def search(root, query, max_results=5, **bounds):
-    return docs_tool(root, Bounds(**bounds)).function(query=query, max_results=max_results)
+def search(root, query, max_results=5, **limits):
+    return docs_tool(root, IndexLimits(**limits)).function(query=query, max_results=max_results)
 
 
 def paths(told):
@@ -171,10 +171,10 @@ def test_what_is_left_out_is_said(tmp_path):
     assert told.endswith("(at least 1 files were too large or too many, and were not searched)")
 
 
-@pytest.mark.parametrize("bounds", [{"files": 3}, {"bytes": 12}])
-def test_the_whole_is_bounded_too(tmp_path, bounds):
+@pytest.mark.parametrize("limits", [{"files": 3}, {"bytes": 12}])
+def test_the_whole_is_bounded_too(tmp_path, limits):
     write(tmp_path, **{f"f{number}_md": "loom" for number in range(9)})
-    told = search(tmp_path, "loom", 20, **bounds)
+    told = search(tmp_path, "loom", 20, **limits)
     assert len(paths(told)) == 3
     assert "were not searched" in told
 
@@ -244,7 +244,9 @@ def test_calls_at_the_same_time_all_find_it(tmp_path):
     ],
 )
 def test_files_are_cut_at_their_headings(path, text, cut):
-    assert [(part.heading, part.first, part.last) for part in split_passages(path, text)] == cut
+    assert [
+        (part.heading, part.first_line, part.last_line) for part in split_passages(path, text)
+    ] == cut
 
 
 @pytest.mark.parametrize(
@@ -256,7 +258,7 @@ def test_long_text_is_cut_into_passages_that_hold_it_all(text):
     assert "".join("".join(part.text.split()) for part in parts) == "".join(text.split())
     lines = text.split("\n")
     for part in parts:
-        assert part.text.strip() in "\n".join(lines[part.first - 1 : part.last])
+        assert part.text.strip() in "\n".join(lines[part.first_line - 1 : part.last_line])
 
 
 def test_html_is_searched_without_its_tags_and_with_its_own_lines(tmp_path):

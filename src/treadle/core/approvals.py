@@ -1,4 +1,4 @@
-"""Approval rules as data: which calls run, ask a person first, or are refused. Pure."""
+"""Approval rules: which calls run, ask a person first, or are refused. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from .context import Arguments
+from .redact import redact
 from .tool import Tool
 
 Action = Literal["allow", "ask", "deny"]
@@ -15,7 +16,7 @@ Action = Literal["allow", "ask", "deny"]
 
 @dataclass(frozen=True)
 class Rule:
-    """What to do with calls of the tools it matches. The first rule that matches decides."""
+    """What to do with calls of the tools that it matches. The first rule that matches decides."""
 
     tools: str
     """A glob over tool names: `*`, `write_*`."""
@@ -34,31 +35,31 @@ class Verdict(msgspec.Struct, frozen=True):
 def apply_rules(
     rules: Iterable[Rule], tool: Tool, arguments: Arguments, always: frozenset[str]
 ) -> Verdict:
-    """What to do with this call: the first rule that matches, else what the tool says of itself.
+    """What to do with this call: as the first rule that matches says, else as the tool itself says.
 
-    `always` names the tools that a person has allowed for the rest of this thread: an ask becomes an allow.
+    `always` names the tools that a person has allowed for the rest of this thread.
     """
-    found = _rule(rules, tool) or _own(tool, arguments)
+    found = _match_rule(rules, tool) or _ask_tool(tool, arguments)
     if found.action == "ask" and tool.name in always:
         return Verdict("allow", "allowed for this thread")
     return found
 
 
-def _rule(rules: Iterable[Rule], tool: Tool) -> Verdict | None:
+def _match_rule(rules: Iterable[Rule], tool: Tool) -> Verdict | None:
     for rule in rules:
         if fnmatchcase(tool.name, rule.tools) and rule.read_only in (None, tool.read_only):
             return Verdict(rule.action, rule.reason)
     return None
 
 
-def _own(tool: Tool, arguments: Arguments) -> Verdict:
-    needs = tool.needs_approval
-    try:
-        asked = needs(arguments) if callable(needs) else needs
-    except (
-        Exception
-    ) as error:  # the tool's own rule is somebody else's code; when in doubt a person is asked
-        return Verdict(
-            "ask", f"the approval rule of {tool.name} raised {type(error).__name__}: {error}"
-        )
-    return Verdict("ask", f"{tool.name} needs approval") if asked else Verdict("allow")
+def _ask_tool(tool: Tool, arguments: Arguments) -> Verdict:
+    needed = tool.needs_approval
+    if callable(needed):
+        try:
+            needed = needed(arguments)
+        except Exception as error:  # somebody else's code; when in doubt a person is asked
+            text = redact(f"{type(error).__name__}: {error}")
+            return Verdict("ask", f"the approval rule of {tool.name} raised {text}")
+    if needed:
+        return Verdict("ask", f"{tool.name} needs approval")
+    return Verdict("allow")

@@ -1,7 +1,8 @@
-"""Record <-> bytes: the only module that knows the format. Lifts old events; nothing else does.
+"""Encodes and decodes records: the only module that knows the format, and how to read old ones.
 
-An event is a JSON object with its name under "type". A meaning that changes gets a new name ("ToolReturned.2")
-and a lift from the old one here, so old logs stay readable for ever (`tests/golden/` has one log a version).
+An event is a JSON object with its name under "type". An event whose meaning changes gets a new name
+("ToolReturned.2"), and a lift from the old one here. So old logs stay readable for ever:
+`tests/golden/` has one for each version.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from .errors import StoreDamaged, UsageError
 from .events import Event, Record
 
 LIFTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""Old name -> what makes the object of today out of it. Empty as long as format 1 is the only one."""
+"""By an event's old name, what makes today's object of it. Empty: format 1 is the only one."""
 
 _encoder = msgspec.json.Encoder()
 _event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
@@ -21,7 +22,7 @@ _record_decoder = msgspec.json.Decoder(Record)
 
 
 def encode_event(event: Event) -> bytes:
-    """One line of JSON, no newline in it. Raises UsageError for text that no encoding can carry."""
+    """One line of JSON, without a newline. Raises UsageError for text that can't be encoded."""
     try:
         return _encoder.encode(event)
     except UnicodeEncodeError as error:
@@ -65,5 +66,6 @@ def _lifted(data: bytes | str, error: Exception) -> Event:
         return event
     except (msgspec.DecodeError, KeyError, TypeError, UnicodeError, RecursionError):
         raise StoreDamaged(
-            f"an event that this version of Treadle can't read: {error}. A newer Treadle may have written it"
+            f"an event that this version of Treadle can't read: {error}. A newer Treadle may have"
+            " written it"
         ) from error

@@ -1,4 +1,4 @@
-"""What a call brings to its tool: checked arguments, and what the tool may know of its surroundings."""
+"""What a tool gets with a call: checked arguments, and a Context that says where it runs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,47 +8,48 @@ from .events import ChildStarted, PendingDecision, Usage
 
 Arguments = Mapping[str, Any]
 Check = Callable[[dict[str, Any]], Arguments]
-"""The JSON object that the model sent to the arguments that the function gets. Raises ToolError in words for it."""
+"""Makes the arguments from the model's JSON object, or raises ToolError in words for the model."""
 
 
 @dataclass(frozen=True)
 class ParentContext:
-    """What a thread shares with one that works for it, and what it lends."""
+    """What a child inherits: store, clock, listeners, and its share of the limits."""
 
     child: ChildStarted
-    """The thread that works for it, with the tokens and the money that it may use."""
+    """The child's thread, with the tokens and the money that it may use."""
     store: Any
     world: Any
     tell: Callable[[Any], None]
-    """Its listeners."""
+    """Calls the parent's listeners."""
     depth: int
+    """The parent's."""
     seconds: float | None
-    """What its turn has left; None for no limit."""
+    """What the parent's turn has left; None for no limit."""
 
 
 @dataclass(frozen=True)
 class ChildResult:
-    """What came of a thread that worked for another."""
+    """What came of a child's turn."""
 
     answer: str
     usage: Usage
     cost_usd: float | None
     waiting: tuple[PendingDecision, ...] = ()
-    """What people must decide before it can go on; then there is no answer yet."""
+    """What people must decide before it can go on. If there is any, there is no answer yet."""
     failed: bool = False
-    """The answer says why there is none."""
+    """There is no answer; `answer` says why."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a tool may know of its call. A parameter annotated `Context` gets it; the model never sees that one."""
+    """Where a call runs. A parameter with this annotation gets it, and isn't shown to the model."""
 
     deps: Any
-    """What the caller gave `run(deps=...)`: clients, settings, the user's id."""
+    """What the caller gave to `run(deps=...)`: clients, settings, the user's id."""
     thread_id: str
     call_id: str
     idempotency_key: str
-    """The same across retries, time-outs and crashes of this call: hand it to services that honour one."""
+    """The same across retries, time-outs and crashes of this call: for services that honour one."""
     attempt: int
     parent: ParentContext | None = None
-    """For a tool that drives a thread of its own."""
+    """For a tool whose calls run as children."""

@@ -1,18 +1,18 @@
 """Every error that leaves Treadle, and who must act on it.
 
 TreadleError
-├── UsageError            the caller: a wrong setting, argument or moment (also a ValueError)
+├── UsageError            the caller: a wrong setting, argument or moment (a ValueError too)
 │   ├── UnknownThread       there is no such thread in this store
 │   ├── FlowChanged         the flow's code asks for other steps than its log has
 │   └── TurnOpen            the thread has an unfinished turn; resume or cancel it first
-├── IllegalEvent          nobody: a fact that can't follow those before it; the log is left as it was
+├── IllegalEvent          the caller: an event that can't follow those before it; nothing is written
 ├── ModelError            nobody: the provider said no, and would say no again
-│   ├── ModelDenied         401, 403: the key, or what it may do
+│   ├── ModelDenied         the caller: 401, 403: the key, or what it may do
 │   ├── ModelRejected       400, 404, 422: the request, or the model's name
 │   ├── ContextOverflow     the prompt is larger than the model's context
 │   └── ModelUnavailable    the same request, later: 408, 409, 429, 5xx, dropped or cut streams
 ├── TurnFailed            the caller: the turn ended with no answer for a reason of its own
-├── StepFailed            the flow's code: a step had no result, in these words
+├── StepFailed            the flow's code: a step has no result
 ├── ToolError             the model: raised by a tool, told to the model in these words
 │   └── ToolRetry           the same call, later: raised by a tool that had no effect yet
 └── StoreError            the operator: the database
@@ -41,7 +41,10 @@ class UnknownThread(UsageError):
 
 
 class FlowChanged(UsageError):
-    """The flow's code asks for other steps than its log has. Nothing was written: the old code can go on."""
+    """The flow's code asks for other steps than its log has.
+
+    Nothing was written, so the old code can go on.
+    """
 
 
 class TurnOpen(UsageError):
@@ -49,18 +52,18 @@ class TurnOpen(UsageError):
 
 
 class IllegalEvent(TreadleError):
-    """A fact that can't follow those before it. Nothing was written."""
+    """An event that can't follow those before it. Nothing was written."""
 
 
 class ModelError(TreadleError):
     """The provider said no, and would say no again."""
 
     kind: ClassVar[Literal["unavailable", "overflow", "denied", "rejected"]] = "rejected"
-    """As the log has it."""
+    """The kind in the log's ModelFailed."""
     usage: "Usage | None" = None
-    """What the call had cost before it broke off, where that is known."""
+    """What the call had used before it broke off, if known."""
     result: "Result | None" = None
-    """The turn that ended with it; None where the error is a single call's."""
+    """The turn that ended with this error; None for the error of a single call."""
 
 
 class ModelDenied(ModelError):
@@ -87,25 +90,25 @@ class ModelUnavailable(ModelError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-        """What the provider asked for, in seconds; None where it asked for nothing."""
+        """The wait that the provider asked for, in seconds; None if it asked for none."""
 
 
 class TurnFailed(TreadleError):
-    """The turn ended with no answer, for a reason that is no other error's."""
+    """The turn ended without an answer, for a reason that has no error class of its own."""
 
     result: "Result | None" = None
-    """That turn: its records, and what it has used."""
+    """That turn's records and totals."""
 
 
 class StepFailed(TreadleError):
-    """A step of a flow has no result. The same when the code runs again: it is read from the log."""
+    """A step of a flow has no result; the same error comes each time the code runs again."""
 
     def __init__(self, message: str, *, step: str = "", kind: str = "raised") -> None:
         super().__init__(message)
         self.step = step
-        """Its id."""
+        """The step's id."""
         self.kind = kind
-        """As in ToolFailed; `unknown` where nobody knows if it had its effect."""
+        """As in ToolFailed; `unknown` if nobody knows whether it had its effect."""
 
 
 class ToolError(TreadleError):
@@ -134,4 +137,4 @@ class Fenced(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """The file is torn, foreign, or of a newer Treadle. It was left as it is."""
+    """The file is torn, foreign, or written by a newer Treadle. It was left untouched."""

@@ -1,9 +1,9 @@
-"""The alphabet: every fact that a log can hold. Knows nothing of files, models or clocks.
+"""The events: all that a log can hold. Knows nothing of files, models or clocks.
 
 1. An event is a fact in the past tense. It never changes; a wrong one is followed by another.
 2. It holds only what can't be derived from the events before it: never the prompt, never a total.
-3. The set is closed. A new one comes here, into `state.LEGAL` and the golden log; a new field has a default; a meaning
-   that changes is a new tag, with a lift in `codec.py`.
+3. The set is closed. A new event is added here, to `state.LEGAL_PHASES` and to the golden log. A
+   new field has a default. An event whose meaning changes gets a new tag, and a lift in `codec.py`.
 """
 
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from .values import Call, File, Identity, Image, PendingDecision, Purpose, Usage
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
-    """The options that the structs below share."""
+    """The options that all events share."""
 
 
 class ThreadStarted(_Event, frozen=True):
@@ -22,21 +22,22 @@ class ThreadStarted(_Event, frozen=True):
     key: str
     """Random; with a call's place in the log it makes the idempotency key."""
     parent_thread_id: str = ""
-    """The thread whose call this one works for, as an agent that is a tool, or as a step; "" for a person's own."""
+    """The parent, whose tool call or step runs as this thread; "" for a person's own thread."""
     parent_call_id: str = ""
     depth: int = 0
-    """How many threads are above it."""
+    """How many parents it has, one above the other."""
 
 
 class ThreadClaimed(_Event, frozen=True):
-    """A process drives from here on. Every older one finds it and stops."""
+    """A process drives the thread from here on. Every older driver finds this and stops."""
 
     worker: str
-    identity: Identity | None = None  # the same as at the claim before
+    identity: Identity | None = None
+    """None: as at the claim before."""
 
 
 class ThreadForked(_Event, frozen=True):
-    """The records before this one are shared with the parent, whose later records are not seen here."""
+    """The records before this one are another thread's, whose later records don't count here."""
 
     parent_thread_id: str
     at_seq: int
@@ -46,18 +47,18 @@ class ThreadForked(_Event, frozen=True):
 
 
 class UserSaid(_Event, frozen=True):
-    """Opens a turn, or answers the question (a call id) that `answers` names, as `by` did."""
+    """A message that opens a turn, or the answer of `by` to the question with call id `answers`."""
 
     text: str
     parts: tuple[Image | File, ...] = ()
     answers: str = ""
     by: str = ""
     pinned: bool = False
-    """It stays in the prompt for as long as the thread lasts."""
+    """It is never left out of the prompt."""
 
 
 class NotesRecalled(_Event, frozen=True):
-    """What was found in the notes of earlier threads, and is put before this one."""
+    """Notes of earlier threads that are put before this one."""
 
     ids: tuple[str, ...]
     text: str
@@ -65,19 +66,19 @@ class NotesRecalled(_Event, frozen=True):
 
 
 class ModelCalled(_Event, frozen=True):
-    """Written before the request goes out: a crash in flight must leave a mark."""
+    """Written before the request is sent: a crash in flight must leave a mark."""
 
     model: str
     prompt_hash: str
     """Of the messages and the tools' schemas."""
     prompt_tokens: int
-    """Estimate; with `max_output_tokens` it is what the call could cost, until its reply settles it."""
+    """An estimate; with `max_output_tokens` it is the worst case, until the reply comes."""
     max_output_tokens: int
     purpose: Purpose = "step"
     attempt: int = 1
     reserved_usd: float = 0.0
     upto_seq: int = 0
-    """Of a call that compacts: the last record that its summary stands for."""
+    """For a summary: the last record that it stands for."""
 
 
 class ModelReplied(_Event, frozen=True):
@@ -86,26 +87,27 @@ class ModelReplied(_Event, frozen=True):
     latency_s: float
     calls: tuple[Call, ...] = ()
     finish_reason: str = "stop"
-    """The provider's word (chat completions'): a hint, never trusted alone."""
+    """The provider's word, in terms of chat completions: a hint, never trusted alone."""
     refusal: str = ""
     cost_usd: float | None = None
-    """At the price of that day; None where no price is known."""
+    """At the price of that day; None if no price is known."""
     first_token_s: float | None = None
     opaque: dict[str, Any] = {}
-    """What only the provider understands; goes back verbatim."""
+    """Fields that only the provider understands, which go back to it verbatim."""
 
 
 class ModelFailed(_Event, frozen=True):
     kind: Literal["unavailable", "overflow", "denied", "rejected", "timeout"]
     message: str
-    retry_after_s: float | None = None  # the same request is not made again
+    retry_after_s: float | None = None
+    """When the same request is made again; None: it isn't."""
     usage: Usage = Usage()
-    """What a broken stream had already cost, estimated."""
+    """What a broken stream had already used, estimated."""
     cost_usd: float | None = None
 
 
 class ToolStarted(_Event, frozen=True):
-    """Written before every attempt. Its arguments are the call's, or those an approval put in their place."""
+    """Written before every attempt, which runs with the call's arguments or a person's edit."""
 
     call_id: str
     key: str
@@ -116,12 +118,12 @@ class ToolStarted(_Event, frozen=True):
 class ToolReturned(_Event, frozen=True):
     call_id: str
     content: str
-    """As the model sees it; what a step gave is JSON."""
+    """As the model sees it; the result of a step is JSON."""
     duration_s: float
     cut_chars: int = 0
     """How many characters were left out of `content`."""
     usage: Usage = Usage()
-    """What the agent that ran as this call has used, in its thread and those below."""
+    """What the call's child has used, with its own children."""
     cost_usd: float | None = 0.0
 
 
@@ -140,22 +142,21 @@ class ToolFailed(_Event, frozen=True):
     message: str
     """As the model sees it."""
     duration_s: float = 0.0
-    retry_after_s: float | None = (
-        None  # final: the model is told. Else tried again, that much later
-    )
+    retry_after_s: float | None = None
+    """When it is tried again; None: it isn't, and the model is told."""
     usage: Usage = Usage()
-    """As of ToolReturned."""
+    """As in ToolReturned."""
     cost_usd: float | None = 0.0
 
 
 class StepAsked(_Event, frozen=True):
-    """A flow's code asks for a step: a call like a model's, under an id that is the same whenever the code runs."""
+    """A flow's code has asked for a step: a call like a model's, with the same id at every run."""
 
     call: Call
 
 
 class ChildStarted(_Event, frozen=True):
-    """The call runs as a turn of another agent, in a thread of its own, and is lent so much of this turn's limits."""
+    """The call runs as a child thread, which gets this share of the turn's limits."""
 
     call_id: str
     thread_id: str
@@ -164,14 +165,14 @@ class ChildStarted(_Event, frozen=True):
 
 
 class ChildWaits(_Event, frozen=True):
-    """The agent that runs as this call waits for people; the call goes on when the thread is resumed."""
+    """The call's child waits for people. The call goes on when the thread is resumed."""
 
     call_id: str
     waiting: tuple[PendingDecision, ...]
 
 
 class HandedOff(_Event, frozen=True):
-    """This call has put another agent in charge of the thread, from here on."""
+    """The call has put another agent in charge of the thread."""
 
     call_id: str
     agent: str
@@ -188,42 +189,45 @@ class ApprovalGiven(_Event, frozen=True):
     by: str
     reason: str = ""
     arguments: str | None = None
-    """JSON text that takes the place of the model's arguments; None leaves them."""
+    """JSON text that replaces the model's arguments; None keeps them."""
     always: bool = False
-    """Later calls of this tool in this thread needn't be asked."""
+    """Later calls of this tool in this thread need no approval."""
 
 
 class QuestionAsked(_Event, frozen=True):
-    """A question to the person; a `UserSaid` that answers this call goes on."""
+    """A question to a person, whose `UserSaid` answers this call."""
 
     call_id: str
     text: str
 
 
 class OutcomeDecided(_Event, frozen=True):
-    """What became of a call that was interrupted, as somebody says, or the agent's policy."""
+    """What became of an interrupted call, as a person says, or the agent's policy."""
 
     call_id: str
     outcome: Literal["ran", "not_run", "tell"]
-    """`ran`: its result is `content`. `not_run`: it may run now. `tell`: nobody knows, and the model is told so."""
+    """`ran`: with the result `content`. `not_run`: it may run now.
+
+    `tell`: nobody knows, and the model is told so.
+    """
     by: str
     content: str = ""
     reason: str = ""
 
 
 class ContextCompacted(_Event, frozen=True):
-    """From here on the prompt leaves something out. The log keeps it, and a fork can go back before this."""
+    """From here on the prompt leaves something out. The log keeps it."""
 
     upto_seq: int = 0
-    """What was said up to this record isn't shown any more, but for what is pinned; a `summary` stands for it."""
+    """Records up to this one are left out, except pinned messages; `summary` stands for them."""
     summary: str = ""
     results_upto_seq: int = 0
-    """Tool results up to this record are shown cut to `result_chars`."""
+    """Tool results up to this record are cut to `result_chars`."""
     result_chars: int = 0
 
 
 class AnswerRejected(_Event, frozen=True):
-    """The answer failed its check (a structured output, a guardrail); the model is told why."""
+    """The answer failed its check (an output type, a guardrail); the model is told why."""
 
     message: str
 
@@ -235,7 +239,7 @@ class LimitReached(_Event, frozen=True):
 
 
 class TurnEnded(_Event, frozen=True):
-    """The answer, or the best partial one, is the last text that the model said in the turn."""
+    """The end of a turn. The answer, maybe a partial one, is the last text that the model said."""
 
     status: Literal["answered", "limit", "failed", "refused", "cancelled"]
     reason: str = ""

@@ -1,7 +1,7 @@
-"""The check of a tool that is made from a JSON Schema: its arguments fit the schema, or the model is told why not.
+"""The check of a tool that is made from a JSON Schema. Pure.
 
-1. What is mistyped is coerced as `@tool` coerces it ("3" for 3, JSON text for a list), where nothing is lost.
-2. Nothing is fetched: a reference to another document makes the schema no schema.
+1. Mistyped values are coerced as `@tool` does ("3" to 3, JSON text to a list), if nothing is lost.
+2. Nothing is fetched: a schema that refers to another document is refused.
 """
 
 import functools
@@ -16,35 +16,37 @@ from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .strict_json import value_of
 
-MOST_TOLD = 10
-MOST_TOLD_CHARS = 300
-MOST_ROUNDS = 4
-"""JSON in a text may hold what is mistyped again."""
+MAX_PROBLEMS = 10
+"""How many the model is told of at once."""
+MAX_PROBLEM_CHARS = 300
+MAX_ROUNDS = 4
+"""Of coercion: JSON in a text may hold mistyped values again."""
 _EXACT = 2**53
 """Whole numbers up to here are the same as a float."""
 
-_ORDER = ("integer", "number", "boolean", "string", "array", "object")
+_TYPE_ORDER = ("integer", "number", "boolean", "string", "array", "object")
 """Tried in turn, where a schema allows several types."""
 _Change = tuple[Sequence[str | int], Any]
+"""The path of a value, and what to put there."""
 _kinds = jsonschema_rs.ValidationErrorKind
 
 
 def make_check(name: str, parameters: dict[str, Any]) -> Check:
-    """The check of the tool of that name. Raises UsageError where its parameters are no JSON Schema."""
-    validator = _validator(name, parameters)
+    """The check for that tool. Raises UsageError if its parameters are no JSON Schema."""
+    validator = _make_validator(name, parameters)
     known = ", ".join(parameters.get("properties", ()))
 
     def check(given: dict[str, Any]) -> Arguments:
-        value, errors = _fitted(validator, given)
+        value, errors = _coerce(validator, given)
         if errors:
             takes = f"; it takes: {known}" if known else ""
-            raise ToolError(f"bad arguments: {_told(errors)}{takes}")
-        return {key: _whole(each) for key, each in value.items()}
+            raise ToolError(f"bad arguments: {_describe(errors)}{takes}")
+        return {key: _with_whole_numbers(each) for key, each in value.items()}
 
     return check
 
 
-def _validator(name: str, parameters: dict[str, Any]) -> jsonschema_rs.Validator:
+def _make_validator(name: str, parameters: dict[str, Any]) -> jsonschema_rs.Validator:
     try:
         schema = json.loads(json.dumps(parameters, allow_nan=False))
         return jsonschema_rs.validator_for(schema, mask="the value", offline=True)
@@ -53,96 +55,99 @@ def _validator(name: str, parameters: dict[str, Any]) -> jsonschema_rs.Validator
     except (jsonschema_rs.ReferencingError, ValueError, TypeError, RecursionError) as error:
         reason = str(error)
     raise UsageError(
-        f"tool {name!r}: its parameters are no JSON Schema: {reason[:MOST_TOLD_CHARS]}"
+        f"tool {name!r}: its parameters are no JSON Schema: {reason[:MAX_PROBLEM_CHARS]}"
     )
 
 
-def _fitted(
-    validator: jsonschema_rs.Validator, given: dict[str, Any]
+def _coerce(
+    validator: jsonschema_rs.Validator, value: dict[str, Any]
 ) -> tuple[dict[str, Any], list[jsonschema_rs.ValidationError]]:
-    """The value with what is mistyped coerced, and what is still wrong with it."""
-    errors = list(validator.iter_errors(given))
-    for _ in range(MOST_ROUNDS):
-        changes = [change for error in errors for change in _changes(error, given) or ()]
+    """The value with mistyped parts coerced, and what is still wrong with it."""
+    errors = list(validator.iter_errors(value))
+    for _ in range(MAX_ROUNDS):
+        changes: list[_Change] = []
+        for error in errors:
+            changes += _find_changes(error, value)
         if not changes:
             break
-        given = deepcopy(given)
+        value = deepcopy(value)
         for path, new in changes:
-            _at(given, path[:-1])[path[-1]] = new
-        errors = list(validator.iter_errors(given))
-    return given, errors
+            _value_at(value, path[:-1])[path[-1]] = new
+        errors = list(validator.iter_errors(value))
+    return value, errors
 
 
-def _changes(error: jsonschema_rs.ValidationError, value: Any) -> list[_Change] | None:
-    """What would right this error; None where nothing would."""
+def _find_changes(error: jsonschema_rs.ValidationError, value: Any) -> list[_Change]:
+    """The changes that would correct this error; none if nothing would."""
     match error.kind:
         case _kinds.Type(types=types):
-            return _coerced(error.instance_path, _at(value, error.instance_path), types)
+            path = error.instance_path
+            return _find_coercion(path, _value_at(value, path), types)
         case _kinds.AnyOf(context=choices) | _kinds.OneOfNotValid(context=choices):
-            for choice in choices:  # the first that nothing else is wrong with
-                found = [_changes(each, value) for each in choice]
-                if all(found):
-                    return [change for each in found for change in each or ()]
-    return None
+            for choice in choices:
+                changes = [_find_changes(each, value) for each in choice]
+                if all(changes):  # the first choice with no other error
+                    return [change for each in changes for change in each]
+    return []
 
 
-def _coerced(path: Sequence[str | int], given: Any, types: Iterable[str]) -> list[_Change] | None:
-    for kind in _ORDER:
+def _find_coercion(path: Sequence[str | int], value: Any, types: Iterable[str]) -> list[_Change]:
+    for kind in _TYPE_ORDER:
         if kind in types:
             try:
-                return [(path, _taken(given, kind))]
+                return [(path, _coerce_to(kind, value))]
             except ValueError:
                 continue
-    return None
+    return []
 
 
-def _taken(given: Any, kind: str) -> Any:
-    """The value as that type of JSON. Raises ValueError."""
-    if kind in ("array", "object"):
-        value = value_of(given) if isinstance(given, str) else None
-        if not isinstance(value, list if kind == "array" else dict):
-            raise ValueError
-        return value
-    return _adapter(kind).validate_python(given)
+def _coerce_to(kind: str, value: Any) -> Any:
+    """The value as that JSON type. Raises ValueError."""
+    if kind not in ("array", "object"):
+        return _adapter(kind).validate_python(value)
+    wanted = list if kind == "array" else dict
+    inner = value_of(value) if isinstance(value, str) else None
+    if not isinstance(inner, wanted):
+        raise ValueError
+    return inner
 
 
 @functools.cache
 def _adapter(kind: str) -> Any:
-    from pydantic import (  # only what is mistyped needs it; then it is coerced as by @tool
-        ConfigDict,
-        TypeAdapter,
-    )
+    # Only mistyped values need pydantic, which then coerces them as it does for @tool.
+    from pydantic import ConfigDict, TypeAdapter
 
     types: dict[str, Any] = {"integer": int, "number": float, "boolean": bool, "string": str}
-    return TypeAdapter(
-        types[kind], config=ConfigDict(coerce_numbers_to_str=True, allow_inf_nan=False)
-    )
+    config = ConfigDict(coerce_numbers_to_str=True, allow_inf_nan=False)
+    return TypeAdapter(types[kind], config=config)
 
 
-def _at(value: Any, path: Iterable[str | int]) -> Any:
+def _value_at(value: Any, path: Iterable[str | int]) -> Any:
     for part in path:
         value = value[part]
     return value
 
 
-def _whole(value: Any) -> Any:
-    """As JSON Schema has it, 3.0 is an integer; so the function gets one."""
+def _with_whole_numbers(value: Any) -> Any:
+    """3.0 as 3 everywhere: for JSON Schema it is an integer, so the function gets one."""
     if isinstance(value, dict):
-        return {key: _whole(each) for key, each in value.items()}
+        return {key: _with_whole_numbers(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_whole(each) for each in value]
-    whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
-    return int(value) if whole else value
+        return [_with_whole_numbers(each) for each in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    return value
 
 
-def _told(errors: Sequence[jsonschema_rs.ValidationError]) -> str:
-    """What is wrong and where, in words for the model, and nothing of what it sent but keys."""
-    said = [
-        f"{_place(each.instance_path, 'arguments')}: {_reason(each)}"[:MOST_TOLD_CHARS]
-        for each in errors
-    ]
-    more = [f"and {len(said) - MOST_TOLD} more"] if len(said) > MOST_TOLD else []
-    return "; ".join(said[:MOST_TOLD] + more)
+def _describe(errors: Sequence[jsonschema_rs.ValidationError]) -> str:
+    """What is wrong, and where, in words for the model, without anything that it sent but keys."""
+    problems = []
+    for each in errors[:MAX_PROBLEMS]:
+        problem = f"{_place(each.instance_path, 'arguments')}: {_reason(each)}"
+        problems.append(problem[:MAX_PROBLEM_CHARS])
+    if len(errors) > MAX_PROBLEMS:
+        problems.append(f"and {len(errors) - MAX_PROBLEMS} more")
+    return "; ".join(problems)
 
 
 def _reason(error: jsonschema_rs.ValidationError) -> str:

@@ -1,7 +1,7 @@
 """Limits, and what breaks them. Pure: knows nothing of clocks or of the loop.
 
-A limit holds for one turn. Before each model call its worst case (the prompt, and all the output that
-it may write) must fit into what is left; the reply in the log says what it really used.
+A limit holds for one turn. Before each model call its worst case (the prompt, and all the output
+that it may write) must fit into what is left; the reply in the log says what it really used.
 """
 
 import math
@@ -37,7 +37,7 @@ class Limits:
     seconds: float | None = 600.0
     """Of work: waiting for a person and being down don't count."""
     repeats: int | None = 2
-    """How often a call with the same arguments runs. Once more gets advice; after that the turn ends."""
+    """How often a call with the same arguments runs. Then it gets advice, then the turn ends."""
     model_tries: int = 5
     """How often one request is made while the provider is unavailable."""
     last_word: bool = False
@@ -88,7 +88,7 @@ def allowed_output_tokens(
     cost: Cost,
     least: int = MIN_OUTPUT_TOKENS,
 ) -> int | LimitReached:
-    """How many tokens a reply may have: up to `wanted`; the limit broken, if not even `least` fit."""
+    """The tokens that a reply may have, up to `wanted`; the limit that leaves not even `least`."""
     if limits.tokens is not None:
         needed = spent.tokens + prompt_tokens + min(least, wanted)
         if needed > limits.tokens:

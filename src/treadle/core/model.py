@@ -1,7 +1,7 @@
-"""What the loop asks of a language model, and what it gets back. Knows no provider and does no I/O.
+"""Requests to a language model, and its replies. Knows no provider and does no I/O.
 
-The words are those of chat completions, the field's common tongue: a message is encoded into them once, when it
-is made, and each request joins the bytes.
+The format is that of chat completions, which most providers speak: a message is encoded once, and
+each request joins the bytes.
 """
 
 import hashlib
@@ -18,25 +18,27 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Message(msgspec.Struct, frozen=True, dict=True):
-    """One message of a prompt. `wire`, `tokens` and `digest` are worked out once and kept."""
+    """One message of a prompt. `wire`, `tokens` and `digest` are computed once and kept."""
 
     role: Literal["system", "user", "assistant", "tool"]
     text: str
     parts: tuple[Image | File, ...] = ()
     calls: tuple[Call, ...] = ()
     call_id: str = ""
-    """On a tool message: the call that it answers."""
+    """In a tool message: the call that it answers."""
     opaque: dict[str, Any] = {}
-    """On an assistant message: the provider's own fields, verbatim."""
+    """In an assistant message: the provider's own fields, verbatim."""
     model: str = ""
-    """Whose own fields they, and its calls', are; "" where there are none. Another model doesn't get them."""
+    """The model whose own fields `opaque` holds, here and in calls; "" if there are none."""
 
-    def to(self, model: str) -> "Message":
-        """As that model may see it: itself, or without what only another understands."""
-        return self if self.model in ("", model) else self._plain
+    def for_model(self, model: str) -> "Message":
+        """The message without the fields that only another model understands."""
+        if self.model in ("", model):
+            return self
+        return self._without_opaque
 
     @cached_property
-    def _plain(self) -> "Message":
+    def _without_opaque(self) -> "Message":
         calls = tuple(Call(call.id, call.name, call.arguments) for call in self.calls)
         return Message(self.role, self.text, self.parts, calls, self.call_id)
 
@@ -45,30 +47,31 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         """The message as chat completions writes it, in JSON."""
         wire: dict[str, Any] = {"role": self.role, "content": self.text}
         if self.parts:
-            said = [{"type": "text", "text": self.text}] if self.text.strip() else []
-            wire["content"] = [*said, *map(_part, self.parts)]
+            wire["content"] = [_encode_part(part) for part in self.parts]
+            if self.text.strip():
+                wire["content"].insert(0, {"type": "text", "text": self.text})
         if self.calls:
             wire["content"] = self.text or None
-            wire["tool_calls"] = [_call(call) for call in self.calls]
+            wire["tool_calls"] = [_encode_call(call) for call in self.calls]
         if self.call_id:
             wire["tool_call_id"] = self.call_id
         return _encode(wire | self.opaque)
 
     @cached_property
     def tokens(self) -> int:
-        """An estimate that errs to the high side: 3.5 bytes a token, and 4 for the envelope."""
-        text = len(self.wire) - sum(len(part.url) for part in self.parts)
-        return round(text / 3.5) + 4 + _parts_tokens(self.parts)
+        """An estimate, rather too high: a token for 3.5 bytes, and 4 tokens for the envelope."""
+        text_bytes = len(self.wire) - sum(len(part.url) for part in self.parts)
+        return round(text_bytes / 3.5) + 4 + _parts_tokens(self.parts)
 
     def exact_tokens(self, count: Count) -> int:
-        """By a vocabulary: the texts, and 4 for the envelope of the message and of each call. Counted once and kept."""
+        """Counted by a vocabulary, once: the texts, and 4 for each envelope, also of calls."""
         kept: dict[Count, int] = vars(self).setdefault("_exact", {})
         if count not in kept:
-            texts = [
-                self.text,
-                *(text for call in self.calls for text in (call.name, call.arguments)),
-            ]
-            kept[count] = count(texts) + 4 * (1 + len(self.calls)) + _parts_tokens(self.parts)
+            texts = [self.text]
+            for call in self.calls:
+                texts += (call.name, call.arguments)
+            envelopes = 4 * (1 + len(self.calls))
+            kept[count] = count(texts) + envelopes + _parts_tokens(self.parts)
         return kept[count]
 
     @cached_property
@@ -115,26 +118,25 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def tokens(self) -> int:
-        """Of the messages and the tools: an estimate."""
-        return sum(message.tokens for message in self.messages) + sum(
-            tool.tokens for tool in self.tools
-        )
+        """An estimate for the messages and the tools."""
+        tool_tokens = sum(tool.tokens for tool in self.tools)
+        return tool_tokens + sum(message.tokens for message in self.messages)
 
     def exact_tokens(self, count: Count) -> int:
-        """By a vocabulary; of the tools an estimate, since nobody says how they are shown to the model."""
-        counted = sum(message.exact_tokens(count) for message in self.messages)
-        return counted + sum(tool.tokens for tool in self.tools)
+        """Counted by a vocabulary, but for the tools: no provider says how it shows them."""
+        tool_tokens = sum(tool.tokens for tool in self.tools)
+        return tool_tokens + sum(message.exact_tokens(count) for message in self.messages)
 
 
 class PreparedCall(msgspec.Struct, frozen=True):
-    """A model call that fits the limits: the request, and the fact that is written before it goes out."""
+    """A model call within the limits: the request, and the event to write before it is sent."""
 
     request: Request
     event: ModelCalled
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A whole reply, never a half one. The ids of its calls are the provider's; the loop gives its own."""
+    """A whole reply, never a part. Its calls have the provider's ids; the loop gives its own."""
 
     text: str = ""
     calls: tuple[Call, ...] = ()
@@ -145,16 +147,16 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Model(Protocol):
-    """A language model. `openai.py`, `local.py` and `scripted.py` are three."""
+    """A language model: see openai.py, local/model.py and scripted.py in models/."""
 
     @property
     def name(self) -> str:
-        """As the log, the price table and the user know it, e.g. `openai:gpt-5-mini`."""
+        """Its name in the log and the price table, e.g. `openai:gpt-5-mini`."""
         ...
 
     @property
     def context_tokens(self) -> int:
-        """How many tokens a prompt and its reply may have together."""
+        """The most tokens that a prompt and its reply may have together."""
         ...
 
     @property
@@ -163,36 +165,41 @@ class Model(Protocol):
         ...
 
     def cost_usd(self, usage: Usage) -> float | None:
-        """What these tokens cost; None where no price is known. Free is 0.0. Pure, but may be slow at first."""
+        """The price of these tokens; None if it isn't known. Pure, but may be slow at first."""
         ...
 
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
-        """Ask once. Pieces of the visible text go to `emit` as they come; the reply holds it all.
+        """Ask once. `emit` gets pieces of the visible text as they come; the reply has all of it.
 
-        Raises a ModelError: the class says who must act. Never retries: the loop does, and logs it. Cancelling
-        it closes the connection. Any other exception is a bug.
+        Raises a ModelError, whose class says who must act; any other exception is a bug. Never
+        retries: the loop does, and logs it. Cancelling it closes the connection.
         """
         ...
 
 
 def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:
-    """Names what the model saw: the same messages and schemas give the same 16 hex digits."""
+    """16 hex digits, the same for the same messages and tool schemas."""
     parts = [message.digest for message in messages] + [tool.digest for tool in tools]
     return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
 
 
 def _parts_tokens(parts: Iterable[Image | File]) -> int:
-    """A picture counts 1,000, about what providers charge, and so does a document with 1 more for 40 characters."""
-    return sum(1000 + (len(part.url) // 40 if isinstance(part, File) else 0) for part in parts)
+    """1,000 for a picture, about what providers charge; a document has 1 more for 40 characters."""
+    tokens = 0
+    for part in parts:
+        tokens += 1000
+        if isinstance(part, File):
+            tokens += len(part.url) // 40
+    return tokens
 
 
-def _part(part: Image | File) -> dict[str, Any]:
+def _encode_part(part: Image | File) -> dict[str, Any]:
     if isinstance(part, Image):
         return {"type": "image_url", "image_url": {"url": part.url}}
     return {"type": "file", "file": {"filename": part.name, "file_data": part.url}}
 
 
-def _call(call: Call) -> dict[str, Any]:
+def _encode_call(call: Call) -> dict[str, Any]:
     wire = {
         "id": call.id,
         "type": "function",

@@ -1,10 +1,10 @@
 """The prompt: what the model sees of a log. Pure, and of the log alone: no budget, model or clock.
 
 1. It is always legal: a tool call and its result are never parted, results stand in the order in
-   which the calls were asked for, and the system prompt, the message that opened the turn and pinned
-   messages are never left out.
-2. It only grows, until a ContextCompacted (see window.py) says what is left out from there on. So its
-   beginning is the same bytes from step to step, and the provider's cache holds.
+   which the calls were asked for, and the system prompt, the message that opened the turn and
+   pinned messages are never left out.
+2. It only grows, until a ContextCompacted (see window.py) says what is left out from there on. So
+   its beginning is the same bytes from step to step, and the provider's cache holds.
 3. Each message is made once, when its record comes, and keeps its encoded form.
 """
 
@@ -78,7 +78,7 @@ class Prompt:
 
     def __init__(self) -> None:
         self.before: list[Message] = []
-        """Shown before the rounds and never left out: recalled notes, pinned messages, a summary."""
+        """Shown before the rounds, always: recalled notes, pinned messages, a summary."""
         self.rounds: list[Round] = []
         """What is shown, oldest first."""
         self.summary = ""

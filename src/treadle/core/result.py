@@ -137,7 +137,7 @@ def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
 
 
 def _count_tool_retries(records: Iterable[e.Record]) -> int:
-    """Calls that started again. A child that only went on, after a crash or a decision, isn't one."""
+    """Calls that started again, but for children, which went on after a crash or a decision."""
     started_again: list[tuple[str, str]] = []
     children: set[tuple[str, str]] = set()
     for record in records:
@@ -179,7 +179,7 @@ def _status(turn: Turn) -> tuple[Status, str]:
 
 
 def make_turn_error(result: Result, state: State) -> ModelError | TurnFailed:
-    """The exception of a failed turn: the ModelError that the provider's answer was, or TurnFailed."""
+    """The exception of a failed turn: a ModelError by the provider's answer, or TurnFailed."""
     failed = state.turn.failed if state.turn else None
     error_class: type[ModelError | TurnFailed] = TurnFailed
     for each in (ModelUnavailable, ContextOverflow, ModelDenied, ModelRejected):

@@ -1,4 +1,4 @@
-"""From a function's signature and docstring: the JSON Schema, and the check of what the model sends."""
+"""Reads a function's signature and docstring: JSON Schema, descriptions, check of arguments."""
 
 import cmath
 import inspect
@@ -18,7 +18,7 @@ from .errors import ToolError, UsageError
 
 @dataclass(frozen=True)
 class Signature:
-    """All that `@tool` learns from a function."""
+    """What `@tool` learns from a function."""
 
     name: str
     description: str
@@ -28,54 +28,55 @@ class Signature:
 
 
 def read_signature(function: Callable[..., Any]) -> Signature:
-    """Read a function. Raises UsageError where a parameter can't be a JSON property, and says which."""
+    """Read a function. Raises UsageError for a parameter that can't be a JSON property."""
     inner = getattr(function, "func", function)
     name = getattr(inner, "__name__", type(inner).__name__)
     hints = _hints(inner, name)
     doc = docstring_parser.parse(inspect.getdoc(inner) or "")
-    described = {param.arg_name: param.description for param in doc.params}
+    descriptions = {param.arg_name: param.description for param in doc.params}
     context = ""
-    fields: dict[str, Any] = {}
+    model_fields: dict[str, Any] = {}
     for parameter in _parameters(function, name):
         hint = hints.get(parameter.name, Any)
         if hint is Context:
             context = parameter.name
             continue
-        if parameter.kind in (
-            parameter.POSITIONAL_ONLY,
-            parameter.VAR_POSITIONAL,
-            parameter.VAR_KEYWORD,
-        ):
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise UsageError(
-                f"tool {name!r}: parameter {parameter} has no name in JSON; make it a plain or keyword one"
+                f"tool {name!r}: parameter {parameter} has no name in JSON; make it a plain or"
+                " keyword one"
             )
-        default = ... if parameter.default is parameter.empty else parameter.default
-        # By alias: pydantic keeps names such as `json` and `_x` for itself, and a tool may well have them.
-        said: dict[str, Any] = {"alias": parameter.name}
-        if described.get(parameter.name):
-            said["description"] = described[parameter.name]
-        fields[f"p_{parameter.name}"] = (hint, Field(default, **said))
-    description = "\n\n".join(
-        text for text in (doc.short_description, doc.long_description) if text
-    )
+        model_fields[f"p_{parameter.name}"] = (hint, _field(parameter, descriptions))
+    description = "\n\n".join(filter(None, (doc.short_description, doc.long_description)))
     try:
         config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
-        model = create_model(name, __config__=config, **fields)
-        schema = _bare(model.model_json_schema())
+        model = create_model(name, __config__=config, **model_fields)
+        schema = _without_noise(model.model_json_schema())
     except (PydanticUserError, TypeError) as error:
         raise UsageError(f"tool {name!r}: its signature has no JSON Schema: {error}") from error
-    return Signature(name, description or name, schema, _check(model), context)
+    return Signature(name, description or name, schema, _make_check(model), context)
+
+
+def _field(parameter: inspect.Parameter, descriptions: dict[str, str | None]) -> Any:
+    """By alias: pydantic keeps names such as `json` and `_x` for itself."""
+    settings: dict[str, Any] = {"alias": parameter.name}
+    if descriptions.get(parameter.name):
+        settings["description"] = descriptions[parameter.name]
+    if parameter.default is not parameter.empty:
+        settings["default"] = parameter.default
+    return Field(**settings)
 
 
 def describe_validation_error(error: ValidationError) -> str:
-    """A validation error in words for the model: what is wrong, where, and nothing of what it sent."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'arguments'}: {item['msg']}"
-        for item in error.errors(include_url=False, include_input=False, include_context=False)
-    )
+    """What is wrong, and where, in words for the model, without anything that it sent."""
+    problems = []
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        place = ".".join(str(part) for part in each["loc"]) or "arguments"
+        problems.append(f"{place}: {each['msg']}")
+    return "; ".join(problems)
 
 
-def _check(model: type[BaseModel]) -> Check:
+def _make_check(model: type[BaseModel]) -> Check:
     names = [key.removeprefix("p_") for key in model.model_fields]
 
     def check(given: dict[str, Any]) -> Arguments:
@@ -85,37 +86,39 @@ def _check(model: type[BaseModel]) -> Check:
         except ValidationError as error:
             known = f"; it takes: {', '.join(names)}" if names else "; it takes none"
             raise ToolError(f"bad arguments: {describe_validation_error(error)}{known}") from None
-        sent = {
-            key: getattr(parsed, f"p_{key}")
-            for key in names
-            if f"p_{key}" in parsed.model_fields_set
-        }
-        wrong = [key for key, value in sent.items() if not _finite(value)]
+        arguments = {key: getattr(parsed, f"p_{key}") for key in names}
+        wrong = [
+            key
+            for key, value in arguments.items()
+            if f"p_{key}" in parsed.model_fields_set and not _is_finite(value)
+        ]
         if wrong:
             raise ToolError(f"bad arguments: {', '.join(wrong)}: a number must be finite")
-        return {key: getattr(parsed, f"p_{key}") for key in names}
+        return arguments
 
     return check
 
 
-def _finite(value: Any) -> bool:
-    """Whether no NaN and no infinity is in it, made of a text such as "nan" by a type that takes those.
+def _is_finite(value: Any) -> bool:
+    """Whether the value holds no NaN and no infinity.
 
-    Approval rules compare numbers, and NaN is greater than nothing.
+    Some types make one from a text such as "nan". Approval rules compare numbers, and every
+    comparison with NaN is false.
     """
-    waiting, seen = [value], set[int]()
+    waiting = [value]
+    seen: set[int] = set()
     while waiting:
         each = waiting.pop()
         if isinstance(each, float | complex) and not cmath.isfinite(each):
             return False
         if id(each) not in seen:
             seen.add(id(each))
-            waiting += _inside(each)
+            waiting += _values_in(each)
     return True
 
 
-def _inside(value: Any) -> Iterable[Any]:
-    """What is right inside a value, but for defaults that weren't sent: what those are is the tool's business."""
+def _values_in(value: Any) -> Iterable[Any]:
+    """The values directly inside this one, without the tool's own defaults."""
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
     if isinstance(value, list | tuple | set | frozenset):
@@ -123,8 +126,8 @@ def _inside(value: Any) -> Iterable[Any]:
     if isinstance(value, BaseModel):
         return [getattr(value, name) for name in value.model_fields_set]
     if is_dataclass(value):
-        said = [(getattr(value, each.name, None), each.default) for each in fields(value)]
-        return [each for each, default in said if each is not default]
+        pairs = [(getattr(value, each.name, None), each.default) for each in fields(value)]
+        return [each for each, default in pairs if each is not default]
     return ()
 
 
@@ -136,29 +139,33 @@ def _parameters(function: Callable[..., Any], name: str) -> Iterable[inspect.Par
 
 
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+    if not inspect.isroutine(function):
+        function = type(function).__call__
     try:
-        return typing.get_type_hints(
-            function if inspect.isroutine(function) else type(function).__call__,
-            include_extras=True,
-        )
+        return typing.get_type_hints(function, include_extras=True)
     except NameError as error:
         raise UsageError(f"tool {name!r}: an annotation can't be read: {error}") from error
 
 
-def _bare(schema: Any) -> Any:
-    """Without the titles that pydantic adds: they say nothing and cost tokens. A property named `title` stays.
+def _without_noise(schema: Any) -> Any:
+    """Without pydantic's titles, which cost tokens, and defaults that JSON can't express.
 
-    Without defaults that JSON can't say, too.
+    A property named `title` stays.
     """
     if isinstance(schema, list):
-        return [_bare(item) for item in schema]
+        return [_without_noise(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    return {
-        key: {name: _bare(value) for name, value in part.items()}
-        if key in ("properties", "$defs")
-        else _bare(part)
-        for key, part in schema.items()
-        if not (key == "title" and isinstance(part, str))
-        and not (key == "default" and not _finite(part))
-    }
+    kept: dict[str, Any] = {}
+    for key, part in schema.items():
+        if key in ("properties", "$defs"):
+            kept[key] = {name: _without_noise(value) for name, value in part.items()}
+        elif not _is_noise(key, part):
+            kept[key] = _without_noise(part)
+    return kept
+
+
+def _is_noise(key: str, part: Any) -> bool:
+    if key == "title":
+        return isinstance(part, str)
+    return key == "default" and not _is_finite(part)

@@ -1,9 +1,10 @@
 """What is true after a log, and all rules about which event may follow which. Pure.
 
 1. `apply` is the only way from one state to the next; `fold` is `apply` over a whole log.
-2. LEGAL_PHASES says in which phases an event may come, `call.LEGAL_STATUSES` which status its call must
-   have. An event that they forbid raises IllegalEvent and changes nothing.
-3. A new claim finds what a dead process left: its model call is lost, its started tools are unknown.
+2. LEGAL_PHASES says in which phases an event may come, `call.LEGAL_STATUSES` which status its call
+   must have. An event that they forbid raises IllegalEvent and changes nothing.
+3. A new claim finds what a dead process left: its model call is lost, and what its started tools
+   did is unknown.
 """
 
 from collections.abc import Iterable
@@ -99,7 +100,7 @@ class State(msgspec.Struct, frozen=True):
 
     @property
     def spent(self) -> Spent:
-        """What the turn has used. What is in flight counts in full: model calls, shares of children."""
+        """What the turn has used, with the worst case of model calls and children at work."""
         turn = self.turn or Turn(0)
         tokens = turn.usage.total_tokens + turn.lost_tokens
         cost_usd = turn.cost_usd

@@ -1,8 +1,9 @@
-"""Reads JSON as RFC 8259 has it, in one way only. Pure.
+"""Reads JSON as RFC 8259 defines it, in one way only. Pure.
 
-Whatever decides about a call (its check, approval rules, repetitions, what a person is shown) reads its arguments here:
-two readers that differ would judge one value and run another. Refused are NaN and the infinities, a key that comes
-twice, half a surrogate pair, text behind the value, nesting and numbers without end.
+All that decides about a call (its check, approval rules, repetitions, what a person is shown) reads
+its arguments here: two readers that differ would judge one value and run another. Refused are NaN
+and infinities, a key that comes twice, half a surrogate pair, text after the value, endless nesting
+and endless numbers.
 """
 
 import json
@@ -11,14 +12,14 @@ from typing import Any
 
 import msgspec
 
-MOST_DEEP = 100
-"""Lists and objects in one another."""
-MOST_DIGITS = 300
-"""Of a whole number: as many as a float can have."""
+MAX_DEPTH = 100
+"""Of lists and objects inside each other."""
+MAX_DIGITS = 300
+"""Of a whole number: about as many as a float can have."""
 
 
 def value_of(text: str) -> Any:
-    """The value that the text is. Raises ValueError, with the reason and nothing of the text but a key."""
+    """The value of a JSON text. Raises ValueError, which repeats nothing of the text but a key."""
     try:
         value = _DECODER.decode(text)
         msgspec.json.encode(value)
@@ -26,48 +27,52 @@ def value_of(text: str) -> Any:
         raise ValueError(_TOO_DEEP) from None
     except UnicodeEncodeError:
         raise ValueError("half of a surrogate pair alone is no text") from None
-    level, depth = _within([value]), 0
+    depth = 0
+    level = _containers_in([value])
     while level:
         depth += 1
-        if depth > MOST_DEEP:
+        if depth > MAX_DEPTH:
             raise ValueError(_TOO_DEEP)
-        level = [inner for each in level for inner in _within(each)]
+        level = [inner for each in level for inner in _containers_in(each)]
     return value
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in made if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:100]!r} comes twice in one object")
-    return made
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) == len(pairs):
+        return value
+    keys = [key for key, _ in pairs]
+    twice = next(key for key in value if keys.count(key) > 1)
+    raise ValueError(f"the key {twice[:100]!r} comes twice in one object")
 
 
-def _number(text: str) -> float:
+def _read_float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("a number is too large")
     return number
 
 
-def _whole(text: str) -> int:
-    if len(text) > MOST_DIGITS:
-        raise ValueError(f"a number has more than {MOST_DIGITS} digits")
+def _read_int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
     return int(text)
 
 
-def _never(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _within(value: Any) -> list[Any]:
-    """The lists and objects right inside this one."""
+def _containers_in(value: Any) -> list[Any]:
+    """The lists and objects directly inside this one."""
     values = value.values() if isinstance(value, dict) else value
     return [each for each in values if isinstance(each, dict | list)]
 
 
-_TOO_DEEP = f"it is nested more than {MOST_DEEP} deep"
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_number, parse_int=_whole, parse_constant=_never
+    object_pairs_hook=_read_object,
+    parse_float=_read_float,
+    parse_int=_read_int,
+    parse_constant=_refuse_constant,
 )

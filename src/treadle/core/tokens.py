@@ -1,6 +1,7 @@
-"""Exact counts of tokens, offline, for models whose vocabulary is known: the extra `tokens`.
+"""Exact token counts, offline, for models with a known vocabulary: the extra `tokens`.
 
-For all others, and without the extra, there is the estimate (model.py), corrected by what providers count.
+For others, and without the extra, there is an estimate (model.py), corrected by what providers
+count.
 """
 
 import functools
@@ -8,18 +9,20 @@ import re
 from collections.abc import Callable, Sequence
 
 _O200K = re.compile(r"openai:(chatgpt-4o|gpt-(4o|4\.1|4\.5|[5-9])|o\d)")
-"""OpenAI's models with the vocabulary o200k_base; the others are older than all that is sold now."""
+"""OpenAI's models with the vocabulary o200k_base. The others aren't sold any more."""
 
 Count = Callable[[Sequence[str]], int]
 
 
 def find_token_counter(model: str) -> Count | None:
-    """What counts the tokens of texts as the model of this name does; None where only its provider knows."""
-    return _counter() if _O200K.match(model) else None
+    """A function that counts texts as that model does; None if only its provider can."""
+    if not _O200K.match(model):
+        return None
+    return _load_counter()
 
 
 @functools.cache
-def _counter() -> Count | None:
+def _load_counter() -> Count | None:
     try:
         from toktok import batch_count
     except ImportError:

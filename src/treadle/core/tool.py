@@ -1,10 +1,10 @@
-"""What a tool is, and `@tool`, which makes one of a function. Runs nothing; the loop does.
+"""Tools, and `@tool`, which makes one from a function. Runs nothing; the loop does.
 
-1. The JSON Schema and the checking of arguments come from the signature, by pydantic; descriptions from the docstring.
-   A tool made of a JSON Schema checks by that.
-2. A tool may have its effect at most once unless it says `idempotent`; so only an idempotent one has `retries`,
-   and any tool may raise ToolRetry, which says that nothing has happened yet.
-3. A tool without a function is answered by the person (see ask.py).
+1. The JSON Schema and the check of arguments come from the function's signature, by pydantic, and
+   the descriptions from its docstring. A tool made from a JSON Schema checks by that.
+2. A tool has its effect at most once, unless it says `idempotent`. So only an idempotent one may
+   have `retries`; any tool may raise ToolRetry, which says that nothing has happened yet.
+3. A tool without a function is a question to the person (see ask.py).
 """
 
 import inspect
@@ -25,39 +25,39 @@ NeedsApproval = bool | Callable[[Arguments], bool]
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool, as data. Made by `@tool`, or by hand where the schema comes from elsewhere."""
+    """A tool, as data. Made by `@tool`, or directly where the schema comes from elsewhere."""
 
     name: str
     description: str
     parameters: dict[str, Any]
     """JSON Schema of an object."""
     function: Callable[..., Any] | None = None
-    """Called with the checked arguments as keywords; sync ones in a thread. None: a person answers."""
+    """Gets the checked arguments as keywords; runs in a thread if sync. None: a person answers."""
     check: Check | None = field(default=None, repr=False)
-    """Of the JSON object that the model sent: the arguments. Raises ToolError in words for the model.
+    """Makes the arguments from the model's JSON object, or raises ToolError in words for the model.
 
-    None: what fits `parameters`, with what is mistyped coerced as by `@tool`.
+    None: by `parameters`, with mistyped values coerced as `@tool` does.
     """
     context: str = ""
-    """The name of the parameter that takes the Context."""
+    """The name of the parameter that gets the Context."""
     idempotent: bool = False
-    """Running it twice is as good as once: it may run again after a crash, and be retried."""
+    """Running it twice is as good as once: it may be retried, and run again after a crash."""
     read_only: bool = False
-    """It changes nothing outside; approval rules may go by this. Implies idempotent."""
+    """It changes nothing. Approval rules may go by this; it implies idempotent."""
     sequential: bool = False
-    """It never runs beside another call of the same reply."""
+    """It never runs at the same time as another call of the same reply."""
     needs_approval: NeedsApproval = False
     timeout_s: float | None = 60.0
     retries: int = 0
-    """How often a failure that may pass (a ConnectionError or TimeoutError) is tried again."""
+    """How often it is tried again after a ConnectionError or a TimeoutError."""
     max_chars: int = 20_000
     """A longer result is cut, with a notice that says so."""
     child: Limits | None = None
-    """Its function drives a thread of its own within these limits; called again, it goes on where that one stands."""
+    """Each call runs as a child thread within these limits; a repeated call continues it."""
     agent: Any = None
-    """The agent that drives that thread."""
+    """The agent that drives the child."""
     hands_to: str = ""
-    """The agent that takes the thread over when this is called; there is no function then."""
+    """The name of the agent that a call hands the thread to; there is no function then."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", self.name):
@@ -68,34 +68,38 @@ class Tool:
             object.__setattr__(self, "idempotent", True)
         if self.retries and not self.idempotent:
             raise UsageError(
-                f"tool {self.name!r} has retries={self.retries} but isn't idempotent: a failed try may have had its"
-                " effect. Say idempotent=True if that is safe, or raise ToolRetry where nothing has happened yet"
+                f"tool {self.name!r} has retries={self.retries} but isn't idempotent: a failed try"
+                " may have had its effect. Say idempotent=True if that is safe, or raise ToolRetry"
+                " where nothing has happened yet"
             )
         if self.parameters.get("type") != "object":
             raise UsageError(
                 f"tool {self.name!r}: its parameters must be a JSON Schema of type object"
             )
-        _ = self._checking  # a schema that is none is refused here
+        _ = self._check_or_default  # refuses parameters that are no JSON Schema
 
     @cached_property
     def schema(self) -> ToolSchema:
         return ToolSchema(self.name, self.description, self.parameters)
 
     def arguments_of(self, text: str) -> Arguments:
-        """What that JSON text gives the function; approval rules judge the same. Raises ToolError."""
-        return self._checking(parse_json_object(text))
+        """The checked arguments in a JSON text, for the function and approval rules alike.
+
+        Raises ToolError.
+        """
+        return self._check_or_default(parse_json_object(text))
 
     @cached_property
-    def _checking(self) -> Check:
+    def _check_or_default(self) -> Check:
         if self.check:
             return self.check
-        from .json_schema import make_check  # only who makes a tool of a schema pays for the import
+        from .json_schema import make_check  # only a tool made from a schema pays for the import
 
         return make_check(self.name, self.parameters)
 
 
 def parse_json_object(text: str) -> dict[str, Any]:
-    """The JSON object in `text`; "" is {}. Raises ToolError in words for the model."""
+    """The JSON object that a text holds; "" is {}. Raises ToolError in words for the model."""
     try:
         value = value_of(text or "{}")
     except ValueError as error:
@@ -112,9 +116,9 @@ def tool(function: Callable[..., Any], /) -> Tool: ...
 @overload
 def tool(**settings: Any) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
-    """Make a tool of a sync or async function: `@tool`, or `@tool(idempotent=True, timeout_s=5)`.
+    """Make a tool from a sync or async function: `@tool`, or `@tool(idempotent=True, timeout_s=5)`.
 
-    The settings are Tool's fields. Name, description and schema come from the function unless given:
+    The settings are Tool's fields. Name, description and schema come from the function by default:
 
         @tool(read_only=True)
         def weather(city: str, days: int = 1) -> str:
@@ -131,29 +135,34 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
 
 def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
-    """What `@tool` does, as a function. Raises UsageError for a signature that has no JSON Schema."""
+    """`@tool` as a plain function. Raises UsageError for a signature without a JSON Schema."""
     from .schema import read_signature
 
     unknown = settings.keys() - Tool.__dataclass_fields__.keys()
     if unknown:
         raise UsageError(
-            f"@tool has no setting {sorted(unknown)}; there are: {', '.join(Tool.__dataclass_fields__)}"
+            f"@tool has no setting {sorted(unknown)}; there are:"
+            f" {', '.join(Tool.__dataclass_fields__)}"
         )
-    made = read_signature(function)
-    own: dict[str, Any] = {"function": function}
-    own |= {
-        name: getattr(made, name)
-        for name in ("name", "description", "parameters", "check", "context")
+    signature = read_signature(function)
+    fields: dict[str, Any] = {
+        "name": signature.name,
+        "description": signature.description,
+        "parameters": signature.parameters,
+        "function": function,
+        "check": signature.check,
+        "context": signature.context,
     }
     if "parameters" in settings and "check" not in settings:
         from .json_schema import make_check
 
-        fits = make_check(made.name, settings["parameters"])  # what the model is shown holds too
-        own["check"] = lambda given: made.check(dict(fits(given)))
-    return Tool(**(own | settings))
+        # The schema that the model is shown holds too, beside the signature.
+        check_schema = make_check(signature.name, settings["parameters"])
+        fields["check"] = lambda given: signature.check(dict(check_schema(given)))
+    return Tool(**(fields | settings))
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it gives a coroutine; also true of objects and partials that wrap one."""
+    """Whether calling it gives a coroutine; also of a partial or an object that wraps one."""
     inner = getattr(function, "func", function)
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)

@@ -1,11 +1,11 @@
-"""The values that events and messages hold. Knows nothing of either."""
+"""Values that events and messages are made of. Knows nothing of either."""
 
 from typing import Any, Literal
 
 import msgspec
 
 Purpose = Literal["step", "plan", "answer", "compact"]
-"""What a model is asked for: the next step, with tools; without any, a numbered plan, a last word or a summary."""
+"""Why the model is called: the next step, with tools; else a plan, a last answer or a summary."""
 
 
 class Image(msgspec.Struct, frozen=True, tag=True):
@@ -23,12 +23,12 @@ class File(msgspec.Struct, frozen=True, tag=True):
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
-    """Ours, unique in the thread; providers repeat, omit and clash theirs."""
+    """Our own id, unique in the thread: providers repeat theirs, or send none."""
     name: str
     arguments: str
-    """JSON text exactly as the model wrote it: it may be bad, and then the model is told."""
+    """The JSON text that the model wrote. It may be bad: then the model is told."""
     opaque: dict[str, Any] = {}
-    """What else the provider put on the call (signatures and the like); goes back verbatim."""
+    """Other fields of the provider (signatures and the like), which go back to it verbatim."""
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,9 +39,9 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cached_tokens: int = 0
     """The part of `input_tokens` that was read from the provider's cache."""
     reasoning_tokens: int = 0
-    """The part of `output_tokens` that nobody sees."""
+    """The part of `output_tokens` that is hidden reasoning."""
     estimated: bool = False
-    """True where the provider gave no count and this is ours, from characters."""
+    """True if the provider gave no count, and this is our estimate from characters."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -58,24 +58,24 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an agent was when it claimed a thread, by name and hash: shows what has changed since."""
+    """What an agent was at a claim, by names and hashes: shows what has changed since."""
 
     agent: str
     model: str
     instructions: str
     """Hash of the system prompt."""
     tools: dict[str, str] = {}
-    """Name to hash of its schema."""
+    """The hash of each tool's schema, by name."""
 
 
 class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     """A call that a person must decide on or answer before its turn can go on."""
 
     thread_id: str
-    """Where it is posted: the thread itself, or that of an agent that works for it, however deep."""
+    """The thread to post to: this one, or one of its children at any depth."""
     id: str
     name: str
     final_arguments: str
-    """What would run: a person's edit, else the model's own."""
+    """The arguments to run with: a person's edit, else the model's own."""
     status: Literal["waiting", "question", "unknown"]
     reason: str = ""

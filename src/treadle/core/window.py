@@ -1,10 +1,10 @@
 """What the prompt must leave out so that it fits: as an event, or as something to summarise. Pure.
 
-1. Long results of earlier turns are cut first. Then whole rounds go, oldest first, and a summary takes
-   their place. The turn under way stays whole if it fits by itself; else the same is done within it,
-   and at last the results of its newest round are cut to what fits.
-2. The message that opened the turn, pinned messages and the newest round stay. A prompt that can't be
-   made to fit is sent all the same: the provider decides.
+1. Long results of earlier turns are cut first. Then whole rounds go, oldest first, and a summary
+   takes their place. The turn under way stays whole if it fits by itself; else the same is done
+   within it, and at last the results of its newest round are cut to what fits.
+2. The message that opened the turn, pinned messages and the newest round stay. A prompt that can't
+   be made to fit is sent all the same: the provider decides.
 3. Each cut goes well below what is allowed, so that many steps pass before the next one.
 """
 
@@ -68,9 +68,9 @@ def choose_compaction(
 ) -> e.ContextCompacted | Summarise | None:
     """The next thing to leave out, until the prompt without system and tools fits `room_tokens`.
 
-    None if it fits, or nothing more can go. Call it again after each: each makes the prompt smaller.
-    `summary_room_tokens` is the room for the prompt of a summary; `may_summarise` is false where
-    that has failed.
+    None if it fits, or nothing more can go. Call it again after each: the prompt gets smaller.
+    `summary_room_tokens` is the room for the prompt of a summary; `may_summarise` is false if that
+    has failed.
     """
     opening = _opening_round(prompt.rounds)
     rounds = [each for each in prompt.rounds if not each.pinned or each is opening]

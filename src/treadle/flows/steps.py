@@ -66,40 +66,47 @@ def step(
     if isinstance(function, Agent):
         return _run_agent(branch, function, branch.step_id(function.name, id), *args, **kwargs)
     settings = (retries, timeout_s, idempotent, needs_approval)
-    if isinstance(function, Tool):
-        if settings != _DEFAULTS:
-            raise UsageError(
-                f"{function.name} is a tool: say its settings where it is made, or hand over a"
-                " function"
-            )
-        tool = function
-        name = tool.name
-        inner = tool.function
-        context = tool.context
-    else:
-        inner = function
+    if not isinstance(function, Tool):
         name = _name_of(function)
-        context = _find_context_parameter(function)
-        tool = Tool(
-            plain_name(name),
-            "",
-            ANY_OBJECT,
-            None,
-            _accept,
-            idempotent=idempotent,
-            timeout_s=timeout_s,
+        tool = _make_tool(function, name, *settings)
+    elif settings == _DEFAULTS:
+        name = function.name
+        tool = function
+    else:
+        raise UsageError(
+            f"{function.name} is a tool: say its settings where it is made, or hand over a function"
         )
-        tool = replace(tool, retries=retries, needs_approval=needs_approval)
-    if inner is None:
-        return ask_person(
-            branch, branch.step_id(name, id), name, to_json(kwargs or {"question": args[0]})
-        )
-    kind = return_type(inner)
-    arguments = arguments_to_json(inner, args, kwargs, context)
-    work = _wrap(inner, args, kwargs, context, kind)
+    if tool.function is None:
+        asked = to_json(kwargs or {"question": args[0]})
+        return ask_person(branch, branch.step_id(name, id), name, asked)
+    kind = return_type(tool.function)
+    arguments = arguments_to_json(tool.function, args, kwargs, tool.context)
+    work = _wrap(tool.function, args, kwargs, tool.context, kind)
     # The arguments in the log are for approval rules; the function gets the objects themselves.
     tool = replace(tool, function=work, context="context", max_chars=10**9)
     return _run_step(branch, e.Call(branch.step_id(name, id), name, arguments), tool, kind)
+
+
+def _make_tool(
+    function: Callable[..., Any],
+    name: str,
+    retries: int,
+    timeout_s: float | None,
+    idempotent: bool,
+    needs_approval: NeedsApproval,
+) -> Tool:
+    return Tool(
+        plain_name(name),
+        "",
+        ANY_OBJECT,
+        function,
+        _accept,
+        context=_find_context_parameter(function),
+        retries=retries,
+        timeout_s=timeout_s,
+        idempotent=idempotent,
+        needs_approval=needs_approval,
+    )
 
 
 def _accept(given: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from ..core.events import Call, Usage
 from ..core.model import Reply, Request
-from .legal import find_faults
+from .request_rules import find_faults
 
 Answer = Reply | BaseException
 ScriptItem = Answer | Callable[[Request], Answer]

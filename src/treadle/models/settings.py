@@ -11,7 +11,7 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..core.model import Model
-from .local.model import LocalModel
+from .local.local_model import LocalModel
 from .openai import OpenAIModel
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]

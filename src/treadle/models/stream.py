@@ -15,8 +15,8 @@ import msgspec
 from ..core.errors import ModelRejected, ModelUnavailable
 from ..core.events import Usage
 from ..core.model import Reply
-from .pieces import ReplyBuilder
 from .provider_errors import read_error, to_model_error
+from .reply_builder import ReplyBuilder
 
 MAX_BYTES = 64 * 1024 * 1024
 """The most bytes of one reply, decompressed: far more than any real reply has."""

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from ..core import events as e
+from ..core.redact import find_secrets, redact_value
 from ..runtime.listeners import Delta
-from .redact import find_secrets, redact_value
 
 MAX_TEXT_CHARS = 500
 """How many characters of a text a line keeps."""

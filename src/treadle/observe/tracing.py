@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..core.codec import decode_event
 from ..core.events import Record, ThreadStarted
+from ..core.redact import find_secrets
 from ..runtime.listeners import Delta
 from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
@@ -18,7 +19,6 @@ from ..stores.store import Store
 from .content import Content
 from .emitter import Emitter
 from .metrics import Instruments
-from .redact import find_secrets
 from .span import SpanContext
 from .spans import Spans
 

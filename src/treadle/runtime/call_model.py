@@ -8,6 +8,7 @@ from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import backoff_s
 from ..core.model import Model, PreparedCall
+from ..models.endpoint import redact_known
 from .border import contain
 
 
@@ -66,4 +67,4 @@ def _failure(model: Model, error: ModelError, attempt: int, chance: float) -> e.
     wait_s = None
     if isinstance(error, ModelUnavailable):
         wait_s = backoff_s(attempt, chance, error.retry_after_s)
-    return e.ModelFailed(error.kind, str(error), wait_s, usage, model.cost_usd(usage))
+    return e.ModelFailed(error.kind, redact_known(str(error)), wait_s, usage, model.cost_usd(usage))

@@ -19,6 +19,7 @@ from ..core.errors import (
     TurnOpen,
 )
 from ..core.turn import find_call
+from ..models.endpoint import redact_known
 from .border import in_words, is_ctrl_c, text_of
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
@@ -92,7 +93,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
         if is_ctrl_c(error):
             raise
         with contextlib.suppress(TreadleError):
-            reason = f"a bug: {type(error).__name__}: {text_of(error)}"
+            reason = redact_known(f"a bug: {type(error).__name__}: {text_of(error)}")
             await end_turn(log, e.TurnEnded("failed", reason))
         if isinstance(error, Exception):
             raise

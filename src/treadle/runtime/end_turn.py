@@ -20,7 +20,7 @@ from ..stores.store import Store
 from .log import Log, open_log, require_log
 from .world import World
 
-PARENT_ENDED = "what it worked for has ended"
+PARENT_ENDED = "the parent's turn has ended"
 CUT_OFF = "stopped before it had an answer: the turn has ended, or has come to a limit"
 
 
@@ -91,7 +91,7 @@ async def open_to_resume(thread_id: str, store: Store, world: World) -> Log:
     log = await require_log(thread_id, store, world)
     if log.state.depth and log.state.phase in OPEN_PHASES:
         raise UsageError(
-            f"thread {log.thread_id} works for another, and goes on when that one is resumed"
+            f"thread {log.thread_id} is a child, and goes on when its parent's thread is resumed"
         )
     await _end_abandoned_children(log)
     return log

@@ -33,7 +33,7 @@ def build_request(
         output_schema = None
     messages = prompt.messages(settings.system, note)
     return Request(
-        tuple(message.to(settings.model.name) for message in messages),
+        tuple(message.for_model(settings.model.name) for message in messages),
         schemas,
         settings.output_tokens,
         output_schema,

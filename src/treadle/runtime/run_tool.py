@@ -23,6 +23,7 @@ from ..core.errors import StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
 from ..core.tool import Tool, is_async
+from ..models.endpoint import redact_known
 from .blocking import warn_if_it_blocks
 from .border import contain, in_words, is_ctrl_c, text_of
 
@@ -45,7 +46,7 @@ async def run_tool(
     try:
         checked = tool.arguments_of(arguments)
     except ToolError as error:
-        message = _clean(str(error))[: tool.max_chars]
+        message = redact_known(_clean(str(error)))[: tool.max_chars]
         return ToolFailed(context.call_id, "arguments", message, _since(began))
     timeout_s = tightest_limit(tool.timeout_s, left_s)
     try:
@@ -60,7 +61,7 @@ async def run_tool(
             raise  # a child's store is its parent's too
         kind, message = _describe(error, tool, timeout_s)
         retry_after_s = _retry_after_s(error, tool, context.attempt, chance)
-    message = _clean(message)[: tool.max_chars]
+    message = redact_known(_clean(message))[: tool.max_chars]
     return ToolFailed(context.call_id, kind, message, _since(began), retry_after_s)
 
 

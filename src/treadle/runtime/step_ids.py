@@ -94,8 +94,7 @@ def current_scope(alone: bool = False) -> StepScope | None:
     scope = _current.get()
     if scope and alone:
         raise UsageError(
-            "what runs within a flow's code has a thread below the flow's: no thread=, and no"
-            " stream()"
+            "what a flow's code runs gets a child thread of the flow's: no thread=, and no stream()"
         )
     return scope
 

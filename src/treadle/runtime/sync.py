@@ -19,7 +19,7 @@ from ..core.errors import UsageError
 T = TypeVar("T")
 
 END_S = 1.0
-"""How long the end of the process waits for the loop to close."""
+"""How long the end of the process waits for connections to close."""
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
@@ -59,7 +59,7 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
 _starting = threading.Lock()
 
 
-def _find_loop() -> "tuple[asyncio.AbstractEventLoop, threading.Thread]":
+def _find_loop() -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
     """The loop that runs now; another one where its thread has died."""
     with _starting:
         loop, thread = _get_loop(os.getpid())
@@ -70,38 +70,32 @@ def _find_loop() -> "tuple[asyncio.AbstractEventLoop, threading.Thread]":
 
 
 @functools.cache
-def _get_loop(pid: int) -> "tuple[asyncio.AbstractEventLoop, threading.Thread]":
+def _get_loop(pid: int) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
     """One for each process: after a fork the thread is the parent's."""
     loop = asyncio.new_event_loop()
-    closing = threading.Event()
-    thread = threading.Thread(target=_serve, args=(loop, closing), daemon=True, name="treadle")
+    thread = threading.Thread(target=_serve, args=(loop,), daemon=True, name="treadle")
     thread.start()
-    atexit.register(_end, loop, closing, thread)
+    atexit.register(_end, loop, thread)
     return loop, thread
 
 
-def _serve(loop: asyncio.AbstractEventLoop, closing: threading.Event) -> None:
-    while not closing.is_set():
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    while True:
         # A tool may stop the loop, or leave a task behind that raises one of these: asyncio then
         # leaves `run_forever`, and all other work would hang.
         with contextlib.suppress(SystemExit, KeyboardInterrupt):
             loop.run_forever()
-    loop.run_until_complete(loop.shutdown_asyncgens())  # closes the HTTP clients
-    loop.close()
 
 
-def _end(
-    loop: asyncio.AbstractEventLoop, closing: threading.Event, thread: threading.Thread
-) -> None:
-    """Close the loop at the end of the process.
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """Close its connections, at the end of the process.
 
-    Work that still runs is left as a kill would leave it: it can be resumed.
+    A turn that still runs is left as a kill leaves it, to be resumed. The loop itself goes on:
+    whoever else works at the end may need it, and could start no other.
     """
-    if thread.is_alive() and not asyncio.all_tasks(loop):  # in a forked process it isn't alive
-        _get_loop.cache_clear()  # a later call gets another loop
-        closing.set()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(END_S)
+    if thread.is_alive() and not asyncio.all_tasks(loop):  # in a fork it is dead
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(END_S)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -3,7 +3,7 @@
 An append is one short transaction on the caller's thread. It takes some 20 microseconds, less than
 handing it to another thread would. Once `append` returns, the records survive the death of the
 process. With `durability="full"` they survive a power cut too: a background thread waits for the
-disk, once for all the appends that came meanwhile (commits.py). Not for network file systems:
+disk, once for all the appends that came meanwhile (group_commit.py). Not for network file systems:
 SQLite's locks don't work there.
 """
 
@@ -16,8 +16,8 @@ from typing import Any, Literal
 import msgspec
 
 from ..core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
-from .commits import GroupCommit
 from .connection import SharedConnection
+from .group_commit import GroupCommit
 from .sqlite_file import connect, default_path
 from .store import Row, ThreadInfo
 

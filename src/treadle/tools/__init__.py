@@ -1,1 +1,1 @@
-"""Tools: what a tool is in tool.py, then one small file for each that ships."""
+"""The tools that ship, one small file each. What a tool is: core/tool.py."""

@@ -1,4 +1,7 @@
-"""The question to the person. There is no function behind it: a tool without one is answered by whoever is there."""
+"""The tool with which a model asks the person.
+
+It has no function, so a person answers its calls.
+"""
 
 from ..core.context import Arguments
 from ..core.errors import ToolError
@@ -6,7 +9,10 @@ from ..core.tool import Tool
 
 
 def check_question(arguments: Arguments) -> Arguments:
-    """Arguments of exactly one question that says something. Raises ToolError in words for the model."""
+    """Checks that the arguments are one question that isn't empty.
+
+    Raises ToolError for the model.
+    """
     question = arguments.get("question")
     if arguments.keys() != {"question"} or not isinstance(question, str) or not question.strip():
         raise ToolError(
@@ -18,8 +24,8 @@ def check_question(arguments: Arguments) -> Arguments:
 ask_user = Tool(
     name="ask_user",
     description=(
-        "Ask the person one question and wait for the answer. Use it only for what you can't find out or decide"
-        " yourself, such as a wish, a choice or a missing fact."
+        "Ask the person one question and wait for the answer. Use it only for what you can't find"
+        " out or decide yourself, such as a wish, a choice or a missing fact."
     ),
     parameters={
         "type": "object",

@@ -1,4 +1,4 @@
-"""The clock: what time it is, here or in another zone. `tell` is pure but for the zone files of the tzdata package."""
+"""The clock tool: the current time in any time zone, by the zone files of the package tzdata."""
 
 import difflib
 import re
@@ -64,10 +64,10 @@ LARGE_CITIES = {
     "Washington DC": "America/New_York",
     "Wellington": "Pacific/Auckland",
 }
-"""Those that people ask for and the zone database has no zone of their name for."""
+"""Cities that people ask for and that no zone of the database is named after."""
 
 COUNTRIES = {"United States": "usa", "Britain (UK)": "uk"}
-"""What people call some of the database's countries."""
+"""Other names of some of the database's countries."""
 
 
 @tool(read_only=True, timeout_s=5.0)
@@ -75,111 +75,114 @@ def current_time(timezone: str = "UTC") -> str:
     """The current date, weekday and time, in UTC or in any time zone.
 
     Args:
-        timezone: An IANA name such as Asia/Tokyo or Europe/Berlin; a large city or UTC+2 will do too.
+        timezone: An IANA name such as Asia/Tokyo or Europe/Berlin; a large city or UTC+2 will do
+            too.
     """
     return describe_time(datetime.now(UTC), timezone)
 
 
 def describe_time(now: datetime, timezone: str) -> str:
-    """The moment `now` (aware) as clocks show it there. Raises ToolError, with close names, for an unknown zone."""
+    """The time `now`, which must be aware, in a time zone, in words.
+
+    Raises ToolError with similar names for an unknown zone.
+    """
     zone = find_zone(timezone)
     there = now.astimezone(zone)
     offset = there.strftime("%z")
     utc = f"UTC{offset[:3]}:{offset[3:5]}"
     name = "UTC" if zone is UTC else str(zone)
-    letters = there.tzname() or ""
-    # Many zones have no letters of their own: the database then gives the offset once more.
-    known_as = [text for text in (letters, utc) if text != name and text[:1] not in "+-"]
+    # A zone without an abbreviation has its offset, such as "+03", in the abbreviation's place.
+    abbreviation = there.tzname() or ""
+    other_names = [text for text in (abbreviation, utc) if text != name and text[:1] not in "+-"]
+    if other_names:
+        name += f" ({', '.join(other_names)})"
     day = f"{DAYS[there.weekday()]}, {there.day} {MONTHS[there.month - 1]} {there.year}"
-    more = f" ({', '.join(known_as)})" if known_as else ""
-    return (
-        f"{day}, {there:%H:%M:%S} in {name}{more}. ISO 8601: {there.isoformat(timespec='seconds')}"
-    )
+    iso = there.isoformat(timespec="seconds")
+    return f"{day}, {there:%H:%M:%S} in {name}. ISO 8601: {iso}"
 
 
 def find_zone(name: str) -> tzinfo:
-    """The zone that people mean by `name`. Raises ToolError where there is none, or more than one."""
-    asked = _folded(name)
-    if asked in ("", "utc", "gmt", "z", "zulu"):
+    """The zone that `name` means. Raises ToolError if there is none, or more than one."""
+    wanted = _normalize(name)
+    if wanted in ("", "utc", "gmt", "z", "zulu"):
         return UTC
-    if offset := re.fullmatch(r"(?:utc|gmt)? ?([+-])([0-9]{1,2})(?::?([0-5][0-9]))?", asked):
-        return _at_offset(offset[1], int(offset[2]), int(offset[3] or 0), name)
-    known = _zones()
-    keys = known.get(asked) or known.get(asked.partition(",")[0], ())  # "Paris, France"
+    if offset := re.fullmatch(r"(?:utc|gmt)? ?([+-])([0-9]{1,2})(?::?([0-5][0-9]))?", wanted):
+        return _make_offset(offset[1], int(offset[2]), int(offset[3] or 0), name)
+    known = _read_zones()
+    keys = known.get(wanted) or known.get(wanted.partition(",")[0], ())  # "Paris, France"
     if len(keys) == 1:
         return ZoneInfo(keys[0])
     if keys:
-        raise ToolError(f"{name[:60]!r} has several time zones: {_some(keys)}. Ask for one of them")
-    # Shortened: comparing takes time with the square of the length.
-    alone = [text for text, zones in known.items() if len(zones) == 1]
-    close = dict.fromkeys(
-        known[text][0] for text in difflib.get_close_matches(asked[:60], alone, n=5, cutoff=0.65)
-    )
-    hint = f" Did you mean {_some(close)}?" if close else ""
-    raise ToolError(
-        f"there is no time zone {name[:60]!r}.{hint} Give an IANA zone such as Asia/Tokyo, or a large city in it"
-    )
+        raise ToolError(
+            f"{name[:60]!r} has several time zones: {_list_some(keys)}. Ask for one of them"
+        )
+    unambiguous = [text for text, zones in known.items() if len(zones) == 1]
+    # Cut, since the comparison takes quadratic time.
+    similar = difflib.get_close_matches(wanted[:60], unambiguous, n=5, cutoff=0.65)
+    message = f"there is no time zone {name[:60]!r}."
+    if similar:
+        zones_of_similar = dict.fromkeys(known[text][0] for text in similar)
+        message += f" Did you mean {_list_some(zones_of_similar)}?"
+    raise ToolError(f"{message} Give an IANA zone such as Asia/Tokyo, or a large city in it")
 
 
-def _at_offset(sign: str, hours: int, minutes: int, name: str) -> tzinfo:
+def _make_offset(sign: str, hours: int, minutes: int, name: str) -> tzinfo:
     offset = timedelta(hours=hours, minutes=minutes)
     if offset > timedelta(hours=14):
         raise ToolError(f"{name[:60]!r} is no offset in use: they go from UTC-12 to UTC+14")
-    return fixed(-offset if sign == "-" else offset)
+    if sign == "-":
+        offset = -offset
+    return fixed(offset)
 
 
-def _some(keys: Iterable[str]) -> str:
+def _list_some(keys: Iterable[str]) -> str:
     listed = list(keys)
-    return ", ".join(listed[:12]) + (f" and {len(listed) - 12} more" if len(listed) > 12 else "")
+    text = ", ".join(listed[:12])
+    if len(listed) > 12:
+        text += f" and {len(listed) - 12} more"
+    return text
 
 
-def _folded(name: str) -> str:
-    """Without case, accents and full stops; one space for each gap."""
-    bare = "".join(
-        letter for letter in unicodedata.normalize("NFD", name) if not unicodedata.combining(letter)
-    )
-    return (
-        re.sub(r"[\s_]+", " ", bare.replace(".", "").replace("\N{MINUS SIGN}", "-"))
-        .strip()
-        .casefold()
-    )
+def _normalize(name: str) -> str:
+    """The name in lower case, without accents and full stops, with single spaces."""
+    letters = unicodedata.normalize("NFD", name)
+    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    bare = bare.replace(".", "").replace("\N{MINUS SIGN}", "-")
+    return re.sub(r"[\s_]+", " ", bare).strip().casefold()
 
 
 @cache
-def _zones() -> dict[str, tuple[str, ...]]:
-    """What people may write, folded -> the zones it can mean: whole names first, then places, then countries.
+def _read_zones() -> dict[str, tuple[str, ...]]:
+    """From normalized names to the zones they may mean:
 
-    A place with several names in the database (America/Buenos_Aires, America/Argentina/Buenos_Aires) means the one
-    in zone.tab, its list of one zone a place. Etc/GMT+9 has no short form: it is nine hours BEHIND Greenwich.
+    IANA names first, then places, then countries.
+
+    A place with several names in the database (America/Buenos_Aires,
+    America/Argentina/Buenos_Aires) means the one in zone.tab, which has one zone for each place.
+    Zones such as Etc/GMT+9 have no short form, since that one is nine hours behind Greenwich.
     """
-    data = files("tzdata")
-    keys = data.joinpath("zones").read_text(encoding="utf-8").split()
-    lines = [
-        _fields(line)
-        for line in data.joinpath("zoneinfo", "zone.tab").read_text(encoding="utf-8").splitlines()
-    ]
-    rows = [row for row in lines if len(row) >= 3]
+    keys = files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    rows = [row for row in _read_table("zone.tab") if len(row) >= 3]
     current = {row[2] for row in rows}
     places: dict[str, list[str]] = {}
     for key in keys:
         if not key.startswith("Etc/"):
-            places.setdefault(_folded(key.rpartition("/")[2]), []).append(key)
-    known = {
-        place: tuple(sorted(current.intersection(named)) or named)
-        for place, named in places.items()
-    }
-    known |= {_folded(city): (key,) for city, key in LARGE_CITIES.items()}
-    countries = (
-        _fields(line)
-        for line in data.joinpath("zoneinfo", "iso3166.tab").read_text("utf-8").splitlines()
-    )
-    for code, country in (row for row in countries if len(row) == 2):
-        # Not by code: ET is Ethiopia's and the Eastern Time of those who write it, PT Portugal's and Pacific Time.
+            places.setdefault(_normalize(key.rpartition("/")[2]), []).append(key)
+    known: dict[str, tuple[str, ...]] = {}
+    for place, named in places.items():
+        known[place] = tuple(sorted(current.intersection(named)) or named)
+    known |= {_normalize(city): (key,) for city, key in LARGE_CITIES.items()}
+    countries = [row for row in _read_table("iso3166.tab") if len(row) == 2]
+    for code, country in countries:
+        # Not by its code: ET is Ethiopia, but people mean Eastern Time; PT is Portugal or Pacific
+        # Time.
         if zones := tuple(row[2] for row in rows if row[0] == code):
-            known.setdefault(_folded(country), zones)
-            known.setdefault(COUNTRIES.get(country, _folded(country)), zones)
-    return known | {_folded(key): (key,) for key in keys}
+            known.setdefault(_normalize(country), zones)
+            known.setdefault(COUNTRIES.get(country, _normalize(country)), zones)
+    return known | {_normalize(key): (key,) for key in keys}
 
 
-def _fields(line: str) -> list[str]:
-    return [] if line.startswith("#") else line.split("\t")
+def _read_table(name: str) -> list[list[str]]:
+    """The rows of a table of the zone database."""
+    text = files("tzdata").joinpath("zoneinfo", name).read_text(encoding="utf-8")
+    return [line.split("\t") for line in text.splitlines() if not line.startswith("#")]

@@ -1,10 +1,14 @@
-"""Searching a local folder of text: notes, manuals, source, tables. Works with no network and no other program.
+"""Searches a local folder of text: notes, manuals, source code, tables.
+
+Needs no network or other program.
 
 1. Files are cut into passages (passages.py), so that a result says which lines to read.
-2. The index is SQLite's FTS5, in memory, and lives as long as the tool; each call looks for files that changed, by time
-   and size. A thousand files take seconds once and milliseconds afterwards, and no copy of them is left on the disk.
-3. Links are not followed and hidden files not read, so that nothing outside the folder and no `.env` gets in.
-4. What was asked is text, not a query in FTS5's language: each term is quoted.
+2. The index is an SQLite FTS5 table in memory and lives as long as the tool. Each call looks for
+   changed files, by time and size. A thousand files take seconds once and milliseconds afterwards,
+   and no copy is left on the disk.
+3. Links aren't followed and hidden files aren't read, so nothing outside the folder and no `.env`
+   is found.
+4. The query is plain text, not FTS5's query language: each term is quoted.
 """
 
 import os
@@ -23,9 +27,13 @@ from .passages import read_text, split_passages, walk_text_files
 
 MAX_RESULTS = 20
 
+_INSERT = """\
+insert into passages (rowid, path, heading, body, first, last) values (?, ?, ?, ?, ?, ?)
+"""
+
 
 @dataclass(frozen=True)
-class Bounds:
+class IndexLimits:
     """How much of a folder is indexed."""
 
     files: int = 10_000
@@ -34,33 +42,38 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Indexed:
-    """A file as it was when it was read."""
+class IndexedFile:
+    """A file's rows in the index, and its version when it was read."""
 
     version: tuple[int, int]
-    """Time of change in nanoseconds, and size."""
+    """Modification time in nanoseconds, and size in bytes."""
     first_row: int
     end_row: int
-    """One past the last."""
+    """One after the last row."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """A passage that was found."""
+class FoundPassage:
+    """A search result."""
 
     path: str
     heading: str
-    first: int
-    last: int
+    first_line: int
+    last_line: int
     extract: str
 
 
-def docs_tool(folder: str | Path | None = None, bounds: Bounds | None = None) -> Tool:
-    """A search_docs tool for a folder; without one, for TREADLE_DOCS, else the working directory, as at the call."""
-    held: dict[Path, Index] = {}
+def docs_tool(folder: str | Path | None = None, limits: IndexLimits | None = None) -> Tool:
+    """A search_docs tool for a folder, by default TREADLE_DOCS or the working directory.
+
+    The default is looked up at each call.
+    """
+    indexes: dict[Path, Index] = {}
 
     def search_docs(query: str, max_results: int = 5) -> str:
-        """Search the local documents and files. Gives passages as path:first-last line, heading and extract.
+        """Search the local documents and files.
+
+        Gives passages as path:first-last line, heading and extract.
 
         Args:
             query: The words to look for; other forms of an English word are found too.
@@ -71,27 +84,27 @@ def docs_tool(folder: str | Path | None = None, bounds: Bounds | None = None) ->
             raise ToolError(
                 f"the folder to search does not exist: {root}; set TREADLE_DOCS to one that does"
             )
-        if root not in held:
-            held.clear()
-            held.setdefault(root, Index(root, bounds or Bounds()))
-        return held[root].search(query, min(max(max_results, 1), MAX_RESULTS))
+        if root not in indexes:
+            indexes.clear()
+            indexes.setdefault(root, Index(root, limits or IndexLimits()))
+        return indexes[root].search(query, min(max(max_results, 1), MAX_RESULTS))
 
     return make_tool(search_docs, read_only=True)
 
 
 @dataclass
 class Index:
-    """The passages of one folder, searchable. For several threads; one works at a time."""
+    """The searchable passages of one folder. Safe for many threads; one works at a time."""
 
     root: Path
-    bounds: Bounds = field(default_factory=Bounds)
+    limits: IndexLimits = field(default_factory=IndexLimits)
     connect: Callable[[], sqlite3.Connection] = lambda: sqlite3.connect(
         ":memory:", check_same_thread=False
     )
 
     def __post_init__(self) -> None:
-        self._connection = SharedConnection(partial(_opened, self.connect))
-        self._files: dict[str, Indexed] = {}
+        self._connection = SharedConnection(partial(_open_index, self.connect))
+        self._files: dict[str, IndexedFile] = {}
         self._next_row = 1
         self._left_out = 0
 
@@ -101,24 +114,28 @@ class Index:
             raise ToolError("the query has no words; give a few words to look for")
         with self._connection as db:
             self._refresh(db)
-            rows = _best(db, query, count)
-            left_out = f"\n(at least {self._left_out} files were too large or too many, and were not searched)"
-            notice = left_out if self._left_out else ""
-            if not rows:
-                return f"Nothing about {query!r} in {len(self._files)} files; try fewer or other words.{notice}"
-        return "\n".join(_told(number, row) for number, row in enumerate(rows, 1)) + notice
+            passages = _find_best(db, query, count)
+            files = len(self._files)
+            left_out = self._left_out
+        lines = [_format_passage(number, found) for number, found in enumerate(passages, 1)]
+        if not lines:
+            lines.append(f"Nothing about {query!r} in {files} files; try fewer or other words.")
+        text = "\n".join(lines)
+        if not left_out:
+            return text
+        notice = f"(at least {left_out} files were too large or too many, and were not searched)"
+        return f"{text}\n{notice}"
 
     def _refresh(self, db: sqlite3.Connection) -> None:
         seen: set[str] = set()
-        size = self._left_out = 0
+        size = 0
+        self._left_out = 0
         for path, info in walk_text_files(self.root):
-            if (
-                info.st_size > min(self.bounds.file_bytes, self.bounds.bytes - size)
-                or len(seen) >= self.bounds.files
-            ):
+            if len(seen) >= self.limits.files:
                 self._left_out += 1
-                if len(seen) >= self.bounds.files:
-                    break
+                break
+            if info.st_size > min(self.limits.file_bytes, self.limits.bytes - size):
+                self._left_out += 1
                 continue
             size += info.st_size
             seen.add(path)
@@ -130,26 +147,13 @@ class Index:
             self._drop(db, path)
 
     def _add(self, db: sqlite3.Connection, path: str, version: tuple[int, int]) -> None:
-        rows = [
-            (
-                number,
-                space_out_cjk(path),
-                space_out_cjk(passage.heading),
-                space_out_cjk(passage.text),
-                passage.first,
-                passage.last,
-            )
-            for number, passage in enumerate(
-                split_passages(path, read_text(self.root / path, self.bounds.file_bytes)),
-                self._next_row,
-            )
-        ]
-        db.executemany(
-            "INSERT INTO passages (rowid, path, heading, body, first, last) VALUES (?, ?, ?, ?, ?, ?)",
-            rows,
-        )
-        self._files[path] = Indexed(version, self._next_row, self._next_row + len(rows))
-        self._next_row += len(rows)
+        first_row = self._next_row
+        text = read_text(self.root / path, self.limits.file_bytes)
+        for passage in split_passages(path, text):
+            texts = [space_out_cjk(each) for each in (path, passage.heading, passage.text)]
+            db.execute(_INSERT, (self._next_row, *texts, passage.first_line, passage.last_line))
+            self._next_row += 1
+        self._files[path] = IndexedFile(version, first_row, self._next_row)
 
     def _drop(self, db: sqlite3.Connection, path: str) -> None:
         if path in self._files:
@@ -159,26 +163,27 @@ class Index:
             )
 
 
-def _opened(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+def _open_index(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
     """A connection with an empty index. Raises ToolError."""
     database = connect()
     try:
         database.execute(
-            "CREATE VIRTUAL TABLE passages USING fts5(path, heading, body, first UNINDEXED, last UNINDEXED,"
+            "CREATE VIRTUAL TABLE passages USING"
+            " fts5(path, heading, body, first UNINDEXED, last UNINDEXED,"
             " tokenize='porter unicode61 remove_diacritics 2')"
         )
     except sqlite3.OperationalError as error:
         database.close()
         raise ToolError(
-            f"search_docs needs SQLite with FTS5, and this Python's SQLite {sqlite3.sqlite_version} has none"
-            f" ({error}); read the files themselves instead"
+            "search_docs needs SQLite with FTS5, and this Python's SQLite"
+            f" {sqlite3.sqlite_version} has none ({error}); read the files themselves instead"
         ) from None
     return database
 
 
-def _best(db: sqlite3.Connection, query: str, count: int) -> list[Row]:
-    """First what has all terms, then what has some, then what has words that begin so."""
-    found: dict[int, Row] = {}
+def _find_best(db: sqlite3.Connection, query: str, count: int) -> list[FoundPassage]:
+    """First passages with all terms, then with any term, then with words that begin like one."""
+    found: dict[int, FoundPassage] = {}
     for match in build_queries(query):
         if len(found) >= count:
             break
@@ -187,13 +192,15 @@ def _best(db: sqlite3.Connection, query: str, count: int) -> list[Row]:
             " FROM passages WHERE passages MATCH ? ORDER BY bm25(passages, 3, 4, 1), rowid LIMIT ?",
             (match, count),
         ):
-            found.setdefault(number, Row(*row))
+            found.setdefault(number, FoundPassage(*row))
     return list(found.values())[:count]
 
 
-def _told(number: int, row: Row) -> str:
-    heading = f"  {remove_spacing(row.heading)}" if row.heading else ""
-    return f"{number}. {remove_spacing(row.path)}:{row.first}-{row.last}{heading}\n   {remove_spacing(row.extract)}"
+def _format_passage(number: int, found: FoundPassage) -> str:
+    line = f"{number}. {remove_spacing(found.path)}:{found.first_line}-{found.last_line}"
+    if found.heading:
+        line += f"  {remove_spacing(found.heading)}"
+    return f"{line}\n   {remove_spacing(found.extract)}"
 
 
 search_docs = docs_tool()

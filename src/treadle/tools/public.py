@@ -1,12 +1,13 @@
-"""Dialling public addresses only: what stands between a URL that a model chose and the networks this machine can see.
+"""Connects to public addresses only: a model's URLs can't reach this machine's private networks.
 
-1. A name is resolved once. Every address it has must be public, and exactly those addresses are dialled, so that a
-   second answer of the name server (DNS rebinding) is never asked for.
-2. The certificate and the Host header are checked and sent for the name, although the address is dialled.
-3. Redirects are not followed here: each hop goes through `open_public` again.
-4. No proxy of the environment is used: it would resolve and dial for us, and nothing here would hold.
+1. A name is resolved once. All of its addresses must be public, and only these are connected to: a
+   second answer of the name server (DNS rebinding) is never used.
+2. The connection goes to an address, but the certificate is checked and the Host header sent for
+   the name.
+3. Redirects aren't followed here: each new URL goes through `open_public` again.
+4. The environment's proxies aren't used: a proxy would resolve names and connect by itself.
 
-What an address can't tell: a private network that uses public addresses, or a public service of this very machine.
+It can't recognise a private network with public addresses, or a public service of this machine.
 """
 
 import asyncio
@@ -24,9 +25,9 @@ from ..core.errors import ToolError
 if TYPE_CHECKING:
     import httpx2
 
-# Python's own `is_global` depends on its version, and in 3.11 lets through, among others, cloud metadata at
-# 192.0.0.192, multicast, and IPv4 inside NAT64, 6to4 and ::/96. So: our own lists, from the special-purpose registries
-# of the IANA.
+# These lists are from IANA's special-purpose registries. Python's own `is_global` depends on the
+# version; in 3.11 it accepts, among others, cloud metadata at 192.0.0.192, multicast, and IPv4
+# inside NAT64, 6to4 and ::/96.
 _CLOSED_V4 = [
     ipaddress.IPv4Network(text)
     for text in (
@@ -49,7 +50,10 @@ _CLOSED_V4 = [
     )
 ]
 _OPEN_V6 = ipaddress.IPv6Network("2000::/3")
-"""All that is assigned as global unicast. Loopback, mapped IPv4, NAT64, link-local, unique local: all outside."""
+"""All assigned global unicast addresses.
+
+Loopback, mapped IPv4, NAT64, link-local and unique local addresses are outside.
+"""
 _CLOSED_V6 = [
     ipaddress.IPv6Network(text)
     for text in (
@@ -63,18 +67,18 @@ _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 """The upper half of an interface identifier whose lower half is an IPv4 address (RFC 5214)."""
 
 PORTS = frozenset({80, 443, 8000, 8080, 8443})
-"""Where web pages are. Mail, databases and the like have no business with a fetched URL."""
+"""The usual ports of web pages, and so none of mail, databases and the like."""
 
 _NAME = re.compile(
     r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z]([a-z0-9_-]{0,61}[a-z0-9])?\.?"
 )
-"""A host name whose last label begins with a letter, so that 127.1, 0x7f.1 and 2130706433 are not names."""
-_TRIES = 3
-"""How many of a name's addresses are dialled, in turn, before giving up."""
+"""A host name whose last label starts with a letter: 127.1, 0x7f.1 and 2130706433 are no names."""
+_MAX_ADDRESSES = 3
+"""How many of a name's addresses are tried."""
 
 
 def is_public(address: str) -> bool:
-    """Whether the address, as text, is global unicast; False for what is no address. Pure."""
+    """Whether the text is a global unicast address. Pure."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -91,23 +95,26 @@ def is_public(address: str) -> bool:
 
 
 async def resolve_host(host: str, port: int) -> list[str]:
-    """Every address of a name, best first, as the operating system has it. Raises OSError."""
+    """All addresses of a name, best first, from the operating system. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 
 @dataclass(frozen=True)
 class AddressRules:
-    """How names become addresses, and which are allowed. Give another to reach other networks on purpose."""
+    """How names are resolved, and which addresses and ports are allowed.
+
+    Pass other rules to reach other networks on purpose.
+    """
 
     resolve: Callable[[str, int], Awaitable[list[str]]] = resolve_host
     allowed: Callable[[str], bool] = is_public
     ports: frozenset[int] | None = PORTS
-    """None: any."""
+    """None allows all."""
 
 
 def check_url(text: str, ports: frozenset[int] | None = PORTS) -> "httpx2.URL":
-    """A URL that may be looked up: http or https, a plain host, no password, a usual port. Raises ToolError."""
+    """Checks a URL: http or https, a plain host, no password, a usual port. Raises ToolError."""
     import httpx2
 
     try:
@@ -136,44 +143,47 @@ def check_url(text: str, ports: frozenset[int] | None = PORTS) -> "httpx2.URL":
     return url
 
 
-async def find_addresses(url: "httpx2.URL", way: AddressRules) -> list[str]:
-    """The addresses to dial for a checked URL. Raises ToolError unless there are some and all are allowed."""
+async def find_addresses(url: "httpx2.URL", rules: AddressRules) -> list[str]:
+    """The addresses to connect to for a checked URL.
+
+    Raises ToolError unless there are some and all are allowed.
+    """
     host = url.raw_host.decode("ascii")
     if _is_address(host):
         found = [host]
     else:
         try:
-            found = await way.resolve(host, _port(url))
+            found = await rules.resolve(host, _port(url))
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ToolError(
                 f"no address found for {host} ({reason}); check the name, or try another source"
             ) from None
-    if not found or not all(way.allowed(address) for address in found):
+    if not found or not all(rules.allowed(address) for address in found):
         raise ToolError(
-            f"{host} is not on the public internet, and nothing else can be fetched; use a public URL"
+            f"{host} is not on the public internet, and nothing else can be fetched;"
+            " use a public URL"
         )
-    return found[:_TRIES]
+    return found[:_MAX_ADDRESSES]
 
 
 @asynccontextmanager
 async def open_public(
-    url: "httpx2.URL", way: AddressRules, headers: dict[str, str], connect_s: float = 5.0
+    url: "httpx2.URL", rules: AddressRules, headers: dict[str, str], connect_s: float = 5.0
 ) -> AsyncIterator["httpx2.Response"]:
-    """GET a checked URL: status and headers are there, the body is still to be read. Follows no redirect.
+    """Send GET to a checked URL. The response's body is still to be read. Follows no redirects.
 
-    Raises ToolError for what may not be dialled, and httpx2.TransportError for what can't be reached.
+    Raises ToolError for addresses that aren't allowed, httpx2.TransportError if none can be
+    reached.
     """
     import httpx2
 
-    found = await find_addresses(url, way)
-    # With the environment's certificates, but not its proxies. Reading them takes long, so not for plain http.
-    context = (
-        httpx2.create_ssl_context()
-        if url.scheme == "https"
-        else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    )
-    timeout = httpx2.Timeout(None, connect=connect_s)  # the caller limits the whole
+    found = await find_addresses(url, rules)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if url.scheme == "https":
+        # The environment's certificates, but not its proxies. Reading them takes long.
+        context = httpx2.create_ssl_context()
+    timeout = httpx2.Timeout(None, connect=connect_s)  # the caller limits the whole time
     async with httpx2.AsyncClient(
         verify=context, trust_env=False, timeout=timeout, follow_redirects=False
     ) as client:
@@ -187,7 +197,10 @@ async def open_public(
 async def _first_answer(
     client: "httpx2.AsyncClient", url: "httpx2.URL", found: list[str], headers: dict[str, str]
 ) -> "httpx2.Response":
-    """From the first address that can be connected to. Raises httpx2.TransportError."""
+    """The response of the first address that can be connected to.
+
+    Raises httpx2.TransportError.
+    """
     import httpx2
 
     for address in found[:-1]:
@@ -219,4 +232,6 @@ def _is_address(host: str) -> bool:
 
 
 def _port(url: "httpx2.URL") -> int:
-    return (443 if url.scheme == "https" else 80) if url.port is None else url.port
+    if url.port is not None:
+        return url.port
+    return 443 if url.scheme == "https" else 80

@@ -1,17 +1,17 @@
-"""The tools that ship, by name. Importing this module imports none of them."""
+"""Lists the tools that ship. Importing this module imports none of them."""
 
 from ..core.tool import Tool
 
 
 def load_shipped_tools() -> dict[str, Tool]:
-    """Every tool that ships and needs no settings, in the order in which a model is told of them."""
+    """By name, every shipped tool that needs no settings, in the order that models see."""
     from .ask import ask_user
     from .calculator import calculator
     from .clock import current_time
     from .docs import search_docs
-    from .fetch import web_fetch
     from .files import list_files, read_file, search_files, write_file
-    from .search import web_search
+    from .web_fetch import web_fetch
+    from .web_search import web_search
 
     tools = (
         calculator,

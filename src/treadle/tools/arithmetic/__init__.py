@@ -1,1 +1,1 @@
-"""What the calculator knows: its numbers, its notation, and the grammar that reads one with the other."""
+"""The calculator's arithmetic: notation, grammar, numbers. Exact where possible, bounded always."""

@@ -1,23 +1,36 @@
-"""What may be written in an expression, and how it falls into tokens. Computes nothing."""
+"""The notation of the calculator: its characters and names, and how it is split into tokens."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...core.errors import ToolError
-from .numbers import CONSTANTS, FUNCTIONS
+from .operations import CONSTANTS, FUNCTIONS
+from .units import COMMON_NAMES
 
-EXPRESSION_PATTERN = (
-    rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(['of', *sorted(FUNCTIONS), *sorted(CONSTANTS)])}){{1,200}}$"
-)
-"""What a local model can write: its sampler is bound to it. Any other text is read too, or refused in clear words."""
+_WORDS = ["of", *sorted(FUNCTIONS), *sorted(CONSTANTS), *COMMON_NAMES.split()]
+EXPRESSION_PATTERN = rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(_WORDS)}){{1,200}}$"
+"""What the embedded model can write, enforced by its sampler.
+
+The calculator reads other text too, or refuses it with a reason.
+"""
 
 ALLOWED_HINT = (
     "Allowed: numbers, + - * / // % **, ( ), < <= > >= == !=, 15% of 200, "
     f"{', '.join(sorted(CONSTANTS))}, and the functions {', '.join(sorted(FUNCTIONS))}"
 )
 _SPELLINGS = str.maketrans(
-    {"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "π": "pi", "≤": "<=", "≥": ">=", "≠": "!="}  # noqa: RUF001
+    {
+        "×": "*",  # noqa: RUF001
+        "·": "*",
+        "÷": "/",
+        "−": "-",  # noqa: RUF001
+        "–": "-",  # noqa: RUF001
+        "π": "pi",
+        "≤": "<=",
+        "≥": ">=",
+        "≠": "!=",
+    }
 )
 SUGGESTIONS = {
     "^": "use ** for power",
@@ -28,14 +41,16 @@ SUGGESTIONS = {
     "percent": "write 15% of 200",
 } | dict.fromkeys("$€£", "write amounts without the currency")
 _TOKEN = re.compile(
-    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)|(?P<name>[a-z_][a-z0-9_]*)"
+    r"(?P<based>0(?:x[0-9a-f_]+|b[01_]+|o[0-7_]+)\b)"
+    r"|(?P<number>(?:[0-9]+(?:_[0-9]+)*\.?(?:[0-9]+(?:_[0-9]+)*)?|\.[0-9]+(?:_[0-9]+)*)"
+    r"(?:e[+-]?[0-9]+)?)|(?P<name>[a-z_][a-z0-9_]*)"
     r"|(?P<operator>\*\*|//|[<>=!]=|[-+*/%(),<>])|(?P<wrong>\S)"
 )
 
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of the expression. Between two of them there may be space, which tells `10% - 3` from `10 % -3`."""
+    """A piece of the expression. The spaces around it tell `10% - 3` from `10 % -3`."""
 
     kind: str
     text: str
@@ -44,12 +59,26 @@ class Token:
 
 
 def tokenize(expression: str) -> Iterator[Token]:
-    """In order, with one of kind "end" behind. Raises ToolError at the first character that is none of them."""
+    """The tokens in order, the last one of kind "end". Raises ToolError for any other character."""
     text = expression.translate(_SPELLINGS).lower().replace("math.", "")
     for match in _TOKEN.finditer(text):
         if match.lastgroup == "wrong":
             reason = SUGGESTIONS.get(match[0], "it is not arithmetic")
             raise ToolError(f"can't calculate with {match[0]!r}: {reason}. {ALLOWED_HINT}")
-        before, after = text[: match.start()][-1:], text[match.end() :][:1]
-        yield Token(match.lastgroup or "", match[0], before.isspace(), after.isspace())
+        before = text[: match.start()][-1:]
+        after = text[match.end() :][:1]
+        kind, token = match.lastgroup or "", match[0]
+        if kind == "based":
+            kind, token = "number", str(_read_based(token))
+        elif kind == "number":
+            token = token.replace("_", "")
+        yield Token(kind, token, before.isspace(), after.isspace())
     yield Token("end", "", False, False)
+
+
+def _read_based(text: str) -> int:
+    """The whole number that 0xff, 0b101 or 0o17 stands for."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ToolError(f"{text!r} is no number; write it as in 0xff_ff") from None

@@ -17,7 +17,7 @@ from treadle.models.local import prefix_cache as local_prefix
 from treadle.models.local import server as local_server
 from treadle.models.local import weights
 from treadle.models.local.dialect import write_step
-from treadle.models.local.model import LocalModel
+from treadle.models.local.local_model import LocalModel
 from treadle.models.local.server import Server
 from treadle.models.openai import OpenAIModel
 
@@ -201,7 +201,7 @@ def _of(call: Call) -> tuple[str, str]:
 @needs_weights
 def test_the_real_server_asks_for_its_key_and_dies_with_its_process():
     code = (
-        "from treadle.models.local.model import LocalModel; import sys, time;"
+        "from treadle.models.local.local_model import LocalModel; import sys, time;"
         "server, _ = LocalModel().start(); print(server.url, flush=True); sys.stdin.read()"
     )
     parent = subprocess.Popen(

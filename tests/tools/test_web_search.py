@@ -7,7 +7,7 @@ import pytest
 
 from served import page, served
 from treadle.core.errors import ToolError, ToolRetry
-from treadle.tools.search import (
+from treadle.tools.web_search import (
     Hit,
     brave,
     choose_engine,

@@ -2,7 +2,7 @@ import pytest
 
 from treadle.core.events import Call
 from treadle.core.model import Message, Request, ToolSchema
-from treadle.models.legal import find_faults
+from treadle.models.request_rules import find_faults
 from treadle.models.scripted import IllegalPrompt, ScriptedModel, says
 
 A, B = Call("a", "look", "{}"), Call("b", "look", '{"x": 1}')

@@ -1,16 +1,18 @@
-"""Searching the web: by the engine whose key or address is set, else by a metasearch library that needs no key.
+"""Searches the web with the engine that is set up, else with a library that needs no key.
 
-| set in the environment | engine |
+| environment variable | engine |
 |---|---|
 | `TAVILY_API_KEY` | Tavily |
 | `BRAVE_API_KEY` | Brave Search |
-| `SEARXNG_URL` | a SearXNG server, with its JSON format switched on |
-| none of these | `ddgs`, which asks public search pages; expect it to be refused now and then |
+| `SEARXNG_URL` | a SearXNG server, with its JSON format enabled |
+| none of these | `ddgs`, which asks public search pages and is sometimes refused |
 
-An engine is a function; `search_tool(engine)` makes the tool of one's own. Keys go into headers and nowhere else.
+An engine is a function; `search_tool(engine)` makes a tool of another one. Keys are sent only in
+headers.
 """
 
 import asyncio
+import contextlib
 import html
 import json
 import os
@@ -24,7 +26,7 @@ from ..core.tool import Tool, make_tool
 
 @dataclass(frozen=True)
 class Hit:
-    """One result, as the engine has it; none of it is to be trusted."""
+    """One result, as the engine sent it; untrusted."""
 
     title: str
     url: str
@@ -32,17 +34,18 @@ class Hit:
 
 
 Engine = Callable[[str, int], Awaitable[list[Hit]]]
-"""Query and number of results to hits, best first. Raises ToolError in words for the model."""
+"""From a query and a number of results to hits, best first. Raises ToolError for the model."""
 
 TOTAL_S = 10.0
 CONNECT_S = 3.0
 MAX_BYTES = 2_000_000
 MAX_RESULTS = 20
+_NOT_INSTALLED = "web search needs a package that isn't installed here: pip install 'treadle[web]'"
 _INSTEAD = "answer from what you know and say that you couldn't check, or use search_docs"
 
 
 def choose_engine(environ: Mapping[str, str]) -> Engine:
-    """The first engine of the table above that is set up."""
+    """The first engine of the table above whose variable is set."""
     if key := environ.get("TAVILY_API_KEY"):
         return tavily(key)
     if key := environ.get("BRAVE_API_KEY"):
@@ -53,7 +56,7 @@ def choose_engine(environ: Mapping[str, str]) -> Engine:
 
 
 def search_tool(engine: Engine | None = None) -> Tool:
-    """The web_search tool. Without an engine, the environment is asked at each call."""
+    """The web_search tool. Without an engine, the environment is read at each call."""
 
     async def web_search(query: str, max_results: int = 5) -> str:
         """Search the web. Gives titles, addresses and short extracts; read a page with web_fetch.
@@ -65,21 +68,23 @@ def search_tool(engine: Engine | None = None) -> Tool:
         if not query.strip():
             raise ToolError("the query is empty; give a few words to search for")
         count = min(max(max_results, 1), MAX_RESULTS)
-        return format_hits(
-            query, (await (engine or choose_engine(os.environ))(query.strip(), count))[:count]
-        )
+        search = engine or choose_engine(os.environ)
+        hits = await search(query.strip(), count)
+        return format_hits(query, hits[:count])
 
     return make_tool(web_search, read_only=True, timeout_s=15, retries=1)
 
 
 def format_hits(query: str, hits: list[Hit]) -> str:
-    """Hits as numbered text for a model. Pure."""
+    """The hits as numbered text for a model. Pure."""
     if not hits:
         return f"No results for {query!r}; try fewer or other words."
-    return "\n".join(
-        f"{number}. {_line(hit.title, 200) or '(no title)'}\n   {_line(hit.url, 500)}\n   {_line(hit.snippet, 600)}"
-        for number, hit in enumerate(hits, 1)
-    )
+    lines = []
+    for number, hit in enumerate(hits, 1):
+        lines.append(f"{number}. {_one_line(hit.title, 200) or '(no title)'}")
+        lines.append(f"   {_one_line(hit.url, 500)}")
+        lines.append(f"   {_one_line(hit.snippet, 600)}")
+    return "\n".join(lines)
 
 
 def tavily(key: str, base_url: str = "https://api.tavily.com") -> Engine:
@@ -88,10 +93,9 @@ def tavily(key: str, base_url: str = "https://api.tavily.com") -> Engine:
     async def search(query: str, count: int) -> list[Hit]:
         body = {"query": query, "max_results": count}
         headers = {"Authorization": f"Bearer {key}"}
-        found = await _ask(
-            "Tavily", "POST", f"{base_url}/search", {"json": body, "headers": headers}
-        )
-        return _hits("Tavily", found.get("results"), "content")
+        settings = {"json": body, "headers": headers}
+        found = await _ask("Tavily", "POST", f"{base_url}/search", settings)
+        return _read_hits("Tavily", found.get("results"), "content")
 
     return search
 
@@ -105,10 +109,11 @@ def brave(key: str, base_url: str = "https://api.search.brave.com") -> Engine:
             "headers": {"X-Subscription-Token": key},
         }
         found = await _ask("Brave Search", "GET", f"{base_url}/res/v1/web/search", settings)
-        web = found.get("web") or {"results": []}  # left out where nothing was found
-        return _hits(
-            "Brave Search", web.get("results") if isinstance(web, dict) else None, "description"
-        )
+        web = found.get("web") or {"results": []}  # missing if nothing was found
+        results = None
+        if isinstance(web, dict):
+            results = web.get("results")
+        return _read_hits("Brave Search", results, "description")
 
     return search
 
@@ -119,13 +124,13 @@ def searxng(url: str) -> Engine:
     async def search(query: str, count: int) -> list[Hit]:
         settings = {"params": {"q": query, "format": "json"}}
         found = await _ask("SearXNG", "GET", f"{url.rstrip('/')}/search", settings)
-        return _hits("SearXNG", found.get("results"), "content")[:count]
+        return _read_hits("SearXNG", found.get("results"), "content")[:count]
 
     return search
 
 
 def keyless() -> Engine:
-    """Public search pages through `ddgs`, of the extra `web`."""
+    """Public search pages through the package `ddgs`, from the extra `web`."""
 
     async def search(query: str, count: int) -> list[Hit]:
         try:
@@ -133,16 +138,14 @@ def keyless() -> Engine:
             from ddgs.exceptions import DDGSException, RatelimitException
         except ImportError:
             raise ToolError(
-                "web search needs a package that isn't installed here: pip install 'treadle[web]', or set"
-                f" TAVILY_API_KEY, BRAVE_API_KEY or SEARXNG_URL; until then, {_INSTEAD}"
+                f"{_NOT_INSTALLED}, or set TAVILY_API_KEY, BRAVE_API_KEY or SEARXNG_URL;"
+                f" until then, {_INSTEAD}"
             ) from None
         try:
-            async with asyncio.timeout(
-                TOTAL_S
-            ):  # its own limit is for each engine, one after the other
-                found = await asyncio.to_thread(
-                    lambda: ddgs.DDGS(timeout=5).text(query, max_results=count)
-                )
+            # Its own time limit is for each engine, and it asks them one after the other.
+            async with asyncio.timeout(TOTAL_S):
+                search_text = ddgs.DDGS(timeout=5).text
+                found = await asyncio.to_thread(search_text, query, max_results=count)
         except TimeoutError:
             raise _unreachable(f"no answer in {TOTAL_S:g} s") from None
         except RatelimitException:
@@ -152,22 +155,25 @@ def keyless() -> Engine:
         except DDGSException as error:
             if str(error) == "No results found.":
                 return []
-            raise _unreachable(_line(str(error), 160)) from None
-        return [
-            Hit(str(h.get("title", "")), str(h.get("href", "")), str(h.get("body", "")))
-            for h in found
-        ]
+            raise _unreachable(_one_line(str(error), 160)) from None
+        hits = []
+        for each in found:
+            title, url, snippet = (str(each.get(key, "")) for key in ("title", "href", "body"))
+            hits.append(Hit(title, url, snippet))
+        return hits
 
     return search
 
 
 async def _ask(name: str, method: str, url: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """The JSON object that a search service answers. Raises ToolError; ToolRetry for what may pass."""
+    """The JSON object that a search service sends.
+
+    Raises ToolError, or ToolRetry if it may pass.
+    """
     try:
         import httpx2
     except ImportError:
-        needed = "web search needs a package that isn't installed here: pip install 'treadle[web]'"
-        raise ToolError(f"{needed}; until then, {_INSTEAD}") from None
+        raise ToolError(f"{_NOT_INSTALLED}; until then, {_INSTEAD}") from None
     timeout = httpx2.Timeout(TOTAL_S, connect=CONNECT_S)
     body = bytearray()
     try:
@@ -183,48 +189,53 @@ async def _ask(name: str, method: str, url: str, settings: dict[str, Any]) -> di
                         f"web search by {name} gave more than {MAX_BYTES:,} bytes; {_INSTEAD}"
                     )
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
-        # Others may quote a header, and with it the key.
-        reason = isinstance(error, httpx2.ConnectError) and str(error)
-        raise _unreachable(f"{name}: {reason or type(error).__name__}") from None
-    status = response.status_code
+        reason = type(error).__name__
+        if isinstance(error, httpx2.ConnectError) and str(error):
+            reason = str(error)  # other errors may quote a header, and so the key
+        raise _unreachable(f"{name}: {reason}") from None
+    return _read_object(name, response.status_code, bytes(body))
+
+
+def _read_object(name: str, status: int, body: bytes) -> dict[str, Any]:
     if status in (401, 403):
-        hint = (
-            "its settings don't allow format=json"
-            if name == "SearXNG"
-            else "the key is not accepted"
-        )
+        hint = "the key is not accepted"
+        if name == "SearXNG":
+            hint = "its settings don't allow format=json"
         raise ToolError(f"web search by {name} is refused with {status}: {hint}; {_INSTEAD}")
     if status == 429 or status >= 500:
         raise ToolRetry(
             f"web search by {name} failed with {status}; try once more later, or {_INSTEAD}"
         )
-    try:
-        found = json.loads(body) if status == 200 else None
-    except (ValueError, RecursionError):
-        found = None
+    found = None
+    if status == 200:
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(body)
     if not isinstance(found, dict):
         raise ToolError(f"web search by {name} gave no usable answer (status {status}); {_INSTEAD}")
     return found
 
 
-def _hits(name: str, results: Any, snippet: str) -> list[Hit]:
+def _read_hits(name: str, results: Any, snippet: str) -> list[Hit]:
     if not isinstance(results, list):
         raise ToolError(f"web search by {name} gave an answer without results; {_INSTEAD}")
-    return [
-        Hit(str(item.get("title") or ""), str(item["url"]), str(item.get(snippet) or ""))
-        for item in results
-        if isinstance(item, dict) and item.get("url")
-    ]
+    hits = []
+    for item in results:
+        if isinstance(item, dict) and item.get("url"):
+            title = str(item.get("title") or "")
+            hits.append(Hit(title, str(item["url"]), str(item.get(snippet) or "")))
+    return hits
 
 
 def _unreachable(reason: str) -> ToolError:
     return ToolError(f"web search can't be reached from here ({reason}); {_INSTEAD}")
 
 
-def _line(text: str, most: int) -> str:
-    """On one line, without HTML's escapes, cut at `most` characters."""
-    flat = " ".join(html.unescape(text[: 4 * most]).split())
-    return flat if len(flat) <= most else flat[: most - 1].rstrip() + "…"
+def _one_line(text: str, most: int) -> str:
+    """The text on one line, without HTML escapes, cut after `most` characters."""
+    line = " ".join(html.unescape(text[: 4 * most]).split())
+    if len(line) <= most:
+        return line
+    return line[: most - 1].rstrip() + "…"
 
 
 web_search = search_tool()
