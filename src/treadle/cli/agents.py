@@ -1,7 +1,8 @@
 """Makes the agent or flow that the options name: Treadle's own agent or the user's."""
 
+import sys
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -226,7 +227,8 @@ def load_target(place: str) -> Any:
     """The Agent, Flow or Graph at this place. Raises UsageError. This runs the user's module."""
     from ..graphs.graph import Graph
 
-    return import_string(place, Agent, Flow, Graph, name="agent")
+    with redirect_stdout(sys.stderr):  # standard output is for answers
+        return import_string(place, Agent, Flow, Graph, name="agent")
 
 
 def _choose_tools(agent: Agent, settings: AgentOptions, interactive: bool) -> list[Tool]:

@@ -3,6 +3,8 @@
 Runs a dataset, reports it, compares it with a baseline. The exit code is for CI.
 """
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
 
 import msgspec
@@ -27,7 +29,9 @@ def evaluate(settings: EvalOptions) -> int:
     """Run a dataset, and report how many trials passed and what they took."""
     from ..evals.dataset_files import load_dataset
 
-    dataset = load_dataset(settings.file).only(settings.tag or (), settings.case or ())
+    with redirect_stdout(sys.stderr):  # standard output is for the report
+        dataset = load_dataset(settings.file)
+    dataset = dataset.only(settings.tag or (), settings.case or ())
     place = settings.agent or dataset.agent or None
     agent = make_agent(replace(settings, agent=place), False)
     baseline = load_report(settings.against) if settings.against else None

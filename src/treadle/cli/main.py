@@ -17,6 +17,7 @@ import typer.main
 
 from ..observe.visible import make_visible
 from .options import AskOptions, as_command
+from .process import keep_output, leave_threads_behind
 
 USAGE = 2
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -63,9 +64,25 @@ _MOST_WORDS |= {"db": 1000, "models": 1000}
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run these words, or the process's command line, and exit. docs/cli.md has the exit codes."""
-    if words is None:
-        words = sys.argv[1:]
+    """Run these words, or, as the process's own command, those of its command line.
+
+    Exits; the codes are in docs/cli.md.
+    """
+    if words is not None:
+        _run_command(words)
+        return
+    keep_output()
+    code = 1
+    try:
+        _run_command(sys.argv[1:])
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else int(left.code is not None)
+        raise
+    finally:
+        leave_threads_behind(code)
+
+
+def _run_command(words: Sequence[str]) -> None:
     first = (_words_to_complete() or list(words))[:1]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Literal, TextIO
 
 from ..observe.visible import make_json_visible, make_visible
+from .process import own_output
 
 Style = Literal["", "dim", "bold", "red", "yellow"]
 _CODES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33"}
@@ -28,20 +29,21 @@ def print_line(text: str, style: Style = "") -> None:
     """Write safe lines to standard output. Raises BrokenPipeError if nobody reads it."""
     if style and is_coloured():
         text = _add_style(text, style)
-    sys.stdout.write(f"{text}\n")
+    own_output().write(f"{text}\n")
 
 
 def print_json(line: bytes) -> None:
     """Write a line of JSON to standard output: exact in a pipe, safe on a terminal."""
     text = line.decode()
-    if sys.stdout.isatty():
+    output = own_output()
+    if output.isatty():
         text = make_json_visible(text)
-    sys.stdout.write(f"{text}\n")
+    output.write(f"{text}\n")
 
 
 def is_coloured() -> bool:
     """Whether standard output shows colours."""
-    return sys.stdout.isatty() and not _is_plain()
+    return own_output().isatty() and not _is_plain()
 
 
 def _add_style(text: str, style: Style) -> str:
@@ -62,14 +64,14 @@ class Screen:
     def __init__(self) -> None:
         self.live = sys.stderr.isatty() and not _is_plain()
         """Whether standard error shows colours and passing notices."""
-        self.streams = sys.stdout.isatty()
+        self.streams = own_output().isatty()
         """Whether an answer is shown while it is written, instead of when it is complete."""
         self._notice = False
         self._open: TextIO | None = None
 
     def say(self, text: str) -> None:
         """Write a piece of an answer to standard output."""
-        self._put(sys.stdout, text)
+        self._put(own_output(), text)
 
     def note(self, text: str, style: Style = "") -> None:
         """Write a line to standard error."""

@@ -9,6 +9,7 @@ from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import backoff_s
 from ..core.model import Model, PreparedCall
 from ..models.endpoint import redact_known
+from .border import contain
 
 
 async def call_model(
@@ -39,7 +40,7 @@ async def call_model(
 
     try:
         async with deadline:
-            reply = await model.reply(prepared.request, receive)
+            reply = await contain(model.reply(prepared.request, receive), f"the model {model.name}")
     except TimeoutError:
         if not deadline.expired():
             raise  # not ours: a model that raises it has a bug
