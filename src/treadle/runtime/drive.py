@@ -34,10 +34,10 @@ Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
 async def drive_turn(
     log: Log, listeners: Sequence[Listener], opening: Sequence[e.Event], work: Work
 ) -> None:
-    """Append the opening events, then do the work while the listeners hear what is appended.
+    """Append the opening events, then do the work. The listeners are told of every record.
 
-    Returns normally when somebody else ends the turn meanwhile: that is its end. Raises Fenced when
-    another process has taken the thread.
+    If somebody else ends the turn meanwhile, it returns as if the work had ended it. Raises Fenced
+    when another process has taken the thread.
     """
     background = BackgroundListener(listeners)
     if listeners:

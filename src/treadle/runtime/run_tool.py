@@ -2,8 +2,8 @@
 
 1. Nothing that a tool raises gets past here, not even SystemExit; only a cancellation of the turn
    does.
-2. A tool that doesn't stop when its time is up is left running: in a daemon thread, or in a task
-   that is forgotten.
+2. A tool that doesn't stop when its time is up is left running: in a daemon thread of the
+   operating system, or in a task that is forgotten.
 """
 
 import _thread
@@ -170,7 +170,10 @@ async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> A
 
 
 async def _in_thread(function: Callable[[], Any], name: str) -> Any:
-    """Call it in a thread of its own: one left behind in a pool would keep the process alive."""
+    """Call it in an operating system thread of its own.
+
+    One left behind in a pool would keep the process alive.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()

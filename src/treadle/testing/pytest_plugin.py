@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, None, None]:
-    """Lift the guard for a marked test, with its fixtures of every scope."""
+    """Remove the guard for a marked test, with its fixtures of every scope."""
     if item.get_closest_marker("treadle_real_models") is None:
         yield
         return

@@ -189,7 +189,7 @@ def keyless() -> Engine:
 async def _ask(name: str, method: str, url: str, settings: dict[str, Any]) -> dict[str, Any]:
     """The JSON object that a search service sends.
 
-    Raises ToolError, or ToolRetry if it may pass.
+    Raises ToolError, or ToolRetry if another attempt may succeed.
     """
     try:
         import httpx2
