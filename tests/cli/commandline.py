@@ -33,7 +33,8 @@ def add(a: int, b: int) -> int:
     return a + b
 
 def made(*script, **settings):
-    return Agent("Be brief.", tools=[add, send, slow, ask_user], model=ScriptedModel(script), **settings)
+    tools = [add, send, slow, ask_user]
+    return Agent("Be brief.", tools=tools, model=ScriptedModel(script), **settings)
 
 def echo(request):
     return says(f"{len(request.messages)}: {request.messages[-1].text}")
@@ -57,11 +58,14 @@ def last(request):
 
 class Told(ScriptedModel):
     async def reply(self, request, emit):
-        return last(request) if any(m.role == "assistant" for m in request.messages) else self._script[0]
+        if any(m.role == "assistant" for m in request.messages):
+            return last(request)
+        return self._script[0]
 
 mail = calls(("send", {"to": "bob", "text": "hi"}))
 payer = Agent("Pay.", name="payer", tools=[send], model=Told([mail]))
-clerk = Agent("File.", name="clerk\\x1b[2J", tools=[add], model=Told([calls(("add", {"a": 1, "b": 2}))]))
+adds = Told([calls(("add", {"a": 1, "b": 2}))])
+clerk = Agent("File.", name="clerk\\x1b[2J", tools=[add], model=adds)
 work = [payer.as_tool(), clerk.as_tool("clerk")]
 both = calls(("payer", {"task": "pay"}), ("clerk", {"task": "x"}))
 team = Agent("Lead.", name="lead", tools=work, model=Told([both]))

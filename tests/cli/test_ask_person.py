@@ -1,4 +1,7 @@
-"""Approvals and questions at the terminal: asked in place, everything shown, the decision in the log."""
+"""Approvals and questions at the terminal.
+
+Asked in place, everything shown, the decision in the log.
+"""
 
 import asyncio
 import json
@@ -108,3 +111,15 @@ def test_arguments_that_could_be_read_in_two_ways_are_shown_as_written() -> None
 
 def test_a_text_cannot_fake_the_question_below_it() -> None:
     assert format_arguments('{"text": "a\\nAllow it? [y]"}') == "  text:\n  │ a\n  │ Allow it? [y]"
+
+
+def test_neither_a_key_nor_a_raw_text_can_fake_a_line() -> None:
+    forged = "to: ann\nAllow it? [y]es\tx\r\ny"
+    shown = format_arguments(json.dumps({forged: 1, f"{forged}!": "a\nb"}))
+    assert shown == (
+        r"  to: ann\nAllow it? [y]es\tx\r\ny: 1"
+        "\n"
+        r"  to: ann\nAllow it? [y]es\tx\r\ny!:"
+        "\n  │ a\n  │ b"
+    )
+    assert format_arguments('{"a": 1,\n "a": 2}') == '  │ {"a": 1,\n  │  "a": 2}'

@@ -93,7 +93,8 @@ def test_a_command_behind_options_is_no_question(
     ran = treadle(*words.split())
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
-        f"error: put the options after the command: treadle {command}; for a question: treadle {question}\n"
+        f"error: put the options after the command: treadle {command}; for a question: treadle"
+        f" {question}\n"
     )
 
 
@@ -144,7 +145,8 @@ def test_commands_on_threads_never_import_the_sdk(treadle: Treadle, words: str) 
     treadle("send it", "-t", "mine", agent="sends")
     code = (
         "import atexit, sys; from treadle.cli.main import main\n"
-        "atexit.register(lambda: print('slow:', [n for n in ('openai', 'prompt_toolkit') if n in sys.modules]))\n"
+        "atexit.register(lambda: print('slow:', [n for n in ('openai', 'prompt_toolkit') if n"
+        " in sys.modules]))\n"
         f"main({words.split()})"
     )
     source = str(Path(__file__).parents[2] / "src")

@@ -1,4 +1,7 @@
-"""`treadle approve`, `answer`, `decide`, `cancel` and `fork`: what they write, and what they refuse to."""
+"""`treadle approve`, `answer`, `decide`, `cancel` and `fork`.
+
+What they write, and what they refuse to.
+"""
 
 import asyncio
 
@@ -7,7 +10,7 @@ import pytest
 from cli.commandline import Treadle
 from cli.test_ask_person import crashed
 from cli.test_chat import events
-from cli.test_history import stored
+from cli.test_show import stored
 from treadle.core import events as e
 
 CALL = e.Call("c00005000", "send", "{}")
@@ -21,7 +24,7 @@ LATE = (
     "approve mine c00005000",
     "approve mine",
     "approve mine --deny",
-    "decide mine --tell",
+    "settle mine --tell",
 )
 
 
@@ -77,8 +80,8 @@ def test_going_on_without_the_agent_is_refused_before_anything_is_written(treadl
         ran = treadle(*words)
         assert ran.code == 2
         assert (
-            "this is a thread of the agent agent, not of Treadle's own; it takes --agent MODULE:NAME"
-            in ran.err
+            "this is a thread of the agent agent, not of Treadle's own; it takes --agent"
+            " MODULE:NAME" in ran.err
         )
         assert "since then" not in ran.err
     assert events("mine") == before
@@ -155,7 +158,7 @@ def test_an_interrupted_call_is_decided_on(
     treadle: Treadle, words: tuple[str, ...], told: str
 ) -> None:
     asyncio.run(crashed("mine"))
-    assert treadle("decide", "mine", *words, "--why", "I looked").code == 0
+    assert treadle("settle", "mine", *words, "--why", "I looked").code == 0
     assert events("mine")[-1].reason == "I looked"
     assert treadle("resume", "mine", agent="echoes").out.startswith(told)
 
@@ -163,7 +166,7 @@ def test_an_interrupted_call_is_decided_on(
 @pytest.mark.parametrize("words", [(), ("--ran", "--tell"), ("--result", "x", "--not-run")])
 def test_an_outcome_is_one_of_three(treadle: Treadle, words: tuple[str, ...]) -> None:
     asyncio.run(crashed("mine"))
-    assert treadle("decide", "mine", *words).code == 2
+    assert treadle("settle", "mine", *words).code == 2
 
 
 def test_resume_says_how_the_agent_has_changed_before_it_goes_on(treadle: Treadle) -> None:

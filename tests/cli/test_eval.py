@@ -171,8 +171,12 @@ def test_ctrl_c_reports_what_is_done_and_the_same_run_goes_on(treadle: Treadle, 
     program = "from treadle.cli.main import main; main()"
     stopped = subprocess.run(
         [sys.executable, "-c", program, *words, f"{treadle.agents}:stops"],
-        capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"PYTHONUTF8": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | {"PYTHONUTF8": "1"},
+    )
     assert stopped.returncode == 130
     assert re.search(
         "the run was stopped: [34] of 10 trials are done", stopped.stdout

@@ -1,4 +1,7 @@
-"""Flows and graphs at the command line: shown as a tree and a picture, explained, decided on and gone on with."""
+"""Flows and graphs at the command line.
+
+Shown as a tree and a picture, explained, decided on and gone on with.
+"""
 
 import asyncio
 import json
@@ -104,7 +107,7 @@ def test_a_flow_is_decided_on_gone_on_with_and_shown_as_a_tree(treadle: Treadle,
     assert 'step charge: charge(who="ann")' in shown
     assert "\x1b" not in shown
     tree = shown[shown.index("threads below:") :]
-    assert "  payer payer  answered  2 steps, 1 tool call," in tree
+    assert "── payer payer  answered  2 steps, 1 tool call," in tree
     assert "» pay it" in tree
 
 
@@ -128,6 +131,9 @@ def test_a_flow_is_begun_from_python_and_takes_no_agent_s_options(treadle: Tread
     refused = treadle("resume", "t", "--plan", agent="order")
     assert refused.code == 2
     assert "it takes no --plan" in refused.err
+    refused = treadle("resume", "t", "--max-steps", "3", agent="order")
+    assert refused.code == 2
+    assert "it takes --max-tool-calls, not --max-steps" in refused.err
     other = treadle("resume", "t", agent="cycle")
     assert "is one of 'order', not of the flow 'graph'" in other.err
 

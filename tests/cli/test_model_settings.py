@@ -12,10 +12,13 @@ import pytest
 
 from cli.commandline import Treadle
 from server import Server, calls, failing, says, serving
-from treadle.cli.model_settings import settings_of
+from treadle.cli.model_settings import parse_model_options
 from treadle.core.errors import UsageError
 
-NO = "Function tools with reasoning_effort are not supported for gpt-6-luna in /v1/chat/completions. To use function"
+NO = (
+    "Function tools with reasoning_effort are not supported for gpt-6-luna in"
+    " /v1/chat/completions. To use function"
+)
 REFUSED = failing(
     400, {"error": {"message": f"{NO} tools, use /v1/responses or set reasoning_effort to 'none'."}}
 )
@@ -26,7 +29,8 @@ CASES = "cases:\n  - {name: a, input: hi, checks: [contains: hello]}\n"
 def served(*answers: bytes) -> Iterator[Server]:
     """The server in a thread of its own: the command line has the event loop of this one.
 
-    It closes each connection: the command line leaves that to the end of its process, which here never comes.
+    It closes each connection: the command line leaves that to the end of its process, which here
+    never comes.
     """
     closing_each = [answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1) for answer in answers]
     up: list[Server] = []
@@ -64,7 +68,7 @@ def test_a_value_that_is_json_is_what_it_means_and_any_other_is_text() -> None:
         "z=NaN",
         " k =true",
     ]
-    assert settings_of(given) == {
+    assert parse_model_options(given) == {
         "temperature": 0,
         "stop": "a=b",
         "user": "7",
@@ -75,7 +79,7 @@ def test_a_value_that_is_json_is_what_it_means_and_any_other_is_text() -> None:
         "z": "NaN",
         "k": True,
     }
-    assert settings_of(["seed=1", "seed=2"]) == {"seed": 2}
+    assert parse_model_options(["seed=1", "seed=2"]) == {"seed": 2}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,8 @@ def test_a_value_that_is_json_is_what_it_means_and_any_other_is_text() -> None:
     [
         (
             "temperature",
-            "-o 'temperature' is no setting; it must be like -o temperature=0 or -o reasoning_effort=low",
+            "-o 'temperature' is no setting; it must be like -o temperature=0 or -o"
+            " reasoning_effort=low",
         ),
         (
             "=1",
@@ -98,7 +103,7 @@ def test_a_value_that_is_json_is_what_it_means_and_any_other_is_text() -> None:
 )
 def test_what_is_no_setting_is_refused_with_what_to_write_instead(option: str, said: str) -> None:
     with pytest.raises(UsageError) as refused:
-        settings_of([option])
+        parse_model_options([option])
     assert str(refused.value) == said
 
 

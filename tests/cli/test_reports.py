@@ -42,7 +42,7 @@ def test_explain_never_asks_to_decide_what_a_resume_runs_by_itself(treadle: Trea
     out = treadle("explain", "mine", agent="sends").out
     assert "treadle resume would:\n  run c00001000 send(" in out
     assert "again, with the same idempotency key " in out
-    assert "treadle decide" not in out
+    assert "treadle settle" not in out
 
 
 def test_without_its_agent_a_thread_is_not_compared_with_another(treadle: Treadle) -> None:

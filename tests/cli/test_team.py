@@ -1,4 +1,7 @@
-"""Agents that work for others, at the command line: their steps are shown, and what they need is decided at the top."""
+"""Agents that work for others, at the command line.
+
+Their steps are shown, and what they need is decided at the top.
+"""
 
 import asyncio
 import json

@@ -84,7 +84,7 @@ def test_a_process_killed_in_a_tool_is_explained_decided_and_resumed(
         "unknown; it may have had its effect:\n  c00005000 slow({})"
         in treadle("explain", "mine", agent="naps").out
     )
-    assert treadle("decide", "mine", "--ran", "--result", "slept").code == 0
+    assert treadle("settle", "mine", "--ran", "--result", "slept").code == 0
     assert treadle("resume", "mine", agent="echoes").out == "4: slept\n"
 
 
@@ -95,6 +95,6 @@ def test_where_nobody_reads_any_more_it_ends_quietly(treadle: Treadle, started: 
     assert tail.stdout
     assert tail.stderr
     tail.stdout.close()
-    treadle("decide", "mine", "--tell")
+    treadle("settle", "mine", "--tell")
     assert tail.wait(PATIENCE_S) == 141
     assert tail.stderr.read() == ""

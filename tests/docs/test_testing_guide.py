@@ -48,7 +48,7 @@ def test_its_blocks_run(pytester: pytest.Pytester) -> None:
 def test_its_failure_is_what_a_failure_looks_like() -> None:
     [shown] = re.findall(r"```\nAssertionError: (.*?)\n```", GUIDE, re.S)
     found = [
-        trajectory.Made(f"c{n}", name, arguments, "returned", False, n)
+        trajectory.ActualCall(f"c{n}", name, arguments, "returned", False, n)
         for n, (name, arguments) in enumerate(
             [
                 ("stock", {"item": "lamp"}),
@@ -58,9 +58,9 @@ def test_its_failure_is_what_a_failure_looks_like() -> None:
         )
     ]
     wanted = [
-        trajectory.Wanted("stock", {"item": "lamp"}),
-        trajectory.Wanted("stock", {"item": "sofa"}),
-        trajectory.Wanted("refund"),
+        trajectory.ExpectedCall("stock", {"item": "lamp"}),
+        trajectory.ExpectedCall("stock", {"item": "sofa"}),
+        trajectory.ExpectedCall("refund"),
     ]
     assert trajectory.compare_calls(found, wanted) == shown
 

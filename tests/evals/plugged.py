@@ -1,4 +1,4 @@
-"""How a test runs pytest on files of its own, with Treadle's plugin, whether or not that is installed as one."""
+"""Runs pytest on files of a test, with Treadle's plugin, even if it is not installed."""
 
 from importlib.metadata import entry_points
 

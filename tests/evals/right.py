@@ -1,4 +1,7 @@
-"""A model that gets every case of examples/evals/tools.yaml right, by a script: calls of one round each, the answer."""
+"""A model that gets every case of examples/evals/tools.yaml right, by a script.
+
+Calls of one round each, the answer.
+"""
 
 from treadle.core.model import Reply, Request
 from treadle.models.scripted import ScriptedModel, calls, says

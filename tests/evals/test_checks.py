@@ -30,7 +30,7 @@ def load(place):
                     "calls": ["add", {"name": "add", "arguments": {"a": 1}}],
                 }
             },
-            c.Tools(("add", c.Call("add", {"a": 1})), "strict"),
+            c.Tools(("add", c.ExpectedCall("add", {"a": 1})), "strict"),
         ),
         ({"never": "write_*"}, c.Never("write_*")),
         ({"asked": []}, c.Asked(())),

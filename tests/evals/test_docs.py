@@ -6,7 +6,7 @@ from pathlib import Path
 from treadle import Agent, MemoryStore
 from treadle.evals.baseline import MIN_CHANGE, MIN_SUCCESS_CHANGE, SIGNIFICANCE
 from treadle.evals.checks import CHECK_TYPES, Judge
-from treadle.evals.files import load_dataset
+from treadle.evals.dataset_files import load_dataset
 from treadle.evals.statistics import holm_correction, permutation_p_value
 from treadle.models.scripted import ScriptedModel, calls, says
 

@@ -64,11 +64,11 @@ def two_calls():
     ("check", "why"),
     [
         (c.Tools(("add", "send"), "strict"), ""),
-        (c.Tools((c.Call("add", {"b": 2, "a": 1}),)), ""),
+        (c.Tools((c.ExpectedCall("add", {"b": 2, "a": 1}),)), ""),
         (c.Tools(("send", "add")), "wanted"),
         (c.Tools(("send", "add"), "unordered"), ""),
-        (c.Tools((c.Call("add", {"a": 1}),), arguments="subset"), ""),
-        (c.Tools((c.Call("add", {"a": 1}),)), "wanted"),
+        (c.Tools((c.ExpectedCall("add", {"a": 1}),), arguments="subset"), ""),
+        (c.Tools((c.ExpectedCall("add", {"a": 1}),)), "wanted"),
         (c.Never(("write_*", "delete")), ""),
         (c.Never("se*"), 'wanted no call of se*; there were 1\n  + send(to="bob")'),
         (c.Asked("send"), ""),
@@ -136,7 +136,7 @@ def test_a_custom_check_says_it_its_own_way(function, answer, why):
     [
         (c.Contains(("a", "b")), "contains a, b"),
         (c.Number(427.05, 0.01), "number 427.05 ± 0.01"),
-        (c.Tools(("add", c.Call("send"))), "tools in_order: add, send"),
+        (c.Tools(("add", c.ExpectedCall("send"))), "tools in_order: add, send"),
         (c.Asked(()), "asked none"),
         (c.MaxSteps(3), "max_steps 3"),
         (c.NoErrors(), "no_errors"),

@@ -42,7 +42,7 @@ def test_no_pairing_in_any_order_is_larger(table):
 
 
 def test_a_long_chain_of_moves_is_found():
-    # Each fits its own partner and the next; the last fits the first alone, so that all have to move.
+    # Each fits its own partner and the next; the last fits only the first, so all have to move.
     size = 400
     table = [[j in (i, i + 1) for j in range(size)] for i in range(size - 1)] + [
         [j == 0 for j in range(size)]

@@ -24,11 +24,13 @@ def echo(request):
     return says(request.messages[-1].text)
 
 
-def ran(dataset, model, *, told=lambda progress: None, tools=(), repeats=1, jobs=4, **settings):
+def ran(
+    dataset, model, *, on_progress=lambda progress: None, tools=(), repeats=1, jobs=4, **settings
+):
     return live(
         evaluate(
             Run(dataset, agent(model, *tools, **settings), repeats=repeats, jobs=jobs, name="r"),
-            told,
+            on_progress,
         )
     )
 
@@ -36,7 +38,7 @@ def ran(dataset, model, *, told=lambda progress: None, tools=(), repeats=1, jobs
 def test_every_case_runs_so_many_times_in_threads_of_their_own():
     done = []
     model = ScriptedModel([echo] * 6)
-    found = ran(LETTERS, model, repeats=2, told=done.append)
+    found = ran(LETTERS, model, repeats=2, on_progress=done.append)
     assert [(case.name, case.passes, len(case.trials)) for case in found.cases] == [
         ("a", 2, 2),
         ("b", 0, 2),
@@ -47,7 +49,7 @@ def test_every_case_runs_so_many_times_in_threads_of_their_own():
     }
     assert [(each.done, each.total) for each in done] == [(number, 6) for number in range(1, 7)]
     assert (found.passes, found.wanted_trials, found.passed) == (2, 6, False)
-    assert found.cases[1].first_failure[1].why == '"a" isn\'t in the answer'
+    assert found.cases[1].first_failure.why == '"a" isn\'t in the answer'
     assert found.cases[0].trials[0].lines[-1] == "■ answered"
 
 

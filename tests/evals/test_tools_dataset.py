@@ -1,4 +1,7 @@
-"""The cases of the tools that ship: a model that does it right passes them all, one that guesses doesn't."""
+"""The cases of the tools that ship.
+
+A model that does it right passes them all, one that guesses doesn't.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +10,7 @@ import pytest
 
 from evals.right import right
 from treadle import Agent, MemoryStore, run_sync
-from treadle.evals.files import load_dataset
+from treadle.evals.dataset_files import load_dataset
 from treadle.evals.run_dataset import Run, evaluate
 from treadle.runtime.import_string import import_string
 
@@ -34,9 +37,7 @@ def test_there_are_at_least_thirty_and_every_tool_of_the_agent_is_tried(dataset)
 
 def test_a_model_that_does_it_right_passes_them_all(dataset):
     done = report(dataset, right())
-    assert [
-        f"{case.name}: {case.first_failure[1]}" for case in done.cases if case.first_failure
-    ] == []
+    assert [f"{case.name}: {case.first_failure}" for case in done.cases if case.first_failure] == []
     assert done.passed
 
 

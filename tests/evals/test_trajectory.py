@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from fakes import agent, live
 from treadle import ApprovalGiven, OutcomeDecided, Record, Rule, UsageError, UserSaid, tool
 from treadle.core import events as e
+from treadle.evals.actual_calls import ActualCall, actual_calls
 from treadle.evals.trajectory import (
-    Made,
-    Wanted,
-    actual_calls,
+    ExpectedCall,
     check_approvals_asked,
     check_never_called,
     check_no_errors,
@@ -22,16 +21,18 @@ from treadle.tools.ask import ask_user
 
 ORDERS = ("strict", "in_order", "unordered", "subset", "superset")
 ARGUMENTS = st.dictionaries(st.sampled_from("ab"), st.integers(0, 1), max_size=2)
-WANTED = st.lists(st.builds(Wanted, st.sampled_from(("x", "y")), st.none() | ARGUMENTS), max_size=5)
+WANTED = st.lists(
+    st.builds(ExpectedCall, st.sampled_from(("x", "y")), st.none() | ARGUMENTS), max_size=5
+)
 CALLS = st.lists(st.tuples(st.sampled_from(("x", "y")), ARGUMENTS), max_size=5)
 HOW = st.sampled_from(("exact", "subset", "ignored"))
 
 
-def of(*wanted: Any) -> tuple[Made, ...]:
+def of(*wanted: Any) -> tuple[ActualCall, ...]:
     """Calls that returned: names, or names with arguments."""
     pairs = [(each, {}) if isinstance(each, str) else each for each in wanted]
     return tuple(
-        Made(f"c{n}", name, arguments, "returned", False, n)
+        ActualCall(f"c{n}", name, arguments, "returned", False, n)
         for n, (name, arguments) in enumerate(pairs)
     )
 
@@ -41,7 +42,10 @@ def fits(calls_made: Any, wanted: Any, order: Any, arguments: Any = "exact") -> 
 
 
 def fits_by_trying(calls_made: Any, wanted: Any, order: str, how: Any) -> bool:
-    """What each order means, said in another way: by trying every way to lay one row beside the other."""
+    """What each order means, said in another way.
+
+    By trying every way to lay one row beside the other.
+    """
 
     def each(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(
@@ -84,7 +88,7 @@ def test_only_strict_and_in_order_care_about_the_order(calls_made, wanted, chanc
 
 @given(CALLS)
 def test_calls_are_their_own_trajectory_in_every_order(calls_made):
-    wanted = [Wanted(name, arguments) for name, arguments in calls_made]
+    wanted = [ExpectedCall(name, arguments) for name, arguments in calls_made]
     assert all(fits(calls_made, wanted, order) for order in ORDERS)
 
 
@@ -113,18 +117,29 @@ def test_every_call_has_a_line_and_the_first_that_is_wrong_is_named(calls_made, 
 
 
 def test_a_wanted_call_with_any_arguments_does_not_take_the_only_call_of_another():
-    assert fits([("x", {"a": 1}), "x"], [Wanted("x"), Wanted("x", {"a": 1})], "unordered")
-    assert fits([("x", {"a": 1, "b": 2}), ("x", {"a": 1})], [Wanted("x", {"a": 1}), Wanted("x", {"b": 2})][::-1],
-                "unordered", "subset")  # fmt: skip
+    assert fits(
+        [("x", {"a": 1}), "x"], [ExpectedCall("x"), ExpectedCall("x", {"a": 1})], "unordered"
+    )
+    assert fits(
+        [("x", {"a": 1, "b": 2}), ("x", {"a": 1})],
+        [ExpectedCall("x", {"a": 1}), ExpectedCall("x", {"b": 2})][::-1],
+        "unordered",
+        "subset",
+    )
 
 
 def test_a_difference_reads_line_by_line():
     calls_made = of(
         ("search", {"q": "lamps"}), ("calculator", {"expression": "1+1"}), ("delete", {"id": 3})
     )
-    wanted = [Wanted("search"), Wanted("calculator", {"expression": "1+2"}), Wanted("finish", {})]
+    wanted = [
+        ExpectedCall("search"),
+        ExpectedCall("calculator", {"expression": "1+2"}),
+        ExpectedCall("finish", {}),
+    ]
     assert compare_calls(calls_made, wanted) == (
-        "wanted the same calls in the same order, arguments exact: 3 wanted, 3 made; they part at line 2\n"
+        "wanted the same calls in the same order, arguments exact: 3 wanted, 3 made; they part"
+        " at line 2\n"
         '  ✓ search(q="lamps")\n'
         '  ≠ calculator: expression is "1+1", wanted "1+2"\n'
         "  + delete(id=3)\n"
@@ -133,12 +148,14 @@ def test_a_difference_reads_line_by_line():
 
 
 def test_a_call_that_is_missing_stands_where_it_belongs():
-    text = compare_calls(of("a", "c", "d"), [Wanted("a"), Wanted("b"), Wanted("c")], "in_order")
+    text = compare_calls(
+        of("a", "c", "d"), [ExpectedCall("a"), ExpectedCall("b"), ExpectedCall("c")], "in_order"
+    )
     assert [line[2:5] for line in text.split("\n")[1:]] == ["✓ a", "\u2212 b", "✓ c", "· d"]
 
 
 def test_a_swap_is_told_as_one():
-    text = compare_calls(of("b", "a"), [Wanted("a"), Wanted("b")])
+    text = compare_calls(of("b", "a"), [ExpectedCall("a"), ExpectedCall("b")])
     assert [line[2:5] for line in text.split("\n")[1:]] == ["\u2212 a", "✓ b", "+ a"]
 
 
@@ -285,5 +302,5 @@ def test_the_steps_of_a_flow_are_calls_too():
     ]
     records = [Record("t", seq, 0.0, event) for seq, event in enumerate(said, 1)]
     assert actual_calls(records) == (
-        Made("charge", "charge", {"euros": 5}, "returned", False, 1, '"paid"'),
+        ActualCall("charge", "charge", {"euros": 5}, "returned", False, 1, '"paid"'),
     )

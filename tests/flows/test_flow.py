@@ -1,6 +1,7 @@
 """Flows: recorded steps don't run again, and changed code is noticed."""
 
 import asyncio
+import gc
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -609,6 +610,45 @@ def test_a_second_process_takes_a_flow_over_and_the_first_stops(book):
 
     assert live(two()).output == "done"
     assert book.done == [10]
+
+
+def test_a_flow_that_is_fenced_off_leaves_no_exception_that_nobody_reads(book):
+    warned = []
+
+    async def fails():
+        raise ValueError("while its flow waits for another step")
+
+    async def order():
+        failed = asyncio.create_task(fails())
+        await step(book.slow, 10, idempotent=True)
+        await failed
+
+    one = made(order, store=MemoryStore(), world=World())
+
+    async def two():  # its loop tells the handler also when it is closed
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: warned.append(told))
+        first = asyncio.create_task(one.run(thread="t"))
+        await asyncio.sleep(1)
+        log = await open_log("t", one.store, World())
+        await log.append(e.ThreadClaimed("another"))
+        with pytest.raises(Fenced):
+            await first
+        del first
+
+    live(two())
+    gc.collect()
+    assert warned == []
+
+
+@pytest.mark.parametrize("length", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("wait", [sleep, until])
+def test_a_wait_of_no_length_is_refused_in_words(wait, length):
+    async def order():
+        await wait(length)
+
+    one = made(order, store=MemoryStore())
+    with pytest.raises(TurnFailed, match="give a finite number of seconds"):
+        live(one.run(thread="t"))
 
 
 def test_limits_hold_for_the_whole_flow(book):

@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import email.utils
 import gzip
 import json
@@ -6,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import openai
 import pytest
@@ -21,7 +23,7 @@ from treadle.core.errors import (
 )
 from treadle.core.events import Call, File, Image, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
-from treadle.models.endpoint import MAX_ERROR_BYTES
+from treadle.models.endpoint import MAX_ERROR_BYTES, redact_known
 from treadle.models.openai import OpenAIModel
 from treadle.models.provider_errors import parse_retry_after, to_model_error
 
@@ -402,7 +404,41 @@ def test_the_key_is_masked_wherever_a_server_repeats_it():
     for answer in (failing(401, said), streamed([stream(said)]), http(200, b"<p>sk-very-secret")):
         found = refused(answer)
         assert "sk-very-secret" not in str(found)
-        assert "[key]" in str(found)
+        assert "[redacted]" in str(found)
+
+
+def test_no_secret_of_a_model_is_in_an_error():
+    def echo(secret: str):
+        return failing(401, {"error": {"message": f"refused: {secret}"}})
+
+    told = (
+        "plain-header-secret",
+        quote("plain header+secret"),
+        base64.b64encode(b"Bearer sk-very-secret").decode(),
+    )
+    for secret in told:
+
+        async def main(secret: str = secret) -> str:
+            async with serving(echo(secret)) as server:
+                headers = {"X-A": "plain-header-secret", "X-B": "plain header+secret"}
+                one = OpenAIModel(
+                    "m", base_url=server.url, api_key="sk-very-secret", headers=headers
+                )
+                with pytest.raises(ModelDenied) as found:
+                    await one.reply(GO, print)
+                return str(found.value)
+
+        assert secret not in asyncio.run(main())
+
+
+def test_the_password_of_a_base_url_is_in_no_error_and_no_representation():
+    one = OpenAIModel("m", base_url="http://ann:swordfish-1@127.0.0.1:9/v1", api_key="k")
+    assert "swordfish-1" not in repr(one) + repr(one._endpoint)
+    assert "127.0.0.1:9/v1" in repr(one)
+    assert "swordfish-1" not in redact_known("sent to ann with swordfish-1")
+    with pytest.raises(UsageError) as found:
+        OpenAIModel("m", base_url="htp://ann:swordfish-1@host/v1")
+    assert "swordfish-1" not in str(found.value)
 
 
 def test_the_key_is_in_no_representation():

@@ -62,6 +62,15 @@ def test_openai_s_names_may_stand_alone(name):
     assert (model.model, model.base_url) == (name.removeprefix("openai:"), None)
 
 
+def test_a_name_is_the_same_model_until_the_environment_changes(monkeypatch):
+    before = made("gpt-6-luna")
+    assert made("gpt-6-luna") is before
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+    assert made("gpt-6-luna").base_url == "http://127.0.0.1:8000/v1"
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert made("gpt-6-luna") is before
+
+
 @pytest.mark.parametrize("scheme", sorted(PROVIDERS.keys() - {"openai"}))
 def test_a_provider_has_its_address_and_its_own_key(scheme, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "openai-s")

@@ -84,11 +84,12 @@ def test_a_listener_that_never_returns_is_left_behind_with_a_warning(caplog):
     slow.gate.set()
 
 
-def test_a_listener_that_raises_is_logged_and_the_others_hear_all(caplog):
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_a_listener_that_raises_is_logged_and_the_others_hear_all(caplog, error):
     heard: list[Any] = []
 
     def bad(what: Any) -> None:
-        raise RuntimeError("watcher")
+        raise error("watcher")
 
     with caplog.at_level(logging.ERROR, "treadle"):
         result = live(agent(ScriptedModel(SCRIPT), add, listeners=(bad, heard.append)).run("go"))

@@ -3,6 +3,8 @@ import contextlib
 import contextvars
 import dataclasses
 import functools
+import logging
+import os
 import threading
 import time
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from fakes import live
 from treadle import Context, ToolError, ToolRetry, tool
 from treadle.core.events import ToolFailed, ToolReturned
+from treadle.models.openai import OpenAIModel
 from treadle.runtime.run_tool import render_result, run_tool
 
 CONTEXT = Context({"user": 7}, "t", "c1", "key", 1)
@@ -32,6 +35,13 @@ class Odd:
 class Unsayable(Exception):
     def __str__(self) -> str:
         raise ValueError("even my words are broken")
+
+
+class Odder(BaseException):
+    """Neither an Exception nor one of Python's own signals."""
+
+    def __str__(self) -> str:
+        raise SystemExit
 
 
 class Point(pydantic.BaseModel):
@@ -85,7 +95,11 @@ def test_a_result_without_a_json_form_is_told_and_says_that_the_call_ran(result)
 
 
 @pytest.mark.parametrize(
-    "error", [SystemExit(3), StopIteration(), GeneratorExit(), ValueError("no"), Unsayable()]
+    "error",
+    [
+        *(SystemExit(3), KeyboardInterrupt(), StopIteration(), GeneratorExit()),
+        *(ValueError("no"), Unsayable(), Odder()),
+    ],
 )
 @pytest.mark.parametrize("is_async", [False, True])
 def test_whatever_a_tool_raises_is_told_to_the_model(error, is_async):
@@ -98,13 +112,6 @@ def test_whatever_a_tool_raises_is_told_to_the_model(error, is_async):
     failed = ran(awaited if is_async else plain)
     assert (failed.kind, failed.retry_after_s) == ("raised", None)
     assert type(error).__name__ in failed.message
-
-
-def test_a_keyboard_interrupt_in_a_tool_s_thread_is_told_to_the_model():
-    def interrupted():
-        raise KeyboardInterrupt
-
-    assert "KeyboardInterrupt" in ran(interrupted).message
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -216,12 +223,16 @@ def test_a_sync_tool_that_does_not_stop_is_left_behind():
         hold.wait(5)
 
     began = time.monotonic()
-    assert ran(stuck).kind == "timeout"
+    failed = ran(stuck)
     hold.set()
+    assert failed.kind == "timeout"
+    assert failed.message == (
+        "stuck took longer than 1 s and is still running; it may still have its effect"
+    )
     assert time.monotonic() - began < 2
 
 
-def test_an_async_tool_that_ignores_cancelling_is_left_behind():
+def test_an_async_tool_that_ignores_cancelling_is_left_behind_and_named(caplog):
     async def whole():
         free = asyncio.Event()
 
@@ -237,7 +248,71 @@ def test_an_async_tool_that_ignores_cancelling_is_left_behind():
         await asyncio.sleep(1)
         return failed
 
-    assert live(whole()).kind == "timeout"
+    failed = live(whole())
+    assert failed.kind == "timeout"
+    assert failed.message == (
+        "deaf took longer than 1 s and is still running; it may still have its effect"
+    )
+    assert "the async tool deaf was cancelled and is still running" in caplog.text
+
+
+def test_a_plain_function_that_wraps_an_async_one_is_stopped():
+    async def sleeps():
+        await asyncio.sleep(3600)
+
+    @tool(timeout_s=1)
+    def wraps():
+        return sleeps()
+
+    assert (
+        ran(wraps).message
+        == "wraps took longer than 1 s and was stopped; it may have had its effect"
+    )
+
+
+def test_what_still_runs_is_not_tried_again_beside_itself():
+    async def whole():
+        free = asyncio.Event()
+
+        @tool(timeout_s=1, idempotent=True, retries=3)
+        async def deaf():
+            while not free.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await free.wait()
+
+        failed = await run_tool(deaf, "{}", CONTEXT, None, 0.0)
+        free.set()
+        await asyncio.sleep(1)
+        return failed
+
+    assert live(whole()).retry_after_s is None
+
+
+class Freeing(logging.Handler):
+    """Sets the event at the first warning."""
+
+    def __init__(self, event: threading.Event) -> None:
+        super().__init__(logging.WARNING)
+        self._event = event
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._event.set()
+
+
+def test_an_async_tool_that_blocks_the_event_loop_is_named_while_it_does(caplog):
+    warned = threading.Event()
+
+    async def blocks():
+        await asyncio.sleep(0)
+        return warned.wait(30)
+
+    handler = Freeing(warned)
+    logging.getLogger("treadle").addHandler(handler)
+    try:
+        assert ran(blocks).content == "true"
+    finally:
+        logging.getLogger("treadle").removeHandler(handler)
+    assert "the async tool blocks has blocked the event loop for more than 1 s" in caplog.text
 
 
 def test_cancelling_the_turn_stops_the_tool_and_is_not_swallowed():
@@ -325,3 +400,21 @@ def test_durations_are_recorded():
     returned = ran(quick)
     assert isinstance(returned, ToolReturned)
     assert 0 <= returned.duration_s < 5
+
+
+def test_secrets_in_an_exception_reach_neither_the_log_nor_the_model(monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "plain words of a token")
+    model = OpenAIModel("m", base_url="http://127.0.0.1:9/v1", api_key="plainkey1234")
+
+    def charge() -> str:
+        raise RuntimeError(
+            f"{model.api_key} and {os.environ['SHOP_TOKEN']} were refused: password=hunter2,"
+            " postgres://ann:swordfish@db/x"
+        )
+
+    def refuse() -> str:
+        raise ToolError(f"the server said: bad key {model.api_key}")
+
+    message = "[redacted] and [redacted] were refused: password=[redacted], postgres://ann:[redacted]@db/x"
+    assert ran(charge).message == f"RuntimeError: {message}"
+    assert ran(refuse).message == "the server said: bad key [redacted]"

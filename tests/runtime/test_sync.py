@@ -1,9 +1,12 @@
 import asyncio
+import contextlib
 import contextvars
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -115,3 +118,110 @@ if child == 0:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=20)
+
+
+def run_apart(work: Callable[[], object]) -> object:
+    """Its result, from a thread: a call that hangs fails the test instead of the whole suite."""
+    done: list[object] = []
+    thread = threading.Thread(target=lambda: done.append(work()), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert done, "it hangs"
+    return done[0]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_a_tool_that_raises_what_ends_a_loop_has_failed_and_nothing_else_hangs(error):
+    @tool
+    async def bad() -> str:
+        raise error
+
+    model = ScriptedModel([calls("bad"), says("went on")])
+    assert run_apart(lambda: agent(model, bad).run_sync("go").answer) == "went on"
+    assert error.__name__ in model.seen[1].messages[-1].text
+    assert run_apart(lambda: run_sync(give("still there"))) == "still there"
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError]
+)
+def test_a_model_that_raises_what_ends_a_loop_is_a_bug_in_words_and_nothing_else_hangs(error):
+    class Bad(ScriptedModel):
+        async def reply(self, request: Any, emit: Any) -> Any:
+            raise error
+
+    agents = agent(Bad([]))
+
+    def failed() -> str:
+        with pytest.raises(RuntimeError, match="model scripted"):
+            agents.run_sync("go", thread="t")
+        return run_sync(agents.resume("t")).status
+
+    assert run_apart(failed) == "failed"
+    assert run_apart(lambda: run_sync(give("still there"))) == "still there"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_a_rule_that_exits_ends_its_turn_and_nothing_else(error):
+    def exits(arguments: Any) -> bool:
+        raise error
+
+    @tool(needs_approval=exits)
+    async def guarded() -> str:
+        return "ran"
+
+    agents = agent(ScriptedModel([calls("guarded")]), guarded)
+
+    def failed() -> str:
+        with pytest.raises(RuntimeError, match=error.__name__):
+            agents.run_sync("go", thread="t")
+        return "told"
+
+    assert run_apart(failed) == "told"
+    assert run_apart(lambda: run_sync(give("still there"))) == "still there"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_a_task_that_a_tool_leaves_behind_cannot_end_the_shared_loop(error):
+    @tool
+    async def leaves() -> str:
+        asyncio.get_running_loop().call_soon(asyncio.ensure_future, raises(error))
+        return "left"
+
+    model = ScriptedModel([calls("leaves"), says("went on")])
+    assert run_apart(lambda: agent(model, leaves).run_sync("go").answer) == "went on"
+    assert run_apart(lambda: run_sync(give("still there"))) == "still there"
+
+
+async def raises(error: type[BaseException]) -> None:
+    with contextlib.suppress(GeneratorExit):  # asyncio would warn of it
+        raise error
+
+
+def test_a_tool_that_stops_the_loop_stops_nothing():
+    @tool
+    async def stops() -> str:
+        asyncio.get_running_loop().stop()
+        return "stopped"
+
+    model = ScriptedModel([calls("stops"), says("went on")])
+    assert run_apart(lambda: agent(model, stops).run_sync("go").answer) == "went on"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_loop_whose_thread_has_died_is_replaced():
+    async def break_loop() -> None:
+        loop = asyncio.get_running_loop()
+
+        def fail() -> None:
+            raise OSError("a file descriptor was closed")
+
+        loop._run_once = fail  # type: ignore[attr-defined]
+
+    def broken() -> str:
+        with pytest.raises(RuntimeError, match="has broken down"):
+            run_sync(break_loop())
+        return "told"
+
+    assert run_apart(broken) == "told"
+    assert run_apart(lambda: run_sync(give("another"))) == "another"

@@ -9,7 +9,7 @@ import pytest
 
 from treadle import MemoryStore, SQLiteStore
 from treadle.core.errors import SeqTaken
-from treadle.stores.store import Row, Store
+from treadle.stores.store import Row, Store, Watchable
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda folder: MemoryStore(),
@@ -116,3 +116,19 @@ def test_many_threads_of_one_process_write_without_losing_or_forking(store):
     assert errors == []
     assert [each.seq for each in rows] == list(range(1, 81))
     assert len({each.event for each in rows}) == 80
+
+
+def test_a_store_says_whether_anything_was_written_and_how_far_its_logs_go(store, tmp_path):
+    assert isinstance(store, Watchable)
+    append(store, "t", row(1))
+    seen = [store.version()]
+    assert store.version() == seen[0]
+    read(store, "t")
+    assert store.version() == seen[0]
+    append(store, "t", row(2))
+    seen.append(store.version())
+    append(store, "u", row(1), row(2), row(3))
+    seen.append(store.version())
+    assert len(set(seen)) == 3
+    assert store.last_seqs(["t", "u"]) == {"t": 2, "u": 3}
+    assert store.last_seqs(["nowhere"]).get("nowhere", 0) == 0

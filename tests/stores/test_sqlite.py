@@ -237,3 +237,18 @@ def test_a_store_that_nobody_holds_leaves_no_file_open(path, tmp_path):
         )
     finally:
         gc.enable()
+
+
+def test_what_another_connection_writes_changes_the_version_also_while_this_one_was_closed(
+    tmp_path,
+):
+    mine, other = SQLiteStore(tmp_path / "t.db"), SQLiteStore(tmp_path / "t.db")
+    asyncio.run(mine.append("t", [Row(1, 0.0, b"{}")]))
+    seen = [mine.version()]
+    asyncio.run(other.append("t", [Row(2, 0.0, b"{}")]))
+    seen.append(mine.version())
+    mine.close()
+    asyncio.run(other.append("t", [Row(3, 0.0, b"{}")]))
+    seen.append(mine.version())
+    assert len(set(seen)) == 3
+    assert mine.last_seqs(["t"]) == {"t": 3}

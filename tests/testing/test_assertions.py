@@ -9,7 +9,7 @@ from treadle.core.errors import ModelUnavailable
 from treadle.core.events import ModelCalled
 from treadle.evals.checks import MaxSteps
 from treadle.evals.grade import grade
-from treadle.evals.trajectory import Wanted
+from treadle.evals.trajectory import ExpectedCall
 from treadle.evals.trial import Trial
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
@@ -60,14 +60,15 @@ RESULT = desk().run_sync("go")
 
 def test_calls_are_names_or_names_with_arguments():
     assert_trajectory(RESULT, ["add", ("send", {"to": "bob\x1b[2J"})])
-    assert_trajectory(RESULT, [Wanted("add", {"a": 1}), "send"], arguments="subset")
+    assert_trajectory(RESULT, [ExpectedCall("add", {"a": 1}), "send"], arguments="subset")
     assert_trajectory(RESULT, ["send"], order="in_order")
 
 
 def test_a_failure_is_the_difference_and_obeys_no_control_characters():
     said = failure(assert_trajectory, RESULT, [("add", {"a": 1, "b": 3}), ("send", {"to": "bob"})])
     assert said.splitlines() == [
-        "wanted the same calls in the same order, arguments exact: 2 wanted, 2 made; they part at line 1",
+        "wanted the same calls in the same order, arguments exact: 2 wanted, 2 made; they part"
+        " at line 1",
         "  ≠ add: b is 2, wanted 3",
         '  ≠ send: to is "bob\\u001b[2J", wanted "bob"',
     ]
@@ -96,7 +97,10 @@ def test_approvals_asked():
         ({"tokens": 10}, r"tokens: \d+ of 10"),
         ({"cost_usd": 0.5}, r"cost_usd: [\d.]+ of 0.5"),
         ({"seconds": -1}, r"seconds: [\de.-]+ of -1"),
-        ({"steps": 1, "tokens": 10, "cost_usd": 9e9}, r"steps: 3 of 1; tokens: \d+ of 10"),
+        (
+            {"steps": 1, "tokens": 10, "cost_usd": 9e9},
+            r"steps: 3 of 1; tokens: \d+ of 10",
+        ),
     ],
 )
 def test_what_was_used_beyond_what_is_allowed(allowed, over):

@@ -128,7 +128,8 @@ def test_a_script_that_is_not_used_up_is_an_error_unless_told(pytester: pytest.P
             assert agent.run_sync("go").answer == "a"
 
         def test_told(scripted_model, treadle_store):
-            agent = Agent(model=scripted_model(says("a"), says("b"), all_used=False), store=treadle_store)
+            model = scripted_model(says("a"), says("b"), all_used=False)
+            agent = Agent(model=model, store=treadle_store)
             assert agent.run_sync("go").answer == "a"
     """)
     ran = run(pytester)
@@ -152,11 +153,13 @@ def test_run(treadle_thread):
     assert result.answer == "There are 17."
 
 def test_model(recorded_model, treadle_store):
-    changed = dataclasses.replace(agent, model=recorded_model, store=treadle_store, instructions="Be kind.")
+    kind = dataclasses.replace(agent, instructions="Be kind.")
+    changed = dataclasses.replace(kind, model=recorded_model, store=treadle_store)
     assert changed.run_sync("Lamps?").answer == "There are 17."
 
 def test_parts(treadle_thread):
-    treadle_thread.replay(dataclasses.replace(agent, model=treadle_thread.model(), instructions="Be kind."))
+    kind = dataclasses.replace(agent, instructions="Be kind.")
+    treadle_thread.replay(dataclasses.replace(kind, model=treadle_thread.model()))
 """)
     ran = run(pytester)
     ran.assert_outcomes(passed=2, failed=1)
@@ -207,7 +210,8 @@ def test_assertions_show_their_difference_and_point_at_the_test(
 def test_pytest_starts_without_anything_heavy() -> None:
     code = (
         f"import sys, {PLUGIN}\n"
-        "heavy = ('openai', 'pydantic', 'typer', 'rich', 'httpx2', 'genai_prices', 'treadle.testing.recording')\n"
+        "heavy = ('openai', 'pydantic', 'typer', 'rich', 'httpx2', 'genai_prices',"
+        " 'treadle.testing.recording')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     source = str(Path(treadle.__file__).parents[1])

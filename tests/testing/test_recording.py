@@ -27,7 +27,7 @@ from treadle import (
 from treadle.core import events as e
 from treadle.core.codec import encode_record
 from treadle.core.errors import ModelUnavailable
-from treadle.evals.trajectory import actual_calls
+from treadle.evals.actual_calls import actual_calls
 from treadle.models.resolve import resolve_without_key
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
@@ -245,32 +245,64 @@ STARTED = e.ToolStarted("c1", "k")
         ((CALLED, ASKS, STARTED), "unfinished", ["unanswered"]),
         ((CALLED, ASKS, STARTED, TurnEnded("cancelled")), "cancelled", ["unanswered"]),
         (
-            (CALLED, BOTH, STARTED, e.ToolStarted("c2", "k"), e.ToolReturned("c2", "900", 0.1), TurnEnded("cancelled")),
+            (
+                CALLED,
+                BOTH,
+                STARTED,
+                e.ToolStarted("c2", "k"),
+                e.ToolReturned("c2", "900", 0.1),
+                TurnEnded("cancelled"),
+            ),
             "cancelled",
             ["unanswered", "returned"],
         ),
         ((CALLED, TurnEnded("failed", "a bug: KeyError: 'x'")), "failed", []),
         (
-            (CALLED, ASKS, STARTED, e.ThreadClaimed("w2"), OutcomeDecided("c1", "ran", "ann", "paid"), CALLED,
-             e.ModelReplied("Paid.", e.Usage(1, 1), 0.0), TurnEnded("answered")),
+            (
+                CALLED,
+                ASKS,
+                STARTED,
+                e.ThreadClaimed("w2"),
+                OutcomeDecided("c1", "ran", "ann", "paid"),
+                CALLED,
+                e.ModelReplied("Paid.", e.Usage(1, 1), 0.0),
+                TurnEnded("answered"),
+            ),
             "answered",
             ["returned"],
         ),
         (
-            (CALLED, ASKS, STARTED, e.ThreadClaimed("w2"), OutcomeDecided("c1", "tell", "ann"), CALLED,
-             e.ModelReplied("Who knows.", e.Usage(1, 1), 0.0), TurnEnded("answered")),
+            (
+                CALLED,
+                ASKS,
+                STARTED,
+                e.ThreadClaimed("w2"),
+                OutcomeDecided("c1", "tell", "ann"),
+                CALLED,
+                e.ModelReplied("Who knows.", e.Usage(1, 1), 0.0),
+                TurnEnded("answered"),
+            ),
             "answered",
             ["failed:raised"],
         ),
         (
-            (CALLED, ASKS, STARTED, e.ThreadClaimed("w2"), OutcomeDecided("c1", "not_run", "ann"), STARTED,
-             e.ToolReturned("c1", "paid", 0.1), CALLED, e.ModelReplied("Paid.", e.Usage(1, 1), 0.0),
-             TurnEnded("answered")),
+            (
+                CALLED,
+                ASKS,
+                STARTED,
+                e.ThreadClaimed("w2"),
+                OutcomeDecided("c1", "not_run", "ann"),
+                STARTED,
+                e.ToolReturned("c1", "paid", 0.1),
+                CALLED,
+                e.ModelReplied("Paid.", e.Usage(1, 1), 0.0),
+                TurnEnded("answered"),
+            ),
             "answered",
             ["returned"],
         ),
     ],
-)  # fmt: skip
+)
 def test_a_turn_that_was_broken_off_ends_where_it_did(events, status, fates):
     [result] = facts(*events).run(bank())
     assert (result.status, [call.status for call in actual_calls(result.records)]) == (

@@ -135,9 +135,9 @@ def test_comparisons_are_exact(expression, value):
 
 
 @pytest.mark.parametrize(
-    ("expression", "value"), [("round(2.5)", 3), ("round(-2.5)", -3), ("round(2.675, 2)", 2.68)]
+    ("expression", "value"), [("round(2.5)", 2), ("round(-3.5)", -4), ("round(2.675, 2)", 2.68)]
 )
-def test_halves_round_away_from_zero(expression, value):
+def test_halves_round_to_even_as_in_python(expression, value):
     assert evaluate(expression) == value
 
 
@@ -148,11 +148,11 @@ def test_halves_round_away_from_zero(expression, value):
         ("0.1 + 0.2", "0.1 + 0.2 = 0.3"),
         ("2 ** 70", "2 ** 70 = 1180591620717411303424"),
         ("1 / 3", "1 / 3 ≈ 0.333333333333333"),
-        ("sqrt(2)", "sqrt(2) ≈ 1.41421356237"),
+        ("sqrt(2)", "sqrt(2) ≈ 1.4142135623731"),
         ("8 ** (1/3)", "8 ** (1/3) = 2"),
         ("427.05 > 400", "427.05 > 400: true"),
         ("15% of 2847 < 400", "15% of 2847 < 400: false (427.05 < 400)"),
-        ("1.0005 ** 3650", "1.0005 ** 3650 ≈ 6.19996658194"),
+        ("1.0005 ** 3650", "1.0005 ** 3650 ≈ 6.19996658193679"),
     ],
 )
 def test_the_result_repeats_the_question_and_has_no_binary_dust(expression, text):
@@ -211,8 +211,6 @@ def test_a_refusal_says_what_is_wrong(expression, told):
         "1 if 2 else 3",
         "True",
         "3j",
-        "1_000",
-        "0x10",
         "1 and 2",
         "x := 1",
         "import os",
@@ -243,7 +241,6 @@ BOMBS = [
     "1e-999",
     "1e" + "9" * 900,
     "exp(1000)",
-    "sin(10**400)",
     "lcm(" + ", ".join(f"2**4000-{n}" for n in range(1, 60)) + ")",
     "hypot(2**4000, 1)",
     "pow(9, 9**9)",
@@ -268,6 +265,122 @@ def test_bombs_are_refused_at_once(expression):
     )  # it would take minutes; what the process collects meanwhile counts too
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "exp(exp(100))",
+        "2 ** (10 ** 300 + 0.5)",
+        "1.5 ** (10 ** 1000)",
+        "1.0000001 ** (10 ** 300)",
+        "cosh(-10 ** 300)",
+        "pi ** (10 ** 1000)",
+        "exp(-1000)",
+        "pow(2, 3, 0)",
+        "pow(2, -1, 4)",
+        "acosh(0.5)",
+        "asin(2)",
+        "log(0)",
+        "log(5, 0)",
+        "tan(pi / 2)",
+    ],
+)
+def test_what_has_no_value_of_a_float_s_size_is_refused(expression):
+    with pytest.raises(ToolError):
+        evaluate(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("0xff + 0b101 + 0o17", 275),
+        ("0xFF_FF", 65535),
+        ("1_000_000 / 8", 125000),
+        ("pow(3, 200, 13)", pow(3, 200, 13)),
+        ("pow(3, -1, 11)", 4),
+        ("8 ** (1/3)", 2),
+        ("4 ** 0.5", 2),
+        ("(8/27) ** (2/3)", 4 / 9),
+        ("log(1000, 10)", 3),
+        ("log(0.125, 2)", -3),
+        ("sqrt(2) ** 2 - 2", 0),
+        ("2 - sqrt(2) ** 2", 0),
+        ("sum(sqrt(2), 1, -1 - sqrt(2))", 0),
+        ("(1 + 1e-10) ** 1e10", 2.7182818283231312),
+        ("1000 * (1 + 5%/365) ** 10950", float(1000 * (1 + Fraction(5, 36500)) ** 10950)),
+        ("sqrt(3) * sqrt(12)", 6),
+        ("sin(10 ** 22)", math.sin(10**22)),
+        ("atan2(1, -1)", math.atan2(1, -1)),
+        ("sinh(1)", math.sinh(1)),
+        ("asinh(1)", math.asinh(1)),
+    ],
+)
+def test_values_are_exact_or_right_to_the_last_digits(expression, value):
+    assert evaluate(expression) == pytest.approx(value, rel=3e-16, abs=0)
+
+
+def test_approximate_numbers_compare_as_equal_where_their_digits_are():
+    assert evaluate("2 == sqrt(2) ** 2") is True
+    assert evaluate("sqrt(2) > 1.4142135623730950") is True
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("5 miles in km", 8.04672),
+        ("convert 60 mph to km/h", 96.56064),
+        ("212 F to C", 100),
+        ("-40 °C to °F", -40),
+        ("300 K in C", 26.85),
+        ("3 GB in MB", 3000),
+        ("3 GiB to MiB", 3072),
+        ("8 kb in bytes", 1000),
+        ("1 KB in bytes", 1000),
+        ("5 ft 3 in to cm", 160.02),
+        ("2 in in cm", 5.08),
+        ("2 hours and 30 minutes in seconds", 9000),
+        ("2 km - 300 m in m", 1700),
+        ("9.8 m/s^2 in cm/s²", 980),
+        ("100 miles per hour in meters per second", 44.704),
+        ("1 cubic meter in liters", 1000),
+        ("12 fl oz in ml", 354.88235475),
+        ("(3 + 4) * 2 miles in km", 22.530816),
+        ("1,500 g -> kg", 1.5),
+        ("180 degrees in radians", math.pi),
+        ("1 acre in m2", 4046.8564224),
+    ],
+)
+def test_units_are_converted(expression, value):
+    assert evaluate(expression) == pytest.approx(value, rel=3e-16)
+
+
+def test_a_conversion_says_its_unit():
+    assert said("5 miles in km") == "5 miles in km = 8.04672 km"
+    assert said("100 F to C") == "100 F to C ≈ 37.7777777777778 C"
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("5 miles in kg", "don't measure the same"),
+        ("5 dollars in euros", "no unit"),
+        ("9**9**9 m in km", "too large"),
+        ("1 m^9 in m", "5 miles in km"),
+        ("10 m in s*" + "m*" * 40 + "m", "no unit"),
+        ("1 m in m" + "*m" * 200, "200 characters"),
+        ("1 m**999999999 in m", "m"),
+        ("1 m in __import__", "no unit"),
+        ("in to in", "5 miles in km"),
+        ("1 dBm in W", "measure"),
+    ],
+)
+def test_units_that_do_not_fit_are_refused_at_once(expression, told):
+    evaluate("1 m in cm")  # the definitions are read at the first use
+    began = time.process_time()
+    with pytest.raises(ToolError, match=re.escape(told)):
+        evaluate(expression)
+    assert time.process_time() - began < 1
+
+
 PIECES = st.sampled_from(
     [
         *"0123456789.,%()+-*/<>= ",
@@ -283,6 +396,11 @@ PIECES = st.sampled_from(
         "factorial(",
         "é",
         "log(",
+        " m",
+        " in ",
+        " km",
+        "^2",
+        "/",
     ]
 )
 

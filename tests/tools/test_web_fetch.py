@@ -1,12 +1,15 @@
 import asyncio
 import gzip
 import json
+import os
+import time
 import zlib
 
 import pytest
 
 from served import onward, page, served, way
 from treadle.core.errors import ToolError
+from treadle.tools import web_fetch as module
 from treadle.tools.web_fetch import (
     FetchLimits,
     fetch_page,
@@ -220,6 +223,24 @@ def test_a_page_that_does_not_exist_is_told(number):
 def test_an_empty_page_says_so():
     told, _ = get({"/": page("", "text/html")})
     assert told.endswith("(the page has no text)")
+
+
+def test_a_page_that_would_burn_for_minutes_ends_with_its_time_and_so_does_the_process():
+    burning = "<p " + " ".join(f"a{number}=1" for number in range(50_000)) + ">x"
+    began = time.monotonic()
+    told, _ = get({"/": page(burning)}, total_s=1)
+    assert "took longer than 1 s" in str(told)
+    assert time.monotonic() - began < 10  # also the end of asyncio.run, which waits for threads
+    with pytest.raises(ChildProcessError):  # no child is left, not even a dead one
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_page_whose_extraction_dies_is_told(monkeypatch, tmp_path):
+    dying = tmp_path / "dying.py"
+    dying.write_text("raise SystemExit(1)")
+    monkeypatch.setattr(module, "_CHILD", dying)
+    told, _ = get({"/": page("<p>x")})
+    assert "can't be extracted; try another source" in str(told)
 
 
 def test_what_is_not_installed_is_told_before_the_network_is_used(monkeypatch):

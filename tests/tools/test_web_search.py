@@ -15,6 +15,7 @@ from treadle.tools.web_search import (
     keyless,
     search_tool,
     searxng,
+    serpapi,
     tavily,
     web_search,
 )
@@ -23,6 +24,12 @@ TAVILY = {
     "results": [
         {"title": "Loom", "url": "https://a.example/", "content": "A machine.", "score": 0.9}
     ]
+}
+SERPAPI = {
+    "search_metadata": {"status": "Success"},
+    "organic_results": [
+        {"position": 1, "title": "Loom", "link": "https://a.example/", "snippet": "A machine."}
+    ],
 }
 BRAVE = {
     "web": {
@@ -78,6 +85,29 @@ def test_brave_is_asked_with_the_key_in_a_header():
 
 def test_brave_leaves_out_what_it_has_not_found():
     found, _ = ask(lambda url: brave("k", url), "/res/v1/web/search", as_json({"type": "search"}))
+    assert found == []
+
+
+def test_serpapi_is_asked_with_the_key_in_the_address_alone(caplog):
+    caplog.set_level("DEBUG")
+    found, [(target, _, _)] = ask(
+        lambda url: serpapi("serp-secret-1", url), "/search", as_json(SERPAPI), 3
+    )
+    assert found == [Hit("Loom", "https://a.example/", "A machine.")]
+    assert "engine=google&q=what+is+a+loom&num=3" in target
+    assert "api_key=serp-secret-1" in target
+    assert "HTTP Request: GET" in caplog.text
+    for record in caplog.records:
+        if record.name.startswith("httpx"):
+            assert "serp-secret-1" not in record.getMessage()
+
+
+def test_serpapi_leaves_out_what_google_has_not_found():
+    empty = {
+        "search_metadata": {"status": "Success"},
+        "error": "Google hasn't returned any results",
+    }
+    found, _ = ask(lambda url: serpapi("k", url), "/search", as_json(empty))
     assert found == []
 
 
@@ -145,7 +175,8 @@ def test_an_address_that_is_none_is_told(url):
     [
         ({}, keyless),
         ({"SEARXNG_URL": "http://x"}, searxng),
-        ({"SEARXNG_URL": "http://x", "BRAVE_API_KEY": "b"}, brave),
+        ({"SEARXNG_URL": "http://x", "SERPAPI_API_KEY": "s"}, serpapi),
+        ({"SERPAPI_API_KEY": "s", "BRAVE_API_KEY": "b"}, brave),
         ({"SEARXNG_URL": "http://x", "BRAVE_API_KEY": "b", "TAVILY_API_KEY": "t"}, tavily),
         ({"TAVILY_API_KEY": ""}, keyless),
     ],

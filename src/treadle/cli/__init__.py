@@ -1,1 +1,4 @@
-"""The `treadle` command: main.py routes, turns.py drives a turn, show.py shows it, chat.py is the chat."""
+"""The `treadle` command.
+
+Main.py routes, turns.py drives a turn, show.py shows it, chat.py is the chat.
+"""

@@ -1,6 +1,8 @@
-"""Which agent answers: Treadle's own or the user's, with what the options change of it."""
+"""Makes the agent or flow that the options name: Treadle's own agent or the user's."""
 
-from contextlib import suppress
+import sys
+from collections.abc import Iterable
+from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,124 +13,161 @@ from ..core.events import AgentDescribed
 from ..core.model import Model
 from ..core.state import State
 from ..core.tool import Tool, make_tool
+from ..flows.flow import Flow
 from ..observe.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.import_string import import_string
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from ..tools.shipped import load_shipped_tools
-from .folder_instructions import add_instructions
-from .model_settings import with_options
-from .options import AgentSettings, InStore
+from .agents_md import add_instructions
+from .model_settings import with_model_options
+from .options import AgentOptions, StoreOptions
 
 if TYPE_CHECKING:
     from ..notes.notes import Notes
 
 INSTRUCTIONS = (
-    "You are Treadle, an assistant at the command line. Use a tool where it knows better than you do: for every"
-    " calculation, for the time, for files and for what is on the web. Never guess what a tool can tell you. If a tool"
-    " fails, read why and try another way. Answer briefly, in plain text, in the language of the question, and say so"
-    " if you don't know."
+    "You are Treadle, an assistant at the command line. Use a tool where it knows better than you"
+    " do: for every calculation, for the time, for files and for what is on the web. Never guess"
+    " what a tool can tell you. If a tool fails, read why and try another way. Answer briefly, in"
+    " plain text, in the language of the question, and say so if you don't know."
 )
 DEFAULT_NAME = "treadle"
 
+Runner = Agent | Flow
+"""What drives a thread."""
 
-def make_agent(settings: AgentSettings, interactive: bool) -> Agent:
-    """The agent that these settings ask for, with its store. Raises UsageError for what can't be."""
-    agent = load_agent(settings.agent) if settings.agent else Agent(INSTRUCTIONS, name=DEFAULT_NAME)
-    tools = list(tools_by_name(agent).values())
-    if settings.tools is not None:
-        tools = select_tools(
-            settings.tools, tools_by_name(agent) if settings.agent else load_shipped_tools()
-        )
-    elif not settings.agent:
-        tools = [
-            tool for tool in load_shipped_tools().values() if tool.function or interactive
-        ]  # else nobody could answer it
-    limits: dict[str, Any] = {
-        "steps": settings.max_steps,
-        "tokens": settings.max_tokens,
-        "cost_usd": settings.max_cost,
-        "seconds": settings.timeout,
-        "unpriced": settings.unpriced or None,
+
+def make_runner(settings: AgentOptions, interactive: bool) -> Runner:
+    """The agent or flow of these options.
+
+    Raises UsageError for options that a flow doesn't take.
+    """
+    flow = load_flow(settings.agent) if settings.agent else None
+    if flow is None:
+        return make_agent(settings, interactive)
+    agents_only = {
+        "--model": settings.model,
+        "--option": settings.option,
+        "--tools": settings.tools,
+        "--system": settings.system,
+        "--plan": settings.plan or None,
     }
+    if settings.max_steps is not None:
+        raise UsageError(
+            f"{settings.agent} is a flow, whose steps are tool calls: it takes --max-tool-calls,"
+            " not --max-steps"
+        )
+    given = [name for name, value in agents_only.items() if value is not None]
+    if given:
+        raise UsageError(
+            f"{settings.agent} is a flow, whose agents are in its code:"
+            f" it takes no {', '.join(given)}"
+        )
+    limits = _without_none(
+        {
+            "tokens": settings.max_tokens,
+            "cost_usd": settings.max_cost,
+            "seconds": settings.timeout,
+            "tool_calls": settings.max_tool_calls,
+        }
+    )
+    return replace(flow, store=choose_store(settings, flow), limits=replace(flow.limits, **limits))
+
+
+def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
+    """The agent of these options, with its store. Raises UsageError."""
+    agent = Agent(INSTRUCTIONS, name=DEFAULT_NAME)
+    if settings.agent:
+        agent = load_agent(settings.agent)
+    model: str | Model | None = settings.model
+    if settings.option:
+        model = with_model_options(settings.model or agent.model, settings)
     changes: dict[str, Any] = {
         "instructions": settings.system,
-        "model": settings.model,
+        "model": model,
         "plan": settings.plan or None,
+        "notes": None,
     }
-    if settings.option:
-        changes["model"] = with_options(settings.model or agent.model, settings)
-    changes["notes"] = _notes() if settings.notes and agent.notes is None else None
-    changed = replace(
+    if settings.notes and agent.notes is None:
+        changes["notes"] = _make_notes()
+    limits = _without_none(
+        {
+            "steps": settings.max_steps,
+            "tool_calls": settings.max_tool_calls,
+            "tokens": settings.max_tokens,
+            "cost_usd": settings.max_cost,
+            "seconds": settings.timeout,
+            "unpriced": settings.unpriced or None,
+        }
+    )
+    agent = replace(
         agent,
-        tools=tools,
-        limits=replace(agent.limits, **_given(limits)),
+        tools=_choose_tools(agent, settings, interactive),
+        limits=replace(agent.limits, **limits),
         store=choose_store(settings, agent),
-        **_given(changes),
+        **_without_none(changes),
     )
-    return changed if settings.agent else add_instructions(changed, settings)
-
-
-def with_model(agent: Agent, model: str | Model, settings: AgentSettings) -> Agent:
-    """The agent with another model; of the working directory's instructions, what that one has room for."""
-    changed = replace(agent, model=with_options(model, settings))
     if settings.agent:
-        return changed
-    return add_instructions(
-        replace(changed, instructions=settings.system or INSTRUCTIONS), settings
-    )
+        return agent
+    return add_instructions(agent, settings)
 
 
-def make_recorded_agent(settings: AgentSettings, was: AgentDescribed | None) -> Agent:
-    """As `agent_of`; Treadle's own agent with the model and the choice of tools that the log names.
+def with_model(agent: Agent, model: str | Model, settings: AgentOptions) -> Agent:
+    """The agent with another model, and as many instructions of the folder as fit its context."""
+    agent = replace(agent, model=with_model_options(model, settings))
+    if settings.agent:
+        return agent
+    own = settings.system or INSTRUCTIONS
+    return add_instructions(replace(agent, instructions=own), settings)
 
-    Which model answered, and whether a person could be asked, was said on a command line that is gone.
+
+def make_recorded_agent(settings: AgentOptions, recorded: AgentDescribed | None) -> Agent:
+    """Like `make_agent`; Treadle's own agent gets the recorded model and choice of tools.
+
+    They depended on a command line that is gone. Raises UsageError if another agent was recorded.
     """
     from ..models.resolve import resolve_model
 
-    if was and not settings.agent and was.agent != DEFAULT_NAME:
-        raise UsageError(missing_agent_message(was.agent))
-    if settings.agent or was is None:
+    if recorded and not settings.agent and recorded.agent != DEFAULT_NAME:
+        raise UsageError(missing_agent_message(recorded.agent))
+    if settings.agent or recorded is None:
         return make_agent(settings, True)
     if settings.model is None:
-        with suppress(
-            UsageError
-        ):  # a model that can't be had here any more: then the default one stands in
-            resolve_model(was.model)
-            settings = replace(settings, model=was.model)
-    settings = replace(settings, notes=settings.notes or "remember" in was.tools)
-    return make_agent(
-        settings,
-        any(
-            name in was.tools
-            for name, tool in load_shipped_tools().items()
-            if tool.function is None
-        ),
-    )
+        # If the recorded model can't be used here, the default model stands in.
+        with suppress(UsageError):
+            resolve_model(recorded.model)
+            settings = replace(settings, model=recorded.model)
+    settings = replace(settings, notes=settings.notes or "remember" in recorded.tools)
+    shipped = load_shipped_tools().values()
+    asked_person = any(tool.function is None and tool.name in recorded.tools for tool in shipped)
+    return make_agent(settings, asked_person)
 
 
-def _notes() -> "Notes":
-    """By meaning too, where the model for that is installed."""
-    from ..notes.local_embedder import find_local_embedder
-    from ..notes.notes import Notes
+def missing_agent(settings: StoreOptions, state: State) -> str:
+    """The name of the thread's agent, if it is not Treadle's own and the options name none.
 
-    return Notes(embedder=find_local_embedder())
-
-
-def missing_agent(settings: InStore, state: State) -> str:
-    """The name of the agent whose thread it is, where these settings put Treadle's own in its place; else ""."""
+    Else "".
+    """
     name = state.last_caller or state.agent
-    return "" if getattr(settings, "agent", None) or name == DEFAULT_NAME else name
+    if getattr(settings, "agent", None) or name == DEFAULT_NAME:
+        return ""
+    return name
 
 
 def missing_agent_message(name: str) -> str:
-    """What to say of a thread that another agent drove."""
-    return f"this is a thread of the agent {visible_line(name, 100)}, not of Treadle's own; it takes --agent MODULE:NAME"
+    shown = visible_line(name, 100)
+    return (
+        f"this is a thread of the agent {shown}, not of Treadle's own; it takes --agent MODULE:NAME"
+    )
 
 
-def choose_store(settings: InStore, agent: Any = None) -> Store:
-    """The database that the options name, else that of the agent, flow or graph, else the user's."""
+def choose_store(settings: StoreOptions, agent: Any = None) -> Store:
+    """The database that the options name.
+
+    Else that of the agent, flow or graph; else the user's.
+    """
     if settings.db or agent is None or agent.store is None:
         return SQLiteStore(settings.db and Path(settings.db).expanduser())
     store: Store = agent.store
@@ -136,17 +175,15 @@ def choose_store(settings: InStore, agent: Any = None) -> Store:
 
 
 def tools_by_name(agent: Agent) -> dict[str, Tool]:
-    """The agent's tools by their names."""
     tools = [tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools]
     return {tool.name: tool for tool in tools}
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value is not None}
-
-
 def select_tools(wanted: str, tools: dict[str, Tool]) -> list[Tool]:
-    """The tools that a list of names and globs, parted by commas, stands for. Raises UsageError where one fits none."""
+    """The tools that match a list of names and globs, separated by commas.
+
+    Raises UsageError if one of them matches no tool.
+    """
     if wanted.strip() in ("", "none"):
         return []
     patterns = [pattern.strip() for pattern in wanted.split(",") if pattern.strip()]
@@ -155,30 +192,64 @@ def select_tools(wanted: str, tools: dict[str, Tool]) -> list[Tool]:
             raise UsageError(
                 f"no tool is named {pattern!r}; there are: {', '.join(tools) or 'none'}"
             )
-    return [
-        tool
-        for name, tool in tools.items()
-        if any(fnmatchcase(name, pattern) for pattern in patterns)
-    ]
+    return [tool for name, tool in tools.items() if _matches_any(name, patterns)]
 
 
 def load_agent(place: str) -> Agent:
-    """The Agent at `module:name` or `path/file.py:name`; the name is `agent` where none is given. Raises UsageError.
+    """The Agent at `module:name` or `path/file.py:name`; the default name is `agent`.
 
-    This runs the module: it is the user's own.
+    Raises UsageError.
+
+    This runs the user's module.
     """
-    found = load_target(place)
-    if isinstance(found, Agent):
-        return found
+    target = load_target(place)
+    if isinstance(target, Agent):
+        return target
     raise UsageError(
-        f"--agent {place} is a {type(found).__name__}: it is begun from Python; here resume, approve, answer,"
-        " decide, explain, replay and show take it"
+        f"--agent {place} is a {type(target).__name__}: it is begun from Python; here resume,"
+        " approve, answer, settle, explain, replay and show take it"
     )
 
 
-def load_target(place: str) -> Any:
-    """The Agent, Flow or Graph there. Raises UsageError. This runs the module."""
-    from ..flows.flow import Flow
+def load_flow(place: str) -> Flow | None:
+    """The Flow at this place, or the Graph's; None if something else is there."""
     from ..graphs.graph import Graph
 
-    return import_string(place, Agent, Flow, Graph, name="agent")
+    target = load_target(place)
+    if isinstance(target, Graph):
+        target = target.flow
+    return target if isinstance(target, Flow) else None
+
+
+def load_target(place: str) -> Any:
+    """The Agent, Flow or Graph at this place. Raises UsageError. This runs the user's module."""
+    from ..graphs.graph import Graph
+
+    with redirect_stdout(sys.stderr):  # standard output is for answers
+        return import_string(place, Agent, Flow, Graph, name="agent")
+
+
+def _choose_tools(agent: Agent, settings: AgentOptions, interactive: bool) -> list[Tool]:
+    tools = tools_by_name(agent) if settings.agent else load_shipped_tools()
+    if settings.tools is not None:
+        return select_tools(settings.tools, tools)
+    if settings.agent or interactive:
+        return list(tools.values())
+    # Without a person nobody can answer the tools that ask one.
+    return [tool for tool in tools.values() if tool.function]
+
+
+def _make_notes() -> "Notes":
+    """Notes that are found by meaning too, if the model for that is installed."""
+    from ..notes.local_embedder import find_local_embedder
+    from ..notes.notes import Notes
+
+    return Notes(embedder=find_local_embedder())
+
+
+def _without_none(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _matches_any(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

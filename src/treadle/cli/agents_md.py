@@ -1,45 +1,62 @@
-"""What a folder asks of agents that work in it: its AGENTS.md files. Reads them, obeys nothing, looks nowhere else.
+"""Reads the AGENTS.md files of a folder and adds their instructions to Treadle's own agent.
 
-1. From the repository's root (where .git is) down to the folder, the nearest last. Without a repository the folder's
-   own alone: whoever may write above it need not be its owner.
-2. The nearest have the room first; what there is no room for is left out, and said.
-3. Text alone, of regular files. A link is followed within the repository; one that leads out of it is not.
+1. They are read from the repository's root (where .git is) down to the folder, the nearest last.
+   Outside a repository only the folder's own file is read: others may own the folders above it.
+2. The nearest files get the room first. Whatever is cut is reported.
+3. Only regular text files are read. A link is followed within the repository, never out of it.
+4. As with git's safe.directory, a file is read only if its owner and its folder's owner are trusted:
+   the user, root, or an owner named in TREADLE_TRUSTED_OWNERS (names or numbers with commas
+   between; * is everybody).
+5. A file can't end its own part of the prompt, and has no characters that a person can't see.
 """
 
 import os
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError, UsageError
+from ..observe.visible import strip_hidden, visible_line
+
+if TYPE_CHECKING:
+    from ..flows.flow import Flow
+    from ..runtime.agent import Agent
+    from .options import AgentOptions, TurnOptions
+    from .terminal import Screen
 
 FILE = "AGENTS.md"
 MAX_BYTES = 32 * 1024
 """Of all files together."""
+BYTES_PER_TOKEN = 3
+"""Most text has more. The instructions should fill at most a quarter of the model's context."""
+_TAG = re.compile(r"<[\s/]*instructions\b[^<>]*>?", re.I)
 _HEAD = (
-    "The user's project has instructions of its own, from its outermost folder to the nearest; where they differ, the"
-    " last holds."
+    "The user's project has instructions of its own, from its outermost folder to the nearest;"
+    " where they differ, the last holds."
 )
 
 
 @dataclass(frozen=True)
-class Project:
+class ProjectInstructions:
     """The instructions of a folder."""
 
     text: str = ""
-    """As a system prompt holds them; "" where there are none."""
+    """For the system prompt; "" if there are none."""
     files: tuple[str, ...] = ()
-    """Which are in it, from the repository's root, outermost first."""
+    """The files in it, relative to the repository's root, the outermost first."""
     cut: tuple[str, ...] = ()
-    """What there was no room for: a phrase each."""
+    """A phrase for each file that was cut, or had characters that nobody can see."""
     unread: tuple[str, ...] = ()
-    """What won't do, and why: a phrase each."""
+    """A phrase for each file that was not read, with the reason."""
 
 
 def project_instructions(folder: str | os.PathLike[str] | None = None) -> str:
-    """The instructions in the AGENTS.md files of a folder (None: the working directory); "" where there are none.
+    """The text of a folder's AGENTS.md files (None: the working directory); "" if there are none.
 
-    At most 32 KiB; a longer file is cut, with a notice in it. Raises UsageError where one can't be read.
+    At most 32 KiB; a longer file is cut, with a notice in it. Raises UsageError for a file that
+    can't be read.
     """
     project = read_instructions(folder)
     if project.unread:
@@ -47,20 +64,45 @@ def project_instructions(folder: str | os.PathLike[str] | None = None) -> str:
     return project.text
 
 
+def add_instructions(agent: "Agent", settings: "AgentOptions") -> "Agent":
+    """The agent with the working directory's instructions after its own."""
+    text = _instructions_for(agent, settings).text
+    if not text:
+        return agent
+    return replace(agent, instructions=f"{agent.instructions}\n\n{text}".strip())
+
+
+def announce_instructions(agent: "Agent | Flow", settings: "TurnOptions", screen: "Screen") -> None:
+    """Say which AGENTS.md files were added, cut or left out, unless the output is quiet or JSON."""
+    from ..flows.flow import Flow
+
+    if isinstance(agent, Flow) or settings.agent or settings.quiet or settings.json:
+        return
+    project = _instructions_for(agent, settings)
+    if project.files:
+        names = ", ".join(visible_line(name, 200) for name in project.files)
+        screen.note(f"instructions from {names}", "dim")
+    for phrase in (*project.cut, *project.unread):
+        screen.note(visible_line(phrase, 300), "yellow")
+
+
 def read_instructions(
     folder: str | os.PathLike[str] | None = None, max_bytes: int = MAX_BYTES
-) -> Project:
-    """The instructions of a folder and those above it in its repository. Raises nothing for files that won't do."""
+) -> ProjectInstructions:
+    """The instructions of a folder and the folders above it in its repository.
+
+    Bad files raise nothing.
+    """
     try:
         here = Path(folder or ".").resolve()
-    except FileNotFoundError:  # the working directory is gone
-        return Project()
-    root = _root(here)
+    except FileNotFoundError:  # the working directory was deleted
+        return ProjectInstructions()
+    root = _find_root(here)
     found: list[tuple[str, str]] = []
     cut: list[str] = []
     unread: list[str] = []
     room = max_bytes
-    for path in _files(here, root):
+    for path in _find_files(here, root):
         name = path.relative_to(root).as_posix()
         try:
             text, size, read = _read(path, here, root, room)
@@ -71,53 +113,96 @@ def read_instructions(
         if read < size:
             cut.append(f"{name} is cut at {read:,} of its {size:,} bytes")
             text += f"\n[cut at {read:,} of {size:,} bytes]"
+        text, hidden = _without_tags(text)
+        if hidden:
+            cut.append(f"{name} is read without {hidden} invisible or control characters")
         if read and text:
             found.append((name, text))
     found.reverse()
-    parts = [f'<instructions from="{name}">\n{text}\n</instructions>' for name, text in found]
-    whole = "\n\n".join([_HEAD, *parts]) if parts else ""
-    return Project(whole, tuple(name for name, _ in found), tuple(cut), tuple(unread))
+    parts = []
+    for name, text in found:
+        parts.append(f'<instructions from="{_attribute(name)}">\n{text}\n</instructions>')
+    if parts:
+        parts.insert(0, _HEAD)
+    return ProjectInstructions(
+        text="\n\n".join(parts),
+        files=tuple(name for name, _ in found),
+        cut=tuple(cut),
+        unread=tuple(unread),
+    )
+
+
+def _instructions_for(agent: "Agent", settings: "AgentOptions") -> ProjectInstructions:
+    if settings.no_project:
+        return ProjectInstructions()
+    project = read_instructions()
+    if not project.files:
+        return project
+    return read_instructions(max_bytes=_max_bytes_for(agent))
+
+
+def _max_bytes_for(agent: "Agent") -> int:
+    """A quarter of the model's context.
+
+    MAX_BYTES if the model can't be made, which is reported later.
+    """
+    from .model_settings import make_model
+
+    try:
+        model = make_model(agent.model)
+    except UsageError:
+        return MAX_BYTES
+    return min(MAX_BYTES, model.context_tokens // 4 * BYTES_PER_TOKEN)
 
 
 class _Unread(Exception):
-    """Why a file won't do."""
+    """Why a file was not read."""
 
 
-def _root(here: Path) -> Path:
-    """The folder with .git that this one is in (in a worktree that is a file), or itself."""
-    return next((each for each in (here, *here.parents) if os.path.exists(each / ".git")), here)
+def _find_root(here: Path) -> Path:
+    """The nearest folder with .git (a file in a worktree), or else the folder itself."""
+    for folder in (here, *here.parents):
+        if os.path.exists(folder / ".git"):
+            return folder
+    return here
 
 
-def _files(here: Path, root: Path) -> Iterator[Path]:
-    """Those that are there, the nearest first; links that lead nowhere too."""
-    for each in (here, *here.parents):
-        path = each / FILE
+def _find_files(here: Path, root: Path) -> Iterator[Path]:
+    """The AGENTS.md files from the folder up to the root, with broken links."""
+    for folder in (here, *here.parents):
+        path = folder / FILE
         if os.path.lexists(path):
             yield path
-        if each == root:
+        if folder == root:
             return
 
 
 def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]:
-    """The text that there is room for, the file's size, and how many bytes of it that is. Raises _Unread."""
+    """The text that there is room for, the file's size, and the bytes that were read.
+
+    Raises _Unread.
+    """
     from ..tools.inside import open_inside, resolve_inside
 
     name = str(path.relative_to(root))
-    if not _trusted(path, here):
-        raise _Unread("belongs to another user, so it is not read")
+    for each in (path.lstat(), path.parent.stat()):
+        _require_trusted(each.st_uid)
     try:
         resolve_inside(root, name)
     except ToolError:
         raise _Unread("is a link out of the project, so it is not read") from None
     try:
         with os.fdopen(open_inside(root, name), "rb") as file:
-            size, data = os.fstat(file.fileno()).st_size, file.read(room)
+            status = os.fstat(file.fileno())
+            _require_trusted(status.st_uid)
+            size = status.st_size
+            data = file.read(room)
     except (ToolError, OSError):
         raise _Unread("is no file that can be read") from None
+    # The end of a part may be in the middle of a character.
+    errors = "ignore" if size > len(data) else "strict"
     try:
-        text = data.decode(
-            "utf-8-sig", "ignore" if size > len(data) else "strict"
-        )  # a cut may fall within a letter
+        text = data.decode("utf-8-sig", errors)
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
@@ -125,8 +210,40 @@ def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]
     return text.strip(), size, len(data)
 
 
-def _trusted(path: Path, here: Path) -> bool:
-    """The folder's own; and one above it if it is the user's, the system's, or of who owns the folder."""
-    if path.parent == here or not hasattr(os, "getuid"):
-        return True
-    return path.lstat().st_uid in (os.getuid(), 0, here.stat().st_uid)
+def _require_trusted(owner: int) -> None:
+    """Raises _Unread unless this user's instructions are obeyed."""
+    if not hasattr(os, "getuid"):
+        return
+    trusted = {os.getuid(), 0}
+    if os.getuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
+        trusted.add(int(os.environ["SUDO_UID"]))
+    named = {each.strip() for each in os.environ.get("TREADLE_TRUSTED_OWNERS", "").split(",")}
+    name = _user_name(owner)
+    if owner in trusted or named & {"*", name, str(owner)}:
+        return
+    raise _Unread(
+        f"or its folder belongs to another user, so it is not read; to trust that user, set"
+        f" TREADLE_TRUSTED_OWNERS={name}"
+    )
+
+
+def _user_name(owner: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return str(owner)
+
+
+def _without_tags(text: str) -> tuple[str, int]:
+    """The text without hidden characters and tags of the prompt's own, and how many were hidden."""
+    seen = strip_hidden(text)
+    hidden = len(text) - len(seen)
+    while (shorter := _TAG.sub("", seen)) != seen:  # what is left may be a tag again
+        seen = shorter
+    return seen, hidden
+
+
+def _attribute(name: str) -> str:
+    return visible_line(name, 200).translate(str.maketrans('"<>', "'()"))

@@ -1,4 +1,4 @@
-"""What a waiting turn asks of the person at the terminal, in place: approvals, questions, interrupted calls."""
+"""Asks the person at the terminal for decisions on waiting calls: approvals, answers, outcomes."""
 
 import getpass
 import json
@@ -9,21 +9,12 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
 from ..core.result import Result
 from ..core.strict_json import value_of
-from ..observe.visible import make_json_visible, make_visible
+from ..observe.visible import make_json_visible, visible_block, visible_word
 from ..runtime.sync import run_sync
-from .runner import Runner
+from .agents import Runner
 from .terminal import Screen
 
-_CHOICES = {
-    "y": "y",
-    "yes": "y",
-    "n": "n",
-    "no": "n",
-    "a": "a",
-    "always": "a",
-    "e": "e",
-    "edit": "e",
-}
+_OUTCOMES: dict[str, Literal["ran", "not_run", "tell"]] = {"d": "ran", "r": "not_run", "t": "tell"}
 
 
 def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
@@ -32,13 +23,14 @@ def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
     try:
         for call in result.waiting:
             if call.status == "question":
-                _question(agent, call.thread_id, call, screen)
+                _ask_question(agent, call, screen)
             elif (call.thread_id, call.name) in always:
-                run_sync(agent.post(call.thread_id, e.ApprovalGiven(call.id, True, current_user())))
+                _post(agent, call, e.ApprovalGiven(call.id, True, current_user()))
             elif call.status == "waiting":
-                always |= _approval(agent, call.thread_id, call, screen)
+                if _ask_approval(agent, call, screen):
+                    always.add((call.thread_id, call.name))
             else:
-                _outcome(agent, call.thread_id, call, screen)
+                _ask_outcome(agent, call, screen)
     except EOFError:
         screen.note("")
         return False
@@ -48,65 +40,64 @@ def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
 
 
 def format_arguments(text: str) -> str:
-    """All of a call's arguments, for a person to judge: one a line, long texts behind a bar they can't fake.
+    """All arguments of a call, one a line, for a person to judge.
 
-    What no tool takes, as JSON that says a key twice, is shown as it was written.
+    Lines of a long text begin with a bar, so that they can't look like other arguments. Arguments
+    that no tool accepts, such as JSON with a duplicate key, are shown as they were written.
     """
     try:
         arguments = value_of(text or "{}")
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
-        return f"  {make_visible(text)}"
+        return visible_block(text, "  ")
     lines = []
-    for key, each in arguments.items():
-        if isinstance(each, str) and "\n" in each:
-            lines.append(f"  {make_visible(key)}:")
-            lines += [f"  │ {make_visible(line)}" for line in each.split("\n")]
+    for key, value in arguments.items():
+        if isinstance(value, str) and "\n" in value:
+            lines.append(f"  {visible_word(key)}:")
+            lines.append(visible_block(value, "  "))
         else:
-            lines.append(
-                f"  {make_visible(key)}: {make_json_visible(json.dumps(each, ensure_ascii=False))}"
-            )
+            shown = make_json_visible(json.dumps(value, ensure_ascii=False))
+            lines.append(f"  {visible_word(key)}: {shown}")
     return "\n".join(lines) or "  (no arguments)"
 
 
-def _approval(
-    agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen
-) -> set[tuple[str, str]]:
-    """Ask until the call is decided; the tools that are now allowed for the rest of the thread."""
-    screen.note(f"{make_visible(call.name)} wants to run:", "bold")
+def _ask_approval(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
+    """Ask until the call is decided; whether its tool is now always allowed in this thread."""
+    screen.note(f"{visible_word(call.name)} wants to run:", "bold")
     screen.note(format_arguments(call.final_arguments))
     if call.reason:
-        screen.note(make_visible(call.reason), "dim")
+        screen.note(visible_block(call.reason), "dim")
     by = current_user()
     while True:
-        said = _line("Allow it? [y]es, [n]o, [a]lways in this turn, [e]dit: ", screen).lower()
-        choice = _CHOICES.get(said, "")
-        if choice == "n":
-            reason = _line("Why not? It is told to the model; Enter for no reason: ", screen)
-            run_sync(agent.post(thread_id, e.ApprovalGiven(call.id, False, by, reason)))
-            return set()
-        if choice in ("y", "a"):
-            always = e.Always() if choice == "a" else None
-            run_sync(agent.post(thread_id, e.ApprovalGiven(call.id, True, by, always=always)))
-            return {(thread_id, call.name)} if choice == "a" else set()
-        if choice == "e" and _edited(agent, thread_id, call, screen):
-            return set()
+        prompt = "Allow it? [y]es, [n]o, [a]lways in this turn, [e]dit: "
+        match _read_line(prompt, screen).lower():
+            case "y" | "yes":
+                _post(agent, call, e.ApprovalGiven(call.id, True, by))
+                return False
+            case "a" | "always":
+                _post(agent, call, e.ApprovalGiven(call.id, True, by, always=e.Always()))
+                return True
+            case "n" | "no":
+                prompt = "Why not? It is told to the model; Enter for no reason: "
+                reason = _read_line(prompt, screen)
+                _post(agent, call, e.ApprovalGiven(call.id, False, by, reason))
+                return False
+            case "e" | "edit":
+                if _allow_edited(agent, call, screen):
+                    return False
 
 
-def _edited(agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen) -> bool:
-    """Whether the person gave arguments that the tool takes."""
+def _allow_edited(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
+    """Whether the person gave arguments that the tool accepts."""
     arguments = _edit(call.final_arguments)
     if not arguments.strip():
         return False
+    approval = e.ApprovalGiven(call.id, True, current_user(), arguments=arguments)
     try:
-        run_sync(
-            agent.post(
-                thread_id, e.ApprovalGiven(call.id, True, current_user(), arguments=arguments)
-            )
-        )
+        _post(agent, call, approval)
     except UsageError as error:
-        screen.note(make_visible(str(error)), "red")
+        screen.note(visible_block(str(error)), "red")
         return False
     return True
 
@@ -125,48 +116,50 @@ def _edit(arguments: str) -> str:
         return ""
 
 
-def _question(agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen) -> None:
-    screen.note(make_visible(call.reason), "bold")
+def _ask_question(agent: Runner, call: e.PendingDecision, screen: Screen) -> None:
+    screen.note(visible_block(call.reason), "bold")
     answer = ""
     while not answer:
-        answer = _line("Your answer: ", screen)
-    run_sync(agent.post(thread_id, e.UserSaid(answer, answers=call.id, by=current_user())))
+        answer = _read_line("Your answer: ", screen)
+    _post(agent, call, e.UserSaid(answer, answers=call.id, by=current_user()))
 
 
-def _outcome(agent: Runner, thread_id: str, call: e.PendingDecision, screen: Screen) -> None:
-    """Of a call that was under way when its process died: only a person can find out what came of it."""
-    screen.note(f"{make_visible(call.name)} was interrupted; it may have had its effect:", "bold")
+def _ask_outcome(agent: Runner, call: e.PendingDecision, screen: Screen) -> None:
+    """Ask what became of a call whose process died: only a person can find out."""
+    screen.note(f"{visible_word(call.name)} was interrupted; it may have had its effect:", "bold")
     screen.note(format_arguments(call.final_arguments))
-    outcomes: dict[str, Literal["ran", "not_run", "tell"]] = {
-        "d": "ran",
-        "r": "not_run",
-        "t": "tell",
-    }
-    said = ""
-    while said not in outcomes:
-        said = _line(
-            "It [d]id run; [r]un it (again); [t]ell the agent that nobody knows: ", screen
-        ).lower()[:1]
-    content = _line("What came of it? It is told to the model: ", screen) if said == "d" else ""
-    decided = e.OutcomeDecided(
-        call.id, outcomes[said], current_user(), (content or "done") if said == "d" else ""
-    )
-    run_sync(agent.post(thread_id, decided))
+    prompt = "It [d]id run; [r]un it (again); [t]ell the agent that nobody knows: "
+    choice = ""
+    while choice not in _OUTCOMES:
+        choice = _read_line(prompt, screen).lower()[:1]
+    content = ""
+    if choice == "d":
+        content = _read_line("What came of it? It is told to the model: ", screen) or "done"
+    _post(agent, call, e.OutcomeDecided(call.id, _OUTCOMES[choice], current_user(), content))
 
 
-def _line(prompt: str, screen: Screen) -> str:
-    """What the person types. Raises EOFError at Ctrl-D."""
+def _post(
+    agent: Runner,
+    call: e.PendingDecision,
+    decision: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid,
+) -> None:
+    run_sync(agent.post(call.thread_id, decision))
+
+
+def _read_line(prompt: str, screen: Screen) -> str:
+    """The line that the person types. Raises EOFError for Ctrl-D."""
     screen.end_line()
     screen.piece(prompt, "bold")
     line = sys.stdin.readline()
-    screen.end_line() if not line else screen.answered()
     if not line:
+        screen.end_line()
         raise EOFError
+    screen.answered()
     return line.strip()
 
 
 def current_user() -> str:
-    """Who decides, as the log will say."""
+    """The login name, for the log: who decided."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a user id without a name

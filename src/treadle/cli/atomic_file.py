@@ -1,4 +1,4 @@
-"""A file that is there whole or not at all, and readable by its owner alone."""
+"""Writes files atomically, readable by their owner only."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from ..core.errors import UsageError
 
 
 def require_writable(file: Path) -> None:
-    """Raises UsageError, as `whole_file` would, for a folder that takes no files: so that nothing is done in vain."""
+    """Raises UsageError if the file can't be written, before a command does its work."""
     special = file.exists() and not file.is_file()
     if file.is_dir() or not (special or os.access(file.absolute().parent, os.W_OK | os.X_OK)):
         raise UsageError(
@@ -20,9 +20,11 @@ def require_writable(file: Path) -> None:
 
 @contextmanager
 def write_atomically(file: Path) -> Iterator[BinaryIO]:
-    """What is written to it takes the file's place at the end, unless something was raised. Raises UsageError.
+    """A file to write to, which replaces `file` at the end unless an error was raised.
 
-    What is no file, such as a pipe or /dev/null, is written to as it is.
+    Raises UsageError.
+
+    A pipe or a device, such as /dev/null, is written to directly.
     """
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:

@@ -1,6 +1,7 @@
-"""The chat: `treadle` alone on a terminal. Only this module needs prompt_toolkit; it is imported when a chat begins.
+"""The chat: `treadle` without a question on a terminal.
 
-Enter sends, Alt-Enter or a backslash at the line's end goes on to a new line, Ctrl-C ends the turn, Ctrl-D the chat.
+Enter sends, Alt-Enter or a backslash at the end of a line begins a new line, Ctrl-C ends the turn,
+Ctrl-D the chat. Imported only when a chat begins: prompt_toolkit is slow to import.
 """
 
 import os
@@ -16,14 +17,14 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from ..core.errors import TreadleError
-from ..core.tool import Tool, make_tool
-from ..models.resolve import list_models, resolve_model
-from ..observe.visible import make_visible
+from ..models.resolve import list_models
+from ..observe.visible import make_visible, visible_word
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
-from .agents import with_model
-from .notes import extract_after_chat
+from .agents import tools_by_name, with_model
+from .model_settings import make_model
+from .note_commands import extract_after_chat
 from .session import Session
 from .tables import format_table, tool_row
 
@@ -40,36 +41,39 @@ KEYS = "Enter sends, Alt-Enter or \\ at the end of a line begins a new one; Ctrl
 
 
 def chat(session: Session) -> int:
-    """Talk until the person leaves; the exit code, always 0."""
+    """Chat until the person leaves. The exit code is always 0."""
     prompt: PromptSession[str] = PromptSession(
-        history=_history(), completer=_Commands(session), key_bindings=_keys(), multiline=True
+        history=_open_history(),
+        completer=_Completer(session),
+        key_bindings=_make_key_bindings(),
+        multiline=True,
     )
     session.screen.note(
-        f"thread {make_visible(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"
+        f"thread {visible_word(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"
     )
     extract_after_chat(_talk(prompt, session))
     return 0
 
 
 def _talk(prompt: "PromptSession[str]", session: Session) -> Session:
-    """Until the person leaves; the session as it was then."""
+    """Read and answer until the person leaves; the session at the end."""
     while True:
         try:
             text = prompt.prompt("> ", prompt_continuation="  ").strip()
         except KeyboardInterrupt:
-            continue  # the line is given up
+            continue  # the line is discarded
         except EOFError:
             return session
         if text in ("/quit", "/exit"):
             return session
         if text.startswith("/"):
-            session = _command(session, *text.split(maxsplit=1))
+            session = _run_command(session, *text.split(maxsplit=1))
         elif text:
             session.ask(text)
 
 
-def _command(session: Session, name: str, argument: str = "") -> Session:
-    """Do what a line that begins with a slash says; the session from then on."""
+def _run_command(session: Session, name: str, argument: str = "") -> Session:
+    """Run a line that begins with a slash; the session from then on."""
     say = session.screen.note
     agent = session.agent
     assert isinstance(agent, Agent)
@@ -84,35 +88,25 @@ def _command(session: Session, name: str, argument: str = "") -> Session:
                 say(f"thread {session.thread_id}", "dim")
             case "/thread":
                 session = replace(session, thread_id=argument or session.thread_id)
-                say(f"thread {make_visible(session.thread_id)}", "dim")
+                say(f"thread {visible_word(session.thread_id)}", "dim")
             case "/resume":
                 session.resume()
             case "/model":
-                model = (
-                    resolve_model(argument or None)
-                    if argument or agent.model is None
-                    else agent.model
-                )
+                model = make_model(argument or agent.model)
                 session = replace(session, agent=with_model(agent, model, session.settings))
-                say(f"model {make_visible(model if isinstance(model, str) else model.name)}", "dim")
+                say(f"model {visible_word(model.name)}", "dim")
             case "/tools":
-                tools = [
-                    tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools
-                ]
-                say(
-                    format_table([tool_row(tool) for tool in tools])
-                    if tools
-                    else "this agent has no tools"
-                )
+                rows = [tool_row(tool) for tool in tools_by_name(agent).values()]
+                say(format_table(rows) or "this agent has no tools")
             case _:
-                say(f"there is no {make_visible(name)}; there are: {', '.join(COMMANDS)}", "yellow")
+                say(f"there is no {visible_word(name)}; there are: {', '.join(COMMANDS)}", "yellow")
     except TreadleError as error:
         say(f"error: {make_visible(str(error))}", "red")
     return session
 
 
-class _Commands(Completer):
-    """Completes the commands, the names of models and those of the last threads."""
+class _Completer(Completer):
+    """Completes commands, names of models and names of the last threads."""
 
     def __init__(self, session: Session) -> None:
         self._store = session.agent.store or SQLiteStore()
@@ -124,27 +118,29 @@ class _Commands(Completer):
         if not line.startswith("/"):
             return
         name, blank, typed = line.partition(" ")
-        words = COMMANDS if not blank else self._arguments(name)
-        wanted = typed if blank else name
+        words = COMMANDS
+        if blank:
+            words = self._arguments(name)
+        else:
+            typed = name
         for word, meaning in words.items():
-            if word.startswith(wanted):
-                yield Completion(word, -len(wanted), display_meta=meaning)
+            if word.startswith(typed):
+                yield Completion(word, -len(typed), display_meta=meaning)
 
     def _arguments(self, name: str) -> dict[str, str]:
         if name == "/model":
-            return {
-                line.name.partition("<")[0]: "" if line.ready else f"needs {line.needs}"
-                for line in list_models()
-            }
+            models = {}
+            for model in list_models():
+                prefix = model.name.partition("<")[0]
+                models[prefix] = "" if model.ready else f"needs {model.needs}"
+            return models
         if name == "/thread":
-            return {
-                thread.thread_id: f"{thread.records} records"
-                for thread in run_sync(self._store.threads(20))
-            }
+            threads = run_sync(self._store.threads(20))
+            return {thread.thread_id: f"{thread.records} records" for thread in threads}
         return {}
 
 
-def _keys() -> KeyBindings:
+def _make_key_bindings() -> KeyBindings:
     keys = KeyBindings()
 
     @keys.add("enter")
@@ -163,8 +159,11 @@ def _keys() -> KeyBindings:
     return keys
 
 
-def _history() -> History:
-    """What was typed before, in a file that only the user can read; of this chat alone where none can be written."""
+def _open_history() -> History:
+    """The lines typed before, in a file of the user's alone.
+
+    Only this chat's if it can't be written.
+    """
     path = Path(platformdirs.user_state_dir("treadle", appauthor=False)) / "history"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

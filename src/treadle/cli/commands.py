@@ -1,4 +1,4 @@
-"""The commands but for the question itself, in the groups that --help shows."""
+"""All commands except the question itself, in the groups that --help shows."""
 
 import os
 import sys
@@ -11,19 +11,19 @@ from ..core.errors import TreadleError, UsageError
 from . import (
     costs,
     database,
+    decisions,
     eval_options,
-    history,
     listing,
+    note_commands,
     note_options,
     observe_options,
     reports,
-    stats,
+    show,
+    show_stats,
     thread_options,
     traces,
 )
-from . import decisions as deciding
-from . import notes as memory
-from .options import InStore, with_options
+from .options import StoreOptions, as_command
 from .session import INTERRUPTED, Session, report_error
 from .terminal import Screen
 
@@ -31,12 +31,12 @@ S = TypeVar("S")
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 BROKEN_PIPE = 141
-"""Exit code where nobody reads what is written, as of a shell's pipes."""
+"""The exit code if nobody reads the output, as in a shell's pipe."""
 
 commands = typer.Typer(context_settings=CONTEXT, pretty_exceptions_enable=False)
 models = typer.Typer(context_settings=CONTEXT)
 db = typer.Typer(
-    context_settings=CONTEXT, no_args_is_help=True, help="Check, copy and tidy up the database."
+    context_settings=CONTEXT, no_args_is_help=True, help="Check, copy and clean up the database."
 )
 notes = typer.Typer(
     context_settings=CONTEXT, no_args_is_help=True, help="Notes that last across threads."
@@ -44,7 +44,7 @@ notes = typer.Typer(
 
 
 def exit_with_code(function: Callable[[S], int]) -> Callable[[S], None]:
-    """The command as typer runs it: it exits with the function's code, or with that of what was raised."""
+    """Makes a command exit with the function's code, or with that of its error."""
 
     def command(settings: S) -> None:
         try:
@@ -55,9 +55,8 @@ def exit_with_code(function: Callable[[S], int]) -> Callable[[S], None]:
         except KeyboardInterrupt:
             code = INTERRUPTED
         except BrokenPipeError:
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-            )  # what is still buffered goes there
+            # The buffered rest must go somewhere, or Python complains at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = BROKEN_PIPE
         raise typer.Exit(code)
 
@@ -69,22 +68,18 @@ def exit_with_code(function: Callable[[S], int]) -> Callable[[S], None]:
 def _add(
     app: typer.Typer, name: str, settings: type[S], function: Callable[[S], int], panel: str = ""
 ) -> None:
-    app.command(name, rich_help_panel=panel or None)(
-        with_options(settings)(exit_with_code(function))
-    )
+    app.command(name, rich_help_panel=panel or None)(as_command(settings)(exit_with_code(function)))
 
 
-def resume(settings: thread_options.Resume) -> int:
-    """Go on with a thread's unfinished turn: after a crash, or where it waits for a decision."""
-    from .agents import missing_agent, missing_agent_message
-    from .folder_instructions import announce_instructions
-    from .runner import make_runner
+def resume(settings: thread_options.ResumeOptions) -> int:
+    """Resume a thread's unfinished turn: after a crash, or after a decision."""
+    from .agents import make_runner, missing_agent, missing_agent_message
+    from .agents_md import announce_instructions
     from .thread_tree import root_log
     from .threads import open_thread
 
-    agent = make_runner(
-        settings, True
-    )  # with the tools of an interrupted turn, also those that need a person
+    # Interactive: the interrupted turn may have used tools that need a person.
+    agent = make_runner(settings, True)
     assert agent.store
     log = root_log(open_thread(agent.store, settings.thread))
     if other := missing_agent(settings, log.state):
@@ -94,15 +89,15 @@ def resume(settings: thread_options.Resume) -> int:
     return Session(agent, log.thread_id, screen, settings).resume()
 
 
-def save_test(settings: thread_options.SaveTest) -> int:
-    """Write a thread, and a test that runs it again offline with your agent. The file holds the whole conversation."""
-    from . import saving
+def save_test(settings: thread_options.SaveTestOptions) -> int:
+    """Make a test of a thread, run offline with your agent. Its file has the whole conversation."""
+    from .save_test import save_test as save
 
-    return saving.save_test(settings)
+    return save(settings)
 
 
-def eval_(settings: eval_options.Eval) -> int:
-    """Run a dataset of cases: how many pass, what they take, and what got worse since a baseline."""
+def eval_(settings: eval_options.EvalOptions) -> int:
+    """Run a dataset: how many cases pass, what they take, what got worse since a baseline."""
     from .evaluation import evaluate
 
     return evaluate(settings)
@@ -110,7 +105,7 @@ def eval_(settings: eval_options.Eval) -> int:
 
 @commands.command(rich_help_panel="Set up")
 def tools() -> None:
-    """The tools that ship, and what each may do."""
+    """List the tools that ship, and what each may do."""
     from ..tools.shipped import load_shipped_tools
     from .tables import format_table, tool_row
 
@@ -119,7 +114,7 @@ def tools() -> None:
 
 @models.callback()
 def list_models(context: typer.Context) -> None:
-    """The models that can be used, and what each needs."""
+    """List the models, and what each needs."""
     if context.invoked_subcommand is None:
         from .tables import format_table, model_rows
 
@@ -128,8 +123,8 @@ def list_models(context: typer.Context) -> None:
 
 @models.command("pull")
 def pull_models() -> None:
-    """Put the embedded model's weights together now; else that happens when it is first used."""
-    from .loading import pull_weights
+    """Assemble the weights of the embedded model now instead of at its first use."""
+    from .load_model import pull_weights
 
     try:
         typer.echo(pull_weights(Screen()))
@@ -138,36 +133,42 @@ def pull_models() -> None:
 
 
 def _add_all() -> None:
-    look, add_up, go_on, decide, set_up = "Look at threads", "Add up", "Go on", "Decide", "Set up"
-    _add(commands, "threads", thread_options.Threads, listing.threads, look)
-    _add(commands, "show", thread_options.Show, history.show, look)
-    _add(commands, "tail", thread_options.Tail, history.tail, look)
-    _add(commands, "explain", thread_options.Explain, reports.explain, look)
-    _add(commands, "diff", thread_options.Diff, reports.diff, look)
-    _add(commands, "replay", thread_options.Replay, reports.replay, look)
-    _add(commands, "save-test", thread_options.SaveTest, save_test, look)
-    _add(commands, "costs", observe_options.Costs, costs.costs, add_up)
-    _add(commands, "stats", observe_options.Stats, stats.stats, add_up)
-    _add(commands, "export-traces", observe_options.ExportTraces, traces.export_traces, add_up)
-    _add(commands, "approve", thread_options.Approve, deciding.approve, decide)
-    _add(commands, "answer", thread_options.Answer, deciding.answer, decide)
-    _add(commands, "decide", thread_options.Decide, deciding.settle, decide)
-    _add(commands, "cancel", thread_options.Cancel, deciding.cancel, decide)
-    _add(commands, "resume", thread_options.Resume, resume, go_on)
-    _add(commands, "fork", thread_options.Fork, deciding.fork, go_on)
-    _add(commands, "eval", eval_options.Eval, eval_, "Evaluate")
-    _add(db, "path", InStore, database.path)
-    _add(db, "check", InStore, database.check)
-    _add(db, "export", thread_options.Export, database.export)
-    _add(db, "import", thread_options.Import, database.import_)
-    _add(db, "vacuum", InStore, database.vacuum)
-    _add(notes, "list", note_options.ListNotes, memory.list_notes)
-    _add(notes, "search", note_options.SearchNotes, memory.search)
-    _add(notes, "add", note_options.AddNote, memory.add)
-    _add(notes, "forget", note_options.ForgetNote, memory.forget)
-    _add(notes, "export", note_options.ExportNotes, memory.export)
-    _add(notes, "extract", note_options.ExtractNotes, memory.extract)
-    commands.add_typer(notes, name="memory", rich_help_panel=set_up)
+    look = "Look at threads"
+    add_up = "Add up"
+    go_on = "Go on"
+    decide = "Decide"
+    set_up = "Set up"
+    _add(commands, "threads", thread_options.ThreadsOptions, listing.threads, look)
+    _add(commands, "show", thread_options.ShowOptions, show.show, look)
+    _add(commands, "tail", thread_options.TailOptions, show.tail, look)
+    _add(commands, "explain", thread_options.ExplainOptions, reports.explain, look)
+    _add(commands, "diff", thread_options.DiffOptions, reports.diff, look)
+    _add(commands, "replay", thread_options.ReplayOptions, reports.replay, look)
+    _add(commands, "save-test", thread_options.SaveTestOptions, save_test, look)
+    _add(commands, "costs", observe_options.CostsOptions, costs.costs, add_up)
+    _add(commands, "stats", observe_options.StatsOptions, show_stats.stats, add_up)
+    _add(
+        commands, "export-traces", observe_options.ExportTracesOptions, traces.export_traces, add_up
+    )
+    _add(commands, "approve", thread_options.ApproveOptions, decisions.approve, decide)
+    _add(commands, "answer", thread_options.AnswerOptions, decisions.answer, decide)
+    _add(commands, "settle", thread_options.SettleOptions, decisions.settle, decide)
+    _add(commands, "cancel", thread_options.CancelOptions, decisions.cancel, decide)
+    _add(commands, "resume", thread_options.ResumeOptions, resume, go_on)
+    _add(commands, "fork", thread_options.ForkOptions, decisions.fork, go_on)
+    _add(commands, "eval", eval_options.EvalOptions, eval_, "Evaluate")
+    _add(db, "path", StoreOptions, database.path)
+    _add(db, "check", StoreOptions, database.check)
+    _add(db, "export", thread_options.ExportOptions, database.export)
+    _add(db, "import", thread_options.ImportOptions, database.import_)
+    _add(db, "vacuum", StoreOptions, database.vacuum)
+    _add(notes, "list", note_options.ListNotesOptions, note_commands.list_notes)
+    _add(notes, "search", note_options.SearchNotesOptions, note_commands.search)
+    _add(notes, "add", note_options.AddNoteOptions, note_commands.add)
+    _add(notes, "forget", note_options.ForgetNoteOptions, note_commands.forget)
+    _add(notes, "export", note_options.ExportNotesOptions, note_commands.export)
+    _add(notes, "extract", note_options.ExtractNotesOptions, note_commands.extract)
+    commands.add_typer(notes, name="notes", rich_help_panel=set_up)
     commands.add_typer(db, name="db", rich_help_panel=set_up)
     commands.add_typer(models, name="models", invoke_without_command=True, rich_help_panel=set_up)
 

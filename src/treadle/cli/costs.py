@@ -1,4 +1,4 @@
-"""`treadle costs`: what was paid, by whatever one asks."""
+"""`treadle costs`: the cost of threads, grouped by any key."""
 
 import time
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from ..observe.cost import KEYS, Key, Total, cost_entries, group_costs, sum_cost
 from ..stores.sqlite import SQLiteStore
 from .agents import choose_store
 from .event_query import COST_EVENTS, parse_since, read_events
-from .observe_options import Costs
+from .observe_options import CostsOptions
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 
@@ -21,116 +21,118 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def costs(settings: Costs) -> int:
+def costs(settings: CostsOptions) -> int:
     """What the threads have cost: calls, tokens and US dollars, with a bar for each line."""
-    by = _key(settings)
+    key = _choose_key(settings)
     store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
     since = parse_since(settings.since, time.time())
-    found = [
-        entry
-        for entry in cost_entries(read_events(store, COST_EVENTS, settings.thread))
-        if entry.at >= since
-    ]
-    groups = _sorted(group_costs(found, by), by)
+    events = read_events(store, COST_EVENTS, settings.thread)
+    entries = [entry for entry in cost_entries(events) if entry.at >= since]
+    groups = _sort(group_costs(entries, key), key)
     if settings.json:
-        for name, each in groups.items():
-            print_json(_encode(_json(by, name, each)))
+        for name, total in groups.items():
+            print_json(_encode(_to_json(key, name, total)))
         return 0
     if not groups:
-        Screen().note("no model was asked" + (" since then" if settings.since else " yet"), "dim")
+        when = "since then" if settings.since else "yet"
+        Screen().note(f"no model was asked {when}", "dim")
         return 0
-    shown = dict(
-        list(groups.items())[-settings.limit :]
-        if by == "day"
-        else list(groups.items())[: settings.limit]
-    )
-    whole = sum_costs(found)
-    longest = max(_weight(each, whole) for each in shown.values())
-    rows = [
-        _row(name, each, draw_bar(_weight(each, whole), longest)) for name, each in shown.items()
-    ]
-    print_line(
-        format_table(
-            [
-                (by, "calls", "in", "cached", "out", "reasoning", "USD", ""),
-                *rows,
-                _row("all", whole, ""),
-            ]
-        )
-    )
-    if len(shown) < len(groups):
-        Screen().note(f"there are {len(groups) - len(shown):,} more lines (--limit N)", "dim")
+    names = list(groups)[: settings.limit]
+    if key == "day":
+        names = list(groups)[-settings.limit :]
+    whole = sum_costs(entries)
+    _print_table(key, {name: groups[name] for name in names}, whole)
+    if len(names) < len(groups):
+        more = len(groups) - len(names)
+        Screen().note(f"there are {more:,} more lines (--limit N)", "dim")
     if whole.lost:
-        most = f", at most ${whole.lost_usd:f}" if whole.lost_usd else ""
-        Screen().note(
-            f"{whole.lost:,} calls got no reply; they may have been billed{most}", "yellow"
-        )
+        lost = f"{whole.lost:,} calls got no reply; they may have been billed"
+        if whole.lost_usd:
+            lost += f", at most ${whole.lost_usd:f}"
+        Screen().note(lost, "yellow")
     return 0
 
 
+def _print_table(key: Key, groups: Mapping[str, Total], whole: Total) -> None:
+    longest = max(_bar_value(total, whole) for total in groups.values())
+    rows: list[tuple[str, ...]] = [(key, "calls", "in", "cached", "out", "reasoning", "USD", "")]
+    for name, total in groups.items():
+        rows.append(_row(name, total, draw_bar(_bar_value(total, whole), longest)))
+    rows.append(_row("all", whole, ""))
+    print_line(format_table(rows))
+
+
 def draw_bar(value: Decimal, longest: Decimal) -> str:
-    """A bar of eighths of a character; the longest is BAR long, and what isn't 0 is seen."""
+    """A bar in eighths of a character; the longest value gets MAX_BAR, and only 0 gets nothing."""
     if not value or not longest:
         return ""
     eighths = max(1, round(value / longest * MAX_BAR * 8))
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
-def format_cost(each: Total) -> str:
-    """The cost; where a part of it is unknown, so it says, and what is known."""
-    if each.cost_usd is not None:
-        return f"{each.cost_usd:f}"
-    return f"unknown, {each.known_usd:f} known" if each.known_usd else "unknown"
+def format_cost(total: Total) -> str:
+    """The cost; if a part of it is unknown, the known part."""
+    if total.cost_usd is not None:
+        return f"{total.cost_usd:f}"
+    if total.known_usd:
+        return f"unknown, {total.known_usd:f} known"
+    return "unknown"
 
 
-def _key(settings: Costs) -> Key:
-    given = settings.by or ("day" if settings.thread is None else "turn")
+def _choose_key(settings: CostsOptions) -> Key:
+    default = "day" if settings.thread is None else "turn"
+    wanted = settings.by or default
     for key in KEYS:
-        if key == given:
+        if key == wanted:
             return key
-    raise UsageError(f"costs can't be had by {given!r}; there are: {', '.join(KEYS)}")
+    raise UsageError(f"costs can't be had by {wanted!r}; there are: {', '.join(KEYS)}")
 
 
-def _sorted(groups: Mapping[str, Total], by: Key) -> dict[str, Total]:
-    """By day: as they came. Turns and steps: in their order. All else: the dearest first."""
-    match by:
-        case "day":
-            return dict(sorted(groups.items()))
-        case "turn" | "step":
-            return dict(groups)
-        case _:
-            cost = {
-                name: (-each.known_usd, -each.usage.total_tokens, name)
-                for name, each in groups.items()
-            }
-            return {name: groups[name] for name in sorted(groups, key=cost.__getitem__)}
+def _sort(groups: Mapping[str, Total], key: Key) -> dict[str, Total]:
+    """Days, turns and steps in their order; everything else by cost, the highest first."""
+    if key in ("turn", "step"):
+        return dict(groups)
+    if key == "day":
+        return dict(sorted(groups.items()))
+
+    def rank(name: str) -> tuple[Decimal, int, str]:
+        total = groups[name]
+        return -total.known_usd, -total.usage.total_tokens, name
+
+    return {name: groups[name] for name in sorted(groups, key=rank)}
 
 
-def _weight(each: Total, whole: Total) -> Decimal:
-    """What bars stand for: money, and tokens where nothing has a price."""
-    return each.known_usd if whole.known_usd else Decimal(each.usage.total_tokens)
+def _bar_value(total: Total, whole: Total) -> Decimal:
+    """What bars show: dollars, or tokens if nothing has a known price."""
+    if whole.known_usd:
+        return total.known_usd
+    return Decimal(total.usage.total_tokens)
 
 
-def _row(name: str, each: Total, drawn: str) -> tuple[str, ...]:
-    usage = each.usage
-    tokens = (usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens)
+def _row(name: str, total: Total, bar: str) -> tuple[str, ...]:
+    usage = total.usage
     return (
         name or "-",
-        f"{each.calls:,}",
-        *(f"{count:,}" for count in tokens),
-        format_cost(each),
-        drawn,
+        f"{total.calls:,}",
+        f"{usage.input_tokens:,}",
+        f"{usage.cached_tokens:,}",
+        f"{usage.output_tokens:,}",
+        f"{usage.reasoning_tokens:,}",
+        format_cost(total),
+        bar,
     )
 
 
-def _json(by: str, name: str, each: Total) -> dict[str, object]:
-    counts = {
-        "calls": each.calls,
-        "failed": each.failed,
-        "lost": each.lost,
-        "unpriced": each.unpriced,
+def _to_json(key: Key, name: str, total: Total) -> dict[str, object]:
+    return {
+        key: name,
+        "calls": total.calls,
+        "failed": total.failed,
+        "lost": total.lost,
+        "unpriced": total.unpriced,
+        **{field: getattr(total.usage, field) for field in total.usage.__struct_fields__},
+        "cost_usd": total.cost_usd,
+        "known_usd": total.known_usd,
+        "lost_usd": total.lost_usd,
     }
-    usage = {field: getattr(each.usage, field) for field in each.usage.__struct_fields__}
-    money = {"cost_usd": each.cost_usd, "known_usd": each.known_usd, "lost_usd": each.lost_usd}
-    return {by: name, **counts, **usage, **money}

@@ -1,4 +1,4 @@
-"""`treadle db`: the file that holds the threads."""
+"""`treadle db`: commands on the database file."""
 
 import sys
 from collections.abc import Callable
@@ -12,34 +12,35 @@ from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agents import choose_store
 from .atomic_file import write_atomically
-from .options import InStore
+from .options import StoreOptions
 from .terminal import Screen, print_json, print_line
-from .thread_options import Export, Import
+from .thread_options import ExportOptions, ImportOptions
 from .threads import list_thread_ids, resolve_thread
 
 
-def path(settings: InStore) -> int:
-    """Where the database is, or would be."""
+def path(settings: StoreOptions) -> int:
+    """Print the path of the database, even if it doesn't exist yet."""
     print_line(make_visible(str(_store(settings).path)))
     return 0
 
 
-def check(settings: InStore) -> int:
-    """Whether the file is whole, and every log in it can be read and makes sense; exit code 1 says it isn't."""
+def check(settings: StoreOptions) -> int:
+    """Check the file, and that every log in it is readable and legal. Exit code 1 if not."""
     store = _existing(settings)
     wrong = [f"SQLite: {line}" for line in store.find_file_damage()]
     wrong += run_sync(archive.find_damage(store))
     for line in wrong:
         print_line(make_visible(line))
-    records = store.count_records()
-    Screen().note(
-        f"{len(list_thread_ids(store)):,} threads, {records:,} records: {f'{len(wrong)} wrong' if wrong else 'fine'}"
-    )
-    return 1 if wrong else 0
+    counts = f"{len(list_thread_ids(store)):,} threads, {store.count_records():,} records"
+    if wrong:
+        Screen().note(f"{counts}: {len(wrong)} wrong")
+        return 1
+    Screen().note(f"{counts}: fine")
+    return 0
 
 
-def export(settings: Export) -> int:
-    """Threads as JSON Lines, a record a line."""
+def export(settings: ExportOptions) -> int:
+    """Write threads as JSON Lines, a line for each record."""
     store = _existing(settings)
     names = [resolve_thread(store, name) for name in settings.threads or []]
     if settings.output is None:
@@ -50,8 +51,11 @@ def export(settings: Export) -> int:
     return 0
 
 
-def import_(settings: Import) -> int:
-    """Add the threads of a file that `db export` wrote; one that is here already stops it."""
+def import_(settings: ImportOptions) -> int:
+    """Add the threads of a file that `db export` wrote.
+
+    A thread that exists already is an error.
+    """
     store = _store(settings)
     try:
         if settings.file == "-":
@@ -65,8 +69,8 @@ def import_(settings: Import) -> int:
     return 0
 
 
-def vacuum(settings: InStore) -> int:
-    """Give the space that isn't used back to the disk, and move the write-ahead log into the file."""
+def vacuum(settings: StoreOptions) -> int:
+    """Free unused space on the disk, and move the write-ahead log into the file."""
     store = _existing(settings)
     before = _size(store)
     store.vacuum()
@@ -74,13 +78,13 @@ def vacuum(settings: InStore) -> int:
     return 0
 
 
-def _store(settings: InStore) -> SQLiteStore:
+def _store(settings: StoreOptions) -> SQLiteStore:
     store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
     return store
 
 
-def _existing(settings: InStore) -> SQLiteStore:
+def _existing(settings: StoreOptions) -> SQLiteStore:
     store = _store(settings)
     if not store.path.exists():
         raise UnknownThread(f"there is no database at {store.path} yet")
@@ -93,7 +97,7 @@ def _size(store: SQLiteStore) -> int:
 
 
 async def _write(store: Store, names: list[str], write: Callable[[bytes], object]) -> int:
-    """How many records."""
+    """Write each record; how many there were."""
     count = 0
     async for line in archive.export_threads(store, names):
         write(line)
@@ -102,6 +106,6 @@ async def _write(store: Store, names: list[str], write: Callable[[bytes], object
 
 
 def export_file(store: Store, names: list[str], file: Path) -> int:
-    """How many records."""
+    """Write the threads to a file; how many records there were."""
     with write_atomically(file) as out:
         return run_sync(_write(store, names, lambda line: out.write(line + b"\n")))

@@ -1,4 +1,4 @@
-"""The options of `treadle eval`. Imports nothing that is slow."""
+"""The options of `treadle eval`. Imports nothing slow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from .options import AgentSettings
+from .options import AgentOptions
 
-_WHAT, _OUTPUT, _BASELINE = "What is run", "Output", "Baselines"
+_WHAT = "What is run"
+_OUTPUT = "Output"
+_BASELINE = "Baselines"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Eval(AgentSettings):
+class EvalOptions(AgentOptions):
     file: Annotated[
         str,
         typer.Argument(
@@ -33,10 +35,14 @@ class Eval(AgentSettings):
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", "-j", min=1, metavar="N", help="At a time; else 4, or 1 for the embedded model.",
+            "--jobs",
+            "-j",
+            min=1,
+            metavar="N",
+            help="Trials at a time; default 4, or 1 for the embedded model.",
             rich_help_panel=_WHAT,
         ),
-    ] = None  # fmt: skip
+    ] = None
     tag: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,7 +53,7 @@ class Eval(AgentSettings):
         list[str] | None,
         typer.Option(
             metavar="GLOB",
-            help="Only cases of such a name; may be repeated.",
+            help="Only cases whose name matches; may be repeated.",
             rich_help_panel=_WHAT,
         ),
     ] = None
@@ -55,22 +61,23 @@ class Eval(AgentSettings):
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Who judges by a rubric; else the agent's own model.",
+            help="The model of judges; default: the agent's own.",
             rich_help_panel=_WHAT,
         ),
     ] = None
     run: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="The run's name; the same again goes on with it, and pays for nothing twice.",
+            metavar="NAME",
+            help="The run's name; the same name continues it, and pays for nothing twice.",
             rich_help_panel=_WHAT,
         ),
-    ] = None  # fmt: skip
+    ] = None
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="Make no request: estimate the tokens and the cost.",
+            help="Estimate tokens and cost without a request.",
             rich_help_panel=_WHAT,
         ),
     ] = False
@@ -89,14 +96,14 @@ class Eval(AgentSettings):
     quiet: Annotated[
         bool,
         typer.Option(
-            "--quiet", "-q", help="Don't show the trials as they end.", rich_help_panel=_OUTPUT
+            "--quiet", "-q", help="Don't show trials as they end.", rich_help_panel=_OUTPUT
         ),
     ] = False
     save_baseline: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Keep the report, to compare with later.",
+            help="Save the report, to compare with later.",
             rich_help_panel=_BASELINE,
         ),
     ] = None
@@ -104,7 +111,7 @@ class Eval(AgentSettings):
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Compare with that report; exit 1 if something got worse.",
+            help="Compare with this report; exit 1 if something got worse.",
             rich_help_panel=_BASELINE,
         ),
     ] = None

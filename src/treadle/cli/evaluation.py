@@ -1,6 +1,10 @@
-"""`treadle eval`: a dataset is run, shown as it runs, reported, compared. Its exit code is for CI."""
+"""`treadle eval`.
 
-from collections.abc import Sequence
+Runs a dataset, reports it, compares it with a baseline. The exit code is for CI.
+"""
+
+import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
 
 import msgspec
@@ -13,110 +17,126 @@ from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from .agents import make_agent
 from .atomic_file import require_writable, write_atomically
-from .eval_options import Eval
-from .session import FAILED, INTERRUPTED, quit_on_second_interrupt
+from .eval_options import EvalOptions
+from .load_model import load_model
+from .session import ANSWERED, FAILED, INTERRUPTED, quit_on_second_interrupt
 from .terminal import Screen, print_json, print_line, showing_warnings
 
 JOBS = 4
 
 
-def evaluate(settings: Eval) -> int:
-    """Run a dataset of cases, and report how many passed and what they took."""
-    from ..evals.files import load_dataset
+def evaluate(settings: EvalOptions) -> int:
+    """Run a dataset, and report how many trials passed and what they took."""
+    from ..evals.dataset_files import load_dataset
 
-    dataset = load_dataset(settings.file).only(settings.tag or (), settings.case or ())
-    agent = make_agent(replace(settings, agent=settings.agent or dataset.agent or None), False)
-    before = load_report(settings.against) if settings.against else None
+    with redirect_stdout(sys.stderr):  # standard output is for the report
+        dataset = load_dataset(settings.file)
+    dataset = dataset.only(settings.tag or (), settings.case or ())
+    place = settings.agent or dataset.agent or None
+    agent = make_agent(replace(settings, agent=place), False)
+    baseline = load_report(settings.against) if settings.against else None
     if settings.dry_run:
-        return _estimate(settings, dataset, agent, before)
-    for path in filter(None, (settings.html, settings.save_baseline)):
-        require_writable(path)
-    report, stopped = _ran(settings, dataset, agent)
-    found = compare_reports(before, report) if before else None
-    _shown(settings, report, found)
-    _kept(settings, report, found, stopped)
+        return _estimate(settings, dataset, agent, baseline)
+    for path in (settings.html, settings.save_baseline):
+        if path:
+            require_writable(path)
+    report, stopped = _run(settings, dataset, agent)
+    comparison = compare_reports(baseline, report) if baseline else None
+    _print_report(settings, report, comparison)
+    _save(settings, report, comparison, stopped)
     if stopped:
         return INTERRUPTED
-    few = len(report.trials) < report.wanted_trials or report.pass_rate < settings.min_pass
-    return FAILED if few or (found and found.regressions) else 0
+    if comparison and comparison.regressions:
+        return FAILED
+    if len(report.trials) < report.wanted_trials or report.pass_rate < settings.min_pass:
+        return FAILED
+    return ANSWERED
 
 
-def _estimate(settings: Eval, dataset: Dataset, agent: Agent, before: Report | None) -> int:
+def _estimate(
+    settings: EvalOptions, dataset: Dataset, agent: Agent, baseline: Report | None
+) -> int:
     from ..evals.estimate import estimate
     from ..evals.text_report import render_estimate
 
-    found = estimate(dataset, agent, settings.repeats, before)
+    found = estimate(dataset, agent, settings.repeats, baseline)
     if settings.json:
         print_json(msgspec.json.encode(found))
     else:
-        print_line(
-            make_visible(render_estimate(found, len(dataset.cases), agent.run_settings.model.name))
-        )
-    return 0
+        text = render_estimate(found, len(dataset.cases), agent.run_settings.model.name)
+        print_line(make_visible(text))
+    return ANSWERED
 
 
-def _ran(settings: Eval, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
-    """The report, and whether Ctrl-C has stopped the run: then it is of what was done."""
+def _run(settings: EvalOptions, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
+    """The report, and whether Ctrl-C stopped the run; then it has the finished trials."""
     from ..evals.format import format_count
     from ..evals.run_dataset import Progress, Run, evaluate, make_report
     from ..evals.text_report import format_trial
-    from .loading import load_model
 
     screen = Screen()
     agent = load_model(agent, screen)
-    jobs = settings.jobs or (
-        1 if agent.run_settings.model.name.partition(":")[0] == "local" else JOBS
-    )
-    named = {"name": settings.run} if settings.run else {}
+    is_embedded = agent.run_settings.model.name.partition(":")[0] == "local"
     run = Run(
-        dataset, agent, repeats=settings.repeats, jobs=jobs, judge=settings.judge or "", **named
+        dataset,
+        agent,
+        repeats=settings.repeats,
+        jobs=settings.jobs or (1 if is_embedded else JOBS),
+        judge=settings.judge or "",
     )
-    done: dict[str, list[TrialReport]] = {}
+    if settings.run:
+        run = replace(run, name=settings.run)
+    finished: dict[str, list[TrialReport]] = {}
 
-    def told(progress: Progress) -> None:
-        done.setdefault(progress.case, []).append(progress.trial)
-        if not settings.quiet and not (screen.live and progress.trial.passed):
-            screen.note(
-                make_visible(format_trial(progress.case, progress.trial)),
-                "" if progress.trial.passed else "yellow",
-            )
+    def on_progress(progress: Progress) -> None:
+        trial = progress.trial
+        finished.setdefault(progress.case, []).append(trial)
+        line = make_visible(format_trial(progress.case, trial))
+        if not trial.passed and not settings.quiet:
+            screen.note(line, "yellow")
+        elif not settings.quiet and not screen.live:
+            screen.note(line)
         screen.notice(f"{progress.done} of {progress.total}")
 
     began_at = agent.world.now()
     if not settings.quiet:
-        screen.note(
-            f"run {make_visible(run.name)}: {format_count(len(dataset.cases), 'case')}, {settings.repeats} of each",
-            "dim",
-        )
+        cases = format_count(len(dataset.cases), "case")
+        name = make_visible(run.name)
+        screen.note(f"run {name}: {cases}, {settings.repeats} of each", "dim")
+    stopped = False
     try:
         with quit_on_second_interrupt(), showing_warnings(screen):
-            found, stopped = run_sync(evaluate(run, told)), False
+            report = run_sync(evaluate(run, on_progress))
     except KeyboardInterrupt:
         screen.interrupted()
-        found, stopped = make_report(run, done, began_at), True
+        report = make_report(run, finished, began_at)
+        stopped = True
     screen.end_line()
-    return found, stopped
+    return report, stopped
 
 
-def _shown(settings: Eval, report: Report, found: Comparison | None) -> None:
+def _print_report(settings: EvalOptions, report: Report, comparison: Comparison | None) -> None:
     from ..evals.text_report import render_text
 
     if not settings.json:
-        print_line(make_visible(render_text(report, found)))
+        print_line(make_visible(render_text(report, comparison)))
         return
-    compared = msgspec.to_builtins(found)
-    if found:
-        compared["regressions"] = [change.name for change in found.regressions]
+    compared = msgspec.to_builtins(comparison)
+    if comparison:
+        compared["regressions"] = [change.name for change in comparison.regressions]
     print_json(msgspec.json.encode(msgspec.to_builtins(report) | {"comparison": compared}))
 
 
-def _kept(settings: Eval, report: Report, found: Comparison | None, stopped: bool) -> None:
-    screen, notes = Screen(), []
+def _save(
+    settings: EvalOptions, report: Report, comparison: Comparison | None, stopped: bool
+) -> None:
+    """Write the page and the baseline, and say what to do next."""
+    notes: list[str] = []
     if settings.html:
         from ..evals.html_report import render_html
 
         with write_atomically(settings.html) as out:
-            out.write(render_html(report, found).encode())
+            out.write(render_html(report, comparison).encode())
         notes.append(f"the page: {settings.html}")
     if settings.save_baseline and stopped:
         notes.append("no baseline was kept: the run was stopped")
@@ -124,13 +144,11 @@ def _kept(settings: Eval, report: Report, found: Comparison | None, stopped: boo
         with write_atomically(settings.save_baseline) as out:
             out.write(report.to_json())
         notes.append(f"the baseline: {settings.save_baseline}")
+    failed = [trial.thread_id for trial in report.trials if not trial.passed]
     if stopped:
         notes.append(f"go on with it: the same command with --run {report.run}")
-    elif failed := _failed(report):
+    elif failed:
         notes.append(f"look at a failure: treadle show {failed[0]}")
+    screen = Screen()
     for note in notes:
         screen.note(make_visible(note), "dim")
-
-
-def _failed(report: Report) -> Sequence[str]:
-    return [trial.thread_id for trial in report.trials if not trial.passed]

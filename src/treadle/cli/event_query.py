@@ -1,4 +1,4 @@
-"""Facts out of a whole store: the records of the types that a sum goes by, without what was said in them."""
+"""Reads the events that sums need from a whole store, without their texts."""
 
 import re
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ COST_EVENTS = (
     *(e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.HandedOff, e.UserSaid, e.TurnEnded),
     *(e.AgentDescribed, e.ModelCalled, e.ModelReplied, e.ModelFailed),
 )
-"""What `cost.entries` goes by."""
+"""The types of event that `cost_entries` needs."""
 STATS_EVENTS = (
     *COST_EVENTS,
     *(e.StepAsked, e.ToolStarted, e.ToolReturned, e.ToolFailed, e.OutcomeDecided),
 )
-"""What `stats.stats` goes by."""
+"""The types of event that `compute_stats` needs."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -27,8 +27,10 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 def read_events(
     store: SQLiteStore, kinds: Sequence[type[e.Event]], thread: str | None
 ) -> list[e.Record]:
-    """Of one thread, named as people do, or of all. Raises UnknownThread and StoreDamaged."""
-    name = None if thread is None else resolve_thread(store, thread)
+    """The records of one thread, or of all. Raises UnknownThread and StoreDamaged."""
+    name = None
+    if thread is not None:
+        name = resolve_thread(store, thread)
     if not store.path.exists():
         return []
     found = []
@@ -38,7 +40,7 @@ def read_events(
 
 
 def parse_since(text: str | None, now: float) -> float:
-    """The moment that `--since` names, in seconds since the epoch. Raises UsageError."""
+    """The time that `--since` means, in seconds since the epoch. Raises UsageError."""
     if text is None:
         return 0.0
     if found := re.fullmatch(r"(\d{1,6})([mhd])", text):

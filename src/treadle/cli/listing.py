@@ -1,4 +1,4 @@
-"""`treadle threads`: no log is folded that needn't be, and nothing is worked out for a thread that isn't listed."""
+"""`treadle threads`: lists the threads. A log is folded only if its status needs it."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -17,7 +17,8 @@ from ..stores.sqlite import SQLiteStore
 from .agents import choose_store
 from .tables import format_table, format_time
 from .terminal import Screen, print_json, print_line
-from .thread_options import Threads
+from .thread_options import ThreadsOptions
+from .turn_printer import format_count
 
 STATUSES = (*get_args(Status), "damaged")
 MAX_MESSAGE = 60
@@ -25,7 +26,9 @@ MAX_MESSAGE = 60
 
 
 @dataclass(frozen=True)
-class Listed:
+class ThreadRow:
+    """A thread in the list."""
+
     thread_id: str
     updated_at: float
     agent: str
@@ -35,53 +38,57 @@ class Listed:
     first_message: str
 
 
-def threads(settings: Threads) -> int:
-    """The threads, the last written first."""
+def threads(settings: ThreadsOptions) -> int:
+    """List the threads, the last written first."""
     if settings.status is not None and settings.status not in STATUSES:
         raise UsageError(
             f"no thread has the status {settings.status!r}; there are: {', '.join(STATUSES)}"
         )
     store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
-    found = (
-        list(islice(list_threads(store, settings), settings.limit + 1))
-        if store.path.exists()
-        else []
-    )
-    for each in found[: settings.limit] if settings.json else ():
-        print_json(msgspec.json.encode(asdict(each)))
-    if found and not settings.json:
-        print_line(format_table([_row(each) for each in found[: settings.limit]]))
+    found: list[ThreadRow] = []
+    if store.path.exists():
+        found = list(islice(list_threads(store, settings), settings.limit + 1))
+    listed = found[: settings.limit]
+    if settings.json:
+        for thread in listed:
+            print_json(msgspec.json.encode(asdict(thread)))
+    elif listed:
+        print_line(format_table([_row(thread) for thread in listed]))
     if len(found) > settings.limit:
         Screen().note(f"there are more; these are the last {settings.limit} (--limit N)", "dim")
+    elif not found and _has_filter(settings):
+        Screen().note("no thread is like that", "dim")
     elif not found:
-        Screen().note(
-            "no thread is like that" if _filtered(settings) else "there is no thread yet", "dim"
-        )
+        Screen().note("there is no thread yet", "dim")
     return 0
 
 
-def list_threads(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
-    """The threads that fit the filters, one at a time, so that whoever stops early pays for no more."""
+def list_threads(store: SQLiteStore, settings: ThreadsOptions) -> Iterator[ThreadRow]:
+    """The threads that match the filters, read one at a time: a caller may stop early."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
     for last in store.last_records():
         thread_id = last.thread_id
         origin = store.read_origin(thread_id)
+        agent = origin.agent
         if origin.parent_thread_id and not settings.all:
             continue
-        if settings.agent not in (None, origin.agent):
+        if settings.agent is not None and agent != settings.agent:
             continue
-        if wanted and not _says(store, thread_id, wanted):
+        if wanted and not _contains(store, thread_id, wanted):
             continue
-        status = str(last.status) if last.type == "TurnEnded" else _status(store, thread_id)
+        if last.type == "TurnEnded":
+            status = str(last.status)
+        else:
+            status = _read_status(store, thread_id)
         if settings.status in (None, status):
-            turns = store.count_turns(thread_id)
             first = store.read_first_message(thread_id)
-            yield Listed(thread_id, last.at, origin.agent, status, turns, last.seq, first)
+            turns = store.count_turns(thread_id)
+            yield ThreadRow(thread_id, last.at, agent, status, turns, last.seq, first)
 
 
-def _status(store: SQLiteStore, thread_id: str) -> str:
-    """Of a thread whose last record doesn't say: only a fold knows what its calls wait for."""
+def _read_status(store: SQLiteStore, thread_id: str) -> str:
+    """The status of a thread whose last record doesn't tell: its log must be folded."""
     try:
         records = from_rows(thread_id, run_sync(store.read(thread_id)))
         return read_result(records, fold(records)).status
@@ -89,24 +96,22 @@ def _status(store: SQLiteStore, thread_id: str) -> str:
         return "damaged"
 
 
-def _says(store: SQLiteStore, thread_id: str, wanted: list[str]) -> bool:
+def _contains(store: SQLiteStore, thread_id: str, wanted: list[str]) -> bool:
     said = "\n".join(store.read_texts(thread_id)).casefold()
     return all(word in said for word in wanted)
 
 
-def _row(each: Listed) -> tuple[str, ...]:
-    turns = f"{each.turns} turn{'' if each.turns == 1 else 's'}"
-    words = visible_line(each.first_message, MAX_MESSAGE)
+def _row(each: ThreadRow) -> tuple[str, ...]:
     return (
         each.thread_id,
         format_time(each.updated_at),
         each.agent,
         each.status,
-        turns,
+        format_count(each.turns, "turn"),
         f"{each.records} records",
-        words,
+        visible_line(each.first_message, MAX_MESSAGE),
     )
 
 
-def _filtered(settings: Threads) -> bool:
+def _has_filter(settings: ThreadsOptions) -> bool:
     return any(given is not None for given in (settings.status, settings.agent, settings.text))

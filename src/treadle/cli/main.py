@@ -1,8 +1,9 @@
-"""`treadle`: routes to a command, and is the only module that exits.
+"""The entry point of `treadle`: runs a command or asks a question. Only this module exits.
 
-The first word decides: the name of a command is that command, anything else is a question. `treadle -- tools` asks
-the question "tools". Options come after a command: a command's name as the first word behind options is refused, since
-to ask it would cost time and money that nobody meant to spend. Whatever is slow to import waits until it is needed.
+If the first word is the name of a command, it is that command; anything else is a question, and
+`treadle -- tools` asks the question "tools". Options come after a command: a command's name as the
+first word after options is refused, because asking it would cost time and money by mistake. Slow
+modules are imported when they are needed.
 """
 
 import os
@@ -15,7 +16,8 @@ import typer
 import typer.main
 
 from ..observe.visible import make_visible
-from .options import Ask, with_options
+from .options import AskOptions, as_command
+from .process import keep_output, leave_threads_behind
 
 USAGE = 2
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -26,25 +28,26 @@ Look at threads: threads · show · tail · explain · diff · replay · save-te
 
 Add up: costs · stats · export-traces
 
-Decide: approve · answer · decide · cancel
+Decide: approve · answer · settle · cancel
 
 Go on: resume · fork
 
 Evaluate: eval
 
-Set up: models · tools · memory · db
+Set up: models · tools · notes · db
 
 A question that begins with a command's name: treadle -- tools.
 
-[bold]Exit codes:[/bold] 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a person · 130 interrupted.
+[bold]Exit codes:[/bold] 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a person ·
+130 interrupted.
 """
 
 ask_app = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("costs", "stats", "export-traces"),
-    *("approve", "answer", "decide", "cancel", "resume", "fork"),
-    *("eval", "tools", "memory", "db", "models"),
+    *("approve", "answer", "settle", "cancel", "resume", "fork"),
+    *("eval", "tools", "notes", "db", "models"),
 )
 
 _MOST_WORDS = {
@@ -52,23 +55,39 @@ _MOST_WORDS = {
     "tools": 1,
     "approve": 3,
     "answer": 3,
-    "decide": 3,
+    "settle": 3,
     "diff": 3,
-    "memory": 3,
+    "notes": 3,
 }
 _MOST_WORDS |= {"db": 1000, "models": 1000}
-"""How many words a command has without options; the others take two. Whoever says more was asking a question."""
+"""The most words of a command without options; the others take two. More words are a question."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run these words, or those of this process's command line. Exits; the codes are in docs/cli.md."""
-    words = sys.argv[1:] if words is None else words
-    first = (_completed() or list(words))[:1]
+    """Run these words, or, as the process's own command, those of its command line.
+
+    Exits; the codes are in docs/cli.md.
+    """
+    if words is not None:
+        _run_command(words)
+        return
+    keep_output()
+    code = 1
+    try:
+        _run_command(sys.argv[1:])
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else int(left.code is not None)
+        raise
+    finally:
+        leave_threads_behind(code)
+
+
+def _run_command(words: Sequence[str]) -> None:
+    first = (_words_to_complete() or list(words))[:1]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a character that the encoding lacks is no reason to fail
+            # A character that the encoding lacks must not end the command.
+            stream.reconfigure(errors="backslashreplace")
     if not (first and first[0] in COMMANDS):
         _refuse_late_command(words)
         ask_app(args=words, prog_name="treadle")
@@ -76,82 +95,92 @@ def main(words: Sequence[str] | None = None) -> None:
 
     try:
         commands(args=words, prog_name="treadle")
-    except SystemExit as left:
-        if (
-            left.code == USAGE
-            and len(words) > _MOST_WORDS.get(words[0], 2)
-            and not any(w[:1] == "-" for w in words)
-        ):
+    except SystemExit as exit_:
+        if exit_.code == USAGE and _may_be_question(words):
             print(f"was it a question? treadle -- {make_visible(' '.join(words))}", file=sys.stderr)
         raise
 
 
+def _may_be_question(words: Sequence[str]) -> bool:
+    """Whether there are more words than the command takes, and no options."""
+    has_options = any(word[:1] == "-" for word in words)
+    return len(words) > _MOST_WORDS.get(words[0], 2) and not has_options
+
+
 def _refuse_late_command(words: Sequence[str]) -> None:
-    at = _late_command(words)
-    if at and "_TREADLE_COMPLETE" not in os.environ:
-        options, rest = words[:at], words[at:]
-        command, question = (
-            shlex.join(["treadle", *each]) for each in ((*rest, *options), (*options, "--", *rest))
-        )
-        print(
-            f"error: put the options after the command: {make_visible(command)}; for a question: {make_visible(question)}",
-            file=sys.stderr,
-        )
-        raise SystemExit(USAGE)
+    """Print a hint and exit if a command's name comes after options."""
+    at = _find_late_command(words)
+    if at is None or "_TREADLE_COMPLETE" in os.environ:
+        return
+    options = words[:at]
+    rest = words[at:]
+    command = make_visible(shlex.join(["treadle", *rest, *options]))
+    question = make_visible(shlex.join(["treadle", *options, "--", *rest]))
+    print(
+        f"error: put the options after the command: {command}; for a question: {question}",
+        file=sys.stderr,
+    )
+    raise SystemExit(USAGE)
 
 
-def _late_command(words: Sequence[str]) -> int:
-    """Where a command's name is the first word that is neither an option nor an option's value; 0 where none is."""
+def _find_late_command(words: Sequence[str]) -> int | None:
+    """The index of a command's name that is the first word after options and their values."""
     if not words or words[0][:1] != "-" or not any(word in COMMANDS for word in words):
-        return 0
-    options = [
-        each for each in typer.main.get_command(ask_app).params if each.param_type_name == "option"
-    ]
-    valued = {
-        name for option in options if not getattr(option, "is_flag", False) for name in option.opts
-    }
+        return None
+    with_value: set[str] = set()
+    for parameter in typer.main.get_command(ask_app).params:
+        is_option = parameter.param_type_name == "option"
+        if is_option and not getattr(parameter, "is_flag", False):
+            with_value.update(parameter.opts)
     at = 0
-    while (
-        at < len(words)
-        and words[at][:1] == "-"
-        and words[at] not in ("-", "--", "-h", "--help", "--version")
-    ):
-        at += 2 if _takes_next(words[at], valued) else 1
-    return at if at < len(words) and words[at] in COMMANDS else 0
+    while at < len(words):
+        word = words[at]
+        if word[:1] != "-" or word in ("-", "--", "-h", "--help", "--version"):
+            break
+        at += 1
+        if _takes_next(word, with_value):
+            at += 1
+    if at < len(words) and words[at] in COMMANDS:
+        return at
+    return None
 
 
-def _takes_next(word: str, valued: set[str]) -> bool:
-    """Whether the word after this option is its value; in `-qt` the last letter takes it, in `-tname` none does."""
+def _takes_next(word: str, with_value: set[str]) -> bool:
+    """Whether the next word is this option's value.
+
+    Yes for `-qt`, no for `-tname` and `--thread=name`.
+    """
     if word.startswith("--"):
-        return word in valued
-    takes = [index for index, letter in enumerate(word) if f"-{letter}" in valued]
+        return word in with_value
+    takes = [index for index, letter in enumerate(word) if f"-{letter}" in with_value]
     return bool(takes) and takes[0] == len(word) - 1
 
 
-def _completed() -> list[str]:
-    """The command line that a shell wants completed, as typer's scripts hand it over."""
+def _words_to_complete() -> list[str]:
+    """The command line that a shell completes, as typer's scripts pass it."""
     if "_TREADLE_COMPLETE" not in os.environ:
         return []
     return (os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")).split()[1:]
 
 
 @ask_app.command(epilog=_EPILOG)
-@with_options(Ask)
-def ask(settings: Ask) -> None:
-    """Ask an agent. It uses tools where they help; the answer goes to standard output, the steps to standard error."""
+@as_command(AskOptions)
+def ask(settings: AskOptions) -> None:
+    """Ask an agent. The answer goes to standard output, everything else to standard error."""
     from ..core.errors import TreadleError
     from .agents import make_agent
-    from .folder_instructions import announce_instructions
+    from .agents_md import announce_instructions
     from .session import Session, find_last_thread, report_error
     from .stdin import read_question
     from .terminal import Screen, is_interactive
 
-    words, screen = settings.question or [], Screen()
+    words = settings.question or []
+    screen = Screen()
     try:
         agent = make_agent(settings, is_interactive())
-        thread = (
-            find_last_thread(agent) if settings.go_on else settings.thread or agent.world.new_id()
-        )
+        thread = settings.thread or agent.world.new_id()
+        if settings.go_on:
+            thread = find_last_thread(agent)
         if not words and is_interactive() and sys.stdout.isatty():
             from .chat import chat
 

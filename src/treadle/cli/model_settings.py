@@ -1,4 +1,4 @@
-"""`-o key=value`: settings of the model, from the command line."""
+"""Makes the model of the command line, with its settings: `-o key=value`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,36 +7,50 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..core.model import Model
-from .options import AgentSettings
+from .options import AgentOptions
 
 
-def with_options(model: str | Model | None, settings: AgentSettings) -> str | Model | None:
-    """The model with the settings of `-o`; as it is, and not even made, where none is given. Raises UsageError."""
+def make_model(model: str | Model | None) -> Model:
+    """The model itself, or the one of this name; None: the default. Raises UsageError."""
+    from ..models.resolve import resolve_model
+
+    if model is None or isinstance(model, str):
+        return resolve_model(model)
+    return model
+
+
+def with_model_options(model: str | Model | None, settings: AgentOptions) -> str | Model | None:
+    """The model with the settings of `-o`.
+
+    Unchanged, and not even made, without any. Raises UsageError.
+    """
     if not settings.option:
         return model
-    given = settings_of(settings.option)
+    given = parse_model_options(settings.option)
 
-    from ..models.resolve import resolve_model
     from ..models.settings import with_settings
 
-    made = resolve_model(model) if model is None or isinstance(model, str) else model
-    return with_settings(made, given)
+    return with_settings(make_model(model), given)
 
 
-def settings_of(options: Sequence[str]) -> dict[str, Any]:
-    """Of `key=value`, a dict: a value that is JSON is what it means, any other is text. Raises UsageError."""
-    return dict(_setting(option) for option in options)
+def parse_model_options(options: Sequence[str]) -> dict[str, Any]:
+    """The settings in texts like `key=value`.
+
+    A value is JSON, or else a text. Raises UsageError.
+    """
+    return dict(_parse_option(option) for option in options)
 
 
-def _setting(option: str) -> tuple[str, Any]:
+def _parse_option(option: str) -> tuple[str, Any]:
     key, equals, text = option.partition("=")
     key = key.strip()
     if not (equals and key):
         raise UsageError(
-            f"-o {option!r} is no setting; it must be like -o temperature=0 or -o reasoning_effort=low"
+            f"-o {option!r} is no setting; it must be like -o temperature=0 or"
+            " -o reasoning_effort=low"
         )
     try:
-        value = _value(text)
+        value = _parse_value(text)
         msgspec.json.encode([key, value])
     except UnicodeEncodeError:
         raise UsageError(
@@ -49,7 +63,7 @@ def _setting(option: str) -> tuple[str, Any]:
     return key, value
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except msgspec.ValidationError:

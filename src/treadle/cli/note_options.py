@@ -1,4 +1,4 @@
-"""The options of `treadle memory`. Imports nothing that is slow."""
+"""The options of `treadle notes`. Imports nothing slow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,26 +6,26 @@ from typing import Annotated
 
 import typer
 
-from .options import AgentSettings, InStore
+from .options import AgentOptions, StoreOptions
 from .thread_options import Thread
 
 _SCOPE = "user, user:NAME, project:NAME or agent:NAME."
 
 Scope = Annotated[str | None, typer.Option(metavar="SCOPE", help=f"Only of this scope: {_SCOPE}")]
-Into = Annotated[str, typer.Option(metavar="SCOPE", help=f"Whom it concerns: {_SCOPE}")]
+Into = Annotated[str, typer.Option(metavar="SCOPE", help=f"Whom it is about: {_SCOPE}")]
 All = Annotated[bool, typer.Option("--all", help="Also those that were replaced or have expired.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON Lines.")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListNotes(InStore):
+class ListNotesOptions(StoreOptions):
     scope: Scope = None
     all: All = False
     json: Json = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchNotes(InStore):
+class SearchNotesOptions(StoreOptions):
     words: Annotated[list[str], typer.Argument(metavar="WORDS", help="What to look for.")]
     scope: Scope = None
     limit: Annotated[
@@ -35,7 +35,7 @@ class SearchNotes(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddNote(InStore):
+class AddNoteOptions(StoreOptions):
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="One fact or decision, complete in itself.")
     ]
@@ -47,20 +47,20 @@ class AddNote(InStore):
         ),
     ] = ""
     days: Annotated[
-        float | None, typer.Option(metavar="N", help="For how long it holds; else for ever.")
+        float | None, typer.Option(metavar="N", help="How long it is valid; default: for ever.")
     ] = None
-    replaces: Annotated[str, typer.Option(metavar="ID", help="The note that it corrects.")] = ""
+    replaces: Annotated[str, typer.Option(metavar="ID", help="The note that it replaces.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForgetNote(InStore):
+class ForgetNoteOptions(StoreOptions):
     note: Annotated[
         str, typer.Argument(metavar="ID", help="The note's id, or the beginning of it.")
     ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportNotes(InStore):
+class ExportNotesOptions(StoreOptions):
     scope: Scope = None
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")
@@ -68,7 +68,7 @@ class ExportNotes(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtractNotes(AgentSettings):
+class ExtractNotesOptions(AgentOptions):
     thread: Thread
     scope: Into = "user"
     json: Json = False

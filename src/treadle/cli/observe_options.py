@@ -1,4 +1,7 @@
-"""The options of the commands that add threads up or send them elsewhere. Imports nothing that is slow."""
+"""The options of costs, stats and export-traces.
+
+Imports nothing slow.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from .options import InStore
+from .options import StoreOptions
 
-_ONLY = "Only this one: its name, the beginning of it, or last (-)."
+_ONLY = "Only this thread: its name, the beginning of it, or last (-)."
 
 OneThread = Annotated[str | None, typer.Argument(metavar="[THREAD]", help=_ONLY)]
 Since = Annotated[
@@ -20,14 +23,14 @@ Since = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Costs(InStore):
+class CostsOptions(StoreOptions):
     thread: OneThread = None
     by: Annotated[
         str | None,
         typer.Option(
             metavar="WHAT",
-            help="day, thread, tree (with the threads that it began), agent, model, purpose, turn or step; else day,"
-            " and turn for one thread.",
+            help="day, thread, tree (a thread with its children), agent, model, purpose, turn or"
+            " step; default: day, or turn for one thread.",
         ),
     ] = None
     since: Since = None
@@ -38,14 +41,14 @@ class Costs(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stats(InStore):
+class StatsOptions(StoreOptions):
     thread: OneThread = None
     since: Since = None
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportTraces(InStore):
+class ExportTracesOptions(StoreOptions):
     thread: Annotated[
         str, typer.Argument(metavar="THREAD", help="Its name, the beginning of it, or last (-).")
     ]

@@ -1,4 +1,4 @@
-"""The options of the commands, as frozen settings. Imports nothing that is slow."""
+"""The options that several commands share, as frozen dataclasses. Imports nothing slow."""
 
 import inspect
 from collections.abc import Callable
@@ -9,12 +9,14 @@ import typer
 
 S = TypeVar("S")
 
-_WHO, _LIMITS, _OUTPUT = "Who answers", "Limits of a turn", "Output"
+_WHO = "Who answers"
+_LIMITS = "Limits of a turn"
+_OUTPUT = "Output"
 
 
 @dataclass(frozen=True, kw_only=True)
-class InStore:
-    """Where the threads are."""
+class StoreOptions:
+    """The database with the threads."""
 
     db: Annotated[
         str | None,
@@ -23,8 +25,8 @@ class InStore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentSettings(InStore):
-    """Who answers, and within which limits."""
+class AgentOptions(StoreOptions):
+    """The agent and its limits."""
 
     model: Annotated[
         str | None,
@@ -39,10 +41,13 @@ class AgentSettings(InStore):
     option: Annotated[
         list[str] | None,
         typer.Option(
-            "--option", "-o", metavar="KEY=VALUE", help="A setting of the model, such as temperature=0; repeatable.",
+            "--option",
+            "-o",
+            metavar="KEY=VALUE",
+            help="A setting of the model, such as temperature=0; repeatable.",
             rich_help_panel=_WHO,
         ),
-    ] = None  # fmt: skip
+    ] = None
     tools: Annotated[
         str | None,
         typer.Option(
@@ -76,7 +81,17 @@ class AgentSettings(InStore):
         bool, typer.Option("--plan", help="Make a plan first.", rich_help_panel=_WHO)
     ] = False
     max_steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Model calls.", rich_help_panel=_LIMITS)
+        int | None,
+        typer.Option(min=1, metavar="N", help="Steps: model calls.", rich_help_panel=_LIMITS),
+    ] = None
+    max_tool_calls: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Tool calls; of a flow, its steps too.",
+            rich_help_panel=_LIMITS,
+        ),
     ] = None
     max_tokens: Annotated[
         int | None,
@@ -101,8 +116,8 @@ class AgentSettings(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AgentSettings):
-    """What every turn takes: who answers, within which limits, shown how."""
+class TurnOptions(AgentOptions):
+    """The options of every command that runs a turn."""
 
     json: Annotated[
         bool,
@@ -124,19 +139,20 @@ def _show_version(wanted: bool) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask(Settings):
-    """`treadle "question"`."""
+class AskOptions(TurnOptions):
+    """The options of `treadle "question"`."""
 
     question: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="QUESTION", help="None on a terminal: a chat. - : it comes on standard input."
+            metavar="QUESTION",
+            help="Without one on a terminal: a chat. - : read it from standard input.",
         ),
     ] = None
     go_on: Annotated[
         bool,
         typer.Option(
-            "--continue", "-c", help="Go on with the last thread.", rich_help_panel="Thread"
+            "--continue", "-c", help="Continue the last thread.", rich_help_panel="Thread"
         ),
     ] = False
     thread: Annotated[
@@ -157,10 +173,10 @@ class Ask(Settings):
     ] = False
 
 
-def with_options(settings: type[S]) -> Callable[[Callable[[S], object]], Callable[..., None]]:
-    """A command for typer, which reads signatures, out of a function of one settings object."""
+def as_command(settings: type[S]) -> Callable[[Callable[[S], object]], Callable[..., None]]:
+    """Makes a function of one options object a command for typer, which reads signatures."""
 
-    def made(function: Callable[[S], object]) -> Callable[..., None]:
+    def make_command(function: Callable[[S], object]) -> Callable[..., None]:
         def command(**values: Any) -> None:
             function(settings(**values))
 
@@ -170,4 +186,4 @@ def with_options(settings: type[S]) -> Callable[[Callable[[S], object]], Callabl
         command.__signature__ = inspect.signature(settings)  # type: ignore[attr-defined]
         return command
 
-    return made
+    return make_command

@@ -1,4 +1,4 @@
-"""`treadle explain`, `replay` and `diff`: what the readers of observe/ and replay.py find, in words."""
+"""`treadle explain`, `replay` and `diff`: where a thread stands, and how it differs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import msgspec
 
 from ..core import events as e
+from ..core.result import Summary
 from ..core.state import OPEN_PHASES, fold
 from ..flows.flow import Flow
 from ..observe.diff import Diff, Side
@@ -15,102 +16,103 @@ from ..runtime.sync import run_sync
 from .agents import (
     choose_store,
     load_agent,
+    load_flow,
     make_recorded_agent,
+    make_runner,
     missing_agent,
     missing_agent_message,
 )
-from .runner import load_flow, make_runner
 from .session import DECISION_COMMANDS, next_command
-from .show import format_totals
 from .tables import format_table
 from .terminal import print_json, print_line
-from .thread_options import Diff as DiffOptions
-from .thread_options import Explain, Replay
+from .thread_options import DiffOptions, ExplainOptions, ReplayOptions
 from .thread_tree import read_tree
 from .threads import open_thread, read_thread
+from .turn_printer import format_totals
 
 MAX_VALUE = 500
-"""Characters of a recorded and a replayed value."""
+"""Characters of a value that are shown."""
 
 
-def explain(settings: Explain) -> int:
-    """Where a thread stands: what is done, unknown and waited for, and what resuming it would do, before it does it."""
-    from ..observe.explain import explain as explained
+def explain(settings: ExplainOptions) -> int:
+    """Where a thread stands, what it waits for, and what resuming it would do."""
+    from ..observe.explain import explain as explain_records
     from ..observe.explain import pending_decisions
 
     agent = make_runner(settings, True)
     assert agent.store
     log = open_thread(agent.store, settings.thread)
-    records, state, below = (
-        log.records,
-        log.state,
-        {each.thread_id: each.records for each in read_tree(log)},
-    )
-    found = explained(records, agent.run_settings, below)
-    if other := missing_agent(
-        settings, state
-    ):  # all would differ from Treadle's own agent, which says nothing
-        found = replace(
-            found,
-            changes=(),
-            next="refuse, unless --agent names it" if state.phase in OPEN_PHASES else found.next,
-        )
+    records = log.records
+    tree = {each.thread_id: each.records for each in read_tree(log)}
+    found = explain_records(records, agent.run_settings, tree)
+    other = missing_agent(settings, log.state)
+    if other:
+        # Compared with Treadle's own agent everything has changed, which says nothing.
+        found = replace(found, changes=())
+        if log.state.phase in OPEN_PHASES:
+            found = replace(found, next="refuse, unless --agent names it")
     if settings.json:
         print_json(msgspec.json.encode(asdict(found)))
         return 0
-    thread_id = records[0].thread_id
     if other:
         print_line(missing_agent_message(other), "yellow")
-    print_line(f"thread {visible_line(thread_id, 200)}: {found.status}", "bold")
-    _listed("done; this never runs again", found.done)
-    _listed("unknown; it may have had its effect", found.unknown)
-    _listed("waits for you to", found.waits_for)
-    _listed("changed since", found.changes)
-    _listed("treadle resume would", (found.next,))
-    _listed(
-        "how",
-        [_how(held, settings) for held in pending_decisions(records, agent.run_settings, below)],
-    )
+    print_line(f"thread {visible_line(log.thread_id, 200)}: {found.status}", "bold")
+    _print_list("done; this never runs again", found.done)
+    _print_list("unknown; it may have had its effect", found.unknown)
+    _print_list("waits for you to", found.waits_for)
+    _print_list("changed since", found.changes)
+    _print_list("treadle resume would", (found.next,))
+    pending = pending_decisions(records, agent.run_settings, tree)
+    _print_list("how", [_decision_command(call, settings) for call in pending])
     return 0
 
 
-def _listed(title: str, lines: Sequence[str]) -> None:
-    if lines:
-        print_line(f"{title}:")
-        for line in lines:
-            first, *rest = make_visible(line).split("\n")
-            print_line("\n".join([f"  {first}", *(f"  │ {each}" for each in rest)]))
+def _print_list(title: str, lines: Sequence[str]) -> None:
+    """Print a title with indented lines; nothing without lines."""
+    if not lines:
+        return
+    print_line(f"{title}:")
+    for line in lines:
+        first, *rest = make_visible(line).split("\n")
+        print_line(f"  {first}")
+        for each in rest:
+            print_line(f"  │ {each}")
 
 
-def _how(call: e.PendingDecision, settings: Explain) -> str:
-    command = DECISION_COMMANDS[call.status]
-    what = {"answer": f" TEXT --call {call.id}", "decide": f" {call.id} --ran | --not-run | --tell"}
-    return next_command(command, call.thread_id, settings) + what.get(
-        command, f" {call.id} [--deny]"
-    )
+def _decision_command(call: e.PendingDecision, settings: ExplainOptions) -> str:
+    command = next_command(DECISION_COMMANDS[call.status], call.thread_id, settings)
+    match call.status:
+        case "question":
+            return f"{command} TEXT --call {call.id}"
+        case "unknown":
+            return f"{command} {call.id} --ran | --not-run | --tell"
+        case "waiting":
+            return f"{command} {call.id} [--deny]"
+        case "imported":
+            return command
 
 
-def replay(settings: Replay) -> int:
-    """Run a thread again, offline, with the agent of today: the same, or the first record that comes out otherwise."""
-    from ..runtime.replay import replay as replayed
+def replay(settings: ReplayOptions) -> int:
+    """Replay a thread offline with today's agent: the same, or the first record that differs."""
+    from ..runtime.replay import replay as replay_records
 
-    if settings.agent and (flow := load_flow(settings.agent)):
-        return _replay_flow(replace(flow, store=choose_store(settings, flow)), settings.thread)
-    store = choose_store(settings, load_agent(settings.agent) if settings.agent else None)
+    agent = None
+    if settings.agent:
+        if flow := load_flow(settings.agent):
+            flow = replace(flow, store=choose_store(settings, flow))
+            return _replay_flow(flow, settings.thread)
+        agent = load_agent(settings.agent)
+    store = choose_store(settings, agent)
     records = read_thread(store, settings.thread)
     agent = make_recorded_agent(settings, fold(records).last_described)
-    found = run_sync(replayed(records, agent.run_settings))
+    found = run_sync(replay_records(records, agent.run_settings))
     if found is None:
         print_line(f"the same, {len(records)} records")
         return 0
-    timeline = Timeline()
-    lines = {record.seq: timeline.line(record) for record in records}
-    print_line(f"parts at record {found.seq}: {make_visible(str(lines[found.seq]))}", "bold")
-    print_line(
-        format_table(
-            [(f"{found.field} was", _value(found.recorded)), ("is now", _value(found.replayed))]
-        )
-    )
+    print_line(f"parts at record {found.seq}: {_describe_record(records, found.seq)}", "bold")
+    was = (f"{found.field} was", _format_value(found.recorded))
+    now = ("is now", _format_value(found.replayed))
+    print_line(format_table([was, now]))
     return 1
 
 
@@ -118,89 +120,97 @@ def _replay_flow(flow: Flow, thread: str) -> int:
     assert flow.store
     records = read_thread(flow.store, thread)
     changed = run_sync(flow.replay(records[0].thread_id))
-    print_line(
-        make_visible(str(changed)) if changed else f"the same, {len(records)} records",
-        "bold" if changed else "",
-    )
-    return 1 if changed else 0
+    if changed:
+        print_line(make_visible(str(changed)), "bold")
+        return 1
+    print_line(f"the same, {len(records)} records")
+    return 0
 
 
-def _value(value: object) -> str:
+def _format_value(value: object) -> str:
+    if value is None:
+        return "nothing"
     text = value if isinstance(value, str) else repr(value)
-    return (
-        "nothing"
-        if value is None
-        else text
-        if len(text) <= MAX_VALUE
-        else f"{text[:MAX_VALUE]}… ({len(text)} characters)"
-    )
+    if len(text) <= MAX_VALUE:
+        return text
+    return f"{text[:MAX_VALUE]}… ({len(text)} characters)"
 
 
 def diff(settings: DiffOptions) -> int:
-    """Where two threads part, and what each took from there on."""
-    from ..observe.diff import diff as compared
+    """Where two threads differ first, and what each took from there on."""
+    from ..observe.diff import diff as diff_records
 
     store = choose_store(settings)
-    left, right = read_thread(store, settings.left), read_thread(store, settings.right)
-    found = compared(left, right)
+    left = read_thread(store, settings.left)
+    right = read_thread(store, settings.right)
+    found = diff_records(left, right)
     if settings.json:
-        print_json(_json(found))
+        print_json(_to_json(found))
         return 0
     if found.same:
         print_line(f"the same, {found.shared} facts")
         return 0
-    print_line(
-        f"the first {found.shared} facts are the same; then"
-        if found.shared
-        else _apart(left, right)
-    )
-    for name, side, records in (("A", found.left, left), ("B", found.right, right)):
-        print_line(f"{name} {visible_line(side.thread_id, 100)}: {_parts(side, records)}")
+    if found.shared:
+        print_line(f"the first {found.shared} facts are the same; then")
+    else:
+        print_line(_describe_relation(left, right))
+    print_line(f"A {_describe_side(found.left, left)}")
+    print_line(f"B {_describe_side(found.right, right)}")
     rows = [
-        (f"{name} {part}", format_totals(took))
-        for name, side in (("A", found.left), ("B", found.right))
-        for part, took in (("from there", side.rest), ("in all", side.whole))
+        _totals_row("A from there", found.left.rest),
+        _totals_row("A in all", found.left.whole),
+        _totals_row("B from there", found.right.rest),
+        _totals_row("B in all", found.right.whole),
     ]
     print_line(format_table(rows))
     return 0
 
 
-def _apart(left: Sequence[e.Record], right: Sequence[e.Record]) -> str:
-    """Of threads that share no fact: forked at the first message, or strangers."""
-    (a, of_a), (b, of_b) = ((each[0].thread_id, _forked_from(each)) for each in (left, right))
-    if b in of_a or a in of_b:
-        return f"they part at the first message; {'A' if b in of_a else 'B'} is forked from {'B' if b in of_a else 'A'}"
-    if both := [name for name in of_a if name in of_b]:
-        return f"they part at the first message; both are forked from {visible_line(both[-1], 100)}"
+def _totals_row(title: str, totals: Summary) -> tuple[str, str]:
+    return title, format_totals(totals)
+
+
+def _describe_relation(left: Sequence[e.Record], right: Sequence[e.Record]) -> str:
+    """How two threads without a common record are related: forked at the first message, or not."""
+    parents_of_a = _forked_from(left)
+    parents_of_b = _forked_from(right)
+    if right[0].thread_id in parents_of_a:
+        return "they part at the first message; A is forked from B"
+    if left[0].thread_id in parents_of_b:
+        return "they part at the first message; B is forked from A"
+    common = [name for name in parents_of_a if name in parents_of_b]
+    if common:
+        parent = visible_line(common[-1], 100)
+        return f"they part at the first message; both are forked from {parent}"
     return "they have no beginning in common"
 
 
 def _forked_from(records: Sequence[e.Record]) -> list[str]:
-    return [
-        record.event.parent_thread_id
-        for record in records
-        if isinstance(record.event, e.ThreadForked)
-    ]
+    events = [record.event for record in records]
+    return [event.parent_thread_id for event in events if isinstance(event, e.ThreadForked)]
 
 
-def _parts(side: Side, records: Sequence[e.Record]) -> str:
+def _describe_side(side: Side, records: Sequence[e.Record]) -> str:
+    name = visible_line(side.thread_id, 100)
     if side.first_difference is None:
-        return "has no more"
+        return f"{name}: has no more"
+    seq = side.first_difference.seq
+    return f"{name}: record {seq} {_describe_record(records, seq)}"
+
+
+def _describe_record(records: Sequence[e.Record], seq: int) -> str:
     timeline = Timeline()
     lines = {record.seq: timeline.line(record) for record in records}
-    return (
-        f"record {side.first_difference.seq} {make_visible(str(lines[side.first_difference.seq]))}"
-    )
+    return make_visible(str(lines[seq]))
 
 
-def _json(found: Diff) -> bytes:
-    sides = {
-        name: {
+def _to_json(found: Diff) -> bytes:
+    sides = {}
+    for name, side in (("left", found.left), ("right", found.right)):
+        sides[name] = {
             "thread_id": side.thread_id,
             "parts_at": side.first_difference and side.first_difference.seq,
             "rest": asdict(side.rest),
             "whole": asdict(side.whole),
         }
-        for name, side in (("left", found.left), ("right", found.right))
-    }
     return msgspec.json.encode({"shared": found.shared, "same": found.same, **sides})

@@ -1,4 +1,4 @@
-"""One turn, from the command line: driven, shown, decided on in place, and what its end means for a shell."""
+"""Runs a turn from the command line: shows it, asks for decisions, returns the exit code."""
 
 import os
 import shlex
@@ -14,124 +14,133 @@ from ..core.errors import IllegalEvent, TreadleError, TurnOpen, UnknownThread, U
 from ..core.result import Result
 from ..core.state import OPEN_PHASES, fold
 from ..observe.explain import changes_since_last_call
-from ..observe.visible import make_visible, visible_line
+from ..observe.visible import make_visible, visible_block, visible_line
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..runtime.log import open_log
 from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
-from .agents import missing_agent
+from .agents import Runner, missing_agent
 from .ask_person import ask_for_decisions, current_user
-from .loading import load_model
-from .options import AgentSettings, InStore, Settings
-from .runner import Runner
-from .show import JsonLines, Once, Show, format_limit
+from .load_model import load_model
+from .options import AgentOptions, StoreOptions, TurnOptions
 from .terminal import Screen, is_interactive, showing_warnings
 from .thread_tree import child_ids, merge_by_time, read_tree
 from .threads import first_root_thread, list_thread_ids
 from .traces import trace_listeners
+from .turn_printer import JsonPrinter, OnceEach, TurnPrinter, format_limit
 
-ANSWERED, FAILED, USAGE, LIMIT, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 130
-"""Exit codes."""
+ANSWERED = 0
+FAILED = 1
+USAGE = 2
+LIMIT = 3
+WAITING = 4
+INTERRUPTED = 130
 Start = Callable[[Runner], Coroutine[Any, Any, Result]]
-DECISION_COMMANDS = {"waiting": "approve", "question": "answer", "unknown": "decide"}
-"""Which command decides on a call of that status."""
+DECISION_COMMANDS = {
+    "waiting": "approve",
+    "question": "answer",
+    "unknown": "settle",
+    "imported": "explain",
+}
+"""The command that decides on a call, by the call's status."""
 EXIT_CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}
 
 
 @dataclass(frozen=True)
 class Session:
-    """An agent, a thread and the screen on which its turns are shown."""
+    """An agent, a thread, and the screen that shows its turns."""
 
     agent: Runner
     thread_id: str
     screen: Screen
-    settings: Settings
+    settings: TurnOptions
 
     def ask(self, text: str) -> int:
-        """Say this in the thread. The exit code of the turn; whatever there is to say of it has been said."""
-        return self._turn(lambda agent: agent.run(text, thread=self.thread_id))
+        """Run a turn with this message, show it, and return its exit code."""
+        return self._run(lambda agent: agent.run(text, thread=self.thread_id))
 
     def resume(self) -> int:
-        """Go on with the thread's unfinished turn; the exit code of the turn."""
+        """Resume the thread's unfinished turn, show it, and return its exit code."""
         try:
-            past = self._told(run_sync(read_records(self.agent, self.thread_id)))
+            past = self._with_children(run_sync(read_records(self.agent, self.thread_id)))
             state = fold(record for record in past if record.thread_id == self.thread_id)
-            changed = (
-                changes_since_last_call(state, self.agent.run_settings)
-                if state.phase in OPEN_PHASES
-                else []
-            )
+            changes: list[str] = []
+            if state.phase in OPEN_PHASES:
+                changes = list(changes_since_last_call(state, self.agent.run_settings))
         except TreadleError as error:
-            return self._refused(make_visible(str(error)), exit_code(error))
+            return self._fail(make_visible(str(error)), exit_code(error))
         if state.phase == "idle":
             self.screen.note(
                 f"thread {self._name} has no unfinished turn; this was its last", "yellow"
             )
-        for change in changed:
+        for change in changes:
             self.screen.note(f"since then {visible_line(change, 200)}", "yellow")
-        return self._turn(lambda agent: agent.resume(self.thread_id), past)
+        return self._run(lambda agent: agent.resume(self.thread_id), past)
 
-    def _turn(self, start: Start, past: Sequence[e.Record] = ()) -> int:
-        show = Show(self.screen, self.thread_id, self.settings.quiet or self.settings.json)
-        once = Once(JsonLines(self.screen) if self.settings.json else show)
+    def _run(self, start: Start, past: Sequence[e.Record] = ()) -> int:
+        quiet = self.settings.quiet or self.settings.json
+        printer = TurnPrinter(self.screen, self.thread_id, quiet)
+        once = OnceEach(printer)
+        if self.settings.json:
+            once = OnceEach(JsonPrinter(self.screen))
         for record in past:
-            show.learn(record)
+            printer.learn(record)
         once.skip(past)
         try:
             with quit_on_second_interrupt(), showing_warnings(self.screen):
                 try:
-                    watching: list[Listener] = [
-                        *self.agent.listeners,
-                        once,
-                        *trace_listeners(self.agent),
-                    ]
-                    agent = replace(self._loaded(), listeners=watching)
-                    result = self._settled(agent, start(agent), once)
+                    agent = self._make_listening_agent(once)
+                    result = self._drive(agent, start(agent), once)
                 except KeyboardInterrupt:
-                    return self._stopped()
+                    return self._cancel()
         except TurnOpen:
-            return self._refused(
-                f"thread {self._name} has an unfinished turn; go on with it: {self._resume}", USAGE
-            )
+            message = f"thread {self._name} has an unfinished turn"
+            return self._fail(f"{message}; go on with it: {self._resume_command}", USAGE)
         except TreadleError as error:
-            return self._refused(make_visible(str(error)), exit_code(error))
-        once.catch_up(self._told(result.records))
+            return self._fail(make_visible(str(error)), exit_code(error))
+        once.catch_up(self._with_children(result.records))
         if not self.settings.json:
-            show.finish(result)
-        return self._ended(result)
+            printer.finish(result)
+        return self._report_end(result)
 
-    def _loaded(self) -> Runner:
-        return load_model(self.agent, self.screen) if isinstance(self.agent, Agent) else self.agent
+    def _make_listening_agent(self, once: OnceEach) -> Runner:
+        agent = self.agent
+        listeners: list[Listener] = [*agent.listeners, once, *trace_listeners(agent)]
+        if isinstance(agent, Agent):
+            agent = load_model(agent, self.screen)
+        return replace(agent, listeners=listeners)
 
-    def _settled(self, agent: Runner, work: Coroutine[Any, Any, Result], once: Once) -> Result:
-        """Drive the turn; where it waits for a person who is there, ask and go on."""
+    def _drive(self, agent: Runner, work: Coroutine[Any, Any, Result], once: OnceEach) -> Result:
+        """Drive the turn; if it waits and a person is there, ask for decisions and continue."""
         result = run_sync(work)
         while result.status == "waiting" and is_interactive():
-            once.catch_up(self._told(result.records))
+            once.catch_up(self._with_children(result.records))
             if not ask_for_decisions(agent, result, self.screen):
                 break
-            once.catch_up(self._told(run_sync(read_records(agent, self.thread_id))))
+            once.catch_up(self._with_children(run_sync(read_records(agent, self.thread_id))))
             result = run_sync(agent.resume(self.thread_id))
         return result
 
-    def _told(self, own: Sequence[e.Record]) -> list[e.Record]:
-        """These records of the thread, and those of the threads that worked for them."""
-        store, world = self.agent.store or SQLiteStore(), self.agent.world
-        below = [run_sync(open_log(child, store, world)) for child in child_ids(own)]
-        return merge_by_time([own, *(log.records for each in below for log in read_tree(each))])
+    def _with_children(self, own: Sequence[e.Record]) -> list[e.Record]:
+        """These records of the thread, merged with those of its children."""
+        store = self.agent.store or SQLiteStore()
+        threads = [own]
+        for child in child_ids(own):
+            log = run_sync(open_log(child, store, self.agent.world))
+            threads += [each.records for each in read_tree(log)]
+        return merge_by_time(threads)
 
-    def _ended(self, result: Result) -> int:
+    def _report_end(self, result: Result) -> int:
         match result.status:
             case "limit":
                 self.screen.note(format_limit(result), "yellow")
             case "refused" | "cancelled":
-                self.screen.note(
-                    f"{result.status}: {make_visible(result.reason or result.answer)}", "red"
-                )
+                why = visible_block(result.reason or result.answer)
+                self.screen.note(f"{result.status}: {why}", "red")
             case "waiting":
-                self.screen.note(f"waits for you: {make_visible(result.reason)}", "yellow")
-                self.screen.note(f"decide on a terminal: {self._resume}", "yellow")
+                self.screen.note(f"waits for you: {visible_block(result.reason)}", "yellow")
+                self.screen.note(f"decide on a terminal: {self._resume_command}", "yellow")
                 commands = sorted({DECISION_COMMANDS[call.status] for call in result.waiting})
                 elsewhere = "; ".join(
                     next_command(command, self.thread_id, self.settings) for command in commands
@@ -141,17 +150,16 @@ class Session:
                 self.screen.note(f"thread {self._name} has nothing more to do here", "yellow")
         return EXIT_CODES.get(result.status, FAILED)
 
-    def _stopped(self) -> int:
-        """After Ctrl-C. A turn that was being driven has ended already; one that waited for a decision ends here."""
+    def _cancel(self) -> int:
+        """After Ctrl-C, end a turn that waited for a decision; a driven one has ended already."""
         self.screen.interrupted()
+        cancelled = e.TurnEnded("cancelled", f"by {current_user()}")
         with suppress(IllegalEvent, UnknownThread):  # there is no turn to end
-            run_sync(
-                self.agent.post(self.thread_id, e.TurnEnded("cancelled", f"by {current_user()}"))
-            )
+            run_sync(self.agent.post(self.thread_id, cancelled))
         self.screen.note(f"stopped; thread {self._name} holds what was done", "yellow")
         return INTERRUPTED
 
-    def _refused(self, message: str, code: int) -> int:
+    def _fail(self, message: str, code: int) -> int:
         self.screen.note(f"error: {message}", "red")
         return code
 
@@ -160,49 +168,49 @@ class Session:
         return visible_line(self.thread_id, 200)
 
     @property
-    def _resume(self) -> str:
+    def _resume_command(self) -> str:
         try:
             state = fold(run_sync(read_records(self.agent, self.thread_id)))
-        except TreadleError:  # it is said elsewhere what is wrong with it
+        except TreadleError:  # the caller reports what is wrong with the thread
             return next_command("resume", self.thread_id, self.settings)
-        return next_command(
-            "resume", self.thread_id, self.settings, missing_agent(self.settings, state)
-        )
+        other = missing_agent(self.settings, state)
+        return next_command("resume", self.thread_id, self.settings, other)
 
 
-def next_command(command: str, thread_id: str, settings: InStore, other: str = "") -> str:
-    """The command line that does this to the thread, with the same agent and database. Safe to show.
+def next_command(command: str, thread_id: str, settings: StoreOptions, other: str = "") -> str:
+    """The command line that runs this command on the thread, with the same agent and database.
 
-    `other` is the agent that must be named, where these settings don't (`other_agent`).
+    Safe to show. `other` is the name of the agent that must be given (`missing_agent`).
     """
     words = ["treadle", command, thread_id]
-    words += (
-        ["--agent", settings.agent]
-        if isinstance(settings, AgentSettings) and settings.agent
-        else []
-    )
-    words += ["--agent", "MODULE:NAME"] if other else []
-    if isinstance(settings, AgentSettings):
-        words += [word for each in settings.option or () for word in ("-o", each)]
-    words += ["--db", settings.db] if settings.db else []
-    return make_visible(shlex.join(words)) + (
-        f" (with the agent {visible_line(other, 100)})" if other else ""
-    )
+    if isinstance(settings, AgentOptions) and settings.agent:
+        words += ["--agent", settings.agent]
+    if other:
+        words += ["--agent", "MODULE:NAME"]
+    if isinstance(settings, AgentOptions):
+        for option in settings.option or ():
+            words += ["-o", option]
+    if settings.db:
+        words += ["--db", settings.db]
+    line = make_visible(shlex.join(words))
+    if other:
+        line += f" (with the agent {visible_line(other, 100)})"
+    return line
 
 
 @contextmanager
 def quit_on_second_interrupt() -> Iterator[None]:
-    """Ctrl-C once raises KeyboardInterrupt; again, while the turn is being ended, it ends the process at once."""
+    """Let the first Ctrl-C raise KeyboardInterrupt, and a second one end the process at once."""
     pressed = False
 
-    def press(number: int, frame: object) -> None:
+    def on_interrupt(number: int, frame: object) -> None:
         nonlocal pressed
         if pressed:
             os._exit(INTERRUPTED)
         pressed = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, press)
+    before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield
     finally:
@@ -210,12 +218,12 @@ def quit_on_second_interrupt() -> Iterator[None]:
 
 
 async def read_records(agent: Runner, thread_id: str) -> list[e.Record]:
-    """All of the thread's records; none where there is no such thread."""
+    """All records of the thread; none if it does not exist."""
     return (await open_log(thread_id, agent.store or SQLiteStore(), agent.world)).records
 
 
 def find_last_thread(agent: Runner) -> str:
-    """The person's thread that was written to last. Raises UsageError where there is none."""
+    """The thread that was written last and is no child. Raises UsageError if there is none."""
     store = agent.store or SQLiteStore()
     names = list_thread_ids(store)
     if not names:
@@ -224,11 +232,12 @@ def find_last_thread(agent: Runner) -> str:
 
 
 def report_error(error: TreadleError) -> int:
-    """Say what is wrong, on standard error; the exit code."""
+    """Print the error to standard error; returns its exit code."""
     print(f"error: {make_visible(str(error))}", file=sys.stderr)
     return exit_code(error)
 
 
 def exit_code(error: TreadleError) -> int:
-    """The exit code that an error means."""
-    return USAGE if isinstance(error, UsageError) else FAILED
+    if isinstance(error, UsageError):
+        return USAGE
+    return FAILED

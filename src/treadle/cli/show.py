@@ -1,193 +1,169 @@
-"""Records and pieces of text, as they come, for a person: a listener. All of it is untrusted and made safe here."""
+"""`treadle show` and `treadle tail`: the records of a thread, as text or as JSON."""
 
-import threading
-from collections.abc import Iterable
+import sys
+import time
+from collections.abc import Sequence
 
 from ..core import events as e
-from ..core.codec import encode_record
-from ..core.events import Record
-from ..core.result import Result, Summary
-from ..observe.short_text import VALUE, WIDTH
+from ..core.codec import decode_event, encode_record
+from ..core.errors import IllegalEvent, StoreDamaged, UsageError
+from ..core.result import make_summary
+from ..core.state import fold
 from ..observe.timeline import Line, Timeline
-from ..observe.visible import escape_controls, make_json_visible, make_visible, visible_line
-from ..runtime.listeners import Delta, Listener
-from .terminal import Screen
-from .thread_tree import Depths
+from ..observe.turns import split_turns
+from ..observe.visible import make_visible, visible_line
+from ..runtime.sync import run_sync
+from ..stores.store import Store
+from .agents import choose_store, load_target
+from .print_tree import print_tree
+from .session import EXIT_CODES, FAILED
+from .show_prompt import show_prompt
+from .tables import format_time
+from .terminal import print_json, print_line
+from .thread_options import ShowOptions, TailOptions
+from .thread_tree import Depths, child_ids, merge_by_time
+from .threads import read_thread, resolve_thread
+from .turn_printer import format_totals
+
+POLL_S = 0.1
+"""How often `tail` looks for new records."""
 
 
-class Once:
-    """Passes on each record of each thread once, in order, and whatever else comes: also from two threads.
-
-    So a reader of the log can fill in what no listener was told of, such as a decision, and what one lagged behind.
-    """
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._last_seq: dict[str, int] = {}
-        self._lock = threading.Lock()
-
-    def __call__(self, what: Record | Delta) -> None:
-        with self._lock:
-            if isinstance(what, Record):
-                if what.seq <= self._last_seq.get(what.thread_id, 0):
-                    return
-                self._last_seq[what.thread_id] = what.seq
-            self._listener(what)
-
-    def catch_up(self, records: Iterable[Record]) -> None:
-        """Pass on those of these records that weren't."""
-        for record in records:
-            self(record)
-
-    def skip(self, records: Iterable[Record]) -> None:
-        """Take these as passed on."""
-        for record in records:
-            self._last_seq[record.thread_id] = record.seq
+def show(settings: ShowOptions) -> int:
+    """Show a thread: every record, by turns, with what each turn took."""
+    target = load_target(settings.agent) if settings.agent else None
+    store = choose_store(settings, target)
+    if settings.raw:
+        for row in run_sync(store.read(resolve_thread(store, settings.thread))):
+            print_json(row.event)
+        return 0
+    if settings.prompt is not None:
+        return show_prompt(read_thread(store, settings.thread), settings)
+    records = _read(store, resolve_thread(store, settings.thread), 0)
+    if settings.picture:
+        return _draw(records, target)
+    try:
+        if settings.json:
+            fold(records)  # an illegal log has no output except --raw
+            for record in records:
+                print_json(encode_record(record))
+        else:
+            _print_records(records, settings.full)
+            print_tree(store, records)
+    except IllegalEvent as error:
+        raise IllegalEvent(
+            f"thread {records[0].thread_id} can't be read on: {error}; see treadle show --raw"
+        ) from None
+    return 0
 
 
-class Show:
-    """Each step on standard error as it happens, and the answer on standard output.
-
-    On a terminal the answer is shown while it is written. Elsewhere it comes whole, by `finish`: a text may turn out
-    to be only the words before a tool call, and what reads a pipe wants nothing but the answer.
-    """
-
-    def __init__(self, screen: Screen, thread_id: str, quiet: bool = False) -> None:
-        self._screen = screen
-        self._thread_id = thread_id
-        self._quiet = quiet
-        self._timeline = Timeline()
-        self._depths = Depths(thread_id)
-        self._purpose = "step"
-        self._streamed = ""
-        self._thought = ""
-
-    def __call__(self, what: Record | Delta) -> None:
-        if isinstance(what, Delta):
-            if what.thread_id == self._thread_id:  # a helper's text is not the answer
-                if what.thinking:
-                    self._think(what.text)
-                else:
-                    self._piece(what.text)
-            return
-        line = self.learn(what)
-        if what.thread_id == self._thread_id:
-            self._model(what)
-        if not self._quiet:
-            self._step(line)
-
-    def learn(self, record: Record) -> Line:
-        """Take a record into account without showing it; its line."""
-        self._depths.learn(record)
-        return self._timeline.line(record)
-
-    def finish(self, result: Result) -> None:
-        """The answer, where it wasn't shown while it was written, and what the turn took."""
-        shown = self._screen.streams and self._streamed == result.answer
-        if not shown and result.answer and result.status in ("answered", "limit"):
-            safe = (
-                make_visible(result.answer)
-                if self._screen.streams
-                else escape_controls(result.answer)
-            )
-            self._screen.say(safe.rstrip("\n") + "\n")
-        self._screen.end_line()
-        if not self._quiet:
-            self._screen.note(format_result(result), "dim")
-
-    def _think(self, text: str) -> None:
-        if self._quiet:
-            return
-        self._screen.piece(make_visible(text, self._thought[-1:]), "dim")
-        self._thought += text
-
-    def _piece(self, text: str) -> None:
-        safe = make_visible(text, self._streamed[-1:])
-        self._streamed += text
-        if self._purpose == "plan":
-            if not self._quiet:
-                self._screen.piece(safe, "dim")
-        elif self._screen.streams:
-            self._screen.say(safe)
-
-    def _model(self, record: Record) -> None:
-        match record.event:
-            case e.ModelCalled(model=model, purpose=purpose):
-                self._purpose, self._streamed, self._thought = purpose, "", ""
-                if not self._quiet:
-                    self._screen.notice(f"… {visible_line(model, VALUE)}")
-            case e.ModelReplied(text=text, refusal=refusal, calls=calls) if (
-                self._purpose != "compact"
-            ):
-                if not self._thought:  # the model gave no pieces of it
-                    self._think(record.event.thinking)
-                    self._screen.end_line()
-                self._replied(text or refusal, bool(calls) and self._purpose == "step")
-
-    def _replied(self, text: str, goes_on: bool) -> None:
-        """What the pieces didn't show: all of it from a model that gives none, or where they aren't shown."""
-        if text.startswith(self._streamed):
-            if self._screen.streams or self._purpose == "plan":
-                self._piece(text[len(self._streamed) :])
-            elif goes_on and text.strip() and not self._quiet:
-                self._screen.note(make_visible(text.strip()), "dim")
-        self._screen.end_line()
-
-    def _step(self, line: Line) -> None:
-        """Calls, their results and what went wrong; the model's own text comes by `_replied`."""
-        event = line.record.event
-        final = (
-            isinstance(event, e.ModelFailed) and event.retry_after_s is None
-        )  # then it is the turn's own failure
-        shown = isinstance(
-            event, e.ToolStarted | e.ToolReturned | e.ToolFailed | e.ModelFailed | e.AnswerRejected
-        )
-        if shown and not final:
-            self._screen.note(
-                self._depths.before(line.record.thread_id) + make_visible(str(line)), line.tone
-            )
+def tail(settings: TailOptions) -> int:
+    """Follow a thread, from its last turn on, in whatever process it runs. Ctrl-C leaves."""
+    store = choose_store(settings)
+    thread_id = resolve_thread(store, settings.thread)
+    timeline = Timeline()
+    depths = Depths(thread_id)
+    last_seqs: dict[str, int] = {}
+    new = _read_new(store, thread_id, last_seqs)
+    begin = _find_begin(new, thread_id)
+    while True:
+        for record in new:
+            depths.learn(record)
+            line = timeline.line(record)
+            if not _is_after(record, begin):
+                continue
+            if settings.json:
+                print_json(encode_record(record))
+            else:
+                print_line(_format_line(line, depths), line.tone)
+        sys.stdout.flush()
+        own = [record.event for record in new if record.thread_id == thread_id]
+        if settings.until_end and own and isinstance(last := own[-1], e.TurnEnded):
+            return EXIT_CODES.get(last.status, FAILED)
+        time.sleep(POLL_S)
+        new = _read_new(store, thread_id, last_seqs)
 
 
-class JsonLines:
-    """Every record as a line of JSON on standard output; the person at a terminal sees no control character."""
-
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
-
-    def __call__(self, what: Record | Delta) -> None:
-        if isinstance(what, Record):
-            line = encode_record(what).decode()
-            self._screen.say((make_json_visible(line) if self._screen.streams else line) + "\n")
-
-
-def format_result(result: Result) -> str:
-    """What a turn took, in one line, and the thread's name."""
-    return f"{format_totals(result.summary())}, thread {visible_line(result.thread_id, WIDTH)}"
+def _find_begin(records: Sequence[e.Record], thread_id: str) -> e.Record:
+    """The record that opened the thread's last turn, or the first of all."""
+    begin = records[0]
+    for record in records:
+        event = record.event
+        opens_turn = isinstance(event, e.UserSaid) and not event.answers
+        if record.thread_id == thread_id and opens_turn:
+            begin = record
+    return begin
 
 
-def format_totals(took: Summary) -> str:
-    """Steps, calls, tokens, cost and seconds."""
-    parts = [_counted(took.model_calls, "step")]
-    if took.tool_calls:
-        parts.append(_counted(took.tool_calls, "tool call"))
-    parts.append(_counted(took.tokens, "token"))
-    if took.cost_usd:
-        parts.append(f"${took.cost_usd:.4f}")
-    return f"{', '.join(parts)}, {took.seconds:.1f} s"
+def _is_after(record: e.Record, begin: e.Record) -> bool:
+    """Whether the record is not before `begin`; records of a child are compared by time."""
+    if record.thread_id == begin.thread_id:
+        return record.seq >= begin.seq
+    return record.at >= begin.at
 
 
-def format_limit(result: Result) -> str:
-    """Which limit ended the turn, in words."""
-    reached = [
-        record.event for record in result.records if isinstance(record.event, e.LimitReached)
-    ]
-    if not reached:
-        return f"a limit was reached: {visible_line(result.reason, WIDTH)}"
-    last = reached[-1]
-    return (
-        f"stopped at the limit of {last.limit.replace('_', ' ')}: {last.used:g} of {last.allowed:g}"
-    )
+def _read_new(store: Store, thread_id: str, last_seqs: dict[str, int]) -> list[e.Record]:
+    """The unread records of the thread and its children; updates the last seq of each."""
+    waiting = [thread_id, *(each for each in last_seqs if each != thread_id)]
+    new: list[list[e.Record]] = []
+    for each in waiting:
+        records = _read(store, each, last_seqs.get(each, 0))
+        last_seqs.setdefault(each, 0)
+        if records:
+            last_seqs[each] = records[-1].seq
+        new.append(records)
+        waiting += [child for child in child_ids(records) if child not in waiting]
+    return merge_by_time(new)
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:
+    rows = run_sync(store.read(thread_id, after_seq))
+    try:
+        return [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
+    except StoreDamaged as error:
+        raise StoreDamaged(
+            f"thread {thread_id} can't be read on: {error}; see treadle show --raw"
+        ) from error
+
+
+def _print_records(records: Sequence[e.Record], full: bool) -> None:
+    seconds = 0.0
+    count = 0
+    print_line(f"thread {visible_line(records[0].thread_id, 200)}", "bold")
+    for turn in split_turns(records):
+        count += 1
+        if turn.number:
+            seconds += turn.took.seconds
+            print_line(f"\nturn {turn.number}  {format_time(turn.lines[0].record.at)}", "bold")
+        for line in turn.lines:
+            print_line(_format_line(line), line.tone)
+            _print_text(line, full)
+        if turn.number:
+            print_line(f"{'':6}{turn.result.status}: {format_totals(turn.took)}")
+    if count > 1:
+        print_line(f"\nin all: {format_totals(make_summary(records, seconds))}")
+
+
+def _draw(records: Sequence[e.Record], target: object) -> int:
+    from ..graphs.graph import Graph
+
+    if not isinstance(target, Graph):
+        raise UsageError("--picture draws a graph's thread: name the graph, --agent MODULE:NAME")
+    print_line(target.mermaid(records).rstrip())
+    return 0
+
+
+def _format_line(line: Line, depths: Depths | None = None) -> str:
+    clock = format_time(line.record.at).rpartition(" ")[2]
+    before = ""
+    if depths:
+        before = depths.before(line.record.thread_id)
+    return f"{line.record.seq:>5} {clock} {before}{make_visible(str(line))}"
+
+
+def _print_text(line: Line, full: bool) -> None:
+    """Print the whole text below its line, if it is a message or all texts are wanted."""
+    is_message = isinstance(line.record.event, e.UserSaid | e.ModelReplied | e.QuestionAsked)
+    if (full or is_message) and line.whole not in ("", line.text):
+        for part in line.whole.split("\n"):
+            print_line(f"{'':15}│ {make_visible(part)}")

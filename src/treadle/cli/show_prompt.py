@@ -1,7 +1,8 @@
-"""`treadle show --prompt`: what the model saw, made again from the records before it.
+"""`treadle show --prompt`: the prompt of a model call, rebuilt from the records before it.
 
-The log holds no prompt, only its hash. The instructions and the tools are those that the log describes. With `--agent`,
-and in a log of format 1, which has no description, they are those of the agent of today; then a difference is said.
+The log has no prompts, only their hashes. The instructions and the tools are those that the log
+describes. With `--agent`, and in a log of format 1, which has no description, they are those of
+today's agent: then the hash is compared, and a difference is reported.
 """
 
 from collections.abc import Sequence
@@ -15,16 +16,16 @@ from ..core.prompt import Prompt
 from ..core.state import fold
 from ..core.values import thinking_of
 from ..observe.explain import agent_changes
-from ..observe.visible import make_visible, visible_line
+from ..observe.visible import make_visible, visible_block, visible_line, visible_word
 from ..runtime.request import build_request
 from ..runtime.settings import RunSettings, settings_from
 from .agents import make_recorded_agent
 from .terminal import Screen, print_json, print_line
-from .thread_options import Show
+from .thread_options import ShowOptions
 
 
-def show_prompt(records: Sequence[e.Record], settings: Show) -> int:
-    """Print it; the exit code is 1 where the agent of today would have given the model another one."""
+def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
+    """Print the prompt. The exit code is 1 if today's agent makes another one than was sent."""
     record = find_model_call(records, settings.prompt or "")
     assert isinstance(record.event, e.ModelCalled)
     before = [each for each in records if each.seq < record.seq]
@@ -36,10 +37,11 @@ def show_prompt(records: Sequence[e.Record], settings: Show) -> int:
         today = make_recorded_agent(settings, was).run_settings
     request = rebuild_request(before, record.event, today)
     if settings.json:
-        print_json(_json(request))
+        print_json(_to_json(request))
     else:
-        _show(request)
-    recorded, rebuilt = record.event.prompt_hash, prompt_hash(request.messages, request.tools)
+        _print_request(request)
+    recorded = record.event.prompt_hash
+    rebuilt = prompt_hash(request.messages, request.tools)
     screen = Screen()
     if recorded == rebuilt:
         screen.note(
@@ -56,14 +58,14 @@ def show_prompt(records: Sequence[e.Record], settings: Show) -> int:
 
 
 def find_model_call(records: Sequence[e.Record], which: str) -> e.Record:
-    """The record of the model call of this number, or at this seq (`@12`). Raises UsageError."""
+    """The record of the model call with this number, or this seq (`@12`). Raises UsageError."""
     calls = [record for record in records if isinstance(record.event, e.ModelCalled)]
     number = which.removeprefix("@")
     if number.isascii() and number.isdigit():
         if which.startswith("@"):
             found = [record for record in calls if record.seq == int(number)]
         else:
-            found = calls[int(number) - 1 : int(number)] if int(number) else []
+            found = [record for nth, record in enumerate(calls, 1) if nth == int(number)]
         if found:
             return found[0]
     seqs = ", ".join(f"@{record.seq}" for record in calls) or "none"
@@ -72,23 +74,25 @@ def find_model_call(records: Sequence[e.Record], which: str) -> e.Record:
     )
 
 
-def rebuild_request(before: Sequence[e.Record], fact: e.ModelCalled, job: RunSettings) -> Request:
-    """The request that this job would make after these records, for the purpose that `fact` has."""
+def rebuild_request(
+    before: Sequence[e.Record], called: e.ModelCalled, settings: RunSettings
+) -> Request:
+    """The request that these settings make after these records, for the same purpose."""
     prompt = Prompt()
     for record in before:
         prompt.add(record)
-    return build_request(prompt, job, fact.purpose, fact.upto_seq)
+    return build_request(prompt, settings, called.purpose, called.upto_seq)
 
 
-def _show(request: Request) -> None:
+def _print_request(request: Request) -> None:
     for message in request.messages:
-        _message(message)
+        _print_message(message)
     for tool in request.tools:
         print_line("── tool ──", "bold")
         print_line(make_visible(tool.wire.decode()))
 
 
-def _message(message: Message) -> None:
+def _print_message(message: Message) -> None:
     print_line(f"── {message.role}{f' {message.call_id}' if message.call_id else ''} ──", "bold")
     if thinking := thinking_of(message.content):
         print_line(make_visible(thinking), "dim")
@@ -97,11 +101,11 @@ def _message(message: Message) -> None:
     for part in message.parts:
         print_line(f"[{type(part).__name__.lower()}: {visible_line(part.url, 100)}]", "dim")
     for call in message.calls:
-        print_line(make_visible(f"{call.id} {call.name} {call.arguments}"))
+        print_line(visible_block(f"{call.id} {visible_word(call.name)} {call.arguments}"))
 
 
-def _json(request: Request) -> bytes:
-    """As chat completions takes them."""
+def _to_json(request: Request) -> bytes:
+    """The request in the format of chat completions."""
     messages = [msgspec.Raw(message.wire) for message in request.messages]
     return msgspec.json.encode(
         {"messages": messages, "tools": [msgspec.Raw(tool.wire) for tool in request.tools]}

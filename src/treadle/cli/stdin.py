@@ -1,4 +1,4 @@
-"""What comes on standard input: the question itself, or the text that it is about."""
+"""Reads standard input: the question itself, or a text that the question is about."""
 
 import os
 import stat
@@ -11,29 +11,34 @@ MAX_BYTES = 1_000_000
 
 
 def read_question(words: list[str]) -> str:
-    """The message that these words and standard input make; "" where there is nothing to ask.
+    """The message made of these words and standard input; "" if both are empty.
 
-    Raises UsageError for input that is too large or no text.
+    Raises UsageError for input that is too large or not text.
     """
     question = " ".join(words).strip()
     if question == "-":
         return decode_input(_read()).strip()
-    piped = decode_input(_read()) if _is_fed() else ""
+    piped = ""
+    if _has_input():
+        piped = decode_input(_read())
     if not piped.strip():
         return question
-    return f"{question}\n\n{label_input(piped)}" if question else piped.strip()
+    if not question:
+        return piped.strip()
+    return f"{question}\n\n{label_input(piped)}"
 
 
 def label_input(text: str) -> str:
-    """Text that a question is about, told apart from it."""
+    """The text that a question is about, in tags that separate it from the question."""
     return f"The text on standard input:\n<stdin>\n{text.rstrip()}\n</stdin>"
 
 
 def decode_input(data: bytes) -> str:
-    """The text that the bytes are, UTF-8. Raises UsageError."""
+    """The bytes as text in UTF-8. Raises UsageError."""
     if len(data) > MAX_BYTES:
         raise UsageError(
-            f"standard input holds more than {MAX_BYTES:,} bytes; give a part of it, or let the agent read the file"
+            f"standard input holds more than {MAX_BYTES:,} bytes; give a part of it,"
+            " or let the agent read the file"
         )
     try:
         text = data.decode("utf-8-sig")
@@ -47,16 +52,18 @@ def decode_input(data: bytes) -> str:
     return text
 
 
-def _is_fed() -> bool:
-    """Whether something was put there: a pipe or a file, no terminal and no empty device."""
+def _has_input() -> bool:
+    """Whether standard input is a pipe, a file or a socket; not a terminal or another device."""
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
         return False
     try:
         kind = os.fstat(sys.stdin.fileno()).st_mode
-    except OSError:  # no file at all: a program's own stand-in
+    except OSError:  # not a file: an object that a program put in its place
         return True
     return stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind)
 
 
 def _read() -> bytes:
-    return sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
+    if not sys.stdin:
+        return b""
+    return sys.stdin.buffer.read(MAX_BYTES + 1)

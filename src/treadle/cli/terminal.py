@@ -1,8 +1,9 @@
-"""What may reach a terminal, and how it is written there. Knows nothing of agents.
+"""Writes to the terminal. Knows nothing of agents.
 
-1. Text of a model, a tool, a file or a log is untrusted. It goes through `visible`: what a terminal would obey, and
-   what a person would not see, is shown as an escape.
-2. Answers go to standard output, all else to standard error. Colour and moving the cursor are for terminals only.
+1. Text of a model, a tool, a file or a log is untrusted. `make_visible` replaces control sequences
+   and invisible characters by escapes before the text comes here.
+2. Answers go to standard output, everything else to standard error. Only a terminal gets colours
+   and cursor movements.
 """
 
 import logging
@@ -13,75 +14,92 @@ from contextlib import contextmanager
 from typing import Literal, TextIO
 
 from ..observe.visible import make_json_visible, make_visible
+from .process import own_output
 
 Style = Literal["", "dim", "bold", "red", "yellow"]
 _CODES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33"}
 
 
 def is_interactive() -> bool:
-    """Whether a person can be asked: they see standard error and type on standard input."""
+    """Whether a person can be asked: on standard error, and answer on standard input."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def print_line(text: str, style: Style = "") -> None:
-    """Safe lines for standard output, where they are what was asked for. Raises BrokenPipeError where nobody reads."""
-    coloured = bool(style) and sys.stdout.isatty() and not _plain()
-    sys.stdout.write(f"\x1b[{_CODES[style]}m{text}\x1b[0m\n" if coloured else f"{text}\n")
+    """Write safe lines to standard output. Raises BrokenPipeError if nobody reads it."""
+    if style and is_coloured():
+        text = _add_style(text, style)
+    own_output().write(f"{text}\n")
 
 
 def print_json(line: bytes) -> None:
-    """A line of JSON for standard output: exact in a pipe, safe on a terminal."""
+    """Write a line of JSON to standard output: exact in a pipe, safe on a terminal."""
     text = line.decode()
-    sys.stdout.write((make_json_visible(text) if sys.stdout.isatty() else text) + "\n")
+    output = own_output()
+    if output.isatty():
+        text = make_json_visible(text)
+    output.write(f"{text}\n")
 
 
-def _plain() -> bool:
-    """Whether colours are not wanted."""
+def is_coloured() -> bool:
+    """Whether standard output shows colours."""
+    return own_output().isatty() and not _is_plain()
+
+
+def _add_style(text: str, style: Style) -> str:
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
+
+
+def _is_plain() -> bool:
+    """Whether the user wants no colours."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 class Screen:
-    """Standard output for answers, standard error for the rest. Takes safe text only."""
+    """Writes answers to standard output, everything else to standard error.
+
+    Takes safe text only.
+    """
 
     def __init__(self) -> None:
-        self.live = sys.stderr.isatty() and not _plain()
-        """Colours and a passing notice are wanted."""
-        self.streams = sys.stdout.isatty()
-        """An answer is shown while it is written; else it is written once it is whole."""
+        self.live = sys.stderr.isatty() and not _is_plain()
+        """Whether standard error shows colours and passing notices."""
+        self.streams = own_output().isatty()
+        """Whether an answer is shown while it is written, instead of when it is complete."""
         self._notice = False
         self._open: TextIO | None = None
 
     def say(self, text: str) -> None:
-        """A piece of an answer, to standard output."""
-        self._put(sys.stdout, text)
+        """Write a piece of an answer to standard output."""
+        self._put(own_output(), text)
 
     def note(self, text: str, style: Style = "") -> None:
-        """A line for standard error."""
+        """Write a line to standard error."""
         self.end_line()
         self._put(sys.stderr, self._styled(text, style) + "\n")
 
     def piece(self, text: str, style: Style = "") -> None:
-        """Part of a line for standard error."""
+        """Write part of a line to standard error."""
         self._put(sys.stderr, self._styled(text, style))
 
     def notice(self, text: str) -> None:
-        """A passing line on a terminal; whatever comes next takes its place."""
+        """Show a passing line on a terminal: the next output replaces it."""
         if self.live:
             self.end_line()
             self._write(sys.stderr, self._styled(text, "dim"))
             self._notice = True
 
     def answered(self) -> None:
-        """The person has typed a line, and Enter has ended it."""
+        """Note that the person has typed a line: Enter has ended it."""
         self._open = None
 
     def interrupted(self) -> None:
-        """The terminal has shown a ^C of its own, in the middle of a line."""
+        """Note that the terminal has shown ^C in the middle of a line."""
         if self.live:
             self._open = self._open or sys.stderr
 
     def end_line(self) -> None:
-        """Start a new line if one is open, or wipe the notice."""
+        """End an open line, or erase the notice."""
         if self._notice:
             self._notice = False
             self._write(sys.stderr, "\r\x1b[K")
@@ -95,28 +113,33 @@ class Screen:
         if self._notice or (self._open and self._open is not stream):
             self.end_line()
         self._write(stream, text)
-        self._open = None if text.endswith(("\n", "\n\x1b[0m")) else stream
+        self._open = stream
+        if text.endswith(("\n", "\n\x1b[0m")):
+            self._open = None
 
     def _styled(self, text: str, style: Style) -> str:
-        return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if style and self.live else text
+        if style and self.live:
+            return _add_style(text, style)
+        return text
 
     def _write(self, stream: TextIO, text: str) -> None:
         try:
             stream.write(text)
             stream.flush()
-        except BrokenPipeError:  # nobody reads any more; the turn goes on, and the log keeps it
+        except BrokenPipeError:  # nobody reads any more; the turn goes on, the log has it
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
 def showing_warnings(screen: Screen) -> Iterator[None]:
-    """Meanwhile, what Treadle warns of through `logging` is a yellow line of this screen."""
+    """Show the warnings that Treadle logs as yellow lines of this screen."""
 
-    class Shown(logging.Handler):
+    class ScreenHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             screen.note(make_visible(self.format(record)), "yellow")
 
-    handler, log = Shown(logging.WARNING), logging.getLogger("treadle")
+    handler = ScreenHandler(logging.WARNING)
+    log = logging.getLogger("treadle")
     log.addHandler(handler)
     try:
         yield

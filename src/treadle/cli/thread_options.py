@@ -1,4 +1,4 @@
-"""The options of the commands that work on threads which are there already. Imports nothing that is slow."""
+"""The options of commands on existing threads. Imports nothing slow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from .options import AgentSettings, InStore, Settings
+from .options import AgentOptions, StoreOptions, TurnOptions
 
 _THREAD = "Its name, the beginning of it, or last (-)."
-_CALL = "The call's id; not needed where only one waits."
-_BY = "Who decides; else your login name."
+_CALL = "The call's id; not needed if only one waits."
+_BY = "Who decides; default: your login name."
 _JSON = "As JSON Lines."
-_AGENT = "An Agent of your own, whose store it is; or path/file.py:name."
+_AGENT = "Your Agent, with the thread's store; or path/file.py:name."
 
 Thread = Annotated[str, typer.Argument(metavar="THREAD", help=_THREAD)]
 Call = Annotated[str | None, typer.Argument(metavar="CALL", help=_CALL)]
@@ -20,12 +20,12 @@ By = Annotated[str | None, typer.Option(metavar="NAME", help=_BY)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resume(Settings):
+class ResumeOptions(TurnOptions):
     thread: Thread
 
 
 @dataclass(frozen=True, kw_only=True)
-class Threads(InStore):
+class ThreadsOptions(StoreOptions):
     status: Annotated[
         str | None,
         typer.Option(
@@ -34,14 +34,12 @@ class Threads(InStore):
         ),
     ] = None
     agent: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Begun with the agent of this name.")
+        str | None, typer.Option(metavar="NAME", help="Only threads of the agent with this name.")
     ] = None
     text: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="All of these words were said in it.")
+        str | None, typer.Option(metavar="WORDS", help="Only threads with all of these words.")
     ] = None
-    all: Annotated[bool, typer.Option("--all", help="Also threads that work for another one.")] = (
-        False
-    )
+    all: Annotated[bool, typer.Option("--all", help="Also children of other threads.")] = False
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
     ] = 20
@@ -49,31 +47,29 @@ class Threads(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Show(AgentSettings):
+class ShowOptions(AgentOptions):
     thread: Thread
     full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False
-    json: Annotated[
-        bool, typer.Option("--json", help="Records as JSON Lines, read by this version.")
-    ] = False
+    json: Annotated[bool, typer.Option("--json", help="Records as JSON Lines.")] = False
     picture: Annotated[
         bool,
         typer.Option(
             "--picture",
-            help="Of a graph, named by --agent: as Mermaid draws it, with the way taken.",
+            help="Draw the graph of --agent in Mermaid, with the path taken.",
         ),
     ] = False
-    raw: Annotated[bool, typer.Option("--raw", help="Events as they are stored, unread.")] = False
+    raw: Annotated[bool, typer.Option("--raw", help="Events as they are stored.")] = False
     prompt: Annotated[
         str | None,
         typer.Option(
             metavar="N",
-            help="What the model saw at its call N; @SEQ: at that record. With the agent of the options.",
+            help="The prompt of model call N, or of record @SEQ.",
         ),
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tail(InStore):
+class TailOptions(StoreOptions):
     thread: Annotated[str, typer.Argument(metavar="[THREAD]", help=_THREAD)] = "last"
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Leave when the turn ends, with its exit code.")
@@ -82,38 +78,38 @@ class Tail(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explain(AgentSettings):
+class ExplainOptions(AgentOptions):
     thread: Thread
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay(AgentSettings):
+class ReplayOptions(AgentOptions):
     thread: Thread
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diff(InStore):
+class DiffOptions(StoreOptions):
     left: Annotated[str, typer.Argument(metavar="A", help=_THREAD)]
     right: Annotated[str, typer.Argument(metavar="B", help=_THREAD)]
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Posting(Settings):
-    """What every decision takes. The options of an agent are for `--resume`."""
+class DecisionOptions(TurnOptions):
+    """The options of every decision; those of an agent are for `--resume`."""
 
     by: By = None
-    go_on: Annotated[bool, typer.Option("--resume", "-r", help="Then go on with the turn.")] = False
+    go_on: Annotated[bool, typer.Option("--resume", "-r", help="Then resume the turn.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Approve(Posting):
+class ApproveOptions(DecisionOptions):
     thread: Thread
     call: Call = None
     edit: Annotated[
         str | None,
-        typer.Option(metavar="JSON", help="Run it with these arguments instead of the model's."),
+        typer.Option(metavar="JSON", help="Run it with these arguments instead."),
     ] = None
     always: Annotated[
         bool, typer.Option("--always", help="Allow further calls of this tool in this turn, too.")
@@ -126,14 +122,14 @@ class Approve(Posting):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer(Posting):
+class AnswerOptions(DecisionOptions):
     thread: Thread
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The answer.")]
     call: Annotated[str | None, typer.Option(metavar="CALL", help=_CALL)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decide(Posting):
+class SettleOptions(DecisionOptions):
     thread: Thread
     call: Call = None
     ran: Annotated[bool, typer.Option("--ran", help="It had its effect.")] = False
@@ -143,18 +139,18 @@ class Decide(Posting):
     ] = None
     not_run: Annotated[bool, typer.Option("--not-run", help="It had none: it may run now.")] = False
     tell: Annotated[bool, typer.Option("--tell", help="Nobody knows: tell the model so.")] = False
-    why: Annotated[str, typer.Option(metavar="TEXT", help="How you know; kept in the log.")] = ""
+    why: Annotated[str, typer.Option(metavar="TEXT", help="How you know it; kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cancel(InStore):
+class CancelOptions(StoreOptions):
     thread: Thread
     by: By = None
     why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fork(Settings):
+class ForkOptions(TurnOptions):
     thread: Thread
     at: Annotated[
         int | None, typer.Option(min=1, metavar="SEQ", help="The last record to share; else all.")
@@ -172,7 +168,7 @@ class Fork(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(InStore):
+class ExportOptions(StoreOptions):
     threads: Annotated[
         list[str] | None, typer.Argument(metavar="THREAD", help=f"{_THREAD} None: all.")
     ] = None
@@ -182,14 +178,14 @@ class Export(InStore):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import(InStore):
+class ImportOptions(StoreOptions):
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="As db export wrote it; - : standard input.")
     ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SaveTest(InStore):
+class SaveTestOptions(StoreOptions):
     thread: Thread
     agent: Annotated[str | None, typer.Option(metavar="MODULE:NAME", help=_AGENT)] = None
     output: Annotated[

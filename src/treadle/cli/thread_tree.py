@@ -1,4 +1,4 @@
-"""A thread and those that work for it, however deep: read together, in the order in which they were written."""
+"""Reads a thread together with its children, at any depth, in the order of time."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from ..runtime.sync import run_sync
 
 
 def read_tree(log: Log) -> list[Log]:
-    """The thread itself, then those below it."""
+    """The log itself, then its children's, each followed by its own children's."""
     logs = [log]
     for child in child_ids(log.records):
         logs += read_tree(run_sync(open_log(child, log.store, log.world)))
@@ -18,25 +18,23 @@ def read_tree(log: Log) -> list[Log]:
 
 
 def child_ids(records: Iterable[e.Record]) -> list[str]:
-    """The threads that work, or worked, for these records' calls."""
-    return [
-        record.event.thread_id for record in records if isinstance(record.event, e.ChildStarted)
-    ]
+    """The threads that were started for calls in these records."""
+    events = [record.event for record in records]
+    return [event.thread_id for event in events if isinstance(event, e.ChildStarted)]
 
 
 def root_log(log: Log) -> Log:
-    """The thread that all of it is for: a person's own."""
-    while (
-        log.records
-        and isinstance(first := log.records[0].event, e.ThreadStarted)
-        and first.parent_thread_id
-    ):
+    """The log at the top of the tree: a person's own thread."""
+    while log.records:
+        first = log.records[0].event
+        if not isinstance(first, e.ThreadStarted) or not first.parent_thread_id:
+            break
         log = run_sync(open_log(first.parent_thread_id, log.store, log.world))
     return log
 
 
 def merge_by_time(threads: Iterable[Sequence[e.Record]]) -> list[e.Record]:
-    """The records of all of these threads by their times; of one thread always by seq, whatever its clock did."""
+    """The records of these threads by time; those of one thread always keep their order."""
     stamped: list[tuple[float, e.Record]] = []
     for records in threads:
         at = 0.0
@@ -47,7 +45,7 @@ def merge_by_time(threads: Iterable[Sequence[e.Record]]) -> list[e.Record]:
 
 
 class Depths:
-    """Fed every record, in order: how deep below the first thread each one is, and whose it is."""
+    """The depth and agent of each thread in a tree, learned from its records in order."""
 
     def __init__(self, thread_id: str) -> None:
         self._depth = {thread_id: 0}
@@ -64,10 +62,9 @@ class Depths:
         return self._depth.get(thread_id, 1)
 
     def before(self, thread_id: str) -> str:
-        """What goes before a line of that thread: nothing, or its depth and its agent. Safe to show."""
+        """The prefix of a line of this thread: indentation and agent; "" at the top. Safe."""
         depth = self.of(thread_id)
-        return (
-            f"{'  ' * depth}{visible_line(self._agent.get(thread_id, thread_id), VALUE)} "
-            if depth
-            else ""
-        )
+        if not depth:
+            return ""
+        name = visible_line(self._agent.get(thread_id, thread_id), VALUE)
+        return f"{'  ' * depth}{name} "

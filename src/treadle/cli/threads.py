@@ -1,4 +1,4 @@
-"""Which thread is meant, and its records."""
+"""Finds the thread that a person names, and reads it."""
 
 import difflib
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ MAX_NAMED = 5
 
 
 def resolve_thread(store: Store, name: str) -> str:
-    """The thread of this name, else the only one whose name begins so, else the last one for `last` and `-`.
+    """The thread of this name, or the only one whose name begins with it; `last`, `-`: the last.
 
-    A thread that works for another is meant only by what isn't the other's too. Raises UnknownThread, which names those
-    that come near.
+    A beginning that a parent and its children share means the parent. Raises UnknownThread, which
+    suggests similar names.
     """
     names = list_thread_ids(store)
     if name in names:
@@ -32,46 +32,50 @@ def resolve_thread(store: Store, name: str) -> str:
         if not names:
             raise UsageError("there is no thread yet; ask something first")
         return first_root_thread(store, names)
-    found = [each for each in names if each.startswith(name)] if name else []
+    found = [each for each in names if name and each.startswith(name)]
     found = [each for each in found if not any(each.startswith(f"{other}.") for other in found)]
     if len(found) == 1:
         return found[0]
     if found:
-        raise UnknownThread(f"{len(found)} threads begin with {name!r}: {_listed(found)}")
-    near = difflib.get_close_matches(name, names, MAX_NAMED, 0.5) if len(name) < 100 else []
-    raise UnknownThread(
-        f"there is no thread {name!r} in this store"
-        + (f"; near it: {_listed(near)}" if near else "")
-    )
+        raise UnknownThread(f"{len(found)} threads begin with {name!r}: {_format_names(found)}")
+    message = f"there is no thread {name!r} in this store"
+    near: list[str] = []
+    if len(name) < 100:
+        near = difflib.get_close_matches(name, names, MAX_NAMED, 0.5)
+    if near:
+        message += f"; near it: {_format_names(near)}"
+    raise UnknownThread(message)
 
 
 def first_root_thread(store: Store, names: Sequence[str]) -> str:
-    """The first of these threads that is a person's own; the first, where all work for others."""
-    return next((name for name in names if not _works_for_another(store, name)), names[0])
+    """The first of these threads that is no child; the first of all if every one is a child."""
+    return next((name for name in names if not _is_child(store, name)), names[0])
 
 
-def _works_for_another(store: Store, name: str) -> bool:
+def _is_child(store: Store, name: str) -> bool:
     first = decode_event(run_sync(store.read(name))[0].event)
     return isinstance(first, e.ThreadStarted) and bool(first.parent_thread_id)
 
 
 def list_thread_ids(store: Store) -> list[str]:
-    """The last written first. A database that isn't there has none, and isn't made."""
+    """All threads, the last written first. A missing database has none, and is not created."""
     if isinstance(store, SQLiteStore) and not store.path.exists():
         return []
     return [info.thread_id for info in run_sync(store.threads(ALL_THREADS))]
 
 
 def open_thread(store: Store, name: str) -> Log:
-    """The log of the thread that is meant. Raises UnknownThread, StoreDamaged, IllegalEvent."""
+    """The log of the thread that is named. Raises UnknownThread, StoreDamaged, IllegalEvent."""
     return run_sync(open_log(resolve_thread(store, name), store, World()))
 
 
 def read_thread(store: Store, name: str) -> Sequence[e.Record]:
-    """Its records, at least one. Raises as `log_of` does."""
+    """The records of the thread, at least one. Raises what `open_thread` raises."""
     return open_thread(store, name).records
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(visible_line(name, 100) for name in names[:MAX_NAMED]) + more
+def _format_names(names: Sequence[str]) -> str:
+    text = ", ".join(visible_line(name, 100) for name in names[:MAX_NAMED])
+    if len(names) > MAX_NAMED:
+        text += f" and {len(names) - MAX_NAMED} more"
+    return text

@@ -1,17 +1,16 @@
-"""Traces from the command line: sent while a turn runs, where the environment says so, and exported afterwards."""
+"""Traces from the command line: sent while a turn runs, or exported later."""
 
 import functools
 import os
 from collections.abc import Hashable, Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ..core import events as e
 from ..core.errors import UsageError
+from ..core.redact import find_secrets
 from ..flows.flow import Flow
 from ..observe.content import Content
-from ..observe.redact import find_secrets
 from ..observe.span import Span, SpanContext
 from ..observe.spans import Spans, build_spans
 from ..observe.visible import make_visible
@@ -21,7 +20,7 @@ from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agents import choose_store
 from .atomic_file import write_atomically
-from .observe_options import ExportTraces
+from .observe_options import ExportTracesOptions
 from .terminal import Screen, print_json
 from .threads import list_thread_ids, read_thread
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def trace_listeners(agent: Agent | Flow) -> Sequence[Listener]:
-    """A Tracing where the standard variables name a server and the extra `otel` is there; else nothing."""
+    """A Tracing, if the standard variables name a server and the extra `otel` is installed."""
     from ..observe.otlp import ENDPOINTS
 
     wanted = any(os.environ.get(name) for name in ENDPOINTS)
@@ -38,21 +37,21 @@ def trace_listeners(agent: Agent | Flow) -> Sequence[Listener]:
     if not wanted or disabled or find_spec("opentelemetry") is None:
         return []
     try:
-        return [_tracing(cast(Hashable, agent.store))]
+        return [_make_tracing(cast(Hashable, agent.store))]
     except UsageError:  # only the API is installed, as some libraries bring it along
         return []
 
 
 @functools.cache
-def _tracing(store: Hashable) -> Listener:
-    """One for all turns of a chat."""
+def _make_tracing(store: Hashable) -> Listener:
+    """One Tracing for all turns of a chat."""
     from ..observe.tracing import Tracing
 
-    return Tracing(store=cast(Store | None, store), meter_provider=_meters())
+    return Tracing(store=cast(Store | None, store), meter_provider=_make_meters())
 
 
-def _meters() -> "MeterProvider | None":
-    """Metrics go out only if they are asked for: many servers that take traces take no metrics."""
+def _make_meters() -> "MeterProvider | None":
+    """Metrics are sent only if wanted: many servers that take traces take no metrics."""
     if os.environ.get("OTEL_METRICS_EXPORTER", "").strip() != "otlp":
         return None
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -64,59 +63,57 @@ def _meters() -> "MeterProvider | None":
     return MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], make_resource())
 
 
-def export_traces(settings: ExportTraces) -> int:
-    """Send a thread's spans to an OpenTelemetry server (OTLP over HTTP), or write them into a file."""
+def export_traces(settings: ExportTracesOptions) -> int:
+    """Send a thread's spans to an OpenTelemetry server (OTLP/HTTP), or write them to a file."""
     from ..observe.otlp import send_spans, to_otlp_json
 
     store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
-    content = Content(find_secrets(os.environ)) if settings.content else None
-    found = [
-        span
-        for log in _logs(store, settings)
-        for span in build_spans(log, content, _parent(store, log))
-    ]
-    traces = len({span.context.trace_id for span in found})
+    content = None
+    if settings.content:
+        content = Content(find_secrets(os.environ))
+    spans: list[Span] = []
+    for records in _read_threads(store, settings):
+        spans += build_spans(records, content, _find_parent_span(store, records))
     if settings.output is None:
-        send_spans(found, settings.endpoint)
-        where = ""
+        send_spans(spans, settings.endpoint)
+        where = "sent"
     elif str(settings.output) == "-":
-        print_json(to_otlp_json(found))
-        where = " on standard output"
+        print_json(to_otlp_json(spans))
+        where = "on standard output"
     else:
-        _write(settings.output, found)
-        where = f" in {make_visible(str(settings.output))}"
-    Screen().note(f"{len(found):,} spans in {traces:,} traces{where or ' sent'}")
+        data = to_otlp_json(spans)
+        with write_atomically(settings.output) as out:
+            out.write(data)
+        where = f"in {make_visible(str(settings.output))}"
+    traces = len({span.context.trace_id for span in spans})
+    Screen().note(f"{len(spans):,} spans in {traces:,} traces {where}")
     return 0
 
 
-def _write(file: Path, found: Sequence[Span]) -> None:
-    from ..observe.otlp import to_otlp_json
-
-    data = to_otlp_json(found)
-    with write_atomically(file) as out:
-        out.write(data)
-
-
-def _logs(store: SQLiteStore, settings: ExportTraces) -> Iterator[Sequence[e.Record]]:
-    """The thread's, and with --tree those of all below it, each once."""
-    waiting, seen = [settings.thread], set[str]()
+def _read_threads(
+    store: SQLiteStore, settings: ExportTracesOptions
+) -> Iterator[Sequence[e.Record]]:
+    """The records of the thread, and with --tree of all its children, each thread once."""
+    waiting = [settings.thread]
+    seen: set[str] = set()
     while waiting:
-        log = read_thread(store, waiting.pop())
-        name = log[0].thread_id
-        if name not in seen:
-            seen.add(name)
-            yield log
-            if settings.tree:
-                waiting += store.list_children(name)
+        records = read_thread(store, waiting.pop())
+        thread_id = records[0].thread_id
+        if thread_id in seen:
+            continue
+        seen.add(thread_id)
+        yield records
+        if settings.tree:
+            waiting += store.list_children(thread_id)
 
 
-def _parent(store: SQLiteStore, log: Sequence[e.Record]) -> SpanContext | None:
-    """The call that began this thread, where another thread did, and that one is here."""
+def _find_parent_span(store: SQLiteStore, log: Sequence[e.Record]) -> SpanContext | None:
+    """The span of the call that started this thread, if its thread is in the store."""
     started = log[0].event
-    if not isinstance(started, e.ThreadStarted) or started.parent_thread_id not in list_thread_ids(
-        store
-    ):
+    if not isinstance(started, e.ThreadStarted):
+        return None
+    if started.parent_thread_id not in list_thread_ids(store):
         return None
     fold = Spans()
     for record in read_thread(store, started.parent_thread_id):

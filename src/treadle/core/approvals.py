@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from .context import Arguments
+from .redact import redact
 from .tool import Tool
 from .values import Always
 
@@ -84,9 +85,8 @@ def _ask_tool(tool: Tool, arguments: Arguments) -> Verdict:
         try:
             needed = needed(arguments)
         except Exception as error:  # somebody else's code; when in doubt a person is asked
-            return Verdict(
-                "ask", f"the approval rule of {tool.name} raised {type(error).__name__}: {error}"
-            )
+            text = redact(f"{type(error).__name__}: {error}")
+            return Verdict("ask", f"the approval rule of {tool.name} raised {text}")
     if needed:
         return Verdict("ask", f"{tool.name} needs approval")
     return Verdict("allow")

@@ -157,7 +157,7 @@ def _why_useless(turn: Turn, reply: e.ModelReplied) -> str:
 
 
 def _next_for_calls(state: State, turn: Turn, policy: Policy) -> Next:
-    """Refuse the calls that can't run, ask for those that may not, run the others, or wait."""
+    """Append refusals and requests to people, if any; else run what may run; else wait."""
     events: list[e.Event] = []
     ready: list[CallState] = []
     repeated = _find_repeated(turn, policy.limits)
@@ -196,7 +196,8 @@ def _judge(
             return e.ToolFailed(
                 call.id, "denied", f"a person refused this call{_because(call.reason)}"
             )
-        case "unknown" if tool is None or not tool.idempotent or tool.child:  # a child: in a fork
+        # A call with a child is unknown only in a fork, which can't continue the child.
+        case "unknown" if tool is None or not tool.idempotent or tool.child:
             if policy.unknown == "ask":
                 return None
             return e.OutcomeDecided(call.id, "tell", "policy")
@@ -233,7 +234,7 @@ def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.E
 
 
 def _hand_over(call: CallState, state: State, policy: Policy, to: str) -> e.Event | None:
-    """The first hand-over of a round is done once the round's other calls are done."""
+    """A handoff, once the round's other calls are done. Only the first one of a round is done."""
     assert state.turn
     open_calls = [each for each in state.turn.calls if each is call or each.status != "done"]
     handovers = [each for each in open_calls if each is call or _hands_over(each, policy)]

@@ -171,7 +171,7 @@ class ModelFailed(_Event, frozen=True):
     kind: Literal["unavailable", "overflow", "denied", "rejected", "timeout"]
     message: str
     retry_after_s: float | None = None
-    """When the same request is made again; None: it isn't."""
+    """Seconds until the same request is made again; None: it isn't."""
     usage: Usage = Usage()
     """What a broken stream had already used, estimated."""
     cost_usd: float | None = None
@@ -216,7 +216,7 @@ class ToolFailed(_Event, frozen=True):
     """As the model sees it."""
     duration_s: float = 0.0
     retry_after_s: float | None = None
-    """When it is tried again; None: it isn't, and the model is told."""
+    """Seconds until the next attempt; None: there is none, and the model is told."""
     usage: Usage = Usage()
     """As in ToolReturned."""
     cost_usd: float | None = 0.0
@@ -304,7 +304,7 @@ class ContextCompacted(_Event, frozen=True):
 
 
 class AnswerRejected(_Event, frozen=True):
-    """The answer failed its check (an output type, a guardrail); the model is told why."""
+    """The answer failed its check (by its type, say); the model is told why."""
 
     message: str
 

@@ -23,7 +23,7 @@ MIN_OUTPUT_TOKENS = 16
 
 @dataclass(frozen=True)
 class Limits:
-    """What one turn may use. None lifts a limit."""
+    """What one turn may use. None means no limit."""
 
     steps: int | None = 20
     """Model calls; a retry of the same call doesn't count."""
@@ -88,7 +88,7 @@ def allowed_output_tokens(
     cost: Cost,
     least: int = MIN_OUTPUT_TOKENS,
 ) -> int | LimitReached:
-    """The tokens that a reply may have, up to `wanted`; the limit that leaves not even `least`."""
+    """How many tokens the reply may have, at most `wanted`; LimitReached if fewer than `least`."""
     if limits.tokens is not None:
         needed = spent.tokens + prompt_tokens + min(least, wanted)
         if needed > limits.tokens:

@@ -32,7 +32,10 @@ class Tool:
     parameters: dict[str, Any]
     """JSON Schema of an object."""
     function: Callable[..., Any] | None = None
-    """Gets the checked arguments as keywords; runs in a thread if sync. None: a person answers."""
+    """Gets the checked arguments as keywords. None: a person answers.
+
+    A sync function runs in an operating system thread.
+    """
     check: Check | None = field(default=None, repr=False)
     """Makes the arguments from the model's JSON object, or raises ToolError in words for the model.
 

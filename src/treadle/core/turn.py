@@ -37,7 +37,7 @@ class Turn(msgspec.Struct, frozen=True):
     failed: e.ModelFailed | None = None
     """The last failure, until the next reply.
 
-    That of a prompt which was too large outlasts the summary that is made then.
+    If the prompt was too large, it stays while a summary is made: the request is repeated then.
     """
     rejected: e.AnswerRejected | None = None
     limit: e.LimitReached | None = None
@@ -54,7 +54,7 @@ class Turn(msgspec.Struct, frozen=True):
     compacting_upto_seq: int = 0
     """Up to which record a summary is being made; 0 while none is."""
     summary_failed: bool = False
-    """The model failed to summarise: in this turn, what the window drops is dropped."""
+    """The model failed to summarise: until the turn ends, rounds are left out without a summary."""
     steps: int = 0
     """Model calls, without retries and summaries."""
     tool_calls: int = 0

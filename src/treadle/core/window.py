@@ -21,7 +21,7 @@ from .transcript import take_fitting_rounds
 TARGET_SHARE = 0.5
 """The share of the room that is in use after a cut."""
 EARLIER_SHARE = 0.25
-"""Of the room that a large turn under way leaves: the share that earlier turns have after a cut."""
+"""After a cut, earlier turns use this share of the room that the turn under way leaves."""
 TURN_SHARE = 0.8
 """The share of the room that the turn under way may take before it is cut itself."""
 RECENT_ROUNDS = 2

@@ -1,1 +1,1 @@
-"""Whether an agent does what it should: its trajectory, in tests and over many cases."""
+"""Evaluation: datasets of cases, checks, reports and their comparison."""

@@ -1,10 +1,12 @@
-"""Two reports compared: what got worse or better, by how much, and whether that is more than noise. Pure.
+"""Compares two reports: what got worse or better, by how much, and whether that is more than noise.
 
-The rule. A change counts where both hold: its p-value, corrected for the four questions that are asked (Holm), is below
-5%; and it is at least one point of success, or 5% of steps, tokens or cost. Cases are compared with themselves: those
-that only one report has, or that say something else now, are left out and named; so are those with other checks now
-from success. Seconds are shown and never count:
-they are the machine's as much as the agent's.
+Pure.
+
+A change is significant if both hold: its p-value, corrected for the four metrics that are tested
+(Holm), is below 5%; and it is at least one point of success, or 5% of steps, tokens or cost.
+A case is compared with itself. Cases that only one report has, or whose input has changed, are left
+out and named; cases whose checks have changed are left out of success. Seconds are shown but never
+significant: they depend on the machine as much as on the agent.
 """
 
 from collections.abc import Callable
@@ -17,15 +19,15 @@ from .statistics import BeforeAfter, holm_correction, permutation_p_value
 
 SIGNIFICANCE = 0.05
 MIN_CHANGE = 0.05
-"""Of steps, tokens and cost: as a part of what it was."""
+"""Of steps, tokens and cost: as a share of the value before."""
 MIN_SUCCESS_CHANGE = 0.01
 MAX_CASES = 5
-"""Cases that are named for a change."""
+"""How many cases are named for a change."""
 
 
 @dataclass(frozen=True)
 class CaseChange:
-    """One case's mean, before and now."""
+    """The mean of one case, before and now."""
 
     case: str
     before: float
@@ -34,86 +36,96 @@ class CaseChange:
 
 @dataclass(frozen=True)
 class Change:
-    """One number, before and now: means over the cases that both reports have."""
+    """One metric, before and now: means over the cases that both reports have."""
 
     name: str
     """`success`, `steps`, `tokens`, `cost_usd` or `seconds`."""
     before: float
     now: float
     p: float
-    """How often chance alone would give as much, corrected."""
-    counts: bool
-    """It is more than noise, and enough to matter."""
+    """The probability of a difference this large by chance, corrected."""
+    significant: bool
+    """It is more than noise, and large enough to matter."""
     cases: tuple[CaseChange, ...]
-    """Those that changed most for the worse."""
+    """The cases that got worse, the worst first."""
 
     @property
     def worse(self) -> bool:
-        return self.now < self.before if self.name == "success" else self.now > self.before
+        if self.name == "success":
+            return self.now < self.before
+        return self.now > self.before
 
     @property
     def share(self) -> float | None:
-        """The change as a part of what it was; None of nothing."""
-        return (self.now - self.before) / self.before if self.before else None
+        """The change as a share of the value before; None if that was 0."""
+        if not self.before:
+            return None
+        return (self.now - self.before) / self.before
 
 
 @dataclass(frozen=True)
 class Comparison:
+    """What has changed between two reports."""
+
     changes: tuple[Change, ...]
     compared: int
-    """Cases in both."""
+    """How many cases both reports have."""
     left_out: tuple[str, ...]
-    """Sentences about the others, and about numbers that can't be compared."""
+    """Sentences about the other cases, and about metrics that can't be compared."""
     agent: tuple[str, ...]
-    """How the agent differs."""
+    """How the agent has changed."""
 
     @property
     def regressions(self) -> tuple[Change, ...]:
-        return tuple(change for change in self.changes if change.counts and change.worse)
+        return tuple(change for change in self.changes if change.significant and change.worse)
 
 
-_Number = Callable[[TrialReport], float | None]
-METRICS: dict[str, _Number] = {
+Metric = Callable[[TrialReport], float | None]
+METRICS: dict[str, Metric] = {
     "success": lambda trial: float(trial.passed),
     "steps": lambda trial: trial.steps,
     "tokens": lambda trial: trial.tokens,
     "cost_usd": lambda trial: trial.cost_usd,
     "seconds": lambda trial: trial.seconds,
 }
+CasePair = tuple[CaseReport, CaseReport]
+"""The same case, before and now."""
 
 
 def compare_reports(before: Report, now: Report) -> Comparison:
-    """What has changed since."""
-    both, left_out = _paired(before, now)
-    alike = [(was, case) for was, case in both if _checks(was) == _checks(case)]
-    if len(alike) < len(both):
-        other = (case.name for was, case in both if _checks(was) != _checks(case))
-        left_out.append(f"success, for other checks than then: {', '.join(other)}")
-    of = {
-        name: _pairs(alike if name == "success" else both, number)
-        for name, number in METRICS.items()
-    }
-    pairs = {name: each for name, each in of.items() if each}
-    if both and "cost_usd" not in pairs:
+    """The change of every metric from one report to the other."""
+    pairs, left_out = _pair_cases(before, now)
+    same_checks = [pair for pair in pairs if _check_names(pair[0]) == _check_names(pair[1])]
+    if len(same_checks) < len(pairs):
+        changed = [case.name for was, case in pairs if _check_names(was) != _check_names(case)]
+        left_out.append(f"success, for other checks than then: {', '.join(changed)}")
+    values: dict[str, dict[str, BeforeAfter]] = {}
+    for name, metric in METRICS.items():
+        collected = _collect(same_checks if name == "success" else pairs, metric)
+        if collected:
+            values[name] = collected
+    if pairs and "cost_usd" not in values:
         left_out.append("cost: no price is known for every run")
-    judged = [name for name in pairs if name != "seconds"]
-    ps = dict(
-        zip(
-            judged,
-            holm_correction([permutation_p_value(list(pairs[name].values())) for name in judged]),
-            strict=True,
-        )
-    )
-    changed = tuple(_change(name, each, ps.get(name, 1.0)) for name, each in pairs.items())
+    tested = [name for name in values if name != "seconds"]
+    p_values = [permutation_p_value(list(values[name].values())) for name in tested]
+    corrected = dict(zip(tested, holm_correction(p_values), strict=True))
     return Comparison(
-        changed, len(both), tuple(left_out), tuple(agent_changes(before.agent, now.agent))
+        changes=tuple(
+            _make_change(name, by_case, corrected.get(name, 1.0))
+            for name, by_case in values.items()
+        ),
+        compared=len(pairs),
+        left_out=tuple(left_out),
+        agent=tuple(agent_changes(before.agent, now.agent)),
     )
 
 
-def _paired(before: Report, now: Report) -> tuple[list[tuple[CaseReport, CaseReport]], list[str]]:
+def _pair_cases(before: Report, now: Report) -> tuple[list[CasePair], list[str]]:
+    """The cases that both reports have with the same input, and sentences about the others."""
     old = {case.name: case for case in before.cases if case.trials}
     new = {case.name: case for case in now.cases if case.trials}
     both = [(old[name], case) for name, case in new.items() if name in old]
+    same_input = [(was, case) for was, case in both if was.messages == case.messages]
     groups = {
         "new": [name for name in new if name not in old],
         "gone, or not run now": [name for name in old if name not in new],
@@ -121,41 +133,54 @@ def _paired(before: Report, now: Report) -> tuple[list[tuple[CaseReport, CaseRep
             case.name for was, case in both if was.messages != case.messages
         ],
     }
-    left_out = [f"{what}: {', '.join(names)}" for what, names in groups.items() if names]
-    return [(was, case) for was, case in both if was.messages == case.messages], left_out
+    left_out = [f"{reason}: {', '.join(names)}" for reason, names in groups.items() if names]
+    return same_input, left_out
 
 
-def _checks(case: CaseReport) -> list[str]:
+def _check_names(case: CaseReport) -> list[str]:
     return [verdict.check for verdict in case.trials[0].verdicts]
 
 
-def _pairs(both: list[tuple[CaseReport, CaseReport]], number: _Number) -> dict[str, BeforeAfter]:
-    """By case; none where a number is missing anywhere."""
-    found: dict[str, BeforeAfter] = {}
-    for was, case in both:
-        sides = [[number(trial) for trial in each.trials] for each in (was, case)]
-        known = [[value for value in side if value is not None] for side in sides]
-        if known != sides:
+def _collect(pairs: list[CasePair], metric: Metric) -> dict[str, BeforeAfter]:
+    """The metric's values by case; none at all if one trial has no value."""
+    collected: dict[str, BeforeAfter] = {}
+    for was, case in pairs:
+        before = [metric(trial) for trial in was.trials]
+        now = [metric(trial) for trial in case.trials]
+        known_before = [value for value in before if value is not None]
+        known_now = [value for value in now if value is not None]
+        if len(known_before) < len(before) or len(known_now) < len(now):
             return {}
-        found[case.name] = (known[0], known[1])
-    return found
+        collected[case.name] = (known_before, known_now)
+    return collected
 
 
-def _change(name: str, pairs: dict[str, BeforeAfter], p: float) -> Change:
-    means = [CaseChange(case, fmean(before), fmean(now)) for case, (before, now) in pairs.items()]
-    before, now = fmean(each.before for each in means), fmean(each.now for each in means)
-    size = abs(now - before) / before if before and name != "success" else abs(now - before)
-    enough = size >= (MIN_SUCCESS_CHANGE if name == "success" else MIN_CHANGE)
-    sign = -1 if name == "success" else 1
-    worst = sorted(
-        (each for each in means if sign * (each.now - each.before) > 0),
-        key=lambda c: sign * (c.before - c.now),
-    )
+def _make_change(name: str, values: dict[str, BeforeAfter], p: float) -> Change:
+    means = [CaseChange(case, fmean(was), fmean(now)) for case, (was, now) in values.items()]
+    before = fmean(each.before for each in means)
+    now = fmean(each.now for each in means)
+    worse = [each for each in means if _worsening(name, each) > 0]
+    worse.sort(key=lambda each: -_worsening(name, each))
     return Change(
-        name,
-        before,
-        now,
-        p,
-        name != "seconds" and p < SIGNIFICANCE and enough,
-        tuple(worst[:MAX_CASES]),
+        name=name,
+        before=before,
+        now=now,
+        p=p,
+        significant=name != "seconds" and p < SIGNIFICANCE and _is_large(name, before, now),
+        cases=tuple(worse[:MAX_CASES]),
     )
+
+
+def _is_large(name: str, before: float, now: float) -> bool:
+    size = abs(now - before)
+    if name == "success":
+        return size >= MIN_SUCCESS_CHANGE
+    if before:
+        size /= before
+    return size >= MIN_CHANGE
+
+
+def _worsening(name: str, change: CaseChange) -> float:
+    if name == "success":
+        return change.before - change.now
+    return change.now - change.before

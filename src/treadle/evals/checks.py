@@ -1,7 +1,8 @@
-"""The checks that a case can have, as data. What each says of a trial is in verdicts.py, how they are read here.
+"""The checks that a case can have, as data. grade.py applies them to a trial.
 
-The set is closed; `Custom` is for what it lacks. In a file a check is a mapping of one key, its name below:
-`{"contains": "427.05"}`, `{"number": {"value": 427.05, "within": 0.01}}`. What isn't a mapping is the first field.
+The set is closed; `Custom` is for everything else. In a file a check is a mapping of one key, its
+name below: `{"contains": "427.05"}`, `{"number": {"value": 427.05, "within": 0.01}}`. A value that
+is not a mapping is the first field.
 """
 
 import difflib
@@ -14,13 +15,13 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..core.result import Status as TurnStatus
-from .trajectory import ArgumentMatch, CallOrder
+from .trajectory import ArgumentMatch, CallOrder, ExpectedCall
 
 if TYPE_CHECKING:
     from .trial import Trial
 
 Names = str | tuple[str, ...]
-"""One or several; of tools they are globs."""
+"""One or several; names of tools may be globs."""
 
 
 class _Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,27 +29,27 @@ class _Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Equal(_Check, frozen=True):
-    """The answer is this text; space at its ends doesn't count."""
+    """The answer is this text; whitespace at its ends is ignored."""
 
     text: str
 
 
 class Contains(_Check, frozen=True):
-    """The answer holds all of these texts; case doesn't count unless `exact_case`."""
+    """The answer contains all of these texts; case is ignored unless `exact_case`."""
 
     texts: Names
     exact_case: bool = False
 
 
 class Lacks(_Check, frozen=True):
-    """The answer holds none of these texts."""
+    """The answer contains none of these texts; case is ignored unless `exact_case`."""
 
     texts: Names
     exact_case: bool = False
 
 
 class Matches(_Check, frozen=True):
-    """The pattern (Python's) is found in the answer."""
+    """The answer contains a match of this pattern, a regular expression of Python."""
 
     pattern: str
 
@@ -60,7 +61,7 @@ class Matches(_Check, frozen=True):
 
 
 class Number(_Check, frozen=True):
-    """One of the numbers in the answer (numbers.py) is this one, give or take `within`."""
+    """One of the numbers in the answer (find_numbers.py) is within `within` of this value."""
 
     value: float
     within: float = 0.0
@@ -71,48 +72,40 @@ class Number(_Check, frozen=True):
 
 
 class Json(_Check, frozen=True):
-    """The answer is JSON, of this value or, with `match: subset`, an object that holds it."""
+    """The answer is JSON: this value or, with `match: subset`, an object that contains it."""
 
     value: Any
     match: Literal["exact", "subset"] = "exact"
 
 
-class Call(_Check, frozen=True):
-    """A tool call that is wanted."""
-
-    name: str
-    arguments: dict[str, Any] | None = None
-    """None: any."""
-
-
 class Tools(_Check, frozen=True):
-    """The tool calls are these, in that order or relation (trajectory.py)."""
+    """The tool calls are these; trajectory.py explains the orders."""
 
-    calls: tuple[str | Call, ...]
+    calls: tuple[str | ExpectedCall, ...]
     order: CallOrder = "in_order"
     arguments: ArgumentMatch = "exact"
 
 
 class Never(_Check, frozen=True):
-    """The model asked for none of these tools, also not in vain."""
+    """The model requested none of these tools, including refused calls."""
 
     tools: Names
 
 
 class Asked(_Check, frozen=True):
-    """A person was asked about calls of these tools and of no others; `[]`: about none."""
+    """A person was asked to approve calls of exactly these tools; `[]`: of none."""
 
     tools: Names
 
 
 class MaxSteps(_Check, frozen=True):
-    """The model was asked at most so often; a retry doesn't count, nor does a summary."""
+    """There were at most this many steps: model calls without retries and summaries."""
 
     steps: int
 
 
 class NoErrors(_Check, frozen=True):
-    """No tool call failed for good."""
+    """No tool call failed, except those that a retry put right."""
 
     wanted: Literal[True] = True
 
@@ -122,30 +115,30 @@ class MaxTokens(_Check, frozen=True):
 
 
 class MaxCost(_Check, frozen=True):
-    """In US dollars; fails where no price is known."""
+    """The cost was at most this, in US dollars; fails if a price is unknown."""
 
     usd: float
 
 
 class MaxSeconds(_Check, frozen=True):
-    """Of work."""
+    """The agent worked for at most this long; waiting for people is not counted."""
 
     seconds: float
 
 
 class Status(_Check, frozen=True):
-    """How the last turn ended. A case without this check must be `answered`."""
+    """The status of the last turn. A case without this check must be `answered`."""
 
     status: TurnStatus
 
 
 class Judge(_Check, frozen=True):
-    """A model gives the answer 1 to 5 points by this rubric, and it gets at least so many."""
+    """A model gives the answer at least this many of 5 points by a rubric."""
 
     rubric: str
     at_least: int = 4
     model: str = ""
-    """"": the one that the run names, else the agent's own."""
+    """"": the run's judge, or the agent's own model."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.at_least <= 5:
@@ -153,16 +146,19 @@ class Judge(_Check, frozen=True):
 
 
 class Custom(msgspec.Struct, frozen=True):
-    """A function of the Trial: False, a text or an AssertionError fail it; True, "" and None pass it."""
+    """A function of the Trial.
+
+    False, a text or an AssertionError fail it; True, "" and None pass it.
+    """
 
     function: "Callable[[Trial], bool | str | None]"
     name: str = ""
-    """"": the function's."""
+    """"": the function's name."""
 
 
 Check = (
-    Equal | Contains | Lacks | Matches | Number | Json | Tools | Never | Asked | MaxSteps | NoErrors
-    | MaxTokens | MaxCost | MaxSeconds | Status | Judge | Custom
+    Equal | Contains | Lacks | Matches | Number | Json | Tools | Never | Asked | NoErrors
+    | MaxSteps | MaxTokens | MaxCost | MaxSeconds | Status | Judge | Custom
 )  # fmt: skip
 CHECK_TYPES: dict[str, type[Any]] = {
     "equal": Equal,
@@ -188,7 +184,10 @@ LoadFunction = Callable[[str], "Callable[[Trial], bool | str | None]"]
 
 
 def parse_check(written: object, load: LoadFunction) -> Check:
-    """The check that a file's value says; `load` finds the function that `custom` names. Raises UsageError."""
+    """The check that is written in a file.
+
+    `load` imports the function that `custom` names. Raises UsageError.
+    """
     if not isinstance(written, Mapping) or len(written) != 1:
         raise UsageError(
             f"a check is a mapping of one name, such as `contains: text`, not {str(written)[:80]!r}"
@@ -200,26 +199,32 @@ def parse_check(written: object, load: LoadFunction) -> Check:
         if not isinstance(value, str):
             raise UsageError("custom: it names a function, as module:name or file.py:name")
         return Custom(load(value), value)
-    kind = CHECK_TYPES[name]
-    fields = value if isinstance(value, Mapping) else {kind.__struct_fields__[0]: value}
-    check: Check = convert_fields(kind, fields, name)
+    check_type = CHECK_TYPES[name]
+    if not isinstance(value, Mapping):
+        value = {check_type.__struct_fields__[0]: value}
+    check: Check = convert_fields(check_type, value, name)
     return check
 
 
-def convert_fields(kind: type[Any], value: object, name: str) -> Any:
-    """The struct that a file's value says. Raises UsageError: which field, what it must be, what comes near."""
+def convert_fields(struct: type[Any], value: object, name: str) -> Any:
+    """The value as this struct.
+
+    Raises UsageError: which field is wrong, what it must be, similar names.
+    """
     try:
-        return msgspec.convert(value, kind, strict=True)
+        return msgspec.convert(value, struct, strict=True)
     except msgspec.ValidationError as error:
-        said = str(error)
-    unknown = re.search(r"unknown field `(.*)`", said)
-    fields = kind.__struct_fields__
-    hint = suggest_names(unknown[1], fields) if unknown else ""
-    said = said.replace(" - at `$.", " at `").replace(" - at `$", " at `")
-    raise UsageError(f"{name}: {said}{hint}") from None
+        message = str(error)
+    hint = ""
+    if unknown := re.search(r"unknown field `(.*)`", message):
+        hint = suggest_names(unknown[1], struct.__struct_fields__)
+    message = message.replace(" - at `$.", " at `").replace(" - at `$", " at `")
+    raise UsageError(f"{name}: {message}{hint}") from None
 
 
-def suggest_names(name: str, known: "Mapping[str, Any] | tuple[str, ...]") -> str:
-    """What to say of a name that isn't known: those that come near, else all."""
-    close = difflib.get_close_matches(name[:60], known, 2, 0.6)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; there are: {', '.join(known)}"
+def suggest_names(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+    """The end of a message about an unknown name: similar names, or else all of them."""
+    similar = difflib.get_close_matches(name[:60], known, 2, 0.6)
+    if similar:
+        return f"; did you mean {' or '.join(similar)}?"
+    return f"; there are: {', '.join(known)}"

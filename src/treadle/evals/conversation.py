@@ -1,6 +1,9 @@
-"""A case's messages said to an agent, in a thread, with its approvals and answers given. Goes on where it stopped."""
+"""Runs the conversation of a case.
 
-from collections.abc import Sequence
+Sends its messages, approves and answers as it says. Continues a stopped one.
+"""
+
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..core import events as e
@@ -15,96 +18,93 @@ from ..runtime.log import open_log
 from .dataset import Case
 
 DECIDED_BY = "treadle eval"
-"""Who approves and answers, as the log has it."""
+"""Who approves and answers, in the log."""
 
 
 async def run_conversation(agent: Agent, thread: str, case: Case, deps: Any = None) -> Result:
-    """Say all that is left to say, to the end of the last turn or of the first that isn't answered.
+    """Send the messages that have not been sent yet, until a turn is not answered; the last result.
 
-    Raises as Agent.run does. The agent must have a store.
+    Raises what Agent.run raises. The agent must have a store.
     """
-    before = await user_messages(agent, thread)
-    left = list(case.messages[len(before) :])
-    done = (
-        await _settled(agent, case, await agent.resume(thread, deps=deps), deps) if before else None
+    sent = user_messages(await read_records(agent, thread))
+    result = None
+    if sent:
+        result = await _decide(agent, case, await agent.resume(thread, deps=deps), deps)
+    for message in case.messages[len(sent) :]:
+        if result is not None and result.status != "answered":
+            break
+        result = await agent.run(message, thread=thread, deps=deps)
+        result = await _decide(agent, case, result, deps)
+    assert result is not None, "a case has at least one message"
+    return result
+
+
+def user_messages(records: Iterable[e.Record]) -> tuple[str, ...]:
+    """The messages that opened the turns."""
+    events = [record.event for record in records]
+    return tuple(
+        event.text for event in events if isinstance(event, e.UserSaid) and not event.answers
     )
-    while left and (done is None or done.status == "answered"):
-        done = await _settled(
-            agent, case, await agent.run(left.pop(0), thread=thread, deps=deps), deps
-        )
-    assert done is not None, "a case has at least one message"
-    return done
-
-
-async def user_messages(agent: Agent, thread: str) -> list[str]:
-    """The messages that opened the thread's turns so far; none where there is no such thread."""
-    return [
-        r.event.text
-        for r in await read_records(agent, thread)
-        if isinstance(r.event, e.UserSaid) and not r.event.answers
-    ]
 
 
 async def read_records(agent: Agent, thread: str) -> Sequence[e.Record]:
-    """All of the thread's records; none where there is no such thread."""
+    """All records of the thread; none if it does not exist."""
     assert agent.store is not None
     return (await open_log(thread, agent.store, agent.world)).records
 
 
 async def choose_thread(agent: Agent, thread: str, case: Case) -> str:
-    """The thread of this name, or the next (`NAME/2`) where its conversation must be held again.
+    """The thread of this name, or the next one (`NAME/2`) if its conversation must be repeated.
 
-    Raises UsageError where it is another conversation: other messages, or with an agent that was another.
+    Raises UsageError if the thread holds other messages, or those of an agent that has changed
+    since.
     """
     assert agent.store is not None
-    number, name = 1, thread
+    number = 1
+    name = thread
     while (log := await open_log(name, agent.store, agent.world)).records:
-        before = tuple(
-            r.event.text
-            for r in log.records
-            if isinstance(r.event, e.UserSaid) and not r.event.answers
-        )
-        differs = changes_since_last_call(log.state, agent.run_settings)
-        if before != case.messages[: len(before)]:
-            differs = [f"case {case.name} says something else"]
-        if differs:
+        sent = user_messages(log.records)
+        changes = changes_since_last_call(log.state, agent.run_settings)
+        if sent != case.messages[: len(sent)]:
+            changes = [f"case {case.name} says something else"]
+        if changes:
             raise UsageError(
-                f"thread {name} is there already, and since then {'; '.join(differs)}: name another run"
+                f"thread {name} is there already, and since then {'; '.join(changes)}:"
+                " name another run"
             )
-        if not _again(log.state):
+        if not _must_repeat(log.state):
             return name
         number += 1
         name = f"{thread}/{number}"
     return name
 
 
-def _again(state: State) -> bool:
-    """Whether a conversation that ended so is held again: somebody stopped it, or it wasn't the agent that failed."""
+def _must_repeat(state: State) -> bool:
+    """Whether a person stopped the conversation, or it failed for a reason outside the agent."""
     turn = state.turn
     if turn is None or turn.ended is None:
         return False
-    return turn.ended.status == "cancelled" or (
-        turn.ended.status == "failed" and turn.useless_replies < MAX_USELESS_REPLIES
-    )
+    failed_outside = turn.ended.status == "failed" and turn.useless_replies < MAX_USELESS_REPLIES
+    return turn.ended.status == "cancelled" or failed_outside
 
 
-async def _settled(agent: Agent, case: Case, done: Result, deps: Any) -> Result:
-    """Decide whatever the case decides, until the turn waits for nobody, or for what the case doesn't say."""
-    while done.status == "waiting":
-        facts = [(held.thread_id, fact) for held in done.waiting if (fact := _fact(held, case))]
-        if not facts:
+async def _decide(agent: Agent, case: Case, result: Result, deps: Any) -> Result:
+    """Approve and answer as the case says, until the turn ends or the case leaves a call open."""
+    while result.status == "waiting":
+        decisions = [(call.thread_id, _decision(call, case)) for call in result.waiting]
+        made = [(thread_id, decision) for thread_id, decision in decisions if decision]
+        if not made:
             break
-        for thread, fact in facts:  # the thread of an agent that works for this one, perhaps
-            await agent.post(thread, fact)
-        done = await agent.resume(done.thread_id, deps=deps)
-    return done
+        for thread_id, decision in made:  # the call may be a child's
+            await agent.post(thread_id, decision)
+        result = await agent.resume(result.thread_id, deps=deps)
+    return result
 
 
-def _fact(call: PendingDecision, case: Case) -> e.ApprovalGiven | e.UserSaid | None:
+def _decision(call: PendingDecision, case: Case) -> e.ApprovalGiven | e.UserSaid | None:
     if call.status == "waiting" and (allowed := case.allows(call.name)) is not None:
-        return e.ApprovalGiven(
-            call.id, allowed, DECIDED_BY
-        )  # no reason: the agent isn't to know that it is tried
+        # Without a reason: the agent must not learn that it is being evaluated.
+        return e.ApprovalGiven(call.id, allowed, DECIDED_BY)
     if call.status == "question" and case.answer:
         return e.UserSaid(case.answer, answers=call.id, by=DECIDED_BY)
     return None

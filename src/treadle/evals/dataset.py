@@ -1,4 +1,4 @@
-"""Cases and datasets, as they are written in Python. files.py reads them from files."""
+"""Cases and datasets, as they are written in Python. dataset_files.py reads them from files."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,33 +12,38 @@ from .checks import Check, suggest_names
 
 MAX_CASES = 10_000
 NAME_PATTERN = re.compile(r"[^\s/\x00-\x1f\x7f]{1,80}")
-"""Of a dataset, a case, a run: they make up thread names."""
+"""Of datasets, cases and runs: the names of threads are made of them."""
 _LIMITS = tuple(each.name for each in fields(Limits))
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is said to the agent, and what must come of it."""
+    """What is said to the agent, and the checks that its trials must pass."""
 
     input: str | Sequence[str]
     """Several messages are a conversation: one turn each."""
     checks: Sequence[Check] = ()
     name: str = ""
-    """In tables and thread names. "": made from the first words of the input."""
+    """In tables and thread names. "": made of the first words of the input."""
     tags: Sequence[str] = ()
     limits: Mapping[str, Any] = field(default_factory=dict)
-    """Which of the agent's limits are others here, by the names of Limits."""
+    """Limits that replace the agent's, by the names of Limits."""
     approve: Literal["all", "none"] | Mapping[str, bool] | None = None
-    """What becomes of calls that need approval, all or by tool. What isn't said, waits, and so the case ends."""
+    """Which calls are approved.
+
+    All, none, or by tool. Any other call waits, which ends the case.
+    """
     answer: str = ""
-    """To whatever the agent asks the person. "": nobody answers, and so the case ends."""
+    """The answer to every question of the agent. "": a question waits, which ends the case."""
 
     @property
     def messages(self) -> tuple[str, ...]:
-        return (self.input,) if isinstance(self.input, str) else tuple(self.input)
+        if isinstance(self.input, str):
+            return (self.input,)
+        return tuple(self.input)
 
     def allows(self, tool: str) -> bool | None:
-        """Whether calls of the tool are approved; None where nobody says."""
+        """Whether calls of the tool are approved; None if the case doesn't say."""
         if self.approve is None or isinstance(self.approve, str):
             return {"all": True, "none": False, None: None}[self.approve]
         return self.approve.get(tool)
@@ -46,58 +51,68 @@ class Case:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Cases, each under a name of its own. Raises UsageError for what can't be one."""
+    """Cases, each with a name of its own. Raises UsageError for a dataset that is not valid."""
 
     name: str
     cases: Sequence[Case]
     agent: str = ""
-    """Where its agent is, as path/file.py:name; "" where it names none."""
+    """The place of its agent, as path/file.py:name; "" if it names none."""
 
     def __post_init__(self) -> None:
         if not NAME_PATTERN.fullmatch(self.name):
             raise UsageError(
-                f"a dataset's name has no spaces and no slash, and at most 80 characters: {self.name!r}"
+                "a dataset's name has no spaces and no slash, and at most 80 characters:"
+                f" {self.name!r}"
             )
         if not 1 <= len(self.cases) <= MAX_CASES:
             raise UsageError(
                 f"dataset {self.name} has {len(self.cases):,} cases; it needs 1 to {MAX_CASES:,}"
             )
-        object.__setattr__(self, "cases", _named(self.cases))
+        object.__setattr__(self, "cases", _name_cases(self.cases))
 
     def only(self, tags: Sequence[str], names: Sequence[str]) -> "Dataset":
-        """Its cases that have one of the tags and a name that fits one of the globs; none given lets all pass."""
-        chosen = [
-            case
-            for case in self.cases
-            if (not tags or set(tags) & set(case.tags))
-            and (not names or any(fnmatchcase(case.name, n) for n in names))
-        ]
+        """The cases with one of these tags and a name that matches one of these globs.
+
+        Empty lists match all.
+        """
+        chosen = list(self.cases)
+        if tags:
+            chosen = [case for case in chosen if set(tags) & set(case.tags)]
+        if names:
+            chosen = [case for case in chosen if any(fnmatchcase(case.name, n) for n in names)]
         if not chosen:
             known = sorted({tag for case in self.cases for tag in case.tags})
+            first = ", ".join(case.name for case in self.cases[:20])
+            more = "…" * (len(self.cases) > 20)
             raise UsageError(
                 f"no case of {self.name} is like that; its tags: {', '.join(known) or 'none'};"
-                f" its cases: {', '.join(case.name for case in self.cases[:20])}{'…' * (len(self.cases) > 20)}"
+                f" its cases: {first}{more}"
             )
         return replace(self, cases=chosen)
 
 
-def _named(cases: Sequence[Case]) -> tuple[Case, ...]:
+def _name_cases(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """The cases, each with a name. Raises UsageError for one that is not valid."""
     taken = {case.name for case in cases if case.name}
     named: list[Case] = []
     for number, case in enumerate(cases, 1):
-        _refuse(case, number, [each.name for each in named])
-        name = case.name or _free(_slug(case.messages[0]), taken)
+        _validate(case, number, [each.name for each in named])
+        name = case.name or _free_name(_slug(case.messages[0]), taken)
         taken.add(name)
         named.append(replace(case, name=name))
     return tuple(named)
 
 
-def _refuse(case: Case, number: int, before: Sequence[str]) -> None:
-    """Raises UsageError for a case that can't be."""
-    where = f"case {number}" + (f" ({case.name})" if case.name else "")
-    if not case.messages or not all(
-        isinstance(text, str) and text.strip() for text in case.messages
-    ):
+def _validate(case: Case, number: int, before: Sequence[str]) -> None:
+    """Raises UsageError for a case that is not valid.
+
+    `before` are the names of the cases before it.
+    """
+    where = f"case {number}"
+    if case.name:
+        where += f" ({case.name})"
+    texts = [text for text in case.messages if isinstance(text, str) and text.strip()]
+    if not case.messages or len(texts) < len(case.messages):
         raise UsageError(f"{where}: its input is one message or a list of messages, none empty")
     if case.name and not NAME_PATTERN.fullmatch(case.name):
         raise UsageError(f"{where}: its name has no spaces and no slash, and at most 80 characters")
@@ -105,17 +120,18 @@ def _refuse(case: Case, number: int, before: Sequence[str]) -> None:
         raise UsageError(f"{where}: case {before.index(case.name) + 1} has that name already")
     for limit in case.limits:
         if limit not in _LIMITS:
-            raise UsageError(
-                f"{where}: limits: there is no limit {limit!r}{suggest_names(str(limit), _LIMITS)}"
-            )
+            hint = suggest_names(str(limit), _LIMITS)
+            raise UsageError(f"{where}: limits: there is no limit {limit!r}{hint}")
 
 
 def _slug(text: str) -> str:
     return "-".join(re.findall(r"\w+", text.casefold())[:6])[:40] or "case"
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _free_name(name: str, taken: set[str]) -> str:
+    free = name
     number = 1
-    while (name if number == 1 else f"{name}-{number}") in taken:
+    while free in taken:
         number += 1
-    return name if number == 1 else f"{name}-{number}"
+        free = f"{name}-{number}"
+    return free

@@ -1,13 +1,15 @@
-"""What a run would take, before a request is made. Pure, but for the model's price table.
+"""Estimates what a run would take, without a request. Pure, except for the model's price table.
 
-From a baseline: the mean of each case's real trials; a case that it lacks counts as the mean of the others. Without
-one: the first prompt of each case is worked out exactly as it would be sent, and its tokens are estimated; a case is
-taken to need a step for each tool call that its checks want and one for the answer (where they say nothing: two steps
-if the agent has tools), each step to write OUTPUT_TOKENS, and each call with its result to add CALL_TOKENS to the next
-prompt. Judges' requests are counted, and no more said of them.
+With a baseline: the means of each case's real trials; a case that it lacks counts as the mean of
+the others.
+
+Without one: the first prompt of each case is built as it would be sent, and its tokens are counted.
+A case is taken to need one step for each tool call that its checks expect and one for the
+answer; a case that expects none needs two steps if the agent has tools. Each step
+writes OUTPUT_TOKENS, and each tool call with its result adds CALL_TOKENS to the next prompt.
+Requests to judges are counted, but not their tokens.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -26,86 +28,103 @@ CALL_TOKENS = 120
 
 @dataclass(frozen=True)
 class Estimate:
+    """What all trials of a run would take."""
+
     trials: int
     steps: float
     usage: e.Usage
-    """Of all trials; `estimated`."""
     cost_usd: float | None
-    """None where no price is known."""
+    """None if no price is known."""
     judge_calls: int
     measured: int
-    """Cases whose numbers come from a baseline's real trials."""
+    """How many cases have their numbers from a baseline."""
+
+
+@dataclass(frozen=True)
+class _PerTrial:
+    """What one trial of a case would take."""
+
+    steps: float
+    input_tokens: float
+    output_tokens: float
 
 
 def estimate(
     dataset: Dataset, agent: Agent, repeats: int, baseline: Report | None = None
 ) -> Estimate:
-    """Of a run of so many repeats. Makes no request; raises UsageError as the agent does for its settings."""
-    real = {case.name: case for case in baseline.cases if case.trials} if baseline else {}
-    known = [case for case in dataset.cases if case.name in real]
-    parts = [_measured(real[case.name]) for case in known]
+    """What a run with this many repeats would take.
+
+    Raises UsageError for an agent whose settings are wrong.
+    """
+    measured: dict[str, _PerTrial] = {}
+    if baseline:
+        names = {case.name for case in dataset.cases}
+        known = [case for case in baseline.cases if case.trials and case.name in names]
+        measured = {case.name: _measured(case) for case in known}
+    per_case: list[_PerTrial] = []
     for case in dataset.cases:
-        if case.name not in real:
-            parts.append(_mean(parts[: len(known)]) if known else _guessed(case, agent))
-    steps = repeats * sum(step for step, _, _ in parts)
+        if case.name in measured:
+            per_case.append(measured[case.name])
+        elif measured:
+            per_case.append(_mean(list(measured.values())))
+        else:
+            per_case.append(_guess(case, agent))
     usage = e.Usage(
-        round(repeats * sum(read for _, read, _ in parts)),
-        round(repeats * sum(wrote for _, _, wrote in parts)),
-        0,
-        0,
-        True,
+        input_tokens=round(repeats * sum(each.input_tokens for each in per_case)),
+        output_tokens=round(repeats * sum(each.output_tokens for each in per_case)),
+        estimated=True,
     )
     judges = sum(isinstance(check, Judge) for case in dataset.cases for check in case.checks)
-    cost_usd = agent.run_settings.model.cost_usd(usage)
     return Estimate(
-        repeats * len(dataset.cases), steps, usage, cost_usd, repeats * judges, len(known)
+        trials=repeats * len(dataset.cases),
+        steps=repeats * sum(each.steps for each in per_case),
+        usage=usage,
+        cost_usd=agent.run_settings.model.cost_usd(usage),
+        judge_calls=repeats * judges,
+        measured=len(measured),
     )
 
 
-_Part = tuple[float, float, float]
-"""Steps, tokens in, tokens out, of one trial."""
-
-
-def _measured(case: CaseReport) -> _Part:
-    trials = case.trials
-    return (
-        fmean(trial.steps for trial in trials),
-        fmean(trial.input_tokens for trial in trials),
-        fmean(trial.output_tokens for trial in trials),
+def _measured(case: CaseReport) -> _PerTrial:
+    return _PerTrial(
+        fmean(trial.steps for trial in case.trials),
+        fmean(trial.input_tokens for trial in case.trials),
+        fmean(trial.output_tokens for trial in case.trials),
     )
 
 
-def _mean(parts: list[_Part]) -> _Part:
-    return fmean(p[0] for p in parts), fmean(p[1] for p in parts), fmean(p[2] for p in parts)
+def _mean(cases: list[_PerTrial]) -> _PerTrial:
+    return _PerTrial(
+        fmean(each.steps for each in cases),
+        fmean(each.input_tokens for each in cases),
+        fmean(each.output_tokens for each in cases),
+    )
 
 
-def _guessed(case: Case, agent: Agent) -> _Part:
-    wanted = [len(check.calls) for check in case.checks if isinstance(check, Tools)]
-    per_turn = max(wanted, default=1 if agent.run_settings.policy.tools else 0) / len(case.messages)
-    steps = read = wrote = carried = 0.0
+def _guess(case: Case, agent: Agent) -> _PerTrial:
+    expected = [len(check.calls) for check in case.checks if isinstance(check, Tools)]
+    if not expected and agent.run_settings.policy.tools:
+        expected = [1]
+    per_turn = max(expected, default=0) / len(case.messages)
+    steps = input_tokens = output_tokens = carried = 0.0
     for message in case.messages:
-        first = _first_prompt(agent, message) + carried
+        first = _count_first_prompt(agent, message) + carried
         rounds = per_turn + 1
-        # Each step's prompt has all calls and replies before it: 0 + 1 + … + (rounds - 1) of them.
-        read += rounds * first + rounds * (rounds - 1) / 2 * (OUTPUT_TOKENS + CALL_TOKENS)
-        wrote += rounds * OUTPUT_TOKENS
+        # Each prompt holds all calls and replies before it: 0 + 1 + … + (rounds - 1) of them.
+        earlier = rounds * (rounds - 1) / 2
+        input_tokens += rounds * first + earlier * (OUTPUT_TOKENS + CALL_TOKENS)
+        output_tokens += rounds * OUTPUT_TOKENS
         steps += rounds
         carried += len(message) / 3.5 + rounds * (OUTPUT_TOKENS + CALL_TOKENS)
-    return steps, read, wrote
+    return _PerTrial(steps, input_tokens, output_tokens)
 
 
-def _first_prompt(agent: Agent, message: str) -> float:
-    """Tokens of the first request for this message, as the loop would make it."""
-    opening: Mapping[int, e.Event] = {
-        1: e.ThreadStarted(agent.name, "estimate"),
-        2: e.UserSaid(message),
-    }
-    records = [e.Record("estimate", seq, 0.0, event) for seq, event in opening.items()]
+def _count_first_prompt(agent: Agent, message: str) -> float:
+    """The tokens of the first request for this message, as the loop would make it."""
+    opening: list[e.Event] = [e.ThreadStarted(agent.name, "estimate"), e.UserSaid(message)]
+    records = [e.Record("estimate", seq, 0.0, event) for seq, event in enumerate(opening, 1)]
     prompt = Prompt()
     for record in records:
         prompt.add(record)
-    return float(
-        agent.run_settings.count_tokens(
-            build_request(prompt, agent.run_settings, "step"), fold(records)
-        )
-    )
+    settings = agent.run_settings
+    return float(settings.count_tokens(build_request(prompt, settings, "step"), fold(records)))

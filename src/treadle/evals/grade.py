@@ -1,4 +1,4 @@
-"""What each check says of a trial. Pure, but for a custom check's own function."""
+"""Grades a trial by each check. Pure, except for the function of a custom check."""
 
 import json
 import re
@@ -10,10 +10,10 @@ from typing import Any, assert_never
 import msgspec
 
 from . import checks as c
+from .find_numbers import find_numbers
 from .json_diff import find_differences
-from .numbers import find_numbers
 from .trajectory import (
-    Wanted,
+    ExpectedCall,
     check_approvals_asked,
     check_never_called,
     check_no_errors,
@@ -24,179 +24,202 @@ from .trial import Trial
 MAX_TEXT = 60
 """Characters of a text in a check's name."""
 MAX_DIFFERENCES = 5
-"""Of two JSON values that are named."""
+"""How many differences of two JSON values are named."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
+    """Whether a trial passed a check."""
+
     check: str
     """The check in a few words."""
     passed: bool
     why: str = ""
-    """What is wrong; "" where it passed, or a judge's reason."""
+    """What is wrong; "" if it passed. A judge's verdict always has its reason."""
 
 
 def grade(check: c.Check, trial: Trial) -> Verdict:
-    """Whether the trial passes. Not for a Judge, which has to be asked (judge.py)."""
+    """The verdict of a check. Raises TypeError for a Judge: judge.py asks a model."""
     match check:
         case c.Judge():
-            raise TypeError("a judge is asked, by judge.judged()")
+            raise TypeError("a judge is asked, by judge.ask_judge()")
         case c.Custom(function=function):
-            wrong = _custom(function, trial)
+            problem = _call_custom(function, trial)
         case c.Equal() | c.Contains() | c.Lacks() | c.Matches() | c.Number() | c.Json():
-            wrong = _of_answer(check, trial.answer)
+            problem = _check_answer(check, trial.answer)
         case c.Tools() | c.Never() | c.Asked() | c.NoErrors():
-            wrong = _of_calls(check, trial)
+            problem = _check_calls(check, trial)
         case c.MaxSteps() | c.MaxTokens() | c.MaxCost() | c.MaxSeconds():
-            wrong = _of_totals(check, trial)
+            problem = _check_totals(check, trial)
         case c.Status(status=status):
-            wrong = "" if trial.status == status else _ended(trial)
+            problem = _check_status(status, trial)
         case never:
             assert_never(never)
-    return Verdict(
-        describe_check(check), not wrong, wrong.encode("utf8", "backslashreplace").decode()
-    )  # it must be written
+    # Reports are UTF-8; half of a surrogate pair is not.
+    encodable = problem.encode("utf8", "backslashreplace").decode()
+    return Verdict(describe_check(check), not problem, encodable)
+
+
+def failed_verdicts(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    return tuple(verdict for verdict in verdicts if not verdict.passed)
 
 
 def describe_check(check: c.Check) -> str:
-    """The check in a few words: its name in a file, and what it wants."""
+    """The check in a few words: its name in a file, and what it expects."""
     if isinstance(check, c.Custom):
         return check.name or getattr(check.function, "__name__", "custom")
     name = next(name for name, kind in c.CHECK_TYPES.items() if isinstance(check, kind))
     match check:
         case c.NoErrors():
             return name
+        case c.Number(value=value, within=0.0):
+            return f"{name} {value:.12g}"
         case c.Number(value=value, within=within):
-            return f"{name} {value:.12g}" + (f" ± {within:g}" if within else "")
+            return f"{name} {value:.12g} ± {within:g}"
         case c.Tools(calls=calls, order=order):
-            wanted = ", ".join(call if isinstance(call, str) else call.name for call in calls)
-            return f"{name} {order}: {_cut(wanted) or 'none'}"
-        case (
-            c.Contains(texts=names)
-            | c.Lacks(texts=names)
-            | c.Never(tools=names)
-            | c.Asked(tools=names)
-        ):
-            return f"{name} {_cut(', '.join(_all(names))) or 'none'}"
+            names = [call if isinstance(call, str) else call.name for call in calls]
+            return f"{name} {order}: {_shorten(', '.join(names)) or 'none'}"
+        case c.Contains(texts=texts) | c.Lacks(texts=texts):
+            return f"{name} {_shorten(', '.join(_as_tuple(texts))) or 'none'}"
+        case c.Never(tools=tools) | c.Asked(tools=tools):
+            return f"{name} {_shorten(', '.join(_as_tuple(tools))) or 'none'}"
         case c.Json(value=value):
-            return f"{name} {_cut(json.dumps(value, ensure_ascii=False, default=str))}"
+            return f"{name} {_shorten(json.dumps(value, ensure_ascii=False, default=str))}"
         case _:
             value = getattr(check, check.__struct_fields__[0])
-            return f"{name} {_cut(value) if isinstance(value, str) else format(value, 'g')}"
+            return f"{name} {_shorten(value) if isinstance(value, str) else format(value, 'g')}"
 
 
-def _of_answer(
+def _check_answer(
     check: c.Equal | c.Contains | c.Lacks | c.Matches | c.Number | c.Json, answer: str
 ) -> str:
+    """What is wrong with the answer; "" if nothing is."""
     match check:
         case c.Equal(text=text):
-            return "" if answer.strip() == text.strip() else f"the answer is {_quoted(answer)}"
+            if answer.strip() != text.strip():
+                return f"the answer is {_quote(answer)}"
         case c.Contains(texts=texts, exact_case=exact):
-            gone = [text for text in _all(texts) if not _within(text, answer, exact)]
-            return f"{', '.join(map(_quoted, gone))} isn't in the answer" if gone else ""
+            missing = [text for text in _as_tuple(texts) if not _contains(answer, text, exact)]
+            if missing:
+                return f"{', '.join(map(_quote, missing))} isn't in the answer"
         case c.Lacks(texts=texts, exact_case=exact):
-            there = [text for text in _all(texts) if _within(text, answer, exact)]
-            return f"{', '.join(map(_quoted, there))} is in the answer" if there else ""
+            found = [text for text in _as_tuple(texts) if _contains(answer, text, exact)]
+            if found:
+                return f"{', '.join(map(_quote, found))} is in the answer"
         case c.Matches(pattern=pattern):
-            return "" if re.search(pattern, answer) else "the pattern isn't in the answer"
-        case c.Number(value=value, within=within):
-            found = find_numbers(answer)
-            # By their decimals: 0.1 is no binary number, and "within 0.01" means what it says.
-            if any(abs(each - Decimal(repr(value))) <= Decimal(repr(within)) for each in found):
-                return ""
-            shown = _cut(", ".join(map(str, found)))
-            return f"its numbers are {shown}" if found else "there is no number in the answer"
+            if not re.search(pattern, answer):
+                return "the pattern isn't in the answer"
+        case c.Number():
+            return _check_number(check, answer)
         case c.Json():
-            return _of_json(check, answer)
+            return _check_json(check, answer)
+    return ""
 
 
-def _of_json(check: c.Json, answer: str) -> str:
+def _check_number(check: c.Number, answer: str) -> str:
+    found = find_numbers(answer)
+    if not found:
+        return "there is no number in the answer"
+    # As decimals: in binary, 0.3 is not within 0.1 of 0.2.
+    value = Decimal(repr(check.value))
+    within = Decimal(repr(check.within))
+    if any(abs(number - value) <= within for number in found):
+        return ""
+    return f"its numbers are {_shorten(', '.join(map(str, found)))}"
+
+
+def _check_json(check: c.Json, answer: str) -> str:
     try:
-        given = msgspec.json.decode(_unfenced(answer))
+        value = msgspec.json.decode(_strip_fence(answer))
     except (ValueError, RecursionError) as error:
         return f"the answer isn't JSON: {error}"
-    return "; ".join(
-        islice(find_differences(check.value, given, check.match == "exact"), MAX_DIFFERENCES)
-    )
+    differences = find_differences(check.value, value, check.match == "exact")
+    return "; ".join(islice(differences, MAX_DIFFERENCES))
 
 
-def _unfenced(answer: str) -> str:
-    """Without the marks of a block of code that is all of it."""
+def _strip_fence(answer: str) -> str:
+    """The answer without the fence of a code block that encloses all of it."""
     fence, newline, rest = answer.strip().partition("\n")
-    whole = newline and fence.rstrip() in ("```", "```json") and rest.endswith("```")
-    return rest[:-3] if whole else answer
+    if newline and fence.rstrip() in ("```", "```json") and rest.endswith("```"):
+        return rest[:-3]
+    return answer
 
 
-def _of_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) -> str:
+def _check_calls(check: c.Tools | c.Never | c.Asked | c.NoErrors, trial: Trial) -> str:
+    calls = trial.tool_calls
     match check:
-        case c.Tools(calls=calls, order=order, arguments=arguments):
-            wanted = [
-                Wanted(call) if isinstance(call, str) else Wanted(call.name, call.arguments)
-                for call in calls
-            ]
-            return compare_calls(trial.made, wanted, order, arguments)
+        case c.Tools(calls=expected, order=order, arguments=arguments):
+            wanted = [ExpectedCall(call) if isinstance(call, str) else call for call in expected]
+            return compare_calls(calls, wanted, order, arguments)
         case c.Never(tools=tools):
-            return check_never_called(trial.made, *_all(tools))
+            return check_never_called(calls, *_as_tuple(tools))
         case c.Asked(tools=tools):
-            return check_approvals_asked(trial.made, *_all(tools))
+            return check_approvals_asked(calls, *_as_tuple(tools))
         case c.NoErrors():
-            return check_no_errors(trial.made)
+            return check_no_errors(calls)
 
 
-def _of_totals(check: c.MaxSteps | c.MaxTokens | c.MaxCost | c.MaxSeconds, trial: Trial) -> str:
-    took = trial.took
+def _check_totals(check: c.MaxSteps | c.MaxTokens | c.MaxCost | c.MaxSeconds, trial: Trial) -> str:
+    totals = trial.totals
     match check:
         case c.MaxSteps(steps=most):
-            return f"it took {trial.steps} steps" if trial.steps > most else ""
+            if trial.steps > most:
+                return f"it took {trial.steps} steps"
         case c.MaxTokens(tokens=most):
-            return f"it took {took.tokens:,} tokens" if took.tokens > most else ""
+            if totals.tokens > most:
+                return f"it took {totals.tokens:,} tokens"
         case c.MaxCost(usd=most_usd):
-            if took.cost_usd is None:
+            if totals.cost_usd is None:
                 return "no price is known for the model"
-            return f"it cost ${took.cost_usd:.6g}" if took.cost_usd > most_usd else ""
+            if totals.cost_usd > most_usd:
+                return f"it cost ${totals.cost_usd:.6g}"
         case c.MaxSeconds(seconds=most_s):
-            return f"it took {took.seconds:.1f} s" if took.seconds > most_s else ""
+            if totals.seconds > most_s:
+                return f"it took {totals.seconds:.1f} s"
+    return ""
 
 
-def _custom(function: Callable[[Trial], Any], trial: Trial) -> str:
+def _check_status(status: str, trial: Trial) -> str:
+    if trial.status == status:
+        return ""
+    why = trial.error or trial.reason
+    return f"it ended as {trial.status}" + (why and f": {why}")
+
+
+def _call_custom(function: Callable[[Trial], Any], trial: Trial) -> str:
     try:
-        said = function(trial)
+        verdict = function(trial)
     except AssertionError as error:
         return str(error) or "an assertion failed"
-    except (
-        Exception
-    ) as error:  # somebody else's code: its bug is this check's failure, not the end of the run
+    except Exception as error:
+        # The user's code: its bug fails this check, it must not end the run.
         return f"the check raised {type(error).__name__}: {error}"
-    if said is None or isinstance(said, bool):
-        return "it says no" if said is False else ""
-    return (
-        said
-        if isinstance(said, str)
-        else f"the check gave a {type(said).__name__}, not a bool, a text or None"
-    )
+    if verdict is None or verdict is True:
+        return ""
+    if verdict is False:
+        return "it says no"
+    if isinstance(verdict, str):
+        return verdict
+    return f"the check gave a {type(verdict).__name__}, not a bool, a text or None"
 
 
-def _ended(trial: Trial) -> str:
-    why = trial.error or trial.reason
-    return f"it ended as {trial.status}" + (f": {why}" if why else "")
+def _as_tuple(names: c.Names) -> tuple[str, ...]:
+    if isinstance(names, str):
+        return (names,)
+    return tuple(names)
 
 
-def _all(names: c.Names) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+def _contains(answer: str, text: str, exact_case: bool) -> bool:
+    if exact_case:
+        return text in answer
+    return text.casefold() in answer.casefold()
 
 
-def _within(text: str, answer: str, exact: bool) -> bool:
-    return text in answer if exact else text.casefold() in answer.casefold()
+def _quote(text: str) -> str:
+    return f'"{_shorten(text, 200)}"'
 
 
-def _quoted(text: str) -> str:
-    return f'"{_cut(text, 200)}"'
-
-
-def _cut(text: str, most: int = MAX_TEXT) -> str:
+def _shorten(text: str, width: int = MAX_TEXT) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
-
-
-def failed_verdicts(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
-    """Those that didn't pass."""
-    return tuple(each for each in verdicts if not each.passed)
+    if len(line) <= width:
+        return line
+    return f"{line[: width - 1]}…"

@@ -1,9 +1,10 @@
-"""What came of a run, as data: the form in which it is kept, compared and shown. Pure.
+"""The result of a run as data: how it is kept, compared and shown. Pure.
 
-The JSON is this file's structs; `version` changes when a meaning does. A baseline is such a file.
+The JSON of a report is this file's structs; `version` changes when the meaning of a field does. A
+baseline is a report.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -19,16 +20,19 @@ from .trial import Trial
 
 VERSION = 1
 MAX_ANSWER = 20_000
-"""Characters that are kept of an answer; the thread has it all."""
+"""Characters of an answer that are kept; its thread has all of it."""
 MAX_LINES = 200
-"""Of a thread."""
+"""Lines of a thread that are kept."""
 
 
-class Judged(msgspec.Struct, frozen=True):
-    """What the judges of a trial took. It is no part of what the agent took."""
+class JudgeUsage(msgspec.Struct, frozen=True):
+    """What the judges of a trial took. It is not part of what the agent took."""
 
     tokens: int = 0
     cost_usd: float | None = 0.0
+
+    def __add__(self, other: "JudgeUsage") -> "JudgeUsage":
+        return JudgeUsage(self.tokens + other.tokens, _sum_costs([self.cost_usd, other.cost_usd]))
 
 
 class TrialReport(msgspec.Struct, frozen=True):
@@ -44,14 +48,14 @@ class TrialReport(msgspec.Struct, frozen=True):
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
-    """None where no price is known."""
+    """None if no price is known."""
     seconds: float
-    """Of work."""
+    """Of work, without waiting for people."""
     error: str = ""
-    """What it raised, e.g. what the provider said."""
-    judged: Judged = Judged()
+    """The error that ended it, e.g. the provider's message."""
+    judged: JudgeUsage = JudgeUsage()
     lines: tuple[str, ...] = ()
-    """The thread, a line a record."""
+    """The thread, a line for each record."""
 
     @property
     def passed(self) -> bool:
@@ -63,6 +67,8 @@ class TrialReport(msgspec.Struct, frozen=True):
 
 
 class CaseReport(msgspec.Struct, frozen=True):
+    """All trials of one case."""
+
     name: str
     messages: tuple[str, ...]
     trials: tuple[TrialReport, ...] = ()
@@ -73,16 +79,16 @@ class CaseReport(msgspec.Struct, frozen=True):
         return sum(trial.passed for trial in self.trials)
 
     @property
-    def first_failure(self) -> tuple[TrialReport, Verdict] | None:
-        """The first trial that failed and the first check that it failed."""
+    def first_failure(self) -> Verdict | None:
+        """The first failed check of the first failed trial."""
         for trial in self.trials:
-            if not trial.passed:
-                return trial, failed_verdicts(trial.verdicts)[0]
+            for verdict in failed_verdicts(trial.verdicts):
+                return verdict
         return None
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A whole run, or as much of it as was done."""
+    """A run, complete or stopped."""
 
     dataset: str
     run: str
@@ -93,7 +99,7 @@ class Report(msgspec.Struct, frozen=True):
     seconds: float
     """From the beginning to the end."""
     wanted_trials: int
-    """More than there are where it was stopped."""
+    """There are fewer trials if the run was stopped."""
     cases: tuple[CaseReport, ...]
     version: int = VERSION
 
@@ -107,58 +113,72 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def pass_rate(self) -> float:
-        """0 of none."""
-        return self.passes / len(self.trials) if self.trials else 0.0
+        """0 without trials."""
+        if not self.trials:
+            return 0.0
+        return self.passes / len(self.trials)
 
     @property
     def errors(self) -> int:
-        """Trials that raised: what failed may not have been the agent."""
+        """Trials that raised an error: the agent may not be at fault."""
         return sum(bool(trial.error) for trial in self.trials)
 
     @property
     def pass_interval(self) -> Interval:
-        """Of the pass rate, 95%."""
+        """The 95% confidence interval of the pass rate."""
         return pass_rate_interval(
             [(case.passes, len(case.trials)) for case in self.cases if case.trials]
         )
 
     @property
     def passed(self) -> bool:
-        """All of the trials were run and passed."""
+        """All trials were run, and all passed."""
         return len(self.trials) == self.wanted_trials == self.passes
 
-    def mean(self, of: Callable[[TrialReport], float | None]) -> float | None:
-        """Over all trials; None where one has no number, or there are none."""
-        return mean_of(self.trials, of)
+    def mean(self, value: Callable[[TrialReport], float | None]) -> float | None:
+        """The mean over all trials; None if one has no value, or there are no trials."""
+        return mean_of(self.trials, value)
 
     @property
     def cost_usd(self) -> float | None:
-        """Of all trials, without the judges."""
-        costs = [trial.cost_usd for trial in self.trials]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
+        """Of all trials, without the judges; None if a price is unknown."""
+        return _sum_costs(trial.cost_usd for trial in self.trials)
 
     @property
-    def judged(self) -> Judged:
-        costs = [trial.judged.cost_usd for trial in self.trials]
-        total = None if None in costs else sum(cost for cost in costs if cost is not None)
-        return Judged(sum(trial.judged.tokens for trial in self.trials), total)
+    def judged(self) -> JudgeUsage:
+        """What all judges took."""
+        return sum((trial.judged for trial in self.trials), JudgeUsage())
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
 
 
+def _sum_costs(costs: Iterable[float | None]) -> float | None:
+    total = 0.0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
 def mean_of(
-    trials: Sequence[TrialReport], of: Callable[[TrialReport], float | None]
+    trials: Sequence[TrialReport], value: Callable[[TrialReport], float | None]
 ) -> float | None:
-    numbers = [number for trial in trials if (number := of(trial)) is not None]
-    return fmean(numbers) if numbers and len(numbers) == len(trials) else None
+    """The mean over these trials; None if one has no value, or there are no trials."""
+    values = [value(trial) for trial in trials]
+    known = [each for each in values if each is not None]
+    if not known or len(known) < len(values):
+        return None
+    return fmean(known)
 
 
-def make_trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: Judged) -> TrialReport:
-    """What is kept of a trial."""
-    took, usage, timeline = trial.took, trial.usage, Timeline()
+def make_trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: JudgeUsage) -> TrialReport:
+    totals = trial.totals
+    timeline = Timeline()
     lines = [str(timeline.line(record)) for record in trial.records[:MAX_LINES]]
-    left_out = len(trial.records) - len(lines)
+    if len(trial.records) > MAX_LINES:
+        lines.append(f"… {len(trial.records) - MAX_LINES} more")
     return TrialReport(
         number=trial.number,
         thread_id=trial.thread_id,
@@ -166,34 +186,34 @@ def make_trial_report(trial: Trial, verdicts: Sequence[Verdict], judged: Judged)
         answer=trial.answer[:MAX_ANSWER],
         verdicts=tuple(verdicts),
         steps=trial.steps,
-        tool_calls=took.tool_calls,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost_usd=took.cost_usd,
-        seconds=took.seconds,
-        error=trial.error.encode("utf8", "backslashreplace").decode(),  # of a file's name, perhaps
+        tool_calls=totals.tool_calls,
+        input_tokens=trial.usage.input_tokens,
+        output_tokens=trial.usage.output_tokens,
+        cost_usd=totals.cost_usd,
+        seconds=totals.seconds,
+        # An error may quote a file name that is not UTF-8.
+        error=trial.error.encode("utf8", "backslashreplace").decode(),
         judged=judged,
-        lines=(*lines, *([f"… {left_out} more"] if left_out else [])),
+        lines=tuple(lines),
     )
 
 
 def make_case_reports(
-    dataset: Dataset, done: Mapping[str, Sequence[TrialReport]]
+    dataset: Dataset, trials: Mapping[str, Sequence[TrialReport]]
 ) -> tuple[CaseReport, ...]:
-    """By case, in the dataset's order, each case's trials by number; `done` has the trials by the case's name."""
-    return tuple(
-        CaseReport(
-            case.name,
-            case.messages,
-            tuple(sorted(done.get(case.name, ()), key=lambda trial: trial.number)),
-            tuple(case.tags),
-        )
-        for case in dataset.cases
-    )
+    """One for each case, in the dataset's order.
+
+    `trials` has the trials by the name of their case.
+    """
+    reports = []
+    for case in dataset.cases:
+        ordered = sorted(trials.get(case.name, ()), key=lambda trial: trial.number)
+        reports.append(CaseReport(case.name, case.messages, tuple(ordered), tuple(case.tags)))
+    return tuple(reports)
 
 
 def load_report(path: Path) -> Report:
-    """The report that a file holds. Raises UsageError."""
+    """The report in a file. Raises UsageError."""
     try:
         report = msgspec.json.decode(path.read_bytes(), type=Report)
     except OSError as error:
@@ -202,6 +222,7 @@ def load_report(path: Path) -> Report:
         raise UsageError(f"{path} is no report of treadle eval: {error}") from None
     if report.version != VERSION:
         raise UsageError(
-            f"{path} was written as version {report.version}; this Treadle reads {VERSION}: make it anew"
+            f"{path} was written as version {report.version}; this Treadle reads {VERSION}:"
+            " make it anew"
         )
     return report

@@ -1,8 +1,9 @@
-"""A run: every case of a dataset, so many times each, so many at a time. Each has a thread of its own in the store.
+"""Runs every case of a dataset, repeatedly and in parallel, each trial in a thread of its own.
 
-1. A thread's name says dataset, run, case and number, so `treadle show` works on any trial.
-2. What one trial raises ends that trial and no other.
-3. The same run's name again goes on: what has ended is read, not paid for again; what was cut short goes on.
+1. A thread's name has dataset, run, case and number, so `treadle show` works on every trial.
+2. An error ends its own trial and no other.
+3. A run with the same name continues: finished trials are read, not paid for again; interrupted
+   ones are resumed.
 """
 
 import asyncio
@@ -19,13 +20,13 @@ from .conversation import choose_thread, read_records, run_conversation
 from .dataset import NAME_PATTERN, Case, Dataset
 from .grade import Verdict, describe_check, grade
 from .judge import ask_judge, make_judge
-from .report import Judged, Report, TrialReport, make_case_reports, make_trial_report
+from .report import JudgeUsage, Report, TrialReport, make_case_reports, make_trial_report
 from .trial import Trial
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is tried on what, and how often."""
+    """Dataset, agent and repetitions of one evaluation."""
 
     dataset: Dataset
     agent: Agent
@@ -33,11 +34,11 @@ class Run:
     repeats: int = 1
     """How often each case runs."""
     jobs: int = 4
-    """How many run at a time."""
+    """How many trials run at a time."""
     name: str = field(default_factory=World().new_id)
-    """The same name goes on with the same run."""
+    """The same name continues the same run."""
     judge: str = ""
-    """The model that judges, where a check names none; "": the agent's own."""
+    """The judge's model, unless the check names one; "": the agent's own model."""
     deps: Any = None
     """As for Agent.run."""
 
@@ -54,7 +55,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Progress:
-    """Told whenever a trial is done."""
+    """One finished trial, and how many trials are done."""
 
     case: str
     trial: TrialReport
@@ -62,41 +63,45 @@ class Progress:
     total: int
 
 
-async def evaluate(run: Run, told: Callable[[Progress], None] = lambda progress: None) -> Report:
-    """Run it all. Cancelling it ends the trials under way as cancelled; those that were told are done.
+def _ignore(progress: Progress) -> None:
+    """The default listener."""
 
-    Raises UsageError for an agent whose settings can't be, and for a run of that name that was another.
+
+async def evaluate(run: Run, on_progress: Callable[[Progress], None] = _ignore) -> Report:
+    """Run all trials and report them; `on_progress` is called after each one.
+
+    If cancelled, the trials that are running end as cancelled. Raises UsageError for an agent whose
+    settings are wrong, and if another run already has this name.
     """
     began_at = run.agent.world.now()
     run.agent.run_settings.refuse_unpriced()
-    judges = _judges(run)
-    threads = await _threads(run)
+    judges = _make_judges(run)
+    threads = await _choose_threads(run)
     slots = asyncio.Semaphore(run.jobs)
-    trials: dict[str, list[TrialReport]] = {}
-    count = 0
+    finished: dict[str, list[TrialReport]] = {}
+    done = 0
 
-    async def one(case: Case, number: int) -> None:
-        nonlocal count
+    async def run_one(case: Case, number: int) -> None:
+        nonlocal done
         async with slots:
-            done = await _graded(
-                judges, case, await _tried(run, case, number, threads[case.name, number])
-            )
-        count += 1
-        trials.setdefault(case.name, []).append(done)
-        told(Progress(case.name, done, count, len(threads)))
+            trial = await _run_trial(run, case, number, threads[case.name, number])
+            report = await _grade_trial(judges, case, trial)
+        done += 1
+        finished.setdefault(case.name, []).append(report)
+        on_progress(Progress(case.name, report, done, len(threads)))
 
     try:
         async with asyncio.TaskGroup() as group:
             for number in range(1, run.repeats + 1):
                 for case in run.dataset.cases:
-                    group.create_task(one(case, number))
-    except BaseExceptionGroup as several:
-        raise several.exceptions[0] from None
-    return make_report(run, trials, began_at)
+                    group.create_task(run_one(case, number))
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return make_report(run, finished, began_at)
 
 
 def make_report(run: Run, trials: Mapping[str, Sequence[TrialReport]], began_at: float) -> Report:
-    """Of the trials that are done, by case, in a run that began then (seconds since the epoch)."""
+    """The report on these trials, by case; `began_at` is in seconds since the epoch."""
     return Report(
         dataset=run.dataset.name,
         run=run.name,
@@ -108,82 +113,74 @@ def make_report(run: Run, trials: Mapping[str, Sequence[TrialReport]], began_at:
     )
 
 
-async def _threads(run: Run) -> dict[tuple[str, int], str]:
-    """The name of each trial's thread. All are looked at first, so that a run that can't go on costs nothing."""
-    found = {}
+async def _choose_threads(run: Run) -> dict[tuple[str, int], str]:
+    """The thread of each trial, chosen before the first one runs.
+
+    A run that can't continue must cost nothing.
+    """
+    threads = {}
     for number in range(1, run.repeats + 1):
         for case in run.dataset.cases:
             name = f"eval/{run.dataset.name}/{run.name}/{case.name}/{number}"
-            found[case.name, number] = await choose_thread(run.agent, name, case)
-    return found
+            threads[case.name, number] = await choose_thread(run.agent, name, case)
+    return threads
 
 
-async def _tried(run: Run, case: Case, number: int, thread: str) -> Trial:
+async def _run_trial(run: Run, case: Case, number: int, thread: str) -> Trial:
     agent = replace(run.agent, limits=replace(run.agent.limits, **case.limits))
+    trial = Trial(case.name, number, thread, "failed")
     try:
-        done = await run_conversation(agent, thread, case, run.deps)
-    except TurnFailed as error:  # the agent's own: its replies were no use
-        return Trial(
-            case.name, number, thread, "failed", "", await read_records(agent, thread), str(error)
+        result = await run_conversation(agent, thread, case, run.deps)
+        trial = replace(
+            trial,
+            status=result.status,
+            answer=result.answer,
+            reason=result.reason,
+            output=result.output,
         )
+    except TurnFailed as error:
+        # The agent's own failure: its model's replies were useless.
+        trial = replace(trial, reason=str(error))
     except TreadleError as error:
-        return Trial(
-            case.name,
-            number,
-            thread,
-            "failed",
-            "",
-            await read_records(agent, thread),
-            "",
-            str(error),
-        )
-    except (
-        Exception
-    ) as error:  # a bug in the user's model or listener: this trial's, not the others'
-        said = f"{type(error).__name__}: {error}"
-        return Trial(
-            case.name, number, thread, "failed", "", await read_records(agent, thread), "", said
-        )
-    past = await read_records(agent, thread)
-    return Trial(
-        case.name, number, thread, done.status, done.answer, past, done.reason, "", done.output
-    )
+        trial = replace(trial, error=str(error))
+    except Exception as error:
+        # A bug in the user's model or listener: it must fail this trial only.
+        trial = replace(trial, error=f"{type(error).__name__}: {error}")
+    return replace(trial, records=await read_records(agent, thread))
 
 
-def _judges(run: Run) -> dict[str, Agent]:
-    """Who judges, by the model that a check names. Raises UsageError for one that can't be had: nothing has run yet."""
-    wanted = {
-        check.model
-        for case in run.dataset.cases
-        for check in case.checks
-        if isinstance(check, Judge)
-    }
-    judges = {model: make_judge(run.agent, model or run.judge) for model in sorted(wanted)}
+def _make_judges(run: Run) -> dict[str, Agent]:
+    """The judges, by the models that checks name.
+
+    Raises UsageError for a wrong one, before anything runs.
+    """
+    checks = [check for case in run.dataset.cases for check in case.checks]
+    models = {check.model for check in checks if isinstance(check, Judge)}
+    judges = {model: make_judge(run.agent, model or run.judge) for model in sorted(models)}
     for judge in judges.values():
         judge.run_settings.refuse_unpriced()
     return judges
 
 
-async def _graded(judges: Mapping[str, Agent], case: Case, trial: Trial) -> TrialReport:
-    """The trial with what each check says; a judge is only asked about a turn that ended as it should."""
+async def _grade_trial(judges: Mapping[str, Agent], case: Case, trial: Trial) -> TrialReport:
+    """The trial with its verdicts.
+
+    A judge is asked only if the turn ended with the expected status.
+    """
     checks = list(case.checks)
     if not any(isinstance(check, Status) for check in checks):
         checks.insert(0, Status("answered"))
-    ended = all(grade(check, trial).passed for check in checks if isinstance(check, Status))
-    verdicts, took = [], Judged()
+    ended_well = all(grade(check, trial).passed for check in checks if isinstance(check, Status))
+    verdicts: list[Verdict] = []
+    judged = JudgeUsage()
     for check in checks:
         if not isinstance(check, Judge):
             verdicts.append(grade(check, trial))
-        elif not ended:
-            verdicts.append(
-                Verdict(
-                    describe_check(check), False, "not judged: the turn didn't end as it should"
-                )
-            )
+        elif not ended_well:
+            why = "not judged: the turn didn't end as it should"
+            verdicts.append(Verdict(describe_check(check), False, why))
         else:
-            said, cost = await ask_judge(check, trial, case, judges[check.model])
-            verdicts.append(said)
-            prices = (took.cost_usd, cost.cost_usd)
-            total = None if None in prices else sum(price for price in prices if price is not None)
-            took = Judged(took.tokens + cost.tokens, total)
-    return make_trial_report(trial, verdicts, took)
+            verdict, usage = await ask_judge(check, trial, case, judges[check.model])
+            verdicts.append(verdict)
+            judged += usage
+    return make_trial_report(trial, verdicts, judged)

@@ -1,10 +1,14 @@
-"""What numbers of few runs can say: intervals of a rate, and whether two sets of runs differ. Pure, and repeatable.
+"""Statistics for few runs: the interval of a rate, and whether two sets of runs differ. Pure.
 
-1. A rate's interval is Wilson's, 95%. Runs of one case are alike: n runs of it count for fewer than n new cases, by as
-   much as the cases differ from each other (the design effect of a cluster sample), and for one at least.
-2. Two sets of runs are compared by a permutation test within each case: if nothing has changed, a run might as well
-   have been one of the other set. With one run a case each, of success, that is McNemar's exact test.
-3. Where there are too many permutations to try them all, a fixed seed draws some.
+The same numbers always give the same result.
+
+1. The interval of a rate is Wilson's, 95%. Runs of one case are alike, so n of them count for fewer
+   than n new cases, depending on how much the cases differ from each other (the design effect of a
+   cluster sample), but for at least one.
+2. Two sets of runs are compared by a permutation test within each case: if nothing has changed, any
+   run might as well belong to the other set. For success with one run a case, this is McNemar's
+   exact test.
+3. If there are too many permutations to try them all, some are drawn with a fixed seed.
 """
 
 import math
@@ -15,16 +19,16 @@ from statistics import fmean
 from typing import NamedTuple
 
 Z = 1.959964
-"""Of 95%."""
+"""For 95%."""
 MAX_EXACT = 10_000
-"""So many permutations are tried one by one."""
+"""Up to this many permutations are all tried."""
 MAX_DRAWS = 4_000
-"""Else so many are drawn, or fewer of many numbers, so that it takes seconds."""
+"""Otherwise this many are drawn, or fewer if there are many numbers: it should take seconds."""
 MAX_DRAWN_NUMBERS = 4_000_000
 MIN_DRAWS = 500
 SEED = 1
 _SLACK = 1e-9
-"""What sums of the same numbers in another order may differ by, as a part of them."""
+"""The relative rounding error of sums of the same numbers in another order."""
 
 BeforeAfter = tuple[Sequence[float], Sequence[float]]
 """A case's numbers before and now."""
@@ -36,55 +40,60 @@ class Interval(NamedTuple):
 
 
 def wilson_interval(passes: float, trials: float) -> Interval:
-    """Where the rate behind `passes` of `trials` lies, 95%."""
+    """The 95% interval of the rate behind `passes` of `trials`."""
     if trials <= 0:
         return Interval(0.0, 1.0)
-    rate, square = passes / trials, Z * Z
-    middle = (rate + square / (2 * trials)) / (1 + square / trials)
-    half = (
-        Z
-        / (1 + square / trials)
-        * math.sqrt(rate * (1 - rate) / trials + square / (4 * trials * trials))
-    )
-    low = 0.0 if passes <= 0 else max(0.0, middle - half)
-    return Interval(low, 1.0 if passes >= trials else min(1.0, middle + half))
+    rate = passes / trials
+    square = Z * Z
+    scale = 1 + square / trials
+    middle = (rate + square / (2 * trials)) / scale
+    spread = math.sqrt(rate * (1 - rate) / trials + square / (4 * trials * trials))
+    half = Z / scale * spread
+    low = max(0.0, middle - half)
+    high = min(1.0, middle + half)
+    if passes <= 0:
+        low = 0.0
+    if passes >= trials:
+        high = 1.0
+    return Interval(low, high)
 
 
 def pass_rate_interval(cases: Sequence[tuple[int, int]]) -> Interval:
-    """Of the pass rate over cases of (passes, trials) each."""
+    """The 95% interval of the pass rate over cases of (passes, trials) each."""
     trials = sum(count for _, count in cases)
     if not trials:
         return Interval(0.0, 1.0)
     rate = sum(passes for passes, _ in cases) / trials
-    worth = effective_trials(cases)
-    return wilson_interval(rate * worth, worth)
+    independent = effective_trials(cases)
+    return wilson_interval(rate * independent, independent)
 
 
 def effective_trials(cases: Sequence[tuple[int, int]]) -> float:
-    """How many independent trials these are worth: between the number of cases and that of trials."""
-    trials, count = sum(n for _, n in cases), len(cases)
+    """How many independent trials these are worth.
+
+    At least the number of cases, at most that of trials.
+    """
+    trials = sum(n for _, n in cases)
+    count = len(cases)
     rate = sum(passes for passes, _ in cases) / trials
     if trials == count or count < 2 or rate in (0.0, 1.0):
         return float(count)
     # The variance of a ratio over clusters, and that of a simple sample of the same size.
-    clustered = (
-        count / (count - 1) * sum((passes - rate * n) ** 2 for passes, n in cases) / trials**2
-    )
+    squares = sum((passes - rate * n) ** 2 for passes, n in cases)
+    clustered = count / (count - 1) * squares / trials**2
     simple = rate * (1 - rate) / trials
-    return min(
-        float(trials),
-        max(float(count), trials * simple / clustered if clustered else float(trials)),
-    )
+    if not clustered:
+        return float(trials)
+    return min(float(trials), max(float(count), trials * simple / clustered))
 
 
 def permutation_p_value(pairs: Sequence[BeforeAfter]) -> float:
-    """How often chance alone gives a mean difference (over cases) at least as large, in either direction.
+    """The probability that chance alone gives a mean difference at least as large, either way.
 
-    1.0 where there is nothing to compare. Each case needs a number on both sides.
+    The mean is over cases; each needs a number on both sides. 1.0 if there is nothing to compare.
     """
-    pairs = [
-        pair for pair in pairs if len(set((*pair[0], *pair[1]))) > 1
-    ]  # the others are the same either way
+    # Cases whose numbers are all equal are the same in every permutation.
+    pairs = [pair for pair in pairs if len({*pair[0], *pair[1]}) > 1]
     if not pairs:
         return 1.0
     observed = abs(_difference(pairs))
@@ -99,11 +108,12 @@ def permutation_p_value(pairs: Sequence[BeforeAfter]) -> float:
     return (hits + 1) / (draws + 1)
 
 
-def holm_correction(ps: Sequence[float]) -> list[float]:
-    """The p-values of several tests, corrected for there being several, in the same order."""
-    corrected, worst = [1.0] * len(ps), 0.0
-    for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
-        worst = max(worst, min(1.0, ps[index] * (len(ps) - rank)))
+def holm_correction(p_values: Sequence[float]) -> list[float]:
+    """The p-values of several tests, corrected for their number, in the same order."""
+    corrected = [1.0] * len(p_values)
+    worst = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        worst = max(worst, min(1.0, p_values[index] * (len(p_values) - rank)))
         corrected[index] = worst
     return corrected
 
@@ -113,7 +123,7 @@ def _difference(pairs: Sequence[BeforeAfter]) -> float:
 
 
 def _all_sums(pairs: Sequence[BeforeAfter]) -> Iterator[float]:
-    """The sum of differences under each way to share each case's numbers out."""
+    """The sum of differences for each way to divide the numbers of the cases in two."""
     for chosen in product(*(_case_sums(before, now) for before, now in pairs)):
         yield math.fsum(chosen)
 
@@ -133,7 +143,8 @@ def _drawn_sum(pairs: Sequence[BeforeAfter], chance: random.Random) -> float:
     total = 0.0
     for before, now in pairs:
         if len(before) == len(now) == 1:
-            total += (now[0] - before[0]) * (1 if chance.random() < 0.5 else -1)
+            sign = 1 if chance.random() < 0.5 else -1
+            total += sign * (now[0] - before[0])
         else:
             mixed = [*before, *now]
             chance.shuffle(mixed)

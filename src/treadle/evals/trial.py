@@ -1,4 +1,4 @@
-"""One run of one case: what is in its thread, and what can be asked of it. Pure."""
+"""One run of one case: its result, its thread, and numbers derived from them. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,59 +8,60 @@ from typing import Any
 from ..core import events as e
 from ..core.result import Summary, make_summary
 from ..observe.turns import split_turns
-from .trajectory import Made, actual_calls
+from .actual_calls import ActualCall, actual_calls
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What checks go by. Its numbers are those of the whole thread, its answer that of the last turn."""
+    """What checks are applied to.
+
+    The numbers are those of the whole thread, the answer is the last turn's.
+    """
 
     case: str
     number: int
     """From 1."""
     thread_id: str
     status: str
-    """A Result's; `failed` also where the run raised."""
+    """The status of the last result; `failed` if an error was raised."""
     answer: str = ""
     records: Sequence[e.Record] = ()
     reason: str = ""
-    """Why the last turn ended as it did."""
+    """Why the last turn ended."""
     error: str = ""
-    """What the run raised; "" where it raised nothing."""
+    """The error that was raised; "" if none was."""
     output: Any = None
-    """The answer as the type that the agent was asked for."""
+    """The answer as the agent's output type."""
 
     @cached_property
-    def made(self) -> tuple[Made, ...]:
-        """Every tool call, in the order in which they were asked for."""
+    def tool_calls(self) -> tuple[ActualCall, ...]:
+        """Every tool call, in the order in which the model requested them."""
         return actual_calls(self.records)
 
     @cached_property
-    def took(self) -> Summary:
+    def totals(self) -> Summary:
         """Totals over all turns."""
-        return make_summary(
-            self.records, sum(turn.took.seconds for turn in split_turns(self.records))
-        )
+        seconds = sum(turn.took.seconds for turn in split_turns(self.records))
+        return make_summary(self.records, seconds)
 
     @property
     def steps(self) -> int:
         """Over all turns."""
-        return count_model_calls(self.records)
+        return count_steps(self.records)
 
     @cached_property
     def usage(self) -> e.Usage:
+        """The tokens of all model calls, with those of children.
+
+        Their usage is in the tool's result.
+        """
         events = [record.event for record in self.records]
-        told = (
-            e.ModelReplied,
-            e.ModelFailed,
-            e.ToolReturned,
-            e.ToolFailed,
-        )  # the last two: of agents below
-        used = [event.usage for event in events if isinstance(event, told)]
+        with_usage = (e.ModelReplied, e.ModelFailed, e.ToolReturned, e.ToolFailed)
+        used = [event.usage for event in events if isinstance(event, with_usage)]
         return sum(used, e.Usage())
 
 
-def count_model_calls(records: Iterable[e.Record]) -> int:
-    """Model calls as limits count them: a retry is no new one, nor is a summary."""
-    called = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
-    return sum(event.attempt == 1 and event.purpose != "compact" for event in called)
+def count_steps(records: Iterable[e.Record]) -> int:
+    """Model calls as limits count them: without retries and summaries."""
+    calls = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
+    return sum(call.attempt == 1 and call.purpose != "compact" for call in calls)

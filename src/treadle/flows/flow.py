@@ -20,6 +20,7 @@ from ..core.limits import Limits
 from ..core.result import Result, make_child_result, read_result
 from ..core.tool import Tool, parse_json_object
 from ..models.scripted import ScriptedModel
+from ..runtime.border import contain
 from ..runtime.drive import drive_turn, post, run_guarded
 from ..runtime.end_turn import open_to_resume
 from ..runtime.fork import Fork, fork
@@ -208,10 +209,8 @@ class Flow:
         assert log.state.turn
         said = log.records[log.state.turn.opened_seq - 1].event
         assert isinstance(said, e.UserSaid)
-        try:
-            value = await self.function(**self._decode_arguments(said.text))
-        except SystemExit as error:  # in a task it would end the event loop
-            raise RuntimeError(f"SystemExit: {error}") from error
+        arguments = self._decode_arguments(said.text)
+        value = await contain(self.function(**arguments), f"the flow {self.name}")
         return to_json(value, return_type(self.function))
 
     def _ended(self, log: Log, error: BaseException | None) -> Result:

@@ -2,6 +2,7 @@
 
 from ..core import events as e
 from ..core.errors import StepFailed
+from ..models.endpoint import redact_known
 
 
 class FlowLimitReached(Exception):
@@ -28,4 +29,4 @@ def _describe(error: BaseException) -> str:
     if isinstance(error, StepFailed) and error.step:
         place = f"step {error.step}"
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return ": ".join(filter(None, (place, str(error)))) + notes
+    return redact_known(": ".join(filter(None, (place, str(error)))) + notes)

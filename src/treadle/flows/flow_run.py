@@ -260,5 +260,6 @@ async def _stop(tasks: Sequence["asyncio.Task[Any]"]) -> None:
         task.cancel()
     if left:
         await asyncio.wait(left, timeout=STOP_S)
-    for task in left:  # asyncio warns of an exception that nobody reads
+    # asyncio warns of an exception that nobody reads, also of a task that had failed before.
+    for task in tasks:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -1,7 +1,8 @@
 """The steps in a flow's log, and when the code may have their results.
 
-1. Results are delivered in log order, each after every request and cancellation before it has been
-   repeated. So the same code gets the same results in the same order, even if branches race.
+1. Results are delivered in the log's order. The code gets a result only after it has done all that
+   the log shows before that result: asked for the same steps, and given up the same ones. So the
+   same code gets the same results in the same order, even if branches race.
 2. A step that is asked for again must be the same call. The first one that differs or is missing is
    named in the error.
 """
@@ -127,13 +128,13 @@ class History:
         )
 
     def _given_up(self, step: Step) -> bool:
-        """Whether the code has given the step up, if the log says that it did."""
+        """False if the log says that the code gave this step up, and now it hasn't yet."""
         return step.given_up or not (
             isinstance(step.came, e.ToolFailed) and step.came.kind == "cancelled"
         )
 
     def _cut_off(self) -> None:
-        """Mark the last steps, which the limit ended, as given up: nobody gets their results."""
+        """Mark the steps that the limit has just ended as given up: the code gets no result."""
         for step, came in reversed(self._order):
             if not came or self._given_up(step):
                 return

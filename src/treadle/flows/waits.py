@@ -1,5 +1,6 @@
 """Waits for people, events and time in a flow. A flow that waits for people needs no process."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,20 +48,30 @@ def approve(what: str, *, id: str | None = None, **details: Any) -> StepCoroutin
 
 
 def sleep(seconds: float, *, id: str | None = None) -> StepCoroutine[None]:
-    """Wait so long from when it was first asked for. After a crash only the rest is waited for."""
+    """Wait so long from when it was first asked for. After a crash only the rest is waited for.
+
+    Raises UsageError for what is no length of time, such as NaN or infinity.
+    """
     branch = require_scope("sleep")
+    if not math.isfinite(seconds):
+        raise UsageError(f"sleep({seconds}): give a finite number of seconds")
     return _sleep(
         branch, e.Call(branch.step_id("sleep", id), "sleep", to_json({"seconds": seconds})), seconds
     )
 
 
 def until(when: datetime | float, *, id: str | None = None) -> StepCoroutine[None]:
-    """Wait until this moment: seconds since the epoch, or a datetime with its time zone."""
+    """Wait until this moment: seconds since the epoch, or a datetime with its time zone.
+
+    Raises UsageError for what is no moment, such as NaN or infinity.
+    """
     branch = require_scope("until")
     if isinstance(when, datetime):
         if when.tzinfo is None:
             raise UsageError(f"until({when}): in which time zone? Give the datetime one")
         when = when.timestamp()
+    if not math.isfinite(when):
+        raise UsageError(f"until({when}): give a finite number of seconds, or a datetime")
     return _sleep(
         branch, e.Call(branch.step_id("until", id), "until", to_json({"until": when})), None, when
     )

@@ -7,9 +7,11 @@
 3. It gets its settings through standard input, which no other process can read.
 """
 
+import asyncio
 import os
 import subprocess
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import IO
 
@@ -34,6 +36,33 @@ def start_interpreter(script: Path, errors: int | IO[bytes]) -> "subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=errors,
     )
+
+
+async def run_script(script: Path, given: bytes) -> bytes:
+    """What the script prints, given this on standard input; empty if it fails.
+
+    Cancelling it kills the process at once, whatever it is at.
+    """
+    process = start_interpreter(script, subprocess.DEVNULL)
+    try:
+        printed, _ = await asyncio.to_thread(process.communicate, given)
+    finally:
+        process.kill()  # does nothing where it has ended
+    return printed if process.returncode == 0 else b""
+
+
+def find_package_folder(name: str) -> Path | None:
+    """The folder where a package is installed, which a child interpreter may not have on its path.
+
+    Never the working directory.
+    """
+    if sys.modules.get(name, sys) is None:  # an import of it is forbidden
+        return None
+    folders = [each for each in sys.path if Path(each).absolute() != Path.cwd()]
+    found = PathFinder.find_spec(name, folders)
+    if found is None or not found.origin:
+        return None
+    return Path(found.origin).absolute().parent.parent
 
 
 def _environment() -> dict[str, str]:

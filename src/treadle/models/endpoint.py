@@ -8,15 +8,18 @@ millisecond of CPU more.
 """
 
 import asyncio
+import base64
 import os
 import ssl
+import threading
 import weakref
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ..core.errors import ModelRejected, ModelUnavailable, UsageError
+from ..core.redact import find_secrets, passwords_of, redact, spellings
 from .guard import LOOPBACK, refuse_real
 from .provider_errors import http_error
 
@@ -55,7 +58,7 @@ class Endpoint:
     name: str
     """The model's name, for error messages."""
     _: KW_ONLY
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
     idle_s: float = 300.0
     """Seconds that the server may send nothing at all."""
@@ -69,15 +72,32 @@ class Endpoint:
     def __post_init__(self) -> None:
         url = _check_url(self.base_url or os.environ.get("OPENAI_BASE_URL"))
         object.__setattr__(self, "base_url", url)
+        with _lock:
+            _endpoints.add(self)
 
     @property
     def host(self) -> str:
         """The host of the base URL; empty if the SDK's default URL is used."""
         return urlsplit(self.base_url or "").hostname or ""
 
-    def mask_key(self, text: str) -> str:
-        """The text with the API key replaced by "[key]"."""
-        return text.replace(self._key() or "\0", "[key]")
+    @property
+    def shown_url(self) -> str | None:
+        """The base URL without its password; None for the SDK's default."""
+        return self.base_url and redact(self.base_url, self.secrets())
+
+    def secrets(self) -> frozenset[str]:
+        """The key, the passwords in the base URL and the values of the headers, as `spellings`."""
+        values = [self._key()]
+        for value in (self.base_url or "", *self.headers.values()):
+            values += passwords_of(value)
+        for value in self.headers.values():
+            values += [value, value.rpartition(" ")[2]]  # "Bearer abc": also without the scheme
+        parts = urlsplit(self.base_url or "")
+        if parts.password:  # sent as basic authentication (RFC 7617), decoded
+            user, password = unquote(parts.username or ""), unquote(parts.password)
+            pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+            values += [password, pair]
+        return spellings(values)
 
     async def post(self, body: bytes) -> AsyncGenerator[bytes, None]:
         """Send the body; yields the bytes of a successful response as they come.
@@ -181,6 +201,26 @@ class Endpoint:
         return (self.api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
 
 
+_endpoints: "weakref.WeakSet[Endpoint]" = weakref.WeakSet()
+"""Those in use: what any of them keeps secret must be in no error of the process."""
+_lock = threading.Lock()
+"""A set that grows can't be read at the same time."""
+
+
+def redact_known(text: str) -> str:
+    """The text without secrets: those of all endpoints, of the environment, and all by shape.
+
+    For every error's text on its way out, to a caller, a log or a model: an error of a tool or of a
+    server may quote what it was sent.
+    """
+    with _lock:
+        endpoints = list(_endpoints)
+    secrets = find_secrets(os.environ)
+    for endpoint in endpoints:
+        secrets |= endpoint.secrets()
+    return redact(text, secrets)
+
+
 def _check_url(url: str | None) -> str | None:
     if not url:
         return None
@@ -191,7 +231,7 @@ def _check_url(url: str | None) -> str | None:
         good = False
     if not good or not url.isprintable():
         raise UsageError(
-            f"base URL {url!r}: it must be like https://host/v1 or http://127.0.0.1:8000/v1"
+            f"base URL {redact(url)!r}: it must be like https://host/v1 or http://127.0.0.1:8000/v1"
         )
     return url.strip()
 

@@ -18,7 +18,7 @@ from ..core.errors import ModelError, ModelRejected, ModelUnavailable
 from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
 from .accepted_fields import AcceptedFields, find_accepted_fields
-from .endpoint import Endpoint
+from .endpoint import Endpoint, redact_known
 from .stream import ReplyReader
 from .usage import find_context_tokens, find_price
 
@@ -68,6 +68,10 @@ class OpenAIModel:
     _prices: list[Callable[[Usage], float | None]] = field(
         default_factory=list, init=False, repr=False
     )
+
+    def __repr__(self) -> str:
+        url = self._endpoint.shown_url
+        return f"{type(self).__name__}({self.model!r}, base_url={url!r}, name={self.name!r})"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or f"openai:{self.model}")
@@ -189,7 +193,7 @@ class OpenAIModel:
         except ModelError as error:
             if reader.whole and isinstance(error, ModelUnavailable):
                 return reader.finish(prompt_tokens)  # the connection broke after the reply's end
-            error.args = (self._endpoint.mask_key(str(error)),)
+            error.args = (redact_known(str(error)),)
             error.usage = reader.usage_so_far(prompt_tokens)
             raise
 

@@ -40,7 +40,7 @@ _STATUS_OF = {
 }
 """The status for a kind of error, since one inside a stream has no HTTP status.
 
-Other kinds may pass: they can be tried again.
+An error of another kind, without a status, is tried again.
 """
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ..core.errors import UsageError
 from ..core.model import Model
+from ..core.redact import redact
 from .openai import OpenAIModel
 
 DEFAULT_MODEL = "openai:gpt-6-luna"
@@ -48,6 +49,14 @@ PROVIDERS = {
     ),
     "openrouter": Provider("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
 }
+_ENVIRONMENT = (
+    "OPENAI_BASE_URL",
+    "OLLAMA_HOST",
+    "OLLAMA_CONTEXT_LENGTH",
+    "TREADLE_API_KEY",
+    *(provider.key_variable for provider in PROVIDERS.values()),
+)
+"""The variables that a model is made with."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,8 @@ def resolve_model(name: str | None = None) -> Model:
     None: TREADLE_MODEL; else OpenAI's, if OPENAI_API_KEY or OPENAI_BASE_URL is set; else the
     embedded one. Raises UsageError for an unknown name, and for a provider whose key isn't set.
     """
-    return _make_model((name or default_name()).strip())
+    environment = tuple(os.environ.get(variable) for variable in _ENVIRONMENT)
+    return _make_model((name or default_name()).strip(), environment)
 
 
 def resolve_without_key(name: str) -> Model:
@@ -115,7 +125,8 @@ def list_models() -> list[KnownModel]:
 
 
 @functools.cache
-def _make_model(name: str) -> Model:
+def _make_model(name: str, environment: tuple[str | None, ...]) -> Model:
+    """The model for a name; another one after a change of the variables that it was made with."""
     scheme, _, rest = name.partition(":")
     if scheme == "local":
         from .local.local_model import LocalModel
@@ -210,5 +221,5 @@ def _make_model_at_url(name: str) -> OpenAIModel:
         )
     except ValueError as error:
         raise UsageError(
-            f"model {name!r}: {error}; it must be like http://127.0.0.1:8000/v1#name"
+            f"model {redact(name)!r}: {redact(str(error))}; it must be like http://127.0.0.1:8000/v1#name"
         ) from None

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
-from ..models.endpoint import Endpoint
+from ..models.endpoint import Endpoint, redact_known
 from ..models.provider_errors import to_model_error
 
 MAX_TEXTS = 128
@@ -67,6 +67,10 @@ class OpenAIEmbedder:
     """Added to every request's headers."""
     _endpoint: Endpoint = field(init=False, repr=False)
 
+    def __repr__(self) -> str:
+        url = self._endpoint.shown_url
+        return f"{type(self).__name__}({self.model!r}, base_url={url!r}, name={self.name!r})"
+
     def __post_init__(self) -> None:
         name = f"openai:{self.model}"
         if self.dimensions:
@@ -96,7 +100,7 @@ class OpenAIEmbedder:
                 found += await asyncio.to_thread(parse_vectors, answer, len(batch))
             self._check_dimensions(found)
         except ModelError as error:
-            error.args = (self._endpoint.mask_key(str(error)),)
+            error.args = (redact_known(str(error)),)
             raise
         return found
 

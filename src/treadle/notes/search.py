@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from ..core.errors import StoreError, UsageError
+from ..models.endpoint import redact_known
 from ..stores.full_text import build_queries, query_words, quote_word
 from .embedder import Embedder
 from .note import Note
@@ -118,7 +119,7 @@ async def search(store: NoteStore, embedder: Embedder | None, query: Query) -> F
         except Exception as error:  # the network or somebody else's code: words still help
             fallback_reason = (
                 f"{embedder.name} failed, so notes were searched by words alone:"
-                f" {type(error).__name__}: {error}"
+                f" {type(error).__name__}: {redact_known(str(error))}"
             )
     if "meaning" not in rankings:
         rankings["words"] = await search_words(store, deep)

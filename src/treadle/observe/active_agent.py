@@ -11,7 +11,7 @@ class ActiveAgent:
 
     agent: str = ""
     claimed_by: str = ""
-    """The agent of the last claim. If it claims the thread again, a hand-over stays in force."""
+    """The agent of the last claim. If it claims the thread again, a handoff stays in force."""
 
     def after(self, event: e.Event) -> "ActiveAgent":
         match event:

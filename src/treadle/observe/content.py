@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from ..core import events as e
+from ..core.redact import redact, redact_value
 from . import conventions as c
-from .redact import redact, redact_value
 
 Message = dict[str, Any]
 

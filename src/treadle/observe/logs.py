@@ -12,8 +12,8 @@ import msgspec
 
 from ..core import events as e
 from ..core.codec import name_of
+from ..core.redact import find_secrets, redact_value
 from ..runtime.listeners import Delta
-from .redact import find_secrets, redact_value
 
 MAX_TEXT_CHARS = 500
 """How many characters of a text a line keeps."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 from ..core.events import Record, ThreadStarted
+from ..core.redact import find_secrets
 from ..runtime.listeners import Delta
 from ..runtime.sync import run_sync
 from ..stores.rows import from_rows
@@ -18,7 +19,6 @@ from ..stores.store import Store
 from .content import Content
 from .emitter import Emitter
 from .metrics import Instruments
-from .redact import find_secrets
 from .span import SpanContext
 from .spans import Spans
 

@@ -12,6 +12,7 @@ _HIDDEN = (
     "\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
+_BREAKS = str.maketrans({"\n": "\\n", "\t": "\\t", "\r": "\\r"})
 _JOINERS = "\u200c\u200d\ufe0e\ufe0f"
 _OBEYED = re.compile(_CONTROLS)
 _UNSEEN = re.compile(f"{_CONTROLS}|{_HIDDEN}|[{_JOINERS}]")
@@ -29,6 +30,24 @@ def make_visible(text: str, before: str = "") -> str:
         return found[0] if kept else _escape(found[0])
 
     return _UNSEEN.sub(shown, whole)[len(before) :]
+
+
+def visible_word(text: str) -> str:
+    """All of the text, on one safe line: line breaks and tabs too are shown as escapes."""
+    return make_visible(text).translate(_BREAKS)
+
+
+def visible_block(text: str, indent: str = "") -> str:
+    """All of the text, safe, and of several lines each behind a bar that the text can't fake."""
+    lines = make_visible(text).replace("\r\n", "\n").split("\n")
+    if len(lines) == 1:
+        return f"{indent}{lines[0]}"
+    return "\n".join(f"{indent}│ {line}" for line in lines)
+
+
+def strip_hidden(text: str) -> str:
+    """The text without control characters, but newlines and tabs, and without invisible ones."""
+    return _UNSEEN.sub(lambda found: found[0] if _joins(text, found.start()) else "", text)
 
 
 def escape_controls(text: str) -> str:

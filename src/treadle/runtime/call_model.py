@@ -8,6 +8,8 @@ from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import backoff_s
 from ..core.model import Model, PreparedCall
+from ..models.endpoint import redact_known
+from .border import contain
 
 
 async def call_model(
@@ -38,7 +40,7 @@ async def call_model(
 
     try:
         async with deadline:
-            reply = await model.reply(prepared.request, receive)
+            reply = await contain(model.reply(prepared.request, receive), f"the model {model.name}")
     except TimeoutError:
         if not deadline.expired():
             raise  # not ours: a model that raises it has a bug
@@ -64,4 +66,4 @@ def _failure(model: Model, error: ModelError, attempt: int, chance: float) -> e.
     wait_s = None
     if isinstance(error, ModelUnavailable):
         wait_s = backoff_s(attempt, chance, error.retry_after_s)
-    return e.ModelFailed(error.kind, str(error), wait_s, usage, model.cost_usd(usage))
+    return e.ModelFailed(error.kind, redact_known(str(error)), wait_s, usage, model.cost_usd(usage))

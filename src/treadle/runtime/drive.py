@@ -19,13 +19,13 @@ from ..core.errors import (
     TurnOpen,
 )
 from ..core.turn import find_call
+from ..models.endpoint import redact_known
+from .border import in_words, is_ctrl_c, text_of
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
 from .settings import RunSettings
-
-WATCH_S = 0.1
-"""How often a driver looks whether another process has taken its thread or ended its turn."""
+from .watch import StoreWatch, start_watching, stop_watching
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
@@ -34,10 +34,10 @@ Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
 async def drive_turn(
     log: Log, listeners: Sequence[Listener], opening: Sequence[e.Event], work: Work
 ) -> None:
-    """Append the opening events, then do the work while the listeners hear what is appended.
+    """Append the opening events, then do the work. The listeners are told of every record.
 
-    Returns normally when somebody else ends the turn meanwhile: that is its end. Raises Fenced when
-    another process has taken the thread.
+    If somebody else ends the turn meanwhile, it returns as if the work had ended it. Raises Fenced
+    when another process has taken the thread.
     """
     background = BackgroundListener(listeners)
     if listeners:
@@ -78,7 +78,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
     """
     task = asyncio.current_task()
     assert task is not None
-    watch = asyncio.create_task(_watch(log, task))
+    watch = asyncio.create_task(_watch(log, *start_watching(log), task))
     try:
         await work
     except asyncio.CancelledError:
@@ -89,21 +89,31 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
         raise
     except (Fenced, StoreError, FlowChanged):
         raise
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if is_ctrl_c(error):
+            raise
         with contextlib.suppress(TreadleError):
-            await end_turn(log, e.TurnEnded("failed", f"a bug: {type(error).__name__}: {error}"))
-        raise
+            reason = redact_known(f"a bug: {type(error).__name__}: {text_of(error)}")
+            await end_turn(log, e.TurnEnded("failed", reason))
+        if isinstance(error, Exception):
+            raise
+        raise in_words(error, "code of this run") from error
     finally:
         watch.cancel()
+        stop_watching(log)
 
 
-async def _watch(log: Log, driver: "asyncio.Task[Any]") -> None:
+async def _watch(
+    log: Log, watch: StoreWatch, grown: asyncio.Event, driver: "asyncio.Task[Any]"
+) -> None:
     """Cancel the driver once the log is lost to another process."""
     while not log.lost_reason:
-        await asyncio.sleep(WATCH_S)
-        # The driver itself will meet whatever is wrong with the store.
-        with contextlib.suppress(TreadleError):
+        await grown.wait()
+        grown.clear()
+        try:
             await log.refresh()
+        except TreadleError:  # the driver itself will meet whatever is wrong with the store
+            watch.look_again()
     driver.cancel()
 
 

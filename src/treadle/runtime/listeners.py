@@ -78,7 +78,7 @@ class BackgroundListener:
             for listener in self._listeners:
                 try:
                     listener(what)
-                except Exception:  # a listener's fault must not end the turn
+                except BaseException:  # a listener's fault ends neither the turn nor this thread
                     _logger.exception("listener %r raised; the turn goes on", listener)
 
 
@@ -100,3 +100,5 @@ async def stream_events(
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # read, so that asyncio doesn't warn of one that nobody read

@@ -17,7 +17,7 @@ from .world import World
 class Log:
     """A thread's records, with the state and the prompt that follow from them.
 
-    None of them is ever ahead of the store.
+    All three hold only what is in the store: they change after a write, never before.
     """
 
     def __init__(self, thread_id: str, store: Store, world: World) -> None:

@@ -1,6 +1,7 @@
-"""The loop: decide, act, append, again. The only module that makes things happen.
+"""The loop: ask `decide` what to do, do it, append what came of it; again.
 
-It does what `decide` says, and nothing else. It keeps no state: the log has all that a turn is.
+It does nothing else, and keeps no state: the log has all that a turn is. The work itself is done by
+what it calls: call_model.py, run_tool.py, log.py.
 """
 
 import asyncio
@@ -83,7 +84,7 @@ async def _run_tools(
 
 
 async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
-    """Run a call once that the log says has started, and append what came of it."""
+    """Run one attempt of a call, whose ToolStarted is in the log, and append what came of it."""
     tool = settings.policy.find_tool(call)
     left_s = settings.left_s(log.state)
     assert log.state.turn

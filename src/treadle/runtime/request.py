@@ -72,7 +72,7 @@ def prepare_call(
         purpose, upto_seq = "compact", compaction.upto_seq
         request = build_request(prompt, settings, purpose, upto_seq)
         prompt_tokens = settings.count_tokens(request, state)
-        # Half a summary would stand for the whole of what it leaves out.
+        # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
     allowed = allowed_output_tokens(
         settings.policy.limits,
@@ -102,7 +102,7 @@ def _compaction(
 ) -> e.ContextCompacted | Summarise | None:
     """What must be left out of the prompt, or summarised, before this request can be made."""
     scale = prompt_tokens / request.tokens
-    """Tokens as counted for this model, for each one of our estimate."""
+    """The model's count of the tokens, divided by our estimate."""
     refused_tokens = state.calibration.of(settings.model.name).refused_tokens
     room = settings.room_tokens(refused_tokens)
     fixed_tokens = request.tokens - prompt.tokens  # system, tools and note

@@ -2,8 +2,8 @@
 
 1. Nothing that a tool raises gets past here, not even SystemExit; only a cancellation of the turn
    does.
-2. A tool that doesn't stop when its time is up is left running: in a daemon thread, or in a task
-   that is forgotten.
+2. A tool that doesn't stop when its time is up is left running: in a daemon thread of the
+   operating system, or in a task that is forgotten.
 """
 
 import _thread
@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -22,11 +23,16 @@ from ..core.errors import StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
 from ..core.tool import Tool, is_async
+from ..models.endpoint import redact_known
+from .blocking import warn_if_it_blocks
+from .border import contain, in_words, is_ctrl_c, text_of
 
 GRACE_S = 0.2
 """How long a tool may take to stop once it is cancelled."""
 MIN_TOOL_RETRIES = 3
 """A ToolRetry, which says that nothing has happened yet, is tried again at least so often."""
+
+_logger = logging.getLogger("treadle")
 
 
 async def run_tool(
@@ -40,22 +46,22 @@ async def run_tool(
     try:
         checked = tool.arguments_of(arguments)
     except ToolError as error:
-        message = _clean(str(error))[: tool.max_chars]
+        message = redact_known(_clean(str(error)))[: tool.max_chars]
         return ToolFailed(context.call_id, "arguments", message, _since(began))
     timeout_s = tightest_limit(tool.timeout_s, left_s)
     try:
-        result = await _within(timeout_s, _call(tool, checked, context))
+        result = await _within(timeout_s, tool, _call(tool, checked, context))
         return _outcome(result, context.call_id, tool.max_chars, began)
-    except (asyncio.CancelledError, KeyboardInterrupt):
+    except asyncio.CancelledError:
         raise
-    except (
-        BaseException
-    ) as error:  # a tool is somebody else's code: the model is told what it raises
+    except BaseException as error:  # a tool is another's code: the model is told what it raises
+        if is_ctrl_c(error):
+            raise
         if tool.child and isinstance(error, StoreError):
             raise  # a child's store is its parent's too
         kind, message = _describe(error, tool, timeout_s)
         retry_after_s = _retry_after_s(error, tool, context.attempt, chance)
-    message = _clean(message)[: tool.max_chars]
+    message = redact_known(_clean(message))[: tool.max_chars]
     return ToolFailed(context.call_id, kind, message, _since(began), retry_after_s)
 
 
@@ -79,23 +85,22 @@ def _describe(
 ) -> tuple[Literal["raised", "timeout", "result"], str]:
     """The kind of failure, and the message for the model."""
     if isinstance(error, _TooLong):
-        return "timeout", _timeout_message(tool, timeout_s)
+        return "timeout", _timeout_message(tool, timeout_s, error.stopped)
     if isinstance(error, _NoJson):
         return "result", str(error)
-    text = _text_of(error)
+    text = text_of(error)
     if isinstance(error, ToolError):
         return "raised", text
     name = type(error).__name__
     return "raised", f"{name}: {text}" if text else name
 
 
-def _timeout_message(tool: Tool, timeout_s: float | None) -> str:
-    stops = _can_be_stopped(tool)
-    end = "stopped" if stops else "left running"
-    message = f"{tool.name} took longer than {timeout_s:g} s and was {end}"
+def _timeout_message(tool: Tool, timeout_s: float | None, stopped: bool) -> str:
+    end = "was stopped" if stopped else "is still running"
+    message = f"{tool.name} took longer than {timeout_s:g} s and {end}"
     if tool.idempotent:
         return message
-    if stops:
+    if stopped:
         return f"{message}; it may have had its effect"
     return f"{message}; it may still have its effect"
 
@@ -108,14 +113,9 @@ def _retry_after_s(error: BaseException, tool: Tool, attempt: int, chance: float
         return None
     if isinstance(error, ConnectionError | TimeoutError):
         return backoff_s(attempt, chance)
-    if isinstance(error, _TooLong) and _can_be_stopped(tool):
+    if isinstance(error, _TooLong) and error.stopped:
         return backoff_s(attempt, chance)
     return None
-
-
-def _can_be_stopped(tool: Tool) -> bool:
-    """False for a sync function: nothing stops a thread."""
-    return tool.function is None or is_async(tool.function)
 
 
 def render_result(result: Any, max_chars: int) -> tuple[str, int]:
@@ -129,7 +129,7 @@ def render_result(result: Any, max_chars: int) -> tuple[str, int]:
         except Exception as error:  # a result may bring its own `model_dump`, and with it any fault
             raise _NoJson(
                 f"the call ran, but its result, a {type(result).__name__}, has no JSON form"
-                f" ({_text_of(error)})"
+                f" ({text_of(error)})"
             ) from None
     text = _clean(text)
     cut_chars = len(text) - max_chars
@@ -143,8 +143,17 @@ class _NoJson(Exception):
     """The result has no JSON form."""
 
 
+class _StillInThread(Exception):
+    """The call was cancelled, but its thread goes on."""
+
+
 class _TooLong(Exception):
     """The time is up. Not a TimeoutError: a tool may raise those itself."""
+
+    def __init__(self, stopped: bool) -> None:
+        super().__init__()
+        self.stopped = stopped
+        """False where it still runs: a thread, which nothing stops, or a task that goes on."""
 
 
 async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> Any:
@@ -152,19 +161,19 @@ async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> A
     keywords = dict(arguments)
     if tool.context:
         keywords[tool.context] = context
-    try:
-        if is_async(tool.function):
-            return await tool.function(**keywords)
-        result = await _in_thread(lambda: tool.function(**keywords))  # type: ignore[misc]
-        if inspect.isawaitable(result):  # a plain function may wrap an async one
-            return await result
-        return result
-    except SystemExit as error:
-        raise RuntimeError(f"SystemExit: {error}") from error  # in a task it would end the loop
+    if is_async(tool.function):
+        return await contain(warn_if_it_blocks(tool.function(**keywords), tool.name), tool.name)
+    result = await _in_thread(lambda: tool.function(**keywords), tool.name)  # type: ignore[misc]
+    if inspect.isawaitable(result):  # a plain function may wrap an async one
+        return await contain(warn_if_it_blocks(result, tool.name), tool.name)
+    return result
 
 
-async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Call it in a thread of its own: one left behind in a pool would keep the process alive."""
+async def _in_thread(function: Callable[[], Any], name: str) -> Any:
+    """Call it in an operating system thread of its own.
+
+    One left behind in a pool would keep the process alive.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
@@ -184,7 +193,7 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
             result = context.run(function)
         except (StopIteration, SystemExit, KeyboardInterrupt) as raised:
             # A future can't carry the first, and the others would end the loop.
-            error = RuntimeError(f"{type(raised).__name__}: {raised}")
+            error = in_words(raised, name)
         except BaseException as raised:
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits for this result
@@ -192,43 +201,54 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
 
     # Unlike a threading.Thread it isn't joined at exit, and its start isn't waited for.
     _thread.start_new_thread(work, ())
-    return await future
+    try:
+        return await future
+    except asyncio.CancelledError:
+        if future.cancelled():  # before the thread had settled it
+            raise _StillInThread from None
+        raise
 
 
-async def _within(timeout_s: float | None, work: Any) -> Any:
+async def _within(timeout_s: float | None, tool: Tool, work: Coroutine[Any, Any, Any]) -> Any:
     """Await the work for so long, then cancel it. Raises _TooLong, also if it doesn't stop."""
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
     except asyncio.CancelledError:
-        await _stop(task)
+        await _stop(task, tool.name)
         raise
     if task.cancelled():
         raise RuntimeError("the tool was cancelled from within")  # not the turn: that raises above
     if done:
         return task.result()
-    await _stop(task)
-    raise _TooLong
+    await _stop(task, tool.name)
+    raise _TooLong(_has_stopped(task))
 
 
-async def _stop(task: "asyncio.Future[Any]") -> None:
+def _has_stopped(task: "asyncio.Task[Any]") -> bool:
+    if not task.done() or task.cancelled():
+        return task.done()
+    return not isinstance(task.exception(), _StillInThread)
+
+
+async def _stop(task: "asyncio.Task[Any]", name: str) -> None:
+    """Cancel the task, and warn if that doesn't end it."""
     task.cancel()
     await asyncio.wait({task}, timeout=GRACE_S)
     # Its exception is read, so that asyncio doesn't warn of one that nobody read.
     task.add_done_callback(lambda left: left.cancelled() or left.exception())
+    if not task.done():
+        _logger.warning(
+            "the async tool %s was cancelled and is still running: it catches CancelledError, which"
+            " it should raise on",
+            name,
+        )
 
 
 def _to_plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     raise NotImplementedError(f"{type(value).__name__} is not JSON")
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # its own __str__ may be broken
-        return ""
 
 
 def _clean(text: str) -> str:

@@ -28,8 +28,7 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
     Raises UsageError in code that this very loop runs, such as an async tool: it would wait for
     itself.
     """
-    with _starting:
-        loop = _get_loop(os.getpid())
+    loop, thread = _find_loop()
     if _running_loop() is loop:
         work.close()
         raise UsageError(
@@ -48,6 +47,8 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
         while not future.done():
             # In slices: a Ctrl-C just before a wait begins is noticed only when that wait ends.
             concurrent.futures.wait([future], timeout=0.2)
+            if not thread.is_alive() and not future.done():
+                raise RuntimeError("the event loop that run_sync shares has broken down")
         return future.result()
     except KeyboardInterrupt:  # it may come before there is a future to cancel: hence the list
         with contextlib.suppress(TimeoutError):  # a task that blocks the loop is left behind
@@ -58,14 +59,32 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
 _starting = threading.Lock()
 
 
+def _find_loop() -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+    """The loop that runs now; another one where its thread has died."""
+    with _starting:
+        loop, thread = _get_loop(os.getpid())
+        if not thread.is_alive():
+            _get_loop.cache_clear()
+            loop, thread = _get_loop(os.getpid())
+    return loop, thread
+
+
 @functools.cache
-def _get_loop(pid: int) -> asyncio.AbstractEventLoop:
+def _get_loop(pid: int) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
     """One for each process: after a fork the thread is the parent's."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True, name="treadle")
+    thread = threading.Thread(target=_serve, args=(loop,), daemon=True, name="treadle")
     thread.start()
     atexit.register(_end, loop, thread)
-    return loop
+    return loop, thread
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    while True:
+        # A tool may stop the loop, or leave a task behind that raises one of these: asyncio then
+        # leaves `run_forever`, and all other work would hang.
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            loop.run_forever()
 
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:

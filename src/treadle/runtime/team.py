@@ -1,4 +1,4 @@
-"""Teams: an agent as a tool of another, and hand-overs of a thread. Drives nothing."""
+"""Teams: an agent as a tool of another, and handoffs of a thread. Drives nothing."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
@@ -66,7 +66,11 @@ def make_child_tool(
 
 
 def child_limits(limits: Limits, parent: ParentContext) -> Limits:
-    """A child's limits: its own, but no more than its parent has left for it."""
+    """A child's limits: tokens and dollars as its ChildStarted says, seconds as both limits allow.
+
+    ChildStarted has the lower of its own limit and its share of what the parent has left: see
+    `RunSettings.start_events`.
+    """
     return replace(
         limits,
         tokens=parent.child.tokens,

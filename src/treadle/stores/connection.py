@@ -33,6 +33,8 @@ class SharedConnection:
 
         A list, so that the finalizer can close it without this object.
         """
+        self.opened = 0
+        """How many connections have been opened, one after the other."""
         weakref.finalize(self, _finalize, self._lock, self._open)
         _close_before_forks()[id(self)] = self
 
@@ -42,6 +44,7 @@ class SharedConnection:
         try:
             if not self._open:
                 self._open.append(self._connect())
+                self.opened += 1
             return self._open[0]
         except BaseException:
             self._lock.release()

@@ -13,6 +13,7 @@ class MemoryStore:
         self.extras: dict[str, Any] = {}
         """Other things to keep as long as the store, such as its notes. By name."""
         self._rows: dict[str, list[Row]] = {}
+        self._appends = 0
         self._lock = threading.Lock()  # the event loops of several threads may share one store
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
@@ -27,6 +28,7 @@ class MemoryStore:
             self._rows.pop(thread_id, None)
             self._rows[thread_id] = log
             log.extend(rows)
+            self._appends += 1
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         with self._lock:
@@ -36,3 +38,11 @@ class MemoryStore:
         with self._lock:
             latest = list(reversed(self._rows.items()))[:limit]
             return [ThreadInfo(thread_id, len(rows), rows[-1].at) for thread_id, rows in latest]
+
+    def version(self) -> int:
+        """How many appends there were."""
+        return self._appends
+
+    def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
+        with self._lock:
+            return {name: len(self._rows.get(name, ())) for name in thread_ids}

@@ -42,6 +42,9 @@ from name join record as last on last.thread_id = name.thread_id
 order by last.id desc
 """
 """Jumps from thread to thread in the index, so that the lengths of the logs don't matter."""
+_LAST_SEQS = """
+select value, (select max(seq) from record where thread_id = value) from json_each(?)
+"""
 _ORIGIN = """
 select json_extract(event, '$.agent'), json_extract(event, '$.parent_thread_id') from record
 where thread_id = ? and seq = 1
@@ -110,6 +113,7 @@ class SQLiteStore:
             )
         self.path = Path(path) if path else default_path()
         self._connection = SharedConnection(partial(connect, self.path, "normal"))
+        self._appends = 0
         self._commits: GroupCommit | None = None
         if durability == "full":
             self._commits = GroupCommit(partial(connect, self.path, "full"), insert)
@@ -120,6 +124,7 @@ class SQLiteStore:
                 await self._commits.append(thread_id, rows)
                 return
             with self._connection as db:
+                self._appends += 1
                 if len(rows) == 1:  # one statement is a transaction by itself
                     insert(db, thread_id, rows)
                     return
@@ -143,6 +148,22 @@ class SQLiteStore:
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
         rows = self.select(f"{_LAST_RECORDS} limit ?", (limit,))
         return [ThreadInfo(thread_id, seq, at) for thread_id, seq, at, *_ in rows]
+
+    def version(self) -> tuple[int, int, int]:
+        """SQLite's own number, which counts what other connections write, and our appends.
+
+        The number is that of a connection: another connection counts anew.
+        """
+        try:
+            with self._connection as db:
+                [number] = db.execute("pragma data_version").fetchone()
+                return self._connection.opened, number, self._appends
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self.path}: {error}") from error
+
+    def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
+        names = msgspec.json.encode(thread_ids).decode()
+        return {name: seq or 0 for name, seq in self.select(_LAST_SEQS, (names,))}
 
     def select(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """The rows of any SQL query; the logs are in the table `record`. Raises StoreDamaged."""

@@ -4,7 +4,7 @@ Every store passes the contract suite in tests/stores.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -49,4 +49,19 @@ class Store(Protocol):
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
         """The threads, the last written first."""
+        ...
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """What a store may offer beside, so that those who drive its logs needn't read them to see that
+    nothing happens. Both methods must be quick: the event loop waits for them. Raise StoreErrors.
+    """
+
+    def version(self) -> Any:
+        """A value that differs from the one before if anything was written, by any process."""
+        ...
+
+    def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
+        """The last seq of each of these threads; threads that don't exist may be left out."""
         ...

@@ -1,1 +1,1 @@
-"""For tests: a pytest plugin, recorded threads, assertions on what an agent did."""
+"""Tests of agents: assertions, recorded threads, the pytest plugin."""

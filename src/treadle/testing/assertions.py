@@ -1,8 +1,10 @@
-"""What a test says of a trajectory. Each raises AssertionError with the calls, line by line, as its message.
+"""Assertions about a trajectory.
 
-All take what was recorded: a Result, records of a turn or of a whole thread, a Recording, or the path of a file that
-`treadle db export` wrote. They are functions, not a chain on one object: a test reads as plain asserts, a failure
-points at the one that failed, and there is nothing to learn but their names.
+Each raises AssertionError with the calls, line by line, as its message.
+
+All take a recording: a Result, the records of a turn or of a whole thread, a Recording, or the path
+of a file that `treadle db export` wrote. They are functions, not a chain on one object: a test
+reads as plain asserts, and a failure points at the one that failed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,24 +13,24 @@ from typing import Any
 
 from ..core import events as e
 from ..core.result import Result, make_summary
+from ..evals.actual_calls import actual_calls
 from ..evals.trajectory import (
     ArgumentMatch,
     CallOrder,
-    Wanted,
-    actual_calls,
+    ExpectedCall,
     check_approvals_asked,
     check_never_called,
     check_no_errors,
     compare_calls,
 )
-from ..evals.trial import count_model_calls as steps_of
+from ..evals.trial import count_steps
 from ..observe.turns import split_turns
 from ..observe.visible import make_visible
 from .recording import Recording, load_recording
 
 Recorded = Result | Recording | Iterable[e.Record] | str | Path
-Expected = str | tuple[str, Mapping[str, Any]] | Wanted
-"""A name, for whatever arguments; or a name with its arguments."""
+Expected = str | tuple[str, Mapping[str, Any]] | ExpectedCall
+"""A name, for any arguments; or a name with its arguments."""
 
 
 def assert_trajectory(
@@ -37,31 +39,31 @@ def assert_trajectory(
     order: CallOrder = "strict",
     arguments: ArgumentMatch = "exact",
 ) -> None:
-    """The tool calls made are the wanted ones; `trajectory.compared` says what each order means."""
+    """The tool calls are the expected ones; `trajectory.compare_calls` explains the orders."""
     __tracebackhide__ = True
-    _hold(
-        compare_calls(
-            actual_calls(_records(recorded)), [_wanted(each) for each in wanted], order, arguments
-        )
-    )
+    actual = actual_calls(_records(recorded))
+    _fail_if(compare_calls(actual, [_expected_call(each) for each in wanted], order, arguments))
 
 
 def assert_never_called(recorded: Recorded, *tools: str) -> None:
-    """The model asked for none of these tools, names or globs; not even for a call that was then refused."""
+    """The model requested none of these tools (names or globs), including refused calls."""
     __tracebackhide__ = True
-    _hold(check_never_called(actual_calls(_records(recorded)), *tools))
+    _fail_if(check_never_called(actual_calls(_records(recorded)), *tools))
 
 
 def assert_no_errors(recorded: Recorded) -> None:
-    """No tool call failed for good. One that came right when it was tried again did not."""
+    """No tool call failed, except those that a retry put right."""
     __tracebackhide__ = True
-    _hold(check_no_errors(actual_calls(_records(recorded))))
+    _fail_if(check_no_errors(actual_calls(_records(recorded))))
 
 
 def assert_approvals_asked(recorded: Recorded, *tools: str) -> None:
-    """A person was asked to approve calls of these tools, names or globs, and of no others; none named: none."""
+    """A person was asked to approve calls of exactly these tools (names or globs).
+
+    Of none without tools.
+    """
     __tracebackhide__ = True
-    _hold(check_approvals_asked(actual_calls(_records(recorded)), *tools))
+    _fail_if(check_approvals_asked(actual_calls(_records(recorded)), *tools))
 
 
 def assert_within(
@@ -72,49 +74,61 @@ def assert_within(
     cost_usd: float | None = None,
     seconds: float | None = None,
 ) -> None:
-    """It took at most so many steps, tokens in and out, US dollars and seconds of work.
+    """It took at most this many steps, tokens in and out, US dollars and seconds of work.
 
-    A step is a model call; a retry is none, nor is a summary. A cost that isn't known is not within any. Seconds of
-    records need the thread from its beginning.
+    A step is a model call; retries and summaries are not counted. An unknown cost is within no
+    limit. To
+    check the seconds of records, they must be the thread from its beginning.
     """
     __tracebackhide__ = True
     records = _records(recorded)
-    took = make_summary(records, 0.0)
-    used: list[tuple[str, float | None, float | None]] = [
-        ("steps", steps_of(records), steps),
-        ("tokens", took.tokens, tokens),
-        ("cost_usd", took.cost_usd, cost_usd),
-        ("seconds", None if seconds is None else _seconds(recorded, records), seconds),
-    ]
-    over = [
-        f"{name}: {'unknown' if much is None else f'{much:g}'} of {allowed:g}"
-        for name, much, allowed in used
-        if allowed is not None and (much is None or much > allowed)
-    ]
-    _hold(f"used more than was allowed: {'; '.join(over)}" if over else "")
+    totals = make_summary(records, 0.0)
+    over: list[str] = []
+    if steps is not None:
+        over += _check_limit("steps", count_steps(records), steps)
+    if tokens is not None:
+        over += _check_limit("tokens", totals.tokens, tokens)
+    if cost_usd is not None:
+        over += _check_limit("cost_usd", totals.cost_usd, cost_usd)
+    if seconds is not None:
+        over += _check_limit("seconds", _seconds(recorded, records), seconds)
+    if over:
+        _fail_if(f"used more than was allowed: {'; '.join(over)}")
+
+
+def _check_limit(name: str, used: float | None, allowed: float) -> list[str]:
+    if used is None:
+        return [f"{name}: unknown of {allowed:g}"]
+    if used > allowed:
+        return [f"{name}: {used:g} of {allowed:g}"]
+    return []
 
 
 def _seconds(recorded: Recorded, records: Sequence[e.Record]) -> float:
-    return (
-        recorded.seconds
-        if isinstance(recorded, Result)
-        else sum(part.took.seconds for part in split_turns(records))
-    )
+    if isinstance(recorded, Result):
+        return recorded.seconds
+    return sum(turn.took.seconds for turn in split_turns(records))
 
 
-def _wanted(call: Expected) -> Wanted:
-    if isinstance(call, Wanted):
-        return call
-    return Wanted(call) if isinstance(call, str) else Wanted(*call)
+def _expected_call(call: Expected) -> ExpectedCall:
+    match call:
+        case ExpectedCall():
+            return call
+        case str(name):
+            return ExpectedCall(name)
+        case (name, arguments):
+            return ExpectedCall(name, arguments)
 
 
 def _records(recorded: Recorded) -> tuple[e.Record, ...]:
     if isinstance(recorded, Result | Recording):
         return recorded.records
-    return load_recording(recorded).records if isinstance(recorded, str | Path) else tuple(recorded)
+    if isinstance(recorded, str | Path):
+        return load_recording(recorded).records
+    return tuple(recorded)
 
 
-def _hold(complaint: str) -> None:
+def _fail_if(problem: str) -> None:
     __tracebackhide__ = True
-    if complaint:
-        raise AssertionError(make_visible(complaint))
+    if problem:
+        raise AssertionError(make_visible(problem))

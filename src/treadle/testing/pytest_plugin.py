@@ -1,7 +1,7 @@
-"""What pytest gets from Treadle: fixtures for scripted models and recorded threads, and a guard against real ones.
+"""The pytest plugin: fixtures for scripted models and recorded threads, no real models.
 
-pytest loads this wherever Treadle is installed, so it costs next to nothing there and imports what it needs in the
-fixtures. `-p no:treadle` leaves it out. Docs: docs/testing.md.
+pytest loads it wherever Treadle is installed, so it must be cheap: the fixtures import what they
+need. `-p no:treadle` leaves it out. Docs: docs/testing.md.
 """
 
 import os
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 GUARD = "TREADLE_REAL_MODELS"
 _MARKERS = (
-    "treadle_replay(file): the fixture treadle_thread is the thread in this file, beside the test's own.",
+    "treadle_replay(file): the fixture treadle_thread is the thread in this file beside the test.",
     "treadle_real_models: this test may ask real models.",
 )
 
@@ -30,25 +30,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    # In the environment, so that it also holds in threads, in other event loops and in child processes.
+    # An environment variable also holds in threads, other event loops and child processes.
     before = os.environ.get(GUARD)
-    config.add_cleanup(lambda: _put(before))
-    _put(None if config.getoption("--treadle-real-models") else before or "no")
+    config.add_cleanup(lambda: _set_guard(before))
+    if config.getoption("--treadle-real-models"):
+        _set_guard(None)
+    else:
+        _set_guard(before or "no")
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, None, None]:
-    """Around all of a test's fixtures too, of whatever scope."""
+    """Remove the guard for a marked test, with its fixtures of every scope."""
     if item.get_closest_marker("treadle_real_models") is None:
         yield
         return
     before = os.environ.get(GUARD)
-    _put(None)
+    _set_guard(None)
     yield
-    _put(before)
+    _set_guard(before)
 
 
-def _put(value: str | None) -> None:
+def _set_guard(value: str | None) -> None:
     os.environ.pop(GUARD, None)
     if value is not None:
         os.environ[GUARD] = value
@@ -56,9 +59,10 @@ def _put(value: str | None) -> None:
 
 @pytest.fixture
 def scripted_model() -> Iterator[Callable[..., "ScriptedModel"]]:
-    """Makes ScriptedModels: `scripted_model(calls("now"), says("It is noon."))`, with ScriptedModel's settings.
+    """Makes ScriptedModels: `scripted_model(calls("now"), says("It is noon."))`.
 
-    At the test's end an answer that nobody asked for is an error, unless it was made with `all_used=False`.
+    It takes the settings of ScriptedModel. The test fails if replies are left over at its end,
+    unless the model was made with `all_used=False`.
     """
     from ..models.scripted import ScriptedModel
 
@@ -82,7 +86,7 @@ def scripted_model() -> Iterator[Callable[..., "ScriptedModel"]]:
 
 @pytest.fixture
 def treadle_store() -> "MemoryStore":
-    """A store in memory, of the test's own."""
+    """An empty store in memory."""
     from ..stores.memory import MemoryStore
 
     return MemoryStore()
@@ -90,7 +94,7 @@ def treadle_store() -> "MemoryStore":
 
 @pytest.fixture
 def treadle_thread(request: pytest.FixtureRequest) -> "Recording":
-    """The recorded thread that the mark `treadle_replay` names: replay it, or run it with another agent."""
+    """The recorded thread that the mark `treadle_replay` names."""
     from .recording import load_recording
 
     marker = request.node.get_closest_marker("treadle_replay")
@@ -103,5 +107,5 @@ def treadle_thread(request: pytest.FixtureRequest) -> "Recording":
 
 @pytest.fixture
 def recorded_model(treadle_thread: "Recording") -> "ScriptedModel":
-    """A model that gives the replies of `treadle_thread` in their order, whatever it is asked."""
+    """A model that gives the replies of `treadle_thread` in order, whatever the request is."""
     return treadle_thread.model()

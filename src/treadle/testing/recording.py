@@ -1,6 +1,7 @@
-"""A thread in a file, as `treadle db export` and `save-test` write it, and what a test can do with it.
+"""A recorded thread as a test uses it: replayed exactly, or run again with today's agent.
 
-Nothing here asks a model or runs a tool: both give what they gave then.
+`treadle db export` and `treadle save-test` write the file. Nothing here calls a model or runs a
+tool: their results come from the recording.
 """
 
 from dataclasses import dataclass, replace
@@ -28,68 +29,77 @@ class Recording:
     records: tuple[e.Record, ...]
 
     def replay(self, agent: Agent) -> None:
-        """Run it again offline, with this agent: AssertionError at the first record that comes out otherwise.
+        """Replay it offline with this agent.
 
-        A prompt, a tool's schema, a limit or a rule that is another one shows as the first difference that it makes.
-        The agent's model needs no key; where it is None, it is the one that the recording names.
+        Raises AssertionError at the first record that differs.
+
+        A changed prompt, tool schema, limit or rule shows as the first difference that it makes.
+        The agent's model needs no key; if the agent has none, the recording names it.
         """
         __tracebackhide__ = True
-        found = run_sync(
-            replay(self.records, replace(agent, model=self._model_of(agent)).run_settings)
-        )
-        if found is None:
+        settings = replace(agent, model=self._choose_model(agent)).run_settings
+        difference = run_sync(replay(self.records, settings))
+        if difference is None:
             return
         timeline = Timeline()
         lines = {record.seq: timeline.line(record) for record in self.records}
-        raise AssertionError(
-            make_visible(
-                f"the replay parts from the recording at {found}\n  there: {lines[found.seq]}"
-            )
-        )
+        recorded = lines[difference.seq]
+        message = f"the replay parts from the recording at {difference}\n  there: {recorded}"
+        raise AssertionError(make_visible(message))
 
     def run(self, agent: Agent) -> tuple[Result, ...]:
-        """What comes of the recorded messages with this agent, a result a turn; rerun.py says what may differ."""
+        """Run its messages with this agent.
+
+        A result for each turn. rerun.py says what may differ.
+        """
         __tracebackhide__ = True
         return run_sync(rerun(self.records, agent))
 
     def model(self) -> ScriptedModel:
-        """A model that gives the recorded replies in their order, whatever it is asked.
+        """A model that gives the recorded replies in their order, whatever the request is.
 
-        Failures are left out, and summaries: it never needs one.
+        Failures and summaries are left out.
         """
-        script, aside = list[Reply](), False
+        script: list[Reply] = []
+        summarizing = False
         for record in self.records:
             match record.event:
                 case e.ModelCalled(purpose=purpose):
-                    aside = purpose == "compact"
-                case e.ModelReplied() as r if not aside:
-                    script.append(Reply(r.content, r.usage, r.finish_reason, r.refusal, r.opaque))
-        then = make_stand_in(self.records)
-        return ScriptedModel(script, name=then.name, context_tokens=then.context_tokens)
+                    summarizing = purpose == "compact"
+                case e.ModelReplied() as r if not summarizing:
+                    script.append(
+                        Reply(r.content, r.usage, r.finish_reason, r.refusal, r.opaque)
+                    )
+        recorded = make_stand_in(self.records)
+        return ScriptedModel(script, name=recorded.name, context_tokens=recorded.context_tokens)
 
-    def _model_of(self, agent: Agent) -> Model:
+    def _choose_model(self, agent: Agent) -> Model:
         if not isinstance(agent.model, str | None):
             return agent.model
         from ..models.resolve import resolve_without_key
 
-        then = make_stand_in(self.records)
+        recorded = make_stand_in(self.records)
         try:
-            return resolve_without_key(agent.model or then.name)
+            return resolve_without_key(agent.model or recorded.name)
         except UsageError:
             if agent.model:
                 raise
-            return then  # it was an object of the program's own
+            return recorded  # the model was an object of the program
 
 
 def load_recording(file: str | Path) -> Recording:
-    """The thread in a file of JSON Lines. Raises UsageError where there is none, or more than one, or one in parts."""
+    """The thread in a file of JSON Lines.
+
+    Raises UsageError unless it holds exactly one whole thread.
+    """
     try:
         lines = Path(file).read_bytes().splitlines()
         records = tuple(decode_record(line) for line in lines if line.strip())
         threads = {record.thread_id for record in records}
         if len(threads) != 1:
             raise UsageError(
-                f"{file} holds {len(threads)} threads; it must be one: treadle db export THREAD -o {file}"
+                f"{file} holds {len(threads)} threads; it must be one:"
+                f" treadle db export THREAD -o {file}"
             )
         fold(records)
     except OSError as error:

@@ -1,10 +1,12 @@
-"""A recorded thread with the agent of today: what was said, replied and returned then, decided on anew.
+"""Runs a recorded thread again with today's agent, with the recorded messages, replies and results.
 
-1. Messages, the model's replies, the tools' results and people's decisions are the recording's. No network, no tool.
-2. All else is the agent's: its checks of arguments, its limits, its rules of approval, its retries. So a prompt may
-   change, where a replay (../replay.py) would stop at the first byte; what changes the calls' fates is seen.
-3. Where the agent asks for what the recording can't give, the run fails as a test does.
-4. The clock is the recording's seconds of work: waiting for people, and being down, take none.
+1. Messages, model replies, tool results and people's decisions come from the recording. No network,
+   no tool.
+2. Everything else is the agent's: its checks of arguments, limits, approval rules and retries. So a
+   prompt may change, where a replay (runtime/replay.py) would stop at the first different byte; but
+   a change of what becomes of a call shows.
+3. If the agent needs something that was not recorded, the run fails with an AssertionError.
+4. The clock shows the recorded seconds of work: waiting for people and downtime take none.
 """
 
 import asyncio
@@ -25,8 +27,8 @@ from ..core.result import Result, read_result
 from ..core.state import State, apply
 from ..core.tool import Tool
 from ..core.turn import find_call
+from ..evals.actual_calls import ActualCall, actual_calls, parse_arguments
 from ..evals.json_diff import find_differences
-from ..evals.trajectory import Made, actual_calls, parse_arguments
 from ..models.scripted import ScriptedModel
 from ..runtime.agent import Agent
 from ..runtime.answer_type import AnswerType
@@ -40,25 +42,25 @@ from ..stores.memory import MemoryStore
 Outcome = e.ToolReturned | e.ToolFailed
 Decision = e.ApprovalGiven | e.UserSaid
 RAN_KINDS = ("raised", "timeout", "result")
-"""The kinds of failure of a call that was run."""
+"""The kinds of failure of a call that ran."""
 
 
 class NotRecorded(AssertionError):
-    """The agent of today asks for what the recording doesn't have."""
+    """Today's agent needs something that was not recorded."""
 
 
 class _Stopped(Fenced):
-    """The recorded turn was stopped here, so this one is."""
+    """The recorded turn was stopped here, so this one is too."""
 
 
 @dataclass
 class _Turn:
-    """What one recorded turn can give."""
+    """What was recorded in one turn."""
 
     said: e.Record
     replies: deque[e.Record] = field(default_factory=deque)
     summaries: deque[e.Record] = field(default_factory=deque)
-    """What the model replied when it was asked to compact; the prompt of today may need none."""
+    """The replies to requests for a summary; today's prompt may need none."""
     outcomes: dict[str, deque[e.Record]] = field(default_factory=dict)
     """By call id."""
     decisions: dict[str, Decision] = field(default_factory=dict)
@@ -67,7 +69,7 @@ class _Turn:
 
     @property
     def stopped(self) -> bool:
-        """Whether it came to no end of its own: it was cancelled, a bug ended it, or the recording breaks off."""
+        """Whether something else ended it: a person, a bug, or the end of the recording."""
         return (
             self.ended is None
             or self.ended.status == "cancelled"
@@ -76,10 +78,15 @@ class _Turn:
 
 
 async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]:
-    """The result of each turn. Raises NotRecorded, and UsageError for an agent whose settings can't be."""
+    """The result of each turn.
+
+    Raises NotRecorded, and UsageError for an agent with wrong settings.
+    """
     if agent.model is None or isinstance(agent.model, str):
         agent = settings_with(agent, model=make_stand_in(records))
-    answers = AnswerType(agent.output) if agent.output is not None else None
+    answers = None
+    if agent.output is not None:
+        answers = AnswerType(agent.output)
     clock = _Clock(records[0].at)
     log = Log(
         records[0].thread_id,
@@ -89,8 +96,8 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
     calls = {call.call_id: call for call in actual_calls(records)}
     await log.append(e.ThreadStarted(agent.name, log.world.new_id()))
     results = []
-    for turn in _turns(_at_work(records)):
-        done = await _Rerun(turn, calls, log, agent.run_settings, clock).result(agent.name)
+    for turn in _split_turns(_leave_out_waiting(records)):
+        done = await _Rerun(turn, calls, log, agent.run_settings, clock).run(agent.name)
         if answers and done.status == "answered" and answers.check(done.answer) is None:
             done = settings_with(done, output=answers.parse(done.answer))
         results.append(done)
@@ -98,48 +105,58 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
 
 
 def make_stand_in(records: Sequence[e.Record]) -> Model:
-    """A model of the recorded one's name that is never asked, needs no key and cuts no prompt."""
+    """A model with the recorded name: never called, without a key, with room for any prompt."""
     called = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
     most = max((call.max_output_tokens for call in called), default=4096)
-    name = called[0].model if called else "recorded"
+    name = "recorded"
+    if called:
+        name = called[0].model
     return ScriptedModel([], name=name, context_tokens=10_000_000, max_output_tokens=most)
 
 
 @dataclass
 class _Clock:
+    """The recorded time, moved on by each record that is used."""
+
     at: float
 
-    def given(self, record: e.Record) -> Any:
-        """The record's event; it is now as late as it was then."""
+    def use(self, record: e.Record) -> Any:
+        """The record's event; the clock moves to its time."""
         self.at = max(self.at, record.at)
         return record.event
 
 
-def _at_work(records: Sequence[e.Record]) -> list[e.Record]:
-    """The records, each at the time that it would be if nobody had ever waited."""
-    state, before_s, timed = State(), 0.0, []
+def _leave_out_waiting(records: Sequence[e.Record]) -> list[e.Record]:
+    """The records, each at the time that it would have had without any waiting."""
+    state = State()
+    before_s = 0.0
+    timed: list[e.Record] = []
     for record in records:
         if isinstance(record.event, e.UserSaid) and not record.event.answers and state.turn:
             before_s += state.turn.active_s
         state = apply(state, record)
-        worked_s = before_s + (state.turn.active_s if state.turn else 0.0)
+        worked_s = before_s
+        if state.turn:
+            worked_s += state.turn.active_s
         timed.append(replace(record, at=records[0].at + worked_s))
     return timed
 
 
-def _turns(records: Sequence[e.Record]) -> list[_Turn]:
+def _split_turns(records: Sequence[e.Record]) -> list[_Turn]:
     turns: list[_Turn] = []
-    aside = False
+    summarizing = False
     for record in records:
         match record.event:
             case e.UserSaid(answers=""):
                 turns.append(_Turn(record))
             case e.ModelCalled(purpose=purpose):
-                aside = purpose == "compact"
+                summarizing = purpose == "compact"
+            case e.ModelReplied() | e.ModelFailed() if summarizing:
+                turns[-1].summaries.append(record)
             case e.ModelReplied() | e.ModelFailed():
-                (turns[-1].summaries if aside else turns[-1].replies).append(record)
+                turns[-1].replies.append(record)
             case e.ToolFailed(kind=kind) if kind not in RAN_KINDS:
-                pass  # refused without being run: whether it is now is decided anew
+                pass  # it was refused before it ran; today's agent decides again
             case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id):
                 turns[-1].outcomes.setdefault(call_id, deque()).append(record)
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell") as decided:
@@ -153,7 +170,10 @@ def _turns(records: Sequence[e.Record]) -> list[_Turn]:
 
 
 def _as_outcome(decided: e.OutcomeDecided) -> Outcome:
-    """What a person said of an interrupted call, as if the tool had: no crash comes here."""
+    """A person's decision on an interrupted call, as the tool's own outcome.
+
+    A rerun has no crash.
+    """
     if decided.outcome == "ran":
         return e.ToolReturned(decided.call_id, decided.content, 0.0)
     return e.ToolFailed(
@@ -163,83 +183,88 @@ def _as_outcome(decided: e.OutcomeDecided) -> Outcome:
 
 @dataclass
 class _Rerun:
+    """One turn that is run again."""
+
     turn: _Turn
-    calls: dict[str, Made]
+    calls: dict[str, ActualCall]
     log: Log
     run_settings: RunSettings
     clock: _Clock
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def result(self, agent: str) -> Result:
+    async def run(self, agent: str) -> Result:
         self.log.listeners = (lambda _: self.moved.set(),)
-        job = settings_with(self.run_settings, call_model=self._call_model, run_tool=self._run_tool)
-        await append_opening(
-            self.log,
-            [
-                e.ThreadClaimed(self.log.world.new_id()),
-                self.clock.given(self.turn.said),
-            ],
+        settings = settings_with(
+            self.run_settings, call_model=self._call_model, run_tool=self._run_tool
         )
+        claimed = e.ThreadClaimed(self.log.world.new_id())
+        await append_opening(self.log, [claimed, self.clock.use(self.turn.said)])
         try:
-            await run_loop(self.log, job)
+            await run_loop(self.log, settings)
             while waiting := read_result(self.log.records, self.log.state).waiting:
                 await self._decide(waiting)
-                await run_loop(self.log, job)
+                await run_loop(self.log, settings)
         except _Stopped:
             if self.turn.ended:
                 await self.log.append(self.turn.ended)
         return read_result(self.log.records, self.log.state)
 
     async def _decide(self, waiting: Sequence[e.PendingDecision]) -> None:
-        """Write what people said then of the calls that wait. Raises _Stopped, NotRecorded where they said nothing."""
+        """Append the recorded decisions on these calls.
+
+        Raises _Stopped or NotRecorded if there are none.
+        """
         decided = [call for call in waiting if call.id in self.turn.decisions]
         if not decided and self.turn.stopped:
             raise _Stopped
         if not decided:
             call = waiting[0]
             raise NotRecorded(
-                f"{call.name}({call.final_arguments}) waits for a person now: {call.reason or call.status}. In the"
-                f" recording nobody was asked, and the call was {self.calls[call.id].status}"
+                f"{call.name}({call.final_arguments}) waits for a person now:"
+                f" {call.reason or call.status}. In the recording nobody was asked,"
+                f" and the call was {self.calls[call.id].status}"
             )
         for call in decided:
             turn = self.log.state.turn
-            if turn and find_call(turn, call.id).status in (
-                "waiting",
-                "question",
-            ):  # an "always" may have allowed it
+            # An "always" may have allowed the call in the meantime.
+            if turn and find_call(turn, call.id).status in ("waiting", "question"):
                 await self.log.append(self.turn.decisions[call.id])
 
     async def _call_model(
         self, model: Model, prepared: PreparedCall, *_: Any
     ) -> e.ModelReplied | e.ModelFailed:
-        replies = self.turn.summaries if prepared.event.purpose == "compact" else self.turn.replies
+        replies = self.turn.replies
+        if prepared.event.purpose == "compact":
+            replies = self.turn.summaries
         if replies:
-            came: e.ModelReplied | e.ModelFailed = self.clock.given(replies.popleft())
-            return came
+            reply: e.ModelReplied | e.ModelFailed = self.clock.use(replies.popleft())
+            return reply
         if self.turn.stopped:
             raise _Stopped
         last = prepared.request.messages[-1]
         raise NotRecorded(
-            f"the model is asked once more than in the recording; the last message is the {last.role}'s: {last.text}"
+            "the model is asked once more than in the recording;"
+            f" the last message is the {last.role}'s: {last.text}"
         )
 
     async def _run_tool(self, tool: Tool, arguments: str, context: Context, *_: Any) -> Outcome:
-        then, outcomes = self.calls[context.call_id], self.turn.outcomes.get(context.call_id)
+        recorded = self.calls[context.call_id]
+        outcomes = self.turn.outcomes.get(context.call_id)
         if outcomes:
-            changed = "; ".join(find_differences(then.arguments, parse_arguments(arguments)))
+            changed = "; ".join(find_differences(recorded.arguments, parse_arguments(arguments)))
             if changed:
                 raise NotRecorded(
                     f"{tool.name} would run with other arguments than in the recording: {changed}"
                 )
-            came: Outcome = self.clock.given(outcomes.popleft())
-            return came
+            outcome: Outcome = self.clock.use(outcomes.popleft())
+            return outcome
         if not self.turn.stopped:
             raise NotRecorded(
-                f"{tool.name}({arguments}) runs now; in the recording it didn't, but was {then.status}: {then.result}"
+                f"{tool.name}({arguments}) runs now; in the recording it didn't,"
+                f" but was {recorded.status}: {recorded.result}"
             )
-        while any(
-            self.turn.outcomes.get(call.id) for call in self._running
-        ):  # those that did end come first
+        # Calls that did end come first.
+        while any(self.turn.outcomes.get(call.id) for call in self._running):
             self.moved.clear()
             await self.moved.wait()
         raise _Stopped
@@ -247,8 +272,10 @@ class _Rerun:
     @property
     def _running(self) -> list[CallState]:
         turn = self.log.state.turn
-        return [call for call in turn.calls if call.status == "started"] if turn else []
+        if turn is None:
+            return []
+        return [call for call in turn.calls if call.status == "started"]
 
 
 async def _at_once(seconds: float) -> None:
-    """Back-offs take no time here."""
+    """Sleep without waiting: back-offs take no time in a rerun."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from ..core.errors import ToolError
 
+HTML = ("text/html", "application/xhtml+xml")
+
 
 @dataclass(frozen=True)
 class FetchedPage:
@@ -68,9 +70,9 @@ def decode_body(body: bytes, parameters: str) -> str:
 def extract_text(page: FetchedPage) -> tuple[str, str]:
     """A page's title, or "", and its text; of HTML the main part, as Markdown with links, tables.
 
-    Pure, but may take a second of CPU.
+    Pure, but a page can be made to take hours of CPU: web_fetch does it in a child process.
     """
-    if page.kind not in ("text/html", "application/xhtml+xml"):
+    if page.kind not in HTML:
         return "", page.text.strip()
     import trafilatura
 

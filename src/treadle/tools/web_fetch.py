@@ -6,17 +6,25 @@ information for the model, never instructions.
 """
 
 import asyncio
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError
 from ..core.tool import tool
-from .page_text import FetchedPage, cut_page, decode_body, extract_text
+from ..models.child_interpreter import find_package_folder, run_script
+from . import page_text
+from .page_text import HTML, FetchedPage, cut_page, decode_body, extract_text
 from .public import AddressRules, check_url, open_public
 
 if TYPE_CHECKING:
     import httpx2
+
+
+_CHILD = Path(__file__).with_name("page_text_child.py")
+_MISSING = "web_fetch needs packages that aren't installed here: pip install 'treadle[web]'"
 
 
 @dataclass(frozen=True)
@@ -54,15 +62,14 @@ async def fetch_page(
         raise ToolError(f"page {page} does not exist; pages count from 1")
     try:
         import httpx2
-        import trafilatura  # noqa: F401  # so that a missing package is found before any request
     except ImportError:
-        raise ToolError(
-            "web_fetch needs packages that aren't installed here: pip install 'treadle[web]'"
-        ) from None
+        raise ToolError(_MISSING) from None
+    if not find_package_folder("trafilatura"):  # found before any request
+        raise ToolError(_MISSING)
     try:
         async with asyncio.timeout(limits.total_s):
             found = await download(url, rules or AddressRules(), limits)
-            title, text = await asyncio.to_thread(extract_text, found)
+            title, text = await _extract_apart(found, limits.total_s)
     except TimeoutError:
         raise ToolError(
             f"{url} took longer than {limits.total_s:g} s; try another source"
@@ -73,6 +80,22 @@ async def fetch_page(
             f"{url} can't be read ({reason}); check the address, or try another source"
         ) from None
     return cut_page(title, found.url, text, page, limits.page_chars)
+
+
+async def _extract_apart(page: FetchedPage, total_s: float) -> tuple[str, str]:
+    """As `extract_text`; of HTML in a child process that ends with this call, or after `total_s`.
+
+    A page can be made to need hours, within one call of a library that nothing else can stop.
+    """
+    if page.kind not in HTML:
+        return extract_text(page)
+    folders = {str(Path(page_text.__file__).parents[2]), str(find_package_folder("trafilatura"))}
+    job = {"packages": sorted(folders), "seconds": total_s, "page": asdict(page)}
+    printed = await run_script(_CHILD, json.dumps(job).encode())
+    if not printed:
+        raise ToolError(f"the text of {page.url} can't be extracted; try another source")
+    title, text = json.loads(printed)
+    return title, text
 
 
 async def download(url: str, rules: AddressRules, limits: FetchLimits) -> FetchedPage:

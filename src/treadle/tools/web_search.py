@@ -4,23 +4,27 @@
 |---|---|
 | `TAVILY_API_KEY` | Tavily |
 | `BRAVE_API_KEY` | Brave Search |
+| `SERPAPI_API_KEY` | Google's results through SerpApi |
 | `SEARXNG_URL` | a SearXNG server, with its JSON format enabled |
 | none of these | `ddgs`, which asks public search pages and is sometimes refused |
 
 An engine is a function; `search_tool(engine)` makes a tool of another one. Keys are sent only in
-headers.
+headers; but SerpApi takes its key only in the address, which no error and no line of the HTTP
+library's log repeats.
 """
 
 import asyncio
 import contextlib
 import html
 import json
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import ToolError, ToolRetry
+from ..core.redact import redact
 from ..core.tool import Tool, make_tool
 
 
@@ -50,6 +54,8 @@ def choose_engine(environ: Mapping[str, str]) -> Engine:
         return tavily(key)
     if key := environ.get("BRAVE_API_KEY"):
         return brave(key)
+    if key := environ.get("SERPAPI_API_KEY"):
+        return serpapi(key)
     if url := environ.get("SEARXNG_URL"):
         return searxng(url)
     return keyless()
@@ -118,6 +124,21 @@ def brave(key: str, base_url: str = "https://api.search.brave.com") -> Engine:
     return search
 
 
+def serpapi(key: str, base_url: str = "https://serpapi.com") -> Engine:
+    """https://serpapi.com/search-api"""
+
+    async def search(query: str, count: int) -> list[Hit]:
+        params = {"engine": "google", "q": query, "num": count, "output": "json", "api_key": key}
+        found = await _ask("SerpApi", "GET", f"{base_url}/search", {"params": params})
+        results = found.get("organic_results")
+        about = found.get("search_metadata")
+        if results is None and isinstance(about, dict) and about.get("status") == "Success":
+            return []  # Google found nothing; then there is an "error" that says so
+        return _read_hits("SerpApi", results, "snippet", url="link")[:count]
+
+    return search
+
+
 def searxng(url: str) -> Engine:
     """https://docs.searxng.org/dev/search_api.html"""
 
@@ -138,8 +159,8 @@ def keyless() -> Engine:
             from ddgs.exceptions import DDGSException, RatelimitException
         except ImportError:
             raise ToolError(
-                f"{_NOT_INSTALLED}, or set TAVILY_API_KEY, BRAVE_API_KEY or SEARXNG_URL;"
-                f" until then, {_INSTEAD}"
+                f"{_NOT_INSTALLED}, or set TAVILY_API_KEY, BRAVE_API_KEY, SERPAPI_API_KEY or"
+                f" SEARXNG_URL; until then, {_INSTEAD}"
             ) from None
         try:
             # Its own time limit is for each engine, and it asks them one after the other.
@@ -168,12 +189,13 @@ def keyless() -> Engine:
 async def _ask(name: str, method: str, url: str, settings: dict[str, Any]) -> dict[str, Any]:
     """The JSON object that a search service sends.
 
-    Raises ToolError, or ToolRetry if it may pass.
+    Raises ToolError, or ToolRetry if another attempt may succeed.
     """
     try:
         import httpx2
     except ImportError:
         raise ToolError(f"{_NOT_INSTALLED}; until then, {_INSTEAD}") from None
+    logging.getLogger("httpx2").addFilter(_hide_keys)  # it logs the address of every request
     timeout = httpx2.Timeout(TOTAL_S, connect=CONNECT_S)
     body = bytearray()
     try:
@@ -196,6 +218,12 @@ async def _ask(name: str, method: str, url: str, settings: dict[str, Any]) -> di
     return _read_object(name, response.status_code, bytes(body))
 
 
+def _hide_keys(record: logging.LogRecord) -> bool:
+    """Redacts a line of the HTTP library's log."""
+    record.msg, record.args = redact(record.getMessage()), ()
+    return True
+
+
 def _read_object(name: str, status: int, body: bytes) -> dict[str, Any]:
     if status in (401, 403):
         hint = "the key is not accepted"
@@ -215,14 +243,14 @@ def _read_object(name: str, status: int, body: bytes) -> dict[str, Any]:
     return found
 
 
-def _read_hits(name: str, results: Any, snippet: str) -> list[Hit]:
+def _read_hits(name: str, results: Any, snippet: str, url: str = "url") -> list[Hit]:
     if not isinstance(results, list):
         raise ToolError(f"web search by {name} gave an answer without results; {_INSTEAD}")
     hits = []
     for item in results:
-        if isinstance(item, dict) and item.get("url"):
+        if isinstance(item, dict) and item.get(url):
             title = str(item.get("title") or "")
-            hits.append(Hit(title, str(item["url"]), str(item.get(snippet) or "")))
+            hits.append(Hit(title, str(item[url]), str(item.get(snippet) or "")))
     return hits
 
 

@@ -15,16 +15,14 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 from ...core.errors import UsageError
-from ..child_interpreter import start_interpreter
+from ..child_interpreter import find_package_folder, start_interpreter
 from .weights import cache_dir
 
 START_S = 180.0
@@ -133,12 +131,10 @@ def _start(weights: Path, context_tokens: int) -> Server:
 
 
 def _find_packages() -> Path:
-    """The folder where llama.cpp is installed, which only this process may have on its path."""
-    folders = [each for each in sys.path if Path(each).absolute() != Path.cwd()]
-    found = PathFinder.find_spec("xllamacpp", folders)
-    if found is None or not found.origin:
+    found = find_package_folder("xllamacpp")
+    if found is None:
         raise UsageError("the embedded model needs llama.cpp; run: pip install 'treadle[local]'")
-    return Path(found.origin).absolute().parent.parent
+    return found
 
 
 def _make_prompt_folder() -> Path | None:

@@ -145,8 +145,8 @@ class _Reader:
         if sign != "-":
             return value
         if isinstance(value, Percentage):
-            return Percentage(-value.fraction)
-        return -_number(value)
+            return Percentage(calculate("-", lambda x: -x, value.fraction))
+        return calculate("-", lambda x: -x, _number(value))
 
     def power(self) -> Value:
         base = self.percentage()

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from ...core.errors import ToolError
 from .operations import CONSTANTS, FUNCTIONS
+from .units import COMMON_NAMES
 
-EXPRESSION_PATTERN = (
-    rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(['of', *sorted(FUNCTIONS), *sorted(CONSTANTS)])}){{1,200}}$"
-)
+_WORDS = ["of", *sorted(FUNCTIONS), *sorted(CONSTANTS), *COMMON_NAMES.split()]
+EXPRESSION_PATTERN = rf"^([0-9+*/%(). ,<>=!-]|{'|'.join(_WORDS)}){{1,200}}$"
 """What the embedded model can write, enforced by its sampler.
 
 The calculator reads other text too, or refuses it with a reason.
@@ -41,7 +41,9 @@ SUGGESTIONS = {
     "percent": "write 15% of 200",
 } | dict.fromkeys("$€£", "write amounts without the currency")
 _TOKEN = re.compile(
-    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)|(?P<name>[a-z_][a-z0-9_]*)"
+    r"(?P<based>0(?:x[0-9a-f_]+|b[01_]+|o[0-7_]+)\b)"
+    r"|(?P<number>(?:[0-9]+(?:_[0-9]+)*\.?(?:[0-9]+(?:_[0-9]+)*)?|\.[0-9]+(?:_[0-9]+)*)"
+    r"(?:e[+-]?[0-9]+)?)|(?P<name>[a-z_][a-z0-9_]*)"
     r"|(?P<operator>\*\*|//|[<>=!]=|[-+*/%(),<>])|(?P<wrong>\S)"
 )
 
@@ -65,5 +67,18 @@ def tokenize(expression: str) -> Iterator[Token]:
             raise ToolError(f"can't calculate with {match[0]!r}: {reason}. {ALLOWED_HINT}")
         before = text[: match.start()][-1:]
         after = text[match.end() :][:1]
-        yield Token(match.lastgroup or "", match[0], before.isspace(), after.isspace())
+        kind, token = match.lastgroup or "", match[0]
+        if kind == "based":
+            kind, token = "number", str(_read_based(token))
+        elif kind == "number":
+            token = token.replace("_", "")
+        yield Token(kind, token, before.isspace(), after.isspace())
     yield Token("end", "", False, False)
+
+
+def _read_based(text: str) -> int:
+    """The whole number that 0xff, 0b101 or 0o17 stands for."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ToolError(f"{text!r} is no number; write it as in 0xff_ff") from None

@@ -1,6 +1,7 @@
 """The calculator's numbers, operators and functions, with limits to their size. Reads no text.
 
-A number is an exact Fraction as long as possible, else a float. Every result goes through
+A number is a Fraction, exact as long as that is possible; else it is Approximate and right to 40
+digits, so that it is right to the last digit of a float when it is shown. Every result goes through
 `limit_size`, which bounds time and memory: no operand has more than 4096 bits, and the size of a
 power is checked before it is computed.
 """
@@ -13,13 +14,25 @@ from fractions import Fraction
 from functools import reduce
 
 from ...core.errors import ToolError
+from .real_functions import (
+    KEPT_BITS,
+    PI,
+    Approximate,
+    E,
+    exact_root,
+    power_of_reals,
+    real_function,
+    round_off,
+)
 
 MAX_BITS = 4096
 MAX_FACTORIAL = 300
 MAX_DIGITS = 100
 """The most digits of `round`: more would compute a huge power of ten."""
+MAX_ROOT = 64
+"""The highest root that is tried exactly."""
 
-Number = Fraction | float
+Number = Fraction
 
 
 def limit_size(value: int | Number) -> Number:
@@ -27,28 +40,27 @@ def limit_size(value: int | Number) -> Number:
 
     Raises OverflowError if it is too large, ToolError if it is too close to zero.
     """
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise OverflowError
-        return value
-    exact = Fraction(value)
+    exact = value if isinstance(value, Fraction) else Fraction(value)
     bits = max(exact.numerator.bit_length(), exact.denominator.bit_length())
-    if exact.denominator == 1:
+    inexact = isinstance(exact, Approximate)
+    if exact.denominator == 1 and not inexact:
         if bits > MAX_BITS:
             raise OverflowError
         return exact
-    approximate = float(exact)
-    if not approximate:
+    if exact and not float(exact):
         raise ToolError("a result is too close to zero to hold; use larger numbers")
-    if bits > MAX_BITS:
-        return approximate
+    if inexact or bits > MAX_BITS:
+        return round_off(exact)
     return exact
 
 
 def calculate(name: str, compute: Callable[..., int | Number], *values: Number) -> Number:
     """Call `compute` and limit its result. Raises a ToolError that names the operation."""
     try:
-        return limit_size(compute(*values))
+        result = compute(*values)
+        if name not in ROUNDING and any(isinstance(value, Approximate) for value in values):
+            result = Approximate(result)
+        return limit_size(result)
     except ZeroDivisionError:
         raise ToolError(f"{name}: division by zero") from None
     except OverflowError:
@@ -62,20 +74,15 @@ def calculate(name: str, compute: Callable[..., int | Number], *values: Number) 
 
 
 def format_number(number: Number) -> str:
-    """The number as text: integers in full, fractions to 15 digits, floats to 12.
-
-    So the rounding errors of floats don't show.
-    """
-    if isinstance(number, float):
-        return f"{number:.12g}"
-    if number.denominator == 1:
+    """The number as text: integers in full, others to 15 digits."""
+    if number.denominator == 1 and not isinstance(number, Approximate):
         return str(number.numerator)
     return f"{float(number):.15g}"
 
 
 def prints_exactly(number: Number) -> bool:
     """Whether `format_number` gives the exact value."""
-    return type(number)(format_number(number)) == number
+    return not isinstance(number, Approximate) and Fraction(format_number(number)) == number
 
 
 _COMPARISONS: dict[str, Callable[[Fraction, int], bool]] = {
@@ -89,58 +96,62 @@ _COMPARISONS: dict[str, Callable[[Fraction, int], bool]] = {
 
 
 def compare(a: Number, sign: str, b: Number) -> bool:
-    """Whether `a sign b` is true. Exact for fractions.
+    """Whether `a sign b` is true. Exact for exact numbers.
 
-    Floats count as equal within a relative difference of 1e-14, such as sqrt(2) ** 2 and 2.
+    Others count as equal where their digits are, such as sqrt(2) ** 2 and 2.
     """
-    difference = Fraction(a) - Fraction(b)
-    if isinstance(a, float) or isinstance(b, float):
-        largest = max(abs(Fraction(a)), abs(Fraction(b)))
-        if abs(difference) <= largest / 10**14:
-            difference = Fraction(0)
-    return _COMPARISONS[sign](difference, 0)
+    return _COMPARISONS[sign](add(a, -b), 0)
 
 
-def power(base: Number, exponent: Number) -> Number:
-    """Exact for whole exponents. If the power of a fraction has too many digits, it is a float."""
-    if isinstance(base, Fraction) and isinstance(exponent, Fraction) and exponent.denominator == 1:
-        longest = max(base.numerator.bit_length(), base.denominator.bit_length())
-        # Checked before, since 9**9**9 would take for ever.
-        if (longest - 1) * abs(exponent.numerator) <= MAX_BITS:
-            return base**exponent.numerator
-        if base.denominator == 1 and exponent > 0:
-            raise OverflowError
-    result = math.pow(base, exponent)
-    if not result and base:
-        raise ToolError("**: the result is too close to zero to hold; use larger numbers")
-    return result
+def add(a: Number, b: Number) -> Number:
+    """The sum; zero where only the rounding errors of approximate numbers are left."""
+    total = a + b
+    if isinstance(a, Approximate) or isinstance(b, Approximate):
+        if abs(total) <= max(abs(a), abs(b)) / 2 ** (KEPT_BITS - 16):
+            return Approximate(0)
+        return Approximate(total)
+    return total
+
+
+def power(base: Number, exponent: Number, modulus: Number | None = None) -> int | Number:
+    """Exact where the result is rational and not too long; with a modulus as Python's `pow`."""
+    if modulus is not None:
+        numbers = [require_int(each, "an argument of pow") for each in (base, exponent, modulus)]
+        return pow(numbers[0], numbers[1], numbers[2])
+    if isinstance(base, Approximate) or isinstance(exponent, Approximate):
+        return power_of_reals(base, exponent)
+    root: Number | None = base
+    if exponent.denominator != 1:
+        root = None
+        if exponent.denominator <= MAX_ROOT:
+            root = exact_root(base, exponent.denominator)
+    if root is None:
+        return power_of_reals(base, exponent)
+    longest = max(root.numerator.bit_length(), root.denominator.bit_length())
+    # Checked before, since 9**9**9 would take for ever.
+    if (longest - 1) * abs(exponent.numerator) <= MAX_BITS:
+        return root**exponent.numerator
+    if root.denominator == 1 and exponent > 0:
+        raise OverflowError
+    return power_of_reals(base, exponent)
 
 
 def square_root(x: Number) -> Number:
-    if isinstance(x, Fraction) and x >= 0:
-        top = math.isqrt(x.numerator)
-        bottom = math.isqrt(x.denominator)
-        if top * top == x.numerator and bottom * bottom == x.denominator:
-            return Fraction(top, bottom)
-    return math.sqrt(x)
+    return power(x, Fraction(1, 2))  # type: ignore[return-value]
 
 
 def cube_root(x: Number) -> Number:
-    result = math.cbrt(x)
-    whole = Fraction(round(result))
-    if whole**3 == x:
-        return whole
-    return result
+    if x < 0:
+        return -cube_root(-x)
+    return power(x, Fraction(1, 3))  # type: ignore[return-value]
 
 
-def round_half_away(x: Number, digits: Number = 0.0) -> Number:
-    """Rounds halves away from zero, as in spreadsheets: 2.5 is 3, and 2.675 to two digits 2.68."""
-    places = require_int(digits, "the digits of round")
+def round_half_even(x: Number, digits: Number | None = None) -> Number:
+    """Rounds halves to the even digit, as Python does: 2.5 is 2. 2.675 is a half here, so 2.68."""
+    places = require_int(digits or Fraction(0), "the digits of round")
     if abs(places) > MAX_DIGITS:
         raise ToolError(f"round takes at most {MAX_DIGITS} digits, not {places}")
-    scale = Fraction(10) ** places
-    size = math.floor(abs(Fraction(x)) * scale + Fraction(1, 2)) / scale
-    return -size if x < 0 else size
+    return Fraction(round(Fraction(_without_error(x)), places))
 
 
 def require_int(x: Number, what: str) -> int:
@@ -157,47 +168,24 @@ def factorial(x: Number) -> int:
     return math.factorial(n)
 
 
-def logarithm(x: Number, base: Number | None = None) -> float:
-    """The natural logarithm, or the one to a base."""
+def logarithm(x: Number, base: Number | None = None) -> Number:
+    """The natural logarithm, or the one to a base; exact for powers of the base."""
     if base is None:
-        if isinstance(x, Fraction) and x.numerator.bit_length() > 1000:
-            # Such a number may be larger than any float.
-            return math.log(x.numerator) - math.log(x.denominator)
-        return math.log(x)
-    if base not in (2, 10) or (isinstance(x, Fraction) and x.denominator != 1):
-        return logarithm(x) / logarithm(base)
-    exact_logarithm = math.log2 if base == 2 else math.log10
-    if isinstance(x, Fraction):
-        return exact_logarithm(x.numerator)
-    return exact_logarithm(x)
+        return real_function("log")(x)
+    found = real_function("log")(x) / real_function("log")(base)
+    whole = round(found)
+    small = (
+        abs(whole) * max(base.numerator.bit_length(), base.denominator.bit_length()) <= 2 * MAX_BITS
+    )
+    if small and not isinstance(x, Approximate) and base**whole == x:
+        return Fraction(whole)
+    return Approximate(found)
 
 
-def exponential(x: Number) -> float:
-    result = math.exp(x)
-    if not result:
-        raise ToolError("exp: the result is too close to zero to hold; use larger numbers")
-    return result
-
-
-def sine(x: Number) -> float:
-    return _drop_error(math.sin(x), x)
-
-
-def cosine(x: Number) -> float:
-    return _drop_error(math.cos(x), x)
-
-
-def tangent(x: Number) -> float:
-    if not cosine(x):
+def tangent(x: Number) -> Number:
+    if not real_function("cos")(x):
         raise ValueError
-    return _drop_error(math.tan(x), x)
-
-
-def _drop_error(y: float, x: Number) -> float:
-    """`y`, or zero if it is only the rounding error of `x`: sin(pi) is 0, not 1.2e-16."""
-    if abs(y) < 4e-16 * abs(float(x)):
-        return 0.0
-    return y
+    return real_function("tan")(x)
 
 
 def _round_down(x: Number) -> int:
@@ -209,14 +197,15 @@ def _round_up(x: Number) -> int:
 
 
 def _without_error(x: Number) -> Number:
-    """A float without the digits that `format_number` leaves out."""
-    if isinstance(x, Fraction):
-        return x
-    return float(format_number(x))
+    """An approximate number that differs from a whole one only by its rounding errors is that."""
+    nearest = Fraction(round(x))
+    if isinstance(x, Approximate) and not add(x, -nearest):
+        return nearest
+    return x
 
 
 def _sum(*values: Number) -> Number:
-    return reduce(lambda a, b: limit_size(a + b), values)
+    return reduce(lambda a, b: limit_size(add(a, b)), values)
 
 
 def _greatest_common_divisor(*values: Number) -> int:
@@ -254,24 +243,22 @@ ANY = 1000
 """More arguments than fit in an expression."""
 
 OPERATORS: dict[str, Callable[..., int | Number]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
+    "+": add,
+    "-": lambda a, b: add(a, -b),
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
     "//": lambda a, b: a // b,
     "%": lambda a, b: a % b,
     "**": power,
 }
+ROUNDING = frozenset(("round", "floor", "ceil"))
+"""Their results are exact also for approximate numbers."""
 FUNCTIONS = {
     "abs": Function(lambda x: abs(x)),
-    "acos": Function(math.acos),
-    "asin": Function(math.asin),
-    "atan": Function(math.atan),
+    "atan2": Function(real_function("atan2"), 2, 2),
     "cbrt": Function(cube_root),
     "ceil": Function(_round_up),
-    "cos": Function(cosine),
-    "degrees": Function(math.degrees),
-    "exp": Function(exponential),
+    "degrees": Function(lambda x: Approximate(x * 180 / PI)),
     "factorial": Function(factorial),
     "floor": Function(_round_down),
     "gcd": Function(_greatest_common_divisor, 2, ANY),
@@ -284,12 +271,28 @@ FUNCTIONS = {
     "max": Function(max, 2, ANY),
     "mean": Function(lambda *values: _sum(*values) / len(values), 1, ANY),
     "min": Function(min, 2, ANY),
-    "pow": Function(power, 2, 2),
-    "radians": Function(math.radians),
-    "round": Function(round_half_away, 1, 2),
-    "sin": Function(sine),
+    "pow": Function(power, 2, 3),
+    "radians": Function(lambda x: Approximate(x * PI / 180)),
+    "round": Function(round_half_even, 1, 2),
     "sqrt": Function(square_root),
     "sum": Function(_sum, 1, ANY),
     "tan": Function(tangent),
 }
-CONSTANTS = {"e": math.e, "pi": math.pi, "tau": math.tau}
+for _name in [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "cos",
+    "cosh",
+    "exp",
+    "expm1",
+    "log1p",
+    "sin",
+    "sinh",
+    "tanh",
+]:
+    FUNCTIONS[_name] = Function(real_function(_name))
+CONSTANTS: dict[str, Number] = {"e": E, "pi": PI, "tau": Approximate(2 * PI)}

@@ -12,7 +12,7 @@ from cli.commandline import Treadle
 from server import Server, says, serving
 from treadle import Agent, ScriptedModel
 from treadle.cli.agents import INSTRUCTIONS, with_model
-from treadle.cli.options import AgentSettings
+from treadle.cli.options import AgentOptions
 
 
 @contextmanager
@@ -88,9 +88,9 @@ def test_a_link_out_of_the_folder_is_not_read_and_that_is_said(
 def test_it_takes_a_quarter_of_the_model_s_context_at_most(folder: Path) -> None:
     (folder / "AGENTS.md").write_text("Speak French. " * 3000)
     large, small = ScriptedModel([]), ScriptedModel([], context_tokens=4000)
-    agent = with_model(Agent(), large, AgentSettings())
+    agent = with_model(Agent(), large, AgentOptions())
     assert 32_000 < len(agent.instructions) < 33_500
-    smaller = with_model(agent, small, AgentSettings())
+    smaller = with_model(agent, small, AgentOptions())
     assert len(smaller.instructions) < len(INSTRUCTIONS) + 3300, (
         "with another model it is measured anew"
     )

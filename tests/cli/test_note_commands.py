@@ -1,4 +1,4 @@
-"""`treadle memory`: notes listed, searched, added, forgotten, exported and extracted."""
+"""`treadle notes`: notes listed, searched, added, forgotten, exported and extracted."""
 
 import json
 import sqlite3
@@ -11,7 +11,8 @@ from cli.commandline import AGENTS, Treadle
 
 MORE = """
 import json
-FACTS = [{"text": "the sum of one and two \\x1b[2J is 3", "seq": 3, "about": "sum"}, {"text": "x", "seq": 99}]
+SUM = {"text": "the sum of one and two \\x1b[2J is 3", "seq": 3, "about": "sum"}
+FACTS = [SUM, {"text": "x", "seq": 99}]
 NOTHING = '{"value": []}'
 notes = made(says(json.dumps({"value": FACTS})), says(NOTHING))
 none = made(says(NOTHING), says(NOTHING))
@@ -20,32 +21,32 @@ none = made(says(NOTHING), says(NOTHING))
 
 def added(treadle: Treadle, *words: str) -> str:
     """The id of a new note."""
-    ran = treadle("memory", "add", *words)
+    ran = treadle("notes", "add", *words)
     assert ran.code == 0, ran.err
     return ran.out.strip()
 
 
 def test_a_note_is_added_listed_found_and_forgotten(treadle: Treadle) -> None:
     note = added(treadle, "Ann is vegan", "--about", "diet", "--scope", "user:ann")
-    [row] = treadle("memory", "list").out.splitlines()
+    [row] = treadle("notes", "list").out.splitlines()
     assert row.split()[0] == note
     assert row.endswith("user:ann  user  diet: Ann is vegan")
-    assert treadle("memory", "search", "who", "is", "vegan").out.startswith(note)
+    assert treadle("notes", "search", "who", "is", "vegan").out.startswith(note)
     assert treadle("db", "check").code == 0
-    ran = treadle("memory", "forget", note[:6])
+    ran = treadle("notes", "forget", note[:6])
     assert (ran.code, ran.err) == (0, f"forgotten: {note} Ann is vegan\n")
-    assert treadle("memory", "list", "--all").err == "there is no note yet\n"
+    assert treadle("notes", "list", "--all").err == "there is no note yet\n"
 
 
 def test_a_newer_note_about_the_same_takes_the_older_one_s_place(treadle: Treadle) -> None:
     old = added(treadle, "Ann eats fish", "--about", "diet")
-    ran = treadle("memory", "add", "Ann is vegan", "--about", "diet")
+    ran = treadle("notes", "add", "Ann is vegan", "--about", "diet")
     new = ran.out.strip()
     assert ran.err == f"{new}: it takes the place of {old} Ann eats fish\n"
-    assert [line.split()[0] for line in treadle("memory", "list").out.splitlines()] == [new]
-    everything = treadle("memory", "list", "--all").out
+    assert [line.split()[0] for line in treadle("notes", "list").out.splitlines()] == [new]
+    everything = treadle("notes", "list", "--all").out
     assert f"replaced by {new})" in everything
-    again = treadle("memory", "add", "ann is vegan!")
+    again = treadle("notes", "add", "ann is vegan!")
     assert (again.out.strip(), again.err) == (
         new,
         f"{new}: was noted already; it has the newer date now\n",
@@ -56,10 +57,10 @@ def test_a_newer_note_about_the_same_takes_the_older_one_s_place(treadle: Treadl
 def test_scopes_and_expiry_are_shown_and_go_by(treadle: Treadle) -> None:
     added(treadle, "The fair is on Monday", "--days", "2", "--scope", "project:fair")
     added(treadle, "Ann is vegan")
-    assert " (until " in treadle("memory", "list", "--scope", "project:fair").out
-    assert len(treadle("memory", "list").out.splitlines()) == 2
+    assert " (until " in treadle("notes", "list", "--scope", "project:fair").out
+    assert len(treadle("notes", "list").out.splitlines()) == 2
     assert (
-        treadle("memory", "search", "vegan", "--scope", "project:loom").err
+        treadle("notes", "search", "vegan", "--scope", "project:loom").err
         == "no note has to do with these words\n"
     )
 
@@ -67,12 +68,12 @@ def test_scopes_and_expiry_are_shown_and_go_by(treadle: Treadle) -> None:
 def test_json_is_one_note_a_line_and_export_has_the_replaced_ones_too(treadle: Treadle) -> None:
     old = added(treadle, "Ann eats fish", "--about", "diet")
     new = added(treadle, "Ann is vegan", "--about", "diet")
-    [line] = treadle("memory", "list", "--json").out.splitlines()
+    [line] = treadle("notes", "list", "--json").out.splitlines()
     assert json.loads(line)["text"] == "Ann is vegan"
     out = treadle.agents.parent / "notes.jsonl"
-    assert treadle("memory", "export", "-o", str(out)).err == f"2 notes in {out}\n"
+    assert treadle("notes", "export", "-o", str(out)).err == f"2 notes in {out}\n"
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
-    assert out.read_text() == treadle("memory", "export").out
+    assert out.read_text() == treadle("notes", "export").out
     first, second = map(json.loads, out.read_text().splitlines())
     assert (first["id"], first["replaced_by"], second["id"]) == (old, new, new)
 
@@ -80,15 +81,15 @@ def test_json_is_one_note_a_line_and_export_has_the_replaced_ones_too(treadle: T
 def test_notes_are_extracted_from_a_thread_and_shown_safely(treadle: Treadle) -> None:
     treadle.agents.write_text(AGENTS + MORE)
     treadle("1+2?", "-t", "mine", agent="agent")
-    ran = treadle("memory", "extract", "mi", agent="notes")
+    ran = treadle("notes", "extract", "mi", agent="notes")
     assert ran.code == 0, ran.err
     assert "sum: the sum of one and two [2J is 3" in ran.out
     assert "\x1b" not in ran.out
     assert ran.err == "1 notes from thread mine; 1 dropped: they named no part of it\n"
-    again = treadle("memory", "extract", "mine", "--json", agent="notes")
+    again = treadle("notes", "extract", "mine", "--json", agent="notes")
     assert json.loads(again.out)["seq"] == 3
-    assert len(treadle("memory", "list").out.splitlines()) == 1
-    assert "mine.notes11" in treadle("threads", "--all").out
+    assert len(treadle("notes", "list").out.splitlines()) == 1
+    assert "mine.notes10" in treadle("threads", "--all").out
 
 
 def test_the_last_thread_is_the_person_s_own_and_a_beginning_stands_for_it(
@@ -97,7 +98,7 @@ def test_the_last_thread_is_the_person_s_own_and_a_beginning_stands_for_it(
     treadle.agents.write_text(AGENTS + MORE)
     treadle("1+2?", "-t", "mine", agent="agent")
     own = treadle("show", "mine").out
-    treadle("memory", "extract", "mine", agent="notes")
+    treadle("notes", "extract", "mine", agent="notes")
     assert treadle("show", "last").out == own
     assert treadle("show", "mi").out == own
     assert treadle("-c", "again?", agent="agent").code == 0
@@ -107,13 +108,13 @@ def test_the_last_thread_is_the_person_s_own_and_a_beginning_stands_for_it(
 def test_a_thread_with_nothing_to_note_says_so(treadle: Treadle) -> None:
     treadle.agents.write_text(AGENTS + MORE)
     treadle("1+2?", "-t", "mine", agent="agent")
-    ran = treadle("memory", "extract", "mine", agent="none")
+    ran = treadle("notes", "extract", "mine", agent="none")
     assert (ran.code, ran.out, ran.err) == (0, "", "0 notes from thread mine\n")
 
 
 def test_looking_makes_no_database(treadle: Treadle) -> None:
     for words in (("list",), ("search", "x"), ("export",)):
-        assert treadle("memory", *words).code == 0
+        assert treadle("notes", *words).code == 0
     assert not (treadle.agents.parent / "logs.db").exists()
 
 
@@ -136,7 +137,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     treadle: Treadle, words: tuple[str, ...], said: str
 ) -> None:
     ran = treadle(
-        "memory", *words, *(("-m", "http://127.0.0.1:1/v1#x") if words[0] == "extract" else ())
+        "notes", *words, *(("-m", "http://127.0.0.1:1/v1#x") if words[0] == "extract" else ())
     )
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
@@ -145,10 +146,10 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
 def test_a_beginning_that_several_ids_have_forgets_nothing(treadle: Treadle) -> None:
     for text in ("one", "two"):
         added(treadle, text)
-    ran = treadle("memory", "forget", "n")
+    ran = treadle("notes", "forget", "n")
     assert (ran.code, ran.err) == (
         2,
-        "error: 2 notes begin with 'n'; see treadle memory list --all\n",
+        "error: 2 notes begin with 'n'; see treadle notes list --all\n",
     )
 
 
@@ -159,21 +160,21 @@ def test_text_that_a_terminal_would_obey_is_shown_as_escapes(treadle: Treadle) -
             "update note set text = 'red ' || char(27) || '[31m'"
         )  # as another program may have written it
         db.commit()
-    assert "red \\x1b[31m" in treadle("memory", "list").out
+    assert "red \\x1b[31m" in treadle("notes", "list").out
 
 
 def test_a_question_about_memory_is_told_how_to_be_asked(treadle: Treadle) -> None:
-    ran = treadle("memory", "leaks", "in", "python")
+    ran = treadle("notes", "leaks", "in", "python")
     assert ran.code == 2
-    assert ran.err.endswith("was it a question? treadle -- memory leaks in python\n")
+    assert ran.err.endswith("was it a question? treadle -- notes leaks in python\n")
 
 
 def test_ids_of_a_file_that_somebody_hands_over_are_made_safe(treadle: Treadle) -> None:
     note = added(treadle, "Ann is vegan", "--about", "diet")
     with closing(sqlite3.connect(treadle.agents.parent / "logs.db")) as db, db:
         db.execute("update note set id = 'n\x1b[2J' where id = ?", (note,))
-    again = treadle("memory", "add", "Ann is vegan")
-    newer = treadle("memory", "add", "Ann eats fish", "--about", "diet")
-    gone = treadle("memory", "forget", "n\x1b")
+    again = treadle("notes", "add", "Ann is vegan")
+    newer = treadle("notes", "add", "Ann eats fish", "--about", "diet")
+    gone = treadle("notes", "forget", "n\x1b")
     assert gone.err == "forgotten: n\\x1b[2J Ann is vegan\n"
     assert "\x1b" not in again.out + again.err + newer.out + newer.err

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.evals.numbers import find_numbers
+from treadle.evals.find_numbers import find_numbers
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,13 @@ def saved(treadle: Treadle, thread: str, agent: str, *words: str) -> str:
     return Path(ran.out.strip()).read_text("utf8")
 
 
+def test_what_is_saved_is_for_its_owner_only(treadle: Treadle, folder: Path) -> None:
+    treadle("1+2?", "-t", "sum", agent="agent")
+    saved(treadle, "sum", "agent")
+    for file in ("test_sum.py", "test_sum.jsonl"):
+        assert (folder / "tests" / file).stat().st_mode & 0o777 == 0o600
+
+
 def test_a_thread_becomes_a_test_that_passes(
     treadle: Treadle, pytester: pytest.Pytester, folder: Path
 ) -> None:
@@ -37,7 +44,8 @@ def test_a_thread_becomes_a_test_that_passes(
     text = saved(treadle, "The Sum!", "agent")
     there = os.path.relpath(treadle.agents, folder / "tests")
     assert text == (
-        '"""A thread that was recorded, as a test. Written by treadle save-test, to be edited."""\n\n'
+        '"""A thread that was recorded, as a test. Written by treadle save-test, to be'
+        ' edited."""\n\n'
         "from pathlib import Path\n\n"
         "import pytest\n\n"
         "from treadle import Agent\n"
@@ -46,7 +54,8 @@ def test_a_thread_becomes_a_test_that_passes(
         f"agent = import_string({f'{there}:agent'!r}, Agent, folder=Path(__file__).parent)\n\n"
         "pytestmark = pytest.mark.treadle_replay('test_the_sum.jsonl')\n\n\n"
         "def test_the_sum_replays_to_the_byte(treadle_thread):\n"
-        '    """Any change of a prompt, a schema, a limit or a rule fails here. Delete it where they may change."""\n'
+        '    """Any change of a prompt, a schema, a limit or a rule fails here. Delete it'
+        ' where they may change."""\n'
         "    treadle_thread.replay(agent)\n\n\n"
         "def test_the_sum_comes_out_the_same(treadle_thread):\n"
         '    """The agent of today, with the messages, replies, results and decisions of then."""\n'

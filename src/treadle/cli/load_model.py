@@ -1,4 +1,4 @@
-"""The embedded model, got ready with something to look at: the weights are copied once, the server takes seconds."""
+"""Prepares an agent's model, with a progress bar for the embedded one: it takes seconds."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,20 +8,15 @@ from pathlib import Path
 from ..core.errors import UsageError
 from ..runtime.agent import Agent
 from ..runtime.settings import RunSettings
+from .model_settings import make_model
 from .terminal import Screen
 
 Progress = Callable[[int, int], None]
 
 
 def load_model(agent: Agent, screen: Screen) -> Agent:
-    """The agent with its model made; an embedded one is up when this returns. Raises UsageError, as the model does."""
-    from ..models.resolve import resolve_model
-
-    model = (
-        resolve_model(agent.model)
-        if agent.model is None or isinstance(agent.model, str)
-        else agent.model
-    )
+    """The agent with its model made, and started if it is the embedded one. Raises UsageError."""
+    model = make_model(agent.model)
     agent = replace(agent, model=model)
     _refuse_unpriced(agent.run_settings)
     if model.name.partition(":")[0] == "local":
@@ -35,19 +30,20 @@ def load_model(agent: Agent, screen: Screen) -> Agent:
     return agent
 
 
-def _refuse_unpriced(job: RunSettings) -> None:
-    """As the agent itself does, in the words of the command line."""
+def _refuse_unpriced(settings: RunSettings) -> None:
+    """Refuse what the agent refuses, but name the options of the command line."""
     try:
-        job.refuse_unpriced()
+        settings.refuse_unpriced()
     except UsageError:
         raise UsageError(
-            f"a limit of ${job.policy.limits.cost_usd:g} can't hold: no price is known for {job.model.name}; limit"
-            " --max-tokens instead, or say --unpriced to let its calls pass"
+            f"a limit of ${settings.policy.limits.cost_usd:g} can't hold: no price is known for"
+            f" {settings.model.name}; limit --max-tokens instead, or say --unpriced to let its"
+            " calls pass"
         ) from None
 
 
 def pull_weights(screen: Screen) -> Path:
-    """Put the embedded model's weights together, unless they are there. Raises UsageError."""
+    """Assemble the weights of the embedded model, unless that is done. Raises UsageError."""
     from ..models.local import weights
 
     with progress_bar(screen) as progress:
@@ -56,16 +52,17 @@ def pull_weights(screen: Screen) -> Path:
 
 @contextmanager
 def progress_bar(screen: Screen) -> Iterator[Progress]:
-    """What to tell of the bytes done and the total: a bar on a terminal, one line elsewhere, nothing if never told."""
+    """A function to call with the bytes done and the total: it shows a bar, or a line in a pipe."""
     if not screen.live:
-        told: list[int] = []
+        is_shown = False
 
-        def once(done: int, total: int) -> None:
-            if not told:
+        def show_once(done: int, total: int) -> None:
+            nonlocal is_shown
+            if not is_shown:
                 screen.note(f"preparing the embedded model, once ({total / 1e9:.1f} GB)")
-            told.append(done)
+            is_shown = True
 
-        yield once
+        yield show_once
         return
 
     from rich.console import Console
@@ -77,16 +74,16 @@ def progress_bar(screen: Screen) -> Iterator[Progress]:
         DownloadColumn(),
         TimeRemainingColumn(),
     )
-    shown = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = shown.add_task("", total=None)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("", total=None)
 
-    def moved(done: int, total: int) -> None:
-        if not shown.live.is_started:
+    def show_bar(done: int, total: int) -> None:
+        if not bar.live.is_started:
             screen.end_line()
-            shown.start()
-        shown.update(task, completed=done, total=total)
+            bar.start()
+        bar.update(task, completed=done, total=total)
 
     try:
-        yield moved
+        yield show_bar
     finally:
-        shown.stop()
+        bar.stop()

@@ -4,7 +4,7 @@ import pytest
 
 from treadle import UsageError
 from treadle.evals import checks as c
-from treadle.evals.files import load_dataset
+from treadle.evals.dataset_files import load_dataset
 
 YAML = """
 name: shop
@@ -51,7 +51,7 @@ def test_yaml_says_all_that_python_does(written, tmp_path):
     assert lamps.approve == {"send": True, "pay": False}
     contains, number, tools, custom = lamps.checks
     assert (contains, number) == (c.Contains("17"), c.Number(17.0, 0.5))
-    assert tools == c.Tools((c.Call("stock", {"item": "lamp"}),), "strict")
+    assert tools == c.Tools((c.ExpectedCall("stock", {"item": "lamp"}),), "strict")
     assert custom.function.__name__ == "short"
     assert talk.messages == ("Hello", "And now?")
     assert talk.checks == (c.Equal("2026-11-25"),)  # a date is the text that it was written as
@@ -72,7 +72,10 @@ def test_json_and_yaml_may_be_a_bare_list(written):
 
 
 def test_python_gives_the_dataset_by_its_name(written):
-    program = "from treadle.evals.dataset import *\nmany = Dataset('d', [Case('a')])\ndataset = many.only([], [])\n"
+    program = (
+        "from treadle.evals.dataset import *\nmany = Dataset('d', [Case('a')])\n"
+        "dataset = many.only([], [])\n"
+    )
     path = written("made.py", program)
     assert load_dataset(f"{path}:many").name == load_dataset(path).name == "d"
 

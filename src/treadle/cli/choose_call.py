@@ -1,0 +1,108 @@
+"""Finds the call that a person decides on, or says why there is none."""
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from ..core import events as e
+from ..core.call import find_pending_decisions
+from ..core.errors import UsageError
+from ..observe.short_text import call_text
+from ..observe.visible import visible_line
+from ..runtime.log import Log, open_log
+from ..runtime.sync import run_sync
+from .tables import format_time
+from .thread_tree import read_tree
+
+_WAITS = {
+    "waiting": "waits for approval",
+    "question": "asks a question",
+    "unknown": "has an unknown outcome",
+}
+
+
+def choose_call(
+    log: Log, call_id: str | None, status: Literal["waiting", "question", "unknown"]
+) -> e.PendingDecision:
+    """The call with this id, or the only one of this status.
+
+    Raises UsageError, which lists them.
+    """
+    found = [call for call in _find_undecided(log) if call.status == status]
+    matching = [call for call in found if call_id in (None, call.id)]
+    if len(matching) == 1:
+        return matching[0]
+    name = visible_line(log.thread_id, 200)
+    waits = _WAITS[status]
+    listed = ", ".join(_describe_call(call, log) for call in found)
+    if call_id is not None:
+        if not matching and (decided := _describe_decision(log, call_id)):
+            raise UsageError(f"call {call_id} of thread {name} {decided}; nothing was written")
+        instead = f"those that do: {listed}" if found else describe_last_decision(log)
+        raise UsageError(f"no call {call_id!r} of thread {name} {waits}; {instead}")
+    if found:
+        raise UsageError(f"{len(found)} calls of thread {name} are open, say which: {listed}")
+    raise UsageError(f"no call of thread {name} {waits}; {describe_last_decision(log)}")
+
+
+def _find_undecided(log: Log) -> list[e.PendingDecision]:
+    """What can be decided in this thread and its children, including calls that are running."""
+    turn = log.state.turn
+    if turn is None or turn.ended:
+        return []
+    found: list[e.PendingDecision] = []
+    for call in turn.calls:
+        if call.child and call.status != "done":
+            # The child's log is newer than what this one says of it.
+            found += _find_undecided(run_sync(open_log(call.child.thread_id, log.store, log.world)))
+            continue
+        if call.status == "started":
+            call = replace(call, status="unknown")
+        found += find_pending_decisions(call, log.thread_id)
+    return found
+
+
+def _describe_call(call: e.PendingDecision, log: Log) -> str:
+    text = f"{call.id} {call_text(e.Call(call.id, call.name, call.final_arguments))}"
+    if call.thread_id != log.thread_id:
+        text += f" in thread {visible_line(call.thread_id, 200)}"
+    return text
+
+
+def describe_last_decision(log: Log) -> str:
+    """Why there is nothing to decide: the last decision of this turn, or how the turn ended."""
+    turn = log.state.turn
+    if turn is None:
+        return "it has no turn yet"
+    if turn.ended:
+        return f"its last turn has ended: {turn.ended.status}"
+    for record in reversed(log.records[turn.opened_seq :]):
+        match record.event:
+            case (
+                e.ApprovalGiven(call_id=call_id)
+                | e.OutcomeDecided(call_id=call_id)
+                | e.UserSaid(answers=call_id)
+            ):
+                return f"the last that did, {call_id}, {_describe_decision(log, call_id)}"
+    return f"treadle explain {visible_line(log.thread_id, 200)} says where it stands"
+
+
+def _describe_decision(log: Log, call_id: str) -> str:
+    """What the log or a child's log says of a decided call; "" if it is not decided."""
+    records = [record for each in reversed(read_tree(log)) for record in each.records]
+    for record in reversed(records):
+        at = format_time(record.at)
+        match record.event:
+            case (
+                e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None)
+            ) if found == call_id:
+                return f"has a result already, since {at}"
+            case e.OutcomeDecided(call_id=found, by=by) if found == call_id:
+                return f"was decided on already, by {by} at {at}"
+            case e.ApprovalGiven(call_id=found, allowed=True, by=by) if found == call_id:
+                return f"was allowed already, by {by} at {at}"
+            case e.ApprovalGiven(call_id=found, by=by) if found == call_id:
+                return f"was denied already, by {by} at {at}"
+            case e.UserSaid(answers=found) if found == call_id:
+                return f"was answered already, at {at}"
+    return ""

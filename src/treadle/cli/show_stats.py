@@ -1,0 +1,85 @@
+"""`treadle stats`: latencies, errors, retries, cache hits."""
+
+import time
+from dataclasses import asdict
+
+import msgspec
+
+from ..observe.stats import Percentiles, Stats, ToolStats, compute_stats
+from ..stores.sqlite import SQLiteStore
+from .agents import choose_store
+from .event_query import STATS_EVENTS, parse_since, read_events
+from .observe_options import StatsOptions
+from .tables import format_table
+from .terminal import Screen, print_json, print_line
+
+
+def stats(settings: StatsOptions) -> int:
+    """How the threads did: percentiles of times (nearest rank), errors, retries, cache hits."""
+    store = choose_store(settings)
+    assert isinstance(store, SQLiteStore)
+    events = read_events(store, STATS_EVENTS, settings.thread)
+    found = compute_stats(events, parse_since(settings.since, time.time()))
+    if settings.json:
+        print_json(msgspec.json.encode(_to_json(found)))
+    elif found.threads:
+        print_line(format_table(_rows(found)))
+    else:
+        when = "since then" if settings.since else "yet"
+        Screen().note(f"nothing has happened {when}", "dim")
+    return 0
+
+
+def _rows(found: Stats) -> list[tuple[str, str]]:
+    usage = found.usage
+    calls = f"{found.latency_s.count:,}, {found.model_retries:,} retries"
+    if found.model_failures:
+        calls += f", {_format_counts(found.model_failures)}"
+    tokens = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out"
+    rows = [
+        ("threads", f"{found.threads:,}"),
+        ("turns", _format_counts(found.turns)),
+        ("steps a turn", _format_percentiles(found.steps, "")),
+        ("model calls", calls),
+        ("model latency", _format_percentiles(found.latency_s, " s")),
+        ("first token", _format_percentiles(found.first_token_s, " s")),
+        ("tokens", f"{tokens}, {found.tokens_per_s:.1f} out a second"),
+        ("from the cache", f"{found.cached_share:.1%} of the input"),
+    ]
+    rows += [(f"tool {name}", _describe_tool(tool)) for name, tool in found.tools.items()]
+    return rows
+
+
+def _describe_tool(tool: ToolStats) -> str:
+    errors = f"{sum(tool.errors.values()):,} errors ({tool.error_rate:.1%})"
+    if tool.errors:
+        errors += f": {_format_counts(tool.errors)}"
+    times = _format_percentiles(tool.duration_s, " s")
+    return f"{tool.calls:,} calls, {errors}, {tool.retries:,} retries; {times}"
+
+
+def _format_percentiles(found: Percentiles, unit: str) -> str:
+    if not found.count:
+        return "-"
+    values = {"p50": found.p50, "p90": found.p90, "p99": found.p99, "most": found.most}
+    return ", ".join(f"{name} {value:.3g}{unit}" for name, value in values.items())
+
+
+def _format_counts(counts: dict[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda each: -each[1])
+    return ", ".join(f"{count:,} {name}" for name, count in ordered)
+
+
+def _to_json(found: Stats) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name, value in vars(found).items():
+        if isinstance(value, Percentiles):
+            values[name] = asdict(value)
+        else:
+            values[name] = value
+    values["cached_share"] = found.cached_share
+    values["usage"] = msgspec.to_builtins(found.usage)
+    values["tools"] = {
+        name: asdict(tool) | {"error_rate": tool.error_rate} for name, tool in found.tools.items()
+    }
+    return values

@@ -1,0 +1,87 @@
+"""Notices what others write to the logs that are driven here: one timer for all logs of a store.
+
+Ten times a second it asks the store whether anything was written at all, and only then which of the
+logs have grown. So thousands of turns that wait for their models cost next to nothing. A store that
+can't say that (stores/store.py: Watchable) has each of the logs read instead.
+"""
+
+import asyncio
+import functools
+from typing import Any
+
+from ..core.errors import TreadleError
+from ..stores.store import Store, Watchable
+from .log import Log
+
+WATCH_S = 0.1
+"""How often a driver looks whether another process has taken its thread or ended its turn."""
+
+
+class StoreWatch:
+    """Watches the logs of one store that one event loop drives."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._logs: dict[Log, asyncio.Event] = {}
+        self._version: Any = None
+        """The store's, when the logs were last compared with it; None: compare them anyway."""
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(WATCH_S, self._look)
+
+    def add(self, log: Log) -> asyncio.Event:
+        """An event that is set whenever the log may have grown."""
+        grown = self._logs[log] = asyncio.Event()
+        self.look_again()
+        return grown
+
+    def remove(self, log: Log) -> bool:
+        """Watch it no longer. True if it was the last one: the watch has ended with it."""
+        del self._logs[log]
+        if not self._logs:
+            self._timer.cancel()
+        return not self._logs
+
+    def look_again(self) -> None:
+        """Compare the logs even if nothing was written since: a log may have missed something."""
+        self._version = None
+
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(WATCH_S, self._look)
+        for log in self._find_grown():
+            self._logs[log].set()
+
+    def _find_grown(self) -> list[Log]:
+        store = self._store
+        if not isinstance(store, Watchable):
+            return list(self._logs)
+        try:
+            version = store.version()
+            if version == self._version:
+                return []
+            seqs = store.last_seqs([log.thread_id for log in self._logs])
+        except TreadleError:
+            return []  # the drivers themselves will meet it
+        self._version = version
+        return [log for log in self._logs if seqs.get(log.thread_id, 0) > log.state.seq]
+
+
+def start_watching(log: Log) -> tuple[StoreWatch, asyncio.Event]:
+    """The watch of the log's store, and the event that it sets when the log may have grown."""
+    key = (asyncio.get_running_loop(), id(log.store))
+    watches = _watches()
+    if key not in watches:
+        watches[key] = StoreWatch(log.store)
+    return watches[key], watches[key].add(log)
+
+
+def stop_watching(log: Log) -> None:
+    """Undo `start_watching`, in the same event loop."""
+    key = (asyncio.get_running_loop(), id(log.store))
+    if _watches()[key].remove(log):
+        del _watches()[key]
+
+
+@functools.cache
+def _watches() -> dict[tuple[asyncio.AbstractEventLoop, int], StoreWatch]:
+    """By event loop and the store's identity; the watch keeps both alive, so neither is reused."""
+    return {}
