@@ -11,6 +11,16 @@ from typing import Any, Literal
 import msgspec
 
 from . import values as v
+from .event_struct import EventStruct
+from .tool_events import (
+    ChildStarted,
+    ChildWaits,
+    HandedOff,
+    StepAsked,
+    ToolFailed,
+    ToolReturned,
+    ToolStarted,
+)
 from .values import (  # noqa: F401 -- the values stand here too: one import gives all of a log
     Always,
     Block,
@@ -31,11 +41,7 @@ from .values import (  # noqa: F401 -- the values stand here too: one import giv
 )
 
 
-class _Event(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
-    """The options that all events share."""
-
-
-class ThreadStarted(_Event, frozen=True):
+class ThreadStarted(EventStruct, frozen=True):
     agent: str
     key: str
     """Random; with a call's place in the log it makes the idempotency key."""
@@ -46,7 +52,7 @@ class ThreadStarted(_Event, frozen=True):
     """How many parents it has, one above the other."""
 
 
-class ThreadClaimed(_Event, frozen=True, tag="ThreadClaimed.2"):
+class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
     """A process drives the thread from here on. Every older driver finds this and stops."""
 
     claim: str
@@ -57,7 +63,7 @@ class ThreadClaimed(_Event, frozen=True, tag="ThreadClaimed.2"):
     """Only in logs of format 1."""
 
 
-class AgentDescribed(_Event, frozen=True):
+class AgentDescribed(EventStruct, frozen=True):
     """What the agent in charge is made of. Written before the first model call that it changes."""
 
     agent: str
@@ -72,7 +78,7 @@ class AgentDescribed(_Event, frozen=True):
     """JSON Schema that the answer must fit; None for prose."""
 
 
-class TrustChanged(_Event, frozen=True):
+class TrustChanged(EventStruct, frozen=True):
     """Whether the thread counts as one's own. An imported one doesn't until a person adopts it."""
 
     trusted: bool
@@ -80,7 +86,7 @@ class TrustChanged(_Event, frozen=True):
     reason: str = ""
 
 
-class ThreadForked(_Event, frozen=True):
+class ThreadForked(EventStruct, frozen=True):
     """The records before this one are another thread's, whose later records don't count here."""
 
     parent_thread_id: str
@@ -90,7 +96,7 @@ class ThreadForked(_Event, frozen=True):
     """As in ThreadStarted, for the calls from here on."""
 
 
-class UserSaid(_Event, frozen=True, tag="UserSaid.2"):
+class UserSaid(EventStruct, frozen=True, tag="UserSaid.2"):
     """A message that opens a turn, or the answer of `by` to the question with call id `answers`.
 
     `UserSaid("What is this?")`, or with pictures and files in their order:
@@ -115,7 +121,7 @@ class UserSaid(_Event, frozen=True, tag="UserSaid.2"):
         return v.attachments_of(self.content)
 
 
-class NotesRecalled(_Event, frozen=True):
+class NotesRecalled(EventStruct, frozen=True):
     """Notes of earlier threads that are put before this one."""
 
     ids: tuple[str, ...]
@@ -123,7 +129,7 @@ class NotesRecalled(_Event, frozen=True):
     """As the model sees it."""
 
 
-class ModelCalled(_Event, frozen=True):
+class ModelCalled(EventStruct, frozen=True):
     """Written before the request is sent: a crash in flight must leave a mark."""
 
     model: str
@@ -139,7 +145,7 @@ class ModelCalled(_Event, frozen=True):
     """For a summary: the last record that it stands for."""
 
 
-class ModelReplied(_Event, frozen=True, tag="ModelReplied.2"):
+class ModelReplied(EventStruct, frozen=True, tag="ModelReplied.2"):
     """A whole reply: its text, or ordered blocks if there is more than text."""
 
     content: v.Replied
@@ -167,7 +173,7 @@ class ModelReplied(_Event, frozen=True, tag="ModelReplied.2"):
         return v.thinking_of(self.content)
 
 
-class ModelFailed(_Event, frozen=True):
+class ModelFailed(EventStruct, frozen=True):
     kind: Literal["unavailable", "overflow", "denied", "rejected", "timeout"]
     message: str
     retry_after_s: float | None = None
@@ -177,86 +183,12 @@ class ModelFailed(_Event, frozen=True):
     cost_usd: float | None = None
 
 
-class ToolStarted(_Event, frozen=True):
-    """Written before every attempt, which runs with the call's arguments or a person's edit."""
-
-    call_id: str
-    key: str
-    """The idempotency key: the same at every attempt, in every process."""
-    attempt: int = 1
-
-
-class ToolReturned(_Event, frozen=True):
-    call_id: str
-    content: str
-    """As the model sees it; the result of a step is JSON."""
-    duration_s: float
-    cut_chars: int = 0
-    """How many characters were left out of `content`."""
-    usage: Usage = Usage()
-    """What the call's child has used, with its own children."""
-    cost_usd: float | None = 0.0
-    labels: tuple[Label, ...] = ()
-    """What the result brings along, besides what its tool always does."""
-
-
-class ToolFailed(_Event, frozen=True):
-    call_id: str
-    kind: Literal[
-        "arguments",
-        "unknown_tool",
-        "repeated",
-        "denied",
-        "raised",
-        "timeout",
-        "result",
-        "cancelled",
-    ]
-    message: str
-    """As the model sees it."""
-    duration_s: float = 0.0
-    retry_after_s: float | None = None
-    """Seconds until the next attempt; None: there is none, and the model is told."""
-    usage: Usage = Usage()
-    """As in ToolReturned."""
-    cost_usd: float | None = 0.0
-
-
-class StepAsked(_Event, frozen=True):
-    """A flow's code has asked for a step: a call like a model's, with the same id at every run."""
-
-    call: Call
-
-
-class ChildStarted(_Event, frozen=True):
-    """The call runs as a child thread, which gets this share of the turn's limits."""
-
-    call_id: str
-    thread_id: str
-    tokens: int | None = None
-    cost_usd: float | None = None
-
-
-class ChildWaits(_Event, frozen=True):
-    """The call's child waits for people. The call goes on when the thread is resumed."""
-
-    call_id: str
-    waiting: tuple[PendingDecision, ...]
-
-
-class HandedOff(_Event, frozen=True):
-    """The call has put another agent in charge of the thread."""
-
-    call_id: str
-    agent: str
-
-
-class ApprovalAsked(_Event, frozen=True):
+class ApprovalAsked(EventStruct, frozen=True):
     call_id: str
     reason: str = ""
 
 
-class ApprovalGiven(_Event, frozen=True, tag="ApprovalGiven.2"):
+class ApprovalGiven(EventStruct, frozen=True, tag="ApprovalGiven.2"):
     """A person allows or refuses a call. Refusing one that gave a permission revokes that."""
 
     call_id: str
@@ -271,14 +203,14 @@ class ApprovalGiven(_Event, frozen=True, tag="ApprovalGiven.2"):
     """PendingDecision.digest of what the person saw; "" if they don't say."""
 
 
-class QuestionAsked(_Event, frozen=True):
+class QuestionAsked(EventStruct, frozen=True):
     """A question to a person, whose `UserSaid` answers this call."""
 
     call_id: str
     text: str
 
 
-class OutcomeDecided(_Event, frozen=True):
+class OutcomeDecided(EventStruct, frozen=True):
     """What became of an interrupted call, as a person says, or the agent's policy."""
 
     call_id: str
@@ -292,7 +224,7 @@ class OutcomeDecided(_Event, frozen=True):
     reason: str = ""
 
 
-class ContextCompacted(_Event, frozen=True):
+class ContextCompacted(EventStruct, frozen=True):
     """From here on the prompt leaves something out. The log keeps it."""
 
     upto_seq: int = 0
@@ -303,19 +235,19 @@ class ContextCompacted(_Event, frozen=True):
     result_chars: int = 0
 
 
-class AnswerRejected(_Event, frozen=True):
+class AnswerRejected(EventStruct, frozen=True):
     """The answer failed its check (by its type, say); the model is told why."""
 
     message: str
 
 
-class LimitReached(_Event, frozen=True):
+class LimitReached(EventStruct, frozen=True):
     limit: str
     used: float
     allowed: float
 
 
-class TurnEnded(_Event, frozen=True):
+class TurnEnded(EventStruct, frozen=True):
     """The end of a turn. The answer, maybe a partial one, is the last text that the model said."""
 
     status: Literal["answered", "limit", "failed", "refused", "cancelled"]

@@ -59,3 +59,19 @@ def shorten(text: str, width: int) -> str:
     if len(line) > width:
         return line[: width - 1] + "…"
     return line
+
+
+def words_before(reply: e.ModelReplied) -> list[str]:
+    """What a reply has besides words and calls: thinking, and what the provider ran by itself."""
+    found = []
+    if reply.thinking:
+        found.append(f"thinks {reply.thinking}")
+    if isinstance(reply.content, str):
+        return found
+    for block in reply.content:
+        if isinstance(block, e.ProviderCall):
+            text = f"the provider ran {block.name}({block.arguments})"
+            if block.sources:
+                text += f", from {', '.join(source.url for source in block.sources)}"
+            found.append(text)
+    return found

@@ -3,8 +3,7 @@
 1. A turn is one `invoke_agent` span in its own trace; its model calls and tool calls are inside. It
    ends when the turn waits for a person or its process dies; whoever goes on begins another one,
    linked to it. So no span takes days, and none changes after it was sent.
-2. Every id is a hash of a thread's name and a record's seq. So everyone who reads the same records
-   gets the same spans: the process that drives the turn, one that takes over, a later export.
+2. Every id is a hash of a thread's name and a record's seq: who reads the same gets the same spans.
 3. A span covers all attempts of a request or a call; each failed attempt is an event in it.
 4. Prompts, answers and results are left out, unless `content` says how to include them.
 """
@@ -33,8 +32,8 @@ def build_spans(
     """
     fold = Spans(content, parent)
     shared = inherited_seq(records)
-    found = [span for record in records for span in fold.add(record)]
-    return [span for span in found + fold.open() if span.seq > shared]
+    found = [span for record in records for span in fold.add(record)] + fold.open()
+    return [span for span in found if span.seq > shared]
 
 
 class Spans:
@@ -42,8 +41,7 @@ class Spans:
 
     def __init__(self, content: Content | None = None, parent: SpanContext | None = None) -> None:
         self.first: e.Record | None = None
-        self._messages = SpanMessages(content)
-        self._parent = parent
+        self._messages, self._parent = SpanMessages(content), parent
         self._state = State()
         self._parent_attributes: c.Attributes = {}
         self._compacted: c.Attributes = {}
@@ -91,8 +89,8 @@ class Spans:
         match event:
             case e.ThreadStarted(parent_thread_id=parent, parent_call_id=call_id) if parent:
                 self._parent_attributes = {c.PARENT_THREAD: parent, c.PARENT_CALL: call_id}
-            case e.ThreadStarted():
-                pass
+            case e.ThreadStarted() | e.AgentDescribed():
+                pass  # each model call says which agent called which model
             case e.ThreadClaimed():  # whoever drove the turn before counts as dead
                 return self._close(last_at, "interrupted", {c.ERROR: "interrupted"})
             case e.ThreadForked(parent_thread_id=thread_id):
@@ -103,11 +101,8 @@ class Spans:
                 return self._add_tool(record, event)
             case e.AnswerRejected() | e.LimitReached() | e.TurnEnded():
                 return self._add_end(record, event)
-            case e.AgentDescribed():
-                pass  # each model call says which agent called which model
-            case e.TrustChanged(trusted=trusted, by=by):
-                attributes: c.Attributes = {"treadle.trusted": trusted, "treadle.by": by}
-                self._note(record, "treadle.trust_changed", attributes)
+            case e.TrustChanged(trusted=trusted):
+                self._note(record, "treadle.trust_changed", {"treadle.trusted": trusted})
             case e.NotesRecalled(ids=ids):  # it comes before the message that the notes are for
                 self._note(record, "treadle.notes_recalled", {"treadle.notes": len(ids)})
             case e.ContextCompacted(upto_seq=upto_seq):

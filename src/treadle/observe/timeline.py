@@ -15,6 +15,7 @@ from .short_text import (
     describe_choice,
     retry_text,
     shorten,
+    words_before,
 )
 
 Tone = Literal["", "dim", "bold", "red", "yellow"]
@@ -123,7 +124,7 @@ class Timeline:
         if not said and reply.refusal:
             said = f"refused: {reply.refusal}"
         wants = ", ".join(f"{call.id} {call_text(call)}" for call in reply.calls)
-        full_text = _before_words(reply)
+        full_text = words_before(reply)
         if said:
             full_text.append(said)
         parts = [shorten(each, WIDTH) for each in full_text]
@@ -245,28 +246,10 @@ def _thread_line(
     return Line(record, "·", text, tone="dim")
 
 
-def _before_words(reply: e.ModelReplied) -> list[str]:
-    """What a reply has besides words and calls: thinking, and what the provider ran by itself."""
-    found = []
-    if reply.thinking:
-        found.append(f"thinks {reply.thinking}")
-    if isinstance(reply.content, str):
-        return found
-    for block in reply.content:
-        if isinstance(block, e.ProviderCall):
-            text = f"the provider ran {block.name}({block.arguments})"
-            if block.sources:
-                text += f", from {', '.join(source.url for source in block.sources)}"
-            found.append(text)
-    return found
-
-
 def _agent_line(record: e.Record, event: e.AgentDescribed) -> Line:
     tools = ", ".join(event.tools) or "no tools"
     text = f"{shorten(event.agent, VALUE)} calls {event.model}, with {shorten(tools, WIDTH)}"
-    whole = ""
-    if event.instructions:
-        whole = f"{event.agent} calls {event.model}, with {tools}\n{event.instructions}"
+    whole = f"{event.agent} calls {event.model}, with {tools}\n{event.instructions}".rstrip()
     return Line(record, "·", text, tone="dim", whole=whole)
 
 

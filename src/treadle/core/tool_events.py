@@ -1,0 +1,80 @@
+"""The events about tool calls, steps and children: a part of events.py, which has the rules for all."""
+
+from typing import Literal
+
+from .event_struct import EventStruct
+from .values import Call, Label, PendingDecision, Usage
+
+
+class ToolStarted(EventStruct, frozen=True):
+    """Written before every attempt, which runs with the call's arguments or a person's edit."""
+
+    call_id: str
+    key: str
+    """The idempotency key: the same at every attempt, in every process."""
+    attempt: int = 1
+
+
+class ToolReturned(EventStruct, frozen=True):
+    call_id: str
+    content: str
+    """As the model sees it; the result of a step is JSON."""
+    duration_s: float
+    cut_chars: int = 0
+    """How many characters were left out of `content`."""
+    usage: Usage = Usage()
+    """What the call's child has used, with its own children."""
+    cost_usd: float | None = 0.0
+    labels: tuple[Label, ...] = ()
+    """What the result brings along, besides what its tool always does."""
+
+
+class ToolFailed(EventStruct, frozen=True):
+    call_id: str
+    kind: Literal[
+        "arguments",
+        "unknown_tool",
+        "repeated",
+        "denied",
+        "raised",
+        "timeout",
+        "result",
+        "cancelled",
+    ]
+    message: str
+    """As the model sees it."""
+    duration_s: float = 0.0
+    retry_after_s: float | None = None
+    """Seconds until the next attempt; None: there is none, and the model is told."""
+    usage: Usage = Usage()
+    """As in ToolReturned."""
+    cost_usd: float | None = 0.0
+
+
+class StepAsked(EventStruct, frozen=True):
+    """A flow's code has asked for a step: a call like a model's, with the same id at every run."""
+
+    call: Call
+
+
+class ChildStarted(EventStruct, frozen=True):
+    """The call runs as a child thread, which gets this share of the turn's limits."""
+
+    call_id: str
+    thread_id: str
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class ChildWaits(EventStruct, frozen=True):
+    """The call's child waits for people. The call goes on when the thread is resumed."""
+
+    call_id: str
+    waiting: tuple[PendingDecision, ...]
+
+
+class HandedOff(EventStruct, frozen=True):
+    """The call has put another agent in charge of the thread."""
+
+    call_id: str
+    agent: str
