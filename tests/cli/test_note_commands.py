@@ -89,7 +89,7 @@ def test_notes_are_extracted_from_a_thread_and_shown_safely(treadle: Treadle) ->
     again = treadle("notes", "extract", "mine", "--json", agent="notes")
     assert json.loads(again.out)["seq"] == 3
     assert len(treadle("notes", "list").out.splitlines()) == 1
-    assert "mine.notes10" in treadle("threads", "--all").out
+    assert "mine.notes11" in treadle("threads", "--all").out
 
 
 def test_the_last_thread_is_the_person_s_own_and_a_beginning_stands_for_it(

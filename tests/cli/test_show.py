@@ -54,7 +54,7 @@ def test_a_thread_has_its_first_words_turns_and_records(treadle: Treadle) -> Non
     treadle("one\nline \x1b[2J", "-t", "mine", agent="echoes")
     treadle("two", "-t", "mine", agent="echoes")
     out = treadle("threads").out
-    assert "answered  2 turns  11 records  one line \\x1b[2J" in out
+    assert "answered  2 turns  12 records  one line \\x1b[2J" in out
     [listed] = [json.loads(line) for line in treadle("threads", "--json").out.splitlines()]
     assert (listed["turns"], listed["first_message"]) == (2, "one\nline \x1b[2J")
 
@@ -109,9 +109,10 @@ def test_show_tells_what_was_said_done_and_took(treadle: Treadle) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     out = treadle("show", "mine").out
     lines = [line[15:] for line in out.splitlines()]
-    assert lines[5:7] == ["» 1+2?", "· model call 1, step: scripted"]
-    assert lines[7].startswith("« Let me add. | wants c00004000 add(a=1, b=2)  ")
-    assert lines[8] == "→ add(a=1, b=2)"
+    assert lines[5] == "» 1+2?"
+    assert lines[7] == "· model call 1, step: scripted"
+    assert lines[8].startswith("« Let me add. | wants c00005000 add(a=1, b=2)  ")
+    assert lines[9] == "→ add(a=1, b=2)"
     assert "answered: 2 steps, 1 tool call, " in out
 
 
@@ -129,7 +130,7 @@ def test_show_as_json_has_every_record_and_raw_what_is_stored(treadle: Treadle) 
     records = [json.loads(line) for line in treadle("show", "mine", "--json").out.splitlines()]
     raw = [json.loads(line) for line in treadle("show", "mine", "--raw").out.splitlines()]
     assert [record["event"] for record in records] == raw
-    assert len(raw) == 10
+    assert len(raw) == 11
 
 
 def test_a_log_that_cannot_be_read_is_still_shown_raw(treadle: Treadle) -> None:
@@ -143,7 +144,7 @@ def test_a_log_that_cannot_be_read_is_still_shown_raw(treadle: Treadle) -> None:
     assert "damaged" in treadle("threads").out
 
 
-@pytest.mark.parametrize("which", ["2", "@8"])
+@pytest.mark.parametrize("which", ["2", "@9"])
 def test_the_prompt_of_a_step_is_made_again_and_proved_by_its_hash(
     treadle: Treadle, which: str
 ) -> None:
@@ -175,12 +176,12 @@ def test_a_prompt_of_another_agent_is_not_passed_off_as_the_recorded_one(treadle
     assert "since then the instructions have changed" in ran.err
 
 
-@pytest.mark.parametrize("which", ["0", "3", "@5", "x"])
+@pytest.mark.parametrize("which", ["0", "3", "@4", "x"])
 def test_a_prompt_that_there_is_not_names_those_there_are(treadle: Treadle, which: str) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     ran = treadle("show", "mine", "--prompt", which, agent="agent")
     assert ran.code == 2
-    assert "there are 2 model calls, from 1 or by record: @4, @8" in ran.err
+    assert "there are 2 model calls, from 1 or by record: @5, @9" in ran.err
 
 
 def test_tail_shows_the_last_turn_and_leaves_with_its_exit_code(treadle: Treadle) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from treadle.core import events as e
 from treadle.core.codec import name_of
+from treadle.core.event_struct import EventStruct
 
 EVENTS = typing.get_args(e.Event)
 
@@ -19,9 +20,9 @@ def test_every_event_is_frozen_closed_and_tagged_by_its_name(kind):
 
 def test_the_union_names_every_event_of_the_module():
     made = {
-        each for each in vars(e).values() if isinstance(each, type) and issubclass(each, e._Event)
+        each for each in vars(e).values() if isinstance(each, type) and issubclass(each, EventStruct)
     }
-    assert made - {e._Event} == set(EVENTS)
+    assert made - {EventStruct} == set(EVENTS)
 
 
 def test_an_event_never_changes():
