@@ -1,6 +1,6 @@
 """`treadle threads`: no log is folded that needn't be, and nothing is worked out for a thread that isn't listed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, get_args
@@ -14,7 +14,9 @@ from ..core.result import Status, read_result
 from ..core.state import fold
 from ..observe.visible import visible_line
 from ..runtime.sync import run_sync
-from ..stores.sqlite import LAST_RECORDS, SQLiteStore
+from ..stores.archive import ALL_THREADS
+from ..stores.sqlite import SQLiteStore
+from ..stores.store import Row, ThreadInfo
 from .agents import choose_store
 from .tables import format_table, format_time
 from .terminal import Screen, print_json, print_line
@@ -24,9 +26,11 @@ STATUSES = (*get_args(Status), "damaged")
 MAX_MESSAGE = 60
 """Characters of a thread's first message."""
 
-_BEGAN = """
-select json_extract(event, '$.agent'), json_extract(event, '$.parent_thread_id') from record
-where thread_id = ? and seq = 1
+_ENDS = """
+select json_extract(first.event, '$.agent'), json_extract(first.event, '$.parent_thread_id'),
+    json_extract(last.event, '$.type'), json_extract(last.event, '$.status')
+from record as first join record as last on last.thread_id = first.thread_id and last.seq = ?
+where first.thread_id = ? and first.seq = 1 and json_valid(first.event) and json_valid(last.event)
 """
 _SAID = """
 select json_extract(event, '$.text') from record
@@ -82,29 +86,43 @@ def threads(settings: Threads) -> int:
 def list_threads(store: SQLiteStore, settings: Threads) -> Iterator[Listed]:
     """The threads that fit the filters, one at a time, so that whoever stops early pays for no more."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
-    for thread_id, records, at, kind, ended in store.select(LAST_RECORDS):
-        [(name, parent)] = store.select(_BEGAN, (thread_id,))
-        agent = str(name or "")
-        if (parent and not settings.all) or (
-            settings.agent is not None and agent != settings.agent
-        ):
-            continue
-        if wanted and not _says(store, thread_id, wanted):
-            continue
-        status = str(ended) if kind == "TurnEnded" else _status(store, thread_id)
-        if settings.status in (None, status):
-            first, turns = str(_one(store, _FIRST, thread_id) or ""), _one(store, _TURNS, thread_id)
-            yield Listed(thread_id, at, agent, status, turns, records, first)
+    for info in run_sync(store.threads(ALL_THREADS)):
+        try:
+            listed = _listed(store, info, settings, wanted)
+        except (StoreDamaged, IllegalEvent):
+            listed = Listed(info.thread_id, info.updated_at, "", "damaged", 0, info.records, "")
+            if (settings.agent, settings.text) != (None, None):
+                continue
+        if listed and settings.status in (None, listed.status):
+            yield listed
 
 
-def _status(store: SQLiteStore, thread_id: str) -> str:
+def _listed(
+    store: SQLiteStore, info: ThreadInfo, settings: Threads, wanted: list[str]
+) -> Listed | None:
+    """None where the filters leave it out. Raises StoreDamaged and IllegalEvent."""
+    thread_id = info.thread_id
+    ends = store.select(_ENDS, (info.records, thread_id))
+    if info.damaged or not ends:
+        raise StoreDamaged(f"thread {thread_id!r}: {info.damaged or 'an end of it is missing'}")
+    [(name, parent, kind, ended)] = ends
+    agent = str(name or "")
+    if (parent and not settings.all) or settings.agent not in (None, agent):
+        return None
+    if settings.status not in (None, "damaged", str(ended)) and kind == "TurnEnded":
+        return None
+    rows = run_sync(store.read(thread_id))  # only now: it looks at every record
+    if wanted and not _says(store, thread_id, wanted):
+        return None
+    status = str(ended) if kind == "TurnEnded" else _status(thread_id, rows)
+    first, turns = str(_one(store, _FIRST, thread_id) or ""), _one(store, _TURNS, thread_id)
+    return Listed(thread_id, info.updated_at, agent, status, turns, info.records, first)
+
+
+def _status(thread_id: str, rows: Sequence[Row]) -> str:
     """Of a thread whose last record doesn't say: only a fold knows what its calls wait for."""
-    try:
-        rows = run_sync(store.read(thread_id))
-        records = [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
-        return read_result(records, fold(records)).status
-    except (StoreDamaged, IllegalEvent):
-        return "damaged"
+    records = [e.Record(thread_id, row.seq, row.at, decode_event(row.event)) for row in rows]
+    return read_result(records, fold(records)).status
 
 
 def _says(store: SQLiteStore, thread_id: str, wanted: list[str]) -> bool:

@@ -53,7 +53,7 @@ class NoteStore:
     def __init__(self, path: str | Path | None = None, *, connect: Connect | None = None) -> None:
         self.path = None if str(path) == ":memory:" else Path(path) if path else default_path()
         """None: in memory."""
-        self._connection = Connection(partial(_opened, connect or _connected, self.path))
+        self._connection = Connection(partial(_opened, connect or _connected, self.path), self.path)
 
     async def write(self, note: Note, *, key: str, now: float, replaces: str = "") -> WriteResult:
         """Keep a note, under an id of its key, as `note.place` says; a key that was used before changes nothing.

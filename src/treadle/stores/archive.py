@@ -64,6 +64,9 @@ async def find_damage(store: Store) -> list[str]:
     """What is wrong with the logs in a store, a sentence each; none where every record can be read and follows."""
     wrong = []
     for info in await store.threads(ALL_THREADS):
+        if info.damaged:
+            wrong.append(f"thread {info.thread_id}: {info.damaged}")
+            continue
         try:
             rows = await store.read(info.thread_id)
             fold(Record(info.thread_id, row.seq, row.at, decode_event(row.event)) for row in rows)

@@ -41,8 +41,8 @@ class _Append:
 class GroupCommit:
     """One connection, one thread; each transaction takes all the appends that have come while the last one synced."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], insert: Insert) -> None:
-        self._connection = Connection(connect)
+    def __init__(self, connection: Connection, insert: Insert) -> None:
+        self._connection = connection
         self._insert = insert
         self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._pid = 0

@@ -4,15 +4,24 @@
 2. What SQLite knows of its locks would be inherited by a fork, and the locks themselves would not: when the parent
    closed the file, it took the write-ahead log from under its child, whose commits were lost. So a fork waits for
    whoever uses a connection and closes it first; both sides open another when they need one.
+3. A file that was deleted or replaced while it was open would go on taking records that nobody
+   finds again. So a use looks whether the file at the path is still the one that was opened.
 """
 
 import functools
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 
+from ..core.errors import StoreError
+
+LOOK_EVERY_S = 0.0002
+"""How old a look at the path may be. A look costs a sixth of an append, and a record that was
+appended so shortly before the file was deleted would be as lost."""
 END_S = 1.0
 """How long the end of the process waits for a thread that uses a connection; then the system closes it."""
 
@@ -20,8 +29,12 @@ END_S = 1.0
 class Connection:
     """Opened at the first use. Whoever has it (`with connection as db`) has it alone."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], path: Path | None = None) -> None:
         self._connect = connect
+        self._path = "" if path is None else str(path)
+        self._opened: tuple[int, int] | None = None
+        """The file that the connection is to."""
+        self._looked = 0.0
         self._lock = threading.Lock()
         self._open: list[sqlite3.Connection] = []
         """One or none. A list, so that it can be closed when this object is gone."""
@@ -29,11 +42,14 @@ class Connection:
         _known()[id(self)] = self
 
     def __enter__(self) -> sqlite3.Connection:
-        """Raises what opening raises."""
+        """Raises what opening raises, and StoreError where the file is no longer the one opened."""
         self._lock.acquire()
         try:
             if not self._open:
                 self._open.append(self._connect())
+                self._opened = _identify(self._path)
+            elif self._path and time.monotonic() - self._looked > LOOK_EVERY_S:
+                self._look()
             return self._open[0]
         except BaseException:
             self._lock.release()
@@ -41,6 +57,15 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+    def _look(self) -> None:
+        if _identify(self._path) != self._opened:
+            _close(self._open)
+            raise StoreError(
+                f"{self._path} was deleted or replaced while it was in use."
+                " The next use opens what is there then"
+            )
+        self._looked = time.monotonic()
 
     def close(self) -> None:
         """Close it; the next use opens another. What is in memory is gone."""
@@ -55,6 +80,17 @@ class Connection:
 
     def release(self) -> None:
         self._lock.release()
+
+
+def _identify(path: str) -> tuple[int, int] | None:
+    """Which file this is; None where there is none."""
+    if not path:
+        return None
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _close(opened: list[sqlite3.Connection]) -> None:

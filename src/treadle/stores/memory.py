@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.errors import SeqTaken
-from .store import Row, ThreadInfo
+from .store import Row, ThreadInfo, with_checksum
 
 
 class MemoryStore:
@@ -26,7 +26,7 @@ class MemoryStore:
                 thread_id, None
             )  # put back at the end: the last written thread is the last in the dict
             self._rows[thread_id] = known
-            known.extend(rows)
+            known.extend(with_checksum(thread_id, row) for row in rows)
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         with self._lock:

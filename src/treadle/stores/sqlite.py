@@ -9,16 +9,20 @@ Not for network file systems: SQLite's locks don't hold there.
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from ..core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
+from ..core.codec import row_checksum
+from ..core.errors import StoreDamaged, StoreError, UsageError
+from . import record_table
 from .commits import GroupCommit
 from .connection import Connection
 from .store import Row, ThreadInfo
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x54524144  # "TRAD": whose file this is, in SQLite's own header
 MIGRATIONS = (
@@ -63,25 +67,34 @@ MIGRATIONS = (
         primary key (note_id, model)
     ) strict, without rowid
     """,
+    """
+    alter table record rename to record_1;
+    create table record (
+        id integer primary key,
+        thread_id text not null,
+        seq integer not null,
+        at real not null,
+        worked_s real not null,
+        checksum integer not null,
+        event text not null,
+        unique (thread_id, seq)
+    ) strict;
+    insert into record
+    select id, thread_id, seq, at, 0.0,
+        row_checksum(thread_id, seq, at, 0.0, cast(event as blob)), event
+    from record_1 order by id;
+    drop table record_1;
+    create table thread (
+        thread_id text primary key,
+        seq integer not null,
+        at real not null,
+        record_id integer not null
+    ) strict, without rowid;
+    insert into thread select thread_id, seq, at, id from record
+    where (thread_id, seq) in (select thread_id, max(seq) from record group by thread_id)
+    """,
 )
 """Each brings the file from its index to the next version (`pragma user_version`). Never edited once released."""
-_APPEND = """
-insert into record (thread_id, seq, at, event) select ?, ?, ?, ?
-where (select coalesce(max(seq), 0) from record where thread_id = ?) = ?
-"""
-LAST_RECORDS = """
-with recursive name(thread_id) as (
-    select min(thread_id) from record
-    union all
-    select (select min(thread_id) from record where thread_id > name.thread_id) from name where thread_id is not null
-)
-select last.thread_id, last.seq, last.at,
-    json_extract(last.event, '$.type') as type, json_extract(last.event, '$.status') as status
-from name join record as last on last.thread_id = name.thread_id
-    and last.seq = (select max(seq) from record where thread_id = name.thread_id)
-order by last.id desc
-"""
-"""Of each thread, the last written first. Goes from thread to thread in the index, however long they are."""
 BUSY_TIMEOUT_S = 30.0
 """How long an append waits for other processes before it gives up."""
 
@@ -101,9 +114,11 @@ class SQLiteStore:
                 "an SQLite database in memory would be lost; use MemoryStore() for that"
             )
         self.path = Path(path) if path else default_path()
-        self._connection = Connection(partial(connect, self.path, "normal"))
+        self._connection = Connection(partial(connect, self.path, "normal"), self.path)
         self._commits = (
-            GroupCommit(partial(connect, self.path, "full"), insert)
+            GroupCommit(
+                Connection(partial(connect, self.path, "full"), self.path), record_table.insert
+            )
             if durability == "full"
             else None
         )
@@ -114,12 +129,9 @@ class SQLiteStore:
                 await self._commits.append(thread_id, rows)
                 return
             with self._connection as db:
-                if len(rows) == 1:  # one statement is a transaction by itself
-                    insert(db, thread_id, rows)
-                    return
                 db.execute("begin immediate")
                 try:
-                    insert(db, thread_id, rows)
+                    record_table.insert(db, thread_id, rows)
                     db.execute("commit")
                 finally:
                     if db.in_transaction:
@@ -128,21 +140,19 @@ class SQLiteStore:
             raise StoreError(f"{self.path}: {error}; nothing was written") from error
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
-        query = "select seq, at, event from record where thread_id = ? and seq > ? order by seq"
-        return [
-            Row(seq, at, event.encode())
-            for seq, at, event in self.select(query, (thread_id, after_seq))
-        ]
+        return self._ask(lambda db: record_table.read(db, thread_id, after_seq))
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        rows = self.select(f"{LAST_RECORDS} limit ?", (limit,))
-        return [ThreadInfo(thread_id, seq, at) for thread_id, seq, at, *_ in rows]
+        return self._ask(lambda db: record_table.list_threads(db, limit))
 
     def select(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        """Rows of a query of one's own over the table `record`. Raises StoreDamaged."""
+        """Rows of a query of one's own over `record` and `thread`. Raises StoreDamaged."""
+        return self._ask(lambda db: db.execute(query, values).fetchall())
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         try:
             with self._connection as db:
-                return db.execute(query, values).fetchall()
+                return question(db)
         except sqlite3.OperationalError as error:
             raise StoreError(f"{self.path}: {error}") from error
         except sqlite3.DatabaseError as error:
@@ -164,16 +174,6 @@ def default_path() -> Path:
     return Path(platformdirs.user_data_dir("treadle", appauthor=False)) / "treadle.db"
 
 
-def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
-    """Add the rows within the transaction that is open. Raises SeqTaken where the first isn't the thread's next."""
-    for row in rows:
-        values = (thread_id, row.seq, row.at, row.event.decode(), thread_id, row.seq - 1)
-        if not db.execute(_APPEND, values).rowcount:
-            raise SeqTaken(
-                f"seq {row.seq} of thread {thread_id!r} can't be written: it isn't the next"
-            )
-
-
 def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Connection:
     """A connection to the file, made or brought to today's schema. Raises StoreDamaged, or StoreError for its place."""
     try:
@@ -188,7 +188,7 @@ def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Conne
         try:
             _write_ahead(db)
             db.execute(f"pragma synchronous = {synchronous}")
-            _migrate(db)
+            migrate(db)
         except BaseException:
             db.close()
             raise
@@ -223,13 +223,15 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 def connect_in_memory() -> sqlite3.Connection:
     """A connection to a database of today's schema that lives as long as it is open."""
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    _migrate(db)
+    migrate(db)
     return db
 
 
-def _migrate(db: sqlite3.Connection) -> None:
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring a database to today's schema, in one transaction."""
     if db.execute("pragma user_version").fetchone()[0] == len(MIGRATIONS):
         return
+    db.create_function("row_checksum", 5, row_checksum, deterministic=True)
     db.execute("begin immediate")  # another process may be doing the same: look again
     [(version,)] = db.execute("pragma user_version")
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
@@ -252,6 +254,9 @@ def _marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
             "pragma user_version",
             "select count(*) from sqlite_master",
         )
+        db.execute(
+            "begin"
+        )  # all three as they are at one moment: another process may be making the file
         application, version, tables = (db.execute(ask).fetchone()[0] for ask in asks)
         return application, version, tables
 

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from ..core.codec import row_checksum
+
 
 class Row(msgspec.Struct, frozen=True):
     """A record as a store sees it: it knows the envelope, never the event."""
@@ -13,6 +15,10 @@ class Row(msgspec.Struct, frozen=True):
     at: float
     event: bytes
     """JSON, as codec.py writes it."""
+    worked_s: float = 0.0
+    """Seconds that the writer has worked on the thread since its own last record there."""
+    checksum: int = 0
+    """Of the other fields and the thread's name. The store works it out; a caller's is ignored."""
 
 
 class ThreadInfo(msgspec.Struct, frozen=True):
@@ -20,6 +26,14 @@ class ThreadInfo(msgspec.Struct, frozen=True):
     records: int
     updated_at: float
     """Seconds since the epoch, UTC, of the last record."""
+    damaged: str = ""
+    """What is wrong, where the listing meets it. Only `read` looks at every record."""
+
+
+def with_checksum(thread_id: str, row: Row) -> Row:
+    """The row as a store keeps it."""
+    checksum = row_checksum(thread_id, row.seq, row.at, row.worked_s, row.event)
+    return msgspec.structs.replace(row, checksum=checksum)
 
 
 class Store(Protocol):
@@ -33,9 +47,12 @@ class Store(Protocol):
         ...
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
-        """The rows above `after_seq`, in order; none for a thread that isn't there."""
+        """The rows above `after_seq`, in order; none for a thread that isn't there.
+
+        Raises StoreDamaged, naming thread and seq, where a row is missing or isn't as written.
+        """
         ...
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        """The threads, the last written first."""
+        """The threads, the last written first. A damaged one hides no other."""
         ...
