@@ -17,6 +17,8 @@ from .terminal import Screen, print_json, print_line
 from .thread_options import Export, Import
 from .threads import list_thread_ids, resolve_thread
 
+_UNLISTED = "select distinct thread_id from record except select thread_id from thread"
+
 
 def path(settings: InStore) -> int:
     """Where the database is, or would be."""
@@ -30,6 +32,7 @@ def check(settings: InStore) -> int:
     found = [str(line) for (line,) in store.select("pragma integrity_check")]
     wrong = [] if found == ["ok"] else [f"SQLite: {line}" for line in found]
     wrong += run_sync(archive.find_damage(store))
+    wrong += [f"thread {name} has records and isn't listed" for (name,) in store.select(_UNLISTED)]
     for line in wrong:
         print_line(make_visible(line))
     [(records,)] = store.select("select count(*) from record")

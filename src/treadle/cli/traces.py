@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _CHILDREN = """
 select thread_id from record
-where seq = 1 and json_extract(event, '$.type') = 'ThreadStarted' and json_extract(event, '$.parent_thread_id') = ?
+where seq = 1 and json_extract(case when json_valid(event) then event end, '$.parent_thread_id') = ?
 order by id
 """
 
