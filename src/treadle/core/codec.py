@@ -17,7 +17,7 @@ from .events import Event, Record
 LIFTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Old name -> what makes the object of today out of it. Empty as long as format 1 is the only one."""
 
-_numbers = struct.Struct("<qdd")
+_pack = struct.Struct("<qdd").pack
 _encoder = msgspec.json.Encoder()
 _event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _record_decoder = msgspec.json.Decoder(Record)
@@ -43,7 +43,7 @@ def decode_event(data: bytes | str) -> Event:
 
 def row_checksum(thread_id: str, seq: int, at: float, worked_s: float, event: bytes) -> int:
     """The CRC-32 of a record's own fields. A store keeps it beside them, and checks it when it reads."""
-    numbers = _numbers.pack(seq, at + 0.0, worked_s + 0.0)  # databases keep -0.0 as 0
+    numbers = _pack(seq, at + 0.0, worked_s + 0.0)  # databases keep -0.0 as 0
     return crc32(event, crc32(numbers, crc32(thread_id.encode("utf-8", "surrogatepass"))))
 
 

@@ -56,8 +56,15 @@ def read(db: sqlite3.Connection, thread_id: str, after_seq: int) -> list[Row]:
     db.execute("begin")  # both tables as they are at one moment
     try:
         end = db.execute("select seq from thread where thread_id = ?", (thread_id,)).fetchone()
-        for values in db.execute(_READ, (thread_id, after_seq)):
-            rows.append(_checked(thread_id, *values))
+        for seq, at, worked_s, checksum, event in db.execute(_READ, (thread_id, after_seq)):
+            if checksum != row_checksum(thread_id, seq, at, worked_s, event):
+                raise StoreDamaged(
+                    f"record {seq} of thread {thread_id!r} is damaged: its checksum says otherwise"
+                )
+            rows.append(Row(seq, at, event, worked_s, checksum))
+    except (TypeError, struct.error):  # a value of another type than was written
+        seq = after_seq + len(rows) + 1
+        raise StoreDamaged(f"record {seq} of thread {thread_id!r} is damaged") from None
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
@@ -89,20 +96,6 @@ def is_damage(error: sqlite3.DatabaseError) -> bool:
     """Whether the file's bytes are wrong. Without a code: a text in it is no UTF-8."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is None or code & 0xFF in _DAMAGE
-
-
-def _checked(
-    thread_id: str, seq: int, at: float, worked_s: float, checksum: int, event: bytes
-) -> Row:
-    try:
-        whole = checksum == row_checksum(thread_id, seq, at, worked_s, event)
-    except (TypeError, struct.error):  # a value of another type than was written
-        whole = False
-    if not whole:
-        raise StoreDamaged(
-            f"record {seq} of thread {thread_id!r} is damaged: it isn't what its checksum says"
-        )
-    return Row(seq, at, event, worked_s, checksum)
 
 
 def _refuse_gaps(thread_id: str, after_seq: int, rows: Sequence[Row], end: int) -> None:
