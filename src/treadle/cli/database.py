@@ -25,9 +25,9 @@ def path(settings: InStore) -> int:
 
 
 def check(settings: InStore) -> int:
-    """Whether the file is whole, and every log in it can be read and makes sense; exit code 1 says it isn't."""
+    """Whether the file is whole and every log in it can be read and folded. Exit code 1 if not."""
     store = _existing(settings)
-    wrong = [f"SQLite: {line}" for line in store.find_file_damage()]
+    wrong = store.find_file_damage()
     wrong += run_sync(archive.find_damage(store))
     for line in wrong:
         print_line(make_visible(line))
