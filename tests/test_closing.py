@@ -83,7 +83,7 @@ LEAVES_A_TURN = """
 import atexit, threading
 from treadle import Agent, ScriptedModel, tool
 from treadle.models.scripted import calls, says
-from treadle.sync import run_sync
+from treadle.runtime.sync import run_sync
 
 started = threading.Event()
 
@@ -114,7 +114,7 @@ def test_a_turn_that_runs_when_the_process_ends_is_left_to_be_resumed(tmp_path):
 
 
 def test_what_works_at_the_very_end_still_has_the_shared_loop():
-    ends_first = "import atexit\nfrom treadle.sync import run_sync\n"
+    ends_first = "import atexit\nfrom treadle.runtime.sync import run_sync\n"
     ends_first += "async def nothing(): return 'hello'\n"
     ends_first += "atexit.register(lambda: print(run_sync(nothing())))\nrun_sync(nothing())\n"
     ran = subprocess.run(

@@ -31,9 +31,7 @@ def test_approve_runs_the_call_when_the_turn_is_resumed(treadle: Treadle) -> Non
     assert (ran.code, ran.out) == (0, "")
     assert 'allowed: c00005000 send\n  to: "bob\\u001b[2J"\n' in ran.err
     assert "go on: treadle resume mine" in ran.err
-    assert events("mine")[-1] == e.ApprovalGiven(
-        "c00005000", True, "ann", always=e.Always(lasts="thread")
-    )
+    assert events("mine")[-1] == e.ApprovalGiven("c00005000", True, "ann", always=e.Always())
     assert treadle("resume", "mine", agent="echoes").out.startswith("4: sent line 1")
 
 

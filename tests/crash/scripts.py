@@ -11,7 +11,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from treadle import Agent, Context, Limits, MemoryStore, Record, Result, ToolRetry, Usage, tool
-from treadle.core.codec import encode_event
 from treadle.core.decide import Policy
 from treadle.core.errors import ContextOverflow, IllegalEvent, ModelUnavailable, TreadleError
 from treadle.core.events import (
@@ -29,6 +28,7 @@ from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.runtime.log import open_log
 from treadle.runtime.settings import RunSettings
 from treadle.runtime.world import World
+from treadle.stores.rows import to_rows
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user
 
@@ -228,9 +228,7 @@ class Stage:
 async def revived(plot: Plot, records: Sequence[Record], ends: Sequence[int]) -> Stage:
     """The process that finds these records, of appends with those ends, as a crash left them."""
     store = Kept()
-    await store.append(
-        "t", [Row(record.seq, record.at, encode_event(record.event)) for record in records]
-    )
+    await store.append("t", to_rows(records))
     store.ends = [end for end in ends if end <= len(records)]
     return Stage(plot, store)
 

@@ -343,7 +343,7 @@ def test_resuming_ends_whatever_a_thread_that_is_over_has_left_open_however_deep
         await runs(top)
         for thread in (
             "t",
-            "t.c00004000",
+            "t.c00005000",
         ):  # as a driver that died late, or one of an older version, leaves them
             await (await open_log(thread, store, World())).append(
                 e.TurnEnded("cancelled", "by ann")

@@ -12,13 +12,12 @@ from crash.scripts import Kept
 from fakes import live
 from treadle import Flow, FlowChanged, Record, Result, StepFailed, approve, ask, flow, sleep, step
 from treadle.core import events as e
-from treadle.core.codec import encode_event
 from treadle.core.context import Context
 from treadle.core.errors import IllegalEvent
 from treadle.core.state import fold
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
-from treadle.stores.store import Row
+from treadle.stores.rows import to_rows
 
 LEAF = st.one_of(
     st.tuples(st.just("once"), st.sampled_from([0.0, 0.01, 0.5, 2.0])),
@@ -119,9 +118,7 @@ class Life:
 
 async def revived(records: list[Record]) -> Life:
     store = Kept()
-    await store.append(
-        "t", [Row(record.seq, record.at, encode_event(record.event)) for record in records]
-    )
+    await store.append("t", to_rows(records))
     return Life(store)
 
 

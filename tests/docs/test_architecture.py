@@ -80,9 +80,9 @@ def test_one_child():
     asks = calls(("helper", {"task": "Look."}))
     top = ScriptedModel([asks, says("Done.")])
     Agent(tools=[helper.as_tool()], model=top, store=store).run_sync("Look.", thread="t")
-    started = decode_event(run_sync(store.read("t"))[6].event)
+    started = decode_event(run_sync(store.read("t"))[7].event)
     assert isinstance(started, e.ChildStarted)
     assert started.tokens == 5000
     shown = told("child")
-    assert shown[:3] + shown[-1:] == written(store, "t")[4:8]
+    assert shown[:3] + shown[-1:] == written(store, "t")[5:9]
     assert shown[3:-1] == written(store, started.thread_id)

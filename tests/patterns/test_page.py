@@ -49,7 +49,7 @@ SCRIPT = {
     "Sum all of these up": [says("They are glad.")],
 }
 SHOWN = (
-    "refund desk.c00004000",
+    "refund desk.c00005000",
     "Paid, and told.",
     "Fried eggs for two. ['plan', 'step', 'plan', 'step', 'answer']",
     "Rain, rain. True accepted",

@@ -161,7 +161,7 @@ def test_parts(treadle_thread):
     ran = run(pytester)
     ran.assert_outcomes(passed=2, failed=1)
     ran.stdout.fnmatch_lines(
-        ["E*AssertionError: the replay parts from the recording at record 4: prompt_hash was *"]
+        ["E*AssertionError: the replay parts from the recording at record 5: prompt_hash was *"]
     )
     assert "recording.py:" not in ran.stdout.str()  # the failure points at the test's own line
 

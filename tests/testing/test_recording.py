@@ -113,7 +113,7 @@ def test_the_prompt_and_the_tools_may_change_in_a_run_but_not_in_a_replay():
     assert recording.run(changed)[1].answer == "Paid, 600 are left."
     with pytest.raises(
         AssertionError,
-        match=r"(?s)parts from the recording at record 4: prompt_hash.*there: . model call 1",
+        match=r"(?s)parts from the recording at record 5: prompt_hash.*there: . model call 1",
     ):
         recording.replay(bank(tools=(balance, pay, ask_user)))
     recording.replay(bank())
@@ -138,7 +138,7 @@ def test_a_replay_needs_no_key_and_takes_the_recorded_model_where_the_agent_name
         recording.replay(replace(bank(), model=name))
         with pytest.raises(
             AssertionError,
-            match="at record 4: model was 'anthropic:claude-x', is now 'openai:gpt-4o'",
+            match="at record 5: model was 'anthropic:claude-x', is now 'openai:gpt-4o'",
         ):
             recording.replay(replace(bank(), model="openai:gpt-4o"))
         with pytest.raises(UsageError, match="model 'nobody'"):

@@ -13,7 +13,7 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, TreadleError, TurnOpen, UnknownThread, UsageError
 from ..core.result import Result
 from ..core.state import OPEN_PHASES, fold
-from ..observe.explain import agent_changes
+from ..observe.explain import changes_since_last_call
 from ..observe.visible import make_visible, visible_line
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
@@ -58,7 +58,7 @@ class Session:
             past = self._told(run_sync(read_records(self.agent, self.thread_id)))
             state = fold(record for record in past if record.thread_id == self.thread_id)
             changed = (
-                agent_changes(state.last_described, self.agent.run_settings.describe())
+                changes_since_last_call(state, self.agent.run_settings)
                 if state.phase in OPEN_PHASES
                 else []
             )

@@ -9,7 +9,7 @@ from ..core.errors import UsageError
 from ..core.result import Result
 from ..core.state import State
 from ..core.values import PendingDecision
-from ..observe.explain import agent_changes
+from ..observe.explain import changes_since_last_call
 from ..runtime.agent import Agent
 from ..runtime.log import open_log
 from .dataset import Case
@@ -64,7 +64,7 @@ async def choose_thread(agent: Agent, thread: str, case: Case) -> str:
             for r in log.records
             if isinstance(r.event, e.UserSaid) and not r.event.answers
         )
-        differs = agent_changes(log.state.last_described, agent.run_settings.describe())
+        differs = changes_since_last_call(log.state, agent.run_settings)
         if before != case.messages[: len(before)]:
             differs = [f"case {case.name} says something else"]
         if differs:

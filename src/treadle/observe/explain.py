@@ -60,7 +60,7 @@ def explain(
         unknown=tuple(_describe_unknown(state, claimed)),
         waits_for=tuple(_describe_decision(each, thread_id) for each in waiting),
         next=next_action,
-        changes=tuple(agent_changes(state.last_described, settings.describe())),
+        changes=tuple(changes_since_last_call(state, settings)),
     )
 
 
@@ -115,6 +115,12 @@ def _describe_unknown(state: State, claimed: State) -> list[str]:
     if not claimed.turn:
         return []
     return [_call_state_text(call) for call in claimed.turn.calls if call.status == "unknown"]
+
+
+def changes_since_last_call(state: State, settings: RunSettings) -> list[str]:
+    """What has changed in the agent whose model was called last, of an agent alone or of a team."""
+    now = settings.team.get(state.last_caller, settings)
+    return agent_changes(state.last_described, now.describe())
 
 
 def agent_changes(was: e.AgentDescribed | None, now: e.AgentDescribed) -> list[str]:
