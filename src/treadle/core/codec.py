@@ -7,7 +7,7 @@ An event is a JSON object with its name under "type". An event whose meaning cha
 
 import math
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
@@ -103,12 +103,6 @@ def decode_record(data: bytes | str) -> Record:
             return _record_decoder.decode(_encoder.encode(raw | {"event": lifted}))
         except (msgspec.DecodeError, KeyError, TypeError, UnicodeError, RecursionError):
             raise StoreDamaged(f"not a record: {error}; it starts {data[:80]!r}") from error
-
-
-def tags_of(kinds: Iterable[type[Event]]) -> tuple[str, ...]:
-    """The names that events of these kinds have in logs, also in those of old formats."""
-    tags = [str(kind.__struct_config__.tag) for kind in kinds]
-    return tuple(tags + [old for old in LIFTS if f"{old}.2" in tags])
 
 
 def name_of(tag: str) -> str:
