@@ -209,3 +209,22 @@ def test_a_damaged_thread_is_listed_so_and_the_others_are_counted(
         assert "left out: record" in ran.err
         assert "'two'" in ran.err
     assert treadle("costs", "two").code == 1
+
+
+def test_a_thread_whose_name_is_damaged_is_named_as_well_as_it_can_be(treadle: Treadle) -> None:
+    for name in ("one", "two"):
+        write(treadle, name, 0.0, ASKED, replied(0.25), e.TurnEnded("answered"))
+    with closing(sqlite3.connect(treadle.agents.parent / "logs.db")) as db, db:
+        db.execute("update thread set thread_id = cast(x'FF' as text) where thread_id = 'two'")
+    listed = [json.loads(line) for line in treadle("threads", "--json").out.splitlines()]
+    assert [(each["thread_id"], each["status"]) for each in listed] == [
+        ("\ufffd", "damaged"),
+        ("one", "answered"),
+    ]
+    costs = treadle("costs", "--by", "thread")
+    assert [line.split()[0] for line in costs.out.splitlines()] == ["thread", "one", "all"]
+    assert "left out: thread '\ufffd'" in costs.err
+    assert "thread two has records but isn't in the list of threads" in treadle("db", "check").out
+    last = treadle("show", "last")
+    assert (last.code, last.out) == (1, "")
+    assert "none of its records can be found" in last.err

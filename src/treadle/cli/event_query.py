@@ -12,7 +12,7 @@ from ..runtime.sync import run_sync
 from ..stores.rows import from_rows
 from ..stores.sqlite import SQLiteStore
 from .terminal import Screen
-from .threads import list_thread_ids, resolve_thread
+from .threads import list_thread_infos, resolve_thread
 
 COST_EVENTS = (
     *(e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.HandedOff, e.UserSaid, e.TurnEnded),
@@ -42,11 +42,14 @@ def read_events(
     if thread is not None:
         return _read_thread(store, kinds, resolve_thread(store, thread))
     found: list[e.Record] = []
-    for name in reversed(list_thread_ids(store)):
+    for info in reversed(list_thread_infos(store)):
+        damage = f"thread {info.thread_id!r}: {info.damaged}" if info.damaged else ""
         try:
-            found += _read_thread(store, kinds, name)
+            found += _read_thread(store, kinds, info.thread_id)
         except StoreDamaged as error:
-            Screen().note(visible_line(f"left out: {error}", MAX_NOTE), "yellow")
+            damage = str(error)
+        if damage:
+            Screen().note(visible_line(f"left out: {damage}", MAX_NOTE), "yellow")
     return found
 
 
