@@ -29,6 +29,7 @@ from .core.errors import (
     UsageError,
 )
 from .core.events import (
+    Always,
     ApprovalGiven,
     File,
     Image,
@@ -57,6 +58,7 @@ from .stores.sqlite import SQLiteStore
 
 __all__ = [
     "Agent",
+    "Always",
     "Approval",
     "ApprovalGiven",
     "Context",
