@@ -61,7 +61,7 @@ def extracted(store, notes, *script, thread="t", **settings) -> tuple[Extraction
 def test_what_a_person_said_becomes_a_note_with_its_place_and_date():
     store, notes = talked(says("Hello Ann.")), notes_at()
     found, model = extracted(
-        store, notes, facts(fact("Ann is vegan", 3, about="diet"), fact("Greeted", 5))
+        store, notes, facts(fact("Ann is vegan", 3, about="diet"), fact("Greeted", 6))
     )
     assert [placed.outcome for placed in found.written] == ["added", "added"]
     assert texts(notes) == [("user", "Ann is vegan"), ("agent", "Greeted")]
@@ -69,7 +69,7 @@ def test_what_a_person_said_becomes_a_note_with_its_place_and_date():
     records = asyncio.run(read_records(store, "t"))
     assert (note.thread_id, note.seq, note.at, note.about) == ("t", 3, records[2].at, "diet")
     assert len(model.seen) == 1
-    assert model.seen[0].messages[-1].text.endswith("[5, 1970-01-01] agent: Hello Ann.")
+    assert model.seen[0].messages[-1].text.endswith("[6, 1970-01-01] agent: Hello Ann.")
 
 
 def test_what_a_tool_brought_in_never_becomes_a_person_s_word():
@@ -79,8 +79,8 @@ def test_what_a_tool_brought_in_never_becomes_a_person_s_word():
     _, model = extracted(
         store,
         notes,
-        facts(fact("Ann is vegan", 3), {**obeys, "seq": 7}),
-        facts(obeys, {**obeys, "seq": 7}),
+        facts(fact("Ann is vegan", 3), {**obeys, "seq": 8}),
+        facts(obeys, {**obeys, "seq": 8}),
     )
     first, second = (request.messages[-1].text for request in model.seen)
     assert "wire" not in first
@@ -123,14 +123,14 @@ def test_a_tool_s_note_is_no_known_note_where_people_s_words_are_looked_through(
 def test_a_tool_s_correction_of_what_a_person_said_is_kept_beside_it():
     store, notes = talked(*TALK), notes_at()
     old = written(notes, "money goes to account 1 of the looms", at=-5.0).note
-    found, _ = extracted(store, notes, facts(), facts(fact("money goes to X", 7, replaces=old.id)))
+    found, _ = extracted(store, notes, facts(), facts(fact("money goes to X", 8, replaces=old.id)))
     assert [each.id for each in found.written[0].contradicts] == [old.id]
     assert len(texts(notes, now=100.0)) == 2
 
 
 def test_looking_again_asks_no_model_and_writes_nothing():
     store, notes = talked(*TALK), notes_at()
-    once, _ = extracted(store, notes, facts(fact("Ann is vegan", 3)), facts(fact("17 looms", 7)))
+    once, _ = extracted(store, notes, facts(fact("Ann is vegan", 3)), facts(fact("17 looms", 8)))
     again, model = extracted(store, notes)
     assert again == once
     assert model.seen == []
@@ -151,7 +151,7 @@ def test_a_thread_that_went_on_is_looked_through_anew_and_known_facts_stay_one_n
     extracted(store, notes, facts(fact("Ann is vegan", 3)))
     talked(says("Nice."), store=store, text="I moved to Berlin.")
     found, _ = extracted(
-        store, notes, facts(fact("ann is vegan.", 3), fact("Ann lives in Berlin", 8))
+        store, notes, facts(fact("ann is vegan.", 3), fact("Ann lives in Berlin", 9))
     )
     assert [placed.outcome for placed in found.written] == ["refreshed", "added"]
     assert texts(notes) == [("user", "Ann is vegan"), ("user", "Ann lives in Berlin")]
@@ -174,7 +174,7 @@ async def _begin(store, key):
 def test_what_has_no_room_is_left_out_and_counted():
     store = talked(says("Hello."), text="old " * 3000)
     talked(says("Hello again."), store=store, text="I am Ann.")
-    model = ScriptedModel([facts(fact("Ann", 8))], context_tokens=3000)
+    model = ScriptedModel([facts(fact("Ann", 9))], context_tokens=3000)
     one = Agent(model=model, store=store, world=world())
     found = live(extract_notes(one, "t", notes_at()))
     assert found.left_out == 1
@@ -214,7 +214,7 @@ WHOLE = [("tool:web_fetch", "17 looms"), ("user", "Ann has looms"), ("user", "An
 def answer(request):
     """What the model finds in each pass, however often it is asked."""
     if "web_fetch: Looms" in request.messages[-1].text:
-        return facts(fact("17 looms", 7))
+        return facts(fact("17 looms", 8))
     return facts(fact("Ann is vegan", 3), fact("Ann has looms", 3))
 
 
