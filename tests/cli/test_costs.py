@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -171,3 +173,58 @@ def test_since(text: str | None, at: float) -> None:
 def test_since_nothing_that_is_a_time(text: str) -> None:
     with pytest.raises(UsageError, match="--since"):
         parse_since(text, 0.0)
+
+
+DAMAGE = {
+    "no JSON": "update record set event = 'no JSON' where thread_id = 'two' and seq = 5",
+    "other JSON": "update record set event = '{}' where thread_id = 'two' and seq = 5",
+    "the first": "update record set event = '' where thread_id = 'two' and seq = 1",
+    "the last": "update record set event = '' where thread_id = 'two' and seq = 6",
+    "missing": "delete from record where thread_id = 'two' and seq = 2",
+    "not begun": "delete from record where thread_id = 'two'",
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_thread_is_listed_so_and_the_others_are_counted(
+    treadle: Treadle, kind: str
+) -> None:
+    ended = e.TurnEnded("answered")
+    for name in ("one", "two", "three"):
+        write(treadle, name, 0.0, ASKED, replied(0.25), ended)
+    with closing(sqlite3.connect(treadle.agents.parent / "logs.db")) as db, db:
+        db.execute(DAMAGE[kind])
+    listed = [json.loads(line) for line in treadle("threads", "--json").out.splitlines()]
+    assert {each["thread_id"]: each["status"] for each in listed} == {
+        "three": "answered",
+        "two": "damaged",
+        "one": "answered",
+    }
+    alone = treadle("threads", "--json", "--status", "damaged").out
+    assert json.loads(alone)["thread_id"] == "two"
+    costs = treadle("costs", "--by", "thread")
+    assert [line.split()[0] for line in costs.out.splitlines()] == ["thread", "one", "three", "all"]
+    for ran in (costs, treadle("stats")):
+        assert ran.code == 0
+        assert "left out: record" in ran.err
+        assert "'two'" in ran.err
+    assert treadle("costs", "two").code == 1
+
+
+def test_a_thread_whose_name_is_damaged_is_named_as_well_as_it_can_be(treadle: Treadle) -> None:
+    for name in ("one", "two"):
+        write(treadle, name, 0.0, ASKED, replied(0.25), e.TurnEnded("answered"))
+    with closing(sqlite3.connect(treadle.agents.parent / "logs.db")) as db, db:
+        db.execute("update thread set thread_id = cast(x'FF' as text) where thread_id = 'two'")
+    listed = [json.loads(line) for line in treadle("threads", "--json").out.splitlines()]
+    assert [(each["thread_id"], each["status"]) for each in listed] == [
+        ("\ufffd", "damaged"),
+        ("one", "answered"),
+    ]
+    costs = treadle("costs", "--by", "thread")
+    assert [line.split()[0] for line in costs.out.splitlines()] == ["thread", "one", "all"]
+    assert "left out: thread '\ufffd'" in costs.err
+    assert "thread two has records but isn't in the list of threads" in treadle("db", "check").out
+    last = treadle("show", "last")
+    assert (last.code, last.out) == (1, "")
+    assert "none of its records can be found" in last.err

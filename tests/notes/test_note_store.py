@@ -16,7 +16,7 @@ from treadle.notes.note import Note, note_id_of, reconcile
 from treadle.notes.note_store import NoteStore, note_store_for
 from treadle.notes.search import Query, search_words
 from treadle.stores import sqlite_file
-from treadle.stores.store import Row
+from treadle.stores.store import Row, with_checksum
 
 COUNT = itertools.count()
 
@@ -189,7 +189,7 @@ def test_a_file_of_the_first_version_keeps_its_records_and_takes_notes(path):
         )
         db.commit()
     logs, store = SQLiteStore(path), NoteStore(path)
-    assert asyncio.run(logs.read("t")) == [Row(1, 0.5, b'{"a":1}')]
+    assert asyncio.run(logs.read("t")) == [with_checksum("t", Row(1, 0.5, b'{"a":1}'))]
     write(store, "Ann is vegan")
     asyncio.run(logs.append("t", [Row(2, 1.0, b"{}")]))
     assert logs.select("pragma user_version") == [(len(sqlite_file.MIGRATIONS),)]
@@ -239,9 +239,7 @@ def test_an_sqlite_without_full_text_search_is_told(path):
 
     def connect(where):
         made = sqlite3.connect(where, factory=Without, isolation_level=None)
-        for migration in sqlite_file.MIGRATIONS:
-            for statement in migration.split(";"):
-                made.execute(statement)
+        sqlite_file.migrate(made)
         return made
 
     store = NoteStore(path, connect=connect)

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from fakes import SlowStore, live, world
-from treadle import MemoryStore
+from treadle import MemoryStore, SQLiteStore
 from treadle.core import events as e
 from treadle.core.codec import encode_event
 from treadle.core.errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged
@@ -52,6 +52,20 @@ def test_a_reader_that_opens_the_log_sees_the_same():
         again = await open_log("t", store, world())
         assert (again.records, again.state) == (log.records, log.state)
         assert again.prompt.messages("s") == log.prompt.messages("s")
+
+    live(whole())
+
+
+def test_the_seconds_that_its_driver_worked_are_read_back_from_the_file(tmp_path):
+    async def whole():
+        store = SQLiteStore(tmp_path / "t.db")
+        log = await open_log("t", store, world())
+        await log.append(*OPENING)
+        await asyncio.sleep(2.5)
+        await log.append(CALLED)
+        again = await open_log("t", SQLiteStore(store.path), world())
+        assert [record.worked_s for record in again.records] == [0.0, 0.0, 0.0, 2.5]
+        assert (again.records, again.state) == (log.records, log.state)
 
     live(whole())
 

@@ -7,7 +7,7 @@ import pytest
 
 from treadle import MemoryStore
 from treadle.core import events as e
-from treadle.core.codec import encode_event
+from treadle.core.codec import decode_record, encode_event
 from treadle.core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
 from treadle.stores.archive import Imported, export_threads, find_damage, import_threads
 from treadle.stores.store import Row, Store
@@ -27,7 +27,10 @@ LOG = (
 def stored(*threads: str, log: Sequence[e.Event] = LOG) -> MemoryStore:
     store = MemoryStore()
     for name in threads:
-        rows = [Row(seq, 1e9 + seq / 3, encode_event(event)) for seq, event in enumerate(log, 1)]
+        rows = []
+        for seq, event in enumerate(log, 1):
+            worked_s = None if seq == 1 else seq / 7
+            rows.append(Row(seq, 1e9 + seq / 3, encode_event(event), worked_s))
         asyncio.run(store.append(name, rows))
     return store
 
@@ -49,6 +52,8 @@ def test_what_is_imported_exports_the_same_bytes_and_holds_the_same_rows() -> No
     assert imported(there, lines) == Imported(2, 2 * len(LOG))
     assert exported(there) == lines
     assert asyncio.run(there.read("two")) == asyncio.run(here.read("two"))
+    worked = [decode_record(line).worked_s for line in exported(there, "two")]
+    assert worked == [None, *(seq / 7 for seq in range(2, len(LOG) + 1))]
 
 
 def test_a_record_is_one_line_whatever_was_said() -> None:

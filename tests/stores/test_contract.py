@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from treadle import MemoryStore, SQLiteStore
+from treadle.core.codec import row_checksum
 from treadle.core.errors import SeqTaken
-from treadle.stores.store import Row, Store, Watchable
+from treadle.stores.store import Row, Store, Watchable, with_checksum
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda folder: MemoryStore(),
@@ -29,6 +30,11 @@ def row(seq: int, text: str = "x", at: float = 0.5) -> Row:
     return Row(seq, at, f'{{"type":"UserSaid","text":"{text}"}}'.encode())
 
 
+def kept(thread: str, *rows: Row) -> list[Row]:
+    """The rows as they are read back."""
+    return [with_checksum(thread, each) for each in rows]
+
+
 def append(store: Store, thread: str, *rows: Row) -> None:
     asyncio.run(store.append(thread, rows))
 
@@ -40,8 +46,9 @@ def read(store: Store, thread: str, after: int = 0) -> list[Row]:
 def test_what_is_written_is_read_back_in_order(store):
     append(store, "t", row(1, "ü"), row(2, at=1e9 + 0.123456))
     append(store, "t", row(3))
-    assert read(store, "t") == [row(1, "ü"), row(2, at=1e9 + 0.123456), row(3)]
-    assert read(store, "t", 1) == [row(2, at=1e9 + 0.123456), row(3)]
+    written = kept("t", row(1, "ü"), row(2, at=1e9 + 0.123456), row(3))
+    assert read(store, "t") == written
+    assert read(store, "t", 1) == written[1:]
     assert read(store, "t", 3) == read(store, "t", 99) == []
 
 
@@ -55,7 +62,19 @@ def test_a_taken_seq_or_a_gap_is_refused_and_nothing_is_written(store, seqs):
     append(store, "t", row(1), row(2))
     with pytest.raises(SeqTaken):
         append(store, "t", *map(row, seqs))
-    assert read(store, "t") == [row(1), row(2)]
+    assert read(store, "t") == kept("t", row(1), row(2))
+
+
+def test_a_record_keeps_the_seconds_that_its_writer_worked_and_its_checksum(store):
+    append(store, "t", Row(1, -0.0, b"{}", 1 / 3, checksum=5))
+    assert read(store, "t") == [Row(1, 0.0, b"{}", 1 / 3, row_checksum("t", 1, 0.0, 1 / 3, b"{}"))]
+
+
+def test_no_seconds_of_work_are_kept_apart_from_none_worked(store):
+    append(store, "t", Row(1, 0.5, b"{}"), Row(2, 0.5, b"{}", 0.0))
+    unknown, idle = read(store, "t")
+    assert (unknown.worked_s, idle.worked_s) == (None, 0.0)
+    assert unknown.checksum == row_checksum("t", 1, 0.5, None, b"{}")
 
 
 def test_the_first_seq_of_a_thread_is_one(store):
@@ -88,7 +107,7 @@ def test_what_was_read_does_not_change_when_more_is_written(store):
     append(store, "t", row(1))
     before = read(store, "t")
     append(store, "t", row(2))
-    assert before == [row(1)]
+    assert before == kept("t", row(1))
 
 
 def test_many_threads_of_one_process_write_without_losing_or_forking(store):

@@ -27,7 +27,7 @@ def path(settings: StoreOptions) -> int:
 def check(settings: StoreOptions) -> int:
     """Check the file, and that every log in it is readable and legal. Exit code 1 if not."""
     store = _existing(settings)
-    wrong = [f"SQLite: {line}" for line in store.find_file_damage()]
+    wrong = store.find_file_damage()
     wrong += run_sync(archive.find_damage(store))
     for line in wrong:
         print_line(make_visible(line))

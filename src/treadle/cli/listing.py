@@ -1,19 +1,25 @@
-"""`treadle threads`: lists the threads. A log is folded only if its status needs it."""
+"""`treadle threads`: lists the threads of a store, the last written first.
 
-from collections.abc import Iterator
+Only the threads that are shown, or searched for words, are read and verified as a whole.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import get_args
 
 import msgspec
 
+from ..core import events as e
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.result import Status, read_result
 from ..core.state import fold
 from ..observe.visible import visible_line
 from ..runtime.sync import run_sync
+from ..stores.archive import ALL_THREADS
 from ..stores.rows import from_rows
 from ..stores.sqlite import SQLiteStore
+from ..stores.store import ThreadInfo
 from .agents import choose_store
 from .tables import format_table, format_time
 from .terminal import Screen, print_json, print_line
@@ -65,39 +71,57 @@ def threads(settings: ThreadsOptions) -> int:
 
 
 def list_threads(store: SQLiteStore, settings: ThreadsOptions) -> Iterator[ThreadRow]:
-    """The threads that match the filters, read one at a time: a caller may stop early."""
+    """The threads that fit the filters, one at a time: a caller that stops early reads no more."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
-    for last in store.last_records():
-        thread_id = last.thread_id
-        origin = store.read_origin(thread_id)
-        agent = origin.agent
-        if origin.parent_thread_id and not settings.all:
-            continue
-        if settings.agent is not None and agent != settings.agent:
-            continue
-        if wanted and not _contains(store, thread_id, wanted):
-            continue
-        if last.type == "TurnEnded":
-            status = str(last.status)
-        else:
-            status = _read_status(store, thread_id)
-        if settings.status in (None, status):
-            first = store.read_first_message(thread_id)
-            turns = store.count_turns(thread_id)
-            yield ThreadRow(thread_id, last.at, agent, status, turns, last.seq, first)
+    for info in run_sync(store.threads(ALL_THREADS)):
+        try:
+            listed = _read_row(store, info, settings, wanted)
+        except (StoreDamaged, IllegalEvent):
+            listed = _damaged_row(info, settings)
+        if listed and settings.status in (None, listed.status):
+            yield listed
 
 
-def _read_status(store: SQLiteStore, thread_id: str) -> str:
-    """The status of a thread whose last record doesn't tell: its log must be folded."""
-    try:
-        records = from_rows(thread_id, run_sync(store.read(thread_id)))
-        return read_result(records, fold(records)).status
-    except (StoreDamaged, IllegalEvent):
-        return "damaged"
+def _read_row(
+    store: SQLiteStore, info: ThreadInfo, settings: ThreadsOptions, wanted: Sequence[str]
+) -> ThreadRow | None:
+    """The line of a thread; None if the filters leave it out. Raises StoreDamaged, IllegalEvent."""
+    ends = store.read_ends(info)
+    if ends.parent_thread_id and not settings.all:
+        return None
+    if settings.agent not in (None, ends.agent):
+        return None
+    ended = ends.last_type == "TurnEnded"
+    if ended and settings.status not in (None, "damaged", ends.status):
+        return None
+    # Only now, since it verifies and decodes every record.
+    records = from_rows(info.thread_id, run_sync(store.read(info.thread_id)))
+    if wanted and not _says(records, wanted):
+        return None
+    status = ends.status if ended else read_result(records, fold(records)).status
+    said = [record.event for record in records if isinstance(record.event, e.UserSaid)]
+    turns = sum(not each.answers for each in said)
+    first = said[0].text if said else ""
+    return ThreadRow(
+        info.thread_id, info.updated_at, ends.agent, status, turns, info.records, first
+    )
 
 
-def _contains(store: SQLiteStore, thread_id: str, wanted: list[str]) -> bool:
-    said = "\n".join(store.read_texts(thread_id)).casefold()
+def _damaged_row(info: ThreadInfo, settings: ThreadsOptions) -> ThreadRow | None:
+    """The line of a damaged thread; None if a filter asks for what can't be read of it."""
+    if settings.agent is not None or settings.text is not None:
+        return None
+    return ThreadRow(info.thread_id, info.updated_at, "", "damaged", 0, info.records, "")
+
+
+def _says(records: Sequence[e.Record], wanted: Sequence[str]) -> bool:
+    """Whether the user and the model together have said all of these words."""
+    texts = [
+        record.event.text
+        for record in records
+        if isinstance(record.event, e.UserSaid | e.ModelReplied)
+    ]
+    said = "\n".join(texts).casefold()
     return all(word in said for word in wanted)
 
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from ..core import events as e
 from ..core.codec import decode_event
-from ..core.errors import UnknownThread, UsageError
+from ..core.errors import StoreDamaged, UnknownThread, UsageError
 from ..observe.visible import visible_line
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.archive import ALL_THREADS
 from ..stores.sqlite import SQLiteStore
-from ..stores.store import Store
+from ..stores.store import Store, ThreadInfo
 
 LAST = ("last", "-")
 MAX_NAMED = 5
@@ -53,15 +53,23 @@ def first_root_thread(store: Store, names: Sequence[str]) -> str:
 
 
 def _is_child(store: Store, name: str) -> bool:
-    first = decode_event(run_sync(store.read(name))[0].event)
+    rows = run_sync(store.read(name))
+    if not rows:
+        raise StoreDamaged(f"thread {name!r} is listed, but none of its records can be found")
+    first = decode_event(rows[0].event)
     return isinstance(first, e.ThreadStarted) and bool(first.parent_thread_id)
 
 
 def list_thread_ids(store: Store) -> list[str]:
     """All threads, the last written first. A missing database has none, and is not created."""
+    return [info.thread_id for info in list_thread_infos(store)]
+
+
+def list_thread_infos(store: Store) -> list[ThreadInfo]:
+    """As `list_thread_ids`, with what the store's list says of each."""
     if isinstance(store, SQLiteStore) and not store.path.exists():
         return []
-    return [info.thread_id for info in run_sync(store.threads(ALL_THREADS))]
+    return run_sync(store.threads(ALL_THREADS))
 
 
 def open_thread(store: Store, name: str) -> Log:

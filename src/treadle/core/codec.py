@@ -5,8 +5,11 @@ An event is a JSON object with its name under "type". An event whose meaning cha
 `tests/golden/` has one for each version.
 """
 
-from collections.abc import Callable, Iterable
+import math
+import struct
+from collections.abc import Callable
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -53,6 +56,7 @@ LIFTS: dict[str, Callable[[Raw], Raw]] = {
 }
 """By an event's name in format 1, what makes today's object of it."""
 
+_pack = struct.Struct("<qdd").pack
 _encoder = msgspec.json.Encoder()
 _event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _record_decoder = msgspec.json.Decoder(Record)
@@ -76,6 +80,13 @@ def decode_event(data: bytes | str) -> Event:
         return _lifted(data, error)
 
 
+def row_checksum(thread_id: str, seq: int, at: float, worked_s: float | None, event: bytes) -> int:
+    """The CRC-32 of a record's fields. A store keeps it beside them, and checks it on reading."""
+    worked = math.nan if worked_s is None else worked_s
+    numbers = _pack(seq, at + 0.0, worked + 0.0)  # databases store -0.0 as 0
+    return crc32(event, crc32(numbers, crc32(thread_id.encode("utf-8", "surrogatepass"))))
+
+
 def encode_record(record: Record) -> bytes:
     """One line of JSON Lines, no newline in it."""
     return _encoder.encode(record)
@@ -92,12 +103,6 @@ def decode_record(data: bytes | str) -> Record:
             return _record_decoder.decode(_encoder.encode(raw | {"event": lifted}))
         except (msgspec.DecodeError, KeyError, TypeError, UnicodeError, RecursionError):
             raise StoreDamaged(f"not a record: {error}; it starts {data[:80]!r}") from error
-
-
-def tags_of(kinds: Iterable[type[Event]]) -> tuple[str, ...]:
-    """The names that events of these kinds have in logs, also in those of old formats."""
-    tags = [str(kind.__struct_config__.tag) for kind in kinds]
-    return tuple(tags + [old for old in LIFTS if f"{old}.2" in tags])
 
 
 def name_of(tag: str) -> str:

@@ -69,7 +69,8 @@ class NoteStore:
             self.path = None
         else:
             self.path = Path(path) if path else default_path()
-        self._connection = SharedConnection(partial(_open, connect or _connect, self.path))
+        opening = partial(_open, connect or _connect, self.path)
+        self._connection = SharedConnection(opening, self.path)
 
     async def write(self, note: Note, *, key: str, now: float, replaces: str = "") -> WriteResult:
         """Reconcile a note with the others (note.reconcile) and save it under an id made of `key`.

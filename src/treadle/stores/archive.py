@@ -68,10 +68,13 @@ def _decode(lines: Iterable[bytes]) -> Iterator[Record]:
 
 
 async def find_damage(store: Store) -> list[str]:
-    """The threads that can't be decoded or folded, with the reason, a sentence each."""
+    """The threads that can't be read, decoded or folded, with the reason, a sentence each."""
     damage = []
     for info in await store.threads(ALL_THREADS):
         name = info.thread_id
+        if info.damaged:
+            damage.append(f"thread {name}: {info.damaged}")
+            continue
         try:
             fold(from_rows(name, await store.read(name)))
         except (StoreDamaged, IllegalEvent) as error:

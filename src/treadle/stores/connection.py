@@ -6,15 +6,27 @@
    closed the file, it removed the write-ahead log that its child was using, and the child's commits
    were lost. So before a fork every connection is closed, once its user is finished; parent and
    child open new ones.
+3. If the file was deleted or replaced while it is open, records would go on being written to a file
+   that nobody finds again. So each use checks that the file at the path is still the opened one.
 """
 
 import functools
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 
+from ..core.errors import StoreError
+
+LOOK_EVERY_S = 0.0002
+"""How old the last look at the path may be.
+
+A look costs a sixth of an append, and a record that was appended just before the file was deleted
+would be lost in any case.
+"""
 END_S = 1.0
 """How long the end of the process waits for a thread that uses a connection."""
 
@@ -22,11 +34,16 @@ END_S = 1.0
 class SharedConnection:
     """A connection that is opened at the first use.
 
-    `with shared as db` gives one thread exclusive use.
+    `with shared as db` gives one thread exclusive use. `path` is the file that it is to, if any.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], path: Path | None = None) -> None:
         self._connect = connect
+        self._path = "" if path is None else str(path)
+        self._opened: tuple[int, int] | None = None
+        """The file that was opened, as `_identify` names it."""
+        self._looked = 0.0
+        """When the path was last looked at, by the monotonic clock."""
         self._lock = threading.Lock()
         self._open: list[sqlite3.Connection] = []
         """One connection or none.
@@ -39,12 +56,15 @@ class SharedConnection:
         _close_before_forks()[id(self)] = self
 
     def __enter__(self) -> sqlite3.Connection:
-        """Raises what `connect` raises."""
+        """Raises what `connect` raises, and StoreError if the file was deleted or replaced."""
         self._lock.acquire()
         try:
             if not self._open:
                 self._open.append(self._connect())
                 self.opened += 1
+                self._opened = _identify(self._path)
+            elif self._path and time.monotonic() - self._looked > LOOK_EVERY_S:
+                self._look()
             return self._open[0]
         except BaseException:
             self._lock.release()
@@ -52,6 +72,15 @@ class SharedConnection:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+    def _look(self) -> None:
+        if _identify(self._path) != self._opened:
+            _close(self._open)
+            raise StoreError(
+                f"{self._path} was deleted or replaced while it was in use."
+                " The next use opens what is there then"
+            )
+        self._looked = time.monotonic()
 
     def close(self) -> None:
         """Close it; the next use opens another. A database in memory is lost."""
@@ -69,6 +98,17 @@ class SharedConnection:
 
     def release(self) -> None:
         self._lock.release()
+
+
+def _identify(path: str) -> tuple[int, int] | None:
+    """The device and the number of the file at the path; None if there is none."""
+    if not path:
+        return None
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _close(opened: list[sqlite3.Connection]) -> None:

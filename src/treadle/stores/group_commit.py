@@ -47,8 +47,8 @@ class _Append:
 class GroupCommit:
     """Commits appends in batches: a transaction takes all that came while the last one synced."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], insert: Insert) -> None:
-        self._connection = SharedConnection(connect)
+    def __init__(self, connection: SharedConnection, insert: Insert) -> None:
+        self._connection = connection
         self._insert = insert
         self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._pid = 0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.errors import SeqTaken
-from .store import Row, ThreadInfo
+from .store import Row, ThreadInfo, with_checksum
 
 
 class MemoryStore:
@@ -27,7 +27,7 @@ class MemoryStore:
             # Removed and added again: the last written thread is then the last of the dict.
             self._rows.pop(thread_id, None)
             self._rows[thread_id] = log
-            log.extend(rows)
+            log.extend(with_checksum(thread_id, row) for row in rows)
             self._appends += 1
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
+from ..core.codec import row_checksum
 from ..core.errors import StoreDamaged, StoreError
 
 APPLICATION_ID = 0x54524144
@@ -57,6 +58,32 @@ MIGRATIONS = (
         primary key (note_id, model)
     ) strict, without rowid
     """,
+    """
+    alter table record rename to record_1;
+    create table record (
+        id integer primary key,
+        thread_id text not null,
+        seq integer not null,
+        at real not null,
+        worked_s real,
+        checksum integer not null,
+        event text not null,
+        unique (thread_id, seq)
+    ) strict;
+    insert into record
+    select id, thread_id, seq, at, null,
+        row_checksum(thread_id, seq, at, null, cast(event as blob)), event
+    from record_1 order by id;
+    drop table record_1;
+    create table thread (
+        thread_id text primary key,
+        seq integer not null,
+        at real not null,
+        record_id integer not null
+    ) strict, without rowid;
+    insert into thread select thread_id, seq, at, id from record
+    where (thread_id, seq) in (select thread_id, max(seq) from record group by thread_id)
+    """,
 )
 """Migration n takes the schema from version n (`pragma user_version`) to n + 1.
 
@@ -92,7 +119,7 @@ def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Conne
         try:
             _write_ahead(db)
             db.execute(f"pragma synchronous = {synchronous}")
-            _migrate(db)
+            migrate(db)
         except BaseException:
             db.close()
             raise
@@ -131,13 +158,15 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 def connect_in_memory() -> sqlite3.Connection:
     """A connection to a new database in memory, with the current schema."""
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    _migrate(db)
+    migrate(db)
     return db
 
 
-def _migrate(db: sqlite3.Connection) -> None:
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring a database to the current schema, in one transaction."""
     if db.execute("pragma user_version").fetchone()[0] == len(MIGRATIONS):
         return
+    db.create_function("row_checksum", 5, row_checksum, deterministic=True)
     db.execute("begin immediate")  # another process may have migrated meanwhile: look again
     [(version,)] = db.execute("pragma user_version")
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
@@ -152,6 +181,8 @@ def _read_marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
     """The file's application id, its schema's version, and how many tables it has."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)) as db:
+        # One transaction: another process may be creating the file at this moment.
+        db.execute("begin")
         [(application,)] = db.execute("pragma application_id")
         [(version,)] = db.execute("pragma user_version")
         [(tables,)] = db.execute("select count(*) from sqlite_master")

@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from ..core.codec import row_checksum
+
 
 class Row(msgspec.Struct, frozen=True):
     """A record as a store sees it: the envelope, with the event as bytes that it doesn't read."""
@@ -19,6 +21,8 @@ class Row(msgspec.Struct, frozen=True):
     """JSON, as codec.py writes it."""
     worked_s: float | None = None
     """As in Record."""
+    checksum: int = 0
+    """Of the other fields and the thread's name. The store computes it and ignores a caller's."""
 
 
 class ThreadInfo(msgspec.Struct, frozen=True):
@@ -28,6 +32,14 @@ class ThreadInfo(msgspec.Struct, frozen=True):
     records: int
     updated_at: float
     """When the last record was written: seconds since the epoch, UTC."""
+    damaged: str = ""
+    """What is wrong with the thread, as far as the list shows it. Only `read` checks all of it."""
+
+
+def with_checksum(thread_id: str, row: Row) -> Row:
+    """The row with its checksum, as a store keeps it."""
+    checksum = row_checksum(thread_id, row.seq, row.at, row.worked_s, row.event)
+    return msgspec.structs.replace(row, checksum=checksum)
 
 
 class Store(Protocol):
@@ -44,11 +56,14 @@ class Store(Protocol):
         ...
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
-        """The rows after `after_seq`, in order; none for a thread that doesn't exist."""
+        """The rows after `after_seq`, in order; none for a thread that doesn't exist.
+
+        Raises StoreDamaged, which names thread and seq, if a row is missing or has changed.
+        """
         ...
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        """The threads, the last written first."""
+        """The threads, the last written first. A damaged thread hides no other."""
         ...
 
 
