@@ -36,7 +36,7 @@ def decode_event(data: bytes | str) -> Event:
     try:
         return _event_decoder.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return _lifted(data, error)
+        return _lift(data, error)
 
 
 def encode_record(record: Record) -> bytes:
@@ -51,13 +51,13 @@ def decode_record(data: bytes | str) -> Record:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         try:
             raw = msgspec.json.decode(data)
-            lifted = _lifted(_encoder.encode(raw["event"]), error)
+            lifted = _lift(_encoder.encode(raw["event"]), error)
             return _record_decoder.decode(_encoder.encode(raw | {"event": lifted}))
         except (msgspec.DecodeError, KeyError, TypeError, UnicodeError, RecursionError):
             raise StoreDamaged(f"not a record: {error}; it starts {data[:80]!r}") from error
 
 
-def _lifted(data: bytes | str, error: Exception) -> Event:
+def _lift(data: bytes | str, error: Exception) -> Event:
     try:
         raw = msgspec.json.decode(data)
         while raw["type"] in LIFTS:
