@@ -74,13 +74,13 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
     """The turn after one more event. Raises IllegalEvent for an event that its call can't have."""
     match event:
         case e.ModelCalled():
-            return _model_called(turn, event)
+            return _apply_call(turn, event)
         case e.ModelReplied() if turn.compacting_upto_seq:
-            return _summary_replied(turn, event)
+            return _apply_summary(turn, event)
         case e.ModelReplied():
-            return _model_replied(turn, event, thread_key)
+            return _apply_reply(turn, event, thread_key)
         case e.ModelFailed():
-            return _model_failed(turn, event)
+            return _apply_failure(turn, event)
         case e.ContextCompacted():
             return replace(turn, compacting_upto_seq=0, replied=None)
         case e.StepAsked():
@@ -98,7 +98,7 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
             return _apply_to_its_call(turn, event)
 
 
-def _model_called(turn: Turn, event: e.ModelCalled) -> Turn:
+def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
     turn = replace(turn, called=event, replied=None, rejected=None, attempts=event.attempt)
     if event.purpose == "compact":
         return replace(turn, compacting_upto_seq=event.upto_seq)
@@ -108,7 +108,7 @@ def _model_called(turn: Turn, event: e.ModelCalled) -> Turn:
     return replace(turn, compacting_upto_seq=0, purpose=event.purpose, steps=steps)
 
 
-def _model_replied(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
+def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
     purpose = turn.called.purpose
     has_text = bool(reply.text.strip())
@@ -144,7 +144,7 @@ def _asked_call(call: e.Call, thread_key: str) -> CallState:
     return CallState(call, make_idempotency_key(thread_key, call.id, call.arguments))
 
 
-def _summary_replied(turn: Turn, reply: e.ModelReplied) -> Turn:
+def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
     failed = turn.failed
     if failed and failed.kind != "overflow":
         failed = None  # a prompt that was too large is tried again, with less in it
@@ -155,7 +155,7 @@ def _summary_replied(turn: Turn, reply: e.ModelReplied) -> Turn:
     return replace(turn, replied=None, compacting_upto_seq=0, summary_failed=True)
 
 
-def _model_failed(turn: Turn, event: e.ModelFailed) -> Turn:
+def _apply_failure(turn: Turn, event: e.ModelFailed) -> Turn:
     overflows = turn.overflows
     if event.kind == "overflow":
         overflows += 1

@@ -107,7 +107,7 @@ async def _end_abandoned_children(log: Log) -> None:
     if log.state.turn:
         why = _why_children_end(log.state.turn.ended)
     awaited = {call.child.thread_id for call in _calls_with_child(log.state) if call.child}
-    for thread_id in _children(log):
+    for thread_id in _child_ids(log):
         child = await open_log(thread_id, log.store, log.world)
         if not _is_child_of(child, log.thread_id):
             continue
@@ -137,7 +137,7 @@ def _calls_with_child(state: State) -> tuple[CallState, ...]:
     return tuple(call for call in state.turn.calls if call.child and call.status != "done")
 
 
-def _children(log: Log) -> Iterator[str]:
+def _child_ids(log: Log) -> Iterator[str]:
     """The ids of all children that the last turn has started."""
     opened_seq = log.state.turn.opened_seq if log.state.turn else 0
     for record in log.records[opened_seq:]:
