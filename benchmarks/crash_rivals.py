@@ -46,7 +46,8 @@ QUESTION = "Ship the order and charge the card."
 ROOT = Path(__file__).resolve().parent.parent
 
 
-# --- the model's server ---------------------------------------------------------------------------------------
+# --- the model's server
+# ---------------------------------------------------------------------------------------
 
 
 class Server(BaseHTTPRequestHandler):
@@ -116,7 +117,8 @@ def _call(index: int, name: str) -> dict[str, Any]:
     }
 
 
-# --- the two tools, the same for all --------------------------------------------------------------------------
+# --- the two tools, the same for all
+# --------------------------------------------------------------------------
 
 
 class Tools:
@@ -147,7 +149,8 @@ class Tools:
             file.write(json.dumps({"tool": name, "id": call_id}) + "\n")
 
 
-# --- the contestants: one life each, in a process of its own --------------------------------------------------
+# --- the contestants: one life each, in a process of its own
+# --------------------------------------------------
 
 
 async def treadle(folder: Path, url: str, tools: Tools, again: bool) -> dict[str, Any]:
@@ -291,7 +294,8 @@ async def openai_agents(folder: Path, url: str, tools: Tools, again: bool) -> di
     return {"asked": len(done.interruptions), "answer": str(done.final_output)}
 
 
-# --- one crash for each ---------------------------------------------------------------------------------------
+# --- one crash for each
+# ---------------------------------------------------------------------------------------
 
 
 def venv_of(name: str, venvs: Path) -> str:

@@ -38,7 +38,8 @@ AGES = (1, 10, 50, 100, 250)
 INSTRUCTIONS = "You keep the books of many places. Look up what you are asked about."
 PLOT = Path(__file__).resolve().parent.parent / "docs" / "long-talk.svg"
 
-# --- facts, and how they are said and asked --------------------------------------------------------------------
+# --- facts, and how they are said and asked
+# --------------------------------------------------------------------
 
 SENTENCES = {
     "name": "The contact at {place} is {value}.",
@@ -100,7 +101,8 @@ def facts_in(text: str) -> dict[Key, str]:
     return found
 
 
-# --- the talk ---------------------------------------------------------------------------------------------------
+# --- the talk
+# ---------------------------------------------------------------------------------------------------
 
 SYLLABLES = re.findall("..", "badefigohukaleminopurasetivowuzaloremysin")
 WORDS = "the warp runs over beams while thread and weft keep their tension as shafts lift in order of pattern".split()  # noqa: SIM905
@@ -224,11 +226,15 @@ def _result(
     return f"Page {page}. " + " ".join(words)
 
 
-# --- the reader: a function of the request ----------------------------------------------------------------------
+# --- the reader: a function of the request
+# ----------------------------------------------------------------------
 
 
 def read(request: Request, forgets: int = 0) -> Reply:
-    """What a model that sees this alone says. With `forgets`, its summaries lose one fact in so many."""
+    """What a model that sees this alone says.
+
+    With `forgets`, its summaries lose one fact in so many.
+    """
     if request.messages[0].text == SUMMARY_INSTRUCTIONS:
         return says(_summarise(request, forgets))
     start = max(index for index, message in enumerate(request.messages) if message.role == "user")
@@ -271,7 +277,8 @@ def _sentence(key: Key, value: str) -> str:
     return SENTENCES[key[0]].format(place=key[1], value=value)
 
 
-# --- the ways to keep a history ---------------------------------------------------------------------------------
+# --- the ways to keep a history
+# ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -385,7 +392,8 @@ def newest_that_fit(history: list[Message]) -> list[Message]:
     return history[start:]
 
 
-# --- what is measured -------------------------------------------------------------------------------------------
+# --- what is measured
+# -------------------------------------------------------------------------------------------
 
 
 def asked_and_right(talk: Talk, kept: Kept) -> Iterator[tuple[Fact, int, str]]:
@@ -476,7 +484,8 @@ def table(rows: Sequence[Sequence[str]]) -> None:
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
-# --- the plot ---------------------------------------------------------------------------------------------------
+# --- the plot
+# ---------------------------------------------------------------------------------------------------
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 760, 400, 96, 12, 20, 90
 STYLE = """

@@ -1,11 +1,13 @@
-"""CPU of a model call, without the model: Treadle beside a plain loop on the openai SDK and a bare HTTP client.
+"""CPU of a model call, without the model:
+
+Treadle beside a plain loop on the openai SDK and a bare HTTP client.
 
     python benchmarks/overhead.py                        rounds 1, 10, 50, 200; results of 2 KB; median of 3
     python benchmarks/overhead.py --result-bytes 20 --repeats 5 --rounds 10
 
-A scripted server on 127.0.0.1, in a process of its own, checks every request and streams (or sends) one tool call a
-round, then a text. What is counted is the client's process alone: its CPU time, divided by the model calls. The
-contestants take turns, in one process, after one warm-up each:
+A scripted server on 127.0.0.1, in a process of its own, checks every request and streams (or sends)
+one tool call a round, then a text. What is counted is the client's process alone: its CPU time,
+divided by the model calls. The contestants take turns, in one process, after one warm-up each:
 
     treadle   Agent with the SQLite log on, streaming, limits on
     sdk       the usual tutorial's loop: openai SDK, sync, not streamed, message objects in a list
@@ -50,11 +52,15 @@ TOOLS = [
 ]
 
 
-# --- the server's process -------------------------------------------------------------------------------------
+# --- the server's process
+# -------------------------------------------------------------------------------------
 
 
 def serve(pipe: Connection) -> None:
-    """Says its port, then answers until the pipe closes. A bad request is answered 400 with what is wrong."""
+    """Says its port, then answers until the pipe closes.
+
+    A bad request is answered 400 with what is wrong.
+    """
 
     async def main() -> None:
         listener = await asyncio.start_server(_connection, "127.0.0.1", 0, limit=2**26)
@@ -146,7 +152,10 @@ def _http(status: int, kind: bytes, body: bytes) -> bytes:
 
 
 def checked(messages: list[Any], tools: list[Any]) -> int:
-    """How many tool results the history holds. Raises AssertionError unless it is exactly what it must be by now."""
+    """How many tool results the history holds.
+
+    Raises AssertionError unless it is exactly what it must be by now.
+    """
     assert [tool["function"]["name"] for tool in tools] == ["lookup"], (
         "the tools are not those of the benchmark"
     )
@@ -170,11 +179,15 @@ def checked(messages: list[Any], tools: list[Any]) -> int:
     return len(turns) // 2
 
 
-# --- the contestants: each plays `rounds` rounds and returns -----------------------------------------------------
+# --- the contestants: each plays `rounds` rounds and returns
+# -----------------------------------------------------
 
 
 class Bench:
-    """What the contestants need. Each has one client, on one event loop, for all its runs, as a program has."""
+    """What the contestants need.
+
+    Each has one client, on one event loop, for all its runs, as a program has.
+    """
 
     def __init__(self, url: str, result_bytes: int, folder: Path) -> None:
         self.url, self.folder = url, folder
@@ -289,7 +302,8 @@ def bare(bench: Bench, rounds: int) -> None:
     bench.runner.run(main())
 
 
-# --- measuring ---------------------------------------------------------------------------------------------------
+# --- measuring
+# ---------------------------------------------------------------------------------------------------
 
 
 def cpu_ms(run: Callable[[], Any], calls: int) -> float:

@@ -3,8 +3,9 @@
     python -m venv phoenix-venv && phoenix-venv/bin/pip install arize-phoenix # 550 MB, Elastic Licence 2.0
     pip install '.[otel]' && python benchmarks/phoenix.py phoenix-venv/bin/phoenix
 
-Starts Phoenix on 127.0.0.1 with a folder of its own, lets a scripted agent work with tools, an approval and a second
-turn, reads the spans back, compares them with the log's, and ends Phoenix. Exit code 1 if anything differs.
+Starts Phoenix on 127.0.0.1 with a folder of its own, lets a scripted agent work with tools, an
+approval and a second turn, reads the spans back, compares them with the log's, and ends Phoenix.
+Exit code 1 if anything differs.
 """
 
 import json

@@ -14,7 +14,10 @@ from treadle.notes.embeddings import to_unit_vector
 from treadle.notes.local_embedder import LocalEmbedder
 
 Embed = Callable[[Sequence[str], bool], Awaitable[list[bytes]]]
-"""The unit vectors of texts; True where they are questions, for models that tell them from facts."""
+"""The unit vectors of texts;
+
+True where they are questions, for models that tell them from facts.
+"""
 
 
 def installed() -> dict[str, Callable[[], Embed]]:

@@ -62,7 +62,10 @@ def timed(work: Callable[[], Any], repeats: int = 3) -> float:
 
 
 async def written(store: SQLiteStore, count: int) -> tuple[list[Record], list[int], list[float]]:
-    """Append such a thread. Its records, the bytes of each append's events, and the seconds that each took."""
+    """Append such a thread.
+
+    Its records, the bytes of each append's events, and the seconds that each took.
+    """
     records: list[Record] = []
     sizes, took = [], []
     for events in steps(count):
@@ -137,7 +140,10 @@ def lengths(counts: Sequence[int], folder: Path) -> None:
 
 
 def apply_last(records: Sequence[Record]) -> State:
-    """One more record on the state before it: what each append costs in the fold. Timed apart from that state."""
+    """One more record on the state before it: what each append costs in the fold.
+
+    Timed apart from that state.
+    """
     state = _before.get(len(records))
     if state is None:
         state = _before[len(records)] = fold(records[:-1])

@@ -142,7 +142,10 @@ class Died(BaseException):
 
 
 class DyingStore:
-    """Keeps the first `appends` appends. The next one dies, before it is written or after; so does all that follows."""
+    """Keeps the first `appends` appends.
+
+    The next one dies, before it is written or after; so does all that follows.
+    """
 
     def __init__(
         self, inner: MemoryStore, appends: int, error: Callable[[], BaseException], written: bool

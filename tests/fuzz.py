@@ -1,6 +1,9 @@
-"""Searches for examples that break the property tests: `python tests/fuzz.py 10m`, with a new seed for each round.
+"""Searches for examples that break the property tests:
 
-The tests themselves always try the same examples. What is found here goes into its test as an `@example`.
+`python tests/fuzz.py 10m`, with a new seed for each round.
+
+The tests themselves always try the same examples. What is found here goes into its test as an
+`@example`.
 """
 
 import itertools

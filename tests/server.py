@@ -1,9 +1,12 @@
-"""A chat-completions server on 127.0.0.1 that answers by a script, well or badly. For tests; pure asyncio.
+"""A chat-completions server on 127.0.0.1 that answers by a script, well or badly.
+
+For tests; pure asyncio.
 
     async with serving(says("hello"), failing(429, {"error": {"message": "slow down"}})) as server:
         model = OpenAIModel("m", base_url=server.url, api_key="k")
 
-An answer is the bytes of a whole HTTP response, or a coroutine function that writes one. One too few is a 500.
+An answer is the bytes of a whole HTTP response, or a coroutine function that writes one. One too
+few is a 500.
 """
 
 import asyncio
@@ -31,7 +34,10 @@ class Asked:
 
 @dataclass
 class Server:
-    """`url` goes to the client. `asked` fills up, and `first` is set; `left` is set when a client went away."""
+    """`url` goes to the client.
+
+    `asked` fills up, and `first` is set; `left` is set when a client went away.
+    """
 
     url: str
     answers: list[Answer]
@@ -135,7 +141,10 @@ def stream(*chunks: Any, done: bool = True) -> bytes:
 
 
 def streamed(pieces: Iterable[bytes], end: bool = True) -> bytes:
-    """A response in chunked coding, one chunk a piece. Without its end the connection breaks off."""
+    """A response in chunked coding, one chunk a piece.
+
+    Without its end the connection breaks off.
+    """
     close = "" if end else "connection: close\r\n"
     head = f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n{close}\r\n"
     coded = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces if piece)

@@ -1,4 +1,7 @@
-"""What other processes do in the tests of the SQLite store. Imported by fresh interpreters, so it is small."""
+"""What other processes do in the tests of the SQLite store.
+
+Imported by fresh interpreters, so it is small.
+"""
 
 import asyncio
 import os

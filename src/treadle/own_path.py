@@ -1,7 +1,8 @@
-"""Run as `python -m treadle`, takes the working directory off the module path again, before anything is imported.
+"""Takes the working directory off the module path of `python -m treadle`, before any import.
 
-Python puts it first there, so that a folder's `json.py` or `typing.py` would run. The `treadle` command has no need of
-this, and a program that imports Treadle keeps its path. Imports only what the interpreter has loaded by itself.
+Python puts it there first, so that a folder's `json.py` or `typing.py` would run. The `treadle`
+command doesn't need this, and a program that imports Treadle keeps its path. Imports only what the
+interpreter has loaded by itself.
 """
 
 import os

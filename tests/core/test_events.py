@@ -20,7 +20,9 @@ def test_every_event_is_frozen_closed_and_tagged_by_its_name(kind):
 
 def test_the_union_names_every_event_of_the_module():
     made = {
-        each for each in vars(e).values() if isinstance(each, type) and issubclass(each, EventStruct)
+        each
+        for each in vars(e).values()
+        if isinstance(each, type) and issubclass(each, EventStruct)
     }
     assert made - {EventStruct} == set(EVENTS)
 

@@ -1,10 +1,10 @@
 """The child of the crash tests: one life of a play, that may be told to die at any point of it.
 
-A play is a module with a PLAY: agents with tools, and what comes of them where nothing disturbs. This one's is an agent
-alone.
+A play is a module with a PLAY: agents with tools, and what comes of them where nothing disturbs.
+This one's is an agent alone.
 
-Run as a program it forks a fresh process for each line that it reads, so that a life costs some milliseconds; nothing
-of one life is in the next but the database and the file of effects.
+Run as a program it forks a fresh process for each line that it reads, so that a life costs some
+milliseconds; nothing of one life is in the next but the database and the file of effects.
 """
 
 import asyncio

@@ -176,7 +176,10 @@ class Sweep:
             self._servers.put(server)
 
     def thread(self, kills: Iterable[Kill]) -> int:
-        """One thread that dies in each of these ways, a life for each, and then lives to its end. How often it died."""
+        """One thread that dies in each of these ways, a life for each, and then lives to its end.
+
+        How often it died.
+        """
         kills, died, place = list(kills), 0, self._place()
         for kill in [*kills, {}]:
             held = in_doubt(place.threads(), self.play.idempotent)

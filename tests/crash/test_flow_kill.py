@@ -123,7 +123,10 @@ class Sweep:
             self._servers.put(server)
 
     def thread(self, kills: Sequence[dict[str, Any]]) -> int:
-        """One that dies in each of these ways, a life for each, and then lives to its end. How often it died."""
+        """One that dies in each of these ways, a life for each, and then lives to its end.
+
+        How often it died.
+        """
         place, died = self._place(), 0
         for kill in [*kills, {}]:
             held = in_doubt(threads_of(place[0]))

@@ -61,7 +61,8 @@ def test_a_log_cut_at_any_record_ends_or_waits_and_then_ends(plot: Plot) -> None
                 continue
             result = await settled(agent.resume("t"), agent)
             assert result.status in (*ENDS, "waiting")
-            # Nobody has decided anything yet: what was begun before the crash has not been begun again.
+            # Nobody has decided anything yet: what was begun before the crash has not been begun
+            # again.
             assert not touched(records[:end]) & set(stage.effects)
             result = await finished(agent, result, "ran")
             assert result.status in ENDS

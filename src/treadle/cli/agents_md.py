@@ -4,9 +4,9 @@
    Outside a repository only the folder's own file is read: others may own the folders above it.
 2. The nearest files get the room first. Whatever is cut is reported.
 3. Only regular text files are read. A link is followed within the repository, never out of it.
-4. As with git's safe.directory, a file is read only if its owner and its folder's owner are trusted:
-   the user, root, or an owner named in TREADLE_TRUSTED_OWNERS (names or numbers with commas
-   between; * is everybody).
+4. As with git's safe.directory, a file is read only if its owner and its folder's owner are
+   trusted: the user, root, or an owner named in TREADLE_TRUSTED_OWNERS (names or numbers with
+   commas between; * is everybody).
 5. A file can't end its own part of the prompt, and has no characters that a person can't see.
 """
 

@@ -1,4 +1,4 @@
-"""The events about tool calls, steps and children: a part of events.py, which has the rules for all."""
+"""The events about tool calls, steps and children. events.py has the rules for all events."""
 
 from typing import Literal
 

@@ -54,7 +54,10 @@ class ReplyReader:
         return self._builder.finish_reason is not None
 
     def feed(self, data: bytes) -> list[str | Thinking]:
-        """The text and the thinking in these bytes. Raises a ModelError if this is no chat completion."""
+        """The text and the thinking in these bytes.
+
+        Raises a ModelError if this is no chat completion.
+        """
         self._seen += len(data)
         if self._seen > self._max_bytes:
             raise ModelRejected(

@@ -42,7 +42,7 @@ class Log:
         self._claim = ""
         """The claim by which this log drives; "" while it only reads and posts."""
         self._worked_from = 0.0
-        """Since when its driver has worked, by the monotonic clock: since its last record or wait."""
+        """When its driver last wrote or waited, by the monotonic clock: it has worked since."""
         self._writing = asyncio.Lock()
 
     async def refresh(self) -> None:
@@ -108,7 +108,7 @@ class Log:
         return records, state
 
     def _worked_s(self, index: int) -> float | None:
-        """What the record at this place of an append says: all of the work before it is the first one's."""
+        """For the record at this place of an append: the first one has all of the work before it."""
         if index or not self._claim or waits_for_people(self.state):
             return 0.0
         return max(0.0, self.world.monotonic() - self._worked_from)

@@ -36,7 +36,10 @@ RECORDED_SETTINGS = (
     "service_tier",
     "parallel_tool_calls",
 )
-"""The settings of a model that the log may hold. Anything else could be a key, an address or a header."""
+"""The settings of a model that the log may hold.
+
+Anything else could be a key, an address or a header.
+"""
 NO_MODEL = "none"
 """The name of the model of a flow, which has none."""
 
@@ -239,7 +242,7 @@ def settings_from(described: e.AgentDescribed) -> RunSettings:
 
 
 def _recorded_settings(model: Model) -> dict[str, Any]:
-    """What the log may say of a model's settings: plain values under the names above, and nothing else."""
+    """What the log may say of a model's settings: plain values under the names above."""
     extra = getattr(model, "extra", None)
     own = {name: getattr(model, name, None) for name in RECORDED_SETTINGS}
     if isinstance(extra, Mapping):

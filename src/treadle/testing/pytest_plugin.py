@@ -79,7 +79,8 @@ def scripted_model() -> Iterator[Callable[..., "ScriptedModel"]]:
         if model.answers_left:
             asked = len(model.seen)
             pytest.fail(
-                f"{model.answers_left} of the script's {asked + model.answers_left} answers were not asked for",
+                f"{model.answers_left} of the script's {asked + model.answers_left} answers"
+                " were not asked for",
                 pytrace=False,
             )
 
