@@ -108,7 +108,7 @@ class Log:
         return records, state
 
     def _worked_s(self, index: int) -> float | None:
-        """For the record at this place of an append: the first one has all of the work before it."""
+        """For the record at this place of an append: the first has all of the work before it."""
         if index or not self._claim or waits_for_people(self.state):
             return 0.0
         return max(0.0, self.world.monotonic() - self._worked_from)
