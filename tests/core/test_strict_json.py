@@ -45,7 +45,7 @@ def test_json_is_read(text, value):
         ("\ufeff{}", "Expecting value"),
         ("", "Expecting value"),
         ("{'a': 1}", "Expecting property name"),
-        ('{"a": 1,}', "Expecting|delimiter|property"),
+        ('{"a": 1,}', "property|trailing comma"),
         ("[01]", "Expecting|delimiter|property"),
         ("[+1]", "Expecting|delimiter|property"),
         ("[.5]", "Expecting|delimiter|property"),
