@@ -13,6 +13,7 @@ from treadle import Agent, MemoryStore, Record, Result
 from treadle.core import events as e
 from treadle.core.errors import IllegalEvent
 from treadle.core.state import State, apply
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 from treadle.stores.store import Row, ThreadInfo
 
@@ -274,3 +275,22 @@ def legal_log(choices: Sequence[int], avoid: tuple[type, ...] = ()) -> list[Reco
         record, state = legal[choice % len(legal)]
         records.append(record)
     return records
+
+
+def killed_while_it_paid(thread: str, said: str, arguments: str) -> MemoryStore:
+    """The log that a process leaves behind which was killed inside of `pay`."""
+    store = MemoryStore()
+    facts = (
+        e.ThreadStarted("agent", "key"),
+        e.ThreadClaimed("worker"),
+        e.UserSaid(said),
+        e.ModelCalled("scripted", "hash", 100, 100),
+        e.ModelReplied((e.Call("c1", "pay", arguments),), e.Usage(100, 20), 0.5, "tool_calls"),
+        e.ToolStarted("c1", "its key"),
+    )
+
+    async def write() -> None:
+        await (await open_log(thread, store, World())).append(*facts)
+
+    asyncio.run(write())
+    return store

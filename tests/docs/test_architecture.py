@@ -3,21 +3,19 @@
 import re
 from pathlib import Path
 
+from fakes import killed_while_it_paid
 from treadle import (
     Agent,
     Limits,
     MemoryStore,
     OutcomeDecided,
     ScriptedModel,
-    UserSaid,
     run_sync,
     tool,
 )
 from treadle.core import events as e
 from treadle.core.codec import decode_event
 from treadle.models.scripted import calls, says
-from treadle.runtime.log import open_log
-from treadle.runtime.world import World
 
 PAGE = (Path(__file__).parents[2] / "ARCHITECTURE.md").read_text("utf8")
 
@@ -50,21 +48,7 @@ def test_one_message_with_one_tool_call():
 
 
 def test_one_crash():
-    store = MemoryStore()
-    call = e.Call("c1", "pay", '{"account": "A-1"}')
-    begun = (
-        e.ThreadStarted("agent", "key"),
-        e.ThreadClaimed("worker"),
-        UserSaid("Pay."),
-        e.ModelCalled("scripted", "hash", 100, 100),
-        e.ModelReplied((call,), e.Usage(100, 20), 0.5, "tool_calls"),
-        e.ToolStarted("c1", "its key"),
-    )
-
-    async def write() -> None:
-        await (await open_log("t", store, World())).append(*begun)
-
-    run_sync(write())
+    store = killed_while_it_paid("t", "Pay.", '{"account": "A-1"}')
     agent = Agent(tools=[pay], model=ScriptedModel([says("Paid.")]), store=store)
     result = run_sync(agent.resume("t"))
     assert [one.status for one in result.waiting] == ["unknown"]

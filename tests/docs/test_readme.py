@@ -4,11 +4,9 @@ import asyncio
 import re
 from pathlib import Path
 
-from treadle import Agent, MemoryStore, UserSaid
-from treadle.core import events as e
+from fakes import killed_while_it_paid
+from treadle import Agent, MemoryStore
 from treadle.models.scripted import ScriptedModel, calls, says
-from treadle.runtime.log import open_log
-from treadle.runtime.world import World
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -21,26 +19,6 @@ def run(program: str, *script, store: MemoryStore) -> None:
     names = {"Agent": lambda *given, **more: Agent(*given, **(settings | more))}
     exec(program.replace("from treadle import Agent, ", "from treadle import "), names)
     assert len(settings["model"].seen) == len(script)
-
-
-def killed_while_it_paid(thread: str) -> MemoryStore:
-    """The log that a process leaves behind which was killed inside of `pay`."""
-    store = MemoryStore()
-    call = e.Call("c1", "pay", '{"account": "A-1", "amount": 300}')
-    facts = (
-        e.ThreadStarted("agent", "key"),
-        e.ThreadClaimed("worker"),
-        UserSaid("Pay 300 euros from account A-1."),
-        e.ModelCalled("scripted", "hash", 100, 100),
-        e.ModelReplied((call,), e.Usage(100, 20), 0.5, "tool_calls"),
-        e.ToolStarted("c1", "its key"),
-    )
-
-    async def write() -> None:
-        await (await open_log(thread, store, World())).append(*facts)
-
-    asyncio.run(write())
-    return store
 
 
 def test_ci_runs_the_readme_s_test_command_to_the_letter():
@@ -68,7 +46,9 @@ def test_the_first_program_runs(capsys):
 
 
 def test_the_program_after_a_crash_goes_on_and_pays_nothing_twice(capsys):
-    store = killed_while_it_paid("bills")
+    store = killed_while_it_paid(
+        "bills", "Pay 300 euros from account A-1.", '{"account": "A-1", "amount": 300}'
+    )
     run(PROGRAMS[1], says("Paid."), store=store)
     assert capsys.readouterr().out == "Paid.\n"
     kinds = [row.event for row in asyncio.run(store.read("bills"))]
