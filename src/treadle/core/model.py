@@ -136,7 +136,7 @@ class ToolSchema(msgspec.Struct, frozen=True, dict=True):
         return round(len(self.wire) / 3.5) + 4
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, dict=True):
     """Everything that one model call depends on."""
 
     messages: tuple[Message, ...]
@@ -145,7 +145,7 @@ class Request(msgspec.Struct, frozen=True):
     output_schema: dict[str, Any] | None = None
     """JSON Schema that the answer must fit; None for prose."""
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """An estimate for the messages and the tools."""
         tool_tokens = sum(tool.tokens for tool in self.tools)

@@ -22,11 +22,18 @@ def value_of(text: str) -> Any:
     """The value of a JSON text. Raises ValueError, which repeats nothing of the text but a key."""
     try:
         value = _DECODER.decode(text)
-        msgspec.json.encode(value)
+        if not text.isascii() or "\\u" in text:  # nothing else can make half a pair
+            msgspec.json.encode(value)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     except UnicodeEncodeError:
         raise ValueError("half of a surrogate pair alone is no text") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _refuse_depth(value)
+    return value
+
+
+def _refuse_depth(value: Any) -> None:
     depth = 0
     level = _containers_in([value])
     while level:
@@ -34,7 +41,6 @@ def value_of(text: str) -> Any:
         if depth > MAX_DEPTH:
             raise ValueError(_TOO_DEEP)
         level = [inner for each in level for inner in _containers_in(each)]
-    return value
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
