@@ -173,7 +173,7 @@ class DyingStore:
 def candidates(state: State) -> list[e.Event]:
     """Events of every type, some that can follow this state and many that can't."""
     seq = state.seq
-    open_ids = [call.id for call in state.turn.calls] if state.turn else []
+    open_ids = [call.id for call in state.turn.calls.values()] if state.turn else []
     made: list[e.Event] = [
         e.ThreadStarted("agent", "key"),
         e.ThreadClaimed(f"w{seq}", identity=e.Identity("agent", "m", "h") if seq % 2 else None),

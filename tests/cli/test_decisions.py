@@ -6,6 +6,7 @@ What they write, and what they refuse to.
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from cli.commandline import Treadle
 from cli.test_ask_person import crashed
@@ -34,7 +35,9 @@ def test_approve_runs_the_call_when_the_turn_is_resumed(treadle: Treadle) -> Non
     assert (ran.code, ran.out) == (0, "")
     assert 'allowed: c00005000 send\n  to: "bob\\u001b[2J"\n' in ran.err
     assert "go on: treadle resume mine" in ran.err
-    assert events("mine")[-1] == e.ApprovalGiven("c00005000", True, "ann", always=e.Always())
+    given = events("mine")[-1]
+    assert replace(given, digest="") == e.ApprovalGiven("c00005000", True, "ann", always=e.Always())
+    assert given.digest
     assert treadle("resume", "mine", agent="echoes").out.startswith("4: sent line 1")
 
 
@@ -52,13 +55,17 @@ def test_edited_arguments_run_and_bad_ones_are_refused(treadle: Treadle) -> None
     unknown = treadle("approve", "mine", "--edit", '{"to": "eve", "text": "x"}')
     assert "nobody here knows what send takes; name the agent that has it: --agent" in unknown.err
     ran = treadle("approve", "mine", "--edit", '{"to": "eve", "text": "x"}', "-r", agent="echoes")
-    assert ran.out == "4: sent x to eve\n"
+    assert ran.out == (
+        '4: A person changed the arguments of this call before it ran, to: {"to":"eve","text":"x"}\n'
+        "sent x to eve\n"
+    )
 
 
 def test_why_a_call_was_allowed_is_kept_in_the_log(treadle: Treadle) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     assert treadle("approve", "mine", "--by", "ann", "--why", "bob asked for it").code == 0
-    assert events("mine")[-1] == e.ApprovalGiven("c00005000", True, "ann", "bob asked for it")
+    given = replace(events("mine")[-1], digest="")
+    assert given == e.ApprovalGiven("c00005000", True, "ann", "bob asked for it")
 
 
 @pytest.mark.parametrize("words", ["approve mine", "fork mine --no-run"])

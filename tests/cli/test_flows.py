@@ -148,7 +148,7 @@ def test_a_flow_whose_code_has_changed_is_told_so(treadle: Treadle, flows) -> No
     assert changed.code == 2
     assert "the flow's code has changed under its log: step charge was charge" in changed.err
     store = SQLiteStore()
-    assert b"ThreadClaimed" in asyncio.run(store.read("t"))[-1].event
+    assert b"ThreadClaimed" not in asyncio.run(store.read("t"))[-1].event
     store.close()
 
 

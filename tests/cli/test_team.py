@@ -136,12 +136,12 @@ def test_explain_says_who_waits_below_and_how_to_decide(treadle: Treadle) -> Non
         'approve or deny c00005000 send({"to": "bob", "text": "hi"}) in thread t.c00005000' in out
     )
     assert "treadle approve t.c00005000 --agent" in out
-    assert f'go on with c00005000 payer({{"task": "pay"}}) in thread {PAYER}' in out
+    assert "nothing, until somebody decides" in out
     treadle("approve", "t")
     out = treadle("explain", "t", agent="team").out
     assert "approve or deny" not in out
     assert "waits for you" not in out
-    assert "go on with c00005000" in out
+    assert f'go on with c00005000 payer({{"task": "pay"}}) in thread {PAYER}' in out
 
 
 def test_cancelling_at_the_top_ends_those_below(treadle: Treadle) -> None:
@@ -166,4 +166,5 @@ def test_an_edit_is_checked_by_the_tool_of_whoever_calls_it(treadle: Treadle) ->
     assert treadle("approve", "t", "--edit", '{"to": 7}', agent="team").code == 2
     edited = '{"to": "eve", "text": "hi"}'
     ran = treadle("approve", "t", "--edit", edited, "--resume", agent="team")
-    assert ran.out.startswith("[the agent payer]\nsent hi to eve")
+    assert ran.out.startswith("[the agent payer]\nA person changed the arguments of this call")
+    assert "\nsent hi to eve" in ran.out

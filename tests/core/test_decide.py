@@ -3,10 +3,12 @@ import pytest
 from fakes import agent, found, live, names
 from treadle import Limits, MemoryStore, Rule, ScriptedModel, tool
 from treadle.core import events as e
-from treadle.core.decide import Append, CallModel, Policy, RunTools, Wait, decide
+from treadle.core.decide import Append, CallModel, RunTools, Wait, decide
 from treadle.core.errors import TurnFailed
 from treadle.core.events import Call, Record, Usage
 from treadle.core.model import Reply
+from treadle.core.policy import Policy
+from treadle.core.prompt_words import NO_CALLS
 from treadle.core.state import State, fold
 from treadle.models.scripted import calls, says
 
@@ -43,9 +45,10 @@ def test_a_turn_begins_with_the_model_and_ends_with_its_text():
     assert decide(state(CALLED, replied(text="hi")), SETUP) == Append((e.TurnEnded("answered"),))
 
 
-def test_calls_are_run_together_and_then_the_model_is_asked_again():
+def test_calls_that_may_run_side_by_side_do_and_then_the_model_is_asked_again():
     asked = (CALLED, replied(Call("a", "look", "{}"), Call("b", "look", '{"at":"x"}')))
-    now = decide(state(*asked), SETUP)
+    side_by_side = Policy({"look": tool(read_only=True)(look.function)})
+    now = decide(state(*asked), side_by_side)
     assert isinstance(now, RunTools)
     assert [call.id for call in now.calls] == ["a", "b"]
     done = (e.ToolStarted("a", "k"), e.ToolReturned("a", "x", 0.0), e.ToolStarted("b", "k"))
@@ -86,7 +89,7 @@ def test_a_call_of_unknown_outcome_runs_again_under_its_key_where_that_is_safe()
         e.ToolStarted("a", "k"),
         e.ThreadClaimed("w2"),
     )
-    before = state(*asked[:2]).turn.calls[0]
+    before = state(*asked[:2]).turn.calls["a"]
     now = decide(state(*asked), Policy({"look": safe}))
     assert isinstance(now, RunTools)
     assert (now.calls[0].key, now.calls[0].attempt) == (before.key, 1)
@@ -108,7 +111,7 @@ def run(script: list[Reply], **settings) -> tuple[object, ScriptedModel, list[st
 
 
 def test_the_same_call_runs_twice_is_advised_once_and_then_ends_the_turn():
-    result, model, ran = run([calls(("look", {"at": "x"}))] * 9)
+    result, model, ran = run([calls(("look", {"at": "x"}))] * 9, limits=Limits(last_word=False))
     assert ran == ["x", "x"]
     assert [event.kind for event in found(result, e.ToolFailed)] == ["repeated"]
     assert "Use them, change the arguments" in model.seen[3].messages[-1].text
@@ -165,7 +168,7 @@ def test_repeats_none_lifts_the_limit():
 
 def test_steps_bind_and_retries_are_no_steps():
     result, model, _ = run(
-        [calls(("look", {"at": str(n)})) for n in range(9)], limits=Limits(steps=3)
+        [calls(("look", {"at": str(n)})) for n in range(9)], limits=Limits(steps=3, last_word=False)
     )
     assert (result.status, result.reason, result.steps) == ("limit", "steps", 3)
     assert len(model.seen) == 3
@@ -173,16 +176,16 @@ def test_steps_bind_and_retries_are_no_steps():
 
 def test_tool_calls_bind_before_any_of_the_round_starts():
     script = [calls(("look", {"at": "1"})), calls(("look", {"at": "2"}), ("look", {"at": "3"}))]
-    result, _, ran = run(script, limits=Limits(tool_calls=2))
+    result, _, ran = run(script, limits=Limits(tool_calls=2, last_word=False))
     assert (result.reason, ran) == ("tool_calls", ["1"])
 
 
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (Limits(steps=2, last_word=True), "steps"),
-        (Limits(tool_calls=1, last_word=True), "tool_calls"),
-        (Limits(repeats=1, last_word=True), "repeats"),
+        (Limits(steps=2), "steps"),
+        (Limits(tool_calls=1), "tool_calls"),
+        (Limits(repeats=1), "repeats"),
     ],
 )
 def test_the_last_word_is_asked_for_without_tools_and_the_limit_is_still_named(limits, reason):
@@ -205,11 +208,15 @@ def test_the_last_word_is_asked_for_without_tools_and_the_limit_is_still_named(l
 
 
 def test_calls_in_the_last_word_are_not_run():
-    result, _, ran = run(
-        [calls(("look", {"at": "1"})), calls(("look", {"at": "2"}))],
-        limits=Limits(steps=1, last_word=True),
+    script = [calls(("look", {"at": str(number)})) for number in (1, 2, 3)]
+    result, model, ran = run([*script[:2], says("one")], limits=Limits(steps=1))
+    assert (ran, result.status, result.reason, result.answer) == (["1"], "limit", "steps", "one")
+    assert model.seen[2].messages[-2].text == NO_CALLS
+    result, _, ran = run(script, limits=Limits(steps=1))
+    assert (ran, result.reason, result.steps) == (["1"], "steps", 1)
+    assert result.answer == (
+        "[Stopped before an answer, at the limit: 1 steps. Results by then: look (1).]"
     )
-    assert (ran, result.status, result.reason) == (["1"], "limit", "steps")
 
 
 def test_three_useless_replies_fail_but_progress_between_them_counts():

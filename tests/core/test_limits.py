@@ -51,11 +51,11 @@ def test_a_step_is_refused_at_its_limit(limits, used, named):
 
 
 def test_tools_are_refused_all_together():
-    assert check_tool_call_limits(Limits(tool_calls=5), spent(tool_calls=3), 2) is None
-    assert check_tool_call_limits(Limits(tool_calls=5), spent(tool_calls=3), 3) == LimitReached(
+    assert check_tool_call_limits(Limits(tool_calls=5), 5, 2, 0.0) is None
+    assert check_tool_call_limits(Limits(tool_calls=5), 6, 3, 0.0) == LimitReached(
         "tool_calls", 6, 5
     )
-    assert check_tool_call_limits(NONE, spent(tool_calls=3), 10**6) is None
+    assert check_tool_call_limits(NONE, 10**6, 3, 0.0) is None
 
 
 @given(TOKENS, TOKENS, TOKENS, st.integers(1, 4000), st.floats(0, 0.05), st.floats(0, 0.05))
@@ -135,7 +135,8 @@ def test_a_turn_too_dear_for_its_first_call_ends_before_it():
     for limits in (Limits(tokens=10), Limits(cost_usd=1e-7)):
         model = ScriptedModel([TreadleError("never asked")], price_usd=(2e-6, 8e-6))
         result = live(agent(model, limits=limits).run("go " * 100))
-        assert (result.status, result.answer, model.seen) == ("limit", "", [])
+        assert (result.status, model.seen) == ("limit", [])
+        assert result.answer.startswith("[Stopped before an answer, at the limit: ")
 
 
 def test_the_tightest_limit_holds_and_where_none_is_set_none_does():

@@ -137,7 +137,7 @@ def test_a_new_claim_finds_what_the_dead_left():
     assert (state.phase, state.claim) == ("ready", "w2")
     assert (state.spent.tokens, state.spent.cost_usd) == (150, 2.0)
     state = fold(records(CALLED, replied(A, B), e.ToolStarted("a", "k"), e.ThreadClaimed("w2")))
-    assert [call.status for call in state.turn.calls] == ["unknown", "asked"]
+    assert [call.status for call in state.turn.calls.values()] == ["unknown", "asked"]
 
 
 def test_a_call_in_flight_counts_at_its_worst_until_its_reply_settles_it():
@@ -208,6 +208,6 @@ def test_always_names_the_tool_and_outlives_the_turn():
 
 def test_a_fork_has_keys_of_its_own():
     asked = (CALLED, replied(A))
-    plain = fold(records(*asked)).turn.calls[0].key
+    plain = fold(records(*asked)).turn.calls["a"].key
     forked = (e.ThreadForked("t0", 3, "other"), *asked)
-    assert fold(records(*forked)).turn.calls[0].key != plain
+    assert fold(records(*forked)).turn.calls["a"].key != plain

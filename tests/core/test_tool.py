@@ -32,11 +32,11 @@ def test_a_tool_takes_its_name_description_and_schema_from_the_function():
 
 
 def test_settings_win_over_what_the_function_says():
-    @tool(name="forecast", description="d", timeout_s=3, sequential=True)
+    @tool(name="forecast", description="d", timeout_s=3, parallel=True)
     def weather(city: str) -> str:
         return city
 
-    assert (weather.name, weather.description, weather.timeout_s, weather.sequential) == (
+    assert (weather.name, weather.description, weather.timeout_s, weather.parallel) == (
         "forecast",
         "d",
         3,

@@ -43,9 +43,9 @@ def test_a_digest_takes_any_text():
 
 def test_the_key_changes_only_where_a_person_edits_the_arguments():
     asked = (CALLED, replied(A), e.ApprovalAsked("a"))
-    [before] = turn(*asked).calls
-    [plain] = turn(*asked, e.ApprovalGiven("a", True, "ada")).calls
-    [edited] = turn(*asked, e.ApprovalGiven("a", True, "ada", arguments='{"x":1}')).calls
+    before = turn(*asked).calls["a"]
+    plain = turn(*asked, e.ApprovalGiven("a", True, "ada")).calls["a"]
+    edited = turn(*asked, e.ApprovalGiven("a", True, "ada", arguments='{"x":1}')).calls["a"]
     assert plain.key == before.key != edited.key
     assert (plain.final_arguments, edited.final_arguments) == ("{}", '{"x":1}')
 
@@ -57,13 +57,13 @@ def test_a_retry_is_no_new_tool_call_and_keeps_its_key():
         e.ToolStarted("a", "k", 2),
     )
     now = turn(CALLED, replied(A), *tries)
-    assert (now.tool_calls, now.calls[0].attempt, now.calls[0].status) == (1, 2, "started")
+    assert (now.tool_calls, now.calls["a"].attempt, now.calls["a"].status) == (1, 2, "started")
 
 
 def test_a_round_is_over_when_every_call_has_its_result():
     ran = (e.ToolStarted("a", "k"), e.ToolStarted("b", "k"), e.ToolReturned("b", "x", 0.0))
-    assert [call.status for call in turn(CALLED, replied(A, B), *ran).calls] == ["started", "done"]
-    assert turn(CALLED, replied(A, B), *ran, e.ToolFailed("a", "raised", "x")).calls == ()
+    assert list(turn(CALLED, replied(A, B), *ran).calls) == ["a"]
+    assert turn(CALLED, replied(A, B), *ran, e.ToolFailed("a", "raised", "x")).calls == {}
 
 
 def test_the_answer_is_the_last_text_said_and_a_plan_is_none():
@@ -79,13 +79,13 @@ def test_the_answer_is_the_last_text_said_and_a_plan_is_none():
 
 def test_what_a_limit_stops_does_not_run():
     now = turn(CALLED, replied(A, B), e.LimitReached("tool_calls", 2, 1))
-    assert (now.calls, now.limit.limit) == ((), "tool_calls")
+    assert (now.calls, now.limit.limit) == ({}, "tool_calls")
 
 
 def test_a_decided_outcome_settles_an_interrupted_call():
     cut = (CALLED, replied(A), e.ToolStarted("a", "k"), e.ThreadClaimed("w2"))
-    assert turn(*cut).calls[0].status == "unknown"
-    assert turn(*cut, e.OutcomeDecided("a", "ran", "ada", "sent")).calls == ()
-    assert turn(*cut, e.OutcomeDecided("a", "tell", "ada")).calls == ()
+    assert turn(*cut).calls["a"].status == "unknown"
+    assert turn(*cut, e.OutcomeDecided("a", "ran", "ada", "sent")).calls == {}
+    assert turn(*cut, e.OutcomeDecided("a", "tell", "ada")).calls == {}
     again = turn(*cut, e.OutcomeDecided("a", "not_run", "ada"))
-    assert (again.calls[0].status, again.calls[0].attempt) == ("allowed", 1)
+    assert (again.calls["a"].status, again.calls["a"].attempt) == ("allowed", 1)

@@ -209,7 +209,7 @@ async def _key(one: Any, thread: str, call_id: str) -> str:
     from treadle.runtime.log import open_log
 
     turn = (await open_log(thread, one.store, World())).state.turn
-    return next(call.key for call in turn.calls if call.id == call_id) if turn else ""
+    return turn.calls[call_id].key if turn else ""
 
 
 def _live(order: dict[str, Any]) -> None:

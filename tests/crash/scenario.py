@@ -226,11 +226,11 @@ async def hold(db: Path, kind: str) -> dict[str, Any]:
 
     left = threading.Event()
 
-    @tool
+    @tool(parallel=True)
     def stubborn() -> None:
         left.wait()  # takes no notice of being cancelled
 
-    @tool
+    @tool(parallel=True)
     async def waits() -> None:
         say({"holds": "tools"})
         await asyncio.sleep(1e6)

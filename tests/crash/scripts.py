@@ -11,7 +11,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from treadle import Agent, Context, Limits, MemoryStore, Record, Result, ToolRetry, Usage, tool
-from treadle.core.decide import Policy
 from treadle.core.errors import ContextOverflow, IllegalEvent, ModelUnavailable, TreadleError
 from treadle.core.events import (
     ApprovalGiven,
@@ -22,6 +21,7 @@ from treadle.core.events import (
     UserSaid,
 )
 from treadle.core.model import Reply, Request
+from treadle.core.policy import Policy
 from treadle.core.result import read_result
 from treadle.core.state import fold
 from treadle.models.scripted import ScriptedModel, calls, says
@@ -175,7 +175,7 @@ class Stage:
             await asyncio.sleep(next(pauses))
             return "done"
 
-        @tool
+        @tool(parallel=True)
         async def once(number: int, context: Context) -> str:
             return await effect(context)
 
@@ -183,7 +183,7 @@ class Stage:
         async def guarded(number: int, context: Context) -> str:
             return await effect(context)
 
-        @tool(sequential=True)
+        @tool
         async def alone(context: Context) -> str:
             return await effect(context)
 
@@ -192,7 +192,7 @@ class Stage:
             await asyncio.sleep(next(pauses))
             return f"sure of {number}"
 
-        @tool
+        @tool(parallel=True)
         async def later(context: Context) -> str:
             if context.attempt == 1:
                 raise ToolRetry("busy", retry_after_s=0.4)
@@ -282,7 +282,7 @@ async def meddled(agent: Agent, moments_s: Sequence[float], thread: str = "t") -
         await asyncio.sleep(moment_s)
         log = await open_log(thread, agent.store, World())  # type: ignore[arg-type]
         turn = log.state.turn
-        for call in turn.calls if turn and not turn.ended else ():
+        for call in turn.calls.values() if turn and not turn.ended else ():
             if call.status in ("waiting", "question"):
                 await decided(agent, call, thread)
 

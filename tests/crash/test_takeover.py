@@ -47,11 +47,11 @@ def outcome(lives: Lives) -> dict[str, Any]:
 def here(db: Path, model: ScriptedModel) -> Agent:
     """The agent in this process, with tools that would do no harm, and say so if they ran."""
 
-    @tool
+    @tool(parallel=True)
     def stubborn() -> str:
         return "ran again"
 
-    @tool
+    @tool(parallel=True)
     def waits() -> str:
         return "ran again"
 
@@ -151,7 +151,7 @@ def test_of_drivers_that_resume_a_thread_at_once_one_goes_on_and_the_others_are_
 def test_a_fenced_driver_may_finish_the_effect_it_is_in_but_begins_no_other():
     store, begun = MemoryStore(), []
 
-    @tool(sequential=True)
+    @tool
     async def effect(number: int) -> str:
         begun.append(number)
         for _ in range(30):  # it doesn't stop when told
@@ -177,25 +177,25 @@ def test_a_fenced_driver_may_finish_the_effect_it_is_in_but_begins_no_other():
         with pytest.raises(Fenced, match="another process drives"):
             await first
         assert asyncio.get_running_loop().time() - began < 1
-        # The second driver runs what was never begun, and holds what was.
+        # The second driver asks what became of the first effect, and holds the one after it.
         assert [call.final_arguments for call in second.waiting] == ['{"number": 1}']
         await asyncio.sleep(60)
 
     live(whole())
-    assert begun == [1, 2]
+    assert begun == [1]
 
 
 def test_cancelling_stops_an_async_tool_and_leaves_a_stubborn_one_behind():
     stopped, done = [], []
 
-    @tool
+    @tool(parallel=True)
     async def polite() -> None:
         try:
             await asyncio.sleep(100)
         finally:
             stopped.append(1)
 
-    @tool
+    @tool(parallel=True)
     async def stubborn() -> None:
         for _ in range(50):
             try:

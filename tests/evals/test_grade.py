@@ -99,7 +99,8 @@ def test_a_check_of_the_trajectory_goes_by_the_log(two_calls, check, why):
 
 def test_a_limit_and_an_unknown_price_are_told():
     limited = trial(
-        ScriptedModel([calls(("add", {"a": 1, "b": 2}))], price_usd=None), limits=Limits(steps=1)
+        ScriptedModel([calls(("add", {"a": 1, "b": 2}))], price_usd=None),
+        limits=Limits(steps=1, last_word=False),
     )
     assert grade(c.Status("answered"), limited).why == "it ended as limit: steps"
     assert grade(c.MaxCost(1), limited).why == "no price is known for the model"

@@ -119,13 +119,15 @@ def test_a_conversation_is_one_turn_a_message_and_ends_where_one_isn_t_answered(
         ScriptedModel([calls(("add", {"a": 1, "b": 1}))]),
         tools=(*TOOLS,),
         name="x",
-        limits=Limits(steps=1),
+        limits=Limits(steps=1, last_word=False),
     )
     assert (cut.trials[0].status, cut.trials[0].steps) == ("limit", 1)
 
 
 def test_a_case_s_limits_take_the_place_of_the_agent_s():
-    looping = Dataset("d", [Case("go", [c.Status("limit")], "go", limits={"steps": 2})])
+    looping = Dataset(
+        "d", [Case("go", [c.Status("limit")], "go", limits={"steps": 2, "last_word": False})]
+    )
     found = ran(
         looping, ScriptedModel([calls(("add", {"a": i, "b": 1})) for i in range(9)]), tools=TOOLS
     )

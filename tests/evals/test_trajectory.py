@@ -194,7 +194,8 @@ def test_what_became_of_each_call_is_read_from_the_log():
             ("fail", "{bad"),
         )
         rules = [Rule("send", "ask"), Rule("*", "allow")]
-        desk = agent(ScriptedModel([asked, says("done")]), send, fail, ask_user, approvals=rules)
+        model = ScriptedModel([asked, says("done")])
+        desk = agent(model, send, fail, ask_user, approvals=rules, parallel=True)
         result = await desk.run("go", thread="t")
         assert statuses(result.records) == [
             ("send", {"to": "bob"}, "waiting", True),

@@ -317,7 +317,7 @@ def test_code_that_has_changed_under_its_log_stops_at_the_first_difference_and_w
     before = len(live(whole(one)))
     with pytest.raises(FlowChanged, match=said):
         live(changed.resume("t"))
-    assert names(live(whole(one))[before:]) == ["ThreadClaimed"]
+    assert len(live(whole(one))) == before
     live(one.post("t", e.UserSaid("x", answers="ask")))
     assert live(one.resume("t")).output == "x"
     assert book.done == ["ann 1"]
@@ -874,9 +874,9 @@ def test_a_flow_below_whose_code_has_changed_stops_the_flow_above_and_nothing_en
     one = made(above(made(inner)))
     [held] = live(one.run(thread="t")).waiting
     changed = made(lambda what: inner(what + "!"), name="inner")
+    live(one.post(held.thread_id, e.UserSaid("so", answers=held.id)))
     with pytest.raises(FlowChanged, match="step look was look"):
         live(again(one, above(changed)).resume("t"))
-    live(one.post(held.thread_id, e.UserSaid("so", answers=held.id)))
     assert live(one.resume("t")).output == "so"
 
 

@@ -156,7 +156,7 @@ def test_a_step_that_fails_is_planned_anew_with_what_is_done():
 def test_planning_is_bounded_and_the_last_result_is_the_answer(bad, why):
     planner = one(*[gives(steps=["a", "b"])] * 3)
     good = gives(result="half", succeeded=True)
-    worker = one(*([good, *bad] * 3), limits=Limits(steps=len(bad)))
+    worker = one(*([good, *bad] * 3), limits=Limits(steps=len(bad), last_word=False))
     done = live(plan_and_execute(planner, worker, "go"))
     assert (done.answer, done.done) == ("half", False)
     assert done.reason.startswith(f"stopped at the step 'b': {why}")
@@ -369,7 +369,7 @@ def test_an_unknown_price_makes_the_whole_unknown():
 
 
 def test_each_agent_s_own_limits_bind_each_of_its_runs():
-    mapper = one(*[calls("nope")] * 3, limits=Limits(steps=1))
+    mapper = one(*[calls("nope")] * 3, limits=Limits(steps=1, last_word=False))
     done = live(map_reduce("abc", mapper, joined))
     assert [part.problem for part in done.parts] == ["limit, steps"] * 3
 

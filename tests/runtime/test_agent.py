@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pydantic
@@ -282,7 +283,7 @@ def test_an_approval_posted_while_another_call_runs_is_taken_in():
         task = asyncio.create_task(agents.run("go", thread="t"))
         await asyncio.sleep(1)
         log = await open_log("t", agents.store, world())
-        [held] = [call for call in log.state.turn.calls if call.status == "waiting"]
+        [held] = [call for call in log.state.turn.calls.values() if call.status == "waiting"]
         await agents.post("t", e.ApprovalGiven(held.id, True, "ada"))
         release.set()
         return await task
@@ -342,7 +343,8 @@ def crashing(store: Any, ran: list[Any], unknown: str = "tell") -> Agent:
         return f"seen {at}"
 
     model = ScriptedModel([by_prompt] * 50)
-    return agent(model, look, sends(ran), store=store, unknown=unknown)
+    send = replace(sends(ran), parallel=True)
+    return agent(model, look, send, store=store, unknown=unknown)
 
 
 def test_a_log_cut_at_any_record_is_resumed_to_its_proper_end():

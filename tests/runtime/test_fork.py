@@ -87,7 +87,7 @@ def test_nothing_is_written_to_the_parent_and_both_go_on_by_themselves(threads: 
     child = threads.fork().thread_id
     waiting = fold(threads.records(child)).turn
     assert waiting is not None
-    [call] = [call for call in waiting.calls if call.status == "waiting"]
+    [call] = [call for call in waiting.calls.values() if call.status == "waiting"]
     live(threads.parent.post(child, e.ApprovalGiven(call.id, False, "ann")))
     assert live(threads.agent(says("not wired")).resume(child)).answer == "not wired"
     assert threads.records() == before
@@ -160,7 +160,9 @@ def test_it_tells_which_effects_the_shared_part_has_had(threads: Threads) -> Non
 
 
 def test_effects_are_told_with_the_arguments_that_ran(threads: Threads) -> None:
-    [call] = [call for call in fold(threads.records()).turn.calls if call.status == "waiting"]  # type: ignore[union-attr]
+    [call] = [
+        call for call in fold(threads.records()).turn.calls.values() if call.status == "waiting"
+    ]  # type: ignore[union-attr]
     live(
         threads.parent.post(
             "parent", e.ApprovalGiven(call.id, True, "ann", arguments='{"amount": 30}')

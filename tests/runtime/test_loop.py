@@ -73,7 +73,7 @@ def test_a_turn_of_one_answer_is_six_records():
 
 
 def test_results_go_back_in_the_order_asked_not_in_the_order_they_ended():
-    @tool
+    @tool(parallel=True)
     async def wait(seconds: float) -> str:
         await asyncio.sleep(seconds)
         return f"slept {seconds:g}"
@@ -84,12 +84,23 @@ def test_results_go_back_in_the_order_asked_not_in_the_order_they_ended():
     assert [message.text for message in model.seen[1].messages[-2:]] == ["slept 3", "slept 1"]
 
 
-@pytest.mark.parametrize(("sequential", "seconds"), [(False, 2.0), (True, 6.0)])
-def test_tools_run_side_by_side_unless_one_is_sequential(sequential, seconds):
+@pytest.mark.parametrize(
+    ("settings", "of_agent", "together"),
+    [
+        ({}, {}, 1),
+        ({"parallel": True}, {}, 3),
+        ({"idempotent": True}, {}, 3),
+        ({"read_only": True}, {}, 3),
+        ({}, {"parallel": True}, 3),
+    ],
+)
+def test_calls_run_in_the_order_asked_for_unless_they_may_run_side_by_side(
+    settings, of_agent, together
+):
     running: list[int] = []
     most: list[int] = []
 
-    @tool(sequential=sequential)
+    @tool(**settings)
     async def wait(number: int) -> str:
         running.append(number)
         most.append(len(running))
@@ -100,12 +111,12 @@ def test_tools_run_side_by_side_unless_one_is_sequential(sequential, seconds):
     model = ScriptedModel(
         [calls(*(("wait", {"number": number}) for number in range(3))), says("ok")]
     )
-    result = live(agent(model, wait).run("go"))
-    assert max(most) == (1 if sequential else 3)
-    assert result.seconds == pytest.approx(seconds)
+    result = live(agent(model, wait, **of_agent).run("go"))
+    assert max(most) == together
+    assert result.seconds == pytest.approx(6.0 / together)
 
 
-def test_a_sequential_tool_waits_for_those_before_it_and_holds_those_after_it():
+def test_a_call_with_an_effect_waits_for_those_before_it_and_holds_those_after_it():
     order: list[str] = []
 
     def recorded(name: str, **settings: Any) -> Any:
@@ -121,9 +132,9 @@ def test_a_sequential_tool_waits_for_those_before_it_and_holds_those_after_it():
         ("a", {"number": 1}), ("a", {"number": 2}), ("s", {"number": 3}), ("a", {"number": 4})
     )
     live(
-        agent(
-            ScriptedModel([asked, says("ok")]), recorded("a"), recorded("s", sequential=True)
-        ).run("go")
+        agent(ScriptedModel([asked, says("ok")]), recorded("a", read_only=True), recorded("s")).run(
+            "go"
+        )
     )
     assert sorted(order[:2]) == ["+a1", "+a2"]
     assert sorted(order[2:4]) == ["-a1", "-a2"]
@@ -297,8 +308,10 @@ def test_an_empty_reply_is_asked_again_and_three_in_a_row_fail():
 
 def test_text_beside_calls_is_kept_as_the_best_partial_answer():
     model = ScriptedModel([calls(("add", {"a": 1}), text="I think 2."), says("ok")])
-    result = live(agent(model, add, limits=Limits(steps=1)).run("go"))
-    assert (result.status, result.reason, result.answer) == ("limit", "steps", "I think 2.")
+    limits = Limits(steps=1, last_word=False)
+    result = live(agent(model, add, limits=limits).run("go"))
+    assert (result.status, result.reason) == ("limit", "steps")
+    assert result.answer == "I think 2.\n\n[Stopped at the limit: 1 steps.]"
 
 
 # Errors of the model
@@ -441,7 +454,7 @@ def test_cancelling_while_the_model_answers_is_recorded():
 def test_cancelling_while_tools_run_stops_them_and_is_recorded():
     stopped: list[int] = []
 
-    @tool
+    @tool(parallel=True)
     async def wait(number: int) -> None:
         try:
             await asyncio.sleep(100)

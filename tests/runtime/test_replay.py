@@ -13,8 +13,8 @@ from crash.scripts import PLOTS, Plot, Stage, finished, job, meddled, revived, s
 from fakes import agent, found, live, world
 from treadle import Agent, Limits, MemoryStore, Record, Rule, ScriptedModel, ToolRetry, tool
 from treadle.core import events as e
-from treadle.core.decide import Policy
 from treadle.core.errors import IllegalEvent, ModelUnavailable
+from treadle.core.policy import Policy
 from treadle.models.scripted import calls, says
 from treadle.runtime.fork import fork
 from treadle.runtime.log import open_log

@@ -91,7 +91,9 @@ def test_it_draws_on_what_is_left_above_and_several_share_it():
 
 def test_a_limit_below_is_told_as_an_error_and_binds():
     helper = Agent(
-        model=ScriptedModel([calls("look"), calls("look")]), tools=[look], limits=Limits(steps=1)
+        model=ScriptedModel([calls("look"), calls("look")]),
+        tools=[look],
+        limits=Limits(steps=1, last_word=False),
     )
     top = boss(helper, calls(ask()), says("it gave up"))
     result = live(top.run("go"))
@@ -467,7 +469,7 @@ def test_it_may_hand_back_where_that_is_declared():
     assert live(desk.run("go")).answer == "back at the desk"
 
 
-def test_the_other_calls_of_the_reply_are_done_first_and_only_one_takes_over():
+def test_the_other_calls_of_the_reply_are_done_too_and_only_one_takes_over():
     desk, _ = team([calls("hand_to_billing", "look", "hand_to_billing")], [says("here")])
     result = live(desk.run("go"))
     assert result.answer == "here"
@@ -476,7 +478,7 @@ def test_the_other_calls_of_the_reply_are_done_first_and_only_one_takes_over():
         for name in names(result.records)
         if name in ("HandedOff", "ToolReturned", "ToolFailed")
     ]
-    assert kinds == ["ToolFailed", "ToolReturned", "HandedOff"]
+    assert kinds == ["HandedOff", "ToolFailed", "ToolReturned"]
 
 
 def test_a_handoff_may_need_a_person():
@@ -514,7 +516,7 @@ def test_a_driver_that_is_fenced_off_leaves_the_threads_below_to_its_successor()
                 await asyncio.sleep(1e6)
             return says("here it is")
 
-    @tool
+    @tool(parallel=True)
     async def slow() -> str:
         """Be slow."""
         await asyncio.sleep(1e6)

@@ -304,7 +304,7 @@ STARTED = e.ToolStarted("c1", "k")
     ],
 )
 def test_a_turn_that_was_broken_off_ends_where_it_did(events, status, fates):
-    [result] = facts(*events).run(bank())
+    [result] = facts(*events).run(bank(parallel=True))
     assert (result.status, [call.status for call in actual_calls(result.records)]) == (
         status,
         fates,

@@ -354,10 +354,10 @@ def test_only_writing_needs_approval_and_is_never_repeated_unseen():
     made = {tool.name: tool for tool in file_tools("anywhere")}
     assert list(made) == ["read_file", "list_files", "search_files", "write_file"]
     assert [tool.read_only for tool in made.values()] == [True, True, True, False]
-    assert (write_file.needs_approval, write_file.idempotent, write_file.sequential) == (
+    assert (write_file.needs_approval, write_file.idempotent, write_file.parallel) == (
         True,
         False,
-        True,
+        False,
     )
     assert "self" not in read_file.parameters["properties"]
 

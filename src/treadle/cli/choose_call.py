@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.call import find_pending_decisions
 from ..core.errors import UsageError
+from ..core.waits import find_waits
 from ..observe.short_text import call_text
 from ..observe.visible import visible_line
 from ..runtime.log import Log, open_log
@@ -18,22 +19,23 @@ _WAITS = {
     "waiting": "waits for approval",
     "question": "asks a question",
     "unknown": "has an unknown outcome",
+    "parked": "is parked",
 }
 
 
 def choose_call(
-    log: Log, call_id: str | None, status: Literal["waiting", "question", "unknown"]
+    log: Log, call_id: str | None, *statuses: Literal["waiting", "question", "unknown", "parked"]
 ) -> e.PendingDecision:
-    """The call with this id, or the only one of this status.
+    """The call with this id, or the only one of these statuses.
 
     Raises UsageError, which lists them.
     """
-    found = [call for call in _find_undecided(log) if call.status == status]
+    found = [call for call in _find_undecided(log) if call.status in statuses]
     matching = [call for call in found if call_id in (None, call.id)]
     if len(matching) == 1:
         return matching[0]
     name = visible_line(log.thread_id, 200)
-    waits = _WAITS[status]
+    waits = _WAITS[statuses[0]]
     listed = ", ".join(_describe_call(call, log) for call in found)
     if call_id is not None:
         if not matching and (decided := _describe_decision(log, call_id)):
@@ -50,9 +52,9 @@ def _find_undecided(log: Log) -> list[e.PendingDecision]:
     turn = log.state.turn
     if turn is None or turn.ended:
         return []
-    found: list[e.PendingDecision] = []
-    for call in turn.calls:
-        if call.child and call.status != "done":
+    found = [each for each in find_waits(log.state, log.thread_id) if not each.id]
+    for call in turn.calls.values():
+        if call.child:
             # The child's log is newer than what this one says of it.
             found += _find_undecided(run_sync(open_log(call.child.thread_id, log.store, log.world)))
             continue

@@ -49,21 +49,25 @@ _OUTCOMES = {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}
 
 
 def approve(settings: ApproveOptions) -> int:
-    """Allow a waiting call, or refuse it with --deny. Resume the thread to continue its turn."""
+    """Allow a waiting call, or refuse it with --deny. Resume the thread to continue its turn.
+
+    A parked thread, at which several processes have died, is let go on.
+    """
     if settings.deny and (settings.always or settings.edit is not None):
         raise UsageError("--deny refuses the call; --always and --edit allow it: choose one")
     agent, log = _open(settings)
-    call = choose_call(log, settings.call, "waiting")
+    call = choose_call(log, settings.call, "waiting", "parked")
     by = settings.by or current_user()
     if settings.deny:
-        _post(agent.post(call.thread_id, e.ApprovalGiven(call.id, False, by, settings.why)))
+        refusal = e.ApprovalGiven(call.id, False, by, settings.why, digest=call.digest)
+        _post(agent.post(call.thread_id, refusal))
         return _finish("denied", call, log, agent, settings)
     if settings.edit is not None and call.name not in _find_tools(call, log, agent):
         raise UsageError(
             f"nobody here knows what {call.name} takes; name the agent that has it: --agent"
         )
     always = e.Always() if settings.always else None
-    approval = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, always)
+    approval = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, always, call.digest)
     _post(agent.post(call.thread_id, approval))
     if settings.edit is not None:
         call = replace(call, final_arguments=settings.edit)
@@ -209,8 +213,11 @@ def _finish(
     """Say what was decided, with all arguments of the call; then resume, or say how to."""
     screen = Screen()
     if not settings.quiet:
-        screen.note(f"{done}: {call.id} {visible_word(call.name)}", "bold")
-        screen.note(format_arguments(call.final_arguments))
+        if call.id:
+            screen.note(f"{done}: {call.id} {visible_word(call.name)}", "bold")
+            screen.note(format_arguments(call.final_arguments))
+        else:
+            screen.note(f"{done}: thread {visible_line(call.thread_id, 200)} may go on", "bold")
     root = root_log(log)  # a child continues when its root is resumed
     if settings.go_on:
         return Session(agent, root.thread_id, screen, settings).resume()

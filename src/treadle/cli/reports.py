@@ -88,7 +88,7 @@ def _decision_command(call: e.PendingDecision, settings: ExplainOptions) -> str:
             return f"{command} {call.id} --ran | --not-run | --tell"
         case "waiting":
             return f"{command} {call.id} [--deny]"
-        case "imported":
+        case "imported" | "parked":
             return command
 
 

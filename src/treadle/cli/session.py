@@ -42,6 +42,7 @@ DECISION_COMMANDS = {
     "question": "answer",
     "unknown": "settle",
     "imported": "explain",
+    "parked": "approve",
 }
 """The command that decides on a call, by the call's status."""
 EXIT_CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}

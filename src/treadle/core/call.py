@@ -1,7 +1,6 @@
 """One tool call of a round, and how each event changes it. Pure; turn.py finds an event's call."""
 
 import contextlib
-import functools
 import hashlib
 from typing import Literal
 
@@ -22,14 +21,15 @@ CallStatus = Literal[
     "retrying",
     "child",
     "unknown",
-    "done",
 ]
-"""`waiting`: for an approval. `question`: for a person's answer. `child`: its child waits.
+"""Of a call without a result. `waiting`: for an approval. `question`: for a person's answer.
 
-`unknown`: it had started, and its process is gone.
+`child`: its child waits. `unknown`: it had started, and its process is gone.
 """
+WAITING: tuple[str, ...] = ("waiting", "question", "child", "unknown")
+"""The statuses in which a call waits for people."""
 LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
-    e.ToolStarted: frozenset(("asked", "allowed", "retrying", "unknown")),
+    e.ToolStarted: frozenset(("asked", "allowed", "retrying", "unknown", "child")),
     e.ToolReturned: frozenset(("started", "unknown")),
     e.ToolFailed: frozenset(
         (
@@ -50,7 +50,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     e.OutcomeDecided: frozenset(("unknown",)),
     e.UserSaid: frozenset(("question",)),
     e.ChildStarted: frozenset(("started",)),
-    e.ChildWaits: frozenset(("started",)),
+    e.ChildWaits: frozenset(("started", "child")),
     e.HandedOff: frozenset(("asked", "allowed")),
 }
 """The statuses that a call may have before an event about it."""
@@ -71,6 +71,10 @@ class CallState(msgspec.Struct, frozen=True):
     retry_after_s: float = 0.0
     step: bool = False
     """Asked for by a flow's code, not by a model."""
+    asked_before: int = 0
+    """How often this turn's earlier replies asked for the same: the same tool and arguments."""
+    twins_before: int = 0
+    """How often the same reply asked for the same before."""
     child: e.ChildStarted | None = None
     """The child thread, if it runs as one."""
     waiting: tuple[e.PendingDecision, ...] = ()
@@ -99,14 +103,29 @@ def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDe
             return call.waiting
         case "waiting" | "question" | "unknown" as status:
             decision = e.PendingDecision(
-                thread_id, call.id, call.name, call.final_arguments, status, call.reason
+                thread_id,
+                call.id,
+                call.name,
+                call.final_arguments,
+                status,
+                call.reason,
+                decision_digest(call),
             )
             return (decision,)
     return ()
 
 
-def apply_to_call(call: CallState, event: e.Event) -> CallState:
-    """The call after one more event about it. Raises IllegalEvent where its status forbids that."""
+def decision_digest(call: CallState) -> str:
+    """The digest of what a person is shown of a call. An approval that names it fits that alone."""
+    shown = msgspec.json.encode((call.id, call.name, call.final_arguments))
+    return hashlib.blake2b(shown, digest_size=12).hexdigest()
+
+
+def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
+    """The call after one more event about it; None once it has its result.
+
+    Raises IllegalEvent where its status forbids the event.
+    """
     if call.status not in LEGAL_STATUSES[type(event)]:
         raise IllegalEvent(
             f"{type(event).__name__} can't come for call {call.id}, which is {call.status}"
@@ -116,6 +135,8 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState:
             return replace(call, status="started", attempt=event.attempt, waiting=())
         case e.ChildStarted():
             return replace(call, child=event)
+        case e.ChildWaits(waiting=()):
+            return replace(call, status="allowed", waiting=())
         case e.ChildWaits():
             return replace(call, status="child", waiting=event.waiting)
         case e.ToolFailed(retry_after_s=float(wait)):
@@ -134,16 +155,16 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState:
             key = make_idempotency_key(call.key, call.id, edited)
             return replace(call, status="allowed", arguments=edited, key=key)
         case _:
-            return replace(call, status="done")
+            return None
 
 
 def call_after_crash(call: CallState) -> CallState:
     """What a new driver finds: what a started tool did is unknown; a child can be continued."""
-    if call.status == "started" and not call.child:
-        return replace(call, status="unknown")
-    if call.status in ("started", "child"):
+    if call.status != "started":
+        return call
+    if call.child:
         return replace(call, status="allowed")
-    return call
+    return replace(call, status="unknown")
 
 
 def call_after_import(call: CallState, thread_key: str) -> CallState:
@@ -156,12 +177,11 @@ def call_after_import(call: CallState, thread_key: str) -> CallState:
 
 def call_after_fork(call: CallState) -> CallState:
     """What a fork finds: as after a crash; an open call with a child has an unknown outcome."""
-    if call.child and call.status != "done":
+    if call.child:
         return replace(call, status="unknown", child=None, waiting=())
     return call_after_crash(call)
 
 
-@functools.lru_cache(256)  # asked for again at every decision of a round
 def call_digest(name: str, arguments: str) -> str:
     """The same for two calls of one tool with equal arguments, whatever their spacing and order."""
     with contextlib.suppress(ValueError):  # bad JSON is compared as text

@@ -3,47 +3,26 @@
 `decide` is asked again after every event. A rule that isn't here isn't a rule.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
-
 import msgspec
-from msgspec.structs import replace
 
 from . import events as e
-from .approvals import Rule, apply_rules
-from .call import CallState, call_digest
+from .approvals import apply_rules
+from .call import CallState
 from .errors import ToolError
 from .limits import Limits, check_model_call_limits, check_tool_call_limits
-from .state import State
+from .policy import Policy
+from .state import State, is_parked
 from .tool import Tool
 from .turn import INCOMPLETE, Turn
 
 MAX_USELESS_REPLIES = 3
 """Replies in a row that are empty, cut off or rejected, after which the turn has failed."""
 
+MAX_LAST_WORDS = 2
+"""How often a last word is asked for: a reply without text is asked for once more."""
+
 MAX_OVERFLOWS = 2
 """How often a prompt that is too large for the model is tried again, at half its size."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What an agent's settings say about its decisions."""
-
-    tools: Mapping[str, Tool] = field(default_factory=dict)
-    limits: Limits = Limits()
-    approvals: tuple[Rule, ...] = ()
-    plan: bool = False
-    check_answer: Callable[[str], str | None] | None = None
-    """Says what is wrong with an answer, in words for the model; None if nothing is."""
-    unknown: Literal["ask", "tell"] = "ask"
-    """For a call of unknown outcome: wait for a person, or tell the model that nobody knows."""
-    step_tools: Mapping[str, Tool] = field(default_factory=dict)
-    """By call id, the steps that a flow's code has asked for."""
-
-    def find_tool(self, call: CallState) -> Tool | None:
-        return self.step_tools.get(call.id) or self.tools.get(call.name)
 
 
 class CallModel(msgspec.Struct, frozen=True):
@@ -76,7 +55,7 @@ Next = CallModel | RunTools | Append | Wait
 def decide(state: State, policy: Policy) -> Next:
     """The next thing to do in this thread."""
     turn = state.turn
-    if turn is None or turn.ended or turn.called or not state.trusted:
+    if turn is None or turn.ended or turn.called or not state.trusted or is_parked(state):
         return Wait()
     if turn.compacting_upto_seq and turn.replied:
         summary = turn.replied.text.strip()
@@ -103,11 +82,19 @@ def _next_model_call(state: State, turn: Turn, policy: Policy) -> Next:
 
 
 def _at_limit(turn: Turn, reached: e.LimitReached, limits: Limits) -> Next:
-    has_spoken = "answer" in turn.purposes or turn.failed
-    leaves_room = reached.limit in ("steps", "tool_calls", "repeats")
-    if limits.last_word and leaves_room and not has_spoken:
-        return CallModel("answer")
-    return Append((e.TurnEnded("limit", reached.limit),))
+    """After a limit: a last request, without tools, for the best answer by now; then the end."""
+    end = Append((e.TurnEnded("limit", reached.limit),))
+    if not limits.last_word or turn.no_last_word or reached.limit in ("seconds", "output"):
+        return end
+    asked = turn.purposes.count("answer")
+    if turn.failed and turn.purpose == "answer":
+        wait_s = turn.failed.retry_after_s
+        if wait_s is None or turn.attempts >= limits.model_tries:
+            return end
+        return CallModel("answer", turn.attempts + 1, wait_s)
+    if turn.said_last_word or asked >= MAX_LAST_WORDS:
+        return end
+    return CallModel("answer")
 
 
 def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limits) -> Next:
@@ -157,40 +144,61 @@ def _why_useless(turn: Turn, reply: e.ModelReplied) -> str:
 
 
 def _next_for_calls(state: State, turn: Turn, policy: Policy) -> Next:
-    """Append refusals and requests to people, if any; else run what may run; else wait."""
+    """Append refusals and requests to people, if any; else run what may run; else wait.
+
+    Before the first call of a round starts, all of them are judged: so people are asked everything
+    at once. Later a call is judged when its turn comes.
+    """
     events: list[e.Event] = []
-    ready: list[CallState] = []
-    repeated = _find_repeated(turn, policy.limits)
-    for call in turn.calls:
-        judged = _judge(call, state, policy, repeated.get(call.id))
+    batch: list[CallState] = []
+    new_calls = 0
+    is_full = False
+    effect_waits = False
+    others_run = False
+    for call in turn.calls.values():
+        if is_full and turn.round_began:
+            break
+        judged = _judge(call, state, policy, events)
+        runs_beside = policy.runs_beside(call)
         if isinstance(judged, CallState):
-            ready.append(judged)
+            new_calls += judged.attempt == 0
+            if runs_beside and not is_full:
+                batch.append(judged)
+            elif not runs_beside and not effect_waits:
+                if not batch and not others_run:
+                    batch.append(judged)
+                is_full = True  # it runs alone: now, or once the batch before it is over
         elif judged is not None:
             events.append(judged)
+        else:
+            others_run = others_run or call.status == "started"
+            effect_waits = effect_waits or not runs_beside  # later effects wait for it
+            is_full = is_full or (call.status == "started" and not runs_beside)
     for event in events:
         if isinstance(event, e.LimitReached):
             return Append((event,))
     if events:
         return Append(tuple(events))
-    if not ready:
+    if not batch:
         return Wait()
-    together = _run_together(ready, policy)
-    waits_s = [call.retry_after_s for call in together if call.status == "retrying"]
-    spent = replace(state.spent, seconds=state.spent.seconds + max(waits_s, default=0.0))
-    new_calls = sum(call.attempt == 0 for call in ready)
-    reached = check_tool_call_limits(policy.limits, spent, new_calls)
+    waits_s = [call.retry_after_s for call in batch if call.status == "retrying"]
+    spent_s = turn.active_s + max(waits_s, default=0.0)
+    reached = check_tool_call_limits(policy.limits, turn.tool_calls + new_calls, new_calls, spent_s)
     if reached:
         return Append((reached,))
-    return RunTools(together)
+    return RunTools(tuple(batch))
 
 
 def _judge(
-    call: CallState, state: State, policy: Policy, repeated: e.Event | None
+    call: CallState, state: State, policy: Policy, before: list[e.Event]
 ) -> e.Event | CallState | None:
-    """An event about this call, the call itself if it is to run, or None to leave it alone."""
+    """An event about this call, the call itself if it is to run, or None to leave it alone.
+
+    `before` are the events about earlier calls of the round, which aren't in the log yet.
+    """
     tool = policy.find_tool(call)
     match call.status:
-        case "done" | "waiting" | "question" | "started" | "child":
+        case "waiting" | "question" | "started" | "child":
             return None
         case "denied":
             return e.ToolFailed(
@@ -207,11 +215,11 @@ def _judge(
             call.id, "unknown_tool", f"no tool named {call.name!r}; there are: {known}"
         )
     if call.status == "asked":
-        objection = repeated or _objection(call, tool, state, policy)
+        objection = _repetition(call, policy.limits) or _objection(call, tool, state, policy)
         if objection:
             return objection
     if tool.hands_to:
-        return _hand_over(call, state, policy, tool.hands_to)
+        return _hand_over(call, state, tool.hands_to, before)
     return call
 
 
@@ -233,61 +241,32 @@ def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.E
     return None
 
 
-def _hand_over(call: CallState, state: State, policy: Policy, to: str) -> e.Event | None:
-    """A handoff, once the round's other calls are done. Only the first one of a round is done."""
-    assert state.turn
-    open_calls = [each for each in state.turn.calls if each is call or each.status != "done"]
-    handovers = [each for each in open_calls if each is call or _hands_over(each, policy)]
-    if handovers[0] is not call:
+def _hand_over(call: CallState, state: State, to: str, before: list[e.Event]) -> e.Event:
+    """A handoff. Only the first one of a round is done."""
+    is_second = state.turn and state.turn.hands_to
+    if is_second or any(isinstance(event, e.HandedOff) for event in before):
         return e.ToolFailed(
             call.id, "denied", "only one agent can take over; another was named before"
         )
-    if len(open_calls) > len(handovers):
-        return None
     return e.HandedOff(call.id, to)
 
 
-def _hands_over(call: CallState, policy: Policy) -> bool:
-    tool = policy.tools.get(call.name)
-    return tool is not None and bool(tool.hands_to)
-
-
-def _find_repeated(turn: Turn, limits: Limits) -> dict[str, e.Event]:
-    """By call id, the answer to a call that the model has made too often in this turn.
+def _repetition(call: CallState, limits: Limits) -> e.Event | None:
+    """The answer to a call that the model has made too often in this turn.
 
     A model that repeats itself is told so once; after that the turn ends.
     """
-    if limits.repeats is None or all(call.status != "asked" for call in turn.calls):
-        return {}
-    digests = [call_digest(call.name, call.final_arguments) for call in turn.calls]
-    done_now = Counter(
-        digest for call, digest in zip(turn.calls, digests, strict=True) if call.status == "done"
+    times = call.asked_before + call.twins_before
+    if limits.repeats is None or times < limits.repeats:
+        return None
+    if call.asked_before > limits.repeats:  # it has been told
+        return e.LimitReached("repeats", times, limits.repeats)
+    advice = (
+        f"not run: you have made this very call {times} times in this turn, and its results"
+        " are above. Use them, change the arguments, or give the answer now; the next"
+        " repetition ends the turn"
     )
-    asked_now: Counter[str] = Counter()
-    repeated: dict[str, e.Event] = {}
-    for call, digest in zip(turn.calls, digests, strict=True):
-        before = turn.repeats.get(digest, 0) - done_now[digest]  # in earlier replies
-        times = before + asked_now[digest]
-        asked_now[digest] += 1
-        if before > limits.repeats:  # it has been told
-            repeated[call.id] = e.LimitReached("repeats", times, limits.repeats)
-        elif times >= limits.repeats:
-            advice = (
-                f"not run: you have made this very call {times} times in this turn, and its results"
-                " are above. Use them, change the arguments, or give the answer now; the next"
-                " repetition ends the turn"
-            )
-            repeated[call.id] = e.ToolFailed(call.id, "repeated", advice)
-    return repeated
-
-
-def _run_together(ready: list[CallState], policy: Policy) -> tuple[CallState, ...]:
-    """The calls up to the first whose tool is sequential; that one alone if it comes first."""
-    for index, call in enumerate(ready):
-        tool = policy.find_tool(call)
-        if tool and tool.sequential:
-            return tuple(ready[: max(1, index)])
-    return tuple(ready)
+    return e.ToolFailed(call.id, "repeated", advice)
 
 
 def _because(reason: str) -> str:

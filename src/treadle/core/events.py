@@ -76,6 +76,8 @@ class AgentDescribed(EventStruct, frozen=True):
     """The model's, such as a temperature."""
     output_schema: dict[str, Any] | None = None
     """JSON Schema that the answer must fit; None for prose."""
+    parallel: bool = False
+    """Whether all calls of a reply may run side by side."""
 
 
 class TrustChanged(EventStruct, frozen=True):
@@ -189,7 +191,10 @@ class ApprovalAsked(EventStruct, frozen=True):
 
 
 class ApprovalGiven(EventStruct, frozen=True, tag="ApprovalGiven.2"):
-    """A person allows or refuses a call. Refusing one that gave a permission revokes that."""
+    """A person allows or refuses a call. Refusing one that gave a permission revokes that.
+
+    With the call id "", it lets a parked thread go on.
+    """
 
     call_id: str
     allowed: bool

@@ -13,6 +13,9 @@ import msgspec
 
 from .events import LimitReached, Usage
 
+LAST_WORD_TOKENS = 128
+"""What is kept for the text of a last word. It may have all that is left."""
+
 N = TypeVar("N", int, float)
 Cost = Callable[[Usage], float | None]
 """US dollars for so many tokens; None where no price is known."""
@@ -26,7 +29,7 @@ class Limits:
     """What one turn may use. None means no limit."""
 
     steps: int | None = 20
-    """Model calls; a retry of the same call doesn't count."""
+    """Model calls; a retry of the same call doesn't count, nor does a last word."""
     tool_calls: int | None = 50
     """Calls that start; a retry of the same call doesn't count."""
     tokens: int | None = 200_000
@@ -37,11 +40,18 @@ class Limits:
     seconds: float | None = 600.0
     """Of work: waiting for a person and being down don't count."""
     repeats: int | None = 2
-    """How often a call with the same arguments runs. Then it gets advice, then the turn ends."""
+    """How often the same call, with the same arguments, may be asked for.
+
+    Then it gets advice, then the turn ends.
+    """
     model_tries: int = 5
     """How often one request is made while the provider is unavailable."""
-    last_word: bool = False
-    """At a limit of steps, tool calls or repeats, ask once more, without tools, for an answer."""
+    last_word: bool = True
+    """At a limit, ask once more, without tools, for the best answer by now.
+
+    Room for that is kept from the start. Not at a limit of seconds, and not after a reply that was
+    cut off at its own limit of tokens.
+    """
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -63,20 +73,24 @@ def check_model_call_limits(limits: Limits, spent: Spent) -> LimitReached | None
     """The limit that one more model call would break, whatever its size."""
     if limits.steps is not None and spent.steps >= limits.steps:
         return LimitReached("steps", spent.steps, limits.steps)
-    return _check_seconds(limits, spent)
+    return _check_seconds(limits, spent.seconds)
 
 
-def check_tool_call_limits(limits: Limits, spent: Spent, new_calls: int) -> LimitReached | None:
-    """The limit that starting so many calls would break. Then none of them starts."""
-    tool_calls = spent.tool_calls + new_calls
-    if limits.tool_calls is not None and tool_calls > limits.tool_calls:
+def check_tool_call_limits(
+    limits: Limits, tool_calls: int, new_calls: int, spent_s: float
+) -> LimitReached | None:
+    """The limit that starting new calls would break, where that makes `tool_calls` in all.
+
+    Then none of them starts.
+    """
+    if limits.tool_calls is not None and new_calls and tool_calls > limits.tool_calls:
         return LimitReached("tool_calls", tool_calls, limits.tool_calls)
-    return _check_seconds(limits, spent)
+    return _check_seconds(limits, spent_s)
 
 
-def _check_seconds(limits: Limits, spent: Spent) -> LimitReached | None:
-    if limits.seconds is not None and spent.seconds >= limits.seconds:
-        return LimitReached("seconds", round(spent.seconds, 3), limits.seconds)
+def _check_seconds(limits: Limits, spent_s: float) -> LimitReached | None:
+    if limits.seconds is not None and spent_s >= limits.seconds:
+        return LimitReached("seconds", round(spent_s, 3), limits.seconds)
     return None
 
 

@@ -16,36 +16,26 @@ import msgspec
 
 from . import events as e
 from .model import Message
+from .prompt_words import (
+    ACT,
+    CUT_OFF,
+    DID_RUN,
+    EDITED,
+    EMPTY,
+    HANDED_OFF,
+    INTERRUPTED,
+    NO_CALLS,
+    NOT_RUN,
+    SAID_NOTHING,
+    SHORTENED,
+    SHOWN,
+    SUMMARY,
+    UNFIT,
+    UNKNOWN,
+)
 from .strict_json import value_of
 from .turn import INCOMPLETE
 from .values import Block, Replied, calls_of, text_of
-
-PLAN = (
-    "Before you act: write a short numbered plan for this task, one step a line, and name the tool"
-    " that each step needs, if any. Only the plan; don't carry it out yet. The tools are: {tools}"
-)
-ACT = "Now carry out your plan, step by step, with the tools. Then give the answer."
-LAST_WORD = (
-    "No more tools can be used in this turn. Give the best answer you can from what is above, now."
-)
-EMPTY = "Your last reply was empty. Call a tool or give the answer."
-CUT_OFF = (
-    "Your last reply was cut off at {tokens} tokens, so its tool calls were not read. Write less at"
-    " once."
-)
-UNFIT = "That answer can't be used: {wrong}. Answer again, corrected."
-DID_RUN = "done; the call was interrupted, but it did run. Its result was lost"
-UNKNOWN = (
-    "the call was interrupted, and nobody knows if it had its effect. Check before you repeat it"
-)
-HANDED_OFF = "done: {agent} is in charge of the conversation now"
-NOT_RUN = "not run: the turn ended before this call"
-INTERRUPTED = "interrupted: the turn ended while this call ran; it may have had its effect"
-SAID_NOTHING = "(nothing was said)"
-"""Stands for an empty message: providers would refuse it at every request of the thread."""
-SHOWN = "This came with the answer to your question."
-SUMMARY = "What was said before, in short:\n{summary}"
-SHORTENED = "\n[… {left_out} of {all} characters of this result are left out]\n"
 
 
 @dataclass(frozen=True)
@@ -88,6 +78,8 @@ class Prompt:
         self._open: _OpenRound | None = None
         self._called = e.ModelCalled("", "", 0, 0)
         self._started: set[str] = set()
+        self._edits: dict[str, str] = {}
+        """By call id, the arguments that a person put in place of the model's."""
         self._seq = 0
 
     def add(self, record: e.Record) -> None:
@@ -123,6 +115,8 @@ class Prompt:
                 self._add_result(event.answers, event.text)
             case e.ToolStarted():
                 self._started.add(event.call_id)
+            case e.ApprovalGiven(allowed=True, arguments=str(edited)):
+                self._edits[event.call_id] = _one_line(edited)
             case e.ToolReturned():
                 self._add_result(event.call_id, event.content)
             case e.ToolFailed(retry_after_s=None):
@@ -175,8 +169,9 @@ class Prompt:
             self.before.append(Message("user", SUMMARY.format(summary=self.summary)))
 
     def _add_reply(self, reply: e.ModelReplied) -> None:
+        is_last_word = self._called.purpose == "answer"
         is_cut = reply.finish_reason in INCOMPLETE
-        content = _legal_content(reply, is_cut)
+        content = _legal_content(reply, without_calls=is_cut or is_last_word)
         model = ""
         if reply.opaque or not isinstance(content, str):
             model = self._called.model
@@ -190,6 +185,8 @@ class Prompt:
             messages.append(message)
         if self._called.purpose == "plan" and text.strip():
             messages.append(Message("user", ACT))
+        elif is_last_word and not text.strip():
+            messages.append(Message("user", NO_CALLS if reply.calls else EMPTY))
         elif is_cut and reply.calls:
             notice = CUT_OFF.format(tokens=reply.usage.output_tokens)
             messages.append(Message("user", notice))
@@ -199,6 +196,8 @@ class Prompt:
 
     def _add_result(self, call_id: str, text: str) -> None:
         if self._open and call_id in self._open.results:
+            if call_id in self._edits:
+                text = EDITED.format(arguments=self._edits[call_id], result=text)
             self._open.results[call_id] = Message("tool", text, call_id=call_id)
             if all(self._open.results.values()):
                 self._close_round()
@@ -249,15 +248,15 @@ def _user_message(event: e.UserSaid) -> Message:
     return Message("user", event.content)
 
 
-def _legal_content(reply: e.ModelReplied, is_cut: bool) -> Replied:
-    """The reply as it goes back to the model: its calls are legal, or left out if it was cut."""
+def _legal_content(reply: e.ModelReplied, without_calls: bool) -> Replied:
+    """The reply as it goes back to the model: its calls are legal, or left out."""
     if isinstance(reply.content, str):
         return reply.content or reply.refusal
     blocks: list[Block] = []
     for block in reply.content:
         if not isinstance(block, e.Call):
             blocks.append(block)
-        elif not is_cut:
+        elif not without_calls:
             blocks.append(_make_legal(block))
     content = tuple(blocks)
     has_more_than_text = any(not isinstance(block, e.Text) or block.opaque for block in content)
@@ -272,6 +271,14 @@ def _make_legal(call: e.Call) -> e.Call:
     characters = [char if _is_legal(char) else "_" for char in call.name]
     name = "".join(characters)[:64] or "_"
     return e.Call(call.id, name, _legal_arguments(call.arguments), call.opaque, call.provider_id)
+
+
+def _one_line(text: str) -> str:
+    """A JSON text without line breaks of its own: it can't forge a line of a prompt."""
+    try:
+        return msgspec.json.encode(value_of(text)).decode()
+    except ValueError:
+        return msgspec.json.encode(text).decode()
 
 
 def _is_legal(char: str) -> bool:

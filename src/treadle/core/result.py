@@ -1,11 +1,11 @@
 """What came of a turn, read from its records. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import events as e
-from .call import find_pending_decisions
 from .context import ChildResult
 from .errors import (
     ContextOverflow,
@@ -17,6 +17,7 @@ from .errors import (
 )
 from .state import State
 from .turn import Turn
+from .waits import find_waits
 
 Status = Literal["answered", "limit", "failed", "refused", "cancelled", "waiting", "unfinished"]
 """How the turn ended. `waiting`: for a person. `unfinished`: the process that drove it is gone."""
@@ -69,25 +70,57 @@ def read_result(records: Sequence[e.Record], state: State) -> Result:
     """The result of the last turn in these records, which need not begin with the thread."""
     turn = state.turn or Turn(0)
     thread_id = records[0].thread_id
-    status, reason = _status(turn)
-    waiting: list[e.PendingDecision] = []
-    if status == "waiting":
-        for call in turn.calls:
-            waiting += find_pending_decisions(call, thread_id)
-    answer = turn.answer
-    if turn.ended and not answer:
-        answer = turn.ended.value
+    waiting = find_waits(state, thread_id)
+    status, reason = _status(turn, waiting)
+    records_of_turn = tuple(record for record in records if record.seq >= turn.opened_seq)
     return Result(
         thread_id=thread_id,
         status=status,
-        answer=answer,
+        answer=_answer(turn, records_of_turn),
         reason=reason,
         usage=turn.usage,
         steps=turn.steps,
         seconds=turn.active_s,
-        records=tuple(record for record in records if record.seq >= turn.opened_seq),
-        waiting=tuple(waiting),
+        records=records_of_turn,
+        waiting=waiting,
     )
+
+
+def _answer(turn: Turn, records: Sequence[e.Record]) -> str:
+    """The last text of the model, or what a flow returned.
+
+    Where a limit left no time for a last word, a line says so, and names what was done by then.
+    """
+    if turn.ended is None:
+        return turn.answer
+    if turn.ended.status != "limit" or turn.said_last_word or turn.ended.reason == "output":
+        return turn.answer or turn.ended.value
+    parts = [turn.answer] if turn.answer else []
+    reached = turn.ended.reason
+    if turn.limit:
+        reached = f"{turn.limit.allowed:g} {reached}"
+    line = f"[Stopped at the limit: {reached}."
+    if not turn.answer:
+        line = f"[Stopped before an answer, at the limit: {reached}. {_describe_done(records)}"
+    return "\n\n".join([*parts, f"{line}]"])
+
+
+def _describe_done(records: Sequence[e.Record]) -> str:
+    """Which tools have given a result."""
+    names: dict[str, str] = {}
+    done: Counter[str] = Counter()
+    for record in records:
+        match record.event:
+            case e.ModelReplied(calls=calls):
+                names |= {call.id: call.name for call in calls}
+            case e.StepAsked(call=call):
+                names[call.id] = call.name
+            case e.ToolReturned(call_id=call_id):
+                done[names.get(call_id, call_id)] += 1
+    if not done:
+        return "No tool had given a result."
+    counted = [f"{name} ({count})" for name, count in done.items()]
+    return f"Results by then: {', '.join(counted)}."
 
 
 def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
@@ -163,19 +196,17 @@ def make_child_result(name: str, result: Result) -> ChildResult:
     return ChildResult(text, result.usage, cost_usd, result.waiting, has_failed)
 
 
-def _status(turn: Turn) -> tuple[Status, str]:
+def _status(turn: Turn, waiting: Sequence[e.PendingDecision]) -> tuple[Status, str]:
     """The status, and the reason for it."""
     if turn.ended:
         return turn.ended.status, turn.ended.reason
-    pending: list[e.PendingDecision] = []
-    for call in turn.calls:
-        found = find_pending_decisions(call, "")
-        if not found and call.status != "done":
-            return "unfinished", ""
-        pending += found
-    if not pending:
+    if not waiting:
         return "unfinished", ""
-    return "waiting", ", ".join(f"{each.name}: {each.reason or each.status}" for each in pending)
+    return "waiting", ", ".join(_describe_wait(each) for each in waiting)
+
+
+def _describe_wait(pending: e.PendingDecision) -> str:
+    return f"{pending.name or pending.status}: {pending.reason or pending.status}"
 
 
 def make_turn_error(result: Result, state: State) -> ModelError | TurnFailed:

@@ -15,6 +15,8 @@ from msgspec.structs import replace
 
 from . import events as e
 from .approvals import Permission
+from .calibration import TokenCalibration, calibrate
+from .call import WAITING
 from .errors import IllegalEvent
 from .limits import Spent
 from .turn import (
@@ -29,6 +31,17 @@ from .turn import (
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
 flight. `acting`: tool calls without a result."""
+
+MAX_CLAIMS = 8
+"""How many drivers in a row may take a thread and leave no progress in it. Then it is parked."""
+_NO_PROGRESS = (
+    e.ThreadClaimed,
+    e.AgentDescribed,
+    e.ModelCalled,
+    e.ToolStarted,
+    e.ChildStarted,
+)
+"""The events that say what is about to be done, and not that anything came of it."""
 
 OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
 LEGAL_PHASES: dict[type, frozenset[Phase]] = {
@@ -51,29 +64,13 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ToolReturned: frozenset(("acting",)),
     e.ToolFailed: frozenset(("acting",)),
     e.ApprovalAsked: frozenset(("acting",)),
-    e.ApprovalGiven: frozenset(("acting",)),
+    e.ApprovalGiven: frozenset(("acting",)),  # and where it lets a parked thread go on
     e.QuestionAsked: frozenset(("acting",)),
     e.OutcomeDecided: frozenset(("acting",)),
     e.AnswerRejected: frozenset(("ready",)),
     e.LimitReached: frozenset(("ready", "acting")),
     e.TurnEnded: OPEN_PHASES,
 }
-
-
-class TokenCalibration(msgspec.Struct, frozen=True):
-    """How the model that was called last counts tokens, as its replies show."""
-
-    model: str = ""
-    ratio: float = 1.0
-    """Its count of a prompt's tokens, divided by our estimate; at least 1."""
-    refused_tokens: int = 0
-    """The smallest prompt that it has refused as too large, by our estimate; 0: none yet."""
-
-    def of(self, model: str) -> "TokenCalibration":
-        """What is known of that model: nothing, if another was called last."""
-        if self.model == model:
-            return self
-        return TokenCalibration(model)
 
 
 class State(msgspec.Struct, frozen=True):
@@ -88,6 +85,8 @@ class State(msgspec.Struct, frozen=True):
     claim: str = ""
     """The last claim: whoever made it drives the thread."""
     driver: str = ""
+    claims: int = 0
+    """How many claims in a row have left no progress."""
     trusted: bool = True
     """False for an imported thread that nobody has adopted."""
     described: dict[str, e.AgentDescribed] = {}
@@ -127,8 +126,8 @@ class State(msgspec.Struct, frozen=True):
         if turn.called:
             tokens += turn.called.prompt_tokens + turn.called.max_output_tokens
             cost_usd += turn.called.reserved_usd
-        for call in turn.calls:
-            if call.child and call.status != "done":
+        for call in turn.calls.values():
+            if call.child:
                 tokens += call.child.tokens or 0
                 cost_usd += call.child.cost_usd or 0.0
         return Spent(turn.steps, turn.tool_calls, tokens, cost_usd, turn.active_s)
@@ -147,6 +146,8 @@ def apply(state: State, record: e.Record) -> State:
     _refuse_illegal(state, record)
     event = record.event
     changes: dict[str, Any] = {"seq": record.seq, "at": record.at}
+    if not isinstance(event, _NO_PROGRESS):
+        changes["claims"] = 0
     turn = state.turn
     if turn and not turn.ended:
         turn = replace(turn, active_s=turn.active_s + _active_s(state, record))
@@ -157,7 +158,7 @@ def apply(state: State, record: e.Record) -> State:
         case e.UserSaid(answers=""):
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
-            changes |= {"claim": event.claim, "driver": event.driver}
+            changes |= {"claim": event.claim, "driver": event.driver, "claims": state.claims + 1}
             changes["turn"] = turn and turn_after_crash(turn)
             if event.identity:
                 changes |= _describe(state, _from_format_1(event.identity))
@@ -176,6 +177,8 @@ def apply(state: State, record: e.Record) -> State:
         case e.ApprovalGiven() if _is_revocation(state, event):
             kept = [each for each in state.permissions if each.call_id != event.call_id]
             changes["permissions"] = tuple(kept)
+        case e.ApprovalGiven(call_id=""):
+            pass  # a person lets a parked thread go on
         case _:
             assert turn is not None
             changes |= _changes_in_turn(state, turn, event)
@@ -188,7 +191,9 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
         )
-    if state.phase not in LEGAL_PHASES[type(event)] and not _is_revocation(state, event):
+    if isinstance(event, e.ApprovalGiven) and not event.call_id:
+        _refuse_release(state, event)
+    elif state.phase not in LEGAL_PHASES[type(event)] and not _is_revocation(state, event):
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
         )
@@ -196,6 +201,13 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             "a message opens a turn; while tools run it must answer a question, and only then"
         )
+
+
+def _refuse_release(state: State, event: e.ApprovalGiven) -> None:
+    if state.claims < MAX_CLAIMS:
+        raise IllegalEvent("the thread isn't parked, so there is nothing to let go on")
+    if not event.allowed:
+        raise IllegalEvent("a parked thread stays parked until it is let go on or cancelled")
 
 
 def _describe(state: State, description: e.AgentDescribed) -> dict[str, Any]:
@@ -217,7 +229,12 @@ def _is_revocation(state: State, event: e.Event) -> bool:
 
 
 def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]:
-    changes: dict[str, Any] = {"turn": apply_to_turn(turn, event, state.key)}
+    turn_after = apply_to_turn(turn, event, state.key)
+    changes: dict[str, Any] = {}
+    if turn_after.hands_to and (turn_after.ended or not turn_after.calls):
+        changes["agent"] = turn_after.hands_to
+        turn_after = replace(turn_after, hands_to="")
+    changes["turn"] = turn_after
     if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
         name = find_call(turn, event.call_id).name
         permission = Permission(event.call_id, name, event.always, event.by)
@@ -225,32 +242,26 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
     if isinstance(event, e.TurnEnded):
         lasting = [each for each in state.permissions if each.always.lasts == "thread"]
         changes["permissions"] = tuple(lasting)
-    if isinstance(event, e.HandedOff):
-        changes["agent"] = event.agent
     if turn.called:
-        changes["calibration"] = _calibrate(state.calibration, turn.called, event)
+        changes["calibration"] = calibrate(state.calibration, turn.called, event)
     return changes
 
 
-def _calibrate(
-    calibration: TokenCalibration, called: e.ModelCalled, event: e.Event
-) -> TokenCalibration:
-    """What the event that ends a model call shows of the model's tokens."""
-    before = calibration.of(called.model)
-    if isinstance(event, e.ModelReplied) and not event.usage.estimated:
-        counted = event.usage.input_tokens / max(1, called.prompt_tokens)
-        return replace(before, ratio=min(8.0, max(1.0, before.ratio * counted)))
-    if isinstance(event, e.ModelFailed) and event.kind == "overflow":
-        refused = before.refused_tokens or called.prompt_tokens
-        return replace(before, refused_tokens=min(refused, called.prompt_tokens))
-    return before
+def is_parked(state: State) -> bool:
+    """Whether so many drivers have died at the same place that the next would, too.
+
+    Where a child is at work, the child is parked instead: this log shows nothing of its progress.
+    """
+    turn = state.turn
+    if state.claims <= MAX_CLAIMS or turn is None or turn.ended:
+        return False
+    return not any(call.child for call in turn.calls.values())
 
 
 def waits_for_people(state: State) -> bool:
     """Whether nothing of the turn goes on before somebody decides or answers."""
-    waiting = ("waiting", "question", "child", "unknown", "done")
-    calls = state.turn.calls if state.turn else ()
-    return bool(calls) and all(call.status in waiting for call in calls)
+    calls = state.turn.calls if state.turn else {}
+    return bool(calls) and all(call.status in WAITING for call in calls.values())
 
 
 def _active_s(state: State, record: e.Record) -> float:
@@ -263,10 +274,11 @@ def _active_s(state: State, record: e.Record) -> float:
         return record.worked_s
     if isinstance(record.event, e.ThreadClaimed | e.ThreadForked):
         return 0.0
-    waits: tuple[str, ...] = ("waiting", "question", "child", "unknown", "done")
+    waits = WAITING
     if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
         # A person's decisions come one after the other, perhaps days apart.
         waits += ("allowed", "denied")
-    if state.turn and state.turn.calls and all(call.status in waits for call in state.turn.calls):
+    calls = state.turn.calls if state.turn else {}
+    if calls and all(call.status in waits for call in calls.values()):
         return 0.0
     return max(0.0, record.at - state.at)

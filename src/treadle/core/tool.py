@@ -47,8 +47,11 @@ class Tool:
     """Running it twice is as good as once: it may be retried, and run again after a crash."""
     read_only: bool = False
     """It changes nothing. Approval rules may go by this; it implies idempotent."""
-    sequential: bool = False
-    """It never runs at the same time as another call of the same reply."""
+    parallel: bool = False
+    """Its calls may run at the same time as others of the same reply, and in any order.
+
+    Those of idempotent tools always may. All others run one after another, as asked for.
+    """
     needs_approval: NeedsApproval = False
     timeout_s: float | None = 60.0
     retries: int = 0

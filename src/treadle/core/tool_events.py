@@ -67,7 +67,7 @@ class ChildStarted(EventStruct, frozen=True):
 
 
 class ChildWaits(EventStruct, frozen=True):
-    """The call's child waits for people. The call goes on when the thread is resumed."""
+    """What the call's child waits for now; with nothing there, the child can go on."""
 
     call_id: str
     waiting: tuple[PendingDecision, ...]

@@ -3,6 +3,9 @@
 A turn is a user message, then rounds (a model call, and the tool calls in its reply), then an end.
 """
 
+from collections import Counter
+from collections.abc import Callable, Iterable
+
 import msgspec
 from msgspec.structs import replace
 
@@ -28,8 +31,12 @@ class Turn(msgspec.Struct, frozen=True):
     """One user message, through to its answer."""
 
     opened_seq: int
-    calls: tuple[CallState, ...] = ()
-    """The round under way; empty once all its calls have a result."""
+    calls: dict[str, CallState] = {}
+    """By id and in the order asked for, the calls of the round that have no result yet."""
+    round_began: bool = False
+    """A call of the round has started."""
+    hands_to: str = ""
+    """The agent that is in charge once the round is over, if another was handed the thread."""
     called: e.ModelCalled | None = None
     """The model call in flight."""
     replied: e.ModelReplied | None = None
@@ -41,6 +48,9 @@ class Turn(msgspec.Struct, frozen=True):
     """
     rejected: e.AnswerRejected | None = None
     limit: e.LimitReached | None = None
+    """The first that was reached."""
+    no_last_word: bool = False
+    """A last request, without tools, didn't fit into what the limits leave."""
     ended: e.TurnEnded | None = None
     purpose: e.Purpose = "step"
     """Of the last model call, summaries aside."""
@@ -56,7 +66,7 @@ class Turn(msgspec.Struct, frozen=True):
     summary_failed: bool = False
     """The model failed to summarise: until the turn ends, rounds are left out without a summary."""
     steps: int = 0
-    """Model calls, without retries and summaries."""
+    """Model calls, without retries, summaries and last words."""
     tool_calls: int = 0
     usage: e.Usage = e.Usage()
     cost_usd: float = 0.0
@@ -67,7 +77,12 @@ class Turn(msgspec.Struct, frozen=True):
     answer: str = ""
     """The last text that the model said to the person."""
     repeats: dict[str, int] = {}
-    """By `call_digest`, how often a call of that name and arguments was answered."""
+    """By `call_digest`, how often the model has asked for that name and these arguments."""
+
+    @property
+    def said_last_word(self) -> bool:
+        """Whether the last reply is an answer that was asked for at a limit."""
+        return bool(self.purpose == "answer" and self.replied and self.replied.text.strip())
 
 
 def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
@@ -84,14 +99,16 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.ContextCompacted():
             return replace(turn, compacting_upto_seq=0, replied=None)
         case e.StepAsked():
-            if any(call.id == event.call.id for call in turn.calls):
+            if event.call.id in turn.calls:
                 raise IllegalEvent(f"step {event.call.id} is under way already")
             key = make_idempotency_key(thread_key, event.call.id, event.call.arguments)
-            return replace(turn, calls=(*turn.calls, CallState(event.call, key, step=True)))
+            return _keep_call(turn, CallState(event.call, key, step=True))
         case e.AnswerRejected():
             return replace(turn, rejected=event, useless_replies=turn.useless_replies + 1)
+        case e.LimitReached() if turn.limit:
+            return replace(turn, no_last_word=True)
         case e.LimitReached():
-            return replace(turn, limit=event, calls=())  # what has not run, won't
+            return replace(turn, limit=event, calls={})  # what has not run, won't
         case e.TurnEnded():
             return replace(turn, ended=event, called=None)
         case _:
@@ -103,7 +120,7 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
     if event.purpose == "compact":
         return replace(turn, compacting_upto_seq=event.upto_seq)
     steps = turn.steps
-    if event.attempt == 1:
+    if event.attempt == 1 and event.purpose != "answer":
         steps += 1
     return replace(turn, compacting_upto_seq=0, purpose=event.purpose, steps=steps)
 
@@ -113,9 +130,11 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     purpose = turn.called.purpose
     has_text = bool(reply.text.strip())
     is_whole = reply.finish_reason not in INCOMPLETE
-    calls: tuple[CallState, ...] = ()
-    if is_whole:  # a call that may be cut off is never read
-        calls = tuple(_asked_call(call, thread_key) for call in reply.calls)
+    calls: dict[str, CallState] = {}
+    repeats = turn.repeats
+    # A call that may be cut off is never read, nor is one in place of a last word.
+    if is_whole and purpose != "answer" and reply.calls:
+        calls, repeats = _asked_calls(reply.calls, turn.repeats, thread_key)
     useless_replies = turn.useless_replies
     if calls:
         useless_replies = 0
@@ -134,14 +153,32 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
         replied=reply,
         failed=None,
         calls=calls,
+        round_began=False,
+        repeats=repeats,
         purposes=purposes,
         useless_replies=useless_replies,
         answer=answer,
     )
 
 
-def _asked_call(call: e.Call, thread_key: str) -> CallState:
-    return CallState(call, make_idempotency_key(thread_key, call.id, call.arguments))
+def _asked_calls(
+    asked: Iterable[e.Call], repeats: dict[str, int], thread_key: str
+) -> tuple[dict[str, CallState], dict[str, int]]:
+    """The calls of a reply, and how often each has been asked for by now."""
+    calls: dict[str, CallState] = {}
+    twins: Counter[str] = Counter()
+    for call in asked:
+        if call.id in calls:
+            raise IllegalEvent(f"two calls of one reply have the id {call.id!r}")
+        digest = call_digest(call.name, call.arguments)
+        calls[call.id] = CallState(
+            call,
+            make_idempotency_key(thread_key, call.id, call.arguments),
+            asked_before=repeats.get(digest, 0),
+            twins_before=twins[digest],
+        )
+        twins[digest] += 1
+    return calls, repeats | {digest: repeats.get(digest, 0) + twins[digest] for digest in twins}
 
 
 def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
@@ -179,24 +216,32 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
     else:
         before = find_call(turn, getattr(event, "call_id", ""))
     after = apply_to_call(before, event)
-    calls = tuple(after if call is before else call for call in turn.calls)
-    if isinstance(event, e.ApprovalGiven) and event.allowed and event.always:
-        permission = Permission(event.call_id, before.name, event.always, event.by)
-        calls = tuple(_allow_if_covered(call, permission) for call in calls)
-    turn = replace(turn, calls=calls)
-    if isinstance(event, e.ToolStarted) and before.attempt == 0:
-        return replace(turn, tool_calls=turn.tool_calls + 1)
     if isinstance(event, e.ToolReturned | e.ToolFailed):
         turn = _add_usage(turn, event)
-    if after.status != "done":
-        return turn
-    if after.step:
-        return replace(turn, calls=tuple(call for call in calls if call is not after))
-    digest = call_digest(after.name, after.final_arguments)
-    repeats = turn.repeats | {digest: turn.repeats.get(digest, 0) + 1}
-    if all(call.status == "done" for call in calls):
-        calls = ()
-    return replace(turn, calls=calls, repeats=repeats)
+    if isinstance(event, e.HandedOff):
+        turn = replace(turn, hands_to=event.agent)
+    if after is None:
+        calls = dict(turn.calls)
+        del calls[before.id]
+        return replace(turn, calls=calls)
+    turn = _keep_call(turn, after)
+    if isinstance(event, e.ApprovalGiven) and event.allowed and event.always:
+        permission = Permission(event.call_id, before.name, event.always, event.by)
+        return _change_calls(turn, lambda call: _allow_if_covered(call, permission))
+    if isinstance(event, e.ToolStarted):
+        tool_calls = turn.tool_calls
+        if before.attempt == 0:
+            tool_calls += 1
+        return replace(turn, tool_calls=tool_calls, round_began=True)
+    return turn
+
+
+def _keep_call(turn: Turn, call: CallState) -> Turn:
+    return replace(turn, calls=turn.calls | {call.id: call})
+
+
+def _change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
+    return replace(turn, calls={id: change(call) for id, call in turn.calls.items()})
 
 
 def _allow_if_covered(call: CallState, permission: Permission) -> CallState:
@@ -214,7 +259,7 @@ def _allow_if_covered(call: CallState, permission: Permission) -> CallState:
 
 def turn_after_crash(turn: Turn) -> Turn:
     """What a new driver finds: the reply in flight is lost; what started tools did is unknown."""
-    turn = replace(turn, calls=tuple(map(call_after_crash, turn.calls)))
+    turn = _change_calls(turn, call_after_crash)
     if turn.called is None:
         return turn
     lost_tokens = turn.called.prompt_tokens + turn.called.max_output_tokens
@@ -228,20 +273,17 @@ def turn_after_crash(turn: Turn) -> Turn:
 
 def turn_after_import(turn: Turn, thread_key: str) -> Turn:
     """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
-    turn = turn_after_crash(turn)
-    calls = tuple(call_after_import(call, thread_key) for call in turn.calls)
-    return replace(turn, calls=calls)
+    return _change_calls(turn_after_crash(turn), lambda call: call_after_import(call, thread_key))
 
 
 def turn_after_fork(turn: Turn) -> Turn:
     """What a fork finds: as after a crash, and without the children, which stay the parent's."""
-    return replace(turn_after_crash(turn), calls=tuple(map(call_after_fork, turn.calls)))
+    return _change_calls(turn_after_crash(turn), call_after_fork)
 
 
 def find_call(turn: Turn, call_id: str) -> CallState:
     """The open call of that id. Raises IllegalEvent where there is none."""
-    for call in turn.calls:
-        if call.id == call_id:
-            return call
-    open_ids = ", ".join(call.id for call in turn.calls) or "none"
+    if call_id in turn.calls:
+        return turn.calls[call_id]
+    open_ids = ", ".join(turn.calls) or "none"
     raise IllegalEvent(f"no call {call_id!r} is open; there are: {open_ids}")

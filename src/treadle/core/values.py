@@ -159,6 +159,10 @@ class ToolDescription(msgspec.Struct, frozen=True, omit_defaults=True):
     parameters: dict[str, Any]
     """JSON Schema of an object."""
     labels: tuple[Label, ...] = ()
+    idempotent: bool = False
+    parallel: bool = False
+    child: bool = False
+    """Each call runs as a thread of its own."""
 
 
 class Always(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -179,7 +183,7 @@ class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     final_arguments: str
     """The arguments to run with: a person's edit, else the model's own."""
-    status: Literal["waiting", "question", "unknown", "imported"]
+    status: Literal["waiting", "question", "unknown", "imported", "parked"]
     reason: str = ""
     digest: str = ""
     """Of name and arguments as shown here: an approval that repeats it allows nothing else."""

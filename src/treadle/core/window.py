@@ -102,7 +102,7 @@ def choose_compaction(
     if dropped:
         return e.ContextCompacted(dropped[-1].seq)
     if too_large:
-        return _shorten_all_results(rounds, tokens - room)
+        return shorten_all_results(rounds, tokens - room)
     return None
 
 
@@ -168,7 +168,7 @@ def _shorten_old_results(
     return e.ContextCompacted(results_upto_seq=upto_seq, result_chars=RESULT_CHARS)
 
 
-def _shorten_all_results(rounds: Sequence[Round], excess: int) -> e.ContextCompacted | None:
+def shorten_all_results(rounds: Sequence[Round], excess: int) -> e.ContextCompacted | None:
     """Cut all results to a length at which they fit; None if they are that short already."""
     results = [message for each in rounds for message in each.messages if message.role == "tool"]
     longest = max((len(message.text) for message in results), default=0)

@@ -14,14 +14,14 @@ from typing import Any, Literal, overload
 
 from ..core import events as e
 from ..core.context import ChildResult, Context
-from ..core.decide import Policy
 from ..core.errors import FlowChanged, ToolError, TurnFailed, TurnOpen, UsageError
 from ..core.limits import Limits
+from ..core.policy import Policy
 from ..core.result import Result, make_child_result, read_result
 from ..core.tool import Tool, parse_json_object
 from ..models.scripted import ScriptedModel
 from ..runtime.border import contain
-from ..runtime.drive import drive_turn, post, run_guarded
+from ..runtime.drive import drive_turn, new_claim, post, run_guarded
 from ..runtime.end_turn import open_to_resume
 from ..runtime.fork import Fork, fork
 from ..runtime.listeners import Listener
@@ -81,7 +81,7 @@ class Flow:
                 f"thread {log.thread_id} has begun; resume it. A flow runs once in a thread"
             )
         start = e.ThreadStarted(self.name, self.world.new_id())
-        return await self._drive(log, start, self._claim(log), e.UserSaid(said))
+        return await self._drive(log, start, new_claim(self.world), e.UserSaid(said))
 
     def run_sync(self, *args: Any, thread: str | None = None, **kwargs: Any) -> Result:
         """`run`, from code that isn't async."""
@@ -156,7 +156,7 @@ class Flow:
         self._refuse_other(log)
         if log.state.phase == "idle":
             return self._result(log)
-        return await self._drive(log, self._claim(log))
+        return await self._drive(log, new_claim(self.world))
 
     def _refuse_other(self, log: Log) -> None:
         if log.state.agent != self.name:
@@ -188,7 +188,7 @@ class Flow:
                     context.call_id,
                     above.depth + 1,
                 )
-                await me._drive(log, start, me._claim(log), e.UserSaid(arguments))
+                await me._drive(log, start, new_claim(me.world), e.UserSaid(arguments))
         return make_child_result(self.name, read_result(log.records, log.state))
 
     async def _drive(self, log: Log, *opening: e.Event) -> Result:
@@ -246,9 +246,6 @@ class Flow:
             return dict(read_signature(self.function).check(parse_json_object(text)))
         except ToolError as error:
             raise UsageError(f"the flow {self.name}: {error}") from None
-
-    def _claim(self, log: Log) -> e.ThreadClaimed:
-        return e.ThreadClaimed(self.world.new_id(), self.world.driver())
 
     async def _known(self, thread: str) -> Log:
         return await require_log(thread, self._store, self.world)

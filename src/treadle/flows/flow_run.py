@@ -16,6 +16,7 @@ from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
 from ..core.errors import FlowChanged, SeqTaken, StepFailed
 from ..core.tool import Tool
+from ..runtime.children import refresh_children
 from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.listeners import Delta
 from ..runtime.log import Log, open_log
@@ -167,6 +168,8 @@ class FlowRun:
         if main.done():
             return await self._end(main)
         if turn.calls and not self._attempts:
+            if await refresh_children(self.log):
+                return True
             return await self._moves()  # if nothing moves, all open steps wait for people
         await self._moved.wait()
         return True
@@ -175,7 +178,7 @@ class FlowRun:
     def _open(self) -> tuple[CallState, ...]:
         if self.log.state.turn is None:
             return ()
-        return self.log.state.turn.calls
+        return tuple(self.log.state.turn.calls.values())
 
     async def _moves(self) -> bool:
         with suppress(TimeoutError):

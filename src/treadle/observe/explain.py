@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 from ..core import events as e
 from ..core.call import CallState, find_pending_decisions
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.result import Status, read_result
-from ..core.state import State, apply, fold
+from ..core.state import State, fold
+from ..core.waits import after_claim, find_tree_waits, find_waits
 from ..runtime.settings import NO_MODEL, RunSettings
 
 
@@ -29,6 +30,8 @@ class Explanation:
     """What has changed in the agent since its model was last called."""
 
 
+WITHOUT_OUTCOME = ("started", "unknown")
+
 ChildRecords = Mapping[str, Sequence[e.Record]]
 """The records of child threads, by thread id.
 
@@ -46,10 +49,13 @@ def explain(
     Needs at least one record of the thread.
     """
     state = fold(records)
-    claimed = _after_claim(records)
+    claimed = after_claim(state)
     last_turn = read_result(records, state)
     thread_id = records[0].thread_id
-    if is_flow(records, settings):
+    going_on = _children_that_go_on(claimed, children or {})
+    if going_on:
+        next_action = "; ".join(going_on)
+    elif is_flow(records, settings):
         next_action = _next_of_flow(claimed)
     else:
         next_action = _next_of_agent(claimed, settings.in_charge(state))
@@ -70,12 +76,15 @@ def pending_decisions(
     """The calls that would wait for a person after a resume; also those of child threads."""
     state = fold(records)
     turn = state.turn
-    claimed = _after_claim(records).turn
+    claimed = after_claim(state).turn
     if turn is None or turn.ended or claimed is None:
         return ()
     settings = settings.in_charge(state)
     found: list[e.PendingDecision] = []
-    for was, call in zip(turn.calls, claimed.calls, strict=True):
+    held = [each for each in find_waits(state, records[0].thread_id) if not each.id]
+    if held:
+        return tuple(held)
+    for id, call in claimed.calls.items():
         child: Sequence[e.Record] = ()
         if call.child and children:
             child = children.get(call.child.thread_id, ())
@@ -83,8 +92,8 @@ def pending_decisions(
             tool = settings.policy.tools.get(call.name)
             own = tool.agent.run_settings if tool and tool.agent else settings
             found += pending_decisions(child, own, children)
-        elif was.status == "child":
-            found += was.waiting
+        elif turn.calls[id].status == "child":
+            found += turn.calls[id].waiting
         else:
             waiting = find_pending_decisions(call, records[0].thread_id)
             found += [each for each in waiting if _asks_person(each, settings)]
@@ -100,21 +109,15 @@ def _asks_person(pending: e.PendingDecision, settings: RunSettings) -> bool:
     return not runs_again and settings.policy.unknown == "ask"
 
 
-def _after_claim(records: Sequence[e.Record]) -> State:
-    """The state in which a resume finds the thread: claimed, so that nobody else runs its calls."""
-    last = records[-1]
-    claim = e.Record(last.thread_id, last.seq + 1, last.at, e.ThreadClaimed("explain"))
-    return apply(fold(records), claim)
-
-
 def _describe_unknown(state: State, claimed: State) -> list[str]:
     if state.turn and state.turn.ended:
         how = f"started, and the turn was {state.turn.ended.status}: may have had its effect"
-        calls = [call for call in state.turn.calls if call.status in ("started", "unknown")]
+        calls = [call for call in state.turn.calls.values() if call.status in WITHOUT_OUTCOME]
         return [f"{_call_state_text(call)} {how}" for call in calls]
     if not claimed.turn:
         return []
-    return [_call_state_text(call) for call in claimed.turn.calls if call.status == "unknown"]
+    calls = [call for call in claimed.turn.calls.values() if call.status == "unknown"]
+    return [_call_state_text(call) for call in calls]
 
 
 def changes_since_last_call(state: State, settings: RunSettings) -> list[str]:
@@ -144,9 +147,14 @@ def agent_changes(was: e.AgentDescribed | None, now: e.AgentDescribed) -> list[s
             found.append(f"the tool {name} is gone")
         elif name not in was.tools:
             found.append(f"the tool {name} is new")
-        elif was.tools[name].parameters and was.tools[name] != now.tools[name]:
+        elif was.tools[name].parameters and _shown(was.tools[name]) != _shown(now.tools[name]):
             found.append(f"the tool {name} has another schema")
     return found
+
+
+def _shown(tool: e.ToolDescription) -> tuple[Any, ...]:
+    """What the model is told of a tool."""
+    return tool.description, tool.parameters, tool.labels
 
 
 def _describe_done(records: Sequence[e.Record]) -> list[str]:
@@ -185,6 +193,25 @@ def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
             )
         case "imported":
             return f"adopt thread {pending.thread_id}, which was imported"
+        case "parked":
+            return (
+                f"let thread {pending.thread_id} go on, or cancel it: it is parked, because"
+                f" {pending.reason}"
+            )
+
+
+def _children_that_go_on(state: State, children: ChildRecords) -> list[str]:
+    """The calls whose children wait for nothing any more, though their parent's log says so."""
+    states = {id: fold(records) for id, records in children.items() if records}
+    calls = state.turn.calls.values() if state.turn and not state.turn.ended else ()
+    return [
+        _describe_run(call)
+        for call in calls
+        if call.status == "child"
+        and call.child
+        and call.child.thread_id in states
+        and not find_tree_waits(call.child.thread_id, states)
+    ]
 
 
 def _next_of_agent(state: State, settings: RunSettings) -> str:
@@ -216,7 +243,7 @@ def _next_of_flow(state: State) -> str:
     """What the log knows: which steps are open. The steps after them are in the flow's code."""
     if state.phase == "idle":
         return "nothing: the turn has ended"
-    calls = state.turn.calls if state.turn else ()
+    calls = state.turn.calls.values() if state.turn else ()
     ready = [call for call in calls if call.status in ("asked", "allowed", "retrying")]
     waiting = [call for call in calls if call.status in ("waiting", "question", "unknown")]
     if waiting and not ready:

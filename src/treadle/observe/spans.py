@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from ..core import events as e
-from ..core.result import read_result
 from ..core.state import State, apply
+from ..core.waits import find_waits
 from . import conventions as c
 from .active_agent import ActiveAgent
 from .content import Content, SpanMessages
@@ -77,7 +77,7 @@ class Spans:
         self._messages.add(record.event)
         self._active = self._active.after(record.event)
         ended = self._add(record, last_at)
-        if self._turn and read_result((record,), self._state).status == "waiting":
+        if self._turn and not self._chat and find_waits(self._state, record.thread_id):
             ended += self._close(record.at, "waiting")
         return ended
 

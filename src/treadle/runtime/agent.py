@@ -9,10 +9,10 @@ from typing import Any, Literal
 from ..core import events as e
 from ..core.approvals import Rule
 from ..core.context import ChildResult, Context
-from ..core.decide import Policy
 from ..core.errors import ModelError, TurnFailed, TurnOpen
 from ..core.limits import Limits
 from ..core.model import Model
+from ..core.policy import Policy
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.tool import Tool, make_tool
 from ..core.window import ContextWindow
@@ -20,7 +20,7 @@ from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agent_notes import AgentNotes
 from .answer_type import AnswerType
-from .drive import Post, drive_turn, post
+from .drive import Post, drive_turn, new_claim, post
 from .end_turn import open_to_resume
 from .fork import Fork, fork
 from .listeners import Delta, Listener, stream_events
@@ -63,6 +63,9 @@ class Agent:
     approvals: Sequence[Rule] = ()
     output: Any = None
     """The type of the answer, e.g. a pydantic model. `Result.output` then holds the value."""
+    parallel: bool = False
+    """All tool calls of one reply may run side by side. Else those that change something keep the
+    order in which the model asked for them."""
     plan: bool = False
     """Ask for a numbered plan before the first step."""
     unknown: Literal["ask", "tell"] = "ask"
@@ -178,7 +181,7 @@ class Agent:
             opening.append(e.ThreadStarted(self.name, self.world.new_id()))
             if self._notes:
                 recalled = await self._notes.recall_event(said.text)
-        opening.append(self._claim(log))
+        opening.append(new_claim(self.world))
         if recalled:
             opening.append(recalled)
         return await self._drive(log, deps, *opening, said)
@@ -187,7 +190,7 @@ class Agent:
         if log.state.phase == "idle":
             return self._result(log)
         self.run_settings.refuse_missing(log.state)
-        return await self._drive(log, deps, self._claim(log))
+        return await self._drive(log, deps, new_claim(self.world))
 
     async def _work(self, task: str | e.UserSaid, context: Context) -> ChildResult:
         """Start or continue the call's child thread, within its share of the parent's limits."""
@@ -206,7 +209,7 @@ class Agent:
                 place = (context.thread_id, context.call_id, parent.depth + 1)
                 start = e.ThreadStarted(self.name, parent.world.new_id(), *place)
                 said = e.UserSaid(task) if isinstance(task, str) else task
-                await child._drive(log, context.deps, start, child._claim(log), said)
+                await child._drive(log, context.deps, start, new_claim(parent.world), said)
         return make_child_result(self.name, read_result(log.records, log.state))
 
     async def _drive(self, log: Log, deps: Any, *opening: e.Event) -> Result:
@@ -229,9 +232,6 @@ class Agent:
         if answer_type.check(result.answer) is not None:
             return result  # it was given to an agent that asked for another type
         return replace(result, output=answer_type.parse(result.answer))
-
-    def _claim(self, log: Log) -> e.ThreadClaimed:
-        return e.ThreadClaimed(self.world.new_id(), self.world.driver())
 
     @cached_property
     def run_settings(self) -> RunSettings:
@@ -256,6 +256,7 @@ class Agent:
             limits=self.limits,
             approvals=tuple(self.approvals),
             plan=self.plan,
+            parallel=self.parallel,
             unknown=self.unknown,
         )
         system = [self.instructions]

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from ..core import events as e
+from ..core.call import decision_digest
 from ..core.errors import (
     Fenced,
     FlowChanged,
@@ -18,7 +19,7 @@ from ..core.errors import (
     TreadleError,
     TurnOpen,
 )
-from ..core.turn import find_call
+from ..core.waits import after_claim, is_held
 from ..models.endpoint import redact_known
 from .border import in_words, is_ctrl_c, text_of
 from .end_turn import cancel_turn, end_turn
@@ -26,6 +27,7 @@ from .listeners import BackgroundListener, Listener
 from .log import Log
 from .settings import RunSettings
 from .watch import StoreWatch, start_watching, stop_watching
+from .world import World
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
@@ -36,6 +38,8 @@ async def drive_turn(
 ) -> None:
     """Append the opening events, then do the work. The listeners are told of every record.
 
+    A claim alone, which changes nothing by itself, is written with the first thing that the work
+    appends. A thread that is parked or that nobody has adopted is left as it is.
     If somebody else ends the turn meanwhile, it returns as if the work had ended it. Raises Fenced
     when another process has taken the thread.
     """
@@ -43,15 +47,24 @@ async def drive_turn(
     if listeners:
         log.listeners += (background.tell,)
     try:
-        await append_opening(log, opening)
+        match opening:
+            case [e.ThreadClaimed()] if is_held(log.state):
+                return
+            case [e.ThreadClaimed() as claim] if after_claim(log.state).turn == log.state.turn:
+                log.claim_with_next_append(claim)
+            case _:
+                await append_opening(log, opening)
         await work()
     except Fenced:
-        claims = [event.claim for event in opening if isinstance(event, e.ThreadClaimed)]
-        still_ours = log.lost_reason and log.state.claim in claims
-        if not still_ours:
+        if not (log.lost_reason and log.is_ours):
             raise
     finally:
         await background.drain()
+
+
+def new_claim(world: World) -> e.ThreadClaimed:
+    """A claim by this process."""
+    return e.ThreadClaimed(world.new_id(), world.driver())
 
 
 async def append_opening(log: Log, opening: Sequence[e.Event]) -> None:
@@ -121,13 +134,20 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
     """Append what a person says to a turn that waits or runs.
 
     `find_settings` is asked for the tools where a person has edited arguments. Raises IllegalEvent
-    where nothing waits for this event.
+    where nothing waits for this event, and for an approval of something else than what waits.
     """
     turn = log.state.turn
-    if turn and isinstance(event, e.ApprovalGiven) and event.arguments is not None:
-        settings = await find_settings()
-        settings.refuse_edit(find_call(turn, event.call_id).name, event.arguments)
-    running = turn and not turn.ended and any(call.status == "started" for call in turn.calls)
+    if turn and isinstance(event, e.ApprovalGiven) and event.call_id in turn.calls:
+        call = turn.calls[event.call_id]
+        if event.digest not in ("", decision_digest(call)):
+            raise IllegalEvent(
+                f"call {call.id} isn't what the approval was given for; look at it again:"
+                f" {call.name}({call.final_arguments})"
+            )
+        if event.arguments is not None:
+            (await find_settings()).refuse_edit(call.name, event.arguments)
+    calls = turn.calls.values() if turn and not turn.ended else ()
+    running = any(call.status == "started" for call in calls)
     if running and isinstance(event, e.OutcomeDecided):
         # Until somebody claims the thread, its calls count as running. The person who says what
         # became of a call need not be the one who resumes.

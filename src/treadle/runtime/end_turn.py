@@ -134,7 +134,7 @@ def _calls_with_child(state: State) -> tuple[CallState, ...]:
     """The open calls of the turn under way that run as a child."""
     if state.turn is None or state.turn.ended:
         return ()
-    return tuple(call for call in state.turn.calls if call.child and call.status != "done")
+    return tuple(call for call in state.turn.calls.values() if call.child)
 
 
 def _child_ids(log: Log) -> Iterator[str]:

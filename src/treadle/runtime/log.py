@@ -39,8 +39,12 @@ class Log:
         self.is_child = False
         """True while it is driven as a part of its parent's turn."""
         self.store = store
+        self._drives = False
+        """False while it only reads and posts."""
         self._claim = ""
-        """The claim by which this log drives; "" while it only reads and posts."""
+        """The thread's last claim as its driver knows it: another one means that it is lost."""
+        self._deferred: e.ThreadClaimed | None = None
+        """The driver's own claim, until its first append."""
         self._worked_from = 0.0
         """When its driver last wrote or waited, by the monotonic clock: it has worked since."""
         self._writing = asyncio.Lock()
@@ -49,6 +53,19 @@ class Log:
         """Take in what others have appended. Raises StoreDamaged, IllegalEvent for a broken log."""
         async with self._writing:
             await self._take_in()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it drives the thread, and nobody has claimed that since."""
+        return self._drives and self.state.claim == self._claim
+
+    def claim_with_next_append(self, claim: e.ThreadClaimed) -> None:
+        """Drive the thread, and say so only with the next append: who has nothing to do leaves no
+        mark."""
+        self._drives = True
+        self._claim = self.state.claim
+        self._deferred = claim
+        self._worked_from = self.world.monotonic()
 
     async def append(self, *events: e.Event, after: int | None = None) -> None:
         """Write all of these events or none, then tell the listeners.
@@ -65,7 +82,10 @@ class Log:
                     raise SeqTaken(
                         f"record {after} is no longer the last of thread {self.thread_id}"
                     )
-                records, state = self._check(events)
+                if self._deferred:
+                    records, state = self._check((self._deferred, *events))
+                else:
+                    records, state = self._check(events)
                 rows = to_rows(records)
                 try:
                     await self.store.append(self.thread_id, rows)
@@ -77,9 +97,11 @@ class Log:
                         raise StoreDamaged(
                             f"thread {self.thread_id} has lost records that were written"
                         ) from None
-            for event in events:
-                if isinstance(event, e.ThreadClaimed):
-                    self._claim = event.claim
+            for record in records:
+                if isinstance(record.event, e.ThreadClaimed):
+                    self._drives = True
+                    self._claim = record.event.claim
+                    self._deferred = None
             self._worked_from = self.world.monotonic()
             self._keep(records, state)
 
@@ -109,7 +131,7 @@ class Log:
 
     def _worked_s(self, index: int) -> float | None:
         """For the record at this place of an append: the first has all of the work before it."""
-        if index or not self._claim or waits_for_people(self.state):
+        if index or not self._drives or waits_for_people(self.state):
             return 0.0
         return max(0.0, self.world.monotonic() - self._worked_from)
 
@@ -131,11 +153,11 @@ class Log:
         records = from_rows(self.thread_id, rows)
         for record in records:
             state = apply(state, record)
-        if self._claim and state.claim != self._claim:
+        if self._drives and state.claim != self._claim:
             self.lost_reason = (
                 f"another process drives thread {self.thread_id} now; this one has stopped"
             )
-        elif self._claim and any(isinstance(each.event, e.TurnEnded) for each in records):
+        elif self._drives and any(isinstance(each.event, e.TurnEnded) for each in records):
             self.lost_reason = (
                 f"this turn of thread {self.thread_id} was ended from elsewhere; it has stopped"
             )

@@ -46,7 +46,7 @@ async def _do_next(log: Log, settings: RunSettings) -> bool:
         case Append(events):
             await append_decided(log, events, seq)
         case Wait():
-            return False
+            return await settings.look_at_children(log)
     return True
 
 

@@ -103,6 +103,7 @@ class _Replay:
             settings,
             call_model=self._call_model,
             run_tool=self._run_tool,
+            look_at_children=self._look_at_children,
             records_description=False,
         )
         self.thread_id = records[0].thread_id
@@ -217,11 +218,26 @@ class _Replay:
             else:
                 await self._moved.wait()
 
+    async def _look_at_children(self, log: Log) -> bool:
+        """What the children waited for by then is in the recording: they themselves aren't here."""
+        turn = log.state.turn
+        waiting = (
+            {call.id for call in turn.calls.values() if call.status == "child"} if turn else ()
+        )
+        events: list[e.Event] = []
+        for record in self._upcoming(len(waiting)):
+            if not isinstance(record.event, e.ChildWaits) or record.event.call_id not in waiting:
+                break
+            events.append(record.event)
+        if events:
+            await log.append(*events)
+        return bool(events)
+
     @property
     def _started_ids(self) -> set[str]:
         turn = self._log.state.turn
-        calls = turn.calls if turn else ()
-        return {call.id for call in calls if call.status == "started"}
+        calls = turn.calls if turn else {}
+        return {call.id for call in calls.values() if call.status == "started"}
 
     def _diverge(self, event: e.Event) -> Diverged:
         """The error of a recording whose next event nothing under way can end in."""

@@ -4,12 +4,13 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.decide import CallModel
-from ..core.limits import MIN_OUTPUT_TOKENS, allowed_output_tokens
+from ..core.limits import LAST_WORD_TOKENS, MIN_OUTPUT_TOKENS, Spent, allowed_output_tokens
 from ..core.model import Message, PreparedCall, Request, ToolSchema, prompt_hash
-from ..core.prompt import LAST_WORD, PLAN, Prompt
+from ..core.prompt import Prompt
+from ..core.prompt_words import LAST_WORD, PLAN
 from ..core.state import State
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
-from ..core.window import Summarise, choose_compaction
+from ..core.window import Summarise, choose_compaction, shorten_all_results
 from .settings import RunSettings
 
 
@@ -56,7 +57,7 @@ def prepare_call(
 
     An agent that isn't what the log last said of it gives its description.
     A prompt that is too large gives a ContextCompacted, or the call that makes a summary. A call
-    that might break a limit gives a LimitReached.
+    that might break a limit, or leave no room for a last word, gives a LimitReached.
     """
     description = settings.describe()
     if settings.records_description and state.last_described != description:
@@ -74,9 +75,12 @@ def prepare_call(
         prompt_tokens = settings.count_tokens(request, state)
         # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
+    spent = state.spent
+    if purpose != "answer":
+        spent = _keep_for_last_word(spent, settings, prompt_tokens)
     allowed = allowed_output_tokens(
         settings.policy.limits,
-        state.spent,
+        spent,
         prompt_tokens,
         request.max_output_tokens,
         model.cost_usd,
@@ -108,10 +112,43 @@ def _compaction(
     fixed_tokens = request.tokens - prompt.tokens  # system, tools and note
     summary_room = int((room - settings.summary_tokens) / scale)
     may_summarise = state.turn is None or not state.turn.summary_failed
-    return choose_compaction(
+    compaction = choose_compaction(
         prompt,
         settings.context_window,
         int(room / scale) - fixed_tokens,
         summary_room,
         may_summarise,
     )
+    if compaction is None and state.turn and state.turn.limit:
+        # Only results are cut then: what was said before would be lost to later turns too.
+        excess = prompt_tokens - _last_word_room(state, settings, prompt_tokens)
+        if excess > 0:
+            return shorten_all_results(prompt.rounds, int(excess / scale) + 1)
+    return compaction
+
+
+def _keep_for_last_word(spent: Spent, settings: RunSettings, prompt_tokens: int) -> Spent:
+    """What counts as spent before a step, so that a last word after it still fits."""
+    if not settings.policy.limits.last_word:
+        return spent
+    kept = e.Usage(prompt_tokens, min(LAST_WORD_TOKENS, settings.output_tokens))
+    kept_usd = settings.model.cost_usd(kept) or 0.0
+    return replace(
+        spent, tokens=spent.tokens + kept.total_tokens, cost_usd=spent.cost_usd + kept_usd
+    )
+
+
+def _last_word_room(state: State, settings: RunSettings, prompt_tokens: int) -> int:
+    """The most tokens that the prompt of a last word may have within the limits."""
+    limits, spent = settings.policy.limits, state.spent
+    answer_tokens = min(LAST_WORD_TOKENS, settings.output_tokens)
+    room = prompt_tokens
+    if limits.tokens is not None:
+        room = min(room, limits.tokens - spent.tokens - answer_tokens)
+    if limits.cost_usd is not None:
+        prompt_usd = settings.model.cost_usd(e.Usage(prompt_tokens))
+        answer_usd = settings.model.cost_usd(e.Usage(0, answer_tokens))
+        if prompt_usd and answer_usd is not None:
+            left_usd = limits.cost_usd - spent.cost_usd - answer_usd
+            room = min(room, int(prompt_tokens * left_usd / prompt_usd))
+    return max(0, room)

@@ -8,10 +8,10 @@ from typing import Any
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context
-from ..core.decide import Policy
 from ..core.errors import ToolError, UsageError
 from ..core.limits import Limits, tightest_limit
 from ..core.model import Model, PreparedCall, Request
+from ..core.policy import Policy
 from ..core.state import State
 from ..core.tokens import find_token_counter
 from ..core.tool import Tool
@@ -19,6 +19,8 @@ from ..core.transcript import max_summary_tokens
 from ..core.window import ContextWindow
 from ..models.scripted import ScriptedModel
 from .call_model import call_model
+from .children import refresh_children
+from .log import Log
 from .run_tool import run_tool
 
 RECORDED_SETTINGS = (
@@ -53,6 +55,9 @@ ToolRunner = Callable[
 ]
 
 
+ChildWatcher = Callable[[Log], Awaitable[bool]]
+
+
 @dataclass(frozen=True)
 class RunSettings:
     """An agent's settings, resolved: the tools are made, the model is found."""
@@ -72,6 +77,8 @@ class RunSettings:
     """Makes one model call and gives the event it ends in. A replay puts its own here."""
     run_tool: ToolRunner = run_tool
     """Makes one attempt of a tool call and gives the event it ends in. As above."""
+    look_at_children: ChildWatcher = refresh_children
+    """Appends what children wait for now, if that has changed. As above."""
     records_description: bool = True
     """Whether the log is told what the agent is made of. A replay takes that from the recording."""
 
@@ -84,6 +91,7 @@ class RunSettings:
             deps=self.deps,
             call_model=self.call_model,
             run_tool=self.run_tool,
+            look_at_children=self.look_at_children,
             records_description=self.records_description,
         )
 
@@ -162,7 +170,12 @@ class RunSettings:
     def _description(self) -> e.AgentDescribed:
         tools = {
             name: e.ToolDescription(
-                tool.schema.description, tool.schema.parameters, tool.schema.labels
+                tool.schema.description,
+                tool.schema.parameters,
+                tool.schema.labels,
+                tool.idempotent,
+                tool.parallel,
+                tool.child is not None,
             )
             for name, tool in self.policy.tools.items()
         }
@@ -173,6 +186,7 @@ class RunSettings:
             tools,
             _recorded_settings(self.model),
             self.output_schema,
+            self.policy.parallel,
         )
 
     def refuse_unpriced(self) -> None:
@@ -204,11 +218,11 @@ class RunSettings:
                 f" {', '.join(self.team)}"
             )
         tools = self.in_charge(state).policy.tools
-        open_calls = state.turn.calls if state.turn else ()
+        open_calls = state.turn.calls if state.turn else {}
         missing = {
             call.name
-            for call in open_calls
-            if call.status not in ("asked", "denied", "done") and call.name not in tools
+            for call in open_calls.values()
+            if call.status not in ("asked", "denied") and call.name not in tools
         }
         if missing:
             raise UsageError(

@@ -274,7 +274,7 @@ class _Rerun:
         turn = self.log.state.turn
         if turn is None:
             return []
-        return [call for call in turn.calls if call.status == "started"]
+        return [call for call in turn.calls.values() if call.status == "started"]
 
 
 async def _at_once(seconds: float) -> None:

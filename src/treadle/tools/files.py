@@ -182,7 +182,7 @@ def file_tools(root: Root = ".") -> tuple[Tool, Tool, Tool, Tool]:
         make_tool(made.read_file, read_only=True),
         make_tool(made.list_files, read_only=True),
         make_tool(made.search_files, read_only=True),
-        make_tool(made.write_file, needs_approval=True, sequential=True),
+        make_tool(made.write_file, needs_approval=True),
     )
 
 

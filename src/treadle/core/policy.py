@@ -1,0 +1,41 @@
+"""What an agent's settings say about its decisions. `decide` goes by it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .approvals import Rule
+from .call import CallState
+from .limits import Limits
+from .tool import Tool
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What an agent's settings say about its decisions."""
+
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    limits: Limits = Limits()
+    approvals: tuple[Rule, ...] = ()
+    plan: bool = False
+    check_answer: Callable[[str], str | None] | None = None
+    """Says what is wrong with an answer, in words for the model; None if nothing is."""
+    unknown: Literal["ask", "tell"] = "ask"
+    """For a call of unknown outcome: wait for a person, or tell the model that nobody knows."""
+    parallel: bool = False
+    """All calls of one reply may run side by side, as if each tool said so."""
+    step_tools: Mapping[str, Tool] = field(default_factory=dict)
+    """By call id, the steps that a flow's code has asked for."""
+
+    def find_tool(self, call: CallState) -> Tool | None:
+        return self.step_tools.get(call.id) or self.tools.get(call.name)
+
+    def runs_beside(self, call: CallState) -> bool:
+        """Whether the call may run at the same time as others, and before earlier ones are over.
+
+        All others keep the order in which the reply asked for them.
+        """
+        if call.step or self.parallel:
+            return True
+        tool = self.find_tool(call)
+        return tool is None or tool.idempotent or tool.parallel

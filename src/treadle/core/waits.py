@@ -1,0 +1,119 @@
+"""What an open turn waits for. Pure.
+
+This is the one rule for results, lists, explanations and parents: a turn waits where `decide` says
+Wait to whoever would drive it next, and then what it waits for is listed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import events as e
+from .call import find_pending_decisions
+from .decide import Wait, decide
+from .limits import Limits
+from .policy import Policy
+from .state import MAX_CLAIMS, State, apply, is_parked
+from .tool import Tool
+
+IMPORTED = "it was imported, and nobody has adopted it"
+
+
+def after_claim(state: State, thread_id: str = "") -> State:
+    """The state that a new driver finds."""
+    claimed = e.Record(thread_id, state.seq + 1, state.at, e.ThreadClaimed("next"), 0.0)
+    return apply(state, claimed)
+
+
+def is_held(state: State) -> bool:
+    """Whether a person must let the whole thread go on: it is parked, or was imported."""
+    return any(not pending.id for pending in find_waits(state, ""))
+
+
+def find_waits(
+    state: State, thread_id: str, policy: Policy | None = None
+) -> tuple[e.PendingDecision, ...]:
+    """What people must decide before the turn can go on.
+
+    None where it can go on, where a process works on it or has died at work, and where it has
+    ended. Without the agent's own policy, what the log says of its tools is enough.
+    """
+    turn = state.turn
+    if turn is None or turn.ended:
+        return ()
+    if not state.trusted:
+        return (e.PendingDecision(thread_id, "", "", "", "imported", IMPORTED),)
+    claimed = after_claim(state, thread_id)
+    if is_parked(claimed):
+        return (e.PendingDecision(thread_id, "", "", "", "parked", _why_parked(state)),)
+    at_work = turn.called or any(call.status == "started" for call in turn.calls.values())
+    if at_work or not isinstance(decide(claimed, policy or recorded_policy(state)), Wait):
+        return ()
+    waits: list[e.PendingDecision] = []
+    for call in turn.calls.values():
+        waits += find_pending_decisions(call, thread_id)
+    return tuple(waits)
+
+
+def find_tree_waits(
+    thread_id: str, states: Mapping[str, State], policy: Policy | None = None
+) -> tuple[e.PendingDecision, ...]:
+    """As `find_waits`, with the children looked at: none where one of them can go on.
+
+    `states` are by thread id; for a child that isn't among them, its parent's word holds.
+    """
+    state = states[thread_id]
+    waits = find_waits(state, thread_id, policy)
+    if not waits or not waits[0].id or state.turn is None:
+        return waits
+    others = {id: other for id, other in states.items() if id != thread_id}
+    found: list[e.PendingDecision] = []
+    for call in state.turn.calls.values():
+        if call.status == "child" and call.child and call.child.thread_id in others:
+            below = find_tree_waits(call.child.thread_id, others)
+            if not below:
+                return ()
+            found += below
+        else:
+            found += find_pending_decisions(call, thread_id)
+    return tuple(found)
+
+
+def recorded_policy(state: State) -> Policy:
+    """What the log says of the tools of the agent in charge, as far as `decide` goes by it."""
+    described = state.described.get(state.agent)
+    if described is None:
+        return Policy()
+    tools = {name: _recorded_tool(name, told) for name, told in described.tools.items()}
+    return Policy(tools, parallel=described.parallel)
+
+
+def _recorded_tool(name: str, told: e.ToolDescription) -> Tool:
+    return Tool(
+        name,
+        told.description,
+        {"type": "object"},
+        _run_nothing,
+        _accept,
+        idempotent=told.idempotent,
+        parallel=told.parallel,
+        child=Limits() if told.child else None,
+    )
+
+
+def _run_nothing(**_: Any) -> None:
+    raise AssertionError("a tool that only the log describes was called")
+
+
+def _accept(given: dict[str, Any]) -> Mapping[str, Any]:
+    return given
+
+
+def _why_parked(state: State) -> str:
+    assert state.turn
+    work = "a model call" if state.turn.called else "work on the turn"
+    open_calls = [call for call in state.turn.calls.values() if call.status != "asked"]
+    if open_calls:
+        work = ", ".join(f"the call {call.id} of {call.name}" for call in open_calls)
+    return (
+        f"{MAX_CLAIMS} processes in a row have taken the thread and left no progress; open: {work}"
+    )
