@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..core import events as e
 from ..core.codec import decode_event, encode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
+from ..core.links import find_children, start_of_child
 from ..core.result import make_summary
 from ..core.state import fold
 from ..observe.timeline import Line, Timeline
@@ -21,7 +22,7 @@ from .show_prompt import show_prompt
 from .tables import format_time
 from .terminal import print_json, print_line
 from .thread_options import ShowOptions, TailOptions
-from .thread_tree import Depths, child_ids, merge_by_time
+from .thread_tree import Depths, merge_by_time
 from .threads import read_thread, resolve_thread
 from .turn_printer import format_totals
 
@@ -112,8 +113,20 @@ def _read_new(store: Store, thread_id: str, last_seqs: dict[str, int]) -> list[e
         if records:
             last_seqs[each] = records[-1].seq
         new.append(records)
-        waiting += [child for child in child_ids(records) if child not in waiting]
+        for started in find_children(records):
+            child = started.thread_id
+            if child not in waiting and _is_of(each, started, _read(store, child, 0)):
+                waiting.append(child)
     return merge_by_time(new)
+
+
+def _is_of(thread_id: str, started: e.ChildStarted, child: Sequence[e.Record]) -> bool:
+    """Whether this is the child that `started`, in that thread, speaks of, or is yet to begin."""
+    if not child:
+        return True
+    start = start_of_child(child)
+    place = start and (start.parent_thread_id, start.parent_call_id)
+    return place == (thread_id, started.call_id)
 
 
 def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:

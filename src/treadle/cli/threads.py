@@ -33,7 +33,10 @@ def resolve_thread(store: Store, name: str) -> str:
             raise UsageError("there is no thread yet; ask something first")
         return first_root_thread(store, names)
     found = [each for each in names if name and each.startswith(name)]
-    found = [each for each in found if not any(each.startswith(f"{other}.") for other in found)]
+    children = [name for name in found if any(name.startswith(f"{each}.") for each in found)]
+    if len(found) - len(children) == 1:
+        children = [name for name in children if _is_child(store, name)]
+    found = [name for name in found if name not in children]
     if len(found) == 1:
         return found[0]
     if found:
@@ -53,6 +56,7 @@ def first_root_thread(store: Store, names: Sequence[str]) -> str:
 
 
 def _is_child(store: Store, name: str) -> bool:
+    """Whether the thread says that it works for another. Raises StoreDamaged."""
     rows = run_sync(store.read(name))
     if not rows:
         raise StoreDamaged(f"thread {name!r} is listed, but none of its records can be found")

@@ -71,7 +71,10 @@ def read_result(records: Sequence[e.Record], state: State) -> Result:
     thread_id = records[0].thread_id
     status, reason = _status(turn)
     waiting: list[e.PendingDecision] = []
-    if status == "waiting":
+    if not (state.trusted or turn.ended):
+        decision = imported_decision(thread_id, state)
+        status, reason, waiting = "waiting", decision.reason, [decision]
+    elif status == "waiting":
         for call in turn.calls:
             waiting += find_pending_decisions(call, thread_id)
     answer = turn.answer
@@ -87,6 +90,13 @@ def read_result(records: Sequence[e.Record], state: State) -> Result:
         seconds=turn.active_s,
         records=tuple(record for record in records if record.seq >= turn.opened_seq),
         waiting=tuple(waiting),
+    )
+
+
+def imported_decision(thread_id: str, state: State) -> e.PendingDecision:
+    """What a person must decide before anything else of an imported thread: to adopt it or not."""
+    return e.PendingDecision(
+        thread_id, "", state.agent, "", "imported", "it was imported, and nobody has adopted it"
     )
 
 

@@ -7,7 +7,8 @@ from typing import assert_never
 from ..core import events as e
 from ..core.call import CallState, find_pending_decisions
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
-from ..core.result import Status, read_result
+from ..core.links import is_child_in
+from ..core.result import Status, imported_decision, read_result
 from ..core.state import State, apply, fold
 from ..runtime.settings import NO_MODEL, RunSettings
 
@@ -49,7 +50,9 @@ def explain(
     claimed = _after_claim(records)
     last_turn = read_result(records, state)
     thread_id = records[0].thread_id
-    if is_flow(records, settings):
+    if not state.trusted:
+        next_action = "nothing, until somebody adopts the thread: it was imported"
+    elif is_flow(records, settings):
         next_action = _next_of_flow(claimed)
     else:
         next_action = _next_of_agent(claimed, settings.in_charge(state))
@@ -69,6 +72,8 @@ def pending_decisions(
 ) -> tuple[e.PendingDecision, ...]:
     """The calls that would wait for a person after a resume; also those of child threads."""
     state = fold(records)
+    if not state.trusted:
+        return (imported_decision(records[0].thread_id, state),)
     turn = state.turn
     claimed = _after_claim(records).turn
     if turn is None or turn.ended or claimed is None:
@@ -79,7 +84,7 @@ def pending_decisions(
         child: Sequence[e.Record] = ()
         if call.child and children:
             child = children.get(call.child.thread_id, ())
-        if child:
+        if call.child and child and is_child_in(records, call.child, child):
             tool = settings.policy.tools.get(call.name)
             own = tool.agent.run_settings if tool and tool.agent else settings
             found += pending_decisions(child, own, children)
@@ -184,7 +189,9 @@ def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
                 " knows"
             )
         case "imported":
-            return f"adopt thread {pending.thread_id}, which was imported"
+            return (
+                f"look at thread {pending.thread_id}, and adopt it if it is right: it was imported"
+            )
 
 
 def _next_of_agent(state: State, settings: RunSettings) -> str:
