@@ -42,7 +42,7 @@ DECISION_COMMANDS = {
     "waiting": "approve",
     "question": "answer",
     "unknown": "settle",
-    "imported": "explain",
+    "imported": "adopt",
 }
 """The command that decides on a call, by the call's status."""
 EXIT_CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}

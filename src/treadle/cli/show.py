@@ -17,7 +17,7 @@ from ..runtime.sync import run_sync
 from ..stores.store import Store
 from .agents import choose_store, load_target
 from .print_tree import print_tree
-from .session import EXIT_CODES, FAILED
+from .session import EXIT_CODES, FAILED, WAITING, next_command
 from .show_prompt import show_prompt
 from .tables import format_time
 from .terminal import print_json, print_line
@@ -51,6 +51,11 @@ def show(settings: ShowOptions) -> int:
         else:
             _print_records(records, settings.full)
             print_tree(store, records)
+            if not fold(records).trusted:
+                command = next_command("adopt", records[0].thread_id, settings)
+                print_line(
+                    f"it was imported, and does nothing before you adopt it: {command}", "yellow"
+                )
     except IllegalEvent as error:
         raise IllegalEvent(
             f"thread {records[0].thread_id} can't be read on: {error}; see treadle show --raw"
@@ -79,10 +84,24 @@ def tail(settings: TailOptions) -> int:
                 print_line(_format_line(line, depths), line.tone)
         sys.stdout.flush()
         own = [record.event for record in new if record.thread_id == thread_id]
-        if settings.until_end and own and isinstance(last := own[-1], e.TurnEnded):
-            return EXIT_CODES.get(last.status, FAILED)
+        if settings.until_end and (code := _end_code(own)) is not None:
+            return code
         time.sleep(POLL_S)
         new = _read_new(store, thread_id, last_seqs)
+
+
+def _end_code(events: Sequence[e.Event]) -> int | None:
+    """The exit code if these are the last events of a turn, or of a thread that was imported."""
+    for event in reversed(events):
+        match event:
+            case e.TurnEnded(status=status):
+                return EXIT_CODES.get(status, FAILED)
+            case e.TrustChanged(trusted=True):
+                continue
+            case e.TrustChanged():
+                return WAITING
+        return None
+    return None
 
 
 def _find_begin(records: Sequence[e.Record], thread_id: str) -> e.Record:

@@ -66,6 +66,8 @@ class Turn(msgspec.Struct, frozen=True):
     """Seconds of work, without waiting for people."""
     answer: str = ""
     """The last text that the model said to the person."""
+    imported: bool = False
+    """Others have written its beginning: that a call has started doesn't show that it may run."""
     repeats: dict[str, int] = {}
     """By `call_digest`, how often a call of that name and arguments was answered."""
 
@@ -230,7 +232,7 @@ def turn_after_import(turn: Turn, thread_key: str) -> Turn:
     """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
     turn = turn_after_crash(turn)
     calls = tuple(call_after_import(call, thread_key) for call in turn.calls)
-    return replace(turn, calls=calls)
+    return replace(turn, calls=calls, imported=True)
 
 
 def turn_after_fork(turn: Turn) -> Turn:

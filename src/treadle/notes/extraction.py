@@ -164,8 +164,10 @@ async def _name_thread(extractor: Agent, name: str, source: str) -> str:
     if not log.records:
         return name
     first = log.records[0].event
-    is_own = isinstance(first, e.ThreadStarted) and log.state.trusted
-    if is_own and (first.agent, first.parent_thread_id) == (EXTRACTOR_NAME, source):
+    place = None
+    if isinstance(first, e.ThreadStarted) and log.state.trusted:
+        place = (first.agent, first.parent_thread_id)
+    if place == (EXTRACTOR_NAME, source):
         return name
     return f"{name}.{extractor.world.new_id()}"
 

@@ -92,7 +92,7 @@ def pending_decisions(
             found += was.waiting
         else:
             waiting = find_pending_decisions(call, records[0].thread_id)
-            found += [each for each in waiting if _asks_person(each, settings)]
+            found += [each for each in waiting if turn.imported or _asks_person(each, settings)]
     return tuple(found)
 
 
@@ -189,9 +189,7 @@ def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
                 " knows"
             )
         case "imported":
-            return (
-                f"look at thread {pending.thread_id}, and adopt it if it is right: it was imported"
-            )
+            return f"adopt thread {pending.thread_id}, which was imported, or leave it"
 
 
 def _next_of_agent(state: State, settings: RunSettings) -> str:

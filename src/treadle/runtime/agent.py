@@ -126,10 +126,10 @@ class Agent:
     async def post(self, thread: str, event: Post) -> None:
         """Write what a person says to a turn that waits or runs, in any process; then resume it.
 
-        An ApprovalGiven, an OutcomeDecided, a UserSaid that answers a question, or a TurnEnded that
-        cancels the turn and its children. An OutcomeDecided takes the thread from its driver.
-        Raises IllegalEvent where nothing waits for the event, UnknownThread, and UsageError for
-        edited arguments that the tool doesn't take.
+        An ApprovalGiven, an OutcomeDecided, a UserSaid that answers, a TrustChanged that adopts, or
+        a TurnEnded that cancels the turn and its children. An OutcomeDecided takes the thread from
+        its driver. Raises IllegalEvent where nothing waits for the event, UnknownThread, UsageError
+        for edited arguments that the tool doesn't take.
         """
         log = await require_log(thread, self._store, self.world)
         await post(log, event, lambda: find_run_settings(log, self.run_settings))

@@ -86,6 +86,11 @@ def require_own(log: Log) -> None:
     It works for another one, or it was imported and nobody has adopted it.
     """
     refuse_child(log, "say it there, or fork this one and say it to the fork")
+    require_trusted(log)
+
+
+def require_trusted(log: Log) -> None:
+    """Raise UsageError, which says what to do, for an imported thread that nobody has adopted."""
     if not log.state.trusted:
         raise UsageError(
             f"thread {log.thread_id} was imported and nobody has adopted it: look at it, then adopt"

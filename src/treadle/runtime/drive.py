@@ -20,7 +20,9 @@ from ..core.errors import (
 )
 from ..core.turn import find_call
 from ..models.endpoint import redact_known
+from .adopt import adopt
 from .border import in_words, is_ctrl_c, text_of
+from .children import require_trusted
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
@@ -28,7 +30,7 @@ from .settings import RunSettings
 from .watch import StoreWatch, start_watching, stop_watching
 
 Work = Callable[[], Coroutine[Any, Any, None]]
-Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
+Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded | e.TrustChanged
 
 
 async def drive_turn(
@@ -120,9 +122,15 @@ async def _watch(
 async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunSettings]]) -> None:
     """Append what a person says to a turn that waits or runs.
 
-    `find_settings` is asked for the tools where a person has edited arguments. Raises IllegalEvent
-    where nothing waits for this event.
+    A TrustChanged goes to the children too. `find_settings` is asked for the tools where a person
+    has edited arguments. Raises IllegalEvent where nothing waits for this event, and UsageError in
+    an imported thread, of which one must know that it is right before one decides anything in it.
     """
+    if isinstance(event, e.TrustChanged):
+        await adopt(log, event)
+        return
+    if not isinstance(event, e.TurnEnded):
+        require_trusted(log)
     turn = log.state.turn
     if turn and isinstance(event, e.ApprovalGiven) and event.arguments is not None:
         settings = await find_settings()

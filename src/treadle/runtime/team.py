@@ -8,6 +8,7 @@ from ..core import events as e
 from ..core.context import Arguments, Check, ChildResult, Context, ParentContext
 from ..core.errors import ToolError, UsageError
 from ..core.limits import Limits, tightest_limit
+from ..core.links import MAX_DEPTH as MAX_DEPTH
 from ..core.links import start_of_child
 from ..core.tool import Tool
 from .children import open_parent
@@ -16,9 +17,6 @@ from .settings import RunSettings
 
 if TYPE_CHECKING:
     from .agent import Agent
-
-MAX_DEPTH = 8
-"""Levels of children under a person's own thread. Agents that call each other would never stop."""
 
 Work = Callable[[str, Context], Awaitable[ChildResult]]
 
