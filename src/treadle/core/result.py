@@ -71,7 +71,7 @@ def read_result(records: Sequence[e.Record], state: State) -> Result:
     thread_id = records[0].thread_id
     status, reason = _status(turn)
     waiting: list[e.PendingDecision] = []
-    if not (state.trusted or turn.ended):
+    if not (state.trusted or turn.ended or turn.called):
         decision = imported_decision(thread_id, state)
         status, reason, waiting = "waiting", decision.reason, [decision]
     elif status == "waiting":
