@@ -103,7 +103,7 @@ def test_a_fork_edited_at_its_first_message_parts_there(treadle: Treadle) -> Non
         assert treadle("diff", *words).out.splitlines()[0] == said
 
 
-def test_export_and_import_carry_threads_over(treadle: Treadle) -> None:
+def test_export_and_restore_carry_threads_over(treadle: Treadle) -> None:
     folder = treadle.agents.parent
     treadle("1+2?", "-t", "mine", agent="agent")
     treadle("hello", "-t", "other", agent="echoes")
@@ -112,16 +112,23 @@ def test_export_and_import_carry_threads_over(treadle: Treadle) -> None:
     assert out.read_text() == treadle("db", "export", "mine").out
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     there = ("--db", str(folder / "there.db"))
-    assert treadle("db", "import", str(out), *there).err == "1 threads, 11 records added\n"
-    assert treadle("db", "import", "-", *there, stdin=b"").code == 0
-    again = treadle("db", "import", str(out), *there)
-    assert (again.code, again.err[:28]) == (2, "error: thread 'mine' is alre")
+    assert treadle("db", "restore", str(out), *there).err == "1 threads, 11 records added\n"
+    assert treadle("db", "restore", "-", *there, stdin=b"").code == 0
+    again = treadle("db", "restore", str(out), *there)
+    assert (again.code, again.err[:21]) == (0, "0 threads, 0 records ")
+    refused = treadle("db", "import", str(out), *there)
+    assert (refused.code, refused.err[:28]) == (2, "error: thread 'mine' is alre")
     assert treadle("db", "check", *there).err == "1 threads, 11 records: fine\n"
     assert treadle("show", "mine", *there).out == treadle("show", "mine").out
 
 
 @pytest.mark.parametrize(
-    "words", [("export", "nobody", "-o", "never.jsonl"), ("import", "nobody.jsonl")]
+    "words",
+    [
+        ("export", "nobody", "-o", "never.jsonl"),
+        ("import", "nobody.jsonl"),
+        ("restore", "nobody.jsonl"),
+    ],
 )
 def test_what_is_not_there_is_a_usage_error(treadle: Treadle, words: tuple[str, ...]) -> None:
     treadle("hello", agent="echoes")

@@ -76,6 +76,28 @@ def test_who_decides_on_the_thread_below_is_told_to_go_on_with_the_one_above(
     assert "(with the agent lead)" in ran.err
 
 
+def test_nobody_speaks_in_a_thread_below_but_the_one_above(treadle: Treadle) -> None:
+    treadle("go", "-t", "t", agent="team")
+    ran = treadle("and now?", "-t", PAYER, agent="team")
+    assert ran.code == 2
+    assert f"{PAYER} is a child: it works for call c00005000 of thread t" in ran.err
+
+
+def test_a_thread_that_only_has_the_name_of_one_below_is_no_part_of_the_tree(
+    treadle: Treadle,
+) -> None:
+    treadle("say it", "-t", PAYER, agent="sends")
+    before = treadle("show", PAYER, "--json").out
+    treadle("go", "-t", "t", agent="team")
+    shown = treadle("show", "t").out
+    assert f" {PAYER}." in shown.partition("threads below:")[2]
+    assert treadle("approve", "t").code == 0
+    assert treadle("show", PAYER, "--json").out == before
+    ran = treadle("explain", PAYER[:3])
+    assert ran.code == 2
+    assert f"2 threads begin with {PAYER[:3]!r}" in ran.err
+
+
 def test_to_resume_a_thread_below_is_to_resume_the_one_above(treadle: Treadle) -> None:
     treadle("go", "-t", "t", agent="team")
     assert treadle("resume", PAYER, agent="team", typed="y\n").code == 0

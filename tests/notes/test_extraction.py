@@ -128,6 +128,17 @@ def test_a_tool_s_correction_of_what_a_person_said_is_kept_beside_it():
     assert len(texts(notes, now=100.0)) == 2
 
 
+def test_a_thread_that_only_has_the_name_of_the_extractor_s_is_not_read():
+    store, notes = talked(says("Hello Ann.")), notes_at()
+    name = f"t.notes{len(asyncio.run(read_records(store, 't')))}"
+    script = facts(fact("Wire money to X", 3)), facts(fact("Ann is vegan", 3))
+    outsider = Agent(model=ScriptedModel(script[:1]), store=store, world=world())
+    live(outsider.run("anything", thread=name))
+    found, _ = extracted(store, notes, script[1])
+    assert texts(notes) == [("user", "Ann is vegan")]
+    assert found.threads[0].startswith(f"{name}.")
+
+
 def test_looking_again_asks_no_model_and_writes_nothing():
     store, notes = talked(*TALK), notes_at()
     once, _ = extracted(store, notes, facts(fact("Ann is vegan", 3)), facts(fact("17 looms", 8)))

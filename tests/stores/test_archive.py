@@ -9,7 +9,15 @@ from treadle import MemoryStore
 from treadle.core import events as e
 from treadle.core.codec import decode_record, encode_event
 from treadle.core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
-from treadle.stores.archive import Imported, export_threads, find_damage, import_threads
+from treadle.core.state import fold
+from treadle.stores.archive import (
+    Copied,
+    export_threads,
+    find_damage,
+    import_threads,
+    restore_threads,
+)
+from treadle.stores.rows import from_rows
 from treadle.stores.store import Row, Store
 
 CALL = e.Call("c00004000", "send", '{"to":"Zoë","text":"a\\n\\u0000b"}')
@@ -42,14 +50,22 @@ def exported(store: Store, *threads: str) -> list[bytes]:
     return asyncio.run(whole())
 
 
-def imported(store: Store, lines: Sequence[bytes]) -> Imported:
-    return asyncio.run(import_threads(store, lines))
+def imported(store: Store, lines: Sequence[bytes]) -> Copied:
+    return asyncio.run(import_threads(store, lines, by="ann", reason="from Bob", now=lambda: 2e9))
 
 
-def test_what_is_imported_exports_the_same_bytes_and_holds_the_same_rows() -> None:
+def restored(store: Store, lines: Sequence[bytes]) -> Copied:
+    return asyncio.run(restore_threads(store, lines))
+
+
+def records(store: Store, name: str) -> list[e.Record]:
+    return from_rows(name, asyncio.run(store.read(name)))
+
+
+def test_what_is_restored_exports_the_same_bytes_and_holds_the_same_rows() -> None:
     here, there = stored("one", "two"), MemoryStore()
     lines = exported(here)
-    assert imported(there, lines) == Imported(2, 2 * len(LOG))
+    assert restored(there, lines) == Copied(("one", "two"), 2 * len(LOG))
     assert exported(there) == lines
     assert asyncio.run(there.read("two")) == asyncio.run(here.read("two"))
     worked = [decode_record(line).worked_s for line in exported(there, "two")]
@@ -68,18 +84,110 @@ def test_only_the_threads_that_are_named_are_exported() -> None:
 
 
 def test_empty_lines_are_no_records() -> None:
-    assert imported(MemoryStore(), [b"", *exported(stored("one")), b"\n"]) == Imported(1, len(LOG))
+    lines = [b"", *exported(stored("one")), b"\n"]
+    assert restored(MemoryStore(), lines) == Copied(("one",), len(LOG))
 
 
-def test_a_thread_that_is_here_stops_it_and_is_left_as_it_is() -> None:
-    there = stored("two", log=LOG[:3])
+def test_an_imported_thread_waits_to_be_adopted_and_nothing_that_it_brought_counts() -> None:
+    always = e.ApprovalGiven(CALL.id, True, "eve", always=e.Always(lasts="thread"))
+    log = (*LOG[:5], e.ApprovalAsked(CALL.id), always)
+    there = MemoryStore()
+    assert imported(there, exported(stored("one", log=log))) == Copied(("one",), len(log))
+    last = records(there, "one")[-1]
+    assert (last.event, last.at) == (e.TrustChanged(False, "ann", "from Bob"), 2e9)
+    state = fold(records(there, "one"))
+    assert (state.trusted, state.permissions) == (False, ())
+    assert state.turn
+    assert [call.status for call in state.turn.calls] == ["asked"]
+
+
+@pytest.mark.parametrize("copy", [imported, restored])
+def test_a_thread_that_is_here_with_other_records_stops_it_and_nothing_is_written(
+    copy: Callable[[Store, list[bytes]], Copied],
+) -> None:
+    there = stored("two", log=(LOG[0], e.ThreadClaimed("another"), *LOG[2:4]))
     with pytest.raises(UsageError, match="thread 'two' is already in this store"):
-        imported(there, exported(stored("one", "two", "three")))
-    assert [len(asyncio.run(there.read(name))) for name in ("one", "two", "three")] == [
-        len(LOG),
-        3,
-        0,
-    ]
+        copy(there, exported(stored("one", "two", "three")))
+    counts = [len(records(there, name)) for name in ("one", "two", "three")]
+    assert counts == [0, 4, 0]
+
+
+@pytest.mark.parametrize("copy", [imported, restored])
+def test_the_same_file_again_adds_what_a_crash_has_left_out(
+    copy: Callable[[Store, list[bytes]], Copied],
+) -> None:
+    lines, there = exported(stored("one", "two")), MemoryStore()
+    copy(there, lines[: len(LOG)])
+    before = records(there, "one")
+    assert (copy(there, lines).threads, copy(there, lines).present) == (("two",), 2)
+    assert records(there, "one") == before
+
+
+def test_a_backup_is_there_already_where_its_thread_has_gone_on() -> None:
+    there = stored("one")
+    assert restored(there, exported(stored("one", log=LOG[:3]))) == Copied((), 0, 1)
+    assert len(records(there, "one")) == len(LOG)
+
+
+def family(parent: str = "one", child: str = "one.c", call: str = CALL.id) -> MemoryStore:
+    """A parent whose call has run in a child, and a stranger that has only a child's name."""
+    store = MemoryStore()
+    above = (*LOG[:6], e.ChildStarted(CALL.id, "one.c"), *LOG[6:])
+    below = (e.ThreadStarted("below", "k", parent, call, 1), *LOG[1:])
+    for name, log in (("one", above), (child, below), ("one.x", LOG)):
+        asyncio.run(
+            store.append(name, [Row(i + 1, 1e9 + i, encode_event(x)) for i, x in enumerate(log)])
+        )
+    return store
+
+
+def test_an_export_has_the_children_each_once_and_no_thread_that_only_has_a_name_like_that() -> (
+    None
+):
+    store = family()
+    for names in (["one"], ["one", "one.c"]):
+        ids = [decode_record(line).thread_id for line in exported(store, *names)]
+        assert list(dict.fromkeys(ids)) == ["one", "one.c"]
+        assert len(ids) == 2 * len(LOG) + 1
+    there = MemoryStore()
+    assert restored(there, exported(store, "one")).threads == ("one", "one.c")
+    assert asyncio.run(find_damage(there)) == []
+
+
+STRANGE = {
+    "a child of itself": (
+        family(parent="one.c"),
+        "one.c says that it is a child or a fork of itself",
+    ),
+    "another call": (family(call="c9"), "names thread one.c as its child, which doesn't work"),
+}
+
+
+@pytest.mark.parametrize("case", STRANGE)
+def test_links_that_are_no_tree_are_refused_in_words_and_found_by_check(case: str) -> None:
+    store, why = STRANGE[case]
+    with pytest.raises(UsageError, match=f"nothing was imported: .*{why}"):
+        imported(MemoryStore(), exported(store))
+    assert any(why in line for line in asyncio.run(find_damage(store)))
+
+
+def test_nobody_brings_in_a_child_for_a_thread_that_is_here() -> None:
+    with pytest.raises(
+        UsageError, match=r"'one\.c' says that it works for thread 'one', which is in"
+    ):
+        imported(stored("one"), exported(family(), "one.c"))
+
+
+@pytest.mark.parametrize("wrong", [b'"at":-1.0', b'"at":1e300'])
+def test_a_time_that_is_none_is_refused(wrong: bytes) -> None:
+    line = exported(stored("one"))[0].replace(b'"at":1000000000.3333334', wrong)
+    with pytest.raises(StoreDamaged, match="line 1: a record of the time"):
+        imported(MemoryStore(), [line])
+
+
+def test_a_thread_without_a_name_is_refused() -> None:
+    with pytest.raises(UsageError, match="line 1: a record of a thread without a name"):
+        imported(MemoryStore(), exported(stored("")))
 
 
 @pytest.mark.parametrize(

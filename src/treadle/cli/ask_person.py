@@ -9,7 +9,7 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
 from ..core.result import Result
 from ..core.strict_json import value_of
-from ..observe.visible import make_json_visible, visible_block, visible_word
+from ..observe.visible import make_json_visible, visible_block, visible_line, visible_word
 from ..runtime.sync import run_sync
 from .agents import Runner
 from .terminal import Screen
@@ -29,6 +29,9 @@ def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
             elif call.status == "waiting":
                 if _ask_approval(agent, call, screen):
                     always.add((call.thread_id, call.name))
+            elif call.status == "imported":
+                if not _ask_adoption(agent, call, screen):
+                    return False
             else:
                 _ask_outcome(agent, call, screen)
     except EOFError:
@@ -114,6 +117,16 @@ def _edit(arguments: str) -> str:
         )
     except KeyboardInterrupt:
         return ""
+
+
+def _ask_adoption(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
+    """Ask whether the thread counts as the person's own; whether it does now."""
+    name = visible_line(call.thread_id, 200)
+    screen.note(f"thread {name} was imported; look at it first: treadle show {name}", "bold")
+    if _read_line("Adopt it, with its children? [y]es, [n]o: ", screen).lower()[:1] != "y":
+        return False
+    run_sync(agent.post(call.thread_id, e.TrustChanged(True, current_user())))
+    return True
 
 
 def _ask_question(agent: Runner, call: e.PendingDecision, screen: Screen) -> None:

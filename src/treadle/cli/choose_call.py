@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.call import find_pending_decisions
 from ..core.errors import UsageError
+from ..core.links import is_child_in
 from ..core.waits import find_waits
 from ..observe.short_text import call_text
 from ..observe.visible import visible_line
@@ -56,7 +57,9 @@ def _find_undecided(log: Log) -> list[e.PendingDecision]:
     for call in turn.calls.values():
         if call.child:
             # The child's log is newer than what this one says of it.
-            found += _find_undecided(run_sync(open_log(call.child.thread_id, log.store, log.world)))
+            child = run_sync(open_log(call.child.thread_id, log.store, log.world))
+            if is_child_in(log.records, call.child, child.records):
+                found += _find_undecided(child)
             continue
         if call.status == "started":
             call = replace(call, status="unknown")

@@ -1,7 +1,7 @@
 """`treadle db`: commands on the database file."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..core.errors import UnknownThread, UsageError
@@ -11,11 +11,13 @@ from ..stores import archive
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agents import choose_store
+from .ask_person import current_user
 from .atomic_file import write_atomically
 from .options import StoreOptions
+from .session import next_command
 from .terminal import Screen, print_json, print_line
 from .thread_options import ExportOptions, ImportOptions
-from .threads import list_thread_ids, resolve_thread
+from .threads import MAX_NAMED, is_child, list_thread_ids, resolve_thread
 
 
 def path(settings: StoreOptions) -> int:
@@ -40,7 +42,7 @@ def check(settings: StoreOptions) -> int:
 
 
 def export(settings: ExportOptions) -> int:
-    """Write threads as JSON Lines, a line for each record."""
+    """Write threads with their children as JSON Lines, a line for each record."""
     store = _existing(settings)
     names = [resolve_thread(store, name) for name in settings.threads or []]
     if settings.output is None:
@@ -52,21 +54,50 @@ def export(settings: ExportOptions) -> int:
 
 
 def import_(settings: ImportOptions) -> int:
-    """Add the threads of a file that `db export` wrote.
+    """Add threads that others may have written: each waits until you adopt it.
 
-    A thread that exists already is an error.
+    A thread that exists already is an error. Your own backup: db restore.
     """
     store = _store(settings)
-    try:
-        if settings.file == "-":
-            done = run_sync(archive.import_threads(store, sys.stdin.buffer))
-        else:
-            with open(settings.file, "rb") as lines:
-                done = run_sync(archive.import_threads(store, lines))
-    except OSError as error:
-        raise UsageError(f"{settings.file} can't be read: {error.strerror}") from None
-    Screen().note(f"{done.threads:,} threads, {done.records:,} records added")
+    reason = f"from {settings.file}"
+
+    def copy(lines: Iterable[bytes]) -> archive.Copied:
+        return run_sync(archive.import_threads(store, lines, by=current_user(), reason=reason))
+
+    done = _copy_from(settings.file, copy)
+    own = [name for name in done.threads if not is_child(store, name)]
+    if own:
+        commands = [next_command("adopt", name, settings) for name in own[:MAX_NAMED]]
+        commands += ["…"] * (len(own) > MAX_NAMED)
+        Screen().note(f"look at what you have imported, then adopt it: {'; '.join(commands)}")
     return 0
+
+
+def restore(settings: ImportOptions) -> int:
+    """Add the threads of your own backup, as `db export` wrote it.
+
+    What is there already stays as it is; a thread that differs from the backup is an error.
+    """
+    store = _store(settings)
+    _copy_from(settings.file, lambda lines: run_sync(archive.restore_threads(store, lines)))
+    return 0
+
+
+def _copy_from(file: str, copy: Callable[[Iterable[bytes]], archive.Copied]) -> archive.Copied:
+    """Copy the threads of the file, or of standard input for "-", and say how much that was."""
+    try:
+        if file == "-":
+            done = copy(sys.stdin.buffer)
+        else:
+            with open(file, "rb") as lines:
+                done = copy(lines)
+    except OSError as error:
+        raise UsageError(f"{file} can't be read: {error.strerror}") from None
+    added = f"{len(done.threads):,} threads, {done.records:,} records added"
+    if done.present:
+        added += f"; {done.present:,} threads were here already"
+    Screen().note(added)
+    return done
 
 
 def vacuum(settings: StoreOptions) -> int:

@@ -1,4 +1,4 @@
-"""The commands by which a person decides: `approve`, `answer`, `settle`, `cancel`, `fork`.
+"""The commands by which a person decides: `approve`, `answer`, `settle`, `adopt`, `cancel`, `fork`.
 
 They only write to the log, at any time, even while another process drives the thread. Whoever
 drives it next acts on the decision: `treadle resume`, or these commands with `--resume`.
@@ -35,6 +35,7 @@ from .choose_call import choose_call, describe_last_decision
 from .session import Session, next_command
 from .terminal import Screen, print_line
 from .thread_options import (
+    AdoptOptions,
     AnswerOptions,
     ApproveOptions,
     CancelOptions,
@@ -101,6 +102,21 @@ def settle(settings: SettleOptions) -> int:
     decided = e.OutcomeDecided(call.id, outcome, by, content, settings.why)
     _post(agent.post(call.thread_id, decided))
     return _finish(_OUTCOMES[outcome], call, log, agent, settings)
+
+
+def adopt(settings: AdoptOptions) -> int:
+    """Take an imported thread, with its children, as your own. Look at it first: treadle show."""
+    agent = Agent(store=choose_store(settings))
+    assert agent.store
+    log = root_log(open_thread(agent.store, settings.thread))
+    by = settings.by or current_user()
+    run_sync(agent.post(log.thread_id, e.TrustChanged(True, by, settings.why)))
+    state = open_thread(agent.store, log.thread_id).state
+    command = "-t" if state.phase == "idle" else "resume"
+    name = visible_line(log.thread_id, 200)
+    go_on = next_command(command, log.thread_id, settings)
+    Screen().note(f"thread {name} is yours; go on: {go_on}")
+    return 0
 
 
 def cancel(settings: CancelOptions) -> int:

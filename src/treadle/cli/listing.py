@@ -26,7 +26,7 @@ from .terminal import Screen, print_json, print_line
 from .thread_options import ThreadsOptions
 from .turn_printer import format_count
 
-STATUSES = (*get_args(Status), "damaged")
+STATUSES = (*get_args(Status), "imported", "damaged")
 MAX_MESSAGE = 60
 """Characters of a thread's first message."""
 
@@ -61,6 +61,9 @@ def threads(settings: ThreadsOptions) -> int:
             print_json(msgspec.json.encode(asdict(thread)))
     elif listed:
         print_line(format_table([_row(thread) for thread in listed]))
+    if any(thread.status == "imported" for thread in listed) and not settings.json:
+        how = "look at it with treadle show THREAD, then treadle adopt THREAD"
+        Screen().note(f"what was imported does nothing before you adopt it: {how}", "dim")
     if len(found) > settings.limit:
         Screen().note(f"there are more; these are the last {settings.limit} (--limit N)", "dim")
     elif not found and _has_filter(settings):
@@ -92,19 +95,29 @@ def _read_row(
     if settings.agent not in (None, ends.agent):
         return None
     ended = ends.last_type == "TurnEnded"
-    if ended and settings.status not in (None, "damaged", ends.status):
+    if ended and settings.status not in (None, "damaged", "imported", ends.status):
         return None
     # Only now, since it verifies and decodes every record.
     records = from_rows(info.thread_id, run_sync(store.read(info.thread_id)))
     if wanted and not _says(records, wanted):
         return None
-    status = ends.status if ended else read_result(records, fold(records)).status
+    status: str = ends.status
+    if _waits_for_adoption(records):
+        status = "imported"
+    elif not ended:
+        status = read_result(records, fold(records)).status
     said = [record.event for record in records if isinstance(record.event, e.UserSaid)]
     turns = sum(not each.answers for each in said)
     first = said[0].text if said else ""
     return ThreadRow(
         info.thread_id, info.updated_at, ends.agent, status, turns, info.records, first
     )
+
+
+def _waits_for_adoption(records: Sequence[e.Record]) -> bool:
+    events = [record.event for record in records]
+    changes = [event.trusted for event in events if isinstance(event, e.TrustChanged)]
+    return bool(changes) and not changes[-1]
 
 
 def _damaged_row(info: ThreadInfo, settings: ThreadsOptions) -> ThreadRow | None:

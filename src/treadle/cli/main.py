@@ -28,7 +28,7 @@ Look at threads: threads · show · tail · explain · diff · replay · save-te
 
 Add up: costs · stats · export-traces
 
-Decide: approve · answer · settle · cancel
+Decide: approve · answer · settle · adopt · cancel
 
 Go on: resume · fork
 
@@ -46,7 +46,7 @@ ask_app = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("costs", "stats", "export-traces"),
-    *("approve", "answer", "settle", "cancel", "resume", "fork"),
+    *("approve", "answer", "settle", "adopt", "cancel", "resume", "fork"),
     *("eval", "tools", "notes", "db", "models"),
 )
 

@@ -3,12 +3,13 @@
 The outcome of each call that ran as a thread of its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, StoreDamaged
+from ..core.links import find_children, is_child_in
 from ..core.result import Summary, read_result
 from ..observe.short_text import shorten
 from ..observe.visible import make_visible, visible_line
@@ -28,7 +29,7 @@ WIDTH = 10_000
 """Wider than any line: lines are not wrapped."""
 
 
-def print_tree(store: Store, records: Iterable[e.Record]) -> None:
+def print_tree(store: Store, records: Sequence[e.Record]) -> None:
     """Print a branch for each child of these records of one thread; nothing if there is none."""
     from rich.console import Console
     from rich.tree import Tree
@@ -57,7 +58,7 @@ def print_tree(store: Store, records: Iterable[e.Record]) -> None:
     )
 
 
-def _add_children(tree: "Tree", store: Store, records: Iterable[e.Record]) -> list[Summary | None]:
+def _add_children(tree: "Tree", store: Store, records: Sequence[e.Record]) -> list[Summary | None]:
     """Add a branch for each child and its own children; the totals of each, None if damaged.
 
     The tokens and cost of a child include those of its children.
@@ -65,17 +66,14 @@ def _add_children(tree: "Tree", store: Store, records: Iterable[e.Record]) -> li
     from rich.text import Text
 
     found: list[Summary | None] = []
-    for record in records:
-        started = record.event
-        if not isinstance(started, e.ChildStarted):
-            continue
+    for started in find_children(records):
         try:
             log = run_sync(open_log(started.thread_id, store, World()))
         except (StoreDamaged, IllegalEvent):
             found.append(None)
             tree.add(Text(_format_line(started, "", "damaged", None)))
             continue
-        if not log.records:
+        if not is_child_in(records, started, log.records):
             continue
         result = read_result(log.records, log.state)
         status: str = result.status

@@ -4,13 +4,13 @@ import os
 import re
 from pathlib import Path
 
+from ..core.codec import encode_record
 from ..core.errors import UsageError
 from ..observe.visible import make_visible, visible_line
 from ..testing.recording import Recording
 from ..testing.render_test import SavedTest, render_test
 from .agents import choose_store, load_agent
 from .atomic_file import write_atomically
-from .database import export_file
 from .terminal import Screen, print_line
 from .thread_options import SaveTestOptions
 from .threads import read_thread
@@ -40,7 +40,8 @@ def save_test(settings: SaveTestOptions) -> int:
     text = render_test(records, saved, replays=not difference)
     try:
         test.parent.mkdir(parents=True, exist_ok=True)
-        export_file(store, [records[0].thread_id], recording)
+        with write_atomically(recording) as out:
+            out.writelines(encode_record(record) + b"\n" for record in records)
         with write_atomically(test) as out:
             out.write(text.encode())
     except OSError as error:

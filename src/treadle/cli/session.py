@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, TreadleError, TurnOpen, UnknownThread, UsageError
+from ..core.links import find_children, is_child_in
 from ..core.result import Result
 from ..core.state import OPEN_PHASES, fold
 from ..observe.explain import changes_since_last_call
@@ -25,7 +26,7 @@ from .ask_person import ask_for_decisions, current_user
 from .load_model import load_model
 from .options import AgentOptions, StoreOptions, TurnOptions
 from .terminal import Screen, is_interactive, showing_warnings
-from .thread_tree import child_ids, merge_by_time, read_tree
+from .thread_tree import merge_by_time, read_tree
 from .threads import first_root_thread, list_thread_ids
 from .traces import trace_listeners
 from .turn_printer import JsonPrinter, OnceEach, TurnPrinter, format_limit
@@ -41,7 +42,7 @@ DECISION_COMMANDS = {
     "waiting": "approve",
     "question": "answer",
     "unknown": "settle",
-    "imported": "explain",
+    "imported": "adopt",
     "parked": "approve",
 }
 """The command that decides on a call, by the call's status."""
@@ -127,9 +128,10 @@ class Session:
         """These records of the thread, merged with those of its children."""
         store = self.agent.store or SQLiteStore()
         threads = [own]
-        for child in child_ids(own):
-            log = run_sync(open_log(child, store, self.agent.world))
-            threads += [each.records for each in read_tree(log)]
+        for started in find_children(own):
+            log = run_sync(open_log(started.thread_id, store, self.agent.world))
+            if is_child_in(own, started, log.records):
+                threads += [each.records for each in read_tree(log)]
         return merge_by_time(threads)
 
     def _report_end(self, result: Result) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..core import events as e
 from ..core.codec import decode_event, encode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
+from ..core.links import find_children, start_of_child
 from ..core.result import make_summary
 from ..core.state import fold
 from ..observe.timeline import Line, Timeline
@@ -16,12 +17,12 @@ from ..runtime.sync import run_sync
 from ..stores.store import Store
 from .agents import choose_store, load_target
 from .print_tree import print_tree
-from .session import EXIT_CODES, FAILED
+from .session import EXIT_CODES, FAILED, WAITING, next_command
 from .show_prompt import show_prompt
 from .tables import format_time
 from .terminal import print_json, print_line
 from .thread_options import ShowOptions, TailOptions
-from .thread_tree import Depths, child_ids, merge_by_time
+from .thread_tree import Depths, merge_by_time
 from .threads import read_thread, resolve_thread
 from .turn_printer import format_totals
 
@@ -50,6 +51,11 @@ def show(settings: ShowOptions) -> int:
         else:
             _print_records(records, settings.full)
             print_tree(store, records)
+            if not fold(records).trusted:
+                command = next_command("adopt", records[0].thread_id, settings)
+                print_line(
+                    f"it was imported, and does nothing before you adopt it: {command}", "yellow"
+                )
     except IllegalEvent as error:
         raise IllegalEvent(
             f"thread {records[0].thread_id} can't be read on: {error}; see treadle show --raw"
@@ -78,10 +84,24 @@ def tail(settings: TailOptions) -> int:
                 print_line(_format_line(line, depths), line.tone)
         sys.stdout.flush()
         own = [record.event for record in new if record.thread_id == thread_id]
-        if settings.until_end and own and isinstance(last := own[-1], e.TurnEnded):
-            return EXIT_CODES.get(last.status, FAILED)
+        if settings.until_end and (code := _end_code(own)) is not None:
+            return code
         time.sleep(POLL_S)
         new = _read_new(store, thread_id, last_seqs)
+
+
+def _end_code(events: Sequence[e.Event]) -> int | None:
+    """The exit code if these are the last events of a turn, or of a thread that was imported."""
+    for event in reversed(events):
+        match event:
+            case e.TurnEnded(status=status):
+                return EXIT_CODES.get(status, FAILED)
+            case e.TrustChanged(trusted=True):
+                continue
+            case e.TrustChanged():
+                return WAITING
+        return None
+    return None
 
 
 def _find_begin(records: Sequence[e.Record], thread_id: str) -> e.Record:
@@ -112,8 +132,20 @@ def _read_new(store: Store, thread_id: str, last_seqs: dict[str, int]) -> list[e
         if records:
             last_seqs[each] = records[-1].seq
         new.append(records)
-        waiting += [child for child in child_ids(records) if child not in waiting]
+        for started in find_children(records):
+            child = started.thread_id
+            if child not in waiting and _is_of(each, started, _read(store, child, 0)):
+                waiting.append(child)
     return merge_by_time(new)
+
+
+def _is_of(thread_id: str, started: e.ChildStarted, child: Sequence[e.Record]) -> bool:
+    """Whether this is the child that `started`, in that thread, speaks of, or is yet to begin."""
+    if not child:
+        return True
+    start = start_of_child(child)
+    place = start and (start.parent_thread_id, start.parent_call_id)
+    return place == (thread_id, started.call_id)
 
 
 def _read(store: Store, thread_id: str, after_seq: int) -> list[e.Record]:

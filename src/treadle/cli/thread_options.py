@@ -30,7 +30,8 @@ class ThreadsOptions(StoreOptions):
         str | None,
         typer.Option(
             metavar="STATUS",
-            help="answered, limit, failed, refused, cancelled, waiting, unfinished or damaged.",
+            help="answered, limit, failed, refused, cancelled, waiting, unfinished, imported or"
+            " damaged.",
         ),
     ] = None
     agent: Annotated[
@@ -182,6 +183,13 @@ class ImportOptions(StoreOptions):
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="As db export wrote it; - : standard input.")
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdoptOptions(StoreOptions):
+    thread: Thread
+    by: By = None
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

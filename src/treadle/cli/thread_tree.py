@@ -5,31 +5,20 @@ from collections.abc import Iterable, Sequence
 from ..core import events as e
 from ..observe.short_text import VALUE
 from ..observe.visible import visible_line
-from ..runtime.log import Log, open_log
+from ..runtime.children import open_parent, open_tree
+from ..runtime.log import Log
 from ..runtime.sync import run_sync
 
 
 def read_tree(log: Log) -> list[Log]:
     """The log itself, then its children's, each followed by its own children's."""
-    logs = [log]
-    for child in child_ids(log.records):
-        logs += read_tree(run_sync(open_log(child, log.store, log.world)))
-    return logs
-
-
-def child_ids(records: Iterable[e.Record]) -> list[str]:
-    """The threads that were started for calls in these records."""
-    events = [record.event for record in records]
-    return [event.thread_id for event in events if isinstance(event, e.ChildStarted)]
+    return run_sync(open_tree(log))
 
 
 def root_log(log: Log) -> Log:
     """The log at the top of the tree: a person's own thread."""
-    while log.records:
-        first = log.records[0].event
-        if not isinstance(first, e.ThreadStarted) or not first.parent_thread_id:
-            break
-        log = run_sync(open_log(first.parent_thread_id, log.store, log.world))
+    while parent := run_sync(open_parent(log)):
+        log = parent
     return log
 
 

@@ -33,7 +33,10 @@ def resolve_thread(store: Store, name: str) -> str:
             raise UsageError("there is no thread yet; ask something first")
         return first_root_thread(store, names)
     found = [each for each in names if name and each.startswith(name)]
-    found = [each for each in found if not any(each.startswith(f"{other}.") for other in found)]
+    children = [name for name in found if any(name.startswith(f"{each}.") for each in found)]
+    if len(found) - len(children) == 1:
+        children = [name for name in children if is_child(store, name)]
+    found = [name for name in found if name not in children]
     if len(found) == 1:
         return found[0]
     if found:
@@ -49,10 +52,11 @@ def resolve_thread(store: Store, name: str) -> str:
 
 def first_root_thread(store: Store, names: Sequence[str]) -> str:
     """The first of these threads that is no child; the first of all if every one is a child."""
-    return next((name for name in names if not _is_child(store, name)), names[0])
+    return next((name for name in names if not is_child(store, name)), names[0])
 
 
-def _is_child(store: Store, name: str) -> bool:
+def is_child(store: Store, name: str) -> bool:
+    """Whether the thread says that it works for another. Raises StoreDamaged."""
     rows = run_sync(store.read(name))
     if not rows:
         raise StoreDamaged(f"thread {name!r} is listed, but none of its records can be found")

@@ -169,6 +169,8 @@ def call_after_crash(call: CallState) -> CallState:
 
 def call_after_import(call: CallState, thread_key: str) -> CallState:
     """What whoever adopts an imported thread finds: an approval that it brought doesn't count."""
+    if call.status == "retrying":
+        return replace(call, status="unknown")
     if call.status != "allowed":
         return call
     key = make_idempotency_key(thread_key, call.id, call.call.arguments)

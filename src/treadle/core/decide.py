@@ -205,7 +205,7 @@ def _judge(
                 call.id, "denied", f"a person refused this call{_because(call.reason)}"
             )
         # A call with a child is unknown only in a fork, which can't continue the child.
-        case "unknown" if tool is None or not tool.idempotent or tool.child:
+        case "unknown" if tool is None or not tool.idempotent or tool.child or _is_imported(state):
             if policy.unknown == "ask":
                 return None
             return e.OutcomeDecided(call.id, "tell", "policy")
@@ -221,6 +221,10 @@ def _judge(
     if tool.hands_to:
         return _hand_over(call, state, tool.hands_to, before)
     return call
+
+
+def _is_imported(state: State) -> bool:
+    return state.turn is not None and state.turn.imported
 
 
 def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.Event | None:

@@ -76,6 +76,8 @@ class Turn(msgspec.Struct, frozen=True):
     """Seconds of work, without waiting for people."""
     answer: str = ""
     """The last text that the model said to the person."""
+    imported: bool = False
+    """Others have written its beginning: that a call has started doesn't show that it may run."""
     repeats: dict[str, int] = {}
     """By `call_digest`, how often the model has asked for that name and these arguments."""
 
@@ -273,7 +275,9 @@ def turn_after_crash(turn: Turn) -> Turn:
 
 def turn_after_import(turn: Turn, thread_key: str) -> Turn:
     """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
-    return _change_calls(turn_after_crash(turn), lambda call: call_after_import(call, thread_key))
+    turn = turn_after_crash(turn)
+    turn = _change_calls(turn, lambda call: call_after_import(call, thread_key))
+    return replace(turn, imported=True)
 
 
 def turn_after_fork(turn: Turn) -> Turn:

@@ -24,6 +24,11 @@ def after_claim(state: State, thread_id: str = "") -> State:
     return apply(state, claimed)
 
 
+def imported_decision(thread_id: str, state: State) -> e.PendingDecision:
+    """What a person must decide before anything else of an imported thread: to adopt it or not."""
+    return e.PendingDecision(thread_id, "", state.agent, "", "imported", IMPORTED)
+
+
 def is_held(state: State) -> bool:
     """Whether a person must let the whole thread go on: it is parked, or was imported."""
     return any(not pending.id for pending in find_waits(state, ""))
@@ -41,7 +46,7 @@ def find_waits(
     if turn is None or turn.ended:
         return ()
     if not state.trusted:
-        return (e.PendingDecision(thread_id, "", "", "", "imported", IMPORTED),)
+        return (imported_decision(thread_id, state),)
     claimed = after_claim(state, thread_id)
     if is_parked(claimed):
         return (e.PendingDecision(thread_id, "", "", "", "parked", _why_parked(state)),)

@@ -21,11 +21,12 @@ from ..core.result import Result, make_child_result, read_result
 from ..core.tool import Tool, parse_json_object
 from ..models.scripted import ScriptedModel
 from ..runtime.border import contain
-from ..runtime.drive import drive_turn, new_claim, post, run_guarded
+from ..runtime.children import open_child_log, require_own
+from ..runtime.drive import Post, drive_turn, new_claim, post, run_guarded
 from ..runtime.end_turn import open_to_resume
 from ..runtime.fork import Fork, fork
 from ..runtime.listeners import Listener
-from ..runtime.log import Log, open_child_log, open_log, require_log
+from ..runtime.log import Log, open_log, require_log
 from ..runtime.serialize import arguments_to_json, from_json, return_type, to_json
 from ..runtime.settings import NO_MODEL, RunSettings
 from ..runtime.step_ids import StepScope, current_scope
@@ -76,6 +77,7 @@ class Flow:
         if branch := current_scope(alone=thread is not None):
             return await self.run_as_step(branch, branch.step_id(self.name), said)
         log = await open_log(thread or self.world.new_id(), self._store, self.world)
+        require_own(log)
         if log.records:
             raise TurnOpen(
                 f"thread {log.thread_id} has begun; resume it. A flow runs once in a thread"
@@ -94,9 +96,7 @@ class Flow:
         """
         return await self._go_on(await open_to_resume(thread, self._store, self.world))
 
-    async def post(
-        self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
-    ) -> None:
+    async def post(self, thread: str, fact: Post) -> None:
         """Record what a person says to a run, in whatever process it waits; as `Agent.post`."""
         log = await self._known(thread)
         await post(log, fact, lambda: find_run_settings(log, self.run_settings))
@@ -154,7 +154,7 @@ class Flow:
 
     async def _go_on(self, log: Log) -> Result:
         self._refuse_other(log)
-        if log.state.phase == "idle":
+        if log.state.phase == "idle" or not log.state.trusted:
             return self._result(log)
         return await self._drive(log, new_claim(self.world))
 
@@ -176,7 +176,7 @@ class Flow:
         me = replace(
             self, store=above.store, world=above.world, limits=child_limits(self.limits, above)
         )
-        log = await open_child_log(above)
+        log = await open_child_log(context)
         with suppress(TurnFailed):  # the child's log has it; the caller gets it as a tool error
             if log.records:
                 await me._go_on(log)

@@ -15,14 +15,16 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
 from ..core.errors import FlowChanged, SeqTaken, StepFailed
+from ..core.links import is_child_in
 from ..core.tool import Tool
-from ..runtime.children import refresh_children
+from ..runtime.children import append_started
 from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.listeners import Delta
 from ..runtime.log import Log, open_log
 from ..runtime.loop import run_attempt
 from ..runtime.settings import RunSettings
 from ..runtime.step_ids import start_flow_code
+from ..runtime.waiting_children import refresh_children
 from .flow_end import end_events
 from .step_results import History, Step
 
@@ -95,9 +97,10 @@ class FlowRun:
         Raises StepFailed.
         """
         step = await self.ask(e.Call(call_id, name, arguments), tool)
-        # in a fork, this is the child of the thread that was forked
+        # In a fork, this may be a child of the thread that was forked.
         child = await open_log(step.child, self.log.store, self.log.world)
-        if not child.records:
+        started = e.ChildStarted(call_id, step.child)
+        if not is_child_in(self.log.records, started, child.records):
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
         return child
 
@@ -212,9 +215,7 @@ class FlowRun:
     async def _start(self, job: RunSettings, calls: Sequence[CallState], seq: int) -> bool:
         fresh = [call for call in calls if call.id not in self._attempts]
         if first := [call for call in fresh if call.status != "retrying"]:
-            await self.log.append(
-                *job.start_events(self.log.state, self.log.thread_id, first), after=seq
-            )
+            await append_started(self.log, job, first, seq)
         for call in fresh:
             task = self._attempts[call.id] = asyncio.create_task(self._attempt(job, call))
             task.add_done_callback(lambda done, call_id=call.id: self._attempted(call_id, done))  # type: ignore[misc]
@@ -223,7 +224,7 @@ class FlowRun:
     async def _attempt(self, job: RunSettings, call: CallState) -> None:
         if call.status == "retrying":
             await self.log.world.sleep(call.retry_after_s)
-            await self.log.append(*job.start_events(self.log.state, self.log.thread_id, [call]))
+            await append_started(self.log, job, [call])
         await run_attempt(self.log, job, call)
 
     def _attempted(self, call_id: str, task: "asyncio.Task[None]") -> None:

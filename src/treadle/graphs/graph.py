@@ -11,6 +11,7 @@ from ..core.errors import FlowChanged, UsageError
 from ..core.limits import Limits
 from ..core.result import Result
 from ..flows.flow import DEFAULT_LIMITS, Flow
+from ..runtime.drive import Post
 from ..runtime.listeners import Listener
 from ..runtime.sync import run_sync
 from ..runtime.world import World
@@ -67,9 +68,7 @@ class Graph:
         """Continue a run where it stopped. Raises as `Flow.resume`."""
         return await self.flow.resume(thread)
 
-    async def post(
-        self, thread: str, fact: e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
-    ) -> None:
+    async def post(self, thread: str, fact: Post) -> None:
         """Write what a person says to a run that waits; as `Agent.post`."""
         await self.flow.post(thread, fact)
 

@@ -75,8 +75,8 @@ async def extract_notes(
     """Write notes of what will still matter in other threads, using this agent's model and limits.
 
     `notes` is where to write (None: the agent's own notes). `inside` names the tools whose results
-    hold no text from outside. Raises UnknownThread, whatever `run` raises, and TurnFailed if the
-    model gave no list of notes.
+    hold no text from outside. Raises UnknownThread, UsageError for an imported thread that nobody
+    has adopted, whatever `run` raises, and TurnFailed if the model gave no list of notes.
     """
     store = agent.store or SQLiteStore()
     own = notes or agent.notes or Notes()
@@ -88,6 +88,11 @@ async def extract_notes(
     records = await read_records(store, thread)
     if not records:
         raise UnknownThread(f"there is no thread {thread!r} in this store")
+    if not fold(records).trusted:
+        raise UsageError(
+            f"thread {thread} was imported and nobody has adopted it: what it says counts for no"
+            f" note. Look at it, then adopt it: treadle adopt {thread}"
+        )
     extractor = replace(
         agent,
         instructions=INSTRUCTIONS,
@@ -135,7 +140,8 @@ async def _extract_pass(
     budget_tokens = min(MAX_TOKENS, extractor.run_settings.model.context_tokens // 3)
     shown = fit_budget(part.pieces, budget_tokens)
     known = await _find_known(notes, shown, trusted_only=not part.origin)
-    found = await _ask_model(extractor, part.thread_id, source, render_prompt(shown, known))
+    thread_id = await _name_thread(extractor, part.thread_id, source)
+    found = await _ask_model(extractor, thread_id, source, render_prompt(shown, known))
     shared = Note("", "", notes.scope, thread_id=source)
     drafts = make_notes(found, shown, shared, part.origin)
     key = f"{fold(records).key}:{part.thread_id}"
@@ -147,8 +153,23 @@ async def _extract_pass(
         tuple(written),
         dropped=len(found) - len(drafts),
         left_out=len(part.pieces) - len(shown),
-        threads=(part.thread_id,),
+        threads=(thread_id,),
     )
+
+
+async def _name_thread(extractor: Agent, name: str, source: str) -> str:
+    """This name, or another one if a thread of this name wasn't begun for these notes."""
+    assert extractor.store
+    log = await open_log(name, extractor.store, extractor.world)
+    if not log.records:
+        return name
+    first = log.records[0].event
+    place = None
+    if isinstance(first, e.ThreadStarted) and log.state.trusted:
+        place = (first.agent, first.parent_thread_id)
+    if place == (EXTRACTOR_NAME, source):
+        return name
+    return f"{name}.{extractor.world.new_id()}"
 
 
 async def _ask_model(extractor: Agent, thread_id: str, source: str, prompt: str) -> list[FoundNote]:

@@ -7,9 +7,10 @@ from typing import Any, assert_never
 from ..core import events as e
 from ..core.call import CallState, find_pending_decisions
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
+from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
-from ..core.waits import after_claim, find_tree_waits, find_waits
+from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision
 from ..runtime.settings import NO_MODEL, RunSettings
 
 
@@ -53,7 +54,9 @@ def explain(
     last_turn = read_result(records, state)
     thread_id = records[0].thread_id
     going_on = _children_that_go_on(claimed, children or {})
-    if going_on:
+    if not state.trusted:
+        next_action = "nothing, until somebody adopts the thread: it was imported"
+    elif going_on:
         next_action = "; ".join(going_on)
     elif is_flow(records, settings):
         next_action = _next_of_flow(claimed)
@@ -75,6 +78,8 @@ def pending_decisions(
 ) -> tuple[e.PendingDecision, ...]:
     """The calls that would wait for a person after a resume; also those of child threads."""
     state = fold(records)
+    if not state.trusted:
+        return (imported_decision(records[0].thread_id, state),)
     turn = state.turn
     claimed = after_claim(state).turn
     if turn is None or turn.ended or claimed is None:
@@ -88,7 +93,7 @@ def pending_decisions(
         child: Sequence[e.Record] = ()
         if call.child and children:
             child = children.get(call.child.thread_id, ())
-        if child:
+        if call.child and child and is_child_in(records, call.child, child):
             tool = settings.policy.tools.get(call.name)
             own = tool.agent.run_settings if tool and tool.agent else settings
             found += pending_decisions(child, own, children)
@@ -96,7 +101,7 @@ def pending_decisions(
             found += turn.calls[id].waiting
         else:
             waiting = find_pending_decisions(call, records[0].thread_id)
-            found += [each for each in waiting if _asks_person(each, settings)]
+            found += [each for each in waiting if turn.imported or _asks_person(each, settings)]
     return tuple(found)
 
 
@@ -192,7 +197,7 @@ def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
                 " knows"
             )
         case "imported":
-            return f"adopt thread {pending.thread_id}, which was imported"
+            return f"adopt thread {pending.thread_id}, which was imported, or leave it"
         case "parked":
             return (
                 f"let thread {pending.thread_id} go on, or cancel it: it is parked, because"

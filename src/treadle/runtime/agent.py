@@ -20,11 +20,12 @@ from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agent_notes import AgentNotes
 from .answer_type import AnswerType
+from .children import open_child_log, require_own
 from .drive import Post, drive_turn, new_claim, post
 from .end_turn import open_to_resume
 from .fork import Fork, fork
 from .listeners import Delta, Listener, stream_events
-from .log import Log, open_child_log, open_log, require_log
+from .log import Log, open_log, require_log
 from .loop import run_loop
 from .replay import Divergence, replay
 from .search_history import make_search_history_tool
@@ -128,10 +129,10 @@ class Agent:
     async def post(self, thread: str, event: Post) -> None:
         """Write what a person says to a turn that waits or runs, in any process; then resume it.
 
-        An ApprovalGiven, an OutcomeDecided, a UserSaid that answers a question, or a TurnEnded that
-        cancels the turn and its children. An OutcomeDecided takes the thread from its driver.
-        Raises IllegalEvent where nothing waits for the event, UnknownThread, and UsageError for
-        edited arguments that the tool doesn't take.
+        An ApprovalGiven, an OutcomeDecided, a UserSaid that answers, a TrustChanged that adopts, or
+        a TurnEnded that cancels the turn and its children. An OutcomeDecided takes the thread from
+        its driver. Raises IllegalEvent where nothing waits for the event, UnknownThread, UsageError
+        for edited arguments that the tool doesn't take.
         """
         log = await require_log(thread, self._store, self.world)
         await post(log, event, lambda: find_run_settings(log, self.run_settings))
@@ -169,6 +170,7 @@ class Agent:
             return await self.run_as_step(scope, scope.step_id(self.name), said, deps)
         listeners = [sink] if sink else []
         log = await open_log(thread or self.world.new_id(), self._store, self.world, listeners)
+        require_own(log)
         if log.state.phase not in ("empty", "idle"):
             raise TurnOpen(
                 f"thread {log.thread_id} has an unfinished turn; resume it before saying something"
@@ -187,7 +189,7 @@ class Agent:
         return await self._drive(log, deps, *opening, said)
 
     async def _go_on(self, log: Log, deps: Any) -> Result:
-        if log.state.phase == "idle":
+        if log.state.phase == "idle" or not log.state.trusted:
             return self._result(log)
         self.run_settings.refuse_missing(log.state)
         return await self._drive(log, deps, new_claim(self.world))
@@ -201,7 +203,7 @@ class Agent:
             return ChildResult(message, e.Usage(), 0.0, failed=True)
         limits = child_limits(self.limits, parent)
         child = replace(self, store=parent.store, world=parent.world, limits=limits)
-        log = await open_child_log(parent)
+        log = await open_child_log(context)
         with suppress(ModelError, TurnFailed):  # the result says so to the caller
             if log.records:
                 await child._go_on(log, context.deps)

@@ -1,40 +1,136 @@
-"""Looks at the children that a waiting thread waits for."""
+"""Child threads: their names, their logs, and whether a thread is one. Drives nothing.
+
+A thread is the child of a call if its first record says so. Its name alone says nothing: anybody
+may have begun a thread of that name.
+"""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from ..core import events as e
-from ..core.state import State
-from ..core.waits import find_tree_waits
+from ..core.call import CallState
+from ..core.context import Context
+from ..core.errors import StoreDamaged, ToolError, UsageError
+from ..core.links import find_children, is_child, is_child_in, names_child, start_of_child
 from ..stores.store import Store
 from .log import Log, open_log
-from .world import World
+from .settings import RunSettings
 
 
-async def refresh_children(log: Log) -> bool:
-    """Append what the children wait for now, where it isn't what the log says.
+async def append_started(
+    log: Log, settings: RunSettings, calls: Sequence[CallState], after: int | None = None
+) -> None:
+    """Append that these calls start, each new child under a name that no thread has yet.
 
-    A child that nothing keeps waiting any more, since somebody has decided, goes on then. Returns
-    whether anything was appended. Raises as `Log.append`, and StoreErrors.
+    Raises as `Log.append`.
     """
-    states = await read_waiting_children(log.state, log.store, log.world)
-    changed: list[e.Event] = []
-    for call in log.state.turn.calls.values() if log.state.turn else ():
-        if call.status == "child" and call.child:
-            waiting = find_tree_waits(call.child.thread_id, states)
-            if waiting != call.waiting:
-                changed.append(e.ChildWaits(call.id, waiting))
-    if changed:
-        await log.append(*changed, after=log.state.seq)
-    return bool(changed)
+    events: list[e.Event] = []
+    for event in settings.start_events(log.state, log.thread_id, calls):
+        if isinstance(event, e.ChildStarted) and await _is_taken(log.store, event.thread_id):
+            event = _renamed(event, log)
+        events.append(event)
+    await log.append(*events, after=after)
 
 
-async def read_waiting_children(state: State, store: Store, world: World) -> dict[str, State]:
-    """By thread id, the children at every depth that this thread's open turn waits for."""
-    states: dict[str, State] = {}
-    open_calls = [state.turn.calls] if state.turn and not state.turn.ended else []
-    while open_calls:
-        for call in open_calls.pop().values():
-            if call.status == "child" and call.child and call.child.thread_id not in states:
-                child = await open_log(call.child.thread_id, store, world)
-                states[child.thread_id] = child.state
-                if child.state.turn and not child.state.turn.ended:
-                    open_calls.append(child.state.turn.calls)
-    return states
+async def _is_taken(store: Store, thread_id: str) -> bool:
+    try:
+        return bool(await store.read(thread_id))
+    except StoreDamaged:
+        return True
+
+
+async def own_child(log: Log, call: CallState) -> e.ChildStarted:
+    """The child of a started call. It gets another name if somebody else has begun its thread.
+
+    Raises as `Log.append`.
+    """
+    assert call.child
+    begun = await open_log(call.child.thread_id, log.store, log.world)
+    if not begun.records or _works_for(begun, log.thread_id, call.id, log.state.depth):
+        return call.child
+    renamed = _renamed(call.child, log)
+    await log.append(renamed)
+    return renamed
+
+
+async def open_child_log(context: Context) -> Log:
+    """The log of a call's child, to be driven for its parent, whose listeners hear of it.
+
+    Raises ToolError for a thread that isn't this call's: none of it is used.
+    """
+    parent = context.parent
+    assert parent
+    log = await open_log(parent.child.thread_id, parent.store, parent.world, [parent.tell])
+    log.is_child = True
+    if log.records and not _works_for(log, context.thread_id, context.call_id, parent.depth):
+        raise ToolError(
+            f"not run: thread {log.thread_id}, where this call would work, was begun by somebody"
+            " else at the same moment; nothing of it was used. Make the call again"
+        )
+    return log
+
+
+def _works_for(log: Log, thread_id: str, call_id: str, depth: int) -> bool:
+    """Whether this is the call's child, and not one that was imported and nobody has adopted."""
+    return log.state.trusted and is_child(log.records, thread_id, call_id, depth)
+
+
+def _renamed(child: e.ChildStarted, log: Log) -> e.ChildStarted:
+    return replace(child, thread_id=f"{child.thread_id}.{log.world.new_id()}")
+
+
+def require_own(log: Log) -> None:
+    """Raise UsageError for a thread to which nobody may say something new.
+
+    It works for another one, or it was imported and nobody has adopted it.
+    """
+    refuse_child(log, "say it there, or fork this one and say it to the fork")
+    require_trusted(log)
+
+
+def require_trusted(log: Log) -> None:
+    """Raise UsageError, which says what to do, for an imported thread that nobody has adopted."""
+    if not log.state.trusted:
+        raise UsageError(
+            f"thread {log.thread_id} was imported and nobody has adopted it: look at it, then adopt"
+            f" it with `treadle adopt {log.thread_id}` or by posting TrustChanged(True, by=...)"
+        )
+
+
+def refuse_child(log: Log, instead: str) -> None:
+    """Raise UsageError, which names the parent, for a thread that works for another."""
+    start = start_of_child(log.records)
+    if start:
+        raise UsageError(
+            f"thread {log.thread_id} is a child: it works for call {start.parent_call_id} of thread"
+            f" {start.parent_thread_id}; {instead}"
+        )
+
+
+async def open_parent(log: Log) -> Log | None:
+    """The log of the thread that a child works for, if both logs say so; None for any other."""
+    start = start_of_child(log.records)
+    if start is None:
+        return None
+    parent = await open_log(start.parent_thread_id, log.store, log.world)
+    if parent.state.depth + 1 != start.depth or not names_child(parent.records, log.records):
+        return None
+    return parent
+
+
+async def open_tree(log: Log) -> list[Log]:
+    """The log itself, then those of its children, each followed by its own children's.
+
+    A thread that only has a child's name isn't among them. Raises as `open_log`.
+    """
+    logs = [log]
+    seen: set[str] = set()
+    for started in find_children(log.records):
+        if started.thread_id in seen:
+            continue
+        seen.add(started.thread_id)
+        child = await open_log(started.thread_id, log.store, log.world)
+        if is_child_in(log.records, started, child.records):
+            logs += await open_tree(child)
+    return logs

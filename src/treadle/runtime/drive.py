@@ -21,7 +21,9 @@ from ..core.errors import (
 )
 from ..core.waits import after_claim, is_held
 from ..models.endpoint import redact_known
+from .adopt import adopt
 from .border import in_words, is_ctrl_c, text_of
+from .children import require_trusted
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
@@ -30,7 +32,7 @@ from .watch import StoreWatch, start_watching, stop_watching
 from .world import World
 
 Work = Callable[[], Coroutine[Any, Any, None]]
-Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded
+Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded | e.TrustChanged
 
 
 async def drive_turn(
@@ -133,9 +135,16 @@ async def _watch(
 async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunSettings]]) -> None:
     """Append what a person says to a turn that waits or runs.
 
-    `find_settings` is asked for the tools where a person has edited arguments. Raises IllegalEvent
-    where nothing waits for this event, and for an approval of something else than what waits.
+    A TrustChanged goes to the children too. `find_settings` is asked for the tools where a person
+    has edited arguments. Raises IllegalEvent where nothing waits for this event, and for an
+    approval of something else than what waits; UsageError in an imported thread, of which one must
+    know that it is right before one decides anything in it.
     """
+    if isinstance(event, e.TrustChanged):
+        await adopt(log, event)
+        return
+    if not isinstance(event, e.TurnEnded):
+        require_trusted(log)
     turn = log.state.turn
     if turn and isinstance(event, e.ApprovalGiven) and event.call_id in turn.calls:
         call = turn.calls[event.call_id]

@@ -7,16 +7,17 @@
 """
 
 import contextlib
-from collections.abc import Iterator
 
 from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.errors import Fenced, IllegalEvent, SeqTaken, TreadleError, UsageError
+from ..core.errors import Fenced, IllegalEvent, SeqTaken, TreadleError
+from ..core.links import find_children, is_child
 from ..core.result import read_result
 from ..core.state import OPEN_PHASES, State
 from ..stores.store import Store
+from .children import refuse_child
 from .log import Log, open_log, require_log
 from .world import World
 
@@ -74,11 +75,11 @@ async def end_child(
     if log.lost_reason:
         raise Fenced(log.lost_reason)
     child = await open_log(call.child.thread_id, log.store, log.world)
+    if not is_child(child.records, log.thread_id, call.id, log.state.depth):
+        return failed  # it had yet to begin
     if child.state.phase in OPEN_PHASES:
         with contextlib.suppress(IllegalEvent):  # it came to its own end at the same moment
             await end_turn(child, e.TurnEnded("cancelled", why))
-    if child.state.turn is None:  # it had yet to begin
-        return failed
     result = read_result(child.records, child.state)
     return replace(failed, usage=result.usage, cost_usd=result.summary().cost_usd)
 
@@ -89,10 +90,8 @@ async def open_to_resume(thread_id: str, store: Store, world: World) -> Log:
     Raises UnknownThread; UsageError for a child at work, which only its parent's driver may drive.
     """
     log = await require_log(thread_id, store, world)
-    if log.state.depth and log.state.phase in OPEN_PHASES:
-        raise UsageError(
-            f"thread {log.thread_id} is a child, and goes on when its parent's thread is resumed"
-        )
+    if log.state.phase in OPEN_PHASES:
+        refuse_child(log, "it goes on when its parent's thread is resumed")
     await _end_abandoned_children(log)
     return log
 
@@ -107,11 +106,13 @@ async def _end_abandoned_children(log: Log) -> None:
     if log.state.turn:
         why = _why_children_end(log.state.turn.ended)
     awaited = {call.child.thread_id for call in _calls_with_child(log.state) if call.child}
-    for thread_id in _child_ids(log):
-        child = await open_log(thread_id, log.store, log.world)
-        if not _is_child_of(child, log.thread_id):
+    opened_seq = log.state.turn.opened_seq if log.state.turn else 0
+    for started in find_children(log.records[opened_seq:]):
+        child = await open_log(started.thread_id, log.store, log.world)
+        # It is yet to begin, or is a child of the thread that this one was forked from.
+        if not is_child(child.records, log.thread_id, started.call_id, log.state.depth):
             continue
-        if thread_id not in awaited and child.state.phase in OPEN_PHASES:
+        if started.thread_id not in awaited and child.state.phase in OPEN_PHASES:
             with contextlib.suppress(IllegalEvent):
                 await end_turn(child, e.TurnEnded("cancelled", why))
         await _end_abandoned_children(child)
@@ -135,20 +136,6 @@ def _calls_with_child(state: State) -> tuple[CallState, ...]:
     if state.turn is None or state.turn.ended:
         return ()
     return tuple(call for call in state.turn.calls.values() if call.child)
-
-
-def _child_ids(log: Log) -> Iterator[str]:
-    """The ids of all children that the last turn has started."""
-    opened_seq = log.state.turn.opened_seq if log.state.turn else 0
-    for record in log.records[opened_seq:]:
-        if isinstance(record.event, e.ChildStarted):
-            yield record.event.thread_id
-
-
-def _is_child_of(log: Log, thread_id: str) -> bool:
-    """False if it is yet to begin, or is a child of the thread that this one was forked from."""
-    first = log.records[0].event if log.records else None
-    return isinstance(first, e.ThreadStarted) and first.parent_thread_id == thread_id
 
 
 def _why_children_end(event: e.Event | None) -> str:

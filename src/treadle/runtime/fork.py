@@ -34,6 +34,9 @@ async def fork(
     shared = parent.records[:last_seq]
     new_thread_id = world.new_id()
     opening: list[e.Event] = [e.ThreadForked(thread, last_seq, world.new_id())]
+    # What was imported stays so in a fork of its beginning, which others have written.
+    later = [record.event for record in parent.records[last_seq:]]
+    opening += [event for event in later if isinstance(event, e.TrustChanged)]
     if edit is not None:
         opening.append(e.UserSaid(edit))
     records = list(shared)

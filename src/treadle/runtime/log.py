@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 from ..core import events as e
-from ..core.context import ParentContext
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged, UnknownThread
 from ..core.prompt import Prompt
 from ..core.state import State, apply, waits_for_people
@@ -185,11 +184,4 @@ async def require_log(thread_id: str, store: Store, world: World) -> Log:
     log = await open_log(thread_id, store, world)
     if not log.records:
         raise UnknownThread(f"there is no thread {thread_id!r} in this store")
-    return log
-
-
-async def open_child_log(parent: ParentContext) -> Log:
-    """The log of a child, to be driven for its parent, whose listeners hear of it."""
-    log = await open_log(parent.child.thread_id, parent.store, parent.world, [parent.tell])
-    log.is_child = True
     return log

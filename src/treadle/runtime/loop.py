@@ -14,6 +14,7 @@ from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.errors import SeqTaken
 from ..core.model import PreparedCall
 from ..core.turn import find_call
+from .children import append_started, own_child
 from .drive import run_guarded
 from .end_turn import append_decided, end_child
 from .log import Log
@@ -73,7 +74,7 @@ async def _run_tools(
     waits_s = [call.retry_after_s for call in calls if call.status == "retrying"]
     if any(waits_s):
         await log.world.sleep(max(waits_s))
-    await log.append(*settings.start_events(log.state, log.thread_id, calls), after=seq)
+    await append_started(log, settings, calls, seq)
     try:
         async with asyncio.TaskGroup() as group:
             for call in calls[1:]:
@@ -93,7 +94,8 @@ async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
     parent = None
     if call.child:
         depth = log.state.depth
-        parent = ParentContext(call.child, log.store, log.world, log.tell, depth, left_s)
+        child = await own_child(log, call)
+        parent = ParentContext(child, log.store, log.world, log.tell, depth, left_s)
     context = Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, parent)
     chance = log.world.chance()
     event = await settings.run_tool(tool, call.final_arguments, context, left_s, chance)

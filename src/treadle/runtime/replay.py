@@ -85,7 +85,7 @@ class _ReplayLog(Log):
         return self._replayed.worked_s(index)
 
     async def append(self, *events: e.Event, after: int | None = None) -> None:
-        events = self._replayed.with_usage(events)
+        events = self._replayed.as_recorded(events)
         while self._replayed.next_is_external and events[0] is not self._replayed.next.event:
             self._replayed.check_drive()
             self._replayed.check_description()
@@ -153,15 +153,26 @@ class _Replay:
             index += 1
         return _is_external(self._records[index].event)
 
-    def with_usage(self, events: Sequence[e.Event]) -> tuple[e.Event, ...]:
-        """These events; calls that were cut off, with the usage of their children as recorded."""
-        recorded: dict[str, e.Event] = {}
+    def as_recorded(self, events: Sequence[e.Event]) -> tuple[e.Event, ...]:
+        """These events, with what only the stores of then knew as it was recorded.
+
+        That is the usage of children whose calls were cut off, and the names of new children.
+        """
+        cut_off: dict[str, e.Event] = {}
+        children: dict[str, e.ChildStarted] = {}
         for record in self._upcoming(len(events)):
             if _is_cut_off(record.event):
-                recorded[record.event.call_id] = record.event
-        return tuple(
-            recorded.get(event.call_id, event) if _is_cut_off(event) else event for event in events
-        )
+                cut_off[record.event.call_id] = record.event
+            elif isinstance(record.event, e.ChildStarted):
+                children[record.event.call_id] = record.event
+        found: list[e.Event] = []
+        for event in events:
+            if _is_cut_off(event):
+                event = cut_off.get(event.call_id, event)
+            elif isinstance(event, e.ChildStarted) and event.call_id in children:
+                event = replace(event, thread_id=children[event.call_id].thread_id)
+            found.append(event)
+        return tuple(found)
 
     def count_before_fork(self, count: int) -> int:
         """How many of the next `count` records come before a fork, which may split one append."""
@@ -209,7 +220,8 @@ class _Replay:
             self._moved.clear()
             self.check_drive()
             event = self.next.event
-            if self.next_is_external:
+            if self.next_is_external or isinstance(event, e.ChildStarted):
+                # A second ChildStarted: somebody else had begun a thread of the first one's name.
                 await self._log.append(event)
             elif not isinstance(event, ToolOutcome) or event.call_id not in self._started_ids:
                 raise self._diverge(event)

@@ -19,9 +19,9 @@ from ..core.transcript import max_summary_tokens
 from ..core.window import ContextWindow
 from ..models.scripted import ScriptedModel
 from .call_model import call_model
-from .children import refresh_children
 from .log import Log
 from .run_tool import run_tool
+from .waiting_children import refresh_children
 
 RECORDED_SETTINGS = (
     "context_tokens",

@@ -8,15 +8,15 @@ from ..core import events as e
 from ..core.context import Arguments, Check, ChildResult, Context, ParentContext
 from ..core.errors import ToolError, UsageError
 from ..core.limits import Limits, tightest_limit
+from ..core.links import MAX_DEPTH as MAX_DEPTH
+from ..core.links import start_of_child
 from ..core.tool import Tool
-from .log import Log, open_log
+from .children import open_parent
+from .log import Log
 from .settings import RunSettings
 
 if TYPE_CHECKING:
     from .agent import Agent
-
-MAX_DEPTH = 8
-"""Levels of children under a person's own thread. Agents that call each other would never stop."""
 
 Work = Callable[[str, Context], Awaitable[ChildResult]]
 
@@ -138,11 +138,11 @@ def make_handoff_tools(agent: "Agent", team: dict[str, "Agent"]) -> Iterable[Too
 
 async def find_run_settings(log: Log, top: RunSettings) -> RunSettings:
     """The settings that a thread goes by: these, or those of the agent that works in a child."""
-    first = log.records[0].event if log.records else None
-    if isinstance(first, e.ThreadStarted) and first.parent_thread_id:
-        parent = await open_log(first.parent_thread_id, log.store, log.world)
+    parent = await open_parent(log)
+    start = start_of_child(log.records)
+    if parent and start:
         settings = await find_run_settings(parent, top)
-        for name in _called_names(parent.records, first.parent_call_id):
+        for name in _called_names(parent.records, start.parent_call_id):
             tool = settings.policy.tools.get(name)
             if tool and tool.agent:
                 top = tool.agent.run_settings

@@ -1,13 +1,21 @@
-"""Exports and imports threads as JSON Lines, and checks that every log of a store can be folded."""
+"""Copies threads out of a store and into one, as JSON Lines, and checks all logs of a store.
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from itertools import groupby
+1. A thread goes with its children, at every depth: without them what they did would be done again.
+2. `restore_threads` takes one's own backup as it is. `import_threads` takes what others may have
+   written: nothing in it counts before a person adopts it.
+3. Nothing that is there is ever changed, and if anything is wrong, nothing is written.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from ..core.codec import decode_record, encode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
-from ..core.events import Record
+from ..core.events import Record, TrustChanged
+from ..core.link_faults import find_link_faults
+from ..core.links import Links, find_children, is_child_in, read_links
 from ..core.state import fold
 from .rows import from_rows, to_rows
 from .store import Store
@@ -15,68 +23,183 @@ from .store import Store
 ALL_THREADS = 1_000_000_000
 """The `limit` of a list of all threads."""
 
+END_OF_TIME = 9e9
+"""Seconds since the epoch that no record reaches: nanoseconds in 64 bits end in the year 2262."""
 
-class Imported(msgspec.Struct, frozen=True):
-    """How much an import added."""
+Logs = Mapping[str, Sequence[Record]]
+"""The records of threads, by thread id."""
 
-    threads: int
+
+class Copied(msgspec.Struct, frozen=True):
+    """How much was added to a store."""
+
+    threads: tuple[str, ...]
+    """Those that were added."""
     records: int
+    """Theirs in the file."""
+    present: int = 0
+    """How many threads of the file were there already, the same as in the file."""
 
 
 async def export_threads(store: Store, threads: Sequence[str] = ()) -> AsyncIterator[bytes]:
-    """The records of these threads, or of all if none is named, each as one line of JSON.
+    """The records of these threads and their children, or of all threads, each as a line of JSON.
 
-    Thread by thread, the oldest record first. Raises UnknownThread.
+    Thread by thread, the oldest record first, and each child after its parent. Raises
+    UnknownThread.
     """
-    names = threads or [info.thread_id for info in reversed(await store.threads(ALL_THREADS))]
-    for name in names:
-        rows = await store.read(name)
-        if not rows:
-            raise UnknownThread(f"there is no thread {name!r} in this store")
-        for record in from_rows(name, rows):
-            yield encode_record(record)
+    if not threads:
+        for info in reversed(await store.threads(ALL_THREADS)):
+            for record in await _read(store, info.thread_id):
+                yield encode_record(record)
+    written: set[str] = set()
+    for name in threads:
+        for records in await _read_tree(store, name):
+            if records[0].thread_id in written:
+                continue
+            written.add(records[0].thread_id)
+            for record in records:
+                yield encode_record(record)
 
 
-async def import_threads(store: Store, lines: Iterable[bytes]) -> Imported:
-    """Add the threads of an export. Each thread is checked and then written as a whole.
+async def _read(store: Store, thread_id: str) -> list[Record]:
+    rows = await store.read(thread_id)
+    if not rows:
+        raise UnknownThread(f"there is no thread {thread_id!r} in this store")
+    return from_rows(thread_id, rows)
+
+
+async def _read_tree(store: Store, thread_id: str) -> list[list[Record]]:
+    """The records of a thread, then those of its children at every depth."""
+    found: list[list[Record]] = []
+    waiting = [await _read(store, thread_id)]
+    while waiting:
+        records = waiting.pop()
+        found.append(records)
+        children: list[list[Record]] = []
+        for started in find_children(records):
+            child = from_rows(started.thread_id, await store.read(started.thread_id))
+            if is_child_in(records, started, child):
+                children.append(child)
+        waiting += reversed(children)
+    return found
+
+
+async def restore_threads(store: Store, lines: Iterable[bytes]) -> Copied:
+    """Add the threads of one's own backup as they are; what is there already is left alone.
 
     Raises StoreDamaged for a line that is no record, IllegalEvent for a log that breaks the rules,
-    and UsageError for a thread that the store already has. The threads before the bad one are kept.
+    and UsageError for a thread that the store has with other records.
     """
-    threads = 0
-    records = 0
-    for name, group in groupby(_decode(lines), key=lambda record: record.thread_id):
-        log = list(group)
-        fold(log)
-        if await store.read(name, 0):
+    logs = _read_logs(lines)
+    new: dict[str, Sequence[Record]] = {}
+    for name, log in logs.items():
+        there = from_rows(name, await store.read(name))
+        if not there:
+            new[name] = log
+        elif there[: len(log)] != log:
             raise UsageError(
-                f"thread {name!r} is already in this store; nothing of it was imported"
+                f"thread {name!r} is already in this store and differs from the backup; nothing was"
+                " written. Restore into a database of its own: --db PATH"
             )
-        await store.append(name, to_rows(log))
-        threads += 1
-        records += len(log)
-    return Imported(threads, records)
+    return await _write(store, logs, new)
 
 
-def _decode(lines: Iterable[bytes]) -> Iterator[Record]:
-    for number, line in enumerate(lines, 1):
-        try:
-            if line.strip():
-                yield decode_record(line)
-        except StoreDamaged as error:
-            raise StoreDamaged(f"line {number}: {error}") from error
+async def import_threads(
+    store: Store,
+    lines: Iterable[bytes],
+    *,
+    by: str = "import",
+    reason: str = "",
+    now: Callable[[], float] = time.time,
+) -> Copied:
+    """Add threads that others may have written: each waits until a person adopts it.
+
+    Raises StoreDamaged for a line that is no record, IllegalEvent for a log that breaks the rules,
+    and UsageError for links that don't make trees and for a thread that the store has already.
+    """
+    logs = _read_logs(lines)
+    _refuse_bad_links(logs)
+    new: dict[str, Sequence[Record]] = {}
+    for name, log in logs.items():
+        await _refuse_intruder(store, logs, log)
+        mark = TrustChanged(False, by, reason)
+        marked = [*log, Record(name, len(log) + 1, now(), mark, 0.0)]
+        there = from_rows(name, await store.read(name))
+        if not there:
+            new[name] = marked
+        elif not _is_import_of(there, log):
+            raise UsageError(f"thread {name!r} is already in this store; nothing was imported")
+    return await _write(store, logs, new)
 
 
 async def find_damage(store: Store) -> list[str]:
-    """The threads that can't be read, decoded or folded, with the reason, a sentence each."""
-    damage = []
+    """The threads that can't be read or folded, and the links that are wrong, a sentence each."""
+    damage: list[str] = []
+    links: dict[str, Links] = {}
     for info in await store.threads(ALL_THREADS):
         name = info.thread_id
-        if info.damaged:
-            damage.append(f"thread {name}: {info.damaged}")
-            continue
         try:
-            fold(from_rows(name, await store.read(name)))
+            if info.damaged:
+                raise StoreDamaged(info.damaged)
+            records = from_rows(name, await store.read(name))
+            fold(records)
+            links[name] = read_links(records)
         except (StoreDamaged, IllegalEvent) as error:
             damage.append(f"thread {name}: {error}")
-    return damage
+    return damage + find_link_faults(links)
+
+
+async def _write(store: Store, logs: Logs, new: Logs) -> Copied:
+    """Write the new ones of the logs in a file."""
+    for name, log in new.items():
+        await store.append(name, to_rows(log))
+    records = sum(len(logs[name]) for name in new)
+    return Copied(tuple(new), records, len(logs) - len(new))
+
+
+def _read_logs(lines: Iterable[bytes]) -> dict[str, list[Record]]:
+    """The logs in an export, each checked. Raises StoreDamaged, IllegalEvent and UsageError."""
+    logs: dict[str, list[Record]] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = decode_record(line)
+        except StoreDamaged as error:
+            raise StoreDamaged(f"line {number}: {error}") from error
+        if not record.thread_id:
+            raise UsageError(f"line {number}: a record of a thread without a name")
+        if not 0 <= record.at < END_OF_TIME:
+            raise StoreDamaged(f"line {number}: a record of the time {record.at:g}, which is none")
+        logs.setdefault(record.thread_id, []).append(record)
+    for name, log in logs.items():
+        try:
+            fold(log)
+        except IllegalEvent as error:
+            raise IllegalEvent(f"thread {name!r}: {error}") from error
+    return logs
+
+
+def _refuse_bad_links(logs: Logs) -> None:
+    faults = find_link_faults({name: read_links(log) for name, log in logs.items()})
+    if faults:
+        more = f", and {len(faults) - 1} more like that" if len(faults) > 1 else ""
+        raise UsageError(f"nothing was imported: {faults[0]}{more}")
+
+
+async def _refuse_intruder(store: Store, logs: Logs, log: Sequence[Record]) -> None:
+    """Raise UsageError for a thread that would become the child of one that is here."""
+    start = read_links(log).start
+    if start is None or start.parent_thread_id in logs:
+        return
+    if await store.read(start.parent_thread_id):
+        raise UsageError(
+            f"nothing was imported: thread {log[0].thread_id!r} says that it works for thread"
+            f" {start.parent_thread_id!r}, which is in this store and not in the file"
+        )
+
+
+def _is_import_of(there: Sequence[Record], log: Sequence[Record]) -> bool:
+    """Whether the store has this log as an import has left it."""
+    last = there[-1].event
+    return list(there[:-1]) == list(log) and isinstance(last, TrustChanged) and not last.trusted

@@ -4,12 +4,14 @@
 tool: their results come from the recording.
 """
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core import events as e
 from ..core.codec import decode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
+from ..core.links import start_of_child
 from ..core.model import Model, Reply
 from ..core.result import Result
 from ..core.state import fold
@@ -86,22 +88,30 @@ class Recording:
 
 
 def load_recording(file: str | Path) -> Recording:
-    """The thread in a file of JSON Lines.
+    """The thread in a file of JSON Lines, without its children.
 
-    Raises UsageError unless it holds exactly one whole thread.
+    Raises UsageError unless it holds exactly one whole thread and maybe its children.
     """
     try:
         lines = Path(file).read_bytes().splitlines()
-        records = tuple(decode_record(line) for line in lines if line.strip())
-        threads = {record.thread_id for record in records}
-        if len(threads) != 1:
+        threads: dict[str, list[e.Record]] = {}
+        for record in [decode_record(line) for line in lines if line.strip()]:
+            threads.setdefault(record.thread_id, []).append(record)
+        top = [records for records in threads.values() if not _is_below(records, threads)]
+        if len(top) != 1:
             raise UsageError(
-                f"{file} holds {len(threads)} threads; it must be one:"
+                f"{file} holds {len(top)} threads; it must be one:"
                 f" treadle db export THREAD -o {file}"
             )
-        fold(records)
+        fold(top[0])
     except OSError as error:
         raise UsageError(f"{file} can't be read: {error.strerror}") from None
     except (StoreDamaged, IllegalEvent) as error:
         raise UsageError(f"{file} holds no thread that can be read: {error}") from error
-    return Recording(records)
+    return Recording(tuple(top[0]))
+
+
+def _is_below(records: Sequence[e.Record], threads: Container[str]) -> bool:
+    """Whether it is the child of one of these threads."""
+    start = start_of_child(records)
+    return start is not None and start.parent_thread_id in threads

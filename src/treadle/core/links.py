@@ -1,0 +1,100 @@
+"""Which thread works for which, as the logs say: a thread's name proves nothing. Pure.
+
+A child's first record names the call that it works for, and its depth is one more than its
+parent's. So links that fit can't form a ring, and whoever follows them comes to an end.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from . import events as e
+
+MAX_DEPTH = 8
+"""Levels of children under a person's own thread. Agents that call each other would never stop."""
+
+
+class Links(msgspec.Struct, frozen=True):
+    """What the log of one thread says of others."""
+
+    thread_id: str
+    start: e.ThreadStarted | None = None
+    """Its first event, if it works for a call of another thread."""
+    depth: int = 0
+    sources: tuple[str, ...] = ()
+    """The threads that it was forked from, the oldest first."""
+    children: tuple[e.ChildStarted, ...] = ()
+    """The last one of each call, if the call hasn't failed."""
+
+
+def read_links(records: Sequence[e.Record]) -> Links:
+    """The links of a thread with these records, at least one."""
+    thread_id = records[0].thread_id
+    start: e.ThreadStarted | None = None
+    depth = 0
+    sources: list[str] = []
+    children: dict[str, e.ChildStarted] = {}
+    for record in records:
+        match record.event:
+            case e.ThreadStarted() as event:
+                # Depth 0 is that of a thread of one's own, whatever else it says.
+                start = event if event.parent_call_id and event.depth else None
+                depth = event.depth
+            case e.ThreadForked(parent_thread_id=source):
+                # A fork works for nobody, even if it was forked from a child.
+                start, depth = None, 0
+                sources.append(source)
+            case e.ChildStarted() as event:
+                children[event.call_id] = event
+            case e.ToolFailed(retry_after_s=None, call_id=call_id):
+                children.pop(call_id, None)
+    return Links(thread_id, start, depth, tuple(sources), tuple(children.values()))
+
+
+def has_child(parent: Links, started: e.ChildStarted, child: Links) -> bool:
+    """Whether that is the child of which the parent's log says `started`.
+
+    What a fork shares may speak of a child of the thread that it was forked from.
+    """
+    start = child.start
+    if start is None or start.parent_call_id != started.call_id:
+        return False
+    if start.parent_thread_id in parent.sources:
+        return True
+    fits = start.depth == parent.depth + 1 and 1 <= start.depth <= MAX_DEPTH
+    return start.parent_thread_id == parent.thread_id and fits
+
+
+def start_of_child(records: Sequence[e.Record]) -> e.ThreadStarted | None:
+    """The first event of a thread that works for a call of another; None for any other thread."""
+    return read_links(records).start if records else None
+
+
+def is_child(child: Sequence[e.Record], thread_id: str, call_id: str, depth: int) -> bool:
+    """Whether this log was begun for that call of that thread, which is at that depth."""
+    if not child:
+        return False
+    parent = Links(thread_id, depth=depth)
+    return has_child(parent, e.ChildStarted(call_id, child[0].thread_id), read_links(child))
+
+
+def is_child_in(
+    records: Sequence[e.Record], started: e.ChildStarted, child: Sequence[e.Record]
+) -> bool:
+    """Whether this log is the child of which `started`, one of these records, speaks."""
+    return bool(child) and has_child(read_links(records), started, read_links(child))
+
+
+def find_children(records: Iterable[e.Record]) -> list[e.ChildStarted]:
+    """The children of which these records of one thread speak, in their order."""
+    events = [record.event for record in records]
+    return [event for event in events if isinstance(event, e.ChildStarted)]
+
+
+def names_child(parent: Iterable[e.Record], child: Sequence[e.Record]) -> bool:
+    """Whether the log of a child's parent says that it has started this child."""
+    start = start_of_child(child)
+    if start is None:
+        return False
+    named = [(each.call_id, each.thread_id) for each in find_children(parent)]
+    return (start.parent_call_id, child[0].thread_id) in named
