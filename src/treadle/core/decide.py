@@ -41,6 +41,8 @@ class Policy:
     """For a call of unknown outcome: wait for a person, or tell the model that nobody knows."""
     step_tools: Mapping[str, Tool] = field(default_factory=dict)
     """By call id, the steps that a flow's code has asked for."""
+    recorded_objection: Callable[[str], e.Event | None] | None = None
+    """What a recording says against a call id. None: its tool's check and the rules judge."""
 
     def find_tool(self, call: CallState) -> Tool | None:
         return self.step_tools.get(call.id) or self.tools.get(call.name)
@@ -217,6 +219,8 @@ def _judge(
 
 def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.Event | None:
     """Why a call that the model has just asked for can't run at once; None if it can."""
+    if policy.recorded_objection:
+        return policy.recorded_objection(call.id)
     try:
         arguments = tool.arguments_of(call.call.arguments)
     except ToolError as error:

@@ -30,6 +30,7 @@ from .values import (  # noqa: F401 -- the values stand here too: one import giv
     Image,
     Label,
     PendingDecision,
+    PolicyDescription,
     ProviderCall,
     Purpose,
     Replied,
@@ -64,7 +65,7 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
 
 
 class AgentDescribed(EventStruct, frozen=True):
-    """What the agent in charge is made of. Written before the first model call that it changes."""
+    """What the agent in charge is made of. Written, if that has changed, before what it does next."""
 
     agent: str
     model: str
@@ -76,6 +77,8 @@ class AgentDescribed(EventStruct, frozen=True):
     """The model's, such as a temperature."""
     output_schema: dict[str, Any] | None = None
     """JSON Schema that the answer must fit; None for prose."""
+    policy: v.PolicyDescription | None = None
+    """None in logs that were written before there was this field."""
 
 
 class TrustChanged(EventStruct, frozen=True):

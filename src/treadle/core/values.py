@@ -153,12 +153,31 @@ class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ToolDescription(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A tool as the model is told of it."""
+    """A tool: what the model is told of it, then what may be done with its calls."""
 
     description: str
     parameters: dict[str, Any]
     """JSON Schema of an object."""
     labels: tuple[Label, ...] = ()
+    read_only: bool = False
+    idempotent: bool = False
+    sequential: bool = False
+    asks: bool = False
+    """It has no function: a person answers."""
+    hands_to: str = ""
+    child: dict[str, Any] | None = None
+    """The limits of the child thread that a call runs as; None if it runs as none."""
+
+
+class PolicyDescription(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an agent's decisions go by, as far as it is data: approval rules and checks are code."""
+
+    limits: dict[str, Any]
+    """All fields of `Limits`, by name; of a child, its share."""
+    context_window: dict[str, Any]
+    """All fields of `ContextWindow`, by name."""
+    plan: bool = False
+    unknown: Literal["ask", "tell"] = "ask"
 
 
 class Always(msgspec.Struct, frozen=True, omit_defaults=True):

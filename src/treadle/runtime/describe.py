@@ -1,0 +1,141 @@
+"""Describes an agent as its log keeps it, and makes settings of such a description again. Pure.
+
+1. Only what is data: functions, approval rules and checks are code, which no log can keep.
+2. Of a model's settings only those that are listed here: anything else could be a key, an address
+   or a header.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+from ..core import events as e
+from ..core.decide import Policy
+from ..core.limits import Limits
+from ..core.model import Model
+from ..core.tool import Tool
+from ..core.window import ContextWindow
+from ..models.scripted import ScriptedModel
+
+T = TypeVar("T", Limits, ContextWindow)
+
+RECORDED_SETTINGS = (
+    "context_tokens",
+    "max_output_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "reasoning_effort",
+    "verbosity",
+    "service_tier",
+    "parallel_tool_calls",
+)
+"""The settings of a model that the log may hold."""
+
+
+def describe_tool(tool: Tool) -> e.ToolDescription:
+    """What the model is told of the tool, and what `decide` goes by."""
+    child = None
+    if tool.child:
+        child = _describe_fields(tool.child)
+    return e.ToolDescription(
+        tool.schema.description,
+        tool.schema.parameters,
+        tool.schema.labels,
+        read_only=tool.read_only,
+        idempotent=tool.idempotent,
+        sequential=tool.sequential,
+        asks=tool.function is None and not tool.hands_to,
+        hands_to=tool.hands_to,
+        child=child,
+    )
+
+
+def describe_policy(policy: Policy, window: ContextWindow) -> e.PolicyDescription:
+    return e.PolicyDescription(
+        _describe_fields(policy.limits), _describe_fields(window), policy.plan, policy.unknown
+    )
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """The model's settings: plain values under the names above."""
+    extra = getattr(model, "extra", None)
+    own = {name: getattr(model, name, None) for name in RECORDED_SETTINGS}
+    if isinstance(extra, Mapping):
+        own |= {name: extra[name] for name in RECORDED_SETTINGS if name in extra}
+    return {name: value for name, value in own.items() if isinstance(value, str | int | float)}
+
+
+def policy_from(described: e.AgentDescribed) -> Policy:
+    """The policy that the description tells: its tools have no functions and refuse nothing."""
+    tools = {name: _tool_from(name, told) for name, told in described.tools.items()}
+    if described.policy is None:
+        return Policy(tools)
+    return Policy(
+        tools,
+        _from_fields(Limits, described.policy.limits),
+        plan=described.policy.plan,
+        unknown=described.policy.unknown,
+    )
+
+
+def window_from(described: e.AgentDescribed) -> ContextWindow:
+    if described.policy is None:
+        return ContextWindow()
+    return _from_fields(ContextWindow, described.policy.context_window)
+
+
+def model_from(described: e.AgentDescribed) -> Model:
+    """A model with the described name and sizes."""
+    sizes = {
+        name: value
+        for name, value in described.settings.items()
+        if name in ("context_tokens", "max_output_tokens")
+    }
+    return ScriptedModel([], name=described.model, price_usd=None, **sizes)
+
+
+def _tool_from(name: str, told: e.ToolDescription) -> Tool:
+    child = None
+    if told.child is not None:
+        child = _from_fields(Limits, told.child)
+    function = None
+    if not (told.asks or told.hands_to):
+        function = _refuse_to_run
+    return Tool(
+        name,
+        told.description,
+        told.parameters,
+        function,
+        dict,
+        idempotent=told.idempotent,
+        read_only=told.read_only,
+        sequential=told.sequential,
+        child=child,
+        hands_to=told.hands_to,
+    )
+
+
+def _refuse_to_run(**_: object) -> str:
+    raise NotImplementedError("a tool that is known from a log alone can't run")
+
+
+def _describe_fields(value: Limits | ContextWindow) -> dict[str, Any]:
+    """All fields by name. JSON has no infinite number: as a limit it is none."""
+    described: dict[str, Any] = {}
+    for name, field in asdict(value).items():
+        described[name] = field
+        if isinstance(field, float) and not math.isfinite(field):
+            described[name] = None
+    return described
+
+
+def _from_fields(kind: type[T], told: Mapping[str, Any]) -> T:
+    """The value of this kind; names that this version doesn't know are left out."""
+    known = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in told.items() if name in known})
