@@ -1,9 +1,12 @@
 """Values that events and messages are made of. Knows nothing of either."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number of 64 bits. A log with larger ones can't be read: sums of them break floats."""
 
 Purpose = Literal["step", "plan", "answer", "compact"]
 """Why the model is called: the next step, with tools; else a plan, a last answer or a summary."""
@@ -118,11 +121,11 @@ def _parts(content: Content) -> Iterable[str | Image | File | Block]:
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens of one model call, as the provider counted them."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cached_tokens: Count = 0
     """The part of `input_tokens` that was read from the provider's cache."""
-    reasoning_tokens: int = 0
+    reasoning_tokens: Count = 0
     """The part of `output_tokens` that is hidden reasoning."""
     estimated: bool = False
     """True if the provider gave no count, and this is our estimate from characters."""
