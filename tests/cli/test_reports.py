@@ -65,6 +65,8 @@ def test_replay_and_prompts_need_no_agent(treadle: Treadle) -> None:
     assert "(approval rules, checks)" in ran.err
     assert "was taken from the log" in ran.err
     assert treadle("show", "mine", "--prompt", "2").err.startswith("this is what scripted saw; ")
+    forked = treadle("fork", "mine", "--at", "7", "--no-run").out.strip()
+    assert treadle("replay", forked).out == "the same, 8 records\n"
 
 
 def test_a_log_without_a_description_says_what_replay_and_prompts_lack(treadle: Treadle) -> None:

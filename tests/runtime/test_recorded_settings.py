@@ -333,6 +333,26 @@ def test_a_policy_comes_back_as_it_was_described() -> None:
     assert policy_from(later).limits == Limits(steps=3)
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        e.PolicyDescription({"steps": "many"}, {}),
+        e.PolicyDescription({"seconds": []}, {}),
+        e.PolicyDescription({}, {"max_messages": -1}),
+    ],
+)
+def test_a_description_that_was_tampered_with_is_refused_in_words(policy: Any) -> None:
+    records = live(recorded(*MADE["a plan"]))
+    seq = names(records).index("AgentDescribed")
+    event: Any = records[seq].event
+    records[seq] = replace(records[seq], event=replace(event, policy=policy))
+    with pytest.raises(UsageError, match=r"the log says of its agent's .* what can't be"):
+        first(records)
+    settings = {"context_tokens": "many"}
+    records[seq] = replace(records[seq], event=replace(event, settings=settings))
+    assert first(records) is None, "a size that is no number is as good as none"
+
+
 def golden(file: str) -> list[Record]:
     """The records of the first thread in this file."""
     lines = (Path(__file__).parents[1] / "golden" / file).read_bytes().splitlines()

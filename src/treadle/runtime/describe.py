@@ -7,11 +7,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any, TypeVar
+
+import msgspec
 
 from ..core import events as e
 from ..core.decide import Policy
+from ..core.errors import UsageError
 from ..core.limits import Limits
 from ..core.model import Model
 from ..core.tool import Tool
@@ -95,7 +98,7 @@ def model_from(described: e.AgentDescribed) -> Model:
     sizes = {
         name: value
         for name, value in described.settings.items()
-        if name in ("context_tokens", "max_output_tokens")
+        if name in ("context_tokens", "max_output_tokens") and isinstance(value, int)
     }
     return ScriptedModel([], name=described.model, price_usd=None, **sizes)
 
@@ -136,6 +139,13 @@ def _describe_fields(value: Limits | ContextWindow) -> dict[str, Any]:
 
 
 def _from_fields(kind: type[T], told: Mapping[str, Any]) -> T:
-    """The value of this kind; names that this version doesn't know are left out."""
-    known = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in told.items() if name in known})
+    """The value of this kind; names that this version doesn't know are left out.
+
+    Raises UsageError for a log that was tampered with.
+    """
+    try:
+        return msgspec.convert(told, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"the log says of its agent's {kind.__name__} what can't be: {error}"
+        ) from None
