@@ -278,7 +278,8 @@ def _fields(node: ast.ClassDef) -> list[tuple[str, ...]]:
             about = re.sub(r"\s+", " ", str(follows.value.value)).strip()
         default = f"`{ast.unparse(field.value)}`" if field.value else ""
         name = ast.unparse(field.target)
-        rows.append((f"`{name}`", f"`{ast.unparse(field.annotation)}`", default, about))
+        kind = ast.unparse(field.annotation).replace("v.Count", "int").replace("Count", "int")
+        rows.append((f"`{name}`", f"`{kind}`", default, about))
     return rows
 
 

@@ -42,6 +42,7 @@ from .core.events import (
 )
 from .core.limits import Limits
 from .core.result import Result, Summary
+from .core.thread_summary import ThreadSummary
 from .core.tool import Tool, tool
 from .core.version import VERSION as __version__  # noqa: F401 -- `treadle.__version__`
 from .core.window import ContextWindow
@@ -87,6 +88,7 @@ __all__ = [
     "StepFailed",
     "StoreError",
     "Summary",
+    "ThreadSummary",
     "Tool",
     "ToolError",
     "ToolRetry",

@@ -209,6 +209,55 @@ def test_a_damaged_thread_is_listed_so_and_the_others_are_counted(
         assert "left out: record" in ran.err
         assert "'two'" in ran.err
     assert treadle("costs", "two").code == 1
+    for name in ("one", "three"):
+        assert treadle("summary", name).out.startswith(f"thread       {name}, of demo: answered")
+    assert treadle("summary", "two").code == 1
+
+
+HOSTILE = {
+    "more tokens than a float": {"usage": {"input_tokens": 10**400, "output_tokens": 1}},
+    "more digits than Python prints": {"usage": {"input_tokens": int("9" * 4300)}},
+    "64 bits and one": {"usage": {"output_tokens": 2**63}},
+    "the largest numbers": {"usage": {"input_tokens": 2**63 - 1}, "cost_usd": 1.7e308},
+    "below nothing": {"usage": {"input_tokens": -(2**63)}, "cost_usd": -1e308, "latency_s": -1.0},
+    "no time at all": {"latency_s": 5e-324},
+    "other types": {"usage": [], "cost_usd": {}},
+}
+
+
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_thread_keeps_nothing_from_listing_the_others(
+    treadle: Treadle, kind: str, ends: bool
+) -> None:
+    for name in ("one", "three"):
+        write(treadle, name, 0.0, ASKED, replied(0.25), e.TurnEnded("answered"))
+    events = [e.ThreadStarted("agent", "k"), e.UserSaid("hi"), ASKED, replied(0.25)]
+    raw = [json.loads(encode_event(event)) for event in events]
+    raw[3] |= HOSTILE[kind]
+    if ends:
+        raw.append({"type": "TurnEnded", "status": "answered"})
+    rows = [Row(seq, 0.0, json.dumps(each).encode()) for seq, each in enumerate(raw, 1)]
+    store = SQLiteStore(treadle.agents.parent / "logs.db")
+    asyncio.run(store.append("two", rows))
+    store.close()
+    listed = [
+        json.loads(line)["thread_id"]
+        for line in treadle("threads", "--json").out.split("\n")
+        if line
+    ]
+    assert sorted(listed) == ["one", "three", "two"]
+    assert treadle("threads", "--text", "nothing").code == 0
+    named = treadle("costs", "--by", "thread", "--json").out
+    assert {"one", "three"} <= {json.loads(line)["thread"] for line in named.splitlines()}
+    for words in (
+        ["stats"],
+        ["stats", "--json"],
+        ["summary", "one"],
+        ["summary", "three", "--json"],
+    ):
+        assert treadle(*words).code == 0, words
+    assert treadle("summary", "two").code in (0, 1)
 
 
 def test_a_thread_whose_name_is_damaged_is_named_as_well_as_it_can_be(treadle: Treadle) -> None:
@@ -225,6 +274,8 @@ def test_a_thread_whose_name_is_damaged_is_named_as_well_as_it_can_be(treadle: T
     assert [line.split()[0] for line in costs.out.splitlines()] == ["thread", "one", "all"]
     assert "left out: thread '\ufffd'" in costs.err
     assert "thread two has records but isn't in the list of threads" in treadle("db", "check").out
-    last = treadle("show", "last")
-    assert (last.code, last.out) == (1, "")
-    assert "none of its records can be found" in last.err
+    for command in ("show", "summary"):
+        last = treadle(command, "last")
+        assert (last.code, last.out) == (1, "")
+        assert "none of its records can be found" in last.err
+        assert last.err.endswith("give its name: treadle threads lists them\n")

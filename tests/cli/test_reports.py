@@ -5,6 +5,7 @@ import json
 import sqlite3
 import stat
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -53,10 +54,36 @@ def test_without_its_agent_a_thread_is_not_compared_with_another(treadle: Treadl
     assert "treadle resume would:\n  refuse, unless --agent names it\n" in out
     assert "changed since" not in out
     assert "how:\n  treadle approve mine c00005000 [--deny]\n" in out
+
+
+def test_replay_and_prompts_need_no_agent(treadle: Treadle) -> None:
+    treadle("pay", "-t", "mine", agent="payer")
+    assert treadle("approve", "mine", "--resume", agent="payer").code == 0
+    treadle.agents.unlink()
     ran = treadle("replay", "mine")
-    assert (ran.code, ran.out, ran.err) == (2, "", f"error: {said}\n")
-    # What the model saw is in the log, with or without the agent.
-    assert treadle("show", "mine", "--prompt", "1").err.startswith("this is what scripted saw; ")
+    assert (ran.code, ran.out) == (0, "the same, 14 records\n")
+    assert "(approval rules, checks)" in ran.err
+    assert "was taken from the log" in ran.err
+    assert treadle("show", "mine", "--prompt", "2").err.startswith("this is what scripted saw; ")
+    forked = treadle("fork", "mine", "--at", "7", "--no-run").out.strip()
+    assert treadle("replay", forked).out == "the same, 8 records\n"
+
+
+def test_a_log_without_a_description_says_what_replay_and_prompts_lack(treadle: Treadle) -> None:
+    folder = Path(__file__).parents[1] / "golden"
+    treadle("db", "import", str(folder / "format-1.jsonl"))
+    names = [
+        json.loads(line)["thread_id"]
+        for line in treadle("threads", "--json", "--all").out.splitlines()
+    ]
+    for words in (["replay", names[0]], ["show", names[0], "--prompt", "1"]):
+        ran = treadle(*words)
+        assert (ran.code, ran.out) == (2, "")
+        assert "this log has no instructions, tools and limits of its agent" in ran.err
+        assert ran.err.endswith("Name the agent with --agent MODULE:NAME\n")
+    db = str(treadle.agents.parent / "flow.db")
+    treadle("db", "import", str(folder / "format-2-flow.jsonl"), "--db", db)
+    assert "this is the thread of a flow" in treadle("replay", "last", "--db", db).err
 
 
 def test_replay_of_the_same_agent_is_the_same(treadle: Treadle) -> None:

@@ -412,3 +412,18 @@ def test_reasons_in_the_picture_cannot_leave_their_labels():
     [label] = [row for row in picture.splitlines() if "on:" in row]
     assert label.count('"') == 2
     assert not {"<", "`", "&"} & set(label)
+
+
+def test_a_graph_s_summary_adds_up_its_nodes_and_agents():
+    clerk = Agent("Write.", name="clerk", model=ScriptedModel([says("a draft")]), world=world())
+    nodes = [Node(split, "subjects"), Node(clerk, "draft", said="go")]
+    made = graph(nodes, line("split", "clerk"))
+    result = live(made.run(topic="a b", thread="t"))
+    summary = live(made.summary("t"))
+    assert (summary.agent, summary.status, summary.children) == (
+        "graph",
+        "answered",
+        {"answered": 1},
+    )
+    assert summary.tools["split"].successes == 1
+    assert summary.tokens == result.usage.total_tokens > 0

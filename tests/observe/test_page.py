@@ -19,7 +19,7 @@ def test_its_programs_run(
 ) -> None:
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
     monkeypatch.setenv("OPENAI_API_KEY", "k")
-    assert len(PROGRAMS) == 4
+    assert len(PROGRAMS) == 5
     with receiving() as server:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
         names = {

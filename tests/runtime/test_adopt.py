@@ -12,7 +12,8 @@ from fakes import agent, legal_log, live, world
 from treadle import Agent, MemoryStore, ScriptedModel, TreadleError, UsageError, flow, step, tool
 from treadle.core import events as e
 from treadle.core.codec import encode_record
-from treadle.core.decide import Policy, Wait, decide
+from treadle.core.decide import Wait, decide
+from treadle.core.policy import Policy
 from treadle.core.state import OPEN_PHASES, fold
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import explain
@@ -97,7 +98,7 @@ def test_a_thread_that_waits_to_be_adopted_says_so_and_nothing_is_written():
     assert (held.thread_id, held.id, held.status) == ("t", "", "imported")
     with pytest.raises(UsageError, match="t was imported and nobody has adopted it"):
         live(here.run("and now?", thread="t"))
-    [call] = log(store).state.turn.calls
+    [call] = log(store).state.turn.calls.values()
     with pytest.raises(UsageError, match="treadle adopt t"):
         live(here.post("t", e.ApprovalGiven(call.id, True, "ann")))
     told = explain(before, here.run_settings)
@@ -151,7 +152,11 @@ def test_a_fork_of_what_others_have_written_is_no_way_round():
     assert not log(store, fork).state.trusted
     live(here.post("t", ADOPTED))
     after = log(store, live(here.fork("t", at=at)).thread_id).state
-    assert (after.trusted, after.permissions, after.turn.calls[0].status) == (True, (), "asked")
+    assert (after.trusted, after.permissions, [*after.turn.calls.values()][0].status) == (
+        True,
+        (),
+        "asked",
+    )
 
 
 def test_a_thread_is_adopted_with_its_children_and_each_runs_once():
@@ -197,7 +202,7 @@ def test_a_restored_tree_sends_no_mail_twice():
 async def sender_goes_on(top: Agent, child: str, office: Office) -> None:
     """The child has sent its mail, and then its process is gone."""
     opened = await open_log(child, top.store, World())
-    call = opened.state.turn.calls[0]
+    call = [*opened.state.turn.calls.values()][0]
     office.done.append("bob")
     started = e.ToolStarted(call.id, call.key), e.ToolReturned(call.id, "sent to bob", 0.1)
     await opened.append(e.ThreadClaimed("w"), *started)

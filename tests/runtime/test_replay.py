@@ -13,7 +13,7 @@ from crash.scripts import PLOTS, Plot, Stage, finished, job, meddled, revived, s
 from fakes import agent, found, live, world
 from treadle import Agent, Limits, MemoryStore, Record, Rule, ScriptedModel, ToolRetry, tool
 from treadle.core import events as e
-from treadle.core.errors import IllegalEvent, ModelUnavailable
+from treadle.core.errors import IllegalEvent, ModelUnavailable, UsageError
 from treadle.core.policy import Policy
 from treadle.models.scripted import calls, says
 from treadle.runtime.fork import fork
@@ -60,7 +60,7 @@ FATES = st.sampled_from(
 )
 
 
-async def in_time(records: Sequence[Record], work: RunSettings) -> Divergence | None:
+async def in_time(records: Sequence[Record], work: RunSettings | None) -> Divergence | None:
     """The replay, which takes no time at all: it must never wait for what doesn't come."""
     async with asyncio.timeout(5):
         return await replay(records, work)
@@ -74,6 +74,7 @@ def test_any_recorded_thread_replays_to_the_same_records(
     async def whole() -> None:
         agents, records = await recorded(Stage(plot), fate, moment_s)
         assert await in_time(records, job(agents)) is None
+        assert await in_time(records, None) is None, "without the agent's code"
 
     live(whole())
 
@@ -89,11 +90,13 @@ def test_so_does_any_beginning_of_one_and_what_a_crash_and_a_resume_made_of_it(
         for _ in range(2):
             records = records[: data.draw(st.sampled_from(stage.store.ends))]
             assert await in_time(records, job(agents)) is None
+            assert await in_time(records, None) is None
             stage = await revived(plot, records, stage.store.ends)
             agents = stage.agent()
             await finished(agents, await settled(agents.resume("t"), agents))
             records = await stage.records()
             assert await in_time(records, job(agents)) is None
+            assert await in_time(records, None) is None
 
     live(whole())
 
@@ -123,6 +126,8 @@ def test_a_recording_that_was_tampered_with_is_named_or_refused_and_never_hangs(
         ]
         with contextlib.suppress(IllegalEvent):
             await in_time(forged, job(agents))
+        with contextlib.suppress(IllegalEvent, UsageError):
+            await in_time(forged, None)
 
     live(whole())
 

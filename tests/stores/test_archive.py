@@ -98,7 +98,7 @@ def test_an_imported_thread_waits_to_be_adopted_and_nothing_that_it_brought_coun
     state = fold(records(there, "one"))
     assert (state.trusted, state.permissions) == (False, ())
     assert state.turn
-    assert [call.status for call in state.turn.calls] == ["asked"]
+    assert [call.status for call in state.turn.calls.values()] == ["asked"]
 
 
 @pytest.mark.parametrize("copy", [imported, restored])

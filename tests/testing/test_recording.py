@@ -117,6 +117,7 @@ def test_the_prompt_and_the_tools_may_change_in_a_run_but_not_in_a_replay():
     ):
         recording.replay(bank(tools=(balance, pay, ask_user)))
     recording.replay(bank())
+    recording.replay()
 
 
 @pytest.mark.parametrize("name", ["anthropic:claude-x", "openai:gpt-6-luna", "mine"])

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 from contextlib import redirect_stdout, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,6 +143,12 @@ def make_recorded_agent(settings: AgentOptions, recorded: AgentDescribed | None)
     shipped = load_shipped_tools().values()
     asked_person = any(tool.function is None and tool.name in recorded.tools for tool in shipped)
     return make_agent(settings, asked_person)
+
+
+def names_agent(settings: AgentOptions) -> bool:
+    """Whether any option says something of the agent: then it is meant, not the recorded one."""
+    given = [field.name for field in fields(AgentOptions) if field.name != "db"]
+    return any(getattr(settings, name) != getattr(AgentOptions, name) for name in given)
 
 
 def missing_agent(settings: StoreOptions, state: State) -> str:

@@ -20,6 +20,7 @@ from . import (
     reports,
     show,
     show_stats,
+    show_summary,
     thread_options,
     traces,
 )
@@ -145,6 +146,7 @@ def _add_all() -> None:
     _add(commands, "diff", thread_options.DiffOptions, reports.diff, look)
     _add(commands, "replay", thread_options.ReplayOptions, reports.replay, look)
     _add(commands, "save-test", thread_options.SaveTestOptions, save_test, look)
+    _add(commands, "summary", observe_options.SummaryOptions, show_summary.summary, add_up)
     _add(commands, "costs", observe_options.CostsOptions, costs.costs, add_up)
     _add(commands, "stats", observe_options.StatsOptions, show_stats.stats, add_up)
     _add(

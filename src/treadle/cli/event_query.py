@@ -16,12 +16,12 @@ from .threads import list_thread_infos, resolve_thread
 
 COST_EVENTS = (
     *(e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.HandedOff, e.UserSaid, e.TurnEnded),
-    *(e.AgentDescribed, e.ModelCalled, e.ModelReplied, e.ModelFailed),
+    *(e.AgentDescribed, e.TrustChanged, e.ModelCalled, e.ModelReplied, e.ModelFailed),
 )
 """The types of event that `cost_entries` needs."""
 STATS_EVENTS = (
     *COST_EVENTS,
-    *(e.StepAsked, e.ToolStarted, e.ToolReturned, e.ToolFailed, e.OutcomeDecided),
+    *(e.StepAsked, e.ToolStarted, e.ChildStarted, e.ToolReturned, e.ToolFailed, e.OutcomeDecided),
 )
 """The types of event that `compute_stats` needs."""
 

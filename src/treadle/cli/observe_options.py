@@ -1,4 +1,4 @@
-"""The options of costs, stats and export-traces.
+"""The options of summary, costs, stats and export-traces.
 
 Imports nothing slow.
 """
@@ -44,6 +44,15 @@ class CostsOptions(StoreOptions):
 class StatsOptions(StoreOptions):
     thread: OneThread = None
     since: Since = None
+    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryOptions(StoreOptions):
+    thread: Annotated[
+        str,
+        typer.Argument(metavar="[THREAD]", help="Its name, the beginning of it, or last (-)."),
+    ] = "last"
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 

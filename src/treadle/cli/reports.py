@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import msgspec
 
 from ..core import events as e
+from ..core.errors import UsageError
 from ..core.result import Summary
 from ..core.state import OPEN_PHASES, fold
 from ..flows.flow import Flow
@@ -21,15 +22,20 @@ from .agents import (
     make_runner,
     missing_agent,
     missing_agent_message,
+    names_agent,
 )
 from .session import DECISION_COMMANDS, next_command
 from .tables import format_table
-from .terminal import print_json, print_line
+from .terminal import Screen, print_json, print_line
 from .thread_options import DiffOptions, ExplainOptions, ReplayOptions
 from .thread_tree import read_tree
 from .threads import open_thread, read_thread
 from .turn_printer import format_totals
 
+FROM_LOG = (
+    "without --agent: what its code says of calls and answers (approval rules, checks) and what a"
+    " call may cost was taken from the log; the rest was worked out again"
+)
 MAX_VALUE = 500
 """Characters of a value that are shown."""
 
@@ -93,7 +99,10 @@ def _decision_command(call: e.PendingDecision, settings: ExplainOptions) -> str:
 
 
 def replay(settings: ReplayOptions) -> int:
-    """Replay a thread offline with today's agent: the same, or the first record that differs."""
+    """Replay a thread offline, with what the log says of its agent, or with today's --agent.
+
+    Says that it is the same, or names the first record that differs.
+    """
     from ..runtime.replay import replay as replay_records
 
     agent = None
@@ -102,10 +111,16 @@ def replay(settings: ReplayOptions) -> int:
             flow = replace(flow, store=choose_store(settings, flow))
             return _replay_flow(flow, settings.thread)
         agent = load_agent(settings.agent)
-    store = choose_store(settings, agent)
-    records = read_thread(store, settings.thread)
-    agent = make_recorded_agent(settings, fold(records).last_described)
-    found = run_sync(replay_records(records, agent.run_settings))
+    records = read_thread(choose_store(settings, agent), settings.thread)
+    run_settings = None
+    if names_agent(settings):
+        run_settings = make_recorded_agent(settings, fold(records).last_described).run_settings
+    try:
+        found = run_sync(replay_records(records, run_settings))
+    except UsageError as error:
+        raise UsageError(f"{error} with --agent MODULE:NAME") from None
+    if run_settings is None:
+        Screen().note(FROM_LOG, "dim")
     if found is None:
         print_line(f"the same, {len(records)} records")
         return 0

@@ -1,8 +1,8 @@
 """`treadle show --prompt`: the prompt of a model call, rebuilt from the records before it.
 
 The log has no prompts, only their hashes. The instructions and the tools are those that the log
-describes. With `--agent`, and in a log of format 1, which has no description, they are those of
-today's agent: then the hash is compared, and a difference is reported.
+describes. If the options name an agent, they are those of that agent of today: then the hash is
+compared, and a difference is reported.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,10 @@ from ..core.state import fold
 from ..core.values import thinking_of
 from ..observe.explain import agent_changes
 from ..observe.visible import make_visible, visible_block, visible_line, visible_word
+from ..runtime.recorded_settings import NOT_DESCRIBED
 from ..runtime.request import build_request
 from ..runtime.settings import RunSettings, settings_from
-from .agents import make_recorded_agent
+from .agents import make_recorded_agent, names_agent
 from .terminal import Screen, print_json, print_line
 from .thread_options import ShowOptions
 
@@ -30,11 +31,12 @@ def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
     assert isinstance(record.event, e.ModelCalled)
     before = [each for each in records if each.seq < record.seq]
     was = fold(before).last_described
-    is_described = any(isinstance(each.event, e.AgentDescribed) for each in before)
-    if was and is_described and not settings.agent:
-        today = settings_from(was)
-    else:
+    if names_agent(settings):
         today = make_recorded_agent(settings, was).run_settings
+    else:
+        if was is None or not any(each.event == was for each in before):
+            raise UsageError(f"{NOT_DESCRIBED} with --agent MODULE:NAME")
+        today = settings_from(was)
     request = rebuild_request(before, record.event, today)
     if settings.json:
         print_json(_to_json(request))

@@ -51,8 +51,17 @@ def resolve_thread(store: Store, name: str) -> str:
 
 
 def first_root_thread(store: Store, names: Sequence[str]) -> str:
-    """The first of these threads that is no child; the first of all if every one is a child."""
-    return next((name for name in names if not is_child(store, name)), names[0])
+    """The first of these threads that is no child; the first of all if every one is a child.
+
+    Raises StoreDamaged if a damaged thread comes before it: that one may be meant.
+    """
+    try:
+        return next((name for name in names if not is_child(store, name)), names[0])
+    except StoreDamaged as error:
+        raise StoreDamaged(
+            f"the last thread is damaged ({error}); to use another, give its name:"
+            " treadle threads lists them"
+        ) from error
 
 
 def is_child(store: Store, name: str) -> bool:

@@ -229,6 +229,8 @@ def _is_imported(state: State) -> bool:
 
 def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.Event | None:
     """Why a call that the model has just asked for can't run at once; None if it can."""
+    if policy.recorded_objection:
+        return policy.recorded_objection(call.id)
     try:
         arguments = tool.arguments_of(call.call.arguments)
     except ToolError as error:

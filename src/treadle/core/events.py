@@ -30,6 +30,7 @@ from .values import (  # noqa: F401 -- the values stand here too: one import giv
     Image,
     Label,
     PendingDecision,
+    PolicyDescription,
     ProviderCall,
     Purpose,
     Replied,
@@ -48,7 +49,7 @@ class ThreadStarted(EventStruct, frozen=True):
     parent_thread_id: str = ""
     """The parent, whose tool call or step runs as this thread; "" for a person's own thread."""
     parent_call_id: str = ""
-    depth: int = 0
+    depth: v.Count = 0
     """How many parents it has, one above the other."""
 
 
@@ -64,7 +65,7 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
 
 
 class AgentDescribed(EventStruct, frozen=True):
-    """What the agent in charge is made of. Written before the first model call that it changes."""
+    """What the agent in charge is made of. If that has changed, it comes before what it does."""
 
     agent: str
     model: str
@@ -76,8 +77,8 @@ class AgentDescribed(EventStruct, frozen=True):
     """The model's, such as a temperature."""
     output_schema: dict[str, Any] | None = None
     """JSON Schema that the answer must fit; None for prose."""
-    parallel: bool = False
-    """Whether all calls of a reply may run side by side."""
+    policy: v.PolicyDescription | None = None
+    """None in logs that were written before there was this field."""
 
 
 class TrustChanged(EventStruct, frozen=True):
@@ -92,7 +93,7 @@ class ThreadForked(EventStruct, frozen=True):
     """The records before this one are another thread's, whose later records don't count here."""
 
     parent_thread_id: str
-    at_seq: int
+    at_seq: v.Count
     """The last record that is shared."""
     key: str
     """As in ThreadStarted, for the calls from here on."""
@@ -137,13 +138,13 @@ class ModelCalled(EventStruct, frozen=True):
     model: str
     prompt_hash: str
     """Of the messages and the tools' schemas."""
-    prompt_tokens: int
+    prompt_tokens: v.Count
     """An estimate; with `max_output_tokens` it is the worst case, until the reply comes."""
-    max_output_tokens: int
+    max_output_tokens: v.Count
     purpose: Purpose = "step"
-    attempt: int = 1
+    attempt: v.Count = 1
     reserved_usd: float = 0.0
-    upto_seq: int = 0
+    upto_seq: v.Count = 0
     """For a summary: the last record that it stands for."""
 
 
@@ -232,12 +233,12 @@ class OutcomeDecided(EventStruct, frozen=True):
 class ContextCompacted(EventStruct, frozen=True):
     """From here on the prompt leaves something out. The log keeps it."""
 
-    upto_seq: int = 0
+    upto_seq: v.Count = 0
     """Records up to this one are left out, except pinned messages; `summary` stands for them."""
     summary: str = ""
-    results_upto_seq: int = 0
+    results_upto_seq: v.Count = 0
     """Tool results up to this record are cut to `result_chars`."""
-    result_chars: int = 0
+    result_chars: v.Count = 0
 
 
 class AnswerRejected(EventStruct, frozen=True):

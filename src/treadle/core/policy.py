@@ -6,6 +6,7 @@ from typing import Literal
 
 from .approvals import Rule
 from .call import CallState
+from .events import Event
 from .limits import Limits
 from .tool import Tool
 
@@ -26,6 +27,8 @@ class Policy:
     """All calls of one reply may run side by side, as if each tool said so."""
     step_tools: Mapping[str, Tool] = field(default_factory=dict)
     """By call id, the steps that a flow's code has asked for."""
+    recorded_objection: Callable[[str], Event | None] | None = None
+    """What a recording says against a call id. None: its tool's check and the rules judge."""
 
     def find_tool(self, call: CallState) -> Tool | None:
         return self.step_tools.get(call.id) or self.tools.get(call.name)

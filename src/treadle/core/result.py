@@ -148,7 +148,9 @@ def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
                 tool_errors += event.retry_after_s is None
                 tokens += event.usage.total_tokens
                 costs_usd.append(event.cost_usd)
-            case e.OutcomeDecided(outcome="ran"):
+            case e.OutcomeDecided(outcome="ran") | e.HandedOff():
+                tool_successes += 1
+            case e.UserSaid(answers=call_id) if call_id:  # a person was the tool
                 tool_successes += 1
             case e.OutcomeDecided(outcome="tell"):
                 tool_errors += 1

@@ -49,7 +49,7 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadClaimed: frozenset(("idle", *OPEN_PHASES)),
     e.ThreadForked: frozenset(("idle", *OPEN_PHASES)),
     e.TrustChanged: frozenset(("idle", *OPEN_PHASES)),
-    e.AgentDescribed: frozenset(("ready",)),
+    e.AgentDescribed: frozenset(("ready", "acting")),
     e.UserSaid: frozenset(("idle", "acting")),
     e.NotesRecalled: frozenset(("idle",)),
     e.ContextCompacted: frozenset(("ready",)),  # never within a tool exchange

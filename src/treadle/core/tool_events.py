@@ -3,7 +3,7 @@
 from typing import Literal
 
 from .event_struct import EventStruct
-from .values import Call, Label, PendingDecision, Usage
+from .values import Call, Count, Label, PendingDecision, Usage
 
 
 class ToolStarted(EventStruct, frozen=True):
@@ -12,7 +12,7 @@ class ToolStarted(EventStruct, frozen=True):
     call_id: str
     key: str
     """The idempotency key: the same at every attempt, in every process."""
-    attempt: int = 1
+    attempt: Count = 1
 
 
 class ToolReturned(EventStruct, frozen=True):
@@ -20,7 +20,7 @@ class ToolReturned(EventStruct, frozen=True):
     content: str
     """As the model sees it; the result of a step is JSON."""
     duration_s: float
-    cut_chars: int = 0
+    cut_chars: Count = 0
     """How many characters were left out of `content`."""
     usage: Usage = Usage()
     """What the call's child has used, with its own children."""

@@ -1,9 +1,12 @@
 """Values that events and messages are made of. Knows nothing of either."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number of 64 bits. A log with larger ones can't be read: sums of them break floats."""
 
 Purpose = Literal["step", "plan", "answer", "compact"]
 """Why the model is called: the next step, with tools; else a plan, a last answer or a summary."""
@@ -118,11 +121,11 @@ def _parts(content: Content) -> Iterable[str | Image | File | Block]:
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens of one model call, as the provider counted them."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cached_tokens: Count = 0
     """The part of `input_tokens` that was read from the provider's cache."""
-    reasoning_tokens: int = 0
+    reasoning_tokens: Count = 0
     """The part of `output_tokens` that is hidden reasoning."""
     estimated: bool = False
     """True if the provider gave no count, and this is our estimate from characters."""
@@ -153,16 +156,33 @@ class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ToolDescription(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A tool as the model is told of it."""
+    """A tool: what the model is told of it, then what may be done with its calls."""
 
     description: str
     parameters: dict[str, Any]
     """JSON Schema of an object."""
     labels: tuple[Label, ...] = ()
+    read_only: bool = False
     idempotent: bool = False
     parallel: bool = False
-    child: bool = False
-    """Each call runs as a thread of its own."""
+    asks: bool = False
+    """It has no function: a person answers."""
+    hands_to: str = ""
+    child: dict[str, Any] | None = None
+    """The limits of the child thread that a call runs as; None if it runs as none."""
+
+
+class PolicyDescription(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an agent's decisions go by, as far as it is data: approval rules and checks are code."""
+
+    limits: dict[str, Any]
+    """All fields of `Limits`, by name; of a child, its share."""
+    context_window: dict[str, Any]
+    """All fields of `ContextWindow`, by name."""
+    plan: bool = False
+    parallel: bool = False
+    """All calls of a reply may run side by side."""
+    unknown: Literal["ask", "tell"] = "ask"
 
 
 class Always(msgspec.Struct, frozen=True, omit_defaults=True):

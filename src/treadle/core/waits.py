@@ -5,15 +5,14 @@ Wait to whoever would drive it next, and then what it waits for is listed.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from . import events as e
 from .call import find_pending_decisions
 from .decide import Wait, decide
-from .limits import Limits
+from .describe import policy_from
+from .errors import UsageError
 from .policy import Policy
 from .state import MAX_CLAIMS, State, apply, is_parked
-from .tool import Tool
 
 IMPORTED = "it was imported, and nobody has adopted it"
 
@@ -84,33 +83,14 @@ def find_tree_waits(
 
 
 def recorded_policy(state: State) -> Policy:
-    """What the log says of the tools of the agent in charge, as far as `decide` goes by it."""
+    """What the log says of the agent in charge, as far as `decide` goes by it."""
     described = state.described.get(state.agent)
     if described is None:
         return Policy()
-    tools = {name: _recorded_tool(name, told) for name, told in described.tools.items()}
-    return Policy(tools, parallel=described.parallel)
-
-
-def _recorded_tool(name: str, told: e.ToolDescription) -> Tool:
-    return Tool(
-        name,
-        told.description,
-        {"type": "object"},
-        _run_nothing,
-        _accept,
-        idempotent=told.idempotent,
-        parallel=told.parallel,
-        child=Limits() if told.child else None,
-    )
-
-
-def _run_nothing(**_: Any) -> None:
-    raise AssertionError("a tool that only the log describes was called")
-
-
-def _accept(given: dict[str, Any]) -> Mapping[str, Any]:
-    return given
+    try:
+        return policy_from(described)
+    except UsageError:  # a log that was tampered with
+        return Policy()
 
 
 def _why_parked(state: State) -> str:

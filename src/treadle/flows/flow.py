@@ -18,6 +18,7 @@ from ..core.errors import FlowChanged, ToolError, TurnFailed, TurnOpen, UsageErr
 from ..core.limits import Limits
 from ..core.policy import Policy
 from ..core.result import Result, make_child_result, read_result
+from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool, parse_json_object
 from ..models.scripted import ScriptedModel
 from ..runtime.border import contain
@@ -30,6 +31,7 @@ from ..runtime.log import Log, open_log, require_log
 from ..runtime.serialize import arguments_to_json, from_json, return_type, to_json
 from ..runtime.settings import NO_MODEL, RunSettings
 from ..runtime.step_ids import StepScope, current_scope
+from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
 from ..runtime.team import MAX_DEPTH, child_limits, find_run_settings, make_child_tool
 from ..runtime.world import World
@@ -116,6 +118,10 @@ class Flow:
         log = await self._known(thread)
         self._refuse_other(log)
         return await replay_flow(log, self.run_settings, self._code)
+
+    async def summary(self, thread: str) -> ThreadSummary:
+        """Totals of a run and its children; as `Agent.summary`."""
+        return await read_summary(thread, self._store)
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This flow as a tool for an agent: each call runs in a child thread."""

@@ -10,6 +10,7 @@ from ..core import events as e
 from ..core.errors import FlowChanged, UsageError
 from ..core.limits import Limits
 from ..core.result import Result
+from ..core.thread_summary import ThreadSummary
 from ..flows.flow import DEFAULT_LIMITS, Flow
 from ..runtime.drive import Post
 from ..runtime.listeners import Listener
@@ -75,6 +76,10 @@ class Graph:
     async def replay(self, thread: str) -> FlowChanged | None:
         """Whether the graph of today fits a recorded run; as `Flow.replay`."""
         return await self.flow.replay(thread)
+
+    async def summary(self, thread: str) -> ThreadSummary:
+        """Totals of a run and its children; as `Agent.summary`."""
+        return await self.flow.summary(thread)
 
     def mermaid(self, records: Sequence[e.Record] = ()) -> str:
         """The graph as Mermaid text; with records, also the way that was taken, times and cost."""

@@ -17,6 +17,7 @@ from functools import reduce
 from typing import Any, Literal
 
 from ..core import events as e
+from ..core.count_thread import inherited_seq
 from .active_agent import ActiveAgent
 
 Key = Literal["step", "turn", "thread", "tree", "agent", "day", "model", "purpose"]
@@ -136,12 +137,6 @@ def group_costs(entries: Iterable[Entry], by: Key) -> dict[str, Total]:
     return {key: sum_costs(group) for key, group in groups.items()}
 
 
-def inherited_seq(records: Sequence[e.Record]) -> int:
-    """The seq of the last record that a fork shares with its parent thread; 0 if it is no fork."""
-    forks = [record.event for record in records if isinstance(record.event, e.ThreadForked)]
-    return max((fork.at_seq for fork in forks), default=0)
-
-
 def _thread_entries(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
     shared = inherited_seq(records)
     active = ActiveAgent()
@@ -186,6 +181,8 @@ def _find_end(called: e.ModelCalled, event: e.Event) -> dict[str, Any] | None:
         case e.ModelFailed():
             return {"outcome": "failed", "usage": event.usage, "cost_usd": event.cost_usd}
         case e.ThreadClaimed() | e.ThreadForked() | e.TurnEnded():
+            return {"outcome": "lost", "reserved_usd": called.reserved_usd}
+        case e.TrustChanged(trusted=False):  # it was imported: the reply comes elsewhere, if at all
             return {"outcome": "lost", "reserved_usd": called.reserved_usd}
         case _:
             return None

@@ -1,6 +1,6 @@
 """Two threads side by side: where they part, and what each then cost. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import asdict
@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 from ..core import events as e
 from ..core.result import Summary, make_summary
 from ..core.state import State, apply
+from ..runtime.recorded_settings import as_shown
 
 _SKIPPED = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked)
 """Who drives and from where: no part of what was said and done."""
@@ -50,8 +51,8 @@ def diff(left: Sequence[e.Record], right: Sequence[e.Record]) -> Diff:
     skipped: tuple[type[e.Event], ...] = _SKIPPED
     if not (_has_descriptions(left) and _has_descriptions(right)):
         skipped = (*_SKIPPED, e.AgentDescribed)  # a log of format 1 has none
-    ours = [record for record in left if not isinstance(record.event, skipped)]
-    theirs = [record for record in right if not isinstance(record.event, skipped)]
+    ours = [record for record in _changes(left) if not isinstance(record.event, skipped)]
+    theirs = [record for record in _changes(right) if not isinstance(record.event, skipped)]
     our_calls: dict[str, int] = {}
     their_calls: dict[str, int] = {}
     shared = 0
@@ -62,6 +63,20 @@ def diff(left: Sequence[e.Record], right: Sequence[e.Record]) -> Diff:
             break
         shared += 1
     return Diff(shared, _make_side(left, ours[shared:]), _make_side(right, theirs[shared:]))
+
+
+def _changes(records: Sequence[e.Record]) -> Iterator[e.Record]:
+    """The records without descriptions of an agent that changed nothing that the model is shown.
+
+    Other limits, say, show in the first record that they change.
+    """
+    shown: e.AgentDescribed | None = None
+    for record in records:
+        if isinstance(record.event, e.AgentDescribed):
+            before, shown = shown, as_shown(record.event)
+            if before == shown:
+                continue
+        yield record
 
 
 def _has_descriptions(records: Sequence[e.Record]) -> bool:
@@ -97,6 +112,8 @@ def _comparable_fields(
             ]
         case e.ModelCalled() if renumbered:
             del fields["prompt_hash"]
+        case e.AgentDescribed():
+            fields |= asdict(as_shown(event))
     for name in ("call_id", "answers"):
         if name in fields:
             fields[name] = calls.get(str(fields[name]))

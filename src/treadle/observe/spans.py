@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import assert_never
 
 from ..core import events as e
+from ..core.count_thread import inherited_seq
 from ..core.state import State, apply
 from ..core.waits import find_waits
 from . import conventions as c
 from .active_agent import ActiveAgent
 from .content import Content, SpanMessages
-from .cost import inherited_seq
 from .span import Link, Span, SpanContext, SpanEvent, begin_span, span_context, to_ns
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..core import events as e
-from .cost import inherited_seq
+from ..core.count_thread import inherited_seq
 
 
 @dataclass(frozen=True)
@@ -133,13 +133,11 @@ def percentiles(values: Sequence[float]) -> Percentiles:
 
 def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
     """Add one thread's facts; whether any counted."""
-    shared, names, steps, is_open, counted = (
-        inherited_seq(records),
-        dict[str, str](),
-        0,
-        False,
-        False,
-    )
+    shared = inherited_seq(records)
+    names: dict[str, str] = {}
+    children: set[str] = set()
+    steps = 0
+    is_open = counted = False
     for record in records:
         event = record.event
         match event:  # what later facts go by, whether or not these count
@@ -151,6 +149,8 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
                 names |= {call.id: call.name for call in calls}
             case e.StepAsked(call=call):
                 names[call.id] = call.name
+            case e.ChildStarted(call_id=call_id):
+                children.add(call_id)
             case e.TurnEnded():
                 is_open = False
         if record.seq <= shared or record.at < since:
@@ -159,8 +159,12 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
         match event:
             case e.ModelCalled() | e.ModelReplied() | e.ModelFailed():
                 _model(event, counts)
+            case e.ToolStarted(call_id=call_id) if call_id in children:
+                pass  # it goes on, which is no retry
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided():
                 _tool(event, counts.tools.setdefault(names.get(event.call_id, "?"), _Tool()))
+            case e.HandedOff(call_id=call_id) | e.UserSaid(answers=call_id) if call_id:
+                counts.tools.setdefault(names.get(call_id, "?"), _Tool()).calls += 1
             case e.TurnEnded(status=status):
                 counts.turns[status] += 1
                 counts.steps.append(steps)

@@ -14,12 +14,13 @@ from ..core.limits import Limits
 from ..core.model import Model
 from ..core.policy import Policy
 from ..core.result import Result, make_child_result, make_turn_error, read_result
+from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool, make_tool
 from ..core.window import ContextWindow
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agent_notes import AgentNotes
-from .answer_type import AnswerType
+from .answer_type import AnswerType, with_output
 from .children import open_child_log, require_own
 from .drive import Post, drive_turn, new_claim, post
 from .end_turn import open_to_resume
@@ -32,6 +33,7 @@ from .search_history import make_search_history_tool
 from .serialize import to_json
 from .settings import RunSettings, tools_by_name
 from .step_ids import StepScope, current_scope
+from .summary import read_summary
 from .sync import run_sync
 from .team import (
     MAX_DEPTH,
@@ -150,6 +152,10 @@ class Agent:
         log = await require_log(thread, self._store, self.world)
         return await replay(log.records, self.run_settings)
 
+    async def summary(self, thread: str) -> ThreadSummary:
+        """Totals of a whole thread and its children: tokens, cost, calls by tool, waits, time."""
+        return await read_summary(thread, self._store)
+
     async def run_as_step(
         self, scope: StepScope, step_id: str, said: str | e.UserSaid, deps: Any = None
     ) -> Result:
@@ -227,13 +233,8 @@ class Agent:
         return result
 
     def _result(self, log: Log) -> Result:
-        result = read_result(log.records, log.state)
         answer_type = self._team.get(log.state.agent, self)._answer_type
-        if answer_type is None or result.status != "answered":
-            return result
-        if answer_type.check(result.answer) is not None:
-            return result  # it was given to an agent that asked for another type
-        return replace(result, output=answer_type.parse(result.answer))
+        return with_output(read_result(log.records, log.state), answer_type)
 
     @cached_property
     def run_settings(self) -> RunSettings:

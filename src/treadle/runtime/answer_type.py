@@ -2,10 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from ..core.errors import UsageError
+from ..core.result import Result
 
 
 class AnswerType:
@@ -79,3 +81,12 @@ def _without_fence(answer: str) -> str:
     if fenced is None:
         return answer
     return fenced.group(1)
+
+
+def with_output(result: Result, answer_type: AnswerType | None) -> Result:
+    """The result of a turn, with its answer as a value of this type where it is one."""
+    if answer_type is None or result.status != "answered":
+        return result
+    if answer_type.check(result.answer) is not None:
+        return result  # it was given to an agent that asked for another type
+    return replace(result, output=answer_type.parse(result.answer))

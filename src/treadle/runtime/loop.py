@@ -39,15 +39,20 @@ async def _do_next(log: Log, settings: RunSettings) -> bool:
     """Do the next thing; False where there is none. Raises SeqTaken if that is out of date."""
     seq = log.state.seq
     settings = settings.in_charge(log.state)
-    match decide(log.state, settings.policy):
+    decided = decide(log.state, settings.policy)
+    if isinstance(decided, Wait):
+        return await settings.look_at_children(log)
+    if settings.records_description and log.state.last_described != settings.describe():
+        # Before anything that this agent does, so that the log says by what it was decided.
+        await log.append(settings.describe(), after=seq)
+        return True
+    match decided:
         case CallModel() as asked:
             await _call_model(log, settings, asked)
         case RunTools(calls):
             await _run_tools(log, settings, calls, seq)
         case Append(events):
             await append_decided(log, events, seq)
-        case Wait():
-            return await settings.look_at_children(log)
     return True
 
 

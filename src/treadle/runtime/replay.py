@@ -6,6 +6,7 @@
    end of the turn.
 3. Times are the recording's. So all records are the same to the byte, or the first difference is
    named.
+4. Without an agent, recorded_settings.py says what is taken from the recording besides.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from ..stores.memory import MemoryStore
 from .listeners import Delta
 from .log import Log
 from .loop import run_loop
+from .recorded_settings import RecordedSettings, as_shown, is_taken_from_recording
 from .settings import RunSettings
 from .world import World
 
@@ -53,11 +55,15 @@ class Diverged(Fenced):
     """The replay differs from the recording. It stops like a driver that has lost its thread."""
 
 
-async def replay(records: Sequence[e.Record], settings: RunSettings) -> Divergence | None:
+async def replay(
+    records: Sequence[e.Record], settings: RunSettings | None = None
+) -> Divergence | None:
     """Run these records of one thread again; the first difference, or None if there is none.
 
     Uses no network, runs no tool and waits for nothing. The settings are today's: another system
-    prompt, tool schema or limit shows in the first record that it changes.
+    prompt, tool schema or limit shows in the first record that it changes. None: they are the
+    recording's, and what the agent's code said is taken from there; UsageError where it doesn't
+    tell enough.
     """
     return await _Replay(records, settings).run()
 
@@ -97,15 +103,10 @@ class _ReplayLog(Log):
 
 
 class _Replay:
-    def __init__(self, records: Sequence[e.Record], settings: RunSettings) -> None:
+    def __init__(self, records: Sequence[e.Record], settings: RunSettings | None) -> None:
         self._records = records
-        self._settings = settings_with(
-            settings,
-            call_model=self._call_model,
-            run_tool=self._run_tool,
-            look_at_children=self._look_at_children,
-            records_description=False,
-        )
+        self._given = settings
+        self._recorded = RecordedSettings(records, lambda: len(self._log.records))
         self.thread_id = records[0].thread_id
         self._moved = asyncio.Event()
         self._first: Divergence | None = None
@@ -118,9 +119,21 @@ class _Replay:
                 return Divergence(self.next.seq, "event", self.next.event, None)
             await self._log.append(self.next.event)
             if not self._is_done and not self.next_is_external:
+                settings = self._settings
                 with contextlib.suppress(Fenced):
-                    await run_loop(self._log, self._settings)
+                    await run_loop(self._log, settings)
         return self._first
+
+    @property
+    def _settings(self) -> RunSettings:
+        """Those given, else those that the recording has at this place. Raises UsageError."""
+        return settings_with(
+            self._given or self._recorded.settings(self._log.state),
+            call_model=self._call_model,
+            run_tool=self._run_tool,
+            look_at_children=self._look_at_children,
+            records_description=False,
+        )
 
     def _compare(self, replayed: e.Record | Delta) -> None:
         # What comes after the recording's end is not compared: a crash may have cut it off.
@@ -151,13 +164,20 @@ class _Replay:
         index = self._next_index
         while _is_cut_off(self._records[index].event) and index + 1 < len(self._records):
             index += 1
-        return _is_external(self._records[index].event)
+        event = self._records[index].event
+        return _is_external(event) or self._stops_for(event)
+
+    def _stops_for(self, event: e.Event) -> bool:
+        """Whether the loop stops before the event, to go on with other settings or a limit."""
+        return self._given is None and is_taken_from_recording(event)
 
     def as_recorded(self, events: Sequence[e.Event]) -> tuple[e.Event, ...]:
         """These events, with what only the stores of then knew as it was recorded.
 
         That is the usage of children whose calls were cut off, and the names of new children.
         """
+        if self._given is None:
+            events = [self._recorded.with_price(event, self._log.state) for event in events]
         cut_off: dict[str, e.Event] = {}
         children: dict[str, e.ChildStarted] = {}
         for record in self._upcoming(len(events)):
@@ -195,13 +215,15 @@ class _Replay:
         recorded = self.next
         if isinstance(recorded.event, e.AgentDescribed) and not self._first:
             today = self._settings.in_charge(self._log.state).describe()
-            self._first = first_difference(recorded, replace(recorded, event=today))
+            shown = replace(recorded, event=as_shown(recorded.event))
+            self._first = first_difference(shown, replace(recorded, event=as_shown(today)))
 
     def check_drive(self) -> None:
         """Raise Fenced where the recorded driver stopped, Diverged after a first difference."""
         if self._first:
             raise Diverged(str(self._first))
-        if self._is_done or isinstance(self.next.event, END_OF_DRIVE):
+        event = self.next.event
+        if self._is_done or isinstance(event, END_OF_DRIVE) or self._stops_for(event):
             raise Fenced(
                 "the recorded drive stopped here: it crashed, was cancelled, or is still going on"
             )

@@ -52,16 +52,12 @@ def _summary_request(prompt: Prompt, settings: RunSettings, upto_seq: int) -> Re
 
 def prepare_call(
     state: State, prompt: Prompt, settings: RunSettings, asked: CallModel
-) -> PreparedCall | e.AgentDescribed | e.ContextCompacted | e.LimitReached:
+) -> PreparedCall | e.ContextCompacted | e.LimitReached:
     """The model call that `decide` asked for, or the event that must come before it.
 
-    An agent that isn't what the log last said of it gives its description.
     A prompt that is too large gives a ContextCompacted, or the call that makes a summary. A call
     that might break a limit, or leave no room for a last word, gives a LimitReached.
     """
-    description = settings.describe()
-    if settings.records_description and state.last_described != description:
-        return description
     model = settings.model
     purpose, upto_seq, least = asked.purpose, 0, MIN_OUTPUT_TOKENS
     request = build_request(prompt, settings, purpose)

@@ -8,6 +8,7 @@ from typing import Any
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context
+from ..core.describe import describe_policy, describe_tool, policy_from, window_from
 from ..core.errors import ToolError, UsageError
 from ..core.limits import Limits, tightest_limit
 from ..core.model import Model, PreparedCall, Request
@@ -17,31 +18,12 @@ from ..core.tokens import find_token_counter
 from ..core.tool import Tool
 from ..core.transcript import max_summary_tokens
 from ..core.window import ContextWindow
-from ..models.scripted import ScriptedModel
 from .call_model import call_model
+from .describe import describe_model, model_from
 from .log import Log
 from .run_tool import run_tool
 from .waiting_children import refresh_children
 
-RECORDED_SETTINGS = (
-    "context_tokens",
-    "max_output_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "seed",
-    "frequency_penalty",
-    "presence_penalty",
-    "reasoning_effort",
-    "verbosity",
-    "service_tier",
-    "parallel_tool_calls",
-)
-"""The settings of a model that the log may hold.
-
-Anything else could be a key, an address or a header.
-"""
 NO_MODEL = "none"
 """The name of the model of a flow, which has none."""
 
@@ -163,30 +145,19 @@ class RunSettings:
         return max(0.0, limit_s - state.spent.seconds)
 
     def describe(self) -> e.AgentDescribed:
-        """What the agent is made of, as the log has it once its model has been asked."""
+        """What the agent is made of, as the log has it once it has done anything."""
         return self._description
 
     @cached_property
     def _description(self) -> e.AgentDescribed:
-        tools = {
-            name: e.ToolDescription(
-                tool.schema.description,
-                tool.schema.parameters,
-                tool.schema.labels,
-                tool.idempotent,
-                tool.parallel,
-                tool.child is not None,
-            )
-            for name, tool in self.policy.tools.items()
-        }
         return e.AgentDescribed(
             self.name,
             self.model.name,
             self.system,
-            tools,
-            _recorded_settings(self.model),
+            {name: describe_tool(tool) for name, tool in self.policy.tools.items()},
+            describe_model(self.model),
             self.output_schema,
-            self.policy.parallel,
+            describe_policy(self.policy, self.context_window),
         )
 
     def refuse_unpriced(self) -> None:
@@ -235,33 +206,17 @@ class RunSettings:
 def settings_from(described: e.AgentDescribed) -> RunSettings:
     """The settings of an agent as its log describes it: enough to build its requests again.
 
-    Its tools have schemas and no functions, its model has a name and can't be asked.
+    Its tools have schemas and no functions. Its model has a name, can't be asked, and has no known
+    price. Without a policy in the description, the limits are today's defaults.
     """
-    tools = [
-        Tool(name, told.description, told.parameters, check=dict)
-        for name, told in described.tools.items()
-    ]
-    sizes = {
-        name: value
-        for name, value in described.settings.items()
-        if name in ("context_tokens", "max_output_tokens")
-    }
     return RunSettings(
-        Policy(tools_by_name(tools)),
-        ScriptedModel([], name=described.model, **sizes),
+        policy_from(described),
+        model_from(described),
         described.instructions,
         described.output_schema,
         described.agent,
+        context_window=window_from(described),
     )
-
-
-def _recorded_settings(model: Model) -> dict[str, Any]:
-    """What the log may say of a model's settings: plain values under the names above."""
-    extra = getattr(model, "extra", None)
-    own = {name: getattr(model, name, None) for name in RECORDED_SETTINGS}
-    if isinstance(extra, Mapping):
-        own |= {name: extra[name] for name in RECORDED_SETTINGS if name in extra}
-    return {name: value for name, value in own.items() if isinstance(value, str | int | float)}
 
 
 def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:

@@ -30,8 +30,8 @@ class Recording:
 
     records: tuple[e.Record, ...]
 
-    def replay(self, agent: Agent) -> None:
-        """Replay it offline with this agent.
+    def replay(self, agent: Agent | None = None) -> None:
+        """Replay it offline with this agent; None: with what the recording says of its own.
 
         Raises AssertionError at the first record that differs.
 
@@ -39,7 +39,9 @@ class Recording:
         The agent's model needs no key; if the agent has none, the recording names it.
         """
         __tracebackhide__ = True
-        settings = replace(agent, model=self._choose_model(agent)).run_settings
+        settings = None
+        if agent is not None:
+            settings = replace(agent, model=self._choose_model(agent)).run_settings
         difference = run_sync(replay(self.records, settings))
         if difference is None:
             return

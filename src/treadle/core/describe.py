@@ -1,0 +1,116 @@
+"""Describes an agent's tools and policy as its log keeps them, and makes a policy of that. Pure.
+
+Only what is data is kept: functions, approval rules and checks are code, which no log can keep.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import msgspec
+
+from . import events as e
+from .errors import UsageError
+from .limits import Limits
+from .policy import Policy
+from .tool import Tool
+from .window import ContextWindow
+
+T = TypeVar("T", Limits, ContextWindow)
+
+
+def describe_tool(tool: Tool) -> e.ToolDescription:
+    """What the model is told of the tool, and what `decide` goes by."""
+    child = None
+    if tool.child:
+        child = _describe_fields(tool.child)
+    return e.ToolDescription(
+        tool.schema.description,
+        tool.schema.parameters,
+        tool.schema.labels,
+        read_only=tool.read_only,
+        idempotent=tool.idempotent,
+        parallel=tool.parallel,
+        asks=tool.function is None and not tool.hands_to,
+        hands_to=tool.hands_to,
+        child=child,
+    )
+
+
+def describe_policy(policy: Policy, window: ContextWindow) -> e.PolicyDescription:
+    return e.PolicyDescription(
+        _describe_fields(policy.limits),
+        _describe_fields(window),
+        policy.plan,
+        policy.parallel,
+        policy.unknown,
+    )
+
+
+def policy_from(described: e.AgentDescribed) -> Policy:
+    """The policy that the description tells: its tools have no functions and refuse nothing."""
+    tools = {name: _tool_from(name, told) for name, told in described.tools.items()}
+    if described.policy is None:
+        return Policy(tools)
+    return Policy(
+        tools,
+        _from_fields(Limits, described.policy.limits),
+        plan=described.policy.plan,
+        parallel=described.policy.parallel,
+        unknown=described.policy.unknown,
+    )
+
+
+def window_from(described: e.AgentDescribed) -> ContextWindow:
+    if described.policy is None:
+        return ContextWindow()
+    return _from_fields(ContextWindow, described.policy.context_window)
+
+
+def _tool_from(name: str, told: e.ToolDescription) -> Tool:
+    child = None
+    if told.child is not None:
+        child = _from_fields(Limits, told.child)
+    function = None
+    if not (told.asks or told.hands_to):
+        function = _refuse_to_run
+    return Tool(
+        name,
+        told.description,
+        told.parameters,
+        function,
+        dict,
+        idempotent=told.idempotent,
+        read_only=told.read_only,
+        parallel=told.parallel,
+        child=child,
+        hands_to=told.hands_to,
+    )
+
+
+def _refuse_to_run(**_: object) -> str:
+    raise NotImplementedError("a tool that is known from a log alone can't run")
+
+
+def _describe_fields(value: Limits | ContextWindow) -> dict[str, Any]:
+    """All fields by name. JSON has no infinite number: as a limit it is none."""
+    described: dict[str, Any] = {}
+    for name, field in asdict(value).items():
+        described[name] = field
+        if isinstance(field, float) and not math.isfinite(field):
+            described[name] = None
+    return described
+
+
+def _from_fields(kind: type[T], told: Mapping[str, Any]) -> T:
+    """The value of this kind; names that this version doesn't know are left out.
+
+    Raises UsageError for a log that was tampered with.
+    """
+    try:
+        return msgspec.convert(told, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"the log says of its agent's {kind.__name__} what can't be: {error}"
+        ) from None
