@@ -152,7 +152,7 @@ def test_a_fork_of_what_others_have_written_is_no_way_round():
     assert not log(store, fork).state.trusted
     live(here.post("t", ADOPTED))
     after = log(store, live(here.fork("t", at=at)).thread_id).state
-    assert (after.trusted, after.permissions, [*after.turn.calls.values()][0].status) == (
+    assert (after.trusted, after.permissions, next(iter(after.turn.calls.values())).status) == (
         True,
         (),
         "asked",
@@ -202,7 +202,7 @@ def test_a_restored_tree_sends_no_mail_twice():
 async def sender_goes_on(top: Agent, child: str, office: Office) -> None:
     """The child has sent its mail, and then its process is gone."""
     opened = await open_log(child, top.store, World())
-    call = [*opened.state.turn.calls.values()][0]
+    call = next(iter(opened.state.turn.calls.values()))
     office.done.append("bob")
     started = e.ToolStarted(call.id, call.key), e.ToolReturned(call.id, "sent to bob", 0.1)
     await opened.append(e.ThreadClaimed("w"), *started)

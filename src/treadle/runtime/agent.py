@@ -1,6 +1,6 @@
 """Agent: frozen settings, and the ways to start and resume a thread. loop.py does the work."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
@@ -12,14 +12,14 @@ from ..core.context import ChildResult, Context
 from ..core.errors import ModelError, TurnFailed, TurnOpen
 from ..core.limits import Limits
 from ..core.model import Model
-from ..core.policy import Policy
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.thread_summary import ThreadSummary
-from ..core.tool import Tool, make_tool
+from ..core.tool import Tool
 from ..core.window import ContextWindow
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agent_notes import AgentNotes
+from .agent_settings import make_run_settings
 from .answer_type import AnswerType, with_output
 from .children import open_child_log, require_own
 from .drive import Post, drive_turn, new_claim, post
@@ -29,9 +29,8 @@ from .listeners import Delta, Listener, stream_events
 from .log import Log, open_log, require_log
 from .loop import run_loop
 from .replay import Divergence, replay
-from .search_history import make_search_history_tool
 from .serialize import to_json
-from .settings import RunSettings, tools_by_name
+from .settings import RunSettings
 from .step_ids import StepScope, current_scope
 from .summary import read_summary
 from .sync import run_sync
@@ -240,42 +239,12 @@ class Agent:
     def run_settings(self) -> RunSettings:
         """These settings, resolved. Raises UsageError for wrong ones."""
         if not self.handoffs:
-            return self._resolve(())
+            return make_run_settings(self, ())
         team = {
-            name: agent._resolve(make_handoff_tools(agent, self._team))
+            name: make_run_settings(agent, make_handoff_tools(agent, self._team))
             for name, agent in self._team.items()
         }
         return replace(team[self.name], team=team)
-
-    def _resolve(self, handoff_tools: Iterable[Tool]) -> RunSettings:
-        tools = [tool if isinstance(tool, Tool) else make_tool(tool) for tool in self.tools]
-        tools += handoff_tools
-        if self.context_window.search_history:
-            tools.append(make_search_history_tool(self._store))
-        if self._notes:
-            tools += self._notes.tools(self._store)
-        policy = Policy(
-            tools=tools_by_name(tools),
-            limits=self.limits,
-            approvals=tuple(self.approvals),
-            plan=self.plan,
-            parallel=self.parallel,
-            unknown=self.unknown,
-        )
-        system = [self.instructions]
-        output_schema = None
-        if self._answer_type:
-            policy = replace(policy, check_answer=self._answer_type.check)
-            system.append(self._answer_type.instructions)
-            output_schema = self._answer_type.schema
-        return RunSettings(
-            policy,
-            self._model,
-            "\n\n".join(filter(None, system)),
-            output_schema,
-            name=self.name,
-            context_window=self.context_window,
-        )
 
     @cached_property
     def _answer_type(self) -> AnswerType | None:

@@ -119,9 +119,8 @@ class _Replay:
                 return Divergence(self.next.seq, "event", self.next.event, None)
             await self._log.append(self.next.event)
             if not self._is_done and not self.next_is_external:
-                settings = self._settings
                 with contextlib.suppress(Fenced):
-                    await run_loop(self._log, settings)
+                    await run_loop(self._log, self._settings)
         return self._first
 
     @property

@@ -1,0 +1,45 @@
+"""Makes an agent's run settings: its tools, its policy and its system prompt."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..core.policy import Policy
+from ..core.tool import Tool, make_tool
+from .search_history import make_search_history_tool
+from .settings import RunSettings, tools_by_name
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+
+def make_run_settings(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
+    """The settings of this agent alone. Raises UsageError for wrong ones."""
+    tools = [tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools]
+    tools += handoff_tools
+    if agent.context_window.search_history:
+        tools.append(make_search_history_tool(agent._store))
+    if agent._notes:
+        tools += agent._notes.tools(agent._store)
+    policy = Policy(
+        tools=tools_by_name(tools),
+        limits=agent.limits,
+        approvals=tuple(agent.approvals),
+        plan=agent.plan,
+        parallel=agent.parallel,
+        unknown=agent.unknown,
+    )
+    system = [agent.instructions]
+    output_schema = None
+    if agent._answer_type:
+        policy = replace(policy, check_answer=agent._answer_type.check)
+        system.append(agent._answer_type.instructions)
+        output_schema = agent._answer_type.schema
+    return RunSettings(
+        policy,
+        agent._model,
+        "\n\n".join(filter(None, system)),
+        output_schema,
+        name=agent.name,
+        context_window=agent.context_window,
+    )
