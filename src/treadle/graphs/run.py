@@ -18,7 +18,8 @@ from ..flows.flow_end import FlowLimitReached
 from ..flows.steps import step
 from ..flows.waits import approve
 from ..runtime.agent import Agent
-from ..runtime.serialize import arguments_to_json, to_json
+from ..runtime.arguments import write_arguments
+from ..runtime.serialize import to_json
 from ..runtime.step_ids import current_scope
 from .nodes import END, START, Choice, Each, Edge, Join, Node, parameters, sources
 from .state import EMPTY, merge
@@ -102,7 +103,7 @@ class GraphRun:
             case Flow() as flow:
                 scope = current_scope()
                 assert scope
-                arguments = arguments_to_json(flow.function, (), given)
+                arguments = write_arguments(flow.function, (), given).text
                 result = await flow.run_as_step(scope, step_id, arguments)
                 value = result.output
             case function:
