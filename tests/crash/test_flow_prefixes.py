@@ -24,13 +24,13 @@ LEAF = st.one_of(
     st.tuples(st.just("sure"), st.sampled_from([0.0, 0.01, 0.5])),
     st.tuples(st.just("sleep"), st.sampled_from([0.0, 1.0])),
     *(st.tuples(st.just(name), st.just(0.0)) for name in ("ask", "approve", "broken", "guarded")),
-).map(list)
+)
 PLANS = st.recursive(
     LEAF,
     lambda inner: st.tuples(
         st.sampled_from(["row", "side by side", "race", "group", "loop", "if", "deep"]),
         st.lists(inner, min_size=1, max_size=3),
-    ).map(list),
+    ),
     max_leaves=7,
 )
 

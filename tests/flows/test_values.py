@@ -23,7 +23,7 @@ from treadle import (
 )
 from treadle.core import events as e
 from treadle.core.context import Context
-from treadle.graphs import END, START, Edge, Graph, Node
+from treadle.graphs import END, START, Choice, Edge, Graph, Node
 from treadle.models.scripted import calls, says
 
 
@@ -280,3 +280,43 @@ def test_a_result_that_nobody_can_make_again_fails_its_step_and_says_what_to_do(
 
     with pytest.raises(TurnFailed, match="it is a Cart, and would come back as a dict"):
         live(made(gives).run())
+
+
+def test_python_s_own_values_come_back_as_arguments_of_a_flow():
+    async def order(basket, prices: dict) -> list:
+        return [basket, prices]
+
+    given = ((1, b"ab", {"$": "value"}), {1: {2.5}})
+    one = made(order)
+    assert live(one.run(*given, thread="t")).output == list(given)
+    with pytest.raises(UsageError, match="NaN"):
+        live(one.run((1, math.nan), {}))
+
+
+@dataclass
+class Shop:
+    sold: tuple[bytes, ...] = ()
+    cart: Cart = field(default_factory=Cart)
+    size: int = 0
+
+
+def test_functions_of_a_graph_get_fields_as_the_state_declares_them():
+    def sell() -> tuple[bytes, ...]:
+        return (b"\x89", b"lamp")
+
+    graph = Graph(
+        Shop,
+        nodes=[
+            Node(sell, "sold"),
+            Node(lambda sold, cart: len(sold) + len(cart.lines), "size", name="count"),
+        ],
+        edges=[
+            Edge(START, "sell"),
+            Choice("sell", lambda sold: type(sold).__name__, {"tuple": "count", "list": END}),
+            Edge("count", END),
+        ],
+        store=MemoryStore(),
+    )
+    assert live(graph.run(cart=Cart(["desk"]))).output == Shop(
+        (b"\x89", b"lamp"), Cart(["desk"]), 3
+    )

@@ -126,7 +126,9 @@ class Flow:
         about = description or self.description or made.description
 
         async def give(context: Context, **given: Any) -> ChildResult:
-            return await self._work(write_arguments(self.function, (), given).text, context)
+            return await self._work(
+                write_arguments(self.function, (), given, marks=True).text, context
+            )
 
         tool = make_child_tool(self.limits, give, made.check)
         return replace(tool, name=name or self.name, description=about, parameters=made.parameters)
@@ -231,7 +233,7 @@ class Flow:
 
     def _encode_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         return_type(self.function)  # refuses what can't be kept before anything runs
-        said = write_arguments(self.function, args, kwargs).text
+        said = write_arguments(self.function, args, kwargs, marks=True).text
         self._decode_arguments(said)
         return said
 

@@ -45,9 +45,12 @@ def write_arguments(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     context: str = "",
+    *,
+    marks: bool = False,
 ) -> WrittenArguments:
     """Write the arguments of a call. `context` is the parameter for the Context, which is left out.
 
+    `marks` as in `write_argument`: for arguments that `read_by_annotations` reads.
     Raises UsageError for arguments that don't fit the function or would come back as others.
     """
     name = getattr(function, "__name__", "the function")
@@ -60,7 +63,7 @@ def write_arguments(
     kinds, written = {}, []
     for key, value in arguments.items():
         try:
-            text, kinds[key] = write_argument(value, _kind_of(key, hints))
+            text, kinds[key] = write_argument(value, _kind_of(key, hints), marks=marks)
         except NotSerializable as error:
             raise UsageError(
                 f"{name}: its arguments are kept in the log as JSON, and {key} can't be: {error}."
@@ -82,7 +85,7 @@ def read_arguments(
     """What to call the function with: new objects, and `extra` as it is."""
     parts = msgspec.json.decode(written.text, type=dict[str, msgspec.Raw])
     values = {
-        key: read_value(bytes(part).decode(), written.kinds[key], finite=True)
+        key: read_value(bytes(part).decode(), written.kinds[key], finite=True, marks=False)
         for key, part in parts.items()
     }
     return _unbind(written.signature, values | dict(extra))

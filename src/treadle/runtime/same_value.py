@@ -5,7 +5,7 @@ exception is a whole number that comes back as an equal float, where a float is 
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from datetime import datetime, time
 from decimal import Decimal
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 _ATOMS = (str, int, float, bool, NoneType)
+_TEXTS = (str, int, bool, NoneType)
 
 
 def find_difference(was: Any, now: Any) -> str:
@@ -35,15 +36,25 @@ def find_difference(was: Any, now: Any) -> str:
     return ""
 
 
-def contains_set(value: Any) -> bool:
-    """Whether a set is in it, at any depth."""
+def contains(value: Any, test: Callable[[Any], bool]) -> bool:
+    """Whether the value is, or holds at any depth, one for which the test is true."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, set | frozenset):
+        if test(each):
             return True
-        waiting += [part for _, part in _parts(each) if type(part) not in _ATOMS]
+        waiting += [part for _, part in _parts(each) if type(part) not in _TEXTS]
     return False
+
+
+def is_set(value: Any) -> bool:
+    """Whether its items come in another order in each process."""
+    return isinstance(value, set | frozenset)
+
+
+def is_not_finite(value: Any) -> bool:
+    """Whether it is NaN or an infinity."""
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _in_words(place: Any) -> str:
@@ -59,18 +70,19 @@ def _in_words(place: Any) -> str:
 
 def _difference_here(was: Any, now: Any) -> str:
     """How these two differ themselves, whatever is in them."""
+    other_value: Any = now  # of the same type, once that is known
     name, other = type(was).__name__, type(now).__name__
-    if isinstance(was, float) and not math.isfinite(was) and now is None:
+    if is_not_finite(was) and now is None:
         return "is NaN or an infinity, which JSON has not"
     if type(was) is int and type(now) is float and was == now:
         return ""
     if type(was) is not type(now):
         return f"is a {name}, and would come back as a {other}"
-    if isinstance(was, list | tuple) and len(was) != len(now):
-        return f"is a {name} of {len(was)} items, and would come back with {len(now)}"
-    if isinstance(was, dict) and not _same_keys(was, now):
+    if isinstance(was, list | tuple) and len(was) != len(other_value):
+        return f"is a {name} of {len(was)} items, and would come back with {len(other_value)}"
+    if isinstance(was, dict) and not _same_keys(was, other_value):
         return f"is a {name} whose keys would come back as others, such as texts for numbers"
-    if isinstance(was, set | frozenset) and not _same_items(was, now):
+    if isinstance(was, set | frozenset) and not _same_items(was, other_value):
         return f"is a {name} whose items would come back as others"
     if not _same_leaf(was, now):
         return f"is a {name}, and would come back as another one"

@@ -10,14 +10,14 @@ import json
 import typing
 from collections.abc import Callable
 from contextlib import suppress
-from types import NoneType
+from types import GenericAlias, NoneType
 from typing import Any
 
 import msgspec
 
 from ..core.errors import UsageError
 from .marked_json import MARK, mark, unmark
-from .same_value import contains_set, find_difference
+from .same_value import contains, find_difference, is_not_finite, is_set
 
 MAX_CHARS = 1_000_000
 """Of one step's arguments or result: the log is no store for files."""
@@ -82,31 +82,42 @@ def write_value(value: Any, kind: Any = Any) -> str:
     )
 
 
-def write_argument(value: Any, kind: Any) -> tuple[str, Any]:
+def write_argument(value: Any, kind: Any, *, marks: bool = False) -> tuple[str, Any]:
     """The value as JSON, and the type by which it comes back the same: that one, or Any.
 
-    Raises NotSerializable. Numbers that aren't finite are refused, because rules for approvals
-    compare numbers, and every comparison with NaN is false.
+    With `marks`, Python's own types may be written with their names. Raises NotSerializable, also
+    for numbers that aren't finite: rules for approvals compare numbers, and every comparison with
+    NaN is false.
     """
-    problem = ""
+    problem, fits = "", True
     for encode, each in ((_encode, kind), (_encode, Any), (_encode_typed, kind)):
         try:
             text = encode(value, each)
             if not text:
                 continue
-            difference = find_difference(value, read_value(text, each, finite=True))
-        except ValueError as error:  # it may be of another type than is declared
-            problem = problem or describe_error(error)
+            back = read_value(text, each, finite=True, marks=marks)
+        except NotSerializable as error:
+            problem = problem or str(error)
             continue
+        except ValueError as error:  # it isn't of the declared type; the function may take it
+            problem, fits = problem or describe_error(error), False
+            continue
+        difference = find_difference(value, back)
         if not difference:
             return text, each
         problem = problem or difference
+    if marks and fits:
+        text = _encode_marked(value, kind)
+        if text and not contains(value, is_not_finite):
+            return text, kind
+        if text:
+            problem = "it has NaN or an infinity in it"
     raise NotSerializable(problem)
 
 
-def read_value(text: str, kind: Any = Any, *, finite: bool = False) -> Any:
+def read_value(text: str, kind: Any = Any, *, finite: bool = False, marks: bool = True) -> Any:
     """The value that was written, as that type. Raises ValueError."""
-    if text.startswith(_WHOLE) and not finite:
+    if marks and text.startswith(_WHOLE):
         return unmark(msgspec.json.decode(text))["of"]
     if kind is float and text in _NOT_FINITE and not finite:
         return _NOT_FINITE[text]
@@ -123,7 +134,7 @@ def read_checked(text: str, kind: Any) -> Any:
     `read_value` takes plain JSON as it is where a plain type is declared.
     """
     value = read_value(text, kind, finite=True)
-    if kind is Any or kind not in _PLAIN or type(value) is kind:
+    if kind is Any or kind not in _PLAIN or type(value) is kind or text.startswith(_WHOLE):
         return value
     return _adapter(kind, finite=True).validate_json(f"[{text}]")[0]
 
@@ -195,7 +206,7 @@ _AWAITABLE = (
 def _encode(value: Any, _: Any = Any) -> str:
     try:
         text = msgspec.json.encode(value, enc_hook=_to_plain)
-        if contains_set(value):  # its order is another one in each process
+        if contains(value, is_set):  # its order is another one in each process
             text = msgspec.json.encode(value, enc_hook=_to_plain, order="deterministic")
         return text.decode()
     except Exception as error:  # a value may bring its own `model_dump`, and with it any fault
@@ -204,7 +215,7 @@ def _encode(value: Any, _: Any = Any) -> str:
 
 def _encode_typed(value: Any, kind: Any) -> str:
     """The JSON that pydantic writes for a value of this type; "" if it comes back as another."""
-    if kind is Any or _is_struct(kind) or contains_set(value):
+    if kind is Any or _is_struct(kind) or contains(value, is_set):
         return ""
     with suppress(Exception):  # types and models may have serializers of their own
         # In a list, as only so the settings reach into dataclasses.
@@ -235,7 +246,8 @@ def _adapter(kind: Any, finite: bool) -> Any:
         allow_inf_nan=not finite,
         coerce_numbers_to_str=True,
     )
-    return TypeAdapter(list[kind], config=config)
+    inside: Any = GenericAlias(list, kind)
+    return TypeAdapter(inside, config=config)
 
 
 def _is_struct(kind: Any) -> bool:
