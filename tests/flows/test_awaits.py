@@ -7,16 +7,19 @@ import pytest
 
 from fakes import live, world
 from treadle import (
+    Agent,
     Flow,
     FlowChanged,
     FlowStuck,
     MemoryStore,
+    ScriptedModel,
     StepFailed,
     ask,
     flow,
     step,
 )
 from treadle.core import events as e
+from treadle.models.scripted import says
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
@@ -256,3 +259,29 @@ def test_what_would_end_the_process_is_an_error_of_its_step_or_task(error):
     assert f"{error.__name__}: enough" in sync_step
     assert async_step == f"RuntimeError: {error.__name__}: enough (raised by raises_later)"
     assert task == f"{error.__name__}: enough (raised by a task of the flow's code)"
+
+
+class SlowStore(MemoryStore):
+    """One whose reads take a while, as those of a database elsewhere do."""
+
+    async def read(self, thread_id, after_seq=0):
+        await asyncio.sleep(1)
+        return await super().read(thread_id, after_seq)
+
+
+def test_a_child_s_log_that_takes_long_to_read_is_no_stray():
+    store = SlowStore()
+    writer = Agent(name="writer", model=ScriptedModel([says("a lamp"), says("a desk")]))
+    below = made(number, name="below", store=store)
+
+    async def order() -> list:
+        first = (await writer.run("go")).answer
+        return [first, (await below.run(3)).output, (await writer.run("go")).answer]
+
+    one = made(order, store=store)
+    output = ["a lamp", 3, "a desk"]
+    assert live(one.run(thread="t")).output == output
+    assert live(one.replay("t")) is None
+    rows = live(store.read("t"))
+    live(store.append("copy", rows[:-1]))
+    assert live(one.resume("copy")).output == output

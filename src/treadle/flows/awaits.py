@@ -13,7 +13,7 @@ from typing import Any
 from ..core.errors import FlowStuck
 from ..runtime.flow_tasks import TaskCode, codes_of
 
-_OWN = Path(__file__).parent.parent
+_STEPS = Path(__file__).with_name("flow_run.py")
 _ASYNCIO = Path(asyncio.__file__).parent
 _BETWEEN_TASKS = ("tasks.py", "taskgroups.py", "timeouts.py", "runners.py")
 """Modules of asyncio whose coroutines wait for other tasks, which are looked at themselves."""
@@ -54,7 +54,7 @@ def _awaited(code: TaskCode, tasks: set["asyncio.Task[Any]"]) -> Awaited | None:
     path = Path(inner.cr_code.co_filename)
     if not code.waits:
         return Awaited(f"nothing, and yields for ever{_place(chain)}", sure=True)
-    if path.is_relative_to(_OWN):
+    if path == _STEPS:
         return None
     if path.parent == _ASYNCIO and inner.__qualname__ != "sleep" and path.name in _BETWEEN_TASKS:
         return None

@@ -58,6 +58,8 @@ class FlowRun:
         self._fault: BaseException | None = None
         self._moved = asyncio.Event()
         self._stopped = False
+        self._reading = 0
+        """How many children's logs are being read: the code isn't at rest then."""
 
     async def ask(self, call: e.Call, tool: Tool) -> Step:
         """The step with its result, for the code that awaits it.
@@ -91,7 +93,12 @@ class FlowRun:
         """
         step = await self.ask(e.Call(call_id, name, arguments), tool)
         # in a fork, this is the child of the thread that was forked
-        child = await open_log(step.child, self.log.store, self.log.world)
+        self._reading += 1
+        try:
+            child = await open_log(step.child, self.log.store, self.log.world)
+        finally:
+            self._reading -= 1
+            self._moved.set()
         if not child.records:
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
         return child
@@ -145,6 +152,9 @@ class FlowRun:
             raise self._fault
         if self.log.lost_reason:
             raise Fenced(self.log.lost_reason)
+        if self._reading:
+            await self._moved.wait()
+            return True
         if self._give():
             return True
         if main.done():
