@@ -28,7 +28,8 @@ LEAF = st.one_of(
 PLANS = st.recursive(
     LEAF,
     lambda inner: st.tuples(
-        st.sampled_from(["row", "side by side", "race"]), st.lists(inner, min_size=1, max_size=3)
+        st.sampled_from(["row", "side by side", "race", "group", "loop", "if", "deep"]),
+        st.lists(inner, min_size=1, max_size=3),
     ),
     max_leaves=7,
 )
@@ -55,7 +56,15 @@ class Life:
         async def broken() -> None:
             raise ValueError("it broke")
 
-        async def played(kind: str, what: Any) -> Any:
+        def times() -> int:
+            return 2
+
+        async def deep(left: int, what: Any) -> Any:
+            if left:
+                return await asyncio.shield(asyncio.create_task(deep(left - 1, what)))
+            return await asyncio.gather(asyncio.gather(*(played(*each) for each in what)))
+
+        async def played(kind: str, what: Any) -> Any:  # noqa: C901 - one case for each kind
             match kind:
                 case "once":
                     return await step(once, what)
@@ -78,6 +87,21 @@ class Life:
                     return [await played(*each) for each in what]
                 case "side by side":
                     return await asyncio.gather(*(played(*each) for each in what))
+                case "group":
+                    async with asyncio.TaskGroup() as group:
+                        made = [group.create_task(played(*each)) for each in what]
+                    return [task.result() for task in made]
+                case "loop":
+                    rounds = []
+                    while len(rounds) < await step(times, idempotent=True):
+                        rounds.append([await played(*each) for each in what])
+                    return rounds
+                case "if":
+                    if await played(*what[0]) in ("did", "sure", True):
+                        return await played(*what[-1])
+                    return [await played(*each) for each in what[1:]]
+                case "deep":
+                    return await deep(8, what)
             tasks = [asyncio.create_task(played(*each)) for each in what]
             done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in left:
@@ -126,6 +150,11 @@ def begun(records: list[Record]) -> set[str]:
     return {record.event.key for record in records if isinstance(record.event, e.ToolStarted)}
 
 
+def asked(records: list[Record]) -> list[tuple[str, str, str]]:
+    calls = [record.event.call for record in records if isinstance(record.event, e.StepAsked)]
+    return sorted((call.id, call.name, call.arguments) for call in calls)
+
+
 @given(PLANS)
 @settings(max_examples=25)
 def test_a_flow_cut_at_any_record_comes_to_the_same_end_with_no_effect_twice(plan: Any) -> None:
@@ -140,6 +169,7 @@ def test_a_flow_cut_at_any_record_comes_to_the_same_end_with_no_effect_twice(pla
             done = await life.finished(await life.flow.resume("t"))
             assert done.status == "answered"
             assert done.output == result.output or (raced and end < len(records) - 1)
+            assert raced or asked(await life.records()) == asked(records)
             assert not begun(records[:end]) & set(life.effects)
             assert max(Counter(life.effects).values(), default=0) <= 1
             after = await life.records()

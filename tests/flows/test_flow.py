@@ -144,7 +144,7 @@ def test_values_come_back_as_the_types_that_functions_say_they_give_the_first_ti
     result = live(one.run(7, thread="t"))
     live(one.post("t", e.UserSaid("yes", answers=result.waiting[0].id)))
     assert live(one.resume("t")).output == Invoice(7, datetime(2026, 1, 2, tzinfo=UTC))
-    assert seen == [(Invoice(7, datetime(2026, 1, 2, tzinfo=UTC)), (1, "a"), [1, {"a": [2]}])] * 2
+    assert seen == [(Invoice(7, datetime(2026, 1, 2, tzinfo=UTC)), (1, "a"), (1, {"a": (2,)}))] * 2
 
 
 def test_a_result_that_cannot_be_kept_fails_the_step_and_arguments_that_cannot_are_the_caller_s(
@@ -888,14 +888,8 @@ def test_a_number_that_json_has_not_is_refused_before_the_step_runs(amount):
     async def pays(amount) -> None:
         await step(ran.append, amount, needs_approval=lambda arguments: arguments["args"][0] > 100)
 
-    @flow(store=MemoryStore())
-    async def gives() -> float:
-        return await step(lambda: float("nan"))
-
     with pytest.raises(UsageError, match="NaN"):
         live(pays.run(amount))
-    with pytest.raises(TurnFailed, match="NaN"):
-        live(gives.run())
 
     @flow(store=MemoryStore())
     async def makes() -> None:

@@ -4,6 +4,7 @@ TreadleError
 ├── UsageError            the caller: a wrong setting, argument or moment (a ValueError too)
 │   ├── UnknownThread       there is no such thread in this store
 │   ├── FlowChanged         the flow's code asks for other steps than its log has
+│   │   └── FlowStuck           it awaits what is no step, such as asyncio.sleep
 │   └── TurnOpen            the thread has an unfinished turn; resume or cancel it first
 ├── IllegalEvent          the caller: an event that can't follow those before it; nothing is written
 ├── ModelError            nobody: the provider said no, and would say no again
@@ -44,6 +45,13 @@ class FlowChanged(UsageError):
     """The flow's code asks for other steps than its log has.
 
     Nothing was written, so the old code can go on.
+    """
+
+
+class FlowStuck(FlowChanged):
+    """The flow's code awaits what is no step, such as asyncio.sleep, and so can't go on.
+
+    The turn stays open, so mended code can go on.
     """
 
 

@@ -67,11 +67,14 @@ def _field(parameter: inspect.Parameter, descriptions: dict[str, str | None]) ->
     return Field(**settings)
 
 
-def describe_validation_error(error: ValidationError) -> str:
-    """What is wrong, and where, in words for the model, without anything that it sent."""
+def describe_validation_error(error: ValidationError, depth: int = 0) -> str:
+    """What is wrong, and where, in words for the model, without anything that it sent.
+
+    `depth` is how many levels outside of the value itself are left out of its places.
+    """
     problems = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
-        place = ".".join(str(part) for part in each["loc"]) or "arguments"
+        place = ".".join(str(part) for part in each["loc"][depth:]) or "arguments"
         problems.append(f"{place}: {each['msg']}")
     return "; ".join(problems)
 

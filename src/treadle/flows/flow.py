@@ -14,13 +14,14 @@ from typing import Any, Literal, overload
 
 from ..core import events as e
 from ..core.context import ChildResult, Context
-from ..core.errors import FlowChanged, ToolError, TurnFailed, TurnOpen, UsageError
+from ..core.errors import FlowChanged, TurnFailed, TurnOpen, UsageError
 from ..core.limits import Limits
 from ..core.policy import Policy
 from ..core.result import Result, make_child_result, read_result
 from ..core.thread_summary import ThreadSummary
-from ..core.tool import Tool, parse_json_object
+from ..core.tool import Tool
 from ..models.scripted import ScriptedModel
+from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
 from ..runtime.children import open_child_log, require_own
 from ..runtime.drive import Post, drive_turn, new_claim, post, run_guarded
@@ -28,7 +29,7 @@ from ..runtime.end_turn import open_to_resume
 from ..runtime.fork import Fork, fork
 from ..runtime.listeners import Listener
 from ..runtime.log import Log, open_log, require_log
-from ..runtime.serialize import arguments_to_json, from_json, return_type, to_json
+from ..runtime.serialize import read_value, return_type, write_value
 from ..runtime.settings import NO_MODEL, RunSettings
 from ..runtime.step_ids import StepScope, current_scope
 from ..runtime.summary import read_summary
@@ -131,7 +132,9 @@ class Flow:
         about = description or self.description or made.description
 
         async def give(context: Context, **given: Any) -> ChildResult:
-            return await self._work(to_json(given), context)
+            return await self._work(
+                write_arguments(self.function, (), given, marks=True).text, context
+            )
 
         tool = make_child_tool(self.limits, give, made.check)
         return replace(tool, name=name or self.name, description=about, parameters=made.parameters)
@@ -217,7 +220,7 @@ class Flow:
         assert isinstance(said, e.UserSaid)
         arguments = self._decode_arguments(said.text)
         value = await contain(self.function(**arguments), f"the flow {self.name}")
-        return to_json(value, return_type(self.function))
+        return write_value(value, return_type(self.function))
 
     def _ended(self, log: Log, error: BaseException | None) -> Result:
         done = self._result(log)
@@ -232,10 +235,11 @@ class Flow:
         value = log.state.turn and log.state.turn.ended and log.state.turn.ended.value
         if not value:
             return done
-        return replace(done, output=from_json(value, return_type(self.function)))
+        return replace(done, output=read_value(value, return_type(self.function)))
 
     def _encode_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        said = arguments_to_json(self.function, args, kwargs)
+        return_type(self.function)  # refuses what can't be kept before anything runs
+        said = write_arguments(self.function, args, kwargs, marks=True).text
         self._decode_arguments(said)
         return said
 
@@ -244,13 +248,9 @@ class Flow:
 
         They are read from the log in every run, so that every run gets the same.
         """
-        if text == "{}":
-            return {}
-        from ..core.schema import read_signature
-
         try:
-            return dict(read_signature(self.function).check(parse_json_object(text)))
-        except ToolError as error:
+            return read_by_annotations(self.function, text)
+        except UsageError as error:
             raise UsageError(f"the flow {self.name}: {error}") from None
 
     async def _known(self, thread: str) -> Log:

@@ -6,7 +6,6 @@ run.
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakSet
@@ -14,24 +13,21 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
-from ..core.errors import FlowChanged, SeqTaken, StepFailed
+from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..runtime.children import append_started
 from ..runtime.end_turn import append_decided, cancel_call
+from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
 from ..runtime.log import Log, open_log
 from ..runtime.loop import run_attempt
 from ..runtime.settings import RunSettings
-from ..runtime.step_ids import start_flow_code
 from ..runtime.waiting_children import refresh_children
+from .awaits import find_strays, stuck
 from .flow_end import end_events
 from .step_results import History, Step
 
-GRACE_S = 0.05
-"""Idle time after which the flow counts as waiting for somebody else."""
-SETTLING = 12
-"""Rounds of the event loop in which code reaches its next await after a result, even in gather."""
 STOP_S = 0.5
 """How long the code may take to stop after it was cancelled."""
 GIVEN_UP = "the flow went on without it"
@@ -65,6 +61,8 @@ class FlowRun:
         self._fault: BaseException | None = None
         self._moved = asyncio.Event()
         self._stopped = False
+        self._reading = 0
+        """How many children's logs are being read: the code isn't at rest then."""
 
     async def ask(self, call: e.Call, tool: Tool) -> Step:
         """The step with its result, for the code that awaits it.
@@ -98,7 +96,12 @@ class FlowRun:
         """
         step = await self.ask(e.Call(call_id, name, arguments), tool)
         # In a fork, this may be a child of the thread that was forked.
-        child = await open_log(step.child, self.log.store, self.log.world)
+        self._reading += 1
+        try:
+            child = await open_log(step.child, self.log.store, self.log.world)
+        finally:
+            self._reading -= 1
+            self._moved.set()
         started = e.ChildStarted(call_id, step.child)
         if not is_child_in(self.log.records, started, child.records):
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
@@ -123,34 +126,40 @@ class FlowRun:
                 pass
         finally:
             self._stopped = True
-            await _stop([main, *self.tasks, *self._attempts.values()])
+            _cancel([main, *self.tasks, *self._attempts.values()])
+            await settle(self, main, find_ready())
+            await _wait_for_end([main, *self.tasks, *self._attempts.values()])
 
     def _hear(self, what: e.Record | Delta) -> None:
         if isinstance(what, e.Record) and what.thread_id == self.log.thread_id:
             self.history.add(what)
             self._moved.set()
 
-    async def _give(self) -> bool:
-        """Give the code its next result, if any, and let it run to its next await."""
+    def _give(self) -> bool:
+        """Give the code its next result, if any."""
         step = self.history.next()
         if step is None:
             return False
         asked = self._asked.pop(step.call.id, None)
         if asked and not asked.result.done():
             asked.result.set_result(step)
-        for _ in range(SETTLING):
-            await asyncio.sleep(0)
         return True
 
     async def _goes_on(self, main: "asyncio.Task[str]") -> bool:
         """Do the next thing, or wait until there is one; False when the run is over."""
+        await settle(self, main, find_ready())
         self._moved.clear()
         turn = self.log.state.turn
         if turn is None or turn.ended:
             return False
         if self._fault and not turn.limit:
             raise self._fault
-        if await self._give():
+        if self.log.lost_reason:
+            raise Fenced(self.log.lost_reason)
+        if self._reading:
+            await self._moved.wait()
+            return True
+        if self._give():
             return True
         if main.done():
             left = [task for task in self.tasks if not task.done()]
@@ -158,35 +167,40 @@ class FlowRun:
                 await _stop(left)
                 return True
         if self.history.missing:
-            if main.done():
-                raise self.history.changed() from main.exception()
-            if not await self._moves():
-                raise self.history.changed()
-            return True
+            raise self._why_missing(main) from _error_of(main)
         try:
             if await self._act():
+                return True
+            if turn.calls and not self._attempts and await refresh_children(self.log):
                 return True
         except SeqTaken:  # somebody else wrote, such as an approval: decide again
             return True
         if main.done():
             return await self._end(main)
-        if turn.calls and not self._attempts:
-            if await refresh_children(self.log):
-                return True
-            return await self._moves()  # if nothing moves, all open steps wait for people
+        if not self._attempts:
+            return self._waits_for_people(main)
         await self._moved.wait()
         return True
+
+    def _why_missing(self, main: "asyncio.Task[str]") -> FlowChanged:
+        """The error for code at rest that hasn't asked for the step that comes next in the log."""
+        strays = find_strays([main, *self.tasks])
+        if any(stray.sure for stray in strays) or (strays and not self._asked):
+            return stuck(strays)
+        return self.history.changed([stray.what for stray in strays])
+
+    def _waits_for_people(self, main: "asyncio.Task[str]") -> bool:
+        """False: all open steps wait for people. Raises FlowStuck if the code awaits no step."""
+        strays = find_strays([main, *self.tasks])
+        if not self._asked or any(stray.sure for stray in strays):
+            raise stuck(strays)
+        return False
 
     @property
     def _open(self) -> tuple[CallState, ...]:
         if self.log.state.turn is None:
             return ()
         return tuple(self.log.state.turn.calls.values())
-
-    async def _moves(self) -> bool:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._moved.wait(), GRACE_S)
-        return self._moved.is_set()
 
     async def _act(self) -> bool:
         """Record what is new, or do what `decide` says; False if there is nothing to do."""
@@ -247,21 +261,35 @@ class FlowRun:
             self._given_up += {*self._asked, *(call.id for call in self._open)}
             return True
         value = ""
-        if main.cancelled():
-            self.error = asyncio.CancelledError("the code cancelled itself")
-        else:
-            self.error = main.exception()
+        self.error = _error_of(main)
         if not self.error:
             value = main.result()
         await self.log.append(*end_events(value, self.error))
         return False
 
 
+def _error_of(main: "asyncio.Task[str]") -> BaseException | None:
+    """What the code has raised, if anything."""
+    if not main.done():
+        return None
+    if main.cancelled():
+        return asyncio.CancelledError("the code cancelled itself")
+    return main.exception()
+
+
 async def _stop(tasks: Sequence["asyncio.Task[Any]"]) -> None:
     """Cancel these tasks and wait until they have stopped, at most STOP_S seconds."""
+    _cancel(tasks)
+    await _wait_for_end(tasks)
+
+
+def _cancel(tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    for task in tasks:
+        task.cancel()  # which does nothing to one that is done
+
+
+async def _wait_for_end(tasks: Sequence["asyncio.Task[Any]"]) -> None:
     left = {task for task in tasks if not task.done()}
-    for task in left:
-        task.cancel()
     if left:
         await asyncio.wait(left, timeout=STOP_S)
     # asyncio warns of an exception that nobody reads, also of a task that had failed before.

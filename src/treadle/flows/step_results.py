@@ -7,6 +7,7 @@
    named in the error.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core import events as e
@@ -111,8 +112,11 @@ class History:
             return None
         return self._order[self._done][0]
 
-    def changed(self) -> FlowChanged:
-        """The error for code that no longer asks for the missing step, or no longer gives it up."""
+    def changed(self, awaits: Sequence[str] = ()) -> FlowChanged:
+        """The error for code that no longer asks for the missing step, or no longer gives it up.
+
+        `awaits` is what else it waits for.
+        """
         step = self.missing
         assert step
         instead = "doesn't ask for it any more"
@@ -121,6 +125,7 @@ class History:
             instead = f"asks for {new[0].id}, {_show(new[0])}, instead"
         if step.asked:
             instead = "awaits it, where it had been given up"
+        instead = " and awaits ".join([instead, *awaits])
         return FlowChanged(
             f"the flow's code has changed under its log: next came step {step.call.id},"
             f" {_show(step.call)}; the code {instead}. Nothing was written; go on with the code of"

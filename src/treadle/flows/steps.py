@@ -5,7 +5,6 @@
 """
 
 import inspect
-import typing
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar, overload
@@ -16,7 +15,15 @@ from ..core.errors import StepFailed, ToolError, UsageError
 from ..core.result import Result
 from ..core.tool import NeedsApproval, Tool, is_async
 from ..runtime.agent import Agent
-from ..runtime.serialize import NotSerializable, arguments_to_json, from_json, return_type, to_json
+from ..runtime.arguments import WrittenArguments, read_arguments, write_arguments
+from ..runtime.serialize import (
+    NotSerializable,
+    read_hints,
+    read_value,
+    return_type,
+    to_json,
+    write_value,
+)
 from ..runtime.step_ids import StepScope, current_scope, plain_name
 from .flow_run import FlowRun
 from .step_results import Step
@@ -59,8 +66,9 @@ def step(
     result is kept in the log as JSON. The settings are those of a tool: after a crash, a function
     that had started runs again only if it is idempotent; else the flow waits until somebody
     decides. Without an `id`, the step gets one by the order of steps, if that order can't vary.
-    Arguments and result must have a JSON form; the result has the type of the function's return
-    annotation. Raises StepFailed.
+    The function gets copies of its arguments. They and the result are kept as JSON, and come back
+    as the types of the function's annotations. Raises UsageError for an argument that would come
+    back as another value, and StepFailed.
     """
     branch = require_scope("step")
     if isinstance(function, Agent):
@@ -77,14 +85,13 @@ def step(
             f"{function.name} is a tool: say its settings where it is made, or hand over a function"
         )
     if tool.function is None:
-        asked = to_json(kwargs or {"question": args[0]})
+        asked = show_json(**(kwargs or {"question": args[0]}))
         return ask_person(branch, branch.step_id(name, id), name, asked)
     kind = return_type(tool.function)
-    arguments = arguments_to_json(tool.function, args, kwargs, tool.context)
-    work = _wrap(tool.function, args, kwargs, tool.context, kind)
-    # The arguments in the log are for approval rules; the function gets the objects themselves.
+    written = write_arguments(tool.function, args, kwargs, tool.context)
+    work = _wrap(tool.function, written, tool.context, kind)
     tool = replace(tool, function=work, context="context", max_chars=10**9)
-    return _run_step(branch, e.Call(branch.step_id(name, id), name, arguments), tool, kind)
+    return _run_step(branch, e.Call(branch.step_id(name, id), name, written.text), tool, kind)
 
 
 def _make_tool(
@@ -133,11 +140,19 @@ async def ask_person(branch: StepScope, step_id: str, name: str, arguments: str)
     return str(step_value(step, Any))
 
 
+def show_json(**details: Any) -> str:
+    """What a person is shown, as a JSON object. Raises UsageError for what has no JSON form."""
+    try:
+        return to_json(details)
+    except NotSerializable as error:
+        raise UsageError(f"what a person is shown is kept in the log as JSON: {error}") from None
+
+
 def step_value(step: Step, kind: Any) -> Any:
     """A step's result as a value of this type. Raises StepFailed if it has none."""
     match step.came:
         case e.ToolReturned(content=text):
-            return from_json(text, kind)
+            return read_value(text, kind)
         case e.UserSaid(text=text):
             return text
         case e.OutcomeDecided(outcome="ran", content=text):
@@ -153,7 +168,7 @@ def step_value(step: Step, kind: Any) -> Any:
 def _read_told_result(text: str, kind: Any, step_id: str) -> Any:
     """A result that a person gave: JSON, else the text as it is."""
     try:
-        return from_json(text or "null", kind)
+        return read_value(text or "null", kind)
     except ValueError as error:
         if kind is Any:
             return text
@@ -163,22 +178,18 @@ def _read_told_result(text: str, kind: Any, step_id: str) -> Any:
 
 
 def _wrap(
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    context: str,
-    kind: Any,
+    function: Callable[..., Any], written: WrittenArguments, context: str, kind: Any
 ) -> Callable[..., Any]:
-    """The function as a step's tool runs it: with its own arguments, its result as JSON."""
+    """The function as a step's tool runs it: each try reads the arguments anew; JSON comes out."""
 
-    def keywords(given: Context) -> dict[str, Any]:
+    def read(given: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if not context:
-            return kwargs
-        return {**kwargs, context: given}
+            return read_arguments(written, {})
+        return read_arguments(written, {context: given})
 
     def encode(value: Any) -> str:
         try:
-            return to_json(value, kind)
+            return write_value(value, kind)
         except NotSerializable as error:
             raise ToolError(f"the step ran, but its result can't be kept: {error}") from error
 
@@ -186,10 +197,12 @@ def _wrap(
         return encode(await value)
 
     async def work_async(context: Context, **_: Any) -> str:
-        return encode(await function(*args, **keywords(context)))
+        args, kwargs = read(context)
+        return encode(await function(*args, **kwargs))
 
     def work(context: Context, **_: Any) -> Any:
-        value = function(*args, **keywords(context))
+        args, kwargs = read(context)
+        value = function(*args, **kwargs)
         if inspect.isawaitable(value):
             return finish(value)
         return encode(value)
@@ -221,8 +234,5 @@ def _name_of(function: Any) -> str:
 
 def _find_context_parameter(function: Callable[..., Any]) -> str:
     """The name of the parameter that takes the Context; "" if there is none."""
-    try:
-        hints = typing.get_type_hints(getattr(function, "func", function))
-    except Exception:  # hints are somebody else's code
-        return ""
+    hints = read_hints(function)
     return next((name for name, hint in hints.items() if hint is Context and name != "return"), "")

@@ -8,9 +8,16 @@ from typing import Any
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.tool import Tool
-from ..runtime.serialize import to_json
 from ..runtime.step_ids import StepScope
-from .steps import ANY_OBJECT, StepCoroutine, ask_person, flow_run_of, require_scope, step_value
+from .steps import (
+    ANY_OBJECT,
+    StepCoroutine,
+    ask_person,
+    flow_run_of,
+    require_scope,
+    show_json,
+    step_value,
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Approval:
 def ask(question: str, *, id: str | None = None) -> StepCoroutine[str]:
     """Ask a person, and wait for the answer in their words. The flow needs no process meanwhile."""
     branch = require_scope("ask")
-    return ask_person(branch, branch.step_id("ask", id), "ask", to_json({"question": question}))
+    return ask_person(branch, branch.step_id("ask", id), "ask", show_json(question=question))
 
 
 def wait_for(event: str, *, id: str | None = None) -> StepCoroutine[str]:
@@ -37,13 +44,13 @@ def wait_for(event: str, *, id: str | None = None) -> StepCoroutine[str]:
     Its id is the event's name.
     """
     branch = require_scope("wait_for")
-    return ask_person(branch, branch.step_id(event, id), "wait_for", to_json({"question": event}))
+    return ask_person(branch, branch.step_id(event, id), "wait_for", show_json(question=event))
 
 
 def approve(what: str, *, id: str | None = None, **details: Any) -> StepCoroutine[Approval]:
     """Ask a person whether they allow this; they are shown `what` and the details."""
     branch = require_scope("approve")
-    call = e.Call(branch.step_id("approve", id), "approve", to_json({"what": what, **details}))
+    call = e.Call(branch.step_id("approve", id), "approve", show_json(what=what, **details))
     return _approve(branch, call)
 
 
@@ -56,7 +63,7 @@ def sleep(seconds: float, *, id: str | None = None) -> StepCoroutine[None]:
     if not math.isfinite(seconds):
         raise UsageError(f"sleep({seconds}): give a finite number of seconds")
     return _sleep(
-        branch, e.Call(branch.step_id("sleep", id), "sleep", to_json({"seconds": seconds})), seconds
+        branch, e.Call(branch.step_id("sleep", id), "sleep", show_json(seconds=seconds)), seconds
     )
 
 
@@ -73,7 +80,7 @@ def until(when: datetime | float, *, id: str | None = None) -> StepCoroutine[Non
     if not math.isfinite(when):
         raise UsageError(f"until({when}): give a finite number of seconds, or a datetime")
     return _sleep(
-        branch, e.Call(branch.step_id("until", id), "until", to_json({"until": when})), None, when
+        branch, e.Call(branch.step_id("until", id), "until", show_json(until=when)), None, when
     )
 
 

@@ -20,7 +20,7 @@ from ..stores.store import Store
 from .mermaid import mermaid
 from .nodes import Edges, Join, Node
 from .run import GraphRun, nodes_before
-from .state import Field, fields_of
+from .state import Field, fields_of, make_state
 from .validate import find_faults
 
 
@@ -107,7 +107,7 @@ class Graph:
             for name, value in given.items():
                 if value is not None:
                     state[name] = value
-            return await GraphRun(self, state).run()
+            return make_state(self.state, await GraphRun(self, state).run())
 
         kinds = {name: field.kind for name, field in self.fields.items()}
         code.__annotations__ = {**kinds, "return": self.state}

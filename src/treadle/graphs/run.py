@@ -6,8 +6,10 @@
 """
 
 import asyncio
+import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
@@ -18,7 +20,8 @@ from ..flows.flow_end import FlowLimitReached
 from ..flows.steps import step
 from ..flows.waits import approve
 from ..runtime.agent import Agent
-from ..runtime.serialize import arguments_to_json, to_json
+from ..runtime.arguments import write_arguments
+from ..runtime.serialize import read_hints, to_json
 from ..runtime.step_ids import current_scope
 from .nodes import END, START, Choice, Each, Edge, Join, Node, parameters, sources
 from .state import EMPTY, merge
@@ -102,11 +105,11 @@ class GraphRun:
             case Flow() as flow:
                 scope = current_scope()
                 assert scope
-                arguments = arguments_to_json(flow.function, (), given)
+                arguments = write_arguments(flow.function, (), given, marks=True).text
                 result = await flow.run_as_step(scope, step_id, arguments)
                 value = result.output
             case function:
-                value = await step(function, **given, id=step_id)
+                value = await step(self._typed(function), **given, id=step_id)
         if node.approve == "after":
             what = f"go on with what {node.name} gave"
             await _require_approval(what, f"{step_id}.after", {"gave": value})
@@ -151,8 +154,30 @@ class GraphRun:
 
         function: Any = decide_async if is_async(choice.by) else decide
         function.__name__ = getattr(choice.by, "__name__", "choose")
+        function.__signature__ = inspect.Signature(
+            [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in given]
+        )
+        function.__annotations__ = {**self._kinds, **read_hints(choice.by), "return": Any}
         chosen = await step(function, **given, id=step_id, idempotent=True)
         return str(chosen["to"])
+
+    @property
+    def _kinds(self) -> dict[str, Any]:
+        return {name: field.kind for name, field in self._graph.fields.items()}
+
+    def _typed(self, work: Any) -> Any:
+        """The function with the types of the state's fields where it declares none itself."""
+        if not inspect.isfunction(work):
+            return work
+        copy = FunctionType(
+            work.__code__, work.__globals__, work.__name__, work.__defaults__, work.__closure__
+        )
+        copy.__dict__.update(work.__dict__)
+        copy.__kwdefaults__ = work.__kwdefaults__
+        names = inspect.signature(work).parameters.keys()
+        known = {name: kind for name, kind in self._kinds.items() if name in names}
+        copy.__annotations__ = {**known, **work.__annotations__}
+        return copy
 
     def _expect_copies(self, source: str, count: int) -> None:
         """Make the joins after a node wait for so many copies of it."""

@@ -60,6 +60,18 @@ def merge(
     return changed
 
 
+def make_state(kind: Any, state: Mapping[str, Any]) -> Any:
+    """The state as the type that the graph gives. Raises StepFailed where a field is missing."""
+    try:
+        if hasattr(kind, "model_validate"):
+            return kind.model_validate(dict(state), by_name=True)
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            return kind(**state)
+    except (TypeError, ValueError) as error:
+        raise StepFailed(f"the graph has ended, and its state is no {kind!r}: {error}") from error
+    return dict(state)
+
+
 def _merge_value(rule: Callable[[Any, Any], Any] | None, old: Any, new: Any) -> Any:
     if rule is None:
         return new

@@ -223,9 +223,7 @@ class _Replay:
             raise Diverged(str(self._first))
         event = self.next.event
         if self._is_done or isinstance(event, END_OF_DRIVE) or self._stops_for(event):
-            raise Fenced(
-                "the recorded drive stopped here: it crashed, was cancelled, or is still going on"
-            )
+            raise Fenced("the recorded drive stopped here: it crashed, was cancelled, or goes on")
 
     async def _call_model(
         self, model: Model, prepared: PreparedCall, *_: Any

@@ -1,122 +1,200 @@
-"""The arguments and results of a flow's steps as JSON, and back as their declared types. Pure."""
+"""The values of a flow as JSON, and back as their declared types. Pure.
+
+One rule for both ways: what is written must come back the same, or it is refused. So the code of a
+flow has the same values before and after a crash.
+"""
 
 import functools
 import inspect
 import json
 import typing
 from collections.abc import Callable
-from types import NoneType
+from contextlib import suppress
+from types import GenericAlias, NoneType
 from typing import Any
 
 import msgspec
 
 from ..core.errors import UsageError
+from .marked_json import MARK, mark, unmark
+from .same_value import contains, find_difference, is_not_finite, is_set
 
 MAX_CHARS = 1_000_000
 """Of one step's arguments or result: the log is no store for files."""
 _PLAIN = (Any, None, NoneType, str, int, float, bool, dict, list)
 """Types that JSON gives back as they were."""
+_NOT_FINITE = {f'"{text}"': float(text) for text in ("NaN", "Infinity", "-Infinity")}
+"""Results that JSON has not, as pydantic writes them."""
+
+_WHOLE = f'{{"{MARK}":"value",'
+"""How a result begins that is written with the names of its types."""
 
 
 class NotSerializable(ValueError):
     """The log can't keep this value; the message says why."""
 
 
-def to_json(value: Any, kind: Any = Any) -> str:
-    """The value as JSON that `from_json` reads as that type. Raises NotSerializable."""
-    name = type(value).__name__
-    plain = None
-    try:
-        text = msgspec.json.encode(value, enc_hook=_to_plain).decode()
-        if "null" in text:
-            plain = msgspec.to_builtins(value, enc_hook=_to_plain)
-    except Exception as error:  # a value may bring its own `model_dump`, and with it any fault
-        raise NotSerializable(f"a {name} has no JSON form ({error})") from error
+class _TooLong(NotSerializable):
+    """It has a JSON form, with too many characters."""
+
+
+def to_json(value: Any) -> str:
+    """The value as JSON, for people to read. Raises NotSerializable."""
+    text, plain = _encode(value), None
+    if "null" in text:
+        plain = msgspec.to_builtins(value, enc_hook=_to_plain)
     try:
         json.dumps(plain, allow_nan=False)
     except ValueError:  # msgspec writes null for these
+        name = type(value).__name__
         raise NotSerializable(
             f"a {name} has NaN or an infinity in it, which JSON has not"
         ) from None
-    if len(text) > MAX_CHARS:
-        raise NotSerializable(
-            f"it has {len(text):,} characters as JSON, and a log keeps {MAX_CHARS:,}; give where"
-            " it is"
-        )
+    return refuse_long(text)
+
+
+def write_value(value: Any, kind: Any = Any) -> str:
+    """The value as JSON that `read_value` reads as that type. Raises NotSerializable.
+
+    It comes back the same. Only plain JSON values may come back as what the type makes of them.
+    """
+    encoders = [_encode_typed, _encode_marked]
     try:
-        from_json(text, kind)
+        text = _encode(value)
+        difference = find_difference(value, read_value(text, kind))
+        if not difference or not find_difference(value, read_value(text)):
+            return refuse_long(text)
+    except _TooLong:
+        raise
+    except NotSerializable as error:
+        difference = str(error)
     except ValueError as error:
-        raise NotSerializable(
-            f"it isn't what the function says that it gives, {kind!r}: {_describe(error)}"
-        ) from error
-    return text
+        encoders = [_encode_typed]
+        difference = (
+            f"it isn't what the function says that it gives, {kind!r}: {describe_error(error)}"
+        )
+    for encode in encoders:
+        written = encode(value, kind)
+        if written:
+            return refuse_long(written)
+    raise NotSerializable(
+        f"{difference}. Say in the function's return annotation as what it is to come back"
+    )
 
 
-def from_json(text: str, kind: Any = Any) -> Any:
-    """The value that `to_json` wrote, as that type. Raises ValueError."""
+def write_argument(value: Any, kind: Any, *, marks: bool = False) -> tuple[str, Any]:
+    """The value as JSON, and the type by which it comes back the same: that one, or Any.
+
+    With `marks`, Python's own types may be written with their names. Raises NotSerializable, also
+    for numbers that aren't finite: rules for approvals compare numbers, and every comparison with
+    NaN is false.
+    """
+    problem, fits = "", True
+    for encode, each in ((_encode, kind), (_encode, Any), (_encode_typed, kind)):
+        try:
+            text = encode(value, each)
+            if not text:
+                continue
+            back = read_value(text, each, finite=True, marks=marks)
+        except NotSerializable as error:
+            problem = problem or str(error)
+            continue
+        except ValueError as error:  # it isn't of the declared type; the function may take it
+            problem, fits = problem or describe_error(error), False
+            continue
+        difference = find_difference(value, back)
+        if not difference:
+            return text, each
+        problem = problem or difference
+    if marks and fits:
+        text = _encode_marked(value, kind)
+        if text and not contains(value, is_not_finite):
+            return text, kind
+        if text:
+            problem = "it has NaN or an infinity in it"
+    raise NotSerializable(problem)
+
+
+def read_value(text: str, kind: Any = Any, *, finite: bool = False, marks: bool = True) -> Any:
+    """The value that was written, as that type. Raises ValueError."""
+    if marks and text.startswith(_WHOLE):
+        return unmark(msgspec.json.decode(text))["of"]
+    if kind is float and text in _NOT_FINITE and not finite:
+        return _NOT_FINITE[text]
     if kind in _PLAIN:
         return msgspec.json.decode(text)
-    return _adapter(kind).validate_json(text)
+    if _is_struct(kind):
+        return msgspec.json.decode(text, type=kind)
+    return _adapter(kind, finite).validate_json(f"[{text}]")[0]
+
+
+def read_checked(text: str, kind: Any) -> Any:
+    """The value as exactly that type, as `read_value` with finite numbers. Raises ValueError.
+
+    `read_value` takes plain JSON as it is where a plain type is declared.
+    """
+    value = read_value(text, kind, finite=True)
+    if kind is Any or kind not in _PLAIN or type(value) is kind or text.startswith(_WHOLE):
+        return value
+    return _adapter(kind, finite=True).validate_json(f"[{text}]")[0]
 
 
 def return_type(function: Callable[..., Any]) -> Any:
-    """The type that a function declares to return; Any where it can't be checked."""
-    inner = getattr(function, "func", function)
-    try:
-        kind = typing.get_type_hints(inner).get("return", Any)
-    except Exception:  # hints are somebody else's code: names that aren't there any more, and worse
-        return Any
+    """The type that a function declares to return; Any where it declares none.
+
+    Raises UsageError for a type that no JSON can give back.
+    """
+    kind = read_hints(function).get("return", Any)
+    if inspect.isclass(function):
+        kind = function
     if inspect.isawaitable(kind) or typing.get_origin(kind) in _AWAITABLE:
         kind = typing.get_args(kind)[-1]
+    if kind is float:
+        return kind
     if kind in _PLAIN or isinstance(kind, typing.TypeVar):
         return Any
-    try:
-        _adapter(kind)
-    except Exception:  # pydantic raises many kinds for what is no type
+    if typing.is_typeddict(kind) and not is_readable(kind):  # as pydantic says before Python 3.12
         return Any
+    if not is_readable(kind):
+        name = getattr(function, "__name__", "the function")
+        raise UsageError(
+            f"{name} says that it gives {kind!r}, and a log keeps JSON, from which that can't be"
+            " made again. Give data instead, such as a dataclass, a pydantic model or a dict"
+        )
     return kind
 
 
-def arguments_to_json(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: str = ""
-) -> str:
-    """The arguments of a call as a JSON object, by parameter name.
-
-    `context` is the parameter that takes the Context, which is left out. Raises UsageError for
-    arguments that don't fit the function or have no JSON form.
-    """
-    name = getattr(function, "__name__", "the function")
+def read_hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a function; none where they can't be read."""
+    inner = getattr(function, "func", function)
+    if not inspect.isroutine(inner) and not inspect.isclass(inner):
+        inner = getattr(type(inner), "__call__", inner)  # noqa: B004 - its hints are looked for
     try:
-        signature = inspect.signature(function)
-    except (ValueError, TypeError):  # some builtins have none
-        arguments = dict(kwargs)
-        if args:
-            arguments = {"args": args, **kwargs}
-    else:
-        try:
-            arguments = _bind(signature, args, kwargs, context)
-        except TypeError as error:
-            raise UsageError(f"{name}: {error}") from None
+        return typing.get_type_hints(inner)
+    except Exception:  # hints are somebody else's code: names that aren't there any more, and worse
+        return {}
+
+
+@functools.lru_cache(512)
+def is_readable(kind: Any) -> bool:
+    """Whether values of this type can be made from JSON."""
+    if kind in _PLAIN or _is_struct(kind):
+        return True
     try:
-        return to_json(arguments)
-    except NotSerializable as error:
-        raise UsageError(
-            f"{name}: its arguments are kept in the log, and {error}. What isn't data goes into the"
-            " function by another way: a closure, functools.partial, a global"
-        ) from None
+        _adapter(kind, False)
+    except Exception:  # pydantic raises many kinds for what is no type
+        return False
+    return True
 
 
-def _bind(
-    signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any], context: str
-) -> dict[str, Any]:
-    """The arguments by parameter name, those of `**kwargs` by their own. Raises TypeError."""
-    placeholder = dict.fromkeys(filter(None, [context]))
-    arguments = dict(signature.bind(*args, **kwargs, **placeholder).arguments)
-    arguments.pop(context, None)
-    for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            arguments |= arguments.pop(parameter.name, {})
-    return arguments
+def refuse_long(text: str) -> str:
+    """The same text. Raises NotSerializable if it is too long for a log."""
+    if len(text) > MAX_CHARS:
+        raise _TooLong(
+            f"it has {len(text):,} characters as JSON, and a log keeps {MAX_CHARS:,}; give where"
+            " it is"
+        )
+    return text
 
 
 _AWAITABLE = (
@@ -125,22 +203,68 @@ _AWAITABLE = (
 )
 
 
-@functools.lru_cache(256)
-def _adapter(kind: Any) -> Any:
-    from pydantic import TypeAdapter  # only who gives more than plain JSON pays for the import
+def _encode(value: Any, _: Any = Any) -> str:
+    try:
+        text = msgspec.json.encode(value, enc_hook=_to_plain)
+        if contains(value, is_set):  # its order is another one in each process
+            text = msgspec.json.encode(value, enc_hook=_to_plain, order="deterministic")
+        return text.decode()
+    except Exception as error:  # a value may bring its own `model_dump`, and with it any fault
+        raise NotSerializable(f"a {type(value).__name__} has no JSON form ({error})") from error
 
-    return TypeAdapter(kind)
+
+def _encode_typed(value: Any, kind: Any) -> str:
+    """The JSON that pydantic writes for a value of this type; "" if it comes back as another."""
+    if kind is Any or _is_struct(kind) or contains(value, is_set):
+        return ""
+    with suppress(Exception):  # types and models may have serializers of their own
+        # In a list, as only so the settings reach into dataclasses.
+        made = _adapter(kind, False).dump_json([value], by_alias=True, round_trip=True)
+        text = str(made[1:-1].decode())
+        if not find_difference(value, read_value(text, kind)):
+            return text
+    return ""
 
 
-def _describe(error: ValueError) -> str:
+def _encode_marked(value: Any, kind: Any) -> str:
+    """The JSON that names Python's own types; "" for a value that has others in it."""
+    with suppress(Exception):
+        text = msgspec.json.encode({MARK: "value", "of": mark(value)}).decode()
+        if not find_difference(value, read_value(text, kind)):
+            return text
+    return ""
+
+
+@functools.lru_cache(512)
+def _adapter(kind: Any, finite: bool) -> Any:
+    from pydantic import ConfigDict, TypeAdapter  # only who gives more than plain JSON pays for it
+
+    config = ConfigDict(
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
+        ser_json_inf_nan="strings",
+        allow_inf_nan=not finite,
+        coerce_numbers_to_str=True,
+    )
+    inside: Any = GenericAlias(list, kind)
+    return TypeAdapter(inside, config=config)
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def describe_error(error: ValueError) -> str:
+    """What doesn't fit a type, in words."""
     if not hasattr(error, "errors"):
         return str(error)
     from ..core.schema import describe_validation_error
 
-    return describe_validation_error(error)  # type: ignore[arg-type]
+    said = describe_validation_error(error, depth=1)  # type: ignore[arg-type]
+    return said.removeprefix("arguments: ")  # the place of the whole value
 
 
 def _to_plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", by_alias=True, round_trip=True)
     raise NotImplementedError(f"{type(value).__name__} is not JSON")

@@ -3,15 +3,14 @@
 1. An id is the function's name, numbered from the second on, in the order in which one task asks. A
    task made within a flow (by gather, a TaskGroup, create_task) puts its own number before:
    `2.charge`. Tasks are numbered when they are made, not when they run: so ids don't vary.
-2. asyncio tells only a loop's task factory when a task is made. So a flow installs one, which does
-   nothing else. Where somebody has replaced it, a step in such a task needs an id of its own.
+2. The factory in flow_tasks.py makes a scope for each task. Where somebody has replaced it, a step
+   in such a task needs an id of its own.
 """
 
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Coroutine
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -99,36 +98,11 @@ def current_scope(alone: bool = False) -> StepScope | None:
     return scope
 
 
-def start_flow_code(caller: StepRunner, code: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-    """Start a flow's code in a task of its own, whose tasks get a scope each."""
-    loop = asyncio.get_running_loop()
-    context = copy_context()
-    if not isinstance(loop.get_task_factory(), _ScopingFactory):
-        loop.set_task_factory(_ScopingFactory(loop.get_task_factory()))
-    root = StepScope(caller)
-    context.run(_current.set, root)
-    root.task = loop.create_task(code, context=context)
-    return root.task
+def scope_of(context: Context) -> StepScope | None:
+    """The scope of the flow's code that runs in this context; None for other code."""
+    return context.get(_current)
 
 
-class _ScopingFactory:
-    """The task factory that was there before; for a task of a flow's code it makes a scope too."""
-
-    def __init__(self, before: Any) -> None:
-        self._before = before or _make_task
-
-    def __call__(self, loop: asyncio.AbstractEventLoop, code: Any, **settings: Any) -> Any:
-        parent = _current.get()
-        if parent is None:
-            return self._before(loop, code, **settings)
-        scope = parent.next()
-        context = settings.pop("context", None) or copy_context()
-        context.run(_current.set, scope)
-        task = self._before(loop, code, context=context, **settings)
-        scope.task = task
-        parent.caller.tasks.add(task)
-        return task
-
-
-def _make_task(loop: asyncio.AbstractEventLoop, code: Any, **settings: Any) -> Any:
-    return asyncio.Task(code, loop=loop, **settings)
+def enter_scope(context: Context, scope: StepScope) -> None:
+    """What runs in this context is in the scope from now on."""
+    context.run(_current.set, scope)
