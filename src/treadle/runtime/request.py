@@ -1,10 +1,12 @@
 """How the next request to the model is built, from the log and the settings. Pure."""
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.decide import CallModel
-from ..core.limits import MIN_OUTPUT_TOKENS, allowed_output_tokens
+from ..core.limits import MIN_OUTPUT_TOKENS, allowed_output_tokens, worst_cost
 from ..core.model import Message, PreparedCall, Request, ToolSchema, prompt_hash
 from ..core.prompt import LAST_WORD, PLAN, Prompt
 from ..core.state import State
@@ -74,12 +76,13 @@ def prepare_call(
         prompt_tokens = settings.count_tokens(request, state)
         # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
+    worst_usd = partial(worst_cost, model.cost_usd, has_audio=_may_hold_audio(request))
     allowed = allowed_output_tokens(
         settings.policy.limits,
         state.spent,
         prompt_tokens,
         request.max_output_tokens,
-        model.cost_usd,
+        worst_usd,
         least,
     )
     if isinstance(allowed, e.LimitReached):
@@ -91,10 +94,22 @@ def prepare_call(
         max_output_tokens=allowed,
         purpose=purpose,
         attempt=asked.attempt,
-        reserved_usd=model.cost_usd(e.Usage(prompt_tokens, allowed)) or 0.0,
+        reserved_usd=worst_usd(prompt_tokens, allowed) or 0.0,
         upto_seq=upto_seq,
     )
     return PreparedCall(replace(request, max_output_tokens=allowed), called)
+
+
+def _may_hold_audio(request: Request) -> bool:
+    """Whether it has a file that isn't surely something else: sound costs more than text."""
+    silent = ("data:application/", "data:image/", "data:text/")
+    for message in request.messages:
+        if isinstance(message.content, str):
+            continue
+        for part in message.parts:
+            if isinstance(part, e.File) and not part.url.startswith(silent):
+                return True
+    return False
 
 
 def _compaction(
