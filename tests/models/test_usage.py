@@ -144,6 +144,9 @@ RESPONSES = {
         (LITELLM_BESIDE, Usage(1284, 467, cache_write_tokens=1253)),
         (OPENROUTER, Usage(194, 2, cache_write_tokens=100, reported_usd=0.95)),
         (RESPONSES, Usage(125, 48, 98, 5, cache_write_tokens=20)),
+        ({"prompt_tokens": 0, "input_tokens": 9, "output_tokens": 1}, Usage(9, 1)),
+        (ANTHROPIC | {"prompt_tokens": 1550}, parse_usage(ANTHROPIC)),
+        (ANTHROPIC | {"prompt_tokens": 50}, parse_usage(ANTHROPIC)),
         ({"prompt_tokens": 9, "completion_tokens": 1, "cached_tokens": 4}, Usage(9, 1, 4)),
         ({"prompt_tokens": 9, "completion_tokens": 1, "num_cached_tokens": 4}, Usage(9, 1, 4)),
         (

@@ -38,7 +38,7 @@ _BESIDE_INPUT: tuple[_Path, ...] = (
     ("cache_read_input_tokens",),
     ("cache_creation_input_tokens",),
 )
-"""Anthropic's names: where the input is smaller than these, or has its name, they are beside it."""
+"""Anthropic's names of what it counts beside the input; see `_is_cache_beside_input`."""
 _READ = (
     *_within(_PROMPT_DETAILS, "cached_tokens", "cache_read_tokens", "cache_read_input_tokens"),
     ("cache_read_input_tokens",),
@@ -162,10 +162,9 @@ def _values(raw: Mapping[str, Any], paths: Iterable[_Path]) -> list[Any]:
 
 
 def _count_whole(raw: Mapping[str, Any], paths: Iterable[_Path]) -> int:
-    """The count under the first of these names. Raises ValidationError for what is none."""
-    for value in _values(raw, paths):
-        return msgspec.convert(value, _Count, strict=False)
-    return 0
+    """The highest count under these names. Raises ValidationError for what is none."""
+    counts = msgspec.convert(_values(raw, paths), list[_Count], strict=False)
+    return max(counts, default=0)
 
 
 def _count_part(raw: Mapping[str, Any], paths: Iterable[_Path]) -> int:
