@@ -54,7 +54,8 @@ def test_a_cost_limit_without_a_price_is_refused_unless_it_is_let_pass(treadle: 
     ran = treadle("1+2?", "--max-cost", "1", agent="unpriced")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
-        "error: a limit of $1 can't hold: no price is known for scripted;"
+        "error: a limit in US dollars can't hold: no price is known for scripted; give it, as"
+        ' -o \'prices={"input": 0.2, "output": 0.8}\' (US dollars for a million tokens),'
         " limit --max-tokens instead, or say --unpriced to let its calls pass\n"
     )
     assert treadle("1+2?", "--max-cost", "1", "--unpriced", agent="unpriced").out == "Priceless.\n"

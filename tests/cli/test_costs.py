@@ -31,18 +31,54 @@ def write(treadle: Treadle, name: str, at: float, *events: e.Event) -> None:
 
 
 def replied(cost_usd: float | None) -> e.ModelReplied:
-    return e.ModelReplied("yes " * 1000, e.Usage(1000, 20, 250, 5), 0.5, cost_usd=cost_usd)
+    saved_usd = 0.02 if cost_usd is not None else None
+    usage = e.Usage(1000, 20, 250, 5)
+    return e.ModelReplied("yes " * 1000, usage, 0.5, cost_usd=cost_usd, cache_saved_usd=saved_usd)
 
 
 def test_costs_by_day_with_bars(treadle: Treadle) -> None:
     write(treadle, "one", 0.0, ASKED, replied(0.1), ASKED, replied(0.2))
     write(treadle, "two", DAY_S, ASKED, replied(0.15))
     assert treadle("costs").out.splitlines() == [
-        "day         calls  in     cached  out  reasoning  USD",
-        "1970-01-01  2      2,000  500     40   10         0.3   ████████████████████",
-        "1970-01-02  1      1,000  250     20   5          0.15  ██████████",
-        "all         3      3,000  750     60   15         0.45",
+        "day         calls  in     cached  written  out  reasoning  USD   cache saved  cache spent",
+        "1970-01-01  2      2,000  500     0        40   10         0.3   0.04         -            "
+        "████████████████████",
+        "1970-01-02  1      1,000  250     0        20   5          0.15  0.02         -            "
+        "██████████",
+        "all         3      3,000  750     0        60   15         0.45  0.06         -",
     ]
+
+
+def test_costs_without_a_cache_have_no_columns_for_it(treadle: Treadle) -> None:
+    write(treadle, "one", 0.0, ASKED, e.ModelReplied("yes", e.Usage(1000, 20), 0.5, cost_usd=0.1))
+    assert treadle("costs").out.splitlines()[1:] == [
+        "1970-01-01  1      1,000  0       0        20   0          0.1  ████████████████████",
+        "all         1      1,000  0       0        20   0          0.1",
+    ]
+
+
+def test_what_caches_saved_and_what_they_cost_is_shown(treadle: Treadle) -> None:
+    used = e.Usage(1000, 20, 250, cache_write_tokens=700, cache_write_1h_tokens=100)
+    paid = e.ModelReplied(
+        "yes", used, 0.5, cost_usd=0.1, cache_saved_usd=0.02, cache_spent_usd=0.007
+    )
+    unpriced = e.ModelReplied("yes", used, 0.5)
+    write(treadle, "one", 0.0, ASKED, paid)
+    write(treadle, "old", 0.0, ASKED, unpriced)
+    known, unknown, both = treadle("costs", "--by", "thread").out.splitlines()[1:]
+    assert known.split()[-4:-1] == ["0.1", "0.02", "0.007"]
+    assert unknown.split()[-3:] == ["unknown", "unknown", "unknown"]
+    assert both.endswith("unknown, 0.1 known  unknown, 0.02 known  unknown, 0.007 known")
+    found = {
+        each["thread"]: each
+        for each in map(json.loads, treadle("costs", "--by", "thread", "--json").out.splitlines())
+    }
+    assert [
+        (each["cache_saved_usd"], each["cache_spent_usd"], each["cache_unpriced"])
+        for each in (found["one"], found["old"])
+    ] == [(0.02, 0.007, 0), (0, 0, 1)]
+    assert found["one"]["cache_write_1h_tokens"] == 100
+    assert "700 tokens, 100 of them for an hour" in treadle("stats", "one").out
 
 
 def test_costs_of_one_thread_are_by_turn_and_others_by_what_is_asked(treadle: Treadle) -> None:

@@ -14,6 +14,7 @@ from treadle.core.limits import (
     check_model_call_limits,
     check_tool_call_limits,
     tightest_limit,
+    worst_cost,
 )
 from treadle.core.model import Reply, Request
 from treadle.models.scripted import calls
@@ -34,6 +35,10 @@ def spent(
 
 def price(usage: Usage) -> float:
     return usage.input_tokens * 2e-6 + usage.output_tokens * 8e-6
+
+
+def worst(prompt_tokens: int, output_tokens: int) -> float:
+    return price(Usage(prompt_tokens, output_tokens))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,7 @@ def test_what_is_granted_never_costs_more_than_is_left(
 ):
     limits = Limits(tokens=limit, cost_usd=limit_usd)
     room = allowed_output_tokens(
-        limits, spent(tokens=used, cost_usd=used_usd), prompt, wanted, price
+        limits, spent(tokens=used, cost_usd=used_usd), prompt, wanted, worst
     )
     if isinstance(room, LimitReached):
         least = min(MIN_OUTPUT_TOKENS, wanted)
@@ -80,8 +85,64 @@ def test_what_is_granted_never_costs_more_than_is_left(
 
 
 def test_no_limit_and_no_price_leave_what_is_wanted():
-    assert allowed_output_tokens(NONE, spent(), 10**9, 500, price) == 500
-    assert allowed_output_tokens(Limits(cost_usd=1e-9), spent(), 10, 500, lambda usage: None) == 500
+    assert allowed_output_tokens(NONE, spent(), 10**9, 500, worst) == 500
+    assert (
+        allowed_output_tokens(Limits(cost_usd=1e-9), spent(), 10, 500, lambda prompt, reply: None)
+        == 500
+    )
+
+
+RATES = st.lists(st.integers(0, 40), min_size=8, max_size=8)
+"""US dollars for a million tokens: input, written, written for an hour, read, audio; output,
+reasoning, audio."""
+
+
+@st.composite
+def usages(draw: st.DrawFn, tokens: int = 5000) -> Usage:
+    """Any usage of at most so many tokens in and out."""
+    prompt, reply = draw(st.integers(0, tokens)), draw(st.integers(0, tokens))
+    read = draw(st.integers(0, prompt))
+    written = draw(st.integers(0, prompt - read))
+    hour = draw(st.integers(0, written))
+    heard = draw(st.integers(0, prompt - read - written))
+    thought = draw(st.integers(0, reply))
+    spoken = draw(st.integers(0, reply - thought))
+    return Usage(prompt, reply, read, thought, False, written, hour, heard, spoken)
+
+
+@given(usages(), RATES, st.integers(0, 100), st.integers(0, 100))
+def test_no_usage_costs_more_than_its_reservation(used, rates, more_in, more_out):
+    """Whatever its classes cost, and however much less than its limits the call uses."""
+
+    def cost(usage: Usage) -> float:
+        plain, wrote, hour, read, heard, output, thought, spoken = rates
+        fresh = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+        fresh -= usage.audio_input_tokens
+        text = usage.output_tokens - usage.reasoning_tokens - usage.audio_output_tokens
+        short = usage.cache_write_tokens - usage.cache_write_1h_tokens
+        millionths = fresh * plain + short * wrote + usage.cache_write_1h_tokens * hour
+        millionths += usage.cached_tokens * read + usage.audio_input_tokens * heard
+        millionths += text * output + usage.reasoning_tokens * thought
+        return float(millionths + usage.audio_output_tokens * spoken)
+
+    reserved = worst_cost(
+        cost, used.input_tokens + more_in, used.output_tokens + more_out, has_audio=True
+    )
+    assert reserved is not None
+    assert cost(used) <= reserved
+
+
+def test_sound_is_reserved_only_where_the_prompt_may_hold_it():
+    def cost(usage: Usage) -> float:
+        return float(usage.input_tokens + 9 * usage.audio_input_tokens)
+
+    assert worst_cost(cost, 10, 10) == 10.0
+    assert worst_cost(cost, 10, 10, has_audio=True) == 100.0
+
+
+def test_a_price_that_is_not_known_is_not_reserved():
+    assert worst_cost(lambda usage: None, 10, 10) is None
+    assert worst_cost(lambda usage: None if usage.reasoning_tokens else 1.0, 10, 10) is None
 
 
 def test_back_off_doubles_up_to_thirty_seconds_and_chance_only_shortens():

@@ -4,7 +4,7 @@ from treadle.core.events import Call, Image, Text
 from treadle.core.model import Message, Request, ToolSchema
 from treadle.core.tokens import find_token_counter
 from treadle.models.openai import OpenAIModel
-from treadle.models.usage import find_context_tokens
+from treadle.models.price_table import find_context_tokens
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_what_is_no_step_is_named_in_the_first_run_and_in_each_later_one(awaits,
         with pytest.raises(FlowStuck, match=named):
             await one.resume(await crashed(one, "t"))
         records = (await open_log("copy", one.store, World())).records
-        assert isinstance(records[-1].event, e.ThreadClaimed)
+        assert not isinstance(records[-1].event, e.TurnEnded)
         strays = False
         return (await one.resume("copy")).output
 
@@ -282,6 +282,8 @@ def test_a_child_s_log_that_takes_long_to_read_is_no_stray():
     output = ["a lamp", 3, "a desk"]
     assert live(one.run(thread="t")).output == output
     assert live(one.replay("t")) is None
-    rows = live(store.read("t"))
-    live(store.append("copy", rows[:-1]))
-    assert live(one.resume("copy")).output == output
+    cut = SlowStore()
+    for info in live(store.threads()):
+        rows = live(store.read(info.thread_id))
+        live(cut.append(info.thread_id, rows[:-1] if info.thread_id == "t" else rows))
+    assert live(made(order, store=cut).resume("t")).output == output

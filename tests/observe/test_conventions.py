@@ -36,7 +36,9 @@ SPANS: dict[str, tuple[set[str], set[str]]] = {
                 "gen_ai.response.time_to_first_chunk",
                 "error.type",
             ),
-            *("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.reasoning.output_tokens"),
+            *("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_write.input_tokens"),
+            *("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.audio.input_tokens"),
+            "gen_ai.usage.audio.output_tokens",
             *("server.address", "server.port", "gen_ai.conversation.compacted"),
             *(USAGE | CONTENT),
         },
@@ -72,6 +74,7 @@ METRICS = {
     "gen_ai.client.inference.usage.input_tokens",
     "gen_ai.client.inference.usage.output_tokens",
     "gen_ai.client.inference.usage.cache_read.input_tokens",
+    "gen_ai.client.inference.usage.cache_write.input_tokens",
     "gen_ai.client.inference.usage.reasoning.output_tokens",
     "gen_ai.execute_tool.duration",
     "gen_ai.invoke_agent.duration",
@@ -84,7 +87,14 @@ EVENTS = (
     e.ContextCompacted(1),
     e.ModelCalled("http://127.0.0.1:8000/v1#m", "hash", 10, 100),
     e.ModelReplied(
-        CALLS, e.Usage(40, 5, 16, 2), 0.5, "tool_calls", cost_usd=0.01, first_token_s=0.25
+        CALLS,
+        e.Usage(40, 5, 16, 2, False, 8, 4, 3, 1, {"web_search": 2}, "priority"),
+        0.5,
+        "tool_calls",
+        cost_usd=0.01,
+        first_token_s=0.25,
+        cache_saved_usd=0.002,
+        cache_spent_usd=0.001,
     ),
     *(
         e.ToolStarted("c1", "k"),
@@ -115,6 +125,19 @@ def test_every_attribute_is_of_the_release_or_says_that_it_is_ours(span: Span) -
         "session.id"
     }
     assert all(event.name.startswith("treadle.") for event in span.events)
+
+
+def test_what_the_release_has_no_name_for_is_ours() -> None:
+    own = {name: value for name, value in ALL[0].attributes.items() if name.startswith("treadle.")}
+    counts = {
+        "treadle.usage.cache_write_1h.input_tokens": 4,
+        "treadle.usage.provider_calls.web_search": 2,
+        "treadle.usage.service_tier": "priority",
+        "treadle.cache_saved_usd": 0.002,
+        "treadle.cache_spent_usd": 0.001,
+        "treadle.cost_usd": 0.01,
+    }
+    assert counts.items() <= own.items()
 
 
 def test_names_and_kinds_are_those_of_the_release() -> None:
@@ -217,6 +240,8 @@ def test_opentelemetry_s_own_helper_gives_the_same_spans(monkeypatch: pytest.Mon
                 2,
                 True,
             )
+            chat.cache_write_input_tokens = 8
+            chat.audio_input_tokens, chat.audio_output_tokens = 3, 1
         with handler.tool("send", tool_type="function", agent_name="demo") as execute:
             execute.tool_call_id, execute.arguments, execute.tool_result = (
                 "c1",

@@ -573,3 +573,41 @@ def test_a_hand_over_takes_no_arguments(sent):
     result = live(top.run("go"))
     [failed] = found(result, e.ToolFailed)
     assert (failed.kind, result.answer, found(result, e.HandedOff)) == ("arguments", "I stay.", [])
+
+
+def unpriced(name: str, **settings) -> Agent:
+    model = ScriptedModel([says("done")], name=f"model of {name}", price_usd=None)
+    return Agent(model=model, name=name, **settings)
+
+
+def refused(top: Agent) -> str:
+    """What the agent says before anything is sent."""
+    with pytest.raises(UsageError) as caught:
+        live(top.run("go", thread="t"))
+    assert live(top.store.read("t")) == []
+    assert top.model.seen == []
+    return str(caught.value)
+
+
+def test_a_cost_limit_that_an_agent_below_cannot_hold_is_refused_before_anything_is_paid():
+    helper = unpriced("helper")
+    limits = Limits(cost_usd=1.0)
+    assert "no price is known for model of helper" in refused(boss(helper, limits=limits))
+    middle = Agent(model=ScriptedModel([]), name="middle", tools=[helper.as_tool()])
+    assert "no price is known for model of helper" in refused(boss(middle, limits=limits))
+    own = unpriced("own", limits=Limits(cost_usd=1.0))
+    assert "no price is known for model of own" in refused(boss(own))
+
+
+def test_a_cost_limit_that_a_later_agent_cannot_hold_is_refused_before_anything_is_paid():
+    lawyer = unpriced("lawyer", limits=Limits(cost_usd=1.0))
+    desk = agent(ScriptedModel([]), name="desk", handoffs=[lawyer])
+    assert "no price is known for model of lawyer" in refused(desk)
+
+
+def test_an_agent_below_may_be_let_pass_without_a_price():
+    helper = unpriced("helper", limits=Limits(unpriced=True))
+    top = boss(helper, calls(ask()), says("ok"), limits=Limits(cost_usd=1.0))
+    assert live(top.run("go")).status == "answered"
+    free = boss(unpriced("helper"), calls(ask()), says("ok"))
+    assert live(free.run("go")).status == "answered"

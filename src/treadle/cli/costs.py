@@ -17,6 +17,7 @@ from .terminal import Screen, print_json, print_line
 
 MAX_BAR = 20
 """Characters of the longest bar."""
+_CACHE_TITLES = ("cache saved", "cache spent")
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -55,11 +56,19 @@ def costs(settings: CostsOptions) -> int:
 
 
 def _print_table(key: Key, groups: Mapping[str, Total], whole: Total) -> None:
+    """The table; what caches saved and what they cost have columns if any cache was used."""
+    cache_used = bool(whole.usage.cached_tokens or whole.usage.cache_write_tokens)
     longest = max(_bar_value(total, whole) for total in groups.values())
-    rows: list[tuple[str, ...]] = [(key, "calls", "in", "cached", "out", "reasoning", "USD", "")]
-    for name, total in groups.items():
-        rows.append(_row(name, total, draw_bar(_bar_value(total, whole), longest)))
-    rows.append(_row("all", whole, ""))
+    titles = (key, "calls", "in", "cached", "written", "out", "reasoning", "USD")
+    rows: list[tuple[str, ...]] = [(*titles, *(_CACHE_TITLES if cache_used else ()), "")]
+    for name, total in (*groups.items(), ("all", whole)):
+        cells = _cells(name, total)
+        if cache_used:
+            cells += _cache_cells(total)
+        bar = ""
+        if total is not whole:
+            bar = draw_bar(_bar_value(total, whole), longest)
+        rows.append((*cells, bar))
     print_line(format_table(rows))
 
 
@@ -73,10 +82,14 @@ def draw_bar(value: Decimal, longest: Decimal) -> str:
 
 def format_cost(total: Total) -> str:
     """The cost; if a part of it is unknown, the known part."""
-    if total.cost_usd is not None:
-        return f"{total.cost_usd:f}"
-    if total.known_usd:
-        return f"unknown, {total.known_usd:f} known"
+    return _format_usd(total.known_usd, total.cost_usd is not None)
+
+
+def _format_usd(known_usd: Decimal, is_known: bool) -> str:
+    if is_known:
+        return f"{known_usd:f}"
+    if known_usd:
+        return f"unknown, {known_usd:f} known"
     return "unknown"
 
 
@@ -110,18 +123,33 @@ def _bar_value(total: Total, whole: Total) -> Decimal:
     return Decimal(total.usage.total_tokens)
 
 
-def _row(name: str, total: Total, bar: str) -> tuple[str, ...]:
+def _cells(name: str, total: Total) -> tuple[str, ...]:
     usage = total.usage
     return (
         name or "-",
         f"{total.calls:,}",
         f"{usage.input_tokens:,}",
         f"{usage.cached_tokens:,}",
+        f"{usage.cache_write_tokens:,}",
         f"{usage.output_tokens:,}",
         f"{usage.reasoning_tokens:,}",
         format_cost(total),
-        bar,
     )
+
+
+def _cache_cells(total: Total) -> tuple[str, str]:
+    """What reading from a cache saved, and what writing to it cost more than plain input."""
+    usage, is_known = total.usage, not total.cache_unpriced
+    return (
+        _format_part(usage.cached_tokens, total.cache_saved_usd, is_known),
+        _format_part(usage.cache_write_tokens, total.cache_spent_usd, is_known),
+    )
+
+
+def _format_part(tokens: int, known_usd: Decimal, is_known: bool) -> str:
+    if not tokens:
+        return "-"
+    return _format_usd(known_usd, is_known)
 
 
 def _to_json(key: Key, name: str, total: Total) -> dict[str, object]:
@@ -135,4 +163,7 @@ def _to_json(key: Key, name: str, total: Total) -> dict[str, object]:
         "cost_usd": total.cost_usd,
         "known_usd": total.known_usd,
         "lost_usd": total.lost_usd,
+        "cache_saved_usd": total.cache_saved_usd,
+        "cache_spent_usd": total.cache_spent_usd,
+        "cache_unpriced": total.cache_unpriced,
     }

@@ -32,14 +32,13 @@ def load_model(agent: Agent, screen: Screen) -> Agent:
 
 def _refuse_unpriced(settings: RunSettings) -> None:
     """Refuse what the agent refuses, but name the options of the command line."""
-    try:
-        settings.refuse_unpriced()
-    except UsageError:
+    if name := settings.find_unpriced():
+        prices = '{"input": 0.2, "output": 0.8}'
         raise UsageError(
-            f"a limit of ${settings.policy.limits.cost_usd:g} can't hold: no price is known for"
-            f" {settings.model.name}; limit --max-tokens instead, or say --unpriced to let its"
-            " calls pass"
-        ) from None
+            f"a limit in US dollars can't hold: no price is known for {name}; give it, as"
+            f" -o 'prices={prices}' (US dollars for a million tokens), limit --max-tokens instead,"
+            " or say --unpriced to let its calls pass"
+        )
 
 
 def pull_weights(screen: Screen) -> Path:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import msgspec
 
+from ..core.events import Usage
 from ..observe.stats import Percentiles, Stats, ToolStats, compute_stats
 from ..stores.sqlite import SQLiteStore
 from .agents import choose_store
@@ -45,8 +46,25 @@ def _rows(found: Stats) -> list[tuple[str, str]]:
         ("first token", _format_percentiles(found.first_token_s, " s")),
         ("tokens", f"{tokens}, {found.tokens_per_s:.1f} out a second"),
         ("from the cache", f"{found.cached_share:.1%} of the input"),
+        *_rare_rows(usage),
     ]
     rows += [(f"tool {name}", _describe_tool(tool)) for name, tool in found.tools.items()]
+    return rows
+
+
+def _rare_rows(usage: Usage) -> list[tuple[str, str]]:
+    """Counts that most providers don't have, where there are any."""
+    rows = []
+    if usage.cache_write_tokens:
+        written, hour = usage.cache_write_tokens, usage.cache_write_1h_tokens
+        rows.append(("to the cache", f"{written:,} tokens, {hour:,} of them for an hour"))
+    if usage.reasoning_tokens:
+        rows.append(("reasoning", f"{usage.reasoning_tokens:,} tokens of the output"))
+    if usage.audio_input_tokens or usage.audio_output_tokens:
+        heard, spoken = usage.audio_input_tokens, usage.audio_output_tokens
+        rows.append(("audio", f"{heard:,} tokens in, {spoken:,} out"))
+    if usage.provider_calls:
+        rows.append(("provider's tools", _format_counts(usage.provider_calls)))
     return rows
 
 

@@ -162,6 +162,11 @@ class ModelReplied(EventStruct, frozen=True, tag="ModelReplied.2"):
     first_token_s: float | None = None
     opaque: dict[str, Any] = {}
     """Fields of the provider on the reply as a whole, which go back to the same model verbatim."""
+    cache_saved_usd: float | None = None
+    """What reading from the provider's cache saved, at that day's price; None: nothing was read, or
+    no price is known."""
+    cache_spent_usd: float | None = None
+    """What writing to it cost more than tokens that aren't kept; None as above."""
 
     @property
     def text(self) -> str:

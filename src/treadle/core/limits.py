@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from .events import LimitReached, Usage
 
@@ -19,6 +20,8 @@ LAST_WORD_TOKENS = 128
 N = TypeVar("N", int, float)
 Cost = Callable[[Usage], float | None]
 """US dollars for so many tokens; None where no price is known."""
+WorstCost = Callable[[int, int], float | None]
+"""The most US dollars that a prompt and a reply of so many tokens can cost."""
 
 MIN_OUTPUT_TOKENS = 16
 """A reply that may be no longer than this isn't worth its prompt."""
@@ -94,12 +97,46 @@ def _check_seconds(limits: Limits, spent_s: float) -> LimitReached | None:
     return None
 
 
+def worst_cost(
+    cost: Cost, prompt_tokens: int, output_tokens: int, has_audio: bool = False
+) -> float | None:
+    """The most that a call of so many tokens can cost; None where no price is known.
+
+    Nobody knows beforehand of which class its tokens will be: the provider may write the whole
+    prompt to its cache, or spend the whole reply on reasoning. So each class is tried for all of
+    them. What the provider's own tools cost comes on top: nobody knows how often they will run.
+    """
+    plain = Usage(prompt_tokens, output_tokens, estimated=True)
+    written = replace(plain, cache_write_tokens=prompt_tokens)
+    prompts = [
+        plain,
+        replace(plain, cached_tokens=prompt_tokens),
+        written,
+        replace(written, cache_write_1h_tokens=prompt_tokens),
+    ]
+    if has_audio:
+        prompts.append(replace(plain, audio_input_tokens=prompt_tokens))
+    worst_usd = 0.0
+    for prompt in prompts:
+        replies = (
+            prompt,
+            replace(prompt, reasoning_tokens=output_tokens),
+            replace(prompt, audio_output_tokens=output_tokens),
+        )
+        for usage in replies:
+            cost_usd = cost(usage)
+            if cost_usd is None:
+                return None
+            worst_usd = max(worst_usd, cost_usd)
+    return worst_usd
+
+
 def allowed_output_tokens(
     limits: Limits,
     spent: Spent,
     prompt_tokens: int,
     wanted: int,
-    cost: Cost,
+    worst_usd: WorstCost,
     least: int = MIN_OUTPUT_TOKENS,
 ) -> int | LimitReached:
     """How many tokens the reply may have, at most `wanted`; LimitReached if fewer than `least`."""
@@ -110,8 +147,8 @@ def allowed_output_tokens(
         wanted = min(wanted, limits.tokens - spent.tokens - prompt_tokens)
     if limits.cost_usd is None:
         return wanted
-    prompt_usd = cost(Usage(prompt_tokens))
-    whole_usd = cost(Usage(prompt_tokens, wanted))
+    prompt_usd = worst_usd(prompt_tokens, 0)
+    whole_usd = worst_usd(prompt_tokens, wanted)
     if prompt_usd is None or whole_usd is None:
         return wanted  # RunSettings refuses an unknown price, unless `unpriced` is set
     left_usd = limits.cost_usd - spent.cost_usd

@@ -205,7 +205,11 @@ class Model(Protocol):
         ...
 
     def cost_usd(self, usage: Usage) -> float | None:
-        """The price of these tokens; None if it isn't known. Pure, but may be slow at first."""
+        """The price of these tokens; None if it isn't known. Pure, but may be slow at first.
+
+        Where they are `estimated`, it is the highest that they can cost today: so is a call's worst
+        case reserved. What the provider itself reported (`reported_usd`) is left to the caller.
+        """
         ...
 
     async def reply(self, request: Request, emit: Callable[[str | Thinking], None]) -> Reply:

@@ -1,6 +1,7 @@
 """Values that events and messages are made of. Knows nothing of either."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -119,9 +120,10 @@ def _parts(content: Content) -> Iterable[str | Image | File | Block]:
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens of one model call, as the provider counted them."""
+    """What one model call used, as the provider counted it; or the sum of several calls."""
 
     input_tokens: Count = 0
+    """The whole prompt, with what was read from the provider's cache or written to it."""
     output_tokens: Count = 0
     cached_tokens: Count = 0
     """The part of `input_tokens` that was read from the provider's cache."""
@@ -129,19 +131,52 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """The part of `output_tokens` that is hidden reasoning."""
     estimated: bool = False
     """True if the provider gave no count, and this is our estimate from characters."""
+    cache_write_tokens: int = 0
+    """The part of `input_tokens` that was written to the provider's cache."""
+    cache_write_1h_tokens: int = 0
+    """The part of `cache_write_tokens` that is kept for an hour, which costs more."""
+    audio_input_tokens: int = 0
+    """The part of `input_tokens` that is sound."""
+    audio_output_tokens: int = 0
+    """The part of `output_tokens` that is sound."""
+    provider_calls: dict[str, int] = {}
+    """How often the provider ran each of its own tools, such as {"web_search": 2}."""
+    service_tier: str = ""
+    """How the provider says that it served the call, such as `priority`: the price depends on it.
+    Empty where it doesn't say, and in a sum of calls that differ."""
+    reported_usd: float | None = None
+    """The cost in US dollars that the provider itself reported. A sum has that of the calls with
+    one."""
 
     def __add__(self, other: "Usage") -> "Usage":
+        tiers = {self.service_tier, other.service_tier}
+        calls = dict(self.provider_calls)
+        for name, count in other.provider_calls.items():
+            calls[name] = calls.get(name, 0) + count
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
             self.estimated or other.estimated,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.cache_write_1h_tokens + other.cache_write_1h_tokens,
+            self.audio_input_tokens + other.audio_input_tokens,
+            self.audio_output_tokens + other.audio_output_tokens,
+            calls,
+            tiers.pop() if len(tiers) == 1 else "",
+            _add_usd(self.reported_usd, other.reported_usd),
         )
 
     @property
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
+
+
+def _add_usd(first: float | None, second: float | None) -> float | None:
+    """The sum of what is known, as decimal numbers: 0.1 + 0.2 is 0.3."""
+    known = [Decimal(repr(each)) for each in (first, second) if each is not None]
+    return float(sum(known)) if known else None
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -16,11 +16,13 @@ import msgspec
 
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
 from ..core.events import Thinking, Usage
+from ..core.limits import Cost
 from ..core.model import Reply, Request
 from .accepted_fields import AcceptedFields, find_accepted_fields
 from .endpoint import Endpoint, redact_known
+from .price_table import find_context_tokens, make_price
+from .prices import Prices, check_prices
 from .stream import ReplyReader
-from .usage import find_context_tokens, find_price
 
 AFTER_DONE_S = 1.0
 """How long to wait for the end of a response after its `[DONE]`, to reuse the connection."""
@@ -61,13 +63,14 @@ class OpenAIModel:
     """
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
+    prices: Prices | Mapping[str, Any] | None = None
+    """US dollars for a million tokens, as {"input": 0.2, "output": 0.8}, for what genai-prices
+    doesn't know: a gateway, a server of your own. They win over the table."""
     _endpoint: Endpoint = field(init=False, repr=False)
     _accepted: AcceptedFields = field(init=False, repr=False)
     _learned: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
     """The fields to send with tools, last in the list: a refusal showed that the table is wrong."""
-    _prices: list[Callable[[Usage], float | None]] = field(
-        default_factory=list, init=False, repr=False
-    )
+    _price: list[Cost] = field(default_factory=list, init=False, repr=False)
 
     def __repr__(self) -> str:
         url = self._endpoint.shown_url
@@ -75,6 +78,7 @@ class OpenAIModel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or f"openai:{self.model}")
+        object.__setattr__(self, "prices", check_prices(self.prices))
         endpoint = Endpoint(
             "/chat/completions",
             self.name,
@@ -92,13 +96,14 @@ class OpenAIModel:
             object.__setattr__(self, "context_tokens", known or DEFAULT_CONTEXT_TOKENS)
 
     def cost_usd(self, usage: Usage) -> float | None:
-        """By the price table of genai-prices, offline;
+        """By `prices`, else by the price table of genai-prices, offline.
 
         None for a model or host that isn't in it.
         """
-        if not self._prices:
-            self._prices.append(find_price(self.model, self.base_url))
-        return self._prices[0](usage)
+        if not self._price:
+            prices = check_prices(self.prices)
+            self._price.append(make_price(self.model, self.base_url, prices, self.extra))
+        return self._price[0](usage)
 
     async def reply(self, request: Request, emit: Callable[[str | Thinking], None]) -> Reply:
         """Send one request and read its stream.

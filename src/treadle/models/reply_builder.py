@@ -19,7 +19,7 @@ from ..core.events import Block, Call, Replied, Text, Thinking, Usage
 from ..core.model import Reply
 from ..core.strict_json import value_of
 from .provider_errors import read_error, to_model_error
-from .usage import parse_usage
+from .usage import find_usage
 
 MAX_CALLS = 256
 MAX_DEPTH = 64
@@ -40,11 +40,14 @@ class _Choice(msgspec.Struct):
     message: dict[str, Any] | None = None
     finish_reason: str | None = None
     error: Any = None
+    usage: Any = None
 
 
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: Any = None
+    x_groq: Any = None
+    service_tier: Any = None
     error: Any = None
     object: Any = None
     type: Any = None
@@ -115,8 +118,7 @@ class ReplyBuilder:
             chunk = _decode_chunk(data)
             if chunk.error or "error" in (chunk.object, chunk.type):
                 raise to_model_error(chunk.error or read_error(data))
-            if chunk.usage:
-                self.usage = parse_usage(chunk.usage) or self.usage
+            self.usage = find_usage(chunk) or self.usage
             for choice in chunk.choices or ():
                 if not choice.index:  # only one was asked for; servers may leave out a 0
                     self._choice(choice)

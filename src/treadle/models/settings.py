@@ -16,7 +16,7 @@ from .openai import OpenAIModel
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _FIELDS: dict[type, dict[str, Any]] = {
-    OpenAIModel: {"context_tokens": _Count, "max_output_tokens": _Count},
+    OpenAIModel: {"context_tokens": _Count, "max_output_tokens": _Count, "prices": Any},
     LocalModel: {
         "context_tokens": _Count,
         "max_output_tokens": _Count,

@@ -1,80 +1,231 @@
-"""Reads a provider's token counts, and looks up context windows and prices in genai-prices."""
+"""Reads what a provider counted at one call, in all spellings that are in use.
 
-from collections.abc import Callable
+Most providers count as OpenAI does; each has names of its own for what OpenAI doesn't have. The
+spellings are those of the providers' documentation and of genai-prices, read 2026-11-26.
+
+1. `input_tokens` of a Usage has what was read from the cache and written to it, `output_tokens` has
+   all reasoning. Anthropic and those that copy its names count the cache beside the input; xAI and
+   Perplexity count reasoning beside the output.
+2. A count of a part that makes no sense counts as 0. If the counts of the whole make none, there is
+   no Usage, and an estimate takes its place.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
 
 from ..core.events import Usage
 
-OPENAI = "https://api.openai.com/v1"
 _Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+_Path = tuple[str, ...]
+
+MAX_NAMES = 32
+"""The most tools of its own that a provider can count at one call."""
+
+_PROMPT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
+_REPLY_DETAILS = ("completion_tokens_details", "output_tokens_details")
 
 
-class _Details(msgspec.Struct):
-    cached_tokens: _Count | None = None
-    reasoning_tokens: _Count | None = None
+def _within(parents: Iterable[str], *names: str) -> tuple[_Path, ...]:
+    return tuple((parent, name) for parent in parents for name in names)
 
 
-class _Usage(msgspec.Struct):
-    prompt_tokens: _Count | None = None
-    completion_tokens: _Count | None = None
-    total_tokens: _Count | None = None
-    prompt_cache_hit_tokens: _Count | None = None
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
+_INPUT: tuple[_Path, ...] = (("prompt_tokens",), ("input_tokens",))
+_OUTPUT: tuple[_Path, ...] = (("completion_tokens",), ("output_tokens",))
+_BESIDE_INPUT: tuple[_Path, ...] = (
+    ("cache_read_input_tokens",),
+    ("cache_creation_input_tokens",),
+)
+"""Anthropic's names of what it counts beside the input; see `_is_cache_beside_input`."""
+_READ = (
+    *_within(_PROMPT_DETAILS, "cached_tokens", "cache_read_tokens", "cache_read_input_tokens"),
+    ("cache_read_input_tokens",),
+    ("prompt_cache_hit_tokens",),  # DeepSeek
+    ("cached_tokens",),  # Moonshot, Together
+    ("num_cached_tokens",),  # Mistral
+    ("cached_prompt_text_tokens",),  # xAI
+)
+_WRITTEN = (
+    *_within(
+        _PROMPT_DETAILS,
+        "cache_write_tokens",  # OpenAI, OpenRouter
+        "cache_creation_tokens",  # LiteLLM
+        "cache_creation_input_tokens",  # Qwen
+    ),
+    ("cache_creation_input_tokens",),
+)
+_LIFETIMES: tuple[_Path, ...] = (
+    ("cache_creation",),
+    *_within(_PROMPT_DETAILS, "cache_creation", "cache_creation_token_details"),
+)
+"""Where Anthropic, Qwen and LiteLLM divide what was written by how long it is kept."""
+_WRITTEN_5M = tuple((*path, "ephemeral_5m_input_tokens") for path in _LIFETIMES)
+_WRITTEN_1H = tuple((*path, "ephemeral_1h_input_tokens") for path in _LIFETIMES)
+_REASONING = (
+    *_within(_REPLY_DETAILS, "reasoning_tokens", "thinking_tokens"),
+    ("reasoning_tokens",),
+)
+_AUDIO_INPUT = _within(_PROMPT_DETAILS, "audio_tokens")
+_AUDIO_OUTPUT = _within(_REPLY_DETAILS, "audio_tokens")
+_PERPLEXITY = ("citation_tokens", "num_search_queries")
+_WEB_SEARCHES = (("num_search_queries",), *_within(_PROMPT_DETAILS, "web_search_requests"))
+_PROVIDER_CALLS = (
+    "server_tool_use",  # Anthropic, OpenRouter
+    "server_side_tool_usage_details",  # xAI
+    "tool_calls_details",  # Perplexity
+)
+_TOOL_NAMES: dict[str, str] = {"search_web": "web_search", "code_interpreter": "code_execution"}
+_TICKS = Decimal(10**10)
+"""xAI's parts of a US dollar (https://docs.x.ai/developers/cost-tracking)."""
+_MOST = 10**18
+"""No number that stands for money is higher."""
 
 
-def parse_usage(raw: Any) -> Usage | None:
-    """The server's count as a Usage; None if it makes no sense."""
+def find_usage(chunk: Any) -> Usage | None:
+    """The count in one chunk of a chat completion: of the chunk, of its choice, or of `x_groq`.
+
+    `chunk` has the fields `usage`, `x_groq`, `choices` and `service_tier`.
+    """
+    raw = chunk.usage
+    if not raw and chunk.choices:
+        raw = chunk.choices[0].usage  # Moonshot
+    if not raw and isinstance(chunk.x_groq, dict):
+        raw = chunk.x_groq.get("usage")
+    if not raw:
+        return None
+    return parse_usage(raw, chunk.service_tier)
+
+
+def parse_usage(raw: Any, service_tier: Any = None) -> Usage | None:
+    """The provider's count as a Usage; None if it makes no sense.
+
+    `service_tier` is what the reply says outside of its count.
+    """
+    if not isinstance(raw, dict):
+        return None
     try:
-        usage = msgspec.convert(raw, _Usage, strict=False)
+        input_tokens = _count_whole(raw, _INPUT)
+        output_tokens = _count_whole(raw, _OUTPUT)
+        total_tokens = _count_whole(raw, (("total_tokens",),))
     except msgspec.ValidationError:
         return None
-    input_tokens = usage.prompt_tokens or 0
-    output_tokens = usage.completion_tokens or 0
+    read = _count_part(raw, _READ)
+    written_1h = _count_part(raw, _WRITTEN_1H)
+    written = max(_count_part(raw, _WRITTEN), written_1h + _count_part(raw, _WRITTEN_5M))
+    if _is_cache_beside_input(raw, input_tokens):
+        input_tokens += read + written
+    if any(name in raw for name in _PERPLEXITY):
+        output_tokens += _count_part(raw, (("reasoning_tokens",),))
+        output_tokens += _count_part(raw, (("citation_tokens",),))
     if not input_tokens and not output_tokens:
         return None
-    # Gemini counts its thoughts only in the total.
-    output_tokens = max(output_tokens, (usage.total_tokens or 0) - input_tokens)
-    input_details = usage.prompt_tokens_details or _Details()
-    output_details = usage.completion_tokens_details or _Details()
-    cached = input_details.cached_tokens or usage.prompt_cache_hit_tokens or 0
-    reasoning = output_details.reasoning_tokens or 0
+    # Gemini and xAI count their reasoning only in the total.
+    output_tokens = max(output_tokens, total_tokens - input_tokens)
+    read = min(read, input_tokens)
+    written = min(written, input_tokens - read)
     return Usage(
-        input_tokens, output_tokens, min(cached, input_tokens), min(reasoning, output_tokens)
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cached_tokens=read,
+        reasoning_tokens=min(_count_part(raw, _REASONING), output_tokens),
+        cache_write_tokens=written,
+        cache_write_1h_tokens=min(written_1h, written),
+        audio_input_tokens=min(_count_part(raw, _AUDIO_INPUT), input_tokens),
+        audio_output_tokens=min(_count_part(raw, _AUDIO_OUTPUT), output_tokens),
+        provider_calls=_count_provider_calls(raw),
+        service_tier=_find_tier(raw, service_tier),
+        reported_usd=_find_reported_usd(raw),
     )
 
 
-def find_context_tokens(model: str, base_url: str | None) -> int | None:
-    """The model's context window, from the table of genai-prices, offline; None if it has none."""
-    from genai_prices.data_snapshot import get_snapshot
+def _is_cache_beside_input(raw: Mapping[str, Any], input_tokens: int) -> bool:
+    """Whether the input doesn't have what was read from the cache and written to it.
 
-    try:
-        _, found = get_snapshot().find_provider_model(model, None, None, base_url or OPENAI)
-    except LookupError:
-        return None
-    return found.context_window
-
-
-def find_price(model: str, base_url: str | None) -> Callable[[Usage], float | None]:
-    """A function from a usage to its cost in US dollars, by the table of genai-prices, offline.
-
-    It gives None for a model or an address that isn't in the table.
+    So it is in Anthropic's own count. Gateways use its names beside OpenAI's `prompt_tokens`, some
+    with the cache in them and some without: then only the sizes tell.
     """
-    from genai_prices import Usage as Tokens
-    from genai_prices import calc_price
+    beside = sum(_count_part(raw, (path,)) for path in _BESIDE_INPUT)
+    return bool(beside) and ("prompt_tokens" not in raw or beside > input_tokens)
 
-    def price(usage: Usage) -> float | None:
-        tokens = Tokens(
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
-        )
-        try:
-            found = calc_price(tokens, model_ref=model, provider_api_url=base_url or OPENAI)
-        except LookupError:
-            return None
-        return float(found.total_price)
 
-    return price
+def _values(raw: Mapping[str, Any], paths: Iterable[_Path]) -> list[Any]:
+    found = []
+    for path in paths:
+        value: Any = raw
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is not None:
+            found.append(value)
+    return found
+
+
+def _count_whole(raw: Mapping[str, Any], paths: Iterable[_Path]) -> int:
+    """The highest count under these names. Raises ValidationError for what is none."""
+    counts = msgspec.convert(_values(raw, paths), list[_Count], strict=False)
+    return max(counts, default=0)
+
+
+def _count_part(raw: Mapping[str, Any], paths: Iterable[_Path]) -> int:
+    """The highest count under these names: some providers send one under two, and one of them 0."""
+    return max((_to_count(value) for value in _values(raw, paths)), default=0)
+
+
+def _to_count(value: Any) -> int:
+    try:
+        return msgspec.convert(value, _Count, strict=False)
+    except msgspec.ValidationError:
+        return 0
+
+
+def _count_provider_calls(raw: Mapping[str, Any]) -> dict[str, int]:
+    """How often each tool of the provider ran, by one name for the same tool everywhere."""
+    counts: dict[str, int] = {}
+    for given in _values(raw, [(name,) for name in _PROVIDER_CALLS]):
+        if not isinstance(given, dict):
+            continue
+        for key, value in given.items():
+            name = str(key).removesuffix("_requests").removesuffix("_calls")[:64]
+            name = _TOOL_NAMES.get(name, name)
+            ran = value.get("invocation") if isinstance(value, dict) else value
+            counts[name] = max(counts.get(name, 0), _to_count(ran))
+    counts["web_search"] = max(counts.get("web_search", 0), _count_part(raw, _WEB_SEARCHES))
+    known = [(name, count) for name, count in counts.items() if count]
+    return dict(known[:MAX_NAMES])
+
+
+def _find_tier(raw: Mapping[str, Any], service_tier: Any) -> str:
+    if raw.get("speed") == "fast":  # Anthropic
+        return "fast"
+    for value in (raw.get("service_tier"), service_tier):
+        if isinstance(value, str) and value:
+            return value[:64]
+    return ""
+
+
+def _find_reported_usd(raw: Mapping[str, Any]) -> float | None:
+    """The cost that the provider says, in US dollars; None if it says none that makes sense."""
+    ticks = _to_decimal(raw.get("cost_in_usd_ticks"))
+    if ticks is not None:
+        return float(ticks / _TICKS)
+    cost = raw.get("cost", raw.get("estimated_cost"))  # DeepInfra has the latter
+    if isinstance(cost, dict):  # Perplexity
+        cost = cost.get("total_cost")
+    charged = _to_decimal(cost)
+    if charged is None:
+        return None
+    # With a key of one's own for the provider behind OpenRouter, that provider charges too.
+    # https://openrouter.ai/docs/use-cases/usage-accounting
+    details = raw.get("cost_details")
+    if isinstance(details, dict) and raw.get("is_byok", True):
+        charged += _to_decimal(details.get("upstream_inference_cost")) or 0
+    return float(charged)
+
+
+def _to_decimal(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not 0 <= value <= _MOST:  # nor is NaN
+        return None
+    return Decimal(repr(value))

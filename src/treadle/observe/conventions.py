@@ -39,7 +39,10 @@ FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 CACHED_TOKENS = "gen_ai.usage.cache_read.input_tokens"
+CACHE_WRITE_TOKENS = "gen_ai.usage.cache_write.input_tokens"
 REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
+AUDIO_INPUT_TOKENS = "gen_ai.usage.audio.input_tokens"
+AUDIO_OUTPUT_TOKENS = "gen_ai.usage.audio.output_tokens"
 TOOL = "gen_ai.tool.name"
 TOOL_TYPE = "gen_ai.tool.type"
 CALL_ID = "gen_ai.tool.call.id"
@@ -53,6 +56,11 @@ ADDRESS, PORT = "server.address", "server.port"
 
 COST = "treadle.cost_usd"
 ESTIMATED = "treadle.usage.estimated"
+CACHE_WRITE_1H_TOKENS = "treadle.usage.cache_write_1h.input_tokens"
+PROVIDER_CALLS = "treadle.usage.provider_calls."
+"""Followed by the name of the provider's own tool."""
+SERVICE_TIER = "treadle.usage.service_tier"
+CACHE_SAVED, CACHE_SPENT = "treadle.cache_saved_usd", "treadle.cache_spent_usd"
 PURPOSE = "treadle.purpose"
 ATTEMPTS = "treadle.attempts"
 TURN = "treadle.turn"
@@ -114,6 +122,10 @@ def reply_attributes(reply: e.ModelReplied) -> Attributes:
     attributes: Attributes = {FINISH_REASONS: (reply.finish_reason,)}
     if reply.first_token_s is not None:
         attributes[FIRST_CHUNK] = reply.first_token_s
+    if reply.cache_saved_usd is not None:
+        attributes[CACHE_SAVED] = reply.cache_saved_usd
+    if reply.cache_spent_usd is not None:
+        attributes[CACHE_SPENT] = reply.cache_spent_usd
     return attributes | usage_attributes(reply.usage, reply.cost_usd)
 
 
@@ -126,12 +138,19 @@ def failure_attributes(failed: e.ModelFailed) -> Attributes:
 
 
 def usage_attributes(usage: e.Usage, cost_usd: float | None) -> Attributes:
-    """Tokens and their cost; no cost if no price is known."""
+    """Tokens and their cost; no cost if no price is known. Parts that are 0 are left out."""
     found: Attributes = {INPUT_TOKENS: usage.input_tokens, OUTPUT_TOKENS: usage.output_tokens}
-    if usage.cached_tokens:
-        found[CACHED_TOKENS] = usage.cached_tokens
-    if usage.reasoning_tokens:
-        found[REASONING_TOKENS] = usage.reasoning_tokens
+    parts: Attributes = {
+        CACHED_TOKENS: usage.cached_tokens,
+        CACHE_WRITE_TOKENS: usage.cache_write_tokens,
+        CACHE_WRITE_1H_TOKENS: usage.cache_write_1h_tokens,
+        REASONING_TOKENS: usage.reasoning_tokens,
+        AUDIO_INPUT_TOKENS: usage.audio_input_tokens,
+        AUDIO_OUTPUT_TOKENS: usage.audio_output_tokens,
+        SERVICE_TIER: usage.service_tier,
+    }
+    parts |= {f"{PROVIDER_CALLS}{name}": count for name, count in usage.provider_calls.items()}
+    found |= {name: value for name, value in parts.items() if value}
     if usage.estimated:
         found[ESTIMATED] = True
     if cost_usd is not None:

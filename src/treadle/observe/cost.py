@@ -50,6 +50,11 @@ class Entry:
     """None if no price is known."""
     reserved_usd: float = 0.0
     """For a lost call: the most that it can have cost, if a price is known."""
+    cache_saved_usd: float | None = None
+    """What reading from the provider's cache saved; None if nothing was read or no price is
+    known."""
+    cache_spent_usd: float | None = None
+    """What writing to it cost more than tokens that aren't kept; None as above."""
 
     @property
     def day(self) -> str:
@@ -74,6 +79,12 @@ class Total:
     """The cost of the calls that have a price."""
     lost_usd: Decimal = Decimal(0)
     """The most that the lost calls can have cost; not part of the cost."""
+    cache_saved_usd: Decimal = Decimal(0)
+    """What reading from the provider's cache saved, in the calls where that is known."""
+    cache_spent_usd: Decimal = Decimal(0)
+    """What writing to it cost more than tokens that aren't kept, where that is known."""
+    cache_unpriced: int = 0
+    """Calls that used the cache at an unknown price: logs before prices of the cache, for one."""
 
     @property
     def cost_usd(self) -> Decimal | None:
@@ -91,6 +102,9 @@ class Total:
             self.usage + other.usage,
             _EXACT.add(self.known_usd, other.known_usd),
             _EXACT.add(self.lost_usd, other.lost_usd),
+            _EXACT.add(self.cache_saved_usd, other.cache_saved_usd),
+            _EXACT.add(self.cache_spent_usd, other.cache_spent_usd),
+            self.cache_unpriced + other.cache_unpriced,
         )
 
 
@@ -175,7 +189,13 @@ def _find_end(called: e.ModelCalled, event: e.Event) -> dict[str, Any] | None:
     """How the request ended, as fields of its Entry; None if this event doesn't end it."""
     match event:
         case e.ModelReplied():
-            return {"outcome": "replied", "usage": event.usage, "cost_usd": event.cost_usd}
+            return {
+                "outcome": "replied",
+                "usage": event.usage,
+                "cost_usd": event.cost_usd,
+                "cache_saved_usd": event.cache_saved_usd,
+                "cache_spent_usd": event.cache_spent_usd,
+            }
         case e.ModelFailed(cost_usd=None, usage=usage) if not usage.total_tokens:
             return {"outcome": "failed", "usage": usage, "cost_usd": 0.0}
         case e.ModelFailed():
@@ -199,6 +219,8 @@ def _find_root(thread_id: str, parents: dict[str, str]) -> str:
 
 
 def _to_total(entry: Entry) -> Total:
+    is_read_unpriced = entry.usage.cached_tokens and entry.cache_saved_usd is None
+    is_write_unpriced = entry.usage.cache_write_tokens and entry.cache_spent_usd is None
     return Total(
         calls=entry.outcome == "replied",
         failed=entry.outcome == "failed",
@@ -207,4 +229,7 @@ def _to_total(entry: Entry) -> Total:
         usage=entry.usage,
         known_usd=Decimal(repr(entry.cost_usd or 0.0)),
         lost_usd=Decimal(repr(entry.reserved_usd)),
+        cache_saved_usd=Decimal(repr(entry.cache_saved_usd or 0.0)),
+        cache_spent_usd=Decimal(repr(entry.cache_spent_usd or 0.0)),
+        cache_unpriced=int(bool(is_read_unpriced or is_write_unpriced)),
     )

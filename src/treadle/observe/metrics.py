@@ -27,6 +27,7 @@ USAGE = {
     c.INPUT_TOKENS: "gen_ai.client.inference.usage.input_tokens",
     c.OUTPUT_TOKENS: "gen_ai.client.inference.usage.output_tokens",
     c.CACHED_TOKENS: "gen_ai.client.inference.usage.cache_read.input_tokens",
+    c.CACHE_WRITE_TOKENS: "gen_ai.client.inference.usage.cache_write.input_tokens",
     c.REASONING_TOKENS: "gen_ai.client.inference.usage.reasoning.output_tokens",
 }
 

@@ -2,6 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
+
+from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.call import assign_ids
@@ -55,9 +58,11 @@ async def call_model(
         clock() - began,
         reply.finish_reason,
         reply.refusal,
-        model.cost_usd(reply.usage),
+        _cost_usd(model, reply.usage),
         first_token_s,
         reply.opaque,
+        _cache_saved_usd(model, reply.usage),
+        _cache_spent_usd(model, reply.usage),
     )
 
 
@@ -66,4 +71,33 @@ def _failure(model: Model, error: ModelError, attempt: int, chance: float) -> e.
     wait_s = None
     if isinstance(error, ModelUnavailable):
         wait_s = backoff_s(attempt, chance, error.retry_after_s)
-    return e.ModelFailed(error.kind, redact_known(str(error)), wait_s, usage, model.cost_usd(usage))
+    message = redact_known(str(error))
+    return e.ModelFailed(error.kind, message, wait_s, usage, _cost_usd(model, usage))
+
+
+def _cost_usd(model: Model, usage: e.Usage) -> float | None:
+    """What the provider says that it cost, else what the model's prices say."""
+    if usage.reported_usd is not None:
+        return usage.reported_usd
+    return model.cost_usd(usage)
+
+
+def _cache_saved_usd(model: Model, usage: e.Usage) -> float | None:
+    if not usage.cached_tokens:
+        return None
+    return _difference_usd(model, replace(usage, cached_tokens=0), usage)
+
+
+def _cache_spent_usd(model: Model, usage: e.Usage) -> float | None:
+    if not usage.cache_write_tokens:
+        return None
+    unwritten = replace(usage, cache_write_tokens=0, cache_write_1h_tokens=0)
+    return _difference_usd(model, usage, unwritten)
+
+
+def _difference_usd(model: Model, dear: e.Usage, cheap: e.Usage) -> float | None:
+    """By how much one usage is dearer than the other, by the model's prices; None if unknown."""
+    dear_usd, cheap_usd = model.cost_usd(dear), model.cost_usd(cheap)
+    if dear_usd is None or cheap_usd is None:
+        return None
+    return float(Decimal(repr(dear_usd)) - Decimal(repr(cheap_usd)))

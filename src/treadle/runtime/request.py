@@ -1,10 +1,19 @@
 """How the next request to the model is built, from the log and the settings. Pure."""
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.decide import CallModel
-from ..core.limits import LAST_WORD_TOKENS, MIN_OUTPUT_TOKENS, Spent, allowed_output_tokens
+from ..core.limits import (
+    LAST_WORD_TOKENS,
+    MIN_OUTPUT_TOKENS,
+    Spent,
+    WorstCost,
+    allowed_output_tokens,
+    worst_cost,
+)
 from ..core.model import Message, PreparedCall, Request, ToolSchema, prompt_hash
 from ..core.prompt import Prompt
 from ..core.prompt_words import LAST_WORD, PLAN
@@ -71,15 +80,16 @@ def prepare_call(
         prompt_tokens = settings.count_tokens(request, state)
         # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
+    worst_usd = partial(worst_cost, model.cost_usd, has_audio=_may_hold_audio(request))
     spent = state.spent
     if purpose != "answer":
-        spent = _keep_for_last_word(spent, settings, prompt_tokens)
+        spent = _keep_for_last_word(spent, settings, prompt_tokens, worst_usd)
     allowed = allowed_output_tokens(
         settings.policy.limits,
         spent,
         prompt_tokens,
         request.max_output_tokens,
-        model.cost_usd,
+        worst_usd,
         least,
     )
     if isinstance(allowed, e.LimitReached):
@@ -91,10 +101,22 @@ def prepare_call(
         max_output_tokens=allowed,
         purpose=purpose,
         attempt=asked.attempt,
-        reserved_usd=model.cost_usd(e.Usage(prompt_tokens, allowed)) or 0.0,
+        reserved_usd=worst_usd(prompt_tokens, allowed) or 0.0,
         upto_seq=upto_seq,
     )
     return PreparedCall(replace(request, max_output_tokens=allowed), called)
+
+
+def _may_hold_audio(request: Request) -> bool:
+    """Whether it has a file that isn't surely something else: sound costs more than text."""
+    silent = ("data:application/", "data:image/", "data:text/")
+    for message in request.messages:
+        if isinstance(message.content, str):
+            continue
+        for part in message.parts:
+            if isinstance(part, e.File) and not part.url.startswith(silent):
+                return True
+    return False
 
 
 def _compaction(
@@ -123,15 +145,18 @@ def _compaction(
     return compaction
 
 
-def _keep_for_last_word(spent: Spent, settings: RunSettings, prompt_tokens: int) -> Spent:
+def _keep_for_last_word(
+    spent: Spent, settings: RunSettings, prompt_tokens: int, worst_usd: WorstCost
+) -> Spent:
     """What counts as spent before a step, so that a last word after it still fits."""
     if not settings.policy.limits.last_word:
         return spent
-    kept = e.Usage(prompt_tokens, min(LAST_WORD_TOKENS, settings.output_tokens))
-    kept_usd = settings.model.cost_usd(kept) or 0.0
-    return replace(
-        spent, tokens=spent.tokens + kept.total_tokens, cost_usd=spent.cost_usd + kept_usd
-    )
+    answer_tokens = min(LAST_WORD_TOKENS, settings.output_tokens)
+    tokens = spent.tokens + prompt_tokens + answer_tokens
+    if settings.policy.limits.cost_usd is None:
+        return replace(spent, tokens=tokens)
+    kept_usd = worst_usd(prompt_tokens, answer_tokens) or 0.0
+    return replace(spent, tokens=tokens, cost_usd=spent.cost_usd + kept_usd)
 
 
 def _last_word_room(state: State, settings: RunSettings, prompt_tokens: int) -> int:
@@ -142,8 +167,8 @@ def _last_word_room(state: State, settings: RunSettings, prompt_tokens: int) -> 
     if limits.tokens is not None:
         room = min(room, limits.tokens - spent.tokens - answer_tokens)
     if limits.cost_usd is not None:
-        prompt_usd = settings.model.cost_usd(e.Usage(prompt_tokens))
-        answer_usd = settings.model.cost_usd(e.Usage(0, answer_tokens))
+        prompt_usd = worst_cost(settings.model.cost_usd, prompt_tokens, 0)
+        answer_usd = worst_cost(settings.model.cost_usd, 0, answer_tokens)
         if prompt_usd and answer_usd is not None:
             left_usd = limits.cost_usd - spent.cost_usd - answer_usd
             room = min(room, int(prompt_tokens * left_usd / prompt_usd))
