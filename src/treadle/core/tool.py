@@ -67,6 +67,11 @@ class Tool:
             raise UsageError(
                 f"tool name {self.name!r}: providers take 1 to 64 letters, digits, _ and - only"
             )
+        if self.function and _is_generator(self.function):
+            raise UsageError(
+                f"tool {self.name!r} is a generator: it has a `yield`, so a call would run nothing"
+                " of it. Return the whole result instead, as a list for instance"
+            )
         if self.read_only:
             object.__setattr__(self, "idempotent", True)
         if self.retries and not self.idempotent:
@@ -131,14 +136,53 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
                 city: Its English name.
                 days: How many days ahead, at most 7.
             \"\"\"
+
+    Under `@tool`, a method of a class is a tool of each of its objects: `tools=[shop.price]`.
     """
     if function is None:
-        return lambda function: make_tool(function, **settings)
+        return lambda function: tool(function, **settings)
+    if _is_unbound(function):
+        return ToolMethod(function, settings)
     return make_tool(function, **settings)
+
+
+@dataclass(frozen=True)
+class ToolMethod:
+    """A method under `@tool` in a class. It becomes a tool on an object: `Shop().price`."""
+
+    function: Any
+    settings: dict[str, Any]
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        if owner is None and not isinstance(self.function, classmethod):
+            return self
+        return make_tool(self.function.__get__(owner, kind), **self.settings)
+
+
+def _is_unbound(function: Any) -> bool:
+    """Whether it is a method that no object has been asked for."""
+    if isinstance(function, classmethod):
+        return True
+    place = getattr(function, "__qualname__", "").rpartition(".")[0]
+    if not inspect.isfunction(function) or not place or place.endswith("<locals>"):
+        return False
+    return next(iter(inspect.signature(function).parameters), "") in ("self", "cls")
 
 
 def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
     """`@tool` as a plain function. Raises UsageError for a signature without a JSON Schema."""
+    inner: Any = getattr(function, "__func__", None)
+    if isinstance(inner, ToolMethod):  # @classmethod above @tool
+        bound = inner.function.__get__(getattr(function, "__self__", None))
+        return make_tool(bound, **(inner.settings | settings))
+    if isinstance(function, ToolMethod) or _is_unbound(function):
+        method: Any = getattr(function, "function", function)
+        place = getattr(method, "__func__", method).__qualname__
+        owner, _, name = place.rpartition(".")
+        raise UsageError(
+            f"{place} is a method: it needs the object that it works on. Give the tool of an"
+            f" object, {owner}().{name}"
+        )
     from .schema import read_signature
 
     unknown = settings.keys() - Tool.__dataclass_fields__.keys()
@@ -169,3 +213,10 @@ def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a coroutine; also of a partial or an object that wraps one."""
     inner = getattr(function, "func", function)
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)
+
+
+def _is_generator(function: Any) -> bool:
+    inner = getattr(function, "func", function)
+    if not inspect.isroutine(inner):
+        inner = type(inner).__call__
+    return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from ..core import events as e
-from ..core.context import Context
+from ..core.context import Context, find_context
 from ..core.errors import StepFailed, ToolError, UsageError
 from ..core.result import Result
 from ..core.tool import NeedsApproval, Tool, is_async
@@ -225,4 +225,4 @@ def _find_context_parameter(function: Callable[..., Any]) -> str:
         hints = typing.get_type_hints(getattr(function, "func", function))
     except Exception:  # hints are somebody else's code
         return ""
-    return next((name for name, hint in hints.items() if hint is Context and name != "return"), "")
+    return find_context(hints)
