@@ -18,6 +18,7 @@ from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .limits import Limits
 from .model import ToolSchema
+from .schema_shape import as_object
 from .strict_json import value_of
 
 NeedsApproval = bool | Callable[[Arguments], bool]
@@ -80,7 +81,7 @@ class Tool:
                 " may have had its effect. Say idempotent=True if that is safe, or raise ToolRetry"
                 " where nothing has happened yet"
             )
-        if self.parameters.get("type") != "object":
+        if as_object(self.parameters) is None:
             raise UsageError(
                 f"tool {self.name!r}: its parameters must be a JSON Schema of type object"
             )
@@ -88,7 +89,9 @@ class Tool:
 
     @cached_property
     def schema(self) -> ToolSchema:
-        return ToolSchema(self.name, self.description, self.parameters)
+        """What the model is told, in a shape that every provider takes."""
+        parameters = as_object(self.parameters) or {}
+        return ToolSchema(self.name, self.description or self.name, parameters)
 
     def arguments_of(self, text: str) -> Arguments:
         """The checked arguments in a JSON text, for the function and approval rules alike.
