@@ -9,12 +9,15 @@
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import msgspec
 
 from . import events as e
+from .arguments import parse_json_object
+from .errors import ToolError
 from .model import Message
 from .strict_json import value_of
 from .turn import INCOMPLETE
@@ -279,9 +282,8 @@ def _is_legal(char: str) -> bool:
 
 
 def _legal_arguments(text: str) -> str:
-    try:
+    with suppress(ValueError, ToolError):
         if isinstance(value_of(text or "{}"), dict):
             return text
-    except ValueError:
-        pass
+        return msgspec.json.encode(parse_json_object(text)).decode()
     return msgspec.json.encode({"not_json": text[:1000]}).decode()

@@ -1,8 +1,9 @@
 """Reads a function's signature and docstring: JSON Schema, descriptions, check of arguments."""
 
 import cmath
+import contextlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -11,9 +12,15 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
+from .arguments import Problem, mended
 from .context import Arguments, Check, find_context
 from .errors import ToolError, UsageError
 from .parameters import make_field, read_hints
+
+_OF_OBJECTS = frozenset(
+    ("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type")
+)
+"""pydantic's words for a value that should be an object."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +79,7 @@ def _make_check(model: type[BaseModel]) -> Check:
     takes = [info.alias or key for key, info in model.model_fields.items()]
 
     def check(given: dict[str, Any]) -> Arguments:
-        try:
-            # As JSON again: strict types take a date's text only there.
-            parsed = model.model_validate_json(msgspec.json.encode(given))
-        except ValidationError as error:
-            known = f"; it takes: {', '.join(takes)}" if takes else "; it takes none"
-            raise ToolError(f"bad arguments: {describe_validation_error(error)}{known}") from None
+        parsed = _parse(model, given, takes)
         arguments = {key: getattr(parsed, f"p_{key}") for key in names}
         wrong = [
             key
@@ -89,6 +91,32 @@ def _make_check(model: type[BaseModel]) -> Check:
         return arguments
 
     return check
+
+
+def _parse(model: type[BaseModel], given: dict[str, Any], takes: Sequence[str]) -> BaseModel:
+    """The arguments as this model, mended where that makes them fit. Raises ToolError."""
+    try:
+        return _validate(model, given)
+    except ValidationError as error:
+        for candidate in mended(given, lambda value: _find_problems(model, value)):
+            with contextlib.suppress(ValidationError):
+                return _validate(model, candidate)
+        known = f"; it takes: {', '.join(takes)}" if takes else "; it takes none"
+        raise ToolError(f"bad arguments: {describe_validation_error(error)}{known}") from None
+
+
+def _validate(model: type[BaseModel], given: dict[str, Any]) -> BaseModel:
+    # As JSON again: strict types take a date's text only there.
+    return model.model_validate_json(msgspec.json.encode(given))
+
+
+def _find_problems(model: type[BaseModel], given: dict[str, Any]) -> list[Problem]:
+    try:
+        _validate(model, given)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        return [(each["loc"], each["type"] in _OF_OBJECTS) for each in found]
+    return []
 
 
 def _is_finite(value: Any) -> bool:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, overload
 
+from .arguments import parse_json_object
 from .context import Arguments, Check
-from .errors import ToolError, UsageError
+from .errors import UsageError
 from .limits import Limits
 from .model import ToolSchema
 from .schema_shape import as_object
-from .strict_json import value_of
 
 NeedsApproval = bool | Callable[[Arguments], bool]
 
@@ -107,19 +107,6 @@ class Tool:
         from .json_schema import make_check  # only a tool made from a schema pays for the import
 
         return make_check(self.name, self.parameters)
-
-
-def parse_json_object(text: str) -> dict[str, Any]:
-    """The JSON object that a text holds; "" is {}. Raises ToolError in words for the model."""
-    try:
-        value = value_of(text or "{}")
-    except ValueError as error:
-        raise ToolError(
-            f"the arguments are not valid JSON ({error}); send one JSON object"
-        ) from None
-    if not isinstance(value, dict):
-        raise ToolError(f"the arguments are a JSON {type(value).__name__}; send one JSON object")
-    return value
 
 
 @overload

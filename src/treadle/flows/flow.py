@@ -13,12 +13,13 @@ from hashlib import blake2b
 from typing import Any, Literal, overload
 
 from ..core import events as e
+from ..core.arguments import parse_json_object
 from ..core.context import ChildResult, Context
 from ..core.decide import Policy
 from ..core.errors import FlowChanged, ToolError, TurnFailed, TurnOpen, UsageError
 from ..core.limits import Limits
 from ..core.result import Result, make_child_result, read_result
-from ..core.tool import Tool, parse_json_object
+from ..core.tool import Tool
 from ..models.scripted import ScriptedModel
 from ..runtime.border import contain
 from ..runtime.drive import drive_turn, post, run_guarded
