@@ -2,11 +2,11 @@
 
 import contextlib
 import json
-import re
 from functools import cached_property
 from typing import Any
 
 from ..core.errors import UsageError
+from ..core.find_json import find_json
 from ..core.schema_shape import as_object
 
 
@@ -46,8 +46,11 @@ class AnswerType:
         )
 
     def parse(self, answer: str) -> Any:
-        """The answer's value. Raises pydantic's ValidationError, or another ValueError."""
-        text = _without_fence(answer)
+        """The answer's value. Raises pydantic's ValidationError, or another ValueError.
+
+        The one JSON value in it counts, whatever words, thoughts or code fences stand round it.
+        """
+        text = find_json(answer)
         if not self._is_wrapped:
             return self._type.validate_json(text)
         value = json.loads(text)
@@ -81,11 +84,3 @@ class AnswerType:
     @property
     def _is_wrapped(self) -> bool:
         return self._schema.get("type") != "object"
-
-
-def _without_fence(answer: str) -> str:
-    """The text inside the code fence that models like to put round JSON."""
-    fenced = re.fullmatch(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", answer, re.S)
-    if fenced is None:
-        return answer
-    return fenced.group(1)

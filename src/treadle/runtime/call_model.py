@@ -8,6 +8,7 @@ from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import backoff_s
 from ..core.model import Model, PreparedCall
+from ..core.thoughts import ThoughtStream, part_thoughts
 from ..models.endpoint import redact_known
 from .border import contain
 
@@ -31,26 +32,29 @@ async def call_model(
     began = clock()
     first_token_s: float | None = None
 
+    stream = ThoughtStream()
+    show = emit if called.purpose != "compact" else _ignore
+
     def receive(piece: str | e.Thinking) -> None:
         nonlocal first_token_s
         if first_token_s is None:
             first_token_s = clock() - began
-        if called.purpose != "compact":
-            emit(piece)
+        for part in stream.feed(piece):
+            show(part)
 
     try:
         async with deadline:
             reply = await contain(model.reply(prepared.request, receive), f"the model {model.name}")
+        for part in stream.finish():
+            show(part)
     except TimeoutError:
         if not deadline.expired():
             raise  # not ours: a model that raises it has a bug
-        usage = e.Usage(called.prompt_tokens, estimated=True)
-        message = f"no whole reply within the {left_s:.3g} s that the turn had left"
-        return e.ModelFailed("timeout", message, None, usage, model.cost_usd(usage))
+        return _timeout(model, called, left_s)
     except ModelError as error:
         return _failure(model, error, called.attempt, chance)
     return e.ModelReplied(
-        assign_ids(reply.content, seq),
+        assign_ids(part_thoughts(reply.content), seq),
         reply.usage,
         clock() - began,
         reply.finish_reason,
@@ -59,6 +63,16 @@ async def call_model(
         first_token_s,
         reply.opaque,
     )
+
+
+def _ignore(piece: str | e.Thinking) -> None:
+    """Nobody is to see the text of a summary."""
+
+
+def _timeout(model: Model, called: e.ModelCalled, left_s: float | None) -> e.ModelFailed:
+    usage = e.Usage(called.prompt_tokens, estimated=True)
+    message = f"no whole reply within the {left_s:.3g} s that the turn had left"
+    return e.ModelFailed("timeout", message, None, usage, model.cost_usd(usage))
 
 
 def _failure(model: Model, error: ModelError, attempt: int, chance: float) -> e.ModelFailed:
