@@ -185,15 +185,20 @@ def test_tool_calls_bind_before_any_of_the_round_starts():
         (Limits(repeats=1, last_word=True), "repeats"),
     ],
 )
-def test_the_last_word_is_asked_for_without_tools_and_the_limit_is_still_named(limits, reason):
+def test_the_last_word_is_asked_for_with_tools_that_can_t_be_called_and_the_limit_is_still_named(
+    limits, reason
+):
     asked: list[object] = []
 
     def spoken(request):
         asked.append(request)
-        return says("best so far") if not request.tools else calls(("look", {"at": "x"}))
+        return (
+            says("best so far") if request.tool_choice == "none" else calls(("look", {"at": "x"}))
+        )
 
     result, _, _ = run([spoken] * 9, limits=limits)
     assert (result.status, result.reason, result.answer) == ("limit", reason, "best so far")
+    assert asked[-1].tools == asked[0].tools
     assert asked[-1].messages[-1].role == "user"
     assert "No more tools" in asked[-1].messages[-1].text
     assert names(result.records)[-4:] == [

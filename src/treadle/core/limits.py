@@ -41,7 +41,7 @@ class Limits:
     model_tries: int = 5
     """How often one request is made while the provider is unavailable."""
     last_word: bool = False
-    """At a limit of steps, tool calls or repeats, ask once more, without tools, for an answer."""
+    """At a limit of steps, tool calls or repeats, ask for an answer, with no tool to call."""
 
 
 class Spent(msgspec.Struct, frozen=True):

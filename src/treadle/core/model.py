@@ -144,6 +144,8 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     max_output_tokens: int = 4096
     output_schema: dict[str, Any] | None = None
     """JSON Schema that the answer must fit; None for prose."""
+    tool_choice: Literal["auto", "none"] = "auto"
+    """`none`: the tools are there because the history has calls, and none may be called now."""
 
     @cached_property
     def tokens(self) -> int:

@@ -81,7 +81,9 @@ Said = str | tuple[str | Image | File, ...]
 """What a person said: a text, or texts, pictures and files in their order."""
 Replied = str | tuple[Block, ...]
 """What a model replied: a text, or blocks in their order."""
-Content = str | tuple[str | Image | File | Block, ...]
+Part = str | Image | File | Block
+"""One part of what a message holds."""
+Content = str | tuple[Part, ...]
 """What a message holds: one of the two above."""
 
 
@@ -111,7 +113,7 @@ def attachments_of(content: Content) -> tuple[Image | File, ...]:
     return tuple(part for part in _parts(content) if isinstance(part, Image | File))
 
 
-def _parts(content: Content) -> Iterable[str | Image | File | Block]:
+def _parts(content: Content) -> Iterable[Part]:
     return () if isinstance(content, str) else content
 
 
