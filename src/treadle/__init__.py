@@ -31,6 +31,7 @@ from .core.errors import (
 from .core.events import (
     Always,
     ApprovalGiven,
+    Audio,
     File,
     Image,
     OutcomeDecided,
@@ -61,6 +62,7 @@ __all__ = [
     "Always",
     "Approval",
     "ApprovalGiven",
+    "Audio",
     "Context",
     "ContextOverflow",
     "ContextWindow",

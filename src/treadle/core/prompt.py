@@ -48,6 +48,7 @@ SAID_NOTHING = "(nothing was said)"
 """Stands for an empty message: providers would refuse it at every request of the thread."""
 SHOWN = "This came with the answer to your question."
 SUMMARY = "What was said before, in short:\n{summary}"
+PARTS_LEFT_OUT = "[… the pictures and files of this result are left out]"
 SHORTENED = "\n[… {left_out} of {all} characters of this result are left out]\n"
 
 
@@ -127,7 +128,7 @@ class Prompt:
             case e.ToolStarted():
                 self._started.add(event.call_id)
             case e.ToolReturned():
-                self._add_result(event.call_id, event.content)
+                self._add_result(event.call_id, event.content, event.parts)
             case e.ToolFailed(retry_after_s=None):
                 self._add_result(event.call_id, f"error: {event.message}")
             case e.OutcomeDecided(outcome="ran"):
@@ -200,9 +201,10 @@ class Prompt:
             messages.append(Message("user", EMPTY))
         self._push(*messages)
 
-    def _add_result(self, call_id: str, text: str) -> None:
+    def _add_result(self, call_id: str, text: str, parts: tuple[e.Attachment, ...] = ()) -> None:
         if self._open and call_id in self._open.results:
-            self._open.results[call_id] = Message("tool", text, call_id=call_id)
+            content = (text, *parts) if parts else text
+            self._open.results[call_id] = Message("tool", content, call_id=call_id)
             if all(self._open.results.values()):
                 self._close_round()
 
@@ -236,9 +238,16 @@ def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:
 
 
 def shorten_result(message: Message, chars: int) -> Message:
-    """A tool result cut to about `chars`, mostly its beginning; any other message as it is."""
-    if message.role != "tool" or len(message.text) <= chars + len(SHORTENED):
+    """A tool result cut to about `chars`, mostly its beginning; any other message as it is.
+
+    Its pictures and files go too.
+    """
+    if message.role != "tool":
         return message
+    if len(message.text) <= chars + len(SHORTENED):
+        if not message.parts:
+            return message
+        return Message("tool", f"{message.text}\n{PARTS_LEFT_OUT}", call_id=message.call_id)
     end_chars = chars // 4
     notice = SHORTENED.format(left_out=len(message.text) - chars, all=len(message.text))
     beginning = message.text[: chars - end_chars]

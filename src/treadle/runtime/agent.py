@@ -27,6 +27,7 @@ from .listeners import Delta, Listener, stream_events
 from .log import Log, open_child_log, open_log, require_log
 from .loop import run_loop
 from .replay import Divergence, replay
+from .said import take_said
 from .search_history import make_search_history_tool
 from .serialize import to_json
 from .settings import RunSettings, tools_by_name
@@ -85,7 +86,7 @@ class Agent:
     ) -> Result:
         """Say this to the agent, in that thread or a new one, and run the turn.
 
-        With images or files: `run(UserSaid("What is this?", (Image(url),)))`. `deps` is what the
+        With pictures: `run(UserSaid(("What is this?", Image.of("lamp.png"))))`. `deps` is what the
         tools get as `Context.deps`. Returns when the turn has ended or waits for a person (status
         `waiting`). Cancelling it ends the turn as cancelled.
 
@@ -171,7 +172,7 @@ class Agent:
                 f"thread {log.thread_id} has an unfinished turn; resume it before saying something"
                 " new"
             )
-        said = e.UserSaid(said) if isinstance(said, str) else said
+        said = take_said(said)
         opening: list[e.Event] = []
         recalled = None
         if not log.records:
@@ -205,8 +206,7 @@ class Agent:
             else:
                 place = (context.thread_id, context.call_id, parent.depth + 1)
                 start = e.ThreadStarted(self.name, parent.world.new_id(), *place)
-                said = e.UserSaid(task) if isinstance(task, str) else task
-                await child._drive(log, context.deps, start, child._claim(log), said)
+                await child._drive(log, context.deps, start, child._claim(log), take_said(task))
         return make_child_result(self.name, read_result(log.records, log.state))
 
     async def _drive(self, log: Log, deps: Any, *opening: e.Event) -> Result:

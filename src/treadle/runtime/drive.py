@@ -24,6 +24,7 @@ from .border import in_words, is_ctrl_c, text_of
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
+from .said import take_said
 from .settings import RunSettings
 from .watch import StoreWatch, start_watching, stop_watching
 
@@ -124,6 +125,8 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
     where nothing waits for this event.
     """
     turn = log.state.turn
+    if isinstance(event, e.UserSaid):
+        event = take_said(event)
     if turn and isinstance(event, e.ApprovalGiven) and event.arguments is not None:
         settings = await find_settings()
         settings.refuse_edit(find_call(turn, event.call_id).name, event.arguments)
