@@ -183,6 +183,8 @@ class ModelFailed(EventStruct, frozen=True):
     usage: Usage = Usage()
     """What a broken stream had already used, estimated."""
     cost_usd: float | None = None
+    refused: v.RefusedPart | None = None
+    """What of the prompt the provider refused: later prompts have words in its place."""
 
 
 class ApprovalAsked(EventStruct, frozen=True):

@@ -9,19 +9,15 @@
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import msgspec
-
 from . import events as e
-from .arguments import parse_json_object
-from .errors import ToolError
+from .legal_reply import legal_content
 from .model import Message
-from .strict_json import value_of
+from .refused_parts import holds, leave_out
 from .turn import INCOMPLETE
-from .values import Block, Replied, calls_of, text_of
+from .values import RefusedPart
 
 PLAN = (
     "Before you act: write a short numbered plan for this task, one step a line, and name the tool"
@@ -93,6 +89,8 @@ class Prompt:
         self._called = e.ModelCalled("", "", 0, 0)
         self._started: set[str] = set()
         self._seq = 0
+        self._replied_seq = 0
+        """Of the last reply: the provider took all that came before it."""
 
     def add(self, record: e.Record) -> None:
         self._seq = record.seq
@@ -108,7 +106,10 @@ class Prompt:
                 self._called = record.event
             case e.ModelReplied():
                 if self._called.purpose != "compact":
+                    self._replied_seq = record.seq
                     self._add_reply(record.event)
+            case e.ModelFailed(refused=str(refused)):
+                self._leave_out(refused)
             case e.AnswerRejected():
                 self._push(Message("user", UNFIT.format(wrong=record.event.message)))
             case e.ContextCompacted():
@@ -173,6 +174,19 @@ class Prompt:
         self.summary = event.summary or self.summary
         self._update_before()
 
+    def _leave_out(self, refused: RefusedPart) -> None:
+        """Put words in the place of pictures, say: those that are new, or all if none is."""
+        after_seq = self._replied_seq
+        newest = [each.messages for each in self.rounds if each.seq > after_seq]
+        if not any(holds(message, refused) for each in newest for message in each):
+            after_seq = 0
+            self._pinned = [leave_out(message, refused) for message in self._pinned]
+            self._update_before()
+        for index, each in enumerate(self.rounds):
+            if each.seq > after_seq:
+                shown = tuple(leave_out(message, refused) for message in each.messages)
+                self.rounds[index] = replace(each, messages=shown)
+
     def _update_before(self) -> None:
         self.before = [*self._notes, *self._pinned]
         if self.summary:
@@ -180,7 +194,7 @@ class Prompt:
 
     def _add_reply(self, reply: e.ModelReplied) -> None:
         is_cut = reply.finish_reason in INCOMPLETE
-        content = _legal_content(reply, is_cut)
+        content = legal_content(reply, is_cut)
         model = ""
         if reply.opaque or not isinstance(content, str):
             model = self._called.model
@@ -259,40 +273,3 @@ def _user_message(event: e.UserSaid) -> Message:
     if not event.text.strip() and not event.parts:
         return Message("user", SAID_NOTHING)
     return Message("user", event.content)
-
-
-def _legal_content(reply: e.ModelReplied, is_cut: bool) -> Replied:
-    """The reply as it goes back to the model: its calls are legal, or left out if it was cut."""
-    if isinstance(reply.content, str):
-        return reply.content or reply.refusal
-    blocks: list[Block] = []
-    for block in reply.content:
-        if not isinstance(block, e.Call):
-            blocks.append(block)
-        elif not is_cut:
-            blocks.append(_make_legal(block))
-    content = tuple(blocks)
-    has_more_than_text = any(not isinstance(block, e.Text) or block.opaque for block in content)
-    says_something = bool(text_of(content) or calls_of(content))
-    if has_more_than_text and says_something:
-        return content
-    return text_of(content) or reply.refusal
-
-
-def _make_legal(call: e.Call) -> e.Call:
-    """The call as a provider takes it back: a legal name, and arguments that are a JSON object."""
-    characters = [char if _is_legal(char) else "_" for char in call.name]
-    name = "".join(characters)[:64] or "_"
-    return e.Call(call.id, name, _legal_arguments(call.arguments), call.opaque, call.provider_id)
-
-
-def _is_legal(char: str) -> bool:
-    return char.isascii() and (char.isalnum() or char in "_-")
-
-
-def _legal_arguments(text: str) -> str:
-    with suppress(ValueError, ToolError):
-        if isinstance(value_of(text or "{}"), dict):
-            return text
-        return msgspec.json.encode(parse_json_object(text)).decode()
-    return msgspec.json.encode({"not_json": text[:1000]}).decode()

@@ -100,6 +100,8 @@ class ProviderCall(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
 
 Attachment = Image | File | Audio
 """What a message holds besides words."""
+RefusedPart = Literal["image", "audio", "file"]
+"""What a provider may refuse of a message."""
 Block = Text | Thinking | Call | ProviderCall
 """One part of a model's reply."""
 Said = str | tuple[str | Attachment, ...]

@@ -8,6 +8,7 @@ from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import backoff_s
 from ..core.model import Model, PreparedCall
+from ..core.refused_parts import describe_refusal, find_refused_part
 from ..core.thoughts import ThoughtStream, part_thoughts
 from ..models.endpoint import redact_known
 from .border import contain
@@ -52,7 +53,7 @@ async def call_model(
             raise  # not ours: a model that raises it has a bug
         return _timeout(model, called, left_s)
     except ModelError as error:
-        return _failure(model, error, called.attempt, chance)
+        return _failure(model, error, prepared, chance)
     return e.ModelReplied(
         assign_ids(part_thoughts(reply.content), seq),
         reply.usage,
@@ -75,9 +76,18 @@ def _timeout(model: Model, called: e.ModelCalled, left_s: float | None) -> e.Mod
     return e.ModelFailed("timeout", message, None, usage, model.cost_usd(usage))
 
 
-def _failure(model: Model, error: ModelError, attempt: int, chance: float) -> e.ModelFailed:
+def _failure(
+    model: Model, error: ModelError, prepared: PreparedCall, chance: float
+) -> e.ModelFailed:
     usage = error.usage or e.Usage()
     wait_s = None
     if isinstance(error, ModelUnavailable):
-        wait_s = backoff_s(attempt, chance, error.retry_after_s)
-    return e.ModelFailed(error.kind, redact_known(str(error)), wait_s, usage, model.cost_usd(usage))
+        wait_s = backoff_s(prepared.event.attempt, chance, error.retry_after_s)
+    message = redact_known(str(error))
+    refused = None
+    # Some servers say with a status of 500 that they take no pictures.
+    if error.kind == "rejected" or "not support" in message:
+        refused = find_refused_part(message, prepared.request.messages)
+    if refused:
+        message = f"{message}; {describe_refusal(refused)}"
+    return e.ModelFailed(error.kind, message, wait_s, usage, model.cost_usd(usage), refused)
