@@ -60,7 +60,8 @@ def _describe_parts(hint: Any) -> Any:
     if origin in _UNIONS:
         return typing.Union[tuple(map(_describe_parts, arguments))]  # noqa: UP007 -- of a tuple
     if isinstance(hint, types.GenericAlias) and origin in _CONTAINERS:
-        return origin[tuple(_describe_parts(each) for each in arguments)]
+        container: Any = origin
+        return container[tuple(_describe_parts(each) for each in arguments)]
     return hint
 
 

@@ -68,7 +68,7 @@ class Tool:
             raise UsageError(
                 f"tool name {self.name!r}: providers take 1 to 64 letters, digits, _ and - only"
             )
-        if self.function and _is_generator(self.function):
+        if self.function and is_generator(self.function):
             raise UsageError(
                 f"tool {self.name!r} is a generator: it has a `yield`, so a call would run nothing"
                 " of it. Return the whole result instead, as a list for instance"
@@ -205,7 +205,8 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)
 
 
-def _is_generator(function: Any) -> bool:
+def is_generator(function: Any) -> bool:
+    """Whether it has a `yield`: a call of it runs nothing. Also of a partial or an object."""
     inner = getattr(function, "func", function)
     if not inspect.isroutine(inner):
         inner = type(inner).__call__
