@@ -238,7 +238,9 @@ def read(request: Request, forgets: int = 0) -> Reply:
     if request.messages[0].text == SUMMARY_INSTRUCTIONS:
         return says(_summarise(request, forgets))
     start = max(index for index, message in enumerate(request.messages) if message.role == "user")
-    own, since = request.messages[start].text, request.messages[start + 1 :]
+    # A summary before the question is in one message with it.
+    own = request.messages[start].text.rpartition("\n\n")[2]
+    since = request.messages[start + 1 :]
     wanted = [{"page": int(page)} for page in re.findall(r"\b\d+\b", own.splitlines()[0])]
     called = [call.arguments for message in since for call in message.calls]
     if not called or json.dumps(wanted[-1]) not in called:

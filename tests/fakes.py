@@ -231,6 +231,9 @@ def candidates(state: State) -> list[e.Event]:
             e.ToolStarted(call_id, "key"),
             e.ToolReturned(call_id, f"result {seq} " + "z" * (seq % 6 * 60), 0.1),
             e.ToolReturned(call_id, "", 0.1, 7),
+            e.ToolReturned(
+                call_id, "[picture 1]", 0.1, parts=(e.Image("data:image/png;base64,AAAA"),)
+            ),
             e.ToolFailed(call_id, "raised", f"broke {seq}"),
             e.ToolFailed(call_id, "raised", "busy", 0.1, 1.0),
             e.ApprovalAsked(call_id, "why"),

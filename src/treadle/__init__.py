@@ -32,6 +32,7 @@ from .core.errors import (
 from .core.events import (
     Always,
     ApprovalGiven,
+    Audio,
     File,
     Image,
     OutcomeDecided,
@@ -64,6 +65,7 @@ __all__ = [
     "Always",
     "Approval",
     "ApprovalGiven",
+    "Audio",
     "Context",
     "ContextOverflow",
     "ContextWindow",

@@ -84,7 +84,7 @@ def test_what_is_mistyped_is_coerced(sent, given):
         ({"amount": "5.5"}, 'amount: the value is not of type "integer"'),
         ({"amount": "5000"}, "amount: the value is greater than the maximum"),
         ({"amount": 1.5}, 'amount: the value is not of type "integer"'),
-        ({"amount": None}, 'amount: the value is not of type "integer"'),
+        ({"amount": []}, 'amount: the value is not of type "integer"'),
         ({"ratio": "nan"}, "ratio: the value"),
         ({"ratio": "inf"}, "ratio: the value"),
         ({"numbers": [1, [2]]}, "numbers.1: the value"),

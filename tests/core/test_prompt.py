@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from fakes import legal_log
 from treadle import Record
 from treadle.core import events as e
+from treadle.core.legal import make_turns, tools_in_history
 from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt, messages
 from treadle.core.state import fold
@@ -26,9 +27,8 @@ def test_any_log_has_a_legal_prompt_with_all_that_was_pinned_and_the_turn_s_own_
     if state.phase != "ready":
         return
     shown = messages(log, "be kind")
-    assert not find_faults(
-        Request((*shown, Message("user", "go on")))
-    )  # a plan's note, for instance, comes last
+    asked = make_turns((*shown, Message("user", "go on")))  # a plan's note, for instance
+    assert not find_faults(Request(asked, tools_in_history(asked)))
     own = log[state.turn.opened_seq - 1].event
     for event in (own, *(event for event in said if event.pinned)):
         assert sum((m.text, m.parts) == (event.text, event.parts) for m in shown) == said.count(
@@ -221,4 +221,4 @@ def test_pictures_that_come_with_an_answer_are_shown_after_the_results():
         ("tool", "seen"),
     ]
     assert (shown[4].role, shown[4].parts) == ("user", (picture,))
-    assert not find_faults(Request(shown))
+    assert not find_faults(Request(shown, tools_in_history(shown)))

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from fakes import legal_log
 from treadle import Record, UsageError
 from treadle.core import events as e
+from treadle.core.legal import make_turns, tools_in_history
 from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt
 from treadle.core.state import State, apply, fold
@@ -67,7 +68,8 @@ def test_any_log_is_cut_until_it_fits_or_only_what_must_stay_is_left(
     if state.phase != "ready":
         return
     fitted(prompt, state, ContextWindow(window, summarize=compact), room)
-    assert not find_faults(Request((*prompt.messages("be kind"), Message("user", "go on"))))
+    asked = make_turns((*prompt.messages("be kind"), Message("user", "go on")))
+    assert not find_faults(Request(asked, tools_in_history(asked)))
     own = log[state.turn.opened_seq - 1].event
     shown = prompt.messages("")
     assert any((message.text, message.parts) == (own.text, own.parts) for message in shown)

@@ -898,3 +898,11 @@ def test_a_number_that_json_has_not_is_refused_before_the_step_runs(amount):
     with pytest.raises(TurnFailed, match="NaN"):
         live(makes.run())
     assert ran == []
+
+
+def test_a_generator_is_refused_when_the_flow_is_made():
+    async def wrong(n: int):
+        yield n
+
+    with pytest.raises(UsageError, match="flow 'wrong' is a generator"):
+        flow(wrong)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import openai
 import pytest
+from msgspec.structs import replace
 
 from server import Server, calls, delta, failing, http, says, serving, stream, streamed, usage
 from treadle.core.errors import (
@@ -82,6 +83,22 @@ RICH = Request(
     100,
     {"type": "object", "properties": {}},
 )
+
+
+def test_tools_that_may_not_be_called_are_sent_with_that_choice():
+    body = json.loads(model("http://127.0.0.1:1/v1").body(replace(RICH, tool_choice="none")))
+    assert (len(body["tools"]), body["tool_choice"]) == (1, "none")
+    assert "tool_choice" not in json.loads(model("http://127.0.0.1:1/v1").body(RICH))
+
+
+def test_pictures_of_a_tool_stand_beside_its_result():
+    picture = Image("https://x.test/a.png")
+    messages = (*RICH.messages[:-1], Message("tool", ("[picture 1]", picture), "c1"))
+    body = json.loads(model("http://127.0.0.1:1/v1").body(replace(RICH, messages=messages)))
+    *_, result, beside = body["messages"]
+    assert result == {"role": "tool", "content": "[picture 1]", "tool_call_id": "c1"}
+    assert beside["role"] == "user"
+    assert beside["content"][-1] == {"type": "image_url", "image_url": {"url": picture.url}}
 
 
 @pytest.mark.parametrize("ours", [True, False])

@@ -12,7 +12,8 @@ RESULTS = (Message("tool", "1", call_id="a"), Message("tool", "2", call_id="b"))
 
 
 def test_a_whole_exchange_is_legal():
-    assert find_faults(Request((Message("system", "s"), USER, ASKS, *RESULTS))) == []
+    tools = (ToolSchema("look", "Look.", {"type": "object", "properties": {}}),)
+    assert find_faults(Request((Message("system", "s"), USER, ASKS, *RESULTS), tools)) == []
     assert find_faults(Request((USER, Message("assistant", "hm"), USER))) == []
 
 
@@ -23,6 +24,8 @@ def test_a_whole_exchange_is_legal():
         ((USER, Message("assistant", "hm")), "neither the user's nor a tool's"),
         ((USER, Message("system", "s"), USER), "the system prompt comes first"),
         ((USER, RESULTS[0]), "follows no call"),
+        ((USER, USER), "it follows another one of the same role"),
+        ((USER, ASKS, *RESULTS), "has tool calls, and the request has no tools"),
         ((USER, ASKS, *reversed(RESULTS)), "in the order of their calls"),
         ((USER, ASKS, RESULTS[0]), "the calls b have no result"),
         ((USER, ASKS, RESULTS[0], USER), "the calls b have no result"),

@@ -25,8 +25,8 @@ def test_a_new_thread_begins_with_the_notes_that_have_to_do_with_it_and_the_log_
     [note] = [note for note in live(kept.store.notes()) if note.text == "Ann is vegan"]
     assert recalled.ids == (note.id,)
     seen = agents.model.seen[0].messages
-    assert [message.role for message in seen] == ["user", "user"]
-    assert seen[0].text == recalled.text
+    assert [message.role for message in seen] == ["user"]
+    assert seen[0].text == f"{recalled.text}\n\nIs Ann vegan?"
     assert "Ann is vegan" in seen[0].text
     assert "300 euros" not in seen[0].text
     assert result.answer == "No meat."

@@ -81,7 +81,7 @@ def test_the_whole_prompt_is_reserved_as_if_it_were_kept_for_an_hour():
 
 
 def test_a_limit_that_only_the_cache_s_price_breaks_is_kept():
-    tight = Limits(cost_usd=0.0001)
+    tight = Limits(last_word=False, cost_usd=0.0001)
     cheap = {"input": 1, "output": 1}
     assert ask(COUNT, limits=tight, prices=cheap).status == "answered"
     dear = cheap | {"cache_write_1h": 100}

@@ -9,14 +9,13 @@ import threading
 import time
 from typing import Any
 
-import pydantic
 import pytest
 
 from fakes import live
 from treadle import Context, ToolError, ToolRetry, tool
 from treadle.core.events import ToolFailed, ToolReturned
 from treadle.models.openai import OpenAIModel
-from treadle.runtime.run_tool import render_result, run_tool
+from treadle.runtime.run_tool import run_tool
 
 CONTEXT = Context({"user": 7}, "t", "c1", "key", 1)
 
@@ -26,10 +25,6 @@ def ran(
 ) -> Any:
     made = made if hasattr(made, "check") else tool(made)
     return live(run_tool(made, arguments, context, left_s, 0.0))
-
-
-class Odd:
-    """Has no JSON form."""
 
 
 class Unsayable(Exception):
@@ -42,56 +37,6 @@ class Odder(BaseException):
 
     def __str__(self) -> str:
         raise SystemExit
-
-
-class Point(pydantic.BaseModel):
-    x: int
-
-
-@dataclasses.dataclass
-class Pair:
-    left: int
-    right: str
-
-
-@pytest.mark.parametrize(
-    ("result", "shown"),
-    [
-        ("text", "text"),
-        ("", ""),
-        (None, "done; it gave no result"),
-        ({"a": [1, 2.5, None, True]}, '{"a":[1,2.5,null,true]}'),
-        (Point(x=1), '{"x":1}'),
-        ([Point(x=1), Pair(1, "b")], '[{"x":1},{"left":1,"right":"b"}]'),
-        ((1, 2), "[1,2]"),
-        (10**30, "1" + "0" * 30),
-        ("lone \ud800 surrogate", "lone ? surrogate"),
-    ],
-)
-def test_results_are_shown_as_text_or_json(result, shown):
-    assert render_result(result, 100) == (shown, 0)
-
-
-def test_a_long_result_is_cut_and_says_so():
-    shown, cut = render_result("x" * 25, 10)
-    assert shown == "xxxxxxxxxx\n[cut: 10 of 25 characters are shown]"
-    assert cut == 15
-
-
-def cyclic() -> list[Any]:
-    result: list[Any] = []
-    result.append(result)
-    return result
-
-
-@pytest.mark.parametrize("result", [Odd(), [Odd()], cyclic(), {"a": "\ud800"}, (n for n in "ab")])
-def test_a_result_without_a_json_form_is_told_and_says_that_the_call_ran(result):
-    def give():
-        return result
-
-    failed = ran(give)
-    assert (failed.kind, failed.retry_after_s) == ("result", None)
-    assert "the call ran, but its result" in failed.message
 
 
 @pytest.mark.parametrize(

@@ -564,7 +564,7 @@ def test_a_task_that_is_no_strict_json_starts_no_thread(sent):
     assert (failed.kind, found(result, e.ChildStarted)) == ("arguments", [])
 
 
-@pytest.mark.parametrize("sent", ['{"to": NaN}', '{"to": "me"}', "[]"])
+@pytest.mark.parametrize("sent", ['{"to": NaN}', '{"to": "me"}', "[1]"])
 def test_a_hand_over_takes_no_arguments(sent):
     other = Agent("Other.", name="other", model=ScriptedModel([]))
     top = replace(

@@ -1,5 +1,7 @@
 """What a tool gets with a call: checked arguments, and a Context that says where it runs."""
 
+import types
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,3 +55,21 @@ class Context:
     attempt: int
     parent: ParentContext | None = None
     """For a tool whose calls run as children."""
+
+
+def find_context(hints: Mapping[str, Any]) -> str:
+    """The name of the parameter that gets the Context; "" if there is none."""
+    for name, hint in hints.items():
+        if name != "return" and _is_context(hint):
+            return name
+    return ""
+
+
+def _is_context(hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    if origin is typing.Annotated:
+        return _is_context(typing.get_args(hint)[0])
+    if origin in (typing.Union, types.UnionType):
+        members = [each for each in typing.get_args(hint) if each is not type(None)]
+        return len(members) == 1 and _is_context(members[0])
+    return hint is Context

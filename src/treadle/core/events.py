@@ -23,6 +23,8 @@ from .tool_events import (
 )
 from .values import (  # noqa: F401 -- the values stand here too: one import gives all of a log
     Always,
+    Attachment,
+    Audio,
     Block,
     Call,
     File,
@@ -102,8 +104,8 @@ class ThreadForked(EventStruct, frozen=True):
 class UserSaid(EventStruct, frozen=True, tag="UserSaid.2"):
     """A message that opens a turn, or the answer of `by` to the question with call id `answers`.
 
-    `UserSaid("What is this?")`, or with pictures and files in their order:
-    `UserSaid(("What is this?", Image(url), "And this?", Image(other)))`.
+    `UserSaid("What is this?")`, or with pictures, files and sounds in their order:
+    `UserSaid(("What is this?", Image.of("lamp.png"), "And this?", Image(url)))`.
     """
 
     content: v.Said
@@ -119,7 +121,7 @@ class UserSaid(EventStruct, frozen=True, tag="UserSaid.2"):
         return v.text_of(self.content)
 
     @property
-    def parts(self) -> tuple[Image | File, ...]:
+    def parts(self) -> tuple[Attachment, ...]:
         """Its pictures and files."""
         return v.attachments_of(self.content)
 
@@ -189,6 +191,8 @@ class ModelFailed(EventStruct, frozen=True):
     usage: Usage = Usage()
     """What a broken stream had already used, estimated."""
     cost_usd: float | None = None
+    refused: v.RefusedPart | None = None
+    """What of the prompt the provider refused: later prompts have words in its place."""
 
 
 class ApprovalAsked(EventStruct, frozen=True):

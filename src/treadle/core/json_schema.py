@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from .arguments import Problem, mended
 from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .strict_json import value_of
@@ -39,11 +40,33 @@ def make_check(name: str, parameters: dict[str, Any]) -> Check:
     def check(given: dict[str, Any]) -> Arguments:
         value, errors = _coerce(validator, given)
         if errors:
+            for candidate in mended(given, lambda value: _find_problems(validator, value)):
+                fitting, left = _coerce(validator, candidate)
+                if not left:
+                    value, errors = fitting, left
+                    break
+        if errors:
             takes = f"; it takes: {known}" if known else ""
             raise ToolError(f"bad arguments: {_describe(errors)}{takes}")
         return {key: _with_whole_numbers(each) for key, each in value.items()}
 
     return check
+
+
+def _find_problems(validator: jsonschema_rs.Validator, value: dict[str, Any]) -> list[Problem]:
+    return [(each.instance_path, _is_object_due(each)) for each in validator.iter_errors(value)]
+
+
+def _is_object_due(error: jsonschema_rs.ValidationError) -> bool:
+    match error.kind:
+        case _kinds.Type(types=types):
+            return "object" in types
+        case _kinds.AnyOf(context=choices) | _kinds.OneOfNotValid(context=choices):
+            here = [each for choice in choices for each in choice]
+            return any(
+                each.instance_path == error.instance_path and _is_object_due(each) for each in here
+            )
+    return False
 
 
 def _make_validator(name: str, parameters: dict[str, Any]) -> jsonschema_rs.Validator:

@@ -50,7 +50,7 @@ class Limits:
     model_tries: int = 5
     """How often one request is made while the provider is unavailable."""
     last_word: bool = True
-    """At a limit, ask once more, without tools, for the best answer by now.
+    """At a limit, ask once more, with no tool to call, for the best answer by now.
 
     Room for that is kept from the start. Not at a limit of seconds, and not after a reply that was
     cut off at its own limit of tokens.

@@ -11,9 +11,22 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from .events import Block, Call, File, Image, Label, ModelCalled, Replied, Text, Thinking, Usage
+from .events import (
+    Attachment,
+    Audio,
+    Block,
+    Call,
+    File,
+    Image,
+    Label,
+    ModelCalled,
+    Replied,
+    Text,
+    Thinking,
+    Usage,
+)
 from .tokens import Count
-from .values import Content, attachments_of, calls_of, text_of, thinking_of
+from .values import Content, Part, attachments_of, calls_of, text_of, thinking_of
 
 _encode = msgspec.json.Encoder().encode
 _SHOWN_FIELDS = ("role", "content", "tool_calls", "tool_call_id", "function_call", "name")
@@ -41,8 +54,8 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         return calls_of(self.content)
 
     @property
-    def parts(self) -> tuple[Image | File, ...]:
-        """Its pictures and files."""
+    def parts(self) -> tuple[Attachment, ...]:
+        """Its pictures, files and sounds."""
         return attachments_of(self.content)
 
     def for_model(self, model: str) -> "Message":
@@ -144,6 +157,8 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     max_output_tokens: int = 4096
     output_schema: dict[str, Any] | None = None
     """JSON Schema that the answer must fit; None for prose."""
+    tool_choice: Literal["auto", "none"] = "auto"
+    """`none`: the tools are there because the history has calls, and none may be called now."""
 
     @cached_property
     def tokens(self) -> int:
@@ -227,7 +242,7 @@ def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str
     return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
 
 
-def _parts_tokens(parts: Iterable[Image | File]) -> int:
+def _parts_tokens(parts: Iterable[Attachment]) -> int:
     """1,000 for a picture, about what providers charge; a document has 1 more for 40 characters."""
     tokens = 0
     for part in parts:
@@ -237,19 +252,25 @@ def _parts_tokens(parts: Iterable[Image | File]) -> int:
     return tokens
 
 
-def _encode_parts(content: Iterable[str | Image | File | Block]) -> list[dict[str, Any]]:
+def _encode_parts(content: Iterable[Part]) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
     for part in content:
         if isinstance(part, str):
             parts.append({"type": "text", "text": part})
-        elif isinstance(part, Image | File):
+        elif isinstance(part, Attachment):
             parts.append(_encode_part(part))
     return parts
 
 
-def _encode_part(part: Image | File) -> dict[str, Any]:
+def _encode_part(part: Attachment) -> dict[str, Any]:
     if isinstance(part, Image):
         return {"type": "image_url", "image_url": {"url": part.url}}
+    if isinstance(part, Audio):
+        head, _, data = part.url.partition(",")
+        sound = {"data": data, "format": "wav" if "wav" in head else "mp3"}
+        return {"type": "input_audio", "input_audio": sound}
+    if not part.url.startswith("data:"):  # chat completions take no file by its address
+        return {"type": "text", "text": f"The file {part.name} is at {part.url}"}
     return {"type": "file", "file": {"filename": part.name, "file_data": part.url}}
 
 

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import msgspec
-
 from . import events as e
+from .legal_reply import legal_content, one_line
 from .model import Message
 from .prompt_words import (
     ACT,
@@ -26,6 +25,7 @@ from .prompt_words import (
     INTERRUPTED,
     NO_CALLS,
     NOT_RUN,
+    PARTS_LEFT_OUT,
     SAID_NOTHING,
     SHORTENED,
     SHOWN,
@@ -33,9 +33,9 @@ from .prompt_words import (
     UNFIT,
     UNKNOWN,
 )
-from .strict_json import value_of
+from .refused_parts import holds, leave_out
 from .turn import INCOMPLETE
-from .values import Block, Replied, calls_of, text_of
+from .values import RefusedPart
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class Prompt:
         self._edits: dict[str, str] = {}
         """By call id, the arguments that a person put in place of the model's."""
         self._seq = 0
+        self._replied_seq = 0
+        """Of the last reply: the provider took all that came before it."""
 
     def add(self, record: e.Record) -> None:
         self._seq = record.seq
@@ -96,7 +98,10 @@ class Prompt:
                 self._called = record.event
             case e.ModelReplied():
                 if self._called.purpose != "compact":
+                    self._replied_seq = record.seq
                     self._add_reply(record.event)
+            case e.ModelFailed(refused=str(refused)):
+                self._leave_out(refused)
             case e.AnswerRejected():
                 self._push(Message("user", UNFIT.format(wrong=record.event.message)))
             case e.ContextCompacted():
@@ -116,9 +121,9 @@ class Prompt:
             case e.ToolStarted():
                 self._started.add(event.call_id)
             case e.ApprovalGiven(allowed=True, arguments=str(edited)):
-                self._edits[event.call_id] = _one_line(edited)
+                self._edits[event.call_id] = one_line(edited)
             case e.ToolReturned():
-                self._add_result(event.call_id, event.content)
+                self._add_result(event.call_id, event.content, event.parts)
             case e.ToolFailed(retry_after_s=None):
                 self._add_result(event.call_id, f"error: {event.message}")
             case e.OutcomeDecided(outcome="ran"):
@@ -163,6 +168,19 @@ class Prompt:
         self.summary = event.summary or self.summary
         self._update_before()
 
+    def _leave_out(self, refused: RefusedPart) -> None:
+        """Put words in the place of pictures, say: those that are new, or all if none is."""
+        after_seq = self._replied_seq
+        newest = [each.messages for each in self.rounds if each.seq > after_seq]
+        if not any(holds(message, refused) for each in newest for message in each):
+            after_seq = 0
+            self._pinned = [leave_out(message, refused) for message in self._pinned]
+            self._update_before()
+        for index, each in enumerate(self.rounds):
+            if each.seq > after_seq:
+                shown = tuple(leave_out(message, refused) for message in each.messages)
+                self.rounds[index] = replace(each, messages=shown)
+
     def _update_before(self) -> None:
         self.before = [*self._notes, *self._pinned]
         if self.summary:
@@ -171,7 +189,7 @@ class Prompt:
     def _add_reply(self, reply: e.ModelReplied) -> None:
         is_last_word = self._called.purpose == "answer"
         is_cut = reply.finish_reason in INCOMPLETE
-        content = _legal_content(reply, without_calls=is_cut or is_last_word)
+        content = legal_content(reply, without_calls=is_cut or is_last_word)
         model = ""
         if reply.opaque or not isinstance(content, str):
             model = self._called.model
@@ -194,11 +212,12 @@ class Prompt:
             messages.append(Message("user", EMPTY))
         self._push(*messages)
 
-    def _add_result(self, call_id: str, text: str) -> None:
+    def _add_result(self, call_id: str, text: str, parts: tuple[e.Attachment, ...] = ()) -> None:
         if self._open and call_id in self._open.results:
             if call_id in self._edits:
                 text = EDITED.format(arguments=self._edits[call_id], result=text)
-            self._open.results[call_id] = Message("tool", text, call_id=call_id)
+            content = (text, *parts) if parts else text
+            self._open.results[call_id] = Message("tool", content, call_id=call_id)
             if all(self._open.results.values()):
                 self._close_round()
 
@@ -232,9 +251,16 @@ def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:
 
 
 def shorten_result(message: Message, chars: int) -> Message:
-    """A tool result cut to about `chars`, mostly its beginning; any other message as it is."""
-    if message.role != "tool" or len(message.text) <= chars + len(SHORTENED):
+    """A tool result cut to about `chars`, mostly its beginning; any other message as it is.
+
+    Its pictures and files go too.
+    """
+    if message.role != "tool":
         return message
+    if len(message.text) <= chars + len(SHORTENED):
+        if not message.parts:
+            return message
+        return Message("tool", f"{message.text}\n{PARTS_LEFT_OUT}", call_id=message.call_id)
     end_chars = chars // 4
     notice = SHORTENED.format(left_out=len(message.text) - chars, all=len(message.text))
     beginning = message.text[: chars - end_chars]
@@ -246,49 +272,3 @@ def _user_message(event: e.UserSaid) -> Message:
     if not event.text.strip() and not event.parts:
         return Message("user", SAID_NOTHING)
     return Message("user", event.content)
-
-
-def _legal_content(reply: e.ModelReplied, without_calls: bool) -> Replied:
-    """The reply as it goes back to the model: its calls are legal, or left out."""
-    if isinstance(reply.content, str):
-        return reply.content or reply.refusal
-    blocks: list[Block] = []
-    for block in reply.content:
-        if not isinstance(block, e.Call):
-            blocks.append(block)
-        elif not without_calls:
-            blocks.append(_make_legal(block))
-    content = tuple(blocks)
-    has_more_than_text = any(not isinstance(block, e.Text) or block.opaque for block in content)
-    says_something = bool(text_of(content) or calls_of(content))
-    if has_more_than_text and says_something:
-        return content
-    return text_of(content) or reply.refusal
-
-
-def _make_legal(call: e.Call) -> e.Call:
-    """The call as a provider takes it back: a legal name, and arguments that are a JSON object."""
-    characters = [char if _is_legal(char) else "_" for char in call.name]
-    name = "".join(characters)[:64] or "_"
-    return e.Call(call.id, name, _legal_arguments(call.arguments), call.opaque, call.provider_id)
-
-
-def _one_line(text: str) -> str:
-    """A JSON text without line breaks of its own: it can't forge a line of a prompt."""
-    try:
-        return msgspec.json.encode(value_of(text)).decode()
-    except ValueError:
-        return msgspec.json.encode(text).decode()
-
-
-def _is_legal(char: str) -> bool:
-    return char.isascii() and (char.isalnum() or char in "_-")
-
-
-def _legal_arguments(text: str) -> str:
-    try:
-        if isinstance(value_of(text or "{}"), dict):
-            return text
-    except ValueError:
-        pass
-    return msgspec.json.encode({"not_json": text[:1000]}).decode()

@@ -1,19 +1,26 @@
 """Reads a function's signature and docstring: JSON Schema, descriptions, check of arguments."""
 
 import cmath
+import contextlib
 import inspect
-import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import docstring_parser
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
-from .context import Arguments, Check, Context
+from .arguments import Problem, mended
+from .context import Arguments, Check, find_context
 from .errors import ToolError, UsageError
+from .parameters import make_field, read_hints
+
+_OF_OBJECTS = frozenset(
+    ("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type")
+)
+"""pydantic's words for a value that should be an object."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +38,23 @@ def read_signature(function: Callable[..., Any]) -> Signature:
     """Read a function. Raises UsageError for a parameter that can't be a JSON property."""
     inner = getattr(function, "func", function)
     name = getattr(inner, "__name__", type(inner).__name__)
-    hints = _hints(inner, name)
-    doc = docstring_parser.parse(inspect.getdoc(inner) or "")
-    descriptions = {param.arg_name: param.description for param in doc.params}
-    context = ""
+    hints = read_hints(inner, name)
+    doc = docstring_parser.parse(inspect.cleandoc(inner.__doc__ or ""))
+    descriptions = {param.arg_name: param.description or "" for param in doc.params}
+    context = find_context(hints)
     model_fields: dict[str, Any] = {}
     for parameter in _parameters(function, name):
-        hint = hints.get(parameter.name, Any)
-        if hint is Context:
-            context = parameter.name
+        if parameter.name == context:
             continue
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise UsageError(
                 f"tool {name!r}: parameter {parameter} has no name in JSON; make it a plain or"
                 " keyword one"
             )
-        model_fields[f"p_{parameter.name}"] = (hint, _field(parameter, descriptions))
+        hint = hints.get(parameter.name, Any)
+        described = descriptions.get(parameter.name, "")
+        # By alias: pydantic keeps names such as `json` and `_x` for itself.
+        model_fields[f"p_{parameter.name}"] = make_field(parameter, hint, described)
     description = "\n\n".join(filter(None, (doc.short_description, doc.long_description)))
     try:
         config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
@@ -55,16 +63,6 @@ def read_signature(function: Callable[..., Any]) -> Signature:
     except (PydanticUserError, TypeError) as error:
         raise UsageError(f"tool {name!r}: its signature has no JSON Schema: {error}") from error
     return Signature(name, description or name, schema, _make_check(model), context)
-
-
-def _field(parameter: inspect.Parameter, descriptions: dict[str, str | None]) -> Any:
-    """By alias: pydantic keeps names such as `json` and `_x` for itself."""
-    settings: dict[str, Any] = {"alias": parameter.name}
-    if descriptions.get(parameter.name):
-        settings["description"] = descriptions[parameter.name]
-    if parameter.default is not parameter.empty:
-        settings["default"] = parameter.default
-    return Field(**settings)
 
 
 def describe_validation_error(error: ValidationError, depth: int = 0) -> str:
@@ -81,14 +79,10 @@ def describe_validation_error(error: ValidationError, depth: int = 0) -> str:
 
 def _make_check(model: type[BaseModel]) -> Check:
     names = [key.removeprefix("p_") for key in model.model_fields]
+    takes = [info.alias or key for key, info in model.model_fields.items()]
 
     def check(given: dict[str, Any]) -> Arguments:
-        try:
-            # As JSON again: strict types take a date's text only there.
-            parsed = model.model_validate_json(msgspec.json.encode(given))
-        except ValidationError as error:
-            known = f"; it takes: {', '.join(names)}" if names else "; it takes none"
-            raise ToolError(f"bad arguments: {describe_validation_error(error)}{known}") from None
+        parsed = _parse(model, given, takes)
         arguments = {key: getattr(parsed, f"p_{key}") for key in names}
         wrong = [
             key
@@ -100,6 +94,32 @@ def _make_check(model: type[BaseModel]) -> Check:
         return arguments
 
     return check
+
+
+def _parse(model: type[BaseModel], given: dict[str, Any], takes: Sequence[str]) -> BaseModel:
+    """The arguments as this model, mended where that makes them fit. Raises ToolError."""
+    try:
+        return _validate(model, given)
+    except ValidationError as error:
+        for candidate in mended(given, lambda value: _find_problems(model, value)):
+            with contextlib.suppress(ValidationError):
+                return _validate(model, candidate)
+        known = f"; it takes: {', '.join(takes)}" if takes else "; it takes none"
+        raise ToolError(f"bad arguments: {describe_validation_error(error)}{known}") from None
+
+
+def _validate(model: type[BaseModel], given: dict[str, Any]) -> BaseModel:
+    # As JSON again: strict types take a date's text only there.
+    return model.model_validate_json(msgspec.json.encode(given))
+
+
+def _find_problems(model: type[BaseModel], given: dict[str, Any]) -> list[Problem]:
+    try:
+        _validate(model, given)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        return [(each["loc"], each["type"] in _OF_OBJECTS) for each in found]
+    return []
 
 
 def _is_finite(value: Any) -> bool:
@@ -139,15 +159,6 @@ def _parameters(function: Callable[..., Any], name: str) -> Iterable[inspect.Par
         return inspect.signature(function).parameters.values()
     except (ValueError, TypeError) as error:  # e.g. some builtins have none
         raise UsageError(f"tool {name!r}: its signature can't be read: {error}") from error
-
-
-def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
-    if not inspect.isroutine(function):
-        function = type(function).__call__
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise UsageError(f"tool {name!r}: an annotation can't be read: {error}") from error
 
 
 def _without_noise(schema: Any) -> Any:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, overload
 
+from .arguments import parse_json_object
 from .context import Arguments, Check
-from .errors import ToolError, UsageError
+from .errors import UsageError
 from .limits import Limits
 from .model import ToolSchema
-from .strict_json import value_of
+from .schema_shape import as_object
 
 NeedsApproval = bool | Callable[[Arguments], bool]
 
@@ -70,6 +71,11 @@ class Tool:
             raise UsageError(
                 f"tool name {self.name!r}: providers take 1 to 64 letters, digits, _ and - only"
             )
+        if self.function and is_generator(self.function):
+            raise UsageError(
+                f"tool {self.name!r} is a generator: it has a `yield`, so a call would run nothing"
+                " of it. Return the whole result instead, as a list for instance"
+            )
         if self.read_only:
             object.__setattr__(self, "idempotent", True)
         if self.retries and not self.idempotent:
@@ -78,7 +84,7 @@ class Tool:
                 " may have had its effect. Say idempotent=True if that is safe, or raise ToolRetry"
                 " where nothing has happened yet"
             )
-        if self.parameters.get("type") != "object":
+        if as_object(self.parameters) is None:
             raise UsageError(
                 f"tool {self.name!r}: its parameters must be a JSON Schema of type object"
             )
@@ -86,7 +92,9 @@ class Tool:
 
     @cached_property
     def schema(self) -> ToolSchema:
-        return ToolSchema(self.name, self.description, self.parameters)
+        """What the model is told, in a shape that every provider takes."""
+        parameters = as_object(self.parameters) or {}
+        return ToolSchema(self.name, self.description or self.name, parameters)
 
     def arguments_of(self, text: str) -> Arguments:
         """The checked arguments in a JSON text, for the function and approval rules alike.
@@ -102,19 +110,6 @@ class Tool:
         from .json_schema import make_check  # only a tool made from a schema pays for the import
 
         return make_check(self.name, self.parameters)
-
-
-def parse_json_object(text: str) -> dict[str, Any]:
-    """The JSON object that a text holds; "" is {}. Raises ToolError in words for the model."""
-    try:
-        value = value_of(text or "{}")
-    except ValueError as error:
-        raise ToolError(
-            f"the arguments are not valid JSON ({error}); send one JSON object"
-        ) from None
-    if not isinstance(value, dict):
-        raise ToolError(f"the arguments are a JSON {type(value).__name__}; send one JSON object")
-    return value
 
 
 @overload
@@ -134,14 +129,53 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
                 city: Its English name.
                 days: How many days ahead, at most 7.
             \"\"\"
+
+    Under `@tool`, a method of a class is a tool of each of its objects: `tools=[shop.price]`.
     """
     if function is None:
-        return lambda function: make_tool(function, **settings)
+        return lambda function: tool(function, **settings)
+    if _is_unbound(function):
+        return ToolMethod(function, settings)
     return make_tool(function, **settings)
+
+
+@dataclass(frozen=True)
+class ToolMethod:
+    """A method under `@tool` in a class. It becomes a tool on an object: `Shop().price`."""
+
+    function: Any
+    settings: dict[str, Any]
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        if owner is None and not isinstance(self.function, classmethod):
+            return self
+        return make_tool(self.function.__get__(owner, kind), **self.settings)
+
+
+def _is_unbound(function: Any) -> bool:
+    """Whether it is a method that no object has been asked for."""
+    if isinstance(function, classmethod):
+        return True
+    place = getattr(function, "__qualname__", "").rpartition(".")[0]
+    if not inspect.isfunction(function) or not place or place.endswith("<locals>"):
+        return False
+    return next(iter(inspect.signature(function).parameters), "") in ("self", "cls")
 
 
 def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
     """`@tool` as a plain function. Raises UsageError for a signature without a JSON Schema."""
+    inner: Any = getattr(function, "__func__", None)
+    if isinstance(inner, ToolMethod):  # @classmethod above @tool
+        bound = inner.function.__get__(getattr(function, "__self__", None))
+        return make_tool(bound, **(inner.settings | settings))
+    if isinstance(function, ToolMethod) or _is_unbound(function):
+        method: Any = getattr(function, "function", function)
+        place = getattr(method, "__func__", method).__qualname__
+        owner, _, name = place.rpartition(".")
+        raise UsageError(
+            f"{place} is a method: it needs the object that it works on. Give the tool of an"
+            f" object, {owner}().{name}"
+        )
     from .schema import read_signature
 
     unknown = settings.keys() - Tool.__dataclass_fields__.keys()
@@ -172,3 +206,11 @@ def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a coroutine; also of a partial or an object that wraps one."""
     inner = getattr(function, "func", function)
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)
+
+
+def is_generator(function: Any) -> bool:
+    """Whether it has a `yield`: a call of it runs nothing. Also of a partial or an object."""
+    inner = getattr(function, "func", function)
+    if not inspect.isroutine(inner):
+        inner = type(inner).__call__
+    return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)

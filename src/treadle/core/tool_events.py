@@ -3,7 +3,7 @@
 from typing import Literal
 
 from .event_struct import EventStruct
-from .values import Call, Count, Label, PendingDecision, Usage
+from .values import Attachment, Call, Count, Label, PendingDecision, Usage
 
 
 class ToolStarted(EventStruct, frozen=True):
@@ -27,6 +27,8 @@ class ToolReturned(EventStruct, frozen=True):
     cost_usd: float | None = 0.0
     labels: tuple[Label, ...] = ()
     """What the result brings along, besides what its tool always does."""
+    parts: tuple[Attachment, ...] = ()
+    """Pictures, files and sounds of the result, which `content` names in their order."""
 
 
 class ToolFailed(EventStruct, frozen=True):

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from .attachments import read_source
+
 Count = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number of 64 bits. A log with larger ones can't be read: sums of them break floats."""
 
@@ -22,12 +24,33 @@ class Image(msgspec.Struct, frozen=True, tag=True):
 
     url: str
 
+    @classmethod
+    def of(cls, source: Any) -> "Image":
+        """A picture of a path, of bytes or of a URL. Raises UsageError for what is no picture."""
+        return cls(read_source(source, "Image")[1])
+
 
 class File(msgspec.Struct, frozen=True, tag=True):
     """A document in a message, e.g. a PDF: its name and a `data:` URL that holds it."""
 
     name: str
     url: str
+
+    @classmethod
+    def of(cls, source: Any, name: str = "") -> "File":
+        """A document of a path, of bytes or of a URL. Raises UsageError for what no model reads."""
+        return cls(*read_source(source, "File", name))
+
+
+class Audio(msgspec.Struct, frozen=True, tag=True):
+    """A sound in a message: a `data:` URL that holds it, WAV or MP3."""
+
+    url: str
+
+    @classmethod
+    def of(cls, source: Any) -> "Audio":
+        """A sound of a path or of bytes. Raises UsageError for what is neither WAV nor MP3."""
+        return cls(read_source(source, "Audio")[1])
 
 
 class Text(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
@@ -79,13 +102,19 @@ class ProviderCall(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """As in Text."""
 
 
+Attachment = Image | File | Audio
+"""What a message holds besides words."""
+RefusedPart = Literal["image", "audio", "file"]
+"""What a provider may refuse of a message."""
 Block = Text | Thinking | Call | ProviderCall
 """One part of a model's reply."""
-Said = str | tuple[str | Image | File, ...]
+Said = str | tuple[str | Attachment, ...]
 """What a person said: a text, or texts, pictures and files in their order."""
 Replied = str | tuple[Block, ...]
 """What a model replied: a text, or blocks in their order."""
-Content = str | tuple[str | Image | File | Block, ...]
+Part = str | Attachment | Block
+"""One part of what a message holds."""
+Content = str | tuple[Part, ...]
 """What a message holds: one of the two above."""
 
 
@@ -110,12 +139,12 @@ def thinking_of(content: Content) -> str:
     )
 
 
-def attachments_of(content: Content) -> tuple[Image | File, ...]:
-    """The pictures and files in it, in their order."""
-    return tuple(part for part in _parts(content) if isinstance(part, Image | File))
+def attachments_of(content: Content) -> tuple[Attachment, ...]:
+    """The pictures, files and sounds in it, in their order."""
+    return tuple(part for part in _parts(content) if isinstance(part, Attachment))
 
 
-def _parts(content: Content) -> Iterable[str | Image | File | Block]:
+def _parts(content: Content) -> Iterable[Part]:
     return () if isinstance(content, str) else content
 
 

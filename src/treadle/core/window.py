@@ -178,6 +178,6 @@ def shorten_all_results(rounds: Sequence[Round], excess: int) -> e.ContextCompac
         if sum(shorten_result(message, chars).tokens for message in results) <= room:
             break
         chars = max(MIN_RESULT_CHARS, chars * 3 // 4)
-    if chars == longest or all(shorten_result(message, chars) is message for message in results):
+    if all(shorten_result(message, chars) is message for message in results):
         return None
     return e.ContextCompacted(results_upto_seq=rounds[-1].seq, result_chars=chars)

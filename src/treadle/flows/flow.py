@@ -19,7 +19,7 @@ from ..core.limits import Limits
 from ..core.policy import Policy
 from ..core.result import Result, make_child_result, read_result
 from ..core.thread_summary import ThreadSummary
-from ..core.tool import Tool
+from ..core.tool import Tool, is_generator
 from ..models.scripted import ScriptedModel
 from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
@@ -280,4 +280,9 @@ def _make_flow(function: Any, settings: dict[str, Any]) -> Flow:
     if unknown:
         known = ", ".join(Flow.__dataclass_fields__)
         raise UsageError(f"@flow has no setting {sorted(unknown)}; there are: {known}")
+    if is_generator(function):
+        raise UsageError(
+            f"flow {function.__name__!r} is a generator: it has a `yield`. A flow is an async"
+            " function that returns its result"
+        )
     return Flow(function, **({"name": function.__name__} | settings))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from ..core import events as e
-from ..core.context import Context
+from ..core.context import Context, find_context
 from ..core.errors import StepFailed, ToolError, UsageError
 from ..core.result import Result
 from ..core.tool import NeedsApproval, Tool, is_async
@@ -234,5 +234,4 @@ def _name_of(function: Any) -> str:
 
 def _find_context_parameter(function: Callable[..., Any]) -> str:
     """The name of the parameter that takes the Context; "" if there is none."""
-    hints = read_hints(function)
-    return next((name for name, hint in hints.items() if hint is Context and name != "return"), "")
+    return find_context(read_hints(function))

@@ -16,6 +16,7 @@ import msgspec
 
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
 from ..core.events import Thinking, Usage
+from ..core.legal import put_beside_results
 from ..core.limits import Cost
 from ..core.model import Reply, Request
 from .accepted_fields import AcceptedFields, find_accepted_fields
@@ -171,7 +172,9 @@ class OpenAIModel:
         tools = b""
         if request.tools:
             tools = b',"tools":[%s]' % b",".join([tool.wire for tool in request.tools])
-        messages = b",".join([message.wire for message in request.messages])
+            if request.tool_choice == "none":
+                settings["tool_choice"] = "none"
+        messages = b",".join([message.wire for message in put_beside_results(request.messages)])
         return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], tools, messages)
 
     async def ask(

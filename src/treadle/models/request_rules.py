@@ -41,6 +41,8 @@ def _message_faults(messages: Sequence[Message]) -> Iterator[str]:
             elif message.call_id != unanswered.pop(0):
                 yield f"{where}: results come in the order of their calls"
             continue
+        if index and message.role == messages[index - 1].role:
+            yield f"{where}: it follows another one of the same role"
         if unanswered:
             yield f"{where}: the calls {', '.join(unanswered)} have no result"
         unanswered = [call.id for call in message.calls]
@@ -68,6 +70,8 @@ def _content_faults(message: Message) -> Iterator[str]:
 
 def _tool_faults(request: Request) -> Iterator[str]:
     names = [tool.name for tool in request.tools]
+    if not names and any(message.calls for message in request.messages):
+        yield "the history has tool calls, and the request has no tools"
     if len(set(names)) < len(names):
         yield "two tools have one name"
     for tool in request.tools:

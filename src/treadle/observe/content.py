@@ -131,6 +131,8 @@ def user_message(event: e.UserSaid) -> Message:
         match part:
             case e.Image(url=url) if not url.startswith("data:"):
                 parts.append({"type": "uri", "modality": "image", "uri": url})
+            case e.Audio():
+                parts.append({"type": "text", "content": "[a sound]"})
             case e.Image():
                 parts.append({"type": "text", "content": "[an image]"})
             case e.File(name=name):

@@ -29,6 +29,7 @@ from .listeners import Delta, Listener, stream_events
 from .log import Log, open_log, require_log
 from .loop import run_loop
 from .replay import Divergence, replay
+from .said import take_said
 from .serialize import to_json
 from .settings import RunSettings
 from .step_ids import StepScope, current_scope
@@ -90,7 +91,7 @@ class Agent:
     ) -> Result:
         """Say this to the agent, in that thread or a new one, and run the turn.
 
-        With images or files: `run(UserSaid("What is this?", (Image(url),)))`. `deps` is what the
+        With pictures: `run(UserSaid(("What is this?", Image.of("lamp.png"))))`. `deps` is what the
         tools get as `Context.deps`. Returns when the turn has ended or waits for a person (status
         `waiting`). Cancelling it ends the turn as cancelled.
 
@@ -181,7 +182,7 @@ class Agent:
                 f"thread {log.thread_id} has an unfinished turn; resume it before saying something"
                 " new"
             )
-        said = e.UserSaid(said) if isinstance(said, str) else said
+        said = take_said(said)
         opening: list[e.Event] = []
         recalled = None
         if not log.records:
@@ -215,7 +216,7 @@ class Agent:
             else:
                 place = (context.thread_id, context.call_id, parent.depth + 1)
                 start = e.ThreadStarted(self.name, parent.world.new_id(), *place)
-                said = e.UserSaid(task) if isinstance(task, str) else task
+                said = take_said(task)
                 await child._drive(log, context.deps, start, new_claim(parent.world), said)
         return make_child_result(self.name, read_result(log.records, log.state))
 

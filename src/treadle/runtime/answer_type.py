@@ -1,13 +1,15 @@
 """The type that an answer must be: its JSON Schema, and the check of an answer. Pure."""
 
+import contextlib
 import json
-import re
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from ..core.errors import UsageError
+from ..core.find_json import find_json
 from ..core.result import Result
+from ..core.schema_shape import as_object
 
 
 class AnswerType:
@@ -24,12 +26,12 @@ class AnswerType:
 
     @cached_property
     def schema(self) -> dict[str, Any]:
-        """JSON Schema of the answer. A type that isn't an object is wrapped in one.
+        """JSON Schema of the answer. A type that isn't plainly an object is wrapped in one.
 
-        Providers take nothing but objects.
+        Providers take nothing but objects, and no reference at the root.
         """
         if not self._is_wrapped:
-            return dict(self._schema)
+            return as_object(self._schema) or {}
         inner = dict(self._schema)
         definitions = inner.pop("$defs", None)
         wrapper = {"type": "object", "properties": {"value": inner}, "required": ["value"]}
@@ -46,13 +48,24 @@ class AnswerType:
         )
 
     def parse(self, answer: str) -> Any:
-        """The answer's value. Raises pydantic's ValidationError, or another ValueError."""
-        text = _without_fence(answer)
+        """The answer's value. Raises pydantic's ValidationError, or another ValueError.
+
+        The one JSON value in it counts, whatever words, thoughts or code fences stand round it.
+        """
+        text = find_json(answer)
         if not self._is_wrapped:
             return self._type.validate_json(text)
         value = json.loads(text)
-        if isinstance(value, dict) and "value" in value:
-            value = value["value"]
+        if not isinstance(value, dict) or "value" not in value:
+            return self._parse_value(value)
+        try:
+            return self._parse_value(value["value"])
+        except ValueError:
+            with contextlib.suppress(ValueError):  # no wrapper: a field of its own is named `value`
+                return self._parse_value(value)
+            raise
+
+    def _parse_value(self, value: Any) -> Any:
         # As JSON, not as Python values: only there does a strict type take a date's text.
         return self._type.validate_json(json.dumps(value))
 
@@ -72,15 +85,7 @@ class AnswerType:
 
     @property
     def _is_wrapped(self) -> bool:
-        return self._schema.get("type") != "object" and "$ref" not in self._schema
-
-
-def _without_fence(answer: str) -> str:
-    """The text inside the code fence that models like to put round JSON."""
-    fenced = re.fullmatch(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", answer, re.S)
-    if fenced is None:
-        return answer
-    return fenced.group(1)
+        return self._schema.get("type") != "object"
 
 
 def with_output(result: Result, answer_type: AnswerType | None) -> Result:

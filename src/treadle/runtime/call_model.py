@@ -10,7 +10,9 @@ from ..core import events as e
 from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import backoff_s
-from ..core.model import Model, PreparedCall
+from ..core.model import Model, PreparedCall, Reply
+from ..core.refused_parts import describe_refusal, find_refused_part
+from ..core.thoughts import ThoughtStream, part_thoughts
 from ..models.endpoint import redact_known
 from .border import contain
 
@@ -34,28 +36,37 @@ async def call_model(
     began = clock()
     first_token_s: float | None = None
 
+    stream = ThoughtStream()
+    show = emit if called.purpose != "compact" else _ignore
+
     def receive(piece: str | e.Thinking) -> None:
         nonlocal first_token_s
         if first_token_s is None:
             first_token_s = clock() - began
-        if called.purpose != "compact":
-            emit(piece)
+        for part in stream.feed(piece):
+            show(part)
 
     try:
         async with deadline:
             reply = await contain(model.reply(prepared.request, receive), f"the model {model.name}")
+        for part in stream.finish():
+            show(part)
     except TimeoutError:
         if not deadline.expired():
             raise  # not ours: a model that raises it has a bug
-        usage = e.Usage(called.prompt_tokens, estimated=True)
-        message = f"no whole reply within the {left_s:.3g} s that the turn had left"
-        return e.ModelFailed("timeout", message, None, usage, model.cost_usd(usage))
+        return _timeout(model, called, left_s)
     except ModelError as error:
-        return _failure(model, error, called.attempt, chance)
+        return _failure(model, error, prepared, chance)
+    return _replied(model, reply, seq, clock() - began, first_token_s)
+
+
+def _replied(
+    model: Model, reply: Reply, seq: int, latency_s: float, first_token_s: float | None
+) -> e.ModelReplied:
     return e.ModelReplied(
-        assign_ids(reply.content, seq),
+        assign_ids(part_thoughts(reply.content), seq),
         reply.usage,
-        clock() - began,
+        latency_s,
         reply.finish_reason,
         reply.refusal,
         _cost_usd(model, reply.usage),
@@ -66,13 +77,31 @@ async def call_model(
     )
 
 
-def _failure(model: Model, error: ModelError, attempt: int, chance: float) -> e.ModelFailed:
+def _ignore(piece: str | e.Thinking) -> None:
+    """Nobody is to see the text of a summary."""
+
+
+def _timeout(model: Model, called: e.ModelCalled, left_s: float | None) -> e.ModelFailed:
+    usage = e.Usage(called.prompt_tokens, estimated=True)
+    message = f"no whole reply within the {left_s:.3g} s that the turn had left"
+    return e.ModelFailed("timeout", message, None, usage, model.cost_usd(usage))
+
+
+def _failure(
+    model: Model, error: ModelError, prepared: PreparedCall, chance: float
+) -> e.ModelFailed:
     usage = error.usage or e.Usage()
     wait_s = None
     if isinstance(error, ModelUnavailable):
-        wait_s = backoff_s(attempt, chance, error.retry_after_s)
+        wait_s = backoff_s(prepared.event.attempt, chance, error.retry_after_s)
     message = redact_known(str(error))
-    return e.ModelFailed(error.kind, message, wait_s, usage, _cost_usd(model, usage))
+    refused = None
+    # Some servers say with a status of 500 that they take no pictures.
+    if error.kind == "rejected" or "not support" in message:
+        refused = find_refused_part(message, prepared.request.messages)
+    if refused:
+        message = f"{message}; {describe_refusal(refused)}"
+    return e.ModelFailed(error.kind, message, wait_s, usage, _cost_usd(model, usage), refused)
 
 
 def _cost_usd(model: Model, usage: e.Usage) -> float | None:

@@ -27,6 +27,7 @@ from .children import require_trusted
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
+from .said import take_said
 from .settings import RunSettings
 from .watch import StoreWatch, start_watching, stop_watching
 from .world import World
@@ -146,6 +147,8 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
     if not isinstance(event, e.TurnEnded):
         require_trusted(log)
     turn = log.state.turn
+    if isinstance(event, e.UserSaid):
+        event = take_said(event)
     if turn and isinstance(event, e.ApprovalGiven) and event.call_id in turn.calls:
         call = turn.calls[event.call_id]
         if event.digest not in ("", decision_digest(call)):

@@ -1,11 +1,13 @@
 """How the next request to the model is built, from the log and the settings. Pure."""
 
 from functools import partial
+from typing import Literal
 
 from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.decide import CallModel
+from ..core.legal import make_turns, tools_in_history
 from ..core.limits import (
     LAST_WORD_TOKENS,
     MIN_OUTPUT_TOKENS,
@@ -14,7 +16,7 @@ from ..core.limits import (
     allowed_output_tokens,
     worst_cost,
 )
-from ..core.model import Message, PreparedCall, Request, ToolSchema, prompt_hash
+from ..core.model import Message, PreparedCall, Request, prompt_hash
 from ..core.prompt import Prompt
 from ..core.prompt_words import LAST_WORD, PLAN
 from ..core.state import State
@@ -30,24 +32,23 @@ def build_request(
     if purpose == "compact":
         return _summary_request(prompt, settings, upto_seq)
     tools = settings.policy.tools
-    schemas: tuple[ToolSchema, ...] = ()
     note = ""
-    if purpose == "step":
-        schemas = tuple(tool.schema for tool in tools.values())
-    elif purpose == "plan":
+    if purpose == "plan":
         note = PLAN.format(tools=", ".join(tools) or "none")
-    else:
+    elif purpose != "step":
         note = LAST_WORD
     output_schema = settings.output_schema
     if purpose == "plan":  # a plan is prose
         output_schema = None
-    messages = prompt.messages(settings.system, note)
-    return Request(
-        tuple(message.for_model(settings.model.name) for message in messages),
-        schemas,
-        settings.output_tokens,
-        output_schema,
-    )
+    shown = prompt.messages(settings.system, note)
+    messages = make_turns(message.for_model(settings.model.name) for message in shown)
+    schemas = tuple(tool.schema for tool in tools.values())
+    tool_choice: Literal["auto", "none"] = "auto"
+    if purpose != "step" or not tools:
+        called = tools_in_history(messages)
+        schemas = (schemas or called) if called else ()
+        tool_choice = "none" if called else "auto"
+    return Request(messages, schemas, settings.output_tokens, output_schema, tool_choice)
 
 
 def _summary_request(prompt: Prompt, settings: RunSettings, upto_seq: int) -> Request:

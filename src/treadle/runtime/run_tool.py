@@ -16,8 +16,6 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal
 
-import msgspec
-
 from ..core.context import ChildResult, Context
 from ..core.errors import StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
@@ -26,6 +24,7 @@ from ..core.tool import Tool, is_async
 from ..models.endpoint import redact_known
 from .blocking import warn_if_it_blocks
 from .border import contain, in_words, is_ctrl_c, text_of
+from .tool_result import clean, render_result
 
 GRACE_S = 0.2
 """How long a tool may take to stop once it is cancelled."""
@@ -46,7 +45,7 @@ async def run_tool(
     try:
         checked = tool.arguments_of(arguments)
     except ToolError as error:
-        message = redact_known(_clean(str(error)))[: tool.max_chars]
+        message = redact_known(clean(str(error)))[: tool.max_chars]
         return ToolFailed(context.call_id, "arguments", message, _since(began))
     timeout_s = tightest_limit(tool.timeout_s, left_s)
     try:
@@ -61,7 +60,7 @@ async def run_tool(
             raise  # a child's store is its parent's too
         kind, message = _describe(error, tool, timeout_s)
         retry_after_s = _retry_after_s(error, tool, context.attempt, chance)
-    message = redact_known(_clean(message))[: tool.max_chars]
+    message = redact_known(clean(message))[: tool.max_chars]
     return ToolFailed(context.call_id, kind, message, _since(began), retry_after_s)
 
 
@@ -69,25 +68,24 @@ def _outcome(
     result: Any, call_id: str, max_chars: int, began: float
 ) -> ToolReturned | ToolFailed | ChildWaits:
     if not isinstance(result, ChildResult):
-        text, cut_chars = render_result(result, max_chars)
-        return ToolReturned(call_id, text, _since(began), cut_chars)
+        shown = render_result(result, max_chars)
+        return ToolReturned(call_id, shown.text, _since(began), shown.cut_chars, parts=shown.parts)
     if result.waiting:
         return ChildWaits(call_id, result.waiting)
-    text, cut_chars = render_result(result.answer, max_chars)
+    shown = render_result(result.answer, max_chars)
+    text = shown.text
     usage, cost_usd = result.usage, result.cost_usd
     if result.failed:
         return ToolFailed(call_id, "raised", text, _since(began), usage=usage, cost_usd=cost_usd)
-    return ToolReturned(call_id, text, _since(began), cut_chars, usage, cost_usd)
+    return ToolReturned(call_id, text, _since(began), shown.cut_chars, usage, cost_usd)
 
 
 def _describe(
     error: BaseException, tool: Tool, timeout_s: float | None
-) -> tuple[Literal["raised", "timeout", "result"], str]:
+) -> tuple[Literal["raised", "timeout"], str]:
     """The kind of failure, and the message for the model."""
     if isinstance(error, _TooLong):
         return "timeout", _timeout_message(tool, timeout_s, error.stopped)
-    if isinstance(error, _NoJson):
-        return "result", str(error)
     text = text_of(error)
     if isinstance(error, ToolError):
         return "raised", text
@@ -116,31 +114,6 @@ def _retry_after_s(error: BaseException, tool: Tool, attempt: int, chance: float
     if isinstance(error, _TooLong) and error.stopped:
         return backoff_s(attempt, chance)
     return None
-
-
-def render_result(result: Any, max_chars: int) -> tuple[str, int]:
-    """A result as text for the model (other values as JSON), and how many characters were cut."""
-    if result is None:
-        return "done; it gave no result", 0
-    text = result
-    if not isinstance(result, str):
-        try:
-            text = msgspec.json.encode(result, enc_hook=_to_plain).decode()
-        except Exception as error:  # a result may bring its own `model_dump`, and with it any fault
-            raise _NoJson(
-                f"the call ran, but its result, a {type(result).__name__}, has no JSON form"
-                f" ({text_of(error)})"
-            ) from None
-    text = _clean(text)
-    cut_chars = len(text) - max_chars
-    if cut_chars <= 0:
-        return text, 0
-    notice = f"[cut: {max_chars} of {len(text)} characters are shown]"
-    return f"{text[:max_chars]}\n{notice}", cut_chars
-
-
-class _NoJson(Exception):
-    """The result has no JSON form."""
 
 
 class _StillInThread(Exception):
@@ -243,17 +216,6 @@ async def _stop(task: "asyncio.Task[Any]", name: str) -> None:
             " it should raise on",
             name,
         )
-
-
-def _to_plain(value: Any) -> Any:
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    raise NotImplementedError(f"{type(value).__name__} is not JSON")
-
-
-def _clean(text: str) -> str:
-    """Without lone surrogates, which no provider and no database takes."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _since(began: float) -> float:

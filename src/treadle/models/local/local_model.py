@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ...core.events import Thinking, Usage
 from ...core.model import Reply, Request
@@ -60,6 +61,8 @@ class LocalModel:
 
         Raises a ModelError, or UsageError if the weights or llama.cpp are missing.
         """
+        if request.tool_choice == "none":  # a model that sees no tool answers in prose
+            request = replace(request, tools=())
         server, client = await asyncio.to_thread(self.start)
         settings = {
             "model": "local",

@@ -1,0 +1,80 @@
+"""The last pass over a request: what every provider and chat template takes. Pure.
+
+1. Roles take turns: neighbours of one role become one message. Many templates refuse two messages
+   of a person in a row, which a failed turn, an empty reply or a summary leaves behind.
+2. A request whose history has tool calls has tools. Where none may be called, the choice says so.
+3. A provider whose tool messages hold only text gets pictures and files beside them
+   (`put_beside_results`).
+"""
+
+from collections.abc import Iterable, Sequence
+
+from .model import Message, ToolSchema
+from .values import Content, Part, Text, text_of
+
+BESIDE = "What the calls above gave besides text:"
+GONE = "A tool of earlier in this conversation. It can't be called now."
+
+
+def make_turns(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The messages, with neighbours of one role as one."""
+    made: list[Message] = []
+    for message in messages:
+        if made and _belong_together(made[-1], message):
+            made[-1] = _join(made[-1], message)
+        else:
+            made.append(message)
+    return tuple(made)
+
+
+def _belong_together(first: Message, second: Message) -> bool:
+    return first.role == second.role and first.role in ("user", "assistant") and not first.calls
+
+
+def _join(first: Message, second: Message) -> Message:
+    opaque = first.opaque | second.opaque
+    content = _join_contents(first.content, second.content, first.role == "assistant")
+    return Message(first.role, content, "", opaque, first.model or second.model)
+
+
+def _join_contents(first: Content, second: Content, is_reply: bool) -> Content:
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}"
+    parts = list(_as_parts(second, is_reply))
+    if text_of(first):  # the texts of a reply's blocks are one text
+        for index, part in enumerate(parts):
+            if isinstance(part, Text):
+                parts[index] = Text(f"\n\n{part.text}", part.opaque)
+                break
+    return (*_as_parts(first, is_reply), *parts)
+
+
+def _as_parts(content: Content, is_reply: bool) -> tuple[Part, ...]:
+    if not isinstance(content, str):
+        return content
+    return (Text(content),) if is_reply else (content,)
+
+
+def tools_in_history(messages: Iterable[Message]) -> tuple[ToolSchema, ...]:
+    """The tools that these messages call, as far as their calls tell."""
+    names = dict.fromkeys(call.name for message in messages for call in message.calls)
+    parameters = {"type": "object", "properties": {}}
+    return tuple(ToolSchema(name, GONE, parameters) for name in names)
+
+
+def put_beside_results(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages, with the pictures and files of tool results in a user's message after them."""
+    if not any(message.role == "tool" and message.parts for message in messages):
+        return tuple(messages)
+    made: list[Message] = []
+    beside: list[Message] = []
+    for message in messages:
+        if message.role == "tool":
+            if message.parts:
+                beside.append(Message("user", (BESIDE, *message.parts)))
+                message = Message("tool", message.text, message.call_id)
+        else:
+            made += beside
+            beside = []
+        made.append(message)
+    return make_turns((*made, *beside))

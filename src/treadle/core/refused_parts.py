@@ -1,0 +1,51 @@
+"""Pictures, files and sounds that a provider has refused: found by its words, and left out. Pure.
+
+Else every later request of the thread would be refused too. The refusal is a fact in the log
+(`ModelFailed.refused`); the prompt shows words in the place of what was refused.
+"""
+
+import re
+from typing import Any
+
+from .model import Message
+from .values import Attachment, Audio, File, Image, RefusedPart
+
+_KINDS: dict[RefusedPart, type[Attachment]] = {"image": Image, "audio": Audio, "file": File}
+_NAMES: dict[RefusedPart, str] = {"image": "picture", "audio": "sound", "file": "file"}
+_WORDS: dict[RefusedPart, re.Pattern[str]] = {
+    "image": re.compile(
+        r"image|picture|photo|\bvision|multi-?modal|media.?type|content\b.{0,60}\bstring", re.I
+    ),
+    "audio": re.compile(r"audio|sound|\bwav\b|\bmp3\b", re.I),
+    "file": re.compile(r"\bfiles?\b|file_data|input_file|document|\bpdf\b", re.I),
+}
+"""How providers name what they refuse; some only say that a content must be a string."""
+
+
+def find_refused_part(error: str, messages: tuple[Message, ...]) -> RefusedPart | None:
+    """What kind of part an error of the provider is about, if these messages hold one."""
+    for name, words in _WORDS.items():
+        if words.search(error) and any(holds(message, name) for message in messages):
+            return name
+    return None
+
+
+def describe_refusal(refused: RefusedPart) -> str:
+    """What becomes of it, for whoever reads the error."""
+    return f"the {_NAMES[refused]} is left out of this thread's later requests"
+
+
+def holds(message: Message, refused: RefusedPart) -> bool:
+    """Whether the message has a part of that kind."""
+    return any(isinstance(part, _KINDS[refused]) for part in message.parts)
+
+
+def leave_out(message: Message, refused: RefusedPart) -> Message:
+    """The message with words in the place of each part of that kind."""
+    if not holds(message, refused):
+        return message
+    words = f"[a {_NAMES[refused]} was here, which the provider refused: nobody has seen it]"
+    content: tuple[Any, ...] = tuple(
+        words if isinstance(part, _KINDS[refused]) else part for part in message.content
+    )
+    return Message(message.role, content, message.call_id)

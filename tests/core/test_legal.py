@@ -1,0 +1,125 @@
+import pytest
+
+from fakes import agent, found, live
+from treadle import Limits, ModelRejected, ScriptedModel, tool
+from treadle.core import events as e
+from treadle.core.legal import make_turns, put_beside_results, tools_in_history
+from treadle.core.model import Message
+from treadle.models.scripted import calls, says
+
+PICTURE = e.Image("https://x.test/a.png")
+OTHER = e.Image("https://x.test/b.png")
+CALLS = Message("assistant", (e.Call("a", "look", "{}"), e.Call("b", "look", "{}")))
+
+
+@tool(read_only=True)
+def look(at: str = "") -> str:
+    """Look."""
+    return "seen"
+
+
+def user(text: str) -> Message:
+    return Message("user", text)
+
+
+@pytest.mark.parametrize(
+    ("messages", "joined"),
+    [
+        ((user("a"), user("b"), user("c")), (user("a\n\nb\n\nc"),)),
+        ((user("a"), Message("user", ("b", PICTURE))), (Message("user", ("a", "b", PICTURE)),)),
+        ((Message("user", (PICTURE,)), user("b")), (Message("user", (PICTURE, "b")),)),
+        ((Message("system", "s"), user("a")), (Message("system", "s"), user("a"))),
+        (
+            (Message("assistant", "a"), Message("assistant", "b")),
+            (Message("assistant", "a\n\nb"),),
+        ),
+        (
+            (Message("assistant", "a"), Message("assistant", (e.Text("b"), e.Call("c", "d", "")))),
+            (Message("assistant", (e.Text("a"), e.Text("\n\nb"), e.Call("c", "d", ""))),),
+        ),
+        (
+            (CALLS, Message("tool", "1", "a"), Message("tool", "2", "b")),
+            (CALLS, Message("tool", "1", "a"), Message("tool", "2", "b")),
+        ),
+    ],
+)
+def test_neighbours_of_one_role_become_one_message(messages, joined):
+    assert make_turns(messages) == joined
+
+
+def test_fields_of_the_provider_outlast_the_joining():
+    first = Message("assistant", (e.Thinking("t", {"signature": "s"}), e.Text("a")), model="m")
+    [joined] = make_turns((first, Message("assistant", "b")))
+    assert (joined.model, joined.text) == ("m", "a\n\nb")
+    assert joined.content[0] == e.Thinking("t", {"signature": "s"})
+
+
+def test_pictures_of_results_go_beside_them_after_the_last_one():
+    messages = (
+        user("go"),
+        CALLS,
+        Message("tool", ("[picture 1]", PICTURE), "a"),
+        Message("tool", ("[picture 1]", OTHER), "b"),
+        user("and?"),
+    )
+    shown = put_beside_results(messages)
+    assert [message.role for message in shown] == ["user", "assistant", "tool", "tool", "user"]
+    assert shown[2] == Message("tool", "[picture 1]", "a")
+    assert shown[-1].parts == (PICTURE, OTHER)
+    assert shown[-1].text.endswith("and?")
+
+
+def test_the_tools_of_a_history_are_named_once():
+    assert [each.name for each in tools_in_history((user("x"), CALLS, CALLS))] == ["look"]
+
+
+def roles(model: ScriptedModel) -> list[list[str]]:
+    return [[message.role for message in request.messages] for request in model.seen]
+
+
+def test_roles_take_turns_after_a_failed_turn():
+    model = ScriptedModel([ModelRejected("no"), says("ok")])
+    made = agent(model)
+    with pytest.raises(ModelRejected):
+        made.run_sync("one", thread="t")
+    assert made.run_sync("two", thread="t").answer == "ok"
+    assert roles(model) == [["user"], ["user"]]
+    assert model.seen[1].messages[0].text == "one\n\ntwo"
+
+
+def test_roles_take_turns_after_an_empty_reply_and_in_a_plan():
+    model = ScriptedModel([says(""), says("1. Look."), says("ok")])
+    assert agent(model, look, plan=True).run_sync("one").answer == "ok"
+    assert roles(model) == [["user"], ["user"], ["user", "assistant", "user"]]
+
+
+def test_a_last_word_and_a_plan_keep_the_tools_that_the_history_has_called():
+    script = [calls("look"), calls("look"), says("best")]
+    model = ScriptedModel(script)
+    result = live(agent(model, look, limits=Limits(steps=2, last_word=True)).run("q"))
+    assert (result.status, result.answer) == ("limit", "best")
+    assert [(len(each.tools), each.tool_choice) for each in model.seen] == [
+        (1, "auto"),
+        (1, "auto"),
+        (1, "none"),
+    ]
+
+
+def test_an_agent_without_tools_goes_on_with_a_history_that_has_calls():
+    model = ScriptedModel([calls("look"), says("seen"), says("ok")])
+    first = agent(model, look)
+    first.run_sync("q", thread="t")
+    assert agent(model, store=first.store).run_sync("and now?", thread="t").answer == "ok"
+    last = model.seen[-1]
+    assert ([each.name for each in last.tools], last.tool_choice) == (["look"], "none")
+
+
+def test_a_call_that_comes_all_the_same_is_not_run():
+    model = ScriptedModel([calls("look"), says("seen"), calls("look"), says("ok")])
+    first = agent(model, look)
+    first.run_sync("q", thread="t")
+    result = agent(model, store=first.store).run_sync("and now?", thread="t")
+    assert (result.answer, [each.kind for each in found(result, e.ToolFailed)]) == (
+        "ok",
+        ["unknown_tool"],
+    )

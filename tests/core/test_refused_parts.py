@@ -1,0 +1,103 @@
+"""What a provider has refused of a message isn't sent to it again and again."""
+
+from typing import Any
+
+import pytest
+
+from fakes import agent, found
+from treadle import (
+    Audio,
+    File,
+    Image,
+    ModelRejected,
+    ModelUnavailable,
+    ScriptedModel,
+    UserSaid,
+    run_sync,
+    tool,
+)
+from treadle.core import events as e
+from treadle.core.model import Message
+from treadle.core.refused_parts import find_refused_part
+from treadle.models.scripted import calls, says
+
+PICTURE = Image("https://x.test/bad.png")
+OTHER = Image("https://x.test/good.png")
+SOUND = Audio("data:audio/wav;base64,AA")
+BILL = File("a.pdf", "data:application/pdf;base64,AA")
+
+
+@pytest.mark.parametrize(
+    ("error", "part", "refused"),
+    [
+        ("Could not process image", PICTURE, "image"),
+        ("Invalid image_url", PICTURE, "image"),
+        ("unknown variant `image_url`, expected `text`", PICTURE, "image"),
+        ("messages[0].content must be a string", PICTURE, "image"),
+        ("This model does not support vision", PICTURE, "image"),
+        ("Audio input is not enabled for this model", SOUND, "audio"),
+        ("Invalid file_data", BILL, "file"),
+        ("The PDF specified was not valid", BILL, "file"),
+        ("Could not process image", BILL, None),
+        ("invalid temperature", PICTURE, None),
+    ],
+)
+def test_a_refusal_names_what_the_request_holds(error: str, part: Any, refused: Any):
+    assert find_refused_part(error, (Message("user", ("look", part)),)) == refused
+
+
+def test_words_stand_for_a_refused_picture_and_the_thread_goes_on():
+    no = ModelRejected("Could not process image (HTTP 400)")
+    model = ScriptedModel([says("fine"), no, says("4"), says("yes")])
+    made = agent(model)
+    made.run_sync(UserSaid(("first", OTHER)), thread="t")
+    with pytest.raises(ModelRejected, match="the picture is left out of this thread's later"):
+        made.run_sync(UserSaid(("what is it?", PICTURE)), thread="t")
+    result = made.run_sync("never mind; 2+2?", thread="t")
+    assert result.answer == "4"
+    assert model.seen[-1].messages[0].parts == (OTHER,)  # that one was taken
+    assert model.seen[-1].messages[-1].parts == ()
+    assert "what is it?\n[a picture was here, which the provider refused" in (
+        model.seen[-1].messages[-1].text
+    )
+    assert made.run_sync("still there?", thread="t").answer == "yes"
+    assert run_sync(made.replay("t")) is None
+
+
+def test_where_no_picture_is_new_all_are_left_out():
+    taken = agent(ScriptedModel([says("fine")]))
+    taken.run_sync(UserSaid(("first", PICTURE), pinned=True), thread="t")
+    model = ScriptedModel([ModelRejected("no vision here"), says("ok")])
+    other = agent(model, store=taken.store)
+    with pytest.raises(ModelRejected):
+        other.run_sync("and?", thread="t")
+    assert other.run_sync("go on", thread="t").answer == "ok"
+    assert [message.parts for message in model.seen[-1].messages] == [(), (), ()]
+
+
+def test_a_picture_of_a_tool_is_left_out_too():
+    @tool(read_only=True)
+    def screenshot() -> Image:
+        return PICTURE
+
+    model = ScriptedModel([calls("screenshot"), ModelRejected("bad image"), says("ok")])
+    made = agent(model, screenshot)
+    with pytest.raises(ModelRejected):
+        made.run_sync("look", thread="t")
+    assert made.run_sync("go on", thread="t").answer == "ok"
+    [result] = [each for each in model.seen[-1].messages if each.role == "tool"]
+    assert result.parts == ()
+    assert result.text.startswith("[picture 1]\n[a picture was here")
+
+
+def test_a_server_that_says_so_with_a_500_is_asked_again_without_it():
+    model = ScriptedModel([ModelUnavailable("image input is not supported"), says("I see none.")])
+    result = agent(model).run_sync(UserSaid(("what is it?", PICTURE)))
+    assert result.answer == "I see none."
+    assert found(result, e.ModelFailed)[0].refused == "image"
+
+
+def test_an_outage_leaves_nothing_out():
+    model = ScriptedModel([ModelUnavailable("the image service is down"), says("A lamp.")])
+    agent(model).run_sync(UserSaid(("what is it?", PICTURE)))
+    assert model.seen[1].messages[0].parts == (PICTURE,)
