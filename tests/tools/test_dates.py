@@ -1,0 +1,169 @@
+from contextlib import suppress
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from treadle.core.errors import ToolError
+from treadle.tools.dates import (
+    Span,
+    add_span,
+    count_business_days,
+    date_calculator,
+    describe_dates,
+    read_date,
+    read_span,
+)
+
+TODAY = date(2026, 11, 26)
+DATES = st.dates(date(1, 1, 1), date(9999, 12, 31))
+NEAR = st.dates(date(1900, 1, 1), date(2100, 1, 1))
+
+
+def test_the_days_between_two_dates_come_with_weeks_months_and_business_days():
+    assert describe_dates(TODAY, "2026-03-01", "25 December 2026") == (
+        "From Sunday, 1 March 2026 (2026-03-01) to Friday, 25 December 2026 (2026-12-25): 299 days"
+        " = 42 weeks and 5 days = 9 months and 24 days. Business days (Monday to Friday): 214,"
+        " without the last day."
+    )
+    assert "12 days back = 1 week and 5 days." in describe_dates(TODAY, "2026-02-13", "2026-02-01")
+    assert ": 1 day. Business" in describe_dates(TODAY, "May 5", "May 6")
+    assert ": 0 days. Business" in describe_dates(TODAY, "today", "today")
+    assert "= 1 year." in describe_dates(TODAY, "2024-02-29", "2025-02-28")
+
+
+def test_a_date_alone_tells_its_weekday_and_how_far_it_is():
+    assert describe_dates(TODAY, "Dec 25") == (
+        "Friday, 25 December 2026 (2026-12-25): that is 29 days after today."
+    )
+    assert describe_dates(TODAY, "yesterday").endswith("that is 1 day before today.")
+    assert describe_dates(TODAY, "today").endswith("that is today.")
+
+
+def test_a_date_plus_a_span_is_a_date_with_its_weekday():
+    assert describe_dates(TODAY, "today", plus="90 days") == (
+        "Thursday, 26 November 2026 (2026-11-26) plus 90 days is Wednesday, 24 February 2027"
+        " (2027-02-24)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2026-03-01", date(2026, 3, 1)),
+        ("2026/3/1", date(2026, 3, 1)),
+        ("2026-03-01T00:00:00Z", date(2026, 3, 1)),
+        (" 1 March 2026 ", date(2026, 3, 1)),
+        ("Sunday, the 1st of March, 2026", date(2026, 3, 1)),
+        ("March 1, 2026", date(2026, 3, 1)),
+        ("mar 1", date(2026, 3, 1)),
+        ("1-Mar-2026", date(2026, 3, 1)),
+        ("2026 March 1", date(2026, 3, 1)),
+        ("3 Sept. 2026", date(2026, 9, 3)),
+        ("1.3.2026", date(2026, 3, 1)),
+        ("25/12/2026", date(2026, 12, 25)),
+        ("12/25/2026", date(2026, 12, 25)),
+        ("5/5/2026", date(2026, 5, 5)),
+        ("today", TODAY),
+        ("Tomorrow", date(2026, 11, 27)),
+        ("on 2 may", date(2026, 5, 2)),
+    ],
+)
+def test_dates_are_read_as_people_and_models_write_them(text, day):
+    assert read_date(text, TODAY) == day
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("3/4/2026", "'3/4/2026' may be 3 April or 4 March; write 2026-04-03 or 2026-03-04"),
+        ("2026-02-30", "'2026-02-30' is no date: February 2026 has 28 days"),
+        ("2026-13-01", "'2026-13-01' is no date: month must be in 1..12"),
+        ("0000-01-01", "'0000-01-01' is no date: year 0 is out of range"),
+        ("2026-03-01 10:30", "'2026-03-01 10:30' has a time in it; only whole days are counted"),
+        ("March 2026", "'March 2026' is no date. Write it as 2026-03-01, 1 March 2026 or today"),
+        ("", "'' is no date"),
+        ("the day after", "is no date"),
+        ("1 ma 2026", "is no date"),
+    ],
+)
+def test_what_is_no_date_or_may_be_two_is_refused_with_what_to_write(text, told):
+    with pytest.raises(ToolError) as refused:
+        read_date(text, TODAY)
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("90 days", Span(0, 90)),
+        ("90", Span(0, 90)),
+        ("1,000 days", Span(0, 1000)),
+        ("-2 weeks", Span(0, -14)),
+        ("2 weeks ago", Span(0, -14)),
+        ("a year, 2 months and 3 days", Span(14, 3)),
+        ("plus 1 year minus 2 days", Span(12, -2)),
+        ("10 Business Days", Span(0, 0, 10)),
+        ("3 working days", Span(0, 0, 3)),
+        ("1 quarter", Span(3)),
+        ("a fortnight from now", Span(0, 14)),
+    ],
+)
+def test_spans_are_read_as_people_and_models_write_them(text, span):
+    assert read_span(text) == span
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5 parsecs", "2.5 weeks", "days", "1 000 days"])
+def test_what_is_no_span_is_refused_with_what_to_write(text):
+    with pytest.raises(ToolError, match=r"is no span of time\. Write it as 90 days, -2 weeks"):
+        read_span(text)
+
+
+def test_both_questions_at_once_and_a_date_beyond_all_years_are_refused():
+    with pytest.raises(ToolError, match="until or plus, not both"):
+        describe_dates(TODAY, "today", "tomorrow", "1 day")
+    for plus in ("99999 years", "-3000 years", "99999999 business days"):
+        with pytest.raises(ToolError, match="outside the years 1 to 9999"):
+            describe_dates(TODAY, "today", plus=plus)
+
+
+def test_a_month_added_to_a_months_end_stays_in_the_next_month():
+    assert add_span(date(2026, 1, 31), Span(1)) == date(2026, 2, 28)
+    assert add_span(date(2024, 2, 29), Span(12)) == date(2025, 2, 28)
+    assert add_span(date(2026, 1, 15), Span(-2)) == date(2025, 11, 15)
+
+
+def test_business_days_from_a_weekend_begin_on_its_next_working_day():
+    saturday = date(2026, 11, 28)
+    assert add_span(saturday, Span(business_days=1)) == date(2026, 11, 30)
+    assert add_span(saturday, Span(business_days=-5)) == date(2026, 11, 23)
+    assert add_span(saturday, Span()) == saturday
+
+
+@given(NEAR, st.integers(-400, 400))
+def test_business_days_that_are_added_are_counted_again(start, days):
+    while start.weekday() > 4:
+        start += timedelta(days=1)
+    end = add_span(start, Span(business_days=days))
+    assert count_business_days(min(start, end), max(start, end)) == abs(days)
+    assert end.weekday() < 5
+
+
+@given(DATES, DATES)
+def test_a_difference_that_is_added_gives_the_second_date(first, second):
+    days = (second - first).days
+    assert add_span(first, Span(days=days)) == second
+    assert f"{abs(days):,} day" in describe_dates(TODAY, str(first), str(second))
+
+
+@given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
+def test_any_text_gives_an_answer_or_a_reason(first, second, third):
+    with suppress(ToolError):
+        assert describe_dates(TODAY, first, second, third)
+
+
+def test_the_tool_only_reads():
+    assert date_calculator.read_only
+    assert list(date_calculator.parameters["properties"]) == ["date", "until", "plus"]
+    assert date_calculator.parameters["required"] == ["date"]
