@@ -29,23 +29,42 @@ def test_the_days_between_two_dates_come_with_weeks_months_and_business_days():
     )
     assert "12 days back = 1 week and 5 days." in describe_dates(TODAY, "2026-02-13", "2026-02-01")
     assert ": 1 day. Business" in describe_dates(TODAY, "May 5", "May 6")
-    assert ": 0 days. Business" in describe_dates(TODAY, "today", "today")
     assert "= 1 year." in describe_dates(TODAY, "2024-02-29", "2025-02-28")
 
 
 def test_a_date_alone_tells_its_weekday_and_how_far_it_is():
     assert describe_dates(TODAY, "Dec 25") == (
-        "Friday, 25 December 2026 (2026-12-25): that is 29 days after today."
+        "25 December 2026 (2026-12-25) is a Friday, 29 days after today."
     )
-    assert describe_dates(TODAY, "yesterday").endswith("that is 1 day before today.")
-    assert describe_dates(TODAY, "today").endswith("that is today.")
+    assert describe_dates(TODAY, "yesterday").endswith("is a Wednesday, 1 day before today.")
+    assert describe_dates(TODAY, "today").endswith("is a Thursday, which is today.")
+
+
+def test_the_same_date_twice_is_a_question_for_its_weekday():
+    assert describe_dates(TODAY, "14 July 2031", "2031-07-14") == (
+        "14 July 2031 (2031-07-14) is a Monday, 1,691 days after today. Both dates are the same:"
+        " 0 days between them."
+    )
 
 
 def test_a_date_plus_a_span_is_a_date_with_its_weekday():
     assert describe_dates(TODAY, "today", plus="90 days") == (
-        "Thursday, 26 November 2026 (2026-11-26) plus 90 days is Wednesday, 24 February 2027"
-        " (2027-02-24)."
+        "26 November 2026 plus 90 days is 24 February 2027 (2027-02-24), a Wednesday."
     )
+    assert describe_dates(TODAY, "today", plus="-2 weeks").startswith(
+        "26 November 2026 -2 weeks is 12 November 2026"
+    )
+
+
+def test_a_span_and_a_date_that_were_swapped_are_told_apart_by_their_words():
+    assert describe_dates(TODAY, "15 January 2027", until="90 days").endswith(
+        " is 15 April 2027 (2027-04-15), a Thursday."
+    )
+    assert ": 299 days = " in describe_dates(TODAY, "2026-03-01", plus="2026-12-25")
+    with pytest.raises(ToolError, match="'soon' is no date"):
+        describe_dates(TODAY, "today", until="soon")
+    with pytest.raises(ToolError, match="'soon' is no span"):
+        describe_dates(TODAY, "today", plus="soon")
 
 
 @pytest.mark.parametrize(

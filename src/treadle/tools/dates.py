@@ -6,6 +6,7 @@ place to place and aren't known.
 
 import calendar
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date as Date
 from datetime import datetime, timedelta
@@ -66,8 +67,8 @@ def date_calculator(date: str, until: str = "", plus: str = "") -> str:
 
     Args:
         date: The first date, such as 2026-03-01 or 1 March 2026 or today.
-        until: The second date, to count the days to it.
-        plus: What to add to the date, such as 90 days or -2 weeks or 10 business days.
+        until: Only for the days between two dates: the second one.
+        plus: Only to add to the date: 90 days or -2 weeks or 10 business days.
     """
     return describe_dates(datetime.now().astimezone().date(), date, until, plus)
 
@@ -77,16 +78,14 @@ def describe_dates(today: Date, start: str, until: str = "", plus: str = "") -> 
     first = read_date(start, today)
     if until.strip() and plus.strip():
         raise ToolError("give until or plus, not both: work out one, then the other")
-    if until.strip():
-        return _describe_difference(first, read_date(until, today))
-    if plus.strip():
-        return _describe_sum(first, plus)
-    days = (first - today).days
-    if days == 0:
-        return f"{_format(first)}: that is today."
-    if days > 0:
-        return f"{_format(first)}: that is {_count(days, 'day')} after today."
-    return f"{_format(first)}: that is {_count(-days, 'day')} before today."
+    if until.strip() or plus.strip():
+        second = _read_second(until, plus, today)
+        if isinstance(second, Span):
+            return _describe_sum(first, second, until or plus)
+        if second == first:  # how small models ask for the weekday
+            return f"{_describe_day(first, today)} Both dates are the same: 0 days between them."
+        return _describe_difference(first, second)
+    return _describe_day(first, today)
 
 
 def read_date(text: str, today: Date) -> Date:
@@ -143,6 +142,23 @@ def read_span(text: str) -> Span:
     return Span(*total)
 
 
+def _read_second(until: str, plus: str, today: Date) -> Date | Span:
+    """The date of `until` or the span of `plus`. Small models swap them; the words tell."""
+    if until.strip():
+        try:
+            return read_date(until, today)
+        except ToolError as problem:
+            with suppress(ToolError):
+                return read_span(until)
+            raise problem
+    try:
+        return read_span(plus)
+    except ToolError as problem:
+        with suppress(ToolError):
+            return read_date(plus, today)
+        raise problem
+
+
 def add_span(start: Date, span: Span) -> Date:
     """The date after the span, which may be negative. A month's end stays within its month.
 
@@ -177,10 +193,20 @@ def _add_business_days(start: Date, days: int) -> Date:
     return day + timedelta(weeks=step * weeks)
 
 
+def _describe_day(day: Date, today: Date) -> str:
+    days = (day - today).days
+    distance = "which is today"
+    if days > 0:
+        distance = f"{_count(days, 'day')} after today"
+    if days < 0:
+        distance = f"{_count(-days, 'day')} before today"
+    return f"{_write(day)} ({day}) is a {DAYS[day.weekday()]}, {distance}."
+
+
 def _describe_difference(first: Date, last: Date) -> str:
     days = (last - first).days
     start, end = min(first, last), max(first, last)
-    text = f"From {_format(first)} to {_format(last)}: {_count(abs(days), 'day')}"
+    text = f"From {_write_long(first)} to {_write_long(last)}: {_count(abs(days), 'day')}"
     if days < 0:
         text += " back"
     parts = []
@@ -196,11 +222,12 @@ def _describe_difference(first: Date, last: Date) -> str:
     return f"{text}. Business days (Monday to Friday): {business:,}, without the last day."
 
 
-def _describe_sum(first: Date, plus: str) -> str:
-    span = read_span(plus)
+def _describe_sum(first: Date, span: Span, words: str) -> str:
     result = add_span(first, span)
-    sign = "" if plus.strip()[:1] in ("-", "+") else "plus "
-    return f"{_format(first)} {sign}{' '.join(plus.split())[:80]} is {_format(result)}."
+    sign = "" if words.strip()[:1] in ("-", "+") else "plus "
+    span_words = f"{sign}{' '.join(words.split())[:80]}"
+    weekday = DAYS[result.weekday()]
+    return f"{_write(first)} {span_words} is {_write(result)} ({result}), a {weekday}."
 
 
 def _split_months(start: Date, end: Date) -> tuple[int, int]:
@@ -257,8 +284,12 @@ def _singular(unit: str) -> str:
     return unit.removesuffix("s")
 
 
-def _format(day: Date) -> str:
-    return f"{DAYS[day.weekday()]}, {day.day} {MONTHS[day.month - 1]} {day.year} ({day})"
+def _write(day: Date) -> str:
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def _write_long(day: Date) -> str:
+    return f"{DAYS[day.weekday()]}, {_write(day)} ({day})"
 
 
 def _count(number: int, unit: str) -> str:

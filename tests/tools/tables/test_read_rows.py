@@ -86,8 +86,9 @@ def test_one_json_object_over_many_lines_is_one_row():
         (b" \n", "a.csv", "'a.csv' is empty"),
         (b'{"a": 1}\n{"a": NaN}\n', "a.jsonl", "line 2 of 'a.jsonl' isn't JSON: NaN is no JSON"),
         (b'{"a": 1}\n{"a"\n', "a.jsonl", "line 2 of 'a.jsonl' isn't JSON: "),
+        (b'{"a": 1, "a": 2}', "a.jsonl", "the key 'a' comes twice in one object"),
         (b"{}\n{}", "a.jsonl", "'a.jsonl' has no fields"),
-        (b"[" * 100_000, "a.json", "'a.json' isn't JSON: it is nested too deeply"),
+        (b"[" * 100_000, "a.json", "'a.json' isn't JSON: it is nested more than 100 deep"),
         (b"a," * 600, "a.csv", "'a.csv' has 601 columns; at most 500 can be asked"),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import ToolError
+from ...core.strict_json import value_of
 
 MAX_COLUMNS = 500
 _DELIMITERS = ",;\t|"
@@ -124,22 +125,17 @@ def _parse_json(text: str, name: str) -> Iterable[Any]:
     try:
         lines = [line for line in text.splitlines() if line.strip()]
         if text.lstrip().startswith("[") or (len(lines) > 1 and lines[0].strip() == "{"):
-            whole = json.loads(text, parse_constant=_refuse)
+            whole = value_of(text)
             return whole if isinstance(whole, list) else [whole]
         items = []
         for line in text.split("\n"):
             number += 1
             if line.strip():
-                items.append(json.loads(line, parse_constant=_refuse))
+                items.append(value_of(line))
         return items
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         where = f"line {number} of {name!r}" if number else repr(name)
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise ToolError(f"{where} isn't JSON: {reason}") from None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+        raise ToolError(f"{where} isn't JSON: {error}") from None
 
 
 def _as_value(value: Any) -> Any:
