@@ -20,6 +20,7 @@ from treadle.cli.agents import INSTRUCTIONS
 from treadle.core.events import ModelReplied
 from treadle.tools.shipped import load_shipped_tools
 
+STOCK = "item,price,stock\nlamp,12.50,40\ndesk,180.00,3\nchair,64.90,12\nshelf,39.95,25\n"
 NOTES = "Q1: 1200\nQ2: 1350\nQ3: 990\nQ4: 1610\n"
 
 
@@ -79,6 +80,26 @@ TASKS = {
             and "Asia/Tokyo" in str(r[0].records)
         ),
     ),
+    "dates": Task(
+        [
+            ["How many days are there between 1 March 2026 and 25 December 2026?"],
+            ["Days between 2026-03-01 and 2026-12-25?"],
+            ["How many days from March 1, 2026 to December 25, 2026?"],
+            ["Count the days from 1 March 2026 until 25 December 2026, please."],
+            ["What is the number of days between 1 March and 25 December 2026?"],
+        ],
+        lambda r: says(r[0], r"\b299\b") and "date_calculator" in used(r[0]),
+    ),
+    "table": Task(
+        [
+            ["Which item in stock.csv has the highest price times stock?"],
+            ["In stock.csv, which item has the highest value of price * stock?"],
+            ["Look at stock.csv: for which item is price times stock the largest?"],
+            ["Which item in stock.csv is worth most in all, by price times stock?"],
+            ["Find the item with the largest price multiplied by stock in stock.csv."],
+        ],
+        lambda r: says(r[0], "shelf") and "query_data" in used(r[0]),
+    ),
     "hello": Task(
         [
             ["Hello, who are you?"],
@@ -112,6 +133,7 @@ def main() -> None:
     agent = Agent(INSTRUCTIONS, name="treadle", tools=tools, store=MemoryStore())
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "notes.txt").write_text(NOTES)
+        Path(folder, "stock.csv").write_text(STOCK)
         os.chdir(folder)
         for name in sys.argv[1:] or TASKS:
             task, right, steps, seconds = TASKS[name], 0, 0, 0.0

@@ -8,8 +8,10 @@ from pathlib import Path
 from treadle import Agent, Limits
 from treadle.tools.calculator import calculator
 from treadle.tools.clock import current_time
+from treadle.tools.dates import date_calculator
 from treadle.tools.docs import docs_tool
 from treadle.tools.files import file_tools
+from treadle.tools.query import data_tool
 
 FOLDER = tempfile.mkdtemp(prefix="treadle-evals-")
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
@@ -18,10 +20,18 @@ shutil.copytree(Path(__file__).parent / "files", FILES)
 
 agent = Agent(
     "You are an assistant with tools. Use a tool where it knows better than you do: the calculator"
-    " for every calculation, current_time for the time, the file tools for files, search_docs for"
-    " questions about the house. Never guess what a tool can tell you. If a tool fails, read why"
-    " and try another way. Answer briefly.",
+    " for every calculation, current_time for the time, date_calculator for days and dates, the"
+    " file tools for files, query_data for the rows of a table, search_docs for questions about the"
+    " house. Never guess what a tool can tell you. If a tool fails, read why and try another way."
+    " Answer briefly.",
     name="house",
-    tools=[calculator, current_time, *file_tools(FILES), docs_tool(FILES / "docs")],
+    tools=[
+        calculator,
+        current_time,
+        date_calculator,
+        *file_tools(FILES),
+        data_tool(FILES),
+        docs_tool(FILES / "docs"),
+    ],
     limits=Limits(steps=8, seconds=900),
 )

@@ -17,6 +17,8 @@ def test_tools_says_what_each_may_do(treadle: Treadle) -> None:
     assert {
         "calculator",
         "current_time",
+        "date_calculator",
+        "query_data",
         "read_file",
         "search_docs",
         "web_search",

@@ -23,7 +23,36 @@ def looks(query):
     return ("search_docs", {"query": query})
 
 
+def dates(date, **more):
+    return ("date_calculator", {"date": date, **more})
+
+
+def asks(file, sql):
+    return ("query_data", {"file": file, "sql": sql})
+
+
 SCRIPTS = {
+    "How many days are there between 1 March 2026 and 25 December 2026?": (
+        [dates("2026-03-01", until="2026-12-25")],
+        "299 days.",
+    ),
+    "Which date is 90 days after 15 January 2027?": (
+        [dates("2027-01-15", plus="90 days")],
+        "15 April 2027.",
+    ),
+    "On which day of the week is 14 July 2031?": ([dates("2031-07-14")], "On a Monday."),
+    "Which item in stock.csv has the highest price times stock?": (
+        [asks("stock.csv", "SELECT item FROM stock ORDER BY price * stock DESC LIMIT 1")],
+        "The shelf.",
+    ),
+    "How many items in stock.csv cost more than 50?": (
+        [asks("stock.csv", "SELECT count(*) FROM stock WHERE price > 50")],
+        "2 of them.",
+    ),
+    "What is the sum of the column stock in stock.csv?": (
+        [asks("stock.csv", "SELECT sum(stock) FROM stock")],
+        "80",
+    ),
     "What is 15% of 2,847, and is that more or less than 400?": (
         [sums("15% of 2,847")],
         "427.05, which is more.",

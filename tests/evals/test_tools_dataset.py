@@ -32,7 +32,16 @@ def report(dataset, model):
 def test_there_are_at_least_thirty_and_every_tool_of_the_agent_is_tried(dataset):
     tags = {tag for case in dataset.cases for tag in case.tags}
     assert len(dataset.cases) >= 30
-    assert tags >= {"calculator", "clock", "files", "docs", "approval", "conversation"}
+    assert tags >= {
+        "calculator",
+        "clock",
+        "dates",
+        "tables",
+        "files",
+        "docs",
+        "approval",
+        "conversation",
+    }
 
 
 def test_a_model_that_does_it_right_passes_them_all(dataset):

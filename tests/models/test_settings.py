@@ -54,8 +54,7 @@ def test_the_embedded_model_has_settings_too():
             LocalModel(),
             {"reasoning_effort": "low"},
             "the embedded model has no setting 'reasoning_effort'; it has context_tokens,"
-            " max_output_tokens, seed,"
-            " temperature",
+            " max_output_tokens, own_template, seed, temperature",
         ),
         (
             LocalModel(),

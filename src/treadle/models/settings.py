@@ -20,6 +20,7 @@ _FIELDS: dict[type, dict[str, Any]] = {
     LocalModel: {
         "context_tokens": _Count,
         "max_output_tokens": _Count,
+        "own_template": bool,
         "seed": int,
         "temperature": Annotated[float, msgspec.Meta(ge=0)],
     },

@@ -11,7 +11,10 @@ from ..stores.rows import from_rows
 from ..stores.store import Store
 
 TRUSTED_TOOLS = frozenset(
-    ("calculator", "current_time", "ask_user", "remember", "recall", "forget")
+    (
+        *("calculator", "current_time", "date_calculator", "ask_user"),
+        *("remember", "recall", "forget"),
+    )
 )
 """Tools whose results hold no text from outside, except in notes, which show their origin."""
 _TOOLS_OWN_WORDS = ("raised", "result")

@@ -8,17 +8,21 @@ def load_shipped_tools() -> dict[str, Tool]:
     from .ask import ask_user
     from .calculator import calculator
     from .clock import current_time
+    from .dates import date_calculator
     from .docs import search_docs
     from .files import list_files, read_file, search_files, write_file
+    from .query import query_data
     from .web_fetch import web_fetch
     from .web_search import web_search
 
     tools = (
         calculator,
         current_time,
+        date_calculator,
         read_file,
         list_files,
         search_files,
+        query_data,
         write_file,
         search_docs,
         web_search,

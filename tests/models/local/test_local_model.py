@@ -192,6 +192,24 @@ def _of(call: Call) -> tuple[str, str]:
 @pytest.mark.real
 @pytest.mark.treadle_real_models
 @needs_weights
+def test_the_real_server_applies_a_files_own_template_and_binds_a_structured_answer():
+    async def main() -> None:
+        model = LocalModel(weights.ensure_weights(None), context_tokens=2048)
+        called = await model.reply(Request(ASKED, (TIME,), 100), print)
+        assert called.calls[0].name == "current_time"
+        assert called.usage.input_tokens > 120  # the template showed the tool
+        schema = {"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"]}
+        answered = await model.reply(
+            Request((Message("user", "Say seven."),), (), 20, output_schema=schema), print
+        )
+        assert json.loads(answered.text) == {"n": 7}
+
+    asyncio.run(main())
+
+
+@pytest.mark.real
+@pytest.mark.treadle_real_models
+@needs_weights
 def test_the_real_server_asks_for_its_key_and_dies_with_its_process():
     code = (
         "from treadle.models.local.local_model import LocalModel; import sys, time;"

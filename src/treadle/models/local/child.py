@@ -33,6 +33,11 @@ def serve(settings: dict[str, Any]) -> None:
     params.cache_ram_mib = 1024  # keeps prompts of other conversations, 28 KB a token
     if settings["prompts"]:
         params.slot_save_path = settings["prompts"] + os.sep
+    if settings["own_template"]:
+        # Applies the template, and gives back what the model wrote with all its marks.
+        params.use_jinja = True
+        params.force_pure_content_parser = True
+        params.special = True
     params.ui = params.endpoint_slots = params.endpoint_props = False
     params.cors_origins = "http://127.0.0.1"
     params.verbosity = 1  # errors; the parent shows the first one

@@ -1,28 +1,36 @@
 """The embedded model: a small language model on this machine. Needs no key, account or network.
 
-llama.cpp's server (server.py) speaks chat completions, so openai.py talks to it. dialect.py turns
-tools into a JSON Schema, and JSON replies into tool calls. Nothing else knows that this model can't
-call tools by itself.
+llama.cpp's server (server.py) speaks chat completions, so openai.py talks to it. A GGUF file whose
+chat template calls tools is spoken to by that template (own_template.py). For all others,
+dialect.py turns tools into a JSON Schema, and JSON replies into tool calls. Nothing else knows.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
+from msgspec import structs
 
+from ...core.errors import UsageError
 from ...core.events import Thinking, Usage
 from ...core.model import Reply, Request
 from ..guard import refuse_real
 from ..openai import OpenAIModel
 from . import dialect, prefix_cache, weights
+from .call_text import begins_in_thought, calls_by_itself, without_end
+from .gguf import read_chat_template
+from .own_template import OwnReader, build_own_body, write_grammar
 from .server import Server, ensure_server
 
 SEED = 1
+
+Ask = Callable[[dict[str, Any], Callable[[str | Thinking], None]], Awaitable[Reply]]
+"""Sends a body, and gives each piece of text to a function as it comes."""
 
 _assembling = threading.Lock()
 """Lets only one thread of this process put the weights together."""
@@ -44,6 +52,12 @@ class LocalModel:
     max_output_tokens: int = 1024
     temperature: float = 0.0
     seed: int = SEED
+    own_template: bool | None = None
+    """Whether a file of your own calls tools by its chat template; None: if it has a form for that.
+
+    False: by steps that a grammar enforces, as the embedded model does. That helps models that
+    answer in prose where they should call a tool.
+    """
     progress: weights.Progress | None = None
     """Called while the weights are prepared; None shows a line on a terminal."""
     _clients: dict[str, OpenAIModel] = field(default_factory=dict, init=False, repr=False)
@@ -62,7 +76,7 @@ class LocalModel:
         Raises a ModelError, or UsageError if the weights or llama.cpp are missing.
         """
         if request.tool_choice == "none":  # a model that sees no tool answers in prose
-            request = replace(request, tools=())
+            request = structs.replace(request, tools=())
         server, client = await asyncio.to_thread(self.start)
         settings = {
             "model": "local",
@@ -79,11 +93,44 @@ class LocalModel:
         ) -> Reply:
             return await client.ask(msgspec.json.encode(settings | body), tokens, emit)
 
+        if self._template:
+            return await self._reply_by_template(request, ask, emit)
         body = dialect.build_body(request)
         if server and body["messages"][0]["role"] == "system":
             await prefix_cache.warm_up(server, body["messages"][0]["content"], ask)
         reader = dialect.AnswerReader(request, emit)
         return reader.finish(await ask(body, reader.feed))
+
+    async def _reply_by_template(
+        self, request: Request, ask: Ask, emit: Callable[[str | Thinking], None]
+    ) -> Reply:
+        """In the form of the file's own template; in steps where an answer must fit a schema too.
+
+        A grammar can't leave the choice between a call of any form and a structured answer.
+        """
+        if not (request.tools and request.output_schema):
+            own = OwnReader(request, begins_in_thought(self._template), emit)
+            return own.finish(await ask(build_own_body(request), own.feed))
+        body = dialect.build_body(request)
+        body["grammar"] = write_grammar(body.pop("response_format")["json_schema"]["schema"])
+        steps = dialect.AnswerReader(request, emit)
+        raw = await ask(body, steps.feed)
+        return steps.finish(structs.replace(raw, content=without_end(raw.text)))
+
+    @cached_property
+    def _template(self) -> str:
+        """The chat template that calls are made by; "" if they are made by steps."""
+        if self.path is None or self.own_template is False:
+            return ""
+        template = read_chat_template(self.path.expanduser())
+        if calls_by_itself(template):
+            return template
+        if self.own_template:
+            raise UsageError(
+                f"{self.path} has no chat template with tool calls of a form that is known;"
+                " leave own_template out"
+            )
+        return ""
 
     def start(self) -> tuple[Server | None, OpenAIModel]:
         """Prepare the weights and start the server if need be. Blocks.
@@ -96,7 +143,7 @@ class LocalModel:
                 path = weights.check_gguf(self.path)
             else:
                 path = weights.ensure_weights(self.progress)
-        server = ensure_server(path, self.context_tokens)
+        server = ensure_server(path, self.context_tokens, bool(self._template))
         if server.url not in self._clients:
             # After about every sixth stream the server closes the connection, just when the next
             # request is on its way. So each request has its own connection, which costs little on

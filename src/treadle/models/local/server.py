@@ -47,23 +47,25 @@ class Server:
     """Where it keeps the KV caches of prompts; None if there is no folder for them."""
 
 
-_running: dict[tuple[Path, int], Server] = {}
+_running: dict[tuple[Path, int, bool], Server] = {}
 _starting = threading.Lock()
 
 
-def ensure_server(weights: Path, context_tokens: int) -> Server:
+def ensure_server(weights: Path, context_tokens: int, own_template: bool = False) -> Server:
     """The server for this file; starts it if it isn't running, in about four seconds. Blocks.
 
+    `own_template`: it gives replies back as the model wrote them, with the marks of its template.
     Safe for many threads. Raises UsageError if llama.cpp isn't installed or can't use the file.
     """
     with _starting:
-        server = _running.get((weights, context_tokens))
+        key = (weights, context_tokens, own_template)
+        server = _running.get(key)
         if server is None or server.process.poll() is not None:
             if server:
                 _stop(server)
             if not _running:
                 atexit.register(stop_servers)
-            server = _running[weights, context_tokens] = _start(weights, context_tokens)
+            server = _running[key] = _start(*key)
         return server
 
 
@@ -88,13 +90,14 @@ def _stop(server: Server) -> None:
                 pipe.close()
 
 
-def _start(weights: Path, context_tokens: int) -> Server:
+def _start(weights: Path, context_tokens: int, own_template: bool) -> Server:
     prompt_folder = _make_prompt_folder()
     settings = {
         "packages": str(_find_packages()),
         "weights": str(weights.absolute()),
         "prompts": str(prompt_folder or ""),
         "context_tokens": context_tokens,
+        "own_template": own_template,
         "threads": _count_cores(),
         "generating": choose_threads(_count_cores(), _measure_busy_cores()),
         "key": secrets.token_urlsafe(24),

@@ -1,0 +1,60 @@
+import struct
+
+import pytest
+
+from treadle.models.local.gguf import read_chat_template
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value.encode())) + value.encode()
+
+
+def write_gguf(path, *fields: tuple[str, int, bytes], version: int = 3):
+    """A GGUF file of these fields: key, number of the type, bytes of the value."""
+    head = struct.pack("<4sIQQ", b"GGUF", version, 0, len(fields))
+    path.write_bytes(
+        head + b"".join(text(key) + struct.pack("<I", kind) + value for key, kind, value in fields)
+    )
+    return path
+
+
+def template(value: str, name: str = "tokenizer.chat_template") -> tuple[str, int, bytes]:
+    return name, 8, text(value)
+
+
+BEFORE = (
+    ("general.name", 8, text("x")),
+    ("a", 4, struct.pack("<I", 7)),
+    ("b", 7, b"\1"),
+    ("c", 12, struct.pack("<d", 0.5)),
+    ("tokens", 9, struct.pack("<IQ", 8, 2) + text("é") + text("")),
+    ("scores", 9, struct.pack("<IQ", 6, 3) + bytes(12)),
+    ("nested", 9, struct.pack("<IQ", 9, 1) + struct.pack("<IQ", 0, 2) + b"ab"),
+)
+
+
+def test_the_template_is_found_behind_values_of_all_types(tmp_path):
+    path = write_gguf(tmp_path / "a.gguf", *BEFORE, template("{{ ü }}"), ("z", 0, b"\0"))
+    assert read_chat_template(path) == "{{ ü }}"
+
+
+def test_a_template_for_tools_is_read_too(tmp_path):
+    tools = template("two", "tokenizer.chat_template.tool_use")
+    assert read_chat_template(write_gguf(tmp_path / "a", template("one"), tools)) == "one\ntwo"
+
+
+@pytest.mark.parametrize("cut", range(0, 200, 7))
+def test_a_file_that_is_cut_or_damaged_has_no_template(tmp_path, cut):
+    path = write_gguf(tmp_path / "a.gguf", *BEFORE, template("{{ x }}"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:cut])
+    assert read_chat_template(path) == ""
+    path.write_bytes(whole[:cut] + b"\xff" * 40)
+    assert read_chat_template(path) in ("", "{{ x }}")
+
+
+def test_no_file_no_gguf_and_an_old_version_have_none(tmp_path):
+    assert read_chat_template(tmp_path / "none") == ""
+    (tmp_path / "text").write_text("no model, but a text")
+    assert read_chat_template(tmp_path / "text") == ""
+    assert read_chat_template(write_gguf(tmp_path / "old", template("x"), version=1)) == ""
