@@ -205,13 +205,13 @@ class Bench:
 
     def agent_with(self, log: str) -> Any:
         from treadle import Agent, Limits, SQLiteStore, tool
-        from treadle.models.openai import OpenAIModel
+        from treadle.models.remote_model import RemoteModel
 
         async def lookup(n: int) -> str:
             """Look a number up."""
             return self.lookup(n)
 
-        model = OpenAIModel("m", base_url=self.url, api_key="k", context_tokens=4_000_000)
+        model = RemoteModel("m", base_url=self.url, api_key="k", context_tokens=4_000_000)
         limits = Limits(steps=None, tool_calls=None, tokens=None, seconds=None)
         store = SQLiteStore(self.folder / log)
         return Agent("Be brief.", tools=[tool(lookup)], model=model, limits=limits, store=store)

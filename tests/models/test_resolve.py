@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from treadle.core.errors import UsageError
-from treadle.models.openai import OpenAIModel
+from treadle.models.remote_model import RemoteModel
 from treadle.models.resolve import (
     DEFAULT_MODEL,
     PROVIDERS,
@@ -32,9 +32,9 @@ def _no_keys(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def made(name: str) -> OpenAIModel:
+def made(name: str) -> RemoteModel:
     model = resolve_model(name)
-    assert isinstance(model, OpenAIModel)
+    assert isinstance(model, RemoteModel)
     return model
 
 

@@ -237,6 +237,18 @@ def forged(records: Sequence[Record], seq: int, **changes: Any) -> list[Record]:
     return [*records[: seq - 1], replace(records[seq - 1], event=event), *records[seq:]]
 
 
+def test_a_hash_of_an_older_kind_is_not_said_to_differ(records: list[Record]) -> None:
+    # Older hashes and estimates are of the bytes of chat completions: nobody makes those again.
+    old = list(records)
+    for seq in (record.seq for record in records if isinstance(record.event, e.ModelCalled)):
+        old = forged(old, seq, prompt_hash="0123456789abcdef", prompt_tokens=120)
+    assert first(old, job_of()) is None
+    changed = forged(old, where(records, e.ToolReturned), content="99")
+    assert first(changed, job_of()) is None  # so this can't be seen
+    named = first(old, job_of(name="scripted:mini"))
+    assert named.field == "model"
+
+
 def test_a_forged_result_shows_in_the_next_prompt(records: list[Record]) -> None:
     named = first(forged(records, where(records, e.ToolReturned), content="99"), job_of())
     assert (named.seq, named.field) == (where(records, e.ModelCalled, 1), "prompt_hash")

@@ -1,8 +1,8 @@
 """The embedded model: a small language model on this machine. Needs no key, account or network.
 
-llama.cpp's server (server.py) speaks chat completions, so openai.py talks to it. dialect.py turns
-tools into a JSON Schema, and JSON replies into tool calls. Nothing else knows that this model can't
-call tools by itself.
+llama.cpp's server (server.py) speaks chat completions, so remote_model.py talks to it. dialect.py
+turns tools into a JSON Schema, and JSON replies into tool calls. Nothing else knows that this model
+can't call tools by itself.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import msgspec
 from ...core.events import Thinking, Usage
 from ...core.model import Reply, Request
 from ..guard import refuse_real
-from ..openai import OpenAIModel
+from ..remote_model import RemoteModel
 from . import dialect, prefix_cache, weights
 from .server import Server, ensure_server
 
@@ -45,7 +45,7 @@ class LocalModel:
     seed: int = SEED
     progress: weights.Progress | None = None
     """Called while the weights are prepared; None shows a line on a terminal."""
-    _clients: dict[str, OpenAIModel] = field(default_factory=dict, init=False, repr=False)
+    _clients: dict[str, RemoteModel] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -82,7 +82,7 @@ class LocalModel:
         reader = dialect.AnswerReader(request, emit)
         return reader.finish(await ask(body, reader.feed))
 
-    def start(self) -> tuple[Server | None, OpenAIModel]:
+    def start(self) -> tuple[Server | None, RemoteModel]:
         """Prepare the weights and start the server if need be. Blocks.
 
         Call it early, and the first reply needn't wait for it.
@@ -98,7 +98,7 @@ class LocalModel:
             # After about every sixth stream the server closes the connection, just when the next
             # request is on its way. So each request has its own connection, which costs little on
             # loopback.
-            self._clients[server.url] = OpenAIModel(
+            self._clients[server.url] = RemoteModel(
                 "local",
                 base_url=server.url,
                 api_key=server.key,

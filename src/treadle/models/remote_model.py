@@ -1,7 +1,7 @@
-"""A model behind any server that speaks chat completions.
+"""A model behind a server: an address, a dialect, and what its provider accepts.
 
-endpoint.py sends and stream.py reads, since the SDK takes half a reply for a whole one and reads
-error bodies of any length. Nothing here retries: the loop does, and logs it.
+endpoint.py sends, the dialect writes, and reply_reader.py reads. Nothing here retries: the loop
+does, and logs it.
 """
 
 import asyncio
@@ -12,28 +12,27 @@ from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-import msgspec
-
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
 from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
 from .accepted_fields import AcceptedFields, find_accepted_fields
+from .chat.dialect import CHAT
+from .dialect import Dialect, RequestFields
 from .endpoint import Endpoint, redact_known
-from .stream import ReplyReader
+from .reply_reader import ReplyReader
 from .usage import find_context_tokens, find_price
 
 AFTER_DONE_S = 1.0
-"""How long to wait for the end of a response after its `[DONE]`, to reuse the connection."""
+"""How long to wait for the end of a response after its last event, to reuse the connection."""
 
 DEFAULT_CONTEXT_TOKENS = 128_000
 _EFFORT = "reasoning_effort"
 _log = logging.getLogger("treadle")
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, eq=False)
-class OpenAIModel:
-    """A model behind an OpenAI-compatible endpoint.
+class RemoteModel:
+    """A model behind an address that speaks one of Treadle's dialects.
 
     Key and base URL come from the arguments, else from OPENAI_API_KEY and OPENAI_BASE_URL.
     """
@@ -41,7 +40,7 @@ class OpenAIModel:
     model: str
     _: KW_ONLY
     base_url: str | None = None
-    """Without `/chat/completions`; most end in `/v1`."""
+    """Without the dialect's path, such as `/chat/completions`; most end in `/v1`."""
     api_key: str | None = field(default=None, repr=False)
     name: str = ""
     """The model's name in the log; by default `openai:` and the model."""
@@ -61,6 +60,8 @@ class OpenAIModel:
     """
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
+    dialect: Dialect = CHAT
+    """How the address wants requests written."""
     _endpoint: Endpoint = field(init=False, repr=False)
     _accepted: AcceptedFields = field(init=False, repr=False)
     _learned: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
@@ -76,7 +77,7 @@ class OpenAIModel:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or f"openai:{self.model}")
         endpoint = Endpoint(
-            "/chat/completions",
+            self.dialect.path,
             self.name,
             base_url=self.base_url,
             api_key=self.api_key,
@@ -130,10 +131,7 @@ class OpenAIModel:
         return reply
 
     def body(self, request: Request) -> bytes:
-        """The request as JSON.
-
-        Messages were encoded when they were made, and are only joined here.
-        """
+        """The request's body, in the model's dialect."""
         return self._body(request, self._fields_with_tools(request))
 
     def _fields_with_tools(self, request: Request) -> Mapping[str, Any]:
@@ -152,22 +150,8 @@ class OpenAIModel:
             )
 
     def _body(self, request: Request, added: Mapping[str, Any]) -> bytes:
-        settings: dict[str, Any] = {
-            "model": self.model,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            self._accepted.output_limit: request.max_output_tokens,
-        }
-        if request.output_schema:
-            schema = {"name": "answer", "schema": request.output_schema}
-            settings["response_format"] = {"type": "json_schema", "json_schema": schema}
-        settings |= {**added, **self.extra}
-        settings = {key: value for key, value in settings.items() if value is not None}
-        tools = b""
-        if request.tools:
-            tools = b',"tools":[%s]' % b",".join([tool.wire for tool in request.tools])
-        messages = b",".join([message.wire for message in request.messages])
-        return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], tools, messages)
+        fields = RequestFields(self.model, self._accepted, added, self.extra)
+        return self.dialect.encode(request, fields)
 
     async def ask(
         self, body: bytes, prompt_tokens: int, emit: Callable[[str | Thinking], None]
@@ -176,7 +160,7 @@ class OpenAIModel:
 
         Raises a ModelError, whose message never has the key.
         """
-        reader = ReplyReader()
+        reader = ReplyReader(self.dialect)
         patience = asyncio.timeout(None)
         try:
             async with aclosing(self._endpoint.post(body)) as answer, patience:
