@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
 from .accepted_fields import AcceptedFields
+from .service import OPENAI, Service
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,5 @@ class Dialect:
     """The request's body. Each message is encoded once: `Message.encoded` keeps its bytes."""
     build_reply: Callable[[], ReplyBuilder]
     """A new ReplyBuilder, for one answer."""
+    service: Service = OPENAI
+    """Where it is spoken unless an address is given."""

@@ -18,7 +18,7 @@ from ..core.model import Reply, Request
 from .accepted_fields import AcceptedFields, find_accepted_fields
 from .chat.dialect import CHAT
 from .dialect import Dialect, RequestFields
-from .endpoint import Endpoint, redact_known
+from .endpoint import Endpoint, Key, redact_known
 from .reply_reader import ReplyReader
 from .usage import find_context_tokens, find_price
 
@@ -41,7 +41,9 @@ class RemoteModel:
     _: KW_ONLY
     base_url: str | None = None
     """Without the dialect's path, such as `/chat/completions`; most end in `/v1`."""
-    api_key: str | None = field(default=None, repr=False)
+    api_key: Key | None = field(default=None, repr=False)
+    """Or a function, also async, that gives the present key; it is asked before each request. ""
+    sends none, also where the environment has one."""
     name: str = ""
     """The model's name in the log; by default `openai:` and the model."""
     context_tokens: int = 0
@@ -83,10 +85,11 @@ class RemoteModel:
             api_key=self.api_key,
             idle_s=self.idle_s,
             headers=self.headers,
+            service=self.dialect.service,
         )
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)
-        accepted = find_accepted_fields(endpoint.host or "api.openai.com", self.model)
+        accepted = find_accepted_fields(endpoint.host, self.model)
         object.__setattr__(self, "_accepted", accepted)
         if not self.context_tokens:
             known = find_context_tokens(self.model, self.base_url)

@@ -87,7 +87,7 @@ def resolve_without_key(name: str) -> Model:
     scheme, _, rest = name.partition(":")
     provider = PROVIDERS.get(scheme)
     if provider and provider.url and rest:
-        return _make_provider_model(provider, rest, name, "none")
+        return _make_provider_model(provider, rest, name, "")
     return resolve_model(name)
 
 
@@ -152,7 +152,7 @@ def _make_hosted_model(scheme: str, model: str) -> RemoteModel:
         return RemoteModel(model)
     key = os.environ.get(provider.key_variable)
     if not key:
-        # Checked here, since without a key the SDK would send OpenAI's key to this provider.
+        # Checked here, since OpenAI's key must never be sent to this provider.
         raise UsageError(f"model '{scheme}:{model}' needs {provider.key_variable}, which isn't set")
     return _make_provider_model(provider, model, f"{scheme}:{model}", key)
 
@@ -179,7 +179,7 @@ def _make_ollama_model(model: str) -> RemoteModel:
     return RemoteModel(
         model,
         base_url=_ollama_url(),
-        api_key="ollama",
+        api_key="",
         name=f"ollama:{model}",
         context_tokens=context_tokens,
         max_output_tokens=min(8192, context_tokens // 4),
@@ -213,7 +213,7 @@ def _make_model_at_url(name: str) -> RemoteModel:
     parts = urlsplit(name)
     try:
         host = parts.netloc.rpartition("@")[2]
-        key = parts.password or os.environ.get("TREADLE_API_KEY") or "none"
+        key = parts.password or os.environ.get("TREADLE_API_KEY") or ""
         url = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
         # The log shows the name, so that has no password.
         return RemoteModel(
