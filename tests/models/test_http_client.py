@@ -15,8 +15,8 @@ import pytest
 from server import Server, delta, failing, http, says, serving, stream
 from treadle.core.errors import ModelDenied, ModelRejected, ModelUnavailable, UsageError
 from treadle.core.model import Message, Request
-from treadle.models.endpoint import redact_known
 from treadle.models.http_client import find_proxy
+from treadle.models.known_secrets import redact_known
 from treadle.models.remote_model import RemoteModel
 from treadle.models.resolve import resolve_model
 

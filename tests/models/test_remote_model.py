@@ -24,8 +24,8 @@ from treadle.core.errors import (
 from treadle.core.events import Call, File, Image, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.models.chat.encode import encode_message
-from treadle.models.endpoint import redact_known
 from treadle.models.http_client import MAX_ERROR_BYTES
+from treadle.models.known_secrets import redact_known
 from treadle.models.provider_errors import parse_retry_after, to_model_error
 from treadle.models.remote_model import RemoteModel
 

@@ -6,8 +6,6 @@ JSON bytes out, a stream of bytes back. http_client.py has the connections.
 import base64
 import inspect
 import os
-import threading
-import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -16,11 +14,12 @@ from functools import cached_property
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from ..core.errors import UsageError
-from ..core.redact import find_secrets, passwords_of, redact, spellings
+from ..core.redact import passwords_of, redact, spellings
 from ..core.secret_patterns import names_secret
 from ..core.version import VERSION
 from .guard import refuse_real
 from .http_client import Line, make_line, post
+from .known_secrets import remember_secrets
 from .service import OPENAI, Service
 
 Key = str | Callable[[], str | Awaitable[str]]
@@ -74,8 +73,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         url = self.base_url or os.environ.get(self.service.url_variable) or self.service.url
         object.__setattr__(self, "base_url", _check_url(url))
-        with _lock:
-            _endpoints.add(self)
+        remember_secrets(self)
 
     @property
     def host(self) -> str:
@@ -174,26 +172,6 @@ class Endpoint:
         if key and not (key.isascii() and key.isprintable()):
             raise UsageError(f"the key of {self.name} has characters that no header can carry")
         return key
-
-
-_endpoints: "weakref.WeakSet[Endpoint]" = weakref.WeakSet()
-"""Those in use: what any of them keeps secret must be in no error of the process."""
-_lock = threading.Lock()
-"""A set that grows can't be read at the same time."""
-
-
-def redact_known(text: str) -> str:
-    """The text without secrets: those of all endpoints, of the environment, and all by shape.
-
-    For every error's text on its way out, to a caller, a log or a model: an error of a tool or of a
-    server may quote what it was sent.
-    """
-    with _lock:
-        endpoints = list(_endpoints)
-    secrets = find_secrets(os.environ)
-    for endpoint in endpoints:
-        secrets |= endpoint.secrets()
-    return redact(text, secrets)
 
 
 def merge_headers(*all_headers: Mapping[str, str]) -> dict[str, str]:

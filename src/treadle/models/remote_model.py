@@ -12,14 +12,16 @@ from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-from ..core.errors import ModelError, ModelRejected, ModelUnavailable
+from ..core.errors import ModelError, ModelRejected, ModelUnavailable, UsageError
 from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
 from .accepted_fields import AcceptedFields, find_accepted_fields
 from .chat.dialect import CHAT
 from .dialect import Dialect, RequestFields
-from .endpoint import Endpoint, Key, redact_known
+from .endpoint import Endpoint, Key
+from .known_secrets import redact_known
 from .reply_reader import ReplyReader
+from .sdk_endpoint import SDKEndpoint
 from .usage import find_context_tokens, find_price
 
 AFTER_DONE_S = 1.0
@@ -64,7 +66,9 @@ class RemoteModel:
     """Added to every request's headers."""
     dialect: Dialect = CHAT
     """How the address wants requests written."""
-    _endpoint: Endpoint = field(init=False, repr=False)
+    client: Any = field(default=None, repr=False)
+    """An async client of a provider's SDK, to send by it and with its key: AsyncAzureOpenAI(…)."""
+    _endpoint: Endpoint | SDKEndpoint = field(init=False, repr=False)
     _accepted: AcceptedFields = field(init=False, repr=False)
     _learned: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
     """The fields to send with tools, last in the list: a refusal showed that the table is wrong."""
@@ -78,15 +82,7 @@ class RemoteModel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or f"openai:{self.model}")
-        endpoint = Endpoint(
-            self.dialect.path,
-            self.name,
-            base_url=self.base_url,
-            api_key=self.api_key,
-            idle_s=self.idle_s,
-            headers=self.headers,
-            service=self.dialect.service,
-        )
+        endpoint = self._make_endpoint()
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)
         accepted = find_accepted_fields(endpoint.host, self.model)
@@ -94,6 +90,23 @@ class RemoteModel:
         if not self.context_tokens:
             known = find_context_tokens(self.model, self.base_url)
             object.__setattr__(self, "context_tokens", known or DEFAULT_CONTEXT_TOKENS)
+
+    def _make_endpoint(self) -> Endpoint | SDKEndpoint:
+        path, name = self.dialect.path, self.name
+        if self.client is not None:
+            endpoint = SDKEndpoint(self.client, path, name, self.idle_s, self.headers)
+            if self.api_key is not None or self.base_url not in (None, "", endpoint.base_url):
+                raise UsageError(f"{name} asks by its client=; give that one address and key")
+            return endpoint
+        return Endpoint(
+            path,
+            name,
+            base_url=self.base_url,
+            api_key=self.api_key,
+            idle_s=self.idle_s,
+            headers=self.headers,
+            service=self.dialect.service,
+        )
 
     def cost_usd(self, usage: Usage) -> float | None:
         """By the price table of genai-prices, offline;

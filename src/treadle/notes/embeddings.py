@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
-from ..models.endpoint import Endpoint, Key, redact_known
+from ..models.endpoint import Endpoint, Key
+from ..models.known_secrets import redact_known
 from ..models.provider_errors import to_model_error
 
 MAX_TEXTS = 128

@@ -8,7 +8,7 @@ from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import backoff_s
 from ..core.model import Model, PreparedCall
-from ..models.endpoint import redact_known
+from ..models.known_secrets import redact_known
 from .border import contain
 
 

@@ -19,7 +19,7 @@ from ..core.errors import (
     TurnOpen,
 )
 from ..core.turn import find_call
-from ..models.endpoint import redact_known
+from ..models.known_secrets import redact_known
 from .border import in_words, is_ctrl_c, text_of
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
