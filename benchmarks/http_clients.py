@@ -1,7 +1,7 @@
 """CPU of HTTP clients at what a model's client does: large bodies out, small events back.
 
     python benchmarks/http_clients.py
-    python benchmarks/http_clients.py --clients bare pyreqwest --repeats 9
+    python benchmarks/http_clients.py --clients httpx2 aiohttp --repeats 9
 
 A server on 127.0.0.1, in a process of its own, answers with events that are sent at once, or one
 every 2 ms. Counted is the CPU of the client's process, threads included. The clients take turns, so
@@ -25,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -74,55 +75,69 @@ async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 # --- the clients: each gives a function that posts the body and yields what comes -----------------
 
 
-async def bare(url: str) -> Post:
-    try:
-        import httpx2 as httpx
-    except ImportError:
-        import httpx
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
-    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client = httpx.AsyncClient(timeout=60, verify=plain, limits=limits)
+@asynccontextmanager
+async def httpx(url: str) -> AsyncIterator[Post]:
+    import httpx
+
+    async with _by_httpx(httpx, url) as post:
+        yield post
+
+
+@asynccontextmanager
+async def httpx2(url: str) -> AsyncIterator[Post]:
+    import httpx2
+
+    async with _by_httpx(httpx2, url) as post:
+        yield post
+
+
+@asynccontextmanager
+async def _by_httpx(library: Any, url: str) -> AsyncIterator[Post]:
+    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no certificates are needed here
+    limits = library.Limits(max_connections=200)
 
     async def post(path: str) -> AsyncIterator[bytes]:
         async with client.stream("POST", url + path, content=BODY) as response:
             async for data in response.aiter_bytes():
                 yield data
 
-    return post
+    async with library.AsyncClient(timeout=60, verify=plain, limits=limits) as client:
+        yield post
 
 
-async def aiohttp(url: str) -> Post:
+@asynccontextmanager
+async def aiohttp(url: str) -> AsyncIterator[Post]:
     import aiohttp
-
-    client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
     async def post(path: str) -> AsyncIterator[bytes]:
         async with client.post(url + path, data=BODY) as response:
             async for data in response.content.iter_any():
                 yield data
 
-    return post
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
+        yield post
 
 
-async def pyreqwest(url: str) -> Post:
+@asynccontextmanager
+async def pyreqwest(url: str) -> AsyncIterator[Post]:
     from pyreqwest.client import ClientBuilder
 
-    client = ClientBuilder().no_proxy().build()
-
     async def post(path: str) -> AsyncIterator[bytes]:
+        # Without this limit the first event is given with the last one.
         request = client.post(url + path).body_bytes(BODY).streamed_read_buffer_limit(1)
         async with request.build_streamed() as response:
             reader = response.body_reader
             while (data := await reader.read_chunk()) is not None:
                 yield data
 
-    return post
+    async with ClientBuilder().no_proxy().build() as client:
+        yield post
 
 
-async def pyqwest(url: str) -> Post:
+@asynccontextmanager
+async def pyqwest(url: str) -> AsyncIterator[Post]:
     from pyqwest import Headers, HTTPTransport, Request
 
-    client = HTTPTransport(enable_otel=False, pool_max_idle_per_host=200)
     headers = Headers()
 
     async def post(path: str) -> AsyncIterator[bytes]:
@@ -131,16 +146,18 @@ async def pyqwest(url: str) -> Post:
             async for data in response.content:
                 yield data
 
-    return post
+    async with HTTPTransport(enable_otel=False, pool_max_idle_per_host=200) as client:
+        yield post
 
 
-CLIENTS = {"bare": bare, "aiohttp": aiohttp, "pyreqwest": pyreqwest, "pyqwest": pyqwest}
-MODULES = {
-    "bare": ("httpx2", "httpx"),
-    "aiohttp": ("aiohttp",),
-    "pyreqwest": ("pyreqwest.client",),
-    "pyqwest": ("pyqwest",),
+CLIENTS = {
+    "httpx": httpx,
+    "httpx2": httpx2,
+    "aiohttp": aiohttp,
+    "pyreqwest": pyreqwest,
+    "pyqwest": pyqwest,
 }
+MODULES = {name: name for name in CLIENTS} | {"pyreqwest": "pyreqwest.client"}
 
 
 # --- measuring -----------------------------------------------------------------------------------
@@ -188,19 +205,13 @@ def import_ms(module: str) -> float:
     return statistics.median(spent) * 1e3
 
 
-def installed(name: str) -> str | None:
-    for module in MODULES[name]:
-        if importlib.util.find_spec(module.partition(".")[0]):
-            return module
-    return None
-
-
 async def compare(url: str, names: list[str], repeats: int) -> None:
-    posts = {name: await CLIENTS[name](url) for name in names}
     seen: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for _ in range(repeats):
-        for name, post in posts.items():
-            seen[name].append(await measure(post))
+    async with AsyncExitStack() as stack:
+        posts = {name: await stack.enter_async_context(CLIENTS[name](url)) for name in names}
+        for _ in range(repeats):
+            for name, post in posts.items():
+                seen[name].append(await measure(post))
     kinds = ("call", "many", "burst", "slow")
     print(f"{'':>12}" + "".join(f"{kind:>16}" for kind in kinds) + f"{'import':>10}")
     first: dict[str, float] = {}
@@ -208,7 +219,7 @@ async def compare(url: str, names: list[str], repeats: int) -> None:
         middle = {kind: statistics.median(run[kind] for run in seen[name]) for kind in kinds}
         first = first or middle
         cells = [f"{middle[kind]:>9.2f} {middle[kind] / first[kind]:>5.2f}x" for kind in kinds]
-        print(f"{name:>12}{''.join(cells)}{import_ms(installed(name) or ''):>10.0f}", flush=True)
+        print(f"{name:>12}{''.join(cells)}{import_ms(MODULES[name]):>10.0f}", flush=True)
 
 
 def main() -> None:
@@ -221,8 +232,7 @@ def main() -> None:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
     server.start()
-    names = [name for name in settings.clients if installed(name)]
-    print("CPU; bare is", installed("bare") or "not installed", flush=True)
+    names = [name for name in settings.clients if importlib.util.find_spec(name)]
     asyncio.run(compare(f"http://127.0.0.1:{ours.recv()}", names, settings.repeats))
     server.terminate()
 

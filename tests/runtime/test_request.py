@@ -1,9 +1,12 @@
 """Which request follows from a log."""
 
-from fakes import agent, live
+import pytest
+
+from fakes import agent, found, live
 from treadle import MemoryStore
-from treadle.core.events import Call
+from treadle.core.events import Call, ModelCalled
 from treadle.core.model import Message, Reply
+from treadle.core.tokens import find_token_counter
 from treadle.models.chat.encode import encode_message
 from treadle.models.scripted import ScriptedModel, says
 
@@ -41,3 +44,15 @@ def test_what_another_model_may_see_of_a_message_is_made_once():
     other, third = message.for_model("other"), message.for_model("third")
     assert other is third, "it would be encoded again at every step"
     assert message.for_model("other").said == Message("assistant", "hi").said
+
+
+def test_only_a_prompt_that_is_not_small_is_counted_by_the_vocabulary():
+    pytest.importorskip("toktok")
+    count = find_token_counter("openai:gpt-4o")
+    assert count
+    for text, is_counted in (("hello", False), ("words " * 2000, True)):
+        model = ScriptedModel([says("ok")], name="openai:gpt-4o")
+        result = live(agent(model).run(text))
+        request = model.seen[0]
+        tokens = request.exact_tokens(count) if is_counted else request.tokens
+        assert [called.prompt_tokens for called in found(result, ModelCalled)] == [tokens + 1]

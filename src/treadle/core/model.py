@@ -64,9 +64,10 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     def encoded(self, encode: Callable[["Message"], bytes]) -> bytes:
         """What this function of a dialect makes of the message, worked out once and kept."""
         kept: dict[Any, bytes] = vars(self).setdefault("_encoded", {})
-        if encode not in kept:
-            kept[encode] = encode(self)
-        return kept[encode]
+        found = kept.get(encode)
+        if found is None:
+            found = kept[encode] = encode(self)
+        return found
 
     @cached_property
     def said(self) -> bytes:
@@ -116,9 +117,10 @@ class ToolSchema(msgspec.Struct, frozen=True, dict=True):
     def encoded(self, encode: Callable[["ToolSchema"], bytes]) -> bytes:
         """As of a message."""
         kept: dict[Any, bytes] = vars(self).setdefault("_encoded", {})
-        if encode not in kept:
-            kept[encode] = encode(self)
-        return kept[encode]
+        found = kept.get(encode)
+        if found is None:
+            found = kept[encode] = encode(self)
+        return found
 
     @cached_property
     def said(self) -> bytes:

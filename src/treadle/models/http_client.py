@@ -41,6 +41,14 @@ class Line:
     tls: ssl.SSLContext | bool = True
     idle_s: float = 300.0
 
+    @functools.cached_property
+    def timeout(self) -> "aiohttp.ClientTimeout":
+        """Nothing limits the whole answer: the loop watches the turn's own deadline."""
+        import aiohttp
+
+        connect_s = min(CONNECT_S, self.idle_s)
+        return aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=self.idle_s)
+
 
 def make_line(url: str, idle_s: float) -> Line:
     """The line to a URL, by the environment's proxies and certificates.
@@ -72,9 +80,6 @@ async def post(
     import aiohttp
 
     client = await _client_of_loop()
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=min(CONNECT_S, line.idle_s), sock_read=line.idle_s
-    )
     try:
         async with client.post(
             line.url,
@@ -82,7 +87,7 @@ async def post(
             headers=headers,
             proxy=line.proxy,
             ssl=line.tls,
-            timeout=timeout,
+            timeout=line.timeout,
             allow_redirects=False,
         ) as response:
             await _raise_for_failure(response)

@@ -40,6 +40,8 @@ RECORDED_SETTINGS = (
 
 Anything else could be a key, an address or a header.
 """
+EXACT_FROM_TOKENS = 2000
+"""Smaller prompts are only estimated: to load a vocabulary takes half a second of CPU."""
 NO_MODEL = "none"
 """The name of the model of a flow, which has none."""
 
@@ -121,8 +123,10 @@ class RunSettings:
 
     def count_tokens(self, request: Request, state: State) -> int:
         """The request's tokens, estimated before it is made, and rather too many."""
+        tokens = request.tokens
         count = find_token_counter(self.model.name)
-        tokens = request.exact_tokens(count) if count else request.tokens
+        if count and tokens >= EXACT_FROM_TOKENS:
+            tokens = request.exact_tokens(count)
         return int(tokens * state.calibration.of(self.model.name).ratio) + 1
 
     @property

@@ -154,6 +154,10 @@ class ChatReplyBuilder:
             self.finish_reason = "tool_calls" if self._calls.any else "stop"
 
     def _message(self, raw: dict[str, Any]) -> None:
+        content = raw.get("content")
+        if len(raw) == 1 and isinstance(content, str):  # nearly every piece of a text
+            self._show(content)
+            return
         message = msgspec.convert(raw, _Message, strict=False)
         if message.content:
             self._show(_content_text(message.content))
