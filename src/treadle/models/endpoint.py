@@ -69,6 +69,8 @@ class Endpoint:
     service: Service = OPENAI
     _given_keys: deque[str] = field(default_factory=lambda: deque(maxlen=8), init=False, repr=False)
     """What the function for the key has given, to keep it out of errors."""
+    _headers: dict[str, Mapping[str, str]] = field(default_factory=dict, init=False, repr=False)
+    """Those of the last request, by its key."""
 
     def __post_init__(self) -> None:
         url = self.base_url or os.environ.get(self.service.url_variable) or self.service.url
@@ -109,12 +111,9 @@ class Endpoint:
         response.
         """
         refuse_real(self.name, self.host)
-        key = self._check_key(await self._present_key())
-        headers = dict(self.service.key_headers(key)) if key else {}
-        if self._parts.password:
-            headers = {"Authorization": f"Basic {self._basic()}"}  # RFC 7617
-        sent = merge_headers(_HEADERS, headers, self._own_headers)
-        async with aclosing(post(self._line, body, sent, self.name)) as answer:
+        key = await self._present_key()
+        headers = self._headers.get(key) or self._make_headers(key)
+        async with aclosing(post(self._line, body, headers, self.name)) as answer:
             async for data in answer:
                 yield data
 
@@ -122,12 +121,18 @@ class Endpoint:
     def _parts(self) -> SplitResult:
         return urlsplit(self.base_url or "")
 
-    @cached_property
-    def _own_headers(self) -> dict[str, str]:
+    def _make_headers(self, key: str) -> Mapping[str, str]:
+        """All headers of a request with this key; kept, since most keys never change."""
+        self._check_key(key)
         for name, value in self.headers.items():
             if not (value.isprintable() and name.isascii() and name.isprintable()):
                 raise UsageError(f"header {name!r} of {self.name}: no header can carry its value")
-        return dict(self.headers)
+        by_key = self.service.key_headers(key) if key else {}
+        if self._parts.password:
+            by_key = {"Authorization": f"Basic {self._basic()}"}  # RFC 7617
+        self._headers.clear()
+        self._headers[key] = merge_headers(_HEADERS, by_key, self.headers)
+        return self._headers[key]
 
     @cached_property
     def _line(self) -> Line:
@@ -163,7 +168,7 @@ class Endpoint:
             self._given_keys.append(key)
         return key
 
-    def _check_key(self, key: str) -> str:
+    def _check_key(self, key: str) -> None:
         if not key and self.host == urlsplit(self.service.url).hostname:
             raise UsageError(
                 f"no {self.service.key_variable} is set; set it, name another model, or use the"
@@ -171,7 +176,6 @@ class Endpoint:
             )
         if key and not (key.isascii() and key.isprintable()):
             raise UsageError(f"the key of {self.name} has characters that no header can carry")
-        return key
 
 
 def merge_headers(*all_headers: Mapping[str, str]) -> dict[str, str]:

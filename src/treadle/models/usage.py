@@ -64,6 +64,12 @@ def find_price(model: str, base_url: str | None) -> Callable[[Usage], float | No
     """
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        get_snapshot().find_provider_model(model, None, None, base_url or OPENAI)
+    except LookupError:
+        return lambda usage: None
 
     def price(usage: Usage) -> float | None:
         tokens = Tokens(
