@@ -156,7 +156,7 @@ class Tools:
 async def treadle(folder: Path, url: str, tools: Tools, again: bool) -> dict[str, Any]:
     from treadle import Agent, Context, SQLiteStore, tool
     from treadle.core.events import OutcomeDecided
-    from treadle.models.openai import OpenAIModel
+    from treadle.models.remote_model import RemoteModel
 
     @tool
     def ship(context: Context) -> str:
@@ -168,7 +168,7 @@ async def treadle(folder: Path, url: str, tools: Tools, again: bool) -> dict[str
         """Charge the card."""
         return tools.charge(context.idempotency_key)
 
-    model = OpenAIModel("scripted", base_url=url, api_key="none")
+    model = RemoteModel("scripted", base_url=url, api_key="none")
     agent = Agent(tools=[ship, charge], model=model, store=SQLiteStore(folder / "treadle.db"))
     result = await (agent.resume("order") if again else agent.run(QUESTION, thread="order"))
     asked = list(result.waiting)

@@ -429,8 +429,8 @@ def same_beginning(requests: Sequence[Request]) -> float:
             growing = True
             for index, message in enumerate(request.messages):
                 growing = growing and index < len(before) and before[index] == message
-                whole += len(message.wire)
-                same += len(message.wire) * growing
+                whole += len(message.said)
+                same += len(message.said) * growing
             before = request.messages
     return same / whole
 

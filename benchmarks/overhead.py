@@ -4,6 +4,7 @@ Treadle beside a plain loop on the openai SDK and a bare HTTP client.
 
     python benchmarks/overhead.py                        rounds 1, 10, 50, 200; results of 2 KB; median of 3
     python benchmarks/overhead.py --result-bytes 20 --repeats 5 --rounds 10
+    python benchmarks/overhead.py --rounds 1 --agents 20 --repeats 7      mostly tokens and the cold start
 
 A scripted server on 127.0.0.1, in a process of its own, checks every request and streams (or sends)
 one tool call a round, then a text. What is counted is the client's process alone: its CPU time,
@@ -11,8 +12,10 @@ divided by the model calls. The contestants take turns, in one process, after on
 
     treadle   Agent with the SQLite log on, streaming, limits on
     sdk       the usual tutorial's loop: openai SDK, sync, not streamed, message objects in a list
-    bare      httpx2 (or httpx), async, streamed, json.dumps of the whole history in each request
-    many      200 Treadle agents at once in one event loop, each with the same number of rounds
+    bare      httpx (or httpx2), async, streamed, json.dumps of the whole history in each request
+    many      200 agents at once in one event loop, each with the same number of rounds
+    tokens    one reply of many tokens: in a burst, and in 40 replies at once with a token every 2 ms
+    cold      a whole interpreter, from its start to the first answer
 
 Nothing is asserted: times are for people. The README says which machine.
 """
@@ -35,6 +38,11 @@ from functools import cached_property, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+try:
+    import httpx
+except ImportError:
+    import httpx2 as httpx  # type: ignore[no-redef]
 
 TOOLS = [
     {
@@ -83,10 +91,33 @@ async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-            writer.write(_answer(await reader.readexactly(length)))
+            body = await reader.readexactly(length)
+            if body.rfind(b"Write ") >= 0:
+                await _write_tokens(json.loads(body)["messages"][-1]["content"], writer)
+            else:
+                writer.write(_answer(body))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
         writer.close()
+
+
+async def _write_tokens(asked: str, writer: asyncio.StreamWriter) -> None:
+    """The user's message says how many, and how many milliseconds apart: "Write 100 2"."""
+    count, pause_ms = (int(word) for word in asked.split()[1:])
+    base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    choice = {"index": 0, "delta": {"content": "word "}, "finish_reason": None}
+    last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    event = b"data: %s\n\n" % json.dumps(base | {"choices": [choice]}).encode()
+    end = b"data: %s\n\ndata: [DONE]\n\n" % json.dumps(base | {"choices": [last]}).encode()
+    writer.write(
+        b"HTTP/1.1 200 x\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    for data in [event] * count + [end]:
+        writer.write(b"%x\r\n%s\r\n" % (len(data), data))
+        await writer.drain()
+        if pause_ms:
+            await asyncio.sleep(pause_ms / 1000)
+    writer.write(b"0\r\n\r\n")
 
 
 def _answer(body: bytes) -> bytes:
@@ -205,13 +236,13 @@ class Bench:
 
     def agent_with(self, log: str) -> Any:
         from treadle import Agent, Limits, SQLiteStore, tool
-        from treadle.models.openai import OpenAIModel
+        from treadle.models.remote_model import RemoteModel
 
         async def lookup(n: int) -> str:
             """Look a number up."""
             return self.lookup(n)
 
-        model = OpenAIModel("m", base_url=self.url, api_key="k", context_tokens=4_000_000)
+        model = RemoteModel("m", base_url=self.url, api_key="k", context_tokens=4_000_000)
         limits = Limits(steps=None, tool_calls=None, tokens=None, seconds=None)
         store = SQLiteStore(self.folder / log)
         return Agent("Be brief.", tools=[tool(lookup)], model=model, limits=limits, store=store)
@@ -224,10 +255,8 @@ class Bench:
 
     @cached_property
     def http(self) -> Any:
-        import httpx2
-
         plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no certificates are needed here
-        return httpx2.AsyncClient(base_url=self.url, timeout=60, verify=plain)
+        return httpx.AsyncClient(base_url=self.url, timeout=60, verify=plain)
 
     def close(self) -> None:
         self.openai.close()
@@ -263,41 +292,74 @@ def sdk(bench: Bench, rounds: int) -> None:
     assert messages[-1].content == "That is all of it."
 
 
-def bare(bench: Bench, rounds: int) -> None:
-    async def reply(client: Any, messages: list[Any]) -> dict[str, Any]:
-        body = {"model": "m", "messages": messages, "tools": TOOLS, "stream": True}
-        headers = {"content-type": "application/json", "authorization": "Bearer k"}
-        text, calls = "", {}
-        async with client.stream(
-            "POST", "/chat/completions", content=json.dumps(body), headers=headers
-        ) as response:
-            assert response.status_code == 200, await response.aread()
-            async for line in response.aiter_lines():
-                if not line.startswith("data: {"):
-                    continue
-                for choice in json.loads(line[6:])["choices"]:
-                    text += choice["delta"].get("content") or ""
-                    for piece in choice["delta"].get("tool_calls") or ():
-                        call = calls.setdefault(
-                            piece["index"], piece | {"function": {"name": "", "arguments": ""}}
-                        )
-                        call["function"]["name"] += piece["function"].get("name") or ""
-                        call["function"]["arguments"] += piece["function"].get("arguments") or ""
-        return {"role": "assistant", "content": text or None} | (
-            {"tool_calls": list(calls.values())} if calls else {}
-        )
+def bare(bench: Bench, rounds: int, agents: int = 1) -> None:
+    async def main() -> None:
+        await asyncio.gather(*(_bare_loop(bench, rounds) for _ in range(agents)))
+
+    bench.runner.run(main())
+
+
+async def _bare_loop(bench: Bench, rounds: int) -> None:
+    messages: list[Any] = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": f"Look up {rounds}"},
+    ]
+    for _ in range(rounds + 1):
+        messages.append(await _bare_reply(bench.http, messages))
+        for call in messages[-1].get("tool_calls", ()):
+            content = bench.lookup(**json.loads(call["function"]["arguments"]))
+            messages.append({"role": "tool", "tool_call_id": call["id"], "content": content})
+    assert messages[-1]["content"] == "That is all of it."
+
+
+async def _bare_reply(client: Any, messages: list[Any]) -> dict[str, Any]:
+    body = {"model": "m", "messages": messages, "tools": TOOLS, "stream": True}
+    headers = {"content-type": "application/json", "authorization": "Bearer k"}
+    text, calls = "", {}
+    async with client.stream(
+        "POST", "/chat/completions", content=json.dumps(body), headers=headers
+    ) as response:
+        assert response.status_code == 200, await response.aread()
+        async for line in response.aiter_lines():
+            if not line.startswith("data: {"):
+                continue
+            for choice in json.loads(line[6:])["choices"]:
+                text += choice["delta"].get("content") or ""
+                for piece in choice["delta"].get("tool_calls") or ():
+                    call = calls.setdefault(
+                        piece["index"], piece | {"function": {"name": "", "arguments": ""}}
+                    )
+                    call["function"]["name"] += piece["function"].get("name") or ""
+                    call["function"]["arguments"] += piece["function"].get("arguments") or ""
+    return {"role": "assistant", "content": text or None} | (
+        {"tool_calls": list(calls.values())} if calls else {}
+    )
+
+
+# --- tokens: replies of many, side by side
+# -----------------------------------------------------------------------------------
+
+
+def treadle_tokens(bench: Bench, asked: str, replies: int) -> None:
+    async def one() -> None:
+        shown = 0
+        async for _ in bench.agent.stream(asked):
+            shown += 1
+        assert shown
 
     async def main() -> None:
-        messages: list[Any] = [
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": f"Look up {rounds}"},
-        ]
-        for _ in range(rounds + 1):
-            messages.append(await reply(bench.http, messages))
-            for call in messages[-1].get("tool_calls", ()):
-                content = bench.lookup(**json.loads(call["function"]["arguments"]))
-                messages.append({"role": "tool", "tool_call_id": call["id"], "content": content})
-        assert messages[-1]["content"] == "That is all of it."
+        await asyncio.gather(*(one() for _ in range(replies)))
+
+    bench.runner.run(main())
+
+
+def bare_tokens(bench: Bench, asked: str, replies: int) -> None:
+    async def one() -> None:
+        reply = await _bare_reply(bench.http, [{"role": "user", "content": asked}])
+        assert reply["content"].count("word ") == int(asked.split()[1])
+
+    async def main() -> None:
+        await asyncio.gather(*(one() for _ in range(replies)))
 
     bench.runner.run(main())
 
@@ -338,16 +400,36 @@ def table(bench: Bench, rounds: list[int], repeats: int) -> None:
 
 
 def many(bench: Bench, agents: int, rounds: int, repeats: int) -> None:
-    one = statistics.median(
-        cpu_ms(lambda: treadle(bench, rounds), rounds + 1) for _ in range(repeats * 5)
-    )
-    all_ = statistics.median(
-        cpu_ms(lambda: treadle(bench, rounds, agents), agents * (rounds + 1))
-        for _ in range(repeats)
-    )
+    calls = agents * (rounds + 1)
+    times: dict[str, list[float]] = {"treadle": [], "bare": []}
+    for _ in range(repeats):
+        times["treadle"].append(cpu_ms(lambda: treadle(bench, rounds, agents), calls))
+        times["bare"].append(cpu_ms(lambda: bare(bench, rounds, agents), calls))
+    ms = {name: statistics.median(values) for name, values in times.items()}
     print(
-        f"{agents} agents at once, {rounds} rounds each: {all_:.2f} ms a model call; one: {one:.2f}; x{all_ / one:.2f}"
+        f"{agents} agents at once, {rounds} rounds each, ms a model call: {ms['treadle']:.2f};"
+        f" bare {ms['bare']:.2f}; {ms['treadle'] / ms['bare']:.2f} of it",
+        flush=True,
     )
+
+
+def tokens(bench: Bench, repeats: int) -> None:
+    for kind, count, pause_ms, replies in (
+        ("in a burst", 10_000, 0, 1),
+        ("every 2 ms", 100, 2, 40),
+    ):
+        asked = f"Write {count} {pause_ms}"
+        times: dict[str, list[float]] = {"treadle": [], "bare": []}
+        for _ in range(repeats):
+            for name, write in (("treadle", treadle_tokens), ("bare", bare_tokens)):
+                run = partial(write, bench, asked, replies)
+                times[name].append(cpu_ms(run, count * replies) * 1000)
+        us = {name: statistics.median(values) for name, values in times.items()}
+        print(
+            f"a streamed token {kind}, us: {us['treadle']:.1f}; bare {us['bare']:.1f};"
+            f" {us['treadle'] / us['bare']:.2f} of it",
+            flush=True,
+        )
 
 
 def log_size(bench: Bench, rounds: int) -> None:
@@ -364,22 +446,29 @@ def log_size(bench: Bench, rounds: int) -> None:
     )
 
 
-def import_time(repeats: int) -> None:
-    """Whole interpreters, with and without the import; the difference of their CPU."""
+COLD = """
+from treadle import Agent, MemoryStore
+from treadle.models.remote_model import RemoteModel
+model = RemoteModel("gpt-6-luna", base_url={url!r}, api_key="k")
+print(Agent("Be brief.", model=model, store=MemoryStore()).run_sync("Write 3 0").answer)
+"""
 
-    def cpu(code: str) -> float:
+
+def cold_start(url: str, repeats: int) -> None:
+    """Whole interpreters: their import of treadle alone, and up to the first answer."""
+
+    def cpu_s(code: str) -> float:
         before = os.times()
-        subprocess.run([sys.executable, "-c", code], check=True)
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
         after = os.times()
-        return (
-            after.children_user
-            - before.children_user
-            + after.children_system
-            - before.children_system
-        )
+        return sum(after[2:4]) - sum(before[2:4])
 
-    spent = [cpu("import treadle") - cpu("pass") for _ in range(repeats + 2)]
-    print(f"import treadle: {statistics.median(spent):.2f} s of CPU")
+    imports = [cpu_s("import treadle") - cpu_s("pass") for _ in range(repeats + 2)]
+    answers = [cpu_s(COLD.format(url=url)) for _ in range(repeats + 2)]
+    print(
+        f"import treadle: {statistics.median(imports):.2f} s of CPU; from the interpreter's start to"
+        f" the first answer: {statistics.median(answers):.2f} s"
+    )
 
 
 def main() -> None:
@@ -395,11 +484,13 @@ def main() -> None:
     there.close()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(f"http://127.0.0.1:{here.recv()}/v1", settings.result_bytes, Path(folder))
+        print(f"bare is {httpx.__name__} {httpx.__version__}", flush=True)
+        cold_start(bench.url, settings.repeats)
         table(bench, settings.rounds, settings.repeats)
+        tokens(bench, settings.repeats)
         many(bench, settings.agents, 10, settings.repeats)
         log_size(bench, max(settings.rounds))
         bench.close()
-    import_time(settings.repeats)
     here.close()
     server.join(5)
 

@@ -53,7 +53,7 @@ ROOMS: dict[str, str] = {
     "models": "language models: chat completions, the embedded model, scripts for tests",
     "stores": "where logs are kept: in memory, in SQLite",
     "runtime": "what makes things happen: the log, the loop, one model call, one tool call, agents",
-    "tools": "the tools that ship: calculator, dates, files, tables, web, documents, time, a question to the user",
+    "tools": "the tools that ship: calculator, dates, files, tables, web, documents, questions",
     "flows": "async functions whose steps are in the log",
     "notes": "facts that outlive a thread: kept, found by words and meaning, recalled",
     "patterns": "recipes for several agents, in plain Python",

@@ -3,7 +3,7 @@
 For tests; pure asyncio.
 
     async with serving(says("hello"), failing(429, {"error": {"message": "slow down"}})) as server:
-        model = OpenAIModel("m", base_url=server.url, api_key="k")
+        model = RemoteModel("m", base_url=server.url, api_key="k")
 
 An answer is the bytes of a whole HTTP response, or a coroutine function that writes one. One too
 few is a 500.

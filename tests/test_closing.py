@@ -19,13 +19,13 @@ import asyncio, sys
 import server
 from treadle import Agent, SQLiteStore
 from treadle.notes.notes import Notes
-from treadle.models.openai import OpenAIModel
+from treadle.models.remote_model import RemoteModel
 from treadle.runtime.sync import run_sync
 from treadle.tools.docs import search_docs
 
 async def ask():
     async with server.serving(server.says("Hello.")) as here:
-        model = OpenAIModel("m", base_url=here.url, api_key="k")
+        model = RemoteModel("m", base_url=here.url, api_key="k")
         agent = Agent(model=model, tools=[search_docs], store=store, notes=Notes())
         print((await agent.run("Hi")).answer)
         return model

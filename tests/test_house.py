@@ -181,6 +181,7 @@ def test_importing_treadle_loads_nothing_heavy_and_touches_nothing():
         "pydantic",
         "httpx",
         "httpx2",
+        "aiohttp",
         "trafilatura",
         "ddgs",
         "starlette",

@@ -137,9 +137,9 @@ def test_settings_reach_the_model_of_a_question_and_win(treadle: Treadle) -> Non
 
 
 def test_settings_reach_the_model_of_an_agent_and_of_a_turn_that_goes_on(treadle: Treadle) -> None:
-    model = 'OpenAIModel("m", base_url=URL, api_key="k", extra={"seed": 1, "temperature": 1})'
+    model = 'RemoteModel("m", base_url=URL, api_key="k", extra={"seed": 1, "temperature": 1})'
     with served(calls(("send", {"to": "a", "text": "b"})), says("sent")) as server:
-        code = f"\nURL = {server.url!r}\nfrom treadle.models.openai import OpenAIModel\n"
+        code = f"\nURL = {server.url!r}\nfrom treadle.models.remote_model import RemoteModel\n"
         with treadle.agents.open("a") as agents:
             agents.write(f"{code}real = Agent(model={model}, tools=[send])\n")
         ran = treadle("hi", "-t", "mine", "-o", "temperature=0", agent="real")

@@ -176,6 +176,15 @@ def test_a_prompt_of_another_agent_is_not_passed_off_as_the_recorded_one(treadle
     assert "since then the instructions have changed" in ran.err
 
 
+def test_a_prompt_with_a_hash_of_an_older_kind_is_not_called_another(treadle: Treadle) -> None:
+    called = e.ModelCalled("scripted", "0123456789abcdef", 9, 9)
+    opening = (e.ThreadStarted("agent", "k"), e.ThreadClaimed("w"), e.UserSaid("1+2?"))
+    stored("old", *opening, called)
+    ran = treadle("show", "old", "--prompt", "1", agent="agent")
+    assert ran.code == 0
+    assert "an older Treadle wrote this record, whose prompt 0123456789abcdef can't be" in ran.err
+
+
 @pytest.mark.parametrize("which", ["0", "3", "@4", "x"])
 def test_a_prompt_that_there_is_not_names_those_there_are(treadle: Treadle, which: str) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")

@@ -9,6 +9,7 @@ from treadle.core.legal import make_turns, tools_in_history
 from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt, messages
 from treadle.core.state import fold
+from treadle.models.chat.encode import encode_message
 from treadle.models.request_rules import find_faults
 
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
@@ -114,7 +115,7 @@ def test_the_provider_s_own_fields_go_back_verbatim():
         e.ToolStarted("a", "k"),
         e.ToolReturned("a", "x", 0.0),
     )
-    wire = messages(log, "")[1].wire.decode()
+    wire = encode_message(messages(log, "")[1]).decode()
     assert '"signature":"abc"' in wire
     assert '"reasoning_content":"hm"' in wire
 
@@ -204,7 +205,7 @@ def test_an_empty_message_is_shown_as_words_since_providers_would_refuse_it_ever
     picture = e.UserSaid((e.Image("https://x.test/a.png"),))
     [shown] = messages(log_of(picture), "")
     assert shown.text == ""
-    assert b'"text"' not in shown.wire
+    assert b'"text"' not in encode_message(shown)
 
 
 def test_pictures_that_come_with_an_answer_are_shown_after_the_results():

@@ -4,6 +4,7 @@ from fakes import agent, found
 from treadle import ScriptedModel
 from treadle.core import events as e
 from treadle.core.thoughts import ThoughtStream, part_thoughts, split_thoughts
+from treadle.models.chat.encode import encode_message
 from treadle.models.scripted import says
 
 SPLIT = [
@@ -70,4 +71,4 @@ def test_the_log_the_answer_and_later_prompts_have_it_apart():
     assert first.answer == "Hello."
     assert found(first, e.ModelReplied)[0].thinking == "They greet me."
     made.run_sync("Bye", thread="t")
-    assert model.seen[1].messages[1].wire == b'{"role":"assistant","content":"Hello."}'
+    assert encode_message(model.seen[1].messages[1]) == b'{"role":"assistant","content":"Hello."}'

@@ -3,8 +3,8 @@ import pytest
 from treadle.core.events import Call, Image, Text
 from treadle.core.model import Message, Request, ToolSchema
 from treadle.core.tokens import find_token_counter
-from treadle.models.openai import OpenAIModel
 from treadle.models.price_table import find_context_tokens
+from treadle.models.remote_model import RemoteModel
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,6 @@ def test_what_is_counted_is_what_is_said_and_called():
 )
 def test_a_model_s_context_is_looked_up_offline(model, url, tokens):
     assert find_context_tokens(model, url) == tokens
-    made = OpenAIModel(model, base_url=url, api_key="k")
+    made = RemoteModel(model, base_url=url, api_key="k")
     assert made.context_tokens == (tokens or 128_000)
-    assert OpenAIModel(model, base_url=url, api_key="k", context_tokens=5000).context_tokens == 5000
+    assert RemoteModel(model, base_url=url, api_key="k", context_tokens=5000).context_tokens == 5000

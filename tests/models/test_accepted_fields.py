@@ -13,7 +13,7 @@ import pytest
 from server import Answer, calls, delta, failing, says, serving, stream
 from treadle.core.errors import ModelRejected
 from treadle.core.model import Message, Reply, Request, ToolSchema
-from treadle.models.openai import OpenAIModel
+from treadle.models.remote_model import RemoteModel
 
 STOCK = ToolSchema("stock", "How many.", {"type": "object", "properties": {}})
 GO = Request((Message("user", "go"),), (STOCK,))
@@ -48,7 +48,7 @@ def asked(
 
     async def main() -> tuple[list[Any], list[Reply]]:
         async with serving(*answers) as server:
-            model = OpenAIModel("m", base_url=server.url, api_key="sk-secret", **settings)
+            model = RemoteModel("m", base_url=server.url, api_key="sk-secret", **settings)
             replies = [await model.reply(request, lambda text: None) for request in requests]
             return [each.body for each in server.asked], replies
 
@@ -73,21 +73,21 @@ def asked(
     ],
 )
 def test_a_family_that_takes_tools_only_without_reasoning_is_sent_that(name, url, effort):
-    model = OpenAIModel(name, base_url=url, api_key="sk-secret")
+    model = RemoteModel(name, base_url=url, api_key="sk-secret")
     assert json.loads(model.body(GO)).get("reasoning_effort") == effort
     assert "reasoning_effort" not in json.loads(model.body(PROSE))
 
 
 def test_the_sdk_s_own_address_is_openai_s(monkeypatch):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    body = json.loads(OpenAIModel("gpt-6-luna").body(GO))
+    body = json.loads(RemoteModel("gpt-6-luna").body(GO))
     assert body["reasoning_effort"] == "none"
     assert "max_completion_tokens" in body
 
 
 @pytest.mark.parametrize(("own", "sent"), [("low", "low"), (None, None)])
 def test_an_effort_of_the_user_s_wins_over_the_table(own, sent):
-    model = OpenAIModel("gpt-6-luna", base_url=OPENAI, extra={"reasoning_effort": own})
+    model = RemoteModel("gpt-6-luna", base_url=OPENAI, extra={"reasoning_effort": own})
     assert json.loads(model.body(GO)).get("reasoning_effort") == sent
 
 
@@ -134,7 +134,7 @@ def test_an_effort_that_is_refused_later_is_left_out_from_then_on():
 def test_a_second_refusal_is_what_is_said_and_nothing_is_remembered(warned):
     async def main() -> list[Any]:
         async with serving(REFUSED, UNKNOWN, says("x")) as server:
-            model = OpenAIModel("m", base_url=server.url, api_key="sk-secret", name="never")
+            model = RemoteModel("m", base_url=server.url, api_key="sk-secret", name="never")
             with pytest.raises(ModelRejected, match="Unknown parameter"):
                 await model.reply(GO, lambda text: None)
             await model.reply(GO, lambda text: None)
@@ -157,7 +157,7 @@ def test_a_reply_that_has_begun_is_not_asked_again():
             writer.write(stream({"error": {"message": NO, "type": "invalid_request_error"}}))
 
         async with serving(breaks, says("never")) as server:
-            model = OpenAIModel("m", base_url=server.url, api_key="sk-secret")
+            model = RemoteModel("m", base_url=server.url, api_key="sk-secret")
             with pytest.raises(ModelRejected) as refused:
                 await model.reply(GO, lambda text: shown.set())
             return str(refused.value), len(server.asked)

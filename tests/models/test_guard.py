@@ -10,7 +10,7 @@ from treadle import Agent, MemoryStore, UsageError, run_sync
 from treadle.core.model import Message, Request
 from treadle.models.guard import refuse_real
 from treadle.models.local.local_model import LocalModel
-from treadle.models.openai import OpenAIModel
+from treadle.models.remote_model import RemoteModel
 
 GO = Request((Message("user", "go"),))
 
@@ -25,7 +25,7 @@ def _forbidden(monkeypatch):
 )
 @pytest.mark.usefixtures("_forbidden")
 def test_a_model_beyond_this_machine_is_refused_before_a_connection_opens(url):
-    model = OpenAIModel("m", base_url=url, api_key="k")
+    model = RemoteModel("m", base_url=url, api_key="k")
     with pytest.raises(UsageError, match=r"openai:m is a real model.*treadle_real_models"):
         asyncio.run(model.reply(GO, print))
 
@@ -41,7 +41,7 @@ def test_a_server_on_this_machine_is_asked():
     async def main() -> str:
         async with serving(says("hello")) as server:
             return (
-                await OpenAIModel("m", base_url=server.url, api_key="k").reply(
+                await RemoteModel("m", base_url=server.url, api_key="k").reply(
                     GO, lambda text: None
                 )
             ).text
@@ -57,7 +57,7 @@ def test_it_holds_in_run_sync_and_in_threads_and_the_log_says_why():
     def ask() -> None:
         try:
             Agent(
-                model=OpenAIModel("m", base_url="https://a.test/v1", api_key="k"), store=store
+                model=RemoteModel("m", base_url="https://a.test/v1", api_key="k"), store=store
             ).run_sync("go")
         except UsageError as error:
             caught.append(error)

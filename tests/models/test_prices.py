@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from treadle import Usage
 from treadle.core.errors import UsageError
 from treadle.core.limits import worst_cost
-from treadle.models.openai import OpenAIModel
 from treadle.models.price_table import find_price, make_price
 from treadle.models.prices import Prices, check_prices
+from treadle.models.remote_model import RemoteModel
 from treadle.models.settings import with_settings
 from treadle.models.usage import parse_usage
 
@@ -184,18 +184,18 @@ GATEWAY = "http://127.0.0.1:1/v1"
 
 def test_prices_that_a_user_gives_win_and_what_they_leave_out_is_as_its_whole() -> None:
     given = {"input": 1, "output": 4, "cache_write": 1.25, "provider_calls": {"web_search": 10}}
-    model = OpenAIModel("m", base_url=GATEWAY, prices=given)
+    model = RemoteModel("m", base_url=GATEWAY, prices=given)
     used = Usage(1_000_000, 1_000_000, 100_000, 500_000, False, 200_000, 100_000)
     assert model.cost_usd(used) == 5.05
     assert model.cost_usd(Usage(10, provider_calls={"web_search": 1})) == 0.01001
-    assert OpenAIModel("gpt-4o", base_url=None, prices=given).cost_usd(Usage(1_000_000)) == 1.0
-    assert OpenAIModel("m", base_url=GATEWAY).cost_usd(used) is None
-    free = OpenAIModel("m", base_url=GATEWAY, prices={"input": 0, "output": 0})
+    assert RemoteModel("gpt-4o", base_url=None, prices=given).cost_usd(Usage(1_000_000)) == 1.0
+    assert RemoteModel("m", base_url=GATEWAY).cost_usd(used) is None
+    free = RemoteModel("m", base_url=GATEWAY, prices={"input": 0, "output": 0})
     assert free.cost_usd(used) == 0.0
 
 
 def test_prices_are_a_setting() -> None:
-    plain = OpenAIModel("m", base_url=GATEWAY)
+    plain = RemoteModel("m", base_url=GATEWAY)
     priced = with_settings(plain, {"prices": {"input": 0.1, "output": 0.2}})
     assert priced.cost_usd(Usage(1_000_000, 1_000_000)) == 0.3
     warm = with_settings(priced, {"temperature": 0})
@@ -217,7 +217,7 @@ def test_prices_are_a_setting() -> None:
 )
 def test_prices_that_make_no_sense_are_refused(given: Any, said: str) -> None:
     with pytest.raises(UsageError, match=re.escape(said)):
-        OpenAIModel("m", base_url=GATEWAY, prices=given)
+        RemoteModel("m", base_url=GATEWAY, prices=given)
     with pytest.raises(UsageError):
         check_prices(given)
 

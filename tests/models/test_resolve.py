@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from treadle.core.errors import UsageError
-from treadle.models.openai import OpenAIModel
+from treadle.models.remote_model import RemoteModel
 from treadle.models.resolve import (
     DEFAULT_MODEL,
     PROVIDERS,
@@ -32,9 +32,9 @@ def _no_keys(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def made(name: str) -> OpenAIModel:
+def made(name: str) -> RemoteModel:
     model = resolve_model(name)
-    assert isinstance(model, OpenAIModel)
+    assert isinstance(model, RemoteModel)
     return model
 
 
@@ -59,7 +59,8 @@ def test_no_name_means_what_the_environment_has(environment, name, monkeypatch):
 )
 def test_openai_s_names_may_stand_alone(name):
     model = made(name)
-    assert (model.model, model.base_url) == (name.removeprefix("openai:"), None)
+    assert model.model == name.removeprefix("openai:")
+    assert model.base_url == "https://api.openai.com/v1"
 
 
 def test_a_name_is_the_same_model_until_the_environment_changes(monkeypatch):
@@ -97,7 +98,7 @@ def test_a_provider_has_its_address_and_its_own_key(scheme, monkeypatch):
 def test_ollama_is_where_its_host_says(host, url, monkeypatch):
     monkeypatch.setenv("OLLAMA_HOST", host)
     model = made(f"ollama:qwen3:{abs(hash(host))}")
-    assert (model.base_url, model.api_key) == (url, "ollama")
+    assert (model.base_url, model.api_key) == (url, "")
 
 
 def test_ollama_s_context_is_what_the_server_was_given(monkeypatch):
@@ -115,7 +116,7 @@ def test_a_url_is_a_server_and_its_fragment_the_model(monkeypatch):
     assert (model.model, model.base_url, model.api_key) == (
         "org/name:tag",
         "http://127.0.0.1:8000/v1",
-        "none",
+        "",
     )
     assert made("https://box.test/v1").model == "default"
 

@@ -9,11 +9,11 @@ from treadle import ScriptedModel
 from treadle.core.errors import UsageError
 from treadle.core.model import Message, Request
 from treadle.models.local.local_model import LocalModel
-from treadle.models.openai import OpenAIModel
+from treadle.models.remote_model import RemoteModel
 from treadle.models.settings import with_settings
 
 GO = Request((Message("user", "go"),), max_output_tokens=50)
-MISTRAL = OpenAIModel(
+MISTRAL = RemoteModel(
     "m", base_url="http://127.0.0.1:1/v1", api_key="k", name="mine", extra={"stream_options": None}
 )
 
@@ -22,7 +22,7 @@ def test_fields_of_a_request_go_to_the_provider_as_they_are():
     model = with_settings(
         MISTRAL, {"temperature": 0, "provider": {"order": ["x"]}, "stop": "\n", "max_tokens": None}
     )
-    body = json.loads(model.body(GO)) if isinstance(model, OpenAIModel) else {}
+    body = json.loads(model.body(GO)) if isinstance(model, RemoteModel) else {}
     assert {key: body[key] for key in ("temperature", "provider", "stop")} == {
         "temperature": 0,
         "provider": {"order": ["x"]},

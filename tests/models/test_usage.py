@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from server import delta, stream
 from treadle import Usage
-from treadle.models.stream import ReplyReader
+from treadle.models.chat.dialect import CHAT
+from treadle.models.reply_reader import ReplyReader
 from treadle.models.usage import MAX_NAMES, parse_usage
 
 
 def read(*chunks: dict[str, Any]) -> Usage:
-    reader = ReplyReader()
+    reader = ReplyReader(CHAT)
     reader.feed(stream(*chunks))
     return reader.finish(100).usage
 

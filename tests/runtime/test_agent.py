@@ -34,7 +34,8 @@ from treadle.core.errors import (
 from treadle.core.model import Reply, Request
 from treadle.core.state import fold
 from treadle.core.turn import find_call
-from treadle.models.openai import OpenAIModel
+from treadle.models.chat.encode import encode_message
+from treadle.models.remote_model import RemoteModel
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
 from treadle.stores.store import Row
@@ -99,7 +100,7 @@ def test_images_and_files_reach_the_model():
     model = ScriptedModel([says("a cat")])
     parts = (Image("data:image/png;base64,AAAA"), File("a.pdf", "data:application/pdf;base64,BBBB"))
     result = live(agent(model).run(e.UserSaid(("what is it?", *parts))))
-    wire = model.seen[0].messages[-1].wire.decode()
+    wire = encode_message(model.seen[0].messages[-1]).decode()
     assert all(each in wire for each in ("what is it?", "image_url", "AAAA", "a.pdf", "BBBB"))
     assert found(result, e.UserSaid)[0].parts == parts
 
@@ -537,7 +538,7 @@ def test_no_setting_or_dependency_of_the_caller_reaches_the_log():
 
 
 def test_only_named_settings_of_a_model_are_in_the_log():
-    model = OpenAIModel(
+    model = RemoteModel(
         "m",
         base_url="http://hidden.example/v1",
         api_key="sk-secret",

@@ -9,7 +9,7 @@ from fakes import found
 from server import delta, serving, stream, streamed
 from treadle import Agent, Limits, MemoryStore, Result
 from treadle.core import events as e
-from treadle.models.openai import OpenAIModel
+from treadle.models.remote_model import RemoteModel
 from treadle.observe.cost import cost_entries, sum_costs
 
 PRICES = {"input": 1, "output": 4, "cache_read": 0.1, "cache_write": 1.25, "cache_write_1h": 2}
@@ -29,7 +29,7 @@ def ask(
         last = {"choices": [], "usage": counted}
         answer = streamed([stream(delta("stop", content="yes"), last)])
         async with serving(answer) as server:
-            model = OpenAIModel("m", base_url=server.url, api_key="k", **settings)
+            model = RemoteModel("m", base_url=server.url, api_key="k", **settings)
             asked = Agent(model=model, store=MemoryStore(), limits=limits or Limits())
             return await asked.run(said)
 
@@ -104,7 +104,7 @@ def test_a_broken_stream_costs_what_the_provider_said():
     async def main() -> Result:
         last = {"choices": [], "usage": COUNT | {"cost": 0.5}}
         async with serving(streamed([stream(delta(content="y"), last)])) as server:
-            model = OpenAIModel("m", base_url=server.url, api_key="k", prices=PRICES)
+            model = RemoteModel("m", base_url=server.url, api_key="k", prices=PRICES)
             asked = Agent(model=model, store=MemoryStore(), limits=Limits(model_tries=1))
             with pytest.raises(Exception, match="ended before") as caught:
                 await asked.run("go")

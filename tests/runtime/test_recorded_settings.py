@@ -27,8 +27,9 @@ from treadle.core.describe import describe_policy, policy_from, window_from
 from treadle.core.errors import ModelUnavailable, UsageError
 from treadle.core.policy import Policy
 from treadle.models.scripted import calls, says
+from treadle.runtime.divergence import Divergence
 from treadle.runtime.log import open_log
-from treadle.runtime.replay import Divergence, replay
+from treadle.runtime.replay import replay
 from treadle.tools.ask import ask_user
 
 

@@ -16,9 +16,10 @@ from treadle.core import events as e
 from treadle.core.errors import IllegalEvent, ModelUnavailable, UsageError
 from treadle.core.policy import Policy
 from treadle.models.scripted import calls, says
+from treadle.runtime.divergence import Divergence
 from treadle.runtime.fork import fork
 from treadle.runtime.log import open_log
-from treadle.runtime.replay import Divergence, replay
+from treadle.runtime.replay import replay
 from treadle.runtime.settings import RunSettings
 from treadle.runtime.world import World
 from treadle.stores.store import Row
@@ -240,6 +241,18 @@ def test_a_tool_that_is_gone_shows_as_the_prompt_that_lacks_it(records: list[Rec
 def forged(records: Sequence[Record], seq: int, **changes: Any) -> list[Record]:
     event = replace(records[seq - 1].event, **changes)
     return [*records[: seq - 1], replace(records[seq - 1], event=event), *records[seq:]]
+
+
+def test_a_hash_of_an_older_kind_is_not_said_to_differ(records: list[Record]) -> None:
+    # Older hashes and estimates are of the bytes of chat completions: nobody makes those again.
+    old = list(records)
+    for seq in (record.seq for record in records if isinstance(record.event, e.ModelCalled)):
+        old = forged(old, seq, prompt_hash="0123456789abcdef", prompt_tokens=120)
+    assert first(old, job_of()) is None
+    changed = forged(old, where(records, e.ToolReturned), content="99")
+    assert first(changed, job_of()) is None  # so this can't be seen
+    named = first(old, job_of(name="scripted:mini"))
+    assert named.field == "model"
 
 
 def test_a_forged_result_shows_in_the_next_prompt(records: list[Record]) -> None:

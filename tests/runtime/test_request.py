@@ -1,9 +1,13 @@
 """Which request follows from a log."""
 
-from fakes import agent, live
+import pytest
+
+from fakes import agent, found, live
 from treadle import MemoryStore
-from treadle.core.events import Call
+from treadle.core.events import Call, ModelCalled
 from treadle.core.model import Message, Reply
+from treadle.core.tokens import find_token_counter
+from treadle.models.chat.encode import encode_message
 from treadle.models.scripted import ScriptedModel, says
 
 
@@ -14,15 +18,24 @@ def test_what_only_one_provider_understands_goes_back_to_it_and_to_no_other():
     store = MemoryStore()
     first = ScriptedModel([signed, says("a")], name="first")
     live(agent(first, store=store).run("go", thread="t"))
-    assert [b"reasoning" in m.wire and b"signature" in m.wire for m in first.seen[1].messages][1]
+    assert [
+        b"reasoning" in encode_message(m) and b"signature" in encode_message(m)
+        for m in first.seen[1].messages
+    ][1]
     other, again = (
         ScriptedModel([says("b")], name="other"),
         ScriptedModel([says("c")], name="first"),
     )
     live(agent(other, store=store).run("more", thread="t"))
-    assert not any(b"reasoning" in m.wire or b"signature" in m.wire for m in other.seen[0].messages)
+    assert not any(
+        b"reasoning" in encode_message(m) or b"signature" in encode_message(m)
+        for m in other.seen[0].messages
+    )
     live(agent(again, store=store).run("more", thread="t"))
-    assert any(b"reasoning" in m.wire and b"signature" in m.wire for m in again.seen[0].messages)
+    assert any(
+        b"reasoning" in encode_message(m) and b"signature" in encode_message(m)
+        for m in again.seen[0].messages
+    )
 
 
 def test_what_another_model_may_see_of_a_message_is_made_once():
@@ -30,4 +43,16 @@ def test_what_another_model_may_see_of_a_message_is_made_once():
     assert message.for_model("first") is message
     other, third = message.for_model("other"), message.for_model("third")
     assert other is third, "it would be encoded again at every step"
-    assert message.for_model("other").wire == Message("assistant", "hi").wire
+    assert message.for_model("other").said == Message("assistant", "hi").said
+
+
+def test_only_a_prompt_that_is_not_small_is_counted_by_the_vocabulary():
+    pytest.importorskip("toktok")
+    count = find_token_counter("openai:gpt-4o")
+    assert count
+    for text, is_counted in (("hello", False), ("words " * 2000, True)):
+        model = ScriptedModel([says("ok")], name="openai:gpt-4o")
+        result = live(agent(model).run(text))
+        request = model.seen[0]
+        tokens = request.exact_tokens(count) if is_counted else request.tokens
+        assert [called.prompt_tokens for called in found(result, ModelCalled)] == [tokens + 1]

@@ -14,7 +14,7 @@ import pytest
 from fakes import live
 from treadle import Context, ToolError, ToolRetry, tool
 from treadle.core.events import ToolFailed, ToolReturned
-from treadle.models.openai import OpenAIModel
+from treadle.models.remote_model import RemoteModel
 from treadle.runtime.run_tool import run_tool
 
 CONTEXT = Context({"user": 7}, "t", "c1", "key", 1)
@@ -351,7 +351,7 @@ def test_durations_are_recorded():
 
 def test_secrets_in_an_exception_reach_neither_the_log_nor_the_model(monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "plain words of a token")
-    model = OpenAIModel("m", base_url="http://127.0.0.1:9/v1", api_key="plainkey1234")
+    model = RemoteModel("m", base_url="http://127.0.0.1:9/v1", api_key="plainkey1234")
 
     def charge() -> str:
         raise RuntimeError(

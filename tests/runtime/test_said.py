@@ -4,6 +4,7 @@ import pytest
 
 from fakes import agent
 from treadle import File, Image, MemoryStore, ScriptedModel, UsageError, UserSaid, run_sync
+from treadle.models.chat.encode import encode_message
 from treadle.models.scripted import calls, says
 from treadle.runtime.said import take_said
 from treadle.tools.ask import ask_user
@@ -47,4 +48,4 @@ def test_an_answer_is_checked_too():
 def test_a_file_by_its_address_is_named_to_a_model_that_takes_none():
     model = ScriptedModel([says("ok")])
     agent(model).run_sync(UserSaid(("see?", File.of("https://x.test/a.pdf"))))
-    assert b"The file a.pdf is at https://x.test/a.pdf" in model.seen[0].messages[0].wire
+    assert b"The file a.pdf is at https://x.test/a.pdf" in encode_message(model.seen[0].messages[0])

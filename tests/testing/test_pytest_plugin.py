@@ -58,10 +58,10 @@ def test_a_real_request_in_a_test_is_an_error_that_says_how_to_allow_it(
     pytester.makepyfile("""
         import pytest
         from treadle import Agent, MemoryStore
-        from treadle.models.openai import OpenAIModel
+        from treadle.models.remote_model import RemoteModel
 
         def ask():
-            model = OpenAIModel("m", base_url="http://nowhere.invalid/v1", api_key="k")
+            model = RemoteModel("m", base_url="http://nowhere.invalid/v1", api_key="k")
             Agent(model=model, store=MemoryStore()).run_sync("go")
 
         @pytest.fixture(scope="module")

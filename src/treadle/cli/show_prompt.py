@@ -11,10 +11,11 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import UsageError
-from ..core.model import Message, Request, prompt_hash
+from ..core.model import Message, Request, is_hash_of_said, prompt_hash
 from ..core.prompt import Prompt
 from ..core.state import fold
 from ..core.values import thinking_of
+from ..models.chat.encode import encode_message, encode_tool
 from ..observe.explain import agent_changes
 from ..observe.visible import make_visible, visible_block, visible_line, visible_word
 from ..runtime.recorded_settings import NOT_DESCRIBED
@@ -48,6 +49,11 @@ def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
     if recorded == rebuilt:
         screen.note(
             f"this is what {visible_line(record.event.model, 100)} saw; prompt {rebuilt}", "dim"
+        )
+        return 0
+    if not is_hash_of_said(recorded):
+        screen.note(
+            f"an older Treadle wrote this record, whose prompt {recorded} can't be compared", "dim"
         )
         return 0
     screen.note(
@@ -91,7 +97,7 @@ def _print_request(request: Request) -> None:
         _print_message(message)
     for tool in request.tools:
         print_line("── tool ──", "bold")
-        print_line(make_visible(tool.wire.decode()))
+        print_line(make_visible(encode_tool(tool).decode()))
 
 
 def _print_message(message: Message) -> None:
@@ -108,7 +114,6 @@ def _print_message(message: Message) -> None:
 
 def _to_json(request: Request) -> bytes:
     """The request in the format of chat completions."""
-    messages = [msgspec.Raw(message.wire) for message in request.messages]
-    return msgspec.json.encode(
-        {"messages": messages, "tools": [msgspec.Raw(tool.wire) for tool in request.tools]}
-    )
+    messages = [msgspec.Raw(encode_message(message)) for message in request.messages]
+    tools = [msgspec.Raw(encode_tool(tool)) for tool in request.tools]
+    return msgspec.json.encode({"messages": messages, "tools": tools})

@@ -1,7 +1,6 @@
 """Requests to a language model, and its replies. Knows no provider and does no I/O.
 
-The format is that of chat completions, which most providers speak: a message is encoded once, and
-each request joins the bytes.
+How a provider wants them written is a dialect's business (models/dialect.py).
 """
 
 import hashlib
@@ -13,11 +12,9 @@ import msgspec
 
 from .events import (
     Attachment,
-    Audio,
     Block,
     Call,
     File,
-    Image,
     Label,
     ModelCalled,
     Replied,
@@ -26,15 +23,16 @@ from .events import (
     Usage,
 )
 from .tokens import Count
-from .values import Content, Part, attachments_of, calls_of, text_of, thinking_of
+from .values import Content, attachments_of, calls_of, text_of, thinking_of
 
 _encode = msgspec.json.Encoder().encode
-_SHOWN_FIELDS = ("role", "content", "tool_calls", "tool_call_id", "function_call", "name")
-"""The fields of a message that say whose it is, and what the model is told."""
+_HASH_OF_SAID = "said:"
+TOOL_ENVELOPE_TOKENS = 16
+"""For what providers write around a tool's name, description and parameters."""
 
 
 class Message(msgspec.Struct, frozen=True, dict=True):
-    """One message of a prompt. `wire`, `tokens` and `digest` are worked out once and kept."""
+    """One message of a prompt. Its bytes, `tokens` and `digest` are worked out once and kept."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: Content
@@ -74,33 +72,31 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         blocks += [Call(call.id, call.name, call.arguments) for call in self.calls]
         return Message(self.role, tuple(blocks), self.call_id)
 
-    @cached_property
-    def wire(self) -> bytes:
-        """The message as chat completions writes it, in JSON.
+    def encoded(self, encode: Callable[["Message"], bytes]) -> bytes:
+        """What this function of a dialect makes of the message, worked out once and kept."""
+        kept: dict[Any, bytes] = vars(self).setdefault("_encoded", {})
+        found = kept.get(encode)
+        if found is None:
+            found = kept[encode] = encode(self)
+        return found
 
-        The provider's own fields can add to what is shown, and never replace it.
-        """
-        shown: dict[str, Any] = {"role": self.role, "content": self.text}
-        own = dict(self.opaque)
-        if not isinstance(self.content, str):
-            for part in self.content:
-                if isinstance(part, Text | Thinking):
-                    own |= part.opaque
-            if self.parts:
-                shown["content"] = _encode_parts(self.content)
-        if self.calls:
-            shown["content"] = self.text or None
-            shown["tool_calls"] = [_encode_call(call) for call in self.calls]
+    @cached_property
+    def said(self) -> bytes:
+        """What the message says, as JSON of our own: for the prompt's hash and the estimate."""
+        content: Any = self.content
+        if not isinstance(content, str) and len(content) == 1 and content[0] == Text(self.text):
+            content = self.text  # said the same way, and so hashed the same way
+        said: dict[str, Any] = {"role": self.role, "content": content}
         if self.call_id:
-            shown["tool_call_id"] = self.call_id
-        for key in _SHOWN_FIELDS:
-            own.pop(key, None)
-        return _encode(shown | own)
+            said["call_id"] = self.call_id
+        if self.opaque:
+            said["opaque"] = self.opaque
+        return _encode(said)
 
     @cached_property
     def tokens(self) -> int:
         """An estimate, rather too high: a token for 3.5 bytes, and 4 tokens for the envelope."""
-        text_bytes = len(self.wire) - sum(len(part.url) for part in self.parts)
+        text_bytes = len(self.said) - sum(len(part.url) for part in self.parts)
         return round(text_bytes / 3.5) + 4 + _parts_tokens(self.parts)
 
     def exact_tokens(self, count: Count) -> int:
@@ -116,7 +112,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def digest(self) -> bytes:
-        return hashlib.blake2b(self.wire, digest_size=16).digest()
+        return hashlib.blake2b(self.said, digest_size=16).digest()
 
 
 class ToolSchema(msgspec.Struct, frozen=True, dict=True):
@@ -129,24 +125,29 @@ class ToolSchema(msgspec.Struct, frozen=True, dict=True):
     labels: tuple[Label, ...] = ()
     """What the tool may do. For the log and for rules: the model isn't told."""
 
+    def encoded(self, encode: Callable[["ToolSchema"], bytes]) -> bytes:
+        """As of a message."""
+        kept: dict[Any, bytes] = vars(self).setdefault("_encoded", {})
+        found = kept.get(encode)
+        if found is None:
+            found = kept[encode] = encode(self)
+        return found
+
     @cached_property
-    def wire(self) -> bytes:
-        """The tool as chat completions writes it, in JSON."""
-        function = {
-            "name": self.name,
-            "description": self.description,
-            "parameters": self.parameters,
-        }
-        return _encode({"type": "function", "function": function})
+    def said(self) -> bytes:
+        """What the model is told of the tool, as JSON of our own."""
+        return _encode(
+            {"name": self.name, "description": self.description, "parameters": self.parameters}
+        )
 
     @cached_property
     def digest(self) -> bytes:
-        return hashlib.blake2b(self.wire, digest_size=16).digest()
+        return hashlib.blake2b(self.said, digest_size=16).digest()
 
     @property
     def tokens(self) -> int:
         """An estimate, as of a message."""
-        return round(len(self.wire) / 3.5) + 4
+        return round(len(self.said) / 3.5) + TOOL_ENVELOPE_TOKENS
 
 
 class Request(msgspec.Struct, frozen=True, dict=True):
@@ -202,7 +203,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Model(Protocol):
-    """A language model: see openai.py, local/model.py and scripted.py in models/."""
+    """A language model: see remote_model.py, local/local_model.py and scripted.py in models/."""
 
     @property
     def name(self) -> str:
@@ -237,9 +238,17 @@ class Model(Protocol):
 
 
 def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:
-    """16 hex digits, the same for the same messages and tool schemas."""
+    """A mark and 16 hex digits, the same for the same messages and tool schemas."""
     parts = [message.digest for message in messages] + [tool.digest for tool in tools]
-    return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
+    return _HASH_OF_SAID + hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
+
+
+def is_hash_of_said(prompt_hash: str) -> bool:
+    """Whether this hash can be compared with one of today.
+
+    Older ones, without the mark, are of the bytes of chat completions.
+    """
+    return prompt_hash.startswith(_HASH_OF_SAID)
 
 
 def _parts_tokens(parts: Iterable[Attachment]) -> int:
@@ -250,34 +259,3 @@ def _parts_tokens(parts: Iterable[Attachment]) -> int:
         if isinstance(part, File):
             tokens += len(part.url) // 40
     return tokens
-
-
-def _encode_parts(content: Iterable[Part]) -> list[dict[str, Any]]:
-    parts: list[dict[str, Any]] = []
-    for part in content:
-        if isinstance(part, str):
-            parts.append({"type": "text", "text": part})
-        elif isinstance(part, Attachment):
-            parts.append(_encode_part(part))
-    return parts
-
-
-def _encode_part(part: Attachment) -> dict[str, Any]:
-    if isinstance(part, Image):
-        return {"type": "image_url", "image_url": {"url": part.url}}
-    if isinstance(part, Audio):
-        head, _, data = part.url.partition(",")
-        sound = {"data": data, "format": "wav" if "wav" in head else "mp3"}
-        return {"type": "input_audio", "input_audio": sound}
-    if not part.url.startswith("data:"):  # chat completions take no file by its address
-        return {"type": "text", "text": f"The file {part.name} is at {part.url}"}
-    return {"type": "file", "file": {"filename": part.name, "file_data": part.url}}
-
-
-def _encode_call(call: Call) -> dict[str, Any]:
-    wire = {
-        "id": call.id,
-        "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments or "{}"},
-    }
-    return call.opaque | wire

@@ -2,7 +2,7 @@
 
 from ..core import events as e
 from ..core.errors import StepFailed
-from ..models.endpoint import redact_known
+from ..models.known_secrets import redact_known
 
 
 class FlowLimitReached(Exception):

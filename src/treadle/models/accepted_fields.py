@@ -1,6 +1,6 @@
 """Which request fields a model accepts on chat completions, by provider and model family.
 
-What the table doesn't have, openai.py learns from a refusal.
+What the table doesn't have, remote_model.py learns from a refusal.
 """
 
 import re

@@ -1,102 +1,107 @@
-"""Sends requests to one path of an OpenAI-compatible server:
+"""The address of one path of a server, with the key and headers to send there.
 
-JSON bytes out, a stream of bytes back.
-
-The official SDK supplies keys, headers, base URLs, proxies and the HTTP client. Sending doesn't use
-its request methods: they walk and copy the whole history for every request, and cost half a
-millisecond of CPU more.
+JSON bytes out, a stream of bytes back. http_client.py has the connections.
 """
 
-import asyncio
 import base64
+import inspect
 import os
-import ssl
-import threading
-import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from functools import cached_property
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
-from ..core.errors import ModelRejected, ModelUnavailable, UsageError
-from ..core.redact import find_secrets, passwords_of, redact, spellings
-from .guard import LOOPBACK, refuse_real
-from .provider_errors import http_error
+from ..core.errors import UsageError
+from ..core.redact import passwords_of, redact, spellings
+from ..core.secret_patterns import names_secret
+from ..core.version import VERSION
+from .guard import refuse_real
+from .http_client import Line, make_line, post
+from .known_secrets import remember_secrets
+from .service import OPENAI, Service
 
-MAX_ERROR_BYTES = 64 * 1024
-CONNECT_S = 20.0
-MAX_CONNECTIONS = 24
-"""Requests at a time on one client; further ones get another client.
+Key = str | Callable[[], str | Awaitable[str]]
+"""A key, or a function that gives the present one, asked before each request."""
 
-Each request looks at every connection of its client's pool, so large pools are slow.
-"""
-
-
-@dataclass
-class _Client:
-    """An HTTP client, and the parts that all its requests share, worked out once by the SDK."""
-
-    http: Any
-    url: Any
-    headers: Any
-    extensions: dict[str, Any]
-    generator: Any = None
-    """The generator that made this client and closes it; an event loop that shuts down ends it."""
-    busy: int = 0
-    """Requests that are under way."""
+_PLAIN_HEADERS = frozenset(
+    (
+        "accept",
+        "anthropic-beta",
+        "anthropic-version",
+        "connection",
+        "content-type",
+        "http-referer",
+        "openai-beta",
+        "user-agent",
+        "x-title",
+    )
+)
+"""Headers whose values are no secrets, so that errors may show these words."""
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": f"treadle/{VERSION}",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Endpoint:
     """One path of a server, with the key and headers to send there.
 
-    Key and base URL come from the arguments, else from OPENAI_API_KEY and OPENAI_BASE_URL.
+    Key and base URL come from the arguments, else from the environment, as the service says.
     """
 
     path: str
-    """Added to the base URL, e.g. `/chat/completions`."""
+    """Added to the path of the base URL, e.g. `/chat/completions`."""
     name: str
     """The model's name, for error messages."""
     _: KW_ONLY
     base_url: str | None = field(default=None, repr=False)
-    api_key: str | None = field(default=None, repr=False)
+    api_key: Key | None = field(default=None, repr=False)
+    """"" sends none, also where the environment has one."""
     idle_s: float = 300.0
     """Seconds that the server may send nothing at all."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
-    _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Client]] = field(
-        default_factory=weakref.WeakKeyDictionary, init=False, repr=False
-    )
-    """By event loop: a connection belongs to the loop that opened it."""
+    service: Service = OPENAI
+    _given_keys: deque[str] = field(default_factory=lambda: deque(maxlen=8), init=False, repr=False)
+    """What the function for the key has given, to keep it out of errors."""
+    _headers: dict[str, Mapping[str, str]] = field(default_factory=dict, init=False, repr=False)
+    """Those of the last request, by its key."""
 
     def __post_init__(self) -> None:
-        url = _check_url(self.base_url or os.environ.get("OPENAI_BASE_URL"))
-        object.__setattr__(self, "base_url", url)
-        with _lock:
-            _endpoints.add(self)
+        url = self.base_url or os.environ.get(self.service.url_variable) or self.service.url
+        object.__setattr__(self, "base_url", _check_url(url))
+        remember_secrets(self)
 
     @property
     def host(self) -> str:
-        """The host of the base URL; empty if the SDK's default URL is used."""
-        return urlsplit(self.base_url or "").hostname or ""
+        """The host of the base URL."""
+        return self._parts.hostname or ""
 
     @property
-    def shown_url(self) -> str | None:
-        """The base URL without its password; None for the SDK's default."""
-        return self.base_url and redact(self.base_url, self.secrets())
+    def shown_url(self) -> str:
+        """The base URL without its password."""
+        return redact(self.base_url or "", self.secrets())
 
     def secrets(self) -> frozenset[str]:
-        """The key, the passwords in the base URL and the values of the headers, as `spellings`."""
-        values = [self._key()]
+        """The key, the secrets in the base URL and the values of the headers, as `spellings`."""
+        values = [*self._given_keys]
+        if not callable(self.api_key):
+            values.append(self._fixed_key())
         for value in (self.base_url or "", *self.headers.values()):
             values += passwords_of(value)
-        for value in self.headers.values():
-            values += [value, value.rpartition(" ")[2]]  # "Bearer abc": also without the scheme
-        parts = urlsplit(self.base_url or "")
-        if parts.password:  # sent as basic authentication (RFC 7617), decoded
-            user, password = unquote(parts.username or ""), unquote(parts.password)
-            pair = base64.b64encode(f"{user}:{password}".encode()).decode()
-            values += [password, pair]
+        for name, value in parse_qsl(self._parts.query):
+            if names_secret(name, value):
+                values.append(value)
+        for name, value in self.headers.items():
+            if name.lower() not in _PLAIN_HEADERS:
+                values += [value, value.rpartition(" ")[2]]  # "Bearer abc": also without the scheme
+        if self._parts.password:
+            values += [unquote(self._parts.password), self._basic()]
         return spellings(values)
 
     async def post(self, body: bytes) -> AsyncGenerator[bytes, None]:
@@ -106,124 +111,84 @@ class Endpoint:
         response.
         """
         refuse_real(self.name, self.host)
-        http = _http_library()
-        client = await self._free_client()
-        request = http.Request(
-            "POST", client.url, headers=client.headers, content=body, extensions=client.extensions
-        )
-        response = None
-        client.busy += 1
-        try:
-            response = await client.http.send(request, stream=True, follow_redirects=False)
-            await _raise_for_failure(response)
-            async for data in response.aiter_bytes():
+        key = await self._present_key()
+        headers = self._headers.get(key) or self._make_headers(key)
+        async with aclosing(post(self._line, body, headers, self.name)) as answer:
+            async for data in answer:
                 yield data
-        except (http.HTTPError, http.StreamError) as error:
-            message = f"no whole reply from {self.name}: {type(error).__name__} {error}".rstrip()
-            raise ModelUnavailable(message) from None
-        finally:
-            client.busy -= 1
-            if response is not None:
-                await response.aclose()
 
-    async def _free_client(self) -> _Client:
-        """A client of this event loop that has room for one more request."""
-        clients = self._clients.setdefault(asyncio.get_running_loop(), [])
-        for client in clients:
-            if client.busy < MAX_CONNECTIONS:
-                return client
-        generator = self._open_client(clients)
-        client = await anext(generator)  # nothing is awaited before its yield: no race
-        client.generator = generator
-        clients.append(client)
-        return client
+    @cached_property
+    def _parts(self) -> SplitResult:
+        return urlsplit(self.base_url or "")
 
-    async def _open_client(self, clients: list[_Client]) -> AsyncGenerator[_Client, None]:
-        """A new client, closed when this generator is.
+    def _make_headers(self, key: str) -> Mapping[str, str]:
+        """All headers of a request with this key; kept, since most keys never change."""
+        self._check_key(key)
+        for name, value in self.headers.items():
+            if not (value.isprintable() and name.isascii() and name.isprintable()):
+                raise UsageError(f"header {name!r} of {self.name}: no header can carry its value")
+        by_key = self.service.key_headers(key) if key else {}
+        if self._parts.password:
+            by_key = {"Authorization": f"Basic {self._basic()}"}  # RFC 7617
+        self._headers.clear()
+        self._headers[key] = merge_headers(_HEADERS, by_key, self.headers)
+        return self._headers[key]
 
-        An event loop that shuts down closes its open generators, and so its clients.
-        """
-        key = self._checked_key()
-        openai = _import_sdk()
-        timeout = openai.Timeout(self.idle_s, connect=min(CONNECT_S, self.idle_s))
-        http = self._http_client(openai)
-        sdk = openai.AsyncOpenAI(base_url=self.base_url, api_key=key or "none", http_client=http)
-        url = _http_library().URL(f"{str(sdk.base_url).rstrip('/')}{self.path}")
-        try:
-            yield _Client(http, url, self._headers(sdk), {"timeout": timeout.as_dict()})
-        finally:
-            clients.clear()
-            await sdk.close()
+    @cached_property
+    def _line(self) -> Line:
+        """The URL is built by its parts, since a base URL may have a query, as Azure's has."""
+        parts = self._parts
+        path = f"{parts.path.rstrip('/')}{self.path}"
+        host = parts.netloc.rpartition("@")[2]
+        url = urlunsplit((parts.scheme, host, path, parts.query, ""))
+        return make_line(url, self.idle_s)
 
-    def _http_client(self, openai: Any) -> Any:
-        local = self.host in LOOPBACK
-        verify: Any = True
-        if local and urlsplit(self.base_url or "").scheme == "http":
-            verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # empty: saves 30 ms of CPU
-        return openai.DefaultAsyncHttpxClient(
-            limits=_http_library().Limits(
-                max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
-            ),
-            trust_env=not local,  # no proxy can reach this machine's own address
-            verify=verify,
-        )
+    def _basic(self) -> str:
+        user, password = unquote(self._parts.username or ""), unquote(self._parts.password or "")
+        return base64.b64encode(f"{user}:{password}".encode()).decode()
 
-    def _headers(self, sdk: Any) -> Any:
-        """The SDK's headers and the user's.
+    def _fixed_key(self) -> str:
+        key = self.api_key
+        if key is None:
+            key = os.environ.get(self.service.key_variable) or ""
+        return "" if callable(key) else key.strip()
 
-        Without those that describe this machine and its Python: they cost CPU at each call, and
-        nobody needs to know.
-        """
-        headers = {
-            **sdk.default_headers,
-            **sdk.auth_headers,
-            "Accept-Encoding": "identity",
-            **self.headers,
-        }
-        sent = {}
-        for name, value in headers.items():
-            if isinstance(value, str) and not name.lower().startswith("x-stainless"):
-                sent[name] = value
-        return _http_library().Headers(sent)
-
-    def _checked_key(self) -> str:
-        key = self._key()
-        if not key and self.host in ("", "api.openai.com"):
+    async def _present_key(self) -> str:
+        if not callable(self.api_key):
+            return self._fixed_key()
+        key = self.api_key()
+        if inspect.isawaitable(key):
+            key = await key
+        if not isinstance(key, str):
             raise UsageError(
-                "no OPENAI_API_KEY is set; set it, name another model, or use the embedded one:"
-                " local"
+                f"api_key of {self.name} gave {type(key).__name__}; the function must give a str"
+            )
+        key = key.strip()
+        if key and key not in self._given_keys:
+            self._given_keys.append(key)
+        return key
+
+    def _check_key(self, key: str) -> None:
+        if not key and self.host == urlsplit(self.service.url).hostname:
+            raise UsageError(
+                f"no {self.service.key_variable} is set; set it, name another model, or use the"
+                " embedded one: local"
             )
         if key and not (key.isascii() and key.isprintable()):
             raise UsageError(f"the key of {self.name} has characters that no header can carry")
-        return key
-
-    def _key(self) -> str:
-        return (self.api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
 
 
-_endpoints: "weakref.WeakSet[Endpoint]" = weakref.WeakSet()
-"""Those in use: what any of them keeps secret must be in no error of the process."""
-_lock = threading.Lock()
-"""A set that grows can't be read at the same time."""
+def merge_headers(*all_headers: Mapping[str, str]) -> dict[str, str]:
+    """One mapping of these; of headers with one name, in whatever case, the last one."""
+    names: dict[str, str] = {}
+    merged: dict[str, str] = {}
+    for headers in all_headers:
+        for name, value in headers.items():
+            merged[names.setdefault(name.lower(), name)] = value
+    return merged
 
 
-def redact_known(text: str) -> str:
-    """The text without secrets: those of all endpoints, of the environment, and all by shape.
-
-    For every error's text on its way out, to a caller, a log or a model: an error of a tool or of a
-    server may quote what it was sent.
-    """
-    with _lock:
-        endpoints = list(_endpoints)
-    secrets = find_secrets(os.environ)
-    for endpoint in endpoints:
-        secrets |= endpoint.secrets()
-    return redact(text, secrets)
-
-
-def _check_url(url: str | None) -> str | None:
-    if not url:
-        return None
+def _check_url(url: str) -> str:
     try:
         parts = urlsplit(url.strip())
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -234,41 +199,3 @@ def _check_url(url: str | None) -> str | None:
             f"base URL {redact(url)!r}: it must be like https://host/v1 or http://127.0.0.1:8000/v1"
         )
     return url.strip()
-
-
-def _import_sdk() -> Any:
-    import openai  # takes a second of CPU: so only at the first call
-
-    return openai
-
-
-def _http_library() -> Any:
-    """The HTTP library of the installed SDK: httpx2 since version 3.0, httpx before."""
-    for base in _import_sdk().DefaultAsyncHttpxClient.__mro__:
-        name = base.__module__.partition(".")[0]
-        if name == "httpx2":
-            import httpx2
-
-            return httpx2
-    import httpx  # type: ignore[import-not-found, unused-ignore]
-
-    return httpx
-
-
-async def _raise_for_failure(response: Any) -> None:
-    """Raises the ModelError that the status and the body stand for, unless they are a success."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", "deflate", ""):
-        # Other encodings can grow a thousandfold in one step of decompression.
-        raise ModelRejected(f"the server compresses with {encoding!r}, though asked not to")
-    if response.is_success:
-        return
-    body = bytearray()
-    try:
-        async for data in response.aiter_bytes():
-            body += data
-            if len(body) > MAX_ERROR_BYTES:
-                break
-    except _http_library().HTTPError:
-        pass  # half an error message says enough
-    raise http_error(response.status_code, response.headers, bytes(body[:MAX_ERROR_BYTES]))

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ..core.errors import UsageError
 from ..core.model import Model
 from ..core.redact import redact
-from .openai import OpenAIModel
+from .remote_model import RemoteModel
 
 DEFAULT_MODEL = "openai:gpt-6-luna"
 """OpenAI's current small model: $0.10 and $0.50 a million tokens in genai-prices 0.2.3."""
@@ -87,7 +87,7 @@ def resolve_without_key(name: str) -> Model:
     scheme, _, rest = name.partition(":")
     provider = PROVIDERS.get(scheme)
     if provider and provider.url and rest:
-        return _make_provider_model(provider, rest, name, "none")
+        return _make_provider_model(provider, rest, name, "")
     return resolve_model(name)
 
 
@@ -146,19 +146,19 @@ def _make_model(name: str, environment: tuple[str | None, ...]) -> Model:
     raise UsageError(f"model {name!r}: there are {names}; or a bare gpt-...")
 
 
-def _make_hosted_model(scheme: str, model: str) -> OpenAIModel:
+def _make_hosted_model(scheme: str, model: str) -> RemoteModel:
     provider = PROVIDERS[scheme]
     if provider.url is None:
-        return OpenAIModel(model)
+        return RemoteModel(model)
     key = os.environ.get(provider.key_variable)
     if not key:
-        # Checked here, since without a key the SDK would send OpenAI's key to this provider.
+        # Checked here, since OpenAI's key must never be sent to this provider.
         raise UsageError(f"model '{scheme}:{model}' needs {provider.key_variable}, which isn't set")
     return _make_provider_model(provider, model, f"{scheme}:{model}", key)
 
 
-def _make_provider_model(provider: Provider, model: str, name: str, key: str) -> OpenAIModel:
-    return OpenAIModel(
+def _make_provider_model(provider: Provider, model: str, name: str, key: str) -> RemoteModel:
+    return RemoteModel(
         model,
         base_url=provider.url,
         api_key=key,
@@ -167,7 +167,7 @@ def _make_provider_model(provider: Provider, model: str, name: str, key: str) ->
     )
 
 
-def _make_ollama_model(model: str) -> OpenAIModel:
+def _make_ollama_model(model: str) -> RemoteModel:
     """A model of the running Ollama.
 
     Its context window must be known here, since Ollama cuts longer prompts without an error.
@@ -176,10 +176,10 @@ def _make_ollama_model(model: str) -> OpenAIModel:
     context_tokens = 4096
     if length.isascii() and length.isdigit() and int(length):
         context_tokens = int(length)
-    return OpenAIModel(
+    return RemoteModel(
         model,
         base_url=_ollama_url(),
-        api_key="ollama",
+        api_key="",
         name=f"ollama:{model}",
         context_tokens=context_tokens,
         max_output_tokens=min(8192, context_tokens // 4),
@@ -209,14 +209,14 @@ def _ollama_url() -> str:
     return f"{parts.scheme}://{host}:{port}{parts.path}/v1"
 
 
-def _make_model_at_url(name: str) -> OpenAIModel:
+def _make_model_at_url(name: str) -> RemoteModel:
     parts = urlsplit(name)
     try:
         host = parts.netloc.rpartition("@")[2]
-        key = parts.password or os.environ.get("TREADLE_API_KEY") or "none"
+        key = parts.password or os.environ.get("TREADLE_API_KEY") or ""
         url = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
         # The log shows the name, so that has no password.
-        return OpenAIModel(
+        return RemoteModel(
             parts.fragment or "default", base_url=url, api_key=key, name=f"{url}#{parts.fragment}"
         )
     except ValueError as error:

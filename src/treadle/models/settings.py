@@ -12,11 +12,11 @@ import msgspec
 from ..core.errors import UsageError
 from ..core.model import Model
 from .local.local_model import LocalModel
-from .openai import OpenAIModel
+from .remote_model import RemoteModel
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _FIELDS: dict[type, dict[str, Any]] = {
-    OpenAIModel: {"context_tokens": _Count, "max_output_tokens": _Count, "prices": Any},
+    RemoteModel: {"context_tokens": _Count, "max_output_tokens": _Count, "prices": Any},
     LocalModel: {
         "context_tokens": _Count,
         "max_output_tokens": _Count,
@@ -27,7 +27,7 @@ _FIELDS: dict[type, dict[str, Any]] = {
 }
 """Settings that are fields of the model.
 
-All others are fields of the request's body, which only an OpenAIModel has.
+All others are fields of the request's body, which only an RemoteModel has.
 """
 
 _OUTPUT_LIMIT = ("max_tokens", "max_completion_tokens")
@@ -51,13 +51,13 @@ def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
     """
     if not settings:
         return model
-    if not isinstance(model, OpenAIModel | LocalModel):
+    if not isinstance(model, RemoteModel | LocalModel):
         raise UsageError(
             f"{model.name} takes no settings from outside; give them where it is made, in Python"
         )
     known = _FIELDS[LocalModel]
-    if isinstance(model, OpenAIModel):
-        known = _FIELDS[OpenAIModel]
+    if isinstance(model, RemoteModel):
+        known = _FIELDS[RemoteModel]
     own: dict[str, Any] = {}
     body: dict[str, Any] = {}
     for key, value in settings.items():
@@ -68,7 +68,7 @@ def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
             own[name] = _convert(key, value, known[name])
         else:
             body[key] = value
-    if isinstance(model, OpenAIModel):
+    if isinstance(model, RemoteModel):
         return dataclasses.replace(model, **own, extra={**model.extra, **body})
     if body:
         raise UsageError(

@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
-from ..models.endpoint import Endpoint, redact_known
+from ..models.endpoint import Endpoint, Key
+from ..models.known_secrets import redact_known
 from ..models.provider_errors import to_model_error
 
 MAX_TEXTS = 128
@@ -54,7 +55,7 @@ class OpenAIEmbedder:
     _: KW_ONLY
     base_url: str | None = None
     """Up to and without `/embeddings`; most end in `/v1`."""
-    api_key: str | None = field(default=None, repr=False)
+    api_key: Key | None = field(default=None, repr=False)
     name: str = ""
     """`openai:`, the model and the dimensions asked for, unless given."""
     dimensions: int | None = None

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from ..core.errors import StoreError, UsageError
-from ..models.endpoint import redact_known
+from ..models.known_secrets import redact_known
 from ..stores.full_text import build_queries, query_words, quote_word
 from .embedder import Embedder
 from .note import Note

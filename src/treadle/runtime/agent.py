@@ -22,13 +22,14 @@ from .agent_notes import AgentNotes
 from .agent_settings import make_run_settings
 from .answer_type import AnswerType, with_output
 from .children import open_child_log, require_own
+from .divergence import Divergence
 from .drive import Post, drive_turn, new_claim, post
 from .end_turn import open_to_resume
 from .fork import Fork, fork
 from .listeners import Delta, Listener, stream_events
 from .log import Log, open_log, require_log
 from .loop import run_loop
-from .replay import Divergence, replay
+from .replay import replay
 from .said import take_said
 from .serialize import to_json
 from .settings import RunSettings

@@ -13,7 +13,7 @@ from ..core.limits import backoff_s
 from ..core.model import Model, PreparedCall, Reply
 from ..core.refused_parts import describe_refusal, find_refused_part
 from ..core.thoughts import ThoughtStream, part_thoughts
-from ..models.endpoint import redact_known
+from ..models.known_secrets import redact_known
 from .border import contain
 
 

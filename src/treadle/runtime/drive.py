@@ -20,7 +20,7 @@ from ..core.errors import (
     TurnOpen,
 )
 from ..core.waits import after_claim, is_held
-from ..models.endpoint import redact_known
+from ..models.known_secrets import redact_known
 from .adopt import adopt
 from .border import in_words, is_ctrl_c, text_of
 from .children import require_trusted

@@ -12,11 +12,10 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from dataclasses import replace as settings_with
 from typing import Any, TypeGuard
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.context import Context
@@ -24,6 +23,7 @@ from ..core.errors import Fenced
 from ..core.model import Model, PreparedCall
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore
+from .divergence import Divergence, first_difference
 from .listeners import Delta
 from .log import Log
 from .loop import run_loop
@@ -35,20 +35,6 @@ ToolOutcome = e.ToolReturned | e.ToolFailed | e.ChildWaits
 """The events that an attempt of a tool may end in."""
 END_OF_DRIVE = e.ThreadClaimed | e.ThreadForked | e.TurnEnded
 """The events that no driver writes while it works."""
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """The first difference between a recording and its replay."""
-
-    seq: int
-    field: str
-    """Of the event, or `event` where the events are of different kinds."""
-    recorded: object
-    replayed: object
-
-    def __str__(self) -> str:
-        return f"record {self.seq}: {self.field} was {self.recorded!r}, is now {self.replayed!r}"
 
 
 class Diverged(Fenced):
@@ -66,17 +52,6 @@ async def replay(
     tell enough.
     """
     return await _Replay(records, settings).run()
-
-
-def first_difference(recorded: e.Record, replayed: e.Record) -> Divergence | None:
-    """How two records of one seq differ; None if they don't."""
-    if type(recorded.event) is not type(replayed.event):
-        return Divergence(recorded.seq, "event", recorded.event, replayed.event)
-    fields = asdict(replayed.event)
-    for name, value in asdict(recorded.event).items():
-        if value != fields[name]:
-            return Divergence(recorded.seq, name, value, fields[name])
-    return None
 
 
 class _ReplayLog(Log):

@@ -21,7 +21,7 @@ from ..core.errors import StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
 from ..core.tool import Tool, is_async
-from ..models.endpoint import redact_known
+from ..models.known_secrets import redact_known
 from .blocking import warn_if_it_blocks
 from .border import contain, in_words, is_ctrl_c, text_of
 from .tool_result import clean, render_result

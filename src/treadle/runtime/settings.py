@@ -24,6 +24,8 @@ from .log import Log
 from .run_tool import run_tool
 from .waiting_children import refresh_children
 
+EXACT_FROM_TOKENS = 2000
+"""Smaller prompts are only estimated: to load a vocabulary takes half a second of CPU."""
 NO_MODEL = "none"
 """The name of the model of a flow, which has none."""
 
@@ -111,8 +113,10 @@ class RunSettings:
 
     def count_tokens(self, request: Request, state: State) -> int:
         """The request's tokens, estimated before it is made, and rather too many."""
+        tokens = request.tokens
         count = find_token_counter(self.model.name)
-        tokens = request.exact_tokens(count) if count else request.tokens
+        if count and tokens >= EXACT_FROM_TOKENS:
+            tokens = request.exact_tokens(count)
         return int(tokens * state.calibration.of(self.model.name).ratio) + 1
 
     @property
@@ -165,7 +169,7 @@ class RunSettings:
         if name := self.find_unpriced():
             raise UsageError(
                 f"a limit of cost_usd can't hold: no price is known for {name}."
-                " Give its prices (OpenAIModel(prices=...)), limit tokens instead, or say"
+                " Give its prices (RemoteModel(prices=...)), limit tokens instead, or say"
                 " Limits(unpriced=True) to let calls of unknown price pass"
             )
 

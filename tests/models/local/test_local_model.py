@@ -19,7 +19,7 @@ from treadle.models.local import weights
 from treadle.models.local.dialect import write_step
 from treadle.models.local.local_model import LocalModel
 from treadle.models.local.server import Server
-from treadle.models.openai import OpenAIModel
+from treadle.models.remote_model import RemoteModel
 
 TIME = ToolSchema(
     "current_time",
@@ -35,9 +35,9 @@ ASKED = (Message("system", "Be brief."), Message("user", "What time is it in Tok
 class Here(LocalModel):
     """The embedded model with a server of the test's in place of llama.cpp's."""
 
-    def start(self) -> tuple[None, OpenAIModel]:
+    def start(self) -> tuple[None, RemoteModel]:
         assert self.path
-        return None, OpenAIModel(
+        return None, RemoteModel(
             "local", base_url=self.path.read_text(), api_key="k", name=self.name
         )
 

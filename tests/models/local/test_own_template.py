@@ -14,7 +14,7 @@ from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.models.local.dialect import write_step
 from treadle.models.local.local_model import LocalModel
 from treadle.models.local.own_template import OwnReader
-from treadle.models.openai import OpenAIModel
+from treadle.models.remote_model import RemoteModel
 from treadle.models.settings import with_settings
 
 TIME = ToolSchema(
@@ -39,10 +39,10 @@ PLAIN = "{% for message in messages %}{{ message.content }}{% endfor %}"
 class Here(LocalModel):
     """A user's file with a server of the test's in place of llama.cpp's."""
 
-    def start(self) -> tuple[None, OpenAIModel]:
+    def start(self) -> tuple[None, RemoteModel]:
         assert self.path
         url = (self.path.parent / "url").read_text()
-        return None, OpenAIModel("local", base_url=url, api_key="k", name=self.name)
+        return None, RemoteModel("local", base_url=url, api_key="k", name=self.name)
 
 
 def ask(

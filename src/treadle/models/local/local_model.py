@@ -1,7 +1,7 @@
 """The embedded model: a small language model on this machine. Needs no key, account or network.
 
-llama.cpp's server (server.py) speaks chat completions, so openai.py talks to it. A GGUF file whose
-chat template calls tools is spoken to by that template (own_template.py). For all others,
+llama.cpp's server (server.py) speaks chat completions, so remote_model.py talks to it. A GGUF file
+whose chat template calls tools is spoken to by that template (own_template.py). For all others,
 dialect.py turns tools into a JSON Schema, and JSON replies into tool calls. Nothing else knows.
 """
 
@@ -20,7 +20,7 @@ from ...core.errors import UsageError
 from ...core.events import Thinking, Usage
 from ...core.model import Reply, Request
 from ..guard import refuse_real
-from ..openai import OpenAIModel
+from ..remote_model import RemoteModel
 from . import dialect, prefix_cache, weights
 from .call_text import begins_in_thought, calls_by_itself, without_end
 from .gguf import read_chat_template
@@ -60,7 +60,7 @@ class LocalModel:
     """
     progress: weights.Progress | None = None
     """Called while the weights are prepared; None shows a line on a terminal."""
-    _clients: dict[str, OpenAIModel] = field(default_factory=dict, init=False, repr=False)
+    _clients: dict[str, RemoteModel] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -132,7 +132,7 @@ class LocalModel:
             )
         return ""
 
-    def start(self) -> tuple[Server | None, OpenAIModel]:
+    def start(self) -> tuple[Server | None, RemoteModel]:
         """Prepare the weights and start the server if need be. Blocks.
 
         Call it early, and the first reply needn't wait for it.
@@ -148,7 +148,7 @@ class LocalModel:
             # After about every sixth stream the server closes the connection, just when the next
             # request is on its way. So each request has its own connection, which costs little on
             # loopback.
-            self._clients[server.url] = OpenAIModel(
+            self._clients[server.url] = RemoteModel(
                 "local",
                 base_url=server.url,
                 api_key=server.key,

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from ...core.events import Block, Text, Thinking
 from ...core.model import Reply, Request
+from ..chat.encode import encode_message, encode_tool
 from .call_text import (
     read_bare_call,
     read_calls,
@@ -25,11 +26,11 @@ from .grammar_schema import keep_supported
 def build_own_body(request: Request) -> dict[str, Any]:
     """The fields of the body that depend on the request, as any server of chat completions has."""
     body: dict[str, Any] = {
-        "messages": [msgspec.Raw(message.wire) for message in request.messages],
+        "messages": [msgspec.Raw(message.encoded(encode_message)) for message in request.messages],
         "max_tokens": request.max_output_tokens,
     }
     if request.tools:
-        body["tools"] = [msgspec.Raw(tool.wire) for tool in request.tools]
+        body["tools"] = [msgspec.Raw(tool.encoded(encode_tool)) for tool in request.tools]
     elif request.output_schema:
         body["grammar"] = write_grammar(keep_supported(request.output_schema))
     return body

@@ -1,7 +1,7 @@
-"""A model behind any server that speaks chat completions.
+"""A model behind a server: an address, a dialect, and what its provider accepts.
 
-endpoint.py sends and stream.py reads, since the SDK takes half a reply for a whole one and reads
-error bodies of any length. Nothing here retries: the loop does, and logs it.
+endpoint.py sends, the dialect writes, and reply_reader.py reads. Nothing here retries: the loop
+does, and logs it.
 """
 
 import asyncio
@@ -12,31 +12,31 @@ from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-import msgspec
-
-from ..core.errors import ModelError, ModelRejected, ModelUnavailable
+from ..core.errors import ModelError, ModelRejected, ModelUnavailable, UsageError
 from ..core.events import Thinking, Usage
-from ..core.legal import put_beside_results
 from ..core.limits import Cost
 from ..core.model import Reply, Request
 from .accepted_fields import AcceptedFields, find_accepted_fields
-from .endpoint import Endpoint, redact_known
+from .chat.dialect import CHAT
+from .dialect import Dialect, RequestFields
+from .endpoint import Endpoint, Key
+from .known_secrets import redact_known
 from .price_table import find_context_tokens, make_price
 from .prices import Prices, check_prices
-from .stream import ReplyReader
+from .reply_reader import ReplyReader
+from .sdk_endpoint import SDKEndpoint
 
 AFTER_DONE_S = 1.0
-"""How long to wait for the end of a response after its `[DONE]`, to reuse the connection."""
+"""How long to wait for the end of a response after its last event, to reuse the connection."""
 
 DEFAULT_CONTEXT_TOKENS = 128_000
 _EFFORT = "reasoning_effort"
 _log = logging.getLogger("treadle")
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, eq=False)
-class OpenAIModel:
-    """A model behind an OpenAI-compatible endpoint.
+class RemoteModel:
+    """A model behind an address that speaks one of Treadle's dialects.
 
     Key and base URL come from the arguments, else from OPENAI_API_KEY and OPENAI_BASE_URL.
     """
@@ -44,8 +44,10 @@ class OpenAIModel:
     model: str
     _: KW_ONLY
     base_url: str | None = None
-    """Without `/chat/completions`; most end in `/v1`."""
-    api_key: str | None = field(default=None, repr=False)
+    """Without the dialect's path, such as `/chat/completions`; most end in `/v1`."""
+    api_key: Key | None = field(default=None, repr=False)
+    """Or a function, also async, that gives the present key; it is asked before each request. ""
+    sends none, also where the environment has one."""
     name: str = ""
     """The model's name in the log; by default `openai:` and the model."""
     context_tokens: int = 0
@@ -67,7 +69,11 @@ class OpenAIModel:
     prices: Prices | Mapping[str, Any] | None = None
     """US dollars for a million tokens, as {"input": 0.2, "output": 0.8}, for what genai-prices
     doesn't know: a gateway, a server of your own. They win over the table."""
-    _endpoint: Endpoint = field(init=False, repr=False)
+    dialect: Dialect = CHAT
+    """How the address wants requests written."""
+    client: Any = field(default=None, repr=False)
+    """An async client of a provider's SDK, to send by it and with its key: AsyncAzureOpenAI(…)."""
+    _endpoint: Endpoint | SDKEndpoint = field(init=False, repr=False)
     _accepted: AcceptedFields = field(init=False, repr=False)
     _learned: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
     """The fields to send with tools, last in the list: a refusal showed that the table is wrong."""
@@ -80,21 +86,31 @@ class OpenAIModel:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or f"openai:{self.model}")
         object.__setattr__(self, "prices", check_prices(self.prices))
-        endpoint = Endpoint(
-            "/chat/completions",
-            self.name,
-            base_url=self.base_url,
-            api_key=self.api_key,
-            idle_s=self.idle_s,
-            headers=self.headers,
-        )
+        endpoint = self._make_endpoint()
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)
-        accepted = find_accepted_fields(endpoint.host or "api.openai.com", self.model)
+        accepted = find_accepted_fields(endpoint.host, self.model)
         object.__setattr__(self, "_accepted", accepted)
         if not self.context_tokens:
             known = find_context_tokens(self.model, self.base_url)
             object.__setattr__(self, "context_tokens", known or DEFAULT_CONTEXT_TOKENS)
+
+    def _make_endpoint(self) -> Endpoint | SDKEndpoint:
+        path, name = self.dialect.path, self.name
+        if self.client is not None:
+            endpoint = SDKEndpoint(self.client, path, name, self.idle_s, self.headers)
+            if self.api_key is not None or self.base_url not in (None, "", endpoint.base_url):
+                raise UsageError(f"{name} asks by its client=; give that one address and key")
+            return endpoint
+        return Endpoint(
+            path,
+            name,
+            base_url=self.base_url,
+            api_key=self.api_key,
+            idle_s=self.idle_s,
+            headers=self.headers,
+            service=self.dialect.service,
+        )
 
     def cost_usd(self, usage: Usage) -> float | None:
         """By `prices`, else by the price table of genai-prices, offline.
@@ -136,10 +152,7 @@ class OpenAIModel:
         return reply
 
     def body(self, request: Request) -> bytes:
-        """The request as JSON.
-
-        Messages were encoded when they were made, and are only joined here.
-        """
+        """The request's body, in the model's dialect."""
         return self._body(request, self._fields_with_tools(request))
 
     def _fields_with_tools(self, request: Request) -> Mapping[str, Any]:
@@ -158,24 +171,8 @@ class OpenAIModel:
             )
 
     def _body(self, request: Request, added: Mapping[str, Any]) -> bytes:
-        settings: dict[str, Any] = {
-            "model": self.model,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            self._accepted.output_limit: request.max_output_tokens,
-        }
-        if request.output_schema:
-            schema = {"name": "answer", "schema": request.output_schema}
-            settings["response_format"] = {"type": "json_schema", "json_schema": schema}
-        settings |= {**added, **self.extra}
-        settings = {key: value for key, value in settings.items() if value is not None}
-        tools = b""
-        if request.tools:
-            tools = b',"tools":[%s]' % b",".join([tool.wire for tool in request.tools])
-            if request.tool_choice == "none":
-                settings["tool_choice"] = "none"
-        messages = b",".join([message.wire for message in put_beside_results(request.messages)])
-        return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], tools, messages)
+        fields = RequestFields(self.model, self._accepted, added, self.extra)
+        return self.dialect.encode(request, fields)
 
     async def ask(
         self, body: bytes, prompt_tokens: int, emit: Callable[[str | Thinking], None]
@@ -184,7 +181,7 @@ class OpenAIModel:
 
         Raises a ModelError, whose message never has the key.
         """
-        reader = ReplyReader()
+        reader = ReplyReader(self.dialect)
         patience = asyncio.timeout(None)
         try:
             async with aclosing(self._endpoint.post(body)) as answer, patience:

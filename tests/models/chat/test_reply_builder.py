@@ -15,11 +15,13 @@ from treadle.core.errors import (
 )
 from treadle.core.events import Call, Text, Thinking, Usage
 from treadle.core.model import Message, Reply
-from treadle.models.stream import ReplyReader
+from treadle.models.chat.dialect import CHAT
+from treadle.models.chat.encode import encode_message
+from treadle.models.reply_reader import ReplyReader
 
 
 def read(data: bytes, step: int | None = None) -> Reply:
-    reader = ReplyReader()
+    reader = ReplyReader(CHAT)
     step = step or len(data) or 1
     for start in range(0, len(data), step):
         reader.feed(data[start : start + step])
@@ -79,7 +81,7 @@ def test_line_ends_and_the_network_s_pieces_change_nothing(end, step):
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, len(RICH)), max_size=20))
 def test_any_cutting_into_pieces_gives_the_same_reply_and_text(cuts):
-    reader, at = ReplyReader(), 0
+    reader, at = ReplyReader(CHAT), 0
     pieces: list[str | Thinking] = []
     for cut in [*sorted(cuts), len(RICH)]:
         pieces += reader.feed(RICH[at:cut])
@@ -120,7 +122,7 @@ WORDS += [
 @settings(max_examples=60)
 @given(st.lists(st.one_of(st.binary(max_size=20), st.sampled_from(WORDS)), max_size=30))
 def test_nonsense_raises_nothing_but_model_errors(parts):
-    reader = ReplyReader()
+    reader = ReplyReader(CHAT)
     try:
         for part in parts:
             reader.feed(part)
@@ -156,7 +158,7 @@ def test_json_of_wrong_types_raises_nothing_but_model_errors_and_gives_types_tha
         )
     except ModelError:
         return
-    Message("assistant", reply.content, opaque=reply.opaque).wire  # noqa: B018
+    encode_message(Message("assistant", reply.content, opaque=reply.opaque))
     assert all(
         type(field) is str for call in reply.calls for field in (call.id, call.name, call.arguments)
     )
@@ -407,7 +409,7 @@ def test_unknown_fields_are_kept_and_go_back_verbatim():
             delta("tool_calls"),
         )
     )
-    wire = json.loads(Message("assistant", reply.content, opaque=reply.opaque).wire)
+    wire = json.loads(encode_message(Message("assistant", reply.content, opaque=reply.opaque)))
     assert wire["reasoning_details"] == details
     assert wire["vendor"] == {"v": 1}
     assert "audio" not in wire
@@ -476,7 +478,7 @@ def test_a_count_without_sense_is_replaced_by_an_estimate(counted):
 
 def test_an_endless_reply_is_given_up():
     for start in (b": ", b"{", b" ", b"data: "):
-        reader = ReplyReader(max_bytes=1000)
+        reader = ReplyReader(CHAT, max_bytes=1000)
         reader.feed(start + b" " * (1000 - len(start)))
         with pytest.raises(ModelRejected, match="larger than 1000 bytes"):
             reader.feed(b"x")

@@ -1,0 +1,1 @@
+"""Chat completions: the dialect that most servers speak."""

@@ -1,0 +1,71 @@
+"""What a dialect is: how one kind of endpoint writes requests and replies. Pure.
+
+A RemoteModel is an address (endpoint.py), a dialect, and the table of what that provider accepts
+(accepted_fields.py). Each dialect is a folder beside this file; none knows another.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..core.events import Thinking, Usage
+from ..core.model import Reply, Request
+from .accepted_fields import AcceptedFields
+from .service import OPENAI, Service
+
+
+@dataclass(frozen=True)
+class RequestFields:
+    """What is sent beside the messages, the tools and the limits of a Request."""
+
+    model: str
+    """The model's name at the provider."""
+    accepted: AcceptedFields = AcceptedFields()
+    added: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that Treadle adds for this model by itself."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """The user's fields. They win over all that Treadle sends; None removes a field."""
+
+
+class ReplyBuilder(Protocol):
+    """Makes one Reply from the answer to one request. Raises nothing but ModelErrors."""
+
+    pieces: list[str | Thinking]
+    """The new text and thinking, for the listeners; the reader takes them out."""
+    usage: Usage | None
+    """The server's count, as far as it has sent one."""
+    done: bool
+    """Whether the server has said that nothing follows. Later events aren't added."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the reply has come; only its usage may follow."""
+        ...
+
+    def add(self, name: bytes, data: bytes) -> None:
+        """Add a server-sent event: its name, b"" if it has none, and its data."""
+        ...
+
+    def add_body(self, body: bytes) -> None:
+        """Add the one JSON object that a server sent instead of a stream."""
+        ...
+
+    def reply(self, usage: Usage) -> Reply:
+        """The whole reply; `usage` is an estimate, for a server that didn't count."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One way to write requests and replies, as three functions and where they are spoken."""
+
+    name: str
+    """For settings and error messages, e.g. `chat`."""
+    path: str
+    """Added to the base URL, e.g. `/chat/completions`."""
+    encode: Callable[[Request, RequestFields], bytes]
+    """The request's body. Each message is encoded once: `Message.encoded` keeps its bytes."""
+    build_reply: Callable[[], ReplyBuilder]
+    """A new ReplyBuilder, for one answer."""
+    service: Service = OPENAI
+    """Where it is spoken unless an address is given."""
