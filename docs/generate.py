@@ -155,7 +155,7 @@ def _sorted(edges: Edges) -> Edges:
 def _shape(state: State) -> object:
     """What decides where a state can go next."""
     turn = state.turn
-    calls = turn.calls if turn else ()
+    calls = turn.calls.values() if turn else ()
     return state.phase, tuple((one.status, one.step, bool(one.child)) for one in calls)
 
 
@@ -172,10 +172,10 @@ def _call_move(state: State, after: State, event: e.Event) -> tuple[str, str] | 
 
 
 def _call(state: State) -> CallState | None:
-    """The call c1 of the open round, which always stands first."""
-    if state.phase != "acting" or not state.turn or state.turn.calls[0].id != CALL.id:
+    """The call c1 of the open round."""
+    if state.phase != "acting" or not state.turn:
         return None
-    return state.turn.calls[0]
+    return state.turn.calls.get(CALL.id)
 
 
 def _add(edges: Edges, start: str, end: str, label: str) -> None:

@@ -18,7 +18,9 @@ LOOK = calls(("stock", {"item": "lamp"}))
 def run(*script: Reply) -> Result:
     """What comes of a question when the model says this; no network, no key."""
     model = ScriptedModel(script)
-    agent = Agent(tools=[stock], limits=Limits(steps=3), model=model, store=MemoryStore())
+    agent = Agent(
+        tools=[stock], limits=Limits(steps=3, last_word=False), model=model, store=MemoryStore()
+    )
     return agent.run_sync("How many lamps?")
 
 

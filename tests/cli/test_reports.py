@@ -71,7 +71,7 @@ def test_replay_and_prompts_need_no_agent(treadle: Treadle) -> None:
 
 def test_a_log_without_a_description_says_what_replay_and_prompts_lack(treadle: Treadle) -> None:
     folder = Path(__file__).parents[1] / "golden"
-    treadle("db", "import", str(folder / "format-1.jsonl"))
+    treadle("db", "import", str(folder / "format-1-memory.jsonl"))
     names = [
         json.loads(line)["thread_id"]
         for line in treadle("threads", "--json", "--all").out.splitlines()
