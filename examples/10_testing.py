@@ -42,7 +42,7 @@ def test_a_call_that_is_wrong() -> None:
 
 def test_a_model_that_never_ends() -> None:
     result = run(LOOK, LOOK, LOOK, says("17, I think."))  # at the limit it is asked for an answer
-    assert (result.status, result.reason, result.answer) == ("limit", "steps", "17, I think.")
+    assert (result.status, result.reason, result.answer) == ("limit", "repeats", "17, I think.")
 
 
 def main() -> None:
