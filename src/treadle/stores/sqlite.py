@@ -5,8 +5,12 @@ handing it to another thread would. Once `append` returns, the records survive t
 process. With `durability="full"` they survive a power cut too: a background thread waits for the
 disk, once for all the appends that came meanwhile (group_commit.py). Not for network file systems:
 SQLite's locks don't work there.
+
+The event loop never waits for other processes: on its thread a busy file is an error at once, and
+what met it is done again by a background thread, which waits.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,7 +23,7 @@ from ..core.errors import StoreDamaged, StoreError, UsageError
 from . import record_table
 from .connection import SharedConnection
 from .group_commit import GroupCommit
-from .sqlite_file import connect, default_path
+from .sqlite_file import connect, default_path, describe, is_busy
 from .store import Row, ThreadInfo
 
 T = TypeVar("T")
@@ -39,6 +43,7 @@ where seq = 1
     and json_extract(case when json_valid(event) then event end, '$.parent_thread_id') = ?
 order by id
 """
+_SYNCHRONOUS: dict[str, Literal["normal", "full"]] = {"process": "normal", "full": "full"}
 _UNLISTED = "select distinct thread_id from record except select thread_id from thread"
 
 
@@ -70,19 +75,27 @@ class SQLiteStore:
                 "an SQLite database in memory would be lost; use MemoryStore() for that"
             )
         self.path = Path(path) if path else default_path()
-        self._connection = SharedConnection(partial(connect, self.path, "normal"), self.path)
+        self._durability = durability
+        self._quick = SharedConnection(partial(connect, self.path, busy_timeout_s=0), self.path)
+        """For the event loop: it waits for nobody."""
+        self._patient = SharedConnection(partial(connect, self.path), self.path)
+        """For other threads: it waits until the file is free."""
+        writer = SharedConnection(partial(connect, self.path, _SYNCHRONOUS[durability]), self.path)
+        self._commits = GroupCommit(writer, record_table.insert)
+        """Waits for the disk and for other processes, in a thread of its own."""
         self._appends = 0
-        self._commits: GroupCommit | None = None
-        if durability == "full":
-            synced = SharedConnection(partial(connect, self.path, "full"), self.path)
-            self._commits = GroupCommit(synced, record_table.insert)
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         try:
-            if self._commits:
+            if self._durability == "full" or not self._append_at_once(thread_id, rows):
                 await self._commits.append(thread_id, rows)
-                return
-            with self._connection as db:
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{describe(self.path, error)}; nothing was written") from error
+
+    def _append_at_once(self, thread_id: str, rows: Sequence[Row]) -> bool:
+        """False, and nothing is written, if that would have to wait for another process."""
+        try:
+            with self._quick as db:
                 self._appends += 1
                 db.execute("begin immediate")
                 try:
@@ -91,14 +104,25 @@ class SQLiteStore:
                 finally:
                     if db.in_transaction:
                         db.execute("rollback")
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self.path}: {error}; nothing was written") from error
+        except (StoreError, sqlite3.OperationalError) as error:
+            if not is_busy(error):
+                raise
+            return False
+        return True
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
-        return self._ask(lambda db: record_table.read(db, thread_id, after_seq))
+        return await self._read(lambda db: record_table.read(db, thread_id, after_seq))
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return self._ask(lambda db: record_table.list_threads(db, limit))
+        return await self._read(lambda db: record_table.list_threads(db, limit))
+
+    async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self._ask(self._quick, question)
+        except StoreError as error:
+            if not is_busy(error):
+                raise
+        return await asyncio.to_thread(self._ask, self._patient, question)
 
     def version(self) -> tuple[int, int, int]:
         """SQLite's own number, which counts what other connections write, and our appends.
@@ -106,26 +130,27 @@ class SQLiteStore:
         The number is that of a connection: another connection counts anew.
         """
         try:
-            with self._connection as db:
+            with self._quick as db:
                 [number] = db.execute("pragma data_version").fetchone()
-                return self._connection.opened, number, self._appends
+                return self._quick.opened, number, self._appends
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self.path}: {error}") from error
 
     def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
         names = msgspec.json.encode(thread_ids).decode()
-        return {name: seq or 0 for name, seq in self.select(_LAST_SEQS, (names,))}
+        rows = self._ask(self._quick, lambda db: db.execute(_LAST_SEQS, (names,)).fetchall())
+        return {name: seq or 0 for name, seq in rows}
 
     def select(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """The rows of any SQL query over the tables `record` and `thread`. Raises StoreDamaged."""
-        return self._ask(lambda db: db.execute(query, values).fetchall())
+        return self._ask(self._patient, lambda db: db.execute(query, values).fetchall())
 
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    def _ask(self, connection: SharedConnection, question: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            with self._connection as db:
+            with connection as db:
                 return question(db)
         except sqlite3.OperationalError as error:
-            raise StoreError(f"{self.path}: {error}") from error
+            raise StoreError(describe(self.path, error)) from error
         except sqlite3.DatabaseError as error:
             raise StoreDamaged(f"{self.path}: {error}; it was left as it is") from error
 
@@ -162,6 +187,6 @@ class SQLiteStore:
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
-        if self._commits:
-            self._commits.close()
-        self._connection.close()
+        self._commits.close()
+        self._quick.close()
+        self._patient.close()

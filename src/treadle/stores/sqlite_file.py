@@ -102,22 +102,46 @@ def default_path() -> Path:
     return Path(platformdirs.user_data_dir("treadle", appauthor=False)) / "treadle.db"
 
 
-def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Connection:
+def is_busy(error: BaseException) -> bool:
+    """Whether the error says that another process or connection is at work in the file."""
+    if isinstance(error, StoreError) and error.__cause__:
+        error = error.__cause__
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def describe(path: Path, error: sqlite3.Error) -> str:
+    """What has failed, and what the user can do if the file was busy."""
+    if not is_busy(error):
+        return f"{path}: {error}"
+    return (
+        f"{path}: another process has been writing to it (a backup or an import, say) and hasn't"
+        f" finished within {BUSY_TIMEOUT_S:g} s"
+    )
+
+
+def connect(
+    path: Path,
+    synchronous: Literal["normal", "full"] = "normal",
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+) -> sqlite3.Connection:
     """A connection to the file, which is created or migrated if need be.
 
-    Raises StoreDamaged for what is in the file, StoreError for a place that can't be used.
+    Where another process is at work in it, each use waits up to `busy_timeout_s`; then the error is
+    one of which `is_busy` is true. Raises StoreDamaged for what is in the file, StoreError for a
+    place that can't be used.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.touch(0o600)  # conversations are private
         if path.stat().st_size:
-            _refuse_foreign(path)
+            _refuse_foreign(path, busy_timeout_s)
         db = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
         )
         try:
-            _write_ahead(db)
+            _write_ahead(db, busy_timeout_s)
             db.execute(f"pragma synchronous = {synchronous}")
             migrate(db)
         except BaseException:
@@ -126,7 +150,7 @@ def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Conne
         return db
     except sqlite3.OperationalError as error:
         raise StoreError(
-            f"{path}: {error}; if it stays so, set TREADLE_DB or store= to another place"
+            f"{describe(path, error)}; if it stays so, set TREADLE_DB or store= to another place"
         ) from error
     except sqlite3.DatabaseError as error:
         raise StoreDamaged(
@@ -138,19 +162,19 @@ def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Conne
         ) from error
 
 
-def _write_ahead(db: sqlite3.Connection) -> None:
+def _write_ahead(db: sqlite3.Connection, busy_timeout_s: float) -> None:
     """Turn the write-ahead log on.
 
     If another process does the same at this moment, SQLite fails at once instead of waiting: so
     this retries.
     """
-    until = time.monotonic() + BUSY_TIMEOUT_S
+    until = time.monotonic() + busy_timeout_s
     while True:
         try:
             db.execute("pragma journal_mode = wal")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+            if not is_busy(error) or time.monotonic() >= until:
                 raise
             time.sleep(0.01)
 
@@ -177,10 +201,12 @@ def migrate(db: sqlite3.Connection) -> None:
     db.execute("commit")
 
 
-def _read_marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
+def _read_marks(
+    path: Path, mode: Literal["ro", "rw"], busy_timeout_s: float
+) -> tuple[int, int, int]:
     """The file's application id, its schema's version, and how many tables it has."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)) as db:
+    with closing(sqlite3.connect(uri, uri=True, timeout=busy_timeout_s)) as db:
         # One transaction: another process may be creating the file at this moment.
         db.execute("begin")
         [(application,)] = db.execute("pragma application_id")
@@ -189,16 +215,16 @@ def _read_marks(path: Path, mode: Literal["ro", "rw"]) -> tuple[int, int, int]:
         return application, version, tables
 
 
-def _refuse_foreign(path: Path) -> None:
+def _refuse_foreign(path: Path, busy_timeout_s: float) -> None:
     try:
         # Read-only, since closing a writable connection would move the write-ahead log into the
         # file.
-        application, version, tables = _read_marks(path, "ro")
+        application, version, tables = _read_marks(path, "ro", busy_timeout_s)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
             raise
         # Its writer was killed, and only a writable connection can roll that back.
-        application, version, tables = _read_marks(path, "rw")
+        application, version, tables = _read_marks(path, "rw", busy_timeout_s)
     if application == version == tables == 0:
         return  # empty: another process has just created it
     if application != APPLICATION_ID:
