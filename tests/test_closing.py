@@ -76,7 +76,7 @@ def test_a_program_that_closes_nothing_ends_without_a_warning(tmp_path):
     environment = {"PYTHONPATH": str(Path(__file__).parent), "TREADLE_DB": "logs.db"}
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (ran.stderr, ran.stdout) == ("", "Hello.\n1\n")
-    assert {file.name for file in tmp_path.iterdir()} == {"full.db"}
+    assert {file.name for file in tmp_path.iterdir()} == {"full.db", "full.db-drivers"}
 
 
 LEAVES_A_TURN = """

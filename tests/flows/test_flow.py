@@ -603,7 +603,7 @@ def test_a_second_process_takes_a_flow_over_and_the_first_stops(book):
     async def two():
         first = asyncio.create_task(one.run(thread="t"))
         await asyncio.sleep(1)
-        second = await one.resume("t")
+        second = await one.resume("t", take=True)
         with pytest.raises(Fenced):
             await first
         return second

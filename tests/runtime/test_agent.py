@@ -246,7 +246,7 @@ def test_a_second_driver_fences_the_first():
     async def whole() -> None:
         first = asyncio.create_task(agents.run("go", thread="t"))
         await started.wait()
-        second = await agents.resume("t")
+        second = await agents.resume("t", take=True)
         assert second.answer == "by the second"
         with pytest.raises(Fenced):
             await first

@@ -73,7 +73,10 @@ def _add(
 
 
 def resume(settings: thread_options.ResumeOptions) -> int:
-    """Resume a thread's unfinished turn: after a crash, or after a decision."""
+    """Resume a thread's unfinished turn: after a crash, or after a decision.
+
+    Where another process drives it, this waits for that one, and gives the same result.
+    """
     from .agents import make_runner, missing_agent, missing_agent_message
     from .agents_md import announce_instructions
     from .thread_tree import root_log
@@ -87,7 +90,7 @@ def resume(settings: thread_options.ResumeOptions) -> int:
         raise UsageError(missing_agent_message(other))
     screen = Screen()
     announce_instructions(agent, settings, screen)
-    return Session(agent, log.thread_id, screen, settings).resume()
+    return Session(agent, log.thread_id, screen, settings).resume(settings.take)
 
 
 def save_test(settings: thread_options.SaveTestOptions) -> int:

@@ -21,6 +21,7 @@ from ..runtime.listeners import Listener
 from ..runtime.log import open_log
 from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
+from ..stores.store import Attended
 from .agents import Runner, missing_agent
 from .ask_person import ask_for_decisions, current_user
 from .load_model import load_model
@@ -62,7 +63,7 @@ class Session:
         """Run a turn with this message, show it, and return its exit code."""
         return self._run(lambda agent: agent.run(text, thread=self.thread_id))
 
-    def resume(self) -> int:
+    def resume(self, take: bool = False) -> int:
         """Resume the thread's unfinished turn, show it, and return its exit code."""
         try:
             past = self._with_children(run_sync(read_records(self.agent, self.thread_id)))
@@ -76,9 +77,15 @@ class Session:
             self.screen.note(
                 f"thread {self._name} has no unfinished turn; this was its last", "yellow"
             )
+        store = self.agent.store
+        if not take and isinstance(store, Attended) and store.find_beat(state.claim) is not None:
+            self.screen.note(
+                f"another process drives thread {self._name}: waiting for it (--take takes it)",
+                "yellow",
+            )
         for change in changes:
             self.screen.note(f"since then {visible_line(change, 200)}", "yellow")
-        return self._run(lambda agent: agent.resume(self.thread_id), past)
+        return self._run(lambda agent: agent.resume(self.thread_id, take=take), past)
 
     def _run(self, start: Start, past: Sequence[e.Record] = ()) -> int:
         quiet = self.settings.quiet or self.settings.json

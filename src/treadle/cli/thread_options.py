@@ -22,6 +22,10 @@ By = Annotated[str | None, typer.Option(metavar="NAME", help=_BY)]
 @dataclass(frozen=True, kw_only=True)
 class ResumeOptions(TurnOptions):
     thread: Thread
+    take: Annotated[
+        bool,
+        typer.Option("--take", help="Take it from a process that still drives it, if one does."),
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)

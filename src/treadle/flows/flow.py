@@ -25,10 +25,10 @@ from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
 from ..runtime.children import open_child_log, require_own
 from ..runtime.drive import Post, drive_turn, new_claim, post, run_guarded
-from ..runtime.end_turn import open_to_resume
 from ..runtime.fork import Fork, fork
 from ..runtime.listeners import Listener
 from ..runtime.log import Log, open_log, require_log
+from ..runtime.resume import resume_thread
 from ..runtime.serialize import read_value, return_type, write_value
 from ..runtime.settings import NO_MODEL, RunSettings
 from ..runtime.step_ids import StepScope, current_scope
@@ -92,12 +92,11 @@ class Flow:
         """`run`, from code that isn't async."""
         return run_sync(self.run(*args, thread=thread, **kwargs))
 
-    async def resume(self, thread: str) -> Result:
-        """Continue a run where it stopped; if it has ended, return its result.
-
-        A process that still drives it is fenced off. Raises as `run`, and UnknownThread.
+    async def resume(self, thread: str, *, take: bool = False) -> Result:
+        """Bring a run to its end, and give its result; as `Agent.resume`. Raises as `run`, and
+        UnknownThread.
         """
-        return await self._go_on(await open_to_resume(thread, self._store, self.world))
+        return await resume_thread(thread, self._store, self.world, take, self._go_on)
 
     async def post(self, thread: str, fact: Post) -> None:
         """Record what a person says to a run, in whatever process it waits; as `Agent.post`."""

@@ -65,9 +65,9 @@ class Graph:
         """`run`, from code that isn't async."""
         return run_sync(self.run(thread=thread, **fields))
 
-    async def resume(self, thread: str) -> Result:
-        """Continue a run where it stopped. Raises as `Flow.resume`."""
-        return await self.flow.resume(thread)
+    async def resume(self, thread: str, *, take: bool = False) -> Result:
+        """Bring a run to its end, and give its result; as `Flow.resume`."""
+        return await self.flow.resume(thread, take=take)
 
     async def post(self, thread: str, fact: Post) -> None:
         """Write what a person says to a run that waits; as `Agent.post`."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 from ..core import events as e
@@ -24,12 +24,12 @@ from .answer_type import AnswerType, with_output
 from .children import open_child_log, require_own
 from .divergence import Divergence
 from .drive import Post, drive_turn, new_claim, post
-from .end_turn import open_to_resume
 from .fork import Fork, fork
 from .listeners import Delta, Listener, stream_events
 from .log import Log, open_log, require_log
 from .loop import run_loop
 from .replay import replay
+from .resume import resume_thread
 from .said import take_said
 from .serialize import to_json
 from .settings import RunSettings
@@ -121,13 +121,15 @@ class Agent:
         caller."""
         return make_agent_tool(self, name or self.name, description or self.description, self._work)
 
-    async def resume(self, thread: str, *, deps: Any = None) -> Result:
-        """Go on with a thread's unfinished turn; where there is none, give the last turn's result.
+    async def resume(self, thread: str, *, deps: Any = None, take: bool = False) -> Result:
+        """Bring a thread's unfinished turn to its end, and give its result, or the last turn's.
 
-        Another process that still drives the thread is fenced off. Raises as `run`; UnknownThread;
-        UsageError where the turn has calls whose tools this agent doesn't have.
+        Where somebody alive drives the turn, here or in another process of this machine, this waits
+        for them; `take` takes it from them. Raises as `run`; UnknownThread; UsageError where the
+        turn has calls whose tools this agent doesn't have.
         """
-        return await self._go_on(await open_to_resume(thread, self._store, self.world), deps)
+        go_on = partial(self._go_on, deps=deps)
+        return await resume_thread(thread, self._store, self.world, take, go_on)
 
     async def post(self, thread: str, event: Post) -> None:
         """Write what a person says to a turn that waits or runs, in any process; then resume it.

@@ -6,7 +6,8 @@ ends the turn, and records a cancellation or a bug as the turn's end.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..core import events as e
@@ -21,6 +22,7 @@ from ..core.errors import (
 )
 from ..core.waits import after_claim, is_held
 from ..models.known_secrets import redact_known
+from ..stores.store import Attended, Store
 from .adopt import adopt
 from .border import in_words, is_ctrl_c, text_of
 from .children import require_trusted
@@ -50,14 +52,17 @@ async def drive_turn(
     if listeners:
         log.listeners += (background.tell,)
     try:
-        match opening:
-            case [e.ThreadClaimed()] if is_held(log.state):
-                return
-            case [e.ThreadClaimed() as claim] if after_claim(log.state).turn == log.state.turn:
-                log.claim_with_next_append(claim)
-            case _:
-                await append_opening(log, opening)
-        await work()
+        with attending(log.store, _claim_of(opening)):
+            match opening:
+                case [e.ThreadClaimed()] if is_held(log.state):
+                    return
+                case [e.ThreadClaimed() as claim] if after_claim(log.state).turn == log.state.turn:
+                    log.claim_with_next_append(claim)
+                case [e.ThreadClaimed()]:
+                    await append_opening(log, opening, after=log.state.seq)
+                case _:
+                    await append_opening(log, opening)
+            await work()
     except Fenced:
         if not (log.lost_reason and log.is_ours):
             raise
@@ -70,9 +75,23 @@ def new_claim(world: World) -> e.ThreadClaimed:
     return e.ThreadClaimed(world.new_id(), world.driver())
 
 
-async def append_opening(log: Log, opening: Sequence[e.Event]) -> None:
+@contextmanager
+def attending(store: Store, claim: str) -> Iterator[None]:
+    """Let others see, until the block is left, that the claim's driver is alive."""
+    if not isinstance(store, Attended):
+        yield
+        return
+    with store.attend(claim):
+        yield
+
+
+def _claim_of(opening: Sequence[e.Event]) -> str:
+    return next(event.claim for event in opening if isinstance(event, e.ThreadClaimed))
+
+
+async def append_opening(log: Log, opening: Sequence[e.Event], after: int | None = None) -> None:
     """Append what a driver writes first. A cancellation waits for that: no turn stays open."""
-    writing = asyncio.ensure_future(log.append(*opening))
+    writing = asyncio.ensure_future(log.append(*opening, after=after))
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:

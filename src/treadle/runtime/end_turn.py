@@ -16,10 +16,7 @@ from ..core.errors import Fenced, IllegalEvent, SeqTaken, TreadleError
 from ..core.links import find_children, is_child
 from ..core.result import read_result
 from ..core.state import OPEN_PHASES, State
-from ..stores.store import Store
-from .children import refuse_child
-from .log import Log, open_log, require_log
-from .world import World
+from .log import Log, open_log
 
 PARENT_ENDED = "the parent's turn has ended"
 CUT_OFF = "stopped before it had an answer: the turn has ended, or has come to a limit"
@@ -84,19 +81,7 @@ async def end_child(
     return replace(failed, usage=result.usage, cost_usd=result.summary().cost_usd)
 
 
-async def open_to_resume(thread_id: str, store: Store, world: World) -> Log:
-    """The thread's log, after the end of children that its last turn has abandoned.
-
-    Raises UnknownThread; UsageError for a child at work, which only its parent's driver may drive.
-    """
-    log = await require_log(thread_id, store, world)
-    if log.state.phase in OPEN_PHASES:
-        refuse_child(log, "it goes on when its parent's thread is resumed")
-    await _end_abandoned_children(log)
-    return log
-
-
-async def _end_abandoned_children(log: Log) -> None:
+async def end_abandoned_children(log: Log) -> None:
     """End the turns of children, at any depth, whose calls are over.
 
     By rule 1 there are none; but an older version left such, and so does a driver that begins a
@@ -115,7 +100,7 @@ async def _end_abandoned_children(log: Log) -> None:
         if started.thread_id not in awaited and child.state.phase in OPEN_PHASES:
             with contextlib.suppress(IllegalEvent):
                 await end_turn(child, e.TurnEnded("cancelled", why))
-        await _end_abandoned_children(child)
+        await end_abandoned_children(child)
 
 
 async def cancel_turn(log: Log) -> None:

@@ -58,6 +58,11 @@ class Log:
         """Whether it drives the thread, and nobody has claimed that since."""
         return self._drives and self.state.claim == self._claim
 
+    @property
+    def has_claimed(self) -> bool:
+        """Whether its driver's claim is in the log."""
+        return self._drives and self._deferred is None
+
     def claim_with_next_append(self, claim: e.ThreadClaimed) -> None:
         """Drive the thread, and say so only with the next append: who has nothing to do leaves no
         mark."""

@@ -1,7 +1,9 @@
 """A store in memory, gone when its process ends: for tests, and for work that nobody resumes."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..core.errors import SeqTaken
@@ -14,6 +16,8 @@ class MemoryStore:
         """Other things to keep as long as the store, such as its notes. By name."""
         self._rows: dict[str, list[Row]] = {}
         self._appends = 0
+        self._attended: set[str] = set()
+        """The claims that are driven now."""
         self._lock = threading.Lock()  # the event loops of several threads may share one store
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
@@ -38,6 +42,19 @@ class MemoryStore:
         with self._lock:
             latest = list(reversed(self._rows.items()))[:limit]
             return [ThreadInfo(thread_id, len(rows), rows[-1].at) for thread_id, rows in latest]
+
+    @contextmanager
+    def attend(self, claim: str) -> Iterator[None]:
+        self._attended.add(claim)
+        try:
+            yield
+        finally:
+            self._attended.discard(claim)
+
+    def find_beat(self, claim: str) -> int | None:
+        if claim not in self._attended:
+            return None
+        return time.monotonic_ns()  # it is in this process, which is alive
 
     def version(self) -> int:
         """How many appends there were."""

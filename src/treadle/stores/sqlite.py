@@ -13,6 +13,7 @@ what met it is done again by a background thread, which waits.
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -21,6 +22,7 @@ import msgspec
 
 from ..core.errors import StoreDamaged, StoreError, UsageError
 from . import record_table
+from .attendance import find_attendance
 from .connection import SharedConnection
 from .group_commit import GroupCommit
 from .sqlite_file import connect, default_path, describe, is_busy
@@ -123,6 +125,12 @@ class SQLiteStore:
             if not is_busy(error):
                 raise
         return await asyncio.to_thread(self._ask, self._patient, question)
+
+    def attend(self, claim: str) -> AbstractContextManager[None]:
+        return find_attendance(self.path).attend(claim)
+
+    def find_beat(self, claim: str) -> int | None:
+        return find_attendance(self.path).find_beat(claim)
 
     def version(self) -> tuple[int, int, int]:
         """SQLite's own number, which counts what other connections write, and our appends.

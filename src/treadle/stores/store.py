@@ -4,6 +4,7 @@ Every store passes the contract suite in tests/stores.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -64,6 +65,19 @@ class Store(Protocol):
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
         """The threads, the last written first. A damaged thread hides no other."""
+        ...
+
+
+@runtime_checkable
+class Attended(Protocol):
+    """What a store may offer beside, so that nobody takes a thread from a driver that is alive."""
+
+    def attend(self, claim: str) -> AbstractContextManager[None]:
+        """Drive this claim, in the running event loop, until the context is left."""
+        ...
+
+    def find_beat(self, claim: str) -> int | None:
+        """A number that changes as long as the claim's driver works; None where nobody drives."""
         ...
 
 

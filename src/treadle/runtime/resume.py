@@ -1,0 +1,67 @@
+"""Brings a thread to its end, whoever drives it: the living are followed, the dead are replaced."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from ..core.errors import Fenced, SeqTaken
+from ..core.state import OPEN_PHASES
+from ..stores.store import Attended, Store
+from .children import refuse_child
+from .end_turn import end_abandoned_children
+from .log import Log, require_log
+from .world import World
+
+LOOK_S = 0.1
+"""How often a follower looks how far the driver has come."""
+FROZEN_S = 3.0
+"""A driver without a beat for so long is replaced: it is stopped, or its event loop is."""
+
+T = TypeVar("T")
+
+
+async def resume_thread(
+    thread_id: str, store: Store, world: World, take: bool, go_on: Callable[[Log], Awaitable[T]]
+) -> T:
+    """What `go_on` gives, which drives the thread's open turn or reads how the last one ended.
+
+    It is called once nobody alive drives the thread, or at once with `take`. Raises as `go_on`;
+    UnknownThread; UsageError for a child at work, which only its parent's driver may drive.
+    """
+    while True:
+        log = await require_log(thread_id, store, world)
+        if log.state.phase in OPEN_PHASES:
+            refuse_child(log, "it goes on when its parent's thread is resumed")
+        if not take:
+            await follow_driver(log)
+        await end_abandoned_children(log)
+        try:
+            return await go_on(log)
+        except (Fenced, SeqTaken):
+            if log.has_claimed:
+                raise
+            take = False  # somebody else was faster: follow them
+
+
+async def follow_driver(log: Log) -> None:
+    """Return once the turn is over, or nobody alive drives it. Raises StoreErrors."""
+    store = log.store
+    if not isinstance(store, Attended):
+        return
+    clock = asyncio.get_running_loop().time
+    last: tuple[str, int] | None = None
+    seen_at = clock()
+    while log.state.phase in OPEN_PHASES:
+        beat = store.find_beat(log.state.claim)
+        if beat is None:
+            await log.refresh()
+            if store.find_beat(log.state.claim) is None:
+                return
+            continue
+        if (log.state.claim, beat) != last:
+            last = (log.state.claim, beat)
+            seen_at = clock()
+        elif clock() - seen_at > FROZEN_S:
+            return
+        await asyncio.sleep(LOOK_S)
+        await log.refresh()
