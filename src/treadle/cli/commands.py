@@ -164,7 +164,7 @@ def _add_all() -> None:
     _add(db, "check", StoreOptions, database.check)
     _add(db, "export", thread_options.ExportOptions, database.export)
     _add(db, "import", thread_options.ImportOptions, database.import_)
-    _add(db, "restore", thread_options.ImportOptions, database.restore)
+    _add(db, "restore", thread_options.RestoreOptions, database.restore)
     _add(db, "vacuum", StoreOptions, database.vacuum)
     _add(notes, "list", note_options.ListNotesOptions, note_commands.list_notes)
     _add(notes, "search", note_options.SearchNotesOptions, note_commands.search)
