@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from treadle.core import events as e
+from treadle.core.describe import policy_from
 from treadle.core.errors import UsageError
 from treadle.core.legal import make_turns
 from treadle.core.model import Message, Request, ToolSchema
@@ -343,3 +344,22 @@ def test_any_history_makes_a_legal_thread_and_a_prompt_that_all_providers_take()
         history = read(*chance.choices(pieces, k=chance.randrange(1, 12)), user("Hi."))
         assert state(history).phase == "ready"
         prompt(history)
+
+
+def test_tools_of_a_request_are_described_and_those_that_are_none_are_named():
+    told = {"name": "add", "description": "Add.", "parameters": {"type": "object"}}
+    tools = [
+        {"type": "function", "function": told},
+        {"type": "function", "function": {"name": "now"}},
+        {"type": "function", "function": {"name": "a b", "parameters": {"type": "array"}}},
+        {"type": "web_search"},
+    ]
+    asked = ChatHistory([user("Hi."), assistant("Ho.")], tools, "gpt-x")
+    history = read_history(asked, Successor("agent", "key"))
+    [described] = [each for each in history.events if isinstance(each, e.AgentDescribed)]
+    assert (list(described.tools), described.model) == (["add", "now"], "gpt-x")
+    assert policy_from(described).tools["now"].description == ""
+    assert history.lost == (
+        "the tool a b, which is no function with a schema",
+        "the tool without a name, which is no function with a schema",
+    )

@@ -8,6 +8,7 @@
    are empty, and costs unknown.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +17,11 @@ from typing import Any
 from ...core import events as e
 from ...core.call import assign_ids, make_idempotency_key
 from ...core.errors import UsageError
+from ...core.schema_shape import as_object
 from ...core.values import Part, text_of
 from .read_message import ChatMessage, function_id, read_message
 
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 UNKNOWN_MODEL = "imported"
 """The name of a model that a history doesn't tell."""
 NO_ANSWER = "the imported history has no answer here"
@@ -85,13 +88,13 @@ def read_history(history: ChatHistory, successor: Successor) -> History:
     results, orphans = _pair_results(messages)
     count = next((n for n, each in enumerate(messages) if each.role != "system"), len(messages))
     instructions = "\n\n".join(_spoken_text(each) for each in messages[:count])
+    lost: Counter[str] = Counter(what for message in messages for what in message.lost)
     turns = _Turns(
         successor,
         e.AgentDescribed(
-            successor.agent, history.model, instructions, _describe_tools(history.tools)
+            successor.agent, history.model, instructions, _describe_tools(history.tools, lost)
         ),
     )
-    lost = Counter(what for message in messages for what in message.lost)
     if instructions and instructions != successor.instructions:
         _say(turns, e.UserSaid(INSTRUCTIONS.format(text=instructions), pinned=True, by="system"))
     said: list[Part] = []
@@ -247,15 +250,18 @@ def _how_it_ended(last: ChatMessage | None) -> e.TurnEnded:
     return e.TurnEnded("answered")
 
 
-def _describe_tools(tools: Sequence[Any]) -> dict[str, e.ToolDescription]:
-    """The tools of a request, by name; those that have no schema are left out."""
+def _describe_tools(tools: Sequence[Any], lost: Counter[str]) -> dict[str, e.ToolDescription]:
+    """The tools of a request, by name; what is no function with a schema is lost."""
     described: dict[str, e.ToolDescription] = {}
     for tool in tools:
         function = tool.get("function") if isinstance(tool, Mapping) else None
-        if isinstance(function, Mapping) and isinstance(function.get("name"), str):
-            schema = function.get("parameters")
-            described[function["name"]] = e.ToolDescription(
-                str(function.get("description") or ""),
-                dict(schema) if isinstance(schema, Mapping) else {},
-            )
+        function = function if isinstance(function, Mapping) else {}
+        name = function.get("name")
+        schema = function.get("parameters") or {"type": "object", "properties": {}}
+        is_whole = isinstance(schema, dict) and as_object(schema) is not None
+        if isinstance(name, str) and _NAME.fullmatch(name) and is_whole:
+            description = str(function.get("description") or "")
+            described[name] = e.ToolDescription(description, schema)
+        else:
+            lost[f"the tool {name or 'without a name'}, which is no function with a schema"] += 1
     return described
