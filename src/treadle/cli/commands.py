@@ -19,6 +19,7 @@ from . import (
     observe_options,
     reports,
     show,
+    show_cache,
     show_stats,
     show_summary,
     thread_options,
@@ -149,6 +150,7 @@ def _add_all() -> None:
     _add(commands, "summary", observe_options.SummaryOptions, show_summary.summary, add_up)
     _add(commands, "costs", observe_options.CostsOptions, costs.costs, add_up)
     _add(commands, "stats", observe_options.StatsOptions, show_stats.stats, add_up)
+    _add(commands, "cache", observe_options.CacheOptions, show_cache.cache, add_up)
     _add(
         commands, "export-traces", observe_options.ExportTracesOptions, traces.export_traces, add_up
     )
