@@ -14,6 +14,7 @@ from treadle.core.prompt import Prompt
 from treadle.core.state import State, fold
 from treadle.models.chat.read_history import ChatHistory, History, Successor, read_history
 from treadle.models.request_rules import find_faults
+from treadle.runtime.origin import find_outside_results
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 
@@ -138,12 +139,13 @@ def test_nobody_knows_what_became_of_calls_at_the_end():
     assert [each.status for each in calls.values()] == ["started"]
 
 
-def test_results_without_a_call_are_kept_in_words():
+def test_results_without_a_call_get_one_since_no_person_said_them():
     history = read(result("gone", "17 lamps", name="stock"), user("And?"), assistant("Yes."))
-    [first, *_] = shown(history)
-    assert first[0] == "user"
-    assert "result of a tool stock, whose call isn't" in first[1]
-    assert "17 lamps\n\nAnd?" in first[1]
+    [_, asked, told, *_] = prompt(history)
+    assert [(each.name, each.arguments) for each in asked.calls] == [("stock", "{}")]
+    assert told.role == "tool"
+    assert told.text == "[The call of this result isn't in this conversation.]\n17 lamps"
+    assert [name for _, name in find_outside_results(records(history))] == ["stock"]
 
 
 def test_function_calls_of_the_older_form():

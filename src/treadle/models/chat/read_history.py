@@ -3,7 +3,8 @@
 1. What was said between two replies opens one turn. A turn that has no answer ends as cancelled;
    the last one stays open, so that it can be resumed.
 2. Calls get ids of our own; a result goes to its call wherever it stands. A call without a result
-   is told so; at the end of the history nobody knows whether it ran, and a person is asked.
+   is told so; at the end of the history nobody knows whether it ran, and a person is asked. A
+   result without a call gets one.
 3. Nobody has recorded what the model was sent, what that cost and how long it took: prompt hashes
    are empty, and costs unknown.
 """
@@ -11,7 +12,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...core import events as e
@@ -29,8 +30,11 @@ NO_RESULT = (
     "the imported history doesn't have the result of this call, which may have had its effect"
 )
 INSTRUCTIONS = "The instructions of this conversation, as it was brought here:\n{text}"
+BY_SYSTEM = "system"
+"""Who has said the pinned message with the instructions."""
 SYSTEM = "A system message of this conversation:\n{text}"
-NO_CALL = "The result of a tool{name}, whose call isn't in this conversation:\n{text}"
+NO_CALL = "[The call of this result isn't in this conversation.]"
+NO_NAME = "unknown_tool"
 SPOKEN_BY = "{name}: {text}"
 
 
@@ -96,11 +100,14 @@ def read_history(history: ChatHistory, successor: Successor) -> History:
         ),
     )
     if instructions and instructions != successor.instructions:
-        _say(turns, e.UserSaid(INSTRUCTIONS.format(text=instructions), pinned=True, by="system"))
+        _say(turns, e.UserSaid(INSTRUCTIONS.format(text=instructions), pinned=True, by=BY_SYSTEM))
     said: list[Part] = []
     for index, message in enumerate(messages[count:], count):
-        if message.role != "assistant":
-            said += _as_said(message, index in orphans)
+        if index in orphans:
+            _say_all(turns, said)
+            _reply(turns, *_with_call(message))
+        elif message.role != "assistant":
+            said += _as_said(message)
         elif message.calls or message.refusal or text_of(message.replied).strip():
             _say_all(turns, said)
             _reply(turns, message, [results.get((index, n)) for n in range(len(message.calls))])
@@ -154,14 +161,20 @@ def _find_unnamed(
     return named or (waiting or [[]])[0]
 
 
-def _as_said(message: ChatMessage, is_orphan: bool) -> tuple[Part, ...]:
+def _with_call(result: ChatMessage) -> tuple[ChatMessage, list[ChatMessage | None]]:
+    """A call for a result that has none, so that it is seen to come from a tool and no person."""
+    call = e.Call(result.call_id, result.name or NO_NAME, "{}")
+    return ChatMessage("assistant", blocks=(call,)), [
+        replace(result, parts=(NO_CALL, *result.parts))
+    ]
+
+
+def _as_said(message: ChatMessage) -> tuple[Part, ...]:
     """What a message adds to the person's next one: nothing for a result that has its call."""
+    if message.role == "tool":
+        return ()
     if message.role == "system":
         return (SYSTEM.format(text=_spoken_text(message)),)
-    if message.role == "tool":
-        name = f" {message.name}" if message.name else ""
-        text = text_of(message.said)
-        return (NO_CALL.format(name=name, text=text),) if is_orphan else ()
     first, *rest = message.parts or ("",)
     if not message.name:
         return (first, *rest)
