@@ -14,6 +14,7 @@ from . import (
     decisions,
     eval_options,
     listing,
+    model_options,
     note_commands,
     note_options,
     observe_options,
@@ -134,6 +135,16 @@ def pull_models() -> None:
         raise typer.Exit(report_error(error)) from None
 
 
+def check_models(settings: model_options.CheckOptions) -> int:
+    """Ask a model for a text, a tool call, what a picture shows and JSON: what does it take?
+
+    Exit code 1 if a model gave no text at all.
+    """
+    from .check_models import check
+
+    return check(settings)
+
+
 def _add_all() -> None:
     look = "Look at threads"
     add_up = "Add up"
@@ -162,6 +173,7 @@ def _add_all() -> None:
     _add(commands, "resume", thread_options.ResumeOptions, resume, go_on)
     _add(commands, "fork", thread_options.ForkOptions, decisions.fork, go_on)
     _add(commands, "eval", eval_options.EvalOptions, eval_, "Evaluate")
+    _add(models, "check", model_options.CheckOptions, check_models)
     _add(db, "path", StoreOptions, database.path)
     _add(db, "check", StoreOptions, database.check)
     _add(db, "export", thread_options.ExportOptions, database.export)
