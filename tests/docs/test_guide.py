@@ -35,7 +35,7 @@ SCRIPTS = {
         says('{"item": "lamp"}'),
         says('{"item": "lamp", "price": 12.5}'),
     ],
-    "Conversations and the window": [says("In francs, then.")],
+    "Conversations and the window": [says("In francs, then."), says("12.50 a lamp.")],
     "Notes across threads": [
         calls(("remember", {"text": "Ann is vegan", "scope": "user:ann"})),
         says("I will."),
@@ -61,6 +61,7 @@ SHOWN = (
     "[ModelReplied]",
     "12.5",
     "In francs, then.",
+    "12.50 a lamp.",
     "No meat.",
     "A lamp costs 12.50.",
     "Good day.",

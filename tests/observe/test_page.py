@@ -19,7 +19,7 @@ def test_its_programs_run(
 ) -> None:
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
     monkeypatch.setenv("OPENAI_API_KEY", "k")
-    assert len(PROGRAMS) == 5
+    assert len(PROGRAMS) == 6
     with receiving() as server:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
         names = {
@@ -38,6 +38,7 @@ def test_its_programs_run(
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "Good day."
     assert out[1].startswith("0.0 {'agent': ")
+    assert out[3].endswith("0.0 0.0 0 the first request of this thread to scripted")
 
 
 def test_every_variable_it_names_is_spelt_as_the_code_does() -> None:

@@ -134,3 +134,10 @@ def test_it_counts_what_a_result_s_summary_counts(choices):
         totals.model_calls,
         totals.model_retries,
     )
+
+
+def test_replies_that_were_brought_in_are_neither_counted_nor_timed() -> None:
+    brought_in = e.ModelReplied("hi", e.Usage(estimated=True), 0.0)
+    asked = e.ModelCalled("imported", "", 0, 0)
+    found = compute_stats(thread(asked, brought_in, ASKED, answered(), e.TurnEnded("answered")))
+    assert (found.latency_s.count, found.latency_s.p50) == (1, 1.0)

@@ -705,3 +705,15 @@ def test_a_tool_error_is_the_tool_s_own_words():
     model = ScriptedModel([calls(("city", {"name": "x"})), says("ok")])
     live(agent(model, city).run("go"))
     assert told(model) == "error: no such city; try Paris"
+
+
+def test_another_order_of_the_tools_is_told_to_the_log_since_the_model_is_told_it():
+    store = MemoryStore()
+    script = [says("a"), says("b"), says("c")]
+    model = ScriptedModel(script)
+    live(agent(model, add, echo, store=store).run("go", thread="t"))
+    live(agent(model, add, echo, store=store).run("go", thread="t"))
+    live(agent(model, echo, add, store=store).run("go", thread="t"))
+    log = live(open_log("t", store, world()))
+    described = [each.event for each in log.records if isinstance(each.event, e.AgentDescribed)]
+    assert [list(each.tools) for each in described] == [["add", "echo"], ["echo", "add"]]

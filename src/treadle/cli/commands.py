@@ -14,11 +14,13 @@ from . import (
     decisions,
     eval_options,
     listing,
+    model_options,
     note_commands,
     note_options,
     observe_options,
     reports,
     show,
+    show_cache,
     show_stats,
     show_summary,
     thread_options,
@@ -136,6 +138,16 @@ def pull_models() -> None:
         raise typer.Exit(report_error(error)) from None
 
 
+def check_models(settings: model_options.CheckOptions) -> int:
+    """Ask a model for a text, a tool call, what a picture shows and JSON: what does it take?
+
+    Exit code 1 if a model gave no text at all.
+    """
+    from .check_models import check
+
+    return check(settings)
+
+
 def _add_all() -> None:
     look = "Look at threads"
     add_up = "Add up"
@@ -152,6 +164,7 @@ def _add_all() -> None:
     _add(commands, "summary", observe_options.SummaryOptions, show_summary.summary, add_up)
     _add(commands, "costs", observe_options.CostsOptions, costs.costs, add_up)
     _add(commands, "stats", observe_options.StatsOptions, show_stats.stats, add_up)
+    _add(commands, "cache", observe_options.CacheOptions, show_cache.cache, add_up)
     _add(
         commands, "export-traces", observe_options.ExportTracesOptions, traces.export_traces, add_up
     )
@@ -163,11 +176,12 @@ def _add_all() -> None:
     _add(commands, "resume", thread_options.ResumeOptions, resume, go_on)
     _add(commands, "fork", thread_options.ForkOptions, decisions.fork, go_on)
     _add(commands, "eval", eval_options.EvalOptions, eval_, "Evaluate")
+    _add(models, "check", model_options.CheckOptions, check_models)
     _add(db, "path", StoreOptions, database.path)
     _add(db, "check", StoreOptions, database.check)
     _add(db, "export", thread_options.ExportOptions, database.export)
     _add(db, "import", thread_options.ImportOptions, database.import_)
-    _add(db, "restore", thread_options.ImportOptions, database.restore)
+    _add(db, "restore", thread_options.RestoreOptions, database.restore)
     _add(db, "vacuum", StoreOptions, database.vacuum)
     _add(notes, "list", note_options.ListNotesOptions, note_commands.list_notes)
     _add(notes, "search", note_options.SearchNotesOptions, note_commands.search)

@@ -1,7 +1,7 @@
 """`treadle db`: commands on the database file."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ..core.errors import UnknownThread, UsageError
@@ -13,10 +13,11 @@ from ..stores.store import Store
 from .agents import choose_store
 from .ask_person import current_user
 from .atomic_file import write_atomically
+from .import_history import import_histories
 from .options import StoreOptions
 from .session import next_command
 from .terminal import Screen, print_json, print_line
-from .thread_options import ExportOptions, ImportOptions
+from .thread_options import ExportOptions, ImportOptions, RestoreOptions
 from .threads import MAX_NAMED, is_child, list_thread_ids, resolve_thread
 
 
@@ -56,24 +57,33 @@ def export(settings: ExportOptions) -> int:
 def import_(settings: ImportOptions) -> int:
     """Add threads that others may have written: each waits until you adopt it.
 
-    A thread that exists already is an error. Your own backup: db restore.
+    A thread that exists already is an error. Your own backup: db restore. With --openai: a thread
+    for each history of chat completions in the file.
     """
     store = _store(settings)
+    if settings.openai:
+        _say_how_to_adopt(import_histories(store, settings), settings)
+        return 0
+    if settings.thread is not None:
+        raise UsageError("--thread is for --openai: an export has the names of its threads")
     reason = f"from {settings.file}"
 
     def copy(lines: Iterable[bytes]) -> archive.Copied:
         return run_sync(archive.import_threads(store, lines, by=current_user(), reason=reason))
 
     done = _copy_from(settings.file, copy)
-    own = [name for name in done.threads if not is_child(store, name)]
-    if own:
-        commands = [next_command("adopt", name, settings) for name in own[:MAX_NAMED]]
-        commands += ["…"] * (len(own) > MAX_NAMED)
-        Screen().note(f"look at what you have imported, then adopt it: {'; '.join(commands)}")
+    _say_how_to_adopt([name for name in done.threads if not is_child(store, name)], settings)
     return 0
 
 
-def restore(settings: ImportOptions) -> int:
+def _say_how_to_adopt(names: Sequence[str], settings: ImportOptions) -> None:
+    if names:
+        commands = [next_command("adopt", name, settings) for name in names[:MAX_NAMED]]
+        commands += ["…"] * (len(names) > MAX_NAMED)
+        Screen().note(f"look at what you have imported, then adopt it: {'; '.join(commands)}")
+
+
+def restore(settings: RestoreOptions) -> int:
     """Add the threads of your own backup, as `db export` wrote it.
 
     What is there already stays as it is; a thread that differs from the backup is an error.

@@ -14,6 +14,7 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.result import Status, read_result
 from ..core.state import fold
+from ..models.chat.read_history import BY_SYSTEM
 from ..observe.visible import visible_line
 from ..runtime.sync import run_sync
 from ..stores.archive import ALL_THREADS
@@ -108,7 +109,8 @@ def _read_row(
         status = read_result(records, fold(records)).status
     said = [record.event for record in records if isinstance(record.event, e.UserSaid)]
     turns = sum(not each.answers for each in said)
-    first = said[0].text if said else ""
+    own = [each for each in said if each.by != BY_SYSTEM] or said
+    first = own[0].text if own else ""
     return ThreadRow(
         info.thread_id, info.updated_at, ends.agent, status, turns, info.records, first
     )

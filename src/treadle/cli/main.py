@@ -26,7 +26,7 @@ _EPILOG = """
 
 Look at threads: threads · show · tail · explain · diff · replay · save-test
 
-Add up: summary · costs · stats · export-traces
+Add up: summary · costs · stats · cache · export-traces
 
 Decide: approve · answer · settle · adopt · cancel
 
@@ -45,7 +45,7 @@ A question that begins with a command's name: treadle -- tools.
 ask_app = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
-    *("summary", "costs", "stats", "export-traces"),
+    *("summary", "costs", "stats", "cache", "export-traces"),
     *("approve", "answer", "settle", "adopt", "cancel", "resume", "fork"),
     *("eval", "tools", "notes", "db", "models"),
 )

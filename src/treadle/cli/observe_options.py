@@ -1,4 +1,4 @@
-"""The options of summary, costs, stats and export-traces.
+"""The options of summary, costs, stats, cache and export-traces.
 
 Imports nothing slow.
 """
@@ -54,6 +54,15 @@ class SummaryOptions(StoreOptions):
         typer.Argument(metavar="[THREAD]", help="Its name, the beginning of it, or last (-)."),
     ] = "last"
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheOptions(StoreOptions):
+    thread: Annotated[
+        str,
+        typer.Argument(metavar="[THREAD]", help="Its name, the beginning of it, or last (-)."),
+    ] = "last"
+    json: Annotated[bool, typer.Option("--json", help="As JSON Lines, one a model call.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.links import find_children, start_of_child
 from ..core.result import make_summary
 from ..core.state import fold
+from ..models.chat.write_history import write_history
 from ..observe.timeline import Line, Timeline
 from ..observe.turns import split_turns
 from ..observe.visible import make_visible, visible_line
@@ -40,6 +41,9 @@ def show(settings: ShowOptions) -> int:
         return 0
     if settings.prompt is not None:
         return show_prompt(read_thread(store, settings.thread), settings)
+    if settings.openai:
+        print_json(write_history(read_thread(store, settings.thread)))
+        return 0
     records = _read(store, resolve_thread(store, settings.thread), 0)
     if settings.picture:
         return _draw(records, target)

@@ -46,6 +46,9 @@ def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
     recorded = record.event.prompt_hash
     rebuilt = prompt_hash(request.messages, request.tools)
     screen = Screen()
+    if not recorded:
+        screen.note("this call was brought in as messages: nobody recorded what the model saw")
+        return 0
     if recorded == rebuilt:
         screen.note(
             f"this is what {visible_line(record.event.model, 100)} saw; prompt {rebuilt}", "dim"

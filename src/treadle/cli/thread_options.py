@@ -64,6 +64,9 @@ class ShowOptions(AgentOptions):
         ),
     ] = False
     raw: Annotated[bool, typer.Option("--raw", help="Events as they are stored.")] = False
+    openai: Annotated[
+        bool, typer.Option("--openai", help="All of it as messages of chat completions, in JSON.")
+    ] = False
     prompt: Annotated[
         str | None,
         typer.Option(
@@ -183,10 +186,24 @@ class ExportOptions(StoreOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportOptions(StoreOptions):
+class RestoreOptions(StoreOptions):
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="As db export wrote it; - : standard input.")
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions(RestoreOptions):
+    openai: Annotated[
+        bool,
+        typer.Option("--openai", help="FILE has messages of chat completions, JSON or JSON Lines."),
+    ] = False
+    thread: Annotated[
+        str | None,
+        typer.Option(
+            "--thread", "-t", metavar="NAME", help="With --openai: the new thread's name."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from .tool import Tool
 from .window import ContextWindow
 
 T = TypeVar("T", Limits, ContextWindow)
+_encode = msgspec.json.Encoder().encode
 
 
 def describe_tool(tool: Tool) -> e.ToolDescription:
@@ -46,6 +47,14 @@ def describe_policy(policy: Policy, window: ContextWindow) -> e.PolicyDescriptio
         policy.parallel,
         policy.unknown,
     )
+
+
+def says_the_same(was: e.AgentDescribed | None, now: e.AgentDescribed) -> bool:
+    """Whether two descriptions are the same to the byte: the order of tools is told to the model,
+    and its cache goes by it."""
+    if was is now:
+        return True
+    return was is not None and _encode(was) == _encode(now)
 
 
 def policy_from(described: e.AgentDescribed) -> Policy:

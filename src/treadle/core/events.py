@@ -139,7 +139,8 @@ class ModelCalled(EventStruct, frozen=True):
 
     model: str
     prompt_hash: str
-    """Of the messages and the tools' schemas."""
+    """Of the messages and the tools' schemas; "" for a call of an imported history, whose prompt
+    nobody recorded."""
     prompt_tokens: v.Count
     """An estimate; with `max_output_tokens` it is the worst case, until the reply comes."""
     max_output_tokens: v.Count

@@ -30,6 +30,11 @@ def find_refused_part(error: str, messages: tuple[Message, ...]) -> RefusedPart 
     return None
 
 
+def name_part(refused: RefusedPart) -> str:
+    """What people call such a part."""
+    return _NAMES[refused]
+
+
 def describe_refusal(refused: RefusedPart) -> str:
     """What becomes of it, for whoever reads the error."""
     return f"the {_NAMES[refused]} is left out of this thread's later requests"

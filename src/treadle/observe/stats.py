@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from ..core import events as e
 from ..core.count_thread import inherited_seq
 
+_UNMEASURED = e.Usage(estimated=True)
+"""Of a reply that was brought in with a history: nobody has counted or timed it."""
+
 
 @dataclass(frozen=True)
 class Percentiles:
@@ -179,7 +182,7 @@ def _model(event: e.ModelCalled | e.ModelReplied | e.ModelFailed, counts: _Count
             counts.model_retries += event.attempt > 1
         case e.ModelFailed():
             counts.model_failures[event.kind] += 1
-        case e.ModelReplied():
+        case e.ModelReplied() if event.usage != _UNMEASURED:
             counts.usage += event.usage
             counts.latency_s.append(event.latency_s)
             if event.first_token_s is not None:

@@ -16,6 +16,7 @@ from ..core.result import Result, make_child_result, make_turn_error, read_resul
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
 from ..core.window import ContextWindow
+from ..models.chat.read_history import ChatHistory
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agent_notes import AgentNotes
@@ -25,6 +26,7 @@ from .children import open_child_log, require_own
 from .divergence import Divergence
 from .drive import Post, drive_turn, new_claim, post
 from .fork import Fork, fork
+from .import_history import ImportedHistory, import_history
 from .listeners import Delta, Listener, stream_events
 from .log import Log, open_log, require_log
 from .loop import run_loop
@@ -149,6 +151,18 @@ class Agent:
         continue. Raises as `fork.fork`.
         """
         return await fork(self._store, thread, at=at, edit=edit, world=self.world)
+
+    async def import_history(
+        self, messages: Sequence[Any], *, thread: str | None = None
+    ) -> ImportedHistory:
+        """Make a thread of messages in the form of chat completions, to go on with by `run`.
+
+        Nothing runs. If the last message waits for a reply, `resume` gives it. Instructions that
+        aren't this agent's are kept as a pinned message. Raises UsageError for what is no history,
+        and for a thread that exists.
+        """
+        log = await open_log(thread or self.world.new_id(), self._store, self.world)
+        return await import_history(log, ChatHistory(messages), self.name, self.instructions)
 
     async def replay(self, thread: str) -> Divergence | None:
         """Run a recorded thread again, offline, by these settings; the first difference or None."""

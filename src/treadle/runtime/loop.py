@@ -11,6 +11,7 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
+from ..core.describe import says_the_same
 from ..core.errors import SeqTaken
 from ..core.model import PreparedCall
 from ..core.turn import find_call
@@ -42,9 +43,10 @@ async def _do_next(log: Log, settings: RunSettings) -> bool:
     decided = decide(log.state, settings.policy)
     if isinstance(decided, Wait):
         return await settings.look_at_children(log)
-    if settings.records_description and log.state.last_described != settings.describe():
+    now = settings.describe()
+    if settings.records_description and not says_the_same(log.state.last_described, now):
         # Before anything that this agent does, so that the log says by what it was decided.
-        await log.append(settings.describe(), after=seq)
+        await log.append(now, after=seq)
         return True
     match decided:
         case CallModel() as asked:

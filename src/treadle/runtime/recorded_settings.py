@@ -34,6 +34,19 @@ NO_POLICY = (
 )
 
 
+AS_MESSAGES = (
+    "record {seq} is a model call that was brought in as messages: nobody recorded what the model"
+    " was sent, so it can't be run again. Fork the thread after it and try that"
+)
+
+
+def refuse_brought_in(records: Sequence[e.Record]) -> None:
+    """Raise UsageError for a recording with model calls whose prompts nobody recorded."""
+    for record in records:
+        if isinstance(record.event, e.ModelCalled) and not record.event.prompt_hash:
+            raise UsageError(AS_MESSAGES.format(seq=record.seq))
+
+
 @dataclass(frozen=True)
 class RecordedSettings:
     """Gives the settings at each place of a recording."""

@@ -27,7 +27,12 @@ from .divergence import Divergence, first_difference
 from .listeners import Delta
 from .log import Log
 from .loop import run_loop
-from .recorded_settings import RecordedSettings, as_shown, is_taken_from_recording
+from .recorded_settings import (
+    RecordedSettings,
+    as_shown,
+    is_taken_from_recording,
+    refuse_brought_in,
+)
 from .settings import RunSettings
 from .world import World
 
@@ -51,6 +56,7 @@ async def replay(
     recording's, and what the agent's code said is taken from there; UsageError where it doesn't
     tell enough.
     """
+    refuse_brought_in(records)
     return await _Replay(records, settings).run()
 
 
