@@ -17,6 +17,9 @@ class AcceptedFields:
     """The field for the most tokens of a reply."""
     with_tools: Mapping[str, Any] = field(default_factory=dict)
     """Fields that a request with tools must have, or the model refuses it."""
+    cache_key: str = ""
+    """The field that names requests with a common beginning, for the provider's cache; "" if it
+    has none."""
 
 
 _OPENAI = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
@@ -24,7 +27,7 @@ _OPENAI = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     # Each row: suffixes of the host, a pattern for the start of the model's name, and what they
     # accept. OpenAI's newer models refuse `max_tokens`; most other servers know only that.
-    (_OPENAI, r"", {"output_limit": "max_completion_tokens"}),
+    (_OPENAI, r"", {"output_limit": "max_completion_tokens", "cache_key": "prompt_cache_key"}),
     # "Function tools with reasoning_effort are not supported for gpt-5.6-luna in
     # /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to
     # 'none'." These models say so even if no effort was sent, since they reason by default.

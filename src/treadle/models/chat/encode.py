@@ -27,6 +27,8 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     if request.output_schema:
         schema = {"name": "answer", "schema": request.output_schema}
         settings["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if request.cache_key and fields.accepted.cache_key:
+        settings[fields.accepted.cache_key] = request.cache_key
     settings |= {**fields.added, **fields.extra}
     settings = {key: value for key, value in settings.items() if value is not None}
     tools = b""
