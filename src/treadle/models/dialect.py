@@ -27,6 +27,13 @@ class RequestFields:
     """The user's fields. They win over all that Treadle sends; None removes a field."""
 
 
+    @property
+    def provider_tools(self) -> list[Any]:
+        """The tools that the provider runs: the user's field `tools`, sent after the agent's."""
+        given = self.extra.get("tools")
+        return list(given) if isinstance(given, list | tuple) else []
+
+
 class ReplyBuilder(Protocol):
     """Makes one Reply from the answer to one request. Raises nothing but ModelErrors."""
 

@@ -30,15 +30,16 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     if request.cache_key and fields.accepted.cache_key:
         settings[fields.accepted.cache_key] = request.cache_key
     settings |= {**fields.added, **fields.extra}
+    settings.pop("tools", None)
     settings = {key: value for key, value in settings.items() if value is not None}
-    tools = b""
-    if request.tools:
-        tools = b',"tools":[%s]' % b",".join([tool.encoded(encode_tool) for tool in request.tools])
-        if request.tool_choice == "none":
-            settings["tool_choice"] = "none"
+    tools = [tool.encoded(encode_tool) for tool in request.tools]
+    if tools and request.tool_choice == "none":
+        settings["tool_choice"] = "none"
+    tools += [_encode(tool) for tool in fields.provider_tools]
+    all_tools = b',"tools":[%s]' % b",".join(tools) if tools else b""
     shown = put_beside_results(request.messages)
     messages = b",".join([message.encoded(encode_message) for message in shown])
-    return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], tools, messages)
+    return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], all_tools, messages)
 
 
 def encode_message(message: Message) -> bytes:
