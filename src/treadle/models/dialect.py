@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
-from .accepted_fields import AcceptedFields
+from .accepted_fields import AcceptedFields, find_accepted_fields
 from .service import OPENAI, Service
 
 
@@ -25,7 +25,6 @@ class RequestFields:
     """Fields that Treadle adds for this model by itself."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The user's fields. They win over all that Treadle sends; None removes a field."""
-
 
     @property
     def provider_tools(self) -> list[Any]:
@@ -76,3 +75,5 @@ class Dialect:
     """A new ReplyBuilder, for one answer."""
     service: Service = OPENAI
     """Where it is spoken unless an address is given."""
+    find_accepted: Callable[[str, str], AcceptedFields] = find_accepted_fields
+    """What a model accepts in this dialect, by host and the model's name."""
