@@ -86,7 +86,7 @@ def test_the_sdk_s_own_address_is_openai_s(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("url", "key"), [(OPENAI, "k"), (AZURE, "k"), ("http://127.0.0.1:1/v1", None)]
+    ("url", "key"), [(OPENAI, "k"), (AZURE, None), ("http://127.0.0.1:1/v1", None)]
 )
 def test_a_key_for_the_cache_is_sent_where_it_is_known(url, key):
     request = Request(PROSE.messages, cache_key="k")

@@ -26,13 +26,18 @@ class AcceptedFields:
 
 _OPENAI = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 
-_REFUSALS = {"include": r"\binclude\b|encrypted.content is not supported", "reasoning": r"summar"}
+_REFUSALS = {
+    "include": r"\binclude\b|encrypted.content is not supported",
+    "reasoning": r"summar|parameter: 'reasoning'",
+}
 """The words by which providers refuse a field that Treadle adds, where they don't say its name."""
 
 _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     # Each row: suffixes of the host, a pattern for the start of the model's name, and what they
     # accept. OpenAI's newer models refuse `max_tokens`; most other servers know only that.
-    (_OPENAI, r"", {"output_limit": "max_completion_tokens", "cache_key": "prompt_cache_key"}),
+    (_OPENAI, r"", {"output_limit": "max_completion_tokens"}),
+    # Azure serves models of others too, which refuse it.
+    (("api.openai.com",), r"", {"cache_key": "prompt_cache_key"}),
     # "Function tools with reasoning_effort are not supported for gpt-5.6-luna in
     # /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to
     # 'none'." These models say so even if no effort was sent, since they reason by default.

@@ -18,7 +18,7 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     # accept; later rows win. Open Responses has `include` and `prompt_cache_key`, so a server of
     # another host is sent the first; the second only where it is known to help.
     (("",), r"", {"always": _INCLUDE}),
-    (_OPENAI, r"", {"cache_key": "prompt_cache_key"}),
+    (("api.openai.com",), r"", {"cache_key": "prompt_cache_key"}),
     # "Encrypted content is not supported with this model": these don't reason.
     (_OPENAI, r"(ft:)?(gpt-4|gpt-3|chatgpt-|gpt-5[\d.]*-chat)", {"always": {}}),
     (
