@@ -49,7 +49,7 @@ def encode_message(message: Message) -> bytes:
     if not isinstance(message.content, str):
         for part in message.content:
             if isinstance(part, Text | Thinking):
-                own |= part.opaque
+                own |= _own_fields(part)
         if message.parts:
             shown["content"] = _encode_parts(message.content)
     if message.calls:
@@ -96,4 +96,9 @@ def _encode_part(part: Attachment) -> dict[str, Any]:
 
 def _encode_call(call: Call) -> dict[str, Any]:
     function = {"name": call.name, "arguments": call.arguments or "{}"}
-    return call.opaque | {"id": call.id, "type": "function", "function": function}
+    return _own_fields(call) | {"id": call.id, "type": "function", "function": function}
+
+
+def _own_fields(block: Text | Thinking | Call) -> dict[str, Any]:
+    """The provider's own fields; none of an item of another dialect, which has a type."""
+    return {} if "type" in block.opaque else block.opaque
