@@ -50,7 +50,7 @@ STATUSES: dict[CallStatus, str] = {
 }
 ROOMS: dict[str, str] = {
     "core": "what a log means: events, state, `decide`, the prompt. No files, network or clock",
-    "models": "language models: chat completions, the embedded model, scripts for tests",
+    "models": "language models: chat completions, Responses, the embedded model, scripts for tests",
     "stores": "where logs are kept: in memory, in SQLite",
     "runtime": "what makes things happen: the log, the loop, one model call, one tool call, agents",
     "tools": "the tools that ship: calculator, dates, files, tables, web, documents, questions",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cli.commandline import Treadle
+from responses_server import check_shape, function_call, message, reasoning, streams
 from server import Server, calls, failing, says, serving
 from treadle.cli.model_settings import parse_model_options
 from treadle.core.errors import UsageError
@@ -180,6 +181,26 @@ def test_the_default_model_uses_tools_and_says_once_that_it_does_not_reason(
         None,
         *["none"] * 4,
     ]
+
+
+def test_a_gateway_is_spoken_to_in_chat_completions_unless_the_name_says_otherwise(
+    treadle: Treadle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = [reasoning(1, "It is a sum."), function_call(2, "calculator", {"expression": "1+2"})]
+    with served(streams(called), streams([message(3, "3.")]), says("hello")) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", "k")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        asked = treadle(
+            "1+2?", "-t", "t", "-m", "openai-responses:gpt-5-mini", "-o", "reasoning_effort=low"
+        )
+        other = treadle("hi", "-m", "openai:gpt-5-mini", "--tools", "none")
+    assert (asked.code, asked.out, other.code, other.out) == (0, "3.\n", 0, "hello\n")
+    paths = [each.line.split()[1] for each in server.asked]
+    assert paths == ["/v1/responses", "/v1/responses", "/v1/chat/completions"]
+    for each in server.asked[:2]:
+        check_shape(each.body)
+        assert each.body["reasoning"] == {"effort": "low"}
+    assert "thinks It is a sum." in treadle("show", "t").out
 
 
 def test_a_flow_takes_no_settings(treadle: Treadle) -> None:

@@ -69,6 +69,15 @@ def test_pictures_of_results_go_beside_them_after_the_last_one():
     assert shown[-1].text.endswith("and?")
 
 
+def test_only_the_kinds_that_no_result_can_hold_go_beside_it():
+    sound = e.Audio("data:audio/wav;base64,AAAA")
+    messages = (CALLS, Message("tool", ("seen", PICTURE, sound), "a"), Message("tool", "x", "b"))
+    shown = put_beside_results(messages, (e.Audio,))
+    assert shown[1] == Message("tool", ("seen", PICTURE), "a")
+    assert shown[3].parts == (sound,)
+    assert put_beside_results(messages[:1] + shown[1:3], (e.Audio,)) == (CALLS, *shown[1:3])
+
+
 def test_the_tools_of_a_history_are_named_once():
     assert [each.name for each in tools_in_history((user("x"), CALLS, CALLS))] == ["look"]
 

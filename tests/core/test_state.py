@@ -211,3 +211,16 @@ def test_a_fork_has_keys_of_its_own():
     plain = fold(records(*asked)).turn.calls["a"].key
     forked = (e.ThreadForked("t0", 3, "other"), *asked)
     assert fold(records(*forked)).turn.calls["a"].key != plain
+
+
+def family(*events: e.Event) -> str:
+    return fold([Record("t", seq, 0.0, event) for seq, event in enumerate(events, 1)]).family_id
+
+
+def test_a_thread_its_children_and_its_forks_are_one_family():
+    assert family(*OPENING) == "t"
+    assert family(e.ThreadStarted("agent", "key", "parent", "c1", 1)) == "parent"
+    fork = e.ThreadForked("origin", 3, "key2")
+    assert family(*OPENING, fork) == "origin"
+    assert family(*OPENING, fork, e.ThreadForked("fork", 4, "key3")) == "origin"
+    assert family(e.ThreadStarted("a", "key", "parent", "c1", 1), *OPENING[1:], fork) == "parent"

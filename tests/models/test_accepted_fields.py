@@ -85,6 +85,15 @@ def test_the_sdk_s_own_address_is_openai_s(monkeypatch):
     assert "max_completion_tokens" in body
 
 
+@pytest.mark.parametrize(
+    ("url", "key"), [(OPENAI, "k"), (AZURE, None), ("http://127.0.0.1:1/v1", None)]
+)
+def test_a_key_for_the_cache_is_sent_where_it_is_known(url, key):
+    request = Request(PROSE.messages, cache_key="k")
+    body = json.loads(RemoteModel("gpt-5", base_url=url, api_key="sk-secret").body(request))
+    assert body.get("prompt_cache_key") == key
+
+
 @pytest.mark.parametrize(("own", "sent"), [("low", "low"), (None, None)])
 def test_an_effort_of_the_user_s_wins_over_the_table(own, sent):
     model = RemoteModel("gpt-6-luna", base_url=OPENAI, extra={"reasoning_effort": own})

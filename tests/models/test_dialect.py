@@ -109,3 +109,19 @@ def test_the_hash_is_of_what_was_said_and_of_no_dialect_s_bytes():
     unlabelled = [ToolSchema("add", "Adds.", {"type": "object"})]
     assert prompt_hash([one], tools) == prompt_hash([one], unlabelled)  # the model isn't told
     assert prompt_hash([one], tools) != prompt_hash([one], ())
+
+
+def test_what_another_dialect_kept_of_the_same_model_is_left_out():
+    item = {"type": "message", "id": "msg_1", "status": "completed"}
+    blocks = (
+        Thinking("hm", {"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAA"}),
+        Text("I add.", item),
+        Call("c1", "add", "{}", {"type": "function_call", "id": "fc_1", "status": "completed"}),
+    )
+    assert json.loads(encode_message(Message("assistant", blocks, model="m"))) == {
+        "role": "assistant",
+        "content": "I add.",
+        "tool_calls": [
+            {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+        ],
+    }

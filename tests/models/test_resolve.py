@@ -72,7 +72,34 @@ def test_a_name_is_the_same_model_until_the_environment_changes(monkeypatch):
     assert made("gpt-6-luna") is before
 
 
-@pytest.mark.parametrize("scheme", sorted(PROVIDERS.keys() - {"openai"}))
+@pytest.mark.parametrize(
+    ("address", "dialect"),
+    [
+        ("", "responses"),
+        ("https://api.openai.com/v1", "responses"),
+        ("https://eu.api.openai.com/v1/", "responses"),
+        ("http://127.0.0.1:8000/v1", "chat"),
+        ("https://gateway.test/openai/v1", "chat"),
+        ("https://mine.openai.azure.com/openai/v1", "chat"),
+        ("https://api.openai.com.evil.test/v1", "chat"),
+        ("https://notapi.openai.com/v1", "chat"),
+    ],
+)
+def test_openai_itself_is_spoken_to_by_responses_and_a_gateway_by_chat(
+    address, dialect, monkeypatch
+):
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    for name in ("openai:gpt-6-luna", "gpt-6-luna"):
+        assert (made(name).dialect.name, made(name).name) == (dialect, "openai:gpt-6-luna")
+    for chosen in ("responses", "chat"):
+        model = made(f"openai-{chosen}:gpt-6-luna")
+        assert (model.dialect.name, model.name) == (chosen, f"openai-{chosen}:gpt-6-luna")
+
+
+OWN_ADDRESS = sorted(name for name, each in PROVIDERS.items() if each.url)
+
+
+@pytest.mark.parametrize("scheme", OWN_ADDRESS)
 def test_a_provider_has_its_address_and_its_own_key(scheme, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "openai-s")
     with pytest.raises(UsageError, match=PROVIDERS[scheme].key_variable):

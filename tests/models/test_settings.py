@@ -7,7 +7,7 @@ import pytest
 
 from treadle import ScriptedModel
 from treadle.core.errors import UsageError
-from treadle.core.model import Message, Request
+from treadle.core.model import Message, Request, ToolSchema
 from treadle.models.local.local_model import LocalModel
 from treadle.models.remote_model import RemoteModel
 from treadle.models.settings import with_settings
@@ -31,6 +31,19 @@ def test_fields_of_a_request_go_to_the_provider_as_they_are():
     assert not body.keys() & {"max_tokens", "stream_options"}
     assert (model.name, model.context_tokens) == ("mine", MISTRAL.context_tokens)
     assert MISTRAL.extra == {"stream_options": None}
+
+
+def test_tools_that_the_provider_runs_stand_beside_the_agent_s():
+    look = ToolSchema("look", "Look.", {"type": "object"})
+    search = {"type": "web_search"}
+    model = with_settings(MISTRAL, {"tools": [search]})
+    assert isinstance(model, RemoteModel)
+    for tools, sent in (((), ["web_search"]), ((look,), ["function", "web_search"])):
+        body = json.loads(model.body(Request(GO.messages, tools)))
+        assert [tool["type"] for tool in body["tools"]] == sent
+    for refused in ([search, {"type": "function"}], "web_search", [{}], [1]):
+        with pytest.raises(UsageError, match="choose the agent's tools"):
+            with_settings(MISTRAL, {"tools": refused})
 
 
 @pytest.mark.parametrize("name", ["max_output_tokens", "max_tokens", "max_completion_tokens"])
@@ -69,7 +82,12 @@ def test_the_embedded_model_has_settings_too():
             "setting 'max_output_tokens' can't be None: expected `int`, got `null`",
         ),
         (MISTRAL, {"model": "x"}, "'model' is no setting of a model; name the model itself"),
-        (LocalModel(), {"tools": []}, "'tools' is no setting of a model; choose the agent's tools"),
+        (
+            LocalModel(),
+            {"tools": []},
+            "'tools' is no setting of a model; choose the agent's tools; only those that the"
+            " provider runs are named here, by type",
+        ),
         (
             ScriptedModel([]),
             {"temperature": 0},

@@ -3,14 +3,14 @@
 1. Roles take turns: neighbours of one role become one message. Many templates refuse two messages
    of a person in a row, which a failed turn, an empty reply or a summary leaves behind.
 2. A request whose history has tool calls has tools. Where none may be called, the choice says so.
-3. A provider whose tool messages hold only text gets pictures and files beside them
-   (`put_beside_results`).
+3. A provider whose tool messages hold only text gets pictures, files and sounds beside them
+   (`put_beside_results`); so do all with what no tool message holds.
 """
 
 from collections.abc import Iterable, Sequence
 
 from .model import Message, ToolSchema
-from .values import Content, Part, Text, text_of
+from .values import Attachment, Audio, Content, File, Image, Part, Text, text_of
 
 BESIDE = "What the calls above gave besides text:"
 GONE = "A tool of earlier in this conversation. It can't be called now."
@@ -62,19 +62,31 @@ def tools_in_history(messages: Iterable[Message]) -> tuple[ToolSchema, ...]:
     return tuple(ToolSchema(name, GONE, parameters) for name in names)
 
 
-def put_beside_results(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The messages, with the pictures and files of tool results in a user's message after them."""
+def put_beside_results(
+    messages: Sequence[Message], kinds: tuple[type[Attachment], ...] = (Image, File, Audio)
+) -> tuple[Message, ...]:
+    """The messages, with these kinds of parts of tool results in a user's message after them."""
     if not any(message.role == "tool" and message.parts for message in messages):
         return tuple(messages)
     made: list[Message] = []
     beside: list[Message] = []
     for message in messages:
         if message.role == "tool":
-            if message.parts:
-                beside.append(Message("user", (BESIDE, *message.parts)))
-                message = Message("tool", message.text, message.call_id)
+            moved = tuple(part for part in message.parts if isinstance(part, kinds))
+            if moved:
+                beside.append(Message("user", (BESIDE, *moved)))
+                message = _without(message, kinds)
         else:
             made += beside
             beside = []
         made.append(message)
     return make_turns((*made, *beside))
+
+
+def _without(message: Message, kinds: tuple[type[Attachment], ...]) -> Message:
+    """The tool message without parts of these kinds; plain text, if only that is left."""
+    kept = tuple(part for part in message.content if not isinstance(part, kinds))
+    content: Content = message.text
+    if any(isinstance(part, Attachment) for part in kept):
+        content = kept
+    return Message("tool", content, message.call_id)

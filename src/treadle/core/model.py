@@ -160,6 +160,8 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     """JSON Schema that the answer must fit; None for prose."""
     tool_choice: Literal["auto", "none"] = "auto"
     """`none`: the tools are there because the history has calls, and none may be called now."""
+    cache_key: str = ""
+    """The same for requests whose prompts begin alike: a provider's cache looks for them by it."""
 
     @cached_property
     def tokens(self) -> int:

@@ -82,6 +82,9 @@ class State(msgspec.Struct, frozen=True):
     """The name of the agent in charge: the one that began the thread, or took it over."""
     depth: int = 0
     key: str = ""
+    family_id: str = ""
+    """The thread that this one works for, else its own id; of a fork, that of the thread it left.
+    Prompts of one family begin alike."""
     claim: str = ""
     """The last claim: whoever made it drives the thread."""
     driver: str = ""
@@ -155,6 +158,7 @@ def apply(state: State, record: e.Record) -> State:
     match event:
         case e.ThreadStarted():
             changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
+            changes["family_id"] = event.parent_thread_id or record.thread_id
         case e.UserSaid(answers=""):
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
@@ -164,6 +168,8 @@ def apply(state: State, record: e.Record) -> State:
                 changes |= _describe(state, _from_format_1(event.identity))
         case e.ThreadForked():
             changes |= {"key": event.key, "claim": "", "driver": "", "depth": 0}
+            if state.family_id == record.thread_id:
+                changes["family_id"] = event.parent_thread_id
             changes["turn"] = turn and turn_after_fork(turn)
         case e.NotesRecalled():
             pass

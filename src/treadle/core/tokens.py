@@ -8,7 +8,7 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 
-_O200K = re.compile(r"openai:(chatgpt-4o|gpt-(4o|4\.1|4\.5|[5-9])|o\d)")
+_O200K = re.compile(r"openai(?:-chat|-responses)?:(chatgpt-4o|gpt-(4o|4\.1|4\.5|[5-9])|o\d)")
 """OpenAI's models with the vocabulary o200k_base. The others aren't sold any more."""
 
 Count = Callable[[Sequence[str]], int]

@@ -17,14 +17,27 @@ class AcceptedFields:
     """The field for the most tokens of a reply."""
     with_tools: Mapping[str, Any] = field(default_factory=dict)
     """Fields that a request with tools must have, or the model refuses it."""
+    always: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that Treadle adds to every request."""
+    cache_key: str = ""
+    """The field that names requests with a common beginning, for the provider's cache; "" if it
+    has none."""
 
 
 _OPENAI = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
+
+_REFUSALS = {
+    "include": r"\binclude\b|encrypted.content is not supported",
+    "reasoning": r"summar|parameter: 'reasoning'",
+}
+"""The words by which providers refuse a field that Treadle adds, where they don't say its name."""
 
 _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     # Each row: suffixes of the host, a pattern for the start of the model's name, and what they
     # accept. OpenAI's newer models refuse `max_tokens`; most other servers know only that.
     (_OPENAI, r"", {"output_limit": "max_completion_tokens"}),
+    # Azure serves models of others too, which refuse it.
+    (("api.openai.com",), r"", {"cache_key": "prompt_cache_key"}),
     # "Function tools with reasoning_effort are not supported for gpt-5.6-luna in
     # /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to
     # 'none'." These models say so even if no effort was sent, since they reason by default.
@@ -43,3 +56,11 @@ def find_accepted_fields(host: str, model: str) -> AcceptedFields:
         if host.endswith(hosts) and re.match(family, model):
             fields |= row
     return AcceptedFields(**fields)
+
+
+def find_refused_field(error: str, added: Mapping[str, Any]) -> str | None:
+    """Which of these fields of Treadle's own an error of the provider is about, if any."""
+    for name in added:
+        if re.search(_REFUSALS.get(name, re.escape(name)), error, re.I):
+            return name
+    return None

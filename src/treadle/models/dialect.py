@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
-from .accepted_fields import AcceptedFields
+from .accepted_fields import AcceptedFields, find_accepted_fields
 from .service import OPENAI, Service
 
 
@@ -25,6 +25,12 @@ class RequestFields:
     """Fields that Treadle adds for this model by itself."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The user's fields. They win over all that Treadle sends; None removes a field."""
+
+    @property
+    def provider_tools(self) -> list[Any]:
+        """The tools that the provider runs: the user's field `tools`, sent after the agent's."""
+        given = self.extra.get("tools")
+        return list(given) if isinstance(given, list | tuple) else []
 
 
 class ReplyBuilder(Protocol):
@@ -69,3 +75,5 @@ class Dialect:
     """A new ReplyBuilder, for one answer."""
     service: Service = OPENAI
     """Where it is spoken unless an address is given."""
+    find_accepted: Callable[[str, str], AcceptedFields] = find_accepted_fields
+    """What a model accepts in this dialect, by host and the model's name."""

@@ -7,16 +7,19 @@ does, and logs it.
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable, UsageError
 from ..core.events import Thinking, Usage
 from ..core.limits import Cost
 from ..core.model import Reply, Request
-from .accepted_fields import AcceptedFields, find_accepted_fields
+from .accepted_fields import AcceptedFields, find_refused_field
 from .chat.dialect import CHAT
 from .dialect import Dialect, RequestFields
 from .endpoint import Endpoint, Key
@@ -31,7 +34,17 @@ AFTER_DONE_S = 1.0
 
 DEFAULT_CONTEXT_TOKENS = 128_000
 _EFFORT = "reasoning_effort"
+_UNREADABLE = re.compile(r"encrypted.content.{0,400}(verif|decrypt|pars)", re.I | re.S)
+"""How a provider says that it can't read a thought that it once gave."""
 _log = logging.getLogger("treadle")
+
+
+class _FieldRefused(Exception):
+    """The provider refused a field of this name, which Treadle has added."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +90,8 @@ class RemoteModel:
     _accepted: AcceptedFields = field(init=False, repr=False)
     _learned: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
     """The fields to send with tools, last in the list: a refusal showed that the table is wrong."""
+    _refused: list[str] = field(default_factory=list, init=False, repr=False)
+    """The fields of the table that this model refused."""
     _price: list[Cost] = field(default_factory=list, init=False, repr=False)
 
     def __repr__(self) -> str:
@@ -89,7 +104,7 @@ class RemoteModel:
         endpoint = self._make_endpoint()
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)
-        accepted = find_accepted_fields(endpoint.host, self.model)
+        accepted = self.dialect.find_accepted(endpoint.host, self.model)
         object.__setattr__(self, "_accepted", accepted)
         if not self.context_tokens:
             known = find_context_tokens(self.model, self.base_url)
@@ -127,10 +142,27 @@ class RemoteModel:
 
         Raises a ModelError; UsageError if a key is missing.
 
-        Never retries, with one exception: if tools are refused because of the reasoning effort, and
-        the user has set none, it asks once more with the other choice, and remembers that.
+        Never retries, with two exceptions. If a field is refused that Treadle has added by itself,
+        it asks once more without that, and remembers it. If the model can't read its own earlier
+        thoughts any more, as with another organization's key, it asks once more without them.
         """
+        left_out: list[str] = []
+        while True:
+            try:
+                reply = await self._reply(request, emit, left_out)
+            except _FieldRefused as refusal:
+                left_out.append(refusal.name)
+                continue
+            self._refused.extend(left_out)
+            for name in left_out:
+                _warn_once(f"{self.name} doesn't take {name}, so that isn't sent to it any more")
+            return reply
+
+    async def _reply(
+        self, request: Request, emit: Callable[[str | Thinking], None], left_out: list[str]
+    ) -> Reply:
         tokens = sum(message.tokens for message in request.messages)
+        always = self._always(left_out)
         added = self._fields_with_tools(request)
         emitted = False
 
@@ -141,21 +173,34 @@ class RemoteModel:
 
         self._warn_of(added)
         try:
-            return await self.ask(self._body(request, added), tokens, emit_and_note)
+            return await self.ask(self._body(request, always | added), tokens, emit_and_note)
         except ModelRejected as refusal:
-            if emitted or not request.tools or _EFFORT in self.extra or _EFFORT not in str(refusal):
+            words = str(refusal)
+            if emitted:
                 raise
-        other: Mapping[str, Any] = {} if _EFFORT in added else {_EFFORT: "none"}
-        reply = await self.ask(self._body(request, other), tokens, emit)
+            if name := find_refused_field(words, always):
+                raise _FieldRefused(name) from None
+            if _UNREADABLE.search(words) and any(message.model for message in request.messages):
+                return await self._reply(_without_thoughts(request), emit, left_out)
+            if not request.tools or _EFFORT in self.extra or _EFFORT not in words:
+                raise
+        other: dict[str, Any] = {} if _EFFORT in added else {_EFFORT: "none"}
+        reply = await self.ask(self._body(request, always | other), tokens, emit)
         self._learned.append(other)
         self._warn_of(other)
         return reply
 
     def body(self, request: Request) -> bytes:
         """The request's body, in the model's dialect."""
-        return self._body(request, self._fields_with_tools(request))
+        return self._body(request, self._always(()) | self._fields_with_tools(request))
 
-    def _fields_with_tools(self, request: Request) -> Mapping[str, Any]:
+    def _always(self, left_out: Sequence[str]) -> dict[str, Any]:
+        """The fields that Treadle adds to every request, without those that were refused."""
+        refused = {*self._refused, *left_out}
+        always = self._accepted.always
+        return {name: value for name, value in always.items() if name not in refused}
+
+    def _fields_with_tools(self, request: Request) -> dict[str, Any]:
         """The fields that the model needs beside tools, without those that the user has set."""
         if not request.tools:
             return {}
@@ -201,6 +246,11 @@ class RemoteModel:
             error.args = (redact_known(str(error)),)
             error.usage = reader.usage_so_far(prompt_tokens)
             raise
+
+
+def _without_thoughts(request: Request) -> Request:
+    """The request without all that only the model itself understands."""
+    return replace(request, messages=tuple(each.for_model("none") for each in request.messages))
 
 
 @functools.cache

@@ -1,10 +1,14 @@
 """Makes the model for a name.
 
-openai:gpt-6-luna   groq:...   anthropic:...   a provider of PROVIDERS, with its own key gpt-6-luna
-a bare name that starts like OpenAI's ollama:qwen3                                   a running
-Ollama (OLLAMA_HOST; OLLAMA_CONTEXT_LENGTH) http://127.0.0.1:8000/v1#name                  any
-server that speaks chat completions (TREADLE_API_KEY) local   local:/path/model.gguf
-the embedded model, or a GGUF file
+- `openai:gpt-6-luna`, or bare as `gpt-6-luna`; `groq:…`, `anthropic:…`: a provider of PROVIDERS,
+  with its own key.
+- `ollama:qwen3`: a running Ollama (OLLAMA_HOST; OLLAMA_CONTEXT_LENGTH).
+- `http://127.0.0.1:8000/v1#name`: any server that speaks chat completions (TREADLE_API_KEY).
+- `local`, `local:/path/model.gguf`: the embedded model, or a GGUF file.
+
+OpenAI itself is spoken to by the Responses API. Another host in OPENAI_BASE_URL is a gateway or a
+server of one's own, and nearly all of them have chat completions, so that is what they are sent.
+`openai-responses:…` and `openai-chat:…` choose, whatever the host.
 """
 
 import functools
@@ -19,7 +23,11 @@ from urllib.parse import urlsplit, urlunsplit
 from ..core.errors import UsageError
 from ..core.model import Model
 from ..core.redact import redact
+from .chat.dialect import CHAT
+from .dialect import Dialect
 from .remote_model import RemoteModel
+from .responses.dialect import RESPONSES
+from .service import OPENAI
 
 DEFAULT_MODEL = "openai:gpt-6-luna"
 """OpenAI's current small model: $0.10 and $0.50 a million tokens in genai-prices 0.2.3."""
@@ -33,10 +41,14 @@ class Provider:
     key_variable: str
     """The environment variable with its key."""
     extra: dict[str, Any] = field(default_factory=dict)
+    dialect: Dialect | None = None
+    """How it is spoken to; None: as its host wants it."""
 
 
 PROVIDERS = {
     "openai": Provider(None, "OPENAI_API_KEY"),
+    "openai-responses": Provider(None, "OPENAI_API_KEY", dialect=RESPONSES),
+    "openai-chat": Provider(None, "OPENAI_API_KEY", dialect=CHAT),
     "anthropic": Provider("https://api.anthropic.com/v1/", "ANTHROPIC_API_KEY"),
     "deepseek": Provider("https://api.deepseek.com", "DEEPSEEK_API_KEY"),
     "gemini": Provider(
@@ -149,12 +161,20 @@ def _make_model(name: str, environment: tuple[str | None, ...]) -> Model:
 def _make_hosted_model(scheme: str, model: str) -> RemoteModel:
     provider = PROVIDERS[scheme]
     if provider.url is None:
-        return RemoteModel(model)
+        dialect = provider.dialect or _openai_dialect()
+        return RemoteModel(model, name=f"{scheme}:{model}", dialect=dialect)
     key = os.environ.get(provider.key_variable)
     if not key:
         # Checked here, since OpenAI's key must never be sent to this provider.
         raise UsageError(f"model '{scheme}:{model}' needs {provider.key_variable}, which isn't set")
     return _make_provider_model(provider, model, f"{scheme}:{model}", key)
+
+
+def _openai_dialect() -> Dialect:
+    """Responses for OpenAI itself, also its regions; chat completions for any other host."""
+    url = os.environ.get("OPENAI_BASE_URL") or OPENAI.url
+    host = urlsplit(url).hostname or ""
+    return RESPONSES if f".{host}".endswith(".api.openai.com") else CHAT
 
 
 def _make_provider_model(provider: Provider, model: str, name: str, key: str) -> RemoteModel:

@@ -36,10 +36,11 @@ _OUTPUT_LIMIT = ("max_tokens", "max_completion_tokens")
 _REFUSED = {
     "api_key": "set the provider's environment variable (treadle models)",
     "base_url": "name the model by its address, as http://127.0.0.1:8000/v1#name",
+    "input": "say it in the question or the instructions",
     "messages": "say it in the question or the instructions",
     "model": "name the model itself",
     "stream": "every reply is streamed",
-    "tools": "choose the agent's tools",
+    "tools": "choose the agent's tools; only those that the provider runs are named here, by type",
 }
 
 
@@ -61,7 +62,7 @@ def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
     own: dict[str, Any] = {}
     body: dict[str, Any] = {}
     for key, value in settings.items():
-        if key in _REFUSED:
+        if key in _REFUSED and not (key == "tools" and _are_provider_s(value)):
             raise UsageError(f"{key!r} is no setting of a model; {_REFUSED[key]}")
         name = "max_output_tokens" if key in _OUTPUT_LIMIT and value is not None else key
         if name in known:
@@ -75,6 +76,15 @@ def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
             f"the embedded model has no setting {next(iter(body))!r}; it has {', '.join(known)}"
         )
     return dataclasses.replace(model, **own)
+
+
+def _are_provider_s(tools: Any) -> bool:
+    """Whether these are tools that the provider runs, such as {"type": "web_search"}."""
+    if not isinstance(tools, list | tuple) or not tools:
+        return False
+    return all(
+        isinstance(each, dict) and each.get("type") not in (None, "function") for each in tools
+    )
 
 
 def _convert(key: str, value: Any, kind: Any) -> Any:

@@ -77,7 +77,12 @@ LINK = "treadle.link"
 `parent`: to the call that began this thread. `continues`: to the turn's part before this one.
 """
 
-PROVIDERS = {"gemini": "gcp.gemini", "mistral": "mistral_ai"}
+PROVIDERS = {
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "openai-chat": "openai",
+    "openai-responses": "openai",
+}
 """Providers that the conventions name otherwise than our model names do."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}

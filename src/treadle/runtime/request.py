@@ -1,5 +1,6 @@
 """How the next request to the model is built, from the log and the settings. Pure."""
 
+import hashlib
 from functools import partial
 from typing import Literal
 
@@ -105,7 +106,13 @@ def prepare_call(
         reserved_usd=worst_usd(prompt_tokens, allowed) or 0.0,
         upto_seq=upto_seq,
     )
-    return PreparedCall(replace(request, max_output_tokens=allowed), called)
+    request = replace(request, max_output_tokens=allowed, cache_key=_cache_key(state))
+    return PreparedCall(request, called)
+
+
+def _cache_key(state: State) -> str:
+    """The same for a thread, its forks and its children; of the thread's name, nothing shows."""
+    return hashlib.blake2b(state.family_id.encode(), digest_size=16).hexdigest()
 
 
 def _may_hold_audio(request: Request) -> bool:

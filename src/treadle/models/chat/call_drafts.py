@@ -9,7 +9,7 @@ import msgspec
 from ...core.errors import ModelRejected
 from ...core.events import Call
 from ...core.strict_json import value_of
-from .opaque_fields import check_depth, join_fields
+from ..opaque_fields import check_depth, join_fields
 
 MAX_CALLS = 256
 

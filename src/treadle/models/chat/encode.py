@@ -27,16 +27,19 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     if request.output_schema:
         schema = {"name": "answer", "schema": request.output_schema}
         settings["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if request.cache_key and fields.accepted.cache_key:
+        settings[fields.accepted.cache_key] = request.cache_key
     settings |= {**fields.added, **fields.extra}
+    settings.pop("tools", None)
     settings = {key: value for key, value in settings.items() if value is not None}
-    tools = b""
-    if request.tools:
-        tools = b',"tools":[%s]' % b",".join([tool.encoded(encode_tool) for tool in request.tools])
-        if request.tool_choice == "none":
-            settings["tool_choice"] = "none"
+    tools = [tool.encoded(encode_tool) for tool in request.tools]
+    if tools and request.tool_choice == "none":
+        settings["tool_choice"] = "none"
+    tools += [_encode(tool) for tool in fields.provider_tools]
+    all_tools = b',"tools":[%s]' % b",".join(tools) if tools else b""
     shown = put_beside_results(request.messages)
     messages = b",".join([message.encoded(encode_message) for message in shown])
-    return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], tools, messages)
+    return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], all_tools, messages)
 
 
 def encode_message(message: Message) -> bytes:
@@ -46,7 +49,7 @@ def encode_message(message: Message) -> bytes:
     if not isinstance(message.content, str):
         for part in message.content:
             if isinstance(part, Text | Thinking):
-                own |= part.opaque
+                own |= _own_fields(part)
         if message.parts:
             shown["content"] = _encode_parts(message.content)
     if message.calls:
@@ -93,4 +96,9 @@ def _encode_part(part: Attachment) -> dict[str, Any]:
 
 def _encode_call(call: Call) -> dict[str, Any]:
     function = {"name": call.name, "arguments": call.arguments or "{}"}
-    return call.opaque | {"id": call.id, "type": "function", "function": function}
+    return _own_fields(call) | {"id": call.id, "type": "function", "function": function}
+
+
+def _own_fields(block: Text | Thinking | Call) -> dict[str, Any]:
+    """The provider's own fields; none of an item of another dialect, which has a type."""
+    return {} if "type" in block.opaque else block.opaque

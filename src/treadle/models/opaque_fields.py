@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ...core.errors import ModelUnavailable
+from ..core.errors import ModelUnavailable
 
 MAX_DEPTH = 64
 """How deep a field of the provider's own may be nested: deeper JSON couldn't be encoded again."""

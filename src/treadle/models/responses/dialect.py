@@ -1,0 +1,14 @@
+"""The Responses API as a Dialect: OpenAI's newer endpoint, and servers of Open Responses."""
+
+from ..dialect import Dialect
+from .accepted_fields import find_accepted_fields
+from .encode import encode_request
+from .reply_builder import ResponsesReplyBuilder
+
+RESPONSES = Dialect(
+    "responses",
+    "/responses",
+    encode_request,
+    ResponsesReplyBuilder,
+    find_accepted=find_accepted_fields,
+)

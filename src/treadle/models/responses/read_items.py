@@ -1,0 +1,135 @@
+"""Turns the items of a response into the ordered blocks of a reply. Pure.
+
+Each block keeps the rest of its item as `opaque`, so that it can go back as it came.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ...core.errors import ModelRejected
+from ...core.events import Block, Call, ProviderCall, Source, Text, Thinking
+from ..opaque_fields import check_depth
+from .item_types import (
+    BETWEEN_MESSAGES,
+    NEEDS_CLIENT,
+    THINKS,
+    find_summary,
+    is_provider_call,
+)
+from .provider_calls import read_provider_call
+
+MAX_CALLS = 256
+MAX_SOURCES = 256
+
+_Item = dict[str, Any]
+_CALL_FIELDS = ("call_id", "name", "arguments")
+
+
+@dataclass
+class Blocks:
+    """What the items of a response say."""
+
+    blocks: list[Block] = field(default_factory=list)
+    refusal: str = ""
+    calls: int = 0
+
+
+def read_items(items: Iterable[_Item]) -> Blocks:
+    """The blocks, in the order of the items. Raises a ModelError for what can't be answered."""
+    made = Blocks()
+    for item in items:
+        kind = item.get("type") or ("message" if "role" in item else "")
+        check_depth(item)
+        if kind == "message":
+            _add_message(made, item)
+        elif kind == "function_call":
+            made.blocks.append(_read_call(item))
+            made.calls += 1
+            if made.calls > MAX_CALLS:
+                raise ModelRejected(
+                    f"the reply has more than {MAX_CALLS} tool calls; nothing of it was used"
+                )
+        elif kind in THINKS:
+            made.blocks.append(Thinking(find_summary(item), item))
+        elif kind in NEEDS_CLIENT:
+            raise ModelRejected(
+                f"the model asks for {kind}, which Treadle doesn't do; leave {NEEDS_CLIENT[kind]}"
+                " out of the request's tools"
+            )
+        elif is_provider_call(item):
+            made.blocks.append(read_provider_call(item))
+    return made
+
+
+def message_texts(item: _Item) -> list[str]:
+    """The texts that a message says, without refusals."""
+    return [part["text"] for part in _parts(item) if _says(part)]
+
+
+def _parts(item: _Item) -> list[_Item]:
+    content = item.get("content")
+    if isinstance(content, str):  # as in requests
+        return [{"type": "output_text", "text": content}]
+    if not isinstance(content, list):
+        return []
+    return [part for part in content if isinstance(part, dict)]
+
+
+def _says(part: _Item) -> bool:
+    return part.get("type") != "refusal" and isinstance(part.get("text"), str)
+
+
+def _add_message(made: Blocks, item: _Item) -> None:
+    head = {key: value for key, value in item.items() if key not in ("content", "role")}
+    begins = any(isinstance(block, Text) for block in made.blocks)
+    for part in _parts(item):
+        refusal = part.get("refusal")
+        if isinstance(refusal, str):
+            made.refusal += refusal
+        if not _says(part) or not part["text"]:
+            continue
+        own = {key: value for key, value in part.items() if key not in ("text", "type")}
+        own = {key: value for key, value in own.items() if value not in (None, [])}
+        opaque = head | {"part": own} if own else head
+        text = BETWEEN_MESSAGES + part["text"] if begins else part["text"]
+        begins = False
+        _add_sources(made.blocks, part.get("annotations"))
+        made.blocks.append(Text(text, opaque if isinstance(item.get("id"), str) else {}))
+
+
+def _add_sources(blocks: list[Block], annotations: Any) -> None:
+    """Give the pages that a text cites to the search before it, with their titles."""
+    cited: dict[str, str] = {}
+    for each in annotations if isinstance(annotations, list) else ():
+        if isinstance(each, dict) and isinstance(each.get("url"), str):
+            title = each.get("title")
+            cited[each["url"]] = title if isinstance(title, str) else ""
+    if not cited:
+        return
+    for index in range(len(blocks) - 1, -1, -1):
+        call = blocks[index]
+        if isinstance(call, ProviderCall) and call.name.startswith("web_search"):
+            blocks[index] = _with_sources(call, cited)
+            return
+
+
+def _with_sources(call: ProviderCall, cited: dict[str, str]) -> ProviderCall:
+    titles = {source.url: source.title for source in call.sources}
+    for url, title in cited.items():
+        titles[url] = titles.get(url) or title
+    sources = [Source(url, title) for url, title in titles.items()]
+    return msgspec.structs.replace(call, sources=tuple(sources[:MAX_SOURCES]))
+
+
+def _read_call(item: _Item) -> Call:
+    """The call, with a name that providers accept when it is sent back."""
+    call_id, name, arguments = (item.get(key) for key in _CALL_FIELDS)
+    if not isinstance(arguments, str):  # some servers send an object
+        arguments = msgspec.json.encode(arguments).decode() if arguments else ""
+    legal = re.sub(r"[^a-zA-Z0-9_-]", "_", name if isinstance(name, str) else "")[:64]
+    own = {key: value for key, value in item.items() if key not in _CALL_FIELDS}
+    return Call(call_id if isinstance(call_id, str) else "", legal or "unnamed", arguments, own)
