@@ -12,10 +12,11 @@ import msgspec
 from ...core.errors import ModelUnavailable
 from ...core.events import Block, Call, Replied, Text, Thinking, Usage
 from ...core.model import Reply
+from ..nesting import check_depth
 from ..provider_errors import read_error, to_model_error
 from ..usage import find_usage
 from .call_drafts import CallDrafts, number_calls
-from .opaque_fields import check_depth, join_fields
+from .opaque_fields import join_fields
 
 _THINKING_TEXTS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
 """Fields in which servers show what the model thinks, as text."""
