@@ -245,3 +245,30 @@ def test_rules_come_before_the_tool_s_own_wish():
     )
     allow = Policy({"look": wants}, approvals=(Rule("*", "allow"),))
     assert isinstance(decide(state(*asked), allow), RunTools)
+
+
+SEARCH = e.ProviderCall("web_search", opaque={"blocks": [{"type": "server_tool_use", "id": "s1"}]})
+
+
+def test_a_turn_that_the_provider_has_paused_is_asked_on_with_the_same_content():
+    silent = e.ModelReplied((SEARCH,), Usage(1, 1), 0.0, "pause_turn")
+    spoken = replied(SEARCH, text="I look", reason="pause_turn")  # type: ignore[arg-type]
+    for paused in (silent, spoken):
+        assert decide(state(*[CALLED, paused] * 5), SETUP) == CallModel()
+    done = (CALLED, spoken, CALLED, replied(text="found"))
+    assert decide(state(*done), SETUP) == Append((e.TurnEnded("answered"),))
+
+
+def test_the_model_gets_back_what_it_has_paused_and_nothing_after_it():
+    paused = Reply((SEARCH,), Usage(1, 1), "pause_turn")
+    model = ScriptedModel([paused, says("found")])
+    result = live(agent(model, look).run("go"))
+    assert (result.status, result.answer) == ("answered", "found")
+    assert [message.role for message in model.seen[1].messages] == ["user", "assistant"]
+    assert model.seen[1].messages[-1].content == (SEARCH,)
+
+
+def test_pauses_without_end_reach_the_limit_on_steps():
+    model = ScriptedModel([Reply((SEARCH,), Usage(1, 1), "pause_turn")] * 9)
+    result = live(agent(model, look, limits=Limits(steps=4, last_word=False)).run("go"))
+    assert (result.status, len(model.seen)) == ("limit", 4)

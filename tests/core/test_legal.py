@@ -3,7 +3,12 @@ import pytest
 from fakes import agent, found, live
 from treadle import Limits, ModelRejected, ScriptedModel, tool
 from treadle.core import events as e
-from treadle.core.legal import make_turns, put_beside_results, tools_in_history
+from treadle.core.legal import (
+    end_with_person,
+    make_turns,
+    put_beside_results,
+    tools_in_history,
+)
 from treadle.core.model import Message
 from treadle.models.scripted import calls, says
 
@@ -132,3 +137,22 @@ def test_a_call_that_comes_all_the_same_is_not_run():
         "ok",
         ["unknown_tool"],
     )
+
+
+def test_what_a_provider_goes_on_with_stays_as_it_came():
+    search = e.ProviderCall("web_search", opaque={"blocks": [{"type": "server_tool_use"}]})
+    paused = Message("assistant", (e.Text("I look"), search), "", {}, "m", "said:1")
+    goes_on = Message("assistant", (e.Text("Found"),), "", {}, "m", "said:2")
+    [joined] = make_turns((paused, goes_on))
+    assert joined.content == (e.Text("I look"), search, e.Text("Found"))
+    assert (joined.model, joined.prompt_hash) == ("m", "said:1")
+    assert end_with_person((joined,)) == (joined,)
+
+
+def test_another_model_is_asked_to_go_on_with_what_a_provider_has_paused():
+    search = e.ProviderCall("web_search", opaque={"blocks": [{"type": "server_tool_use"}]})
+    paused = Message("assistant", (e.Text("I look"), search), "", {}, "m")
+    silent = Message("assistant", (search,), "", {}, "m")
+    for message, shown in ((paused, [("assistant", "I look"), ("user", "Go on.")]), (silent, [])):
+        messages = end_with_person(make_turns([message.for_model("other")]))
+        assert [(each.role, each.text) for each in messages] == shown

@@ -6,7 +6,7 @@ from fakes import legal_log
 from treadle import Record
 from treadle.core import events as e
 from treadle.core.legal import make_turns, tools_in_history
-from treadle.core.model import Message, Request
+from treadle.core.model import Message, Request, hash_prefixes, prompt_hash
 from treadle.core.prompt import Prompt, messages
 from treadle.core.state import fold
 from treadle.models.chat.encode import encode_message
@@ -223,3 +223,35 @@ def test_pictures_that_come_with_an_answer_are_shown_after_the_results():
     ]
     assert (shown[4].role, shown[4].parts) == ("user", (picture,))
     assert not find_faults(Request(shown, tools_in_history(shown)))
+
+
+def test_a_result_says_whether_its_call_failed():
+    ended = [
+        (e.ToolReturned("c", "error: of mine", 0.0), False),
+        (e.ToolFailed("c", "failed", "no"), True),
+        (e.TurnEnded("cancelled"), True),
+    ]
+    for event, is_error in ended:
+        asks = e.ModelReplied((e.Call("c", "look", "{}"),), e.Usage(1, 1), 0.0)
+        events = [e.UserSaid("go"), e.ModelCalled("m", "h", 1, 1), asks, event]
+        log = [Record("t", seq, 0.0, each) for seq, each in enumerate(events, 1)]
+        assert messages(log, "")[-1].is_error == is_error
+
+
+def test_a_reply_with_fields_of_the_provider_s_own_knows_which_prompt_it_answers():
+    thought = e.ModelReplied((e.Thinking("hm", {"a": 1}), e.Text("hi")), e.Usage(1, 1), 0.0)
+    plain = e.ModelReplied("hi", e.Usage(1, 1), 0.0)
+    for reply, known in ((thought, ("m", "said:7")), (plain, ("", ""))):
+        events = [e.UserSaid("go"), e.ModelCalled("m", "said:7", 1, 1), reply]
+        log = [Record("t", seq, 0.0, each) for seq, each in enumerate(events, 1)]
+        last = messages(log, "")[-1]
+        assert (last.model, last.prompt_hash) == known
+
+
+@settings(max_examples=20)
+@given(CHOICES)
+def test_the_hashes_of_all_beginnings_are_those_of_each(choices):
+    shown = messages(legal_log(choices), "s")
+    tools = tools_in_history(shown)
+    each = [prompt_hash(shown[:end], tools) for end in range(len(shown))]
+    assert hash_prefixes(shown, tools) == each

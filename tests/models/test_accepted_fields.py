@@ -13,6 +13,7 @@ import pytest
 from server import Answer, calls, delta, failing, says, serving, stream
 from treadle.core.errors import ModelRejected
 from treadle.core.model import Message, Reply, Request, ToolSchema
+from treadle.models.accepted_fields import find_accepted_fields
 from treadle.models.remote_model import RemoteModel
 
 STOCK = ToolSchema("stock", "How many.", {"type": "object", "properties": {}})
@@ -173,3 +174,28 @@ def test_a_reply_that_has_begun_is_not_asked_again():
 
     said, requests = asyncio.run(main())
     assert (said.startswith(NO), requests) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "output_format", "bound_thoughts"),
+    [
+        ("claude-3-5-haiku-latest", False, False),
+        ("claude-opus-4-1-20250805", False, False),
+        ("claude-sonnet-4-20250514", False, False),
+        ("claude-sonnet-4@20250514", False, False),
+        ("claude-haiku-4-5", True, False),
+        ("anthropic/claude-opus-4.8", True, False),
+        ("us.anthropic.claude-opus-4-7-v1", True, False),
+        ("claude-sonnet-5", True, False),
+        ("claude-opus-5-20260801", True, False),
+        ("claude-mythos-preview", True, False),
+        ("claude-fable-5-1", True, True),
+        ("claude-sonnet-5-5-20260930", True, True),
+        ("anthropic/claude-opus-5.5", True, True),
+        ("claude-haiku-6", True, True),
+        ("deepseek-chat", False, False),
+    ],
+)
+def test_what_claude_takes_goes_by_its_family(model, output_format, bound_thoughts):
+    fields = find_accepted_fields("gateway.test", model)
+    assert (fields.output_format, fields.bound_thoughts) == (output_format, bound_thoughts)

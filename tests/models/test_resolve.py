@@ -4,8 +4,12 @@ import sys
 import pytest
 
 from treadle.core.errors import UsageError
+from treadle.core.events import Usage
+from treadle.models.anthropic.dialect import MESSAGES
+from treadle.models.chat.dialect import CHAT
 from treadle.models.remote_model import RemoteModel
 from treadle.models.resolve import (
+    DEFAULT_CLAUDE,
     DEFAULT_MODEL,
     PROVIDERS,
     default_name,
@@ -18,6 +22,7 @@ ENVIRONMENT = [
     "TREADLE_API_KEY",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
+    "ANTHROPIC_BASE_URL",
     "OLLAMA_HOST",
 ]
 ENVIRONMENT += [
@@ -46,6 +51,8 @@ def made(name: str) -> RemoteModel:
         ({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, DEFAULT_MODEL),
         ({"OPENAI_API_KEY": "k", "TREADLE_MODEL": "ollama:qwen3"}, "ollama:qwen3"),
         ({"TREADLE_MODEL": ""}, "local"),
+        ({"ANTHROPIC_API_KEY": "k"}, DEFAULT_CLAUDE),
+        ({"ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": "k"}, DEFAULT_MODEL),
     ],
 )
 def test_no_name_means_what_the_environment_has(environment, name, monkeypatch):
@@ -108,6 +115,25 @@ def test_a_provider_has_its_address_and_its_own_key(scheme, monkeypatch):
     model = made(f"{scheme}:m/with:colon")
     assert (model.model, model.base_url) == ("m/with:colon", PROVIDERS[scheme].url)
     assert (model.name, model.api_key) == (f"{scheme}:m/with:colon", "its-own")
+
+
+def test_claude_is_spoken_to_in_messages_and_by_choice_in_chat_completions(monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+    model = made(DEFAULT_CLAUDE)
+    assert (model.dialect, model.base_url) == (MESSAGES, "https://api.anthropic.com")
+    assert (model.name, model.context_tokens) == (DEFAULT_CLAUDE, 1_000_000)
+    assert model.cost_usd(Usage(100_000, 0)) == 0.01
+    chat = made("anthropic-chat:claude-haiku-5-5")
+    assert (chat.dialect, chat.base_url) == (CHAT, "https://api.anthropic.com/v1/")
+    assert chat.name == "anthropic-chat:claude-haiku-5-5"
+
+
+def test_claude_s_address_may_be_another_one_without_a_key(monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:8000")
+    model = made("anthropic:claude-haiku-5-5")
+    assert (model.base_url, model.api_key) == ("http://127.0.0.1:8000", "")
+    with pytest.raises(UsageError, match="ANTHROPIC_API_KEY"):
+        made("anthropic-chat:claude-haiku-5-5")
 
 
 @pytest.mark.parametrize(

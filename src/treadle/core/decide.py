@@ -13,7 +13,7 @@ from .limits import Limits, check_model_call_limits, check_tool_call_limits
 from .policy import Policy
 from .state import State, is_parked
 from .tool import Tool
-from .turn import INCOMPLETE, Turn
+from .turn import INCOMPLETE, PAUSED, Turn
 
 MAX_USELESS_REPLIES = 3
 """Replies in a row that are empty, cut off or rejected, after which the turn has failed."""
@@ -117,7 +117,7 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy)
     has_text = bool(reply.text.strip())
     if reply.refusal or reply.finish_reason == "content_filter":
         return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
-    if turn.purpose == "plan" and has_text:
+    if reply.finish_reason == PAUSED or (turn.purpose == "plan" and has_text):
         return _next_model_call(state, turn, policy)
     if reply.finish_reason == "length" and has_text and not reply.calls:
         tokens = reply.usage.output_tokens

@@ -5,6 +5,8 @@
 2. A request whose history has tool calls has tools. Where none may be called, the choice says so.
 3. A provider whose tool messages hold only text gets pictures, files and sounds beside them
    (`put_beside_results`); so do all with what no tool message holds.
+4. A person or a tool speaks last. A reply that the provider itself has paused is the exception: it
+   goes back as it is, and its own model goes on with it (`end_with_person`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +15,7 @@ from .model import Message, ToolSchema
 from .values import Attachment, Audio, Content, File, Image, Part, Text, text_of
 
 BESIDE = "What the calls above gave besides text:"
+GO_ON = "Go on."
 GONE = "A tool of earlier in this conversation. It can't be called now."
 
 
@@ -20,11 +23,20 @@ def make_turns(messages: Iterable[Message]) -> tuple[Message, ...]:
     """The messages, with neighbours of one role as one."""
     made: list[Message] = []
     for message in messages:
+        if not message.content and message.role == "assistant":
+            continue  # it held nothing but what another model understands
         if made and _belong_together(made[-1], message):
             made[-1] = _join(made[-1], message)
         else:
             made.append(message)
     return tuple(made)
+
+
+def end_with_person(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages; after a reply that another model has paused, a person asks to go on."""
+    if messages and messages[-1].role == "assistant" and not messages[-1].model:
+        return (*messages, Message("user", GO_ON))
+    return messages
 
 
 def _belong_together(first: Message, second: Message) -> bool:
@@ -33,15 +45,18 @@ def _belong_together(first: Message, second: Message) -> bool:
 
 def _join(first: Message, second: Message) -> Message:
     opaque = first.opaque | second.opaque
-    content = _join_contents(first.content, second.content, first.role == "assistant")
-    return Message(first.role, content, "", opaque, first.model or second.model)
+    content = _join_contents(first, second)
+    model = first.model or second.model
+    return Message(first.role, content, "", opaque, model, first.prompt_hash or second.prompt_hash)
 
 
-def _join_contents(first: Content, second: Content, is_reply: bool) -> Content:
+def _join_contents(one: Message, other: Message) -> Content:
+    first, second, is_reply = one.content, other.content, one.role == "assistant"
     if isinstance(first, str) and isinstance(second, str):
         return f"{first}\n\n{second}"
     parts = list(_as_parts(second, is_reply))
-    if text_of(first):  # the texts of a reply's blocks are one text
+    # The texts of a reply's blocks are one text. What a provider goes on with stays as it came.
+    if text_of(first) and not (one.model and other.model):
         for index, part in enumerate(parts):
             if isinstance(part, Text):
                 parts[index] = Text(f"\n\n{part.text}", part.opaque)

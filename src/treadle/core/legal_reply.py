@@ -8,6 +8,7 @@ from . import events as e
 from .arguments import parse_json_object
 from .errors import ToolError
 from .strict_json import value_of
+from .turn import PAUSED
 from .values import Block, Replied, calls_of, text_of
 
 
@@ -23,7 +24,7 @@ def legal_content(reply: e.ModelReplied, without_calls: bool) -> Replied:
             blocks.append(_make_legal(block))
     content = tuple(blocks)
     has_more_than_text = any(not isinstance(block, e.Text) or block.opaque for block in content)
-    says_something = bool(text_of(content) or calls_of(content))
+    says_something = bool(text_of(content) or calls_of(content)) or reply.finish_reason == PAUSED
     if has_more_than_text and says_something:
         return content
     return text_of(content) or reply.refusal

@@ -42,6 +42,10 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     """In an assistant message: the provider's own fields of the message as a whole."""
     model: str = ""
     """The model whose own fields `opaque` holds, here and in blocks; "" if there are none."""
+    prompt_hash: str = ""
+    """Where `model` is set: of the prompt that this is the reply to."""
+    is_error: bool = False
+    """In a tool message: the call failed, as its text says too."""
 
     @cached_property
     def text(self) -> str:
@@ -243,6 +247,19 @@ def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str
     """A mark and 16 hex digits, the same for the same messages and tool schemas."""
     parts = [message.digest for message in messages] + [tool.digest for tool in tools]
     return _HASH_OF_SAID + hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
+
+
+def hash_prefixes(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> list[str]:
+    """For each message, the `prompt_hash` of those before it."""
+    after = b"".join(tool.digest for tool in tools)
+    before = hashlib.blake2b(digest_size=8)
+    hashes: list[str] = []
+    for message in messages:
+        whole = before.copy()
+        whole.update(after)
+        hashes.append(_HASH_OF_SAID + whole.hexdigest())
+        before.update(message.digest)
+    return hashes
 
 
 def is_hash_of_said(prompt_hash: str) -> bool:

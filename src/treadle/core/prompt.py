@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from msgspec import structs
+
 from . import events as e
 from .legal_reply import legal_content, one_line
 from .model import Message
@@ -34,7 +36,7 @@ from .prompt_words import (
     UNKNOWN,
 )
 from .refused_parts import holds, leave_out
-from .turn import INCOMPLETE
+from .turn import INCOMPLETE, PAUSED
 from .values import RefusedPart
 
 
@@ -125,11 +127,11 @@ class Prompt:
             case e.ToolReturned():
                 self._add_result(event.call_id, event.content, event.parts)
             case e.ToolFailed(retry_after_s=None):
-                self._add_result(event.call_id, f"error: {event.message}")
+                self._add_result(event.call_id, f"error: {event.message}", is_error=True)
             case e.OutcomeDecided(outcome="ran"):
                 self._add_result(event.call_id, event.content or DID_RUN)
             case e.OutcomeDecided(outcome="tell"):
-                self._add_result(event.call_id, f"error: {UNKNOWN}")
+                self._add_result(event.call_id, f"error: {UNKNOWN}", is_error=True)
             case e.HandedOff():
                 self._add_result(event.call_id, HANDED_OFF.format(agent=event.agent))
 
@@ -190,12 +192,15 @@ class Prompt:
         is_last_word = self._called.purpose == "answer"
         is_cut = reply.finish_reason in INCOMPLETE
         content = legal_content(reply, without_calls=is_cut or is_last_word)
-        model = ""
+        model = prompt_hash = ""
         if reply.opaque or not isinstance(content, str):
-            model = self._called.model
-        message = Message("assistant", content, "", reply.opaque, model)
+            model, prompt_hash = self._called.model, self._called.prompt_hash
+        message = Message("assistant", content, "", reply.opaque, model, prompt_hash)
         if message.calls:
             self._open = _OpenRound(message, dict.fromkeys(call.id for call in message.calls))
+            return
+        if reply.finish_reason == PAUSED and content:
+            self._push(message)  # it goes back as it is, with nothing after it
             return
         text = message.text
         messages = []
@@ -212,12 +217,19 @@ class Prompt:
             messages.append(Message("user", EMPTY))
         self._push(*messages)
 
-    def _add_result(self, call_id: str, text: str, parts: tuple[e.Attachment, ...] = ()) -> None:
+    def _add_result(
+        self,
+        call_id: str,
+        text: str,
+        parts: tuple[e.Attachment, ...] = (),
+        is_error: bool = False,
+    ) -> None:
         if self._open and call_id in self._open.results:
             if call_id in self._edits:
                 text = EDITED.format(arguments=self._edits[call_id], result=text)
             content = (text, *parts) if parts else text
-            self._open.results[call_id] = Message("tool", content, call_id=call_id)
+            result = Message("tool", content, call_id=call_id, is_error=is_error)
+            self._open.results[call_id] = result
             if all(self._open.results.values()):
                 self._close_round()
 
@@ -228,7 +240,7 @@ class Prompt:
         for call_id, result in self._open.results.items():
             if result is None:
                 text = INTERRUPTED if call_id in self._started else NOT_RUN
-                self._open.results[call_id] = Message("tool", text, call_id=call_id)
+                self._open.results[call_id] = Message("tool", text, call_id=call_id, is_error=True)
         self._close_round()
 
     def _close_round(self) -> None:
@@ -260,12 +272,12 @@ def shorten_result(message: Message, chars: int) -> Message:
     if len(message.text) <= chars + len(SHORTENED):
         if not message.parts:
             return message
-        return Message("tool", f"{message.text}\n{PARTS_LEFT_OUT}", call_id=message.call_id)
+        return structs.replace(message, content=f"{message.text}\n{PARTS_LEFT_OUT}")
     end_chars = chars // 4
     notice = SHORTENED.format(left_out=len(message.text) - chars, all=len(message.text))
     beginning = message.text[: chars - end_chars]
     end = message.text[len(message.text) - end_chars :]
-    return Message("tool", f"{beginning}{notice}{end}", call_id=message.call_id)
+    return structs.replace(message, content=f"{beginning}{notice}{end}")
 
 
 def _user_message(event: e.UserSaid) -> Message:

@@ -7,6 +7,8 @@ Else every later request of the thread would be refused too. The refusal is a fa
 import re
 from typing import Any
 
+from msgspec.structs import replace
+
 from .model import Message
 from .values import Attachment, Audio, File, Image, RefusedPart
 
@@ -53,4 +55,4 @@ def leave_out(message: Message, refused: RefusedPart) -> Message:
     content: tuple[Any, ...] = tuple(
         words if isinstance(part, _KINDS[refused]) else part for part in message.content
     )
-    return Message(message.role, content, message.call_id)
+    return replace(message, content=content)

@@ -24,6 +24,8 @@ from .strict_json import value_of
 
 INCOMPLETE = ("length", "content_filter")
 """The finish reasons of a reply that isn't whole."""
+PAUSED = "pause_turn"
+"""The finish reason of a reply that the provider goes on with when it gets it back as it is."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -139,7 +141,7 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     useless_replies = turn.useless_replies
     if calls:
         useless_replies = 0
-    elif not has_text or not is_whole:
+    elif not is_whole or (not has_text and reply.finish_reason != PAUSED):
         useless_replies += 1
     purposes = turn.purposes
     gave_no_plan = purpose == "plan" and (bool(calls) or not has_text)

@@ -1,4 +1,4 @@
-"""Which request fields a model accepts on chat completions, by provider and model family.
+"""Which request fields a model accepts, by provider and model family.
 
 What the table doesn't have, remote_model.py learns from a refusal.
 """
@@ -22,8 +22,13 @@ class AcceptedFields:
     cache_key: str = ""
     """The field that names requests with a common beginning, for the provider's cache; "" if it
     has none."""
+    output_format: bool = False
+    """Anthropic Messages: the model can be held to a JSON Schema (`output_config.format`)."""
+    bound_thoughts: bool = False
+    """Anthropic Messages: a thought is refused if anything before it has changed."""
 
 
+_ANY = ("",)
 _OPENAI = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 
 _REFUSALS = {
@@ -45,6 +50,15 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
         _OPENAI,
         r"(ft:)?gpt-(5\.[6-9]|5\.\d\d|[6-9]|\d\d)",
         {"with_tools": {"reasoning_effort": "none"}},
+    ),
+    # Claude, also behind a gateway. What isn't known is taken for newer than these rows.
+    # platform.claude.com/docs: structured-outputs (from 4.5 on), preserved-thinking (from 5.1 on).
+    (_ANY, r".*claude-", {"output_format": True, "bound_thoughts": True}),
+    (_ANY, r".*claude-(\d|(opus|sonnet)-4(?![-.][5-9]))", {"output_format": False}),
+    (
+        _ANY,
+        r".*claude-(\d|\w+-4|mythos-preview|\w+-5(?![-.]\d(?!\d)))",
+        {"bound_thoughts": False},
     ),
 )
 

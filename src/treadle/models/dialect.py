@@ -38,10 +38,13 @@ class ReplyBuilder(Protocol):
 
     pieces: list[str | Thinking]
     """The new text and thinking, for the listeners; the reader takes them out."""
-    usage: Usage | None
-    """The server's count, as far as it has sent one."""
     done: bool
     """Whether the server has said that nothing follows. Later events aren't added."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """The server's count, as far as it has sent one."""
+        ...
 
     @property
     def whole(self) -> bool:

@@ -127,18 +127,25 @@ class Endpoint:
         for name, value in self.headers.items():
             if not (value.isprintable() and name.isascii() and name.isprintable()):
                 raise UsageError(f"header {name!r} of {self.name}: no header can carry its value")
-        by_key = self.service.key_headers(key) if key else {}
+        by_key = self.service.key_headers(key)
         if self._parts.password:
-            by_key = {"Authorization": f"Basic {self._basic()}"}  # RFC 7617
+            basic = {"Authorization": f"Basic {self._basic()}"}  # RFC 7617
+            by_key = {**self.service.key_headers(""), **basic}
         self._headers.clear()
         self._headers[key] = merge_headers(_HEADERS, by_key, self.headers)
         return self._headers[key]
 
     @cached_property
     def _line(self) -> Line:
-        """The URL is built by its parts, since a base URL may have a query, as Azure's has."""
+        """The URL is built by its parts, since a base URL may have a query, as Azure's has.
+
+        A base URL may end in the /v1 that a dialect's path begins with: it is there once.
+        """
         parts = self._parts
-        path = f"{parts.path.rstrip('/')}{self.path}"
+        before = parts.path.rstrip("/")
+        if self.path.startswith("/v1/"):
+            before = before.removesuffix("/v1")
+        path = f"{before}{self.path}"
         host = parts.netloc.rpartition("@")[2]
         url = urlunsplit((parts.scheme, host, path, parts.query, ""))
         return make_line(url, self.idle_s)

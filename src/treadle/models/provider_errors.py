@@ -23,7 +23,9 @@ _OVERFLOW = re.compile(
     re.I,
 )
 _NO_MONEY = re.compile(
-    r"insufficient_quota|insufficient.balance|billing_(hard_limit|not_active)", re.I
+    r"insufficient_quota|insufficient.balance|billing_(hard_limit|not_active)"
+    r"|credit balance is too low|spend_limit_reached|reached your specified api usage limits",
+    re.I,
 )
 _BAD_KEY = re.compile(
     r"(invalid|incorrect|missing|not valid|no).{0,20}api.?key|api.?key.{0,20}(invalid|not valid)",
@@ -58,7 +60,7 @@ def to_model_error(
     message = str(error.get("message") or error.get("detail") or _text(error))[:2000]
     kind = f"{error.get('code') or ''} {error.get('type') or ''} {error.get('status') or ''}"[:200]
     status = status or _status_in(kind)
-    words = f"{kind} {message}"
+    words = f"{kind} {message} {_text(error.get('details') or '')[:2000]}"
     if status:
         message = f"{message} (HTTP {status})"
     if _NO_MONEY.search(words):

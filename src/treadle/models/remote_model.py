@@ -51,7 +51,8 @@ class _FieldRefused(Exception):
 class RemoteModel:
     """A model behind an address that speaks one of Treadle's dialects.
 
-    Key and base URL come from the arguments, else from OPENAI_API_KEY and OPENAI_BASE_URL.
+    Key and base URL come from the arguments, else from the variables of the dialect's service:
+    OPENAI_API_KEY and OPENAI_BASE_URL, or ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL.
     """
 
     model: str
@@ -62,7 +63,7 @@ class RemoteModel:
     """Or a function, also async, that gives the present key; it is asked before each request. ""
     sends none, also where the environment has one."""
     name: str = ""
-    """The model's name in the log; by default `openai:` and the model."""
+    """The model's name in the log; by default `openai:` and the model, or as the dialect has it."""
     context_tokens: int = 0
     """The most tokens of prompt and reply together.
 
@@ -99,7 +100,8 @@ class RemoteModel:
         return f"{type(self).__name__}({self.model!r}, base_url={url!r}, name={self.name!r})"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", self.name or f"openai:{self.model}")
+        name = self.name or f"{self.dialect.service.scheme}:{self.model}"
+        object.__setattr__(self, "name", name)
         object.__setattr__(self, "prices", check_prices(self.prices))
         endpoint = self._make_endpoint()
         object.__setattr__(self, "_endpoint", endpoint)

@@ -52,20 +52,25 @@ def _message_faults(messages: Sequence[Message]) -> Iterator[str]:
         yield from (f"{where}: {fault}" for fault in _content_faults(message))
     if unanswered:
         yield f"the calls {', '.join(unanswered)} have no result"
-    if not messages or messages[-1].role not in ("user", "tool"):
+    if not messages or not (messages[-1].role in ("user", "tool") or _is_paused(messages[-1])):
         yield "the last message is neither the user's nor a tool's"
 
 
 def _content_faults(message: Message) -> Iterator[str]:
     if message.calls and message.role != "assistant":
         yield "only the assistant calls tools"
-    if not (message.text.strip() or message.parts or message.calls):
+    if not (message.text.strip() or message.parts or message.calls or _is_paused(message)):
         yield "it says nothing"
     for call in message.calls:
         if not _NAME.fullmatch(call.name):
             yield f"the name {call.name!r} isn't 1 to 64 letters, digits, _ and -"
         if not isinstance(_json(call.arguments or "{}"), dict):
             yield f"the arguments of {call.id} are no JSON object"
+
+
+def _is_paused(message: Message) -> bool:
+    """Whether it may be a reply that its provider goes on with: its own blocks tell."""
+    return message.role == "assistant" and bool(message.model) and not message.calls
 
 
 def _tool_faults(request: Request) -> Iterator[str]:

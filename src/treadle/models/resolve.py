@@ -1,14 +1,15 @@
 """Makes the model for a name.
 
-- `openai:gpt-6-luna`, or bare as `gpt-6-luna`; `groq:…`, `anthropic:…`: a provider of PROVIDERS,
+- `openai:gpt-6-luna`, or bare as `gpt-6-luna`; `anthropic:…`, `groq:…`: a provider of PROVIDERS,
   with its own key.
 - `ollama:qwen3`: a running Ollama (OLLAMA_HOST; OLLAMA_CONTEXT_LENGTH).
 - `http://127.0.0.1:8000/v1#name`: any server that speaks chat completions (TREADLE_API_KEY).
 - `local`, `local:/path/model.gguf`: the embedded model, or a GGUF file.
 
-OpenAI itself is spoken to by the Responses API. Another host in OPENAI_BASE_URL is a gateway or a
-server of one's own, and nearly all of them have chat completions, so that is what they are sent.
-`openai-responses:…` and `openai-chat:…` choose, whatever the host.
+OpenAI itself is spoken to by the Responses API, Claude in Anthropic Messages. Another host in
+OPENAI_BASE_URL is a gateway or a server of one's own, and nearly all of them have chat completions,
+so that is what they are sent. `openai-responses:…`, `openai-chat:…` and `anthropic-chat:…` choose,
+whatever the host.
 """
 
 import functools
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ..core.errors import UsageError
 from ..core.model import Model
 from ..core.redact import redact
+from .anthropic.dialect import ANTHROPIC, MESSAGES
 from .chat.dialect import CHAT
 from .dialect import Dialect
 from .remote_model import RemoteModel
@@ -32,10 +34,13 @@ from .service import OPENAI
 DEFAULT_MODEL = "openai:gpt-6-luna"
 """OpenAI's current small model: $0.10 and $0.50 a million tokens in genai-prices 0.2.3."""
 
+DEFAULT_CLAUDE = "anthropic:claude-haiku-5-5"
+"""Anthropic's current small model."""
+
 
 @dataclass(frozen=True)
 class Provider:
-    """An OpenAI-compatible endpoint."""
+    """A hosted endpoint, and how it is spoken to."""
 
     url: str | None
     key_variable: str
@@ -43,13 +48,24 @@ class Provider:
     extra: dict[str, Any] = field(default_factory=dict)
     dialect: Dialect | None = None
     """How it is spoken to; None: as its host wants it."""
+    url_variable: str = ""
+    """The environment variable with another address."""
+    max_output_tokens: int = 8192
 
 
 PROVIDERS = {
     "openai": Provider(None, "OPENAI_API_KEY"),
     "openai-responses": Provider(None, "OPENAI_API_KEY", dialect=RESPONSES),
     "openai-chat": Provider(None, "OPENAI_API_KEY", dialect=CHAT),
-    "anthropic": Provider("https://api.anthropic.com/v1/", "ANTHROPIC_API_KEY"),
+    # Claude's thinking counts as output: 8,192 tokens can be used up by it.
+    "anthropic": Provider(
+        ANTHROPIC.url,
+        ANTHROPIC.key_variable,
+        dialect=MESSAGES,
+        url_variable=ANTHROPIC.url_variable,
+        max_output_tokens=16_384,
+    ),
+    "anthropic-chat": Provider("https://api.anthropic.com/v1/", "ANTHROPIC_API_KEY"),
     "deepseek": Provider("https://api.deepseek.com", "DEEPSEEK_API_KEY"),
     "gemini": Provider(
         "https://generativelanguage.googleapis.com/v1beta/openai/", "GEMINI_API_KEY"
@@ -63,6 +79,7 @@ PROVIDERS = {
 }
 _ENVIRONMENT = (
     "OPENAI_BASE_URL",
+    "ANTHROPIC_BASE_URL",
     "OLLAMA_HOST",
     "OLLAMA_CONTEXT_LENGTH",
     "TREADLE_API_KEY",
@@ -87,8 +104,9 @@ def resolve_model(name: str | None = None) -> Model:
 
     The same object each time, to share connections and the embedded server.
 
-    None: TREADLE_MODEL; else OpenAI's, if OPENAI_API_KEY or OPENAI_BASE_URL is set; else the
-    embedded one. Raises UsageError for an unknown name, and for a provider whose key isn't set.
+    None: TREADLE_MODEL; else OpenAI's, if OPENAI_API_KEY or OPENAI_BASE_URL is set; else Claude, if
+    ANTHROPIC_API_KEY is; else the embedded one. Raises UsageError for an unknown name, and for a
+    provider whose key isn't set.
     """
     environment = tuple(os.environ.get(variable) for variable in _ENVIRONMENT)
     return _make_model((name or default_name()).strip(), environment)
@@ -109,6 +127,8 @@ def default_name() -> str:
         return os.environ["TREADLE_MODEL"]
     if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
         return DEFAULT_MODEL
+    if os.environ.get("ANTHROPIC_API_KEY"):
+        return DEFAULT_CLAUDE
     return "local"
 
 
@@ -164,10 +184,10 @@ def _make_hosted_model(scheme: str, model: str) -> RemoteModel:
         dialect = provider.dialect or _openai_dialect()
         return RemoteModel(model, name=f"{scheme}:{model}", dialect=dialect)
     key = os.environ.get(provider.key_variable)
-    if not key:
+    if not key and not os.environ.get(provider.url_variable):
         # Checked here, since OpenAI's key must never be sent to this provider.
         raise UsageError(f"model '{scheme}:{model}' needs {provider.key_variable}, which isn't set")
-    return _make_provider_model(provider, model, f"{scheme}:{model}", key)
+    return _make_provider_model(provider, model, f"{scheme}:{model}", key or "")
 
 
 def _openai_dialect() -> Dialect:
@@ -180,10 +200,12 @@ def _openai_dialect() -> Dialect:
 def _make_provider_model(provider: Provider, model: str, name: str, key: str) -> RemoteModel:
     return RemoteModel(
         model,
-        base_url=provider.url,
+        base_url=os.environ.get(provider.url_variable) or provider.url,
         api_key=key,
         name=name,
+        max_output_tokens=provider.max_output_tokens,
         extra=provider.extra,
+        dialect=provider.dialect or CHAT,
     )
 
 

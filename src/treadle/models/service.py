@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 def bearer(key: str) -> Mapping[str, str]:
     """The header that carries a key nearly everywhere."""
-    return {"Authorization": f"Bearer {key}"}
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,9 @@ class Service:
     """The environment variable with another address."""
     key_variable: str = "OPENAI_API_KEY"
     key_headers: Callable[[str], Mapping[str, str]] = bearer
+    """The headers that send a key; of "", those that a request without a key has."""
+    scheme: str = "openai"
+    """What a model's name in the log begins with."""
 
 
 OPENAI = Service()

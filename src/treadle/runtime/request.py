@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.decide import CallModel
-from ..core.legal import make_turns, tools_in_history
+from ..core.legal import end_with_person, make_turns, tools_in_history
 from ..core.limits import (
     LAST_WORD_TOKENS,
     MIN_OUTPUT_TOKENS,
@@ -42,7 +42,8 @@ def build_request(
     if purpose == "plan":  # a plan is prose
         output_schema = None
     shown = prompt.messages(settings.system, note)
-    messages = make_turns(message.for_model(settings.model.name) for message in shown)
+    own = [message.for_model(settings.model.name) for message in shown]
+    messages = end_with_person(make_turns(own))
     schemas = tuple(tool.schema for tool in tools.values())
     tool_choice: Literal["auto", "none"] = "auto"
     if purpose != "step" or not tools:

@@ -9,7 +9,8 @@ import msgspec
 from ...core.errors import ModelRejected
 from ...core.events import Call
 from ...core.strict_json import value_of
-from ..opaque_fields import check_depth, join_fields
+from ..nesting import check_depth
+from ..opaque_fields import join_fields
 
 MAX_CALLS = 256
 

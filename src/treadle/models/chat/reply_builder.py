@@ -12,7 +12,8 @@ import msgspec
 from ...core.errors import ModelUnavailable
 from ...core.events import Block, Call, Replied, Text, Thinking, Usage
 from ...core.model import Reply
-from ..opaque_fields import check_depth, join_fields
+from ..nesting import check_depth
+from ..opaque_fields import join_fields
 from ..provider_errors import read_error, to_model_error
 from ..usage import find_usage
 from .call_drafts import CallDrafts, number_calls

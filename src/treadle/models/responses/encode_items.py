@@ -127,8 +127,10 @@ def _without_id(item: _Item) -> list[_Item]:
         return []
     said = item["content"]
     text = said if isinstance(said, str) else "".join([part["text"] for part in said])
-    phase = {"phase": item["phase"]} if "phase" in item else {}
-    return [_plain_message("assistant", text) | phase]
+    message = _plain_message("assistant", text)
+    if "phase" in item:
+        message["phase"] = item["phase"]
+    return [message]
 
 
 def _add_text(items: list[_Item], block: Text, has_words: bool) -> None:

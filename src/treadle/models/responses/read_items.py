@@ -12,7 +12,7 @@ import msgspec
 
 from ...core.errors import ModelRejected
 from ...core.events import Block, Call, ProviderCall, Source, Text, Thinking
-from ..opaque_fields import check_depth
+from ..nesting import check_depth
 from .item_types import (
     BETWEEN_MESSAGES,
     NEEDS_CLIENT,
@@ -94,8 +94,12 @@ def _add_message(made: Blocks, item: _Item) -> None:
             continue
         own = {key: value for key, value in part.items() if key not in ("text", "type")}
         own = {key: value for key, value in own.items() if value not in (None, [])}
-        opaque = head | {"part": own} if own else head
-        text = BETWEEN_MESSAGES + part["text"] if begins else part["text"]
+        opaque = head
+        if own:
+            opaque = head | {"part": own}
+        text = part["text"]
+        if begins:
+            text = BETWEEN_MESSAGES + text
         begins = False
         _add_sources(made.blocks, part.get("annotations"))
         made.blocks.append(Text(text, opaque if isinstance(item.get("id"), str) else {}))

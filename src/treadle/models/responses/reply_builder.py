@@ -193,13 +193,17 @@ def _read_usage(response: dict[str, Any], items: list[dict[str, Any]]) -> Usage 
 
 def _cut_reason(details: Any) -> str:
     reason = details.get("reason") if isinstance(details, dict) else None
-    return "content_filter" if reason == "content_filter" else "length"
+    if reason == "content_filter":
+        return "content_filter"
+    return "length"
 
 
 def _to_error(error: Any) -> Exception:
     """The error of a response. Its status is guessed from the code, since HTTP said 200."""
     code = error.get("code") if isinstance(error, dict) else None
-    status = 400 if isinstance(code, str) and _BAD_REQUEST.search(code) else None
+    status = None
+    if isinstance(code, str) and _BAD_REQUEST.search(code):
+        status = 400
     return to_model_error(error, status)
 
 

@@ -1,0 +1,1 @@
+"""Anthropic Messages: the dialect of Claude, with its thinking, its cache and its own tools."""

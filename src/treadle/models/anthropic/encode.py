@@ -1,0 +1,205 @@
+"""Writes a request as Anthropic Messages has it. Pure.
+
+1. Tools come first in what the model reads, then the system prompt, then the messages. Each message
+   is encoded once.
+2. A cache point stands at the end of the system prompt, of the last message to the model, and of
+   the one before: there the last request ended, so its whole prompt is found again however many
+   blocks have come since. (From a single point at the end, only twenty blocks are looked back.) It
+   is no part of what is cached. At most four are allowed, so one is left for the user's tools.
+   https://platform.claude.com/docs/en/build-with-claude/prompt-caching, read 2026-11-27
+3. What the model said goes back block by block, as it came.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ...core.events import Call, ProviderCall, Text, Thinking
+from ...core.model import Message, Request, ToolSchema
+from ...core.prompt_words import SAID_NOTHING
+from ..dialect import RequestFields
+from .history import find_open_reply, fit_history
+from .opaque import own_fields, provider_blocks, sent_id, thinking_block
+from .output_schema import constrain_schema, describe_schema
+from .parts import encode_content, text_block
+
+_encode = msgspec.json.Encoder().encode
+_CACHE = {"type": "ephemeral"}
+_JOINED = frozenset(("messages", "system", "tools", "cache_control"))
+"""The fields that aren't simply written as they are given."""
+
+Turn = tuple[str, bytes]
+"""A role, and the blocks of a message, joined by commas."""
+
+
+def encode_request(request: Request, fields: RequestFields) -> bytes:
+    """The body. Messages and tools were encoded when they came first, and are only joined here."""
+    settings: dict[str, Any] = {
+        "model": fields.model,
+        "max_tokens": request.max_output_tokens,
+        "stream": True,
+    }
+    schema = None
+    if fields.accepted.output_format and request.output_schema:
+        schema = constrain_schema(request.output_schema)
+    if schema:
+        settings["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+    if request.tools and request.tool_choice == "none":
+        settings["tool_choice"] = {"type": "none"}
+    settings |= _find_container(request.messages)
+    settings = _add_fields(settings, {**fields.added, **fields.extra})
+    point = _encode_point(fields.extra)
+    messages = fit_history(request, fields.accepted.bound_thoughts)
+    system = encode_system(messages)
+    if request.output_schema and not schema:
+        system.append(_encode(text_block(describe_schema(request.output_schema))))
+    tools = [tool.encoded(encode_tool) for tool in request.tools]
+    if system:
+        system[-1] = add_point(system[-1], point)
+    elif tools:
+        tools[-1] = add_point(tools[-1], point)
+    tools += [_encode(tool) for tool in fields.extra.get("tools") or ()]
+    parts = [b'"messages":[%s]' % b",".join(encode_turns(messages, point))]
+    for name, blocks in (("system", system), ("tools", tools)):
+        if blocks:
+            parts.insert(0, b'"%s":[%s]' % (name.encode(), b",".join(blocks)))
+    return b"%s,%s}" % (_encode(settings)[:-1], b",".join(parts))
+
+
+def encode_tool(tool: ToolSchema) -> bytes:
+    """One tool."""
+    shown: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        shown["description"] = tool.description
+    return _encode(shown | {"input_schema": tool.parameters})
+
+
+def encode_system(messages: Sequence[Message]) -> list[bytes]:
+    """The blocks of the system prompt: all system messages before the first other one."""
+    blocks: list[bytes] = []
+    for message in messages:
+        if message.role != "system":
+            break
+        if message.text.strip():
+            blocks.append(message.encoded(encode_said))
+    return blocks
+
+
+def encode_turns(messages: Sequence[Message], point: bytes) -> list[bytes]:
+    """The messages in turns of roles, the first one a person's, with their cache points."""
+    turns: list[Turn] = []
+    ids: dict[str, str] = {}
+    began = False
+    for message in messages:
+        began = began or message.role != "system"
+        if not began:
+            continue
+        ids |= {call.id: sent_id(call) for call in message.calls}
+        role, blocks = _encode_blocks(message, ids)
+        if not blocks:
+            continue
+        if turns and turns[-1][0] == role:
+            turns[-1] = (role, b"%s,%s" % (turns[-1][1], blocks))
+        else:
+            turns.append((role, blocks))
+    if not turns or turns[0][0] == "assistant":
+        turns.insert(0, ("user", _encode(text_block(SAID_NOTHING))))
+    marked = [index for index, (role, _) in enumerate(turns) if role == "user"][-2:]
+    for index in marked:
+        role, blocks = turns[index]
+        turns[index] = (role, add_point(blocks, point))
+    return [b'{"role":"%s","content":[%s]}' % (role.encode(), blocks) for role, blocks in turns]
+
+
+def add_point(blocks: bytes, point: bytes) -> bytes:
+    """The blocks with a cache point at the last one."""
+    return b'%s,"cache_control":%s}' % (blocks[:-1], point) if point else blocks
+
+
+def encode_said(message: Message) -> bytes:
+    """The blocks of what a person said, or of a system message."""
+    return b",".join(map(_encode, encode_content(message.content)))
+
+
+def encode_result(message: Message) -> bytes:
+    """A tool's result without the id of its call: the rest of a JSON object."""
+    shown: dict[str, Any] = {}
+    content = encode_content(message.content)
+    if content:
+        shown["content"] = content
+    if message.is_error:
+        shown["is_error"] = True
+    encoded = _encode(shown)
+    return b",%s" % encoded[1:] if shown else encoded[1:]
+
+
+def encode_reply(message: Message) -> bytes:
+    """The blocks of what the model said."""
+    content = message.content
+    if isinstance(content, str):
+        content = (Text(content),)
+    blocks: list[dict[str, Any]] = []
+    for part in content:
+        if isinstance(part, Text) and part.text.strip():
+            blocks.append(text_block(part.text) | own_fields(part.opaque, "text"))
+        elif isinstance(part, Thinking):
+            thought = thinking_block(part)
+            blocks += [thought] if thought else []
+        elif isinstance(part, Call):
+            blocks.append(_encode_call(part))
+        elif isinstance(part, ProviderCall):
+            blocks += provider_blocks(part)
+    while blocks and blocks[-1]["type"] in ("thinking", "redacted_thinking"):
+        blocks.pop()  # refused at the end of a message; its calls may have been left out
+    return b",".join(map(_encode, blocks))
+
+
+def _encode_blocks(message: Message, ids: Mapping[str, str]) -> Turn:
+    """The role and the blocks. A system message in mid-history becomes a person's."""
+    if message.role == "assistant":
+        return "assistant", message.encoded(encode_reply)
+    if message.role != "tool":
+        return "user", message.encoded(encode_said)
+    call_id = _encode(ids.get(message.call_id, message.call_id))
+    rest = message.encoded(encode_result)
+    return "user", b'{"type":"tool_result","tool_use_id":%s%s' % (call_id, rest)
+
+
+def _encode_call(call: Call) -> dict[str, Any]:
+    shown = {
+        "type": "tool_use",
+        "id": sent_id(call),
+        "name": call.name,
+        "input": msgspec.Raw((call.arguments.strip() or "{}").encode()),
+    }
+    return own_fields(call.opaque, "tool_use") | shown
+
+
+def _find_container(messages: Sequence[Message]) -> dict[str, Any]:
+    """Where Anthropic runs code for the reply that this request goes on with."""
+    index = find_open_reply(messages)
+    if index is None:
+        return {}
+    container = own_fields(messages[index].opaque, "message").get("container")
+    if not isinstance(container, dict) or not isinstance(container.get("id"), str):
+        return {}
+    return {"container": container["id"]}
+
+
+def _encode_point(extra: Mapping[str, Any]) -> bytes:
+    """The value of all cache points: the user's, such as {"type": "ephemeral", "ttl": "1h"}."""
+    point = extra.get("cache_control", _CACHE)
+    return _encode(point) if point else b""
+
+
+def _add_fields(settings: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the fields given; of `output_config`, effort and format stand together."""
+    made = dict(settings)
+    for name, value in given.items():
+        if name in _JOINED:
+            continue
+        if name == "output_config" and isinstance(value, Mapping):
+            value = {**made.get(name, {}), **value}
+        made[name] = value
+    return {name: value for name, value in made.items() if value is not None}
