@@ -43,7 +43,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     model: str = ""
     """The model whose own fields `opaque` holds, here and in blocks; "" if there are none."""
 
-    @cached_property
+    @property
     def text(self) -> str:
         return text_of(self.content)
 
@@ -51,7 +51,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     def calls(self) -> tuple[Call, ...]:
         return calls_of(self.content)
 
-    @cached_property
+    @property
     def parts(self) -> tuple[Attachment, ...]:
         """Its pictures, files and sounds."""
         return attachments_of(self.content)

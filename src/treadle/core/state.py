@@ -146,11 +146,11 @@ def apply(state: State, record: e.Record) -> State:
     _refuse_illegal(state, record)
     event = record.event
     changes: dict[str, Any] = {"seq": record.seq, "at": record.at}
-    if state.claims and not isinstance(event, _NO_PROGRESS):
+    if not isinstance(event, _NO_PROGRESS):
         changes["claims"] = 0
     turn = state.turn
-    if turn and not turn.ended and (active_s := _active_s(state, record)):
-        turn = replace(turn, active_s=turn.active_s + active_s)
+    if turn and not turn.ended:
+        turn = replace(turn, active_s=turn.active_s + _active_s(state, record))
         changes["turn"] = turn
     match event:
         case e.ThreadStarted():

@@ -3,6 +3,7 @@
 A turn is a user message, then rounds (a model call, and the tool calls in its reply), then an end.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -167,7 +168,7 @@ def _asked_calls(
 ) -> tuple[dict[str, CallState], dict[str, int]]:
     """The calls of a reply, and how often each has been asked for by now."""
     calls: dict[str, CallState] = {}
-    twins: dict[str, int] = {}
+    twins: Counter[str] = Counter()
     for call in asked:
         if call.id in calls:
             raise IllegalEvent(f"two calls of one reply have the id {call.id!r}")
@@ -176,9 +177,9 @@ def _asked_calls(
             call,
             make_idempotency_key(thread_key, call.id, call.arguments),
             asked_before=repeats.get(digest, 0),
-            twins_before=twins.get(digest, 0),
+            twins_before=twins[digest],
         )
-        twins[digest] = twins.get(digest, 0) + 1
+        twins[digest] += 1
     return calls, repeats | {digest: repeats.get(digest, 0) + twins[digest] for digest in twins}
 
 
@@ -206,8 +207,6 @@ def _apply_failure(turn: Turn, event: e.ModelFailed) -> Turn:
 def _add_usage(
     turn: Turn, event: e.ModelReplied | e.ModelFailed | e.ToolReturned | e.ToolFailed
 ) -> Turn:
-    if not event.cost_usd and event.usage == e.Usage():
-        return turn
     cost_usd = turn.cost_usd + (event.cost_usd or 0.0)
     return replace(turn, usage=turn.usage + event.usage, cost_usd=cost_usd)
 

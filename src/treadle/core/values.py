@@ -160,15 +160,15 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """The part of `output_tokens` that is hidden reasoning."""
     estimated: bool = False
     """True if the provider gave no count, and this is our estimate from characters."""
-    cache_write_tokens: Count = 0
+    cache_write_tokens: int = 0
     """The part of `input_tokens` that was written to the provider's cache."""
-    cache_write_1h_tokens: Count = 0
+    cache_write_1h_tokens: int = 0
     """The part of `cache_write_tokens` that is kept for an hour, which costs more."""
-    audio_input_tokens: Count = 0
+    audio_input_tokens: int = 0
     """The part of `input_tokens` that is sound."""
-    audio_output_tokens: Count = 0
+    audio_output_tokens: int = 0
     """The part of `output_tokens` that is sound."""
-    provider_calls: dict[str, Count] = {}
+    provider_calls: dict[str, int] = {}
     """How often the provider ran each of its own tools, such as {"web_search": 2}."""
     service_tier: str = ""
     """How the provider says that it served the call, such as `priority`: the price depends on it.
@@ -178,10 +178,6 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     one."""
 
     def __add__(self, other: "Usage") -> "Usage":
-        if other == _NOTHING:
-            return self
-        if self == _NOTHING:
-            return other
         tiers = {self.service_tier, other.service_tier}
         calls = dict(self.provider_calls)
         for name, count in other.provider_calls.items():
@@ -204,9 +200,6 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
-
-
-_NOTHING = Usage()
 
 
 def _add_usd(first: float | None, second: float | None) -> float | None:

@@ -18,8 +18,7 @@ import msgspec
 
 from ..core.events import Usage
 
-_MAX_COUNT = 10**12
-_Count = Annotated[int, msgspec.Meta(ge=0, le=_MAX_COUNT)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 _Path = tuple[str, ...]
 
 MAX_NAMES = 32
@@ -154,8 +153,6 @@ def _is_cache_beside_input(raw: Mapping[str, Any], input_tokens: int) -> bool:
 def _values(raw: Mapping[str, Any], paths: Iterable[_Path]) -> list[Any]:
     found = []
     for path in paths:
-        if path[0] not in raw:
-            continue
         value: Any = raw
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
@@ -176,8 +173,6 @@ def _count_part(raw: Mapping[str, Any], paths: Iterable[_Path]) -> int:
 
 
 def _to_count(value: Any) -> int:
-    if type(value) is int and 0 <= value <= _MAX_COUNT:
-        return value
     try:
         return msgspec.convert(value, _Count, strict=False)
     except msgspec.ValidationError:
