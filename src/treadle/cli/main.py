@@ -17,7 +17,7 @@ import typer.main
 
 from ..observe.visible import make_visible
 from .options import AskOptions, as_command
-from .process import keep_output, leave_threads_behind
+from .process import end_process, keep_output
 
 USAGE = 2
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -79,7 +79,7 @@ def main(words: Sequence[str] | None = None) -> None:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
         raise
     finally:
-        leave_threads_behind(code)
+        end_process(code)
 
 
 def _run_command(words: Sequence[str]) -> None:
