@@ -207,7 +207,9 @@ class Flow:
             nonlocal error
             flow_run = FlowRun(log, self.run_settings)
             try:
-                await run_guarded(log, flow_run.run(self._code(log)))
+                code: Any = self._code(log)
+                code.__qualname__ = self.name  # so that warnings name it
+                await run_guarded(log, flow_run.run(code))
             finally:
                 error = flow_run.error
 
