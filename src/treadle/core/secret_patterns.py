@@ -69,8 +69,12 @@ def find_secret_shapes(text: str) -> Iterator[tuple[int, int]]:
         for found in pattern.finditer(text):
             yield found.span(found.lastindex or 0)
     for found in _SCHEME.finditer(text):
+        in_prose = found[0][0] == "b" or found[0][:5] == "Basic"
         word = found[1].isalpha() and found[1].islower() and len(found[1]) < 20
-        if not word or "uthorization" in text[max(0, found.start() - 20) : found.start()]:
+        if (
+            not (in_prose and word)
+            or "uthorization" in text[max(0, found.start() - 20) : found.start()]
+        ):
             yield found.span(1)
     for found in _AUTHORIZATION.finditer(text):
         if looks_random(found[1]):
