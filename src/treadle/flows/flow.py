@@ -20,6 +20,7 @@ from ..core.policy import Policy
 from ..core.result import Result, make_child_result, read_result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool, is_generator
+from ..models.known_secrets import redact_error
 from ..models.scripted import ScriptedModel
 from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
@@ -229,7 +230,7 @@ class Flow:
         if done.status == "failed":
             failed = TurnFailed(done.reason)
             failed.add_note(f"in thread {log.thread_id}, which has it all")
-            raise failed from error
+            raise failed from (error and redact_error(error))
         return done
 
     def _result(self, log: Log) -> Result:
