@@ -7,7 +7,7 @@ changed.
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -111,7 +111,10 @@ def connect(path: Path, synchronous: Literal["normal", "full"]) -> sqlite3.Conne
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.touch(0o600)  # conversations are private
-        if path.stat().st_size:
+        if path.stat().st_size == 0:
+            with suppress(PermissionError):  # another's file: then its mode is that person's choice
+                path.chmod(0o600)
+        else:
             _refuse_foreign(path)
         db = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
