@@ -25,7 +25,7 @@ _ASSIGNMENT = re.compile(
     rf"({SECRET_NAME})({_QUOTE})?"
     r"(?:([ \t]{0,8}(?:=>|:=|:|=)[ \t]{0,8})|(?<=[A-Za-z])([ \t]{1,8}))"
     r"(?:![\w:!-]{1,40}[ \t]{1,8})?"  # a tag of YAML
-    r"(?:\\{0,3}([\"'])([^\"'\n\\]+)|([^\s\"'\\<>&;,(){}\[\]]+))"
+    r"(?:\\{0,3}([\"'])([^\"'\n\\]+)|([^\s\"'`\\<>&;,(){}\[\]]+))"
 )
 _ELEMENT = re.compile(rf"<[\w:-]{{0,64}}(?:{SECRET_NAME})>([^<>\s]+)</")
 _PAIR = re.compile(  # ("x-api-key", "..."), as headers are shown
