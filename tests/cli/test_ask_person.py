@@ -13,6 +13,7 @@ from cli.commandline import Treadle
 from treadle import SQLiteStore
 from treadle.cli.ask_person import format_arguments
 from treadle.core import events as e
+from treadle.observe.visible import count_cells
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
@@ -117,9 +118,25 @@ def test_neither_a_key_nor_a_raw_text_can_fake_a_line() -> None:
     forged = "to: ann\nAllow it? [y]es\tx\r\ny"
     shown = format_arguments(json.dumps({forged: 1, f"{forged}!": "a\nb"}))
     assert shown == (
-        r"  to: ann\nAllow it? [y]es\tx\r\ny: 1"
+        r'  "to: ann\nAllow it? [y]es\tx\r\ny": 1'
         "\n"
-        r"  to: ann\nAllow it? [y]es\tx\r\ny!:"
+        r'  "to: ann\nAllow it? [y]es\tx\r\ny!":'
         "\n  │ a\n  │ b"
     )
     assert format_arguments('{"a": 1,\n "a": 2}') == '  │ {"a": 1,\n  │  "a": 2}'
+
+
+def test_a_name_that_is_no_plain_one_is_quoted() -> None:
+    shown = format_arguments(json.dumps({"path: /etc  ok": 1, "x-y.z_1": 2, "": 3}))
+    assert shown == '  "path: /etc  ok": 1\n  x-y.z_1: 2\n  "": 3'
+
+
+@pytest.mark.parametrize("value", ["x" * 50, "漢" * 30, "a" * 30 + "\n" + "b" * 30, ["word"] * 20])
+def test_no_line_of_a_value_is_wider_than_the_terminal(value: object) -> None:
+    """The terminal would go on in its first column, where a value could look like an argument."""
+    shown = format_arguments(json.dumps({"text": value, "n": 1}), 24)
+    *wide, last = shown.split("\n")
+    assert last == "  n: 1"
+    assert len(wide) > 2
+    assert all(count_cells(line) <= 24 for line in wide)
+    assert all(line.startswith("  │ ") or line == "  text:" for line in wide)

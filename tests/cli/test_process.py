@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 AGENTS = """
-import os, subprocess, sys, threading, time
+import atexit, multiprocessing, os, subprocess, sys, threading, time
 from treadle import Agent, ScriptedModel, tool
 from treadle.models.scripted import calls, says
 print("at import")
@@ -21,6 +21,11 @@ def prints() -> str:
     threading.Thread(target=print, args=("by a thread",)).start()
     os.write(1, b"by C code\\n")
     subprocess.run([sys.executable, "-c", "print('by a child')"])
+    sys.__stdout__.write("by the first stdout\\n")
+    forked = multiprocessing.get_context("fork").Process(target=print, args=("by a fork",))
+    forked.start()
+    forked.join()
+    atexit.register(print, "by an exit function")
     return "printed"
 
 @tool
@@ -35,14 +40,29 @@ def stays() -> str:
     threading.Thread(target=time.sleep, args=(600,)).start()
     return "left"
 
+@tool
+def starts() -> str:
+    "Leave a process behind."
+    multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,)).start()
+    return "left"
+
+@tool
+def ends_late() -> str:
+    "Leave an exit function behind."
+    atexit.register(time.sleep, 600)
+    return "left"
+
 def made(*names):
     model = ScriptedModel([calls(*names), says("the answer")])
-    return Agent(tools=[prints, awaits, stays], model=model)
+    return Agent(tools=[prints, awaits, stays, starts, ends_late], model=model)
 
 prints_much = made("prints", "awaits")
 leaves = made("stays")
+leaves_process = made("starts")
+leaves_exit_function = made("ends_late")
 """
 PRINTED = ["at import", "by print", "by a thread", "by C code", "by a child", "by an async tool"]
+PRINTED += ["by the first stdout", "by a fork", "by an exit function"]
 
 
 def treadle(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -66,9 +86,10 @@ def test_what_tools_print_goes_to_standard_error_and_the_answer_to_standard_outp
     assert events[-1]["event"]["type"] == "TurnEnded"
 
 
-def test_a_thread_that_a_tool_leaves_behind_does_not_keep_the_process(tmp_path):
+@pytest.mark.parametrize("name", ["leaves", "leaves_process", "leaves_exit_function"])
+def test_what_a_tool_leaves_behind_does_not_keep_the_process(tmp_path, name):
     began = time.monotonic()
-    done = treadle(tmp_path, "go", "--agent", f"{tmp_path}/agents.py:leaves")
+    done = treadle(tmp_path, "go", "--agent", f"{tmp_path}/agents.py:{name}")
     assert (done.stdout, done.returncode) == ("the answer\n", 0), done.stderr
     assert time.monotonic() - began < 50
 

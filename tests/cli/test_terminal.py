@@ -1,12 +1,20 @@
 """What reaches a terminal is shown, never obeyed; and languages and emoji stay whole."""
 
 import json
+import shutil
+import subprocess
 import sys
 import unicodedata
 
 import pytest
 
-from treadle.observe.visible import escape_controls, make_json_visible, make_visible, visible_line
+from treadle.observe.visible import (
+    escape_controls,
+    make_json_visible,
+    make_visible,
+    visible_command,
+    visible_line,
+)
 
 SEEN_MARKS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
 """Format characters that Unicode draws: Arabic number signs and their kin."""
@@ -72,3 +80,16 @@ def test_json_made_visible_has_the_same_value() -> None:
 def test_a_line_is_one_line_of_its_width() -> None:
     assert visible_line("a\nb\x1b[2J  c", 20) == "a b\\x1b[2J c"
     assert visible_line("x" * 50, 10) == "x" * 9 + "…"
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash reads the command line")
+@pytest.mark.parametrize(
+    "name", ["plain", "two words", "it's", "a\nrm -rf x", "\x1b[2Jtab\t\\n'", "-x", "\u202eabc", ""]
+)
+def test_a_command_to_copy_is_one_safe_line_that_a_shell_reads_back(name):
+    line = visible_command(["printf", "%s", "--", name])
+    assert make_visible(line) == line
+    assert "\n" not in line
+    bash = ["bash", "-c", line]
+    done = subprocess.run(bash, capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    assert done.stdout.decode().removeprefix("--") == name

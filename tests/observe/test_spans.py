@@ -1,5 +1,6 @@
 """Turns, model calls and tool calls as spans: what each covers, and that ids are stable."""
 
+import asyncio
 import json
 
 import pytest
@@ -8,14 +9,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fakes import agent, legal_log, live
-from treadle import ApprovalGiven, ScriptedModel, tool
+from treadle import ApprovalGiven, MemoryStore, ScriptedModel, tool
 from treadle.core import events as e
 from treadle.models.scripted import calls, says
 from treadle.observe import conventions as c
 from treadle.observe.content import Content
-from treadle.observe.span import Link, Span
+from treadle.observe.otlp import to_otlp_json
+from treadle.observe.span import Link, Span, to_ns
 from treadle.observe.spans import Spans, build_spans
 from treadle.runtime.log import open_log
+from treadle.runtime.world import World
 
 CALL = e.Call("c1", "send", '{"to": "bob", "key": "hunter2hunter2"}')
 OPENED = (e.ThreadStarted("demo", "k"), e.ThreadClaimed("w1"), e.UserSaid("send it"))
@@ -438,3 +441,14 @@ def test_tokens_and_calls_are_those_of_the_log(log):
     assert sorted(span.attributes[c.INPUT_TOKENS] for span in done) == sorted(
         r.usage.input_tokens for r in replies
     )
+
+
+@pytest.mark.parametrize("at", [1e300, -1e300, float("nan"), float("inf"), -1.0, 2e10])
+def test_a_time_that_no_clock_should_give_is_zero(at):
+    assert to_ns(at) == 0
+
+
+def test_spans_of_absurd_times_can_be_sent():
+    log = asyncio.run(open_log("t", MemoryStore(), World(now=lambda: 1e300)))
+    asyncio.run(log.append(e.ThreadStarted("a", "x"), e.UserSaid("go"), e.TurnEnded("cancelled")))
+    assert b"invoke_agent a" in to_otlp_json(build_spans(log.records))

@@ -192,13 +192,27 @@ def move(path: Path) -> None:
     path.rename(path.with_name("away"))
 
 
-@pytest.mark.parametrize("lose", [delete, replace, move])
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("lose", [delete, replace, move, empty])
 @pytest.mark.parametrize("begin", [use, use_full, use_reads, use_notes])
 def test_a_file_that_is_gone_from_its_path_is_noticed(path, begin, lose):
     go_on = begin(path)
     lose(path)
-    with pytest.raises(StoreError, match="was deleted or replaced while it was in use"):
+    with pytest.raises(StoreError, match="was deleted, replaced or emptied while it was in use"):
         repeat(go_on)
+
+
+def test_an_empty_file_that_was_there_before_becomes_private(tmp_path):
+    path = tmp_path / "made.db"
+    path.touch(0o644)
+    path.chmod(0o644)
+    store = SQLiteStore(path)
+    asyncio.run(store.append("t", [Row(1, 0.0, b"{}")]))
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    store.close()
 
 
 def test_the_file_that_stands_there_then_is_opened_by_the_next_use(path):

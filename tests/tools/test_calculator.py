@@ -135,7 +135,17 @@ def test_comparisons_are_exact(expression, value):
 
 
 @pytest.mark.parametrize(
-    ("expression", "value"), [("round(2.5)", 2), ("round(-3.5)", -4), ("round(2.675, 2)", 2.68)]
+    ("expression", "value"),
+    [
+        ("round(2.5)", 2),
+        ("round(-3.5)", -4),
+        ("round(2.675, 2)", 2.67),
+        ("round(0.15, 1)", 0.1),
+        ("round(0.125, 2)", 0.12),
+        ("round(-2.675, 2)", -2.67),
+        ("round(25, -1)", 20),
+        ("round(10**40 + 0.5)", 10**40),
+    ],
 )
 def test_halves_round_to_even_as_in_python(expression, value):
     assert evaluate(expression) == value
@@ -469,3 +479,68 @@ def test_the_schema_keeps_a_bound_model_from_writing_programs(expression):
 def test_text_outside_the_pattern_still_gets_a_clear_answer():
     assert calculator.arguments_of('{"expression": "3 × 4"}') == {"expression": "3 × 4"}  # noqa: RUF001
     assert calculator.read_only
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("trunc(-2.7)", -2),
+        ("trunc(sqrt(2) ** 2)", 2),
+        ("comb(5, 2)", 10),
+        ("comb(3, 5)", 0),
+        ("comb(10**300, 2) > 0", True),
+        ("perm(5, 2)", 20),
+        ("perm(5)", 120),
+    ],
+)
+def test_choices_and_orders_are_counted(expression, value):
+    assert evaluate(expression) == value
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("comb(1000000, 500000)", "too large"),
+        ("comb(10**1000, 10**999)", "too large"),
+        ("perm(10**9, 10**6)", "too large"),
+        ("comb(-1, 2)", "no negative numbers, such as -1"),
+        ("perm(2.5, 1)", "whole number"),
+        ("10 C + 5 C in F", "temperatures can't be added"),
+        ("0 C + 0 C in K", "temperatures can't be added"),
+        ("10 K + 5 K in C", "temperatures can't be added"),
+        ("-300 C in K", "-300 C is below absolute zero"),
+        ("-1 K in C", "below absolute zero"),
+        ("-500 F in C", "below absolute zero"),
+    ],
+)
+def test_what_has_no_meaning_or_no_end_is_refused_in_words(expression, told):
+    with pytest.raises(ToolError, match=told):
+        evaluate(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("60 rpm in Hz", 1),
+        ("1 kHz in rpm", 60000),
+        ("1 rev/min in rpm", 1),
+        ("50 Hz in s^-1", 50),
+        ("10 K + 5 K in K", 15),
+        ("-40 C in F", -40),
+        ("10 degC/km in degC/m", 0.01),
+        ("1 barrel in l", 158.987294928),
+        ("2 bbl in gallons", 84),
+        ("1 Cal in cal", 1000),
+        ("1 cal in J", 4.184),
+        ("1 kB in bytes", 1000),
+        ("1 KB in bytes", 1000),
+        ("1 kb in bytes", 125),
+        ("1 MBps in Mbps", 8),
+        ("1 AU in km", 149597870.7),
+        ("0x10 m in km", 0.016),
+        ("0b11 ft in in", 36),
+        ("1 mil in in", 0.001),
+    ],
+)
+def test_a_unit_is_what_people_mean_by_it(expression, value):
+    assert evaluate(expression) == pytest.approx(value, rel=1e-12)

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from served import page, served
+from served import onward, page, served
 from treadle.core.errors import ToolError, ToolRetry
 from treadle.tools.web_search import (
     Hit,
@@ -100,6 +100,20 @@ def test_serpapi_is_asked_with_the_key_in_the_address_alone(caplog):
     for record in caplog.records:
         if record.name.startswith("httpx"):
             assert "serp-secret-1" not in record.getMessage()
+
+
+@pytest.mark.parametrize("engine", [serpapi, brave, tavily])
+def test_a_key_that_a_server_sends_back_is_in_no_log(engine, caplog):
+    """In a redirect's address, say, which the HTTP library logs at DEBUG with all headers."""
+    caplog.set_level("DEBUG")
+    key = "plain words of a key"
+    path = "/res/v1/web/search" if engine is brave else "/search"
+    answer = onward(f"http://127.0.0.1:1/{key}")
+    found, _ = ask(lambda url: engine(key, url), path, answer)
+    assert "status 302" in str(found)
+    assert "receive_response_headers" in caplog.text
+    assert "127.0.0.1:1/[redacted]" in caplog.text
+    assert key not in caplog.text
 
 
 def test_serpapi_leaves_out_what_google_has_not_found():

@@ -6,12 +6,13 @@
 3. Only regular text files are read. A link is followed within the repository, never out of it.
 4. As with git's safe.directory, a file is read only if its owner and its folder's owner are
    trusted: the user, root, or an owner named in TREADLE_TRUSTED_OWNERS (names or numbers with
-   commas between; * is everybody).
+   commas between; * is everybody), and if not everybody can write to it.
 5. A file can't end its own part of the prompt, and has no characters that a person can't see.
 """
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,8 @@ MAX_BYTES = 32 * 1024
 """Of all files together."""
 BYTES_PER_TOKEN = 3
 """Most text has more. The instructions should fill at most a quarter of the model's context."""
-_TAG = re.compile(r"<[\s/]*instructions\b[^<>]*>?", re.I)
+_TAG = re.compile(r"<(?=[\s/]*instructions\b)", re.I)
+"""The beginning of a tag of the prompt's own, closed or not."""
 _HEAD = (
     "The user's project has instructions of its own, from its outermost folder to the nearest;"
     " where they differ, the last holds."
@@ -187,6 +189,7 @@ def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]
     name = str(path.relative_to(root))
     for each in (path.lstat(), path.parent.stat()):
         _require_trusted(each.st_uid)
+    _require_own(path.parent.stat().st_mode, "its folder")
     try:
         resolve_inside(root, name)
     except ToolError:
@@ -195,6 +198,7 @@ def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]
         with os.fdopen(open_inside(root, name), "rb") as file:
             status = os.fstat(file.fileno())
             _require_trusted(status.st_uid)
+            _require_own(status.st_mode, "it")
             size = status.st_size
             data = file.read(room)
     except (ToolError, OSError):
@@ -217,14 +221,27 @@ def _require_trusted(owner: int) -> None:
     trusted = {os.getuid(), 0}
     if os.getuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
         trusted.add(int(os.environ["SUDO_UID"]))
-    named = {each.strip() for each in os.environ.get("TREADLE_TRUSTED_OWNERS", "").split(",")}
     name = _user_name(owner)
-    if owner in trusted or named & {"*", name, str(owner)}:
+    if owner in trusted or _named_owners() & {"*", name, str(owner)}:
         return
     raise _Unread(
         f"or its folder belongs to another user, so it is not read; to trust that user, set"
         f" TREADLE_TRUSTED_OWNERS={name}"
     )
+
+
+def _require_own(mode: int, what: str) -> None:
+    """Raises _Unread if everybody may write to the file, or put another into its folder."""
+    writable = mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX)
+    if os.name == "posix" and writable and "*" not in _named_owners():
+        raise _Unread(
+            f"is not read: {what} can be written by every user of this machine; chmod o-w, or set"
+            " TREADLE_TRUSTED_OWNERS=* to trust all of them"
+        )
+
+
+def _named_owners() -> set[str]:
+    return {each.strip() for each in os.environ.get("TREADLE_TRUSTED_OWNERS", "").split(",")}
 
 
 def _user_name(owner: int) -> str:
@@ -237,12 +254,12 @@ def _user_name(owner: int) -> str:
 
 
 def _without_tags(text: str) -> tuple[str, int]:
-    """The text without hidden characters and tags of the prompt's own, and how many were hidden."""
+    """The text without hidden characters, and how many those were.
+
+    Tags of the prompt's own are words in it: `&lt;instructions>`.
+    """
     seen = strip_hidden(text)
-    hidden = len(text) - len(seen)
-    while (shorter := _TAG.sub("", seen)) != seen:  # what is left may be a tag again
-        seen = shorter
-    return seen, hidden
+    return _TAG.sub("&lt;", seen), len(text) - len(seen)
 
 
 def _attribute(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 import sys
 from typing import Literal
 
@@ -9,7 +10,13 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
 from ..core.result import Result
 from ..core.strict_json import value_of
-from ..observe.visible import make_json_visible, visible_block, visible_line, visible_word
+from ..observe.visible import (
+    make_json_visible,
+    visible_block,
+    visible_command,
+    visible_line,
+    visible_word,
+)
 from ..runtime.sync import run_sync
 from .agents import Runner
 from .terminal import Screen
@@ -42,10 +49,12 @@ def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
     return True
 
 
-def format_arguments(text: str) -> str:
+def format_arguments(text: str, width: int | None = None) -> str:
     """All arguments of a call, one a line, for a person to judge.
 
-    Lines of a long text begin with a bar, so that they can't look like other arguments. Arguments
+    Lines of a long text begin with a bar, so that they can't look like other arguments; on a
+    terminal of this width, those of a wide one too. A name with other characters than letters,
+    digits, dots and dashes is quoted. Arguments
     that no tool accepts, such as JSON with a duplicate key, are shown as they were written.
     """
     try:
@@ -53,24 +62,26 @@ def format_arguments(text: str) -> str:
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
-        return visible_block(text, "  ")
+        return visible_block(text, "  ", width)
     lines = []
     for key, value in arguments.items():
+        name = key if re.fullmatch(r"[\w.-]+", key) else json.dumps(key, ensure_ascii=False)
+        name = make_json_visible(name)
         if isinstance(value, str) and "\n" in value:
-            lines.append(f"  {visible_word(key)}:")
-            lines.append(visible_block(value, "  "))
+            lines.append(visible_block(f"{name}:", "  ", width))
+            lines.append(visible_block(value, "  ", width))
         else:
             shown = make_json_visible(json.dumps(value, ensure_ascii=False))
-            lines.append(f"  {visible_word(key)}: {shown}")
+            lines.append(visible_block(f"{name}: {shown}", "  ", width))
     return "\n".join(lines) or "  (no arguments)"
 
 
 def _ask_approval(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
     """Ask until the call is decided; whether its tool is now always allowed in this thread."""
     screen.note(f"{visible_word(call.name)} wants to run:", "bold")
-    screen.note(format_arguments(call.final_arguments))
+    screen.note(format_arguments(call.final_arguments, screen.width))
     if call.reason:
-        screen.note(visible_block(call.reason), "dim")
+        screen.note(visible_block(call.reason, width=screen.width), "dim")
     by = current_user()
     while True:
         prompt = "Allow it? [y]es, [n]o, [a]lways in this turn, [e]dit: "
@@ -122,7 +133,8 @@ def _edit(arguments: str) -> str:
 def _ask_adoption(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
     """Ask whether the thread counts as the person's own; whether it does now."""
     name = visible_line(call.thread_id, 200)
-    screen.note(f"thread {name} was imported; look at it first: treadle show {name}", "bold")
+    look = visible_command(["treadle", "show", call.thread_id])
+    screen.note(f"thread {name} was imported; look at it first: {look}", "bold")
     if _read_line("Adopt it, with its children? [y]es, [n]o: ", screen).lower()[:1] != "y":
         return False
     run_sync(agent.post(call.thread_id, e.TrustChanged(True, current_user())))
@@ -130,7 +142,7 @@ def _ask_adoption(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
 
 
 def _ask_question(agent: Runner, call: e.PendingDecision, screen: Screen) -> None:
-    screen.note(visible_block(call.reason), "bold")
+    screen.note(visible_block(call.reason, width=screen.width), "bold")
     answer = ""
     while not answer:
         answer = _read_line("Your answer: ", screen)
@@ -140,7 +152,7 @@ def _ask_question(agent: Runner, call: e.PendingDecision, screen: Screen) -> Non
 def _ask_outcome(agent: Runner, call: e.PendingDecision, screen: Screen) -> None:
     """Ask what became of a call whose process died: only a person can find out."""
     screen.note(f"{visible_word(call.name)} was interrupted; it may have had its effect:", "bold")
-    screen.note(format_arguments(call.final_arguments))
+    screen.note(format_arguments(call.final_arguments, screen.width))
     prompt = "It [d]id run; [r]un it (again); [t]ell the agent that nobody knows: "
     choice = ""
     while choice not in _OUTCOMES:

@@ -10,7 +10,7 @@ from ..core.errors import UsageError
 from ..core.links import is_child_in
 from ..core.waits import find_waits
 from ..observe.short_text import call_text
-from ..observe.visible import visible_line
+from ..observe.visible import visible_command, visible_line
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from .tables import format_time
@@ -89,7 +89,7 @@ def describe_last_decision(log: Log) -> str:
                 | e.UserSaid(answers=call_id)
             ):
                 return f"the last that did, {call_id}, {_describe_decision(log, call_id)}"
-    return f"treadle explain {visible_line(log.thread_id, 200)} says where it stands"
+    return f"{visible_command(['treadle', 'explain', log.thread_id])} says where it stands"
 
 
 def _describe_decision(log: Log, call_id: str) -> str:

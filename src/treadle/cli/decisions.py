@@ -231,7 +231,7 @@ def _finish(
     if not settings.quiet:
         if call.id:
             screen.note(f"{done}: {call.id} {visible_word(call.name)}", "bold")
-            screen.note(format_arguments(call.final_arguments))
+            screen.note(format_arguments(call.final_arguments, screen.width))
         else:
             screen.note(f"{done}: thread {visible_line(call.thread_id, 200)} may go on", "bold")
     root = root_log(log)  # a child continues when its root is resumed

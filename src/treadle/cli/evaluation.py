@@ -12,7 +12,7 @@ import msgspec
 from ..evals.baseline import Comparison, compare_reports
 from ..evals.dataset import Dataset
 from ..evals.report import Report, TrialReport, load_report
-from ..observe.visible import make_visible
+from ..observe.visible import make_visible, visible_command
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from .agents import make_agent
@@ -148,7 +148,7 @@ def _save(
     if stopped:
         notes.append(f"go on with it: the same command with --run {report.run}")
     elif failed:
-        notes.append(f"look at a failure: treadle show {failed[0]}")
+        notes.append(f"look at a failure: {visible_command(['treadle', 'show', failed[0]])}")
     screen = Screen()
     for note in notes:
         screen.note(make_visible(note), "dim")

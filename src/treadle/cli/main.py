@@ -7,7 +7,6 @@ modules are imported when they are needed.
 """
 
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -15,9 +14,9 @@ from io import TextIOWrapper
 import typer
 import typer.main
 
-from ..observe.visible import make_visible
+from ..observe.visible import make_visible, visible_command
 from .options import AskOptions, as_command
-from .process import keep_output, leave_threads_behind
+from .process import end_process, keep_output
 
 USAGE = 2
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -79,7 +78,7 @@ def main(words: Sequence[str] | None = None) -> None:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
         raise
     finally:
-        leave_threads_behind(code)
+        end_process(code)
 
 
 def _run_command(words: Sequence[str]) -> None:
@@ -114,8 +113,8 @@ def _refuse_late_command(words: Sequence[str]) -> None:
         return
     options = words[:at]
     rest = words[at:]
-    command = make_visible(shlex.join(["treadle", *rest, *options]))
-    question = make_visible(shlex.join(["treadle", *options, "--", *rest]))
+    command = visible_command(["treadle", *rest, *options])
+    question = visible_command(["treadle", *options, "--", *rest])
     print(
         f"error: put the options after the command: {command}; for a question: {question}",
         file=sys.stderr,

@@ -1,8 +1,9 @@
 """This process, where it is the `treadle` command's own: what its standard output is, and its end.
 
-1. Standard output belongs to the command. What tools print goes to standard error, also from C code
-   and from the processes they start: so `--json` and answers stay what they are.
-2. No thread of a tool keeps the process from ending.
+1. Standard output belongs to the command. What tools print goes to standard error, also from C
+   code, from the processes they start or fork, by `sys.__stdout__`, and when the process ends: so
+   `--json` and answers stay what they are.
+2. No thread, process or exit function of a tool keeps the process from ending.
 """
 
 import atexit
@@ -11,14 +12,20 @@ import io
 import os
 import sys
 import threading
-from typing import Any, TextIO
+import time
+from typing import Any, ClassVar, TextIO
 
 END_S = 1.0
 """How long the end of the process waits for threads that tools have left behind."""
+EXIT_FUNCTIONS_S = 3.0
+"""How long it then waits for exit functions, the tools' and our own, and for their processes."""
 
 
 class OwnOutput(io.TextIOWrapper):
     """The command's standard output, by a file descriptor that no child process inherits."""
+
+    kept: "ClassVar[OwnOutput | None]" = None
+    """That of this process, once it is kept."""
 
 
 class OutputByThread:
@@ -37,10 +44,7 @@ class OutputByThread:
 
 def own_output() -> TextIO:
     """The standard output of the command, from whatever thread, and whatever a tool redirects."""
-    kept = sys.__stdout__
-    if isinstance(kept, OwnOutput):
-        return kept
-    return sys.stdout
+    return OwnOutput.kept or sys.stdout
 
 
 def keep_output() -> None:
@@ -54,31 +58,62 @@ def keep_output() -> None:
         os.dup2(2, 1)
     except OSError:  # one of them is closed
         return
-    own = OwnOutput(
+    own = OwnOutput.kept = OwnOutput(
         open(kept, "wb"),  # noqa: SIM115  # until the process ends
         encoding=before.encoding,
         errors="backslashreplace",
         line_buffering=before.line_buffering,
     )
-    sys.__stdout__ = own  # type: ignore[misc]  # where Python itself keeps the first one
     sys.stdout = OutputByThread(own)
+    # `before`, which is sys.__stdout__, has the first descriptor: standard error by now.
+    before.reconfigure(line_buffering=True)
+    if hasattr(os, "register_at_fork"):
+
+        def leave_to_parent() -> None:
+            os.dup2(2, kept)  # else whoever reads the output waits for this process too
+            sys.stdout = sys.stderr
+
+        os.register_at_fork(before=_flush_own_output, after_in_child=leave_to_parent)
 
 
-def leave_threads_behind(code: int) -> None:
-    """To be called last: the process ends with this code, also if a thread never does.
+def end_process(code: int) -> None:
+    """To be called last: the process ends with this code, whatever tools have left behind.
 
-    Python would wait for such a thread before it runs its exit functions.
+    Python would wait for their threads and processes, and for as long as an exit function takes.
     """
+    if OwnOutput.kept:
+        _flush_own_output()
+        sys.stdout = sys.stderr  # what exit functions print is no answer
     joined = threading.Event()
     atexit.register(joined.set)  # the last to be registered is the first to run
 
     def end() -> None:
         if joined.wait(END_S):
-            return
-        atexit._run_exitfuncs()  # they close the store and end the embedded model's server
-        for stream in (own_output(), sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
+            time.sleep(EXIT_FUNCTIONS_S)  # the process ends meanwhile, or something holds it
+        else:
+            # They close the store and end the embedded model's server.
+            ending = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+            ending.start()
+            ending.join(EXIT_FUNCTIONS_S)
+        _end_children()
+        _flush_own_output()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
         os._exit(code)
 
     threading.Thread(target=end, daemon=True).start()
+
+
+def _end_children() -> None:
+    """End the processes of Python and the embedded model's server, which nobody needs any more."""
+    if multiprocessing := sys.modules.get("multiprocessing"):
+        for child in multiprocessing.active_children():
+            child.terminate()
+    if server := sys.modules.get("treadle.models.local.server"):
+        server.stop_servers()
+
+
+def _flush_own_output() -> None:
+    if OwnOutput.kept:
+        with contextlib.suppress(OSError, ValueError):
+            OwnOutput.kept.flush()

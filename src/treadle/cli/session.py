@@ -1,7 +1,6 @@
 """Runs a turn from the command line: shows it, asks for decisions, returns the exit code."""
 
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -15,7 +14,7 @@ from ..core.links import find_children, is_child_in
 from ..core.result import Result
 from ..core.state import OPEN_PHASES, fold
 from ..observe.explain import changes_since_last_call
-from ..observe.visible import make_visible, visible_block, visible_line
+from ..observe.visible import make_visible, visible_block, visible_command, visible_line
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..runtime.log import open_log
@@ -202,7 +201,7 @@ def next_command(command: str, thread_id: str, settings: StoreOptions, other: st
             words += ["-o", option]
     if settings.db:
         words += ["--db", settings.db]
-    line = make_visible(shlex.join(words))
+    line = visible_command(words)
     if other:
         line += f" (with the agent {visible_line(other, 100)})"
     return line

@@ -8,6 +8,7 @@
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,11 @@ class Screen:
         """Whether an answer is shown while it is written, instead of when it is complete."""
         self._notice = False
         self._open: TextIO | None = None
+
+    @property
+    def width(self) -> int | None:
+        """The columns of standard error; None where it is no terminal."""
+        return shutil.get_terminal_size().columns if sys.stderr.isatty() else None
 
     def say(self, text: str) -> None:
         """Write a piece of an answer to standard output."""

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 from urllib.parse import quote
 
-from .secret_patterns import find_secret_shapes, names_secret
+from .secret_names import names_password, names_secret
+from .secret_patterns import find_secret_shapes
 
 MARK = "[redacted]"
 MIN_SECRET_CHARS = 8
@@ -20,6 +21,7 @@ MIN_SECRET_CHARS = 8
 _SECRET_VARIABLE = re.compile(
     r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|_PASS|(?<!OLD)(?<=.)PWD|CREDENTIALS?|_PAT)$"
 )
+_HEADER = re.compile(r"(?i)(?:^|-)(?:authorization|cookie2?)$")
 _PASSWORD_OF_URL = re.compile(r"://[^\s:/?#@]*:([^\s/]+)@")
 
 
@@ -46,8 +48,11 @@ def redact_value(value: Any, secrets: Set[str] = frozenset()) -> Any:
         case str():
             return redact(value, secrets)
         case Mapping():
+            named = _name_beside_value(value)
             return {
-                redact(str(key), secrets): _redact_field(str(key), each, secrets)
+                redact(str(key), secrets): _redact_field(
+                    named if str(key).lower() == "value" else str(key), each, secrets
+                )
                 for key, each in value.items()
             }
         case list() | tuple():
@@ -93,10 +98,37 @@ def spellings(values: Iterable[str]) -> frozenset[str]:
     return frozenset(each for each in found if len(each) >= MIN_SECRET_CHARS)
 
 
+def _name_beside_value(fields: Mapping[Any, Any]) -> str:
+    """`X-Api-Key` in {"name": "X-Api-Key", "value": "…"}; "value" where there is no such field."""
+    for key, value in fields.items():
+        if str(key).lower() in ("name", "key", "header") and isinstance(value, str):
+            return value
+    return "value"
+
+
 def _redact_field(name: str, value: Any, secrets: Set[str]) -> Any:
-    if isinstance(value, str) and names_secret(name, value):
-        return MARK
-    return redact_value(value, secrets)
+    match value:
+        case str():
+            if names_secret(name, value):
+                return MARK
+            return _redact_header(name, redact(value, secrets))
+        case bool():
+            return value
+        case int() if names_password(name):
+            return MARK
+        case list() | tuple():
+            return [_redact_field(name, each, secrets) for each in value]
+        case {"value": str() as inner} if names_secret(name, inner):
+            return redact_value({**value, "value": MARK}, secrets)
+        case _:
+            return redact_value(value, secrets)
+
+
+def _redact_header(name: str, value: str) -> str:
+    """The value of a header, such as Cookie, as it is redacted behind its name in a text."""
+    if not _HEADER.search(name):
+        return value
+    return redact(f"{name}: {value}").removeprefix(f"{name}: ")
 
 
 def _found(text: str, secrets: Set[str]) -> Iterator[tuple[int, int]]:

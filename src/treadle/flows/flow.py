@@ -20,6 +20,7 @@ from ..core.policy import Policy
 from ..core.result import Result, make_child_result, read_result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool, is_generator
+from ..models.known_secrets import redact_error
 from ..models.scripted import ScriptedModel
 from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
@@ -206,7 +207,9 @@ class Flow:
             nonlocal error
             flow_run = FlowRun(log, self.run_settings)
             try:
-                await run_guarded(log, flow_run.run(self._code(log)))
+                code: Any = self._code(log)
+                code.__qualname__ = self.name  # so that warnings name it
+                await run_guarded(log, flow_run.run(code))
             finally:
                 error = flow_run.error
 
@@ -226,7 +229,7 @@ class Flow:
         if done.status == "failed":
             failed = TurnFailed(done.reason)
             failed.add_note(f"in thread {log.thread_id}, which has it all")
-            raise failed from error
+            raise failed from (error and redact_error(error))
         return done
 
     def _result(self, log: Log) -> Result:

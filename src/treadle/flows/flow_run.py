@@ -16,6 +16,7 @@ from ..core.decide import Append, RunTools, decide
 from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed
 from ..core.links import is_child_in
 from ..core.tool import Tool
+from ..runtime.bounded import warn_of_deaf
 from ..runtime.children import append_started
 from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.flow_tasks import find_ready, settle, start_flow_code
@@ -291,7 +292,9 @@ def _cancel(tasks: Sequence["asyncio.Task[Any]"]) -> None:
 async def _wait_for_end(tasks: Sequence["asyncio.Task[Any]"]) -> None:
     left = {task for task in tasks if not task.done()}
     if left:
-        await asyncio.wait(left, timeout=STOP_S)
+        _, left = await asyncio.wait(left, timeout=STOP_S)
+    for task in left:
+        warn_of_deaf(f"the flow's code {getattr(task.get_coro(), '__qualname__', '')}")
     # asyncio warns of an exception that nobody reads, also of a task that had failed before.
     for task in tasks:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from ..core.errors import UsageError
 from ..core.redact import passwords_of, redact, spellings
-from ..core.secret_patterns import names_secret
+from ..core.secret_names import names_secret
 from ..core.version import VERSION
 from .guard import refuse_real
 from .http_client import Line, make_line, post

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import traceback
 import weakref
 from typing import Protocol
 
@@ -39,3 +40,32 @@ def redact_known(text: str) -> str:
     for sender in senders:
         secrets |= sender.secrets()
     return redact(text, secrets)
+
+
+def redact_error(error: BaseException) -> BaseException:
+    """The error without secrets in its words, and in those of what caused it.
+
+    It is the same one, with other arguments, so that its type can still be caught; one that keeps
+    its words elsewhere becomes a RuntimeError.
+    """
+    waiting, seen = [error], {id(error)}
+    while waiting:
+        each = waiting.pop()
+        each.args = tuple(_redact_argument(arg) for arg in each.args)
+        if notes := getattr(each, "__notes__", None):
+            each.__notes__ = [redact_known(note) for note in notes]
+        for cause in (each.__cause__, each.__context__, *getattr(each, "exceptions", ())):
+            if cause is not None and id(cause) not in seen:
+                seen.add(id(cause))
+                waiting.append(cause)
+    said = "".join(traceback.format_exception_only(error)).strip()
+    shown = redact_known(said)
+    if shown == said:
+        return error
+    plain = RuntimeError(shown)
+    plain.__suppress_context__ = True
+    return plain
+
+
+def _redact_argument(argument: object) -> object:
+    return redact_known(argument) if type(argument) is str else argument

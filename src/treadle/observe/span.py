@@ -9,6 +9,8 @@ from ..core import events as e
 from .conventions import ERROR, Value
 
 Kind = Literal["internal", "client"]
+END_OF_TIME_S = 2**63 // 10**9
+"""In 2262: later nanoseconds don't fit into 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,12 @@ def span_context(thread_id: str, seq: int, role: str) -> SpanContext:
 
 
 def to_ns(at: float) -> int:
-    """Seconds to nanoseconds, to the microsecond: a float of today holds no more."""
+    """Seconds to nanoseconds, to the microsecond: a float of today holds no more.
+
+    A time before 1970 or after 2262, which a broken clock gives, is 0: OpenTelemetry has none such.
+    """
+    if not 0 <= at < END_OF_TIME_S:
+        return 0
     return round(at * 1_000_000) * 1000
 
 

@@ -5,6 +5,9 @@ All text from a model, a tool, a file or a log is untrusted.
 
 import json
 import re
+import shlex
+import unicodedata
+from collections.abc import Iterable
 
 _CONTROLS = r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
 _HIDDEN = (
@@ -37,12 +40,57 @@ def visible_word(text: str) -> str:
     return make_visible(text).translate(_BREAKS)
 
 
-def visible_block(text: str, indent: str = "") -> str:
-    """All of the text, safe, and of several lines each behind a bar that the text can't fake."""
+def visible_command(words: Iterable[str]) -> str:
+    """A command line to copy, on one safe line; a shell reads the words that were given from it.
+
+    A word with control or invisible characters stands in $'…', which bash, zsh and ksh know.
+    """
+    return " ".join(map(_quote, words))
+
+
+def _quote(word: str) -> str:
+    if visible_word(word) == word:
+        return shlex.quote(word)
+    plain = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{visible_word(plain)}'"
+
+
+def visible_block(text: str, indent: str = "", width: int | None = None) -> str:
+    """All of the text, safe, and of several lines each behind a bar that the text can't fake.
+
+    A line that is wider than a terminal of this width counts as several: the terminal itself would
+    break it without a bar.
+    """
     lines = make_visible(text).replace("\r\n", "\n").split("\n")
+    if width is not None:
+        room = max(width - len(indent) - 2, 8)
+        if len(lines) > 1 or count_cells(lines[0]) > room + 2:
+            lines = [part for line in lines for part in _break(line, room)]
     if len(lines) == 1:
         return f"{indent}{lines[0]}"
     return "\n".join(f"{indent}│ {line}" for line in lines)
+
+
+def count_cells(text: str) -> int:
+    """How many columns of a terminal the text takes; a tab counts as eight."""
+    return sum(map(_cells, text))
+
+
+def _cells(char: str) -> int:
+    if char == "\t":
+        return 8
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _break(line: str, room: int) -> list[str]:
+    """The line in parts that take at most so many columns."""
+    parts, start, used = [], 0, 0
+    for at, char in enumerate(line):
+        if used + _cells(char) > room:
+            parts.append(line[start:at])
+            start, used = at, 0
+        used += _cells(char)
+    return [*parts, line[start:]]
 
 
 def strip_hidden(text: str) -> str:

@@ -14,7 +14,9 @@ from ..core.model import Model, PreparedCall, Reply
 from ..core.refused_parts import describe_refusal, find_refused_part
 from ..core.thoughts import ThoughtStream, part_thoughts
 from ..models.known_secrets import redact_known
+from .blocking import warn_if_it_blocks
 from .border import contain
+from .bounded import TooLong, run_within
 
 
 async def call_model(
@@ -31,32 +33,35 @@ async def call_model(
     varies the back-off. `emit` gets the text in pieces, except a summary's: nobody is to see that.
     """
     called = prepared.event
-    deadline = asyncio.timeout(left_s)
     clock = asyncio.get_running_loop().time
     began = clock()
     first_token_s: float | None = None
+    over = False
 
     stream = ThoughtStream()
     show = emit if called.purpose != "compact" else _ignore
 
     def receive(piece: str | e.Thinking) -> None:
         nonlocal first_token_s
+        if over:  # a model that doesn't stop when its time is up
+            return
         if first_token_s is None:
             first_token_s = clock() - began
         for part in stream.feed(piece):
             show(part)
 
     try:
-        async with deadline:
-            reply = await contain(model.reply(prepared.request, receive), f"the model {model.name}")
+        whose = f"the model {model.name}"
+        work = warn_if_it_blocks(model.reply(prepared.request, receive), whose)
+        reply = await run_within(left_s, contain(work, whose), whose)
         for part in stream.finish():
             show(part)
-    except TimeoutError:
-        if not deadline.expired():
-            raise  # not ours: a model that raises it has a bug
+    except TooLong:
         return _timeout(model, called, left_s)
     except ModelError as error:
         return _failure(model, error, prepared, chance)
+    finally:
+        over = True
     return _replied(model, reply, seq, clock() - began, first_token_s)
 
 

@@ -21,7 +21,7 @@ from ..core.errors import (
     TurnOpen,
 )
 from ..core.waits import after_claim, is_held
-from ..models.known_secrets import redact_known
+from ..models.known_secrets import redact_error, redact_known
 from ..stores.store import Attended, Store
 from .adopt import adopt
 from .border import in_words, is_ctrl_c, text_of
@@ -109,7 +109,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
     """Await the work on the log's turn, for as long as this process has the thread.
 
     Cancelling it ends the turn as cancelled; a bug, here or in the model, ends it as failed and is
-    raised. Raises Fenced when the thread is lost, and StoreErrors.
+    raised, without secrets in its words. Raises Fenced when the thread is lost, and StoreErrors.
     """
     task = asyncio.current_task()
     assert task is not None
@@ -130,9 +130,12 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
         with contextlib.suppress(TreadleError):
             reason = redact_known(f"a bug: {type(error).__name__}: {text_of(error)}")
             await end_turn(log, e.TurnEnded("failed", reason))
-        if isinstance(error, Exception):
+        shown = redact_error(error)
+        if shown is error and isinstance(error, Exception):
             raise
-        raise in_words(error, "code of this run") from error
+        if isinstance(shown, Exception):
+            raise shown from None
+        raise in_words(shown, "code of this run") from shown
     finally:
         watch.cancel()
         stop_watching(log)

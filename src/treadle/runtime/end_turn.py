@@ -16,6 +16,7 @@ from ..core.errors import Fenced, IllegalEvent, SeqTaken, TreadleError
 from ..core.links import find_children, is_child
 from ..core.result import read_result
 from ..core.state import OPEN_PHASES, State
+from ..models.known_secrets import redact_known
 from .log import Log, open_log
 
 PARENT_ENDED = "the parent's turn has ended"
@@ -45,11 +46,26 @@ async def end_turn(log: Log, *events: e.Event, after: int | None = None) -> None
 
 
 async def append_decided(log: Log, events: tuple[e.Event, ...], after: int) -> None:
-    """Append the events that `decide` gave. Raises as `Log.append` does."""
+    """Append the events that `decide` gave. Raises as `Log.append` does.
+
+    What approval rules and checks of arguments and answers have said is in them: other people's
+    code, whose words may have a secret.
+    """
+    events = tuple(map(_redact_event, events))
     if any(isinstance(event, e.LimitReached | e.TurnEnded) for event in events):
         await end_turn(log, *events, after=after)
     else:
         await log.append(*events, after=after)
+
+
+def _redact_event(event: e.Event) -> e.Event:
+    match event:
+        case e.ToolFailed(message=text) | e.AnswerRejected(message=text):
+            return replace(event, message=redact_known(text))
+        case e.ApprovalAsked(reason=text) | e.TurnEnded(reason=text):
+            return replace(event, reason=redact_known(text))
+        case _:
+            return event
 
 
 async def cancel_call(log: Log, call: CallState, why: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Generator, Iterable
 from contextvars import copy_context
 from typing import Any
 
+from .blocking import TimedStep
 from .border import in_words, is_ctrl_c
 from .step_ids import StepRunner, StepScope, current_scope, enter_scope, scope_of
 
@@ -50,7 +51,8 @@ class TaskCode(Coroutine[Any, Any, Any]):
     def _go_on(self, code: Any, *what: Any) -> Any:
         self.awaits = None
         try:
-            self.awaits = code(*what)
+            with TimedStep(f"the flow's code {getattr(self.code, '__qualname__', '')}"):
+                self.awaits = code(*what)
         except (Exception, asyncio.CancelledError):
             raise
         except BaseException as error:

@@ -5,12 +5,16 @@ import asyncio
 import contextlib
 import logging
 import queue
+import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from ..core.errors import UsageError
 from ..core.events import Record
+from ..core.tool import is_async
+from ..models.known_secrets import redact_known
 
 T = TypeVar("T")
 
@@ -24,11 +28,14 @@ class Delta(msgspec.Struct, frozen=True):
     """It is what the model thinks, and not said to the person."""
 
 
-Listener = Callable[[Record | Delta], None]
-"""Its return value is ignored; what it raises goes to the logger `treadle`."""
+Listener = Callable[[Record | Delta], object]
+"""Its return value is ignored; what it raises goes to the logger `treadle`, without secrets."""
 
 _logger = logging.getLogger("treadle")
 
+_PLAIN = (
+    "make it a plain function, which is called in a thread; it may put what it hears into a queue"
+)
 LISTENER_GRACE_S = 5.0
 """How long the end of a turn waits for listeners that lag behind."""
 
@@ -37,6 +44,10 @@ class BackgroundListener:
     """Calls listeners in a background thread, in order: a slow one doesn't slow the turn."""
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
+        """Raises UsageError for an async listener."""
+        for listener in listeners:
+            if is_async(listener):
+                raise UsageError(f"listener {listener!r} is async, and nobody awaits it: {_PLAIN}")
         self._listeners = listeners
         self._waiting: queue.SimpleQueue[Record | Delta | Callable[[], None]] = queue.SimpleQueue()
         self._running = False
@@ -76,10 +87,22 @@ class BackgroundListener:
                 what()
                 return
             for listener in self._listeners:
-                try:
-                    listener(what)
-                except BaseException:  # a listener's fault ends neither the turn nor this thread
-                    _logger.exception("listener %r raised; the turn goes on", listener)
+                _call(listener, what)
+
+
+def _call(listener: Listener, what: Record | Delta) -> None:
+    """Tell the listener. Its fault ends neither the turn nor the thread that calls it."""
+    try:
+        result: object = listener(what)
+    except BaseException as error:
+        told = "".join(traceback.format_exception(error)).rstrip()
+        name = redact_known(repr(listener))
+        _logger.error("listener %s raised; the turn goes on\n%s", name, redact_known(told))
+        return
+    if isinstance(result, Coroutine):
+        result.close()  # else Python warns, at another place
+        name = redact_known(repr(listener))
+        _logger.error("listener %s gave a coroutine, and nobody awaits it: %s", name, _PLAIN)
 
 
 async def stream_events(

@@ -11,9 +11,8 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
-import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from ..core.context import ChildResult, Context
@@ -24,14 +23,11 @@ from ..core.tool import Tool, is_async
 from ..models.known_secrets import redact_known
 from .blocking import warn_if_it_blocks
 from .border import contain, in_words, is_ctrl_c, text_of
+from .bounded import StillInThread, TooLong, run_within
 from .tool_result import clean, render_result
 
-GRACE_S = 0.2
-"""How long a tool may take to stop once it is cancelled."""
 MIN_TOOL_RETRIES = 3
 """A ToolRetry, which says that nothing has happened yet, is tried again at least so often."""
-
-_logger = logging.getLogger("treadle")
 
 
 async def run_tool(
@@ -49,7 +45,8 @@ async def run_tool(
         return ToolFailed(context.call_id, "arguments", message, _since(began))
     timeout_s = tightest_limit(tool.timeout_s, left_s)
     try:
-        result = await _within(timeout_s, tool, _call(tool, checked, context))
+        work = _call(tool, checked, context)
+        result = await run_within(timeout_s, work, f"the async tool {tool.name}")
         return _outcome(result, context.call_id, tool.max_chars, began)
     except asyncio.CancelledError:
         raise
@@ -84,7 +81,7 @@ def _describe(
     error: BaseException, tool: Tool, timeout_s: float | None
 ) -> tuple[Literal["raised", "timeout"], str]:
     """The kind of failure, and the message for the model."""
-    if isinstance(error, _TooLong):
+    if isinstance(error, TooLong):
         return "timeout", _timeout_message(tool, timeout_s, error.stopped)
     text = text_of(error)
     if isinstance(error, ToolError):
@@ -94,13 +91,13 @@ def _describe(
 
 
 def _timeout_message(tool: Tool, timeout_s: float | None, stopped: bool) -> str:
-    end = "was stopped" if stopped else "is still running"
-    message = f"{tool.name} took longer than {timeout_s:g} s and {end}"
-    if tool.idempotent:
-        return message
-    if stopped:
-        return f"{message}; it may have had its effect"
-    return f"{message}; it may still have its effect"
+    message = f"{tool.name} took longer than {timeout_s:g} s and "
+    if not stopped:
+        message += "is still running"
+        return message if tool.idempotent else f"{message}; it may still have its effect"
+    # What it has begun can't be seen: threads and shielded tasks go on.
+    message += "was cancelled; a thread or task that it began may still run"
+    return message if tool.idempotent else f"{message}, and it may have had its effect"
 
 
 def _retry_after_s(error: BaseException, tool: Tool, attempt: int, chance: float) -> float | None:
@@ -111,22 +108,9 @@ def _retry_after_s(error: BaseException, tool: Tool, attempt: int, chance: float
         return None
     if isinstance(error, ConnectionError | TimeoutError):
         return backoff_s(attempt, chance)
-    if isinstance(error, _TooLong) and error.stopped:
+    if isinstance(error, TooLong) and error.stopped:
         return backoff_s(attempt, chance)
     return None
-
-
-class _StillInThread(Exception):
-    """The call was cancelled, but its thread goes on."""
-
-
-class _TooLong(Exception):
-    """The time is up. Not a TimeoutError: a tool may raise those itself."""
-
-    def __init__(self, stopped: bool) -> None:
-        super().__init__()
-        self.stopped = stopped
-        """False where it still runs: a thread, which nothing stops, or a task that goes on."""
 
 
 async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> Any:
@@ -134,11 +118,12 @@ async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> A
     keywords = dict(arguments)
     if tool.context:
         keywords[tool.context] = context
+    whose = f"the async tool {tool.name}"
     if is_async(tool.function):
-        return await contain(warn_if_it_blocks(tool.function(**keywords), tool.name), tool.name)
+        return await contain(warn_if_it_blocks(tool.function(**keywords), whose), tool.name)
     result = await _in_thread(lambda: tool.function(**keywords), tool.name)  # type: ignore[misc]
     if inspect.isawaitable(result):  # a plain function may wrap an async one
-        return await contain(warn_if_it_blocks(result, tool.name), tool.name)
+        return await contain(warn_if_it_blocks(result, whose), tool.name)
     return result
 
 
@@ -178,44 +163,8 @@ async def _in_thread(function: Callable[[], Any], name: str) -> Any:
         return await future
     except asyncio.CancelledError:
         if future.cancelled():  # before the thread had settled it
-            raise _StillInThread from None
+            raise StillInThread from None
         raise
-
-
-async def _within(timeout_s: float | None, tool: Tool, work: Coroutine[Any, Any, Any]) -> Any:
-    """Await the work for so long, then cancel it. Raises _TooLong, also if it doesn't stop."""
-    task = asyncio.ensure_future(work)
-    try:
-        done, _ = await asyncio.wait({task}, timeout=timeout_s)
-    except asyncio.CancelledError:
-        await _stop(task, tool.name)
-        raise
-    if task.cancelled():
-        raise RuntimeError("the tool was cancelled from within")  # not the turn: that raises above
-    if done:
-        return task.result()
-    await _stop(task, tool.name)
-    raise _TooLong(_has_stopped(task))
-
-
-def _has_stopped(task: "asyncio.Task[Any]") -> bool:
-    if not task.done() or task.cancelled():
-        return task.done()
-    return not isinstance(task.exception(), _StillInThread)
-
-
-async def _stop(task: "asyncio.Task[Any]", name: str) -> None:
-    """Cancel the task, and warn if that doesn't end it."""
-    task.cancel()
-    await asyncio.wait({task}, timeout=GRACE_S)
-    # Its exception is read, so that asyncio doesn't warn of one that nobody read.
-    task.add_done_callback(lambda left: left.cancelled() or left.exception())
-    if not task.done():
-        _logger.warning(
-            "the async tool %s was cancelled and is still running: it catches CancelledError, which"
-            " it should raise on",
-            name,
-        )
 
 
 def _since(began: float) -> float:

@@ -18,6 +18,7 @@ from ..core.tokens import find_token_counter
 from ..core.tool import Tool
 from ..core.transcript import max_summary_tokens
 from ..core.window import ContextWindow
+from ..models.known_secrets import redact_known
 from .call_model import call_model
 from .describe import describe_model, model_from
 from .log import Log
@@ -207,7 +208,7 @@ class RunSettings:
         try:
             self.policy.tools[tool].arguments_of(arguments)
         except ToolError as error:
-            raise UsageError(f"those arguments won't do: {error}") from None
+            raise UsageError(redact_known(f"those arguments won't do: {error}")) from None
 
     def refuse_missing(self, state: State) -> None:
         """Raise UsageError where the turn needs an agent or a tool that isn't here."""

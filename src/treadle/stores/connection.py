@@ -6,8 +6,9 @@
    closed the file, it removed the write-ahead log that its child was using, and the child's commits
    were lost. So before a fork every connection is closed, once its user is finished; parent and
    child open new ones.
-3. If the file was deleted or replaced while it is open, records would go on being written to a file
-   that nobody finds again. So each use checks that the file at the path is still the opened one.
+3. If the file was deleted, replaced or emptied while it is open, records would go on being written
+   to a file that nobody finds again. So each use checks that the file at the path is still the
+   opened one.
 """
 
 import functools
@@ -40,7 +41,7 @@ class SharedConnection:
     def __init__(self, connect: Callable[[], sqlite3.Connection], path: Path | None = None) -> None:
         self._connect = connect
         self._path = "" if path is None else str(path)
-        self._opened: tuple[int, int] | None = None
+        self._opened: tuple[int, int, bool] | None = None
         """The file that was opened, as `_identify` names it."""
         self._looked = 0.0
         """When the path was last looked at, by the monotonic clock."""
@@ -56,7 +57,7 @@ class SharedConnection:
         _close_before_forks()[id(self)] = self
 
     def __enter__(self) -> sqlite3.Connection:
-        """Raises what `connect` raises, and StoreError if the file was deleted or replaced."""
+        """Raises what `connect` raises; StoreError if the file was deleted, replaced or emptied."""
         self._lock.acquire()
         try:
             if not self._open:
@@ -77,7 +78,7 @@ class SharedConnection:
         if _identify(self._path) != self._opened:
             _close(self._open)
             raise StoreError(
-                f"{self._path} was deleted or replaced while it was in use."
+                f"{self._path} was deleted, replaced or emptied while it was in use."
                 " The next use opens what is there then"
             )
         self._looked = time.monotonic()
@@ -100,15 +101,18 @@ class SharedConnection:
         self._lock.release()
 
 
-def _identify(path: str) -> tuple[int, int] | None:
-    """The device and the number of the file at the path; None if there is none."""
+def _identify(path: str) -> tuple[int, int, bool] | None:
+    """The device and the number of the file at the path, and if it has content; None without one.
+
+    A database in use has some, so an empty file is one that somebody has cut.
+    """
     if not path:
         return None
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_size > 0
 
 
 def _close(opened: list[sqlite3.Connection]) -> None:

@@ -65,8 +65,8 @@ class SQLiteStore:
 
     The file is opened at the first use. Many threads and processes may use it at once, also after
     forks. Raises StoreDamaged for a file that is torn or that another program or a newer Treadle
-    wrote, and doesn't change it. Raises StoreError once if the file was deleted or replaced while
-    it was open; the next use opens what is there then.
+    wrote, and doesn't change it. Raises StoreError once if the file was deleted, replaced or
+    emptied while it was open; the next use opens what is there then.
     """
 
     def __init__(

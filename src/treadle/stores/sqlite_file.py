@@ -7,7 +7,7 @@ changed.
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -135,7 +135,10 @@ def connect(
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.touch(0o600)  # conversations are private
-        if path.stat().st_size:
+        if path.stat().st_size == 0:
+            with suppress(PermissionError):  # another's file: then its mode is that person's choice
+                path.chmod(0o600)
+        else:
             _refuse_foreign(path, busy_timeout_s)
         db = sqlite3.connect(
             path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False

@@ -8,7 +8,8 @@ from ..core.errors import ToolError
 from ..core.tool import tool
 from .arithmetic.grammar import Comparison, evaluate_expression
 from .arithmetic.notation import EXPRESSION_PATTERN
-from .arithmetic.operations import Number, calculate, format_number, prints_exactly
+from .arithmetic.numbers import Number, format_number
+from .arithmetic.operations import calculate, prints_exactly
 from .arithmetic.real_functions import Approximate
 from .arithmetic.units import convert, read_amounts, split_conversion
 

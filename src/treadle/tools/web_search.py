@@ -9,8 +9,8 @@
 | none of these | `ddgs`, which asks public search pages and is sometimes refused |
 
 An engine is a function; `search_tool(engine)` makes a tool of another one. Keys are sent only in
-headers; but SerpApi takes its key only in the address, which no error and no line of the HTTP
-library's log repeats.
+headers; but SerpApi takes its key only in the address. No error and no line of the HTTP library's
+log repeats a key, even if a server sends it back.
 """
 
 import asyncio
@@ -20,12 +20,13 @@ import json
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import ToolError, ToolRetry
-from ..core.redact import redact
+from ..core.redact import spellings
 from ..core.tool import Tool, make_tool
+from ..models.known_secrets import redact_known, remember_secrets
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,26 @@ class Hit:
 Engine = Callable[[str, int], Awaitable[list[Hit]]]
 """From a query and a number of results to hits, best first. Raises ToolError for the model."""
 
+
+@dataclass(frozen=True, eq=False)
+class _Key:
+    """An engine's key, which nothing shows for as long as the engine lives."""
+
+    text: str = field(repr=False)
+
+    def secrets(self) -> frozenset[str]:
+        return spellings([self.text])
+
+
 TOTAL_S = 10.0
 CONNECT_S = 3.0
 MAX_BYTES = 2_000_000
 MAX_RESULTS = 20
 _NOT_INSTALLED = "web search needs a package that isn't installed here: pip install 'treadle[web]'"
+_LOGGERS = (
+    "httpx2",
+    *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+)
 _INSTEAD = "answer from what you know and say that you couldn't check, or use search_docs"
 
 
@@ -95,10 +111,11 @@ def format_hits(query: str, hits: list[Hit]) -> str:
 
 def tavily(key: str, base_url: str = "https://api.tavily.com") -> Engine:
     """https://docs.tavily.com/api-reference/endpoint/search"""
+    kept = _keep(key)
 
     async def search(query: str, count: int) -> list[Hit]:
         body = {"query": query, "max_results": count}
-        headers = {"Authorization": f"Bearer {key}"}
+        headers = {"Authorization": f"Bearer {kept.text}"}
         settings = {"json": body, "headers": headers}
         found = await _ask("Tavily", "POST", f"{base_url}/search", settings)
         return _read_hits("Tavily", found.get("results"), "content")
@@ -108,11 +125,12 @@ def tavily(key: str, base_url: str = "https://api.tavily.com") -> Engine:
 
 def brave(key: str, base_url: str = "https://api.search.brave.com") -> Engine:
     """https://api-dashboard.search.brave.com/app/documentation/web-search/get-started"""
+    kept = _keep(key)
 
     async def search(query: str, count: int) -> list[Hit]:
         settings = {
             "params": {"q": query, "count": count, "text_decorations": "false"},
-            "headers": {"X-Subscription-Token": key},
+            "headers": {"X-Subscription-Token": kept.text},
         }
         found = await _ask("Brave Search", "GET", f"{base_url}/res/v1/web/search", settings)
         web = found.get("web") or {"results": []}  # missing if nothing was found
@@ -126,9 +144,11 @@ def brave(key: str, base_url: str = "https://api.search.brave.com") -> Engine:
 
 def serpapi(key: str, base_url: str = "https://serpapi.com") -> Engine:
     """https://serpapi.com/search-api"""
+    kept = _keep(key)
 
     async def search(query: str, count: int) -> list[Hit]:
-        params = {"engine": "google", "q": query, "num": count, "output": "json", "api_key": key}
+        params = {"engine": "google", "q": query, "num": count, "output": "json"}
+        params["api_key"] = kept.text
         found = await _ask("SerpApi", "GET", f"{base_url}/search", {"params": params})
         results = found.get("organic_results")
         about = found.get("search_metadata")
@@ -137,6 +157,12 @@ def serpapi(key: str, base_url: str = "https://serpapi.com") -> Engine:
         return _read_hits("SerpApi", results, "snippet", url="link")[:count]
 
     return search
+
+
+def _keep(key: str) -> _Key:
+    kept = _Key(key)
+    remember_secrets(kept)
+    return kept
 
 
 def searxng(url: str) -> Engine:
@@ -195,7 +221,8 @@ async def _ask(name: str, method: str, url: str, settings: dict[str, Any]) -> di
         import httpx2
     except ImportError:
         raise ToolError(f"{_NOT_INSTALLED}; until then, {_INSTEAD}") from None
-    logging.getLogger("httpx2").addFilter(_hide_keys)  # it logs the address of every request
+    for logger in _LOGGERS:  # they log the address of every request, and all headers of replies
+        logging.getLogger(logger).addFilter(_hide_keys)
     timeout = httpx2.Timeout(TOTAL_S, connect=CONNECT_S)
     body = bytearray()
     try:
@@ -220,7 +247,7 @@ async def _ask(name: str, method: str, url: str, settings: dict[str, Any]) -> di
 
 def _hide_keys(record: logging.LogRecord) -> bool:
     """Redacts a line of the HTTP library's log."""
-    record.msg, record.args = redact(record.getMessage()), ()
+    record.msg, record.args = redact_known(record.getMessage()), ()
     return True
 
 

@@ -17,11 +17,10 @@ from ..opaque_fields import join_fields
 from ..provider_errors import read_error, to_model_error
 from ..usage import find_usage
 from .call_drafts import CallDrafts, number_calls
+from .thought_text import THINKING_TEXTS, read_thought
 
-_THINKING_TEXTS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
-"""Fields in which servers show what the model thinks, as text."""
-_THINKING_FIELDS = (*_THINKING_TEXTS, "reasoning_details", "thinking_blocks", "reasoning_signature")
-"""These, and what belongs to them: signed or encrypted thoughts, which go back verbatim."""
+_THINKING_FIELDS = (*THINKING_TEXTS, "reasoning_details", "thinking_blocks", "reasoning_signature")
+"""What the model thinks, and signed or encrypted thoughts: these go back verbatim."""
 _KNOWN_FIELDS = frozenset(("role", "content", "tool_calls", "function_call", "refusal"))
 _FAILED = frozenset(("error", "abort", "network_error", "insufficient_system_resource"))
 """Finish reasons of OpenRouter, vLLM, Zhipu and DeepSeek for a reply that failed."""
@@ -136,10 +135,11 @@ class ChatReplyBuilder:
     def _content(self, thoughts: dict[str, Any], calls: list[Call]) -> Replied:
         """Thinking, text and calls, in this order: chat completions has no other."""
         text = "".join(self._text)
-        if not thoughts and not calls:
+        thinks = bool(thoughts or self._thinking)
+        if not thinks and not calls:
             return text
         blocks: list[Block] = []
-        if thoughts:
+        if thinks:
             blocks.append(Thinking("".join(self._thinking), thoughts))
         if text:
             blocks.append(Text(text))
@@ -170,12 +170,9 @@ class ChatReplyBuilder:
             self._calls.add({"index": 0, "function": message.function_call})
         for piece in message.tool_calls or ():
             self._calls.add(piece)
-        for key in _THINKING_TEXTS:
-            thought = raw.get(key)
-            if isinstance(thought, str) and thought:
-                self._thinking.append(thought)
-                self.pieces.append(Thinking(thought))
-                break  # some servers send the same under two names
+        if thought := read_thought(raw):
+            self._thinking.append(thought)
+            self.pieces.append(Thinking(thought))
         for key, value in raw.items():
             if key not in _KNOWN_FIELDS and value is not None:
                 self._opaque.setdefault(key, []).append(check_depth(value))

@@ -14,16 +14,8 @@ from fractions import Fraction
 
 from ...core.errors import ToolError
 from .notation import ALLOWED_HINT, SUGGESTIONS, Token, tokenize
-from .operations import (
-    CONSTANTS,
-    FUNCTIONS,
-    OPERATORS,
-    Function,
-    Number,
-    calculate,
-    compare,
-    format_number,
-)
+from .numbers import Number, format_number
+from .operations import CONSTANTS, FUNCTIONS, OPERATORS, Function, calculate, compare
 
 MAX_CHARS = 1000
 MAX_DEPTH = 40

@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import reduce
 
 from ...core.errors import ToolError
+from .numbers import MAX_BITS, Number, format_number, limit_size
 from .real_functions import (
     KEPT_BITS,
     PI,
@@ -22,36 +23,22 @@ from .real_functions import (
     exact_root,
     power_of_reals,
     real_function,
-    round_off,
+)
+from .whole_numbers import (
+    combinations,
+    factorial,
+    greatest_common_divisor,
+    least_common_multiple,
+    permutations,
+    require_int,
 )
 
-MAX_BITS = 4096
-MAX_FACTORIAL = 300
 MAX_DIGITS = 100
 """The most digits of `round`: more would compute a huge power of ten."""
+MAX_FLOAT_WITH_HALF = 2**52
+"""Larger floats are whole numbers."""
 MAX_ROOT = 64
 """The highest root that is tried exactly."""
-
-Number = Fraction
-
-
-def limit_size(value: int | Number) -> Number:
-    """The value as a number of bounded size.
-
-    Raises OverflowError if it is too large, ToolError if it is too close to zero.
-    """
-    exact = value if isinstance(value, Fraction) else Fraction(value)
-    bits = max(exact.numerator.bit_length(), exact.denominator.bit_length())
-    inexact = isinstance(exact, Approximate)
-    if exact.denominator == 1 and not inexact:
-        if bits > MAX_BITS:
-            raise OverflowError
-        return exact
-    if exact and not float(exact):
-        raise ToolError("a result is too close to zero to hold; use larger numbers")
-    if inexact or bits > MAX_BITS:
-        return round_off(exact)
-    return exact
 
 
 def calculate(name: str, compute: Callable[..., int | Number], *values: Number) -> Number:
@@ -71,13 +58,6 @@ def calculate(name: str, compute: Callable[..., int | Number], *values: Number) 
     except ValueError:
         arguments = ", ".join(map(format_number, values))
         raise ToolError(f"{name} of {arguments} has no real value; check the numbers") from None
-
-
-def format_number(number: Number) -> str:
-    """The number as text: integers in full, others to 15 digits."""
-    if number.denominator == 1 and not isinstance(number, Approximate):
-        return str(number.numerator)
-    return f"{float(number):.15g}"
 
 
 def prints_exactly(number: Number) -> bool:
@@ -147,25 +127,18 @@ def cube_root(x: Number) -> Number:
 
 
 def round_half_even(x: Number, digits: Number | None = None) -> Number:
-    """Rounds halves to the even digit, as Python does: 2.5 is 2. 2.675 is a half here, so 2.68."""
+    """Rounds as Python does: 2.5, which is a half, to the even 2.
+
+    2.675 becomes 2.67: the float next to it, which Python would round, is a little less.
+    """
     places = require_int(digits or Fraction(0), "the digits of round")
     if abs(places) > MAX_DIGITS:
         raise ToolError(f"round takes at most {MAX_DIGITS} digits, not {places}")
-    return Fraction(round(Fraction(_without_error(x)), places))
-
-
-def require_int(x: Number, what: str) -> int:
-    """`x` as an int. Raises ToolError if it isn't whole."""
-    if x != math.floor(x):
-        raise ToolError(f"{what} must be a whole number, not {format_number(x)}")
-    return int(x)
-
-
-def factorial(x: Number) -> int:
-    n = require_int(x, "the argument of factorial")
-    if not 0 <= n <= MAX_FACTORIAL:
-        raise ToolError(f"factorial takes 0 to {MAX_FACTORIAL}, not {format_number(x)}")
-    return math.factorial(n)
+    exact = Fraction(_without_error(x))
+    is_half = (exact * Fraction(10) ** places * 2).denominator == 1
+    if is_half and exact.denominator != 1 and abs(exact) < MAX_FLOAT_WITH_HALF:
+        exact = Fraction(float(exact))
+    return Fraction(round(exact, places))
 
 
 def logarithm(x: Number, base: Number | None = None) -> Number:
@@ -192,6 +165,10 @@ def _round_down(x: Number) -> int:
     return math.floor(_without_error(x))
 
 
+def _cut_off(x: Number) -> int:
+    return math.trunc(_without_error(x))
+
+
 def _round_up(x: Number) -> int:
     return math.ceil(_without_error(x))
 
@@ -206,15 +183,6 @@ def _without_error(x: Number) -> Number:
 
 def _sum(*values: Number) -> Number:
     return reduce(lambda a, b: limit_size(add(a, b)), values)
-
-
-def _greatest_common_divisor(*values: Number) -> int:
-    return math.gcd(*(require_int(value, "an argument of gcd") for value in values))
-
-
-def _least_common_multiple(*values: Number) -> int:
-    numbers = [require_int(value, "an argument of lcm") for value in values]
-    return reduce(lambda a, b: int(limit_size(Fraction(math.lcm(a, b)))), numbers)
 
 
 def _hypotenuse(*values: Number) -> Number:
@@ -251,19 +219,20 @@ OPERATORS: dict[str, Callable[..., int | Number]] = {
     "%": lambda a, b: a % b,
     "**": power,
 }
-ROUNDING = frozenset(("round", "floor", "ceil"))
+ROUNDING = frozenset(("round", "floor", "ceil", "trunc"))
 """Their results are exact also for approximate numbers."""
 FUNCTIONS = {
     "abs": Function(lambda x: abs(x)),
     "atan2": Function(real_function("atan2"), 2, 2),
     "cbrt": Function(cube_root),
     "ceil": Function(_round_up),
+    "comb": Function(combinations, 2, 2),
     "degrees": Function(lambda x: Approximate(x * 180 / PI)),
     "factorial": Function(factorial),
     "floor": Function(_round_down),
-    "gcd": Function(_greatest_common_divisor, 2, ANY),
+    "gcd": Function(greatest_common_divisor, 2, ANY),
     "hypot": Function(_hypotenuse, 2, ANY),
-    "lcm": Function(_least_common_multiple, 2, ANY),
+    "lcm": Function(least_common_multiple, 2, ANY),
     "ln": Function(logarithm),
     "log": Function(logarithm, 1, 2),
     "log10": Function(lambda x: logarithm(x, Fraction(10))),
@@ -271,12 +240,14 @@ FUNCTIONS = {
     "max": Function(max, 2, ANY),
     "mean": Function(lambda *values: _sum(*values) / len(values), 1, ANY),
     "min": Function(min, 2, ANY),
+    "perm": Function(permutations, 1, 2),
     "pow": Function(power, 2, 3),
     "radians": Function(lambda x: Approximate(x * PI / 180)),
     "round": Function(round_half_even, 1, 2),
     "sqrt": Function(square_root),
     "sum": Function(_sum, 1, ANY),
     "tan": Function(tangent),
+    "trunc": Function(_cut_off),
 }
 for _name in [
     "acos",

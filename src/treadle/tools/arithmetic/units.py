@@ -18,7 +18,9 @@ _CONVERSION = re.compile(
     re.I,
 )
 _AMOUNT = re.compile(
-    r"(?P<number>.*?(?:\d(?:\.\d*)?(?:e[+-]?\d+)?|\)))\s*(?P<unit>[a-zµΩ°%][^()]*)", re.I
+    r"(?P<number>.*?(?:\b0(?:x[0-9a-f_]+|b[01_]+|o[0-7_]+)(?=\s)|"
+    r"\d(?:\.\d*)?(?:e[+-]?\d+)?|\)))\s*(?P<unit>[a-zµΩ°%][^()]*)",
+    re.I,
 )
 _UNIT = re.compile(
     r"[^\d+]*?(?:(?:\^|\*\*)-?[1-4]|[a-z][1-4]|[²³]|(?=\s*[-+,\d]|\s+and\s|$))+", re.I
@@ -68,11 +70,33 @@ NAMES = {
     "acre": "international_acre",
     "acres": "international_acre",
     "mpg": "mile/gallon",
+    "barrel": "oil_barrel",
+    "barrels": "oil_barrel",
+    "bbl": "oil_barrel",
+    "Cal": "kilocalorie",
+    "Cals": "kilocalorie",
+    "Calorie": "kilocalorie",
+    "Calories": "kilocalorie",
+    "rev": "turn",
+    "revs": "turn",
+    "mo": "month",
+    "mil": "thou",
+    "mils": "thou",
+    "st": "stone",
+    "AU": "astronomical_unit",
+    "PS": "metric_horsepower",
+    "Nm": "newton*meter",
     "KB": "kilobyte",
     "kb": "kilobit",
     "Mb": "megabit",
     "Gb": "gigabit",
     "Tb": "terabit",
+    "kB": "kilobyte",
+    "b": "bit",
+    "kBps": "kilobyte/second",
+    "KBps": "kilobyte/second",
+    "MBps": "megabyte/second",
+    "GBps": "gigabyte/second",
     "kbps": "kilobit/second",
     "mbps": "megabit/second",
     "gbps": "gigabit/second",
@@ -121,18 +145,59 @@ def read_amounts(text: str) -> list[tuple[str, str, str]]:
 
 
 def convert(amounts: list[tuple[Fraction, str]], unit: str) -> Fraction:
-    """The sum of the amounts in this unit. Raises ToolError for units that don't fit or exist."""
+    """The sum of the amounts in this unit. Raises ToolError for units that don't fit or exist.
+
+    Temperatures aren't added: of two, nobody knows which is a point on its scale, and which a
+    difference. A hertz is one turn a second where the other unit counts angles.
+    """
     target = _find_unit(unit)
     total = Fraction(0)
     for number, name in amounts:
         source = _find_unit(name)
-        try:
-            total += Fraction(_registry().Quantity(Fraction(number), source).to(target).magnitude)
-        except Exception:  # its errors for fractions can't even be shown
+        if len(amounts) > 1 and (_has_own_zero(source) or _has_own_zero(target)):
             raise ToolError(
-                f"{name} can't be converted to {unit}: they don't measure the same"
-            ) from None
+                "temperatures can't be added: a point on a scale isn't a difference. Convert each"
+                " alone, as in 10 C in F, or calculate with their numbers first"
+            )
+        total += _convert_one(number, source, target, (name, unit))
     return total
+
+
+def _convert_one(number: Fraction, source: Any, target: Any, names: tuple[str, str]) -> Fraction:
+    name, unit = names
+    try:
+        source, wanted = _count_turns(source, target), _count_turns(target, source)
+        amount = _registry().Quantity(Fraction(number), source)
+        found = Fraction(amount.to(wanted).magnitude)
+    except Exception:  # its errors for fractions can't even be shown
+        raise ToolError(
+            f"{name} can't be converted to {unit}: they don't measure the same"
+        ) from None
+    if source.is_compatible_with("kelvin") and amount.to("kelvin").magnitude < 0:
+        raise ToolError(
+            f"{float(number):g} {name} is below absolute zero, which is -273.15 C or -459.67 F"
+        )
+    return found
+
+
+def _has_own_zero(unit: Any) -> bool:
+    """Whether its zero isn't nothing, as that of degrees Celsius."""
+    return str(unit) in ("degree_Celsius", "degree_Fahrenheit", "degree_Reaumur")
+
+
+def _count_turns(unit: Any, other: Any) -> Any:
+    """The unit with its hertz as turns a second, if the other unit counts angles, as rpm do."""
+    if not _counts_angles(other) or _counts_angles(unit):
+        return unit
+    for name, power in _registry().Quantity(1, unit).unit_items():
+        if name.endswith("hertz"):
+            return unit * _registry().turn ** power
+    return unit
+
+
+def _counts_angles(unit: Any) -> bool:
+    root = _registry().Quantity(Fraction(1), unit).to_root_units()
+    return "radian" in dict(root.unit_items())
 
 
 def _find_unit(text: str) -> Any:

@@ -1,0 +1,70 @@
+"""Bounds the time of somebody else's async code, and leaves it behind if it doesn't stop."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+GRACE_S = 0.2
+"""How long code may take to stop once it is cancelled."""
+
+_logger = logging.getLogger("treadle")
+
+
+class StillInThread(Exception):
+    """The work was cancelled, but its thread goes on."""
+
+
+class TooLong(Exception):
+    """The time is up. Not a TimeoutError: the work may raise those itself."""
+
+    def __init__(self, stopped: bool) -> None:
+        super().__init__()
+        self.stopped = stopped
+        """False where it still runs: a thread, which nothing stops, or a task that goes on."""
+
+
+async def run_within(timeout_s: float | None, work: Coroutine[Any, Any, T], whose: str) -> T:
+    """Await the work for so long, then cancel it. Raises TooLong, also if it doesn't stop.
+
+    `whose` names it in a warning, such as "the async tool fetch".
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+    except asyncio.CancelledError:
+        await _stop(task, whose)
+        raise
+    if task.cancelled():
+        raise RuntimeError(f"{whose} was cancelled from within")  # not the turn: that raises above
+    if done:
+        return task.result()
+    await _stop(task, whose)
+    raise TooLong(_has_stopped(task))
+
+
+def warn_of_deaf(whose: str) -> None:
+    """Warn that this code, which was cancelled, still runs."""
+    _logger.warning(
+        "%s was cancelled and is still running: it catches CancelledError, which it should raise"
+        " on",
+        whose,
+    )
+
+
+def _has_stopped(task: "asyncio.Task[Any]") -> bool:
+    if not task.done() or task.cancelled():
+        return task.done()
+    return not isinstance(task.exception(), StillInThread)
+
+
+async def _stop(task: "asyncio.Task[Any]", whose: str) -> None:
+    """Cancel the task, and warn if that doesn't end it."""
+    task.cancel()
+    await asyncio.wait({task}, timeout=GRACE_S)
+    # Its exception is read, so that asyncio doesn't warn of one that nobody read.
+    task.add_done_callback(lambda left: left.cancelled() or left.exception())
+    if not task.done():
+        warn_of_deaf(whose)
