@@ -114,7 +114,8 @@ def test_a_wrong_setting_ends_every_command_that_takes_a_model(treadle: Treadle)
         ran = treadle(*words, "-m", "local", "-o", "top_k=1")
         assert (ran.code, ran.out) == (2, "")
         assert (
-            "error: the embedded model has no setting 'top_k'; it has context_tokens, " in ran.err
+            "error: local has no setting 'top_k'; it has max_output_tokens, seed, temperature, top_p"
+            in ran.err
         )
         ran = treadle(*words, "-o", "temperature", agent="agent")
         assert (ran.code, ran.err.count("is no setting; it must be like -o temperature=0")) == (
@@ -123,7 +124,7 @@ def test_a_wrong_setting_ends_every_command_that_takes_a_model(treadle: Treadle)
         )
     assert (
         "scripted takes no settings from outside"
-        in treadle("hi", "-o", "seed=1", agent="agent").err
+        in treadle("hi", "-o", "context_tokens=1", agent="agent").err
     )
 
 
@@ -137,9 +138,11 @@ def test_settings_reach_the_model_of_a_question_and_win(treadle: Treadle) -> Non
 
 
 def test_settings_reach_the_model_of_an_agent_and_of_a_turn_that_goes_on(treadle: Treadle) -> None:
-    model = 'RemoteModel("m", base_url=URL, api_key="k", extra={"seed": 1, "temperature": 1})'
+    model = (
+        'RemoteModel("m", base_url=URL, api_key="k", settings=ModelSettings(seed=1, temperature=1))'
+    )
     with served(calls(("send", {"to": "a", "text": "b"})), says("sent")) as server:
-        code = f"\nURL = {server.url!r}\nfrom treadle.models.remote_model import RemoteModel\n"
+        code = f"\nURL = {server.url!r}\nfrom treadle import ModelSettings\nfrom treadle.models.remote_model import RemoteModel\n"
         with treadle.agents.open("a") as agents:
             agents.write(f"{code}real = Agent(model={model}, tools=[send])\n")
         ran = treadle("hi", "-t", "mine", "-o", "temperature=0", agent="real")
@@ -209,7 +212,7 @@ def test_settings_hold_for_the_models_of_a_chat(treadle: Treadle) -> None:
             terminal.until("hello one")
             terminal.prompt()
             terminal.type("/model local\r")
-            terminal.until("the embedded model has no setting 'frequency_penalty'")
+            terminal.until("local has no setting 'frequency_penalty'")
             terminal.prompt()
             terminal.type(f"/model {server.url}#two\r")
             terminal.until("model http")

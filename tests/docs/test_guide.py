@@ -47,7 +47,7 @@ SCRIPTS = {
         says("A lamp costs 12.50."),
     ],
     "Stores": [says("Good day.")],
-    "Models": [],
+    "Models": [says("17."), says("Seventeen.")],
     "Images and files": [says("A lamp.")],
     "Testing, forks, replays": [],
 }

@@ -16,6 +16,7 @@ from ..core.tool import Tool, make_tool
 from ..flows.flow import Flow
 from ..observe.visible import visible_line
 from ..runtime.agent import Agent
+from ..runtime.describe import settings_in_log
 from ..runtime.import_string import import_string
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
@@ -82,12 +83,9 @@ def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
     agent = Agent(INSTRUCTIONS, name=DEFAULT_NAME)
     if settings.agent:
         agent = load_agent(settings.agent)
-    model: str | Model | None = settings.model
-    if settings.option:
-        model = with_model_options(settings.model or agent.model, settings)
     changes: dict[str, Any] = {
         "instructions": settings.system,
-        "model": model,
+        "model": settings.model,
         "plan": settings.plan or None,
         "notes": None,
     }
@@ -110,6 +108,7 @@ def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
         store=choose_store(settings, agent),
         **_without_none(changes),
     )
+    agent = with_model_options(agent, settings)
     if settings.agent:
         return agent
     return add_instructions(agent, settings)
@@ -117,7 +116,7 @@ def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
 
 def with_model(agent: Agent, model: str | Model, settings: AgentOptions) -> Agent:
     """The agent with another model, and as many instructions of the folder as fit its context."""
-    agent = replace(agent, model=with_model_options(model, settings))
+    agent = with_model_options(replace(agent, model=model), settings)
     if settings.agent:
         return agent
     own = settings.system or INSTRUCTIONS
@@ -125,7 +124,7 @@ def with_model(agent: Agent, model: str | Model, settings: AgentOptions) -> Agen
 
 
 def make_recorded_agent(settings: AgentOptions, recorded: AgentDescribed | None) -> Agent:
-    """Like `make_agent`; Treadle's own agent gets the recorded model and choice of tools.
+    """Like `make_agent`; Treadle's own agent gets the recorded model, settings, choice of tools.
 
     They depended on a command line that is gone. Raises UsageError if another agent was recorded.
     """
@@ -143,7 +142,8 @@ def make_recorded_agent(settings: AgentOptions, recorded: AgentDescribed | None)
     settings = replace(settings, notes=settings.notes or "remember" in recorded.tools)
     shipped = load_shipped_tools().values()
     asked_person = any(tool.function is None and tool.name in recorded.tools for tool in shipped)
-    return make_agent(settings, asked_person)
+    agent = make_agent(settings, asked_person)
+    return replace(agent, settings=agent.settings.over(settings_in_log(recorded.settings)))
 
 
 def names_agent(settings: AgentOptions) -> bool:

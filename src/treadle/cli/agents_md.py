@@ -146,7 +146,7 @@ def _max_bytes_for(agent: "Agent") -> int:
 
     MAX_BYTES if the model can't be made, which is reported later.
     """
-    from .model_settings import make_model
+    from ..runtime.agent_settings import make_model
 
     try:
         model = make_model(agent.model)

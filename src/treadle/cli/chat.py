@@ -20,10 +20,10 @@ from ..core.errors import TreadleError
 from ..models.resolve import list_models
 from ..observe.visible import make_visible, visible_word
 from ..runtime.agent import Agent
+from ..runtime.agent_settings import make_model
 from ..runtime.sync import run_sync
 from ..stores.sqlite import SQLiteStore
 from .agents import tools_by_name, with_model
-from .model_settings import make_model
 from .note_commands import extract_after_chat
 from .session import Session
 from .tables import format_table, tool_row

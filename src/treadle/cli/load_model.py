@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..core.errors import UsageError
 from ..runtime.agent import Agent
+from ..runtime.agent_settings import make_model
 from ..runtime.settings import RunSettings
-from .model_settings import make_model
+from ..runtime.unpriced import find_unpriced
 from .terminal import Screen
 
 Progress = Callable[[int, int], None]
@@ -18,6 +19,7 @@ def load_model(agent: Agent, screen: Screen) -> Agent:
     """The agent with its model made, and started if it is the embedded one. Raises UsageError."""
     model = make_model(agent.model)
     agent = replace(agent, model=model)
+    agent.run_settings.refuse_uncarried()
     _refuse_unpriced(agent.run_settings)
     if model.name.partition(":")[0] == "local":
         from ..models.local.local_model import LocalModel
@@ -32,7 +34,7 @@ def load_model(agent: Agent, screen: Screen) -> Agent:
 
 def _refuse_unpriced(settings: RunSettings) -> None:
     """Refuse what the agent refuses, but name the options of the command line."""
-    if name := settings.find_unpriced():
+    if name := find_unpriced(settings):
         prices = '{"input": 0.2, "output": 0.8}'
         raise UsageError(
             f"a limit in US dollars can't hold: no price is known for {name}; give it, as"

@@ -1,36 +1,32 @@
-"""Makes the model of the command line, with its settings: `-o key=value`."""
+"""Gives an agent the settings of the command line: `-o key=value`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from ..core.errors import UsageError
-from ..core.model import Model
+from ..runtime.agent import Agent
+from ..runtime.agent_settings import make_model
 from .options import AgentOptions
 
 
-def make_model(model: str | Model | None) -> Model:
-    """The model itself, or the one of this name; None: the default. Raises UsageError."""
-    from ..models.resolve import resolve_model
+def with_model_options(agent: Agent, settings: AgentOptions) -> Agent:
+    """The agent with the settings of `-o`.
 
-    if model is None or isinstance(model, str):
-        return resolve_model(model)
-    return model
-
-
-def with_model_options(model: str | Model | None, settings: AgentOptions) -> str | Model | None:
-    """The model with the settings of `-o`.
-
-    Unchanged, and not even made, without any. Raises UsageError.
+    What belongs to the model itself, such as its prices, makes another model. Raises UsageError.
     """
     if not settings.option:
-        return model
-    given = parse_model_options(settings.option)
+        return agent
+    from ..models.settings import split_settings, with_settings
 
-    from ..models.settings import with_settings
-
-    return with_settings(make_model(model), given)
+    own, asked = split_settings(parse_model_options(settings.option))
+    agent = replace(agent, settings=asked.over(agent.settings))
+    if own:
+        agent = replace(agent, model=with_settings(make_model(agent.model), own))
+    agent.run_settings.refuse_uncarried()
+    return agent
 
 
 def parse_model_options(options: Sequence[str]) -> dict[str, Any]:

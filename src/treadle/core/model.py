@@ -22,6 +22,7 @@ from .events import (
     Thinking,
     Usage,
 )
+from .model_settings import ModelSettings
 from .tokens import Count
 from .values import Content, attachments_of, calls_of, text_of, thinking_of
 
@@ -160,6 +161,11 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     """JSON Schema that the answer must fit; None for prose."""
     tool_choice: Literal["auto", "none"] = "auto"
     """`none`: the tools are there because the history has calls, and none may be called now."""
+    settings: ModelSettings = ModelSettings()
+    """What the run and the agent ask for; a model puts it over its own (`RemoteModel.settings`).
+
+    `max_output_tokens` stands in the request itself, within the limits of the turn.
+    """
 
     @cached_property
     def tokens(self) -> int:
@@ -203,7 +209,11 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Model(Protocol):
-    """A language model: see remote_model.py, local/local_model.py and scripted.py in models/."""
+    """A language model: see remote_model.py, local/local_model.py and scripted.py in models/.
+
+    It may also have `carried_settings`, the names of the ModelSettings that it takes from a request
+    (else none but `max_output_tokens`), and `settings`, its own.
+    """
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from ..core.context import ChildResult, Context
 from ..core.errors import ModelError, TurnFailed, TurnOpen
 from ..core.limits import Limits
 from ..core.model import Model
+from ..core.model_settings import ModelSettings
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
@@ -26,6 +27,7 @@ from .divergence import Divergence
 from .drive import Post, drive_turn, new_claim, post
 from .end_turn import open_to_resume
 from .fork import Fork, fork
+from .given import Given
 from .listeners import Delta, Listener, stream_events
 from .log import Log, open_log, require_log
 from .loop import run_loop
@@ -43,8 +45,8 @@ from .team import (
     find_team,
     make_agent_tool,
     make_child_tool,
-    make_handoff_tools,
 )
+from .unpriced import refuse_unpriced
 from .world import World
 
 
@@ -58,6 +60,8 @@ class Agent:
     """Tools, or plain functions, which become tools."""
     model: str | Model | None = None
     """A model or its name. None: TREADLE_MODEL, else by the API keys, else the embedded model."""
+    settings: ModelSettings = ModelSettings()
+    """How the model is to write, such as ModelSettings(temperature=0); they win over its own."""
     name: str = "agent"
     description: str = ""
     """What it is for: told to the agents that may call it or hand over to it."""
@@ -88,46 +92,65 @@ class Agent:
     world: World = World()
 
     async def run(
-        self, said: str | e.UserSaid, *, thread: str | None = None, deps: Any = None
+        self,
+        said: str | e.UserSaid,
+        *,
+        thread: str | None = None,
+        deps: Any = None,
+        settings: ModelSettings | None = None,
     ) -> Result:
         """Say this to the agent, in that thread or a new one, and run the turn.
 
         With pictures: `run(UserSaid(("What is this?", Image.of("lamp.png"))))`. `deps` is what the
-        tools get as `Context.deps`. Returns when the turn has ended or waits for a person (status
-        `waiting`). Cancelling it ends the turn as cancelled.
+        tools get as `Context.deps`; `settings` win over the agent's. Returns when the turn has
+        ended or waits for a person (status `waiting`). Cancelling it ends the turn as cancelled.
 
         Raises TurnOpen while the thread has an unfinished turn, a ModelError or TurnFailed for a
         turn that failed, UsageError for wrong settings, Fenced when another process takes over.
         """
-        return await self._say(said, thread, deps)
+        return await self._say(said, thread, Given(deps, settings))
 
     def run_sync(
-        self, said: str | e.UserSaid, *, thread: str | None = None, deps: Any = None
+        self,
+        said: str | e.UserSaid,
+        *,
+        thread: str | None = None,
+        deps: Any = None,
+        settings: ModelSettings | None = None,
     ) -> Result:
         """`run`, from code that isn't async. Works in a thread and in a notebook."""
-        return run_sync(self.run(said, thread=thread, deps=deps))
+        return run_sync(self.run(said, thread=thread, deps=deps, settings=settings))
 
     def stream(
-        self, said: str | e.UserSaid, *, thread: str | None = None, deps: Any = None
+        self,
+        said: str | e.UserSaid,
+        *,
+        thread: str | None = None,
+        deps: Any = None,
+        settings: ModelSettings | None = None,
     ) -> AsyncGenerator[Delta | e.Record | Result, None]:
         """`run`, with text and records as they come, and the Result last. Raises as `run`.
 
         Leaving the generator early cancels the turn.
         """
-        return stream_events(lambda sink: self._say(said, thread, deps, sink))
+        given = Given(deps, settings)
+        return stream_events(lambda sink: self._say(said, thread, given, sink))
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This agent as a tool of another. Each call is a child thread; where it waits, so does the
         caller."""
         return make_agent_tool(self, name or self.name, description or self.description, self._work)
 
-    async def resume(self, thread: str, *, deps: Any = None) -> Result:
+    async def resume(
+        self, thread: str, *, deps: Any = None, settings: ModelSettings | None = None
+    ) -> Result:
         """Go on with a thread's unfinished turn; where there is none, give the last turn's result.
 
         Another process that still drives the thread is fenced off. Raises as `run`; UnknownThread;
         UsageError where the turn has calls whose tools this agent doesn't have.
         """
-        return await self._go_on(await open_to_resume(thread, self._store, self.world), deps)
+        log = await open_to_resume(thread, self._store, self.world)
+        return await self._go_on(log, Given(deps, settings))
 
     async def post(self, thread: str, event: Post) -> None:
         """Write what a person says to a turn that waits or runs, in any process; then resume it.
@@ -158,23 +181,24 @@ class Agent:
         return await read_summary(thread, self._store)
 
     async def run_as_step(
-        self, scope: StepScope, step_id: str, said: str | e.UserSaid, deps: Any = None
+        self, scope: StepScope, step_id: str, said: str | e.UserSaid, given: Given
     ) -> Result:
         """`run` as a step of a flow."""
+        agent = replace(self, settings=given.asked.over(self.settings))
 
         async def work(context: Context) -> ChildResult:
-            return await self._work(said, replace(context, deps=deps))
+            return await agent._work(said, replace(context, deps=given.deps))
 
         tool = make_child_tool(self.limits, work)
         log: Log = await scope.caller.child(step_id, self.name, tool, to_json({"task": said}))
         return self._end(log)
 
     async def _say(
-        self, said: str | e.UserSaid, thread: str | None, deps: Any, sink: Listener | None = None
+        self, said: str | e.UserSaid, thread: str | None, given: Given, sink: Listener | None = None
     ) -> Result:
         scope = current_scope(alone=bool(thread or sink))
         if scope:
-            return await self.run_as_step(scope, scope.step_id(self.name), said, deps)
+            return await self.run_as_step(scope, scope.step_id(self.name), said, given)
         listeners = [sink] if sink else []
         log = await open_log(thread or self.world.new_id(), self._store, self.world, listeners)
         require_own(log)
@@ -193,13 +217,13 @@ class Agent:
         opening.append(new_claim(self.world))
         if recalled:
             opening.append(recalled)
-        return await self._drive(log, deps, *opening, said)
+        return await self._drive(log, given, *opening, said)
 
-    async def _go_on(self, log: Log, deps: Any) -> Result:
+    async def _go_on(self, log: Log, given: Given) -> Result:
         if log.state.phase == "idle" or not log.state.trusted:
             return self._result(log)
         self.run_settings.refuse_missing(log.state)
-        return await self._drive(log, deps, new_claim(self.world))
+        return await self._drive(log, given, new_claim(self.world))
 
     async def _work(self, task: str | e.UserSaid, context: Context) -> ChildResult:
         """Start or continue the call's child thread, within its share of the parent's limits."""
@@ -213,17 +237,19 @@ class Agent:
         log = await open_child_log(context)
         with suppress(ModelError, TurnFailed):  # the result says so to the caller
             if log.records:
-                await child._go_on(log, context.deps)
+                await child._go_on(log, Given(context.deps))
             else:
                 place = (context.thread_id, context.call_id, parent.depth + 1)
                 start = e.ThreadStarted(self.name, parent.world.new_id(), *place)
                 said = take_said(task)
-                await child._drive(log, context.deps, start, new_claim(parent.world), said)
+                given = Given(context.deps)
+                await child._drive(log, given, start, new_claim(parent.world), said)
         return make_child_result(self.name, read_result(log.records, log.state))
 
-    async def _drive(self, log: Log, deps: Any, *opening: e.Event) -> Result:
-        settings = replace(self.run_settings, deps=deps)
-        settings.refuse_unpriced()
+    async def _drive(self, log: Log, given: Given, *opening: e.Event) -> Result:
+        settings = replace(self.run_settings, deps=given.deps, settings_of_run=given.asked)
+        settings.refuse_uncarried()
+        refuse_unpriced(settings)
         await drive_turn(log, self.listeners, opening, lambda: run_loop(log, settings))
         return self._end(log)
 
@@ -240,13 +266,7 @@ class Agent:
     @cached_property
     def run_settings(self) -> RunSettings:
         """These settings, resolved. Raises UsageError for wrong ones."""
-        if not self.handoffs:
-            return make_run_settings(self, ())
-        team = {
-            name: make_run_settings(agent, make_handoff_tools(agent, self._team))
-            for name, agent in self._team.items()
-        }
-        return replace(team[self.name], team=team)
+        return make_run_settings(self)
 
     @cached_property
     def _answer_type(self) -> AnswerType | None:
@@ -263,11 +283,3 @@ class Agent:
     @cached_property
     def _notes(self) -> AgentNotes | None:
         return self.notes and self.notes.bind(self._store, self.world)
-
-    @cached_property
-    def _model(self) -> Model:
-        if self.model is None or isinstance(self.model, str):
-            from ..models.resolve import resolve_model
-
-            return resolve_model(self.model)
-        return self.model

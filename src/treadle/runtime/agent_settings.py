@@ -4,17 +4,29 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..core.model import Model
 from ..core.policy import Policy
 from ..core.tool import Tool, make_tool
 from .search_history import make_search_history_tool
 from .settings import RunSettings, tools_by_name
+from .team import make_handoff_tools
 
 if TYPE_CHECKING:
     from .agent import Agent
 
 
-def make_run_settings(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
-    """The settings of this agent alone. Raises UsageError for wrong ones."""
+def make_run_settings(agent: "Agent") -> RunSettings:
+    """The settings of this agent, with those of its team. Raises UsageError for wrong ones."""
+    if not agent.handoffs:
+        return _make_alone(agent, ())
+    team = {
+        name: _make_alone(each, make_handoff_tools(each, agent._team))
+        for name, each in agent._team.items()
+    }
+    return replace(team[agent.name], team=team)
+
+
+def _make_alone(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
     tools = [tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools]
     tools += handoff_tools
     if agent.context_window.search_history:
@@ -37,9 +49,19 @@ def make_run_settings(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSetti
         output_schema = agent._answer_type.schema
     return RunSettings(
         policy,
-        agent._model,
+        make_model(agent.model),
         "\n\n".join(filter(None, system)),
         output_schema,
         name=agent.name,
+        settings_of_agent=agent.settings,
         context_window=agent.context_window,
     )
+
+
+def make_model(model: str | Model | None) -> Model:
+    """The model itself, or the one of this name; None: the default. Raises UsageError."""
+    if model is None or isinstance(model, str):
+        from ..models.resolve import resolve_model
+
+        return resolve_model(model)
+    return model

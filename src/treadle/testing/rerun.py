@@ -23,6 +23,7 @@ from ..core.call import CallState
 from ..core.context import Context
 from ..core.errors import Fenced
 from ..core.model import Model, PreparedCall
+from ..core.model_settings import NO_SETTINGS
 from ..core.result import Result, read_result
 from ..core.state import State, apply
 from ..core.tool import Tool
@@ -32,6 +33,7 @@ from ..evals.json_diff import find_differences
 from ..models.scripted import ScriptedModel
 from ..runtime.agent import Agent
 from ..runtime.answer_type import AnswerType
+from ..runtime.describe import settings_in_log
 from ..runtime.drive import append_opening
 from ..runtime.log import Log
 from ..runtime.loop import run_loop
@@ -111,7 +113,13 @@ def make_stand_in(records: Sequence[e.Record]) -> Model:
     name = "recorded"
     if called:
         name = called[0].model
-    return ScriptedModel([], name=name, context_tokens=10_000_000, max_output_tokens=most)
+    described = [each.event for each in records if isinstance(each.event, e.AgentDescribed)]
+    settings = NO_SETTINGS
+    if described:
+        settings = settings_in_log(described[0].settings)
+    return ScriptedModel(
+        [], name=name, context_tokens=10_000_000, max_output_tokens=most, settings=settings
+    )
 
 
 @dataclass
