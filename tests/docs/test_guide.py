@@ -15,7 +15,11 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", GUIDE, re.S | re.M))
 
 SCRIPTS = {
-    "Agents and results": [calls(("stock", {"item": "lamp"})), says("There are 17.")],
+    "Agents and results": [
+        calls(("stock", {"item": "lamp"})),
+        says("There are 17."),
+        says("It is."),
+    ],
     "Tools": [
         calls(("reserve", {"item": "lamp"}), ("lookup", {"order": "7"})),
         says("Both are done."),

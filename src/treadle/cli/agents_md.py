@@ -69,7 +69,9 @@ def add_instructions(agent: "Agent", settings: "AgentOptions") -> "Agent":
     text = _instructions_for(agent, settings).text
     if not text:
         return agent
-    return replace(agent, instructions=f"{agent.instructions}\n\n{text}".strip())
+    from ..runtime.instructions import add_instructions as append
+
+    return replace(agent, instructions=append(agent.instructions, text))
 
 
 def announce_instructions(agent: "Agent | Flow", settings: "TurnOptions", screen: "Screen") -> None:

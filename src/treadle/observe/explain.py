@@ -128,7 +128,7 @@ def _describe_unknown(state: State, claimed: State) -> list[str]:
 def changes_since_last_call(state: State, settings: RunSettings) -> list[str]:
     """What has changed in the agent whose model was called last, of an agent alone or of a team."""
     now = settings.team.get(state.last_caller, settings)
-    return agent_changes(state.last_described, now.describe())
+    return agent_changes(state.last_described, now.told_as(state.last_described).describe())
 
 
 def agent_changes(was: e.AgentDescribed | None, now: e.AgentDescribed) -> list[str]:

@@ -28,6 +28,7 @@ from .drive import Post, drive_turn, new_claim, post
 from .end_turn import open_to_resume
 from .fork import Fork, fork
 from .given import Given
+from .instructions import Instructions
 from .listeners import Delta, Listener, stream_events
 from .log import Log, open_log, require_log
 from .loop import run_loop
@@ -54,7 +55,8 @@ from .world import World
 class Agent:
     """Instructions, tools and a model, under limits. Costs nothing to make, and never changes."""
 
-    instructions: str = ""
+    instructions: Instructions = ""
+    """A text, or a function of the Context that gives one: called once a turn, also async."""
     _: KW_ONLY
     tools: Sequence[Tool | Callable[..., Any]] = ()
     """Tools, or plain functions, which become tools."""
@@ -247,7 +249,13 @@ class Agent:
         return make_child_result(self.name, read_result(log.records, log.state))
 
     async def _drive(self, log: Log, given: Given, *opening: e.Event) -> Result:
-        settings = replace(self.run_settings, deps=given.deps, settings_of_run=given.asked)
+        is_resumed = not any(isinstance(event, e.UserSaid) for event in opening)
+        settings = replace(
+            self.run_settings,
+            deps=given.deps,
+            settings_of_run=given.asked,
+            instructions_from_log=is_resumed and given.deps is None,
+        )
         settings.refuse_uncarried()
         refuse_unpriced(settings)
         await drive_turn(log, self.listeners, opening, lambda: run_loop(log, settings))

@@ -41,7 +41,12 @@ def _make_alone(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
         parallel=agent.parallel,
         unknown=agent.unknown,
     )
-    system = [agent.instructions]
+    system = []
+    instructions = None
+    if isinstance(agent.instructions, str):
+        system.append(agent.instructions)
+    else:
+        instructions = agent.instructions
     output_schema = None
     if agent._answer_type:
         policy = replace(policy, check_answer=agent._answer_type.check)
@@ -52,6 +57,7 @@ def _make_alone(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
         make_model(agent.model),
         "\n\n".join(filter(None, system)),
         output_schema,
+        instructions=instructions,
         name=agent.name,
         settings_of_agent=agent.settings,
         context_window=agent.context_window,

@@ -50,11 +50,15 @@ class RunSettings:
     policy: Policy
     model: Model
     system: str = ""
-    """The system prompt."""
+    """The system prompt; where `instructions` are a function, what follows them."""
     output_schema: dict[str, Any] | None = None
     name: str = "agent"
     """The agent's."""
     deps: Any = None
+    instructions: Callable[[Context], str | Awaitable[str]] | None = None
+    """Gives the instructions of a turn: see instructions.py."""
+    instructions_from_log: bool = False
+    """Not called where the log has any: a resume without the deps."""
     settings_of_agent: ModelSettings = ModelSettings()
     """What the agent asks of its model."""
     settings_of_run: ModelSettings = ModelSettings()
@@ -79,6 +83,7 @@ class RunSettings:
             self.team[state.agent],
             deps=self.deps,
             settings_of_run=self.settings_of_run,
+            instructions_from_log=self.instructions_from_log,
             call_model=self.call_model,
             run_tool=self.run_tool,
             look_at_children=self.look_at_children,
@@ -171,6 +176,12 @@ class RunSettings:
         told = {name: described.settings.get(name) for name in described.of_run}
         return replace(self, settings_of_run=settings_in_log(told))
 
+    def told_as(self, described: e.AgentDescribed | None) -> "RunSettings":
+        """These settings, with the recorded instructions where today's are a function."""
+        if described is None or self.instructions is None:
+            return self
+        return replace(self, system=described.instructions, instructions=None)
+
     def describe(self) -> e.AgentDescribed:
         """What the agent is made of, as the log has it once it has done anything."""
         return self._description
@@ -240,8 +251,8 @@ def settings_from(described: e.AgentDescribed) -> RunSettings:
         policy_from(described),
         model_from(described),
         described.instructions,
-        described.output_schema,
-        described.agent,
+        output_schema=described.output_schema,
+        name=described.agent,
         settings_of_agent=settings_in_log(described.settings),
         context_window=window_from(described),
     )
