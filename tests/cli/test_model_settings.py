@@ -223,3 +223,23 @@ def test_settings_hold_for_the_models_of_a_chat(treadle: Treadle) -> None:
             terminal.type("\x04")
             assert terminal.ended() == 0
     assert sent(server, "model", "frequency_penalty") == [("one", 1), ("two", 1)]
+
+
+def test_the_next_model_goes_on_where_one_is_denied_or_has_no_key(
+    treadle: Treadle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    denied = failing(401, {"error": {"message": "no such key"}})
+    with served(denied, says("hello"), denied, says("again")) as server:
+        one, two = f"{server.url}#one", f"{server.url}#two"
+        ran = treadle("hi", "-t", "t", "-m", f"anthropic:claude,{one}", "-m", two)
+        assert (ran.code, ran.out) == (0, "hello\n")
+        assert (
+            "anthropic:claude can't go on (anthropic:claude needs ANTHROPIC_API_KEY, which isn't"
+            in ran.err
+        )
+        assert f"{one} can't go on (no such key (HTTP 401)): {two} does" in ran.err
+        assert treadle("on", "-t", "t", "-m", f"{one},{two}").out == "again\n"
+    assert sent(server, "model") == [("one",), ("two",), ("one",), ("two",)]
+    assert treadle("replay", "t").code == 0
+    assert treadle("replay", "t", "-m", f"{one},{two}").code == 1

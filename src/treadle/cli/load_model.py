@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import UsageError
+from ..models.choose import make_models
 from ..runtime.agent import Agent
-from ..runtime.agent_settings import make_model
 from ..runtime.settings import RunSettings
 from ..runtime.unpriced import find_unpriced
 from .terminal import Screen
@@ -17,8 +17,9 @@ Progress = Callable[[int, int], None]
 
 def load_model(agent: Agent, screen: Screen) -> Agent:
     """The agent with its model made, and started if it is the embedded one. Raises UsageError."""
-    model = make_model(agent.model)
-    agent = replace(agent, model=model)
+    models = make_models(agent.model)
+    agent = replace(agent, model=models)
+    model = models[0]
     agent.run_settings.refuse_uncarried()
     _refuse_unpriced(agent.run_settings)
     if model.name.partition(":")[0] == "local":

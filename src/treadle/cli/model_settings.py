@@ -7,9 +7,18 @@ from typing import Any
 import msgspec
 
 from ..core.errors import UsageError
+from ..core.model import Model, ModelChoice
 from ..runtime.agent import Agent
-from ..runtime.agent_settings import make_model
 from .options import AgentOptions
+
+
+def choose_models(given: Sequence[str] | None) -> ModelChoice:
+    """The models of `-m`, which may be repeated and may name several with commas between them."""
+    if not given:
+        return None
+    from ..models.choose import split_names
+
+    return [name for text in given for name in split_names(text)]
 
 
 def with_model_options(agent: Agent, settings: AgentOptions) -> Agent:
@@ -19,12 +28,17 @@ def with_model_options(agent: Agent, settings: AgentOptions) -> Agent:
     """
     if not settings.option:
         return agent
+    from ..models.choose import UnusableModel, make_models
     from ..models.settings import split_settings, with_settings
+
+    def with_own(model: Model, own: dict[str, Any]) -> Model:
+        return model if isinstance(model, UnusableModel) else with_settings(model, own)
 
     own, asked = split_settings(parse_model_options(settings.option))
     agent = replace(agent, settings=asked.over(agent.settings))
     if own:
-        agent = replace(agent, model=with_settings(make_model(agent.model), own))
+        models = [with_own(each, own) for each in make_models(agent.model)]
+        agent = replace(agent, model=models)
     agent.run_settings.refuse_uncarried()
     return agent
 

@@ -4,7 +4,7 @@ How a provider wants them written is a dialect's business (models/dialect.py).
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -245,6 +245,10 @@ class Model(Protocol):
         retries: the loop does, and logs it. Cancelling it closes the connection.
         """
         ...
+
+
+ModelChoice = str | Model | Sequence[str | Model] | None
+"""A model or its name, or several in the order in which they are asked. None: the default."""
 
 
 def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:

@@ -19,14 +19,8 @@ from .calibration import TokenCalibration, calibrate
 from .call import WAITING
 from .errors import IllegalEvent
 from .limits import Spent
-from .turn import (
-    Turn,
-    apply_to_turn,
-    find_call,
-    turn_after_crash,
-    turn_after_fork,
-    turn_after_import,
-)
+from .turn import Turn, apply_to_turn, find_call
+from .turn_after import turn_after_crash, turn_after_fork, turn_after_import
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
@@ -233,7 +227,7 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
     changes: dict[str, Any] = {}
     if turn_after.hands_to and (turn_after.ended or not turn_after.calls):
         changes["agent"] = turn_after.hands_to
-        turn_after = replace(turn_after, hands_to="")
+        turn_after = replace(turn_after, hands_to="", model="")
     changes["turn"] = turn_after
     if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
         name = find_call(turn, event.call_id).name

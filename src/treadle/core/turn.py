@@ -14,9 +14,6 @@ from .approvals import Permission
 from .call import (
     CallState,
     apply_to_call,
-    call_after_crash,
-    call_after_fork,
-    call_after_import,
     call_digest,
     make_idempotency_key,
 )
@@ -39,6 +36,10 @@ class Turn(msgspec.Struct, frozen=True):
     """The agent that is in charge once the round is over, if another was handed the thread."""
     called: e.ModelCalled | None = None
     """The model call in flight."""
+    model: str = ""
+    """The name of the model that was asked last; "" if none was since the agent took charge."""
+    counted: bool = False
+    """The request under way counts as a step, whichever model it goes to next."""
     replied: e.ModelReplied | None = None
     """The last reply, until the next model call."""
     failed: e.ModelFailed | None = None
@@ -118,13 +119,24 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
 
 
 def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
-    turn = replace(turn, called=event, replied=None, rejected=None, attempts=event.attempt)
+    failed = turn.failed
+    if turn.model not in ("", event.model):
+        failed = None  # another model goes on
+    turn = replace(
+        turn,
+        called=event,
+        model=event.model,
+        replied=None,
+        failed=failed,
+        rejected=None,
+        attempts=event.attempt,
+    )
     if event.purpose == "compact":
         return replace(turn, compacting_upto_seq=event.upto_seq)
     steps = turn.steps
-    if event.attempt == 1 and event.purpose != "answer":
+    if event.attempt == 1 and event.purpose != "answer" and not turn.counted:
         steps += 1
-    return replace(turn, compacting_upto_seq=0, purpose=event.purpose, steps=steps)
+    return replace(turn, compacting_upto_seq=0, purpose=event.purpose, steps=steps, counted=True)
 
 
 def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
@@ -152,6 +164,7 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     return replace(
         _add_usage(turn, reply),
         called=None,
+        counted=False,
         replied=reply,
         failed=None,
         calls=calls,
@@ -257,32 +270,6 @@ def _allow_if_covered(call: CallState, permission: Permission) -> CallState:
     if isinstance(arguments, dict) and permission.covers(call.name, arguments):
         return replace(call, status="allowed")
     return call
-
-
-def turn_after_crash(turn: Turn) -> Turn:
-    """What a new driver finds: the reply in flight is lost; what started tools did is unknown."""
-    turn = _change_calls(turn, call_after_crash)
-    if turn.called is None:
-        return turn
-    lost_tokens = turn.called.prompt_tokens + turn.called.max_output_tokens
-    return replace(
-        turn,
-        called=None,
-        lost_tokens=turn.lost_tokens + lost_tokens,
-        cost_usd=turn.cost_usd + turn.called.reserved_usd,
-    )
-
-
-def turn_after_import(turn: Turn, thread_key: str) -> Turn:
-    """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
-    turn = turn_after_crash(turn)
-    turn = _change_calls(turn, lambda call: call_after_import(call, thread_key))
-    return replace(turn, imported=True)
-
-
-def turn_after_fork(turn: Turn) -> Turn:
-    """What a fork finds: as after a crash, and without the children, which stay the parent's."""
-    return _change_calls(turn_after_crash(turn), call_after_fork)
 
 
 def find_call(turn: Turn, call_id: str) -> CallState:

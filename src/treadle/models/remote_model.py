@@ -116,6 +116,11 @@ class RemoteModel:
         )
 
     @property
+    def lacks(self) -> str:
+        """What is missing for a request, such as a key; "" if nothing is."""
+        return getattr(self._endpoint, "lacks", "")
+
+    @property
     def carried_settings(self) -> frozenset[str]:
         """The settings that its dialect can write."""
         return self.dialect.settings

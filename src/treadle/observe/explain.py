@@ -127,8 +127,11 @@ def _describe_unknown(state: State, claimed: State) -> list[str]:
 
 def changes_since_last_call(state: State, settings: RunSettings) -> list[str]:
     """What has changed in the agent whose model was called last, of an agent alone or of a team."""
-    now = settings.team.get(state.last_caller, settings)
-    return agent_changes(state.last_described, now.told_as(state.last_described).describe())
+    was = state.last_described
+    now = settings.team.get(state.last_caller, settings).told_as(was)
+    if was:
+        now = now.with_model(was.model)
+    return agent_changes(was, now.describe())
 
 
 def agent_changes(was: e.AgentDescribed | None, now: e.AgentDescribed) -> list[str]:
@@ -221,10 +224,11 @@ def _children_that_go_on(state: State, children: ChildRecords) -> list[str]:
 
 def _next_of_agent(state: State, settings: RunSettings) -> str:
     match decide(state, settings.policy):
-        case CallModel(purpose, attempt):
+        case CallModel(purpose, attempt, model=other):
+            name = other or settings.model.name
             if attempt > 1:
-                return f"ask {settings.model.name} ({purpose}, try {attempt})"
-            return f"ask {settings.model.name} ({purpose})"
+                return f"ask {name} ({purpose}, try {attempt})"
+            return f"ask {name} ({purpose})"
         case RunTools(calls):
             return "; ".join(_describe_run(call) for call in calls)
         case Append(events):

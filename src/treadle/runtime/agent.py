@@ -11,7 +11,7 @@ from ..core.approvals import Rule
 from ..core.context import ChildResult, Context
 from ..core.errors import ModelError, TurnFailed, TurnOpen
 from ..core.limits import Limits
-from ..core.model import Model
+from ..core.model import ModelChoice
 from ..core.model_settings import ModelSettings
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.thread_summary import ThreadSummary
@@ -60,8 +60,9 @@ class Agent:
     _: KW_ONLY
     tools: Sequence[Tool | Callable[..., Any]] = ()
     """Tools, or plain functions, which become tools."""
-    model: str | Model | None = None
-    """A model or its name. None: TREADLE_MODEL, else by the API keys, else the embedded model."""
+    model: ModelChoice = None
+    """A model or its name; or several, of which the next goes on where one is down or denied.
+    None: TREADLE_MODEL, else by the API keys, else the embedded model."""
     settings: ModelSettings = ModelSettings()
     """How the model is to write, such as ModelSettings(temperature=0); they win over its own."""
     name: str = "agent"

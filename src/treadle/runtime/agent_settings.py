@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..core.model import Model
 from ..core.policy import Policy
 from ..core.tool import Tool, make_tool
 from .search_history import make_search_history_tool
@@ -33,6 +32,9 @@ def _make_alone(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
         tools.append(make_search_history_tool(agent._store))
     if agent._notes:
         tools += agent._notes.tools(agent._store)
+    from ..models.choose import make_models
+
+    models = make_models(agent.model)
     policy = Policy(
         tools=tools_by_name(tools),
         limits=agent.limits,
@@ -40,6 +42,7 @@ def _make_alone(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
         plan=agent.plan,
         parallel=agent.parallel,
         unknown=agent.unknown,
+        models=tuple(model.name for model in models),
     )
     system = []
     instructions = None
@@ -54,20 +57,12 @@ def _make_alone(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
         output_schema = agent._answer_type.schema
     return RunSettings(
         policy,
-        make_model(agent.model),
+        models[0],
         "\n\n".join(filter(None, system)),
         output_schema,
+        models=models,
         instructions=instructions,
         name=agent.name,
         settings_of_agent=agent.settings,
         context_window=agent.context_window,
     )
-
-
-def make_model(model: str | Model | None) -> Model:
-    """The model itself, or the one of this name; None: the default. Raises UsageError."""
-    if model is None or isinstance(model, str):
-        from ..models.resolve import resolve_model
-
-        return resolve_model(model)
-    return model

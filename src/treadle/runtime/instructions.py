@@ -35,9 +35,7 @@ def add_instructions(first: Instructions, then: str) -> Instructions:
     return both
 
 
-async def with_instructions(
-    log: Log, settings: RunSettings, known: dict[str, RunSettings]
-) -> RunSettings:
+async def with_instructions(log: Log, settings: RunSettings, known: dict[str, str]) -> RunSettings:
     """The settings with the instructions of this turn as their system prompt.
 
     `known` keeps what was found in this drive, by the agent's name. Raises what the function
@@ -52,8 +50,8 @@ async def with_instructions(
             work = _call(settings.instructions, context)
             text = await contain(work, f"the instructions of {settings.name}")
             system = "\n\n".join(filter(None, (text, settings.system)))
-        known[settings.name] = replace(settings, system=system, instructions=None)
-    return known[settings.name]
+        known[settings.name] = system
+    return replace(settings, system=known[settings.name], instructions=None)
 
 
 def find_recorded(log: Log, settings: RunSettings) -> str | None:

@@ -27,7 +27,7 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
     """Run until the turn ends or somebody else must write to the log. Raises as `run_guarded`."""
 
     async def work() -> None:
-        known: dict[str, RunSettings] = {}
+        known: dict[str, str] = {}
         while True:
             # Somebody wrote meanwhile (an approval, say): decide again.
             with contextlib.suppress(SeqTaken):
@@ -37,7 +37,7 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
     await run_guarded(log, work())
 
 
-async def _do_next(log: Log, settings: RunSettings, known: dict[str, RunSettings]) -> bool:
+async def _do_next(log: Log, settings: RunSettings, known: dict[str, str]) -> bool:
     """Do the next thing; False where there is none. Raises SeqTaken if that is out of date."""
     seq = log.state.seq
     settings = settings.in_charge(log.state)
@@ -45,6 +45,8 @@ async def _do_next(log: Log, settings: RunSettings, known: dict[str, RunSettings
     if isinstance(decided, Wait):
         return await settings.look_at_children(log)
     settings = await with_instructions(log, settings, known)
+    if isinstance(decided, CallModel):
+        settings = settings.with_model(decided.model)
     if settings.records_description and log.state.last_described != settings.describe():
         # Before anything that this agent does, so that the log says by what it was decided.
         await log.append(settings.describe(), after=seq)

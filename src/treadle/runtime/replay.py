@@ -199,7 +199,7 @@ class _Replay:
         recorded = self.next
         if self._given and isinstance(recorded.event, e.AgentDescribed) and not self._first:
             settings = self._given.as_recorded(recorded.event)
-            today = settings.in_charge(self._log.state).describe()
+            today = settings.in_charge(self._log.state).with_model(recorded.event.model).describe()
             self._first = first_setting_that_differs(recorded, today)
 
     def check_drive(self) -> None:

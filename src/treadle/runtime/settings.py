@@ -55,6 +55,8 @@ class RunSettings:
     name: str = "agent"
     """The agent's."""
     deps: Any = None
+    models: tuple[Model, ...] = ()
+    """All of the agent's, in the order in which they are asked; empty: `model` alone."""
     instructions: Callable[[Context], str | Awaitable[str]] | None = None
     """Gives the instructions of a turn: see instructions.py."""
     instructions_from_log: bool = False
@@ -76,11 +78,24 @@ class RunSettings:
     """Whether the log is told what the agent is made of. A replay takes that from the recording."""
 
     def in_charge(self, state: State) -> "RunSettings":
-        """The settings of the agent that is in charge of the thread."""
-        if state.agent not in self.team:
+        """The settings of the agent that is in charge of the thread, with the turn's model."""
+        settings = self._of_agent(state.agent)
+        if state.turn is None or state.turn.ended:
+            return settings
+        return settings.with_model(state.turn.model)
+
+    def with_model(self, name: str) -> "RunSettings":
+        """The settings with the agent's model of this name; as they are where it has none."""
+        for model in self.models:
+            if model.name == name != self.model.name:
+                return replace(self, model=model)
+        return self
+
+    def _of_agent(self, agent: str) -> "RunSettings":
+        if agent not in self.team:
             return self
         return replace(
-            self.team[state.agent],
+            self.team[agent],
             deps=self.deps,
             settings_of_run=self.settings_of_run,
             instructions_from_log=self.instructions_from_log,
@@ -206,9 +221,10 @@ class RunSettings:
     def refuse_uncarried(self) -> None:
         """Raise UsageError for settings that an agent's model can't be told."""
         for each in self.everybody():
-            carried = getattr(each.model, "carried_settings", ("max_output_tokens",))
             asked = self.settings_of_run.over(each.settings_of_agent)
-            refuse_uncarried(asked, carried, each.model.name)
+            for model in each.models or (each.model,):
+                carried = getattr(model, "carried_settings", ("max_output_tokens",))
+                refuse_uncarried(asked, carried, model.name)
 
     def refuse_edit(self, tool: str, arguments: str) -> None:
         """Raise UsageError for edited arguments that are wrong, or that can't be checked."""

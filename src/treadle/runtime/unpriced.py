@@ -31,8 +31,9 @@ def find_unpriced(settings: RunSettings) -> str:
         limits = settings.policy.limits
         limit_usd = tightest_limit(above_usd, limits.cost_usd)
         is_free = limit_usd is None or limits.unpriced
-        if not is_free and settings.model.cost_usd(e.Usage(1, 1)) is None:
-            return settings.model.name
+        for model in settings.models or (settings.model,):
+            if not is_free and model.cost_usd(e.Usage(1, 1)) is None:
+                return model.name
         for tool in settings.policy.tools.values():
             if tool.agent is None or tool.child is None or id(tool.agent) in seen:
                 continue

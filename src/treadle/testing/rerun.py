@@ -23,23 +23,21 @@ from ..core.call import CallState
 from ..core.context import Context
 from ..core.errors import Fenced
 from ..core.model import Model, PreparedCall
-from ..core.model_settings import NO_SETTINGS
 from ..core.result import Result, read_result
 from ..core.state import State, apply
 from ..core.tool import Tool
 from ..core.turn import find_call
 from ..evals.actual_calls import ActualCall, actual_calls, parse_arguments
 from ..evals.json_diff import find_differences
-from ..models.scripted import ScriptedModel
 from ..runtime.agent import Agent
 from ..runtime.answer_type import AnswerType
-from ..runtime.describe import settings_in_log
 from ..runtime.drive import append_opening
 from ..runtime.log import Log
 from ..runtime.loop import run_loop
 from ..runtime.settings import RunSettings
 from ..runtime.world import World
 from ..stores.memory import MemoryStore
+from .stand_ins import make_stand_in, make_stand_ins
 
 Outcome = e.ToolReturned | e.ToolFailed
 Decision = e.ApprovalGiven | e.UserSaid
@@ -86,6 +84,8 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
     """
     if agent.model is None or isinstance(agent.model, str):
         agent = settings_with(agent, model=make_stand_in(records))
+    elif isinstance(agent.model, Sequence):
+        agent = settings_with(agent, model=make_stand_ins(agent.model, records))
     answers = None
     if agent.output is not None:
         answers = AnswerType(agent.output)
@@ -104,22 +104,6 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
             done = settings_with(done, output=answers.parse(done.answer))
         results.append(done)
     return tuple(results)
-
-
-def make_stand_in(records: Sequence[e.Record]) -> Model:
-    """A model with the recorded name: never called, without a key, with room for any prompt."""
-    called = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
-    most = max((call.max_output_tokens for call in called), default=4096)
-    name = "recorded"
-    if called:
-        name = called[0].model
-    described = [each.event for each in records if isinstance(each.event, e.AgentDescribed)]
-    settings = NO_SETTINGS
-    if described:
-        settings = settings_in_log(described[0].settings)
-    return ScriptedModel(
-        [], name=name, context_tokens=10_000_000, max_output_tokens=most, settings=settings
-    )
 
 
 @dataclass
