@@ -243,3 +243,19 @@ def test_the_next_model_goes_on_where_one_is_denied_or_has_no_key(
     assert sent(server, "model") == [("one",), ("two",), ("one",), ("two",)]
     assert treadle("replay", "t").code == 0
     assert treadle("replay", "t", "-m", f"{one},{two}").code == 1
+
+
+def test_a_turn_that_failed_by_an_outage_is_resumed_with_another_model(treadle: Treadle) -> None:
+    denied = failing(401, {"error": {"message": "no such key"}})
+    asks = calls(("calculator", {"expression": "1+2"}))
+    with served(asks, denied, says("It is 3.")) as server:
+        ran = treadle("1+2?", "-t", "t", "-m", f"{server.url}#one")
+        assert ran.code == 1
+        assert "nothing is lost; later, or with another model: treadle resume t" in ran.err
+        assert "-m MODEL" in ran.err
+        ran = treadle("resume", "t", "-m", f"{server.url}#two")
+        assert (ran.code, ran.out) == (0, "It is 3.\n")
+        assert "the last turn failed because no model could be reached" in ran.err
+    assert [message["role"] for message in server.asked[2].body["messages"]][-1] == "tool"
+    assert treadle("replay", "t").code == 0
+    assert "the turn that had failed goes on" in treadle("show", "t", "--full").out

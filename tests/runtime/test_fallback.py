@@ -18,6 +18,7 @@ from treadle import (
     Limits,
     MemoryStore,
     ModelDenied,
+    ModelRejected,
     ModelSettings,
     ModelUnavailable,
     ScriptedModel,
@@ -33,6 +34,7 @@ from treadle.observe.explain import explain
 from treadle.runtime.log import open_log
 from treadle.runtime.replay import replay
 from treadle.stores.rows import to_rows
+from treadle.testing.recording import Recording
 
 DENIED = ModelDenied("no such key (HTTP 401)")
 BUSY = ModelUnavailable("busy", retry_after_s=1.0)
@@ -178,6 +180,18 @@ def test_killed_after_any_record_the_turn_goes_on_with_the_model_that_it_had():
         assert replays(agents)
 
 
+def between_reopenings(records: Sequence[e.Record]) -> list[list[str]]:
+    """The models that were asked, anew from each claim that reopens the turn."""
+    found: list[list[str]] = [[]]
+    for record in records:
+        match record.event:
+            case e.ThreadClaimed(reopens=True):
+                found.append([])
+            case e.ModelCalled(model=model):
+                found[-1].append(model)
+    return found
+
+
 OUTCOMES = st.lists(
     st.sampled_from(["ok", "call", "busy", "denied", "long"]), min_size=12, max_size=12
 )
@@ -215,8 +229,8 @@ def test_whatever_fails_and_whenever_it_dies_the_models_keep_their_order_and_it_
     live(until_its_end())
     if not live(inner.read("t")):
         return
-    names = asked(live(records_of(agents)))
-    assert names == sorted(names)
+    for names in between_reopenings(live(records_of(agents))):
+        assert names == sorted(names)
     assert replays(agents)
 
 
@@ -280,3 +294,83 @@ def test_a_server_that_is_down_and_one_that_answers():
             return asked(result.records), result.answer
 
     assert asyncio.run(main()) == (["a", "b"], "done")
+
+
+def down(*models: Any, **more: Any) -> Agent:
+    """An agent whose thread t has failed: after a tool call, no model was left."""
+    agents = agent([*models] or scripted("a", calls("look"), DENIED), look, **more)
+    with pytest.raises((ModelDenied, ModelUnavailable)):
+        live(agents.run("go", thread="t"))
+    return agents
+
+
+def test_a_thread_that_failed_by_an_outage_resumes_with_another_model_and_loses_nothing():
+    failed = down()
+    b = scripted("b", says("done"), says("more"))
+    other = replace(failed, model=b)
+    assert "ask b (step, try 2)" in explain(live(records_of(other)), other.run_settings).next
+    result = live(other.resume("t"))
+    assert (result.answer, result.steps, result.status) == ("done", 2, "answered")
+    assert [each.role for each in b.seen[0].messages] == ["user", "assistant", "tool"]
+    records = live(records_of(other))
+    assert [each.reopens for each in found(result, e.ThreadClaimed)] == [True]
+    assert asked(records) == ["a", "a", "b"]
+    assert live(replay(records)) is None
+    totals = live(other.summary("t"))
+    assert (totals.turns, totals.steps) == ({"answered": 1}, 2)
+    assert live(other.run("more", thread="t")).answer == "more"
+
+
+def test_the_same_model_may_be_back():
+    a = scripted("a", *[BUSY] * 5, *[BUSY] * 4, says("back"))
+    agents = agent(a)
+    with pytest.raises(ModelUnavailable):
+        live(agents.run("go", thread="t"))
+    result = live(agents.resume("t"))
+    assert (result.answer, result.steps) == ("back", 1)
+    assert replays(agents)
+    assert live(agents.resume("t")).answer == "back", "it has ended for good"
+
+
+def test_it_may_fail_again_and_be_resumed_again():
+    agents = down(scripted("a", DENIED, DENIED, says("done")))
+    with pytest.raises(ModelDenied):
+        live(agents.resume("t"))
+    assert live(agents.resume("t")).answer == "done"
+    assert replays(agents)
+    assert live(agents.summary("t")).turns == {"answered": 1}
+
+
+def test_other_ends_and_children_are_not_reopened():
+    rejected = agent(scripted("a", ModelRejected("no such model")))
+    with pytest.raises(ModelRejected):
+        live(rejected.run("go", thread="t"))
+    assert live(rejected.resume("t")).status == "failed"
+    helper = Agent("Help.", name="helper", model=scripted("c", DENIED, says("never")))
+    top = agent(scripted("b", calls(("helper", {"task": "x"})), says("done")), helper.as_tool())
+    result = live(top.run("go", thread="t"))
+    [child] = found(result, e.ChildStarted)
+    alone = replace(helper, store=top.store, world=top.world)
+    assert live(alone.resume(child.thread_id)).status == "failed"
+
+
+def test_two_that_resume_it_at_once_make_one_turn():
+    failed = down()
+    other = replace(failed, model=scripted("b", says("done"), says("twice")))
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(other.resume("t"), other.resume("t"), return_exceptions=True)
+
+    results = live(both())
+    assert any(getattr(each, "answer", "") == "done" for each in results)
+    records = live(records_of(other))
+    assert sum(isinstance(each.event, e.TurnEnded) for each in records) == 2
+    assert live(replay(records)) is None
+
+
+def test_a_rerun_leaves_the_outage_out():
+    failed = down()
+    other = replace(failed, model=scripted("b", says("done")))
+    live(other.resume("t"))
+    [result] = Recording(tuple(live(records_of(other)))).run(replace(other, model=None))
+    assert result.answer == "done"

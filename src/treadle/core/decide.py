@@ -94,9 +94,9 @@ def _at_limit(state: State, turn: Turn, reached: e.LimitReached, policy: Policy)
     if turn.failed and turn.purpose == "answer":
         other = find_other_model(state, turn, turn.failed, policy)
         if other:
-            return CallModel("answer", model=other)
+            return CallModel("answer", turn.attempts + 1, model=other)
         wait_s = turn.failed.retry_after_s
-        if wait_s is None or turn.attempts >= limits.model_tries:
+        if wait_s is None or turn.tries >= limits.model_tries:
             return end
         return CallModel("answer", turn.attempts + 1, wait_s)
     if turn.said_last_word or asked >= MAX_LAST_WORDS:
@@ -111,11 +111,14 @@ def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, policy: Poli
     if failed.kind == "overflow" and turn.overflows <= MAX_OVERFLOWS:
         # The next prompt gets half the room (TokenCalibration.refused_tokens).
         return CallModel(turn.purpose, turn.attempts + 1)
+    if turn.failed_model != turn.model:
+        # Another one made room for the request, or the turn was reopened: it is made at once.
+        return CallModel(turn.purpose, turn.attempts + 1)
     other = find_other_model(state, turn, failed, policy)
     if other:
-        return CallModel(turn.purpose, model=other)
+        return CallModel(turn.purpose, turn.attempts + 1, model=other)
     wait_s = failed.retry_after_s
-    if wait_s is None or turn.attempts >= limits.model_tries:
+    if wait_s is None or turn.tries >= limits.model_tries:
         return Append((e.TurnEnded("failed", why_failed(turn, failed, policy)),))
     if limits.seconds is not None and state.spent.seconds + wait_s >= limits.seconds:
         used_s = round(turn.active_s + wait_s, 3)

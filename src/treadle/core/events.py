@@ -65,6 +65,8 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
     """Names the process."""
     identity: Identity | None = None
     """Only in logs of format 1."""
+    reopens: bool = False
+    """The last turn, which an outage of its models has failed, goes on."""
 
 
 class TrustChanged(EventStruct, frozen=True):

@@ -184,6 +184,8 @@ class PreparedCall(msgspec.Struct, frozen=True):
 
     request: Request
     event: ModelCalled
+    tries: int = 1
+    """How often this model has been asked for the request, this call included."""
 
 
 class Reply(msgspec.Struct, frozen=True):

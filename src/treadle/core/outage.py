@@ -22,7 +22,7 @@ def find_other_model(state: State, turn: Turn, failed: e.ModelFailed, policy: Po
     if failed.kind not in ("unavailable", "denied"):
         return ""
     wait_s = failed.retry_after_s
-    if wait_s is not None and wait_s <= MAX_WAIT_S and turn.attempts < policy.limits.model_tries:
+    if wait_s is not None and wait_s <= MAX_WAIT_S and turn.tries < policy.limits.model_tries:
         left_s = policy.limits.seconds
         if left_s is None or state.spent.seconds + wait_s < left_s:
             return ""

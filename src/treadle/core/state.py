@@ -20,7 +20,13 @@ from .call import WAITING
 from .errors import IllegalEvent
 from .limits import Spent
 from .turn import Turn, apply_to_turn, find_call
-from .turn_after import turn_after_crash, turn_after_fork, turn_after_import
+from .turn_after import (
+    failed_by_outage,
+    turn_after_crash,
+    turn_after_fork,
+    turn_after_import,
+    turn_after_reopening,
+)
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
@@ -154,6 +160,8 @@ def apply(state: State, record: e.Record) -> State:
         case e.ThreadClaimed():
             changes |= {"claim": event.claim, "driver": event.driver, "claims": state.claims + 1}
             changes["turn"] = turn and turn_after_crash(turn)
+            if turn and event.reopens:
+                changes["turn"] = turn_after_reopening(turn)
             if event.identity:
                 changes |= _describe(state, _from_format_1(event.identity))
         case e.ThreadForked():
@@ -191,6 +199,8 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
         )
+    if isinstance(event, e.ThreadClaimed) and event.reopens and not failed_by_outage(state.turn):
+        raise IllegalEvent("only a turn that an outage of its models has failed can be reopened")
     if isinstance(event, e.UserSaid) and bool(event.answers) == (state.phase == "idle"):
         raise IllegalEvent(
             "a message opens a turn; while tools run it must answer a question, and only then"

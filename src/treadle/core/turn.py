@@ -38,8 +38,6 @@ class Turn(msgspec.Struct, frozen=True):
     """The model call in flight."""
     model: str = ""
     """The name of the model that was asked last; "" if none was since the agent took charge."""
-    counted: bool = False
-    """The request under way counts as a step, whichever model it goes to next."""
     replied: e.ModelReplied | None = None
     """The last reply, until the next model call."""
     failed: e.ModelFailed | None = None
@@ -47,6 +45,8 @@ class Turn(msgspec.Struct, frozen=True):
 
     If the prompt was too large, it stays while a summary is made: the request is repeated then.
     """
+    failed_model: str = ""
+    """The model that has failed. Where another is asked next, the failure is past."""
     rejected: e.AnswerRejected | None = None
     limit: e.LimitReached | None = None
     """The first that was reached."""
@@ -58,7 +58,9 @@ class Turn(msgspec.Struct, frozen=True):
     purposes: tuple[str, ...] = ()
     """Of the model calls that replied, except plain steps."""
     attempts: int = 0
-    """Tries of the request under way."""
+    """Tries of the request under way, by all models."""
+    tries: int = 0
+    """Those by the model that was asked last."""
     useless_replies: int = 0
     """Replies in a row that were empty, cut off, or an answer that was rejected."""
     overflows: int = 0
@@ -120,8 +122,9 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
 
 def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
     failed = turn.failed
-    if turn.model not in ("", event.model):
-        failed = None  # another model goes on
+    is_retry = event.model == turn.model == turn.failed_model
+    if not is_retry and event.purpose != "compact":
+        failed = None  # another model goes on, or the same one after an outage
     turn = replace(
         turn,
         called=event,
@@ -130,13 +133,21 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
         failed=failed,
         rejected=None,
         attempts=event.attempt,
+        tries=count_tries(turn, event),
     )
     if event.purpose == "compact":
         return replace(turn, compacting_upto_seq=event.upto_seq)
     steps = turn.steps
-    if event.attempt == 1 and event.purpose != "answer" and not turn.counted:
+    if event.attempt == 1 and event.purpose != "answer":
         steps += 1
-    return replace(turn, compacting_upto_seq=0, purpose=event.purpose, steps=steps, counted=True)
+    return replace(turn, compacting_upto_seq=0, purpose=event.purpose, steps=steps)
+
+
+def count_tries(turn: Turn, called: e.ModelCalled) -> int:
+    """How often this model has been asked for the request, once this call is made."""
+    if called.attempt == 1 or called.model != turn.model:
+        return 1
+    return turn.tries + 1
 
 
 def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
@@ -164,7 +175,6 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     return replace(
         _add_usage(turn, reply),
         called=None,
-        counted=False,
         replied=reply,
         failed=None,
         calls=calls,
@@ -198,8 +208,8 @@ def _asked_calls(
 
 def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
     failed = turn.failed
-    if failed and failed.kind != "overflow":
-        failed = None  # a prompt that was too large is tried again, with less in it
+    if failed and failed.kind != "overflow" and turn.failed_model == turn.model:
+        failed = None  # else the request that failed is made again, with less in it
     turn = replace(_add_usage(turn, reply), called=None, failed=failed)
     has_text = bool(reply.text.strip())
     if has_text and not reply.calls and reply.finish_reason != "content_filter":
@@ -214,7 +224,7 @@ def _apply_failure(turn: Turn, event: e.ModelFailed) -> Turn:
     turn = replace(_add_usage(turn, event), called=None, overflows=overflows)
     if turn.compacting_upto_seq and event.kind in ("overflow", "rejected"):
         return replace(turn, failed=None, compacting_upto_seq=0, summary_failed=True)
-    return replace(turn, failed=event)
+    return replace(turn, failed=event, failed_model=turn.model)
 
 
 def _add_usage(

@@ -13,7 +13,7 @@ from .turn import Turn
 
 def turn_after_crash(turn: Turn) -> Turn:
     """What a new driver finds: the reply in flight is lost; what started tools did is unknown."""
-    turn = replace(_change_calls(turn, call_after_crash), counted=False)
+    turn = _change_calls(turn, call_after_crash)
     if turn.called is None:
         return turn
     lost_tokens = turn.called.prompt_tokens + turn.called.max_output_tokens
@@ -23,6 +23,18 @@ def turn_after_crash(turn: Turn) -> Turn:
         lost_tokens=turn.lost_tokens + lost_tokens,
         cost_usd=turn.cost_usd + turn.called.reserved_usd,
     )
+
+
+def failed_by_outage(turn: Turn | None) -> bool:
+    """Whether the turn has ended because no model could be reached: it may be reopened."""
+    if turn is None or turn.ended is None or turn.failed is None:
+        return False
+    return turn.ended.status == "failed" and turn.failed.kind in ("unavailable", "denied")
+
+
+def turn_after_reopening(turn: Turn) -> Turn:
+    """What goes on with a turn that an outage has failed: its request is made once more."""
+    return replace(turn, ended=None, model="", tries=0)
 
 
 def turn_after_import(turn: Turn, thread_key: str) -> Turn:

@@ -10,6 +10,7 @@ from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
+from ..core.turn_after import failed_by_outage
 from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision
 from ..runtime.settings import NO_MODEL, RunSettings
 
@@ -50,7 +51,7 @@ def explain(
     Needs at least one record of the thread.
     """
     state = fold(records)
-    claimed = after_claim(state)
+    claimed = after_claim(state, reopens=failed_by_outage(state.turn))
     last_turn = read_result(records, state)
     thread_id = records[0].thread_id
     going_on = _children_that_go_on(claimed, children or {})
@@ -61,7 +62,7 @@ def explain(
     elif is_flow(records, settings):
         next_action = _next_of_flow(claimed)
     else:
-        next_action = _next_of_agent(claimed, settings.in_charge(state))
+        next_action = _next_of_agent(claimed, settings.in_charge(claimed))
     waiting = pending_decisions(records, settings, children)
     return Explanation(
         status=last_turn.status,

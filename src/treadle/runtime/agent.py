@@ -11,11 +11,13 @@ from ..core.approvals import Rule
 from ..core.context import ChildResult, Context
 from ..core.errors import ModelError, TurnFailed, TurnOpen
 from ..core.limits import Limits
+from ..core.links import start_of_child
 from ..core.model import ModelChoice
 from ..core.model_settings import ModelSettings
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
+from ..core.turn_after import failed_by_outage
 from ..core.window import ContextWindow
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
@@ -149,6 +151,8 @@ class Agent:
     ) -> Result:
         """Go on with a thread's unfinished turn; where there is none, give the last turn's result.
 
+        A turn that failed because no model could be reached goes on too, and loses nothing.
+
         Another process that still drives the thread is fenced off. Raises as `run`; UnknownThread;
         UsageError where the turn has calls whose tools this agent doesn't have.
         """
@@ -223,10 +227,11 @@ class Agent:
         return await self._drive(log, given, *opening, said)
 
     async def _go_on(self, log: Log, given: Given) -> Result:
-        if log.state.phase == "idle" or not log.state.trusted:
+        reopens = failed_by_outage(log.state.turn) and not start_of_child(log.records)
+        if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self._result(log)
         self.run_settings.refuse_missing(log.state)
-        return await self._drive(log, given, new_claim(self.world))
+        return await self._drive(log, given, new_claim(self.world, reopens))
 
     async def _work(self, task: str | e.UserSaid, context: Context) -> ChildResult:
         """Start or continue the call's child thread, within its share of the parent's limits."""

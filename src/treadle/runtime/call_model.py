@@ -92,7 +92,7 @@ def _failure(cost: Cost, error: ModelError, prepared: PreparedCall, chance: floa
     usage = error.usage or e.Usage()
     wait_s = None
     if isinstance(error, ModelUnavailable):
-        wait_s = backoff_s(prepared.event.attempt, chance, error.retry_after_s)
+        wait_s = backoff_s(prepared.tries, chance, error.retry_after_s)
     message = redact_known(str(error))
     refused = None
     # Some servers say with a status of 500 that they take no pictures.

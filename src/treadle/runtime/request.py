@@ -22,6 +22,7 @@ from ..core.prompt import Prompt
 from ..core.prompt_words import LAST_WORD, PLAN
 from ..core.state import State
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
+from ..core.turn import count_tries
 from ..core.window import Summarise, choose_compaction, shorten_all_results
 from .settings import RunSettings
 
@@ -109,7 +110,8 @@ def prepare_call(
         reserved_usd=worst_usd(prompt_tokens, allowed) or 0.0,
         upto_seq=upto_seq,
     )
-    return PreparedCall(replace(request, max_output_tokens=allowed), called)
+    tries = count_tries(state.turn, called) if state.turn else 1
+    return PreparedCall(replace(request, max_output_tokens=allowed), called, tries)
 
 
 def _may_hold_audio(request: Request) -> bool:

@@ -67,6 +67,12 @@ class _Turn:
     """By call id."""
     ended: e.TurnEnded | None = None
 
+    def forget_failure(self) -> None:
+        """Leave out the outage that had ended it, since it went on later."""
+        self.ended = None
+        while self.replies and isinstance(self.replies[-1].event, e.ModelFailed):
+            self.replies.pop()
+
     @property
     def stopped(self) -> bool:
         """Whether something else ended it: a person, a bug, or the end of the recording."""
@@ -141,6 +147,8 @@ def _split_turns(records: Sequence[e.Record]) -> list[_Turn]:
         match record.event:
             case e.UserSaid(answers=""):
                 turns.append(_Turn(record))
+            case e.ThreadClaimed(reopens=True):
+                turns[-1].forget_failure()
             case e.ModelCalled(purpose=purpose):
                 summarizing = purpose == "compact"
             case e.ModelReplied() | e.ModelFailed() if summarizing:
