@@ -81,9 +81,9 @@ def make_models(
     if len(listed) == 1:
         return (_make(listed[0], resolve),)
     models = [_make_one_of_several(each, resolve) for each in listed]
-    usable = [model for model in models if not isinstance(model, UnusableModel)]
-    if not usable:
-        said = "; ".join(f"{each.name} {each.lacks}" for each in models if hasattr(each, "lacks"))
+    unusable = [model for model in models if isinstance(model, UnusableModel)]
+    if len(unusable) == len(models):
+        said = "; ".join(f"{each.name} {each.lacks}" for each in unusable)
         raise UsageError(f"none of these models can be used: {said}")
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
