@@ -187,7 +187,9 @@ def _add(edges: Edges, start: str, end: str, label: str) -> None:
 def events_page() -> str:
     """docs/reference/events.md."""
     phases, statuses = find_ways()
-    tree = ast.parse((SOURCE / "core" / "events.py").read_text("utf8"))
+    files = ("events.py", "agent_events.py", "tool_events.py")
+    trees = [ast.parse((SOURCE / "core" / name).read_text("utf8")) for name in files]
+    tree = ast.Module([node for each in trees for node in each.body], [])
     values = ast.parse((SOURCE / "core" / "values.py").read_text("utf8"))
     events = [kind.__name__ for kind in get_args(e.Event)]
     parts = [

@@ -33,7 +33,8 @@ def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
     before = [each for each in records if each.seq < record.seq]
     was = fold(before).last_described
     if names_agent(settings):
-        today = make_recorded_agent(settings, was).run_settings
+        today = make_recorded_agent(settings, was).run_settings.told_as(was)
+        today = today.with_model(record.event.model)
     else:
         if was is None or not any(each.event == was for each in before):
             raise UsageError(f"{NOT_DESCRIBED} with --agent MODULE:NAME")

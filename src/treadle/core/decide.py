@@ -10,6 +10,7 @@ from .approvals import apply_rules
 from .call import CallState
 from .errors import ToolError
 from .limits import Limits, check_model_call_limits, check_tool_call_limits
+from .outage import find_other_model, why_failed
 from .policy import Policy
 from .state import State, is_parked
 from .tool import Tool
@@ -31,6 +32,8 @@ class CallModel(msgspec.Struct, frozen=True):
     purpose: e.Purpose = "step"
     attempt: int = 1
     delay_s: float = 0.0
+    model: str = ""
+    """The name of the model that goes on instead of the last one; "" if that is asked again."""
 
 
 class RunTools(msgspec.Struct, frozen=True):
@@ -61,11 +64,11 @@ def decide(state: State, policy: Policy) -> Next:
         summary = turn.replied.text.strip()
         return Append((e.ContextCompacted(turn.compacting_upto_seq, summary),))
     if turn.limit:
-        return _at_limit(turn, turn.limit, policy.limits)
+        return _at_limit(state, turn, turn.limit, policy)
     if turn.calls:
         return _next_for_calls(state, turn, policy)
     if turn.failed:
-        return _after_failure(state, turn, turn.failed, policy.limits)
+        return _after_failure(state, turn, turn.failed, policy)
     if turn.replied and (not turn.replied.calls or turn.replied.finish_reason in INCOMPLETE):
         return _after_text(state, turn, turn.replied, policy)
     return _next_model_call(state, turn, policy)
@@ -81,15 +84,19 @@ def _next_model_call(state: State, turn: Turn, policy: Policy) -> Next:
     return CallModel("step")
 
 
-def _at_limit(turn: Turn, reached: e.LimitReached, limits: Limits) -> Next:
+def _at_limit(state: State, turn: Turn, reached: e.LimitReached, policy: Policy) -> Next:
     """After a limit: a last request, without tools, for the best answer by now; then the end."""
+    limits = policy.limits
     end = Append((e.TurnEnded("limit", reached.limit),))
     if not limits.last_word or turn.no_last_word or reached.limit in ("seconds", "output"):
         return end
     asked = turn.purposes.count("answer")
     if turn.failed and turn.purpose == "answer":
+        other = find_other_model(state, turn, turn.failed, policy)
+        if other:
+            return CallModel("answer", turn.attempts + 1, model=other)
         wait_s = turn.failed.retry_after_s
-        if wait_s is None or turn.attempts >= limits.model_tries:
+        if wait_s is None or turn.tries >= limits.model_tries:
             return end
         return CallModel("answer", turn.attempts + 1, wait_s)
     if turn.said_last_word or asked >= MAX_LAST_WORDS:
@@ -97,15 +104,22 @@ def _at_limit(turn: Turn, reached: e.LimitReached, limits: Limits) -> Next:
     return CallModel("answer")
 
 
-def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limits) -> Next:
+def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, policy: Policy) -> Next:
+    limits = policy.limits
     if failed.kind == "timeout":
         return Append((e.LimitReached("seconds", round(turn.active_s, 3), limits.seconds or 0.0),))
     if failed.kind == "overflow" and turn.overflows <= MAX_OVERFLOWS:
         # The next prompt gets half the room (TokenCalibration.refused_tokens).
         return CallModel(turn.purpose, turn.attempts + 1)
+    if turn.failed_model != turn.model:
+        # Another one made room for the request, or the turn was reopened: it is made at once.
+        return CallModel(turn.purpose, turn.attempts + 1)
+    other = find_other_model(state, turn, failed, policy)
+    if other:
+        return CallModel(turn.purpose, turn.attempts + 1, model=other)
     wait_s = failed.retry_after_s
-    if wait_s is None or turn.attempts >= limits.model_tries:
-        return Append((e.TurnEnded("failed", failed.message),))
+    if wait_s is None or turn.tries >= limits.model_tries:
+        return Append((e.TurnEnded("failed", why_failed(turn, failed, policy)),))
     if limits.seconds is not None and state.spent.seconds + wait_s >= limits.seconds:
         used_s = round(turn.active_s + wait_s, 3)
         return Append((e.LimitReached("seconds", used_s, limits.seconds),))

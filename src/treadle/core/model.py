@@ -4,7 +4,7 @@ How a provider wants them written is a dialect's business (models/dialect.py).
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -22,6 +22,7 @@ from .events import (
     Thinking,
     Usage,
 )
+from .model_settings import ModelSettings
 from .tokens import Count
 from .values import Content, attachments_of, calls_of, text_of, thinking_of
 
@@ -166,6 +167,11 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     """`none`: the tools are there because the history has calls, and none may be called now."""
     cache_key: str = ""
     """The same for requests whose prompts begin alike: a provider's cache looks for them by it."""
+    settings: ModelSettings = ModelSettings()
+    """What the run and the agent ask for; a model puts it over its own (`RemoteModel.settings`).
+
+    `max_output_tokens` stands in the request itself, within the limits of the turn.
+    """
 
     @cached_property
     def tokens(self) -> int:
@@ -184,6 +190,8 @@ class PreparedCall(msgspec.Struct, frozen=True):
 
     request: Request
     event: ModelCalled
+    tries: int = 1
+    """How often this model has been asked for the request, this call included."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -209,7 +217,11 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Model(Protocol):
-    """A language model: see remote_model.py, local/local_model.py and scripted.py in models/."""
+    """A language model: see remote_model.py, local/local_model.py and scripted.py in models/.
+
+    It may also have `carried_settings`, the names of the ModelSettings that it takes from a request
+    (else none but `max_output_tokens`), and `settings`, its own.
+    """
 
     @property
     def name(self) -> str:
@@ -241,6 +253,10 @@ class Model(Protocol):
         retries: the loop does, and logs it. Cancelling it closes the connection.
         """
         ...
+
+
+ModelChoice = str | Model | Sequence[str | Model] | None
+"""A model or its name, or several in the order in which they are asked. None: the default."""
 
 
 def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:

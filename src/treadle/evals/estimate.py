@@ -79,7 +79,7 @@ def estimate(
         trials=repeats * len(dataset.cases),
         steps=repeats * sum(each.steps for each in per_case),
         usage=usage,
-        cost_usd=agent.run_settings.model.cost_usd(usage),
+        cost_usd=agent.run_settings.cost_usd(usage),
         judge_calls=repeats * judges,
         measured=len(measured),
     )

@@ -1,5 +1,9 @@
 """What a dialect is: how one kind of endpoint writes requests and replies. Pure.
 
+What a request asks for beside its messages and tools is in `Request.settings`, with the model's own
+merged in. A dialect names in `Dialect.settings` those that it can write; any other is refused
+before a request is made.
+
 A RemoteModel is an address (endpoint.py), a dialect, and the table of what that provider accepts
 (accepted_fields.py). Each dialect is a folder beside this file; none knows another.
 """
@@ -24,7 +28,7 @@ class RequestFields:
     added: Mapping[str, Any] = field(default_factory=dict)
     """Fields that Treadle adds for this model by itself."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """The user's fields. They win over all that Treadle sends; None removes a field."""
+    """`extra` of the request's settings. They win over all that Treadle sends; None removes one."""
 
     @property
     def provider_tools(self) -> list[Any]:
@@ -76,6 +80,8 @@ class Dialect:
     """The request's body. Each message is encoded once: `Message.encoded` keeps its bytes."""
     build_reply: Callable[[], ReplyBuilder]
     """A new ReplyBuilder, for one answer."""
+    settings: frozenset[str] = frozenset(("extra", "max_output_tokens"))
+    """The names of the ModelSettings that `encode` writes."""
     service: Service = OPENAI
     """Where it is spoken unless an address is given."""
     find_accepted: Callable[[str, str], AcceptedFields] = find_accepted_fields

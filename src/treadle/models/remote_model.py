@@ -19,6 +19,7 @@ from ..core.errors import ModelError, ModelRejected, ModelUnavailable, UsageErro
 from ..core.events import Thinking, Usage
 from ..core.limits import Cost
 from ..core.model import Reply, Request
+from ..core.model_settings import ModelSettings, refuse_uncarried
 from .accepted_fields import AcceptedFields, find_refused_field
 from .chat.dialect import CHAT
 from .dialect import Dialect, RequestFields
@@ -73,11 +74,8 @@ class RemoteModel:
     max_output_tokens: int = 8192
     idle_s: float = 300.0
     """Seconds that the server may send nothing at all. The loop watches the turn's own deadline."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """Added to every request's body, e.g. {"temperature": 0}; None removes a field.
-
-    It wins over the fields that Treadle sends by itself.
-    """
+    settings: ModelSettings = ModelSettings()
+    """The model's own settings, e.g. ModelSettings(temperature=0). A request's win over them."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
     prices: Prices | Mapping[str, Any] | None = None
@@ -103,6 +101,9 @@ class RemoteModel:
         name = self.name or f"{self.dialect.service.scheme}:{self.model}"
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "prices", check_prices(self.prices))
+        refuse_uncarried(self.settings, self.carried_settings, self.name)
+        if self.settings.max_output_tokens:
+            object.__setattr__(self, "max_output_tokens", self.settings.max_output_tokens)
         endpoint = self._make_endpoint()
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)
@@ -129,6 +130,16 @@ class RemoteModel:
             service=self.dialect.service,
         )
 
+    @property
+    def lacks(self) -> str:
+        """What is missing for a request, such as a key; "" if nothing is."""
+        return getattr(self._endpoint, "lacks", "")
+
+    @property
+    def carried_settings(self) -> frozenset[str]:
+        """The settings that its dialect can write."""
+        return self.dialect.settings
+
     def cost_usd(self, usage: Usage) -> float | None:
         """By `prices`, else by the price table of genai-prices, offline.
 
@@ -136,7 +147,10 @@ class RemoteModel:
         """
         if not self._price:
             prices = check_prices(self.prices)
-            self._price.append(make_price(self.model, self.base_url, prices, self.extra))
+            body = dict(self.settings.extra)
+            if self.settings.service_tier:
+                body["service_tier"] = self.settings.service_tier
+            self._price.append(make_price(self.model, self.base_url, prices, body))
         return self._price[0](usage)
 
     async def reply(self, request: Request, emit: Callable[[str | Thinking], None]) -> Reply:
@@ -165,6 +179,7 @@ class RemoteModel:
     ) -> Reply:
         tokens = sum(message.tokens for message in request.messages)
         always = self._always(left_out)
+        request = self._with_own_settings(request)
         added = self._fields_with_tools(request)
         emitted = False
 
@@ -184,7 +199,7 @@ class RemoteModel:
                 raise _FieldRefused(name) from None
             if _UNREADABLE.search(words) and any(message.model for message in request.messages):
                 return await self._reply(_without_thoughts(request), emit, left_out)
-            if not request.tools or _EFFORT in self.extra or _EFFORT not in words:
+            if not request.tools or _sets_effort(request) or _EFFORT not in words:
                 raise
         other: dict[str, Any] = {} if _EFFORT in added else {_EFFORT: "none"}
         reply = await self.ask(self._body(request, always | other), tokens, emit)
@@ -194,6 +209,7 @@ class RemoteModel:
 
     def body(self, request: Request) -> bytes:
         """The request's body, in the model's dialect."""
+        request = self._with_own_settings(request)
         return self._body(request, self._always(()) | self._fields_with_tools(request))
 
     def _always(self, left_out: Sequence[str]) -> dict[str, Any]:
@@ -202,23 +218,33 @@ class RemoteModel:
         always = self._accepted.always
         return {name: value for name, value in always.items() if name not in refused}
 
+    def _with_own_settings(self, request: Request) -> Request:
+        """The request with the model's settings where it leaves them open."""
+        settings = request.settings.over(self.settings)
+        if settings == request.settings:
+            return request
+        return replace(request, settings=settings)
+
     def _fields_with_tools(self, request: Request) -> dict[str, Any]:
         """The fields that the model needs beside tools, without those that the user has set."""
         if not request.tools:
             return {}
         wanted = self._learned[-1] if self._learned else self._accepted.with_tools
-        return {key: value for key, value in wanted.items() if key not in self.extra}
+        own = set(request.settings.extra)
+        if request.settings.effort is not None:
+            own.add(_EFFORT)
+        return {key: value for key, value in wanted.items() if key not in own}
 
     def _warn_of(self, added: Mapping[str, Any]) -> None:
         for key, value in added.items():
             _warn_once(
                 f"{self.name} takes tools here only with {key}={value}, so that is sent with them:"
                 " it doesn't reason before it calls one. To be told no more, set it yourself:"
-                f" -o {key}={value}, or extra= in Python"
+                f" -o {key}={value}, or ModelSettings(effort=...) in Python"
             )
 
     def _body(self, request: Request, added: Mapping[str, Any]) -> bytes:
-        fields = RequestFields(self.model, self._accepted, added, self.extra)
+        fields = RequestFields(self.model, self._accepted, added, request.settings.extra)
         return self.dialect.encode(request, fields)
 
     async def ask(
@@ -253,6 +279,10 @@ class RemoteModel:
 def _without_thoughts(request: Request) -> Request:
     """The request without all that only the model itself understands."""
     return replace(request, messages=tuple(each.for_model("none") for each in request.messages))
+
+
+def _sets_effort(request: Request) -> bool:
+    return request.settings.effort is not None or _EFFORT in request.settings.extra
 
 
 @functools.cache

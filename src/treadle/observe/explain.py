@@ -10,6 +10,7 @@ from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
+from ..core.turn_after import failed_by_outage
 from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision
 from ..runtime.settings import NO_MODEL, RunSettings
 
@@ -50,7 +51,7 @@ def explain(
     Needs at least one record of the thread.
     """
     state = fold(records)
-    claimed = after_claim(state)
+    claimed = after_claim(state, reopens=failed_by_outage(state.turn))
     last_turn = read_result(records, state)
     thread_id = records[0].thread_id
     going_on = _children_that_go_on(claimed, children or {})
@@ -61,7 +62,7 @@ def explain(
     elif is_flow(records, settings):
         next_action = _next_of_flow(claimed)
     else:
-        next_action = _next_of_agent(claimed, settings.in_charge(state))
+        next_action = _next_of_agent(claimed, settings.in_charge(claimed))
     waiting = pending_decisions(records, settings, children)
     return Explanation(
         status=last_turn.status,
@@ -127,8 +128,11 @@ def _describe_unknown(state: State, claimed: State) -> list[str]:
 
 def changes_since_last_call(state: State, settings: RunSettings) -> list[str]:
     """What has changed in the agent whose model was called last, of an agent alone or of a team."""
-    now = settings.team.get(state.last_caller, settings)
-    return agent_changes(state.last_described, now.describe())
+    was = state.last_described
+    now = settings.team.get(state.last_caller, settings).told_as(was)
+    if was:
+        now = now.with_model(was.model)
+    return agent_changes(was, now.describe())
 
 
 def agent_changes(was: e.AgentDescribed | None, now: e.AgentDescribed) -> list[str]:
@@ -221,10 +225,11 @@ def _children_that_go_on(state: State, children: ChildRecords) -> list[str]:
 
 def _next_of_agent(state: State, settings: RunSettings) -> str:
     match decide(state, settings.policy):
-        case CallModel(purpose, attempt):
+        case CallModel(purpose, attempt, model=other):
+            name = other or settings.model.name
             if attempt > 1:
-                return f"ask {settings.model.name} ({purpose}, try {attempt})"
-            return f"ask {settings.model.name} ({purpose})"
+                return f"ask {name} ({purpose}, try {attempt})"
+            return f"ask {name} ({purpose})"
         case RunTools(calls):
             return "; ".join(_describe_run(call) for call in calls)
         case Append(events):

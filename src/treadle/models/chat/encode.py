@@ -8,10 +8,21 @@ import msgspec
 from ...core.events import Attachment, Audio, Call, Image, Text, Thinking
 from ...core.legal import put_beside_results
 from ...core.model import Message, Request, ToolSchema
+from ...core.model_settings import ModelSettings
 from ...core.values import Part
 from ..dialect import RequestFields
 
 _encode = msgspec.json.Encoder().encode
+SETTINGS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "effort": "reasoning_effort",
+    "seed": "seed",
+    "stop": "stop",
+    "service_tier": "service_tier",
+    "parallel_tool_calls": "parallel_tool_calls",
+}
+"""The names of ModelSettings, and those of chat completions."""
 _SHOWN_FIELDS = ("role", "content", "tool_calls", "tool_call_id", "function_call", "name")
 """The fields of a message that say whose it is, and what the model is told."""
 
@@ -29,6 +40,7 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         settings["response_format"] = {"type": "json_schema", "json_schema": schema}
     if request.cache_key and fields.accepted.cache_key:
         settings[fields.accepted.cache_key] = request.cache_key
+    settings |= _encode_settings(request.settings, bool(request.tools))
     settings |= {**fields.added, **fields.extra}
     settings.pop("tools", None)
     settings = {key: value for key, value in settings.items() if value is not None}
@@ -40,6 +52,14 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     shown = put_beside_results(request.messages)
     messages = b",".join([message.encoded(encode_message) for message in shown])
     return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], all_tools, messages)
+
+
+def _encode_settings(settings: ModelSettings, has_tools: bool) -> dict[str, Any]:
+    """The settings that are given. Providers refuse `parallel_tool_calls` without tools."""
+    fields = {sent: getattr(settings, name) for name, sent in SETTINGS.items()}
+    if not has_tools:
+        del fields["parallel_tool_calls"]
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def encode_message(message: Message) -> bytes:

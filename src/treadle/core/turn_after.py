@@ -1,0 +1,60 @@
+"""What a new driver finds of a turn that another one has left: after a crash, a fork, an import.
+
+Pure.
+"""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from .call import CallState, call_after_crash, call_after_fork, call_after_import
+from .turn import Turn
+
+
+def turn_after_crash(turn: Turn) -> Turn:
+    """What a new driver finds: the reply in flight is lost; what started tools did is unknown."""
+    turn = _change_calls(turn, call_after_crash)
+    if turn.called is None:
+        return turn
+    lost_tokens = turn.called.prompt_tokens + turn.called.max_output_tokens
+    return replace(
+        turn,
+        called=None,
+        lost_tokens=turn.lost_tokens + lost_tokens,
+        cost_usd=turn.cost_usd + turn.called.reserved_usd,
+    )
+
+
+def turn_after_claim(turn: Turn, reopens: bool) -> Turn:
+    """What a new driver finds, or one that goes on with a turn that an outage has failed."""
+    if reopens:
+        return turn_after_reopening(turn)
+    return turn_after_crash(turn)
+
+
+def failed_by_outage(turn: Turn | None) -> bool:
+    """Whether the turn has ended because no model could be reached: it may be reopened."""
+    if turn is None or turn.ended is None or turn.failed is None:
+        return False
+    return turn.ended.status == "failed" and turn.failed.kind in ("unavailable", "denied")
+
+
+def turn_after_reopening(turn: Turn) -> Turn:
+    """What goes on with a turn that an outage has failed: its request is made once more."""
+    return replace(turn, ended=None, model="", tries=0)
+
+
+def turn_after_import(turn: Turn, thread_key: str) -> Turn:
+    """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
+    turn = turn_after_crash(turn)
+    turn = _change_calls(turn, lambda call: call_after_import(call, thread_key))
+    return replace(turn, imported=True)
+
+
+def turn_after_fork(turn: Turn) -> Turn:
+    """What a fork finds: as after a crash, and without the children, which stay the parent's."""
+    return _change_calls(turn_after_crash(turn), call_after_fork)
+
+
+def _change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
+    return replace(turn, calls={id: change(call) for id, call in turn.calls.items()})
