@@ -13,8 +13,9 @@ from zlib import crc32
 
 import msgspec
 
-from .errors import StoreDamaged, UsageError
+from .errors import StoreDamaged
 from .events import Event, Record
+from .write_event import write_event
 
 Raw = dict[str, Any]
 
@@ -63,13 +64,8 @@ _record_decoder = msgspec.json.Decoder(Record)
 
 
 def encode_event(event: Event) -> bytes:
-    """One line of JSON, without a newline. Raises UsageError for text that can't be encoded."""
-    try:
-        return _encoder.encode(event)
-    except UnicodeEncodeError as error:
-        raise UsageError(
-            f"{type(event).__name__} holds half of a surrogate pair, which is no text: {error}"
-        ) from None
+    """One line of JSON, without a newline. Raises UsageError as `write_event`."""
+    return write_event(event)[0]
 
 
 def decode_event(data: bytes | str) -> Event:
