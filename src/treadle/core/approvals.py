@@ -1,12 +1,13 @@
 """Approval rules: which calls run, ask a person first, or are refused. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import msgspec
 
+from .argument_globs import fits_glob, matches_glob
 from .context import Arguments
 from .redact import redact
 from .tool import Tool
@@ -36,20 +37,24 @@ class Permission(msgspec.Struct, frozen=True):
     tool: str
     always: Always
     by: str
+    agent: str
+    """The agent whose tool that is: another agent's tool of the same name is another tool."""
 
     def covers(self, tool: str, arguments: Mapping[str, Any]) -> bool:
         """Whether a call of that tool with these arguments needs no approval."""
-        if tool != self.tool:
-            return False
-        for name, pattern in self.always.arguments.items():
-            if name not in arguments:
-                return False
-            text = arguments[name]
-            if not isinstance(text, str):
-                text = msgspec.json.encode(text).decode()
-            if not fnmatchcase(text, pattern):
-                return False
-        return True
+        return self._fits(tool, arguments, fits_glob)
+
+    def may_cover(self, tool: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether such a call, by its characters, must be judged again because of this."""
+        return self._fits(tool, arguments, matches_glob)
+
+    def _fits(
+        self, tool: str, arguments: Mapping[str, Any], fits: Callable[[Any, str], bool]
+    ) -> bool:
+        patterns = self.always.arguments.items()
+        return tool == self.tool and all(
+            name in arguments and fits(arguments[name], pattern) for name, pattern in patterns
+        )
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -62,7 +67,8 @@ def apply_rules(
 ) -> Verdict:
     """What to do with this call: as the first rule that matches says, else as the tool itself says.
 
-    What a person has allowed beforehand needs no approval.
+    What a person has allowed beforehand needs no approval. `permissions` are those for the agent in
+    charge.
     """
     found = _match_rule(rules, tool) or _ask_tool(tool, arguments)
     if found.action == "ask":

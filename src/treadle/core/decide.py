@@ -235,7 +235,8 @@ def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.E
         arguments = tool.arguments_of(call.call.arguments)
     except ToolError as error:
         return e.ToolFailed(call.id, "arguments", str(error))
-    verdict = apply_rules(policy.approvals, tool, arguments, state.permissions)
+    permissions = [each for each in state.permissions if each.agent == state.agent]
+    verdict = apply_rules(policy.approvals, tool, arguments, permissions)
     if verdict.action == "deny":
         return e.ToolFailed(
             call.id, "denied", f"this agent may not make this call{_because(verdict.reason)}"
