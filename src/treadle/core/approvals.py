@@ -9,6 +9,7 @@ import msgspec
 
 from .argument_globs import fits_glob, matches_glob
 from .context import Arguments
+from .raised import describe_raised
 from .redact import redact
 from .tool import Tool
 from .values import Always
@@ -89,9 +90,11 @@ def _ask_tool(tool: Tool, arguments: Arguments) -> Verdict:
     needed = tool.needs_approval
     if callable(needed):
         try:
-            needed = needed(arguments)
-        except Exception as error:  # somebody else's code; when in doubt a person is asked
-            text = redact(f"{type(error).__name__}: {error}")
+            needed = bool(needed(arguments))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # somebody else's code; when in doubt a person is asked
+            text = redact(describe_raised(error))
             return Verdict("ask", f"the approval rule of {tool.name} raised {text}")
     if needed:
         return Verdict("ask", f"{tool.name} needs approval")

@@ -16,9 +16,11 @@ from typing import Any, overload
 
 from .arguments import parse_json_object
 from .context import Arguments, Check
-from .errors import UsageError
+from .errors import ToolError, UsageError
 from .limits import Limits
 from .model import ToolSchema
+from .raised import describe_raised
+from .redact import redact
 from .schema_shape import as_object
 
 NeedsApproval = bool | Callable[[Arguments], bool]
@@ -101,7 +103,14 @@ class Tool:
 
         Raises ToolError.
         """
-        return self._check_or_default(parse_json_object(text))
+        given = parse_json_object(text)
+        try:
+            return self._check_or_default(given)
+        except (ToolError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a validator of a type may be anybody's code
+            said = redact(describe_raised(error))
+            raise ToolError(f"bad arguments: their check raised {said}") from error
 
     @cached_property
     def _check_or_default(self) -> Check:

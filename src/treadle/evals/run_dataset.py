@@ -12,7 +12,9 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 from ..core.errors import TreadleError, TurnFailed, UsageError
+from ..core.raised import describe_raised
 from ..runtime.agent import Agent
+from ..runtime.border import contain
 from ..runtime.world import World
 from ..stores.sqlite import SQLiteStore
 from .checks import Judge, Status
@@ -130,7 +132,7 @@ async def _run_trial(run: Run, case: Case, number: int, thread: str) -> Trial:
     agent = replace(run.agent, limits=replace(run.agent.limits, **case.limits))
     trial = Trial(case.name, number, thread, "failed")
     try:
-        result = await run_conversation(agent, thread, case, run.deps)
+        result = await contain(run_conversation(agent, thread, case, run.deps), "code of the agent")
         trial = replace(
             trial,
             status=result.status,
@@ -145,7 +147,7 @@ async def _run_trial(run: Run, case: Case, number: int, thread: str) -> Trial:
         trial = replace(trial, error=str(error))
     except Exception as error:
         # A bug in the user's model or listener: it must fail this trial only.
-        trial = replace(trial, error=f"{type(error).__name__}: {error}")
+        trial = replace(trial, error=describe_raised(error))
     return replace(trial, records=await read_records(agent, thread))
 
 

@@ -20,11 +20,12 @@ from ..core.errors import (
     TurnOpen,
     UsageError,
 )
+from ..core.raised import describe_raised, in_words
 from ..core.waits import after_claim, is_held
 from ..core.write_event import write_event
 from ..models.known_secrets import redact_known
 from .adopt import adopt
-from .border import in_words, is_ctrl_c, text_of
+from .border import is_ctrl_c
 from .children import require_trusted
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
@@ -111,7 +112,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
         if is_ctrl_c(error):
             raise
         with contextlib.suppress(TreadleError):
-            reason = redact_known(f"a bug: {type(error).__name__}: {text_of(error)}")
+            reason = redact_known(f"a bug: {describe_raised(error)}")
             await end_turn(log, e.TurnEnded("failed", reason))
         if isinstance(error, Exception):
             raise
