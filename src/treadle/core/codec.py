@@ -20,6 +20,13 @@ from .write_event import write_event
 Raw = dict[str, Any]
 
 
+_THOUGHTS_1 = (
+    *("reasoning_content", "reasoning", "thinking", "reasoning_text", "thought"),
+    *("reasoning_details", "thinking_blocks", "reasoning_signature"),
+)
+"""The fields of a reply that held what the model thought, in format 1."""
+
+
 def _lift_user_said(raw: Raw) -> Raw:
     """A text and its pictures apart become one content in order."""
     text, parts = raw.pop("text"), raw.pop("parts", [])
@@ -30,13 +37,18 @@ def _lift_user_said(raw: Raw) -> Raw:
 
 
 def _lift_model_replied(raw: Raw) -> Raw:
-    """A text and its calls apart become one content in order."""
+    """A text, its calls and its thoughts apart become one content in order."""
     text, calls = raw.pop("text"), raw.pop("calls", [])
+    opaque = {**raw.pop("opaque", {})}
+    own = {name: opaque.pop(name) for name in _THOUGHTS_1 if name in opaque}
+    thoughts = [each for each in own.values() if isinstance(each, str) and each]
     content = text
-    if calls:
+    if calls or own:
         said = [{"type": "Text", "text": text}] if text else []
         content = said + [{"type": "Call"} | call for call in calls]
-    return raw | {"type": "ModelReplied.2", "content": content}
+    if own:
+        content = [{"type": "Thinking", "text": "".join(thoughts[:1]), "opaque": own}, *content]
+    return raw | {"type": "ModelReplied.2", "content": content, "opaque": opaque}
 
 
 def _lift_thread_claimed(raw: Raw) -> Raw:

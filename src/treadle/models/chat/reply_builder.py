@@ -15,11 +15,15 @@ from ...core.model import Reply
 from ..provider_errors import read_error, to_model_error
 from ..usage import find_usage
 from .call_drafts import CallDrafts, number_calls
-from .opaque_fields import check_depth, join_fields
+from .opaque_fields import (
+    THINKING_PARTS,
+    THINKING_TEXTS,
+    check_depth,
+    join_fields,
+    readable_text,
+)
 
-_THINKING_TEXTS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
-"""Fields in which servers show what the model thinks, as text."""
-_THINKING_FIELDS = (*_THINKING_TEXTS, "reasoning_details", "thinking_blocks", "reasoning_signature")
+_THINKING_FIELDS = (*THINKING_TEXTS, *THINKING_PARTS, "reasoning_signature")
 """These, and what belongs to them: signed or encrypted thoughts, which go back verbatim."""
 _KNOWN_FIELDS = frozenset(("role", "content", "tool_calls", "function_call", "refusal"))
 _FAILED = frozenset(("error", "abort", "network_error", "insufficient_system_resource"))
@@ -169,12 +173,10 @@ class ChatReplyBuilder:
             self._calls.add({"index": 0, "function": message.function_call})
         for piece in message.tool_calls or ():
             self._calls.add(piece)
-        for key in _THINKING_TEXTS:
-            thought = raw.get(key)
-            if isinstance(thought, str) and thought:
-                self._thinking.append(thought)
-                self.pieces.append(Thinking(thought))
-                break  # some servers send the same under two names
+        thought = _find_thought(raw)
+        if thought:
+            self._thinking.append(thought)
+            self.pieces.append(Thinking(thought))
         for key, value in raw.items():
             if key not in _KNOWN_FIELDS and value is not None:
                 self._opaque.setdefault(key, []).append(check_depth(value))
@@ -183,6 +185,17 @@ class ChatReplyBuilder:
         self._text.append(text)
         if text:
             self.pieces.append(text)
+
+
+def _find_thought(raw: dict[str, Any]) -> str:
+    """What a piece shows of the model's thinking. Some servers send the same under two names."""
+    for name in THINKING_TEXTS:
+        if isinstance(raw.get(name), str) and raw[name]:
+            return str(raw[name])
+    for name in THINKING_PARTS:
+        if thought := readable_text(raw.get(name), name):
+            return thought
+    return ""
 
 
 def _content_text(content: str | list[Any]) -> str:
