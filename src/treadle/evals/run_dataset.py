@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
+from ..core.check_settings import check_whole_number
 from ..core.errors import TreadleError, TurnFailed, UsageError
 from ..core.raised import describe_raised
 from ..runtime.agent import Agent
@@ -45,8 +46,8 @@ class Run:
     """As for Agent.run."""
 
     def __post_init__(self) -> None:
-        if self.repeats < 1 or self.jobs < 1:
-            raise UsageError(f"repeats={self.repeats} and jobs={self.jobs} must each be at least 1")
+        check_whole_number("Run(repeats", self.repeats, 1)
+        check_whole_number("Run(jobs", self.jobs, 1)
         if not NAME_PATTERN.fullmatch(self.name):
             raise UsageError(
                 f"a run's name has no spaces and no slash, and at most 80 characters: {self.name!r}"

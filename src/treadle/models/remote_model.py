@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable, UsageError
 from ..core.events import Thinking, Usage
 from ..core.limits import Cost
@@ -86,6 +87,9 @@ class RemoteModel:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or f"openai:{self.model}")
         object.__setattr__(self, "prices", check_prices(self.prices))
+        check_whole_number("RemoteModel(context_tokens", self.context_tokens)
+        check_whole_number("RemoteModel(max_output_tokens", self.max_output_tokens, 1)
+        check_number("RemoteModel(idle_s", self.idle_s)
         endpoint = self._make_endpoint()
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)
