@@ -30,7 +30,7 @@ from treadle.tools.query import QueryLimits
 from treadle.tools.web_fetch import FetchLimits
 
 LIMITS = ("steps", "tool_calls", "tokens", "cost_usd", "seconds", "repeats", "model_tries")
-NUMBERS = [math.nan, "5", -1, True, [5]]
+NUMBERS = [math.nan, "5", -1, True, [5], 10**400]
 
 
 def works() -> str:

@@ -5,9 +5,12 @@ nothing, so that a limit of NaN is no limit.
 """
 
 import math
-from typing import Any
+import sys
+from typing import Any, TypeGuard
 
 from .errors import UsageError
+
+_LARGEST = sys.float_info.max
 
 
 def check_number(what: str, value: Any, least: float = 0.0, or_none: str = "") -> None:
@@ -15,8 +18,9 @@ def check_number(what: str, value: Any, least: float = 0.0, or_none: str = "") -
 
     `what` names the setting, as `Limits(seconds`; `or_none` says what None means, where it may be.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if (value is None and or_none) or (is_number and math.isfinite(value) and value >= least):
+    if value is None and or_none:
+        return
+    if _is_finite(value) and value >= least:
         return
     wanted = "a finite number"
     if least > -math.inf:
@@ -26,8 +30,9 @@ def check_number(what: str, value: Any, least: float = 0.0, or_none: str = "") -
 
 def check_whole_number(what: str, value: Any, least: int = 0, or_none: str = "") -> None:
     """As `check_number`, and the number must be an int."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if (value is None and or_none) or (is_whole and value >= least):
+    if value is None and or_none:
+        return
+    if isinstance(value, int) and _is_finite(value) and value >= least:
         return
     _refuse(what, value, f"a whole number, {least} or more", or_none)
 
@@ -50,6 +55,11 @@ def check_type(what: str, value: Any, kind: type, wanted: str = "") -> None:
     """Raise UsageError unless the value is of this class; `wanted` names it in other words."""
     if not isinstance(value, kind):
         raise UsageError(f"{what}={value!r}): it must be {wanted or f'a {kind.__name__}'}")
+
+
+def _is_finite(value: Any) -> TypeGuard[float]:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and -_LARGEST <= value <= _LARGEST  # false for NaN, too
 
 
 def _refuse(what: str, value: Any, wanted: str, or_none: str) -> None:
