@@ -142,6 +142,24 @@ def test_a_log_of_format_1_and_its_twin_of_format_2_fold_to_the_same_state(old):
             },
             e.ModelReplied((e.Text("hi"), e.Call("a", "look", "{}", {"s": 1})), e.Usage(), 1.0),
         ),
+        (
+            {
+                "type": "ModelReplied",
+                "text": "hi",
+                "usage": {},
+                "latency_s": 1.0,
+                "opaque": {"reasoning_content": "hm", "reasoning": "hm", "v": 1},
+            },
+            e.ModelReplied(
+                (
+                    e.Thinking("hm", {"reasoning_content": "hm", "reasoning": "hm"}),
+                    e.Text("hi"),
+                ),
+                e.Usage(),
+                1.0,
+                opaque={"v": 1},
+            ),
+        ),
         ({"type": "ThreadClaimed", "worker": "w"}, e.ThreadClaimed("w")),
         (
             {

@@ -68,7 +68,7 @@ def log_of(*events: e.Event) -> list[Record]:
 CALLED = e.ModelCalled("m", "h", 1, 1)
 
 
-def replied(*wanted: e.Call, text: str = "", **more: object) -> e.ModelReplied:
+def replied(*wanted: e.Block, text: str = "", **more: object) -> e.ModelReplied:
     said = (e.Text(text),) if text else ()
     content = (*said, *wanted) if wanted else text
     return e.ModelReplied(content, e.Usage(1, 9), 0.0, **more)
@@ -111,7 +111,7 @@ def test_the_provider_s_own_fields_go_back_verbatim():
     log = log_of(
         e.UserSaid("go"),
         CALLED,
-        replied(call, opaque={"reasoning_content": "hm"}),
+        replied(e.Thinking("hm", {"reasoning_content": "hm"}), call),
         e.ToolStarted("a", "k"),
         e.ToolReturned("a", "x", 0.0),
     )

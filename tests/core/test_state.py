@@ -195,7 +195,7 @@ def test_always_names_the_tool_and_outlives_the_turn():
         e.ApprovalGiven("b", True, "ada", always=e.Always(lasts="thread")),
     )
     assert fold(records(*allowed, e.TurnEnded("cancelled"), e.UserSaid("next"))).permissions == (
-        Permission("b", "send", e.Always(lasts="thread"), "ada"),
+        Permission("b", "send", e.Always(lasts="thread"), "ada", "agent"),
     )
     denied = (
         CALLED,

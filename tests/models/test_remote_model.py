@@ -22,7 +22,7 @@ from treadle.core.errors import (
     ModelUnavailable,
     UsageError,
 )
-from treadle.core.events import Call, File, Image, Usage
+from treadle.core.events import Call, File, Image, Thinking, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.models.chat.encode import encode_message
 from treadle.models.http_client import MAX_ERROR_BYTES
@@ -78,7 +78,10 @@ RICH = Request(
                 File("a.pdf", "data:application/pdf;base64,AA"),
             ),
         ),
-        Message("assistant", (Call("c1", "add", '{"a": 1}'),), opaque={"reasoning_content": "hm"}),
+        Message(
+            "assistant",
+            (Thinking("hm", {"reasoning_content": "hm"}), Call("c1", "add", '{"a": 1}')),
+        ),
         Message("tool", "2", call_id="c1"),
     ),
     (ToolSchema("add", "Adds.", {"type": "object", "properties": {"a": {"type": "integer"}}}),),

@@ -4,7 +4,7 @@ import pytest
 
 from fakes import agent, found, live
 from treadle import MemoryStore
-from treadle.core.events import Call, ModelCalled
+from treadle.core.events import Call, ModelCalled, Thinking
 from treadle.core.model import Message, Reply
 from treadle.core.tokens import find_token_counter
 from treadle.models.chat.encode import encode_message
@@ -13,7 +13,10 @@ from treadle.models.scripted import ScriptedModel, says
 
 def test_what_only_one_provider_understands_goes_back_to_it_and_to_no_other():
     signed = Reply(
-        (Call("", "nope", "{}", {"extra_content": {"signature": "s"}}),), opaque={"reasoning": "r"}
+        (
+            Thinking("r", {"reasoning": "r"}),
+            Call("", "nope", "{}", {"extra_content": {"signature": "s"}}),
+        )
     )
     store = MemoryStore()
     first = ScriptedModel([signed, says("a")], name="first")

@@ -104,8 +104,11 @@ def _describe_decision(log: Log, call_id: str) -> str:
                 return f"has a result already, since {at}"
             case e.OutcomeDecided(call_id=found, by=by) if found == call_id:
                 return f"was decided on already, by {by} at {at}"
-            case e.ApprovalGiven(call_id=found, allowed=True, by=by) if found == call_id:
-                return f"was allowed already, by {by} at {at}"
+            case e.ApprovalGiven(call_id=found, allowed=True, by=by, always=always) if (
+                found == call_id
+            ):
+                hint = "; what else that allowed is taken back by treadle revoke" if always else ""
+                return f"was allowed already, by {by} at {at}{hint}"
             case e.ApprovalGiven(call_id=found, by=by) if found == call_id:
                 return f"was denied already, by {by} at {at}"
             case e.UserSaid(answers=found) if found == call_id:

@@ -18,6 +18,7 @@ from . import (
     note_commands,
     note_options,
     observe_options,
+    permissions,
     reports,
     show,
     show_cache,
@@ -169,6 +170,7 @@ def _add_all() -> None:
         commands, "export-traces", observe_options.ExportTracesOptions, traces.export_traces, add_up
     )
     _add(commands, "approve", thread_options.ApproveOptions, decisions.approve, decide)
+    _add(commands, "revoke", thread_options.RevokeOptions, permissions.revoke, decide)
     _add(commands, "answer", thread_options.AnswerOptions, decisions.answer, decide)
     _add(commands, "settle", thread_options.SettleOptions, decisions.settle, decide)
     _add(commands, "adopt", thread_options.AdoptOptions, decisions.adopt, decide)

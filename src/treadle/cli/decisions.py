@@ -32,6 +32,7 @@ from .agents import (
 from .agents_md import announce_instructions
 from .ask_person import current_user, format_arguments
 from .choose_call import choose_call, describe_last_decision
+from .permissions import announce_always, read_always
 from .session import Session, next_command
 from .terminal import Screen, print_line
 from .thread_options import (
@@ -56,6 +57,8 @@ def approve(settings: ApproveOptions) -> int:
     """
     if settings.deny and (settings.always or settings.edit is not None):
         raise UsageError("--deny refuses the call; --always and --edit allow it: choose one")
+    if settings.only and not settings.always:
+        raise UsageError("--only says which further calls are allowed; say --always, too")
     agent, log = _open(settings)
     call = choose_call(log, settings.call, "waiting", "parked")
     by = settings.by or current_user()
@@ -67,11 +70,16 @@ def approve(settings: ApproveOptions) -> int:
         raise UsageError(
             f"nobody here knows what {call.name} takes; name the agent that has it: --agent"
         )
-    always = e.Always() if settings.always else None
-    approval = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, always, call.digest)
-    _post(agent.post(call.thread_id, approval))
     if settings.edit is not None:
         call = replace(call, final_arguments=settings.edit)
+    always = None
+    if settings.always:
+        tools = _find_tools(call, log, agent) if settings.only else {}
+        always = read_always(settings.only or (), call, tools.get(call.name))
+    approval = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, always, call.digest)
+    _post(agent.post(call.thread_id, approval))
+    if always and not settings.quiet:
+        Screen().note(announce_always(call, always, settings))
     return _finish("allowed", call, log, agent, settings)
 
 

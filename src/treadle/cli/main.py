@@ -27,7 +27,7 @@ Look at threads: threads · show · tail · explain · diff · replay · save-te
 
 Add up: summary · costs · stats · cache · export-traces
 
-Decide: approve · answer · settle · adopt · cancel
+Decide: approve · revoke · answer · settle · adopt · cancel
 
 Go on: resume · fork
 
@@ -45,7 +45,7 @@ ask_app = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("summary", "costs", "stats", "cache", "export-traces"),
-    *("approve", "answer", "settle", "adopt", "cancel", "resume", "fork"),
+    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork"),
     *("eval", "tools", "notes", "db", "models"),
 )
 
@@ -53,6 +53,7 @@ _MOST_WORDS = {
     "threads": 1,
     "tools": 1,
     "approve": 3,
+    "revoke": 3,
     "answer": 3,
     "settle": 3,
     "diff": 3,

@@ -11,6 +11,7 @@ from ..core.result import Summary
 from ..core.state import OPEN_PHASES, fold
 from ..flows.flow import Flow
 from ..observe.diff import Diff, Side
+from ..observe.permissions import find_permissions
 from ..observe.timeline import Timeline
 from ..observe.visible import make_visible, visible_line
 from ..runtime.sync import run_sync
@@ -24,6 +25,7 @@ from .agents import (
     missing_agent_message,
     names_agent,
 )
+from .permissions import revoke_command
 from .session import DECISION_COMMANDS, next_command
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
@@ -66,10 +68,13 @@ def explain(settings: ExplainOptions) -> int:
     _print_list("done; this never runs again", found.done)
     _print_list("unknown; it may have had its effect", found.unknown)
     _print_list("waits for you to", found.waits_for)
+    _print_list("allowed beforehand", found.allowed)
     _print_list("changed since", found.changes)
     _print_list("treadle resume would", (found.next,))
     pending = pending_decisions(records, agent.run_settings, tree)
-    _print_list("how", [_decision_command(call, settings) for call in pending])
+    how = [_decision_command(call, settings) for call in pending]
+    how += [revoke_command(at, each, settings) for at, each in find_permissions(tree)]
+    _print_list("how", how)
     return 0
 
 

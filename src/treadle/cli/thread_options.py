@@ -120,13 +120,39 @@ class ApproveOptions(DecisionOptions):
         typer.Option(metavar="JSON", help="Run it with these arguments instead."),
     ] = None
     always: Annotated[
-        bool, typer.Option("--always", help="Allow further calls of this tool in this turn, too.")
+        bool,
+        typer.Option(
+            "--always",
+            help="Allow further calls of this tool in this turn, too: with any arguments, unless"
+            " --only says which.",
+        ),
     ] = False
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="NAME=GLOB",
+            help="With --always: only where this argument fits, as path='docs/*'; repeatable.",
+        ),
+    ] = None
     deny: Annotated[bool, typer.Option("--deny", help="Refuse it.")] = False
     why: Annotated[
         str,
         typer.Option(metavar="TEXT", help="Kept in the log; with --deny also told to the model."),
     ] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeOptions(StoreOptions):
+    thread: Thread
+    call: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CALL", help="The call with which it was allowed; not needed if only one was."
+        ),
+    ] = None
+    by: By = None
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

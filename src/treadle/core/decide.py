@@ -11,6 +11,8 @@ from .call import CallState
 from .errors import ToolError
 from .limits import Limits, check_model_call_limits, check_tool_call_limits
 from .policy import Policy
+from .raised import describe_raised
+from .redact import redact
 from .state import State, is_parked
 from .tool import Tool
 from .turn import INCOMPLETE, PAUSED, Turn
@@ -126,10 +128,21 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy)
         return Append((e.TurnEnded("failed", _why_useless(turn, reply)),))
     if not has_text or reply.calls or turn.rejected:
         return _next_model_call(state, turn, policy)
-    wrong = policy.check_answer(reply.text) if policy.check_answer else None
+    wrong = _find_rejection(reply.text, policy)
     if wrong:
         return Append((e.AnswerRejected(wrong),))
     return Append((e.TurnEnded("answered"),))
+
+
+def _find_rejection(answer: str, policy: Policy) -> str | None:
+    if policy.check_answer is None:
+        return None
+    try:
+        return policy.check_answer(answer)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a validator of a type may be anybody's code
+        return f"the check of the answer raised {redact(describe_raised(error))}"
 
 
 def _why_useless(turn: Turn, reply: e.ModelReplied) -> str:
@@ -235,7 +248,8 @@ def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.E
         arguments = tool.arguments_of(call.call.arguments)
     except ToolError as error:
         return e.ToolFailed(call.id, "arguments", str(error))
-    verdict = apply_rules(policy.approvals, tool, arguments, state.permissions)
+    permissions = [each for each in state.permissions if each.agent == state.agent]
+    verdict = apply_rules(policy.approvals, tool, arguments, permissions)
     if verdict.action == "deny":
         return e.ToolFailed(
             call.id, "denied", f"this agent may not make this call{_because(verdict.reason)}"

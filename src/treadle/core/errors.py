@@ -97,6 +97,7 @@ class ModelUnavailable(ModelError):
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
+        _check_wait("ModelUnavailable", retry_after_s)
         self.retry_after_s = retry_after_s
         """The wait that the provider asked for, in seconds; None if it asked for none."""
 
@@ -128,6 +129,7 @@ class ToolRetry(ToolError):
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
+        _check_wait("ToolRetry", retry_after_s)
         self.retry_after_s = retry_after_s
         """Seconds to wait before the next try; None leaves it to the back-off."""
 
@@ -146,3 +148,10 @@ class Fenced(StoreError):
 
 class StoreDamaged(StoreError):
     """The file is torn, foreign, or written by a newer Treadle. It was left untouched."""
+
+
+def _check_wait(name: str, retry_after_s: float | None) -> None:
+    """Refuse what is no number. A number that makes no sense is left to the usual back-off."""
+    is_number = isinstance(retry_after_s, int | float) and not isinstance(retry_after_s, bool)
+    if retry_after_s is not None and not is_number:
+        raise UsageError(f"{name}(retry_after_s={retry_after_s!r}): it must be a number of seconds")

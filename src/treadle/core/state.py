@@ -26,6 +26,7 @@ from .turn import (
     turn_after_crash,
     turn_after_fork,
     turn_after_import,
+    turn_after_permission,
 )
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
@@ -243,8 +244,9 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
     changes["turn"] = turn_after
     if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
         name = find_call(turn, event.call_id).name
-        permission = Permission(event.call_id, name, event.always, event.by)
+        permission = Permission(event.call_id, name, event.always, event.by, state.agent)
         changes["permissions"] = (*state.permissions, permission)
+        changes["turn"] = turn_after_permission(turn_after, permission)
     if isinstance(event, e.TurnEnded):
         lasting = [each for each in state.permissions if each.always.lasts == "thread"]
         changes["permissions"] = tuple(lasting)

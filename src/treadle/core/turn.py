@@ -230,9 +230,6 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
         del calls[before.id]
         return replace(turn, calls=calls)
     turn = _keep_call(turn, after)
-    if isinstance(event, e.ApprovalGiven) and event.allowed and event.always:
-        permission = Permission(event.call_id, before.name, event.always, event.by)
-        return _change_calls(turn, lambda call: _allow_if_covered(call, permission))
     if isinstance(event, e.ToolStarted):
         tool_calls = turn.tool_calls
         if before.attempt == 0:
@@ -249,16 +246,23 @@ def _change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
     return replace(turn, calls={id: change(call) for id, call in turn.calls.items()})
 
 
-def _allow_if_covered(call: CallState, permission: Permission) -> CallState:
-    """Allow another call that waits too, if the permission is for it as well."""
+def turn_after_permission(turn: Turn, permission: Permission) -> Turn:
+    """What other calls that wait become where a person allows them too: they are judged again.
+
+    So a permission that is revoked before they start doesn't let them run.
+    """
+    return _change_calls(turn, lambda call: _judge_again(call, permission))
+
+
+def _judge_again(call: CallState, permission: Permission) -> CallState:
     if call.status != "waiting":
         return call
     try:
         arguments = value_of(call.final_arguments or "{}")
     except ValueError:
         return call
-    if isinstance(arguments, dict) and permission.covers(call.name, arguments):
-        return replace(call, status="allowed")
+    if isinstance(arguments, dict) and permission.may_cover(call.name, arguments):
+        return replace(call, status="asked", reason="")
     return call
 
 

@@ -65,15 +65,26 @@ def find_tree_waits(
 
     `states` are by thread id; for a child that isn't among them, its parent's word holds.
     """
-    state = states[thread_id]
+    left = dict(states)
+    return _take_waits(thread_id, left.pop(thread_id), left, policy)
+
+
+def _take_waits(
+    thread_id: str, state: State, left: dict[str, State], policy: Policy | None = None
+) -> tuple[e.PendingDecision, ...]:
+    """What this thread and its children wait for. Each thread is taken out of `left` once.
+
+    A child is one level deeper. So logs that name themselves or other threads' children come to an
+    end, too.
+    """
     waits = find_waits(state, thread_id, policy)
     if not waits or not waits[0].id or state.turn is None:
         return waits
-    others = {id: other for id, other in states.items() if id != thread_id}
     found: list[e.PendingDecision] = []
     for call in state.turn.calls.values():
-        if call.status == "child" and call.child and call.child.thread_id in others:
-            below = find_tree_waits(call.child.thread_id, others)
+        child = call.child.thread_id if call.status == "child" and call.child else ""
+        if child in left and left[child].depth == state.depth + 1:
+            below = _take_waits(child, left.pop(child), left)
             if not below:
                 return ()
             found += below

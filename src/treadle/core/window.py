@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from . import events as e
-from .errors import UsageError
+from .check_settings import check_flags, check_whole_number
 from .prompt import Prompt, Round, shorten_result
 from .transcript import take_fitting_rounds
 
@@ -46,11 +46,8 @@ class ContextWindow:
 
     def __post_init__(self) -> None:
         for name, value in (("max_messages", self.max_messages), ("max_tokens", self.max_tokens)):
-            if value is not None and value < 1:
-                raise UsageError(
-                    f"ContextWindow({name}={value}): it must be at least 1, or None for as many as"
-                    " there is room for"
-                )
+            check_whole_number(f"ContextWindow({name}", value, 1, "as many as there is room for")
+        check_flags("ContextWindow", summarize=self.summarize, search_history=self.search_history)
 
 
 class Summarise(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Any, Literal, overload
 
 from ..core import events as e
+from ..core.check_settings import check_choice, check_type
 from ..core.context import ChildResult, Context
 from ..core.errors import FlowChanged, TurnFailed, TurnOpen, UsageError
 from ..core.limits import Limits
@@ -157,6 +158,8 @@ class Flow:
         """The settings of its runs, as `explain` needs them."""
         code = getattr(getattr(self.function, "__code__", None), "co_code", b"")
         code_hash = blake2b(code, digest_size=6).hexdigest()
+        check_type("flow(limits", self.limits, Limits)
+        check_choice("flow(unknown", self.unknown, "ask", "tell")
         limits = replace(self.limits, repeats=None, last_word=False)
         policy = Policy(limits=limits, unknown=self.unknown)
         return RunSettings(policy, ScriptedModel([], name=NO_MODEL), f"{self.name} {code_hash}")

@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable, UsageError
 from ..core.events import Thinking, Usage
 from ..core.limits import Cost
@@ -103,6 +104,9 @@ class RemoteModel:
         name = self.name or f"{self.dialect.service.scheme}:{self.model}"
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "prices", check_prices(self.prices))
+        check_whole_number("RemoteModel(context_tokens", self.context_tokens)
+        check_whole_number("RemoteModel(max_output_tokens", self.max_output_tokens, 1)
+        check_number("RemoteModel(idle_s", self.idle_s)
         endpoint = self._make_endpoint()
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)

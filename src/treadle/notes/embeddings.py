@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
 from ..models.endpoint import Endpoint, Key
 from ..models.known_secrets import redact_known
@@ -73,6 +74,8 @@ class OpenAIEmbedder:
         return f"{type(self).__name__}({self.model!r}, base_url={url!r}, name={self.name!r})"
 
     def __post_init__(self) -> None:
+        check_number("OpenAIEmbedder(timeout_s", self.timeout_s)
+        check_whole_number("OpenAIEmbedder(dimensions", self.dimensions, 1, "the model's own")
         name = f"openai:{self.model}"
         if self.dimensions:
             name += f"@{self.dimensions}"

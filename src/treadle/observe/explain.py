@@ -12,6 +12,7 @@ from ..core.result import Status, read_result
 from ..core.state import State, fold
 from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision
 from ..runtime.settings import NO_MODEL, RunSettings
+from .permissions import describe_permissions
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Explanation:
     """What resuming would do first."""
     changes: tuple[str, ...]
     """What has changed in the agent since its model was last called."""
+    allowed: tuple[str, ...] = ()
+    """What people have allowed beforehand, here and in the children, and how to take it back."""
 
 
 WITHOUT_OUTCOME = ("started", "unknown")
@@ -70,6 +73,7 @@ def explain(
         waits_for=tuple(_describe_decision(each, thread_id) for each in waiting),
         next=next_action,
         changes=tuple(changes_since_last_call(state, settings)),
+        allowed=tuple(describe_permissions(thread_id, {thread_id: records} | dict(children or {}))),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from ..core import events as e
+from .permissions import describe_approval
 from .short_text import (
     VALUE,
     WIDTH,
@@ -49,6 +50,8 @@ class Timeline:
 
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str], e.Call] = {}
+        self._allowing: set[tuple[str, str]] = set()
+        """The calls with which a person has allowed others, too."""
         self._model_calls: dict[str, int] = {}
         self._children: set[tuple[str, str]] = set()
 
@@ -205,15 +208,10 @@ class Timeline:
 
     def _approval_line(self, record: e.Record, given: e.ApprovalGiven) -> Line:
         call = self._calls.get((record.thread_id, given.call_id))
-        name = shorten(call.name, VALUE) if call else ""
-        if given.allowed:
-            text = f"✓ {given.call_id} {name} allowed by {given.by}"
-        else:
-            text = f"✗ {given.call_id} {name} denied by {given.by}"
-        if given.always and given.allowed:
-            text += f" for the rest of the {given.always.lasts}"
-            for name, pattern in given.always.arguments.items():
-                text += f", where {shorten(name, VALUE)} is {shorten(pattern, VALUE)}"
+        key = (record.thread_id, given.call_id)
+        text = describe_approval(given, call.name if call else "", key in self._allowing)
+        if given.allowed and given.always:
+            self._allowing.add(key)
         if given.arguments is not None and call:
             changed = e.Call(given.call_id, call.name, given.arguments)
             self._calls[record.thread_id, given.call_id] = changed

@@ -17,6 +17,7 @@ from ..models.known_secrets import redact_known
 from .blocking import warn_if_it_blocks
 from .border import contain
 from .bounded import TooLong, run_within
+from .price import price_of
 
 
 async def call_model(
@@ -89,7 +90,7 @@ def _ignore(piece: str | e.Thinking) -> None:
 def _timeout(model: Model, called: e.ModelCalled, left_s: float | None) -> e.ModelFailed:
     usage = e.Usage(called.prompt_tokens, estimated=True)
     message = f"no whole reply within the {left_s:.3g} s that the turn had left"
-    return e.ModelFailed("timeout", message, None, usage, model.cost_usd(usage))
+    return e.ModelFailed("timeout", message, None, usage, price_of(model, usage))
 
 
 def _failure(
@@ -113,7 +114,7 @@ def _cost_usd(model: Model, usage: e.Usage) -> float | None:
     """What the provider says that it cost, else what the model's prices say."""
     if usage.reported_usd is not None:
         return usage.reported_usd
-    return model.cost_usd(usage)
+    return price_of(model, usage)
 
 
 def _cache_saved_usd(model: Model, usage: e.Usage) -> float | None:
@@ -131,7 +132,7 @@ def _cache_spent_usd(model: Model, usage: e.Usage) -> float | None:
 
 def _difference_usd(model: Model, dear: e.Usage, cheap: e.Usage) -> float | None:
     """By how much one usage is dearer than the other, by the model's prices; None if unknown."""
-    dear_usd, cheap_usd = model.cost_usd(dear), model.cost_usd(cheap)
+    dear_usd, cheap_usd = price_of(model, dear), price_of(model, cheap)
     if dear_usd is None or cheap_usd is None:
         return None
     return float(Decimal(repr(dear_usd)) - Decimal(repr(cheap_usd)))

@@ -23,6 +23,7 @@ from ..core.prompt_words import LAST_WORD, PLAN
 from ..core.state import State
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
 from ..core.window import Summarise, choose_compaction, shorten_all_results
+from .price import price_of
 from .settings import RunSettings
 
 
@@ -83,7 +84,7 @@ def prepare_call(
         prompt_tokens = settings.count_tokens(request, state)
         # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
-    worst_usd = partial(worst_cost, model.cost_usd, has_audio=_may_hold_audio(request))
+    worst_usd = partial(worst_cost, partial(price_of, model), has_audio=_may_hold_audio(request))
     spent = state.spent
     if purpose != "answer":
         spent = _keep_for_last_word(spent, settings, prompt_tokens, worst_usd)
@@ -176,8 +177,9 @@ def _last_word_room(state: State, settings: RunSettings, prompt_tokens: int) -> 
     if limits.tokens is not None:
         room = min(room, limits.tokens - spent.tokens - answer_tokens)
     if limits.cost_usd is not None:
-        prompt_usd = worst_cost(settings.model.cost_usd, prompt_tokens, 0)
-        answer_usd = worst_cost(settings.model.cost_usd, 0, answer_tokens)
+        price = partial(price_of, settings.model)
+        prompt_usd = worst_cost(price, prompt_tokens, 0)
+        answer_usd = worst_cost(price, 0, answer_tokens)
         if prompt_usd and answer_usd is not None:
             left_usd = limits.cost_usd - spent.cost_usd - answer_usd
             room = min(room, int(prompt_tokens * left_usd / prompt_usd))

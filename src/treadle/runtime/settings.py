@@ -22,6 +22,7 @@ from ..models.known_secrets import redact_known
 from .call_model import call_model
 from .describe import describe_model, model_from
 from .log import Log
+from .price import price_of
 from .run_tool import run_tool
 from .waiting_children import refresh_children
 
@@ -187,7 +188,7 @@ class RunSettings:
             limits = settings.policy.limits
             limit_usd = tightest_limit(above_usd, limits.cost_usd)
             is_free = limit_usd is None or limits.unpriced
-            if not is_free and settings.model.cost_usd(e.Usage(1, 1)) is None:
+            if not is_free and price_of(settings.model, e.Usage(1, 1)) is None:
                 return settings.model.name
             for tool in settings.policy.tools.values():
                 if tool.agent is None or tool.child is None or id(tool.agent) in seen:

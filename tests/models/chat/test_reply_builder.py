@@ -416,6 +416,22 @@ def test_unknown_fields_are_kept_and_go_back_verbatim():
     assert wire["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "c2ln"}}
 
 
+def test_thinking_that_is_only_in_parts_is_shown():
+    details = [
+        {"type": "reasoning.text", "text": "I add"},
+        {"type": "reasoning.encrypted", "data": "x"},
+    ]
+    reply = read(stream(delta(reasoning_details=details), delta("stop", content="3")))
+    assert reply.thinking == "I add"
+    blocks = [{"type": "thinking", "thinking": "I add", "signature": "c2ln"}]
+    reply = read(
+        stream(delta(thinking_blocks=blocks, reasoning_content="I add"), delta("stop", content="3"))
+    )
+    assert reply.thinking == "I add"
+    wire = json.loads(encode_message(Message("assistant", reply.content, opaque=reply.opaque)))
+    assert (wire["thinking_blocks"], wire["reasoning_content"]) == (blocks, "I add")
+
+
 def test_text_in_parts_and_refusals_are_read():
     parts = [
         {"type": "thinking", "thinking": [{"text": "hidden"}]},

@@ -8,11 +8,15 @@ import msgspec
 from ...core.events import Attachment, Audio, Call, Image, Text, Thinking
 from ...core.legal import put_beside_results
 from ...core.model import Message, Request, ToolSchema
-from ...core.values import Part
+from ...core.values import Part, thinking_of
 from ..dialect import RequestFields
+from .sendable_fields import sendable_fields
 
 _encode = msgspec.json.Encoder().encode
-_SHOWN_FIELDS = ("role", "content", "tool_calls", "tool_call_id", "function_call", "name")
+_SHOWN_FIELDS = (
+    *("role", "content", "tool_calls", "tool_call_id", "function_call", "name"),
+    *("refusal", "audio"),
+)
 """The fields of a message that say whose it is, and what the model is told."""
 
 
@@ -43,13 +47,14 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
 
 
 def encode_message(message: Message) -> bytes:
-    """One message. The provider's own fields can add to what is shown, and never replace it."""
+    """One message. The provider's own fields say nothing to the model that people aren't shown."""
     shown: dict[str, Any] = {"role": message.role, "content": message.text}
-    own = dict(message.opaque)
+    thinking = thinking_of(message.content)
+    own = sendable_fields(message.opaque, message.text, thinking)
     if not isinstance(message.content, str):
         for part in message.content:
             if isinstance(part, Text | Thinking):
-                own |= _own_fields(part)
+                own |= sendable_fields(_own_fields(part), part.text, thinking)
         if message.parts:
             shown["content"] = _encode_parts(message.content)
     if message.calls:
@@ -96,7 +101,8 @@ def _encode_part(part: Attachment) -> dict[str, Any]:
 
 def _encode_call(call: Call) -> dict[str, Any]:
     function = {"name": call.name, "arguments": call.arguments or "{}"}
-    return _own_fields(call) | {"id": call.id, "type": "function", "function": function}
+    own = sendable_fields(_own_fields(call), "", "")
+    return own | {"id": call.id, "type": "function", "function": function}
 
 
 def _own_fields(block: Text | Thinking | Call) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from ...core.check_settings import check_number, check_whole_number
 from ...core.errors import UsageError
 from ...core.events import Thinking, Usage
 from ...core.model import Reply, Request
@@ -61,6 +62,12 @@ class LocalModel:
     progress: weights.Progress | None = None
     """Called while the weights are prepared; None shows a line on a terminal."""
     _clients: dict[str, RemoteModel] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_whole_number("LocalModel(context_tokens", self.context_tokens, 1)
+        check_whole_number("LocalModel(max_output_tokens", self.max_output_tokens, 1)
+        check_number("LocalModel(temperature", self.temperature)
+        check_whole_number("LocalModel(seed", self.seed)
 
     @property
     def name(self) -> str:
