@@ -132,7 +132,8 @@ def test_a_replay_needs_no_key_and_takes_the_recorded_model_where_the_agent_name
                 None if self.name == "mine" else resolve_without_key(self.name).cost_usd(usage)
             ) or 0.0
 
-    settings = {"context_tokens": 200_000, "max_output_tokens": 8192}
+    output_tokens = 16_384 if name.startswith("anthropic") else 8192
+    settings = {"context_tokens": 200_000, "max_output_tokens": output_tokens}
     recording = recorded(bank(model=Free(TWO, name=name, **settings)), "Hi", "Pay 300.")
     recording.replay(replace(bank(), model=None))
     if name == "anthropic:claude-x":
