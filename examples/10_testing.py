@@ -17,10 +17,8 @@ LOOK = calls(("stock", {"item": "lamp"}))
 
 def run(*script: Reply) -> Result:
     """What comes of a question when the model says this; no network, no key."""
-    model = ScriptedModel(script)
-    agent = Agent(
-        tools=[stock], limits=Limits(steps=3, last_word=False), model=model, store=MemoryStore()
-    )
+    limits, model = Limits(steps=3), ScriptedModel(script)
+    agent = Agent(tools=[stock], limits=limits, model=model, store=MemoryStore())
     return agent.run_sync("How many lamps?")
 
 
@@ -43,8 +41,8 @@ def test_a_call_that_is_wrong() -> None:
 
 
 def test_a_model_that_never_ends() -> None:
-    result = run(LOOK, LOOK, calls(("stock", {"item": "lamp"}), text="Let me look again."))
-    assert (result.status, result.reason, result.answer) == ("limit", "steps", "Let me look again.")
+    result = run(LOOK, LOOK, LOOK, says("I can't tell yet."))
+    assert (result.status, result.reason, result.answer) == ("limit", "steps", "I can't tell yet.")
 
 
 def main() -> None:
