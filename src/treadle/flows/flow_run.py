@@ -16,6 +16,7 @@ from ..core.decide import Append, RunTools, decide
 from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed
 from ..core.links import is_child_in
 from ..core.tool import Tool
+from ..core.waits import find_waits
 from ..runtime.children import append_started
 from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.flow_tasks import find_ready, settle, start_flow_code
@@ -61,6 +62,7 @@ class FlowRun:
         self._fault: BaseException | None = None
         self._moved = asyncio.Event()
         self._stopped = False
+        self._waits = bool(find_waits(log.state, log.thread_id))
         self._reading = 0
         """How many children's logs are being read: the code isn't at rest then."""
 
@@ -147,6 +149,8 @@ class FlowRun:
 
     async def _goes_on(self, main: "asyncio.Task[str]") -> bool:
         """Do the next thing, or wait until there is one; False when the run is over."""
+        if not self._waits and not self.history.missing:
+            await self.log.claim_now()  # the code does now what no log shows
         await settle(self, main, find_ready())
         self._moved.clear()
         turn = self.log.state.turn
@@ -198,9 +202,8 @@ class FlowRun:
 
     @property
     def _open(self) -> tuple[CallState, ...]:
-        if self.log.state.turn is None:
-            return ()
-        return tuple(self.log.state.turn.calls.values())
+        turn = self.log.state.turn
+        return tuple(turn.calls.values()) if turn else ()
 
     async def _act(self) -> bool:
         """Record what is new, or do what `decide` says; False if there is nothing to do."""
