@@ -5,6 +5,8 @@ import json
 import sys
 from typing import Literal
 
+from msgspec.structs import replace
+
 from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
 from ..core.result import Result
@@ -25,12 +27,17 @@ def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
             if call.status == "question":
                 _ask_question(agent, call, screen)
             elif (call.thread_id, call.name) in always:
-                _post(agent, call, e.ApprovalGiven(call.id, True, current_user()))
+                _post(
+                    agent, call, e.ApprovalGiven(call.id, True, current_user(), digest=call.digest)
+                )
             elif call.status == "waiting":
                 if _ask_approval(agent, call, screen):
                     always.add((call.thread_id, call.name))
             elif call.status == "imported":
                 if not _ask_adoption(agent, call, screen):
+                    return False
+            elif call.status == "parked":
+                if not _ask_release(agent, call, screen):
                     return False
             else:
                 _ask_outcome(agent, call, screen)
@@ -71,20 +78,20 @@ def _ask_approval(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
     screen.note(format_arguments(call.final_arguments))
     if call.reason:
         screen.note(visible_block(call.reason), "dim")
-    by = current_user()
+    yes = e.ApprovalGiven(call.id, True, current_user(), digest=call.digest)
     while True:
         prompt = "Allow it? [y]es, [n]o, [a]lways in this turn, [e]dit: "
         match _read_line(prompt, screen).lower():
             case "y" | "yes":
-                _post(agent, call, e.ApprovalGiven(call.id, True, by))
+                _post(agent, call, yes)
                 return False
             case "a" | "always":
-                _post(agent, call, e.ApprovalGiven(call.id, True, by, always=e.Always()))
+                _post(agent, call, replace(yes, always=e.Always()))
                 return True
             case "n" | "no":
                 prompt = "Why not? It is told to the model; Enter for no reason: "
                 reason = _read_line(prompt, screen)
-                _post(agent, call, e.ApprovalGiven(call.id, False, by, reason))
+                _post(agent, call, replace(yes, allowed=False, reason=reason))
                 return False
             case "e" | "edit":
                 if _allow_edited(agent, call, screen):
@@ -96,7 +103,8 @@ def _allow_edited(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
     arguments = _edit(call.final_arguments)
     if not arguments.strip():
         return False
-    approval = e.ApprovalGiven(call.id, True, current_user(), arguments=arguments)
+    by = current_user()
+    approval = e.ApprovalGiven(call.id, True, by, arguments=arguments, digest=call.digest)
     try:
         _post(agent, call, approval)
     except UsageError as error:
@@ -126,6 +134,16 @@ def _ask_adoption(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
     if _read_line("Adopt it, with its children? [y]es, [n]o: ", screen).lower()[:1] != "y":
         return False
     run_sync(agent.post(call.thread_id, e.TrustChanged(True, current_user())))
+    return True
+
+
+def _ask_release(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
+    """Ask whether a parked thread may go on; whether it may now."""
+    screen.note(f"thread {visible_line(call.thread_id, 200)} is parked:", "bold")
+    screen.note(visible_block(call.reason))
+    if _read_line("Let it go on? [y]es, [n]o: ", screen).lower()[:1] != "y":
+        return False
+    _post(agent, call, e.ApprovalGiven("", True, current_user()))
     return True
 
 
