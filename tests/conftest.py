@@ -1,6 +1,6 @@
 """Settings for every test: property tests try the same examples each time; tests/fuzz.py searches for others."""
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "fixed",
@@ -11,4 +11,7 @@ settings.register_profile(
     max_examples=60,
 )
 settings.register_profile("fuzz", settings.get_profile("fixed"), derandomize=False, print_blob=True)
+settings.register_profile(
+    "mutants", settings.get_profile("fuzz"), phases=[Phase.generate], print_blob=False
+)
 settings.load_profile("fixed")

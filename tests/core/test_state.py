@@ -75,6 +75,8 @@ def test_what_is_illegal_raises_and_changes_nothing(choices):
 def test_the_phase_decides_what_may_come(choices):
     state = fold(legal_log(choices))
     for event in candidates(state):
+        if isinstance(event, e.ApprovalGiven) and not event.call_id:
+            continue  # it lets a parked thread go on: the number of claims decides
         if state.phase not in LEGAL_PHASES[type(event)]:
             with pytest.raises(IllegalEvent):
                 apply(state, Record("t", state.seq + 1, 0.0, event))

@@ -6,6 +6,8 @@ import re
 import sys
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from ..core import events as e
 from ..core.argument_globs import ANYTHING, exact_glob, fits_glob
 from ..core.errors import IllegalEvent, UsageError
@@ -39,6 +41,9 @@ def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
                     _ask_approval(agent, call, screen)
             elif call.status == "imported":
                 if not _ask_adoption(agent, call, screen):
+                    return False
+            elif call.status == "parked":
+                if not _ask_release(agent, call, screen):
                     return False
             else:
                 _ask_outcome(agent, call, screen)
@@ -96,21 +101,20 @@ def _ask_approval(agent: Runner, call: e.PendingDecision, screen: Screen) -> Non
     screen.note(format_arguments(call.final_arguments, screen.width))
     if call.reason:
         screen.note(visible_block(call.reason, width=screen.width), "dim")
-    by = current_user()
+    yes = e.ApprovalGiven(call.id, True, current_user(), digest=call.digest)
     while True:
         prompt = "Allow it? [y]es, [n]o, [a]lways in this turn, [e]dit: "
         match _read_line(prompt, screen).lower():
             case "y" | "yes":
-                _post(agent, call, e.ApprovalGiven(call.id, True, by))
+                _post(agent, call, yes)
                 return
             case "a" | "always":
-                always = _ask_always(call, screen)
-                _post(agent, call, e.ApprovalGiven(call.id, True, by, always=always))
+                _post(agent, call, replace(yes, always=_ask_always(call, screen)))
                 return
             case "n" | "no":
                 prompt = "Why not? It is told to the model; Enter for no reason: "
                 reason = _read_line(prompt, screen)
-                _post(agent, call, e.ApprovalGiven(call.id, False, by, reason))
+                _post(agent, call, replace(yes, allowed=False, reason=reason))
                 return
             case "e" | "edit":
                 if _allow_edited(agent, call, screen):
@@ -141,7 +145,8 @@ def _allow_edited(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
     arguments = _edit(call.final_arguments)
     if not arguments.strip():
         return False
-    approval = e.ApprovalGiven(call.id, True, current_user(), arguments=arguments)
+    by = current_user()
+    approval = e.ApprovalGiven(call.id, True, by, arguments=arguments, digest=call.digest)
     try:
         _post(agent, call, approval)
     except UsageError as error:
@@ -172,6 +177,16 @@ def _ask_adoption(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
     if _read_line("Adopt it, with its children? [y]es, [n]o: ", screen).lower()[:1] != "y":
         return False
     run_sync(agent.post(call.thread_id, e.TrustChanged(True, current_user())))
+    return True
+
+
+def _ask_release(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
+    """Ask whether a parked thread may go on; whether it may now."""
+    screen.note(f"thread {visible_line(call.thread_id, 200)} is parked:", "bold")
+    screen.note(visible_block(call.reason))
+    if _read_line("Let it go on? [y]es, [n]o: ", screen).lower()[:1] != "y":
+        return False
+    _post(agent, call, e.ApprovalGiven("", True, current_user()))
     return True
 
 

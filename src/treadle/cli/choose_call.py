@@ -8,7 +8,7 @@ from ..core import events as e
 from ..core.call import find_pending_decisions
 from ..core.errors import UsageError
 from ..core.links import is_child_in
-from ..core.waits import find_waits
+from ..core.waits import find_waits, is_held
 from ..observe.short_text import call_text
 from ..observe.visible import visible_command, visible_line
 from ..runtime.log import Log, open_log
@@ -53,7 +53,9 @@ def _find_undecided(log: Log) -> list[e.PendingDecision]:
     turn = log.state.turn
     if turn is None or turn.ended:
         return []
-    found = [each for each in find_waits(log.state, log.thread_id) if not each.id]
+    found: list[e.PendingDecision] = []
+    if is_held(log.state):
+        found += find_waits(log.state, log.thread_id)
     for call in turn.calls.values():
         if call.child:
             # The child's log is newer than what this one says of it.
@@ -83,11 +85,13 @@ def describe_last_decision(log: Log) -> str:
         return f"its last turn has ended: {turn.ended.status}"
     for record in reversed(log.records[turn.opened_seq :]):
         match record.event:
+            case e.ApprovalGiven(call_id="", by=by):
+                return f"{by} let it go on at {format_time(record.at)}"
             case (
                 e.ApprovalGiven(call_id=call_id)
                 | e.OutcomeDecided(call_id=call_id)
                 | e.UserSaid(answers=call_id)
-            ):
+            ) if call_id:
                 return f"the last that did, {call_id}, {_describe_decision(log, call_id)}"
     return f"{visible_command(['treadle', 'explain', log.thread_id])} says where it stands"
 

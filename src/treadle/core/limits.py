@@ -17,6 +17,8 @@ from .events import LimitReached, Usage
 
 LAST_WORD_TOKENS = 128
 """What is kept for the text of a last word. It may have all that is left."""
+LAST_RESULTS_TOKENS = 32
+"""What is kept for the short forms of the last results, which a last word is shown."""
 
 N = TypeVar("N", int, float)
 Cost = Callable[[Usage], float | None]

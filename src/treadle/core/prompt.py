@@ -64,6 +64,8 @@ class _OpenRound:
     """By call id, in the order of the calls."""
     shown: list[Message] = field(default_factory=list)
     """Pictures and files that came with a person's answers; no tool message can hold them."""
+    left: int = 0
+    """How many calls have no result yet."""
 
 
 class Prompt:
@@ -197,7 +199,8 @@ class Prompt:
             model, prompt_hash = self._called.model, self._called.prompt_hash
         message = Message("assistant", content, "", reply.opaque, model, prompt_hash)
         if message.calls:
-            self._open = _OpenRound(message, dict.fromkeys(call.id for call in message.calls))
+            results: dict[str, Message | None] = dict.fromkeys(call.id for call in message.calls)
+            self._open = _OpenRound(message, results, left=len(results))
             return
         if reply.finish_reason == PAUSED and content:
             self._push(message)  # it goes back as it is, with nothing after it
@@ -225,13 +228,19 @@ class Prompt:
         is_error: bool = False,
     ) -> None:
         if self._open and call_id in self._open.results:
-            if call_id in self._edits:
-                text = EDITED.format(arguments=self._edits[call_id], result=text)
+            text = self._with_edit(call_id, text)
             content = (text, *parts) if parts else text
             result = Message("tool", content, call_id=call_id, is_error=is_error)
             self._open.results[call_id] = result
-            if all(self._open.results.values()):
+            self._open.left -= 1
+            if not self._open.left:
                 self._close_round()
+
+    def _with_edit(self, call_id: str, text: str) -> str:
+        """The result of a call, after the arguments with which a person has made it run."""
+        if call_id not in self._edits:
+            return text
+        return EDITED.format(arguments=self._edits[call_id], result=text)
 
     def _cut_off_open_calls(self) -> None:
         """The turn is over: give each call without a result one that says so."""
@@ -239,7 +248,9 @@ class Prompt:
             return
         for call_id, result in self._open.results.items():
             if result is None:
-                text = INTERRUPTED if call_id in self._started else NOT_RUN
+                text = NOT_RUN
+                if call_id in self._started:
+                    text = self._with_edit(call_id, INTERRUPTED)
                 self._open.results[call_id] = Message("tool", text, call_id=call_id, is_error=True)
         self._close_round()
 

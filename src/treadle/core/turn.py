@@ -20,6 +20,7 @@ from .call import (
     make_idempotency_key,
 )
 from .errors import IllegalEvent
+from .open_calls import OpenCalls
 from .strict_json import value_of
 
 INCOMPLETE = ("length", "content_filter")
@@ -32,8 +33,8 @@ class Turn(msgspec.Struct, frozen=True):
     """One user message, through to its answer."""
 
     opened_seq: int
-    calls: dict[str, CallState] = {}
-    """By id and in the order asked for, the calls of the round that have no result yet."""
+    calls: OpenCalls = OpenCalls()
+    """The calls of the round that have no result yet."""
     round_began: bool = False
     """A call of the round has started."""
     hands_to: str = ""
@@ -111,7 +112,7 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.LimitReached() if turn.limit:
             return replace(turn, no_last_word=True)
         case e.LimitReached():
-            return replace(turn, limit=event, calls={})  # what has not run, won't
+            return replace(turn, limit=event, calls=OpenCalls())  # what has not run, won't
         case e.TurnEnded():
             return replace(turn, ended=event, called=None)
         case _:
@@ -155,7 +156,7 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
         called=None,
         replied=reply,
         failed=None,
-        calls=calls,
+        calls=OpenCalls(calls.values()),
         round_began=False,
         repeats=repeats,
         purposes=purposes,
@@ -226,9 +227,7 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
     if isinstance(event, e.HandedOff):
         turn = replace(turn, hands_to=event.agent)
     if after is None:
-        calls = dict(turn.calls)
-        del calls[before.id]
-        return replace(turn, calls=calls)
+        return replace(turn, calls=turn.calls.remove(before.id))
     turn = _keep_call(turn, after)
     if isinstance(event, e.ToolStarted):
         tool_calls = turn.tool_calls
@@ -239,11 +238,11 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
 
 
 def _keep_call(turn: Turn, call: CallState) -> Turn:
-    return replace(turn, calls=turn.calls | {call.id: call})
+    return replace(turn, calls=turn.calls.keep(call))
 
 
 def _change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
-    return replace(turn, calls={id: change(call) for id, call in turn.calls.items()})
+    return replace(turn, calls=turn.calls.change(change))
 
 
 def turn_after_permission(turn: Turn, permission: Permission) -> Turn:

@@ -6,13 +6,15 @@ Wait to whoever would drive it next, and then what it waits for is listed.
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from . import events as e
 from .call import find_pending_decisions
 from .decide import Wait, decide
 from .describe import policy_from
 from .errors import UsageError
 from .policy import Policy
-from .state import MAX_CLAIMS, State, apply, is_parked
+from .state import State, apply, is_parked
 
 IMPORTED = "it was imported, and nobody has adopted it"
 
@@ -30,7 +32,9 @@ def imported_decision(thread_id: str, state: State) -> e.PendingDecision:
 
 def is_held(state: State) -> bool:
     """Whether a person must let the whole thread go on: it is parked, or was imported."""
-    return any(not pending.id for pending in find_waits(state, ""))
+    if state.turn is None or state.turn.ended:
+        return False
+    return not state.trusted or is_parked(replace(state, claims=state.claims + 1))
 
 
 def find_waits(
@@ -46,11 +50,11 @@ def find_waits(
         return ()
     if not state.trusted:
         return (imported_decision(thread_id, state),)
-    claimed = after_claim(state, thread_id)
-    if is_parked(claimed):
+    if is_held(state):
         return (e.PendingDecision(thread_id, "", "", "", "parked", _why_parked(state)),)
+    # Where nothing is at work, a new driver finds the state as it is.
     at_work = turn.called or any(call.status == "started" for call in turn.calls.values())
-    if at_work or not isinstance(decide(claimed, policy or recorded_policy(state)), Wait):
+    if at_work or not isinstance(decide(state, policy or recorded_policy(state)), Wait):
         return ()
     waits: list[e.PendingDecision] = []
     for call in turn.calls.values():
@@ -78,7 +82,7 @@ def _take_waits(
     end, too.
     """
     waits = find_waits(state, thread_id, policy)
-    if not waits or not waits[0].id or state.turn is None:
+    if not waits or is_held(state) or state.turn is None:
         return waits
     found: list[e.PendingDecision] = []
     for call in state.turn.calls.values():
@@ -110,6 +114,5 @@ def _why_parked(state: State) -> str:
     open_calls = [call for call in state.turn.calls.values() if call.status != "asked"]
     if open_calls:
         work = ", ".join(f"the call {call.id} of {call.name}" for call in open_calls)
-    return (
-        f"{MAX_CLAIMS} processes in a row have taken the thread and left no progress; open: {work}"
-    )
+    tried = f"{state.claims} processes in a row have taken the thread and left no progress"
+    return f"{tried}; open: {work}"

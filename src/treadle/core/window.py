@@ -29,6 +29,9 @@ RECENT_ROUNDS = 2
 RESULT_CHARS = 600
 """What an old tool result keeps."""
 MIN_RESULT_CHARS = 200
+"""What it keeps at least, where the prompt must be shorter still."""
+MIN_LAST_CHARS = 40
+"""What a result keeps at least in the prompt of a last word."""
 
 
 @dataclass(frozen=True)
@@ -171,10 +174,10 @@ def shorten_all_results(rounds: Sequence[Round], excess: int) -> e.ContextCompac
     longest = max((len(message.text) for message in results), default=0)
     room = sum(message.tokens for message in results) - excess
     chars = longest
-    while chars > MIN_RESULT_CHARS:
+    while chars > MIN_LAST_CHARS:
         if sum(shorten_result(message, chars).tokens for message in results) <= room:
             break
-        chars = max(MIN_RESULT_CHARS, chars * 3 // 4)
+        chars = max(MIN_LAST_CHARS, chars * 3 // 4)
     if all(shorten_result(message, chars) is message for message in results):
         return None
     return e.ContextCompacted(results_upto_seq=rounds[-1].seq, result_chars=chars)

@@ -10,7 +10,7 @@ from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
-from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision
+from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision, is_held
 from ..runtime.settings import NO_MODEL, RunSettings
 from .permissions import describe_permissions
 
@@ -59,6 +59,8 @@ def explain(
     going_on = _children_that_go_on(claimed, children or {})
     if not state.trusted:
         next_action = "nothing, until somebody adopts the thread: it was imported"
+    elif is_held(state):
+        next_action = "nothing, until somebody lets the thread go on"
     elif going_on:
         next_action = "; ".join(going_on)
     elif is_flow(records, settings):
@@ -90,9 +92,8 @@ def pending_decisions(
         return ()
     settings = settings.in_charge(state)
     found: list[e.PendingDecision] = []
-    held = [each for each in find_waits(state, records[0].thread_id) if not each.id]
-    if held:
-        return tuple(held)
+    if is_held(state):
+        return find_waits(state, records[0].thread_id)
     for id, call in claimed.calls.items():
         child: Sequence[e.Record] = ()
         if call.child and children:

@@ -72,12 +72,22 @@ class Log:
         return self._drives and self._deferred is None
 
     def claim_with_next_append(self, claim: e.ThreadClaimed) -> None:
-        """Drive the thread, and say so only with the next append: who has nothing to do leaves no
-        mark."""
+        """Drive the thread, and say so with the next append, or at `claim_now`.
+
+        So who has nothing to do leaves no mark.
+        """
         self._drives = True
         self._claim = self.state.claim
         self._deferred = claim
         self._worked_from = self.world.monotonic()
+
+    async def claim_now(self) -> None:
+        """Append the claim that waits for the next append, if any; raises as `append`.
+
+        Before code runs that may kill the process: so that crashes there are counted.
+        """
+        if self._deferred:
+            await self.append()
 
     async def append(self, *events: e.Event, after: int | None = None) -> None:
         """Write all of these events or none, then tell the listeners.

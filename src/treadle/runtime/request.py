@@ -10,6 +10,7 @@ from ..core import events as e
 from ..core.decide import CallModel
 from ..core.legal import end_with_person, make_turns, tools_in_history
 from ..core.limits import (
+    LAST_RESULTS_TOKENS,
     LAST_WORD_TOKENS,
     MIN_OUTPUT_TOKENS,
     Spent,
@@ -86,18 +87,21 @@ def prepare_call(
         least = request.max_output_tokens
     worst_usd = partial(worst_cost, partial(price_of, model), has_audio=_may_hold_audio(request))
     spent = state.spent
-    if purpose != "answer":
+    times = 1
+    if purpose != "answer" and settings.policy.limits.last_word:
         spent = _keep_for_last_word(spent, settings, prompt_tokens, worst_usd)
+        times = 2  # what the model writes now is read again with the last word
     allowed = allowed_output_tokens(
         settings.policy.limits,
         spent,
         prompt_tokens,
-        request.max_output_tokens,
-        worst_usd,
-        least,
+        request.max_output_tokens * times,
+        lambda prompt, output: worst_usd(prompt + output * (times - 1) // times, output // times),
+        least * times,
     )
     if isinstance(allowed, e.LimitReached):
         return allowed
+    allowed //= times
     called = e.ModelCalled(
         model=model.name,
         prompt_hash=prompt_hash(request.messages, request.tools),
@@ -161,11 +165,12 @@ def _keep_for_last_word(
     """What counts as spent before a step, so that a last word after it still fits."""
     if not settings.policy.limits.last_word:
         return spent
+    shown_tokens = prompt_tokens + LAST_RESULTS_TOKENS
     answer_tokens = min(LAST_WORD_TOKENS, settings.output_tokens)
-    tokens = spent.tokens + prompt_tokens + answer_tokens
+    tokens = spent.tokens + shown_tokens + answer_tokens
     if settings.policy.limits.cost_usd is None:
         return replace(spent, tokens=tokens)
-    kept_usd = worst_usd(prompt_tokens, answer_tokens) or 0.0
+    kept_usd = worst_usd(shown_tokens, answer_tokens) or 0.0
     return replace(spent, tokens=tokens, cost_usd=spent.cost_usd + kept_usd)
 
 

@@ -96,6 +96,8 @@ class RunSettings:
             tool = self.policy.find_tool(call)
             if tool and tool.child and not call.child:
                 new_children.append((call, tool.child))
+        if not new_children:
+            return started
         own = self.policy.limits
         spent = state.spent
         for call, limits in new_children:
@@ -146,9 +148,9 @@ class RunSettings:
     def left_s(self, state: State) -> float | None:
         """Seconds of work that the turn has left; None for no limit."""
         limit_s = self.policy.limits.seconds
-        if limit_s is None:
-            return None
-        return max(0.0, limit_s - state.spent.seconds)
+        if limit_s is None or state.turn is None:
+            return limit_s
+        return max(0.0, limit_s - state.turn.active_s)
 
     def describe(self) -> e.AgentDescribed:
         """What the agent is made of, as the log has it once it has done anything."""
