@@ -168,6 +168,7 @@ def _words_to_complete() -> list[str]:
 def ask(settings: AskOptions) -> None:
     """Ask an agent. The answer goes to standard output, everything else to standard error."""
     from ..core.errors import TreadleError
+    from ..runtime.thread_name import name_or_new
     from .agents import make_agent
     from .agents_md import announce_instructions
     from .session import Session, find_last_thread, report_error
@@ -178,7 +179,7 @@ def ask(settings: AskOptions) -> None:
     screen = Screen()
     try:
         agent = make_agent(settings, is_interactive())
-        thread = settings.thread or agent.world.new_id()
+        thread = name_or_new(settings.thread, agent.world)
         if settings.go_on:
             thread = find_last_thread(agent)
         if not words and is_interactive() and sys.stdout.isatty():

@@ -16,6 +16,7 @@ from ..observe.visible import make_visible, visible_line, visible_word
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..runtime.world import World
+from ..stores.open_store import open_store
 from .agents import choose_store, make_agent
 from .atomic_file import write_atomically
 from .note_options import (
@@ -106,9 +107,9 @@ def extract(settings: ExtractNotesOptions) -> int:
     from .load_model import load_model
 
     agent = make_agent(settings, False)
-    assert agent.store
-    thread_id = resolve_thread(agent.store, settings.thread)
-    notes = Notes(note_store_for(agent.store), scopes=(), scope=settings.scope)
+    store = open_store(agent.store)
+    thread_id = resolve_thread(store, settings.thread)
+    notes = Notes(note_store_for(store), scopes=(), scope=settings.scope)
     found = run_sync(extract_notes(load_model(agent, Screen()), thread_id, notes))
     _print_notes([placed.note for placed in found.written], settings.json, LONG_AGO)
     for placed in found.written:

@@ -23,6 +23,7 @@ from ..core.tool import Tool, is_generator
 from ..models.scripted import ScriptedModel
 from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
+from ..runtime.check_kinds import check_run
 from ..runtime.children import open_child_log, require_own
 from ..runtime.drive import Post, drive_turn, new_claim, post, run_guarded
 from ..runtime.fork import Fork, fork
@@ -35,8 +36,9 @@ from ..runtime.step_ids import StepScope, current_scope
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
 from ..runtime.team import MAX_DEPTH, child_limits, find_run_settings, make_child_tool
+from ..runtime.thread_name import name_or_new
 from ..runtime.world import World
-from ..stores.sqlite import SQLiteStore
+from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store
 from .flow_run import FlowRun
 from .replay_flow import replay_flow
@@ -60,9 +62,12 @@ class Flow:
 
     "ask" waits for a person, "tell" raises StepFailed.
     """
-    store: Store | None = None
+    store: GivenStore = None
     listeners: Sequence[Listener] = ()
     world: World = World()
+
+    def __post_init__(self) -> None:
+        check_run(self, "Flow")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Call the function itself, as a part of the flow that calls it."""
@@ -79,7 +84,7 @@ class Flow:
         said = self._encode_arguments(args, kwargs)
         if branch := current_scope(alone=thread is not None):
             return await self.run_as_step(branch, branch.step_id(self.name), said)
-        log = await open_log(thread or self.world.new_id(), self._store, self.world)
+        log = await open_log(name_or_new(thread, self.world), self._store, self.world)
         require_own(log)
         if log.records:
             raise TurnOpen(
@@ -257,7 +262,7 @@ class Flow:
 
     @cached_property
     def _store(self) -> Store:
-        return self.store or SQLiteStore()
+        return open_store(self.store)
 
 
 @overload

@@ -10,6 +10,7 @@ from ..core.state import State, apply, waits_for_people
 from ..stores.rows import from_rows, to_rows
 from ..stores.store import Store
 from .listeners import Delta, Listener
+from .thread_name import check_thread_name, refuse_reserved
 from .world import World
 
 
@@ -173,13 +174,17 @@ async def open_log(
 ) -> Log:
     """The thread's log with all its records; an empty log where there is no such thread.
 
-    The listeners hear only of what is new. Raises IllegalEvent and StoreErrors.
+    The listeners hear only of what is new. Raises IllegalEvent, StoreErrors, and UsageError for a
+    name that no thread can have.
     """
+    check_thread_name(thread_id)
     log = Log(thread_id, store, world)
     try:
         await log.refresh()
     except IllegalEvent as error:
         raise IllegalEvent(f"thread {thread_id} can't be read on: {error}") from error
+    if not log.records:
+        refuse_reserved(thread_id)
     log.listeners = tuple(listeners)
     return log
 
