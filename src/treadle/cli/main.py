@@ -2,8 +2,8 @@
 
 If the first word is the name of a command, it is that command; anything else is a question, and
 `treadle -- tools` asks the question "tools". Options come after a command: a command's name as the
-first word after options is refused, because asking it would cost time and money by mistake. Slow
-modules are imported when they are needed.
+first word after options is refused, and so are one or two words that look like a mistyped command,
+because asking it would cost time and money by mistake. Slow modules are imported when needed.
 """
 
 import os
@@ -16,6 +16,7 @@ import typer
 import typer.main
 
 from ..observe.visible import make_visible
+from .near_miss import find_near_miss
 from .options import AskOptions, as_command
 from .process import keep_output, leave_threads_behind
 
@@ -35,6 +36,8 @@ Go on: resume · fork
 Evaluate: eval
 
 Set up: models · tools · notes · db
+
+More: help COMMAND · version
 
 A question that begins with a command's name: treadle -- tools.
 
@@ -88,6 +91,11 @@ def _run_command(words: Sequence[str]) -> None:
         if isinstance(stream, TextIOWrapper):
             # A character that the encoding lacks must not end the command.
             stream.reconfigure(errors="backslashreplace")
+    if first == ["version"] and len(words) == 1:
+        ask_app(args=["--version"], prog_name="treadle")
+    if first == ["help"] and _asks_for_help(words[1:]):
+        words = [*words[1:], "--help"]
+        first = words[:1]
     if not (first and first[0] in COMMANDS):
         _refuse_late_command(words)
         ask_app(args=words, prog_name="treadle")
@@ -107,13 +115,23 @@ def _may_be_question(words: Sequence[str]) -> bool:
     return len(words) > _MOST_WORDS.get(words[0], 2) and not has_options
 
 
+def _asks_for_help(words: Sequence[str]) -> bool:
+    """Whether these words after `help` are nothing, or a command and perhaps a part of it."""
+    return not words or (words[0] in COMMANDS and len(words) <= 2)
+
+
 def _refuse_late_command(words: Sequence[str]) -> None:
-    """Print a hint and exit if a command's name comes after options."""
-    at = _find_late_command(words)
+    """Print a hint and exit if a command's name comes after options, or is mistyped."""
+    at = _find_first_word(words)
     if at is None or "_TREADLE_COMPLETE" in os.environ:
         return
     options = words[:at]
     rest = words[at:]
+    if rest[0] not in COMMANDS:
+        if hint := find_near_miss(rest, COMMANDS, options):
+            print(f"error: {hint}", file=sys.stderr)
+            raise SystemExit(USAGE)
+        return
     command = make_visible(shlex.join(["treadle", *rest, *options]))
     question = make_visible(shlex.join(["treadle", *options, "--", *rest]))
     print(
@@ -123,10 +141,12 @@ def _refuse_late_command(words: Sequence[str]) -> None:
     raise SystemExit(USAGE)
 
 
-def _find_late_command(words: Sequence[str]) -> int | None:
-    """The index of a command's name that is the first word after options and their values."""
-    if not words or words[0][:1] != "-" or not any(word in COMMANDS for word in words):
+def _find_first_word(words: Sequence[str]) -> int | None:
+    """The index of the first word after options and their values; None after two dashes."""
+    if not words:
         return None
+    if words[0][:1] != "-":
+        return 0
     with_value: set[str] = set()
     for parameter in typer.main.get_command(ask_app).params:
         is_option = parameter.param_type_name == "option"
@@ -140,7 +160,7 @@ def _find_late_command(words: Sequence[str]) -> int | None:
         at += 1
         if _takes_next(word, with_value):
             at += 1
-    if at < len(words) and words[at] in COMMANDS:
+    if at < len(words) and words[at][:1] != "-":
         return at
     return None
 
