@@ -16,6 +16,7 @@ import typer
 import typer.main
 
 from ..observe.visible import make_visible
+from .complete import find_completions, print_completions, words_to_complete
 from .near_miss import find_near_miss
 from .options import AskOptions, as_command
 from .process import keep_output, leave_threads_behind
@@ -86,6 +87,11 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _run_command(words: Sequence[str]) -> None:
+    asked = words_to_complete()
+    if asked:
+        found = find_completions(*asked, COMMANDS)
+        if found:
+            print_completions(found, asked[1])
     first = (_words_to_complete() or list(words))[:1]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
