@@ -10,8 +10,10 @@ from collections.abc import Collection, Sequence
 
 from ..observe.visible import make_visible
 
-CUTOFF = 0.75
-"""How alike a word must be to a command's name: 1 is the same, 0.75 about one letter in five."""
+ALIKE = 0.85
+"""How alike a word must be to a long name, as difflib counts: 1 is the same."""
+LONG = 7
+"""Letters of a long name."""
 
 _MEANT = {
     "chat": ("treadle",),
@@ -84,9 +86,28 @@ def _find_meant(words: Sequence[str], commands: Collection[str]) -> list[str]:
         return [shlex.join(["treadle", first, *rest])]
     if len(words) < 3 and (found := (_MEANT | _SUBCOMMANDS).get(first)):
         return [*found]
-    near = difflib.get_close_matches(first, commands, 2, CUTOFF)
     return [
         shlex.join(["treadle", name, *rest])
-        for name in near
-        if len(words) < 3 or name in _THREE_WORDS
+        for name in commands
+        if _is_slip(first, name) and (len(words) < 3 or name in _THREE_WORDS)
     ]
+
+
+def _is_slip(word: str, name: str) -> bool:
+    """Whether the word is the name with one slip: a letter too many or too few, or swapped ones.
+
+    Another letter in its place counts from five letters on: "four" and "tall" are words.
+    """
+    if sorted(word) == sorted(name):
+        return True
+    if len(name) >= LONG and difflib.SequenceMatcher(None, word, name).ratio() >= ALIKE:
+        return True
+    if len(word) == len(name):
+        wrong = sum(one != other for one, other in zip(word, name, strict=True))
+        return wrong == 1 and len(name) >= 5
+    shorter, longer = sorted((word, name), key=len)
+    return len(shorter) >= 2 and shorter in _without_one(longer)
+
+
+def _without_one(word: str) -> list[str]:
+    return [word[:at] + word[at + 1 :] for at in range(len(word))]

@@ -14,6 +14,7 @@ from ..notes.search import Found, Query
 from ..notes.search import search as search_notes
 from ..observe.visible import make_visible, visible_line, visible_word
 from ..runtime.agent import Agent
+from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.open_store import open_store
@@ -29,7 +30,7 @@ from .note_options import (
 )
 from .options import StoreOptions
 from .session import Session, read_records
-from .tables import format_table, format_time
+from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .threads import resolve_thread
 

@@ -103,9 +103,10 @@ class Session:
                     result = self._drive(agent, start(agent), once)
                 except KeyboardInterrupt:
                     return self._cancel()
-        except TurnOpen:
+        except TurnOpen as error:
             message = f"thread {self._name} has an unfinished turn"
-            return self._fail(f"{message}; go on with it: {self._resume_command}", USAGE)
+            go_on = f"go on with it: {self._resume_command}"
+            return self._fail(f"{message}; {go_on} ({make_visible(error.standing)})", USAGE)
         except TreadleError as error:
             return self._fail(make_visible(str(error)), exit_code(error))
         once.catch_up(self._with_children(result.records))

@@ -14,7 +14,7 @@ from typing import Any, Literal, overload
 
 from ..core import events as e
 from ..core.context import ChildResult, Context
-from ..core.errors import FlowChanged, TurnFailed, TurnOpen, UsageError
+from ..core.errors import FlowChanged, TurnFailed, UsageError
 from ..core.limits import Limits
 from ..core.policy import Policy
 from ..core.result import Result, make_child_result, read_result
@@ -25,6 +25,7 @@ from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
 from ..runtime.check_kinds import check_run
 from ..runtime.children import open_child_log, require_own
+from ..runtime.conflicts import flow_begun
 from ..runtime.drive import Post, drive_turn, new_claim, post, run_guarded
 from ..runtime.fork import Fork, fork
 from ..runtime.listeners import Listener
@@ -87,9 +88,7 @@ class Flow:
         log = await open_log(name_or_new(thread, self.world), self._store, self.world)
         require_own(log)
         if log.records:
-            raise TurnOpen(
-                f"thread {log.thread_id} has begun; resume it. A flow runs once in a thread"
-            )
+            raise flow_begun(log)
         start = e.ThreadStarted(self.name, self.world.new_id())
         return await self._drive(log, start, new_claim(self.world), e.UserSaid(said))
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ..core import events as e
 from ..core.approvals import Rule
 from ..core.context import ChildResult, Context
-from ..core.errors import ModelError, TurnFailed, TurnOpen
+from ..core.errors import ModelError, TurnFailed
 from ..core.limits import Limits
 from ..core.model import Model
 from ..core.result import Result, make_child_result, make_turn_error, read_result
@@ -24,6 +24,7 @@ from .agent_settings import make_run_settings
 from .answer_type import AnswerType, with_output
 from .check_kinds import check_agent
 from .children import open_child_log, require_own
+from .conflicts import turn_open
 from .divergence import Divergence
 from .drive import Post, drive_turn, new_claim, post
 from .fork import Fork, fork
@@ -201,10 +202,7 @@ class Agent:
         log = await open_log(name_or_new(thread, self.world), self._store, self.world, listeners)
         require_own(log)
         if log.state.phase not in ("empty", "idle"):
-            raise TurnOpen(
-                f"thread {log.thread_id} has an unfinished turn; resume it before saying something"
-                " new"
-            )
+            raise turn_open(log)
         said = take_said(said)
         opening: list[e.Event] = []
         recalled = None
