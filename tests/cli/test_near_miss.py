@@ -23,8 +23,9 @@ from treadle.core.version import VERSION
         ("ls", "treadle threads."),
         ("export", "treadle db export."),
         ("chat", "treadle."),
-        ("help shwo", "treadle help."),
-        ("version please", "treadle version."),
+        ("help shwo", "treadle help shwo."),
+        ("version please", "treadle version please."),
+        ("init", "treadle help."),
         ("export-trace mine", "treadle export-traces mine."),
         ("shwo last --full", "treadle show last. As a question: treadle -- shwo last --full"),
     ],
@@ -34,7 +35,7 @@ def test_a_mistyped_command_is_told_what_was_probably_meant(
 ) -> None:
     ran = treadle(*words.split())
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(f"error: there is no command '{words.split()[0]}'; was this meant? ")
+    assert ran.err.startswith(f"error: '{words.split()[0]}' looks like a command; was this meant? ")
     assert meant in ran.err
     assert treadle("threads").err == "there is no thread yet\n", "nothing was asked"
 
@@ -43,6 +44,10 @@ def test_it_is_seen_behind_options_too(treadle: Treadle) -> None:
     ran = treadle("-q", "-t", "mine", "shwo", "last")
     assert ran.code == 2
     assert "As a question: treadle -q -t mine -- shwo last" in ran.err
+    assert (
+        "treadle help show. As a question: treadle -q -- help show"
+        in treadle("-q", "help", "show").err
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,6 +71,7 @@ def test_it_is_seen_behind_options_too(treadle: Treadle) -> None:
         ("tall", "buildings"),
         ("summaries",),
         ("d",),
+        ("run", "away"),
         ("weather", "tomorrow"),
         ("note", "that", "down"),
     ],

@@ -11,6 +11,7 @@ from treadle import (
     Limits,
     MemoryStore,
     Rule,
+    ScriptedModel,
     SQLiteStore,
     UsageError,
     flow,
@@ -96,6 +97,9 @@ def make_graph(**settings: Any) -> Graph:
         ({"name": ""}, "Agent(name=) is the text ''; give a word that names it"),
         ({"name": None}, "Agent(name=) is None; give a word that names it"),
         ({"notes": True}, "Agent(notes=) is a bool; give Notes(...), or None for no notes"),
+        ({"model": 7}, "Agent(model=) is an int; give a model's name"),
+        ({"model": ScriptedModel}, "Agent(model=) is the class ScriptedModel; give a model's name"),
+        ({"instructions": ["Be brief."]}, "Agent(instructions) is a list; give a text"),
         ({"unknown": "stop"}, "Agent(unknown=) is the text 'stop'; what it can be is 'ask' and"),
         ({"context_window": 5}, "Agent(context_window=) is an int; give ContextWindow("),
         ({"world": None}, "Agent(world=) is None; give World(...)"),
@@ -151,6 +155,28 @@ def test_a_path_in_the_home_directory_is_found(monkeypatch, tmp_path):
     made = Agent(store="~/a.db")._store
     assert isinstance(made, SQLiteStore)
     assert made.path == tmp_path / "a.db"
+
+
+async def counts() -> Any:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("ship", "the text 'ship' can't be a flow: give an async function"),
+        (None, "None can't be a flow: give an async function"),
+        (helper, "the Agent 'helper' can't be a flow"),
+        (tool(add), "the Tool 'add' can't be a flow"),
+        (Shop, "the class Shop can't be a flow"),
+        (counts, "the function counts can't be a flow: it is a generator, with a `yield`"),
+    ],
+)
+def test_what_is_no_async_function_is_no_flow(function: Any, words: str):
+    for make in (flow(name="named"), Flow):
+        with pytest.raises(UsageError) as refused:
+            make(function)
+        assert words in str(refused.value)
 
 
 def test_a_graph_is_a_tool_by_as_tool():

@@ -19,7 +19,6 @@ _MEANT = {
     "chat": ("treadle",),
     "continue": ("treadle -c",),
     "commands": ("treadle help",),
-    "help": ("treadle help",),
     "history": ("treadle threads", "treadle show last"),
     "list": ("treadle threads", "treadle tools", "treadle models"),
     "log": ("treadle show last",),
@@ -29,7 +28,6 @@ _MEANT = {
     "trace": ("treadle export-traces last",),
     "traces": ("treadle export-traces last",),
     "usage": ("treadle costs", "treadle help"),
-    "version": ("treadle version",),
 }
 """Words of other programs, and what they mean here."""
 _SUBCOMMANDS = {
@@ -41,6 +39,12 @@ _SUBCOMMANDS = {
     "restore": ("treadle db restore",),
     "vacuum": ("treadle db vacuum",),
 }
+_OTHERS = (
+    *("config", "delete", "exit", "info", "init", "install", "login", "logout", "quit"),
+    *("remove", "rm", "run", "search", "serve", "start", "stop", "test", "undo"),
+    *("update", "upgrade"),
+)
+"""Commands of other programs that have no counterpart here."""
 _QUESTIONS = ("summarise", "summarize")
 """Words that are near a command's name, but that people say to a model about a text in a pipe."""
 _THREE_WORDS = ("answer", "approve", "diff", "settle")
@@ -62,7 +66,7 @@ def find_near_miss(
         return ""
     question = make_visible(shlex.join(["treadle", *before, "--", *words]))
     return (
-        f"there is no command {make_visible(leading[0])!r}; was this meant?"
+        f"{make_visible(leading[0])!r} looks like a command; was this meant?"
         f" {make_visible(' or '.join(meant))}. As a question: {question}"
     )
 
@@ -84,6 +88,10 @@ def _find_meant(words: Sequence[str], commands: Collection[str]) -> list[str]:
         return []
     if first in commands and first != words[0]:  # Show, SHOW
         return [shlex.join(["treadle", first, *rest])]
+    if first in ("help", "version") and len(words) < 3:
+        return [shlex.join(["treadle", first, *rest])]
+    if first in _OTHERS and len(words) == 1:
+        return ["treadle help"]
     if len(words) < 3 and (found := (_MEANT | _SUBCOMMANDS).get(first)):
         return [*found]
     return [

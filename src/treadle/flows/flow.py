@@ -19,11 +19,11 @@ from ..core.limits import Limits
 from ..core.policy import Policy
 from ..core.result import Result, make_child_result, read_result
 from ..core.thread_summary import ThreadSummary
-from ..core.tool import Tool, is_generator
+from ..core.tool import Tool
 from ..models.scripted import ScriptedModel
 from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
-from ..runtime.check_kinds import check_run
+from ..runtime.check_kinds import check_flow_function, check_run
 from ..runtime.children import open_child_log, require_own
 from ..runtime.conflicts import flow_begun
 from ..runtime.drive import Post, drive_turn, new_claim, post, run_guarded
@@ -68,6 +68,7 @@ class Flow:
     world: World = World()
 
     def __post_init__(self) -> None:
+        check_flow_function(self.function)
         check_run(self, "Flow")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
@@ -283,9 +284,5 @@ def _make_flow(function: Any, settings: dict[str, Any]) -> Flow:
     if unknown:
         known = ", ".join(Flow.__dataclass_fields__)
         raise UsageError(f"@flow has no setting {sorted(unknown)}; there are: {known}")
-    if is_generator(function):
-        raise UsageError(
-            f"flow {function.__name__!r} is a generator: it has a `yield`. A flow is an async"
-            " function that returns its result"
-        )
+    check_flow_function(function)
     return Flow(function, **({"name": function.__name__} | settings))

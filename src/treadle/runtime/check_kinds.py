@@ -10,7 +10,7 @@ from ..core.approvals import Rule
 from ..core.errors import UsageError
 from ..core.limits import Limits
 from ..core.name_kind import name_kind, why_no_tool
-from ..core.tool import Tool, ToolMethod, is_async
+from ..core.tool import Tool, ToolMethod, is_async, is_generator
 from ..core.window import ContextWindow
 from ..stores.open_store import check_store
 from .world import World
@@ -32,6 +32,11 @@ def check_agent(agent: "Agent") -> None:
     check_list("Agent(approvals=)", agent.approvals, '[Rule("write_*", "ask")]')
     for rule in agent.approvals:
         _check_rule(rule)
+    _check_model(agent.model)
+    if not isinstance(agent.instructions, str) and (
+        isinstance(agent.instructions, type) or not callable(agent.instructions)
+    ):
+        raise UsageError(f"Agent(instructions) is {name_kind(agent.instructions)}; give a text")
     window = agent.context_window
     _check_kind(
         "Agent(context_window=)", window, ContextWindow, "ContextWindow(max_messages=20, ...)"
@@ -60,6 +65,19 @@ def check_run(owner: Any, kind: str) -> None:
     _check_kind(f"{kind}(world=)", owner.world, World, "World(...)")
 
 
+def check_flow_function(function: Any) -> None:
+    """Raise UsageError for what can't be the code of a flow."""
+    what = name_kind(function)
+    is_made = callable(getattr(function, "as_tool", None)) or isinstance(function, Tool | type)
+    if is_made or not callable(function):
+        raise UsageError(f"{what} can't be a flow: give an async function")
+    if is_generator(function):
+        raise UsageError(
+            f"{what} can't be a flow: it is a generator, with a `yield`. A flow is an async"
+            " function that returns its result"
+        )
+
+
 def check_list(setting: str, given: Any, example: str) -> None:
     """Raise UsageError for what isn't a list, a tuple or another collection of values."""
     if isinstance(given, Collection) and not isinstance(given, str | bytes | Mapping | type):
@@ -70,6 +88,19 @@ def check_list(setting: str, given: Any, example: str) -> None:
 def _check_kind(setting: str, given: Any, kind: type, instead: str) -> None:
     if not isinstance(given, kind):
         raise UsageError(f"{setting} is {name_kind(given)}; give {instead}")
+
+
+def _check_model(given: Any) -> None:
+    if isinstance(given, list | tuple):
+        for each in given:
+            _check_model(each)
+        return
+    is_model = callable(getattr(given, "reply", None)) and not isinstance(given, type)
+    if given is not None and not isinstance(given, str) and not is_model:
+        raise UsageError(
+            f"Agent(model=) is {name_kind(given)}; give a model's name, such as 'gpt-5.4-mini', or"
+            " a model, such as RemoteModel(...)"
+        )
 
 
 def _check_limits(setting: str, given: Any) -> None:
