@@ -111,7 +111,7 @@ def test_a_child_that_is_parked_is_decided_at_its_parent(treadle: Treadle) -> No
 def test_a_decision_at_the_terminal_is_bound_to_what_was_shown(treadle: Treadle) -> None:
     treadle("send it", "-t", "yes", agent="sends", typed="y\n")
     treadle("send it", "-t", "no", agent="sends", typed="n\nrude\n")
-    treadle("send it", "-t", "always", agent="twice", typed="a\n")
+    treadle("send it", "-t", "always", agent="twice", typed="a\n\n\n\n\n")
     for thread in ("yes", "no", "always"):
         given = [event for event in events(thread) if isinstance(event, e.ApprovalGiven)]
         assert given

@@ -912,5 +912,5 @@ def test_a_generator_is_refused_when_the_flow_is_made():
     async def wrong(n: int):
         yield n
 
-    with pytest.raises(UsageError, match="flow 'wrong' is a generator"):
+    with pytest.raises(UsageError, match="wrong can't be a flow: it is a generator"):
         flow(wrong)

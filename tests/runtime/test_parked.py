@@ -229,7 +229,7 @@ def test_what_is_not_parked_has_nothing_to_let_go_on_and_parking_is_not_refused_
         result = await poison.life()
         assert result
         assert result.status == "cancelled"
-        with pytest.raises(IllegalEvent, match="the thread isn't parked"):
+        with pytest.raises(IllegalEvent, match="nothing waits"):
             await made.post("t", ApprovalGiven("", True, "ann"))
 
     live(whole())

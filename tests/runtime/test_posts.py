@@ -83,5 +83,5 @@ def test_a_name_that_is_no_text_is_refused(thread, verb):
         "post": lambda: agents.post(thread, TurnEnded("cancelled")),
         "resume": lambda: agents.resume(thread),
     }
-    with pytest.raises(UsageError, match="the name of a thread"):
+    with pytest.raises(UsageError, match="the thread's name, which is a text"):
         live(work[verb]())

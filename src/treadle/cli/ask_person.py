@@ -24,6 +24,7 @@ from ..observe.visible import (
 )
 from ..runtime.log import open_log
 from ..runtime.sync import run_sync
+from ..stores.open_store import open_store
 from .agents import Runner
 from .terminal import Screen
 
@@ -89,8 +90,7 @@ def arguments_of(text: str) -> dict[str, Any] | None:
 
 
 def _still_waits(agent: Runner, call: e.PendingDecision) -> bool:
-    assert agent.store
-    log = run_sync(open_log(call.thread_id, agent.store, agent.world))
+    log = run_sync(open_log(call.thread_id, open_store(agent.store), agent.world))
     calls = log.state.turn.calls if log.state.turn else {}
     return call.id in calls and calls[call.id].status == "waiting"
 

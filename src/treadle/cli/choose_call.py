@@ -11,9 +11,10 @@ from ..core.links import is_child_in
 from ..core.waits import find_waits, is_held
 from ..observe.short_text import call_text
 from ..observe.visible import visible_command, visible_line
+from ..runtime.conflicts import describe_decision
+from ..runtime.local_time import format_time
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
-from .tables import format_time
 from .thread_tree import read_tree
 
 _WAITS = {
@@ -99,22 +100,4 @@ def describe_last_decision(log: Log) -> str:
 def _describe_decision(log: Log, call_id: str) -> str:
     """What the log or a child's log says of a decided call; "" if it is not decided."""
     records = [record for each in reversed(read_tree(log)) for record in each.records]
-    for record in reversed(records):
-        at = format_time(record.at)
-        match record.event:
-            case (
-                e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None)
-            ) if found == call_id:
-                return f"has a result already, since {at}"
-            case e.OutcomeDecided(call_id=found, by=by) if found == call_id:
-                return f"was decided on already, by {by} at {at}"
-            case e.ApprovalGiven(call_id=found, allowed=True, by=by, always=always) if (
-                found == call_id
-            ):
-                hint = "; what else that allowed is taken back by treadle revoke" if always else ""
-                return f"was allowed already, by {by} at {at}{hint}"
-            case e.ApprovalGiven(call_id=found, by=by) if found == call_id:
-                return f"was denied already, by {by} at {at}"
-            case e.UserSaid(answers=found) if found == call_id:
-                return f"was answered already, at {at}"
-    return ""
+    return describe_decision(records, call_id)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import typer
 
 from ..core.errors import TreadleError, UsageError
+from ..stores.open_store import open_store
 from . import (
     costs,
     database,
@@ -87,8 +88,8 @@ def resume(settings: thread_options.ResumeOptions) -> int:
 
     # Interactive: the interrupted turn may have used tools that need a person.
     agent = make_runner(settings, True)
-    assert agent.store
-    log = root_log(open_thread(agent.store, settings.thread))
+    store = open_store(agent.store)
+    log = root_log(open_thread(store, settings.thread))
     if other := missing_agent(settings, log.state):
         raise UsageError(missing_agent_message(other))
     screen = Screen()

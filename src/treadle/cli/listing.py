@@ -17,13 +17,14 @@ from ..core.state import fold
 from ..core.waits import is_held
 from ..models.chat.read_history import BY_SYSTEM
 from ..observe.visible import visible_line
+from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..stores.archive import ALL_THREADS
 from ..stores.rows import from_rows
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import ThreadInfo
 from .agents import choose_store
-from .tables import format_table, format_time
+from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .thread_options import ThreadsOptions
 from .turn_printer import format_count

@@ -12,6 +12,7 @@ from ..observe.permissions import describe_always, describe_permission, find_per
 from ..observe.visible import make_visible, visible_line
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
+from ..stores.open_store import open_store
 from .agents import choose_store
 from .ask_person import arguments_of, current_user
 from .options import StoreOptions
@@ -25,8 +26,7 @@ from .threads import open_thread
 def revoke(settings: RevokeOptions) -> int:
     """Take back what --always allowed: from now on such calls ask again."""
     agent = Agent(store=choose_store(settings))
-    assert agent.store
-    log = open_thread(agent.store, settings.thread)
+    log = open_thread(open_store(agent.store), settings.thread)
     found = find_permissions({each.thread_id: each.records for each in read_tree(log)})
     thread_id, permission = _choose(found, settings, log.thread_id)
     by = settings.by or current_user()

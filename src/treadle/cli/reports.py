@@ -15,6 +15,7 @@ from ..observe.permissions import find_permissions
 from ..observe.timeline import Timeline
 from ..observe.visible import make_visible, visible_line
 from ..runtime.sync import run_sync
+from ..stores.open_store import open_store
 from .agents import (
     choose_store,
     load_agent,
@@ -48,8 +49,8 @@ def explain(settings: ExplainOptions) -> int:
     from ..observe.explain import pending_decisions
 
     agent = make_runner(settings, True)
-    assert agent.store
-    log = open_thread(agent.store, settings.thread)
+    store = open_store(agent.store)
+    log = open_thread(store, settings.thread)
     records = log.records
     tree = {each.thread_id: each.records for each in read_tree(log)}
     found = explain_records(records, agent.run_settings, tree)
@@ -137,8 +138,8 @@ def replay(settings: ReplayOptions) -> int:
 
 
 def _replay_flow(flow: Flow, thread: str) -> int:
-    assert flow.store
-    records = read_thread(flow.store, thread)
+    store = open_store(flow.store)
+    records = read_thread(store, thread)
     changed = run_sync(flow.replay(records[0].thread_id))
     if changed:
         print_line(make_visible(str(changed)), "bold")

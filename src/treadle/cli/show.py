@@ -15,13 +15,13 @@ from ..models.chat.write_history import write_history
 from ..observe.timeline import Line, Timeline
 from ..observe.turns import split_turns
 from ..observe.visible import make_visible, visible_line
+from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..stores.store import Store
 from .agents import choose_store, load_target
 from .print_tree import print_tree
 from .session import EXIT_CODES, FAILED, WAITING, next_command
 from .show_prompt import show_prompt
-from .tables import format_time
 from .terminal import print_json, print_line
 from .thread_options import ShowOptions, TailOptions
 from .thread_tree import Depths, merge_by_time

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .complete import complete_thread
 from .options import AgentOptions, StoreOptions, TurnOptions
 
 _THREAD = "Its name, the beginning of it, or last (-)."
@@ -14,7 +15,9 @@ _BY = "Who decides; default: your login name."
 _JSON = "As JSON Lines."
 _AGENT = "Your Agent, with the thread's store; or path/file.py:name."
 
-Thread = Annotated[str, typer.Argument(metavar="THREAD", help=_THREAD)]
+Thread = Annotated[
+    str, typer.Argument(metavar="THREAD", help=_THREAD, autocompletion=complete_thread)
+]
 Call = Annotated[str | None, typer.Argument(metavar="CALL", help=_CALL)]
 By = Annotated[str | None, typer.Option(metavar="NAME", help=_BY)]
 
@@ -78,7 +81,9 @@ class ShowOptions(AgentOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TailOptions(StoreOptions):
-    thread: Annotated[str, typer.Argument(metavar="[THREAD]", help=_THREAD)] = "last"
+    thread: Annotated[
+        str, typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread)
+    ] = "last"
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Leave when the turn ends, with its exit code.")
     ] = False
@@ -98,8 +103,8 @@ class ReplayOptions(AgentOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DiffOptions(StoreOptions):
-    left: Annotated[str, typer.Argument(metavar="A", help=_THREAD)]
-    right: Annotated[str, typer.Argument(metavar="B", help=_THREAD)]
+    left: Annotated[str, typer.Argument(metavar="A", help=_THREAD, autocompletion=complete_thread)]
+    right: Annotated[str, typer.Argument(metavar="B", help=_THREAD, autocompletion=complete_thread)]
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 
@@ -204,7 +209,10 @@ class ForkOptions(TurnOptions):
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(StoreOptions):
     threads: Annotated[
-        list[str] | None, typer.Argument(metavar="THREAD", help=f"{_THREAD} None: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="THREAD", help=f"{_THREAD} None: all.", autocompletion=complete_thread
+        ),
     ] = None
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")

@@ -58,6 +58,11 @@ class FlowStuck(FlowChanged):
 class TurnOpen(UsageError):
     """The thread has an unfinished turn."""
 
+    def __init__(self, message: str, *, standing: str = "") -> None:
+        super().__init__(message)
+        self.standing = standing
+        """Since when it is open, and who drives it or that it waits."""
+
 
 class IllegalEvent(TreadleError):
     """An event that can't follow those before it. Nothing was written."""

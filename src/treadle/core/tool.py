@@ -21,6 +21,7 @@ from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .limits import Limits
 from .model import ToolSchema
+from .name_kind import why_no_tool
 from .raised import describe_raised
 from .redact import redact
 from .schema_shape import as_object
@@ -200,6 +201,8 @@ def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
             f"{place} is a method: it needs the object that it works on. Give the tool of an"
             f" object, {owner}().{name}"
         )
+    if reason := why_no_tool(function):
+        raise UsageError(reason)
     from .schema import read_signature
 
     unknown = settings.keys() - Tool.__dataclass_fields__.keys()

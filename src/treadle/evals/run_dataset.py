@@ -17,7 +17,7 @@ from ..core.raised import describe_raised
 from ..runtime.agent import Agent
 from ..runtime.border import contain
 from ..runtime.world import World
-from ..stores.sqlite import SQLiteStore
+from ..stores.open_store import open_store
 from .checks import Judge, Status
 from .conversation import choose_thread, read_records, run_conversation
 from .dataset import NAME_PATTERN, Case, Dataset
@@ -52,8 +52,8 @@ class Run:
             raise UsageError(
                 f"a run's name has no spaces and no slash, and at most 80 characters: {self.name!r}"
             )
-        if self.agent.store is None:
-            object.__setattr__(self, "agent", replace(self.agent, store=SQLiteStore()))
+        store = open_store(self.agent.store)
+        object.__setattr__(self, "agent", replace(self.agent, store=store))
 
 
 @dataclass(frozen=True)

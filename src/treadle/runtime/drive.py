@@ -29,6 +29,7 @@ from ..stores.store import Attended, Store
 from .adopt import adopt
 from .border import is_ctrl_c
 from .children import require_trusted
+from .conflicts import describe_standing, explaining_conflicts
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
@@ -103,8 +104,11 @@ async def append_opening(log: Log, opening: Sequence[e.Event], after: int | None
             await cancel_turn(log)
         raise
     except IllegalEvent:
+        standing = describe_standing(log)
         raise TurnOpen(
-            f"another process has begun a turn in thread {log.thread_id} at the same moment"
+            f"another caller was first in thread {log.thread_id}, at the same moment; its turn was"
+            f" {standing}",
+            standing=standing,
         ) from None
 
 
@@ -184,20 +188,22 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
     turn = log.state.turn
     if turn and isinstance(event, e.ApprovalGiven) and event.call_id in turn.calls:
         call = turn.calls[event.call_id]
-        if event.digest not in ("", decision_digest(call)):
+        waits = call.status == "waiting"  # else the log refuses it, and says who was first
+        if waits and event.digest not in ("", decision_digest(call)):
             raise IllegalEvent(
                 f"call {call.id} isn't what the approval was given for; look at it again:"
                 f" {call.name}({call.final_arguments})"
             )
-        if event.arguments is not None:
+        if waits and event.arguments is not None:
             (await find_settings()).refuse_edit(call.name, event.arguments)
     calls = turn.calls.values() if turn and not turn.ended else ()
     running = any(call.status == "started" for call in calls)
-    if running and isinstance(event, e.OutcomeDecided):
-        # Until somebody claims the thread, its calls count as running. The person who says what
-        # became of a call need not be the one who resumes.
-        await log.append(e.ThreadClaimed(log.world.new_id()))
-    if isinstance(event, e.TurnEnded):
-        await end_turn(log, event)
-    else:
-        await log.append(event)
+    with explaining_conflicts(log, event):
+        if running and isinstance(event, e.OutcomeDecided):
+            # Until somebody claims the thread, its calls count as running. The person who says what
+            # became of a call need not be the one who resumes.
+            await log.append(e.ThreadClaimed(log.world.new_id()))
+        if isinstance(event, e.TurnEnded):
+            await end_turn(log, event)
+        else:
+            await log.append(event)

@@ -10,7 +10,6 @@ from ..core.errors import (
     SeqTaken,
     StoreDamaged,
     UnknownThread,
-    UsageError,
 )
 from ..core.prompt import Prompt
 from ..core.state import State, apply, waits_for_people
@@ -18,6 +17,7 @@ from ..core.write_event import write_event
 from ..stores.rows import from_rows
 from ..stores.store import Row, Store
 from .listeners import Delta, Listener
+from .thread_name import check_thread_name, refuse_reserved
 from .world import World
 
 
@@ -194,16 +194,17 @@ async def open_log(
 ) -> Log:
     """The thread's log with all its records; an empty log where there is no such thread.
 
-    The listeners hear only of what is new. Raises UsageError for a name that is no text,
-    IllegalEvent and StoreErrors.
+    The listeners hear only of what is new. Raises IllegalEvent, StoreErrors, and UsageError for a
+    name that no thread can have.
     """
-    if not isinstance(thread_id, str):
-        raise UsageError(f"the name of a thread must be a text, not {thread_id!r}")
+    check_thread_name(thread_id)
     log = Log(thread_id, store, world)
     try:
         await log.refresh()
     except IllegalEvent as error:
         raise IllegalEvent(f"thread {thread_id} can't be read on: {error}") from error
+    if not log.records:
+        refuse_reserved(thread_id)
     log.listeners = tuple(listeners)
     return log
 
