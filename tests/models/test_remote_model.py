@@ -670,7 +670,7 @@ def test_costs_are_those_of_the_price_table():
 
 
 def test_a_call_that_broke_off_says_what_it_may_have_cost():
-    used = refused(streamed([stream(delta(content="x" * 800))])).usage
+    used = refused(streamed([stream(delta(content="x" * 800), done=False)])).usage
     assert used is not None
     assert used.estimated
     assert (used.input_tokens, used.output_tokens > 10) == (GO.messages[0].tokens, True)

@@ -23,7 +23,9 @@ from .call import (
 from .errors import IllegalEvent
 from .strict_json import value_of
 
-INCOMPLETE = ("length", "content_filter")
+MALFORMED_CALL = "malformed_call"
+"""The finish reason of a reply whose call the provider itself couldn't read."""
+INCOMPLETE = ("length", "content_filter", MALFORMED_CALL)
 """The finish reasons of a reply that isn't whole."""
 
 

@@ -10,6 +10,7 @@ from ...core.legal import put_beside_results
 from ...core.model import Message, Request, ToolSchema
 from ...core.values import Part
 from ..dialect import RequestFields
+from .content_parts import parts_of
 
 _encode = msgspec.json.Encoder().encode
 _SHOWN_FIELDS = ("role", "content", "tool_calls", "tool_call_id", "function_call", "name")
@@ -47,10 +48,11 @@ def encode_message(message: Message) -> bytes:
         for part in message.content:
             if isinstance(part, Text | Thinking):
                 own |= part.opaque
-        if message.parts:
+        if message.calls and not message.text:
+            shown["content"] = None
+        if message.parts or _has_own_parts(message.content):
             shown["content"] = _encode_parts(message.content)
     if message.calls:
-        shown["content"] = message.text or None
         shown["tool_calls"] = [_encode_call(call) for call in message.calls]
     if message.call_id:
         shown["tool_call_id"] = message.call_id
@@ -76,7 +78,15 @@ def _encode_parts(content: Iterable[Part]) -> list[dict[str, Any]]:
             parts.append({"type": "text", "text": part})
         elif isinstance(part, Attachment):
             parts.append(_encode_part(part))
+        elif isinstance(part, Text | Thinking):
+            parts += parts_of(part)
+            if isinstance(part, Text) and part.text:
+                parts.append({"type": "text", "text": part.text})
     return parts
+
+
+def _has_own_parts(content: Iterable[Part]) -> bool:
+    return any(isinstance(part, Text | Thinking) and parts_of(part) for part in content)
 
 
 def _encode_part(part: Attachment) -> dict[str, Any]:
