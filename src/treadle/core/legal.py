@@ -5,14 +5,22 @@
 2. A request whose history has tool calls has tools. Where none may be called, the choice says so.
 3. A provider whose tool messages hold only text gets pictures and files beside them
    (`put_beside_results`).
+4. A model that takes no system prompt gets it before the first words of the person
+   (`put_into_first`).
+5. A person may have said nothing. Most providers refuse an empty message (`fill_empty`).
+6. Calls go back under the provider's own ids, to the model that made them and where each names one
+   call (`use_provider_ids`): Kimi, for one, reads more in its ids than a name.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from .model import Message, ToolSchema
 from .values import Content, Part, Text, text_of
 
 BESIDE = "What the calls above gave besides text:"
+SAID_NOTHING = "(nothing was said)"
+"""Stands for an empty message where the provider would refuse it at each later request."""
+MAX_ID_CHARS = 256
 GONE = "A tool of earlier in this conversation. It can't be called now."
 
 
@@ -34,10 +42,13 @@ def _belong_together(first: Message, second: Message) -> bool:
 def _join(first: Message, second: Message) -> Message:
     opaque = first.opaque | second.opaque
     content = _join_contents(first.content, second.content, first.role == "assistant")
-    return Message(first.role, content, "", opaque, first.model or second.model)
+    model, place = first.model or second.model, first.place or second.place
+    return Message(first.role, content, "", opaque, model, place=place)
 
 
 def _join_contents(first: Content, second: Content, is_reply: bool) -> Content:
+    if "" in (first, second):
+        return first or second
     if isinstance(first, str) and isinstance(second, str):
         return f"{first}\n\n{second}"
     parts = list(_as_parts(second, is_reply))
@@ -78,3 +89,55 @@ def put_beside_results(messages: Sequence[Message]) -> tuple[Message, ...]:
             beside = []
         made.append(message)
     return make_turns((*made, *beside))
+
+
+def put_into_first(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages, with the system prompt at the beginning of the first one of a person."""
+    if not messages or messages[0].role != "system":
+        return tuple(messages)
+    first = Message("user", messages[0].text)
+    return make_turns((first, *messages[1:]))
+
+
+def fill_empty(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages, with words in place of those of a person who said nothing."""
+    if not any(map(_says_nothing, messages)):
+        return messages
+    filled = Message("user", SAID_NOTHING)
+    return tuple(filled if _says_nothing(message) else message for message in messages)
+
+
+def _says_nothing(message: Message) -> bool:
+    return message.role == "user" and message.content == ""
+
+
+def use_provider_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages, with the provider's own ids of calls, where they are known and legal.
+
+    An id that comes twice names the first call alone: some providers repeat theirs.
+    """
+    taken: set[str] = set()
+    names: dict[str, str] = {}
+    made: list[Message] = []
+    for message in messages:
+        if message.calls:
+            names = _provider_ids(message, taken)
+            taken.update(names.values())
+            message = message.with_call_ids(names)
+        elif message.call_id:
+            message = message.with_call_ids(names)
+        made.append(message)
+    return tuple(made)
+
+
+def _provider_ids(message: Message, taken: Set[str]) -> dict[str, str]:
+    """By our own id, the id to send for each call of a reply."""
+    names: dict[str, str] = {}
+    for call in message.calls:
+        given = call.provider_id
+        is_new = given not in taken and given not in names.values()
+        if 0 < len(given) <= MAX_ID_CHARS and given.isascii() and given.isprintable() and is_new:
+            names[call.id] = given
+        else:
+            names[call.id] = call.id
+    return names

@@ -4,11 +4,12 @@ How a provider wants them written is a dialect's business (models/dialect.py).
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from .events import (
     Attachment,
@@ -42,6 +43,8 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     """In an assistant message: the provider's own fields of the message as a whole."""
     model: str = ""
     """The model whose own fields `opaque` holds, here and in blocks; "" if there are none."""
+    place: str = ""
+    """Where that model was asked, as `place_of` gives it; "" if that isn't known."""
 
     @property
     def text(self) -> str:
@@ -56,9 +59,13 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         """Its pictures, files and sounds."""
         return attachments_of(self.content)
 
-    def for_model(self, model: str) -> "Message":
-        """The message without the thoughts and fields that only another model understands."""
-        if self.model in ("", model):
+    def for_model(self, model: str, place: str = "") -> "Message":
+        """The message without the thoughts and fields that only another model understands.
+
+        A model of the same name at another address is another: it can't read them, or refuses them.
+        """
+        is_same_place = "" in (self.place, place) or self.place == place
+        if self.model == "" or (self.model == model and is_same_place):
             return self
         return self._without_opaque
 
@@ -71,6 +78,21 @@ class Message(msgspec.Struct, frozen=True, dict=True):
             blocks.append(Text(self.text))
         blocks += [Call(call.id, call.name, call.arguments) for call in self.calls]
         return Message(self.role, tuple(blocks), self.call_id)
+
+    def with_call_ids(self, ids: Mapping[str, str]) -> "Message":
+        """The message with these ids in place of its own ones; made once for the same ids."""
+        own = [call.id for call in self.calls] or [self.call_id]
+        given = tuple(ids.get(each, each) for each in own)
+        if given == tuple(own):
+            return self
+        kept: dict[tuple[str, ...], Message] = vars(self).setdefault("_with_ids", {})
+        if given not in kept:
+            content = self.content
+            if not isinstance(content, str):
+                content = tuple(_with_id(part, ids) for part in content)
+            call_id = ids.get(self.call_id, self.call_id)
+            kept[given] = replace(self, content=content, call_id=call_id)
+        return kept[given]
 
     def encoded(self, encode: Callable[["Message"], bytes]) -> bytes:
         """What this function of a dialect makes of the message, worked out once and kept."""
@@ -188,6 +210,8 @@ class Reply(msgspec.Struct, frozen=True):
     finish_reason: str = "stop"
     refusal: str = ""
     opaque: dict[str, Any] = {}
+    fault: str = ""
+    """What is wrong with its call, as the provider says, where it couldn't read that."""
 
     @property
     def text(self) -> str:
@@ -237,6 +261,14 @@ class Model(Protocol):
         ...
 
 
+def place_of(model: Model) -> str:
+    """Stands for the address where this model is asked; "" for a model that has none, or hides it.
+
+    A model of your own may have an attribute `place`. It shows in logs, so let it be a hash.
+    """
+    return str(getattr(model, "place", ""))
+
+
 def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:
     """A mark and 16 hex digits, the same for the same messages and tool schemas."""
     parts = [message.digest for message in messages] + [tool.digest for tool in tools]
@@ -249,6 +281,10 @@ def is_hash_of_said(prompt_hash: str) -> bool:
     Older ones, without the mark, are of the bytes of chat completions.
     """
     return prompt_hash.startswith(_HASH_OF_SAID)
+
+
+def _with_id(part: Any, ids: Mapping[str, str]) -> Any:
+    return replace(part, id=ids.get(part.id, part.id)) if isinstance(part, Call) else part
 
 
 def _parts_tokens(parts: Iterable[Attachment]) -> int:

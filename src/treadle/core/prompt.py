@@ -23,10 +23,10 @@ from .prompt_words import (
     EMPTY,
     HANDED_OFF,
     INTERRUPTED,
+    MALFORMED,
     NO_CALLS,
     NOT_RUN,
     PARTS_LEFT_OUT,
-    SAID_NOTHING,
     SHORTENED,
     SHOWN,
     SUMMARY,
@@ -34,7 +34,7 @@ from .prompt_words import (
     UNKNOWN,
 )
 from .refused_parts import holds, leave_out
-from .turn import INCOMPLETE
+from .turn import INCOMPLETE, MALFORMED_CALL
 from .values import RefusedPart
 
 
@@ -189,11 +189,12 @@ class Prompt:
     def _add_reply(self, reply: e.ModelReplied) -> None:
         is_last_word = self._called.purpose == "answer"
         is_cut = reply.finish_reason in INCOMPLETE
+        is_malformed = reply.finish_reason == MALFORMED_CALL
         content = legal_content(reply, without_calls=is_cut or is_last_word)
-        model = ""
+        model = place = ""
         if reply.opaque or not isinstance(content, str):
-            model = self._called.model
-        message = Message("assistant", content, "", reply.opaque, model)
+            model, place = self._called.model, reply.place
+        message = Message("assistant", content, "", reply.opaque, model, place=place)
         if message.calls:
             self._open = _OpenRound(message, dict.fromkeys(call.id for call in message.calls))
             return
@@ -201,7 +202,10 @@ class Prompt:
         messages = []
         if text.strip():
             messages.append(message)
-        if self._called.purpose == "plan" and text.strip():
+        if is_malformed:
+            notice = MALFORMED.format(fault=reply.fault or "it is not valid JSON")
+            messages.append(Message("user", NO_CALLS if is_last_word else notice))
+        elif self._called.purpose == "plan" and text.strip():
             messages.append(Message("user", ACT))
         elif is_last_word and not text.strip():
             messages.append(Message("user", NO_CALLS if reply.calls else EMPTY))
@@ -270,5 +274,5 @@ def shorten_result(message: Message, chars: int) -> Message:
 
 def _user_message(event: e.UserSaid) -> Message:
     if not event.text.strip() and not event.parts:
-        return Message("user", SAID_NOTHING)
+        return Message("user", "")
     return Message("user", event.content)

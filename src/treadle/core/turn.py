@@ -86,7 +86,7 @@ class Turn(msgspec.Struct, frozen=True):
     @property
     def said_last_word(self) -> bool:
         """Whether the last reply is an answer that was asked for at a limit."""
-        return bool(self.purpose == "answer" and self.replied and self.replied.text.strip())
+        return bool(self.purpose == "answer" and self.replied and _has_text(self.replied))
 
 
 def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
@@ -132,7 +132,7 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
 def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
     purpose = turn.called.purpose
-    has_text = bool(reply.text.strip())
+    has_text = _has_text(reply)
     is_whole = reply.finish_reason not in INCOMPLETE
     calls: dict[str, CallState] = {}
     repeats = turn.repeats
@@ -163,6 +163,11 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
         useless_replies=useless_replies,
         answer=answer,
     )
+
+
+def _has_text(reply: e.ModelReplied) -> bool:
+    """Whether it says something. What a call was to be that nobody can read isn't said."""
+    return bool(reply.text.strip()) and reply.finish_reason != MALFORMED_CALL
 
 
 def _asked_calls(

@@ -5,6 +5,7 @@ import threading
 import weakref
 from typing import Protocol
 
+from ..core.errors import ModelError
 from ..core.redact import find_secrets, redact
 
 
@@ -39,3 +40,10 @@ def redact_known(text: str) -> str:
     for sender in senders:
         secrets |= sender.secrets()
     return redact(text, secrets)
+
+
+def redact_error(error: ModelError) -> None:
+    """Remove the secrets from all that the error says."""
+    error.args = (redact_known(str(error)),)
+    error.body = redact_known(error.body) if error.body else ""
+    error.request_id = redact_known(error.request_id) if error.request_id else ""

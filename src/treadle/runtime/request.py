@@ -41,7 +41,8 @@ def build_request(
     if purpose == "plan":  # a plan is prose
         output_schema = None
     shown = prompt.messages(settings.system, note)
-    messages = make_turns(message.for_model(settings.model.name) for message in shown)
+    name, place = settings.model.name, settings.find_place(settings.model)
+    messages = make_turns(message.for_model(name, place) for message in shown)
     schemas = tuple(tool.schema for tool in tools.values())
     tool_choice: Literal["auto", "none"] = "auto"
     if purpose != "step" or not tools:
