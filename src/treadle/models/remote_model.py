@@ -6,23 +6,33 @@ does, and logs it.
 
 import asyncio
 import functools
+import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from ..core.errors import ModelError, ModelRejected, ModelUnavailable, UsageError
+import msgspec
+from msgspec.structs import replace
+
+from ..core.errors import ModelError, ModelUnavailable, UsageError
 from ..core.events import Thinking, Usage
+from ..core.legal import fill_empty
 from ..core.limits import Cost
 from ..core.model import Reply, Request
 from .accepted_fields import AcceptedFields, find_accepted_fields
 from .chat.dialect import CHAT
 from .dialect import Dialect, RequestFields
 from .endpoint import Endpoint, Key
-from .known_secrets import redact_known
+from .known_secrets import redact_error
+from .learned import has_answered, note_answer, recall, remember
+from .output_room import LEAST_TOKENS
 from .price_table import find_context_tokens, make_price
 from .prices import Prices, check_prices
+from .provider_errors import UnreadReply
+from .refusals import Sent, learn
 from .reply_reader import ReplyReader
 from .sdk_endpoint import SDKEndpoint
 
@@ -30,7 +40,8 @@ AFTER_DONE_S = 1.0
 """How long to wait for the end of a response after its last event, to reuse the connection."""
 
 DEFAULT_CONTEXT_TOKENS = 128_000
-_EFFORT = "reasoning_effort"
+MAX_LESSONS = 4
+"""How many refusals of one request are learned from."""
 _log = logging.getLogger("treadle")
 
 
@@ -75,8 +86,7 @@ class RemoteModel:
     """An async client of a provider's SDK, to send by it and with its key: AsyncAzureOpenAI(…)."""
     _endpoint: Endpoint | SDKEndpoint = field(init=False, repr=False)
     _accepted: AcceptedFields = field(init=False, repr=False)
-    _learned: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
-    """The fields to send with tools, last in the list: a refusal showed that the table is wrong."""
+    """By the table. What was learned since wins: `learned.recall`."""
     _price: list[Cost] = field(default_factory=list, init=False, repr=False)
 
     def __repr__(self) -> str:
@@ -127,11 +137,10 @@ class RemoteModel:
 
         Raises a ModelError; UsageError if a key is missing.
 
-        Never retries, with one exception: if tools are refused because of the reasoning effort, and
-        the user has set none, it asks once more with the other choice, and remembers that.
+        Never retries, with one exception: if the refusal is of something that Treadle sends by
+        itself, it asks once more without that, and remembers it if the model then replies.
         """
         tokens = sum(message.tokens for message in request.messages)
-        added = self._fields_with_tools(request)
         emitted = False
 
         def emit_and_note(piece: str | Thinking) -> None:
@@ -139,39 +148,73 @@ class RemoteModel:
             emitted = True
             emit(piece)
 
-        self._warn_of(added)
-        try:
-            return await self.ask(self._body(request, added), tokens, emit_and_note)
-        except ModelRejected as refusal:
-            if emitted or not request.tools or _EFFORT in self.extra or _EFFORT not in str(refusal):
-                raise
-        other: Mapping[str, Any] = {} if _EFFORT in added else {_EFFORT: "none"}
-        reply = await self.ask(self._body(request, other), tokens, emit)
-        self._learned.append(other)
-        self._warn_of(other)
+        accepted = self._known
+        tried = [accepted]
+        words: list[str] = []
+        while True:
+            self._warn_of_effort(request, tried[0])
+            body = self._body(request, accepted)
+            try:
+                reply = await self.ask(body, tokens, emit_and_note)
+                break
+            except ModelError as refusal:
+                sent = Sent(request, msgspec.json.decode(body), self.extra.keys())
+                lesson = learn(refusal, sent, accepted)
+                is_new = lesson and lesson.accepted not in tried
+                if emitted or not lesson or not is_new or len(tried) > MAX_LESSONS:
+                    raise
+            accepted = lesson.accepted
+            tried.append(accepted)
+            words.append(lesson.words)
+        if len(tried) > 1:
+            remember(self._key, accepted)
+            self._warn_of_effort(request, accepted)
+            for each in filter(None, words):
+                _warn_once(f"{self.name} {each}")
         return reply
 
     def body(self, request: Request) -> bytes:
         """The request's body, in the model's dialect."""
-        return self._body(request, self._fields_with_tools(request))
+        return self._body(request, self._known)
 
-    def _fields_with_tools(self, request: Request) -> Mapping[str, Any]:
+    @property
+    def _known(self) -> AcceptedFields:
+        """What it accepts, as far as it is known."""
+        return recall(self._key, self._accepted)
+
+    @property
+    def _key(self) -> Hashable:
+        return self.place, self.model
+
+    @functools.cached_property
+    def place(self) -> str:
+        """Stands for its address in the log, where fields of its replies belong; shows nothing."""
+        parts = urlsplit(self.base_url or "")
+        address = f"{parts.hostname}:{parts.port}{parts.path.rstrip('/')}{self.dialect.path}"
+        return hashlib.blake2b(address.encode(), digest_size=6).hexdigest()
+
+    def _with_tools(self, request: Request, accepted: AcceptedFields) -> Mapping[str, Any]:
         """The fields that the model needs beside tools, without those that the user has set."""
         if not request.tools:
             return {}
-        wanted = self._learned[-1] if self._learned else self._accepted.with_tools
-        return {key: value for key, value in wanted.items() if key not in self.extra}
+        return {key: each for key, each in accepted.with_tools.items() if key not in self.extra}
 
-    def _warn_of(self, added: Mapping[str, Any]) -> None:
-        for key, value in added.items():
+    def _warn_of_effort(self, request: Request, accepted: AcceptedFields) -> None:
+        for key, value in self._with_tools(request, accepted).items():
             _warn_once(
                 f"{self.name} takes tools here only with {key}={value}, so that is sent with them:"
                 " it doesn't reason before it calls one. To be told no more, set it yourself:"
                 f" -o {key}={value}, or extra= in Python"
             )
 
-    def _body(self, request: Request, added: Mapping[str, Any]) -> bytes:
-        fields = RequestFields(self.model, self._accepted, added, self.extra)
+    def _body(self, request: Request, accepted: AcceptedFields) -> bytes:
+        left_out: dict[str, Any] = dict.fromkeys(accepted.left_out)
+        added = left_out | dict(self._with_tools(request, accepted))
+        fields = RequestFields(self.model, accepted, added, self.extra)
+        messages = request.messages if accepted.takes_empty else fill_empty(request.messages)
+        output_tokens = _output_tokens(request, accepted)
+        if messages is not request.messages or output_tokens != request.max_output_tokens:
+            request = replace(request, messages=messages, max_output_tokens=output_tokens)
         return self.dialect.encode(request, fields)
 
     async def ask(
@@ -181,7 +224,7 @@ class RemoteModel:
 
         Raises a ModelError, whose message never has the key.
         """
-        reader = ReplyReader(self.dialect)
+        reader = ReplyReader(self.dialect, is_model=has_answered(self._key))
         patience = asyncio.timeout(None)
         try:
             async with aclosing(self._endpoint.post(body)) as answer, patience:
@@ -190,17 +233,32 @@ class RemoteModel:
                         emit(piece)
                     if reader.done and patience.when() is None:
                         patience.reschedule(asyncio.get_running_loop().time() + AFTER_DONE_S)
-            return reader.finish(prompt_tokens)
+            reply = reader.finish(prompt_tokens)
         except TimeoutError:
             if not (reader.whole and patience.expired()):
                 raise
-            return reader.finish(prompt_tokens)
+            reply = reader.finish(prompt_tokens)
+        except UnreadReply as unread:
+            redact_error(unread)
+            usage = Usage(prompt_tokens, len(unread.said) // 4, estimated=True)
+            fault = str(unread)
+            return Reply(unread.said, usage, unread.finish_reason, fault=fault)
         except ModelError as error:
-            if reader.whole and isinstance(error, ModelUnavailable):
-                return reader.finish(prompt_tokens)  # the connection broke after the reply's end
-            error.args = (redact_known(str(error)),)
-            error.usage = reader.usage_so_far(prompt_tokens)
-            raise
+            if not (reader.whole and isinstance(error, ModelUnavailable)):
+                redact_error(error)
+                error.usage = reader.usage_so_far(prompt_tokens)
+                raise
+            reply = reader.finish(prompt_tokens)  # the connection broke after the reply's end
+        note_answer(self._key)
+        return reply
+
+
+def _output_tokens(request: Request, accepted: AcceptedFields) -> int:
+    """How long the reply may be, by what is known of the model."""
+    tokens = min(request.max_output_tokens, accepted.output_cap or request.max_output_tokens)
+    if accepted.context_tokens:
+        tokens = min(tokens, max(LEAST_TOKENS, accepted.context_tokens - request.tokens))
+    return tokens
 
 
 @functools.cache

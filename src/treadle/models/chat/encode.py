@@ -1,14 +1,16 @@
 """Writes a request as chat completions has it. Pure."""
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from ...core.events import Attachment, Audio, Call, Image, Text, Thinking
-from ...core.legal import put_beside_results
+from ...core.legal import put_beside_results, put_into_first, use_provider_ids
 from ...core.model import Message, Request, ToolSchema
 from ...core.values import Part
+from ..accepted_fields import AcceptedFields
 from ..dialect import RequestFields
 from .content_parts import parts_of
 
@@ -25,7 +27,7 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         "stream_options": {"include_usage": True},
         fields.accepted.output_limit: request.max_output_tokens,
     }
-    if request.output_schema:
+    if request.output_schema and _takes_schema(request, fields.accepted):
         schema = {"name": "answer", "schema": request.output_schema}
         settings["response_format"] = {"type": "json_schema", "json_schema": schema}
     settings |= {**fields.added, **fields.extra}
@@ -33,15 +35,54 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     tools = b""
     if request.tools:
         tools = b',"tools":[%s]' % b",".join([tool.encoded(encode_tool) for tool in request.tools])
-        if request.tool_choice == "none":
+        if request.tool_choice == "none" and "tool_choice" not in fields.accepted.left_out:
             settings["tool_choice"] = "none"
-    shown = put_beside_results(request.messages)
-    messages = b",".join([message.encoded(encode_message) for message in shown])
+    shown = use_provider_ids(put_beside_results(request.messages))
+    accepted = fields.accepted
+    if accepted.system_role == "user":
+        shown = put_into_first(shown)
+    encode = _message_encoder(accepted.system_role, tuple(accepted.reply_fields.items()))
+    messages = b",".join([message.encoded(encode) for message in shown])
     return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], tools, messages)
+
+
+def _takes_schema(request: Request, accepted: AcceptedFields) -> bool:
+    if accepted.json_schema == "without tools":
+        return not request.tools
+    return accepted.json_schema == "always"
+
+
+@functools.cache
+def _message_encoder(
+    system_role: str, reply_fields: tuple[tuple[str, str | None], ...]
+) -> Callable[[Message], bytes]:
+    """Writes messages for a model that wants another role, or other fields in its replies.
+
+    The same function each time, so that what it made of a message is kept.
+    """
+    if system_role != "developer" and not reply_fields:
+        return encode_message
+
+    def encode(message: Message) -> bytes:
+        shown = _to_fields(message)
+        if message.role == "system":
+            shown["role"] = "developer" if system_role == "developer" else "system"
+        for name, value in reply_fields:
+            if value is None:
+                shown.pop(name, None)
+            elif message.role == "assistant":
+                shown.setdefault(name, value)
+        return _encode(shown)
+
+    return encode
 
 
 def encode_message(message: Message) -> bytes:
     """One message. The provider's own fields can add to what is shown, and never replace it."""
+    return _encode(_to_fields(message))
+
+
+def _to_fields(message: Message) -> dict[str, Any]:
     shown: dict[str, Any] = {"role": message.role, "content": message.text}
     own = dict(message.opaque)
     if not isinstance(message.content, str):
@@ -58,7 +99,7 @@ def encode_message(message: Message) -> bytes:
         shown["tool_call_id"] = message.call_id
     for key in _SHOWN_FIELDS:
         own.pop(key, None)
-    return _encode(shown | own)
+    return shown | own
 
 
 def encode_tool(tool: ToolSchema) -> bytes:
