@@ -12,7 +12,7 @@
    call (`use_provider_ids`): Kimi, for one, reads more in its ids than a name.
 """
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 
 from .model import Message, ToolSchema
 from .values import Content, Part, Text, text_of
@@ -20,7 +20,6 @@ from .values import Content, Part, Text, text_of
 BESIDE = "What the calls above gave besides text:"
 SAID_NOTHING = "(nothing was said)"
 """Stands for an empty message where the provider would refuse it at each later request."""
-MAX_ID_CHARS = 256
 GONE = "A tool of earlier in this conversation. It can't be called now."
 
 
@@ -114,30 +113,21 @@ def _says_nothing(message: Message) -> bool:
 def use_provider_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
     """The messages, with the provider's own ids of calls, where they are known and legal.
 
-    An id that comes twice names the first call alone: some providers repeat theirs.
+    A reply with an id that came before keeps our own: some providers repeat theirs.
     """
     taken: set[str] = set()
-    names: dict[str, str] = {}
+    names: Mapping[str, str] = {}
     made: list[Message] = []
     for message in messages:
-        if message.calls:
-            names = _provider_ids(message, taken)
-            taken.update(names.values())
-            message = message.with_call_ids(names)
-        elif message.call_id:
-            message = message.with_call_ids(names)
+        if message.role == "tool":
+            if message.call_id in names:
+                message = message.answering(names[message.call_id])
+        elif message.calls:
+            names = message.provider_ids
+            if taken.isdisjoint(names.values()):
+                taken.update(names.values())
+                message = message.with_provider_ids
+            else:
+                names = {}
         made.append(message)
     return tuple(made)
-
-
-def _provider_ids(message: Message, taken: Set[str]) -> dict[str, str]:
-    """By our own id, the id to send for each call of a reply."""
-    names: dict[str, str] = {}
-    for call in message.calls:
-        given = call.provider_id
-        is_new = given not in taken and given not in names.values()
-        if 0 < len(given) <= MAX_ID_CHARS and given.isascii() and given.isprintable() and is_new:
-            names[call.id] = given
-        else:
-            names[call.id] = call.id
-    return names

@@ -28,6 +28,8 @@ from .values import Content, attachments_of, calls_of, text_of, thinking_of
 
 _encode = msgspec.json.Encoder().encode
 _HASH_OF_SAID = "said:"
+MAX_ID_CHARS = 256
+"""The longest id of a provider's own that is sent back."""
 TOOL_ENVELOPE_TOKENS = 16
 """For what providers write around a tool's name, description and parameters."""
 
@@ -79,20 +81,30 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         blocks += [Call(call.id, call.name, call.arguments) for call in self.calls]
         return Message(self.role, tuple(blocks), self.call_id)
 
-    def with_call_ids(self, ids: Mapping[str, str]) -> "Message":
-        """The message with these ids in place of its own ones; made once for the same ids."""
-        own = [call.id for call in self.calls] or [self.call_id]
-        given = tuple(ids.get(each, each) for each in own)
-        if given == tuple(own):
+    @cached_property
+    def provider_ids(self) -> Mapping[str, str]:
+        """By our own id, the provider's own of each call that has a legal one."""
+        names: dict[str, str] = {}
+        for call in self.calls:
+            given = call.provider_id
+            is_legal = 0 < len(given) <= MAX_ID_CHARS and given.isascii() and given.isprintable()
+            if is_legal and given not in names.values():
+                names[call.id] = given
+        return names
+
+    @cached_property
+    def with_provider_ids(self) -> "Message":
+        """The message with the provider's own ids for its calls."""
+        if not self.provider_ids:
             return self
-        kept: dict[tuple[str, ...], Message] = vars(self).setdefault("_with_ids", {})
-        if given not in kept:
-            content = self.content
-            if not isinstance(content, str):
-                content = tuple(_with_id(part, ids) for part in content)
-            call_id = ids.get(self.call_id, self.call_id)
-            kept[given] = replace(self, content=content, call_id=call_id)
-        return kept[given]
+        return replace(self, content=tuple(_with_own_id(part, self) for part in self.content))
+
+    def answering(self, call_id: str) -> "Message":
+        """The tool message as the result of a call with this id; made once for the same id."""
+        kept: dict[str, Message] = vars(self).setdefault("_answering", {})
+        if call_id not in kept:
+            kept[call_id] = replace(self, call_id=call_id)
+        return kept[call_id]
 
     def encoded(self, encode: Callable[["Message"], bytes]) -> bytes:
         """What this function of a dialect makes of the message, worked out once and kept."""
@@ -283,8 +295,10 @@ def is_hash_of_said(prompt_hash: str) -> bool:
     return prompt_hash.startswith(_HASH_OF_SAID)
 
 
-def _with_id(part: Any, ids: Mapping[str, str]) -> Any:
-    return replace(part, id=ids.get(part.id, part.id)) if isinstance(part, Call) else part
+def _with_own_id(part: Any, message: Message) -> Any:
+    if isinstance(part, Call):
+        return replace(part, id=message.provider_ids.get(part.id, part.id))
+    return part
 
 
 def _parts_tokens(parts: Iterable[Attachment]) -> int:
