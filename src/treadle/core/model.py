@@ -16,7 +16,6 @@ from .events import (
     Block,
     Call,
     File,
-    Label,
     ModelCalled,
     Replied,
     Text,
@@ -24,14 +23,13 @@ from .events import (
     Usage,
 )
 from .tokens import Count
+from .tool_schema import ToolSchema as ToolSchema  # this module is where it is looked for
 from .values import Content, attachments_of, calls_of, text_of, thinking_of
 
 _encode = msgspec.json.Encoder().encode
 _HASH_OF_SAID = "said:"
 MAX_ID_CHARS = 256
 """The longest id of a provider's own that is sent back."""
-TOOL_ENVELOPE_TOKENS = 16
-"""For what providers write around a tool's name, description and parameters."""
 
 
 class Message(msgspec.Struct, frozen=True, dict=True):
@@ -147,41 +145,6 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def digest(self) -> bytes:
         return hashlib.blake2b(self.said, digest_size=16).digest()
-
-
-class ToolSchema(msgspec.Struct, frozen=True, dict=True):
-    """What the model is told of a tool."""
-
-    name: str
-    description: str
-    parameters: dict[str, Any]
-    """JSON Schema of an object."""
-    labels: tuple[Label, ...] = ()
-    """What the tool may do. For the log and for rules: the model isn't told."""
-
-    def encoded(self, encode: Callable[["ToolSchema"], bytes]) -> bytes:
-        """As of a message."""
-        kept: dict[Any, bytes] = vars(self).setdefault("_encoded", {})
-        found = kept.get(encode)
-        if found is None:
-            found = kept[encode] = encode(self)
-        return found
-
-    @cached_property
-    def said(self) -> bytes:
-        """What the model is told of the tool, as JSON of our own."""
-        return _encode(
-            {"name": self.name, "description": self.description, "parameters": self.parameters}
-        )
-
-    @cached_property
-    def digest(self) -> bytes:
-        return hashlib.blake2b(self.said, digest_size=16).digest()
-
-    @property
-    def tokens(self) -> int:
-        """An estimate, as of a message."""
-        return round(len(self.said) / 3.5) + TOOL_ENVELOPE_TOKENS
 
 
 class Request(msgspec.Struct, frozen=True, dict=True):
