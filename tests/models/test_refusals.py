@@ -6,13 +6,16 @@ import logging
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from server import Answer, failing, says, serving
 from treadle.core.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected
 from treadle.core.events import Call, Image, Text, Thinking
 from treadle.core.model import Message, Reply, Request, ToolSchema
-from treadle.models.accepted_fields import find_accepted_fields
+from treadle.models.accepted_fields import AcceptedFields, find_accepted_fields
+from treadle.models.refusals import Sent, learn
 from treadle.models.remote_model import RemoteModel
 
 STOCK = ToolSchema("stock", "How many.", {"type": "object", "properties": {}})
@@ -134,6 +137,13 @@ def test_a_server_that_refuses_one_thing_after_the_other_is_understood():
         "max_completion_tokens": 4096,
         "messages": [{"role": "user", "content": "Be brief.\n\ngo"}],
     }
+
+
+def test_a_server_that_takes_the_limit_under_no_name_is_sent_none():
+    refusals = (no("Unknown field max_tokens"), no("Unknown field max_completion_tokens"))
+    bodies, outcomes = asked(*refusals, says("a"), says("b"))
+    assert [outcome.text for outcome in outcomes] == ["a", "b"]
+    assert not {"max_tokens", "max_completion_tokens"} & bodies[3].keys()
 
 
 def test_a_server_that_refuses_everything_is_not_asked_for_ever():
@@ -294,3 +304,24 @@ def test_an_empty_message_is_sent_empty_to_who_takes_one(address):
 )
 def test_the_table_knows_before_the_first_request(host, model, field, value):
     assert getattr(find_accepted_fields(host, model), field) == value
+
+
+FIELDS = ["stream_options", "max_tokens", "messages[0].role", "response_format", "reasoning", "100"]
+VERBS = ["is not supported", "is missing", "too large", "system", "at most", "'", "unknown"]
+
+
+@given(st.lists(st.sampled_from(FIELDS + VERBS) | st.text(max_size=5), max_size=8))
+def test_whatever_a_refusal_says_a_lesson_changes_something_and_nothing_of_the_user_s(words):
+    refusal = ModelRejected(" ".join(words))
+    refusal.status = 400
+    body = {"model": "m", "max_tokens": 4096, "stream_options": {}, "response_format": {}}
+    for own in (set(), {"max_tokens"}, set(body)):
+        known = AcceptedFields()
+        lesson = learn(refusal, Sent(Request(HISTORY, (STOCK,), 4096), body, own), known)
+        if lesson is None:
+            continue
+        assert lesson.accepted != known
+        assert not lesson.accepted.left_out & own
+        if "max_tokens" in own:
+            assert lesson.accepted.output_limit == "max_tokens"
+            assert lesson.accepted.output_cap is None

@@ -122,19 +122,18 @@ def _other_effort(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | N
 
 
 def _other_limit(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
-    """The limit of the output under its other name, else none at all."""
+    """The limit of the output under its other name; none at all once both are refused."""
     name = accepted.output_limit
     if not sent.added(name) or not _names(name, text) or not _UNKNOWN.search(text):
         return None
-    for other in OUTPUT_LIMITS:
-        if other != name and _names(other, text):
-            words = f"takes {other} and not {name}, so that is sent"
-            return Lesson(replace(accepted, output_limit=other), words)
-    for other in OUTPUT_LIMITS[:2]:
-        if other != name and name in OUTPUT_LIMITS[:2]:
-            words = f"doesn't take {name}, so {other} is sent"
-            return Lesson(replace(accepted, output_limit=other), words)
-    return None
+    left_out = accepted.left_out | {name}
+    named = [other for other in OUTPUT_LIMITS if other != name and _names(other, text)]
+    for other in (*named, *OUTPUT_LIMITS[:2]):
+        if other not in left_out:
+            words = f"takes no {name}, so {other} is sent"
+            return Lesson(replace(accepted, output_limit=other, left_out=left_out), words)
+    words = f"takes no {name} either, so nothing limits its replies but itself"
+    return Lesson(replace(accepted, left_out=left_out), words)
 
 
 def _other_reply_fields(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
