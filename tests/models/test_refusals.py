@@ -230,6 +230,20 @@ def test_a_field_of_its_own_that_a_server_doesn_t_take_back_is_left_out(message)
     assert ["reasoning" in body["messages"][2] for body in bodies] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "messages.2.content: Input should be a valid string",
+        "Invalid value for 'content': expected a string, got null.",
+        "messages[2]: content is required",
+    ],
+)
+def test_a_server_that_takes_no_reply_of_calls_alone_is_sent_an_empty_text_beside_them(message):
+    request = Request(HISTORY, (STOCK,))
+    bodies, _ = asked(no(message), says("a"), says("b"), requests=(request, request))
+    assert [body["messages"][2]["content"] for body in bodies] == [None, "", ""]
+
+
 CONTEXT = "This model's maximum context length is 8192 tokens and your request has"
 
 

@@ -29,6 +29,8 @@ class AcceptedFields:
     """Who speaks the system prompt. `user`: it stands before what the person says first."""
     reply_fields: Mapping[str, str | None] = field(default_factory=dict)
     """Fields of the model's earlier replies: "" adds one where it is missing, None removes it."""
+    takes_null: bool = True
+    """Whether a reply of calls alone may have the content null; else it is an empty text."""
     takes_empty: bool = False
     """Whether a message of a person may be empty."""
 

@@ -40,6 +40,7 @@ _NO_SYSTEM = re.compile(
     r"|roles must alternate",
     re.I,
 )
+_NO_NULL = re.compile(r"\bcontent\b.{0,60}\b(?:string|null|none|required|missing|empty)\b", re.I)
 _TEMPLATE_STATUS = 500
 """Some local servers say so of a chat template that refuses the messages."""
 
@@ -82,6 +83,7 @@ def learn(refusal: ModelError, sent: Sent, accepted: AcceptedFields) -> Lesson |
         or _other_limit(text, sent, accepted)
         or _other_reply_fields(text, sent, accepted)
         or _other_role(text, sent, accepted)
+        or _no_null(text, sent, accepted)
         or _no_schema(text, sent, accepted)
         or _without_field(text, sent, accepted)
     )
@@ -172,6 +174,17 @@ def _other_role(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | Non
         return Lesson(replace(accepted, system_role="developer"), words)
     words = "takes no system prompt, so the first message of the person begins with it"
     return Lesson(replace(accepted, system_role="user"), words)
+
+
+def _no_null(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
+    """A content that must be a text. About pictures it says the same: then it isn't this."""
+    messages = sent.request.messages
+    has_null = any(message.calls and not message.text for message in messages)
+    has_parts = any(message.parts for message in messages)
+    if not has_null or has_parts or not accepted.takes_null or not _NO_NULL.search(text):
+        return None
+    words = "takes no reply of calls alone, so an empty text is sent beside them"
+    return Lesson(replace(accepted, takes_null=False), words)
 
 
 def _no_schema(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:

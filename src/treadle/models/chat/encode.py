@@ -41,7 +41,8 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     accepted = fields.accepted
     if accepted.system_role == "user":
         shown = put_into_first(shown)
-    encode = _message_encoder(accepted.system_role, tuple(accepted.reply_fields.items()))
+    reply_fields = tuple(accepted.reply_fields.items())
+    encode = _message_encoder(accepted.system_role, reply_fields, accepted.takes_null)
     messages = b",".join([message.encoded(encode) for message in shown])
     return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], tools, messages)
 
@@ -54,19 +55,21 @@ def _takes_schema(request: Request, accepted: AcceptedFields) -> bool:
 
 @functools.cache
 def _message_encoder(
-    system_role: str, reply_fields: tuple[tuple[str, str | None], ...]
+    system_role: str, reply_fields: tuple[tuple[str, str | None], ...], takes_null: bool
 ) -> Callable[[Message], bytes]:
     """Writes messages for a model that wants another role, or other fields in its replies.
 
     The same function each time, so that what it made of a message is kept.
     """
-    if system_role != "developer" and not reply_fields:
+    if system_role != "developer" and not reply_fields and takes_null:
         return encode_message
 
     def encode(message: Message) -> bytes:
         shown = _to_fields(message)
         if message.role == "system":
             shown["role"] = "developer" if system_role == "developer" else "system"
+        if shown["content"] is None and not takes_null:
+            shown["content"] = ""
         for name, value in reply_fields:
             if value is None:
                 shown.pop(name, None)
