@@ -195,8 +195,7 @@ def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
     if failed and failed.kind != "overflow":
         failed = None  # a prompt that was too large is tried again, with less in it
     turn = replace(_add_usage(turn, reply), called=None, failed=failed)
-    has_text = bool(reply.text.strip())
-    if has_text and not reply.calls and reply.finish_reason != "content_filter":
+    if _has_text(reply) and not reply.calls and reply.finish_reason != "content_filter":
         return replace(turn, replied=reply)
     return replace(turn, replied=None, compacting_upto_seq=0, summary_failed=True)
 
