@@ -13,7 +13,7 @@ from .limits import Limits, check_model_call_limits, check_tool_call_limits
 from .policy import Policy
 from .state import State, is_parked
 from .tool import Tool
-from .turn import INCOMPLETE, PAUSED, Turn
+from .turn import INCOMPLETE, MALFORMED_CALL, PAUSED, Turn
 
 MAX_USELESS_REPLIES = 3
 """Replies in a row that are empty, cut off or rejected, after which the turn has failed."""
@@ -92,7 +92,7 @@ def _at_limit(turn: Turn, reached: e.LimitReached, limits: Limits) -> Next:
         if wait_s is None or turn.attempts >= limits.model_tries:
             return end
         return CallModel("answer", turn.attempts + 1, wait_s)
-    if turn.said_last_word or asked >= MAX_LAST_WORDS:
+    if turn.said_last_word or asked >= MAX_LAST_WORDS or _is_used_up(turn.replied):
         return end
     return CallModel("answer")
 
@@ -114,12 +114,13 @@ def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limi
 
 def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy) -> Next:
     """After a reply without whole calls: an answer, a plan, or text that can't be either."""
-    has_text = bool(reply.text.strip())
+    is_malformed = reply.finish_reason == MALFORMED_CALL
+    has_text = bool(reply.text.strip()) and not is_malformed
     if reply.refusal or reply.finish_reason == "content_filter":
         return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
     if reply.finish_reason == PAUSED or (turn.purpose == "plan" and has_text):
         return _next_model_call(state, turn, policy)
-    if reply.finish_reason == "length" and has_text and not reply.calls:
+    if _is_used_up(reply):
         tokens = reply.usage.output_tokens
         return Append((e.LimitReached("output", tokens, tokens),))
     if turn.useless_replies >= MAX_USELESS_REPLIES:
@@ -130,6 +131,14 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy)
     if wrong:
         return Append((e.AnswerRejected(wrong),))
     return Append((e.TurnEnded("answered"),))
+
+
+def _is_used_up(reply: e.ModelReplied | None) -> bool:
+    """Whether all tokens of the reply went into its text or its thinking.
+
+    Asked again, the model would think as long, and be paid for it.
+    """
+    return reply is not None and reply.finish_reason == "length" and not reply.calls
 
 
 def _why_useless(turn: Turn, reply: e.ModelReplied) -> str:

@@ -25,10 +25,10 @@ from .prompt_words import (
     EMPTY,
     HANDED_OFF,
     INTERRUPTED,
+    MALFORMED,
     NO_CALLS,
     NOT_RUN,
     PARTS_LEFT_OUT,
-    SAID_NOTHING,
     SHORTENED,
     SHOWN,
     SUMMARY,
@@ -36,7 +36,7 @@ from .prompt_words import (
     UNKNOWN,
 )
 from .refused_parts import holds, leave_out
-from .turn import INCOMPLETE, PAUSED
+from .turn import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .values import RefusedPart
 
 
@@ -191,11 +191,13 @@ class Prompt:
     def _add_reply(self, reply: e.ModelReplied) -> None:
         is_last_word = self._called.purpose == "answer"
         is_cut = reply.finish_reason in INCOMPLETE
+        is_malformed = reply.finish_reason == MALFORMED_CALL
         content = legal_content(reply, without_calls=is_cut or is_last_word)
-        model = prompt_hash = ""
+        model = prompt_hash = place = ""
         if reply.opaque or not isinstance(content, str):
             model, prompt_hash = self._called.model, self._called.prompt_hash
-        message = Message("assistant", content, "", reply.opaque, model, prompt_hash)
+            place = reply.place
+        message = Message("assistant", content, "", reply.opaque, model, prompt_hash, place=place)
         if message.calls:
             self._open = _OpenRound(message, dict.fromkeys(call.id for call in message.calls))
             return
@@ -206,7 +208,10 @@ class Prompt:
         messages = []
         if text.strip():
             messages.append(message)
-        if self._called.purpose == "plan" and text.strip():
+        if is_malformed:
+            notice = MALFORMED.format(fault=reply.fault or "it is not valid JSON")
+            messages.append(Message("user", NO_CALLS if is_last_word else notice))
+        elif self._called.purpose == "plan" and text.strip():
             messages.append(Message("user", ACT))
         elif is_last_word and not text.strip():
             messages.append(Message("user", NO_CALLS if reply.calls else EMPTY))
@@ -282,5 +287,5 @@ def shorten_result(message: Message, chars: int) -> Message:
 
 def _user_message(event: e.UserSaid) -> Message:
     if not event.text.strip() and not event.parts:
-        return Message("user", SAID_NOTHING)
+        return Message("user", "")
     return Message("user", event.content)

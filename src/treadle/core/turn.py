@@ -22,7 +22,9 @@ from .call import (
 from .errors import IllegalEvent
 from .strict_json import value_of
 
-INCOMPLETE = ("length", "content_filter")
+MALFORMED_CALL = "malformed_call"
+"""The finish reason of a reply whose call the provider itself couldn't read."""
+INCOMPLETE = ("length", "content_filter", MALFORMED_CALL)
 """The finish reasons of a reply that isn't whole."""
 PAUSED = "pause_turn"
 """The finish reason of a reply that the provider goes on with when it gets it back as it is."""
@@ -85,7 +87,7 @@ class Turn(msgspec.Struct, frozen=True):
     @property
     def said_last_word(self) -> bool:
         """Whether the last reply is an answer that was asked for at a limit."""
-        return bool(self.purpose == "answer" and self.replied and self.replied.text.strip())
+        return bool(self.purpose == "answer" and self.replied and _has_text(self.replied))
 
 
 def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
@@ -131,7 +133,7 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
 def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
     purpose = turn.called.purpose
-    has_text = bool(reply.text.strip())
+    has_text = _has_text(reply)
     is_whole = reply.finish_reason not in INCOMPLETE
     calls: dict[str, CallState] = {}
     repeats = turn.repeats
@@ -164,6 +166,11 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     )
 
 
+def _has_text(reply: e.ModelReplied) -> bool:
+    """Whether it says something. What a call was to be that nobody can read isn't said."""
+    return bool(reply.text.strip()) and reply.finish_reason != MALFORMED_CALL
+
+
 def _asked_calls(
     asked: Iterable[e.Call], repeats: dict[str, int], thread_key: str
 ) -> tuple[dict[str, CallState], dict[str, int]]:
@@ -189,8 +196,7 @@ def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
     if failed and failed.kind != "overflow":
         failed = None  # a prompt that was too large is tried again, with less in it
     turn = replace(_add_usage(turn, reply), called=None, failed=failed)
-    has_text = bool(reply.text.strip())
-    if has_text and not reply.calls and reply.finish_reason != "content_filter":
+    if _has_text(reply) and not reply.calls and reply.finish_reason != "content_filter":
         return replace(turn, replied=reply)
     return replace(turn, replied=None, compacting_upto_seq=0, summary_failed=True)
 
@@ -234,9 +240,7 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
         permission = Permission(event.call_id, before.name, event.always, event.by)
         return _change_calls(turn, lambda call: _allow_if_covered(call, permission))
     if isinstance(event, e.ToolStarted):
-        tool_calls = turn.tool_calls
-        if before.attempt == 0:
-            tool_calls += 1
+        tool_calls = turn.tool_calls + (before.attempt == 0)
         return replace(turn, tool_calls=tool_calls, round_began=True)
     return turn
 
