@@ -189,7 +189,9 @@ def _add(edges: Edges, start: str, end: str, label: str) -> None:
 def events_page() -> str:
     """docs/reference/events.md."""
     phases, statuses = find_ways()
-    tree = ast.parse((SOURCE / "core" / "events.py").read_text("utf8"))
+    core = SOURCE / "core"
+    modules = [core / "events.py", *sorted(core.glob("*_events.py"))]
+    tree = ast.parse("\n".join(path.read_text("utf8") for path in modules))
     values = ast.parse((SOURCE / "core" / "values.py").read_text("utf8"))
     events = [kind.__name__ for kind in get_args(e.Event)]
     parts = [

@@ -1,6 +1,9 @@
 """Settings for every test: property tests try the same examples each time; tests/fuzz.py searches for others."""
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from treadle.models.learned import forget_all
 
 settings.register_profile(
     "fixed",
@@ -15,3 +18,9 @@ settings.register_profile(
     "mutants", settings.get_profile("fuzz"), phases=[Phase.generate], print_blob=False
 )
 settings.load_profile("fixed")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_learned_of_earlier_servers():
+    """Servers of other tests stood at the same ports."""
+    forget_all()

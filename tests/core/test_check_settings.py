@@ -77,7 +77,7 @@ def made(**settings):
     ],
 )
 def test_a_value_that_cannot_be_is_refused_in_words(make, value):
-    with pytest.raises(UsageError, match="it must be"):
+    with pytest.raises(UsageError, match=r"it must be|; give |what it can be|is no rule"):
         make(value)
 
 
@@ -105,7 +105,7 @@ def test_a_value_that_cannot_be_is_refused_in_words(make, value):
     ],
 )
 def test_a_wrong_type_is_refused_when_it_is_made(make):
-    with pytest.raises(UsageError, match="it must be"):
+    with pytest.raises(UsageError, match=r"it must be|; give |what it can be|is no rule"):
         make()
 
 

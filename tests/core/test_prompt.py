@@ -125,6 +125,11 @@ def test_the_provider_s_own_fields_go_back_verbatim():
     [
         (replied(text=""), "Your last reply was empty"),
         (replied(e.Call("a", "x", "{"), finish_reason="length"), "cut off at 9 tokens"),
+        (
+            replied(text="<function=x>", finish_reason="malformed_call", fault="no arguments"),
+            "in a form that could not be read: no arguments.",
+        ),
+        (replied(text="", finish_reason="malformed_call"), "it is not valid JSON"),
     ],
 )
 def test_a_reply_of_no_use_is_followed_by_a_word_to_the_model(reply, note):
@@ -200,8 +205,8 @@ def test_the_reply_of_a_compaction_is_no_answer():
     assert texts(e.UserSaid("one"), compacting, replied(text="minutes")) == [("user", "one")]
 
 
-def test_an_empty_message_is_shown_as_words_since_providers_would_refuse_it_ever_after():
-    assert texts(e.UserSaid(" \n")) == [("user", "(nothing was said)")]
+def test_an_empty_message_is_empty_and_a_picture_alone_is_none():
+    assert texts(e.UserSaid(" \n")) == [("user", "")]
     picture = e.UserSaid((e.Image("https://x.test/a.png"),))
     [shown] = messages(log_of(picture), "")
     assert shown.text == ""

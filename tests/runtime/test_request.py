@@ -49,6 +49,15 @@ def test_what_another_model_may_see_of_a_message_is_made_once():
     assert message.for_model("other").said == Message("assistant", "hi").said
 
 
+def test_fields_of_a_model_go_to_no_model_of_that_name_at_another_address():
+    message = Message("assistant", "hi", opaque={"reasoning": "r"}, model="m", place="here")
+    assert message.for_model("m", "here") is message
+    assert message.for_model("m", "") is message, "a model that hides its address"
+    assert message.for_model("m", "there").opaque == {}
+    old = Message("assistant", "hi", opaque={"reasoning": "r"}, model="m")
+    assert old.for_model("m", "there") is old, "a log that doesn't have the address"
+
+
 def test_only_a_prompt_that_is_not_small_is_counted_by_the_vocabulary():
     pytest.importorskip("toktok")
     count = find_token_counter("openai:gpt-4o")

@@ -11,11 +11,9 @@ from .call import CallState
 from .errors import ToolError
 from .limits import Limits, check_model_call_limits, check_tool_call_limits
 from .policy import Policy
-from .raised import describe_raised
-from .redact import redact
 from .state import State, is_parked
 from .tool import Tool
-from .turn import INCOMPLETE, PAUSED, Turn
+from .turn import INCOMPLETE, MALFORMED_CALL, PAUSED, Turn
 
 MAX_USELESS_REPLIES = 3
 """Replies in a row that are empty, cut off or rejected, after which the turn has failed."""
@@ -88,13 +86,16 @@ def _at_limit(turn: Turn, reached: e.LimitReached, limits: Limits) -> Next:
     end = Append((e.TurnEnded("limit", reached.limit),))
     if not limits.last_word or turn.no_last_word or reached.limit in ("seconds", "output"):
         return end
-    asked = turn.purposes.count("answer")
     if turn.failed and turn.purpose == "answer":
         wait_s = turn.failed.retry_after_s
         if wait_s is None or turn.attempts >= limits.model_tries:
             return end
         return CallModel("answer", turn.attempts + 1, wait_s)
-    if turn.said_last_word or asked >= MAX_LAST_WORDS:
+    if (
+        turn.said_last_word
+        or turn.purposes.count("answer") >= MAX_LAST_WORDS
+        or _is_used_up(turn.replied)
+    ):
         return end
     return CallModel("answer")
 
@@ -116,33 +117,30 @@ def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limi
 
 def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy) -> Next:
     """After a reply without whole calls: an answer, a plan, or text that can't be either."""
-    has_text = bool(reply.text.strip())
+    is_malformed = reply.finish_reason == MALFORMED_CALL
+    has_text = bool(reply.text.strip()) and not is_malformed
     if reply.refusal or reply.finish_reason == "content_filter":
         return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
     if reply.finish_reason == PAUSED or (turn.purpose == "plan" and has_text):
         return _next_model_call(state, turn, policy)
-    if reply.finish_reason == "length" and has_text and not reply.calls:
+    if _is_used_up(reply):
         tokens = reply.usage.output_tokens
         return Append((e.LimitReached("output", tokens, tokens),))
     if turn.useless_replies >= MAX_USELESS_REPLIES:
         return Append((e.TurnEnded("failed", _why_useless(turn, reply)),))
     if not has_text or reply.calls or turn.rejected:
         return _next_model_call(state, turn, policy)
-    wrong = _find_rejection(reply.text, policy)
-    if wrong:
+    if wrong := policy.find_rejection(reply.text):
         return Append((e.AnswerRejected(wrong),))
     return Append((e.TurnEnded("answered"),))
 
 
-def _find_rejection(answer: str, policy: Policy) -> str | None:
-    if policy.check_answer is None:
-        return None
-    try:
-        return policy.check_answer(answer)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a validator of a type may be anybody's code
-        return f"the check of the answer raised {redact(describe_raised(error))}"
+def _is_used_up(reply: e.ModelReplied | None) -> bool:
+    """Whether all tokens of the reply went into its text or its thinking.
+
+    Asked again, the model would think as long, and be paid for it.
+    """
+    return reply is not None and reply.finish_reason == "length" and not reply.calls
 
 
 def _why_useless(turn: Turn, reply: e.ModelReplied) -> str:

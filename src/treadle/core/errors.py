@@ -77,6 +77,12 @@ class ModelError(TreadleError):
     """What the call had used before it broke off, if known."""
     result: "Result | None" = None
     """The turn that ended with this error; None for the error of a single call."""
+    status: int | None = None
+    """Of the HTTP response; None where there was none."""
+    body: str = ""
+    """What the provider said in full, without secrets."""
+    request_id: str = ""
+    """The provider's own name of the request, for its support; "" if it gave none."""
 
 
 class ModelDenied(ModelError):

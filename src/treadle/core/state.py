@@ -23,11 +23,9 @@ from .turn import (
     Turn,
     apply_to_turn,
     find_call,
-    turn_after_crash,
-    turn_after_fork,
-    turn_after_import,
     turn_after_permission,
 )
+from .turn_after import turn_after_crash, turn_after_fork, turn_after_import
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in

@@ -13,9 +13,6 @@ from .approvals import Permission
 from .call import (
     CallState,
     apply_to_call,
-    call_after_crash,
-    call_after_fork,
-    call_after_import,
     call_digest,
     make_idempotency_key,
 )
@@ -23,7 +20,9 @@ from .errors import IllegalEvent
 from .open_calls import OpenCalls
 from .strict_json import value_of
 
-INCOMPLETE = ("length", "content_filter")
+MALFORMED_CALL = "malformed_call"
+"""The finish reason of a reply whose call the provider itself couldn't read."""
+INCOMPLETE = ("length", "content_filter", MALFORMED_CALL)
 """The finish reasons of a reply that isn't whole."""
 PAUSED = "pause_turn"
 """The finish reason of a reply that the provider goes on with when it gets it back as it is."""
@@ -86,7 +85,7 @@ class Turn(msgspec.Struct, frozen=True):
     @property
     def said_last_word(self) -> bool:
         """Whether the last reply is an answer that was asked for at a limit."""
-        return bool(self.purpose == "answer" and self.replied and self.replied.text.strip())
+        return bool(self.purpose == "answer" and self.replied and _has_text(self.replied))
 
 
 def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
@@ -132,7 +131,7 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
 def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
     purpose = turn.called.purpose
-    has_text = bool(reply.text.strip())
+    has_text = _has_text(reply)
     is_whole = reply.finish_reason not in INCOMPLETE
     calls: dict[str, CallState] = {}
     repeats = turn.repeats
@@ -165,6 +164,11 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     )
 
 
+def _has_text(reply: e.ModelReplied) -> bool:
+    """Whether it says something. What a call was to be that nobody can read isn't said."""
+    return bool(reply.text.strip()) and reply.finish_reason != MALFORMED_CALL
+
+
 def _asked_calls(
     asked: Iterable[e.Call], repeats: dict[str, int], thread_key: str
 ) -> tuple[dict[str, CallState], dict[str, int]]:
@@ -190,8 +194,7 @@ def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
     if failed and failed.kind != "overflow":
         failed = None  # a prompt that was too large is tried again, with less in it
     turn = replace(_add_usage(turn, reply), called=None, failed=failed)
-    has_text = bool(reply.text.strip())
-    if has_text and not reply.calls and reply.finish_reason != "content_filter":
+    if _has_text(reply) and not reply.calls and reply.finish_reason != "content_filter":
         return replace(turn, replied=reply)
     return replace(turn, replied=None, compacting_upto_seq=0, summary_failed=True)
 
@@ -230,9 +233,7 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
         return replace(turn, calls=turn.calls.remove(before.id))
     turn = _keep_call(turn, after)
     if isinstance(event, e.ToolStarted):
-        tool_calls = turn.tool_calls
-        if before.attempt == 0:
-            tool_calls += 1
+        tool_calls = turn.tool_calls + (before.attempt == 0)
         return replace(turn, tool_calls=tool_calls, round_began=True)
     return turn
 
@@ -241,7 +242,8 @@ def _keep_call(turn: Turn, call: CallState) -> Turn:
     return replace(turn, calls=turn.calls.keep(call))
 
 
-def _change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
+def change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
+    """The turn with each of its open calls changed."""
     return replace(turn, calls=turn.calls.change(change))
 
 
@@ -250,7 +252,7 @@ def turn_after_permission(turn: Turn, permission: Permission) -> Turn:
 
     So a permission that is revoked before they start doesn't let them run.
     """
-    return _change_calls(turn, lambda call: _judge_again(call, permission))
+    return change_calls(turn, lambda call: _judge_again(call, permission))
 
 
 def _judge_again(call: CallState, permission: Permission) -> CallState:
@@ -263,32 +265,6 @@ def _judge_again(call: CallState, permission: Permission) -> CallState:
     if isinstance(arguments, dict) and permission.may_cover(call.name, arguments):
         return replace(call, status="asked", reason="")
     return call
-
-
-def turn_after_crash(turn: Turn) -> Turn:
-    """What a new driver finds: the reply in flight is lost; what started tools did is unknown."""
-    turn = _change_calls(turn, call_after_crash)
-    if turn.called is None:
-        return turn
-    lost_tokens = turn.called.prompt_tokens + turn.called.max_output_tokens
-    return replace(
-        turn,
-        called=None,
-        lost_tokens=turn.lost_tokens + lost_tokens,
-        cost_usd=turn.cost_usd + turn.called.reserved_usd,
-    )
-
-
-def turn_after_import(turn: Turn, thread_key: str) -> Turn:
-    """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
-    turn = turn_after_crash(turn)
-    turn = _change_calls(turn, lambda call: call_after_import(call, thread_key))
-    return replace(turn, imported=True)
-
-
-def turn_after_fork(turn: Turn) -> Turn:
-    """What a fork finds: as after a crash, and without the children, which stay the parent's."""
-    return _change_calls(turn_after_crash(turn), call_after_fork)
 
 
 def find_call(turn: Turn, call_id: str) -> CallState:

@@ -22,7 +22,7 @@ class RequestFields:
     """The model's name at the provider."""
     accepted: AcceptedFields = AcceptedFields()
     added: Mapping[str, Any] = field(default_factory=dict)
-    """Fields that Treadle adds for this model by itself."""
+    """Fields that Treadle adds for this model by itself; None removes one that it sends else."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The user's fields. They win over all that Treadle sends; None removes a field."""
 

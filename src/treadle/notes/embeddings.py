@@ -20,7 +20,7 @@ import msgspec
 from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
 from ..models.endpoint import Endpoint, Key
-from ..models.known_secrets import redact_known
+from ..models.known_secrets import redact_error
 from ..models.provider_errors import to_model_error
 
 MAX_TEXTS = 128
@@ -104,7 +104,7 @@ class OpenAIEmbedder:
                 found += await asyncio.to_thread(parse_vectors, answer, len(batch))
             self._check_dimensions(found)
         except ModelError as error:
-            error.args = (redact_known(str(error)),)
+            redact_error(error)
             raise
         return found
 

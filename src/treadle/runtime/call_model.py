@@ -10,7 +10,7 @@ from ..core import events as e
 from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import backoff_s
-from ..core.model import Model, PreparedCall, Reply
+from ..core.model import Model, PreparedCall, Reply, place_of
 from ..core.refused_parts import describe_refusal, find_refused_part
 from ..core.thoughts import ThoughtStream, part_thoughts
 from ..models.known_secrets import redact_known
@@ -80,6 +80,8 @@ def _replied(
         reply.opaque,
         _cache_saved_usd(model, reply.usage),
         _cache_spent_usd(model, reply.usage),
+        redact_known(reply.fault) if reply.fault else "",
+        place_of(model),
     )
 
 
@@ -107,7 +109,17 @@ def _failure(
         refused = find_refused_part(message, prepared.request.messages)
     if refused:
         message = f"{message}; {describe_refusal(refused)}"
-    return e.ModelFailed(error.kind, message, wait_s, usage, _cost_usd(model, usage), refused)
+    return e.ModelFailed(
+        error.kind,
+        message,
+        wait_s,
+        usage,
+        _cost_usd(model, usage),
+        refused,
+        error.status,
+        error.request_id,
+        redact_known(error.body) if error.body else "",
+    )
 
 
 def _cost_usd(model: Model, usage: e.Usage) -> float | None:

@@ -112,6 +112,7 @@ class _Replay:
             call_model=self._call_model,
             run_tool=self._run_tool,
             look_at_children=self._look_at_children,
+            find_place=self._recorded.find_place,
             records_description=False,
         )
 

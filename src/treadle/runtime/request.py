@@ -44,7 +44,8 @@ def build_request(
     if purpose == "plan":  # a plan is prose
         output_schema = None
     shown = prompt.messages(settings.system, note)
-    own = [message.for_model(settings.model.name) for message in shown]
+    name, place = settings.model.name, settings.find_place(settings.model)
+    own = [message.for_model(name, place) for message in shown]
     messages = end_with_person(make_turns(own))
     schemas = tuple(tool.schema for tool in tools.values())
     tool_choice: Literal["auto", "none"] = "auto"

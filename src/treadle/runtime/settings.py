@@ -11,7 +11,7 @@ from ..core.context import Context
 from ..core.describe import describe_policy, describe_tool, policy_from, window_from
 from ..core.errors import ToolError, UsageError
 from ..core.limits import Limits, tightest_limit
-from ..core.model import Model, PreparedCall, Request
+from ..core.model import Model, PreparedCall, Request, place_of
 from ..core.policy import Policy
 from ..core.state import State
 from ..core.tokens import find_token_counter
@@ -65,6 +65,8 @@ class RunSettings:
     """Makes one attempt of a tool call and gives the event it ends in. As above."""
     look_at_children: ChildWatcher = refresh_children
     """Appends what children wait for now, if that has changed. As above."""
+    find_place: Callable[[Model], str] = place_of
+    """Gives where a model is asked. As above."""
     records_description: bool = True
     """Whether the log is told what the agent is made of. A replay takes that from the recording."""
 
@@ -78,6 +80,7 @@ class RunSettings:
             call_model=self.call_model,
             run_tool=self.run_tool,
             look_at_children=self.look_at_children,
+            find_place=self.find_place,
             records_description=self.records_description,
         )
 

@@ -190,6 +190,14 @@ def test_ids_that_a_server_repeats_are_replaced_by_ours():
     assert second["content"][0]["id"] == two["content"][0]["tool_use_id"] == "c00009000"
 
 
+def test_words_for_an_empty_message_leave_the_thoughts_after_it_as_they_were():
+    empty = Message("user", "")
+    said = reply(SIGNED, Text("hi"), prompt_hash=prompt_hash([empty], [ADD]))
+    first, second, _ = sent(empty, said, USER)
+    assert first["content"] == [{"type": "text", "text": "(nothing was said)"}]
+    assert second["content"][0] == SIGNED.opaque | {"thinking": "hm"}
+
+
 def test_a_thought_is_left_out_once_something_before_it_has_changed():
     was = prompt_hash([USER], [ADD])
     said = reply(SIGNED, Text("hi"), prompt_hash=was)

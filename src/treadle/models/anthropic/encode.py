@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 from ...core.events import Call, ProviderCall, Text, Thinking
+from ...core.legal import SAID_NOTHING, fill_empty
 from ...core.model import Message, Request, ToolSchema
-from ...core.prompt_words import SAID_NOTHING
 from ..dialect import RequestFields
 from .history import find_open_reply, fit_history
 from .opaque import own_fields, provider_blocks, sent_id, thinking_block
@@ -41,7 +41,8 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         "stream": True,
     }
     schema = None
-    if fields.accepted.output_format and request.output_schema:
+    takes_schema = fields.accepted.output_format and "output_config" not in fields.accepted.left_out
+    if takes_schema and request.output_schema:
         schema = constrain_schema(request.output_schema)
     if schema:
         settings["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
@@ -50,7 +51,7 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     settings |= _find_container(request.messages)
     settings = _add_fields(settings, {**fields.added, **fields.extra})
     point = _encode_point(fields.extra)
-    messages = fit_history(request, fields.accepted.bound_thoughts)
+    messages = fill_empty(fit_history(request, fields.accepted.bound_thoughts))
     system = encode_system(messages)
     if request.output_schema and not schema:
         system.append(_encode(text_block(describe_schema(request.output_schema))))

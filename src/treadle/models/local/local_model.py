@@ -19,6 +19,7 @@ from msgspec import structs
 from ...core.check_settings import check_number, check_whole_number
 from ...core.errors import UsageError
 from ...core.events import Thinking, Usage
+from ...core.legal import fill_empty
 from ...core.model import Reply, Request
 from ..guard import refuse_real
 from ..remote_model import RemoteModel
@@ -82,6 +83,7 @@ class LocalModel:
 
         Raises a ModelError, or UsageError if the weights or llama.cpp are missing.
         """
+        request = structs.replace(request, messages=fill_empty(request.messages))
         if request.tool_choice == "none":  # a model that sees no tool answers in prose
             request = structs.replace(request, tools=())
         server, client = await asyncio.to_thread(self.start)
