@@ -13,6 +13,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     max_examples=60,
 )
+settings.register_profile("few", settings.get_profile("fixed"), max_examples=12)
 settings.register_profile("fuzz", settings.get_profile("fixed"), derandomize=False, print_blob=True)
 settings.register_profile(
     "mutants", settings.get_profile("fuzz"), phases=[Phase.generate], print_blob=False
