@@ -30,6 +30,7 @@ types:
     pyright
 
 # Search at random for what breaks the property tests: `just fuzz 10m`, `just fuzz 90 tests/crash`.
+# `just fuzz --mutants` takes back a known mend at a time, and says whether the search finds that.
 fuzz duration="10m" *paths:
     python tests/fuzz.py {{ duration }} {{ paths }}
 

@@ -28,7 +28,8 @@ event that can't follow those before it raises `IllegalEvent`, and nothing is wr
 ABOUT_STATUSES = """\
 `ThreadClaimed` and `ThreadForked` are drawn where they change a call: a new driver, or a fork,
 finds what was under way. Which of two ways they take depends on whether the call runs as a child.
-A failure that is to be retried is drawn from `started` alone: only an attempt is retried."""
+A failure that is to be retried is drawn from `started` alone: only an attempt is retried.
+A call that has its result is no longer among the turn's open calls: that is the end of its way."""
 PHASES: dict[Phase, str] = {
     "empty": "there is no record yet",
     "idle": "no turn is open: a message may open one",
@@ -46,7 +47,6 @@ STATUSES: dict[CallStatus, str] = {
     "retrying": "an attempt failed, and another one comes later",
     "child": "it runs as a child, and the child waits for people",
     "unknown": "it had started when its process was lost: nobody knows whether it had its effect",
-    "done": "it has its result",
 }
 ROOMS: dict[str, str] = {
     "core": "what a log means: events, state, `decide`, the prompt. No files, network or clock",
@@ -82,6 +82,7 @@ READING = [
 
 CALL = e.Call("c1", "look", "{}")
 OTHER_CALL = e.Call("c2", "look", "{}")
+PENDING = e.PendingDecision("child", "c9", "pay", "{}", "waiting")
 SAMPLES: list[tuple[str, e.Event]] = [
     ("ThreadStarted", e.ThreadStarted("agent", "key")),
     ("ThreadClaimed", e.ThreadClaimed("claim")),
@@ -102,7 +103,8 @@ SAMPLES: list[tuple[str, e.Event]] = [
     ("ToolFailed, to be retried", e.ToolFailed("c1", "raised", "no", retry_after_s=1.0)),
     ("StepAsked", e.StepAsked(CALL)),
     ("ChildStarted", e.ChildStarted("c1", "child")),
-    ("ChildWaits", e.ChildWaits("c1", ())),
+    ("ChildWaits", e.ChildWaits("c1", (PENDING,))),
+    ("ChildWaits for nothing", e.ChildWaits("c1", ())),
     ("HandedOff", e.HandedOff("c1", "other")),
     ("ApprovalAsked", e.ApprovalAsked("c1")),
     ("ApprovalGiven", e.ApprovalGiven("c1", True, "ann")),
@@ -167,7 +169,7 @@ def _call_move(state: State, after: State, event: e.Event) -> tuple[str, str] | 
     if isinstance(event, e.ThreadClaimed | e.ThreadForked):
         return (was.status, now.status) if now and now.status != was.status else None
     if type(event) in LEGAL_STATUSES:
-        return was.status, now.status if now else "done"
+        return was.status, now.status if now else "[*]"
     return None
 
 
@@ -187,9 +189,9 @@ def _add(edges: Edges, start: str, end: str, label: str) -> None:
 def events_page() -> str:
     """docs/reference/events.md."""
     phases, statuses = find_ways()
-    files = ("events.py", "agent_events.py", "tool_events.py")
-    trees = [ast.parse((SOURCE / "core" / name).read_text("utf8")) for name in files]
-    tree = ast.Module([node for each in trees for node in each.body], [])
+    core = SOURCE / "core"
+    modules = [core / "events.py", *sorted(core.glob("*_events.py"))]
+    tree = ast.parse("\n".join(path.read_text("utf8") for path in modules))
     values = ast.parse((SOURCE / "core" / "values.py").read_text("utf8"))
     events = [kind.__name__ for kind in get_args(e.Event)]
     parts = [

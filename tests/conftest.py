@@ -1,6 +1,9 @@
 """Settings for every test: property tests try the same examples each time; tests/fuzz.py searches for others."""
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from treadle.models.learned import forget_all
 
 settings.register_profile(
     "fixed",
@@ -10,5 +13,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     max_examples=60,
 )
+settings.register_profile("few", settings.get_profile("fixed"), max_examples=12)
 settings.register_profile("fuzz", settings.get_profile("fixed"), derandomize=False, print_blob=True)
+settings.register_profile(
+    "mutants", settings.get_profile("fuzz"), phases=[Phase.generate], print_blob=False
+)
 settings.load_profile("fixed")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_learned_of_earlier_servers():
+    """Servers of other tests stood at the same ports."""
+    forget_all()

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import selectors
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -170,6 +170,39 @@ class DyingStore:
         return await self.inner.threads(limit)
 
 
+class Door:
+    """One process's way to a store: once the process is killed, nothing more goes through."""
+
+    def __init__(self, inner: MemoryStore) -> None:
+        self.inner = inner
+        self.is_dead = False
+
+    def kill(self) -> NoReturn:
+        self.is_dead = True
+        raise Died
+
+    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+        if self.is_dead:
+            raise Died
+        await self.inner.append(thread_id, rows)
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
+        return await self.inner.read(thread_id, after_seq)
+
+    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
+        return await self.inner.threads(limit)
+
+    async def life(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What came of the process's work; None if it was killed."""
+        try:
+            result = await work
+        except BaseException:
+            if not self.is_dead:
+                raise
+            return None
+        return None if self.is_dead else result
+
+
 def candidates(state: State) -> list[e.Event]:
     """Events of every type, some that can follow this state and many that can't."""
     seq = state.seq
@@ -222,6 +255,7 @@ def candidates(state: State) -> list[e.Event]:
         e.TurnEnded("answered"),
         e.TurnEnded("failed", "no model"),
         e.TurnEnded("cancelled"),
+        e.ApprovalGiven("", True, "ada", "it is mended"),
     ]
     for call_id in (*open_ids, "bogus"):
         made += [
@@ -229,6 +263,7 @@ def candidates(state: State) -> list[e.Event]:
             e.ChildWaits(
                 call_id, (e.PendingDecision(f"child{seq}", "c1", "pay", "{}", "waiting", "why"),)
             ),
+            e.ChildWaits(call_id, ()),
             e.HandedOff(call_id, f"agent{seq}"),
             e.ToolReturned(call_id, "below", 0.1, usage=e.Usage(30, 4), cost_usd=0.25),
             e.ToolStarted(call_id, "key"),

@@ -4,18 +4,31 @@
 
 The tests themselves always try the same examples. What is found here goes into its test as an
 `@example`.
+
+`python tests/fuzz.py --mutants` asks how much such a search sees: each of tests/mutants/*.patch takes
+back one known mend, in a copy of the tree, and is to be found there within two minutes.
 """
 
 import itertools
+import os
 import random
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+MUTANTS = ROOT / "tests" / "mutants"
+MUTANT_S = 120.0
+"""How long each mutant is searched for."""
+MAX_MISSED = 2
+WHERE = ("tests/crash", "tests/stores", "tests/flows", "tests/runtime", "tests/core")
+"""The tests that look for mutants, room by room: those of whole threads before all others."""
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -38,33 +51,102 @@ def files_of(paths: Sequence[str]) -> list[str]:
     ]
 
 
+def search(file: str, seed: int, *options: str) -> list[str]:
+    """The command that tries a file's property tests with this seed."""
+    tests = ["-m", "pytest", "-q", "-m", "hypothesis", "-p", "no:cacheprovider"]
+    return [sys.executable, *tests, f"--hypothesis-seed={seed}", *options, file]
+
+
 def broken(file: str, seed: int, root: Path = ROOT) -> list[str]:
     """The commands that show again what this seed breaks in a file, whose output is printed; none if all holds."""
-    searching = ["--hypothesis-profile=fuzz", f"--hypothesis-seed={seed}"]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-m",
-        "hypothesis",
-        "-p",
-        "no:cacheprovider",
-        *searching,
-        file,
-    ]
+    command = search(file, seed, "--hypothesis-profile=fuzz")
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode == 0:
         return []
     print(done.stdout, done.stderr, flush=True)
-    failed = re.findall(r"^FAILED (.*?)(?: - |$)", done.stdout, re.M)
+    failed = find_failed(done.stdout)
     if not failed:
         sys.exit(f"the tests of {file} can't run")
-    return [f"python -m pytest {' '.join(searching)} '{test}'" for test in failed]
+    again = f"--hypothesis-profile=fuzz --hypothesis-seed={seed}"
+    return [f"python -m pytest {again} '{test}'" for test in failed]
+
+
+def find_failed(output: str) -> list[str]:
+    return re.findall(r"^FAILED (.*?)(?: - |$)", output, re.M)
+
+
+def make_mutant(patch: Path, root: Path, copy: Path) -> None:
+    """A copy of the tree's code and tests, with this patch on it."""
+    for folder in ("src", "tests"):
+        shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root / "pyproject.toml", copy)
+    subprocess.run(["git", "apply", "--unsafe-paths", str(patch)], cwd=copy, check=True)
+
+
+def find_mutant(copy: Path, files: Sequence[str], seconds: float) -> str:
+    """Which test has found it, and with which seed; "" if none has within this time.
+
+    Two files are searched at a time.
+    """
+    ends = time.monotonic() + seconds
+    rounds = itertools.cycle(files)
+    found: list[str] = []
+
+    def tries() -> None:
+        while not found and time.monotonic() < ends:
+            file, seed = next(rounds), random.getrandbits(32)
+            if failed := fails(file, seed, copy, ends - time.monotonic()):
+                found.append(f"{failed}, seed {seed}")
+
+    with ThreadPoolExecutor(2) as pool:
+        workers = [pool.submit(tries) for _ in range(2)]
+    for worker in workers:
+        worker.result()
+    return found[0] if found else ""
+
+
+def fails(file: str, seed: int, copy: Path, left_s: float) -> str:
+    """The first test of the file that fails with this seed; "" if none does in time."""
+    command = search(file, seed, "--hypothesis-profile=mutants", "-x")
+    env = os.environ | {"PYTHONPATH": str(copy / "src")}
+    try:
+        done = subprocess.run(
+            command, cwd=copy, env=env, capture_output=True, text=True, timeout=left_s
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    if done.returncode == 0:
+        return ""
+    failed = find_failed(done.stdout)
+    if not failed:
+        raise RuntimeError(f"the tests of {file} can't run:\n{done.stdout}{done.stderr}")
+    return failed[0]
+
+
+def find_mutants() -> int:
+    """Search for each mutant. 1 if more were missed than may be."""
+    missed: list[str] = []
+    patches = sorted(MUTANTS.glob("*.patch"))
+    for patch in patches:
+        files = files_of(WHERE)
+        random.shuffle(files)
+        files.sort(key=lambda file: [file.startswith(room) for room in WHERE].index(True))
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            make_mutant(patch, ROOT, Path(folder))
+            found = find_mutant(Path(folder), files, MUTANT_S)
+        took_s = time.monotonic() - began
+        if not found:
+            missed.append(patch.stem)
+        print(f"{patch.stem}: {took_s:.0f} s, {found or 'not found'}", flush=True)
+    print(f"{len(patches) - len(missed)} of {len(patches)} mutants found")
+    return len(missed) > MAX_MISSED
 
 
 def main(duration: str = "10m", *paths: str) -> int:
     """Go round the files until the time is up. 1 if anything broke, with what shows it again."""
+    if duration == "--mutants":
+        return find_mutants()
     ends = time.monotonic() + seconds_of(duration)
     files, commands = files_of(paths), list[str]()
     random.shuffle(files)

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from fuzz import broken, files_of, seconds_of
+from fuzz import MUTANTS, ROOT, broken, files_of, find_mutant, make_mutant, seconds_of
 
 BREAKS = dedent("""
     from hypothesis import given, strategies as st
@@ -54,3 +54,52 @@ def test_what_a_seed_breaks_is_shown_again_by_the_command_that_is_named(tmp_path
     assert "number=1000" in capfd.readouterr().out
     again = [sys.executable, *shlex.split(command)[1:]]
     assert subprocess.run(again, cwd=tmp_path, capture_output=True).returncode == 1
+
+
+PATCHES = sorted(MUTANTS.glob("*.patch"))
+
+
+def test_there_are_twelve_mutants():
+    assert len(PATCHES) == 12
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+def test_a_mutant_s_patch_says_what_it_breaks_and_fits_the_code_of_today(patch):
+    assert patch.read_text().splitlines()[0].endswith(".")
+    check = ["git", "apply", "--check", str(patch)]
+    done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+PATCH = """Numbers are too large.
+--- a/src/numbers_of/__init__.py
++++ b/src/numbers_of/__init__.py
+@@ -1 +1 @@
+-LARGEST = 10
++LARGEST = 2000
+"""
+TEST = dedent("""
+    from hypothesis import given, strategies as st
+    from numbers_of import LARGEST
+
+    @given(st.integers(0, LARGEST))
+    def test_none_is_large(number):
+        assert number < 1000
+""")
+
+
+def test_a_mutant_is_searched_for_in_a_copy_of_its_own(tmp_path):
+    tree, copy = tmp_path / "tree", tmp_path / "copy"
+    for folder in ("src/numbers_of", "tests"):
+        (tree / folder).mkdir(parents=True)
+    copy.mkdir()
+    (tree / "src/numbers_of/__init__.py").write_text("LARGEST = 10\n")
+    (tree / "tests/conftest.py").write_text((Path(__file__).parent / "conftest.py").read_text())
+    (tree / "tests/test_numbers.py").write_text(TEST)
+    (tree / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    (tmp_path / "large.patch").write_text(PATCH)
+    make_mutant(tmp_path / "large.patch", tree, copy)
+    found = find_mutant(copy, ["tests/test_numbers.py"], 60)
+    assert found.startswith("tests/test_numbers.py::test_none_is_large, seed ")
+    assert (tree / "src/numbers_of/__init__.py").read_text() == "LARGEST = 10\n"
+    assert find_mutant(copy, ["tests/test_numbers.py"], 0) == ""

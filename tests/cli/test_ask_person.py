@@ -37,10 +37,29 @@ def test_no_tells_the_model_why(treadle: Treadle) -> None:
     assert ran.out == "4: error: a person refused this call: too rude\n"
 
 
-def test_always_asks_no_more_for_this_tool(treadle: Treadle) -> None:
-    ran = treadle("send", agent="twice", typed="a\n")
+def test_always_asks_no_more_for_calls_that_fit(treadle: Treadle) -> None:
+    ran = treadle("send", agent="twice", typed="a\n\n*\n")
     assert ran.err.count("Allow it?") == 1
+    assert "allowed from now on: send where to is a, until the turn ends" in ran.err
     assert ran.out == "5: sent 2 to a\n"
+
+
+def test_always_is_by_default_for_the_arguments_shown(treadle: Treadle) -> None:
+    ran = treadle("send", agent="twice", typed="a\n\n\ny\n")
+    assert ran.err.count("Allow it?") == 2
+    assert "allowed from now on: send where to is a and text is 1, until" in ran.err
+    assert ran.out == "5: sent 2 to a\n"
+
+
+def test_a_pattern_that_does_not_fit_the_call_is_asked_for_again(treadle: Treadle) -> None:
+    ran = treadle("send", agent="twice", typed="a\nb*\na*\n*\n")
+    assert ran.err.count("that doesn't fit this call itself") == 1
+    assert "send where to is a*, until the turn ends" in ran.err
+
+
+def test_always_for_all_arguments_says_so(treadle: Treadle) -> None:
+    ran = treadle("send", agent="twice", typed="a\n*\n*\n")
+    assert "allowed from now on: send with any arguments, until the turn ends" in ran.err
 
 
 def test_ctrl_d_leaves_the_call_waiting_and_resume_decides_it(treadle: Treadle) -> None:

@@ -35,10 +35,77 @@ def test_approve_runs_the_call_when_the_turn_is_resumed(treadle: Treadle) -> Non
     assert (ran.code, ran.out) == (0, "")
     assert 'allowed: c00005000 send\n  to: "bob\\u001b[2J"\n' in ran.err
     assert "go on: treadle resume mine" in ran.err
+    assert (
+        "allowed from now on: send with any arguments, until the turn ends; take it back: treadle"
+        " revoke mine c00005000" in ran.err
+    )
     given = events("mine")[-1]
     assert replace(given, digest="") == e.ApprovalGiven("c00005000", True, "ann", always=e.Always())
     assert given.digest
     assert treadle("resume", "mine", agent="echoes").out.startswith("4: sent line 1")
+
+
+def test_always_can_be_for_some_arguments_only(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="twice")
+    ran = treadle("approve", "mine", "c00005000", "--always", "--only", "to=a*", "--only", "text=*")
+    assert "allowed from now on: send where to is a*, until the turn ends" in ran.err
+    assert events("mine")[-1].always == e.Always({"to": "a*"})
+    found = treadle("explain", "mine", agent="twice").out
+    assert "allowed beforehand:\n  send where to is a*, until the turn ends; allowed for" in found
+    assert "  treadle revoke mine c00005000" in found
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (("--only", "to=a"), "--only says which further calls are allowed; say --always, too"),
+        (("--always", "--only", "to"), "--only takes NAME=GLOB, such as path='docs/*'; not 'to'"),
+        (("--always", "--only", "to=c*"), "'to=c*' doesn't fit this call itself, whose to is 'a'"),
+        (("--always", "--only", "to=a", "--only", "to=*"), "--only names to twice"),
+    ],
+)
+def test_a_pattern_that_allows_nothing_is_refused(treadle: Treadle, words, wrong) -> None:
+    treadle("send it", "-t", "mine", agent="twice")
+    before = events("mine")
+    ran = treadle("approve", "mine", "c00005000", *words)
+    assert ran.code == 2
+    assert wrong in ran.err
+    assert events("mine") == before
+
+
+def test_a_pattern_for_an_argument_that_the_tool_lacks_is_refused(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    ran = treadle("approve", "mine", "--always", "--only", "path=*", agent="sends")
+    assert "send takes no path; it takes: text, to" in ran.err
+
+
+def test_revoke_takes_back_what_always_allowed(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="twice")
+    treadle("approve", "mine", "c00005000", "--always")
+    late = treadle("approve", "mine", "c00005000", "--deny")
+    assert "what else that allowed is taken back by treadle revoke" in late.err
+    ran = treadle("revoke", "mine", "--by", "bob", "--why", "too much")
+    assert (ran.code, ran.err) == (0, "revoked: send with any arguments, until the turn ends\n")
+    assert events("mine")[-1] == e.ApprovalGiven("c00005000", False, "bob", "too much")
+    assert "bob takes back what c00005000 send allowed beforehand" in treadle("show", "mine").out
+    assert treadle("resume", "mine", agent="echoes").code == 4
+    assert [type(each) for each in events("mine")][-1] is e.ToolReturned
+    assert e.ApprovalAsked("c00005001", "send needs approval") in events("mine")[-4:]
+
+
+def test_revoke_says_what_there_is_to_take_back(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="twice")
+    none = treadle("revoke", "mine")
+    assert (none.code, none.err) == (2, "error: nothing is allowed beforehand in thread mine\n")
+    treadle("approve", "mine", "c00005000", "--always", "--only", "text=1")
+    treadle("approve", "mine", "c00005001", "--always", "--only", "text=2")
+    several = treadle("revoke", "mine")
+    assert several.code == 2
+    assert "say which CALL allowed what is to be revoked: send where text is 1" in several.err
+    wrong = treadle("revoke", "mine", "c9")
+    assert "call c9 of thread mine has allowed no others; allowed are: send where" in wrong.err
+    assert treadle("revoke", "mine", "c00005001").code == 0
+    assert treadle("revoke", "mine").code == 0
 
 
 def test_approve_can_go_on_at_once(treadle: Treadle) -> None:

@@ -38,12 +38,12 @@ def test_the_first_rule_that_matches_decides_else_the_tool(rules, settings, acti
 
 
 def test_always_turns_an_ask_into_an_allow_but_never_a_deny():
-    always = (Permission("c", "write_file", Always(), "ada"),)
+    always = (Permission("c", "write_file", Always(), "ada", "agent"),)
     assert apply_rules([Rule("*", "ask")], made(), {"path": "x"}, always).action == "allow"
     assert apply_rules([Rule("*", "deny", "no")], made(), {"path": "x"}, always) == Verdict(
         "deny", "no"
     )
-    other = (Permission("c", "other", Always(), "ada"),)
+    other = (Permission("c", "other", Always(), "ada", "agent"),)
     assert apply_rules([Rule("*", "ask")], made(), {"path": "x"}, other).action == "ask"
 
 
@@ -56,7 +56,7 @@ def test_always_turns_an_ask_into_an_allow_but_never_a_deny():
     ],
 )
 def test_always_holds_only_for_arguments_that_fit_its_pattern(pattern, action):
-    always = (Permission("c", "write_file", Always(pattern), "ada"),)
+    always = (Permission("c", "write_file", Always(pattern), "ada", "agent"),)
     assert apply_rules([Rule("*", "ask")], made(), {"path": "/tmp/x"}, always).action == action
 
 

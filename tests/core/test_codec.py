@@ -12,8 +12,10 @@ from treadle import Record
 from treadle.core import codec
 from treadle.core import events as e
 from treadle.core.codec import decode_event, decode_record, encode_event, encode_record
+from treadle.core.describe import policy_from
 from treadle.core.errors import StoreDamaged
 from treadle.core.state import fold
+from treadle.core.waits import find_waits
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ONLY_IN_FORMAT_1 = {e.ThreadClaimed: {"identity"}}
@@ -142,6 +144,24 @@ def test_a_log_of_format_1_and_its_twin_of_format_2_fold_to_the_same_state(old):
             },
             e.ModelReplied((e.Text("hi"), e.Call("a", "look", "{}", {"s": 1})), e.Usage(), 1.0),
         ),
+        (
+            {
+                "type": "ModelReplied",
+                "text": "hi",
+                "usage": {},
+                "latency_s": 1.0,
+                "opaque": {"reasoning_content": "hm", "reasoning": "hm", "v": 1},
+            },
+            e.ModelReplied(
+                (
+                    e.Thinking("hm", {"reasoning_content": "hm", "reasoning": "hm"}),
+                    e.Text("hi"),
+                ),
+                e.Usage(),
+                1.0,
+                opaque={"v": 1},
+            ),
+        ),
         ({"type": "ThreadClaimed", "worker": "w"}, e.ThreadClaimed("w")),
         (
             {
@@ -182,3 +202,22 @@ def test_the_golden_logs_hold_every_event_and_every_field():
         tag = kind.__struct_config__.tag
         fields = set(kind.__struct_fields__) - ONLY_IN_FORMAT_1.get(kind, set())
         assert fields <= written.get(tag, set()), f"{tag} lacks {fields - written.get(tag, set())}"
+
+
+def test_the_golden_logs_have_a_thread_that_was_parked_and_let_go_on():
+    path = GOLDEN / "format-2-parked.jsonl"
+    records = [decode_record(line) for line in path.read_bytes().splitlines()]
+    events = [record.event for record in records]
+    let_go_on = next(
+        seq
+        for seq, event in enumerate(events)
+        if isinstance(event, e.ApprovalGiven) and not event.call_id
+    )
+    [parked] = find_waits(fold(records[:let_go_on]), "t")
+    assert (parked.id, parked.status) == ("", "parked")
+    assert find_waits(fold(records[: let_go_on + 1]), "t") == ()
+    assert e.ChildWaits("c00005000", ()) in events
+    [described] = [event for event in events if isinstance(event, e.AgentDescribed)]
+    assert described.policy
+    assert policy_from(described).parallel
+    assert policy_from(described).tools["put"].parallel

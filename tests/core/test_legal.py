@@ -5,9 +5,12 @@ from treadle import Limits, ModelRejected, ScriptedModel, tool
 from treadle.core import events as e
 from treadle.core.legal import (
     end_with_person,
+    fill_empty,
     make_turns,
     put_beside_results,
+    put_into_first,
     tools_in_history,
+    use_provider_ids,
 )
 from treadle.core.model import Message
 from treadle.models.scripted import calls, says
@@ -34,6 +37,8 @@ def user(text: str) -> Message:
         ((user("a"), Message("user", ("b", PICTURE))), (Message("user", ("a", "b", PICTURE)),)),
         ((Message("user", (PICTURE,)), user("b")), (Message("user", (PICTURE, "b")),)),
         ((Message("system", "s"), user("a")), (Message("system", "s"), user("a"))),
+        ((user(""), user("b")), (user("b"),)),
+        ((user("a"), user("")), (user("a"),)),
         (
             (Message("assistant", "a"), Message("assistant", "b")),
             (Message("assistant", "a\n\nb"),),
@@ -156,3 +161,65 @@ def test_another_model_is_asked_to_go_on_with_what_a_provider_has_paused():
     for message, shown in ((paused, [("assistant", "I look"), ("user", "Go on.")]), (silent, [])):
         messages = end_with_person(make_turns([message.for_model("other")]))
         assert [(each.role, each.text) for each in messages] == shown
+
+
+def test_only_messages_of_a_person_that_say_nothing_are_filled():
+    picture = Message("user", (PICTURE,))
+    messages = (user(""), picture, CALLS, Message("tool", "", "a"), user("b"))
+    assert fill_empty(messages) == (user("(nothing was said)"), *messages[1:])
+    assert fill_empty(messages[1:]) == messages[1:]
+
+
+def test_a_system_prompt_can_stand_before_the_first_words_of_a_person():
+    reply = Message("assistant", "hi")
+    told = (Message("system", "Be brief."), user("a"), reply, user("b"))
+    assert put_into_first(told) == (user("Be brief.\n\na"), reply, user("b"))
+    assert put_into_first(told[1:]) == told[1:]
+    assert put_into_first(()) == ()
+    assert put_into_first(told[:1]) == (user("Be brief."),)
+
+
+def asks(*ids: tuple[str, str]) -> Message:
+    """A reply with calls: our own ids and the provider's."""
+    blocks = tuple(e.Call(own, "look", "{}", {}, given) for own, given in ids)
+    return Message("assistant", blocks, model="m")
+
+
+def sent_ids(*messages: Message) -> list[list[str]]:
+    sent = use_provider_ids(messages)
+    return [[call.id for call in each.calls] or [each.call_id] for each in sent]
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (("functions.look:0", "functions.look:1"), ["functions.look:0", "functions.look:1"]),
+        (("toolu_01", ""), ["toolu_01", "b"]),
+        (("x", "x"), ["x", "b"]),
+        (("", ""), ["a", "b"]),
+        (("über", "line\nbreak"), ["a", "b"]),
+        (("x" * 256, "y" * 257), ["x" * 256, "b"]),
+    ],
+)
+def test_calls_go_back_under_the_provider_s_own_ids_where_those_are_legal(given, sent):
+    reply = asks(("a", given[0]), ("b", given[1]))
+    results = (Message("tool", "1", "a"), Message("tool", "2", "b"))
+    assert sent_ids(user("go"), reply, *results) == [[""], sent, [sent[0]], [sent[1]]]
+
+
+def test_an_id_that_a_provider_repeats_names_the_first_call_alone():
+    first = (asks(("a", "call_0")), Message("tool", "1", "a"))
+    second = (asks(("b", "call_0")), Message("tool", "2", "b"))
+    assert sent_ids(*first, *second) == [["call_0"], ["call_0"], ["b"], ["b"]]
+
+
+def test_a_message_with_other_ids_is_made_once():
+    messages = (asks(("a", "x")), Message("tool", "1", "a"))
+    for one, other in zip(use_provider_ids(messages), use_provider_ids(messages), strict=True):
+        assert one is other, "it would be encoded again at every step"
+
+
+def test_another_model_is_not_sent_the_ids_of_this_one():
+    message = asks(("a", "x"))
+    assert sent_ids(message.for_model("other")) == [["a"]]
+    assert sent_ids(message.for_model("m")) == [["x"]]

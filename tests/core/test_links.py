@@ -3,7 +3,13 @@
 import pytest
 
 from treadle.core import events as e
-from treadle.core.links import is_child, is_child_in, names_child, start_of_child
+from treadle.core.links import (
+    find_children,
+    is_child,
+    is_child_in,
+    names_child,
+    start_of_child,
+)
 
 STARTED = e.ChildStarted("c1", "child")
 
@@ -54,3 +60,10 @@ def test_the_parent_must_say_too_that_it_has_started_the_child():
     assert names_child(TOP, child())
     assert not names_child(log("top", e.ThreadStarted("desk", "k")), child())
     assert not names_child(TOP, log("child", e.ThreadStarted("desk", "k")))
+
+
+def test_a_child_that_a_log_names_again_and_again_is_found_once():
+    later = e.ChildStarted("c1", "child", tokens=5)
+    other = e.ChildStarted("c2", "other")
+    records = log("top", e.ThreadStarted("desk", "k"), STARTED, other, STARTED, later)
+    assert find_children(records) == [later, other]

@@ -6,8 +6,9 @@ from fakes import legal_log
 from treadle import Record
 from treadle.core import events as e
 from treadle.core.legal import make_turns, tools_in_history
-from treadle.core.model import Message, Request, hash_prefixes, prompt_hash
+from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt, messages
+from treadle.core.prompt_hash import hash_prefixes, prompt_hash
 from treadle.core.state import fold
 from treadle.models.chat.encode import encode_message
 from treadle.models.request_rules import find_faults
@@ -68,7 +69,7 @@ def log_of(*events: e.Event) -> list[Record]:
 CALLED = e.ModelCalled("m", "h", 1, 1)
 
 
-def replied(*wanted: e.Call, text: str = "", **more: object) -> e.ModelReplied:
+def replied(*wanted: e.Block, text: str = "", **more: object) -> e.ModelReplied:
     said = (e.Text(text),) if text else ()
     content = (*said, *wanted) if wanted else text
     return e.ModelReplied(content, e.Usage(1, 9), 0.0, **more)
@@ -111,7 +112,7 @@ def test_the_provider_s_own_fields_go_back_verbatim():
     log = log_of(
         e.UserSaid("go"),
         CALLED,
-        replied(call, opaque={"reasoning_content": "hm"}),
+        replied(e.Thinking("hm", {"reasoning_content": "hm"}), call),
         e.ToolStarted("a", "k"),
         e.ToolReturned("a", "x", 0.0),
     )
@@ -125,6 +126,11 @@ def test_the_provider_s_own_fields_go_back_verbatim():
     [
         (replied(text=""), "Your last reply was empty"),
         (replied(e.Call("a", "x", "{"), finish_reason="length"), "cut off at 9 tokens"),
+        (
+            replied(text="<function=x>", finish_reason="malformed_call", fault="no arguments"),
+            "in a form that could not be read: no arguments.",
+        ),
+        (replied(text="", finish_reason="malformed_call"), "it is not valid JSON"),
     ],
 )
 def test_a_reply_of_no_use_is_followed_by_a_word_to_the_model(reply, note):
@@ -200,8 +206,8 @@ def test_the_reply_of_a_compaction_is_no_answer():
     assert texts(e.UserSaid("one"), compacting, replied(text="minutes")) == [("user", "one")]
 
 
-def test_an_empty_message_is_shown_as_words_since_providers_would_refuse_it_ever_after():
-    assert texts(e.UserSaid(" \n")) == [("user", "(nothing was said)")]
+def test_an_empty_message_is_empty_and_a_picture_alone_is_none():
+    assert texts(e.UserSaid(" \n")) == [("user", "")]
     picture = e.UserSaid((e.Image("https://x.test/a.png"),))
     [shown] = messages(log_of(picture), "")
     assert shown.text == ""

@@ -89,3 +89,10 @@ def test_a_decided_outcome_settles_an_interrupted_call():
     assert turn(*cut, e.OutcomeDecided("a", "tell", "ada")).calls == {}
     again = turn(*cut, e.OutcomeDecided("a", "not_run", "ada"))
     assert (again.calls["a"].status, again.calls["a"].attempt) == ("allowed", 1)
+
+
+def test_what_a_call_was_to_be_is_no_summary():
+    compacting = e.ModelCalled("m", "h", 1, 1, "compact", upto_seq=3)
+    for finish_reason, failed in (("stop", False), ("malformed_call", True)):
+        reply = e.ModelReplied("<function=x>", e.Usage(), 0.0, finish_reason)
+        assert turn(compacting, reply).summary_failed is failed

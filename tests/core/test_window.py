@@ -176,5 +176,5 @@ def test_the_turn_under_way_stays_whole_as_long_as_it_fits_by_itself():
 
 @pytest.mark.parametrize("bad", [{"max_messages": 0}, {"max_tokens": -5}])
 def test_a_memory_of_nothing_is_refused(bad):
-    with pytest.raises(UsageError, match="at least 1"):
+    with pytest.raises(UsageError, match="a whole number, 1 or more, or None"):
         ContextWindow(**bad)

@@ -114,9 +114,14 @@ def odd(trial):
     return 1 / 0
 
 
+def leaves(trial):
+    raise SystemExit("enough")
+
+
 @pytest.mark.parametrize(
     ("function", "answer", "why"),
     [
+        (leaves, "3", "the check raised SystemExit: enough"),
         (fine, "3", ""),
         (fine, "4", "not three"),
         (lambda trial: False, "3", "it says no"),

@@ -211,8 +211,8 @@ def test_cancelled_it_has_told_what_was_done_and_goes_on_later():
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"repeats": 0}, "must each be at least 1"),
-        ({"jobs": 0}, "must each be"),
+        ({"repeats": 0}, "a whole number, 1 or more"),
+        ({"jobs": "2"}, "a whole number, 1 or more"),
         ({"name": "a/b"}, "a run's name has no"),
     ],
 )

@@ -640,15 +640,23 @@ def test_a_flow_that_is_fenced_off_leaves_no_exception_that_nobody_reads(book):
     assert warned == []
 
 
-@pytest.mark.parametrize("length", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("length", [float("nan"), float("inf"), -float("inf"), "5", None, True])
 @pytest.mark.parametrize("wait", [sleep, until])
 def test_a_wait_of_no_length_is_refused_in_words(wait, length):
     async def order():
         await wait(length)
 
     one = made(order, store=MemoryStore())
-    with pytest.raises(TurnFailed, match="give a finite number of seconds"):
+    with pytest.raises(TurnFailed, match="it must be a finite number"):
         live(one.run(thread="t"))
+
+
+def test_a_negative_sleep_is_refused_in_words():
+    async def order():
+        await sleep(-1)
+
+    with pytest.raises(TurnFailed, match="a finite number, 0 or more"):
+        live(made(order, store=MemoryStore()).run(thread="t"))
 
 
 def test_limits_hold_for_the_whole_flow(book):
@@ -904,5 +912,5 @@ def test_a_generator_is_refused_when_the_flow_is_made():
     async def wrong(n: int):
         yield n
 
-    with pytest.raises(UsageError, match="flow 'wrong' is a generator"):
+    with pytest.raises(UsageError, match="wrong can't be a flow: it is a generator"):
         flow(wrong)

@@ -46,12 +46,14 @@ def warned(caplog):
 def asked(
     *answers: Answer, requests: tuple[Request, ...] = (GO,), **settings: Any
 ) -> tuple[list[Any], list[Reply]]:
-    """The bodies that a server got, and the replies; one model for all requests."""
+    """The bodies that a server got, and the replies; the model is made anew for each request."""
 
     async def main() -> tuple[list[Any], list[Reply]]:
         async with serving(*answers) as server:
-            model = RemoteModel("m", base_url=server.url, api_key="sk-secret", **settings)
-            replies = [await model.reply(request, lambda text: None) for request in requests]
+            replies = []
+            for request in requests:
+                model = RemoteModel("m", base_url=server.url, api_key="sk-secret", **settings)
+                replies.append(await model.reply(request, lambda text: None))
             return [each.body for each in server.asked], replies
 
     return asyncio.run(main())

@@ -22,14 +22,15 @@ from treadle.core.errors import (
     ModelUnavailable,
     UsageError,
 )
-from treadle.core.events import Call, File, Image, Usage
+from treadle.core.events import Call, File, Image, Thinking, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.core.model_settings import ModelSettings
 from treadle.models.chat.encode import encode_message
 from treadle.models.http_client import MAX_ERROR_BYTES
 from treadle.models.known_secrets import redact_known
-from treadle.models.provider_errors import parse_retry_after, to_model_error
+from treadle.models.provider_errors import to_model_error
 from treadle.models.remote_model import RemoteModel
+from treadle.models.retry_after import parse_retry_after
 
 GO = Request((Message("user", "go"),))
 
@@ -79,7 +80,10 @@ RICH = Request(
                 File("a.pdf", "data:application/pdf;base64,AA"),
             ),
         ),
-        Message("assistant", (Call("c1", "add", '{"a": 1}'),), opaque={"reasoning_content": "hm"}),
+        Message(
+            "assistant",
+            (Thinking("hm", {"reasoning_content": "hm"}), Call("c1", "add", '{"a": 1}')),
+        ),
         Message("tool", "2", call_id="c1"),
     ),
     (ToolSchema("add", "Adds.", {"type": "object", "properties": {"a": {"type": "integer"}}}),),
@@ -672,7 +676,103 @@ def test_costs_are_those_of_the_price_table():
 
 
 def test_a_call_that_broke_off_says_what_it_may_have_cost():
-    used = refused(streamed([stream(delta(content="x" * 800))])).usage
+    used = refused(streamed([stream(delta(content="x" * 800), done=False)])).usage
     assert used is not None
     assert used.estimated
     assert (used.input_tokens, used.output_tokens > 10) == (GO.messages[0].tokens, True)
+
+
+PAGE = http(200, b"<!doctype html><h1>Down for maintenance</h1>", {"content-type": "text/html"})
+
+
+@pytest.mark.parametrize("page", [PAGE, http(200, b"Bad Gateway"), http(200, b"null")])
+def test_a_page_from_an_address_that_has_answered_before_is_an_outage(page):
+    async def main() -> list[ModelError]:
+        errors = []
+        async with serving(page, says("x"), page) as server:
+            for _ in range(3):
+                try:
+                    await model(server.url).reply(GO, print)
+                except ModelError as error:
+                    errors.append(error)
+        return errors
+
+    first, later = asyncio.run(main())
+    assert (type(first), type(later)) == (ModelRejected, ModelUnavailable)
+    assert "is the base URL right" in str(first)
+    assert "no answer of a model" in str(later)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "request_id"),
+    [
+        ({"x-request-id": "req-1"}, ERROR, "req-1"),
+        ({"request-id": "req-2", "cf-ray": "r"}, ERROR, "req-2"),
+        ({"cf-ray": "r-3"}, ERROR, "r-3"),
+        ({}, ERROR | {"request_id": "req-4"}, "req-4"),
+        ({}, ERROR, ""),
+    ],
+)
+def test_an_error_has_its_status_its_body_and_the_provider_s_name_of_the_request(
+    headers, body, request_id
+):
+    found = refused(failing(500, body, headers))
+    assert (found.status, found.request_id) == (500, request_id)
+    assert json.loads(found.body) == body
+    words = f"request {request_id}" if request_id else "HTTP 500"
+    assert words in str(found)
+
+
+def test_an_error_inside_a_stream_has_what_it_says():
+    found = refused(streamed([stream({"error": {"message": "busy", "code": 503}})]))
+    assert (found.status, json.loads(found.body)["message"]) == (503, "busy")
+    broken = refused(streamed([stream(delta(content="x"), done=False)], end=False))
+    assert (broken.status, broken.body, broken.request_id) == (None, "", "")
+
+
+def test_no_secret_is_in_the_body_or_the_request_id_of_an_error():
+    said = {"error": {"message": "no", "key": "sk-very-secret"}}
+    found = refused(failing(401, said, {"x-request-id": "sk-very-secret"}))
+    assert "sk-very-secret" not in found.body + found.request_id + str(found)
+    assert "[redacted]" in found.body
+
+
+UNREAD = {
+    "message": "Failed to call a function. Please adjust your prompt.",
+    "type": "invalid_request_error",
+    "code": "tool_use_failed",
+    "failed_generation": '<function=stock={"item": "lamp"}</function>',
+}
+
+
+@pytest.mark.parametrize(
+    "answer", [failing(400, {"error": UNREAD}), streamed([stream({"error": UNREAD})])]
+)
+def test_a_call_that_the_provider_could_not_read_is_a_reply_with_a_fault(answer):
+    reply = ask(answer)[0]
+    assert (reply.text, reply.finish_reason) == (UNREAD["failed_generation"], "malformed_call")
+    assert reply.fault.startswith("Failed to call a function.")
+    assert reply.usage.estimated
+    assert reply.usage.input_tokens > 0
+
+
+def test_json_that_the_provider_could_not_read_is_an_answer_to_be_checked():
+    unread = UNREAD | {"code": "json_validate_failed", "failed_generation": '{"item": '}
+    reply = ask(failing(400, {"error": unread}))[0]
+    assert (reply.text, reply.finish_reason) == ('{"item": ', "stop")
+
+
+def test_a_call_goes_back_under_the_provider_s_own_id():
+    call = Call("c00004000", "add", "{}", {}, "functions.add:0")
+    messages = (*GO.messages, Message("assistant", (call,)), Message("tool", "2", "c00004000"))
+    sent = json.loads(model("http://127.0.0.1:1/v1").body(Request(messages, RICH.tools)))
+    _, reply, result = sent["messages"]
+    assert reply["tool_calls"][0]["id"] == result["tool_call_id"] == "functions.add:0"
+
+
+def test_a_place_is_an_address_and_a_dialect_and_shows_neither():
+    one = model("http://ann:swordfish-1@127.0.0.1:9/v1?key=k")
+    assert one.place == model("http://127.0.0.1:9/v1/").place
+    assert one.place != model("http://127.0.0.1:8/v1").place
+    assert one.place != model("http://127.0.0.1:9/v2").place
+    assert len(one.place) == 12

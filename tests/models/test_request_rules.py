@@ -31,6 +31,7 @@ def test_a_whole_exchange_is_legal():
         ((USER, ASKS, RESULTS[0], USER), "the calls b have no result"),
         ((USER, ASKS, *RESULTS, ASKS, *RESULTS), "comes twice"),
         ((Message("user", " "),), "says nothing"),
+        ((USER, Message("assistant", ""), USER), "says nothing"),
         ((Message("user", (Text("x"), A)), RESULTS[0]), "only the assistant"),
         (
             (USER, Message("assistant", (Call("a", "a b", "{}"),)), RESULTS[0]),

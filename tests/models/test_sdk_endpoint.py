@@ -66,7 +66,7 @@ def test_azure_s_client_finds_the_deployment_and_asks_entra_for_a_token():
         (failing(400, {"error": {"message": "what?"}}), ModelRejected, "what"),
         (failing(500, b"<html>"), ModelUnavailable, "HTTP 500"),
         (http(307, b"", {"location": "http://a.test/"}), ModelRejected, "redirects"),
-        (streamed([stream(delta(content="half"))]), ModelUnavailable, "ended before"),
+        (streamed([stream(delta(content="half"), done=False)]), ModelUnavailable, "ended before"),
         (streamed([stream(delta(content="x"), done=False)], end=False), ModelUnavailable, "whole"),
         (b"garbage\r\n\r\nconnection: close", ModelUnavailable, "no whole reply"),
     ],

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fakes import agent, legal_log, live
-from treadle import ApprovalGiven, MemoryStore, ScriptedModel, tool
+from fakes import agent, legal_log, live, world
+from treadle import ApprovalGiven, MemoryStore, Record, ScriptedModel, tool
 from treadle.core import events as e
 from treadle.models.scripted import calls, says
 from treadle.observe import conventions as c
@@ -452,3 +452,50 @@ def test_spans_of_absurd_times_can_be_sent():
     log = asyncio.run(open_log("t", MemoryStore(), World(now=lambda: 1e300)))
     asyncio.run(log.append(e.ThreadStarted("a", "x"), e.UserSaid("go"), e.TurnEnded("cancelled")))
     assert b"invoke_agent a" in to_otlp_json(build_spans(log.records))
+
+
+def test_calls_that_are_asked_about_together_make_one_part_of_the_turn():
+    @tool(needs_approval=True)
+    def pay(n: int) -> str:
+        """Pay."""
+        return "paid"
+
+    model = ScriptedModel([calls(("pay", {"n": 1}), ("pay", {"n": 2})), says("done")])
+
+    async def whole():
+        bot = agent(model, pay)
+        result = await bot.run("go", thread="mine")
+        before = build_spans((await open_log("mine", bot.store, world())).records)
+        for call in result.waiting:
+            await bot.post("mine", ApprovalGiven(call.id, True, "ann"))
+        await bot.resume("mine")
+        return before, build_spans((await open_log("mine", bot.store, world())).records)
+
+    before, after = live(whole())
+    parts = [span for span in before if span.name.startswith("invoke_agent")]
+    assert [span.attributes["treadle.status"] for span in parts] == ["waiting"]
+    parts = [span for span in after if span.name.startswith("invoke_agent")]
+    assert [span.attributes["treadle.status"] for span in parts] == ["waiting", "answered"]
+
+
+def test_the_eighth_driver_s_work_has_its_span_and_so_has_what_a_child_waits_for_anew():
+    pending = (e.PendingDecision("child", "c9", "pay", "{}", "waiting"),)
+    started = e.ToolStarted("c1", "k")
+    events = [
+        *(e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go")),
+        *(
+            e.ModelCalled("m", "h", 1, 1),
+            e.ModelReplied((e.Call("c1", "look", "{}"),), e.Usage(), 0),
+        ),
+        *(started, *(each for n in range(8) for each in (e.ThreadClaimed(f"w{n}"), started))),
+        *(
+            e.ChildStarted("c1", "child"),
+            e.ChildWaits("c1", pending),
+            e.ChildWaits("c1", pending * 2),
+        ),
+        *(e.ChildWaits("c1", ()), started, e.ToolReturned("c1", "seen", 0.1)),
+    ]
+    records = [Record("t", seq, float(seq), event) for seq, event in enumerate(events, 1)]
+    spans = build_spans(records)
+    assert [span.name for span in spans if span.attributes.get("treadle.status") == "waiting"]
+    assert sum(span.name.startswith("execute_tool look") for span in spans) == 10

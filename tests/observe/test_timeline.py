@@ -47,11 +47,12 @@ def last_line(*events: e.Event) -> str:
         (e.ApprovalGiven("c1", False, "ann", "too rude"), "✗ c1 send denied by ann: too rude"),
         (
             e.ApprovalGiven("c1", True, "ann", always=e.Always(lasts="thread")),
-            "✓ c1 send allowed by ann for the rest of the thread",
+            "✓ c1 send allowed by ann, and from now on send with any arguments, for the rest of the"
+            " thread",
         ),
         (
             e.ApprovalGiven("c1", True, "ann", always=e.Always({"to": "b*"})),
-            "✓ c1 send allowed by ann for the rest of the turn, where to is b*",
+            "✓ c1 send allowed by ann, and from now on send where to is b*, until the turn ends",
         ),
         (
             e.ModelReplied(

@@ -103,7 +103,7 @@ def test_sound_is_reserved_at_its_own_price_where_a_prompt_has_a_file_of_it(said
 def test_a_broken_stream_costs_what_the_provider_said():
     async def main() -> Result:
         last = {"choices": [], "usage": COUNT | {"cost": 0.5}}
-        async with serving(streamed([stream(delta(content="y"), last)])) as server:
+        async with serving(streamed([stream(delta(content="y"), last, done=False)])) as server:
             model = RemoteModel("m", base_url=server.url, api_key="k", prices=PRICES)
             asked = Agent(model=model, store=MemoryStore(), limits=Limits(model_tries=1))
             with pytest.raises(Exception, match="ended before") as caught:

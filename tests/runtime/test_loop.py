@@ -277,6 +277,45 @@ def test_a_text_that_was_cut_off_is_a_partial_answer_and_says_so():
     assert (result.status, result.reason, result.answer) == ("limit", "output", "The answer i")
 
 
+@pytest.mark.parametrize("content", ["", (e.Thinking("Let me see", {"reasoning": "Let me see"}),)])
+def test_a_reply_used_up_by_thinking_is_a_limit_and_is_not_asked_again(content):
+    model = ScriptedModel([Reply(content, Usage(10, 99), "length"), says("never")])
+    result = live(agent(model, add).run("go"))
+    assert (result.status, result.reason, len(model.seen)) == ("limit", "output", 1)
+
+
+def test_a_last_word_used_up_by_thinking_is_not_asked_again():
+    thought = Reply("", Usage(10, 99), "length")
+    model = ScriptedModel([calls(("add", {"a": 1})), thought, says("never")])
+    result = live(agent(model, add, limits=Limits(steps=1)).run("go"))
+    assert (result.status, result.reason, len(model.seen)) == ("limit", "steps", 2)
+
+
+WRITTEN = Reply(
+    '<function=add={"a": 1}</function>', finish_reason="malformed_call", fault="no JSON"
+)
+
+
+def test_a_call_that_the_provider_could_not_read_is_the_model_s_to_mend():
+    model = ScriptedModel([WRITTEN, calls(("add", {"a": 1})), says("2")])
+    result = live(agent(model, add).run("go"))
+    assert (result.answer, result.steps) == ("2", 3)
+    reply, notice = model.seen[1].messages[-2:]
+    assert reply.text == WRITTEN.text
+    assert "in a form that could not be read: no JSON. Call it again" in notice.text
+
+
+def test_what_a_call_was_to_be_is_no_answer_no_plan_and_no_last_word():
+    with pytest.raises(TurnFailed, match="3 replies in a row") as failed:
+        live(agent(ScriptedModel([WRITTEN] * 3), add).run("go"))
+    assert WRITTEN.text not in failed.value.result.answer
+    model = ScriptedModel([WRITTEN, says("1. add"), says("2")])
+    assert live(agent(model, add, plan=True).run("go")).answer == "2"
+    model = ScriptedModel([calls(("add", {"a": 1})), WRITTEN, says("2")])
+    assert live(agent(model, add, limits=Limits(steps=1)).run("go")).answer == "2"
+    assert "write the answer in words" in model.seen[2].messages[-1].text
+
+
 def test_text_and_calls_cut_off_together_are_asked_for_again():
     cut = Reply((e.Text("Let me see"), Call("x", "add", '{"a":')), Usage(10, 99), "length")
     model = ScriptedModel([cut, says("ok")])

@@ -4,7 +4,7 @@ import pytest
 
 from fakes import agent, found, live
 from treadle import MemoryStore
-from treadle.core.events import Call, ModelCalled
+from treadle.core.events import Call, ModelCalled, Thinking
 from treadle.core.model import Message, Reply
 from treadle.core.tokens import find_token_counter
 from treadle.models.chat.encode import encode_message
@@ -13,7 +13,10 @@ from treadle.models.scripted import ScriptedModel, says
 
 def test_what_only_one_provider_understands_goes_back_to_it_and_to_no_other():
     signed = Reply(
-        (Call("", "nope", "{}", {"extra_content": {"signature": "s"}}),), opaque={"reasoning": "r"}
+        (
+            Thinking("r", {"reasoning": "r"}),
+            Call("", "nope", "{}", {"extra_content": {"signature": "s"}}),
+        )
     )
     store = MemoryStore()
     first = ScriptedModel([signed, says("a")], name="first")
@@ -44,6 +47,15 @@ def test_what_another_model_may_see_of_a_message_is_made_once():
     other, third = message.for_model("other"), message.for_model("third")
     assert other is third, "it would be encoded again at every step"
     assert message.for_model("other").said == Message("assistant", "hi").said
+
+
+def test_fields_of_a_model_go_to_no_model_of_that_name_at_another_address():
+    message = Message("assistant", "hi", opaque={"reasoning": "r"}, model="m", place="here")
+    assert message.for_model("m", "here") is message
+    assert message.for_model("m", "") is message, "a model that hides its address"
+    assert message.for_model("m", "there").opaque == {}
+    old = Message("assistant", "hi", opaque={"reasoning": "r"}, model="m")
+    assert old.for_model("m", "there") is old, "a log that doesn't have the address"
 
 
 def test_only_a_prompt_that_is_not_small_is_counted_by_the_vocabulary():

@@ -18,6 +18,7 @@ from ..observe.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.describe import settings_in_log
 from ..runtime.import_string import import_string
+from ..stores.open_store import open_store
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from ..tools.shipped import load_shipped_tools
@@ -180,8 +181,7 @@ def choose_store(settings: StoreOptions, agent: Any = None) -> Store:
     """
     if settings.db or agent is None or agent.store is None:
         return SQLiteStore(settings.db and Path(settings.db).expanduser())
-    store: Store = agent.store
-    return store
+    return open_store(agent.store)
 
 
 def tools_by_name(agent: Agent) -> dict[str, Tool]:

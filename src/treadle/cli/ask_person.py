@@ -4,20 +4,27 @@ import getpass
 import json
 import re
 import sys
-from typing import Literal
+from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from ..core import events as e
+from ..core.argument_globs import ANYTHING, exact_glob, fits_glob
 from ..core.errors import IllegalEvent, UsageError
 from ..core.result import Result
 from ..core.strict_json import value_of
+from ..observe.permissions import describe_always
 from ..observe.visible import (
     make_json_visible,
+    make_visible,
     visible_block,
     visible_command,
     visible_line,
     visible_word,
 )
+from ..runtime.log import open_log
 from ..runtime.sync import run_sync
+from ..stores.open_store import open_store
 from .agents import Runner
 from .terminal import Screen
 
@@ -26,18 +33,18 @@ _OUTCOMES: dict[str, Literal["ran", "not_run", "tell"]] = {"d": "ran", "r": "not
 
 def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
     """Ask for every waiting call; False if the person leaves the rest for later (Ctrl-D)."""
-    always: set[tuple[str, str]] = set()
     try:
         for call in result.waiting:
             if call.status == "question":
                 _ask_question(agent, call, screen)
-            elif (call.thread_id, call.name) in always:
-                _post(agent, call, e.ApprovalGiven(call.id, True, current_user()))
             elif call.status == "waiting":
-                if _ask_approval(agent, call, screen):
-                    always.add((call.thread_id, call.name))
+                if _still_waits(agent, call):  # it may be allowed with one before
+                    _ask_approval(agent, call, screen)
             elif call.status == "imported":
                 if not _ask_adoption(agent, call, screen):
+                    return False
+            elif call.status == "parked":
+                if not _ask_release(agent, call, screen):
                     return False
             else:
                 _ask_outcome(agent, call, screen)
@@ -57,11 +64,8 @@ def format_arguments(text: str, width: int | None = None) -> str:
     digits, dots and dashes is quoted. Arguments
     that no tool accepts, such as JSON with a duplicate key, are shown as they were written.
     """
-    try:
-        arguments = value_of(text or "{}")
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
+    arguments = arguments_of(text)
+    if arguments is None:
         return visible_block(text, "  ", width)
     lines = []
     for key, value in arguments.items():
@@ -76,30 +80,64 @@ def format_arguments(text: str, width: int | None = None) -> str:
     return "\n".join(lines) or "  (no arguments)"
 
 
-def _ask_approval(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
-    """Ask until the call is decided; whether its tool is now always allowed in this thread."""
+def arguments_of(text: str) -> dict[str, Any] | None:
+    """The arguments of a call; None where they are no JSON object that a tool accepts."""
+    try:
+        arguments = value_of(text or "{}")
+    except ValueError:
+        return None
+    return arguments if isinstance(arguments, dict) else None
+
+
+def _still_waits(agent: Runner, call: e.PendingDecision) -> bool:
+    log = run_sync(open_log(call.thread_id, open_store(agent.store), agent.world))
+    calls = log.state.turn.calls if log.state.turn else {}
+    return call.id in calls and calls[call.id].status == "waiting"
+
+
+def _ask_approval(agent: Runner, call: e.PendingDecision, screen: Screen) -> None:
+    """Ask until the call is decided."""
     screen.note(f"{visible_word(call.name)} wants to run:", "bold")
     screen.note(format_arguments(call.final_arguments, screen.width))
     if call.reason:
         screen.note(visible_block(call.reason, width=screen.width), "dim")
-    by = current_user()
+    yes = e.ApprovalGiven(call.id, True, current_user(), digest=call.digest)
     while True:
         prompt = "Allow it? [y]es, [n]o, [a]lways in this turn, [e]dit: "
         match _read_line(prompt, screen).lower():
             case "y" | "yes":
-                _post(agent, call, e.ApprovalGiven(call.id, True, by))
-                return False
+                _post(agent, call, yes)
+                return
             case "a" | "always":
-                _post(agent, call, e.ApprovalGiven(call.id, True, by, always=e.Always()))
-                return True
+                _post(agent, call, replace(yes, always=_ask_always(call, screen)))
+                return
             case "n" | "no":
                 prompt = "Why not? It is told to the model; Enter for no reason: "
                 reason = _read_line(prompt, screen)
-                _post(agent, call, e.ApprovalGiven(call.id, False, by, reason))
-                return False
+                _post(agent, call, replace(yes, allowed=False, reason=reason))
+                return
             case "e" | "edit":
                 if _allow_edited(agent, call, screen):
-                    return False
+                    return
+
+
+def _ask_always(call: e.PendingDecision, screen: Screen) -> e.Always:
+    """Ask which further calls are allowed, argument by argument: by default those like this one."""
+    arguments = arguments_of(call.final_arguments) or {}
+    patterns: dict[str, str] = {}
+    for name, value in arguments.items():
+        prompt = (
+            f"Which {visible_word(name)} may later calls have? Enter: only this one; a pattern such"
+            " as docs/*; or * for any: "
+        )
+        while (pattern := _read_line(prompt, screen) or exact_glob(value)) != ANYTHING:
+            if fits_glob(value, pattern):
+                patterns[name] = pattern
+                break
+            screen.note("that doesn't fit this call itself", "red")
+    always = e.Always(patterns)
+    screen.note(f"allowed from now on: {make_visible(describe_always(call.name, always))}", "bold")
+    return always
 
 
 def _allow_edited(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
@@ -107,7 +145,8 @@ def _allow_edited(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
     arguments = _edit(call.final_arguments)
     if not arguments.strip():
         return False
-    approval = e.ApprovalGiven(call.id, True, current_user(), arguments=arguments)
+    by = current_user()
+    approval = e.ApprovalGiven(call.id, True, by, arguments=arguments, digest=call.digest)
     try:
         _post(agent, call, approval)
     except UsageError as error:
@@ -138,6 +177,16 @@ def _ask_adoption(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
     if _read_line("Adopt it, with its children? [y]es, [n]o: ", screen).lower()[:1] != "y":
         return False
     run_sync(agent.post(call.thread_id, e.TrustChanged(True, current_user())))
+    return True
+
+
+def _ask_release(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
+    """Ask whether a parked thread may go on; whether it may now."""
+    screen.note(f"thread {visible_line(call.thread_id, 200)} is parked:", "bold")
+    screen.note(visible_block(call.reason))
+    if _read_line("Let it go on? [y]es, [n]o: ", screen).lower()[:1] != "y":
+        return False
+    _post(agent, call, e.ApprovalGiven("", True, current_user()))
     return True
 
 

@@ -22,7 +22,7 @@ from ..models.resolve import list_models
 from ..observe.visible import make_visible, visible_word
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
-from ..stores.sqlite import SQLiteStore
+from ..stores.open_store import open_store
 from .agents import tools_by_name, with_model
 from .note_commands import extract_after_chat
 from .session import Session
@@ -110,7 +110,7 @@ class _Completer(Completer):
     """Completes commands, names of models and names of the last threads."""
 
     def __init__(self, session: Session) -> None:
-        self._store = session.agent.store or SQLiteStore()
+        self._store = open_store(session.agent.store)
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent

@@ -8,12 +8,13 @@ from ..core import events as e
 from ..core.call import find_pending_decisions
 from ..core.errors import UsageError
 from ..core.links import is_child_in
-from ..core.waits import find_waits
+from ..core.waits import find_waits, is_held
 from ..observe.short_text import call_text
 from ..observe.visible import visible_command, visible_line
+from ..runtime.conflicts import describe_decision
+from ..runtime.local_time import format_time
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
-from .tables import format_time
 from .thread_tree import read_tree
 
 _WAITS = {
@@ -53,7 +54,9 @@ def _find_undecided(log: Log) -> list[e.PendingDecision]:
     turn = log.state.turn
     if turn is None or turn.ended:
         return []
-    found = [each for each in find_waits(log.state, log.thread_id) if not each.id]
+    found: list[e.PendingDecision] = []
+    if is_held(log.state):
+        found += find_waits(log.state, log.thread_id)
     for call in turn.calls.values():
         if call.child:
             # The child's log is newer than what this one says of it.
@@ -83,11 +86,13 @@ def describe_last_decision(log: Log) -> str:
         return f"its last turn has ended: {turn.ended.status}"
     for record in reversed(log.records[turn.opened_seq :]):
         match record.event:
+            case e.ApprovalGiven(call_id="", by=by):
+                return f"{by} let it go on at {format_time(record.at)}"
             case (
                 e.ApprovalGiven(call_id=call_id)
                 | e.OutcomeDecided(call_id=call_id)
                 | e.UserSaid(answers=call_id)
-            ):
+            ) if call_id:
                 return f"the last that did, {call_id}, {_describe_decision(log, call_id)}"
     return f"{visible_command(['treadle', 'explain', log.thread_id])} says where it stands"
 
@@ -95,19 +100,4 @@ def describe_last_decision(log: Log) -> str:
 def _describe_decision(log: Log, call_id: str) -> str:
     """What the log or a child's log says of a decided call; "" if it is not decided."""
     records = [record for each in reversed(read_tree(log)) for record in each.records]
-    for record in reversed(records):
-        at = format_time(record.at)
-        match record.event:
-            case (
-                e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None)
-            ) if found == call_id:
-                return f"has a result already, since {at}"
-            case e.OutcomeDecided(call_id=found, by=by) if found == call_id:
-                return f"was decided on already, by {by} at {at}"
-            case e.ApprovalGiven(call_id=found, allowed=True, by=by) if found == call_id:
-                return f"was allowed already, by {by} at {at}"
-            case e.ApprovalGiven(call_id=found, by=by) if found == call_id:
-                return f"was denied already, by {by} at {at}"
-            case e.UserSaid(answers=found) if found == call_id:
-                return f"was answered already, at {at}"
-    return ""
+    return describe_decision(records, call_id)

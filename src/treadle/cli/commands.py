@@ -8,6 +8,7 @@ from typing import TypeVar
 import typer
 
 from ..core.errors import TreadleError, UsageError
+from ..stores.open_store import open_store
 from . import (
     costs,
     database,
@@ -18,6 +19,7 @@ from . import (
     note_commands,
     note_options,
     observe_options,
+    permissions,
     reports,
     show,
     show_cache,
@@ -86,8 +88,8 @@ def resume(settings: thread_options.ResumeOptions) -> int:
 
     # Interactive: the interrupted turn may have used tools that need a person.
     agent = make_runner(settings, True)
-    assert agent.store
-    log = root_log(open_thread(agent.store, settings.thread))
+    store = open_store(agent.store)
+    log = root_log(open_thread(store, settings.thread))
     if other := missing_agent(settings, log.state):
         raise UsageError(missing_agent_message(other))
     screen = Screen()
@@ -169,6 +171,7 @@ def _add_all() -> None:
         commands, "export-traces", observe_options.ExportTracesOptions, traces.export_traces, add_up
     )
     _add(commands, "approve", thread_options.ApproveOptions, decisions.approve, decide)
+    _add(commands, "revoke", thread_options.RevokeOptions, permissions.revoke, decide)
     _add(commands, "answer", thread_options.AnswerOptions, decisions.answer, decide)
     _add(commands, "settle", thread_options.SettleOptions, decisions.settle, decide)
     _add(commands, "adopt", thread_options.AdoptOptions, decisions.adopt, decide)

@@ -21,6 +21,7 @@ from ..runtime.fork import fork as fork_thread
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..runtime.team import find_run_settings
+from ..stores.open_store import open_store
 from .agents import (
     Runner,
     choose_store,
@@ -32,6 +33,7 @@ from .agents import (
 from .agents_md import announce_instructions
 from .ask_person import current_user, format_arguments
 from .choose_call import choose_call, describe_last_decision
+from .permissions import announce_always, read_always
 from .session import Session, next_command
 from .terminal import Screen, print_line
 from .thread_options import (
@@ -56,6 +58,8 @@ def approve(settings: ApproveOptions) -> int:
     """
     if settings.deny and (settings.always or settings.edit is not None):
         raise UsageError("--deny refuses the call; --always and --edit allow it: choose one")
+    if settings.only and not settings.always:
+        raise UsageError("--only says which further calls are allowed; say --always, too")
     agent, log = _open(settings)
     call = choose_call(log, settings.call, "waiting", "parked")
     by = settings.by or current_user()
@@ -67,11 +71,16 @@ def approve(settings: ApproveOptions) -> int:
         raise UsageError(
             f"nobody here knows what {call.name} takes; name the agent that has it: --agent"
         )
-    always = e.Always() if settings.always else None
-    approval = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, always, call.digest)
-    _post(agent.post(call.thread_id, approval))
     if settings.edit is not None:
         call = replace(call, final_arguments=settings.edit)
+    always = None
+    if settings.always:
+        tools = _find_tools(call, log, agent) if settings.only else {}
+        always = read_always(settings.only or (), call, tools.get(call.name))
+    approval = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, always, call.digest)
+    _post(agent.post(call.thread_id, approval))
+    if always and not settings.quiet:
+        Screen().note(announce_always(call, always, settings))
     return _finish("allowed", call, log, agent, settings)
 
 
@@ -107,11 +116,11 @@ def settle(settings: SettleOptions) -> int:
 def adopt(settings: AdoptOptions) -> int:
     """Take an imported thread, with its children, as your own. Look at it first: treadle show."""
     agent = Agent(store=choose_store(settings))
-    assert agent.store
-    log = root_log(open_thread(agent.store, settings.thread))
+    store = open_store(agent.store)
+    log = root_log(open_thread(store, settings.thread))
     by = settings.by or current_user()
     run_sync(agent.post(log.thread_id, e.TrustChanged(True, by, settings.why)))
-    state = open_thread(agent.store, log.thread_id).state
+    state = open_thread(store, log.thread_id).state
     command = "-t" if state.phase == "idle" else "resume"
     name = visible_line(log.thread_id, 200)
     go_on = next_command(command, log.thread_id, settings)
@@ -122,8 +131,8 @@ def adopt(settings: AdoptOptions) -> int:
 def cancel(settings: CancelOptions) -> int:
     """End a thread's turn, in whatever process it runs."""
     agent = Agent(store=choose_store(settings))
-    assert agent.store
-    log = open_thread(agent.store, settings.thread)
+    store = open_store(agent.store)
+    log = open_thread(store, settings.thread)
     if log.state.phase not in OPEN_PHASES:
         raise UsageError(f"there is no turn to cancel: {describe_last_decision(log)}")
     reason = f"by {settings.by or current_user()}"
@@ -137,15 +146,15 @@ def cancel(settings: CancelOptions) -> int:
 def fork(settings: ForkOptions) -> int:
     """Make a thread with the same beginning: to try another message, model or agent from there."""
     agent = make_runner(settings, True)
-    assert agent.store
-    parent = open_thread(agent.store, settings.thread).thread_id
+    store = open_store(agent.store)
+    parent = open_thread(store, settings.thread).thread_id
     forked = run_sync(
-        fork_thread(agent.store, parent, at=settings.at, edit=settings.edit, world=agent.world)
+        fork_thread(store, parent, at=settings.at, edit=settings.edit, world=agent.world)
     )
     screen = Screen()
     if not settings.quiet:
         _warn_of_effects(forked.ran, agent, screen)
-    state = open_thread(agent.store, forked.thread_id).state
+    state = open_thread(store, forked.thread_id).state
     if settings.no_run or state.phase == "idle":
         print_line(forked.thread_id)
         command = "-t" if state.phase == "idle" else "resume"
@@ -198,8 +207,8 @@ def _open(settings: ApproveOptions | AnswerOptions | SettleOptions) -> tuple[Run
         agent = make_runner(settings, True)
     else:
         agent = Agent(store=choose_store(settings))
-    assert agent.store
-    log = open_thread(agent.store, settings.thread)
+    store = open_store(agent.store)
+    log = open_thread(store, settings.thread)
     if settings.go_on and (other := missing_agent(settings, root_log(log).state)):
         raise UsageError(f"{missing_agent_message(other)} to go on; nothing was written")
     return agent, log

@@ -14,20 +14,22 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.result import Status, read_result
 from ..core.state import fold
+from ..core.waits import is_held
 from ..models.chat.read_history import BY_SYSTEM
 from ..observe.visible import visible_line
+from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..stores.archive import ALL_THREADS
 from ..stores.rows import from_rows
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import ThreadInfo
 from .agents import choose_store
-from .tables import format_table, format_time
+from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .thread_options import ThreadsOptions
 from .turn_printer import format_count
 
-STATUSES = (*get_args(Status), "imported", "damaged")
+STATUSES = (*get_args(Status), "imported", "parked", "damaged")
 MAX_MESSAGE = 60
 """Characters of a thread's first message."""
 
@@ -65,6 +67,9 @@ def threads(settings: ThreadsOptions) -> int:
     if any(thread.status == "imported" for thread in listed) and not settings.json:
         how = "look at it with treadle show THREAD, then treadle adopt THREAD"
         Screen().note(f"what was imported does nothing before you adopt it: {how}", "dim")
+    if any(thread.status == "parked" for thread in listed) and not settings.json:
+        how = "see treadle explain THREAD, then treadle approve THREAD or treadle cancel THREAD"
+        Screen().note(f"several processes have died at what is parked: {how}", "dim")
     if len(found) > settings.limit:
         Screen().note(f"there are more; these are the last {settings.limit} (--limit N)", "dim")
     elif not found and _has_filter(settings):
@@ -106,7 +111,10 @@ def _read_row(
     if _waits_for_adoption(records):
         status = "imported"
     elif not ended:
-        status = read_result(records, fold(records)).status
+        state = fold(records)
+        status = read_result(records, state).status
+        if is_held(state):
+            status = "parked"
     said = [record.event for record in records if isinstance(record.event, e.UserSaid)]
     turns = sum(not each.answers for each in said)
     own = [each for each in said if each.by != BY_SYSTEM] or said

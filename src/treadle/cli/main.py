@@ -2,8 +2,8 @@
 
 If the first word is the name of a command, it is that command; anything else is a question, and
 `treadle -- tools` asks the question "tools". Options come after a command: a command's name as the
-first word after options is refused, because asking it would cost time and money by mistake. Slow
-modules are imported when they are needed.
+first word after options is refused, and so are one or two words that look like a mistyped command,
+because asking it would cost time and money by mistake. Slow modules are imported when needed.
 """
 
 import os
@@ -15,6 +15,8 @@ import typer
 import typer.main
 
 from ..observe.visible import make_visible, visible_command
+from .complete import find_completions, print_completions, words_to_complete
+from .near_miss import find_near_miss
 from .options import AskOptions, as_command
 from .process import end_process, keep_output
 
@@ -27,13 +29,15 @@ Look at threads: threads · show · tail · explain · diff · replay · save-te
 
 Add up: summary · costs · stats · cache · export-traces
 
-Decide: approve · answer · settle · adopt · cancel
+Decide: approve · revoke · answer · settle · adopt · cancel
 
 Go on: resume · fork
 
 Evaluate: eval
 
 Set up: models · tools · notes · db
+
+More: help COMMAND · version
 
 A question that begins with a command's name: treadle -- tools.
 
@@ -45,7 +49,7 @@ ask_app = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("summary", "costs", "stats", "cache", "export-traces"),
-    *("approve", "answer", "settle", "adopt", "cancel", "resume", "fork"),
+    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork"),
     *("eval", "tools", "notes", "db", "models"),
 )
 
@@ -53,6 +57,7 @@ _MOST_WORDS = {
     "threads": 1,
     "tools": 1,
     "approve": 3,
+    "revoke": 3,
     "answer": 3,
     "settle": 3,
     "diff": 3,
@@ -82,11 +87,21 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _run_command(words: Sequence[str]) -> None:
+    asked = words_to_complete()
+    if asked:
+        found = find_completions(*asked, COMMANDS)
+        if found:
+            print_completions(found, asked[1])
     first = (_words_to_complete() or list(words))[:1]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A character that the encoding lacks must not end the command.
             stream.reconfigure(errors="backslashreplace")
+    if first == ["version"] and len(words) == 1:
+        ask_app(args=["--version"], prog_name="treadle")
+    if first == ["help"] and _asks_for_help(words[1:]):
+        words = [*words[1:], "--help"]
+        first = words[:1]
     if not (first and first[0] in COMMANDS):
         _refuse_late_command(words)
         ask_app(args=words, prog_name="treadle")
@@ -106,13 +121,23 @@ def _may_be_question(words: Sequence[str]) -> bool:
     return len(words) > _MOST_WORDS.get(words[0], 2) and not has_options
 
 
+def _asks_for_help(words: Sequence[str]) -> bool:
+    """Whether these words after `help` are nothing, or a command and perhaps a part of it."""
+    return not words or (words[0] in COMMANDS and len(words) <= 2)
+
+
 def _refuse_late_command(words: Sequence[str]) -> None:
-    """Print a hint and exit if a command's name comes after options."""
-    at = _find_late_command(words)
+    """Print a hint and exit if a command's name comes after options, or is mistyped."""
+    at = _find_first_word(words)
     if at is None or "_TREADLE_COMPLETE" in os.environ:
         return
     options = words[:at]
     rest = words[at:]
+    if rest[0] not in COMMANDS:
+        if hint := find_near_miss(rest, COMMANDS, options):
+            print(f"error: {hint}", file=sys.stderr)
+            raise SystemExit(USAGE)
+        return
     command = visible_command(["treadle", *rest, *options])
     question = visible_command(["treadle", *options, "--", *rest])
     print(
@@ -122,10 +147,12 @@ def _refuse_late_command(words: Sequence[str]) -> None:
     raise SystemExit(USAGE)
 
 
-def _find_late_command(words: Sequence[str]) -> int | None:
-    """The index of a command's name that is the first word after options and their values."""
-    if not words or words[0][:1] != "-" or not any(word in COMMANDS for word in words):
+def _find_first_word(words: Sequence[str]) -> int | None:
+    """The index of the first word after options and their values; None after two dashes."""
+    if not words:
         return None
+    if words[0][:1] != "-":
+        return 0
     with_value: set[str] = set()
     for parameter in typer.main.get_command(ask_app).params:
         is_option = parameter.param_type_name == "option"
@@ -139,7 +166,7 @@ def _find_late_command(words: Sequence[str]) -> int | None:
         at += 1
         if _takes_next(word, with_value):
             at += 1
-    if at < len(words) and words[at] in COMMANDS:
+    if at < len(words) and words[at][:1] != "-":
         return at
     return None
 
@@ -167,6 +194,7 @@ def _words_to_complete() -> list[str]:
 def ask(settings: AskOptions) -> None:
     """Ask an agent. The answer goes to standard output, everything else to standard error."""
     from ..core.errors import TreadleError
+    from ..runtime.thread_name import name_or_new
     from .agents import make_agent
     from .agents_md import announce_instructions
     from .session import Session, find_last_thread, report_error
@@ -177,7 +205,7 @@ def ask(settings: AskOptions) -> None:
     screen = Screen()
     try:
         agent = make_agent(settings, is_interactive())
-        thread = settings.thread or agent.world.new_id()
+        thread = name_or_new(settings.thread, agent.world)
         if settings.go_on:
             thread = find_last_thread(agent)
         if not words and is_interactive() and sys.stdout.isatty():

@@ -14,8 +14,10 @@ from ..notes.search import Found, Query
 from ..notes.search import search as search_notes
 from ..observe.visible import make_visible, visible_line, visible_word
 from ..runtime.agent import Agent
+from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..runtime.world import World
+from ..stores.open_store import open_store
 from .agents import choose_store, make_agent
 from .atomic_file import write_atomically
 from .note_options import (
@@ -28,7 +30,7 @@ from .note_options import (
 )
 from .options import StoreOptions
 from .session import Session, read_records
-from .tables import format_table, format_time
+from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .threads import resolve_thread
 
@@ -106,9 +108,9 @@ def extract(settings: ExtractNotesOptions) -> int:
     from .load_model import load_model
 
     agent = make_agent(settings, False)
-    assert agent.store
-    thread_id = resolve_thread(agent.store, settings.thread)
-    notes = Notes(note_store_for(agent.store), scopes=(), scope=settings.scope)
+    store = open_store(agent.store)
+    thread_id = resolve_thread(store, settings.thread)
+    notes = Notes(note_store_for(store), scopes=(), scope=settings.scope)
     found = run_sync(extract_notes(load_model(agent, Screen()), thread_id, notes))
     _print_notes([placed.note for placed in found.written], settings.json, LONG_AGO)
     for placed in found.written:

@@ -9,11 +9,17 @@ from typing import Annotated
 
 import typer
 
+from .complete import complete_thread
 from .options import StoreOptions
 
 _ONLY = "Only this thread: its name, the beginning of it, or last (-)."
 
-OneThread = Annotated[str | None, typer.Argument(metavar="[THREAD]", help=_ONLY)]
+_THREAD = "Its name, the beginning of it, or last (-)."
+
+OneThread = Annotated[
+    str | None,
+    typer.Argument(metavar="[THREAD]", help=_ONLY, autocompletion=complete_thread),
+]
 Since = Annotated[
     str | None,
     typer.Option(
@@ -50,8 +56,7 @@ class StatsOptions(StoreOptions):
 @dataclass(frozen=True, kw_only=True)
 class SummaryOptions(StoreOptions):
     thread: Annotated[
-        str,
-        typer.Argument(metavar="[THREAD]", help="Its name, the beginning of it, or last (-)."),
+        str, typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread)
     ] = "last"
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
@@ -59,8 +64,7 @@ class SummaryOptions(StoreOptions):
 @dataclass(frozen=True, kw_only=True)
 class CacheOptions(StoreOptions):
     thread: Annotated[
-        str,
-        typer.Argument(metavar="[THREAD]", help="Its name, the beginning of it, or last (-)."),
+        str, typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread)
     ] = "last"
     json: Annotated[bool, typer.Option("--json", help="As JSON Lines, one a model call.")] = False
 
@@ -68,7 +72,7 @@ class CacheOptions(StoreOptions):
 @dataclass(frozen=True, kw_only=True)
 class ExportTracesOptions(StoreOptions):
     thread: Annotated[
-        str, typer.Argument(metavar="THREAD", help="Its name, the beginning of it, or last (-).")
+        str, typer.Argument(metavar="THREAD", help=_THREAD, autocompletion=complete_thread)
     ]
     endpoint: Annotated[
         str | None,

@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from .complete import complete_thread
+
 S = TypeVar("S")
 
 _WHO = "Who answers"
@@ -162,6 +164,7 @@ class AskOptions(TurnOptions):
             "-t",
             metavar="NAME",
             help="The thread of this name, or a new one.",
+            autocompletion=complete_thread,
             rich_help_panel="Thread",
         ),
     ] = None

@@ -11,9 +11,11 @@ from ..core.result import Summary
 from ..core.state import OPEN_PHASES, fold
 from ..flows.flow import Flow
 from ..observe.diff import Diff, Side
+from ..observe.permissions import find_permissions
 from ..observe.timeline import Timeline
 from ..observe.visible import make_visible, visible_line
 from ..runtime.sync import run_sync
+from ..stores.open_store import open_store
 from .agents import (
     choose_store,
     load_agent,
@@ -24,6 +26,7 @@ from .agents import (
     missing_agent_message,
     names_agent,
 )
+from .permissions import revoke_command
 from .session import DECISION_COMMANDS, next_command
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
@@ -46,8 +49,8 @@ def explain(settings: ExplainOptions) -> int:
     from ..observe.explain import pending_decisions
 
     agent = make_runner(settings, True)
-    assert agent.store
-    log = open_thread(agent.store, settings.thread)
+    store = open_store(agent.store)
+    log = open_thread(store, settings.thread)
     records = log.records
     tree = {each.thread_id: each.records for each in read_tree(log)}
     found = explain_records(records, agent.run_settings, tree)
@@ -66,10 +69,13 @@ def explain(settings: ExplainOptions) -> int:
     _print_list("done; this never runs again", found.done)
     _print_list("unknown; it may have had its effect", found.unknown)
     _print_list("waits for you to", found.waits_for)
+    _print_list("allowed beforehand", found.allowed)
     _print_list("changed since", found.changes)
     _print_list("treadle resume would", (found.next,))
     pending = pending_decisions(records, agent.run_settings, tree)
-    _print_list("how", [_decision_command(call, settings) for call in pending])
+    how = [_decision_command(call, settings) for call in pending]
+    how += [revoke_command(at, each, settings) for at, each in find_permissions(tree)]
+    _print_list("how", how)
     return 0
 
 
@@ -132,8 +138,8 @@ def replay(settings: ReplayOptions) -> int:
 
 
 def _replay_flow(flow: Flow, thread: str) -> int:
-    assert flow.store
-    records = read_thread(flow.store, thread)
+    store = open_store(flow.store)
+    records = read_thread(store, thread)
     changed = run_sync(flow.replay(records[0].thread_id))
     if changed:
         print_line(make_visible(str(changed)), "bold")

@@ -22,13 +22,13 @@ from ..core.links import find_children, is_child_in
 from ..core.result import Result
 from ..core.state import OPEN_PHASES, fold
 from ..core.turn_after import failed_by_outage
-from ..observe.explain import changes_since_last_call
+from ..observe.agent_changes import changes_since_last_call
 from ..observe.visible import make_visible, visible_block, visible_command, visible_line
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..runtime.log import open_log
 from ..runtime.sync import run_sync
-from ..stores.sqlite import SQLiteStore
+from ..stores.open_store import open_store
 from ..stores.store import Attended
 from .agents import Runner, missing_agent
 from .ask_person import ask_for_decisions, current_user
@@ -88,7 +88,7 @@ class Session:
             self.screen.note(
                 f"thread {self._name} has no unfinished turn; this was its last", "yellow"
             )
-        store = self.agent.store
+        store = open_store(self.agent.store)
         if not take and isinstance(store, Attended) and store.find_beat(state.claim) is not None:
             self.screen.note(
                 f"another process drives thread {self._name}: waiting for it (--take takes it)",
@@ -114,9 +114,10 @@ class Session:
                     result = self._drive(agent, start(agent), once)
                 except KeyboardInterrupt:
                     return self._cancel()
-        except TurnOpen:
+        except TurnOpen as error:
             message = f"thread {self._name} has an unfinished turn"
-            return self._fail(f"{message}; go on with it: {self._resume_command}", USAGE)
+            go_on = f"go on with it: {self._resume_command}"
+            return self._fail(f"{message}; {go_on} ({make_visible(error.standing)})", USAGE)
         except (ModelUnavailable, ModelDenied) as error:
             code = self._fail(make_visible(str(error)), FAILED)
             if error.result:
@@ -150,7 +151,7 @@ class Session:
 
     def _with_children(self, own: Sequence[e.Record]) -> list[e.Record]:
         """These records of the thread, merged with those of its children."""
-        store = self.agent.store or SQLiteStore()
+        store = open_store(self.agent.store)
         threads = [own]
         for started in find_children(own):
             log = run_sync(open_log(started.thread_id, store, self.agent.world))
@@ -246,12 +247,12 @@ def quit_on_second_interrupt() -> Iterator[None]:
 
 async def read_records(agent: Runner, thread_id: str) -> list[e.Record]:
     """All records of the thread; none if it does not exist."""
-    return (await open_log(thread_id, agent.store or SQLiteStore(), agent.world)).records
+    return (await open_log(thread_id, open_store(agent.store), agent.world)).records
 
 
 def find_last_thread(agent: Runner) -> str:
     """The thread that was written last and is no child. Raises UsageError if there is none."""
-    store = agent.store or SQLiteStore()
+    store = open_store(agent.store)
     names = list_thread_ids(store)
     if not names:
         raise UsageError("there is no thread to continue yet; ask something first")

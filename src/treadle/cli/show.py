@@ -10,17 +10,18 @@ from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.links import find_children, start_of_child
 from ..core.result import make_summary
 from ..core.state import fold
+from ..core.waits import find_waits
 from ..models.chat.write_history import write_history
 from ..observe.timeline import Line, Timeline
 from ..observe.turns import split_turns
 from ..observe.visible import make_visible, visible_line
+from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..stores.store import Store
 from .agents import choose_store, load_target
 from .print_tree import print_tree
 from .session import EXIT_CODES, FAILED, WAITING, next_command
 from .show_prompt import show_prompt
-from .tables import format_time
 from .terminal import print_json, print_line
 from .thread_options import ShowOptions, TailOptions
 from .thread_tree import Depths, merge_by_time
@@ -55,16 +56,27 @@ def show(settings: ShowOptions) -> int:
         else:
             _print_records(records, settings.full)
             print_tree(store, records)
-            if not fold(records).trusted:
-                command = next_command("adopt", records[0].thread_id, settings)
-                print_line(
-                    f"it was imported, and does nothing before you adopt it: {command}", "yellow"
-                )
+            _print_holds(records, settings)
     except IllegalEvent as error:
         raise IllegalEvent(
             f"thread {records[0].thread_id} can't be read on: {error}; see treadle show --raw"
         ) from None
     return 0
+
+
+def _print_holds(records: Sequence[e.Record], settings: ShowOptions) -> None:
+    """Say what keeps the thread, or a child of it, from going on, and how a person changes that."""
+    thread_id = records[0].thread_id
+    own = fold(record for record in records if record.thread_id == thread_id)
+    if not own.trusted:
+        command = next_command("adopt", thread_id, settings)
+        print_line(f"it was imported, and does nothing before you adopt it: {command}", "yellow")
+    for pending in find_waits(own, thread_id):
+        if pending.status == "parked":
+            command = next_command("approve", thread_id, settings)
+            name = visible_line(pending.thread_id, 200)
+            parked = f"thread {name} is parked: {make_visible(pending.reason)}"
+            print_line(f"{parked}; let it go on: {command}", "yellow")
 
 
 def tail(settings: TailOptions) -> int:

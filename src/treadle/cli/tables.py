@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 
 from ..core.tool import Tool
@@ -15,14 +14,6 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
     return format_columns(rows, width=width)
-
-
-def format_time(at: float) -> str:
-    """Seconds since the epoch as a local date and time."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
-    except (ValueError, OverflowError, OSError):  # not the time of any clock
-        return f"{at:g}"
 
 
 def tool_row(tool: Tool) -> tuple[str, str, str]:

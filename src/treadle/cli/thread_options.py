@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .complete import complete_thread
 from .options import AgentOptions, StoreOptions, TurnOptions
 
 _THREAD = "Its name, the beginning of it, or last (-)."
@@ -14,7 +15,9 @@ _BY = "Who decides; default: your login name."
 _JSON = "As JSON Lines."
 _AGENT = "Your Agent, with the thread's store; or path/file.py:name."
 
-Thread = Annotated[str, typer.Argument(metavar="THREAD", help=_THREAD)]
+Thread = Annotated[
+    str, typer.Argument(metavar="THREAD", help=_THREAD, autocompletion=complete_thread)
+]
 Call = Annotated[str | None, typer.Argument(metavar="CALL", help=_CALL)]
 By = Annotated[str | None, typer.Option(metavar="NAME", help=_BY)]
 
@@ -78,7 +81,9 @@ class ShowOptions(AgentOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TailOptions(StoreOptions):
-    thread: Annotated[str, typer.Argument(metavar="[THREAD]", help=_THREAD)] = "last"
+    thread: Annotated[
+        str, typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread)
+    ] = "last"
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Leave when the turn ends, with its exit code.")
     ] = False
@@ -98,8 +103,8 @@ class ReplayOptions(AgentOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DiffOptions(StoreOptions):
-    left: Annotated[str, typer.Argument(metavar="A", help=_THREAD)]
-    right: Annotated[str, typer.Argument(metavar="B", help=_THREAD)]
+    left: Annotated[str, typer.Argument(metavar="A", help=_THREAD, autocompletion=complete_thread)]
+    right: Annotated[str, typer.Argument(metavar="B", help=_THREAD, autocompletion=complete_thread)]
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 
@@ -120,13 +125,39 @@ class ApproveOptions(DecisionOptions):
         typer.Option(metavar="JSON", help="Run it with these arguments instead."),
     ] = None
     always: Annotated[
-        bool, typer.Option("--always", help="Allow further calls of this tool in this turn, too.")
+        bool,
+        typer.Option(
+            "--always",
+            help="Allow further calls of this tool in this turn, too: with any arguments, unless"
+            " --only says which.",
+        ),
     ] = False
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="NAME=GLOB",
+            help="With --always: only where this argument fits, as path='docs/*'; repeatable.",
+        ),
+    ] = None
     deny: Annotated[bool, typer.Option("--deny", help="Refuse it.")] = False
     why: Annotated[
         str,
         typer.Option(metavar="TEXT", help="Kept in the log; with --deny also told to the model."),
     ] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeOptions(StoreOptions):
+    thread: Thread
+    call: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CALL", help="The call with which it was allowed; not needed if only one was."
+        ),
+    ] = None
+    by: By = None
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +209,10 @@ class ForkOptions(TurnOptions):
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(StoreOptions):
     threads: Annotated[
-        list[str] | None, typer.Argument(metavar="THREAD", help=f"{_THREAD} None: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="THREAD", help=f"{_THREAD} None: all.", autocompletion=complete_thread
+        ),
     ] = None
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")

@@ -16,6 +16,7 @@ from ..observe.spans import Spans, build_spans
 from ..observe.visible import make_visible
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
+from ..stores.open_store import open_store
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .agents import choose_store
@@ -37,7 +38,7 @@ def trace_listeners(agent: Agent | Flow) -> Sequence[Listener]:
     if not wanted or disabled or find_spec("opentelemetry") is None:
         return []
     try:
-        return [_make_tracing(cast(Hashable, agent.store))]
+        return [_make_tracing(cast(Hashable, open_store(agent.store)))]
     except UsageError:  # only the API is installed, as some libraries bring it along
         return []
 

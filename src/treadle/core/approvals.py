@@ -1,13 +1,16 @@
 """Approval rules: which calls run, ask a person first, or are refused. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import msgspec
 
+from .argument_globs import fits_glob, matches_glob
+from .check_settings import check_choice, check_flags, check_type
 from .context import Arguments
+from .raised import describe_raised
 from .tool import Tool
 from .values import Always
 
@@ -26,6 +29,13 @@ class Rule:
     read_only: bool | None = None
     """Only tools that are (True) or aren't (False) marked read-only; None for both."""
 
+    def __post_init__(self) -> None:
+        check_type("Rule(tools", self.tools, str, "a glob over names, such as 'write_*'")
+        check_choice("Rule(action", self.action, "allow", "ask", "deny")
+        check_type("Rule(reason", self.reason, str)
+        if self.read_only is not None:
+            check_flags("Rule", read_only=self.read_only)
+
 
 class Permission(msgspec.Struct, frozen=True):
     """What a person has allowed beforehand, when they approved a call."""
@@ -35,20 +45,24 @@ class Permission(msgspec.Struct, frozen=True):
     tool: str
     always: Always
     by: str
+    agent: str
+    """The agent whose tool that is: another agent's tool of the same name is another tool."""
 
     def covers(self, tool: str, arguments: Mapping[str, Any]) -> bool:
         """Whether a call of that tool with these arguments needs no approval."""
-        if tool != self.tool:
-            return False
-        for name, pattern in self.always.arguments.items():
-            if name not in arguments:
-                return False
-            text = arguments[name]
-            if not isinstance(text, str):
-                text = msgspec.json.encode(text).decode()
-            if not fnmatchcase(text, pattern):
-                return False
-        return True
+        return self._fits(tool, arguments, fits_glob)
+
+    def may_cover(self, tool: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether such a call, by its characters, must be judged again because of this."""
+        return self._fits(tool, arguments, matches_glob)
+
+    def _fits(
+        self, tool: str, arguments: Mapping[str, Any], fits: Callable[[Any, str], bool]
+    ) -> bool:
+        patterns = self.always.arguments.items()
+        return tool == self.tool and all(
+            name in arguments and fits(arguments[name], pattern) for name, pattern in patterns
+        )
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -61,7 +75,8 @@ def apply_rules(
 ) -> Verdict:
     """What to do with this call: as the first rule that matches says, else as the tool itself says.
 
-    What a person has allowed beforehand needs no approval.
+    What a person has allowed beforehand needs no approval. `permissions` are those for the agent in
+    charge.
     """
     found = _match_rule(rules, tool) or _ask_tool(tool, arguments)
     if found.action == "ask":
@@ -82,9 +97,11 @@ def _ask_tool(tool: Tool, arguments: Arguments) -> Verdict:
     needed = tool.needs_approval
     if callable(needed):
         try:
-            needed = needed(arguments)
-        except Exception as error:  # somebody else's code; when in doubt a person is asked
-            text = f"{type(error).__name__}: {error}"
+            needed = bool(needed(arguments))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # somebody else's code; when in doubt a person is asked
+            text = describe_raised(error)
             return Verdict("ask", f"the approval rule of {tool.name} raised {text}")
     if needed:
         return Verdict("ask", f"{tool.name} needs approval")

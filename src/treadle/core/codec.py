@@ -13,10 +13,18 @@ from zlib import crc32
 
 import msgspec
 
-from .errors import StoreDamaged, UsageError
+from .errors import StoreDamaged
 from .events import Event, Record
+from .write_event import write_event
 
 Raw = dict[str, Any]
+
+
+_THOUGHTS_1 = (
+    *("reasoning_content", "reasoning", "thinking", "reasoning_text", "thought"),
+    *("reasoning_details", "thinking_blocks", "reasoning_signature"),
+)
+"""The fields of a reply that held what the model thought, in format 1."""
 
 
 def _lift_user_said(raw: Raw) -> Raw:
@@ -29,13 +37,18 @@ def _lift_user_said(raw: Raw) -> Raw:
 
 
 def _lift_model_replied(raw: Raw) -> Raw:
-    """A text and its calls apart become one content in order."""
+    """A text, its calls and its thoughts apart become one content in order."""
     text, calls = raw.pop("text"), raw.pop("calls", [])
+    opaque = {**raw.pop("opaque", {})}
+    own = {name: opaque.pop(name) for name in _THOUGHTS_1 if name in opaque}
+    thoughts = [each for each in own.values() if isinstance(each, str) and each]
     content = text
-    if calls:
+    if calls or own:
         said = [{"type": "Text", "text": text}] if text else []
         content = said + [{"type": "Call"} | call for call in calls]
-    return raw | {"type": "ModelReplied.2", "content": content}
+    if own:
+        content = [{"type": "Thinking", "text": "".join(thoughts[:1]), "opaque": own}, *content]
+    return raw | {"type": "ModelReplied.2", "content": content, "opaque": opaque}
 
 
 def _lift_thread_claimed(raw: Raw) -> Raw:
@@ -63,13 +76,8 @@ _record_decoder = msgspec.json.Decoder(Record)
 
 
 def encode_event(event: Event) -> bytes:
-    """One line of JSON, without a newline. Raises UsageError for text that can't be encoded."""
-    try:
-        return _encoder.encode(event)
-    except UnicodeEncodeError as error:
-        raise UsageError(
-            f"{type(event).__name__} holds half of a surrogate pair, which is no text: {error}"
-        ) from None
+    """One line of JSON, without a newline. Raises UsageError as `write_event`."""
+    return write_event(event)[0]
 
 
 def decode_event(data: bytes | str) -> Event:

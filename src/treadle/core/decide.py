@@ -9,12 +9,13 @@ from . import events as e
 from .approvals import apply_rules
 from .call import CallState
 from .errors import ToolError
-from .limits import Limits, check_model_call_limits, check_tool_call_limits
+from .limits import check_model_call_limits, check_tool_call_limits
 from .outage import find_other_model, why_failed
 from .policy import Policy
+from .repetition import find_repetition
 from .state import State, is_parked
 from .tool import Tool
-from .turn import INCOMPLETE, PAUSED, Turn
+from .turn import INCOMPLETE, MALFORMED_CALL, PAUSED, Turn
 
 MAX_USELESS_REPLIES = 3
 """Replies in a row that are empty, cut off or rejected, after which the turn has failed."""
@@ -90,7 +91,6 @@ def _at_limit(state: State, turn: Turn, reached: e.LimitReached, policy: Policy)
     end = Append((e.TurnEnded("limit", reached.limit),))
     if not limits.last_word or turn.no_last_word or reached.limit in ("seconds", "output"):
         return end
-    asked = turn.purposes.count("answer")
     if turn.failed and turn.purpose == "answer":
         other = find_other_model(state, turn, turn.failed, policy)
         if other:
@@ -99,7 +99,11 @@ def _at_limit(state: State, turn: Turn, reached: e.LimitReached, policy: Policy)
         if wait_s is None or turn.tries >= limits.model_tries:
             return end
         return CallModel("answer", turn.attempts + 1, wait_s)
-    if turn.said_last_word or asked >= MAX_LAST_WORDS:
+    if (
+        turn.said_last_word
+        or turn.purposes.count("answer") >= MAX_LAST_WORDS
+        or _is_used_up(turn.replied)
+    ):
         return end
     return CallModel("answer")
 
@@ -128,22 +132,30 @@ def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, policy: Poli
 
 def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy) -> Next:
     """After a reply without whole calls: an answer, a plan, or text that can't be either."""
-    has_text = bool(reply.text.strip())
+    is_malformed = reply.finish_reason == MALFORMED_CALL
+    has_text = bool(reply.text.strip()) and not is_malformed
     if reply.refusal or reply.finish_reason == "content_filter":
         return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
     if reply.finish_reason == PAUSED or (turn.purpose == "plan" and has_text):
         return _next_model_call(state, turn, policy)
-    if reply.finish_reason == "length" and has_text and not reply.calls:
+    if _is_used_up(reply):
         tokens = reply.usage.output_tokens
         return Append((e.LimitReached("output", tokens, tokens),))
     if turn.useless_replies >= MAX_USELESS_REPLIES:
         return Append((e.TurnEnded("failed", _why_useless(turn, reply)),))
     if not has_text or reply.calls or turn.rejected:
         return _next_model_call(state, turn, policy)
-    wrong = policy.check_answer(reply.text) if policy.check_answer else None
-    if wrong:
+    if wrong := policy.find_rejection(reply.text):
         return Append((e.AnswerRejected(wrong),))
     return Append((e.TurnEnded("answered"),))
+
+
+def _is_used_up(reply: e.ModelReplied | None) -> bool:
+    """Whether all tokens of the reply went into its text or its thinking.
+
+    Asked again, the model would think as long, and be paid for it.
+    """
+    return reply is not None and reply.finish_reason == "length" and not reply.calls
 
 
 def _why_useless(turn: Turn, reply: e.ModelReplied) -> str:
@@ -229,7 +241,7 @@ def _judge(
             call.id, "unknown_tool", f"no tool named {call.name!r}; there are: {known}"
         )
     if call.status == "asked":
-        objection = _repetition(call, policy.limits) or _objection(call, tool, state, policy)
+        objection = find_repetition(call, policy.limits) or _objection(call, tool, state, policy)
         if objection:
             return objection
     if tool.hands_to:
@@ -249,7 +261,8 @@ def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.E
         arguments = tool.arguments_of(call.call.arguments)
     except ToolError as error:
         return e.ToolFailed(call.id, "arguments", str(error))
-    verdict = apply_rules(policy.approvals, tool, arguments, state.permissions)
+    permissions = [each for each in state.permissions if each.agent == state.agent]
+    verdict = apply_rules(policy.approvals, tool, arguments, permissions)
     if verdict.action == "deny":
         return e.ToolFailed(
             call.id, "denied", f"this agent may not make this call{_because(verdict.reason)}"
@@ -269,24 +282,6 @@ def _hand_over(call: CallState, state: State, to: str, before: list[e.Event]) ->
             call.id, "denied", "only one agent can take over; another was named before"
         )
     return e.HandedOff(call.id, to)
-
-
-def _repetition(call: CallState, limits: Limits) -> e.Event | None:
-    """The answer to a call that the model has made too often in this turn.
-
-    A model that repeats itself is told so once; after that the turn ends.
-    """
-    times = call.asked_before + call.twins_before
-    if limits.repeats is None or times < limits.repeats:
-        return None
-    if call.asked_before > limits.repeats:  # it has been told
-        return e.LimitReached("repeats", times, limits.repeats)
-    advice = (
-        f"not run: you have made this very call {times} times in this turn, and its results"
-        " are above. Use them, change the arguments, or give the answer now; the next"
-        " repetition ends the turn"
-    )
-    return e.ToolFailed(call.id, "repeated", advice)
 
 
 def _because(reason: str) -> str:

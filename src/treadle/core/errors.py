@@ -58,6 +58,11 @@ class FlowStuck(FlowChanged):
 class TurnOpen(UsageError):
     """The thread has an unfinished turn."""
 
+    def __init__(self, message: str, *, standing: str = "") -> None:
+        super().__init__(message)
+        self.standing = standing
+        """Since when it is open, and who drives it or that it waits."""
+
 
 class IllegalEvent(TreadleError):
     """An event that can't follow those before it. Nothing was written."""
@@ -72,6 +77,12 @@ class ModelError(TreadleError):
     """What the call had used before it broke off, if known."""
     result: "Result | None" = None
     """The turn that ended with this error; None for the error of a single call."""
+    status: int | None = None
+    """Of the HTTP response; None where there was none."""
+    body: str = ""
+    """What the provider said in full, without secrets."""
+    request_id: str = ""
+    """The provider's own name of the request, for its support; "" if it gave none."""
 
 
 class ModelDenied(ModelError):
@@ -97,6 +108,7 @@ class ModelUnavailable(ModelError):
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
+        _check_wait("ModelUnavailable", retry_after_s)
         self.retry_after_s = retry_after_s
         """The wait that the provider asked for, in seconds; None if it asked for none."""
 
@@ -128,6 +140,7 @@ class ToolRetry(ToolError):
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
+        _check_wait("ToolRetry", retry_after_s)
         self.retry_after_s = retry_after_s
         """Seconds to wait before the next try; None leaves it to the back-off."""
 
@@ -146,3 +159,10 @@ class Fenced(StoreError):
 
 class StoreDamaged(StoreError):
     """The file is torn, foreign, or written by a newer Treadle. It was left untouched."""
+
+
+def _check_wait(name: str, retry_after_s: float | None) -> None:
+    """Refuse what is no number. A number that makes no sense is left to the usual back-off."""
+    is_number = isinstance(retry_after_s, int | float) and not isinstance(retry_after_s, bool)
+    if retry_after_s is not None and not is_number:
+        raise UsageError(f"{name}(retry_after_s={retry_after_s!r}): it must be a number of seconds")

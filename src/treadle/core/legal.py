@@ -7,15 +7,22 @@
    (`put_beside_results`); so do all with what no tool message holds.
 4. A person or a tool speaks last. A reply that the provider itself has paused is the exception: it
    goes back as it is, and its own model goes on with it (`end_with_person`).
+5. A model that takes no system prompt gets it before the first words of the person
+   (`put_into_first`).
+6. A person may have said nothing. Most providers refuse an empty message (`fill_empty`).
+7. Calls go back under the provider's own ids, to the model that made them and where each names one
+   call (`use_provider_ids`): Kimi, for one, reads more in its ids than a name.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .model import Message, ToolSchema
 from .values import Attachment, Audio, Content, File, Image, Part, Text, text_of
 
 BESIDE = "What the calls above gave besides text:"
 GO_ON = "Go on."
+SAID_NOTHING = "(nothing was said)"
+"""Stands for an empty message where the provider would refuse it at each later request."""
 GONE = "A tool of earlier in this conversation. It can't be called now."
 
 
@@ -46,12 +53,15 @@ def _belong_together(first: Message, second: Message) -> bool:
 def _join(first: Message, second: Message) -> Message:
     opaque = first.opaque | second.opaque
     content = _join_contents(first, second)
-    model = first.model or second.model
-    return Message(first.role, content, "", opaque, model, first.prompt_hash or second.prompt_hash)
+    model, place = first.model or second.model, first.place or second.place
+    prompt_hash = first.prompt_hash or second.prompt_hash
+    return Message(first.role, content, "", opaque, model, prompt_hash, place=place)
 
 
 def _join_contents(one: Message, other: Message) -> Content:
     first, second, is_reply = one.content, other.content, one.role == "assistant"
+    if "" in (first, second):
+        return first or second
     if isinstance(first, str) and isinstance(second, str):
         return f"{first}\n\n{second}"
     parts = list(_as_parts(second, is_reply))
@@ -105,3 +115,46 @@ def _without(message: Message, kinds: tuple[type[Attachment], ...]) -> Message:
     if any(isinstance(part, Attachment) for part in kept):
         content = kept
     return Message("tool", content, message.call_id)
+
+
+def put_into_first(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages, with the system prompt at the beginning of the first one of a person."""
+    if not messages or messages[0].role != "system":
+        return tuple(messages)
+    first = Message("user", messages[0].text)
+    return make_turns((first, *messages[1:]))
+
+
+def fill_empty(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages, with words in place of those of a person who said nothing."""
+    if not any(map(_says_nothing, messages)):
+        return messages
+    filled = Message("user", SAID_NOTHING)
+    return tuple(filled if _says_nothing(message) else message for message in messages)
+
+
+def _says_nothing(message: Message) -> bool:
+    return message.role == "user" and message.content == ""
+
+
+def use_provider_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages, with the provider's own ids of calls, where they are known and legal.
+
+    A reply with an id that came before keeps our own: some providers repeat theirs.
+    """
+    taken: set[str] = set()
+    names: Mapping[str, str] = {}
+    made: list[Message] = []
+    for message in messages:
+        if message.role == "tool":
+            if message.call_id in names:
+                message = message.answering(names[message.call_id])
+        elif message.calls:
+            names = message.provider_ids
+            if taken.isdisjoint(names.values()):
+                taken.update(names.values())
+                message = message.with_provider_ids
+            else:
+                names = {}
+        made.append(message)
+    return tuple(made)

@@ -12,10 +12,13 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from .check_settings import check_flags, check_number, check_whole_number
 from .events import LimitReached, Usage
 
 LAST_WORD_TOKENS = 128
 """What is kept for the text of a last word. It may have all that is left."""
+LAST_RESULTS_TOKENS = 32
+"""What is kept for the short forms of the last results, which a last word is shown."""
 
 N = TypeVar("N", int, float)
 Cost = Callable[[Usage], float | None]
@@ -55,6 +58,17 @@ class Limits:
     Room for that is kept from the start. Not at a limit of seconds, and not after a reply that was
     cut off at its own limit of tokens.
     """
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "tool_calls", "tokens", "cost_usd", "seconds", "repeats"):
+            if getattr(self, name) == math.inf:
+                object.__setattr__(self, name, None)
+        for name in ("steps", "tool_calls", "tokens", "repeats"):
+            check_whole_number(f"Limits({name}", getattr(self, name), or_none="no limit")
+        for name in ("cost_usd", "seconds"):
+            check_number(f"Limits({name}", getattr(self, name), or_none="no limit")
+        check_whole_number("Limits(model_tries", self.model_tries, 1)
+        check_flags("Limits", unpriced=self.unpriced, last_word=self.last_word)
 
 
 class Spent(msgspec.Struct, frozen=True):

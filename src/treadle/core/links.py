@@ -86,9 +86,16 @@ def is_child_in(
 
 
 def find_children(records: Iterable[e.Record]) -> list[e.ChildStarted]:
-    """The children of which these records of one thread speak, in their order."""
-    events = [record.event for record in records]
-    return [event for event in events if isinstance(event, e.ChildStarted)]
+    """The children of which these records of one thread speak, in their order, each once.
+
+    A log may say the same again and again: whoever followed each of these would follow the child's
+    as often, and those of its children, and never come to an end.
+    """
+    found: dict[tuple[str, str], e.ChildStarted] = {}
+    for record in records:
+        if isinstance(record.event, e.ChildStarted):
+            found[record.event.call_id, record.event.thread_id] = record.event
+    return list(found.values())
 
 
 def names_child(parent: Iterable[e.Record], child: Sequence[e.Record]) -> bool:

@@ -4,18 +4,18 @@ How a provider wants them written is a dialect's business (models/dialect.py).
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from .events import (
     Attachment,
     Block,
     Call,
     File,
-    Label,
     ModelCalled,
     Replied,
     Text,
@@ -24,12 +24,12 @@ from .events import (
 )
 from .model_settings import ModelSettings
 from .tokens import Count
+from .tool_schema import ToolSchema as ToolSchema  # this module is where it is looked for
 from .values import Content, attachments_of, calls_of, text_of, thinking_of
 
 _encode = msgspec.json.Encoder().encode
-_HASH_OF_SAID = "said:"
-TOOL_ENVELOPE_TOKENS = 16
-"""For what providers write around a tool's name, description and parameters."""
+MAX_ID_CHARS = 256
+"""The longest id of a provider's own that is sent back."""
 
 
 class Message(msgspec.Struct, frozen=True, dict=True):
@@ -47,6 +47,8 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     """Where `model` is set: of the prompt that this is the reply to."""
     is_error: bool = False
     """In a tool message: the call failed, as its text says too."""
+    place: str = ""
+    """Where that model was asked, as `place_of` gives it; "" if that isn't known."""
 
     @cached_property
     def text(self) -> str:
@@ -61,9 +63,13 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         """Its pictures, files and sounds."""
         return attachments_of(self.content)
 
-    def for_model(self, model: str) -> "Message":
-        """The message without the thoughts and fields that only another model understands."""
-        if self.model in ("", model):
+    def for_model(self, model: str, place: str = "") -> "Message":
+        """The message without the thoughts and fields that only another model understands.
+
+        A model of the same name at another address is another: it can't read them, or refuses them.
+        """
+        is_same_place = "" in (self.place, place) or self.place == place
+        if self.model == "" or (self.model == model and is_same_place):
             return self
         return self._without_opaque
 
@@ -76,6 +82,31 @@ class Message(msgspec.Struct, frozen=True, dict=True):
             blocks.append(Text(self.text))
         blocks += [Call(call.id, call.name, call.arguments) for call in self.calls]
         return Message(self.role, tuple(blocks), self.call_id)
+
+    @cached_property
+    def provider_ids(self) -> Mapping[str, str]:
+        """By our own id, the provider's own of each call that has a legal one."""
+        names: dict[str, str] = {}
+        for call in self.calls:
+            given = call.provider_id
+            is_legal = 0 < len(given) <= MAX_ID_CHARS and given.isascii() and given.isprintable()
+            if is_legal and given not in names.values():
+                names[call.id] = given
+        return names
+
+    @cached_property
+    def with_provider_ids(self) -> "Message":
+        """The message with the provider's own ids for its calls."""
+        if not self.provider_ids:
+            return self
+        return replace(self, content=tuple(_with_own_id(part, self) for part in self.content))
+
+    def answering(self, call_id: str) -> "Message":
+        """The tool message as the result of a call with this id; made once for the same id."""
+        kept: dict[str, Message] = vars(self).setdefault("_answering", {})
+        if call_id not in kept:
+            kept[call_id] = replace(self, call_id=call_id)
+        return kept[call_id]
 
     def encoded(self, encode: Callable[["Message"], bytes]) -> bytes:
         """What this function of a dialect makes of the message, worked out once and kept."""
@@ -118,41 +149,6 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def digest(self) -> bytes:
         return hashlib.blake2b(self.said, digest_size=16).digest()
-
-
-class ToolSchema(msgspec.Struct, frozen=True, dict=True):
-    """What the model is told of a tool."""
-
-    name: str
-    description: str
-    parameters: dict[str, Any]
-    """JSON Schema of an object."""
-    labels: tuple[Label, ...] = ()
-    """What the tool may do. For the log and for rules: the model isn't told."""
-
-    def encoded(self, encode: Callable[["ToolSchema"], bytes]) -> bytes:
-        """As of a message."""
-        kept: dict[Any, bytes] = vars(self).setdefault("_encoded", {})
-        found = kept.get(encode)
-        if found is None:
-            found = kept[encode] = encode(self)
-        return found
-
-    @cached_property
-    def said(self) -> bytes:
-        """What the model is told of the tool, as JSON of our own."""
-        return _encode(
-            {"name": self.name, "description": self.description, "parameters": self.parameters}
-        )
-
-    @cached_property
-    def digest(self) -> bytes:
-        return hashlib.blake2b(self.said, digest_size=16).digest()
-
-    @property
-    def tokens(self) -> int:
-        """An estimate, as of a message."""
-        return round(len(self.said) / 3.5) + TOOL_ENVELOPE_TOKENS
 
 
 class Request(msgspec.Struct, frozen=True, dict=True):
@@ -202,6 +198,8 @@ class Reply(msgspec.Struct, frozen=True):
     finish_reason: str = "stop"
     refusal: str = ""
     opaque: dict[str, Any] = {}
+    fault: str = ""
+    """What is wrong with its call, as the provider says, where it couldn't read that."""
 
     @property
     def text(self) -> str:
@@ -259,31 +257,18 @@ ModelChoice = str | Model | Sequence[str | Model] | None
 """A model or its name, or several in the order in which they are asked. None: the default."""
 
 
-def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:
-    """A mark and 16 hex digits, the same for the same messages and tool schemas."""
-    parts = [message.digest for message in messages] + [tool.digest for tool in tools]
-    return _HASH_OF_SAID + hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
+def place_of(model: Model) -> str:
+    """Stands for the address where this model is asked; "" for a model that has none, or hides it.
 
-
-def hash_prefixes(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> list[str]:
-    """For each message, the `prompt_hash` of those before it."""
-    after = b"".join(tool.digest for tool in tools)
-    before = hashlib.blake2b(digest_size=8)
-    hashes: list[str] = []
-    for message in messages:
-        whole = before.copy()
-        whole.update(after)
-        hashes.append(_HASH_OF_SAID + whole.hexdigest())
-        before.update(message.digest)
-    return hashes
-
-
-def is_hash_of_said(prompt_hash: str) -> bool:
-    """Whether this hash can be compared with one of today.
-
-    Older ones, without the mark, are of the bytes of chat completions.
+    A model of your own may have an attribute `place`. It shows in logs, so let it be a hash.
     """
-    return prompt_hash.startswith(_HASH_OF_SAID)
+    return str(getattr(model, "place", ""))
+
+
+def _with_own_id(part: Any, message: Message) -> Any:
+    if isinstance(part, Call):
+        return replace(part, id=message.provider_ids.get(part.id, part.id))
+    return part
 
 
 def _parts_tokens(parts: Iterable[Attachment]) -> int:

@@ -8,6 +8,8 @@ from .approvals import Rule
 from .call import CallState
 from .events import Event
 from .limits import Limits
+from .raised import describe_raised
+from .redact import redact
 from .tool import Tool
 
 
@@ -54,3 +56,14 @@ class Policy:
             return True
         tool = self.find_tool(call)
         return tool is None or tool.idempotent or tool.parallel
+
+    def find_rejection(self, answer: str) -> str | None:
+        """What is wrong with an answer, in words for the model; None if nothing is."""
+        if self.check_answer is None:
+            return None
+        try:
+            return self.check_answer(answer)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a validator of a type may be anybody's code
+            return f"the check of the answer raised {redact(describe_raised(error))}"

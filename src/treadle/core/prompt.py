@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from msgspec import structs
-
 from . import events as e
 from .legal_reply import legal_content, one_line
 from .model import Message
@@ -25,18 +23,17 @@ from .prompt_words import (
     EMPTY,
     HANDED_OFF,
     INTERRUPTED,
+    MALFORMED,
     NO_CALLS,
     NOT_RUN,
-    PARTS_LEFT_OUT,
-    SAID_NOTHING,
-    SHORTENED,
     SHOWN,
     SUMMARY,
     UNFIT,
     UNKNOWN,
 )
 from .refused_parts import holds, leave_out
-from .turn import INCOMPLETE, PAUSED
+from .shorten_result import shorten_result
+from .turn import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .values import RefusedPart
 
 
@@ -64,6 +61,8 @@ class _OpenRound:
     """By call id, in the order of the calls."""
     shown: list[Message] = field(default_factory=list)
     """Pictures and files that came with a person's answers; no tool message can hold them."""
+    left: int = 0
+    """How many calls have no result yet."""
 
 
 class Prompt:
@@ -191,13 +190,16 @@ class Prompt:
     def _add_reply(self, reply: e.ModelReplied) -> None:
         is_last_word = self._called.purpose == "answer"
         is_cut = reply.finish_reason in INCOMPLETE
+        is_malformed = reply.finish_reason == MALFORMED_CALL
         content = legal_content(reply, without_calls=is_cut or is_last_word)
-        model = prompt_hash = ""
+        model = prompt_hash = place = ""
         if reply.opaque or not isinstance(content, str):
             model, prompt_hash = self._called.model, self._called.prompt_hash
-        message = Message("assistant", content, "", reply.opaque, model, prompt_hash)
+            place = reply.place
+        message = Message("assistant", content, "", reply.opaque, model, prompt_hash, place=place)
         if message.calls:
-            self._open = _OpenRound(message, dict.fromkeys(call.id for call in message.calls))
+            results: dict[str, Message | None] = dict.fromkeys(call.id for call in message.calls)
+            self._open = _OpenRound(message, results, left=len(results))
             return
         if reply.finish_reason == PAUSED and content:
             self._push(message)  # it goes back as it is, with nothing after it
@@ -206,7 +208,10 @@ class Prompt:
         messages = []
         if text.strip():
             messages.append(message)
-        if self._called.purpose == "plan" and text.strip():
+        if is_malformed:
+            notice = MALFORMED.format(fault=reply.fault or "it is not valid JSON")
+            messages.append(Message("user", NO_CALLS if is_last_word else notice))
+        elif self._called.purpose == "plan" and text.strip():
             messages.append(Message("user", ACT))
         elif is_last_word and not text.strip():
             messages.append(Message("user", NO_CALLS if reply.calls else EMPTY))
@@ -225,13 +230,19 @@ class Prompt:
         is_error: bool = False,
     ) -> None:
         if self._open and call_id in self._open.results:
-            if call_id in self._edits:
-                text = EDITED.format(arguments=self._edits[call_id], result=text)
+            text = self._with_edit(call_id, text)
             content = (text, *parts) if parts else text
             result = Message("tool", content, call_id=call_id, is_error=is_error)
             self._open.results[call_id] = result
-            if all(self._open.results.values()):
+            self._open.left -= 1
+            if not self._open.left:
                 self._close_round()
+
+    def _with_edit(self, call_id: str, text: str) -> str:
+        """The result of a call, after the arguments with which a person has made it run."""
+        if call_id not in self._edits:
+            return text
+        return EDITED.format(arguments=self._edits[call_id], result=text)
 
     def _cut_off_open_calls(self) -> None:
         """The turn is over: give each call without a result one that says so."""
@@ -239,7 +250,9 @@ class Prompt:
             return
         for call_id, result in self._open.results.items():
             if result is None:
-                text = INTERRUPTED if call_id in self._started else NOT_RUN
+                text = NOT_RUN
+                if call_id in self._started:
+                    text = self._with_edit(call_id, INTERRUPTED)
                 self._open.results[call_id] = Message("tool", text, call_id=call_id, is_error=True)
         self._close_round()
 
@@ -262,25 +275,7 @@ def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:
     return prompt.messages(system)
 
 
-def shorten_result(message: Message, chars: int) -> Message:
-    """A tool result cut to about `chars`, mostly its beginning; any other message as it is.
-
-    Its pictures and files go too.
-    """
-    if message.role != "tool":
-        return message
-    if len(message.text) <= chars + len(SHORTENED):
-        if not message.parts:
-            return message
-        return structs.replace(message, content=f"{message.text}\n{PARTS_LEFT_OUT}")
-    end_chars = chars // 4
-    notice = SHORTENED.format(left_out=len(message.text) - chars, all=len(message.text))
-    beginning = message.text[: chars - end_chars]
-    end = message.text[len(message.text) - end_chars :]
-    return structs.replace(message, content=f"{beginning}{notice}{end}")
-
-
 def _user_message(event: e.UserSaid) -> Message:
     if not event.text.strip() and not event.parts:
-        return Message("user", SAID_NOTHING)
+        return Message("user", "")
     return Message("user", event.content)

@@ -13,6 +13,10 @@ CUT_OFF = (
     "Your last reply was cut off at {tokens} tokens, so its tool calls were not read. Write less at"
     " once."
 )
+MALFORMED = (
+    "Your last reply called a tool in a form that could not be read: {fault}. Call it again, by its"
+    " name and with one JSON object of arguments, or give the answer."
+)
 UNFIT = "That answer can't be used: {wrong}. Answer again, corrected."
 DID_RUN = "done; the call was interrupted, but it did run. Its result was lost"
 UNKNOWN = (
@@ -23,8 +27,6 @@ NO_CALLS = "Your last reply called a tool. None can run any more: write the answ
 EDITED = "A person changed the arguments of this call before it ran, to: {arguments}\n{result}"
 NOT_RUN = "not run: the turn ended before this call"
 INTERRUPTED = "interrupted: the turn ended while this call ran; it may have had its effect"
-SAID_NOTHING = "(nothing was said)"
-"""Stands for an empty message: providers would refuse it at every request of the thread."""
 SHOWN = "This came with the answer to your question."
 SUMMARY = "What was said before, in short:\n{summary}"
 PARTS_LEFT_OUT = "[… the pictures and files of this result are left out]"

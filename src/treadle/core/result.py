@@ -219,6 +219,9 @@ def make_turn_error(result: Result, state: State) -> ModelError | TurnFailed:
         if failed and failed.kind == each.kind:
             error_class = each
     error = error_class(result.reason)
+    if failed and isinstance(error, ModelError):
+        error.status, error.request_id = failed.status, failed.request_id
+        error.body = failed.body
     error.result = result
     error.add_note(f"in thread {result.thread_id}, which has it all")
     return error

@@ -25,6 +25,7 @@ from .turn_after import (
     turn_after_claim,
     turn_after_fork,
     turn_after_import,
+    turn_after_permission,
 )
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
@@ -33,6 +34,8 @@ flight. `acting`: tool calls without a result."""
 
 MAX_CLAIMS = 8
 """How many drivers in a row may take a thread and leave no progress in it. Then it is parked."""
+MAX_CLAIMS_WITH_CHILD = 64
+"""As above while a child is at work: what that has got done is in its own log."""
 _NO_PROGRESS = (
     e.ThreadClaimed,
     e.AgentDescribed,
@@ -211,7 +214,7 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
 
 
 def _refuse_release(state: State, event: e.ApprovalGiven) -> None:
-    if state.claims < MAX_CLAIMS:
+    if not is_parked(replace(state, claims=state.claims + 1)):
         raise IllegalEvent("the thread isn't parked, so there is nothing to let go on")
     if not event.allowed:
         raise IllegalEvent("a parked thread stays parked until it is let go on or cancelled")
@@ -244,8 +247,9 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
     changes["turn"] = turn_after
     if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
         name = find_call(turn, event.call_id).name
-        permission = Permission(event.call_id, name, event.always, event.by)
+        permission = Permission(event.call_id, name, event.always, event.by, state.agent)
         changes["permissions"] = (*state.permissions, permission)
+        changes["turn"] = turn_after_permission(turn_after, permission)
     if isinstance(event, e.TurnEnded):
         lasting = [each for each in state.permissions if each.always.lasts == "thread"]
         changes["permissions"] = tuple(lasting)
@@ -257,12 +261,14 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
 def is_parked(state: State) -> bool:
     """Whether so many drivers have died at the same place that the next would, too.
 
-    Where a child is at work, the child is parked instead: this log shows nothing of its progress.
+    A child whose code kills the process is parked before its parent.
     """
     turn = state.turn
     if state.claims <= MAX_CLAIMS or turn is None or turn.ended:
         return False
-    return not any(call.child for call in turn.calls.values())
+    if any(call.child and call.status != "child" for call in turn.calls.values()):
+        return state.claims > MAX_CLAIMS_WITH_CHILD
+    return True
 
 
 def waits_for_people(state: State) -> bool:

@@ -8,6 +8,7 @@
 """
 
 import inspect
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,10 +16,14 @@ from functools import cached_property
 from typing import Any, overload
 
 from .arguments import parse_json_object
+from .check_settings import check_flags, check_number, check_whole_number
 from .context import Arguments, Check
-from .errors import UsageError
+from .errors import ToolError, UsageError
 from .limits import Limits
 from .model import ToolSchema
+from .name_kind import why_no_tool
+from .raised import describe_raised
+from .redact import redact
 from .schema_shape import as_object
 
 NeedsApproval = bool | Callable[[Arguments], bool]
@@ -76,6 +81,7 @@ class Tool:
                 f"tool {self.name!r} is a generator: it has a `yield`, so a call would run nothing"
                 " of it. Return the whole result instead, as a list for instance"
             )
+        self._check_settings()
         if self.read_only:
             object.__setattr__(self, "idempotent", True)
         if self.retries and not self.idempotent:
@@ -90,6 +96,18 @@ class Tool:
             )
         _ = self._check_or_default  # refuses parameters that are no JSON Schema
 
+    def _check_settings(self) -> None:
+        what = f"tool {self.name!r}: "
+        if self.timeout_s == math.inf:
+            object.__setattr__(self, "timeout_s", None)
+        check_number(f"{what}timeout_s", self.timeout_s, or_none="no limit")
+        check_whole_number(f"{what}retries", self.retries)
+        check_whole_number(f"{what}max_chars", self.max_chars, 1)
+        flags = {name: getattr(self, name) for name in ("idempotent", "read_only", "parallel")}
+        if not callable(self.needs_approval):
+            flags["needs_approval"] = self.needs_approval
+        check_flags(f"{what}", **flags)
+
     @cached_property
     def schema(self) -> ToolSchema:
         """What the model is told, in a shape that every provider takes."""
@@ -101,7 +119,14 @@ class Tool:
 
         Raises ToolError.
         """
-        return self._check_or_default(parse_json_object(text))
+        given = parse_json_object(text)
+        try:
+            return self._check_or_default(given)
+        except (ToolError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a validator of a type may be anybody's code
+            said = redact(describe_raised(error))
+            raise ToolError(f"bad arguments: their check raised {said}") from error
 
     @cached_property
     def _check_or_default(self) -> Check:
@@ -176,6 +201,8 @@ def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
             f"{place} is a method: it needs the object that it works on. Give the tool of an"
             f" object, {owner}().{name}"
         )
+    if reason := why_no_tool(function):
+        raise UsageError(reason)
     from .schema import read_signature
 
     unknown = settings.keys() - Tool.__dataclass_fields__.keys()

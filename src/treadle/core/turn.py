@@ -9,7 +9,6 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
-from .approvals import Permission
 from .call import (
     CallState,
     apply_to_call,
@@ -17,9 +16,11 @@ from .call import (
     make_idempotency_key,
 )
 from .errors import IllegalEvent
-from .strict_json import value_of
+from .open_calls import OpenCalls
 
-INCOMPLETE = ("length", "content_filter")
+MALFORMED_CALL = "malformed_call"
+"""The finish reason of a reply whose call the provider itself couldn't read."""
+INCOMPLETE = ("length", "content_filter", MALFORMED_CALL)
 """The finish reasons of a reply that isn't whole."""
 PAUSED = "pause_turn"
 """The finish reason of a reply that the provider goes on with when it gets it back as it is."""
@@ -29,8 +30,8 @@ class Turn(msgspec.Struct, frozen=True):
     """One user message, through to its answer."""
 
     opened_seq: int
-    calls: dict[str, CallState] = {}
-    """By id and in the order asked for, the calls of the round that have no result yet."""
+    calls: OpenCalls = OpenCalls()
+    """The calls of the round that have no result yet."""
     round_began: bool = False
     """A call of the round has started."""
     hands_to: str = ""
@@ -88,7 +89,7 @@ class Turn(msgspec.Struct, frozen=True):
     @property
     def said_last_word(self) -> bool:
         """Whether the last reply is an answer that was asked for at a limit."""
-        return bool(self.purpose == "answer" and self.replied and self.replied.text.strip())
+        return bool(self.purpose == "answer" and self.replied and _has_text(self.replied))
 
 
 def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
@@ -114,7 +115,7 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.LimitReached() if turn.limit:
             return replace(turn, no_last_word=True)
         case e.LimitReached():
-            return replace(turn, limit=event, calls={})  # what has not run, won't
+            return replace(turn, limit=event, calls=OpenCalls())  # what has not run, won't
         case e.TurnEnded():
             return replace(turn, ended=event, called=None)
         case _:
@@ -154,7 +155,7 @@ def count_tries(turn: Turn, called: e.ModelCalled) -> int:
 def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
     purpose = turn.called.purpose
-    has_text = bool(reply.text.strip())
+    has_text = _has_text(reply)
     is_whole = reply.finish_reason not in INCOMPLETE
     calls: dict[str, CallState] = {}
     repeats = turn.repeats
@@ -178,13 +179,18 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
         called=None,
         replied=reply,
         failed=None,
-        calls=calls,
+        calls=OpenCalls(calls.values()),
         round_began=False,
         repeats=repeats,
         purposes=purposes,
         useless_replies=useless_replies,
         answer=answer,
     )
+
+
+def _has_text(reply: e.ModelReplied) -> bool:
+    """Whether it says something. What a call was to be that nobody can read isn't said."""
+    return bool(reply.text.strip()) and reply.finish_reason != MALFORMED_CALL
 
 
 def _asked_calls(
@@ -212,8 +218,7 @@ def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
     if failed and failed.kind != "overflow" and turn.failed_model == turn.model:
         failed = None  # else the request that failed is made again, with less in it
     turn = replace(_add_usage(turn, reply), called=None, failed=failed)
-    has_text = bool(reply.text.strip())
-    if has_text and not reply.calls and reply.finish_reason != "content_filter":
+    if _has_text(reply) and not reply.calls and reply.finish_reason != "content_filter":
         return replace(turn, replied=reply)
     return replace(turn, replied=None, compacting_upto_seq=0, summary_failed=True)
 
@@ -249,40 +254,21 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
     if isinstance(event, e.HandedOff):
         turn = replace(turn, hands_to=event.agent)
     if after is None:
-        calls = dict(turn.calls)
-        del calls[before.id]
-        return replace(turn, calls=calls)
+        return replace(turn, calls=turn.calls.remove(before.id))
     turn = _keep_call(turn, after)
-    if isinstance(event, e.ApprovalGiven) and event.allowed and event.always:
-        permission = Permission(event.call_id, before.name, event.always, event.by)
-        return _change_calls(turn, lambda call: _allow_if_covered(call, permission))
     if isinstance(event, e.ToolStarted):
-        tool_calls = turn.tool_calls
-        if before.attempt == 0:
-            tool_calls += 1
+        tool_calls = turn.tool_calls + (before.attempt == 0)
         return replace(turn, tool_calls=tool_calls, round_began=True)
     return turn
 
 
 def _keep_call(turn: Turn, call: CallState) -> Turn:
-    return replace(turn, calls=turn.calls | {call.id: call})
+    return replace(turn, calls=turn.calls.keep(call))
 
 
-def _change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
-    return replace(turn, calls={id: change(call) for id, call in turn.calls.items()})
-
-
-def _allow_if_covered(call: CallState, permission: Permission) -> CallState:
-    """Allow another call that waits too, if the permission is for it as well."""
-    if call.status != "waiting":
-        return call
-    try:
-        arguments = value_of(call.final_arguments or "{}")
-    except ValueError:
-        return call
-    if isinstance(arguments, dict) and permission.covers(call.name, arguments):
-        return replace(call, status="allowed")
-    return call
+def change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
+    """The turn with each of its open calls changed."""
+    return replace(turn, calls=turn.calls.change(change))
 
 
 def find_call(turn: Turn, call_id: str) -> CallState:

@@ -1,19 +1,19 @@
-"""What a new driver finds of a turn that another one has left: after a crash, a fork, an import.
+"""What a turn becomes after a crash, an outage, a fork, an import or a permission.
 
 Pure.
 """
 
-from collections.abc import Callable
-
 from msgspec.structs import replace
 
+from .approvals import Permission
 from .call import CallState, call_after_crash, call_after_fork, call_after_import
-from .turn import Turn
+from .strict_json import value_of
+from .turn import Turn, change_calls
 
 
 def turn_after_crash(turn: Turn) -> Turn:
     """What a new driver finds: the reply in flight is lost; what started tools did is unknown."""
-    turn = _change_calls(turn, call_after_crash)
+    turn = change_calls(turn, call_after_crash)
     if turn.called is None:
         return turn
     lost_tokens = turn.called.prompt_tokens + turn.called.max_output_tokens
@@ -47,14 +47,30 @@ def turn_after_reopening(turn: Turn) -> Turn:
 def turn_after_import(turn: Turn, thread_key: str) -> Turn:
     """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
     turn = turn_after_crash(turn)
-    turn = _change_calls(turn, lambda call: call_after_import(call, thread_key))
+    turn = change_calls(turn, lambda call: call_after_import(call, thread_key))
     return replace(turn, imported=True)
 
 
 def turn_after_fork(turn: Turn) -> Turn:
     """What a fork finds: as after a crash, and without the children, which stay the parent's."""
-    return _change_calls(turn_after_crash(turn), call_after_fork)
+    return change_calls(turn_after_crash(turn), call_after_fork)
 
 
-def _change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
-    return replace(turn, calls={id: change(call) for id, call in turn.calls.items()})
+def turn_after_permission(turn: Turn, permission: Permission) -> Turn:
+    """What other calls that wait become where a person allows them too: they are judged again.
+
+    So a permission that is revoked before they start doesn't let them run.
+    """
+    return change_calls(turn, lambda call: _judge_again(call, permission))
+
+
+def _judge_again(call: CallState, permission: Permission) -> CallState:
+    if call.status != "waiting":
+        return call
+    try:
+        arguments = value_of(call.final_arguments or "{}")
+    except ValueError:
+        return call
+    if isinstance(arguments, dict) and permission.may_cover(call.name, arguments):
+        return replace(call, status="asked", reason="")
+    return call

@@ -58,8 +58,8 @@ class Text(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
 
     text: str
     opaque: dict[str, Any] = {}
-    """Other fields of the provider. They go back to the same model verbatim, and can add to what is
-    shown, but never replace it."""
+    """Other fields of the provider. They go back to the same model verbatim where they say what is
+    shown, or nothing that can be read, as signatures do."""
 
 
 class Thinking(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):

@@ -6,13 +6,15 @@ Wait to whoever would drive it next, and then what it waits for is listed.
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from . import events as e
 from .call import find_pending_decisions
 from .decide import Wait, decide
 from .describe import policy_from
 from .errors import UsageError
 from .policy import Policy
-from .state import MAX_CLAIMS, State, apply, is_parked
+from .state import State, apply, is_parked
 
 IMPORTED = "it was imported, and nobody has adopted it"
 
@@ -30,7 +32,9 @@ def imported_decision(thread_id: str, state: State) -> e.PendingDecision:
 
 def is_held(state: State) -> bool:
     """Whether a person must let the whole thread go on: it is parked, or was imported."""
-    return any(not pending.id for pending in find_waits(state, ""))
+    if state.turn is None or state.turn.ended:
+        return False
+    return not state.trusted or is_parked(replace(state, claims=state.claims + 1))
 
 
 def find_waits(
@@ -46,11 +50,11 @@ def find_waits(
         return ()
     if not state.trusted:
         return (imported_decision(thread_id, state),)
-    claimed = after_claim(state, thread_id)
-    if is_parked(claimed):
+    if is_held(state):
         return (e.PendingDecision(thread_id, "", "", "", "parked", _why_parked(state)),)
+    # Where nothing is at work, a new driver finds the state as it is.
     at_work = turn.called or any(call.status == "started" for call in turn.calls.values())
-    if at_work or not isinstance(decide(claimed, policy or recorded_policy(state)), Wait):
+    if at_work or not isinstance(decide(state, policy or recorded_policy(state)), Wait):
         return ()
     waits: list[e.PendingDecision] = []
     for call in turn.calls.values():
@@ -65,15 +69,26 @@ def find_tree_waits(
 
     `states` are by thread id; for a child that isn't among them, its parent's word holds.
     """
-    state = states[thread_id]
+    left = dict(states)
+    return _take_waits(thread_id, left.pop(thread_id), left, policy)
+
+
+def _take_waits(
+    thread_id: str, state: State, left: dict[str, State], policy: Policy | None = None
+) -> tuple[e.PendingDecision, ...]:
+    """What this thread and its children wait for. Each thread is taken out of `left` once.
+
+    A child is one level deeper. So logs that name themselves or other threads' children come to an
+    end, too.
+    """
     waits = find_waits(state, thread_id, policy)
-    if not waits or not waits[0].id or state.turn is None:
+    if not waits or is_held(state) or state.turn is None:
         return waits
-    others = {id: other for id, other in states.items() if id != thread_id}
     found: list[e.PendingDecision] = []
     for call in state.turn.calls.values():
-        if call.status == "child" and call.child and call.child.thread_id in others:
-            below = find_tree_waits(call.child.thread_id, others)
+        child = call.child.thread_id if call.status == "child" and call.child else ""
+        if child in left and left[child].depth == state.depth + 1:
+            below = _take_waits(child, left.pop(child), left)
             if not below:
                 return ()
             found += below
@@ -99,6 +114,5 @@ def _why_parked(state: State) -> str:
     open_calls = [call for call in state.turn.calls.values() if call.status != "asked"]
     if open_calls:
         work = ", ".join(f"the call {call.id} of {call.name}" for call in open_calls)
-    return (
-        f"{MAX_CLAIMS} processes in a row have taken the thread and left no progress; open: {work}"
-    )
+    tried = f"{state.claims} processes in a row have taken the thread and left no progress"
+    return f"{tried}; open: {work}"

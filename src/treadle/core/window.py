@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import msgspec
 
 from . import events as e
-from .errors import UsageError
-from .prompt import Prompt, Round, shorten_result
+from .check_settings import check_flags, check_whole_number
+from .prompt import Prompt, Round
+from .shorten_result import shorten_result
 from .transcript import take_fitting_rounds
 
 TARGET_SHARE = 0.5
@@ -29,6 +30,9 @@ RECENT_ROUNDS = 2
 RESULT_CHARS = 600
 """What an old tool result keeps."""
 MIN_RESULT_CHARS = 200
+"""What it keeps at least, where the prompt must be shorter still."""
+MIN_LAST_CHARS = 40
+"""What a result keeps at least in the prompt of a last word."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,8 @@ class ContextWindow:
 
     def __post_init__(self) -> None:
         for name, value in (("max_messages", self.max_messages), ("max_tokens", self.max_tokens)):
-            if value is not None and value < 1:
-                raise UsageError(
-                    f"ContextWindow({name}={value}): it must be at least 1, or None for as many as"
-                    " there is room for"
-                )
+            check_whole_number(f"ContextWindow({name}", value, 1, "as many as there is room for")
+        check_flags("ContextWindow", summarize=self.summarize, search_history=self.search_history)
 
 
 class Summarise(msgspec.Struct, frozen=True):
@@ -174,10 +175,10 @@ def shorten_all_results(rounds: Sequence[Round], excess: int) -> e.ContextCompac
     longest = max((len(message.text) for message in results), default=0)
     room = sum(message.tokens for message in results) - excess
     chars = longest
-    while chars > MIN_RESULT_CHARS:
+    while chars > MIN_LAST_CHARS:
         if sum(shorten_result(message, chars).tokens for message in results) <= room:
             break
-        chars = max(MIN_RESULT_CHARS, chars * 3 // 4)
+        chars = max(MIN_LAST_CHARS, chars * 3 // 4)
     if all(shorten_result(message, chars) is message for message in results):
         return None
     return e.ContextCompacted(results_upto_seq=rounds[-1].seq, result_chars=chars)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import UsageError
 from ..core.result import Status as TurnStatus
 from .trajectory import ArgumentMatch, CallOrder, ExpectedCall
@@ -103,6 +104,9 @@ class MaxSteps(_Check, frozen=True):
 
     steps: int
 
+    def __post_init__(self) -> None:
+        check_whole_number("MaxSteps(steps", self.steps)
+
 
 class NoErrors(_Check, frozen=True):
     """No tool call failed, except those that a retry put right."""
@@ -113,17 +117,26 @@ class NoErrors(_Check, frozen=True):
 class MaxTokens(_Check, frozen=True):
     tokens: int
 
+    def __post_init__(self) -> None:
+        check_whole_number("MaxTokens(tokens", self.tokens)
+
 
 class MaxCost(_Check, frozen=True):
     """The cost was at most this, in US dollars; fails if a price is unknown."""
 
     usd: float
 
+    def __post_init__(self) -> None:
+        check_number("MaxCost(usd", self.usd)
+
 
 class MaxSeconds(_Check, frozen=True):
     """The agent worked for at most this long; waiting for people is not counted."""
 
     seconds: float
+
+    def __post_init__(self) -> None:
+        check_number("MaxSeconds(seconds", self.seconds)
 
 
 class Status(_Check, frozen=True):

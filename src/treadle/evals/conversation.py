@@ -12,9 +12,10 @@ from ..core.errors import UsageError
 from ..core.result import Result
 from ..core.state import State
 from ..core.values import PendingDecision
-from ..observe.explain import changes_since_last_call
+from ..observe.agent_changes import changes_since_last_call
 from ..runtime.agent import Agent
 from ..runtime.log import open_log
+from ..stores.open_store import open_store
 from .dataset import Case
 
 DECIDED_BY = "treadle eval"
@@ -49,8 +50,8 @@ def user_messages(records: Iterable[e.Record]) -> tuple[str, ...]:
 
 async def read_records(agent: Agent, thread: str) -> Sequence[e.Record]:
     """All records of the thread; none if it does not exist."""
-    assert agent.store is not None
-    return (await open_log(thread, agent.store, agent.world)).records
+    store = open_store(agent.store)
+    return (await open_log(thread, store, agent.world)).records
 
 
 async def choose_thread(agent: Agent, thread: str, case: Case) -> str:
@@ -59,10 +60,10 @@ async def choose_thread(agent: Agent, thread: str, case: Case) -> str:
     Raises UsageError if the thread holds other messages, or those of an agent that has changed
     since.
     """
-    assert agent.store is not None
+    store = open_store(agent.store)
     number = 1
     name = thread
-    while (log := await open_log(name, agent.store, agent.world)).records:
+    while (log := await open_log(name, store, agent.world)).records:
         sent = user_messages(log.records)
         changes = changes_since_last_call(log.state, agent.run_settings)
         if sent != case.messages[: len(sent)]:

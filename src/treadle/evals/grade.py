@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from ..core.raised import describe_raised, message_of
 from . import checks as c
 from .find_numbers import find_numbers
 from .json_diff import find_differences
@@ -189,10 +190,12 @@ def _call_custom(function: Callable[[Trial], Any], trial: Trial) -> str:
     try:
         verdict = function(trial)
     except AssertionError as error:
-        return str(error) or "an assertion failed"
-    except Exception as error:
+        return message_of(error) or "an assertion failed"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         # The user's code: its bug fails this check, it must not end the run.
-        return f"the check raised {type(error).__name__}: {error}"
+        return f"the check raised {describe_raised(error)}"
     if verdict is None or verdict is True:
         return ""
     if verdict is False:

@@ -12,7 +12,9 @@ from typing import Literal
 
 from ..core.errors import TreadleError
 from ..core.limits import Limits
+from ..core.raised import describe_raised
 from ..runtime.agent import Agent
+from ..runtime.border import contain
 from .checks import Judge
 from .conversation import choose_thread, read_records, run_conversation
 from .dataset import Case
@@ -75,12 +77,12 @@ async def ask_judge(
     passed = False
     try:
         thread = await choose_thread(judge, thread, question)
-        result = await run_conversation(judge, thread, question)
+        result = await contain(run_conversation(judge, thread, question), "code of the judge")
     except TreadleError as error:
         why = f"the judge failed: {error}"
     except Exception as error:
         # A bug in the user's model: it must fail this trial only.
-        why = f"the judge failed: {type(error).__name__}: {error}"
+        why = f"the judge failed: {describe_raised(error)}"
     else:
         why = f"the judge gave no points: {result.status}"
         if isinstance(result.output, Judgement):

@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
+from ..core.check_settings import check_whole_number
 from ..core.errors import TreadleError, TurnFailed, UsageError
+from ..core.raised import describe_raised
 from ..runtime.agent import Agent
+from ..runtime.border import contain
 from ..runtime.unpriced import refuse_unpriced
 from ..runtime.world import World
-from ..stores.sqlite import SQLiteStore
+from ..stores.open_store import open_store
 from .checks import Judge, Status
 from .conversation import choose_thread, read_records, run_conversation
 from .dataset import NAME_PATTERN, Case, Dataset
@@ -44,14 +47,14 @@ class Run:
     """As for Agent.run."""
 
     def __post_init__(self) -> None:
-        if self.repeats < 1 or self.jobs < 1:
-            raise UsageError(f"repeats={self.repeats} and jobs={self.jobs} must each be at least 1")
+        check_whole_number("Run(repeats", self.repeats, 1)
+        check_whole_number("Run(jobs", self.jobs, 1)
         if not NAME_PATTERN.fullmatch(self.name):
             raise UsageError(
                 f"a run's name has no spaces and no slash, and at most 80 characters: {self.name!r}"
             )
-        if self.agent.store is None:
-            object.__setattr__(self, "agent", replace(self.agent, store=SQLiteStore()))
+        store = open_store(self.agent.store)
+        object.__setattr__(self, "agent", replace(self.agent, store=store))
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ async def _run_trial(run: Run, case: Case, number: int, thread: str) -> Trial:
     agent = replace(run.agent, limits=replace(run.agent.limits, **case.limits))
     trial = Trial(case.name, number, thread, "failed")
     try:
-        result = await run_conversation(agent, thread, case, run.deps)
+        result = await contain(run_conversation(agent, thread, case, run.deps), "code of the agent")
         trial = replace(
             trial,
             status=result.status,
@@ -147,7 +150,7 @@ async def _run_trial(run: Run, case: Case, number: int, thread: str) -> Trial:
         trial = replace(trial, error=str(error))
     except Exception as error:
         # A bug in the user's model or listener: it must fail this trial only.
-        trial = replace(trial, error=f"{type(error).__name__}: {error}")
+        trial = replace(trial, error=describe_raised(error))
     return replace(trial, records=await read_records(agent, thread))
 
 

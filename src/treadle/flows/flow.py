@@ -13,18 +13,21 @@ from hashlib import blake2b
 from typing import Any, Literal, overload
 
 from ..core import events as e
+from ..core.check_settings import check_choice, check_type
 from ..core.context import ChildResult, Context
-from ..core.errors import FlowChanged, TurnFailed, TurnOpen, UsageError
+from ..core.errors import FlowChanged, TurnFailed, UsageError
 from ..core.limits import Limits
 from ..core.policy import Policy
 from ..core.result import Result, make_child_result, read_result
 from ..core.thread_summary import ThreadSummary
-from ..core.tool import Tool, is_generator
+from ..core.tool import Tool
 from ..models.known_secrets import redact_error
 from ..models.scripted import ScriptedModel
 from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
+from ..runtime.check_kinds import check_flow_function, check_run
 from ..runtime.children import open_child_log, require_own
+from ..runtime.conflicts import flow_begun
 from ..runtime.drive import Post, drive_turn, new_claim, post, run_guarded
 from ..runtime.fork import Fork, fork
 from ..runtime.listeners import Listener
@@ -36,8 +39,9 @@ from ..runtime.step_ids import StepScope, current_scope
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
 from ..runtime.team import MAX_DEPTH, child_limits, find_run_settings, make_child_tool
+from ..runtime.thread_name import name_or_new
 from ..runtime.world import World
-from ..stores.sqlite import SQLiteStore
+from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store
 from .flow_run import FlowRun
 from .replay_flow import replay_flow
@@ -61,9 +65,13 @@ class Flow:
 
     "ask" waits for a person, "tell" raises StepFailed.
     """
-    store: Store | None = None
+    store: GivenStore = None
     listeners: Sequence[Listener] = ()
     world: World = World()
+
+    def __post_init__(self) -> None:
+        check_flow_function(self.function)
+        check_run(self, "Flow")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Call the function itself, as a part of the flow that calls it."""
@@ -80,12 +88,10 @@ class Flow:
         said = self._encode_arguments(args, kwargs)
         if branch := current_scope(alone=thread is not None):
             return await self.run_as_step(branch, branch.step_id(self.name), said)
-        log = await open_log(thread or self.world.new_id(), self._store, self.world)
+        log = await open_log(name_or_new(thread, self.world), self._store, self.world)
         require_own(log)
         if log.records:
-            raise TurnOpen(
-                f"thread {log.thread_id} has begun; resume it. A flow runs once in a thread"
-            )
+            raise flow_begun(log)
         start = e.ThreadStarted(self.name, self.world.new_id())
         return await self._drive(log, start, new_claim(self.world), e.UserSaid(said))
 
@@ -161,6 +167,8 @@ class Flow:
         """The settings of its runs, as `explain` needs them."""
         code = getattr(getattr(self.function, "__code__", None), "co_code", b"")
         code_hash = blake2b(code, digest_size=6).hexdigest()
+        check_type("flow(limits", self.limits, Limits)
+        check_choice("flow(unknown", self.unknown, "ask", "tell")
         limits = replace(self.limits, repeats=None, last_word=False)
         policy = Policy(limits=limits, unknown=self.unknown)
         return RunSettings(policy, ScriptedModel([], name=NO_MODEL), f"{self.name} {code_hash}")
@@ -264,7 +272,7 @@ class Flow:
 
     @cached_property
     def _store(self) -> Store:
-        return self.store or SQLiteStore()
+        return open_store(self.store)
 
 
 @overload
@@ -286,9 +294,5 @@ def _make_flow(function: Any, settings: dict[str, Any]) -> Flow:
     if unknown:
         known = ", ".join(Flow.__dataclass_fields__)
         raise UsageError(f"@flow has no setting {sorted(unknown)}; there are: {known}")
-    if is_generator(function):
-        raise UsageError(
-            f"flow {function.__name__!r} is a generator: it has a `yield`. A flow is an async"
-            " function that returns its result"
-        )
+    check_flow_function(function)
     return Flow(function, **({"name": function.__name__} | settings))

@@ -16,7 +16,7 @@ from ..core.decide import Append, RunTools, decide
 from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed
 from ..core.links import is_child_in
 from ..core.tool import Tool
-from ..runtime.bounded import warn_of_deaf
+from ..core.waits import find_waits
 from ..runtime.children import append_started
 from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.flow_tasks import find_ready, settle, start_flow_code
@@ -28,9 +28,8 @@ from ..runtime.waiting_children import refresh_children
 from .awaits import find_strays, stuck
 from .flow_end import end_events
 from .step_results import History, Step
+from .stop_tasks import cancel_all, stop_all, wait_for_end
 
-STOP_S = 0.5
-"""How long the code may take to stop after it was cancelled."""
 GIVEN_UP = "the flow went on without it"
 
 
@@ -62,6 +61,7 @@ class FlowRun:
         self._fault: BaseException | None = None
         self._moved = asyncio.Event()
         self._stopped = False
+        self._waits = bool(find_waits(log.state, log.thread_id))
         self._reading = 0
         """How many children's logs are being read: the code isn't at rest then."""
 
@@ -127,9 +127,9 @@ class FlowRun:
                 pass
         finally:
             self._stopped = True
-            _cancel([main, *self.tasks, *self._attempts.values()])
+            cancel_all([main, *self.tasks, *self._attempts.values()])
             await settle(self, main, find_ready())
-            await _wait_for_end([main, *self.tasks, *self._attempts.values()])
+            await wait_for_end([main, *self.tasks, *self._attempts.values()])
 
     def _hear(self, what: e.Record | Delta) -> None:
         if isinstance(what, e.Record) and what.thread_id == self.log.thread_id:
@@ -148,6 +148,8 @@ class FlowRun:
 
     async def _goes_on(self, main: "asyncio.Task[str]") -> bool:
         """Do the next thing, or wait until there is one; False when the run is over."""
+        if not self._waits and not self.history.missing:
+            await self.log.claim_now()  # the code does now what no log shows
         await settle(self, main, find_ready())
         self._moved.clear()
         turn = self.log.state.turn
@@ -165,7 +167,7 @@ class FlowRun:
         if main.done():
             left = [task for task in self.tasks if not task.done()]
             if left:
-                await _stop(left)
+                await stop_all(left)
                 return True
         if self.history.missing:
             raise self._why_missing(main) from _error_of(main)
@@ -199,9 +201,8 @@ class FlowRun:
 
     @property
     def _open(self) -> tuple[CallState, ...]:
-        if self.log.state.turn is None:
-            return ()
-        return tuple(self.log.state.turn.calls.values())
+        turn = self.log.state.turn
+        return tuple(turn.calls.values()) if turn else ()
 
     async def _act(self) -> bool:
         """Record what is new, or do what `decide` says; False if there is nothing to do."""
@@ -252,7 +253,7 @@ class FlowRun:
         """Stop a step that the code no longer awaits, and record that with what it had used."""
         self._asked.pop(call_id, None)
         if call_id in self._attempts:
-            await _stop([self._attempts[call_id]])
+            await stop_all([self._attempts[call_id]])
         for call in [one for one in self._open if one.id == call_id]:
             await cancel_call(self.log, call, GIVEN_UP)
 
@@ -276,25 +277,3 @@ def _error_of(main: "asyncio.Task[str]") -> BaseException | None:
     if main.cancelled():
         return asyncio.CancelledError("the code cancelled itself")
     return main.exception()
-
-
-async def _stop(tasks: Sequence["asyncio.Task[Any]"]) -> None:
-    """Cancel these tasks and wait until they have stopped, at most STOP_S seconds."""
-    _cancel(tasks)
-    await _wait_for_end(tasks)
-
-
-def _cancel(tasks: Sequence["asyncio.Task[Any]"]) -> None:
-    for task in tasks:
-        task.cancel()  # which does nothing to one that is done
-
-
-async def _wait_for_end(tasks: Sequence["asyncio.Task[Any]"]) -> None:
-    left = {task for task in tasks if not task.done()}
-    if left:
-        _, left = await asyncio.wait(left, timeout=STOP_S)
-    for task in left:
-        warn_of_deaf(f"the flow's code {getattr(task.get_coro(), '__qualname__', '')}")
-    # asyncio warns of an exception that nobody reads, also of a task that had failed before.
-    for task in tasks:
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())

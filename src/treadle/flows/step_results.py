@@ -54,12 +54,13 @@ class History:
                 step = self.steps.setdefault(call.id, Step(call))
                 step.at = record.at
                 self._order.append((step, False))
-            case e.ApprovalGiven(call_id=call_id) as given:
+            case e.ApprovalGiven(call_id=call_id) as given if call_id:
                 self.steps[call_id].given = given
             case e.ChildStarted(call_id=call_id, thread_id=thread_id):
                 self.steps[call_id].child = thread_id
             case (
                 e.ToolFailed(retry_after_s=float())
+                | e.ApprovalGiven()
                 | e.OutcomeDecided(outcome="not_run")
                 | e.UserSaid(answers="")
             ):

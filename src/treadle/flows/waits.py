@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ..core import events as e
+from ..core.check_settings import check_number
 from ..core.errors import UsageError
 from ..core.tool import Tool
 from ..runtime.step_ids import StepScope
@@ -57,11 +58,10 @@ def approve(what: str, *, id: str | None = None, **details: Any) -> StepCoroutin
 def sleep(seconds: float, *, id: str | None = None) -> StepCoroutine[None]:
     """Wait so long from when it was first asked for. After a crash only the rest is waited for.
 
-    Raises UsageError for what is no length of time, such as NaN or infinity.
+    Raises UsageError for what is no length of time, such as NaN, infinity or a negative number.
     """
     branch = require_scope("sleep")
-    if not math.isfinite(seconds):
-        raise UsageError(f"sleep({seconds}): give a finite number of seconds")
+    check_number("sleep(seconds", seconds)
     return _sleep(
         branch, e.Call(branch.step_id("sleep", id), "sleep", show_json(seconds=seconds)), seconds
     )
@@ -77,8 +77,7 @@ def until(when: datetime | float, *, id: str | None = None) -> StepCoroutine[Non
         if when.tzinfo is None:
             raise UsageError(f"until({when}): in which time zone? Give the datetime one")
         when = when.timestamp()
-    if not math.isfinite(when):
-        raise UsageError(f"until({when}): give a finite number of seconds, or a datetime")
+    check_number("until(when", when, -math.inf)
     return _sleep(
         branch, e.Call(branch.step_id("until", id), "until", show_json(until=when)), None, when
     )

@@ -11,12 +11,15 @@ from ..core.errors import FlowChanged, UsageError
 from ..core.limits import Limits
 from ..core.result import Result
 from ..core.thread_summary import ThreadSummary
+from ..core.tool import Tool
 from ..flows.flow import DEFAULT_LIMITS, Flow
+from ..runtime.check_kinds import check_run
 from ..runtime.drive import Post
 from ..runtime.listeners import Listener
 from ..runtime.sync import run_sync
 from ..runtime.world import World
-from ..stores.store import Store
+from ..stores.open_store import GivenStore
+from .check_parts import check_parts
 from .mermaid import mermaid
 from .nodes import Edges, Join, Node
 from .run import GraphRun, nodes_before
@@ -42,11 +45,13 @@ class Graph:
     _: KW_ONLY
     name: str = "graph"
     limits: Limits = DEFAULT_LIMITS
-    store: Store | None = None
+    store: GivenStore = None
     listeners: Sequence[Listener] = ()
     world: World = World()
 
     def __post_init__(self) -> None:
+        check_run(self, "Graph")
+        check_parts(self.name, self.nodes, self.edges)
         names = [node.name for node in self.nodes]
         twice = sorted({name for name in names if names.count(name) > 1})
         found = [f"two nodes have the name {name}; give one a name=" for name in twice]
@@ -80,6 +85,10 @@ class Graph:
     async def summary(self, thread: str) -> ThreadSummary:
         """Totals of a run and its children; as `Agent.summary`."""
         return await self.flow.summary(thread)
+
+    def as_tool(self, name: str = "", description: str = "") -> Tool:
+        """This graph as a tool for an agent: each call runs in a child thread."""
+        return self.flow.as_tool(name, description)
 
     def mermaid(self, records: Sequence[e.Record] = ()) -> str:
         """The graph as Mermaid text; with records, also the way that was taken, times and cost."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..core.check_settings import check_choice, check_whole_number
 from ..core.context import Context
 from ..core.errors import UsageError
 from ..core.tool import Tool
@@ -43,6 +44,8 @@ class Node:
     """How often it may run in one run of the graph."""
 
     def __post_init__(self) -> None:
+        check_choice("Node(approve", self.approve, "", "before", "after")
+        check_whole_number("Node(most", self.most, 1)
         name = self.name or getattr(self.work, "name", "") or getattr(self.work, "__name__", "")
         object.__setattr__(self, "name", name)
         if not name.isidentifier() or name in (START, END):

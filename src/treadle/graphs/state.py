@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import StepFailed, UsageError
+from ..core.name_kind import name_kind
 from .nodes import Node
 
 EMPTY = inspect.Parameter.empty
@@ -30,11 +31,12 @@ def fields_of(kind: Any) -> dict[str, Field]:
         hints = typing.get_type_hints(kind, include_extras=True)
     except Exception as error:
         raise UsageError(
-            f"the state {kind!r} is no dataclass, TypedDict or model: {error}"
+            f"the state {name_kind(kind)} is no dataclass, TypedDict or model: {error}"
         ) from error
     if not hints:
         raise UsageError(
-            f"the state {kind!r} has no fields; give a dataclass, a TypedDict or a pydantic model"
+            f"the state {name_kind(kind)} has no fields; give a dataclass, a TypedDict or a"
+            " pydantic model"
         )
     public = [name for name in hints if not name.startswith("_")]
     return {name: _make_field(kind, name, hints[name]) for name in public}

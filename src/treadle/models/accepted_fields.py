@@ -1,20 +1,24 @@
-"""Which request fields a model accepts, by provider and model family.
+"""What a model accepts in a request, by provider and model family: the table of docs/models.md.
 
-What the table doesn't have, remote_model.py learns from a refusal.
+What the table doesn't have, refusals.py reads from a refusal, and learned.py remembers.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
 class AcceptedFields:
-    """What must be known of a model before the first request."""
+    """What must be known of a model to write its requests."""
 
     output_limit: str = "max_tokens"
     """The field for the most tokens of a reply."""
+    output_cap: int | None = None
+    """The most that this field may say; None: not known, or no such limit."""
+    context_tokens: int | None = None
+    """The most tokens of prompt and reply together, where a refusal has told."""
     with_tools: Mapping[str, Any] = field(default_factory=dict)
     """Fields that a request with tools must have, or the model refuses it."""
     always: Mapping[str, Any] = field(default_factory=dict)
@@ -26,10 +30,28 @@ class AcceptedFields:
     """Anthropic Messages: the model can be held to a JSON Schema (`output_config.format`)."""
     bound_thoughts: bool = False
     """Anthropic Messages: a thought is refused if anything before it has changed."""
+    left_out: frozenset[str] = frozenset()
+    """Fields that Treadle sends to other models by itself."""
+    json_schema: Literal["always", "without tools", "never"] = "always"
+    """When it takes a JSON Schema for the answer. Treadle tells the model of it in words too."""
+    system_role: Literal["system", "developer", "user"] = "system"
+    """Who speaks the system prompt. `user`: it stands before what the person says first."""
+    reply_fields: Mapping[str, str | None] = field(default_factory=dict)
+    """Fields of the model's earlier replies: "" adds one where it is missing, None removes it."""
+    takes_null: bool = True
+    """Whether a reply of calls alone may have the content null; else it is an empty text."""
+    takes_empty: bool = False
+    """Whether a message of a person may be empty."""
 
 
 _ANY = ("",)
 _OPENAI = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
+_ANTHROPIC = ("api.anthropic.com",)
+_DEEPSEEK = ("api.deepseek.com",)
+_GROQ = ("api.groq.com",)
+_MISTRAL = ("api.mistral.ai",)
+_MOONSHOT = ("api.moonshot.ai", "api.moonshot.cn")
+_GOOGLE = ("generativelanguage.googleapis.com",)
 
 _REFUSALS = {
     "include": r"\binclude\b|encrypted.content is not supported",
@@ -40,7 +62,7 @@ _REFUSALS = {
 _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     # Each row: suffixes of the host, a pattern for the start of the model's name, and what they
     # accept. OpenAI's newer models refuse `max_tokens`; most other servers know only that.
-    (_OPENAI, r"", {"output_limit": "max_completion_tokens"}),
+    (_OPENAI, r"", {"output_limit": "max_completion_tokens", "takes_empty": True}),
     # Azure serves models of others too, which refuse it.
     (("api.openai.com",), r"", {"cache_key": "prompt_cache_key"}),
     # "Function tools with reasoning_effort are not supported for gpt-5.6-luna in
@@ -60,6 +82,33 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
         r".*claude-(\d|\w+-4|mythos-preview|\w+-5(?![-.]\d(?!\d)))",
         {"bound_thoughts": False},
     ),
+    # https://developers.openai.com/api/docs/models: "max output tokens" of each.
+    (_OPENAI, r"(ft:)?gpt-3\.5|(ft:)?gpt-4-(turbo|1106|0125|vision)", {"output_cap": 4096}),
+    # "o1-mini and o1-preview: user and assistant messages only, system messages are not supported".
+    (_OPENAI, r"o1-(mini|preview)", {"system_role": "user", "json_schema": "never"}),
+    (_OPENAI, r"gpt-3\.5|gpt-4(-|$)", {"json_schema": "never"}),
+    # https://platform.claude.com/docs/en/api/openai-sdk: response_format is ignored there; the
+    # oldest models write no longer replies.
+    (_ANTHROPIC, r"claude-3-(haiku|opus|sonnet)", {"output_cap": 4096}),
+    # https://api-docs.deepseek.com/api/create-chat-completion: `text` or `json_object`.
+    # "Missing `reasoning_content` field in the assistant message", where that called a tool;
+    # elsewhere the field is ignored (https://api-docs.deepseek.com/guides/thinking_mode).
+    (_DEEPSEEK, r"", {"json_schema": "never", "reply_fields": {"reasoning_content": ""}}),
+    # https://console.groq.com/docs/structured-outputs: "streaming and tool use are not currently
+    # supported with Structured Outputs", and Treadle streams.
+    (_GROQ, r"", {"json_schema": "never", "output_limit": "max_completion_tokens"}),
+    # It sends its counts without `stream_options`, and has refused that field.
+    (_MISTRAL, r"", {"left_out": frozenset(("stream_options",))}),
+    # "thinking is enabled but reasoning_content is missing in assistant tool call message".
+    (
+        _MOONSHOT,
+        r"kimi-(k2-thinking|k2\.[5-9]|k[3-9])",
+        {"reply_fields": {"reasoning_content": ""}},
+    ),
+    # "Developer instruction is not enabled for models/gemma-3-27b-it".
+    (_GOOGLE, r"(models/)?gemma-[1-3]", {"system_role": "user", "json_schema": "never"}),
+    # "Function calling with a response mime type: 'application/json' is unsupported".
+    (_GOOGLE, r"(models/)?gemini-(1|2)", {"json_schema": "without tools"}),
 )
 
 

@@ -1,12 +1,12 @@
 """Finds out what a model takes, by one tiny request each: for whoever sets up a provider.
 
-Nothing is tried again, so that what is shown is what the server says. Each request is sent as a
-turn would send it, with what is known of the model.
+Each request is sent as a turn would send it, with what is known of the model. No outage is tried
+again, and no refusal of a schema, so that what is shown is what the server says.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from ..core.model import Model, Reply
 from ..core.values import Thinking, Usage
 from .known_secrets import redact_known
 from .probes import Probe, ProbeName, make_probes
+from .remote_model import RemoteModel
 
 Outcome = Literal["taken", "ignored", "refused", "denied", "unavailable", "not asked"]
 """`ignored`: the server took the request, and the reply shows nothing of it."""
@@ -83,7 +84,7 @@ async def _ask(model: Model, probe: Probe) -> Finding:
 
     try:
         async with asyncio.timeout(PATIENCE_S):
-            reply = await model.reply(probe.request, receive)
+            reply = await _reply(model, probe, receive)
     except TimeoutError:
         words = f"no whole reply within {PATIENCE_S:.0f} s"
         return Finding(model.name, probe.name, "unavailable", words, cost_usd=None)
@@ -94,6 +95,14 @@ async def _ask(model: Model, probe: Probe) -> Finding:
         outcome = _outcome_of(error)
         return Finding(model.name, probe.name, outcome, words, usage, cost_usd=cost)
     return _judge(model, probe, reply, times, clock() - began)
+
+
+async def _reply(model: Model, probe: Probe, receive: Callable[[str | Thinking], None]) -> Reply:
+    request = probe.request
+    if request.output_schema and isinstance(model, RemoteModel):
+        # A turn would go on without a schema that is refused, and here that is the question.
+        return await model.ask(model.body(request), request.tokens, receive)
+    return await model.reply(request, receive)
 
 
 def _judge(

@@ -14,8 +14,12 @@ from typing import Any, Protocol
 
 from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
+from ..core.model_settings import ModelSettings
 from .accepted_fields import AcceptedFields, find_accepted_fields
 from .service import OPENAI, Service
+
+EFFORT = "reasoning_effort"
+"""Chat completions' name of the effort, by which the table and refusals.py know it."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class RequestFields:
     """The model's name at the provider."""
     accepted: AcceptedFields = AcceptedFields()
     added: Mapping[str, Any] = field(default_factory=dict)
-    """Fields that Treadle adds for this model by itself."""
+    """Fields that Treadle adds for this model by itself; None removes one that it sends else."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """`extra` of the request's settings. They win over all that Treadle sends; None removes one."""
 
@@ -80,9 +84,19 @@ class Dialect:
     """The request's body. Each message is encoded once: `Message.encoded` keeps its bytes."""
     build_reply: Callable[[], ReplyBuilder]
     """A new ReplyBuilder, for one answer."""
-    settings: frozenset[str] = frozenset(("extra", "max_output_tokens"))
-    """The names of the ModelSettings that `encode` writes."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The names of the ModelSettings that `encode` writes beside `max_output_tokens` and `extra`,
+    and the fields of the body that they are written to."""
     service: Service = OPENAI
     """Where it is spoken unless an address is given."""
     find_accepted: Callable[[str, str], AcceptedFields] = find_accepted_fields
     """What a model accepts in this dialect, by host and the model's name."""
+
+    def own_fields(self, settings: ModelSettings) -> frozenset[str]:
+        """The fields of the body that the user has set, also by their names in chat completions."""
+        own = set(settings.extra)
+        for name in settings.given():
+            own.add(self.settings.get(name, name))
+        if settings.effort is not None:
+            own.add(EFFORT)
+        return frozenset(own)

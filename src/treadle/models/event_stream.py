@@ -40,6 +40,8 @@ class EventStream:
         self._rest = []
         if rest:
             self._read_line(rest, events)
+        if self._name == b"error":  # which needs be no JSON
+            self._read_line(b"", events)
         try:
             msgspec.json.decode(b"\n".join(self._data))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -75,6 +77,9 @@ class EventStream:
                 self._data.append(value.removeprefix(b" "))
             elif name == b"event":
                 self._name = value.strip()
+            elif name == b"error":  # no field of the standard, but llama.cpp and others send it
+                self._name = name
+                self._data.append(value.strip())
             return
         data = b"\n".join(self._data).strip()
         if data:

@@ -6,6 +6,7 @@ import traceback
 import weakref
 from typing import Protocol
 
+from ..core.errors import ModelError
 from ..core.redact import find_secrets, redact
 
 
@@ -52,6 +53,8 @@ def redact_error(error: BaseException) -> BaseException:
     while waiting:
         each = waiting.pop()
         each.args = tuple(_redact_argument(arg) for arg in each.args)
+        if isinstance(each, ModelError):
+            each.body, each.request_id = redact_known(each.body), redact_known(each.request_id)
         if notes := getattr(each, "__notes__", None):
             each.__notes__ = [redact_known(note) for note in notes]
         for cause in (each.__cause__, each.__context__, *getattr(each, "exceptions", ())):

@@ -5,15 +5,15 @@ and LM Studio. No provider has a status of its own for a prompt that is too long
 tell.
 """
 
-import email.utils
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from ..core.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable
+from ..core.turn import MALFORMED_CALL
+from .retry_after import find_wait_s, wait_in_error
 
 _OVERFLOW = re.compile(
     r"context.?(length|size|window|limit)|exceed_context|context the overflows"
@@ -46,6 +46,30 @@ An error of another kind, without a status, is tried again.
 """
 
 
+MAX_BODY_CHARS = 4000
+"""How much of a provider's error is kept as `ModelError.body`."""
+_UNREAD = {"tool_use_failed": MALFORMED_CALL, "json_validate_failed": "stop"}
+"""Groq's codes for a reply that it couldn't read, and what finish_reason the reply gets."""
+_REQUEST_IDS = (
+    "x-request-id",
+    "request-id",  # Anthropic
+    "apim-request-id",  # Azure
+    "x-amzn-requestid",
+    "x-generation-id",  # OpenRouter
+    "cf-ray",
+)
+
+
+class UnreadReply(ModelRejected):
+    """The model wrote what the provider couldn't read; it is in the error. For RemoteModel alone.
+
+    It is a reply, with a fault that the model can mend.
+    """
+
+    said: str = ""
+    finish_reason: str = MALFORMED_CALL
+
+
 def to_model_error(
     error: Any, status: int | None = None, retry_after_s: float | None = None
 ) -> ModelError:
@@ -53,14 +77,27 @@ def to_model_error(
 
     `error` is what `read_error` gave.
     """
+    made = _make_error(error, status, retry_after_s)
+    made.status = status
+    if status is None and isinstance(error, dict):
+        made.status = _status_in(_kind_of(error))
+    if not made.body:
+        made.body = (error if isinstance(error, str) else _text(error))[:MAX_BODY_CHARS]
+    return made
+
+
+def _make_error(error: Any, status: int | None, retry_after_s: float | None) -> ModelError:
     if isinstance(error, str):
         error = {"message": error}
     elif not isinstance(error, dict):
         error = {"message": _text(error)}
     message = str(error.get("message") or error.get("detail") or _text(error))[:2000]
-    kind = f"{error.get('code') or ''} {error.get('type') or ''} {error.get('status') or ''}"[:200]
+    kind = _kind_of(error)
     status = status or _status_in(kind)
     words = f"{kind} {message} {_text(error.get('details') or '')[:2000]}"
+    unread = _find_unread(error, message)
+    if unread:
+        return unread
     if status:
         message = f"{message} (HTTP {status})"
     if _NO_MONEY.search(words):
@@ -70,6 +107,8 @@ def to_model_error(
     if status in (401, 402, 403) or (status in (400, None) and _BAD_KEY.search(words)):
         return ModelDenied(message)
     if status is None or status in (408, 409, 425, 429) or status >= 500:
+        if retry_after_s is None:
+            retry_after_s = wait_in_error(error)
         return ModelUnavailable(message, retry_after_s=retry_after_s)
     return ModelRejected(message)
 
@@ -85,25 +124,13 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> ModelErr
             f"the server redirects to {location!r}, which isn't followed; set that as the base URL"
         )
     error = read_error(body) or "no reason given"
-    return to_model_error(error, status, parse_retry_after(headers))
-
-
-def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds to wait, from `retry-after-ms` or `retry-after` (RFC 9110: seconds or a date).
-
-    None if neither header makes sense.
-    """
-    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
-        text = headers.get(name, "").strip()
-        if re.fullmatch(r"[0-9]{1,12}(\.[0-9]*)?", text, re.ASCII):
-            return float(text) / unit
-        try:
-            date = email.utils.parsedate_tz(text)
-            if date:
-                return max(0.0, email.utils.mktime_tz(date) - time.time())
-        except (ValueError, OverflowError, IndexError, TypeError):
-            continue
-    return None
+    made = to_model_error(error, status, find_wait_s(headers, error, status == 429))
+    made.body = body.decode("utf8", "replace").strip()[:MAX_BODY_CHARS]
+    made.request_id = _find_request_id(headers, error)
+    if made.request_id:
+        text = str(made).removesuffix(f" (HTTP {status})")
+        made.args = (f"{text} (HTTP {status}, request {made.request_id})",)
+    return made
 
 
 def read_error(data: bytes) -> Any:
@@ -115,8 +142,33 @@ def read_error(data: bytes) -> Any:
     if isinstance(error, list) and error:  # as Gemini does
         error = error[0]
     if isinstance(error, dict):
-        return error.get("error") or error
+        inner = error.get("error") or error
+        if isinstance(inner, dict) and error.get("request_id"):  # Anthropic has it beside the error
+            return {"request_id": error["request_id"]} | inner
+        return inner
     return error
+
+
+def _find_unread(error: Mapping[str, Any], message: str) -> UnreadReply | None:
+    finish_reason = _UNREAD.get(str(error.get("code")))
+    if finish_reason is None:
+        return None
+    unread = UnreadReply(message)
+    unread.said = str(error.get("failed_generation") or "")
+    unread.finish_reason = finish_reason
+    return unread
+
+
+def _find_request_id(headers: Mapping[str, str], error: Any) -> str:
+    for name in _REQUEST_IDS:
+        if headers.get(name):
+            return str(headers.get(name))[:200]
+    given = error.get("request_id") if isinstance(error, dict) else None
+    return given[:200] if isinstance(given, str) else ""
+
+
+def _kind_of(error: Mapping[str, Any]) -> str:
+    return f"{error.get('code') or ''} {error.get('type') or ''} {error.get('status') or ''}"[:200]
 
 
 def _status_in(kind: str) -> int | None:

@@ -6,27 +6,34 @@ does, and logs it.
 
 import asyncio
 import functools
+import hashlib
 import logging
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
+import msgspec
 from msgspec.structs import replace
 
-from ..core.errors import ModelError, ModelRejected, ModelUnavailable, UsageError
+from ..core.check_settings import check_number, check_whole_number
+from ..core.errors import ModelError, ModelUnavailable, UsageError
 from ..core.events import Thinking, Usage
 from ..core.limits import Cost
 from ..core.model import Reply, Request
 from ..core.model_settings import ModelSettings, refuse_uncarried
-from .accepted_fields import AcceptedFields, find_refused_field
+from .accepted_fields import AcceptedFields
 from .chat.dialect import CHAT
 from .dialect import Dialect, RequestFields
 from .endpoint import Endpoint, Key
-from .known_secrets import redact_known
+from .known_secrets import redact_error
+from .learned import has_answered, note_answer, recall, remember
+from .output_room import allowed_tokens
 from .price_table import find_context_tokens, make_price
 from .prices import Prices, check_prices
+from .provider_errors import UnreadReply
+from .refusals import Sent, learn, without_unread_thoughts
 from .reply_reader import ReplyReader
 from .sdk_endpoint import SDKEndpoint
 
@@ -34,18 +41,9 @@ AFTER_DONE_S = 1.0
 """How long to wait for the end of a response after its last event, to reuse the connection."""
 
 DEFAULT_CONTEXT_TOKENS = 128_000
-_EFFORT = "reasoning_effort"
-_UNREADABLE = re.compile(r"encrypted.content.{0,400}(verif|decrypt|pars)", re.I | re.S)
-"""How a provider says that it can't read a thought that it once gave."""
+MAX_LESSONS = 4
+"""How many refusals of one request are learned from."""
 _log = logging.getLogger("treadle")
-
-
-class _FieldRefused(Exception):
-    """The provider refused a field of this name, which Treadle has added."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +85,7 @@ class RemoteModel:
     """An async client of a provider's SDK, to send by it and with its key: AsyncAzureOpenAI(…)."""
     _endpoint: Endpoint | SDKEndpoint = field(init=False, repr=False)
     _accepted: AcceptedFields = field(init=False, repr=False)
-    _learned: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
-    """The fields to send with tools, last in the list: a refusal showed that the table is wrong."""
-    _refused: list[str] = field(default_factory=list, init=False, repr=False)
-    """The fields of the table that this model refused."""
+    """By the table. What was learned since wins: `learned.recall`."""
     _price: list[Cost] = field(default_factory=list, init=False, repr=False)
 
     def __repr__(self) -> str:
@@ -101,6 +96,9 @@ class RemoteModel:
         name = self.name or f"{self.dialect.service.scheme}:{self.model}"
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "prices", check_prices(self.prices))
+        check_whole_number("RemoteModel(context_tokens", self.context_tokens)
+        check_whole_number("RemoteModel(max_output_tokens", self.max_output_tokens, 1)
+        check_number("RemoteModel(idle_s", self.idle_s)
         refuse_uncarried(self.settings, self.carried_settings, self.name)
         if self.settings.max_output_tokens:
             object.__setattr__(self, "max_output_tokens", self.settings.max_output_tokens)
@@ -138,7 +136,7 @@ class RemoteModel:
     @property
     def carried_settings(self) -> frozenset[str]:
         """The settings that its dialect can write."""
-        return self.dialect.settings
+        return frozenset((*self.dialect.settings, "max_output_tokens", "extra"))
 
     def cost_usd(self, usage: Usage) -> float | None:
         """By `prices`, else by the price table of genai-prices, offline.
@@ -158,29 +156,12 @@ class RemoteModel:
 
         Raises a ModelError; UsageError if a key is missing.
 
-        Never retries, with two exceptions. If a field is refused that Treadle has added by itself,
-        it asks once more without that, and remembers it. If the model can't read its own earlier
-        thoughts any more, as with another organization's key, it asks once more without them.
+        Never retries, with two exceptions. If the refusal is of something that Treadle sends by
+        itself, it asks once more without that, and remembers it if the model then replies. If the
+        model can't read its own earlier thoughts any more, as with another organization's key, it
+        asks once more without them.
         """
-        left_out: list[str] = []
-        while True:
-            try:
-                reply = await self._reply(request, emit, left_out)
-            except _FieldRefused as refusal:
-                left_out.append(refusal.name)
-                continue
-            self._refused.extend(left_out)
-            for name in left_out:
-                _warn_once(f"{self.name} doesn't take {name}, so that isn't sent to it any more")
-            return reply
-
-    async def _reply(
-        self, request: Request, emit: Callable[[str | Thinking], None], left_out: list[str]
-    ) -> Reply:
-        tokens = sum(message.tokens for message in request.messages)
-        always = self._always(left_out)
         request = self._with_own_settings(request)
-        added = self._fields_with_tools(request)
         emitted = False
 
         def emit_and_note(piece: str | Thinking) -> None:
@@ -188,35 +169,50 @@ class RemoteModel:
             emitted = True
             emit(piece)
 
-        self._warn_of(added)
-        try:
-            return await self.ask(self._body(request, always | added), tokens, emit_and_note)
-        except ModelRejected as refusal:
-            words = str(refusal)
-            if emitted:
-                raise
-            if name := find_refused_field(words, always):
-                raise _FieldRefused(name) from None
-            if _UNREADABLE.search(words) and any(message.model for message in request.messages):
-                return await self._reply(_without_thoughts(request), emit, left_out)
-            if not request.tools or _sets_effort(request) or _EFFORT not in words:
-                raise
-        other: dict[str, Any] = {} if _EFFORT in added else {_EFFORT: "none"}
-        reply = await self.ask(self._body(request, always | other), tokens, emit)
-        self._learned.append(other)
-        self._warn_of(other)
+        accepted = self._known
+        tried = [accepted]
+        words: list[str] = []
+        body = self._body(request, accepted)
+        self._warn_of_effort(request, accepted)
+        while True:
+            tokens = sum(message.tokens for message in request.messages)
+            try:
+                reply = await self.ask(body, tokens, emit_and_note)
+                break
+            except ModelError as refusal:
+                if emitted:
+                    raise
+                plain = without_unread_thoughts(refusal, request)
+                if plain is None:
+                    lesson = learn(refusal, self._sent(request, body), accepted)
+                    if lesson is None or lesson.accepted in tried or len(tried) > MAX_LESSONS:
+                        raise
+                    tried.append(lesson.accepted)
+                    words.append(lesson.words)
+                    accepted = lesson.accepted
+                request, before = plain or request, body
+                body = self._body(request, accepted)
+                if body == before:
+                    raise
+        if len(tried) > 1:
+            remember(self._key, accepted)
+            self._warn_of_effort(request, accepted)
+            for each in filter(None, words):
+                _warn_once(f"{self.name} {each}")
         return reply
+
+    def _sent(self, request: Request, body: bytes) -> Sent:
+        own = self.dialect.own_fields(request.settings)
+        return Sent(request, msgspec.json.decode(body), own)
 
     def body(self, request: Request) -> bytes:
         """The request's body, in the model's dialect."""
-        request = self._with_own_settings(request)
-        return self._body(request, self._always(()) | self._fields_with_tools(request))
+        return self._body(self._with_own_settings(request), self._known)
 
-    def _always(self, left_out: Sequence[str]) -> dict[str, Any]:
-        """The fields that Treadle adds to every request, without those that were refused."""
-        refused = {*self._refused, *left_out}
-        always = self._accepted.always
-        return {name: value for name, value in always.items() if name not in refused}
+    @property
+    def _known(self) -> AcceptedFields:
+        """What it accepts, as far as it is known."""
+        return recall(self._key, self._accepted)
 
     def _with_own_settings(self, request: Request) -> Request:
         """The request with the model's settings where it leaves them open."""
@@ -225,26 +221,39 @@ class RemoteModel:
             return request
         return replace(request, settings=settings)
 
-    def _fields_with_tools(self, request: Request) -> dict[str, Any]:
+    @property
+    def _key(self) -> Hashable:
+        return self.place, self.model
+
+    @functools.cached_property
+    def place(self) -> str:
+        """Stands for its address in the log, where fields of its replies belong; shows nothing."""
+        parts = urlsplit(self.base_url or "")
+        address = f"{parts.hostname}:{parts.port}{parts.path.rstrip('/')}{self.dialect.path}"
+        return hashlib.blake2b(address.encode(), digest_size=6).hexdigest()
+
+    def _with_tools(self, request: Request, accepted: AcceptedFields) -> Mapping[str, Any]:
         """The fields that the model needs beside tools, without those that the user has set."""
         if not request.tools:
             return {}
-        wanted = self._learned[-1] if self._learned else self._accepted.with_tools
-        own = set(request.settings.extra)
-        if request.settings.effort is not None:
-            own.add(_EFFORT)
-        return {key: value for key, value in wanted.items() if key not in own}
+        own = self.dialect.own_fields(request.settings)
+        return {key: each for key, each in accepted.with_tools.items() if key not in own}
 
-    def _warn_of(self, added: Mapping[str, Any]) -> None:
-        for key, value in added.items():
+    def _warn_of_effort(self, request: Request, accepted: AcceptedFields) -> None:
+        for key, value in self._with_tools(request, accepted).items():
             _warn_once(
                 f"{self.name} takes tools here only with {key}={value}, so that is sent with them:"
                 " it doesn't reason before it calls one. To be told no more, set it yourself:"
                 f" -o {key}={value}, or ModelSettings(effort=...) in Python"
             )
 
-    def _body(self, request: Request, added: Mapping[str, Any]) -> bytes:
-        fields = RequestFields(self.model, self._accepted, added, request.settings.extra)
+    def _body(self, request: Request, accepted: AcceptedFields) -> bytes:
+        left_out: dict[str, Any] = dict.fromkeys(accepted.left_out)
+        added = {**accepted.always, **left_out, **self._with_tools(request, accepted)}
+        fields = RequestFields(self.model, accepted, added, request.settings.extra)
+        tokens = allowed_tokens(request, accepted)
+        if tokens != request.max_output_tokens:
+            request = replace(request, max_output_tokens=tokens)
         return self.dialect.encode(request, fields)
 
     async def ask(
@@ -254,7 +263,7 @@ class RemoteModel:
 
         Raises a ModelError, whose message never has the key.
         """
-        reader = ReplyReader(self.dialect)
+        reader = ReplyReader(self.dialect, is_model=has_answered(self._key))
         patience = asyncio.timeout(None)
         try:
             async with aclosing(self._endpoint.post(body)) as answer, patience:
@@ -263,26 +272,24 @@ class RemoteModel:
                         emit(piece)
                     if reader.done and patience.when() is None:
                         patience.reschedule(asyncio.get_running_loop().time() + AFTER_DONE_S)
-            return reader.finish(prompt_tokens)
+            reply = reader.finish(prompt_tokens)
         except TimeoutError:
             if not (reader.whole and patience.expired()):
                 raise
-            return reader.finish(prompt_tokens)
+            reply = reader.finish(prompt_tokens)
+        except UnreadReply as unread:
+            redact_error(unread)
+            usage = Usage(prompt_tokens, len(unread.said) // 4, estimated=True)
+            fault = str(unread)
+            return Reply(unread.said, usage, unread.finish_reason, fault=fault)
         except ModelError as error:
-            if reader.whole and isinstance(error, ModelUnavailable):
-                return reader.finish(prompt_tokens)  # the connection broke after the reply's end
-            error.args = (redact_known(str(error)),)
-            error.usage = reader.usage_so_far(prompt_tokens)
-            raise
-
-
-def _without_thoughts(request: Request) -> Request:
-    """The request without all that only the model itself understands."""
-    return replace(request, messages=tuple(each.for_model("none") for each in request.messages))
-
-
-def _sets_effort(request: Request) -> bool:
-    return request.settings.effort is not None or _EFFORT in request.settings.extra
+            if not (reader.whole and isinstance(error, ModelUnavailable)):
+                redact_error(error)
+                error.usage = reader.usage_so_far(prompt_tokens)
+                raise
+            reply = reader.finish(prompt_tokens)  # the connection broke after the reply's end
+        note_answer(self._key)
+        return reply
 
 
 @functools.cache

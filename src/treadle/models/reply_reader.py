@@ -2,7 +2,8 @@
 
 1. A reply is complete only when its dialect says so. A stream that just ends is an error, never a
    reply.
-2. One JSON body instead of a stream is read too; a page of HTML is refused.
+2. One JSON body instead of a stream is read too. A page of HTML is refused; but where a model has
+   answered before (`is_model`), it is the page of a proxy or of a maintenance, and passes.
 3. Raises nothing but ModelErrors, whatever the bytes are.
 """
 
@@ -26,8 +27,11 @@ class ReplyReader:
     `finish` gives the Reply.
     """
 
-    def __init__(self, dialect: Dialect, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, dialect: Dialect, max_bytes: int = MAX_BYTES, *, is_model: bool = False
+    ) -> None:
         self._max_bytes = max_bytes
+        self._is_model = is_model
         self._kind: Literal["unknown", "stream", "body"] = "unknown"
         self._seen = 0
         self._body = bytearray()  # if the server doesn't stream
@@ -107,6 +111,8 @@ class ReplyReader:
     def _read_body(self, body: bytes) -> None:
         if not body.startswith(b"{"):
             start = body[:200].decode("utf8", "replace")
+            if self._is_model:
+                raise ModelUnavailable(f"the server sent no answer of a model, but {start!r}")
             raise ModelRejected(
                 f"this is no answer of a model; is the base URL right? The answer starts {start!r}"
             )

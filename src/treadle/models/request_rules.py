@@ -59,7 +59,9 @@ def _message_faults(messages: Sequence[Message]) -> Iterator[str]:
 def _content_faults(message: Message) -> Iterator[str]:
     if message.calls and message.role != "assistant":
         yield "only the assistant calls tools"
-    if not (message.text.strip() or message.parts or message.calls or _is_paused(message)):
+    is_empty = message.role == "user" and not message.text  # legal.py: fill_empty
+    says_something = message.text.strip() or message.parts or message.calls
+    if not (says_something or is_empty or _is_paused(message)):
         yield "it says nothing"
     for call in message.calls:
         if not _NAME.fullmatch(call.name):

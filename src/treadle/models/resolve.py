@@ -71,12 +71,7 @@ PROVIDERS = {
         "https://generativelanguage.googleapis.com/v1beta/openai/", "GEMINI_API_KEY"
     ),
     "groq": Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    # Sends its counts without `stream_options`, and has refused that field.
-    "mistral": Provider(
-        "https://api.mistral.ai/v1",
-        "MISTRAL_API_KEY",
-        settings=ModelSettings(extra={"stream_options": None}),
-    ),
+    "mistral": Provider("https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
     "openrouter": Provider("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
 }
 _ENVIRONMENT = (

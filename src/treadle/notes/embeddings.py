@@ -17,9 +17,10 @@ from typing import Any
 
 import msgspec
 
+from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import ModelError, ModelRejected, ModelUnavailable
 from ..models.endpoint import Endpoint, Key
-from ..models.known_secrets import redact_known
+from ..models.known_secrets import redact_error
 from ..models.provider_errors import to_model_error
 
 MAX_TEXTS = 128
@@ -73,6 +74,8 @@ class OpenAIEmbedder:
         return f"{type(self).__name__}({self.model!r}, base_url={url!r}, name={self.name!r})"
 
     def __post_init__(self) -> None:
+        check_number("OpenAIEmbedder(timeout_s", self.timeout_s)
+        check_whole_number("OpenAIEmbedder(dimensions", self.dimensions, 1, "the model's own")
         name = f"openai:{self.model}"
         if self.dimensions:
             name += f"@{self.dimensions}"
@@ -101,7 +104,7 @@ class OpenAIEmbedder:
                 found += await asyncio.to_thread(parse_vectors, answer, len(batch))
             self._check_dimensions(found)
         except ModelError as error:
-            error.args = (redact_known(str(error)),)
+            redact_error(error)
             raise
         return found
 

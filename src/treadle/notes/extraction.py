@@ -22,7 +22,8 @@ from ..runtime.origin import (
     make_origin,
     read_records,
 )
-from ..stores.sqlite import SQLiteStore
+from ..runtime.thread_name import check_thread_name
+from ..stores.open_store import open_store
 from .extraction_prompt import (
     INSTRUCTIONS,
     FoundNote,
@@ -78,13 +79,14 @@ async def extract_notes(
     hold no text from outside. Raises UnknownThread, UsageError for an imported thread that nobody
     has adopted, whatever `run` raises, and TurnFailed if the model gave no list of notes.
     """
-    store = agent.store or SQLiteStore()
+    store = open_store(agent.store)
     own = notes or agent.notes or Notes()
     if not isinstance(own, Notes):
         raise UsageError(
             f"the agent's notes are a {type(own).__name__}; say notes=Notes(...), where to write"
         )
     notes = own.bind(store, agent.world)
+    check_thread_name(thread)
     records = await read_records(store, thread)
     if not records:
         raise UnknownThread(f"there is no thread {thread!r} in this store")
@@ -159,8 +161,8 @@ async def _extract_pass(
 
 async def _name_thread(extractor: Agent, name: str, source: str) -> str:
     """This name, or another one if a thread of this name wasn't begun for these notes."""
-    assert extractor.store
-    log = await open_log(name, extractor.store, extractor.world)
+    store = open_store(extractor.store)
+    log = await open_log(name, store, extractor.world)
     if not log.records:
         return name
     first = log.records[0].event
@@ -174,8 +176,8 @@ async def _name_thread(extractor: Agent, name: str, source: str) -> str:
 
 async def _ask_model(extractor: Agent, thread_id: str, source: str, prompt: str) -> list[FoundNote]:
     """The notes that the model found, from its thread: run it, resume it, or read its answer."""
-    assert extractor.store
-    log = await open_log(thread_id, extractor.store, extractor.world)
+    store = open_store(extractor.store)
+    log = await open_log(thread_id, store, extractor.world)
     if not log.records:
         await log.append(
             e.ThreadStarted(EXTRACTOR_NAME, extractor.world.new_id(), parent_thread_id=source)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 
+from ..core.check_settings import check_whole_number
 from ..core.errors import UsageError
 from ..core.events import NotesRecalled
 from ..core.tool import Tool
@@ -40,6 +41,7 @@ class Notes:
             raise UsageError(f"scopes= takes a list, such as [{self.scopes!r}]")
         for scope in self.readable_scopes:
             check_scope(scope)
+        check_whole_number("Notes(budget_tokens", self.budget_tokens)
 
     def bind(self, store: Store, world: World) -> "Notes":
         """These settings, with the notes kept beside an agent's threads if `at` is None.

@@ -7,6 +7,7 @@ import msgspec
 
 from ..core.errors import StoreError, UsageError
 from ..models.known_secrets import redact_known
+from ..runtime.border import contain
 from ..stores.full_text import build_queries, query_words, quote_word
 from .embedder import Embedder
 from .note import Note
@@ -112,7 +113,9 @@ async def search(store: NoteStore, embedder: Embedder | None, query: Query) -> F
     fallback_reason = ""
     if embedder is not None:
         try:
-            rankings["meaning"] = await search_meaning(store, embedder, deep)
+            rankings["meaning"] = await contain(
+                search_meaning(store, embedder, deep), f"the embedder {embedder.name}"
+            )
             rankings["words"] = await search_by_idf(store, deep)
         except (UsageError, StoreError):
             raise

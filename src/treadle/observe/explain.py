@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 from ..core import events as e
 from ..core.call import CallState, find_pending_decisions
@@ -11,8 +11,10 @@ from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
 from ..core.turn_after import failed_by_outage
-from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision
+from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision, is_held
 from ..runtime.settings import NO_MODEL, RunSettings
+from .agent_changes import changes_since_last_call
+from .permissions import describe_permissions
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Explanation:
     """What resuming would do first."""
     changes: tuple[str, ...]
     """What has changed in the agent since its model was last called."""
+    allowed: tuple[str, ...] = ()
+    """What people have allowed beforehand, here and in the children, and how to take it back."""
 
 
 WITHOUT_OUTCOME = ("started", "unknown")
@@ -57,6 +61,8 @@ def explain(
     going_on = _children_that_go_on(claimed, children or {})
     if not state.trusted:
         next_action = "nothing, until somebody adopts the thread: it was imported"
+    elif is_held(state):
+        next_action = "nothing, until somebody lets the thread go on"
     elif going_on:
         next_action = "; ".join(going_on)
     elif is_flow(records, settings):
@@ -71,6 +77,7 @@ def explain(
         waits_for=tuple(_describe_decision(each, thread_id) for each in waiting),
         next=next_action,
         changes=tuple(changes_since_last_call(state, settings)),
+        allowed=tuple(describe_permissions(thread_id, {thread_id: records} | dict(children or {}))),
     )
 
 
@@ -87,9 +94,8 @@ def pending_decisions(
         return ()
     settings = settings.in_charge(state)
     found: list[e.PendingDecision] = []
-    held = [each for each in find_waits(state, records[0].thread_id) if not each.id]
-    if held:
-        return tuple(held)
+    if is_held(state):
+        return find_waits(state, records[0].thread_id)
     for id, call in claimed.calls.items():
         child: Sequence[e.Record] = ()
         if call.child and children:
@@ -124,46 +130,6 @@ def _describe_unknown(state: State, claimed: State) -> list[str]:
         return []
     calls = [call for call in claimed.turn.calls.values() if call.status == "unknown"]
     return [_call_state_text(call) for call in calls]
-
-
-def changes_since_last_call(state: State, settings: RunSettings) -> list[str]:
-    """What has changed in the agent whose model was called last, of an agent alone or of a team."""
-    was = state.last_described
-    now = settings.team.get(state.last_caller, settings).told_as(was)
-    if was:
-        now = now.with_model(was.model)
-    return agent_changes(was, now.describe())
-
-
-def agent_changes(was: e.AgentDescribed | None, now: e.AgentDescribed) -> list[str]:
-    """What has changed in an agent, a sentence for each change; empty if nothing was recorded.
-
-    A log of format 1 has only the names of its tools, so that only those are compared.
-    """
-    if was is None:
-        return []
-    found = []
-    for name in ("agent", "model"):
-        before, after = getattr(was, name), getattr(now, name)
-        if before != after:
-            found.append(f"the {name} was {before}, is now {after}")
-    if was.instructions and was.instructions != now.instructions:
-        found.append("the instructions have changed")
-    if was.settings and was.settings != now.settings:
-        found.append("the settings of the model have changed")
-    for name in sorted(was.tools.keys() | now.tools.keys()):
-        if name not in now.tools:
-            found.append(f"the tool {name} is gone")
-        elif name not in was.tools:
-            found.append(f"the tool {name} is new")
-        elif was.tools[name].parameters and _shown(was.tools[name]) != _shown(now.tools[name]):
-            found.append(f"the tool {name} has another schema")
-    return found
-
-
-def _shown(tool: e.ToolDescription) -> tuple[Any, ...]:
-    """What the model is told of a tool."""
-    return tool.description, tool.parameters, tool.labels
 
 
 def _describe_done(records: Sequence[e.Record]) -> list[str]:

@@ -75,3 +75,13 @@ def words_before(reply: e.ModelReplied) -> list[str]:
                 text += f", from {', '.join(source.url for source in block.sources)}"
             found.append(text)
     return found
+
+
+def usage_text(usage: e.Usage, cost_usd: float | None) -> str:
+    """Tokens in and out, and what they cost, if that is known."""
+    text = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens"
+    if usage.estimated:
+        text = f"~{text}"
+    if cost_usd:
+        text += f", ${cost_usd:.4f}"
+    return text

@@ -19,7 +19,8 @@ from ..core.waits import find_waits
 from . import conventions as c
 from .active_agent import ActiveAgent
 from .content import Content, SpanMessages
-from .span import Link, Span, SpanContext, SpanEvent, begin_span, span_context, to_ns
+from .span import Span, SpanContext, SpanEvent, begin_span, span_context, to_ns
+from .turn_span import as_flow, begin_turn_span
 
 
 def build_spans(
@@ -49,6 +50,7 @@ class Spans:
         self._steps: set[str] = set()  # the ids of the flow's steps; empty in a turn of an agent
         self._turn: Span | None = None  # the open part of the turn
         self._before: SpanContext | None = None  # the turn's part before, to link the next one to
+        self._waits = False  # the part before ended since the turn waits
         self._pending: list[SpanEvent] = []  # events between two parts, for the next part
         self._chat: Span | None = None
         self._tools: dict[str, Span] = {}
@@ -77,8 +79,9 @@ class Spans:
         self._messages.add(record.event)
         self._active = self._active.after(record.event)
         ended = self._add(record, last_at)
-        if self._turn and not self._chat and find_waits(self._state, record.thread_id):
+        if self._turn and not self._inner() and find_waits(self._state, record.thread_id):
             ended += self._close(record.at, "waiting")
+            self._waits = True
         return ended
 
     def _add(self, record: e.Record, last_at: float) -> list[Span]:
@@ -92,6 +95,7 @@ class Spans:
             case e.ThreadStarted() | e.AgentDescribed():
                 pass  # each model call says which agent called which model
             case e.ThreadClaimed():  # whoever drove the turn before counts as dead
+                self._waits = False
                 return self._close(last_at, "interrupted", {c.ERROR: "interrupted"})
             case e.ThreadForked(parent_thread_id=thread_id):
                 self._fork(thread_id)
@@ -133,26 +137,17 @@ class Spans:
     def _within(self, record: e.Record) -> SpanContext:
         """The open part of the turn; if there is none, this record begins one."""
         if self._turn is None:
-            agent = self._active.agent
-            links = []
-            if self._before:
-                links.append(Link(self._before, "continues"))
-            if self._parent:
-                links.append(Link(self._parent, "parent"))
-            span = begin_span(f"{c.INVOKE_AGENT} {agent}", "internal", record, None)
-            span = replace(span, events=tuple(self._pending), links=tuple(links))
-            attributes = c.turn_attributes(agent, self._state.turns, record.thread_id)
+            span = begin_turn_span(record, self._active.agent, self._before, self._parent)
+            attributes = c.turn_attributes(self._active.agent, self._state.turns, record.thread_id)
             span = span.with_attributes({**attributes, **self._parent_attributes})
+            span = replace(span, events=tuple(self._pending))
             self._turn = self._mark_flow(span)
             self._pending = []
         return self._turn.context
 
     def _mark_flow(self, turn: Span) -> Span:
         """The turn under a flow's name if it is a flow's. The first step tells that it is one."""
-        if not self._steps:
-            return turn
-        name = turn.name.replace(c.INVOKE_AGENT, c.INVOKE_WORKFLOW, 1)
-        return replace(turn, name=name).with_attributes({c.OPERATION: c.INVOKE_WORKFLOW})
+        return as_flow(turn) if self._steps else turn
 
     def _fork(self, parent_thread_id: str) -> None:
         """Open spans go on in the parent thread; in this thread they begin again."""
@@ -172,11 +167,14 @@ class Spans:
                 return
         else:
             call_id = event.call_id
+        if not call_id:
+            self._note(record, "treadle.let_go_on", {})
+            return
         name = self._calls[call_id].name
         if isinstance(event, e.ApprovalGiven) and event.arguments is not None:
             self._calls[call_id] = e.Call(call_id, name, event.arguments)
-        if isinstance(event, e.ApprovalAsked | e.QuestionAsked):  # by the agent, others by people
-            self._within(record)
+        if isinstance(event, e.ApprovalAsked | e.QuestionAsked) and not self._waits:
+            self._within(record)  # by the agent, and not beside another one
         self._note(record, c.event_name(event), {c.CALL_ID: call_id, c.TOOL: name})
 
     def _note(self, record: e.Record, name: str, attributes: c.Attributes) -> None:
@@ -244,6 +242,8 @@ class Spans:
     def _add_team(
         self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
     ) -> list[Span]:
+        if isinstance(event, e.ChildWaits) and event.call_id not in self._tools:
+            return []  # what its child waits for has changed
         self._within(record)
         match event:
             case e.StepAsked(call=call):

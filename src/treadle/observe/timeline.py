@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from ..core import events as e
+from .permissions import describe_approval
 from .short_text import (
     VALUE,
     WIDTH,
@@ -15,6 +16,7 @@ from .short_text import (
     describe_choice,
     retry_text,
     shorten,
+    usage_text,
     words_before,
 )
 
@@ -49,6 +51,8 @@ class Timeline:
 
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str], e.Call] = {}
+        self._allowing: set[tuple[str, str]] = set()
+        """The calls with which a person has allowed others, too."""
         self._model_calls: dict[str, int] = {}
         self._children: set[tuple[str, str]] = set()
 
@@ -98,7 +102,7 @@ class Timeline:
             case e.ModelFailed(message=message, retry_after_s=wait_s, usage=usage):
                 took = ""
                 if usage.total_tokens:
-                    took = _usage_text(usage, event.cost_usd)
+                    took = usage_text(usage, event.cost_usd)
                 return _quote(record, "! ", message, retry_text(wait_s), took, "yellow")
 
     def _team_line(
@@ -112,8 +116,13 @@ class Timeline:
                 self._children.add((record.thread_id, call_id))
                 return Line(record, "·", f"{call_id} runs as thread {child}", tone="dim")
             case e.ChildWaits(call_id=call_id, waiting=waiting):
-                calls = ", ".join(f"{each.name} in thread {each.thread_id}" for each in waiting)
-                return Line(record, "?", f"{call_id} waits for a person: {calls}", tone="bold")
+                if not waiting:
+                    return Line(record, "·", f"{call_id} waits for nobody any more", tone="dim")
+                waits = [
+                    f"{each.name or each.status} in thread {each.thread_id}" for each in waiting
+                ]
+                text = f"{call_id} waits for a person: {', '.join(waits)}"
+                return Line(record, "?", text, tone="bold")
             case e.HandedOff(agent=agent):
                 text = f"{shorten(agent, VALUE)} is in charge from here on"
                 return Line(record, "⇒", text, tone="bold")
@@ -139,7 +148,7 @@ class Timeline:
         text = " | ".join(parts) or "nothing"
         if reply.finish_reason not in ("stop", "tool_calls"):
             text += f" ({reply.finish_reason})"
-        took = f"{_usage_text(reply.usage, reply.cost_usd)}, {reply.latency_s:.2f} s"
+        took = f"{usage_text(reply.usage, reply.cost_usd)}, {reply.latency_s:.2f} s"
         return Line(record, "«", text, took, whole=whole)
 
     def _tool_line(
@@ -204,16 +213,14 @@ class Timeline:
                 return self._approval_line(record, event)
 
     def _approval_line(self, record: e.Record, given: e.ApprovalGiven) -> Line:
+        if not given.call_id:
+            text = f"✓ {given.by} lets the parked thread go on"
+            return _quote(record, _before(text, given.reason), given.reason, tone="bold")
         call = self._calls.get((record.thread_id, given.call_id))
-        name = shorten(call.name, VALUE) if call else ""
-        if given.allowed:
-            text = f"✓ {given.call_id} {name} allowed by {given.by}"
-        else:
-            text = f"✗ {given.call_id} {name} denied by {given.by}"
-        if given.always and given.allowed:
-            text += f" for the rest of the {given.always.lasts}"
-            for name, pattern in given.always.arguments.items():
-                text += f", where {shorten(name, VALUE)} is {shorten(pattern, VALUE)}"
+        key = (record.thread_id, given.call_id)
+        text = describe_approval(given, call.name if call else "", key in self._allowing)
+        if given.allowed and given.always:
+            self._allowing.add(key)
         if given.arguments is not None and call:
             changed = e.Call(given.call_id, call.name, given.arguments)
             self._calls[record.thread_id, given.call_id] = changed
@@ -289,12 +296,3 @@ def _quote(
     mark, _, before = before.partition(" ")
     text = f"{before}{shorten(said, WIDTH)}{after}"
     return Line(record, mark, text, took, tone, whole=f"{before}{said}{after}")
-
-
-def _usage_text(usage: e.Usage, cost_usd: float | None) -> str:
-    text = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens"
-    if usage.estimated:
-        text = f"~{text}"
-    if cost_usd:
-        text += f", ${cost_usd:.4f}"
-    return text

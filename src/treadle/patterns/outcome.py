@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..core.errors import ModelDenied, ModelError, TreadleError, TurnFailed, UsageError
+from ..core.check_settings import check_whole_number
+from ..core.errors import ModelDenied, ModelError, TreadleError, TurnFailed
 from ..core.events import PendingDecision, Usage
 from ..core.result import Result
 from ..runtime.agent import Agent
@@ -114,8 +115,7 @@ async def run_ask(ask: Ask, deps: Any) -> Part:
 
 async def run_asks(asks: Sequence[Ask], at_once: int, deps: Any) -> tuple[Part, ...]:
     """All of these runs, at most so many at a time, in their order."""
-    if at_once < 1:
-        raise UsageError(f"at_once={at_once}: at least one must run")
+    check_whole_number("at_once", at_once, 1)
     gate = asyncio.Semaphore(at_once)
 
     async def one(ask: Ask) -> Part:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from ..core import events as e
 from ..core.approvals import Rule
 from ..core.context import ChildResult, Context
-from ..core.errors import TurnOpen
 from ..core.limits import Limits
 from ..core.links import start_of_child
 from ..core.model import ModelChoice
@@ -19,13 +18,15 @@ from ..core.tool import Tool
 from ..core.turn_after import failed_by_outage
 from ..core.window import ContextWindow
 from ..models.chat.read_history import ChatHistory
-from ..stores.sqlite import SQLiteStore
+from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store
 from .agent_notes import AgentNotes
 from .agent_settings import make_run_settings
 from .answer_type import AnswerType, with_output
+from .check_kinds import check_agent
 from .child_agent import work_as_child
 from .children import require_own
+from .conflicts import turn_open
 from .divergence import Divergence
 from .drive import Post, drive_turn, new_claim, post
 from .fork import Fork, fork
@@ -49,6 +50,7 @@ from .team import (
     make_agent_tool,
     make_child_tool,
 )
+from .thread_name import name_or_new
 from .unpriced import refuse_unpriced
 from .world import World
 
@@ -90,11 +92,15 @@ class Agent:
     """How much of a conversation the model sees."""
     notes: AgentNotes | None = None
     """Long-term notes: those that fit are put before a new thread; tools keep and find them."""
-    store: Store | None = None
-    """Where threads are kept. None: the SQLite file in the user's data directory, or TREADLE_DB."""
+    store: GivenStore = None
+    """Where threads are kept: a store, or the path of an SQLite file. None: TREADLE_DB, or the file
+    in the user's data directory."""
     listeners: Sequence[Listener] = ()
     """Called with every record and piece of text, in order, in a background thread."""
     world: World = World()
+
+    def __post_init__(self) -> None:
+        check_agent(self)
 
     async def run(
         self,
@@ -193,7 +199,7 @@ class Agent:
         aren't this agent's are kept as a pinned message. Raises UsageError for what is no history,
         and for a thread that exists.
         """
-        log = await open_log(thread or self.world.new_id(), self._store, self.world)
+        log = await open_log(name_or_new(thread, self.world), self._store, self.world)
         return await import_history(log, ChatHistory(messages), self.name, self.instructions)
 
     async def replay(self, thread: str) -> Divergence | None:
@@ -221,17 +227,14 @@ class Agent:
     async def _say(
         self, said: str | e.UserSaid, thread: str | None, given: Given, sink: Listener | None = None
     ) -> Result:
-        scope = current_scope(alone=bool(thread or sink))
+        scope = current_scope(alone=thread is not None or sink is not None)
         if scope:
             return await self.run_as_step(scope, scope.step_id(self.name), said, given)
         listeners = [sink] if sink else []
-        log = await open_log(thread or self.world.new_id(), self._store, self.world, listeners)
+        log = await open_log(name_or_new(thread, self.world), self._store, self.world, listeners)
         require_own(log)
         if log.state.phase not in ("empty", "idle"):
-            raise TurnOpen(
-                f"thread {log.thread_id} has an unfinished turn; resume it before saying something"
-                " new"
-            )
+            raise turn_open(log)
         said = take_said(said)
         opening: list[e.Event] = []
         recalled = None
@@ -285,7 +288,7 @@ class Agent:
 
     @cached_property
     def _store(self) -> Store:
-        return self.store or SQLiteStore()
+        return open_store(self.store)
 
     @cached_property
     def _team(self) -> dict[str, "Agent"]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.errors import UsageError
 from ..core.find_json import find_json
+from ..core.raised import call_guarded
 from ..core.result import Result
 from ..core.schema_shape import as_object
 
@@ -76,7 +77,7 @@ class AnswerType:
         from ..core.schema import describe_validation_error
 
         try:
-            self.parse(answer)
+            call_guarded("the type of the answer", self.parse, answer)
         except ValidationError as error:
             return describe_validation_error(error)
         except (ValueError, RecursionError) as error:
@@ -92,6 +93,8 @@ def with_output(result: Result, answer_type: AnswerType | None) -> Result:
     """The result of a turn, with its answer as a value of this type where it is one."""
     if answer_type is None or result.status != "answered":
         return result
-    if answer_type.check(result.answer) is not None:
-        return result  # it was given to an agent that asked for another type
-    return replace(result, output=answer_type.parse(result.answer))
+    try:
+        output = call_guarded("the type of the answer", answer_type.parse, result.answer)
+    except Exception:  # it was given to an agent that asked for another type
+        return result
+    return replace(result, output=output)

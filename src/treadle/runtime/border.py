@@ -12,6 +12,8 @@ import threading
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from ..core.raised import in_words
+
 T = TypeVar("T")
 
 
@@ -34,20 +36,6 @@ async def contain(work: Awaitable[T], whose: str) -> T:
         if closed or is_ctrl_c(error):
             raise
         raise in_words(error, whose) from error
-
-
-def in_words(error: BaseException, whose: str) -> RuntimeError:
-    """The error as an Exception, which ends nothing but the work that raised it."""
-    said = ": ".join(filter(None, (type(error).__name__, text_of(error))))
-    return RuntimeError(f"{said} (raised by {whose})")
-
-
-def text_of(error: BaseException) -> str:
-    """Its message; "" where its own __str__ is broken."""
-    try:
-        return str(error)
-    except BaseException:
-        return ""
 
 
 def is_ctrl_c(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -10,13 +11,14 @@ from ..core import events as e
 from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import Cost, backoff_s, cost_in_tier
-from ..core.model import Model, PreparedCall, Reply
+from ..core.model import Model, PreparedCall, Reply, place_of
 from ..core.refused_parts import describe_refusal, find_refused_part
 from ..core.thoughts import ThoughtStream, part_thoughts
 from ..models.known_secrets import redact_known
 from .blocking import warn_if_it_blocks
 from .border import contain
 from .bounded import TooLong, run_within
+from .price import price_of
 
 
 async def call_model(
@@ -33,7 +35,7 @@ async def call_model(
     varies the back-off. `emit` gets the text in pieces, except a summary's: nobody is to see that.
     """
     called = prepared.event
-    cost = cost_in_tier(model.cost_usd, prepared.request.settings.service_tier)
+    cost = cost_in_tier(partial(price_of, model), prepared.request.settings.service_tier)
     clock = asyncio.get_running_loop().time
     began = clock()
     first_token_s: float | None = None
@@ -63,11 +65,16 @@ async def call_model(
         return _failure(cost, error, prepared, chance)
     finally:
         over = True
-    return _replied(cost, reply, seq, clock() - began, first_token_s)
+    return _replied(cost, reply, seq, clock() - began, first_token_s, place_of(model))
 
 
 def _replied(
-    cost: Cost, reply: Reply, seq: int, latency_s: float, first_token_s: float | None
+    cost: Cost,
+    reply: Reply,
+    seq: int,
+    latency_s: float,
+    first_token_s: float | None,
+    place: str,
 ) -> e.ModelReplied:
     return e.ModelReplied(
         assign_ids(part_thoughts(reply.content), seq),
@@ -80,6 +87,8 @@ def _replied(
         reply.opaque,
         _cache_saved_usd(cost, reply.usage),
         _cache_spent_usd(cost, reply.usage),
+        redact_known(reply.fault) if reply.fault else "",
+        place,
     )
 
 
@@ -105,7 +114,17 @@ def _failure(cost: Cost, error: ModelError, prepared: PreparedCall, chance: floa
         refused = find_refused_part(message, prepared.request.messages)
     if refused:
         message = f"{message}; {describe_refusal(refused)}"
-    return e.ModelFailed(error.kind, message, wait_s, usage, _cost_usd(cost, usage), refused)
+    return e.ModelFailed(
+        error.kind,
+        message,
+        wait_s,
+        usage,
+        _cost_usd(cost, usage),
+        refused,
+        error.status,
+        error.request_id,
+        redact_known(error.body) if error.body else "",
+    )
 
 
 def _cost_usd(cost: Cost, usage: e.Usage) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from ..core import events as e
-from ..core.model import is_hash_of_said
+from ..core.prompt_hash import is_hash_of_said
 
 _SIZES = ("context_tokens", "max_output_tokens")
 

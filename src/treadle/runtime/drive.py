@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 from ..core import events as e
 from ..core.call import decision_digest
@@ -19,13 +19,17 @@ from ..core.errors import (
     StoreError,
     TreadleError,
     TurnOpen,
+    UsageError,
 )
+from ..core.raised import describe_raised, in_words
 from ..core.waits import after_claim, is_held
+from ..core.write_event import write_event
 from ..models.known_secrets import redact_error, redact_known
 from ..stores.store import Attended, Store
 from .adopt import adopt
-from .border import in_words, is_ctrl_c, text_of
+from .border import is_ctrl_c
 from .children import require_trusted
+from .conflicts import describe_standing, explaining_conflicts
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
@@ -102,8 +106,11 @@ async def append_opening(log: Log, opening: Sequence[e.Event], after: int | None
             await cancel_turn(log)
         raise
     except IllegalEvent:
+        standing = describe_standing(log)
         raise TurnOpen(
-            f"another process has begun a turn in thread {log.thread_id} at the same moment"
+            f"another caller was first in thread {log.thread_id}, at the same moment; its turn was"
+            f" {standing}",
+            standing=standing,
         ) from None
 
 
@@ -130,7 +137,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
         if is_ctrl_c(error):
             raise
         with contextlib.suppress(TreadleError):
-            reason = redact_known(f"a bug: {type(error).__name__}: {text_of(error)}")
+            reason = redact_known(f"a bug: {describe_raised(error)}")
             await end_turn(log, e.TurnEnded("failed", reason))
         shown = redact_error(error)
         if shown is error and isinstance(error, Exception):
@@ -165,30 +172,40 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
     approval of something else than what waits; UsageError in an imported thread, of which one must
     know that it is right before one decides anything in it.
     """
+    if not isinstance(event, get_args(Post)):
+        names = ", ".join(each.__name__ for each in get_args(Post))
+        raise UsageError(f"a {type(event).__name__} can't be posted; what people say is: {names}")
+    if isinstance(event, e.TurnEnded) and event.status != "cancelled":
+        raise UsageError(
+            f'a person can only cancel a turn: TurnEnded("cancelled"), not {event.status!r}'
+        )
+    if isinstance(event, e.UserSaid):
+        event = take_said(event)
+    write_event(event)  # refuses wrong values before anything goes by them
     if isinstance(event, e.TrustChanged):
         await adopt(log, event)
         return
     if not isinstance(event, e.TurnEnded):
         require_trusted(log)
     turn = log.state.turn
-    if isinstance(event, e.UserSaid):
-        event = take_said(event)
     if turn and isinstance(event, e.ApprovalGiven) and event.call_id in turn.calls:
         call = turn.calls[event.call_id]
-        if event.digest not in ("", decision_digest(call)):
+        waits = call.status == "waiting"  # else the log refuses it, and says who was first
+        if waits and event.digest not in ("", decision_digest(call)):
             raise IllegalEvent(
                 f"call {call.id} isn't what the approval was given for; look at it again:"
                 f" {call.name}({call.final_arguments})"
             )
-        if event.arguments is not None:
+        if waits and event.arguments is not None:
             (await find_settings()).refuse_edit(call.name, event.arguments)
     calls = turn.calls.values() if turn and not turn.ended else ()
     running = any(call.status == "started" for call in calls)
-    if running and isinstance(event, e.OutcomeDecided):
-        # Until somebody claims the thread, its calls count as running. The person who says what
-        # became of a call need not be the one who resumes.
-        await log.append(e.ThreadClaimed(log.world.new_id()))
-    if isinstance(event, e.TurnEnded):
-        await end_turn(log, event)
-    else:
-        await log.append(event)
+    with explaining_conflicts(log, event):
+        if running and isinstance(event, e.OutcomeDecided):
+            # Until somebody claims the thread, its calls count as running. The person who says what
+            # became of a call need not be the one who resumes.
+            await log.append(e.ThreadClaimed(log.world.new_id()))
+        if isinstance(event, e.TurnEnded):
+            await end_turn(log, event)
+        else:
+            await log.append(event)

@@ -9,8 +9,9 @@ from collections.abc import Coroutine, Generator, Iterable
 from contextvars import copy_context
 from typing import Any
 
+from ..core.raised import in_words
 from .blocking import TimedStep
-from .border import in_words, is_ctrl_c
+from .border import is_ctrl_c
 from .step_ids import StepRunner, StepScope, current_scope, enter_scope, scope_of
 
 MAX_ROUNDS = 1000

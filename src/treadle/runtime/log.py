@@ -4,12 +4,20 @@ import asyncio
 from collections.abc import Sequence
 
 from ..core import events as e
-from ..core.errors import Fenced, IllegalEvent, SeqTaken, StoreDamaged, UnknownThread
+from ..core.errors import (
+    Fenced,
+    IllegalEvent,
+    SeqTaken,
+    StoreDamaged,
+    UnknownThread,
+)
 from ..core.prompt import Prompt
 from ..core.state import State, apply, waits_for_people
-from ..stores.rows import from_rows, to_rows
-from ..stores.store import Store
+from ..core.write_event import write_event
+from ..stores.rows import from_rows
+from ..stores.store import Row, Store
 from .listeners import Delta, Listener
+from .thread_name import check_thread_name, refuse_reserved
 from .world import World
 
 
@@ -64,12 +72,22 @@ class Log:
         return self._drives and self._deferred is None
 
     def claim_with_next_append(self, claim: e.ThreadClaimed) -> None:
-        """Drive the thread, and say so only with the next append: who has nothing to do leaves no
-        mark."""
+        """Drive the thread, and say so with the next append, or at `claim_now`.
+
+        So who has nothing to do leaves no mark.
+        """
         self._drives = True
         self._claim = self.state.claim
         self._deferred = claim
         self._worked_from = self.world.monotonic()
+
+    async def claim_now(self) -> None:
+        """Append the claim that waits for the next append, if any; raises as `append`.
+
+        Before code runs that may kill the process: so that crashes there are counted.
+        """
+        if self._deferred:
+            await self.append()
 
     async def append(self, *events: e.Event, after: int | None = None) -> None:
         """Write all of these events or none, then tell the listeners.
@@ -86,11 +104,8 @@ class Log:
                     raise SeqTaken(
                         f"record {after} is no longer the last of thread {self.thread_id}"
                     )
-                if self._deferred:
-                    records, state = self._check((self._deferred, *events))
-                else:
-                    records, state = self._check(events)
-                rows = to_rows(records)
+                claimed = (self._deferred, *events) if self._deferred else events
+                records, rows, state = self._check(claimed)
                 try:
                     await self.store.append(self.thread_id, rows)
                     break
@@ -121,17 +136,23 @@ class Log:
         for listener in self.listeners:
             listener(what)
 
-    def _check(self, events: Sequence[e.Event]) -> tuple[list[e.Record], State]:
-        """The records of these events, and the state after them. Raises IllegalEvent."""
+    def _check(self, events: Sequence[e.Event]) -> tuple[list[e.Record], list[Row], State]:
+        """The records of these events as they will be read, their rows, and the state after them.
+
+        Raises UsageError for an event that can't be written, IllegalEvent.
+        """
         state = self.state
         at = self.world.now()
         records: list[e.Record] = []
+        rows: list[Row] = []
         for index, event in enumerate(events):
+            data, read = write_event(event)
             worked_s = self._worked_s(index)
-            record = e.Record(self.thread_id, state.seq + 1, at, event, worked_s)
+            record = e.Record(self.thread_id, state.seq + 1, at, read, worked_s)
             state = apply(state, record)
             records.append(record)
-        return records, state
+            rows.append(Row(record.seq, at, data, worked_s))
+        return records, rows, state
 
     def _worked_s(self, index: int) -> float | None:
         """For the record at this place of an append: the first has all of the work before it."""
@@ -173,13 +194,17 @@ async def open_log(
 ) -> Log:
     """The thread's log with all its records; an empty log where there is no such thread.
 
-    The listeners hear only of what is new. Raises IllegalEvent and StoreErrors.
+    The listeners hear only of what is new. Raises IllegalEvent, StoreErrors, and UsageError for a
+    name that no thread can have.
     """
+    check_thread_name(thread_id)
     log = Log(thread_id, store, world)
     try:
         await log.refresh()
     except IllegalEvent as error:
         raise IllegalEvent(f"thread {thread_id} can't be read on: {error}") from error
+    if not log.records:
+        refuse_reserved(thread_id)
     log.listeners = tuple(listeners)
     return log
 

@@ -15,6 +15,7 @@ from ..core.describe import says_the_same
 from ..core.errors import SeqTaken
 from ..core.model import PreparedCall
 from ..core.turn import find_call
+from ..core.waits import find_waits
 from .children import append_started, own_child
 from .drive import run_guarded
 from .end_turn import append_decided, end_child
@@ -29,6 +30,8 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
 
     async def work() -> None:
         known: dict[str, str] = {}
+        if not find_waits(log.state, log.thread_id):
+            await log.claim_now()
         while True:
             # Somebody wrote meanwhile (an approval, say): decide again.
             with contextlib.suppress(SeqTaken):

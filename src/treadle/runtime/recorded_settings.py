@@ -15,6 +15,7 @@ from msgspec.structs import replace as event_with
 
 from ..core import events as e
 from ..core.errors import UsageError
+from ..core.model import Model
 from ..core.state import State
 from .settings import RunSettings, settings_from
 
@@ -85,6 +86,11 @@ class RecordedSettings:
                     return event
             return None
         return None
+
+    def find_place(self, _: Model) -> str:
+        """Where the recording's next reply came from, whatever model is at hand now."""
+        reply = self._find_next((e.ModelReplied,))
+        return reply.place if isinstance(reply, e.ModelReplied) else ""
 
     def _find_rejection(self, _: str) -> str | None:
         """What the recording says is wrong with the answer that it has come to."""

@@ -37,8 +37,8 @@ from .world import World
 
 ToolOutcome = e.ToolReturned | e.ToolFailed | e.ChildWaits
 """The events that an attempt of a tool may end in."""
-END_OF_DRIVE = e.ThreadClaimed | e.ThreadForked | e.TurnEnded
-"""The events that no driver writes while it works."""
+END_OF_DRIVE = e.ThreadClaimed | e.ThreadForked | e.TrustChanged | e.TurnEnded
+"""The events that no driver writes while it works, and after which it goes on with nothing."""
 
 
 class Diverged(Fenced):
@@ -116,6 +116,7 @@ class _Replay:
             call_model=self._call_model,
             run_tool=self._run_tool,
             look_at_children=self._look_at_children,
+            find_place=self._recorded.find_place,
             records_description=False,
         )
 
@@ -209,7 +210,7 @@ class _Replay:
         if self._first:
             raise Diverged(str(self._first))
         event = self.next.event
-        if self._is_done or isinstance(event, END_OF_DRIVE) or self._stops_for(event):
+        if self._is_done or _ends_drive(event) or self._stops_for(event):
             raise Fenced("the recorded drive stopped here: it crashed, was cancelled, or goes on")
 
     async def _call_model(
@@ -262,6 +263,12 @@ class _Replay:
         self._first = Divergence(self.next.seq, "event", event, None)
         self._moved.set()
         return Diverged(str(self._first))
+
+
+def _ends_drive(event: e.Event) -> bool:
+    """Whether the driver before this event was gone."""
+    lets_go_on = isinstance(event, e.ApprovalGiven) and not event.call_id
+    return lets_go_on or isinstance(event, END_OF_DRIVE)
 
 
 def _is_cut_off(event: e.Event) -> TypeGuard[e.ToolFailed]:

@@ -11,6 +11,7 @@ from ..core import events as e
 from ..core.decide import CallModel
 from ..core.legal import end_with_person, make_turns, tools_in_history
 from ..core.limits import (
+    LAST_RESULTS_TOKENS,
     LAST_WORD_TOKENS,
     MIN_OUTPUT_TOKENS,
     Spent,
@@ -18,8 +19,9 @@ from ..core.limits import (
     allowed_output_tokens,
     worst_cost,
 )
-from ..core.model import Message, PreparedCall, Request, prompt_hash
+from ..core.model import Message, PreparedCall, Request
 from ..core.prompt import Prompt
+from ..core.prompt_hash import prompt_hash
 from ..core.prompt_words import LAST_WORD, PLAN
 from ..core.state import State
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
@@ -44,7 +46,8 @@ def build_request(
     if purpose == "plan":  # a plan is prose
         output_schema = None
     shown = prompt.messages(settings.system, note)
-    own = [message.for_model(settings.model.name) for message in shown]
+    name, place = settings.model.name, settings.find_place(settings.model)
+    own = [message.for_model(name, place) for message in shown]
     messages = end_with_person(make_turns(own))
     schemas = tuple(tool.schema for tool in tools.values())
     tool_choice: Literal["auto", "none"] = "auto"
@@ -80,7 +83,6 @@ def prepare_call(
     A prompt that is too large gives a ContextCompacted, or the call that makes a summary. A call
     that might break a limit, or leave no room for a last word, gives a LimitReached.
     """
-    model = settings.model
     purpose, upto_seq, least = asked.purpose, 0, MIN_OUTPUT_TOKENS
     request = build_request(prompt, settings, purpose)
     prompt_tokens = settings.count_tokens(request, state)
@@ -95,20 +97,23 @@ def prepare_call(
         least = request.max_output_tokens
     worst_usd = partial(worst_cost, settings.cost_usd, has_audio=_may_hold_audio(request))
     spent = state.spent
-    if purpose != "answer":
+    times = 1
+    if purpose != "answer" and settings.policy.limits.last_word:
         spent = _keep_for_last_word(spent, settings, prompt_tokens, worst_usd)
+        times = 2  # what the model writes now is read again with the last word
     allowed = allowed_output_tokens(
         settings.policy.limits,
         spent,
         prompt_tokens,
-        request.max_output_tokens,
-        worst_usd,
-        least,
+        request.max_output_tokens * times,
+        lambda prompt, output: worst_usd(prompt + output * (times - 1) // times, output // times),
+        least * times,
     )
     if isinstance(allowed, e.LimitReached):
         return allowed
+    allowed //= times
     called = e.ModelCalled(
-        model=model.name,
+        model=settings.model.name,
         prompt_hash=prompt_hash(request.messages, request.tools),
         prompt_tokens=prompt_tokens,
         max_output_tokens=allowed,
@@ -171,11 +176,12 @@ def _keep_for_last_word(
     """What counts as spent before a step, so that a last word after it still fits."""
     if not settings.policy.limits.last_word:
         return spent
+    shown_tokens = prompt_tokens + LAST_RESULTS_TOKENS
     answer_tokens = min(LAST_WORD_TOKENS, settings.output_tokens)
-    tokens = spent.tokens + prompt_tokens + answer_tokens
+    tokens = spent.tokens + shown_tokens + answer_tokens
     if settings.policy.limits.cost_usd is None:
         return replace(spent, tokens=tokens)
-    kept_usd = worst_usd(prompt_tokens, answer_tokens) or 0.0
+    kept_usd = worst_usd(shown_tokens, answer_tokens) or 0.0
     return replace(spent, tokens=tokens, cost_usd=spent.cost_usd + kept_usd)
 
 

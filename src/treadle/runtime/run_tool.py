@@ -19,10 +19,11 @@ from ..core.context import ChildResult, Context
 from ..core.errors import StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
+from ..core.raised import in_words, message_of
 from ..core.tool import Tool, is_async
 from ..models.known_secrets import redact_known
 from .blocking import warn_if_it_blocks
-from .border import contain, in_words, is_ctrl_c, text_of
+from .border import contain, is_ctrl_c
 from .bounded import StillInThread, TooLong, run_within
 from .tool_result import clean, render_result
 
@@ -83,7 +84,7 @@ def _describe(
     """The kind of failure, and the message for the model."""
     if isinstance(error, TooLong):
         return "timeout", _timeout_message(tool, timeout_s, error.stopped)
-    text = text_of(error)
+    text = message_of(error)
     if isinstance(error, ToolError):
         return "raised", text
     name = type(error).__name__

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.attachments import check_url
 from ..core.errors import UsageError
+from ..core.name_kind import name_kind
 
 EXAMPLE = 'UserSaid(("What is this?", Image.of("lamp.png")))'
 
@@ -14,17 +15,19 @@ EXAMPLE = 'UserSaid(("What is this?", Image.of("lamp.png")))'
 def take_said(said: Any) -> e.UserSaid:
     """A text or a UserSaid, as the event that the log gets. Raises UsageError for anything else."""
     if isinstance(said, str):
-        return e.UserSaid(said)
+        said = e.UserSaid(said)
     if not isinstance(said, e.UserSaid):
         raise UsageError(
             f"what is said must be a text or a UserSaid, e.g. {EXAMPLE}; this is"
-            f" a {type(said).__name__}"
+            f" {name_kind(said)}{_instead_of(said)}"
         )
     if not isinstance(said.answers, str):
         raise UsageError(
             "UserSaid.answers must be the id of a call; pictures and files stand in the content:"
             f" {EXAMPLE}"
         )
+    if not said.answers and _is_empty(said.content):
+        raise UsageError("there is nothing to say: the message is empty; give a text")
     if isinstance(said.content, str):
         return said
     if not isinstance(said.content, tuple | list):
@@ -35,6 +38,28 @@ def take_said(said: Any) -> e.UserSaid:
     for part in said.content:
         check_part(part)
     return replace(said, content=tuple(said.content))
+
+
+def _instead_of(said: Any) -> str:
+    """What to do with messages in the form of chat completions."""
+    if isinstance(said, dict):
+        return ". Of a message give its text"
+    if isinstance(said, list | tuple) and said and isinstance(said[0], dict):
+        return (
+            ". Give the last message's text; a history of messages is made a thread by"
+            " agent.import_history(messages)"
+        )
+    if isinstance(said, list | tuple):
+        return ". Put the parts into a UserSaid"
+    return ""
+
+
+def _is_empty(content: Any) -> bool:
+    """Whether it is a text or parts without any character or attachment."""
+    if isinstance(content, str):
+        return not content.strip()
+    parts = content if isinstance(content, tuple | list) else [content]
+    return all(isinstance(part, str) and not part.strip() for part in parts)
 
 
 def check_part(part: Any) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from ..core.errors import UsageError
+from ..core.raised import message_of
 from .marked_json import MARK, mark, unmark
 from .same_value import contains, find_difference, is_not_finite, is_set
 
@@ -209,8 +210,11 @@ def _encode(value: Any, _: Any = Any) -> str:
         if contains(value, is_set):  # its order is another one in each process
             text = msgspec.json.encode(value, enc_hook=_to_plain, order="deterministic")
         return text.decode()
-    except Exception as error:  # a value may bring its own `model_dump`, and with it any fault
-        raise NotSerializable(f"a {type(value).__name__} has no JSON form ({error})") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a value may bring its own `model_dump`, and any fault with it
+        why = message_of(error)
+        raise NotSerializable(f"a {type(value).__name__} has no JSON form ({why})") from error
 
 
 def _encode_typed(value: Any, kind: Any) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ..core import events as e
@@ -11,7 +11,7 @@ from ..core.context import Context
 from ..core.describe import describe_policy, describe_tool, policy_from, window_from
 from ..core.errors import ToolError, UsageError
 from ..core.limits import Limits, cost_in_tier, tightest_limit
-from ..core.model import Model, PreparedCall, Request
+from ..core.model import Model, PreparedCall, Request, place_of
 from ..core.model_settings import ModelSettings, refuse_uncarried
 from ..core.policy import Policy
 from ..core.state import State
@@ -23,6 +23,7 @@ from ..models.known_secrets import redact_known
 from .call_model import call_model
 from .describe import describe_model, describe_settings, model_from, settings_in_log
 from .log import Log
+from .price import price_of
 from .run_tool import run_tool
 from .waiting_children import refresh_children
 
@@ -75,6 +76,8 @@ class RunSettings:
     """Makes one attempt of a tool call and gives the event it ends in. As above."""
     look_at_children: ChildWatcher = refresh_children
     """Appends what children wait for now, if that has changed. As above."""
+    find_place: Callable[[Model], str] = place_of
+    """Gives where a model is asked. As above."""
     records_description: bool = True
     """Whether the log is told what the agent is made of. A replay takes that from the recording."""
 
@@ -103,6 +106,7 @@ class RunSettings:
             call_model=self.call_model,
             run_tool=self.run_tool,
             look_at_children=self.look_at_children,
+            find_place=self.find_place,
             records_description=self.records_description,
         )
 
@@ -121,6 +125,8 @@ class RunSettings:
             tool = self.policy.find_tool(call)
             if tool and tool.child and not call.child:
                 new_children.append((call, tool.child))
+        if not new_children:
+            return started
         own = self.policy.limits
         spent = state.spent
         for call, limits in new_children:
@@ -153,7 +159,7 @@ class RunSettings:
 
     def cost_usd(self, usage: e.Usage) -> float | None:
         """What this usage of the model costs in the service tier that is asked for, if known."""
-        return cost_in_tier(self.model.cost_usd, self.asked.service_tier)(usage)
+        return cost_in_tier(partial(price_of, self.model), self.asked.service_tier)(usage)
 
     @property
     def output_tokens(self) -> int:
@@ -181,9 +187,9 @@ class RunSettings:
     def left_s(self, state: State) -> float | None:
         """Seconds of work that the turn has left; None for no limit."""
         limit_s = self.policy.limits.seconds
-        if limit_s is None:
-            return None
-        return max(0.0, limit_s - state.spent.seconds)
+        if limit_s is None or state.turn is None:
+            return limit_s
+        return max(0.0, limit_s - state.turn.active_s)
 
     def as_recorded(self, described: e.AgentDescribed | None) -> "RunSettings":
         """These settings, with those that the recorded run was given."""

@@ -12,10 +12,12 @@ from ..core.errors import IllegalEvent, StoreDamaged, UnknownThread
 from ..core.thread_summary import Child, OneThread, ThreadSummary, Totals, make_thread_summary
 from ..stores.rows import from_rows
 from ..stores.store import Store
+from .thread_name import check_thread_name
 
 
 async def read_summary(thread_id: str, store: Store) -> ThreadSummary:
     """The totals of a thread and its children. Raises UnknownThread, StoreDamaged, IllegalEvent."""
+    check_thread_name(thread_id)
     records = await _read(thread_id, store)
     if not records:
         raise UnknownThread(f"there is no thread {thread_id!r} in this store")

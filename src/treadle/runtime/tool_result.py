@@ -23,7 +23,7 @@ import msgspec
 from ..core.attachments import find_type
 from ..core.errors import UsageError
 from ..core.events import Attachment, Audio, File, Image
-from .border import text_of
+from ..core.raised import message_of
 from .said import check_part
 
 NOTHING = "done; it gave no result"
@@ -81,17 +81,21 @@ def _to_text(result: Any, parts: list[Attachment]) -> str:
         if isinstance(plain, list) and parts and all(isinstance(each, str) for each in plain):
             return "\n".join(plain)
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
-    except Exception as error:  # a result is another's code, and may raise whatever it likes
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a result is another's code, and may raise whatever it likes
         parts.clear()
         name = type(result).__name__
-        return f"the call ran, but its result, of type {name}, can't be shown ({text_of(error)})"
+        return f"the call ran, but its result, of type {name}, can't be shown ({message_of(error)})"
 
 
 def _encode_plain(result: Any) -> str | None:
     """The result as JSON where msgspec can write all of it; None where it needs more care."""
     try:
         encoded = msgspec.json.encode(result)
-    except Exception:  # of many kinds: types, keys, numbers, depth, half surrogate pairs
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # of many kinds: types, keys, numbers, depth, half surrogate pairs
         return None
     if any(mark in encoded for mark in _MARKS):
         return None
@@ -139,7 +143,7 @@ def _to_plain(value: Any, parts: list[Attachment]) -> Any:
     if isinstance(value, Collection) and not isinstance(value, type):
         return [_to_plain(each, parts) for each in value]
     if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {text_of(value)}"
+        return f"{type(value).__name__}: {message_of(value)}"
     fields = _fields_of(value)
     if fields is not None:
         return _to_plain(fields, parts)

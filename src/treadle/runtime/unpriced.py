@@ -3,6 +3,7 @@
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.limits import tightest_limit
+from .price import price_of
 from .settings import RunSettings
 
 
@@ -32,7 +33,7 @@ def find_unpriced(settings: RunSettings) -> str:
         limit_usd = tightest_limit(above_usd, limits.cost_usd)
         is_free = limit_usd is None or limits.unpriced
         for model in settings.models or (settings.model,):
-            if not is_free and model.cost_usd(e.Usage(1, 1)) is None:
+            if not is_free and price_of(model, e.Usage(1, 1)) is None:
                 return model.name
         for tool in settings.policy.tools.values():
             if tool.agent is None or tool.child is None or id(tool.agent) in seen:

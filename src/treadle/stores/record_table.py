@@ -25,6 +25,9 @@ _READ = """
 select seq, at, worked_s, checksum, cast(event as blob) from record
 where thread_id = ? and seq > ? order by seq
 """
+_NAMES = """
+select thread_id from thread where substr(thread_id, 1, length(?1)) = ?1 order by record_id desc
+"""
 _LIST = "select cast(thread_id as blob), seq, at from thread"
 
 
@@ -90,6 +93,11 @@ def list_threads(db: sqlite3.Connection, limit: int) -> list[ThreadInfo]:
     if any(name is None for name, *_ in found):
         return _list_around_damage(db)[:limit]
     return [_info(*row) for row in found]
+
+
+def list_names(db: sqlite3.Connection, beginning: str) -> list[str]:
+    """The threads whose names begin so, the last written first."""
+    return [str(name) for (name,) in db.execute(_NAMES, (beginning,))]
 
 
 def is_damage(error: sqlite3.DatabaseError) -> bool:

@@ -23,9 +23,10 @@ import msgspec
 from ..core.errors import StoreDamaged, StoreError, UsageError
 from . import record_table
 from .attendance import find_attendance
+from .busy import telling_of_waits
 from .connection import SharedConnection
 from .group_commit import GroupCommit
-from .sqlite_file import connect, default_path, describe, is_busy
+from .sqlite_file import BUSY_TIMEOUT_S, connect, default_path, describe, is_busy
 from .store import Row, ThreadInfo
 
 T = TypeVar("T")
@@ -90,7 +91,8 @@ class SQLiteStore:
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         try:
             if self._durability == "full" or not self._append_at_once(thread_id, rows):
-                await self._commits.append(thread_id, rows)
+                with telling_of_waits(self.path, BUSY_TIMEOUT_S):
+                    await self._commits.append(thread_id, rows)
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{describe(self.path, error)}; nothing was written") from error
 
@@ -124,7 +126,8 @@ class SQLiteStore:
         except StoreError as error:
             if not is_busy(error):
                 raise
-        return await asyncio.to_thread(self._ask, self._patient, question)
+        with telling_of_waits(self.path, BUSY_TIMEOUT_S):
+            return await asyncio.to_thread(self._ask, self._patient, question)
 
     def attend(self, claim: str) -> AbstractContextManager[None]:
         return find_attendance(self.path).attend(claim)

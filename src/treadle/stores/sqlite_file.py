@@ -13,6 +13,7 @@ from typing import Literal
 
 from ..core.codec import row_checksum
 from ..core.errors import StoreDamaged, StoreError
+from .busy import describe_writer
 
 APPLICATION_ID = 0x54524144
 """"TRAD" in SQLite's own file header: marks the file as Treadle's."""
@@ -115,8 +116,7 @@ def describe(path: Path, error: sqlite3.Error) -> str:
     if not is_busy(error):
         return f"{path}: {error}"
     return (
-        f"{path}: another process has been writing to it (a backup or an import, say) and hasn't"
-        f" finished within {BUSY_TIMEOUT_S:g} s"
+        f"{path} is busy: {describe_writer(path)}, and hasn't finished within {BUSY_TIMEOUT_S:g} s"
     )
 
 

@@ -7,11 +7,13 @@ of a file that `treadle db export` wrote. They are functions, not a chain on one
 reads as plain asserts, and a failure points at the one that failed.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..core import events as e
+from ..core.check_settings import check_number
 from ..core.result import Result, make_summary
 from ..evals.actual_calls import actual_calls
 from ..evals.trajectory import (
@@ -82,6 +84,9 @@ def assert_within(
     """
     __tracebackhide__ = True
     records = _records(recorded)
+    limits = {"steps": steps, "tokens": tokens, "cost_usd": cost_usd, "seconds": seconds}
+    for name, most in limits.items():
+        check_number(f"assert_within({name}", most, -math.inf, "no limit")
     totals = make_summary(records, 0.0)
     over: list[str] = []
     if steps is not None:

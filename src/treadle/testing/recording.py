@@ -74,7 +74,9 @@ class Recording:
                 case e.ModelCalled(purpose=purpose):
                     summarizing = purpose == "compact"
                 case e.ModelReplied() as r if not summarizing:
-                    script.append(Reply(r.content, r.usage, r.finish_reason, r.refusal, r.opaque))
+                    script.append(
+                        Reply(r.content, r.usage, r.finish_reason, r.refusal, r.opaque, r.fault)
+                    )
         recorded = make_stand_in(self.records)
         return ScriptedModel(script, name=recorded.name, context_tokens=recorded.context_tokens)
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ..core.check_settings import check_whole_number
 from ..core.errors import ToolError
 from ..core.tool import Tool, make_tool
 from ..stores.connection import SharedConnection
@@ -39,6 +40,10 @@ class IndexLimits:
     files: int = 10_000
     file_bytes: int = 2_000_000
     bytes: int = 100_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("files", "file_bytes", "bytes"):
+            check_whole_number(f"IndexLimits({name}", getattr(self, name))
 
 
 @dataclass(frozen=True)

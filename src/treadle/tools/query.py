@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import ToolError
 from ..core.tool import Tool, make_tool
 from ..models.child_interpreter import run_script
@@ -33,6 +34,11 @@ class QueryLimits:
     max_bytes: int = 50_000_000
     """Of all its files together."""
     max_memory_bytes: int = 1_000_000_000
+
+    def __post_init__(self) -> None:
+        check_number("QueryLimits(total_s", self.total_s)
+        check_whole_number("QueryLimits(max_bytes", self.max_bytes)
+        check_whole_number("QueryLimits(max_memory_bytes", self.max_memory_bytes)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import ToolError
 from ..core.tool import tool
 from ..models.child_interpreter import find_package_folder, run_script
@@ -37,6 +38,12 @@ class FetchLimits:
     """Of the decompressed body."""
     max_redirects: int = 5
     page_chars: int = 16_000
+
+    def __post_init__(self) -> None:
+        check_number("FetchLimits(total_s", self.total_s)
+        check_whole_number("FetchLimits(max_bytes", self.max_bytes)
+        check_whole_number("FetchLimits(max_redirects", self.max_redirects)
+        check_whole_number("FetchLimits(page_chars", self.page_chars, 1)
 
 
 @tool(read_only=True, timeout_s=30)

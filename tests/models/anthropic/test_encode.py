@@ -20,9 +20,10 @@ from treadle.core.events import (
     UserSaid,
 )
 from treadle.core.legal import make_turns, tools_in_history
-from treadle.core.model import Message, Request, ToolSchema, prompt_hash
+from treadle.core.model import Message, Request, ToolSchema
 from treadle.core.model_settings import ModelSettings
 from treadle.core.prompt import messages as prompt_of
+from treadle.core.prompt_hash import prompt_hash
 from treadle.core.state import fold
 from treadle.core.values import Part
 from treadle.models.accepted_fields import find_accepted_fields
@@ -189,6 +190,14 @@ def test_ids_that_a_server_repeats_are_replaced_by_ours():
     _, first, one, second, two = sent(USER, reply(CALL), DONE, reply(again), rest)
     assert (first["content"][0]["id"], one["content"][0]["tool_use_id"]) == ("toolu_1", "toolu_1")
     assert second["content"][0]["id"] == two["content"][0]["tool_use_id"] == "c00009000"
+
+
+def test_words_for_an_empty_message_leave_the_thoughts_after_it_as_they_were():
+    empty = Message("user", "")
+    said = reply(SIGNED, Text("hi"), prompt_hash=prompt_hash([empty], [ADD]))
+    first, second, _ = sent(empty, said, USER)
+    assert first["content"] == [{"type": "text", "text": "(nothing was said)"}]
+    assert second["content"][0] == SIGNED.opaque | {"thinking": "hm"}
 
 
 def test_a_thought_is_left_out_once_something_before_it_has_changed():

@@ -273,7 +273,7 @@ def test_refusals_prefills_names_and_thoughts():
 def test_an_assistant_may_speak_first_and_twice():
     history = read(assistant("Welcome!"), assistant("What is it?"), user("A lamp."))
     assert shown(history) == [
-        ("user", "(nothing was said)"),
+        ("user", ""),
         ("assistant", "Welcome!\n\nWhat is it?"),
         ("user", "A lamp."),
     ]

@@ -165,9 +165,8 @@ def test_json_of_wrong_types_raises_nothing_but_model_errors_and_gives_types_tha
 
 
 def test_a_stream_without_a_finish_reason_is_no_reply():
-    for end in ({"done": True}, {"done": False}):
-        with pytest.raises(ModelUnavailable, match="ended before the reply did"):
-            read(stream(delta(content="half an ans"), **end))
+    with pytest.raises(ModelUnavailable, match="ended before the reply did"):
+        read(stream(delta(content="half an ans"), done=False))
     with pytest.raises(ModelUnavailable, match="after 0 bytes"):
         read(b"")
 
@@ -397,8 +396,8 @@ def test_a_call_that_the_length_cut_before_its_arguments_is_left_out():
 
 def test_unknown_fields_are_kept_and_go_back_verbatim():
     details = [
-        {"type": "reasoning.text", "text": "a", "signature": None},
-        {"type": "reasoning.text", "text": "b"},
+        {"type": "reasoning.text", "text": "a", "id": "r1", "signature": None},
+        {"type": "reasoning.text", "text": "b", "id": "r2"},
     ]
     signed = piece(0, "a", "f", "{}") | {"extra_content": {"google": {"thought_signature": "c2ln"}}}
     reply = read(
@@ -414,6 +413,22 @@ def test_unknown_fields_are_kept_and_go_back_verbatim():
     assert wire["vendor"] == {"v": 1}
     assert "audio" not in wire
     assert wire["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "c2ln"}}
+
+
+def test_thinking_that_is_only_in_parts_is_shown():
+    details = [
+        {"type": "reasoning.text", "text": "I add"},
+        {"type": "reasoning.encrypted", "data": "x"},
+    ]
+    reply = read(stream(delta(reasoning_details=details), delta("stop", content="3")))
+    assert reply.thinking == "I add"
+    blocks = [{"type": "thinking", "thinking": "I add", "signature": "c2ln"}]
+    reply = read(
+        stream(delta(thinking_blocks=blocks, reasoning_content="I add"), delta("stop", content="3"))
+    )
+    assert reply.thinking == "I add"
+    wire = json.loads(encode_message(Message("assistant", reply.content, opaque=reply.opaque)))
+    assert (wire["thinking_blocks"], wire["reasoning_content"]) == (blocks, "I add")
 
 
 def test_text_in_parts_and_refusals_are_read():
@@ -494,3 +509,192 @@ def test_too_many_calls_and_too_deep_fields_are_given_up():
 
 def test_a_call_in_thousands_of_pieces_is_read():
     assert len(called(*[piece(0, "a", "f", "x" * 100)] * 3000)[0][2]) == 300_000
+
+
+@pytest.mark.parametrize(
+    ("chunks", "text", "called", "finish_reason"),
+    [
+        ([delta(content="4"), usage(22, 5)], "4", [], "stop"),
+        ([delta(tool_calls=[piece(0, "a", "f", "{}")])], "", ["f"], "tool_calls"),
+        ([delta(content=[{"type": "text", "text": "4"}])], "4", [], "stop"),
+    ],
+)
+def test_done_after_a_whole_text_or_whole_calls_is_the_end(chunks, text, called, finish_reason):
+    reply = read(stream(*chunks))
+    assert (reply.text, [call.name for call in reply.calls]) == (text, called)
+    assert reply.finish_reason == finish_reason
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [],
+        [delta(role="assistant", content="")],
+        [delta(reasoning_content="hm")],
+        [delta(content=[{"type": "thinking", "thinking": "hm"}])],
+        [delta(content="I pay"), delta(tool_calls=[piece(0, "a", "pay", '{"eur": 1')])],
+        [delta(tool_calls=[piece(0, "a", "pay", "")])],
+        [usage(3, 4)],
+    ],
+)
+def test_done_after_less_than_that_is_no_reply(chunks):
+    with pytest.raises(ModelUnavailable, match="ended before the reply did"):
+        read(stream(*chunks))
+
+
+def sent_back(reply: Reply) -> Any:
+    return json.loads(encode_message(Message("assistant", reply.content, opaque=reply.opaque)))
+
+
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "12*12=144"}]}
+
+
+def test_parts_that_are_no_text_are_kept_and_go_back_where_they_stood():
+    parts = [
+        THOUGHT | {"signature": "S"},
+        {"type": "text", "text": "As "},
+        {"type": "reference", "reference_ids": [3]},
+        {"type": "text", "text": "says: 144"},
+    ]
+    body = {"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}
+    for data in (json.dumps(body).encode(), stream(delta("stop", content=parts))):
+        reply = read(data)
+        assert (reply.text, reply.thinking) == ("As says: 144", "12*12=144")
+        assert sent_back(reply)["content"] == parts
+
+
+def test_a_thought_in_pieces_goes_back_whole_beside_its_call():
+    def thinks(text: str) -> Any:
+        return {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+
+    data = stream(
+        delta(role="assistant", content=""),
+        delta(content=[thinks("12*")]),
+        delta(content=[thinks("12=144")]),
+        delta(content=[{"type": "thinking", "thinking": [], "signature": "S"}]),
+        delta(content="144"),
+        delta(tool_calls=[piece(0, "a", "f", "{}")]),
+        delta("tool_calls"),
+    )
+    pieces: list[Any] = []
+    reader = ReplyReader(CHAT)
+    for start in range(0, len(data), 50):
+        pieces += reader.feed(data[start : start + 50])
+    reply = reader.finish(1)
+    assert "".join(each.text for each in pieces if isinstance(each, Thinking)) == "12*12=144"
+    sent = sent_back(reply)
+    assert sent["content"] == [THOUGHT | {"signature": "S"}, {"type": "text", "text": "144"}]
+    assert sent["tool_calls"][0]["function"]["name"] == "f"
+
+
+def test_no_part_of_the_provider_s_own_says_anything_to_the_model():
+    hidden = [{"type": "text", "text": "obey"}, {"text": "obey"}, {"type": None}, "obey"]
+    message = Message("assistant", (Thinking("", {"content": hidden}), Text("144")))
+    assert json.loads(encode_message(message))["content"] == "144"
+
+
+def test_a_refusal_may_be_a_part():
+    reply = read(stream(delta("stop", content=[{"type": "refusal", "refusal": "no"}])))
+    assert (reply.text, reply.refusal) == ("", "no")
+
+
+def details(*pieces: Any) -> Any:
+    chunks = [delta(reasoning_details=[each]) for each in pieces]
+    return sent_back(read(stream(*chunks, delta("stop", content="x"))))["reasoning_details"]
+
+
+def text(text: str | None = None, **more: Any) -> dict[str, Any]:
+    made = {"type": "reasoning.text"} | more
+    return made if text is None else made | {"text": text}
+
+
+def test_pieces_of_one_thought_are_joined_by_their_index():
+    assert details(text("Let", index=0), text(" me", index=0), text(signature="S", index=0)) == [
+        {"type": "reasoning.text", "index": 0, "text": "Let me", "signature": "S"}
+    ]
+    mixed = details(
+        text("a", index=0, format="f"),
+        text("c", index=1, format="f"),
+        text("b", index=0, format="f"),
+        {"type": "reasoning.encrypted", "data": "E1", "index": 0},
+        text(index=0, signature="S1"),
+        text(index=0, signature="S2"),
+    )
+    assert mixed == [
+        text("ab", index=0, format="f", signature="S1S2"),
+        text("c", index=1, format="f"),
+        {"type": "reasoning.encrypted", "data": "E1", "index": 0},
+    ]
+
+
+def test_pieces_without_an_index_are_joined_until_the_signature():
+    assert details(text("a"), text("a"), text(signature="S"), text("b")) == [
+        text("aa", signature="S"),
+        text("b"),
+    ]
+    assert details(text("a", signature="S"), text("b", signature="S")) == [
+        text("a", signature="S"),
+        text("b", signature="S"),
+    ]
+    whole = [text("a"), text("b")]
+    assert sent_back(read(stream(delta("stop", reasoning_details=whole))))["reasoning_details"] == (
+        whole
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.text(max_size=3)), min_size=1, max_size=12))
+def test_however_thoughts_are_cut_into_pieces_they_go_back_whole(pieces):
+    wholes: dict[int, str] = {}
+    for index, piece in pieces:
+        wholes[index] = wholes.get(index, "") + piece
+    expected = [text(whole, index=index) for index, whole in wholes.items()]
+    assert details(*[text(piece, index=index) for index, piece in pieces]) == expected
+
+
+def test_a_body_with_a_message_and_a_delta_means_the_message():
+    said = {"role": "assistant", "content": "8"}
+    empty = {"role": "assistant", "content": ""}
+    for finish_reason in ("stop", None):
+        choice = {"index": 0, "delta": empty, "message": said, "finish_reason": finish_reason}
+        body = json.dumps({"choices": [choice]}).encode()
+        assert (read(body).text, read(body).finish_reason) == ("8", "stop")
+
+
+def test_a_stream_whose_end_alone_says_it_means_the_message_but_deltas_come_first():
+    whole = {"message": {"content": "8"}, "delta": {"content": ""}, "finish_reason": "stop"}
+    assert read(stream({"choices": [whole]})).text == "8"
+    so_far = [
+        {"choices": [{"delta": {"content": "8"}, "message": {"content": "8"}}]},
+        {"choices": [{"delta": {"content": "9"}, "message": {"content": "89"}}]},
+        {"choices": [whole | {"message": {"content": "89"}}]},
+    ]
+    assert read(stream(*so_far)).text == "89"
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "words"),
+    [
+        (b'error: {"code": 400, "message": "bad grammar"}', ModelRejected, "bad grammar"),
+        (b'error: {"error": {"code": 503, "message": "loading"}}', ModelUnavailable, "loading"),
+        (b"error: out of memory", ModelUnavailable, "out of memory"),
+    ],
+)
+@pytest.mark.parametrize("end", [b"\n\n", b"\n", b""])
+def test_an_error_may_be_a_field_of_the_stream(line, error, words, end):
+    for before in (b"", stream(delta(content="so far"), done=False)):
+        with pytest.raises(ModelError, match=words) as caught:
+            read(before + line + end)
+        assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"finish_reason": "MALFORMED_FUNCTION_CALL"},
+        {"finish_reason": "function_call_filter: MALFORMED_FUNCTION_CALL"},
+        {"finish_reason": "error", "native_finish_reason": "MALFORMED_FUNCTION_CALL"},
+    ],
+)
+def test_a_call_that_the_provider_could_not_read_has_one_finish_reason(choice):
+    reply = read(stream({"choices": [{"delta": {"content": ""}} | choice]}))
+    assert reply.finish_reason == "malformed_call"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treadle.core.errors import ModelUnavailable
-from treadle.core.events import Call, Thinking, Usage
+from treadle.core.events import Call, Text, Thinking, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.core.schema import read_signature
 from treadle.models.local.dialect import (
@@ -45,9 +45,9 @@ CALCULATOR = ToolSchema(
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 SYSTEM = Message("system", "Be kind.")
 ASKED = Message("user", "What is 1+1?")
-CALLED = Message("assistant", (Call("c1", "add", '{"a": 1}'),), opaque={"thought": "A sum."})
+CALLED = Message("assistant", (Thinking("A sum."), Call("c1", "add", '{"a": 1}')))
 RESULT = Message("tool", "2", call_id="c1")
-ANSWERED = Message("assistant", "It is 2.", opaque={"thought": "Done."})
+ANSWERED = Message("assistant", (Thinking("Done."), Text("It is 2.")))
 
 
 def contents(

@@ -34,6 +34,6 @@ MESSAGES = Dialect(
     "/v1/messages",
     encode_request,
     MessagesReplyBuilder,
-    SETTINGS | {"max_output_tokens", "extra"},
+    SETTINGS,
     ANTHROPIC,
 )

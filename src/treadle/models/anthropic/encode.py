@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from ...core.events import Call, ProviderCall, Text, Thinking
+from ...core.legal import SAID_NOTHING, fill_empty
 from ...core.model import Message, Request, ToolSchema
 from ...core.model_settings import FIELD_NAMES
-from ...core.prompt_words import SAID_NOTHING
 from ..dialect import RequestFields
 from .history import find_open_reply, fit_history
 from .opaque import own_fields, provider_blocks, sent_id, thinking_block
@@ -28,8 +28,13 @@ from .parts import encode_content, text_block
 _encode = msgspec.json.Encoder().encode
 _CACHE = {"type": "ephemeral"}
 _SAME_NAME = ("temperature", "top_p", "service_tier")
-SETTINGS = frozenset((*_SAME_NAME, "effort", "stop", "parallel_tool_calls"))
-"""The ModelSettings that have a place here, beside `max_output_tokens`. There is no seed."""
+SETTINGS = {
+    **{name: name for name in _SAME_NAME},
+    "effort": "output_config",
+    "stop": "stop_sequences",
+    "parallel_tool_calls": "tool_choice",
+}
+"""The ModelSettings that have a place here, and their fields in the body. There is no seed."""
 _OBJECTS = ("output_config", "tool_choice")
 """The fields that are joined, name by name, with what Treadle sends there."""
 _JOINED = frozenset(("messages", "system", "tools", "cache_control"))
@@ -47,7 +52,8 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         "stream": True,
     }
     schema = None
-    if fields.accepted.output_format and request.output_schema:
+    takes_schema = fields.accepted.output_format and "output_config" not in fields.accepted.left_out
+    if takes_schema and request.output_schema:
         schema = constrain_schema(request.output_schema)
     if schema:
         settings["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
@@ -57,7 +63,7 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     settings = _add_fields(settings, _encode_settings(request, fields.extra))
     settings = _add_fields(settings, {**fields.added, **fields.extra})
     point = _encode_point(fields.extra)
-    messages = fit_history(request, fields.accepted.bound_thoughts)
+    messages = fill_empty(fit_history(request, fields.accepted.bound_thoughts))
     system = encode_system(messages)
     if request.output_schema and not schema:
         system.append(_encode(text_block(describe_schema(request.output_schema))))

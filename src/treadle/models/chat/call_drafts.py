@@ -56,6 +56,11 @@ class CallDrafts:
         """Whether a call has begun."""
         return bool(self._drafts)
 
+    @property
+    def are_whole(self) -> bool:
+        """Whether the arguments of each are a whole JSON object."""
+        return all(_is_object("".join(draft.arguments)) for draft in self._drafts)
+
     def finish(self) -> list[Call]:
         """The calls, without those that have neither a name nor arguments."""
         return [draft.call() for draft in self._drafts if draft.name or any(draft.arguments)]

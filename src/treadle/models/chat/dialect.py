@@ -9,5 +9,5 @@ CHAT = Dialect(
     "/chat/completions",
     encode_request,
     ChatReplyBuilder,
-    frozenset((*SETTINGS, "max_output_tokens", "extra")),
+    SETTINGS,
 )

@@ -1,16 +1,20 @@
 """Writes a request as chat completions has it. Pure."""
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from ...core.events import Attachment, Audio, Call, Image, Text, Thinking
-from ...core.legal import put_beside_results
+from ...core.legal import fill_empty, put_beside_results, put_into_first, use_provider_ids
 from ...core.model import Message, Request, ToolSchema
 from ...core.model_settings import ModelSettings
-from ...core.values import Part
+from ...core.values import Part, thinking_of
+from ..accepted_fields import AcceptedFields
 from ..dialect import RequestFields
+from .content_parts import parts_of
+from .sendable_fields import sendable_fields
 
 _encode = msgspec.json.Encoder().encode
 SETTINGS = {
@@ -23,7 +27,10 @@ SETTINGS = {
     "parallel_tool_calls": "parallel_tool_calls",
 }
 """The names of ModelSettings, and those of chat completions."""
-_SHOWN_FIELDS = ("role", "content", "tool_calls", "tool_call_id", "function_call", "name")
+_SHOWN_FIELDS = (
+    *("role", "content", "tool_calls", "tool_call_id", "function_call", "name"),
+    *("refusal", "audio"),
+)
 """The fields of a message that say whose it is, and what the model is told."""
 
 
@@ -35,7 +42,7 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         "stream_options": {"include_usage": True},
         fields.accepted.output_limit: request.max_output_tokens,
     }
-    if request.output_schema:
+    if request.output_schema and _takes_schema(request, fields.accepted):
         schema = {"name": "answer", "schema": request.output_schema}
         settings["response_format"] = {"type": "json_schema", "json_schema": schema}
     if request.cache_key and fields.accepted.cache_key:
@@ -44,13 +51,21 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     settings |= {**fields.added, **fields.extra}
     settings.pop("tools", None)
     settings = {key: value for key, value in settings.items() if value is not None}
+    accepted = fields.accepted
     tools = [tool.encoded(encode_tool) for tool in request.tools]
-    if tools and request.tool_choice == "none":
+    if tools and request.tool_choice == "none" and "tool_choice" not in accepted.left_out:
         settings["tool_choice"] = "none"
     tools += [_encode(tool) for tool in fields.provider_tools]
     all_tools = b',"tools":[%s]' % b",".join(tools) if tools else b""
     shown = put_beside_results(request.messages)
-    messages = b",".join([message.encoded(encode_message) for message in shown])
+    if not accepted.takes_empty:
+        shown = fill_empty(shown)
+    shown = use_provider_ids(shown)
+    if accepted.system_role == "user":
+        shown = put_into_first(shown)
+    reply_fields = tuple(accepted.reply_fields.items())
+    encode = _message_encoder(accepted.system_role, reply_fields, accepted.takes_null)
+    messages = b",".join([message.encoded(encode) for message in shown])
     return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], all_tools, messages)
 
 
@@ -62,24 +77,63 @@ def _encode_settings(settings: ModelSettings, has_tools: bool) -> dict[str, Any]
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def _takes_schema(request: Request, accepted: AcceptedFields) -> bool:
+    if accepted.json_schema == "without tools":
+        return not request.tools
+    return accepted.json_schema == "always"
+
+
+@functools.cache
+def _message_encoder(
+    system_role: str, reply_fields: tuple[tuple[str, str | None], ...], takes_null: bool
+) -> Callable[[Message], bytes]:
+    """Writes messages for a model that wants another role, or other fields in its replies.
+
+    The same function each time, so that what it made of a message is kept.
+    """
+    if system_role != "developer" and not reply_fields and takes_null:
+        return encode_message
+
+    def encode(message: Message) -> bytes:
+        shown = _to_fields(message)
+        if message.role == "system":
+            shown["role"] = "developer" if system_role == "developer" else "system"
+        if shown["content"] is None and not takes_null:
+            shown["content"] = ""
+        for name, value in reply_fields:
+            if value is None:
+                shown.pop(name, None)
+            elif message.role == "assistant":
+                shown.setdefault(name, value)
+        return _encode(shown)
+
+    return encode
+
+
 def encode_message(message: Message) -> bytes:
-    """One message. The provider's own fields can add to what is shown, and never replace it."""
+    """One message. The provider's own fields say nothing to the model that people aren't shown."""
+    return _encode(_to_fields(message))
+
+
+def _to_fields(message: Message) -> dict[str, Any]:
     shown: dict[str, Any] = {"role": message.role, "content": message.text}
-    own = dict(message.opaque)
+    thinking = thinking_of(message.content)
+    own = sendable_fields(message.opaque, message.text, thinking)
     if not isinstance(message.content, str):
         for part in message.content:
             if isinstance(part, Text | Thinking):
-                own |= _own_fields(part)
-        if message.parts:
+                own |= sendable_fields(_own_fields(part), part.text, thinking)
+        if message.calls and not message.text:
+            shown["content"] = None
+        if message.parts or _has_own_parts(message.content):
             shown["content"] = _encode_parts(message.content)
     if message.calls:
-        shown["content"] = message.text or None
         shown["tool_calls"] = [_encode_call(call) for call in message.calls]
     if message.call_id:
         shown["tool_call_id"] = message.call_id
     for key in _SHOWN_FIELDS:
         own.pop(key, None)
-    return _encode(shown | own)
+    return shown | own
 
 
 def encode_tool(tool: ToolSchema) -> bytes:
@@ -99,7 +153,15 @@ def _encode_parts(content: Iterable[Part]) -> list[dict[str, Any]]:
             parts.append({"type": "text", "text": part})
         elif isinstance(part, Attachment):
             parts.append(_encode_part(part))
+        elif isinstance(part, Text | Thinking):
+            parts += parts_of(part)
+            if isinstance(part, Text) and part.text:
+                parts.append({"type": "text", "text": part.text})
     return parts
+
+
+def _has_own_parts(content: Iterable[Part]) -> bool:
+    return any(isinstance(part, Text | Thinking) and parts_of(part) for part in content)
 
 
 def _encode_part(part: Attachment) -> dict[str, Any]:
@@ -116,7 +178,8 @@ def _encode_part(part: Attachment) -> dict[str, Any]:
 
 def _encode_call(call: Call) -> dict[str, Any]:
     function = {"name": call.name, "arguments": call.arguments or "{}"}
-    return _own_fields(call) | {"id": call.id, "type": "function", "function": function}
+    own = sendable_fields(_own_fields(call), "", "")
+    return own | {"id": call.id, "type": "function", "function": function}
 
 
 def _own_fields(block: Text | Thinking | Call) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 1. Known fields are checked for their type, and all sizes are bounded. Raises nothing but
    ModelErrors.
 2. Unknown fields of a message, such as reasoning, are kept and sent back to the provider unchanged.
+3. A reply is whole once its finish_reason has come. Some servers send none: then `[DONE]` after a
+   text, or after calls with whole arguments, is the end.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -12,11 +15,13 @@ import msgspec
 from ...core.errors import ModelUnavailable
 from ...core.events import Block, Call, Replied, Text, Thinking, Usage
 from ...core.model import Reply
+from ...core.turn import MALFORMED_CALL
 from ..nesting import check_depth
 from ..opaque_fields import join_fields
 from ..provider_errors import read_error, to_model_error
 from ..usage import find_usage
 from .call_drafts import CallDrafts, number_calls
+from .content_parts import ContentParts
 from .thought_text import THINKING_TEXTS, read_thought
 
 _THINKING_FIELDS = (*THINKING_TEXTS, "reasoning_details", "thinking_blocks", "reasoning_signature")
@@ -24,6 +29,8 @@ _THINKING_FIELDS = (*THINKING_TEXTS, "reasoning_details", "thinking_blocks", "re
 _KNOWN_FIELDS = frozenset(("role", "content", "tool_calls", "function_call", "refusal"))
 _FAILED = frozenset(("error", "abort", "network_error", "insufficient_system_resource"))
 """Finish reasons of OpenRouter, vLLM, Zhipu and DeepSeek for a reply that failed."""
+_MALFORMED = re.compile(r"malformed.?(function|tool).?call|tool_use_failed", re.I)
+"""Finish reasons of Gemini and Groq for a call that the model wrote wrongly."""
 
 
 class _Choice(msgspec.Struct):
@@ -31,6 +38,7 @@ class _Choice(msgspec.Struct):
     delta: dict[str, Any] | None = None
     message: dict[str, Any] | None = None
     finish_reason: str | None = None
+    native_finish_reason: Any = None
     error: Any = None
     usage: Any = None
 
@@ -66,8 +74,10 @@ class ChatReplyBuilder:
         """The new text and thinking, in the pieces in which they came."""
         self.done = False
         """Whether the server has sent `[DONE]`."""
-        self._text: list[str] = []
+        self._said = ContentParts()
         self._thinking: list[str] = []
+        self._is_body = False
+        """Whether the server has sent one JSON object instead of a stream."""
         self.finish_reason: str | None = None
         """None until the server has said that the reply is complete."""
         self.usage: Usage | None = None
@@ -78,8 +88,10 @@ class ChatReplyBuilder:
 
     @property
     def whole(self) -> bool:
-        """Whether the finish_reason has come; only the count may follow."""
-        return self.finish_reason is not None
+        """Whether the end of the reply has come (rule 3); only the count may follow."""
+        if self.finish_reason is not None:
+            return True
+        return self.done and self._calls.are_whole and self._began
 
     def add(self, name: bytes, data: bytes) -> None:
         """Add one event of a stream. Raises a ModelError for what is no part of a completion."""
@@ -92,6 +104,7 @@ class ChatReplyBuilder:
 
     def add_body(self, body: bytes) -> None:
         """Add a whole completion that came without a stream."""
+        self._is_body = True
         self._add_chunk(body)
         if not self.whole:
             raise ModelUnavailable(
@@ -114,7 +127,7 @@ class ChatReplyBuilder:
 
     def reply(self, usage: Usage) -> Reply:
         """The whole reply, with `usage` if the server didn't count."""
-        finish_reason = self.finish_reason or "stop"
+        finish_reason = self.finish_reason or self._usual_reason()
         if finish_reason in _FAILED:
             raise ModelUnavailable(
                 f"the provider broke the reply off: finish_reason {finish_reason!r}"
@@ -133,28 +146,51 @@ class ChatReplyBuilder:
         )
 
     def _content(self, thoughts: dict[str, Any], calls: list[Call]) -> Replied:
-        """Thinking, text and calls, in this order: chat completions has no other."""
-        text = "".join(self._text)
+        """The thinking of the message as a whole, what was said, and the calls, in this order."""
+        said = self._said.blocks()
         thinks = bool(thoughts or self._thinking)
-        if not thinks and not calls:
-            return text
+        if not thinks and not calls and all(type(each) is Text for each in said):
+            text = "".join(each.text for each in said if isinstance(each, Text))
+            if not any(each.opaque for each in said):
+                return text
         blocks: list[Block] = []
         if thinks:
             blocks.append(Thinking("".join(self._thinking), thoughts))
-        if text:
-            blocks.append(Text(text))
-        return (*blocks, *calls)
+        return (*blocks, *said, *calls)
+
+    @property
+    def _began(self) -> bool:
+        """Whether the model has said something or called a tool."""
+        return self._said.any or self._calls.any
+
+    def _usual_reason(self) -> str:
+        return "tool_calls" if self._calls.any else "stop"
 
     def _choice(self, choice: _Choice) -> None:
         if choice.error:
             raise to_model_error(choice.error)
-        if choice.delta is not None:  # Perplexity sends the message so far too
+        message = choice.message if self._is_message(choice) else None
+        if message:
+            self._message(number_calls(message))
+        elif choice.delta is not None:
             self._message(choice.delta)
-        elif choice.message:
-            self._message(number_calls(choice.message))
-        self.finish_reason = choice.finish_reason or self.finish_reason
-        if choice.delta is None and choice.message and self.finish_reason is None:
-            self.finish_reason = "tool_calls" if self._calls.any else "stop"
+        reason = choice.finish_reason
+        if _MALFORMED.search(f"{reason} {choice.native_finish_reason}"):
+            reason = MALFORMED_CALL
+        self.finish_reason = reason or self.finish_reason
+        if message and self.finish_reason is None and (self._is_body or choice.delta is None):
+            self.finish_reason = self._usual_reason()
+
+    def _is_message(self, choice: _Choice) -> bool:
+        """Whether the message counts, and not the delta.
+
+        In a stream the deltas do: Perplexity sends the message so far beside each. But the message
+        does if the stream comes to its end and no delta has said anything.
+        """
+        if self._is_body or choice.delta is None:
+            return True
+        says_nothing = not any(choice.delta.get(key) for key in ("content", "tool_calls"))
+        return bool(choice.finish_reason) and says_nothing and not self._began
 
     def _message(self, raw: dict[str, Any]) -> None:
         content = raw.get("content")
@@ -162,8 +198,11 @@ class ChatReplyBuilder:
             self._show(content)
             return
         message = msgspec.convert(raw, _Message, strict=False)
-        if message.content:
-            self._show(_content_text(message.content))
+        if isinstance(message.content, str):
+            self._show(message.content)
+        for part in message.content or ():
+            if isinstance(part, dict):
+                self._show_part(part)
         if message.refusal:
             self._refusal.append(message.refusal)
         if message.function_call and not message.tool_calls:  # an old form that some still use
@@ -178,14 +217,14 @@ class ChatReplyBuilder:
                 self._opaque.setdefault(key, []).append(check_depth(value))
 
     def _show(self, text: str) -> None:
-        self._text.append(text)
+        self._said.add_text(text)
         if text:
             self.pieces.append(text)
 
-
-def _content_text(content: str | list[Any]) -> str:
-    """The text of a content; some servers send it in parts."""
-    if isinstance(content, str):
-        return content
-    texts = [part.get("text") for part in content if isinstance(part, dict)]
-    return "".join(text for text in texts if isinstance(text, str))
+    def _show_part(self, part: dict[str, Any]) -> None:
+        if isinstance(part.get("refusal"), str):
+            self._refusal.append(part["refusal"])
+            return
+        shown = self._said.add_part(part)
+        if shown and shown != Thinking(""):
+            self.pieces.append(shown)

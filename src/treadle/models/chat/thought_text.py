@@ -5,8 +5,8 @@ from typing import Any
 
 THINKING_TEXTS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
 """Fields in which servers show what the model thinks, as text."""
-_LISTS = ("reasoning_details", "thinking_blocks", "content")
-"""Fields with parts of it: of OpenRouter, LiteLLM and Mistral."""
+_LISTS = ("reasoning_details", "thinking_blocks")
+"""Fields with parts of it: of OpenRouter and LiteLLM. content_parts.py reads those of Mistral."""
 _TEXTS = ("thinking", "reasoning", "text", "summary")
 """Fields of such a part. What is encrypted stands in others."""
 

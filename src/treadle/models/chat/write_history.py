@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ...core import events as e
-from ...core.legal import make_turns
+from ...core.legal import fill_empty, make_turns
 from ...core.model import ToolSchema
 from ...core.prompt import Prompt
 from .encode import encode_message, encode_tool
@@ -29,7 +29,8 @@ def write_history(records: Sequence[e.Record]) -> bytes:
         is_system = isinstance(event, e.UserSaid) and event.text == brought
         if not isinstance(event, e.ContextCompacted) and not is_system:
             prompt.add(record)
-    messages = make_turns(message.for_model("chat") for message in prompt.messages(system))
+    turns = make_turns(message.for_model("chat") for message in prompt.messages(system))
+    messages = fill_empty(turns)
     history = {"messages": [msgspec.Raw(encode_message(message)) for message in messages]}
     if described is None:
         return msgspec.json.encode(history)

@@ -278,5 +278,5 @@ def _visible_text(step: Any) -> str:
 
 
 def _thought(message: Message) -> str:
-    """The thought of a step. Logs of format 1 have it among the message's own fields."""
-    return thinking_of(message.content) or str(message.opaque.get("thought", ""))
+    """The thought of a step."""
+    return thinking_of(message.content)

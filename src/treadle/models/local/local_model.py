@@ -16,8 +16,10 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from ...core.check_settings import check_whole_number
 from ...core.errors import UsageError
 from ...core.events import Thinking, Usage
+from ...core.legal import fill_empty
 from ...core.model import Reply, Request
 from ...core.model_settings import ModelSettings, refuse_uncarried
 from ..guard import refuse_real
@@ -65,6 +67,8 @@ class LocalModel:
     _clients: dict[str, RemoteModel] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_whole_number("LocalModel(context_tokens", self.context_tokens, 1)
+        check_whole_number("LocalModel(max_output_tokens", self.max_output_tokens, 1)
         refuse_uncarried(self.settings, self.carried_settings, self.name)
         object.__setattr__(self, "settings", self.settings.over(DEFAULTS))
         if self.settings.max_output_tokens:
@@ -88,6 +92,7 @@ class LocalModel:
 
         Raises a ModelError, or UsageError if the weights or llama.cpp are missing.
         """
+        request = structs.replace(request, messages=fill_empty(request.messages))
         if request.tool_choice == "none":  # a model that sees no tool answers in prose
             request = structs.replace(request, tools=())
         server, client = await asyncio.to_thread(self.start)

@@ -10,6 +10,6 @@ RESPONSES = Dialect(
     "/responses",
     encode_request,
     ResponsesReplyBuilder,
-    frozenset((*SETTINGS, "max_output_tokens", "extra")),
+    {**SETTINGS, "effort": "reasoning"},
     find_accepted=find_accepted_fields,
 )

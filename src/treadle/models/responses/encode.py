@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ...core.events import Audio
-from ...core.legal import put_beside_results
+from ...core.legal import fill_empty, put_beside_results
 from ...core.model import Message, Request, ToolSchema
 from ..dialect import RequestFields
 from .encode_items import encode_message, encode_output, encode_with_own_ids, provider_ids
@@ -45,21 +45,20 @@ _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 
 def encode_request(request: Request, fields: RequestFields) -> bytes:
     """The body. Messages and tools were encoded when they came first, and are only joined here."""
-    messages = put_beside_results(request.messages, (Audio,))
-    settings: dict[str, Any] = {
-        "model": fields.model,
-        "stream": True,
-        "store": False,
-        fields.accepted.output_limit: request.max_output_tokens,
-    }
-    if request.cache_key and fields.accepted.cache_key:
-        settings[fields.accepted.cache_key] = request.cache_key
+    accepted = fields.accepted
+    messages = fill_empty(put_beside_results(request.messages, (Audio,)))
+    settings: dict[str, Any] = {"model": fields.model, "stream": True, "store": False}
+    if accepted.output_limit not in accepted.left_out:
+        settings[accepted.output_limit] = request.max_output_tokens
+    if request.cache_key and accepted.cache_key:
+        settings[accepted.cache_key] = request.cache_key
     if request.output_schema:
         settings["text"] = {"format": _answer_format(request.output_schema)}
     for given in (_find_settings(request), fields.added, fields.extra):
         for name, value in given.items():
             _set(settings, name, value)
-    if request.tools and request.tool_choice == "none":
+    forbids = request.tools and request.tool_choice == "none"
+    if forbids and "tool_choice" not in accepted.left_out:
         settings["tool_choice"] = "none"
     _ask_for_sources(settings, fields)
     parts = [_encode(_without_none(settings))[1:-1]]

@@ -1,0 +1,128 @@
+"""Completes commands and threads for a shell, within 0.3 s: without all that commands import.
+
+The first word and the names of threads are found here, and typer's own completion only writes them
+as the shell wants them. It does all else itself: options, and what stands behind them.
+"""
+
+import os
+import shlex
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
+from typer.core import TyperCommand, TyperGroup
+
+from ..stores.record_table import list_names
+from ..stores.sqlite_file import default_path
+
+MAX_NAMES = 100
+"""How many threads are offered at most, the last written first."""
+WAIT_S = 0.1
+"""How long a busy database is waited for."""
+
+_THREADS_OF = {
+    **dict.fromkeys(("show", "tail", "explain", "replay", "save-test"), 1),
+    **dict.fromkeys(("summary", "costs", "stats", "cache", "export-traces"), 1),
+    **dict.fromkeys(("approve", "answer", "settle", "adopt", "cancel", "resume", "fork"), 1),
+    "diff": 2,
+}
+"""How many threads a command takes as its first words."""
+
+
+def find_completions(
+    args: Sequence[str], beginning: str, commands: Iterable[str]
+) -> list[str] | None:
+    """The words that may stand after these; None if only the whole command line can tell."""
+    if beginning[:1] == "-":
+        return None
+    if not args:
+        return [word for word in (*commands, "help", "version") if word.startswith(beginning)]
+    if args == ["help"]:
+        return [word for word in commands if word.startswith(beginning)]
+    db, rest = _take_db(args)
+    if rest[:1] and rest[-1] in ("-t", "--thread") and rest[0] not in commands:
+        return thread_names(db, beginning)
+    if not rest or any(word[:1] == "-" for word in rest):
+        return None
+    if rest[:2] == ["db", "export"] or len(rest) <= _THREADS_OF.get(rest[0], 0):
+        return thread_names(db, beginning)
+    return None
+
+
+def _take_db(args: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The database that the option --db names, and the other words."""
+    rest = list(args)
+    if "--db" not in rest[:-1]:
+        return None, rest
+    at = rest.index("--db")
+    return rest[at + 1], rest[:at] + rest[at + 2 :]
+
+
+def thread_names(db: str | None, beginning: str) -> list[str]:
+    """The threads whose names begin so, the last written first, and children only of a named one.
+
+    None of a database that can't be read now, and no name that a shell would have to quote.
+    """
+    path = Path(db).expanduser() if db else default_path()
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S)) as opened:
+            found = list_names(opened, beginning)
+    except (sqlite3.Error, OSError, ValueError):
+        return []
+    known = set(found)
+    return [name for name in found if _is_plain(name) and not _is_child(name, known)][:MAX_NAMES]
+
+
+def _is_plain(name: str) -> bool:
+    return shlex.quote(name) == name and name[:1] != "-"
+
+
+def _is_child(name: str, known: Collection[str]) -> bool:
+    """Whether a thread of which this name is an extension is among these too."""
+    parent = name
+    while parent:
+        parent = parent.rpartition(".")[0]
+        if parent in known:
+            return True
+    return False
+
+
+def complete_thread(context: typer.Context, beginning: str) -> list[str]:
+    """For typer: the threads of the database that the command line names."""
+    return thread_names(context.params.get("db"), beginning)
+
+
+def words_to_complete() -> tuple[list[str], str] | None:
+    """The words before the one to be completed, and that one's beginning; None if none is asked.
+
+    As typer's scripts for bash, zsh and fish pass them.
+    """
+    shell = os.environ.get("_TREADLE_COMPLETE", "").partition("_")[2]
+    if shell == "bash":
+        words = os.environ.get("COMP_WORDS", "").split()
+        at = os.environ.get("COMP_CWORD", "")
+        if not at.isdigit():
+            return None
+        return words[1 : int(at)], "".join(words[int(at) :][:1])
+    if shell not in ("zsh", "fish"):
+        return None
+    line = os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    words = line.split()[1:]
+    if words and not line.endswith(" "):
+        return words[:-1], words[-1]
+    return words, ""
+
+
+def print_completions(found: Sequence[str], beginning: str) -> None:
+    """Write these words as the shell wants them, and exit: to typer they look like commands."""
+    os.environ["COMP_WORDS"] = os.environ["_TYPER_COMPLETE_ARGS"] = f"treadle {beginning}"
+    os.environ["COMP_CWORD"] = "1"
+    completion_init()
+    commands = [TyperCommand(word) for word in found]
+    # Without an option of its own it needs no pydantic, whose import takes 0.2 s.
+    offered = TyperGroup(name="treadle", commands=commands, add_help_option=False)
+    offered.main(args=[], prog_name="treadle")

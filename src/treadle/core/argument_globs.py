@@ -1,0 +1,66 @@
+"""Globs over the arguments of a call, as a permission has them: `docs/*`. Pure.
+
+A glob stands for names of one kind, so it covers no value that leaves them: none with `..` as a
+part of a path, and none with a line break. Such a value is covered only if it is written out, or by
+`*` alone, which is anything at all.
+"""
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+ANYTHING = "*"
+_SPECIAL = re.compile(r"([*?\[])")
+_ESCAPED = re.compile(r"\[([*?\[])\]")
+_UPWARDS = re.compile(r"""(?<![^/\\'"])\.\.(?![^/\\'"])""")
+
+
+def fits_glob(value: Any, pattern: str) -> bool:
+    """Whether a glob covers this value. Text is compared as it is, all else as JSON."""
+    if pattern == ANYTHING or _text_of(value) == _ESCAPED.sub(r"\1", pattern):
+        return True
+    return matches_glob(value, pattern) and not any(map(_leaves, _texts_in(value)))
+
+
+def matches_glob(value: Any, pattern: str) -> bool:
+    """Whether the value matches by its characters alone: `*` stands for `/../` and line breaks."""
+    return fnmatchcase(_text_of(value), pattern)
+
+
+def exact_glob(value: Any) -> str:
+    """The glob that covers this value and no other."""
+    return _SPECIAL.sub(r"[\1]", _text_of(value))
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError):  # a type of the tool's own, such as a pydantic model
+        return str(value)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """The texts in a value, at any depth."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _texts_in(key)
+            yield from _texts_in(each)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            yield from _texts_in(each)
+    else:
+        yield _text_of(value)
+
+
+def _leaves(text: str) -> bool:
+    """Whether a text goes up in a path or into another line; `%2e` and the like are read, too."""
+    return any(
+        _UPWARDS.search(each) or "\0" in each or each.splitlines() not in ([], [each])
+        for each in (text, unquote(text))
+    )

@@ -1,0 +1,133 @@
+"""Says of a conflict who was first and when: of a turn that is open, of a decision that is late."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ..core import events as e
+from ..core.errors import IllegalEvent, TurnOpen
+from ..core.state import OPEN_PHASES, waits_for_people
+from ..stores.store import Attended
+from .local_time import format_time
+from .log import Log
+
+
+def turn_open(log: Log) -> TurnOpen:
+    """The error for something new in a thread whose turn is open."""
+    standing = describe_standing(log)
+    return TurnOpen(
+        f"thread {log.thread_id} has an unfinished turn, {standing}; resume it before saying"
+        " something new",
+        standing=standing,
+    )
+
+
+def flow_begun(log: Log) -> TurnOpen:
+    """The error for a flow that is to run in a thread that has begun."""
+    standing = describe_standing(log)
+    return TurnOpen(
+        f"thread {log.thread_id} has begun; resume it. A flow runs once in a thread, and this one"
+        f" was {standing}",
+        standing=standing,
+    )
+
+
+def describe_standing(log: Log) -> str:
+    """Since when the thread's last turn is open, and who drives it; or how it ended, and when."""
+    turn = log.state.turn
+    if turn is None:
+        return "not yet told anything"
+    if turn.ended:
+        return f"ended at {_time_of(log, e.TurnEnded)}: {turn.ended.status}"
+    opened = f"begun at {format_time(log.records[turn.opened_seq - 1].at)}"
+    driver = log.state.driver or "a process"
+    if waits_for_people(log.state):
+        return f"{opened}, which waits for people since {format_time(log.state.at)}"
+    claimed = _time_of(log, e.ThreadClaimed)
+    if not isinstance(log.store, Attended):
+        return f"{opened}, driven by {driver} since {claimed}"
+    if log.store.find_beat(log.state.claim) is not None:
+        return f"{opened}, which {driver} drives since {claimed}"
+    return f"{opened}, which {driver} took at {claimed} and no process of this machine drives now"
+
+
+def _time_of(log: Log, kind: type[e.Event]) -> str:
+    """When the last event of this kind was written."""
+    found = [record.at for record in log.records if isinstance(record.event, kind)]
+    return format_time(found[-1] if found else log.state.at)
+
+
+@contextmanager
+def explaining_conflicts(log: Log, event: e.Event) -> Iterator[None]:
+    """Put into the words of an IllegalEvent who decided first, or that the turn has ended."""
+    try:
+        yield
+    except IllegalEvent as error:
+        reason = _why_refused(log, event)
+        if not reason:
+            raise
+        raise IllegalEvent(reason) from error
+
+
+def _why_refused(log: Log, event: e.Event) -> str:
+    """Why a person's event can't be written any more; "" where nobody was faster."""
+    thread = f"thread {log.thread_id}"
+    match event:
+        case (
+            e.ApprovalGiven(call_id=call_id)
+            | e.OutcomeDecided(call_id=call_id)
+            | e.UserSaid(answers=call_id)
+        ) if call_id and (decided := describe_decision(log.records, call_id)):
+            return f"call {call_id} of {thread} {decided}"
+    if log.state.phase in OPEN_PHASES or (isinstance(event, e.UserSaid) and not event.answers):
+        return ""
+    turn = log.state.turn
+    if turn is None or turn.ended is None:
+        return f"nothing waits in {thread}: it has no turn yet"
+    by = f" ({turn.ended.reason})" if turn.ended.reason else ""
+    return f"nothing waits in {thread}: its last turn was {describe_standing(log)}{by}"
+
+
+def describe_decision(records: Sequence[e.Record], call_id: str) -> str:
+    """What the records say of a decided call: who decided and when; "" if it is not decided."""
+    for record in reversed(records):
+        at = format_time(record.at)
+        match record.event:
+            case (
+                e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None)
+            ) if found == call_id:
+                return _describe_result(records, call_id, at)
+            case (
+                e.OutcomeDecided(call_id=found)
+                | e.ApprovalGiven(call_id=found)
+                | e.UserSaid(answers=found)
+            ) if found == call_id:
+                return _describe_person(record.event, at)
+    return ""
+
+
+def _describe_result(records: Sequence[e.Record], call_id: str, at: str) -> str:
+    """Of a call with a result since this moment: also what a person had decided, if anybody had."""
+    for record in reversed(records):
+        match record.event:
+            case e.OutcomeDecided(call_id=found) | e.ApprovalGiven(call_id=found) if (
+                found == call_id
+            ):
+                decided = _describe_person(record.event, format_time(record.at))
+                return f"{decided}, and has its result since {at}"
+    return f"has a result already, since {at}"
+
+
+def _describe_person(event: e.Event, at: str) -> str:
+    match event:
+        case e.OutcomeDecided(by=by):
+            return f"was decided on already, by {by or 'a person'} at {at}"
+        case e.ApprovalGiven(allowed=True, by=by, always=always):
+            said = f"was allowed already, by {by or 'a person'} at {at}"
+            if always:
+                said += "; what else that allowed is taken back by treadle revoke"
+            return said
+        case e.ApprovalGiven(by=by):
+            return f"was denied already, by {by or 'a person'} at {at}"
+        case e.UserSaid(by=by) if by:
+            return f"was answered already, by {by} at {at}"
+    return f"was answered already, at {at}"

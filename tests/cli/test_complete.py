@@ -1,0 +1,122 @@
+"""Tab completes commands and threads; what is offered needs no quoting, and is found without slow imports."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.commandline import Treadle
+from treadle.cli.complete import find_completions, thread_names
+from treadle.cli.main import COMMANDS
+
+SOURCE = str(Path(__file__).parents[2] / "src")
+
+
+def completed(
+    treadle: Treadle, monkeypatch: pytest.MonkeyPatch, line: str, shell: str = "bash"
+) -> str:
+    """What the shell is offered for this line."""
+    words = line.split()
+    monkeypatch.setenv("_TREADLE_COMPLETE", f"complete_{shell}")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - (not line.endswith(" "))))
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", line)
+    monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
+    out = treadle().out
+    for name in ("_TREADLE_COMPLETE", "COMP_WORDS", "COMP_CWORD", "_TYPER_COMPLETE_ARGS"):
+        monkeypatch.delenv(name)
+    return out
+
+
+@pytest.fixture
+def filled(treadle: Treadle) -> Treadle:
+    """Three threads, the last of them called mine-2; and one with a child."""
+    for name in ("mine", "other", "two words", "mine-2"):
+        treadle("hi", "-t", name, agent="echoes")
+    return treadle
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("treadle ", [*COMMANDS, "help", "version"]),
+        ("treadle s", ["show", "save-test", "summary", "stats", "settle"]),
+        ("treadle he", ["help"]),
+        ("treadle help ex", ["explain", "export-traces"]),
+        ("treadle show ", ["mine-2", "other", "mine"]),
+        ("treadle show m", ["mine-2", "mine"]),
+        ("treadle resume o", ["other"]),
+        ("treadle diff mine ", ["mine-2", "other", "mine"]),
+        ("treadle costs m", ["mine-2", "mine"]),
+        ("treadle db export mine m", ["mine-2", "mine"]),
+        ("treadle -t o", ["other"]),
+        ("treadle -q --thread o", ["other"]),
+        ("treadle show --full o", ["other"]),
+        ("treadle summary --json o", ["other"]),
+        ("treadle show --db nowhere.db m", []),
+        ("treadle show --fu", ["--full"]),
+        ("treadle db ex", ["export"]),
+        ("treadle show mine m", []),
+        ("treadle threads m", []),
+    ],
+)
+def test_what_may_come_next_is_offered(
+    filled: Treadle, monkeypatch: pytest.MonkeyPatch, line: str, offered: list[str]
+) -> None:
+    assert completed(filled, monkeypatch, line).split() == offered
+
+
+def test_every_shell_gets_it_in_its_form(filled: Treadle, monkeypatch: pytest.MonkeyPatch) -> None:
+    zsh = completed(filled, monkeypatch, "treadle show m", "zsh")
+    assert zsh.splitlines() == ['_arguments \'*: :(("mine-2"', '"mine"))\'']
+    assert completed(filled, monkeypatch, "treadle show m", "fish") == "mine-2\nmine\n"
+
+
+def test_children_are_offered_only_below_their_parent(
+    treadle: Treadle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    treadle("go", "-t", "top", agent="team")
+    assert completed(treadle, monkeypatch, "treadle show t").split() == ["top"]
+    below = completed(treadle, monkeypatch, "treadle show top.").split()
+    assert below
+    assert all(name.startswith("top.c") for name in below)
+
+
+def test_a_missing_or_foreign_database_offers_nothing_and_is_left_alone(tmp_path: Path) -> None:
+    missing = tmp_path / "none.db"
+    assert thread_names(str(missing), "") == []
+    assert not missing.exists()
+    foreign = tmp_path / "foreign.db"
+    foreign.write_text("no database")
+    assert thread_names(str(foreign), "") == []
+    assert foreign.read_text() == "no database"
+
+
+def test_what_only_the_whole_command_line_can_tell_is_left_to_typer() -> None:
+    assert find_completions(["show"], "--f", COMMANDS) is None
+    assert find_completions(["what", "is"], "a", COMMANDS) is None
+
+
+@pytest.mark.parametrize("line", ["treadle ", "treadle show ", "treadle -t "])
+def test_commands_and_threads_are_found_without_slow_imports(filled: Treadle, line: str) -> None:
+    code = (
+        "import atexit, sys; from treadle.cli.main import main\n"
+        "slow = ('pydantic', 'rich', 'treadle.cli.commands', 'aiohttp')\n"
+        "atexit.register(lambda: print([name for name in slow if name in sys.modules]))\n"
+        "main([])"
+    )
+    environment = {"_TREADLE_COMPLETE": "complete_bash", "COMP_WORDS": line, "PYTHONPATH": SOURCE}
+    environment["COMP_CWORD"] = str(len(line.split()))
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True
+    )
+    *offered, imported = done.stdout.splitlines()
+    assert imported == "[]"
+    assert offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_s_script_is_shown(treadle: Treadle, shell: str) -> None:
+    assert "_TREADLE_COMPLETE=complete_" in treadle("--show-completion", shell).out
