@@ -155,8 +155,17 @@ class ChatReplyBuilder:
                 return text
         blocks: list[Block] = []
         if thinks:
-            blocks.append(Thinking("".join(self._thinking), thoughts))
+            blocks.append(Thinking(self._shown_thinking(thoughts), thoughts))
         return (*blocks, *said, *calls)
+
+    def _shown_thinking(self, thoughts: dict[str, Any]) -> str:
+        """What was streamed; where pieces of several thoughts came in turns, thought by thought.
+
+        As it is shown, so it goes back.
+        """
+        streamed = "".join(self._thinking)
+        joined = read_thought(thoughts)
+        return joined if len(joined) == len(streamed) else streamed
 
     @property
     def _began(self) -> bool:
