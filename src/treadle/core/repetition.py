@@ -1,4 +1,4 @@
-"""A model that makes the same call again and again: what it is told, and when the turn ends. Pure."""
+"""A model that repeats a call: what it is told, and when the turn ends. Pure."""
 
 from . import events as e
 from .call import CallState
