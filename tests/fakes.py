@@ -210,6 +210,7 @@ def candidates(state: State) -> list[e.Event]:
     made: list[e.Event] = [
         e.ThreadStarted("agent", "key"),
         e.ThreadClaimed(f"w{seq}", identity=e.Identity("agent", "m", "h") if seq % 2 else None),
+        e.ThreadClaimed(f"w{seq}", reopens=True),
         e.AgentDescribed(f"agent{seq % 3}", "m", "be kind", {"t": e.ToolDescription("d", {})}),
         e.TrustChanged(bool(seq % 2), "ada", "imported"),
         e.ThreadForked("parent", max(1, seq), f"key{seq}"),
@@ -220,6 +221,7 @@ def candidates(state: State) -> list[e.Event]:
         e.ContextCompacted(seq // 2),
         e.ContextCompacted(seq * 2 // 3, f"summary {seq}", seq, 60),
         e.ModelCalled("m", "h", 20, 50, "compact", upto_seq=max(1, seq // 2)),
+        e.ModelCalled("other", "h", 20, 50, "step", 2),
         e.UserSaid(
             (f"look {seq}", e.Image("data:image/png;base64,AAAA"), e.File("a.pdf", "data:,x"))
         ),
@@ -251,6 +253,7 @@ def candidates(state: State) -> list[e.Event]:
         e.AnswerRejected(f"not a number {seq}"),
         e.LimitReached("steps", 1, 1),
         e.TurnEnded("answered"),
+        e.TurnEnded("failed", "no model"),
         e.TurnEnded("cancelled"),
         e.ApprovalGiven("", True, "ada", "it is mended"),
     ]

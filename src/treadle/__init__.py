@@ -43,6 +43,7 @@ from .core.events import (
     UserSaid,
 )
 from .core.limits import Limits
+from .core.model_settings import ModelSettings
 from .core.result import Result, Summary
 from .core.thread_summary import ThreadSummary
 from .core.tool import Tool, tool
@@ -81,6 +82,7 @@ __all__ = [
     "ModelDenied",
     "ModelError",
     "ModelRejected",
+    "ModelSettings",
     "ModelUnavailable",
     "Notes",
     "OutcomeDecided",

@@ -61,10 +61,13 @@ def test_a_cost_limit_without_a_price_is_refused_unless_it_is_let_pass(treadle: 
     assert treadle("1+2?", "--max-cost", "1", "--unpriced", agent="unpriced").out == "Priceless.\n"
 
 
-def test_a_failed_turn_is_one_safe_line_and_code_1(treadle: Treadle) -> None:
-    ran = treadle("go", agent="denied")
+def test_a_failed_turn_is_a_safe_line_and_code_1_and_says_how_to_go_on(treadle: Treadle) -> None:
+    ran = treadle("go", "-t", "mine", agent="denied")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "error: the key \\x1b[31m is wrong\n"
+    error, how = ran.err.splitlines()
+    assert error == "error: the key \\x1b[31m is wrong"
+    assert how.startswith("nothing is lost; later, or with another model: treadle resume mine")
+    assert how.endswith("-m MODEL")
 
 
 def test_a_plan_is_no_part_of_the_answer(treadle: Treadle) -> None:

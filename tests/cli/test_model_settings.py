@@ -115,7 +115,8 @@ def test_a_wrong_setting_ends_every_command_that_takes_a_model(treadle: Treadle)
         ran = treadle(*words, "-m", "local", "-o", "top_k=1")
         assert (ran.code, ran.out) == (2, "")
         assert (
-            "error: the embedded model has no setting 'top_k'; it has context_tokens, " in ran.err
+            "error: local has no setting 'top_k'; it has max_output_tokens, seed, temperature, top_p"
+            in ran.err
         )
         ran = treadle(*words, "-o", "temperature", agent="agent")
         assert (ran.code, ran.err.count("is no setting; it must be like -o temperature=0")) == (
@@ -124,7 +125,7 @@ def test_a_wrong_setting_ends_every_command_that_takes_a_model(treadle: Treadle)
         )
     assert (
         "scripted takes no settings from outside"
-        in treadle("hi", "-o", "seed=1", agent="agent").err
+        in treadle("hi", "-o", "context_tokens=1", agent="agent").err
     )
 
 
@@ -138,9 +139,11 @@ def test_settings_reach_the_model_of_a_question_and_win(treadle: Treadle) -> Non
 
 
 def test_settings_reach_the_model_of_an_agent_and_of_a_turn_that_goes_on(treadle: Treadle) -> None:
-    model = 'RemoteModel("m", base_url=URL, api_key="k", extra={"seed": 1, "temperature": 1})'
+    model = (
+        'RemoteModel("m", base_url=URL, api_key="k", settings=ModelSettings(seed=1, temperature=1))'
+    )
     with served(calls(("send", {"to": "a", "text": "b"})), says("sent")) as server:
-        code = f"\nURL = {server.url!r}\nfrom treadle.models.remote_model import RemoteModel\n"
+        code = f"\nURL = {server.url!r}\nfrom treadle import ModelSettings\nfrom treadle.models.remote_model import RemoteModel\n"
         with treadle.agents.open("a") as agents:
             agents.write(f"{code}real = Agent(model={model}, tools=[send])\n")
         ran = treadle("hi", "-t", "mine", "-o", "temperature=0", agent="real")
@@ -230,7 +233,7 @@ def test_settings_hold_for_the_models_of_a_chat(treadle: Treadle) -> None:
             terminal.until("hello one")
             terminal.prompt()
             terminal.type("/model local\r")
-            terminal.until("the embedded model has no setting 'frequency_penalty'")
+            terminal.until("local has no setting 'frequency_penalty'")
             terminal.prompt()
             terminal.type(f"/model {server.url}#two\r")
             terminal.until("model http")
@@ -241,3 +244,39 @@ def test_settings_hold_for_the_models_of_a_chat(treadle: Treadle) -> None:
             terminal.type("\x04")
             assert terminal.ended() == 0
     assert sent(server, "model", "frequency_penalty") == [("one", 1), ("two", 1)]
+
+
+def test_the_next_model_goes_on_where_one_is_denied_or_has_no_key(
+    treadle: Treadle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    denied = failing(401, {"error": {"message": "no such key"}})
+    with served(denied, says("hello"), denied, says("again")) as server:
+        one, two = f"{server.url}#one", f"{server.url}#two"
+        ran = treadle("hi", "-t", "t", "-m", f"anthropic:claude,{one}", "-m", two)
+        assert (ran.code, ran.out) == (0, "hello\n")
+        assert (
+            "anthropic:claude can't go on (anthropic:claude needs ANTHROPIC_API_KEY, which isn't"
+            in ran.err
+        )
+        assert f"{one} can't go on (no such key (HTTP 401)): {two} does" in ran.err
+        assert treadle("on", "-t", "t", "-m", f"{one},{two}").out == "again\n"
+    assert sent(server, "model") == [("one",), ("two",), ("one",), ("two",)]
+    assert treadle("replay", "t").code == 0
+    assert treadle("replay", "t", "-m", f"{one},{two}").code == 1
+
+
+def test_a_turn_that_failed_by_an_outage_is_resumed_with_another_model(treadle: Treadle) -> None:
+    denied = failing(401, {"error": {"message": "no such key"}})
+    asks = calls(("calculator", {"expression": "1+2"}))
+    with served(asks, denied, says("It is 3.")) as server:
+        ran = treadle("1+2?", "-t", "t", "-m", f"{server.url}#one")
+        assert ran.code == 1
+        assert "nothing is lost; later, or with another model: treadle resume t" in ran.err
+        assert "-m MODEL" in ran.err
+        ran = treadle("resume", "t", "-m", f"{server.url}#two")
+        assert (ran.code, ran.out) == (0, "It is 3.\n")
+        assert "the last turn failed because no model could be reached" in ran.err
+    assert [message["role"] for message in server.asked[2].body["messages"]][-1] == "tool"
+    assert treadle("replay", "t").code == 0
+    assert "the turn that had failed goes on" in treadle("show", "t", "--full").out

@@ -9,6 +9,7 @@ from treadle import (
     ContextWindow,
     Limits,
     MemoryStore,
+    ModelSettings,
     Rule,
     Tool,
     ToolRetry,
@@ -56,7 +57,7 @@ def made(**settings):
         lambda value: RemoteModel("m", api_key="k", context_tokens=value),
         lambda value: RemoteModel("m", api_key="k", max_output_tokens=value),
         lambda value: RemoteModel("m", api_key="k", idle_s=value),
-        lambda value: LocalModel(temperature=value),
+        lambda value: LocalModel(settings=ModelSettings(temperature=value)),
         lambda value: LocalModel(context_tokens=value),
         lambda value: OpenAIEmbedder("m", api_key="k", timeout_s=value),
         lambda value: OpenAIEmbedder("m", api_key="k", dimensions=value),
@@ -77,7 +78,7 @@ def made(**settings):
     ],
 )
 def test_a_value_that_cannot_be_is_refused_in_words(make, value):
-    with pytest.raises(UsageError, match=r"it must be|; give |what it can be|is no rule"):
+    with pytest.raises(UsageError, match=r"it must be|; give |what it can be|is no rule|can't be"):
         make(value)
 
 

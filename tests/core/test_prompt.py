@@ -6,8 +6,9 @@ from fakes import legal_log
 from treadle import Record
 from treadle.core import events as e
 from treadle.core.legal import make_turns, tools_in_history
-from treadle.core.model import Message, Request, hash_prefixes, prompt_hash
+from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt, messages
+from treadle.core.prompt_hash import hash_prefixes, prompt_hash
 from treadle.core.state import fold
 from treadle.models.chat.encode import encode_message
 from treadle.models.request_rules import find_faults

@@ -15,7 +15,11 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", GUIDE, re.S | re.M))
 
 SCRIPTS = {
-    "Agents and results": [calls(("stock", {"item": "lamp"})), says("There are 17.")],
+    "Agents and results": [
+        calls(("stock", {"item": "lamp"})),
+        says("There are 17."),
+        says("It is."),
+    ],
     "Tools": [
         calls(("reserve", {"item": "lamp"}), ("lookup", {"order": "7"})),
         says("Both are done."),
@@ -47,7 +51,7 @@ SCRIPTS = {
         says("A lamp costs 12.50."),
     ],
     "Stores": [says("Good day.")],
-    "Models": [],
+    "Models": [says("17."), says("Seventeen.")],
     "Images and files": [says("A lamp.")],
     "Testing, forks, replays": [],
 }

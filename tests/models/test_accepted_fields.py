@@ -13,6 +13,7 @@ import pytest
 from server import Answer, calls, delta, failing, says, serving, stream
 from treadle.core.errors import ModelRejected
 from treadle.core.model import Message, Reply, Request, ToolSchema
+from treadle.core.model_settings import settings_of
 from treadle.models.accepted_fields import find_accepted_fields
 from treadle.models.remote_model import RemoteModel
 
@@ -99,7 +100,9 @@ def test_a_key_for_the_cache_is_sent_where_it_is_known(url, key):
 
 @pytest.mark.parametrize(("own", "sent"), [("low", "low"), (None, None)])
 def test_an_effort_of_the_user_s_wins_over_the_table(own, sent):
-    model = RemoteModel("gpt-6-luna", base_url=OPENAI, extra={"reasoning_effort": own})
+    model = RemoteModel(
+        "gpt-6-luna", base_url=OPENAI, settings=settings_of({"reasoning_effort": own})
+    )
     assert json.loads(model.body(GO)).get("reasoning_effort") == sent
 
 
@@ -118,13 +121,13 @@ def test_a_refusal_for_the_effort_is_asked_once_more_and_remembered(warned):
     assert line == (
         "learns takes tools here only with reasoning_effort=none, so that is sent with them: it"
         " doesn't reason before"
-        " it calls one. To be told no more, set it yourself: -o reasoning_effort=none, or extra="
-        " in Python"
+        " it calls one. To be told no more, set it yourself: -o reasoning_effort=none, or"
+        " ModelSettings(effort=...) in Python"
     )
 
 
 @pytest.mark.parametrize(
-    ("answer", "request_", "extra"),
+    ("answer", "request_", "own"),
     [
         (REFUSED, GO, {"reasoning_effort": "high"}),
         (REFUSED, GO, {"reasoning_effort": None}),
@@ -132,9 +135,9 @@ def test_a_refusal_for_the_effort_is_asked_once_more_and_remembered(warned):
         (failing(400, {"error": {"message": "tools: name is too long"}}), GO, {}),
     ],
 )
-def test_no_other_refusal_is_asked_again(answer, request_, extra, warned):
+def test_no_other_refusal_is_asked_again(answer, request_, own, warned):
     with pytest.raises(ModelRejected):
-        asked(answer, says("never"), requests=(request_,), extra=extra, name="once")
+        asked(answer, says("never"), requests=(request_,), settings=settings_of(own), name="once")
     assert warned() == []
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from server import http, serving
 from treadle.core.events import Call, Text, Thinking, Usage
-from treadle.core.model import Message, Reply, Request, ToolSchema, prompt_hash
+from treadle.core.model import Message, Reply, Request, ToolSchema
+from treadle.core.prompt_hash import prompt_hash
 from treadle.models.chat.encode import encode_message
 from treadle.models.dialect import Dialect, RequestFields
 from treadle.models.remote_model import RemoteModel

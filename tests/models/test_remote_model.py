@@ -24,6 +24,7 @@ from treadle.core.errors import (
 )
 from treadle.core.events import Call, File, Image, Thinking, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
+from treadle.core.model_settings import ModelSettings
 from treadle.models.chat.encode import encode_message
 from treadle.models.http_client import MAX_ERROR_BYTES
 from treadle.models.known_secrets import redact_known
@@ -143,7 +144,9 @@ def test_the_body_is_what_the_sdk_itself_would_send(ours):
                 async for _ in events:
                     pass
             url = "https://api.openai.com/v1" if ours else server.url
-            return server.asked[0].body, json.loads(model(url, extra={"temperature": 0}).body(RICH))
+            return server.asked[0].body, json.loads(
+                model(url, settings=ModelSettings(temperature=0)).body(RICH)
+            )
 
     theirs, sent = asyncio.run(main())
     assert sent == theirs
@@ -153,9 +156,8 @@ def test_the_body_is_what_the_sdk_itself_would_send(ours):
 
 
 def test_a_field_set_to_none_is_left_out():
-    body = json.loads(
-        model("http://127.0.0.1:1/v1", extra={"stream_options": None, "seed": 1}).body(GO)
-    )
+    own = ModelSettings(seed=1, extra={"stream_options": None})
+    body = json.loads(model("http://127.0.0.1:1/v1", settings=own).body(GO))
     assert "stream_options" not in body
     assert body["seed"] == 1
 

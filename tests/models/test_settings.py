@@ -8,13 +8,18 @@ import pytest
 from treadle import ScriptedModel
 from treadle.core.errors import UsageError
 from treadle.core.model import Message, Request, ToolSchema
+from treadle.core.model_settings import ModelSettings
 from treadle.models.local.local_model import LocalModel
 from treadle.models.remote_model import RemoteModel
 from treadle.models.settings import with_settings
 
 GO = Request((Message("user", "go"),), max_output_tokens=50)
 MISTRAL = RemoteModel(
-    "m", base_url="http://127.0.0.1:1/v1", api_key="k", name="mine", extra={"stream_options": None}
+    "m",
+    base_url="http://127.0.0.1:1/v1",
+    api_key="k",
+    name="mine",
+    settings=ModelSettings(extra={"stream_options": None}),
 )
 
 
@@ -26,11 +31,11 @@ def test_fields_of_a_request_go_to_the_provider_as_they_are():
     assert {key: body[key] for key in ("temperature", "provider", "stop")} == {
         "temperature": 0,
         "provider": {"order": ["x"]},
-        "stop": "\n",
+        "stop": ["\n"],
     }
     assert not body.keys() & {"max_tokens", "stream_options"}
     assert (model.name, model.context_tokens) == ("mine", MISTRAL.context_tokens)
-    assert MISTRAL.extra == {"stream_options": None}
+    assert MISTRAL.settings == ModelSettings(extra={"stream_options": None})
 
 
 def test_tools_that_the_provider_runs_stand_beside_the_agent_s():
@@ -57,7 +62,7 @@ def test_the_embedded_model_has_settings_too():
     model = with_settings(LocalModel(Path("x.gguf")), {"temperature": 1, "seed": 7})
     assert model == with_settings(model, {})
     assert isinstance(model, LocalModel)
-    assert (model.path, model.temperature, model.seed) == (Path("x.gguf"), 1.0, 7)
+    assert (model.path, model.settings) == (Path("x.gguf"), ModelSettings(temperature=1, seed=7))
 
 
 @pytest.mark.parametrize(
@@ -66,8 +71,8 @@ def test_the_embedded_model_has_settings_too():
         (
             LocalModel(),
             {"reasoning_effort": "low"},
-            "the embedded model has no setting 'reasoning_effort'; it has context_tokens,"
-            " max_output_tokens, own_template, seed, temperature",
+            "local has no setting 'effort'; it has context_tokens, max_output_tokens,"
+            " own_template, seed, temperature, top_p",
         ),
         (
             LocalModel(),
@@ -81,6 +86,14 @@ def test_the_embedded_model_has_settings_too():
             {"max_output_tokens": None},
             "setting 'max_output_tokens' can't be None: expected `int`, got `null`",
         ),
+        (
+            LocalModel(),
+            {"prices": {"input": 1, "output": 1}},
+            "local has no setting 'prices'; it has context_tokens, max_output_tokens,"
+            " own_template, seed, temperature, top_p",
+        ),
+        (MISTRAL, {"seed": 1e999}, "setting 'seed' can't be inf: expected `int`, got `float`"),
+        (MISTRAL, {"top_p": 2}, "setting 'top_p' can't be 2: expected `float` <= 1.0"),
         (MISTRAL, {"model": "x"}, "'model' is no setting of a model; name the model itself"),
         (
             LocalModel(),

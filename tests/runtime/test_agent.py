@@ -32,6 +32,7 @@ from treadle.core.errors import (
     UsageError,
 )
 from treadle.core.model import Reply, Request
+from treadle.core.model_settings import ModelSettings
 from treadle.core.state import fold
 from treadle.core.turn import find_call
 from treadle.models.chat.encode import encode_message
@@ -543,10 +544,15 @@ def test_only_named_settings_of_a_model_are_in_the_log():
         base_url="http://hidden.example/v1",
         api_key="sk-secret",
         headers={"x-key": "sk-header"},
-        extra={"temperature": 0.5, "user_key": "sk-extra", "seed": {"nested": "sk-nested"}},
+        settings=ModelSettings(
+            temperature=0.5,
+            extra={"top_k": 5, "user_key": "sk-extra", "min_p": {"nested": "sk-nested"}},
+        ),
     )
     described = agent(model).run_settings.describe()
-    assert described.settings.keys() == {"context_tokens", "max_output_tokens", "temperature"}
+    plain = {"context_tokens", "max_output_tokens", "temperature", "top_k"}
+    assert described.settings.keys() == plain | {"extra"}
+    assert described.settings["extra"].keys() == {"user_key", "min_p"}
     written = encode_event(described)
     assert b"sk-" not in written
     assert b"hidden.example" not in written

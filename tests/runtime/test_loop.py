@@ -401,7 +401,7 @@ def test_a_model_error_ends_the_turn_as_failed_with_its_own_exception(error, tri
         live(agents.run("go", thread="t"))
     assert len(model.seen) == tries
     assert "thread t" in caught.value.__notes__[0]
-    result = live(agents.resume("t"))
+    result = caught.value.result
     assert (result.status, result.reason) == ("failed", str(error))
 
 

@@ -158,8 +158,8 @@ def test_every_token_of_a_tree_is_counted_once(plot: Plot) -> None:
         agents = stage.agent()
         result = await settled(agents.run("go", thread="t"), agents)
         await finished(agents, result, "ran")
+        last = await settled(agents.resume("t"), agents)
         found = await agents.summary("t")
-        last = await agents.resume("t")
         assert found.tokens == last.usage.total_tokens
         assert found.status == last.status
 

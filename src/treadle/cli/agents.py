@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
 from ..core.events import AgentDescribed
-from ..core.model import Model
+from ..core.model import ModelChoice
 from ..core.state import State
 from ..core.tool import Tool, make_tool
 from ..flows.flow import Flow
 from ..observe.visible import visible_line
 from ..runtime.agent import Agent
+from ..runtime.describe import settings_in_log
 from ..runtime.import_string import import_string
 from ..stores.open_store import open_store
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from ..tools.shipped import load_shipped_tools
 from .agents_md import add_instructions
-from .model_settings import with_model_options
+from .model_settings import choose_models, with_model_options
 from .options import AgentOptions, StoreOptions
 
 if TYPE_CHECKING:
@@ -83,12 +84,9 @@ def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
     agent = Agent(INSTRUCTIONS, name=DEFAULT_NAME)
     if settings.agent:
         agent = load_agent(settings.agent)
-    model: str | Model | None = settings.model
-    if settings.option:
-        model = with_model_options(settings.model or agent.model, settings)
     changes: dict[str, Any] = {
         "instructions": settings.system,
-        "model": model,
+        "model": choose_models(settings.model),
         "plan": settings.plan or None,
         "notes": None,
     }
@@ -111,14 +109,15 @@ def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
         store=choose_store(settings, agent),
         **_without_none(changes),
     )
+    agent = with_model_options(agent, settings)
     if settings.agent:
         return agent
     return add_instructions(agent, settings)
 
 
-def with_model(agent: Agent, model: str | Model, settings: AgentOptions) -> Agent:
+def with_model(agent: Agent, model: ModelChoice, settings: AgentOptions) -> Agent:
     """The agent with another model, and as many instructions of the folder as fit its context."""
-    agent = replace(agent, model=with_model_options(model, settings))
+    agent = with_model_options(replace(agent, model=model), settings)
     if settings.agent:
         return agent
     own = settings.system or INSTRUCTIONS
@@ -126,11 +125,11 @@ def with_model(agent: Agent, model: str | Model, settings: AgentOptions) -> Agen
 
 
 def make_recorded_agent(settings: AgentOptions, recorded: AgentDescribed | None) -> Agent:
-    """Like `make_agent`; Treadle's own agent gets the recorded model and choice of tools.
+    """Like `make_agent`; Treadle's own agent gets the recorded model, settings, choice of tools.
 
     They depended on a command line that is gone. Raises UsageError if another agent was recorded.
     """
-    from ..models.resolve import resolve_model
+    from ..models.choose import make_models
 
     if recorded and not settings.agent and recorded.agent != DEFAULT_NAME:
         raise UsageError(missing_agent_message(recorded.agent))
@@ -138,13 +137,17 @@ def make_recorded_agent(settings: AgentOptions, recorded: AgentDescribed | None)
         return make_agent(settings, True)
     if settings.model is None:
         # If the recorded model can't be used here, the default model stands in.
+        names: list[str] = [recorded.model]
+        if recorded.policy and recorded.policy.models:
+            names = list(recorded.policy.models)
         with suppress(UsageError):
-            resolve_model(recorded.model)
-            settings = replace(settings, model=recorded.model)
+            make_models(names)
+            settings = replace(settings, model=names)
     settings = replace(settings, notes=settings.notes or "remember" in recorded.tools)
     shipped = load_shipped_tools().values()
     asked_person = any(tool.function is None and tool.name in recorded.tools for tool in shipped)
-    return make_agent(settings, asked_person)
+    agent = make_agent(settings, asked_person)
+    return replace(agent, settings=agent.settings.over(settings_in_log(recorded.settings)))
 
 
 def names_agent(settings: AgentOptions) -> bool:

@@ -71,7 +71,9 @@ def add_instructions(agent: "Agent", settings: "AgentOptions") -> "Agent":
     text = _instructions_for(agent, settings).text
     if not text:
         return agent
-    return replace(agent, instructions=f"{agent.instructions}\n\n{text}".strip())
+    from ..runtime.instructions import add_instructions as append
+
+    return replace(agent, instructions=append(agent.instructions, text))
 
 
 def announce_instructions(agent: "Agent | Flow", settings: "TurnOptions", screen: "Screen") -> None:
@@ -148,13 +150,14 @@ def _max_bytes_for(agent: "Agent") -> int:
 
     MAX_BYTES if the model can't be made, which is reported later.
     """
-    from .model_settings import make_model
+    from ..models.choose import make_models
 
     try:
-        model = make_model(agent.model)
+        models = make_models(agent.model)
     except UsageError:
         return MAX_BYTES
-    return min(MAX_BYTES, model.context_tokens // 4 * BYTES_PER_TOKEN)
+    context_tokens = min(model.context_tokens for model in models)
+    return min(MAX_BYTES, context_tokens // 4 * BYTES_PER_TOKEN)
 
 
 class _Unread(Exception):

@@ -17,13 +17,13 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from ..core.errors import TreadleError
+from ..models.choose import make_models, split_names
 from ..models.resolve import list_models
 from ..observe.visible import make_visible, visible_word
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
 from .agents import tools_by_name, with_model
-from .model_settings import make_model
 from .note_commands import extract_after_chat
 from .session import Session
 from .tables import format_table, tool_row
@@ -33,7 +33,7 @@ COMMANDS = {
     "/new": "begin a new thread",
     "/thread": "show the thread's name; with a name, go to that thread",
     "/resume": "go on with this thread's unfinished turn",
-    "/model": "show the model; with a name, use that one from now on",
+    "/model": "show the model; with a name, or several as a,b, use that from now on",
     "/tools": "the tools that the agent has",
     "/quit": "leave; Ctrl-D does too",
 }
@@ -92,9 +92,10 @@ def _run_command(session: Session, name: str, argument: str = "") -> Session:
             case "/resume":
                 session.resume()
             case "/model":
-                model = make_model(argument or agent.model)
-                session = replace(session, agent=with_model(agent, model, session.settings))
-                say(f"model {visible_word(model.name)}", "dim")
+                models = make_models(split_names(argument) or agent.model)
+                session = replace(session, agent=with_model(agent, models, session.settings))
+                names = ", ".join(visible_word(model.name) for model in models)
+                say(f"model {names}", "dim")
             case "/tools":
                 rows = [tool_row(tool) for tool in tools_by_name(agent).values()]
                 say(format_table(rows) or "this agent has no tools")

@@ -8,12 +8,13 @@ import msgspec
 
 from ..core.model import Model
 from ..models.check_model import Finding, check_model, estimate_usd
+from ..models.choose import list_choice, make_models
 from ..observe.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from .load_model import load_model
 from .model_options import CheckOptions
-from .model_settings import make_model, parse_model_options
+from .model_settings import choose_models, parse_model_options
 from .tables import format_table
 from .terminal import Screen, is_interactive, print_json, print_line, showing_warnings
 
@@ -24,8 +25,7 @@ FAILED = 1
 def check(settings: CheckOptions) -> int:
     """Check the models, print what each takes; 0 if each gave a text, else 1."""
     screen = Screen()
-    names: Sequence[str | None] = settings.model or (None,)
-    models = [_make(name, settings) for name in names]
+    models = [_make(name, settings) for name in list_choice(choose_models(settings.model))]
     if not _agree(models, settings, screen):
         screen.note("nothing was asked", "dim")
         return FAILED
@@ -42,8 +42,8 @@ def check(settings: CheckOptions) -> int:
     return ANSWERED if all(model.name in answered for model in models) else FAILED
 
 
-def _make(name: str | None, settings: CheckOptions) -> Model:
-    model = make_model(name)
+def _make(choice: str | Model, settings: CheckOptions) -> Model:
+    model = make_models(choice)[0]
     if not settings.option:
         return model
     from ..models.settings import with_settings

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import UsageError
+from ..models.choose import make_models
 from ..runtime.agent import Agent
 from ..runtime.settings import RunSettings
-from .model_settings import make_model
+from ..runtime.unpriced import find_unpriced
 from .terminal import Screen
 
 Progress = Callable[[int, int], None]
@@ -16,8 +17,10 @@ Progress = Callable[[int, int], None]
 
 def load_model(agent: Agent, screen: Screen) -> Agent:
     """The agent with its model made, and started if it is the embedded one. Raises UsageError."""
-    model = make_model(agent.model)
-    agent = replace(agent, model=model)
+    models = make_models(agent.model)
+    agent = replace(agent, model=models)
+    model = models[0]
+    agent.run_settings.refuse_uncarried()
     _refuse_unpriced(agent.run_settings)
     if model.name.partition(":")[0] == "local":
         from ..models.local.local_model import LocalModel
@@ -32,7 +35,7 @@ def load_model(agent: Agent, screen: Screen) -> Agent:
 
 def _refuse_unpriced(settings: RunSettings) -> None:
     """Refuse what the agent refuses, but name the options of the command line."""
-    if name := settings.find_unpriced():
+    if name := find_unpriced(settings):
         prices = '{"input": 0.2, "output": 0.8}'
         raise UsageError(
             f"a limit in US dollars can't hold: no price is known for {name}; give it, as"

@@ -1,36 +1,46 @@
-"""Makes the model of the command line, with its settings: `-o key=value`."""
+"""Gives an agent the settings of the command line: `-o key=value`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from ..core.errors import UsageError
-from ..core.model import Model
+from ..core.model import Model, ModelChoice
+from ..runtime.agent import Agent
 from .options import AgentOptions
 
 
-def make_model(model: str | Model | None) -> Model:
-    """The model itself, or the one of this name; None: the default. Raises UsageError."""
-    from ..models.resolve import resolve_model
+def choose_models(given: Sequence[str] | None) -> ModelChoice:
+    """The models of `-m`, which may be repeated and may name several with commas between them."""
+    if not given:
+        return None
+    from ..models.choose import split_names
 
-    if model is None or isinstance(model, str):
-        return resolve_model(model)
-    return model
+    return [name for text in given for name in split_names(text)]
 
 
-def with_model_options(model: str | Model | None, settings: AgentOptions) -> str | Model | None:
-    """The model with the settings of `-o`.
+def with_model_options(agent: Agent, settings: AgentOptions) -> Agent:
+    """The agent with the settings of `-o`.
 
-    Unchanged, and not even made, without any. Raises UsageError.
+    What belongs to the model itself, such as its prices, makes another model. Raises UsageError.
     """
     if not settings.option:
-        return model
-    given = parse_model_options(settings.option)
+        return agent
+    from ..models.choose import UnusableModel, make_models
+    from ..models.settings import split_settings, with_settings
 
-    from ..models.settings import with_settings
+    def with_own(model: Model, own: dict[str, Any]) -> Model:
+        return model if isinstance(model, UnusableModel) else with_settings(model, own)
 
-    return with_settings(make_model(model), given)
+    own, asked = split_settings(parse_model_options(settings.option))
+    agent = replace(agent, settings=asked.over(agent.settings))
+    if own:
+        models = [with_own(each, own) for each in make_models(agent.model)]
+        agent = replace(agent, model=models)
+    agent.run_settings.refuse_uncarried()
+    return agent
 
 
 def parse_model_options(options: Sequence[str]) -> dict[str, Any]:

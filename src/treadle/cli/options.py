@@ -31,12 +31,12 @@ class AgentOptions(StoreOptions):
     """The agent and its limits."""
 
     model: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--model",
             "-m",
             metavar="MODEL",
-            help="Such as gpt-5.4-mini or local.",
+            help="Such as gpt-5.4-mini or local; a,b: b where a is down.",
             rich_help_panel=_WHO,
         ),
     ] = None

@@ -9,11 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core import events as e
-from ..core.errors import IllegalEvent, TreadleError, TurnOpen, UnknownThread, UsageError
+from ..core.errors import (
+    IllegalEvent,
+    ModelDenied,
+    ModelUnavailable,
+    TreadleError,
+    TurnOpen,
+    UnknownThread,
+    UsageError,
+)
 from ..core.links import find_children, is_child_in
 from ..core.result import Result
 from ..core.state import OPEN_PHASES, fold
-from ..observe.explain import changes_since_last_call
+from ..core.turn_after import failed_by_outage
+from ..observe.agent_changes import changes_since_last_call
 from ..observe.visible import make_visible, visible_block, visible_command, visible_line
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
@@ -68,11 +77,14 @@ class Session:
             past = self._with_children(run_sync(read_records(self.agent, self.thread_id)))
             state = fold(record for record in past if record.thread_id == self.thread_id)
             changes: list[str] = []
-            if state.phase in OPEN_PHASES:
+            goes_on = failed_by_outage(state.turn)
+            if goes_on or state.phase in OPEN_PHASES:
                 changes = list(changes_since_last_call(state, self.agent.run_settings))
         except TreadleError as error:
             return self._fail(make_visible(str(error)), exit_code(error))
-        if state.phase == "idle":
+        if goes_on:
+            self.screen.note("the last turn failed because no model could be reached", "yellow")
+        elif state.phase == "idle":
             self.screen.note(
                 f"thread {self._name} has no unfinished turn; this was its last", "yellow"
             )
@@ -106,6 +118,12 @@ class Session:
             message = f"thread {self._name} has an unfinished turn"
             go_on = f"go on with it: {self._resume_command}"
             return self._fail(f"{message}; {go_on} ({make_visible(error.standing)})", USAGE)
+        except (ModelUnavailable, ModelDenied) as error:
+            code = self._fail(make_visible(str(error)), FAILED)
+            if error.result:
+                command = f"{self._resume_command} -m MODEL"
+                self.screen.note(f"nothing is lost; later, or with another model: {command}")
+            return code
         except TreadleError as error:
             return self._fail(make_visible(str(error)), exit_code(error))
         once.catch_up(self._with_children(result.records))

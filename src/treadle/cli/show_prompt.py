@@ -11,12 +11,13 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import UsageError
-from ..core.model import Message, Request, is_hash_of_said, prompt_hash
+from ..core.model import Message, Request
 from ..core.prompt import Prompt
+from ..core.prompt_hash import is_hash_of_said, prompt_hash
 from ..core.state import fold
 from ..core.values import thinking_of
 from ..models.chat.encode import encode_message, encode_tool
-from ..observe.explain import agent_changes
+from ..observe.agent_changes import agent_changes
 from ..observe.visible import make_visible, visible_block, visible_line, visible_word
 from ..runtime.recorded_settings import NOT_DESCRIBED
 from ..runtime.request import build_request
@@ -33,7 +34,8 @@ def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
     before = [each for each in records if each.seq < record.seq]
     was = fold(before).last_described
     if names_agent(settings):
-        today = make_recorded_agent(settings, was).run_settings
+        today = make_recorded_agent(settings, was).run_settings.told_as(was)
+        today = today.with_model(record.event.model)
     else:
         if was is None or not any(each.event == was for each in before):
             raise UsageError(f"{NOT_DESCRIBED} with --agent MODULE:NAME")

@@ -60,6 +60,10 @@ class TurnPrinter:
         self._timeline = Timeline()
         self._depths = Depths(thread_id)
         self._purpose = "step"
+        self._models: dict[str, str] = {}
+        """By thread, the model that was asked last in the turn."""
+        self._denied = ""
+        """Why a model was denied, until another one goes on."""
         self._streamed = ""
         self._thought = ""
 
@@ -72,6 +76,7 @@ class TurnPrinter:
                     self._show_piece(what.text)
             return
         line = self.learn(what)
+        self._follow_fallback(what)
         if what.thread_id == self._thread_id:
             self._follow_model(what)
         if not self._quiet:
@@ -107,6 +112,22 @@ class TurnPrinter:
                 self._screen.piece(safe, "dim")
         elif self._screen.streams:
             self._screen.say(safe)
+
+    def _follow_fallback(self, record: Record) -> None:
+        """Say where another model goes on in the middle of a turn."""
+        match record.event:
+            case e.UserSaid(answers=""):
+                self._models.pop(record.thread_id, None)
+            case e.ModelFailed(retry_after_s=None, message=message):
+                self._denied = message
+            case e.ModelCalled(model=model):
+                before = self._models.get(record.thread_id, model)
+                if before != model and not self._quiet:
+                    why = f" ({visible_line(self._denied, WIDTH)})" if self._denied else ""
+                    before, now = visible_line(before, VALUE), visible_line(model, VALUE)
+                    self._screen.note(f"{before} can't go on{why}: {now} does", "yellow")
+                self._models[record.thread_id] = model
+                self._denied = ""
 
     def _follow_model(self, record: Record) -> None:
         match record.event:

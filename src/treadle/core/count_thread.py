@@ -1,7 +1,7 @@
 """Counts what one thread's log has for a summary. Pure; thread_summary.py says what counts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import fsum
 
@@ -17,6 +17,7 @@ def count_thread(records: Sequence[e.Record], totals: Totals) -> OneThread:
     state = State()
     seconds: list[float] = []
     turns: Counter[str] = Counter()
+    reopened = find_reopened_ends(records)
     for record in records:
         before = state
         state = apply(state, record)
@@ -24,7 +25,7 @@ def count_thread(records: Sequence[e.Record], totals: Totals) -> OneThread:
             continue
         if state.turn and before.turn and not before.turn.ended:
             seconds.append(state.turn.active_s - before.turn.active_s)
-        if isinstance(record.event, e.TurnEnded):
+        if isinstance(record.event, e.TurnEnded) and record.seq not in reopened:
             turns[record.event.status] += 1
         _count_model(record.event, totals)
         if lost := _lost_call(record.event, before, state):
@@ -48,6 +49,19 @@ def inherited_seq(records: Sequence[e.Record]) -> int:
     """The seq of the last record that a fork shares with its parent thread; 0 if it is no fork."""
     forks = [record.event for record in records if isinstance(record.event, e.ThreadForked)]
     return max((fork.at_seq for fork in forks), default=0)
+
+
+def find_reopened_ends(records: Iterable[e.Record]) -> set[int]:
+    """The seqs of the ends after which the turn went on."""
+    found: set[int] = set()
+    last_end = 0
+    for record in records:
+        match record.event:
+            case e.TurnEnded():
+                last_end = record.seq
+            case e.ThreadClaimed(reopens=True):
+                found.add(last_end)
+    return found
 
 
 def _count_model(event: e.Event, totals: Totals) -> None:

@@ -9,8 +9,10 @@ from . import events as e
 from .approvals import apply_rules
 from .call import CallState
 from .errors import ToolError
-from .limits import Limits, check_model_call_limits, check_tool_call_limits
+from .limits import check_model_call_limits, check_tool_call_limits
+from .outage import find_other_model, why_failed
 from .policy import Policy
+from .repetition import find_repetition
 from .state import State, is_parked
 from .tool import Tool
 from .turn import INCOMPLETE, MALFORMED_CALL, PAUSED, Turn
@@ -31,6 +33,8 @@ class CallModel(msgspec.Struct, frozen=True):
     purpose: e.Purpose = "step"
     attempt: int = 1
     delay_s: float = 0.0
+    model: str = ""
+    """The name of the model that goes on instead of the last one; "" if that is asked again."""
 
 
 class RunTools(msgspec.Struct, frozen=True):
@@ -61,11 +65,11 @@ def decide(state: State, policy: Policy) -> Next:
         summary = turn.replied.text.strip()
         return Append((e.ContextCompacted(turn.compacting_upto_seq, summary),))
     if turn.limit:
-        return _at_limit(turn, turn.limit, policy.limits)
+        return _at_limit(state, turn, turn.limit, policy)
     if turn.calls:
         return _next_for_calls(state, turn, policy)
     if turn.failed:
-        return _after_failure(state, turn, turn.failed, policy.limits)
+        return _after_failure(state, turn, turn.failed, policy)
     if turn.replied and (not turn.replied.calls or turn.replied.finish_reason in INCOMPLETE):
         return _after_text(state, turn, turn.replied, policy)
     return _next_model_call(state, turn, policy)
@@ -81,14 +85,18 @@ def _next_model_call(state: State, turn: Turn, policy: Policy) -> Next:
     return CallModel("step")
 
 
-def _at_limit(turn: Turn, reached: e.LimitReached, limits: Limits) -> Next:
+def _at_limit(state: State, turn: Turn, reached: e.LimitReached, policy: Policy) -> Next:
     """After a limit: a last request, without tools, for the best answer by now; then the end."""
+    limits = policy.limits
     end = Append((e.TurnEnded("limit", reached.limit),))
     if not limits.last_word or turn.no_last_word or reached.limit in ("seconds", "output"):
         return end
     if turn.failed and turn.purpose == "answer":
+        other = find_other_model(state, turn, turn.failed, policy)
+        if other:
+            return CallModel("answer", turn.attempts + 1, model=other)
         wait_s = turn.failed.retry_after_s
-        if wait_s is None or turn.attempts >= limits.model_tries:
+        if wait_s is None or turn.tries >= limits.model_tries:
             return end
         return CallModel("answer", turn.attempts + 1, wait_s)
     if (
@@ -100,15 +108,22 @@ def _at_limit(turn: Turn, reached: e.LimitReached, limits: Limits) -> Next:
     return CallModel("answer")
 
 
-def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, limits: Limits) -> Next:
+def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, policy: Policy) -> Next:
+    limits = policy.limits
     if failed.kind == "timeout":
         return Append((e.LimitReached("seconds", round(turn.active_s, 3), limits.seconds or 0.0),))
     if failed.kind == "overflow" and turn.overflows <= MAX_OVERFLOWS:
         # The next prompt gets half the room (TokenCalibration.refused_tokens).
         return CallModel(turn.purpose, turn.attempts + 1)
+    if turn.failed_model != turn.model:
+        # Another one made room for the request, or the turn was reopened: it is made at once.
+        return CallModel(turn.purpose, turn.attempts + 1)
+    other = find_other_model(state, turn, failed, policy)
+    if other:
+        return CallModel(turn.purpose, turn.attempts + 1, model=other)
     wait_s = failed.retry_after_s
-    if wait_s is None or turn.attempts >= limits.model_tries:
-        return Append((e.TurnEnded("failed", failed.message),))
+    if wait_s is None or turn.tries >= limits.model_tries:
+        return Append((e.TurnEnded("failed", why_failed(turn, failed, policy)),))
     if limits.seconds is not None and state.spent.seconds + wait_s >= limits.seconds:
         used_s = round(turn.active_s + wait_s, 3)
         return Append((e.LimitReached("seconds", used_s, limits.seconds),))
@@ -226,7 +241,7 @@ def _judge(
             call.id, "unknown_tool", f"no tool named {call.name!r}; there are: {known}"
         )
     if call.status == "asked":
-        objection = _repetition(call, policy.limits) or _objection(call, tool, state, policy)
+        objection = find_repetition(call, policy.limits) or _objection(call, tool, state, policy)
         if objection:
             return objection
     if tool.hands_to:
@@ -267,24 +282,6 @@ def _hand_over(call: CallState, state: State, to: str, before: list[e.Event]) ->
             call.id, "denied", "only one agent can take over; another was named before"
         )
     return e.HandedOff(call.id, to)
-
-
-def _repetition(call: CallState, limits: Limits) -> e.Event | None:
-    """The answer to a call that the model has made too often in this turn.
-
-    A model that repeats itself is told so once; after that the turn ends.
-    """
-    times = call.asked_before + call.twins_before
-    if limits.repeats is None or times < limits.repeats:
-        return None
-    if call.asked_before > limits.repeats:  # it has been told
-        return e.LimitReached("repeats", times, limits.repeats)
-    advice = (
-        f"not run: you have made this very call {times} times in this turn, and its results"
-        " are above. Use them, change the arguments, or give the answer now; the next"
-        " repetition ends the turn"
-    )
-    return e.ToolFailed(call.id, "repeated", advice)
 
 
 def _because(reason: str) -> str:

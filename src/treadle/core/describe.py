@@ -46,6 +46,7 @@ def describe_policy(policy: Policy, window: ContextWindow) -> e.PolicyDescriptio
         policy.plan,
         policy.parallel,
         policy.unknown,
+        policy.models if len(policy.models) > 1 else (),
     )
 
 
@@ -68,6 +69,7 @@ def policy_from(described: e.AgentDescribed) -> Policy:
         plan=described.policy.plan,
         parallel=described.policy.parallel,
         unknown=described.policy.unknown,
+        models=described.policy.models or (described.model,),
     )
 
 

@@ -6,11 +6,12 @@
    new field has a default. An event whose meaning changes gets a new tag, and a lift in `codec.py`.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from . import values as v
+from .agent_events import AgentDescribed, ContextCompacted
 from .event_struct import EventStruct
 from .model_events import ModelCalled, ModelFailed, ModelReplied
 from .tool_events import (
@@ -65,23 +66,8 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
     """Names the process."""
     identity: Identity | None = None
     """Only in logs of format 1."""
-
-
-class AgentDescribed(EventStruct, frozen=True):
-    """What the agent in charge is made of. If that has changed, it comes before what it does."""
-
-    agent: str
-    model: str
-    instructions: str
-    """The system prompt."""
-    tools: dict[str, ToolDescription] = {}
-    """By name, in the order in which the model is told of them."""
-    settings: dict[str, Any] = {}
-    """The model's, such as a temperature."""
-    output_schema: dict[str, Any] | None = None
-    """JSON Schema that the answer must fit; None for prose."""
-    policy: v.PolicyDescription | None = None
-    """None in logs that were written before there was this field."""
+    reopens: bool = False
+    """The last turn, which an outage of its models has failed, goes on."""
 
 
 class TrustChanged(EventStruct, frozen=True):
@@ -177,17 +163,6 @@ class OutcomeDecided(EventStruct, frozen=True):
     by: str
     content: str = ""
     reason: str = ""
-
-
-class ContextCompacted(EventStruct, frozen=True):
-    """From here on the prompt leaves something out. The log keeps it."""
-
-    upto_seq: v.Count = 0
-    """Records up to this one are left out, except pinned messages; `summary` stands for them."""
-    summary: str = ""
-    results_upto_seq: v.Count = 0
-    """Tool results up to this record are cut to `result_chars`."""
-    result_chars: v.Count = 0
 
 
 class AnswerRejected(EventStruct, frozen=True):

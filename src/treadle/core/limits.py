@@ -111,6 +111,26 @@ def _check_seconds(limits: Limits, spent_s: float) -> LimitReached | None:
     return None
 
 
+def cost_in_tier(cost: Cost, asked_tier: str | None) -> Cost:
+    """The cost where this service tier is asked for.
+
+    A usage that doesn't say how it was served is priced as the dearer of that tier and the model's
+    own.
+    """
+    if not asked_tier:
+        return cost
+    tier = asked_tier
+
+    def dearer(usage: Usage) -> float | None:
+        own_usd = cost(usage)
+        if usage.service_tier or own_usd is None:
+            return own_usd
+        tier_usd = cost(replace(usage, service_tier=tier))
+        return None if tier_usd is None else max(own_usd, tier_usd)
+
+    return dearer
+
+
 def worst_cost(
     cost: Cost, prompt_tokens: int, output_tokens: int, has_audio: bool = False
 ) -> float | None:

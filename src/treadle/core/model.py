@@ -4,7 +4,7 @@ How a provider wants them written is a dialect's business (models/dialect.py).
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -22,12 +22,12 @@ from .events import (
     Thinking,
     Usage,
 )
+from .model_settings import ModelSettings
 from .tokens import Count
 from .tool_schema import ToolSchema as ToolSchema  # this module is where it is looked for
 from .values import Content, attachments_of, calls_of, text_of, thinking_of
 
 _encode = msgspec.json.Encoder().encode
-_HASH_OF_SAID = "said:"
 MAX_ID_CHARS = 256
 """The longest id of a provider's own that is sent back."""
 
@@ -163,6 +163,11 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     """`none`: the tools are there because the history has calls, and none may be called now."""
     cache_key: str = ""
     """The same for requests whose prompts begin alike: a provider's cache looks for them by it."""
+    settings: ModelSettings = ModelSettings()
+    """What the run and the agent ask for; a model puts it over its own (`RemoteModel.settings`).
+
+    `max_output_tokens` stands in the request itself, within the limits of the turn.
+    """
 
     @cached_property
     def tokens(self) -> int:
@@ -181,6 +186,8 @@ class PreparedCall(msgspec.Struct, frozen=True):
 
     request: Request
     event: ModelCalled
+    tries: int = 1
+    """How often this model has been asked for the request, this call included."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -208,7 +215,11 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Model(Protocol):
-    """A language model: see remote_model.py, local/local_model.py and scripted.py in models/."""
+    """A language model: see remote_model.py, local/local_model.py and scripted.py in models/.
+
+    It may also have `carried_settings`, the names of the ModelSettings that it takes from a request
+    (else none but `max_output_tokens`), and `settings`, its own.
+    """
 
     @property
     def name(self) -> str:
@@ -242,39 +253,16 @@ class Model(Protocol):
         ...
 
 
+ModelChoice = str | Model | Sequence[str | Model] | None
+"""A model or its name, or several in the order in which they are asked. None: the default."""
+
+
 def place_of(model: Model) -> str:
     """Stands for the address where this model is asked; "" for a model that has none, or hides it.
 
     A model of your own may have an attribute `place`. It shows in logs, so let it be a hash.
     """
     return str(getattr(model, "place", ""))
-
-
-def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:
-    """A mark and 16 hex digits, the same for the same messages and tool schemas."""
-    parts = [message.digest for message in messages] + [tool.digest for tool in tools]
-    return _HASH_OF_SAID + hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
-
-
-def hash_prefixes(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> list[str]:
-    """For each message, the `prompt_hash` of those before it."""
-    after = b"".join(tool.digest for tool in tools)
-    before = hashlib.blake2b(digest_size=8)
-    hashes: list[str] = []
-    for message in messages:
-        whole = before.copy()
-        whole.update(after)
-        hashes.append(_HASH_OF_SAID + whole.hexdigest())
-        before.update(message.digest)
-    return hashes
-
-
-def is_hash_of_said(prompt_hash: str) -> bool:
-    """Whether this hash can be compared with one of today.
-
-    Older ones, without the mark, are of the bytes of chat completions.
-    """
-    return prompt_hash.startswith(_HASH_OF_SAID)
 
 
 def _with_own_id(part: Any, message: Message) -> Any:

@@ -32,6 +32,18 @@ class Policy:
     recorded_objection: Callable[[str], Event | None] | None = None
     """What a recording says against a call id. None: its tool's check and the rules judge."""
 
+    models: tuple[str, ...] = ()
+    """The names of the agent's models, in the order in which they are asked."""
+
+    def model_after(self, model: str) -> str:
+        """The name of the model that goes on where this one can't; "" if there is none.
+
+        One that isn't the agent's own, but was asked before a resume, is followed by the first.
+        """
+        if model not in self.models:
+            return self.models[0] if self.models else ""
+        return next(iter(self.models[self.models.index(model) + 1 :]), "")
+
     def find_tool(self, call: CallState) -> Tool | None:
         return self.step_tools.get(call.id) or self.tools.get(call.name)
 

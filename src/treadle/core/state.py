@@ -19,13 +19,14 @@ from .calibration import TokenCalibration, calibrate
 from .call import WAITING
 from .errors import IllegalEvent
 from .limits import Spent
-from .turn import (
-    Turn,
-    apply_to_turn,
-    find_call,
+from .turn import Turn, apply_to_turn, find_call
+from .turn_after import (
+    failed_by_outage,
+    turn_after_claim,
+    turn_after_fork,
+    turn_after_import,
     turn_after_permission,
 )
-from .turn_after import turn_after_crash, turn_after_fork, turn_after_import
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
@@ -164,7 +165,7 @@ def apply(state: State, record: e.Record) -> State:
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
             changes |= {"claim": event.claim, "driver": event.driver, "claims": state.claims + 1}
-            changes["turn"] = turn and turn_after_crash(turn)
+            changes["turn"] = turn and turn_after_claim(turn, event.reopens)
             if event.identity:
                 changes |= _describe(state, _from_format_1(event.identity))
         case e.ThreadForked():
@@ -204,6 +205,8 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
         )
+    if isinstance(event, e.ThreadClaimed) and event.reopens and not failed_by_outage(state.turn):
+        raise IllegalEvent("only a turn that an outage of its models has failed can be reopened")
     if isinstance(event, e.UserSaid) and bool(event.answers) == (state.phase == "idle"):
         raise IllegalEvent(
             "a message opens a turn; while tools run it must answer a question, and only then"
@@ -240,7 +243,7 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
     changes: dict[str, Any] = {}
     if turn_after.hands_to and (turn_after.ended or not turn_after.calls):
         changes["agent"] = turn_after.hands_to
-        turn_after = replace(turn_after, hands_to="")
+        turn_after = replace(turn_after, hands_to="", model="")
     changes["turn"] = turn_after
     if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
         name = find_call(turn, event.call_id).name

@@ -9,7 +9,6 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
-from .approvals import Permission
 from .call import (
     CallState,
     apply_to_call,
@@ -18,7 +17,6 @@ from .call import (
 )
 from .errors import IllegalEvent
 from .open_calls import OpenCalls
-from .strict_json import value_of
 
 MALFORMED_CALL = "malformed_call"
 """The finish reason of a reply whose call the provider itself couldn't read."""
@@ -40,6 +38,8 @@ class Turn(msgspec.Struct, frozen=True):
     """The agent that is in charge once the round is over, if another was handed the thread."""
     called: e.ModelCalled | None = None
     """The model call in flight."""
+    model: str = ""
+    """The name of the model that was asked last; "" if none was since the agent took charge."""
     replied: e.ModelReplied | None = None
     """The last reply, until the next model call."""
     failed: e.ModelFailed | None = None
@@ -47,6 +47,8 @@ class Turn(msgspec.Struct, frozen=True):
 
     If the prompt was too large, it stays while a summary is made: the request is repeated then.
     """
+    failed_model: str = ""
+    """The model that has failed. Where another is asked next, the failure is past."""
     rejected: e.AnswerRejected | None = None
     limit: e.LimitReached | None = None
     """The first that was reached."""
@@ -58,7 +60,9 @@ class Turn(msgspec.Struct, frozen=True):
     purposes: tuple[str, ...] = ()
     """Of the model calls that replied, except plain steps."""
     attempts: int = 0
-    """Tries of the request under way."""
+    """Tries of the request under way, by all models."""
+    tries: int = 0
+    """Those by the model that was asked last."""
     useless_replies: int = 0
     """Replies in a row that were empty, cut off, or an answer that was rejected."""
     overflows: int = 0
@@ -119,13 +123,33 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
 
 
 def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
-    turn = replace(turn, called=event, replied=None, rejected=None, attempts=event.attempt)
+    failed = turn.failed
+    is_retry = event.model == turn.model == turn.failed_model
+    if not is_retry and event.purpose != "compact":
+        failed = None  # another model goes on, or the same one after an outage
+    turn = replace(
+        turn,
+        called=event,
+        model=event.model,
+        replied=None,
+        failed=failed,
+        rejected=None,
+        attempts=event.attempt,
+        tries=count_tries(turn, event),
+    )
     if event.purpose == "compact":
         return replace(turn, compacting_upto_seq=event.upto_seq)
     steps = turn.steps
     if event.attempt == 1 and event.purpose != "answer":
         steps += 1
     return replace(turn, compacting_upto_seq=0, purpose=event.purpose, steps=steps)
+
+
+def count_tries(turn: Turn, called: e.ModelCalled) -> int:
+    """How often this model has been asked for the request, once this call is made."""
+    if called.attempt == 1 or called.model != turn.model:
+        return 1
+    return turn.tries + 1
 
 
 def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
@@ -191,8 +215,8 @@ def _asked_calls(
 
 def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
     failed = turn.failed
-    if failed and failed.kind != "overflow":
-        failed = None  # a prompt that was too large is tried again, with less in it
+    if failed and failed.kind != "overflow" and turn.failed_model == turn.model:
+        failed = None  # else the request that failed is made again, with less in it
     turn = replace(_add_usage(turn, reply), called=None, failed=failed)
     if _has_text(reply) and not reply.calls and reply.finish_reason != "content_filter":
         return replace(turn, replied=reply)
@@ -206,7 +230,7 @@ def _apply_failure(turn: Turn, event: e.ModelFailed) -> Turn:
     turn = replace(_add_usage(turn, event), called=None, overflows=overflows)
     if turn.compacting_upto_seq and event.kind in ("overflow", "rejected"):
         return replace(turn, failed=None, compacting_upto_seq=0, summary_failed=True)
-    return replace(turn, failed=event)
+    return replace(turn, failed=event, failed_model=turn.model)
 
 
 def _add_usage(
@@ -245,26 +269,6 @@ def _keep_call(turn: Turn, call: CallState) -> Turn:
 def change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
     """The turn with each of its open calls changed."""
     return replace(turn, calls=turn.calls.change(change))
-
-
-def turn_after_permission(turn: Turn, permission: Permission) -> Turn:
-    """What other calls that wait become where a person allows them too: they are judged again.
-
-    So a permission that is revoked before they start doesn't let them run.
-    """
-    return change_calls(turn, lambda call: _judge_again(call, permission))
-
-
-def _judge_again(call: CallState, permission: Permission) -> CallState:
-    if call.status != "waiting":
-        return call
-    try:
-        arguments = value_of(call.final_arguments or "{}")
-    except ValueError:
-        return call
-    if isinstance(arguments, dict) and permission.may_cover(call.name, arguments):
-        return replace(call, status="asked", reason="")
-    return call
 
 
 def find_call(turn: Turn, call_id: str) -> CallState:

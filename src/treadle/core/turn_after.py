@@ -1,11 +1,13 @@
-"""What a new driver finds of a turn that another one has left: after a crash, a fork, an import.
+"""What a turn becomes after a crash, an outage, a fork, an import or a permission.
 
 Pure.
 """
 
 from msgspec.structs import replace
 
-from .call import call_after_crash, call_after_fork, call_after_import
+from .approvals import Permission
+from .call import CallState, call_after_crash, call_after_fork, call_after_import
+from .strict_json import value_of
 from .turn import Turn, change_calls
 
 
@@ -23,6 +25,25 @@ def turn_after_crash(turn: Turn) -> Turn:
     )
 
 
+def turn_after_claim(turn: Turn, reopens: bool) -> Turn:
+    """What a new driver finds, or one that goes on with a turn that an outage has failed."""
+    if reopens:
+        return turn_after_reopening(turn)
+    return turn_after_crash(turn)
+
+
+def failed_by_outage(turn: Turn | None) -> bool:
+    """Whether the turn has ended because no model could be reached: it may be reopened."""
+    if turn is None or turn.ended is None or turn.failed is None:
+        return False
+    return turn.ended.status == "failed" and turn.failed.kind in ("unavailable", "denied")
+
+
+def turn_after_reopening(turn: Turn) -> Turn:
+    """What goes on with a turn that an outage has failed: its request is made once more."""
+    return replace(turn, ended=None, model="", tries=0)
+
+
 def turn_after_import(turn: Turn, thread_key: str) -> Turn:
     """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
     turn = turn_after_crash(turn)
@@ -33,3 +54,23 @@ def turn_after_import(turn: Turn, thread_key: str) -> Turn:
 def turn_after_fork(turn: Turn) -> Turn:
     """What a fork finds: as after a crash, and without the children, which stay the parent's."""
     return change_calls(turn_after_crash(turn), call_after_fork)
+
+
+def turn_after_permission(turn: Turn, permission: Permission) -> Turn:
+    """What other calls that wait become where a person allows them too: they are judged again.
+
+    So a permission that is revoked before they start doesn't let them run.
+    """
+    return change_calls(turn, lambda call: _judge_again(call, permission))
+
+
+def _judge_again(call: CallState, permission: Permission) -> CallState:
+    if call.status != "waiting":
+        return call
+    try:
+        arguments = value_of(call.final_arguments or "{}")
+    except ValueError:
+        return call
+    if isinstance(arguments, dict) and permission.may_cover(call.name, arguments):
+        return replace(call, status="asked", reason="")
+    return call

@@ -254,6 +254,8 @@ class PolicyDescription(msgspec.Struct, frozen=True, omit_defaults=True):
     parallel: bool = False
     """All calls of a reply may run side by side."""
     unknown: Literal["ask", "tell"] = "ask"
+    models: tuple[str, ...] = ()
+    """The names of the models in the order in which they are asked, if there are several."""
 
 
 class Always(msgspec.Struct, frozen=True, omit_defaults=True):

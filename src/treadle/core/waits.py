@@ -19,10 +19,10 @@ from .state import State, apply, is_parked
 IMPORTED = "it was imported, and nobody has adopted it"
 
 
-def after_claim(state: State, thread_id: str = "") -> State:
-    """The state that a new driver finds."""
-    claimed = e.Record(thread_id, state.seq + 1, state.at, e.ThreadClaimed("next"), 0.0)
-    return apply(state, claimed)
+def after_claim(state: State, thread_id: str = "", reopens: bool = False) -> State:
+    """The state that a new driver finds, or one that reopens the turn."""
+    claim = e.ThreadClaimed("next", reopens=reopens)
+    return apply(state, e.Record(thread_id, state.seq + 1, state.at, claim, 0.0))
 
 
 def imported_decision(thread_id: str, state: State) -> e.PendingDecision:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
-from ..observe.explain import agent_changes
+from ..observe.agent_changes import agent_changes
 from .report import CaseReport, Report, TrialReport
 from .statistics import BeforeAfter, holm_correction, permutation_p_value
 

@@ -12,7 +12,7 @@ from ..core.errors import UsageError
 from ..core.result import Result
 from ..core.state import State
 from ..core.values import PendingDecision
-from ..observe.explain import changes_since_last_call
+from ..observe.agent_changes import changes_since_last_call
 from ..runtime.agent import Agent
 from ..runtime.log import open_log
 from ..stores.open_store import open_store

@@ -17,7 +17,6 @@ from ..core import events as e
 from ..core.prompt import Prompt
 from ..core.state import fold
 from ..runtime.agent import Agent
-from ..runtime.price import price_of
 from ..runtime.request import build_request
 from .checks import Judge, Tools
 from .dataset import Case, Dataset
@@ -80,7 +79,7 @@ def estimate(
         trials=repeats * len(dataset.cases),
         steps=repeats * sum(each.steps for each in per_case),
         usage=usage,
-        cost_usd=price_of(agent.run_settings.model, usage),
+        cost_usd=agent.run_settings.cost_usd(usage),
         judge_calls=repeats * judges,
         measured=len(measured),
     )

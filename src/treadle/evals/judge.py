@@ -43,7 +43,7 @@ def make_judge(agent: Agent, model: str) -> Agent:
     """A judge with this model, or with the agent's own if it is ""; it uses the agent's store."""
     return Agent(
         INSTRUCTIONS,
-        model=model or agent.run_settings.model,
+        model=model or agent.run_settings.models,
         name="judge",
         limits=Limits(steps=3, seconds=agent.limits.seconds),
         output=Judgement,

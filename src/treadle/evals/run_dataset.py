@@ -16,6 +16,7 @@ from ..core.errors import TreadleError, TurnFailed, UsageError
 from ..core.raised import describe_raised
 from ..runtime.agent import Agent
 from ..runtime.border import contain
+from ..runtime.unpriced import refuse_unpriced
 from ..runtime.world import World
 from ..stores.open_store import open_store
 from .checks import Judge, Status
@@ -77,7 +78,8 @@ async def evaluate(run: Run, on_progress: Callable[[Progress], None] = _ignore) 
     settings are wrong, and if another run already has this name.
     """
     began_at = run.agent.world.now()
-    run.agent.run_settings.refuse_unpriced()
+    run.agent.run_settings.refuse_uncarried()
+    refuse_unpriced(run.agent.run_settings)
     judges = _make_judges(run)
     threads = await _choose_threads(run)
     slots = asyncio.Semaphore(run.jobs)
@@ -161,7 +163,7 @@ def _make_judges(run: Run) -> dict[str, Agent]:
     models = {check.model for check in checks if isinstance(check, Judge)}
     judges = {model: make_judge(run.agent, model or run.judge) for model in sorted(models)}
     for judge in judges.values():
-        judge.run_settings.refuse_unpriced()
+        refuse_unpriced(judge.run_settings)
     return judges
 
 

@@ -103,7 +103,11 @@ class Flow:
         """Bring a run to its end, and give its result; as `Agent.resume`. Raises as `run`, and
         UnknownThread.
         """
-        return await resume_thread(thread, self._store, self.world, take, self._go_on)
+
+        async def go_on(log: Log, _: bool) -> Result:
+            return await self._go_on(log)
+
+        return await resume_thread(thread, self._store, self.world, take, go_on)
 
     async def post(self, thread: str, fact: Post) -> None:
         """Record what a person says to a run, in whatever process it waits; as `Agent.post`."""

@@ -16,6 +16,7 @@ from ..core.result import Result
 from ..core.tool import NeedsApproval, Tool, is_async
 from ..runtime.agent import Agent
 from ..runtime.arguments import WrittenArguments, read_arguments, write_arguments
+from ..runtime.given import Given
 from ..runtime.serialize import (
     NotSerializable,
     read_hints,
@@ -128,7 +129,7 @@ async def _run_step(branch: StepScope, call: e.Call, tool: Tool, kind: Any) -> A
 async def _run_agent(
     branch: StepScope, agent: Agent, step_id: str, said: str | e.UserSaid, deps: Any = None
 ) -> Result:
-    return await agent.run_as_step(branch, step_id, said, deps)
+    return await agent.run_as_step(branch, step_id, said, Given(deps))
 
 
 async def ask_person(branch: StepScope, step_id: str, name: str, arguments: str) -> str:

@@ -1,5 +1,9 @@
 """What a dialect is: how one kind of endpoint writes requests and replies. Pure.
 
+What a request asks for beside its messages and tools is in `Request.settings`, with the model's own
+merged in. A dialect names in `Dialect.settings` those that it can write; any other is refused
+before a request is made.
+
 A RemoteModel is an address (endpoint.py), a dialect, and the table of what that provider accepts
 (accepted_fields.py). Each dialect is a folder beside this file; none knows another.
 """
@@ -10,8 +14,12 @@ from typing import Any, Protocol
 
 from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
+from ..core.model_settings import ModelSettings
 from .accepted_fields import AcceptedFields, find_accepted_fields
 from .service import OPENAI, Service
+
+EFFORT = "reasoning_effort"
+"""Chat completions' name of the effort, by which the table and refusals.py know it."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class RequestFields:
     added: Mapping[str, Any] = field(default_factory=dict)
     """Fields that Treadle adds for this model by itself; None removes one that it sends else."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """The user's fields. They win over all that Treadle sends; None removes a field."""
+    """`extra` of the request's settings. They win over all that Treadle sends; None removes one."""
 
     @property
     def provider_tools(self) -> list[Any]:
@@ -76,7 +84,19 @@ class Dialect:
     """The request's body. Each message is encoded once: `Message.encoded` keeps its bytes."""
     build_reply: Callable[[], ReplyBuilder]
     """A new ReplyBuilder, for one answer."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The names of the ModelSettings that `encode` writes beside `max_output_tokens` and `extra`,
+    and the fields of the body that they are written to."""
     service: Service = OPENAI
     """Where it is spoken unless an address is given."""
     find_accepted: Callable[[str, str], AcceptedFields] = find_accepted_fields
     """What a model accepts in this dialect, by host and the model's name."""
+
+    def own_fields(self, settings: ModelSettings) -> frozenset[str]:
+        """The fields of the body that the user has set, also by their names in chat completions."""
+        own = set(settings.extra)
+        for name in settings.given():
+            own.add(self.settings.get(name, name))
+        if settings.effort is not None:
+            own.add(EFFORT)
+        return frozenset(own)

@@ -87,6 +87,17 @@ class Endpoint:
         """The base URL without its password."""
         return redact(self.base_url or "", self.secrets())
 
+    @property
+    def lacks(self) -> str:
+        """What is missing for a request: a key, at the service's own address; "" if nothing is."""
+        if callable(self.api_key) or self._fixed_key() or not self._is_service:
+            return ""
+        return f"needs {self.service.key_variable}, which isn't set"
+
+    @property
+    def _is_service(self) -> bool:
+        return self.host == urlsplit(self.service.url).hostname
+
     def secrets(self) -> frozenset[str]:
         """The key, the secrets in the base URL and the values of the headers, as `spellings`."""
         values = [*self._given_keys]
@@ -176,7 +187,7 @@ class Endpoint:
         return key
 
     def _check_key(self, key: str) -> None:
-        if not key and self.host == urlsplit(self.service.url).hostname:
+        if not key and self._is_service:
             raise UsageError(
                 f"no {self.service.key_variable} is set; set it, name another model, or use the"
                 " embedded one: local"

@@ -22,6 +22,7 @@ from ..core.errors import ModelError, ModelUnavailable, UsageError
 from ..core.events import Thinking, Usage
 from ..core.limits import Cost
 from ..core.model import Reply, Request
+from ..core.model_settings import ModelSettings, refuse_uncarried
 from .accepted_fields import AcceptedFields
 from .chat.dialect import CHAT
 from .dialect import Dialect, RequestFields
@@ -71,11 +72,8 @@ class RemoteModel:
     max_output_tokens: int = 8192
     idle_s: float = 300.0
     """Seconds that the server may send nothing at all. The loop watches the turn's own deadline."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """Added to every request's body, e.g. {"temperature": 0}; None removes a field.
-
-    It wins over the fields that Treadle sends by itself.
-    """
+    settings: ModelSettings = ModelSettings()
+    """The model's own settings, e.g. ModelSettings(temperature=0). A request's win over them."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
     prices: Prices | Mapping[str, Any] | None = None
@@ -101,6 +99,9 @@ class RemoteModel:
         check_whole_number("RemoteModel(context_tokens", self.context_tokens)
         check_whole_number("RemoteModel(max_output_tokens", self.max_output_tokens, 1)
         check_number("RemoteModel(idle_s", self.idle_s)
+        refuse_uncarried(self.settings, self.carried_settings, self.name)
+        if self.settings.max_output_tokens:
+            object.__setattr__(self, "max_output_tokens", self.settings.max_output_tokens)
         endpoint = self._make_endpoint()
         object.__setattr__(self, "_endpoint", endpoint)
         object.__setattr__(self, "base_url", endpoint.base_url)
@@ -127,6 +128,16 @@ class RemoteModel:
             service=self.dialect.service,
         )
 
+    @property
+    def lacks(self) -> str:
+        """What is missing for a request, such as a key; "" if nothing is."""
+        return getattr(self._endpoint, "lacks", "")
+
+    @property
+    def carried_settings(self) -> frozenset[str]:
+        """The settings that its dialect can write."""
+        return frozenset((*self.dialect.settings, "max_output_tokens", "extra"))
+
     def cost_usd(self, usage: Usage) -> float | None:
         """By `prices`, else by the price table of genai-prices, offline.
 
@@ -134,7 +145,10 @@ class RemoteModel:
         """
         if not self._price:
             prices = check_prices(self.prices)
-            self._price.append(make_price(self.model, self.base_url, prices, self.extra))
+            body = dict(self.settings.extra)
+            if self.settings.service_tier:
+                body["service_tier"] = self.settings.service_tier
+            self._price.append(make_price(self.model, self.base_url, prices, body))
         return self._price[0](usage)
 
     async def reply(self, request: Request, emit: Callable[[str | Thinking], None]) -> Reply:
@@ -147,6 +161,7 @@ class RemoteModel:
         model can't read its own earlier thoughts any more, as with another organization's key, it
         asks once more without them.
         """
+        request = self._with_own_settings(request)
         emitted = False
 
         def emit_and_note(piece: str | Thinking) -> None:
@@ -169,8 +184,7 @@ class RemoteModel:
                     raise
                 plain = without_unread_thoughts(refusal, request)
                 if plain is None:
-                    sent = Sent(request, msgspec.json.decode(body), self.extra.keys())
-                    lesson = learn(refusal, sent, accepted)
+                    lesson = learn(refusal, self._sent(request, body), accepted)
                     if lesson is None or lesson.accepted in tried or len(tried) > MAX_LESSONS:
                         raise
                     tried.append(lesson.accepted)
@@ -187,14 +201,25 @@ class RemoteModel:
                 _warn_once(f"{self.name} {each}")
         return reply
 
+    def _sent(self, request: Request, body: bytes) -> Sent:
+        own = self.dialect.own_fields(request.settings)
+        return Sent(request, msgspec.json.decode(body), own)
+
     def body(self, request: Request) -> bytes:
         """The request's body, in the model's dialect."""
-        return self._body(request, self._known)
+        return self._body(self._with_own_settings(request), self._known)
 
     @property
     def _known(self) -> AcceptedFields:
         """What it accepts, as far as it is known."""
         return recall(self._key, self._accepted)
+
+    def _with_own_settings(self, request: Request) -> Request:
+        """The request with the model's settings where it leaves them open."""
+        settings = request.settings.over(self.settings)
+        if settings == request.settings:
+            return request
+        return replace(request, settings=settings)
 
     @property
     def _key(self) -> Hashable:
@@ -211,20 +236,21 @@ class RemoteModel:
         """The fields that the model needs beside tools, without those that the user has set."""
         if not request.tools:
             return {}
-        return {key: each for key, each in accepted.with_tools.items() if key not in self.extra}
+        own = self.dialect.own_fields(request.settings)
+        return {key: each for key, each in accepted.with_tools.items() if key not in own}
 
     def _warn_of_effort(self, request: Request, accepted: AcceptedFields) -> None:
         for key, value in self._with_tools(request, accepted).items():
             _warn_once(
                 f"{self.name} takes tools here only with {key}={value}, so that is sent with them:"
                 " it doesn't reason before it calls one. To be told no more, set it yourself:"
-                f" -o {key}={value}, or extra= in Python"
+                f" -o {key}={value}, or ModelSettings(effort=...) in Python"
             )
 
     def _body(self, request: Request, accepted: AcceptedFields) -> bytes:
         left_out: dict[str, Any] = dict.fromkeys(accepted.left_out)
         added = {**accepted.always, **left_out, **self._with_tools(request, accepted)}
-        fields = RequestFields(self.model, accepted, added, self.extra)
+        fields = RequestFields(self.model, accepted, added, request.settings.extra)
         tokens = allowed_tokens(request, accepted)
         if tokens != request.max_output_tokens:
             request = replace(request, max_output_tokens=tokens)

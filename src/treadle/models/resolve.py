@@ -15,14 +15,14 @@ whatever the host.
 import functools
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ..core.errors import UsageError
 from ..core.model import Model
+from ..core.model_settings import ModelSettings
 from ..core.redact import redact
 from .anthropic.dialect import ANTHROPIC, MESSAGES
 from .chat.dialect import CHAT
@@ -45,7 +45,7 @@ class Provider:
     url: str | None
     key_variable: str
     """The environment variable with its key."""
-    extra: dict[str, Any] = field(default_factory=dict)
+    settings: ModelSettings = ModelSettings()
     dialect: Dialect | None = None
     """How it is spoken to; None: as its host wants it."""
     url_variable: str = ""
@@ -201,7 +201,7 @@ def _make_provider_model(provider: Provider, model: str, name: str, key: str) ->
         api_key=key,
         name=name,
         max_output_tokens=provider.max_output_tokens,
-        extra=provider.extra,
+        settings=provider.settings,
         dialect=provider.dialect or CHAT,
     )
 

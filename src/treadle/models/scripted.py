@@ -14,6 +14,7 @@ from msgspec import structs
 
 from ..core.events import Call, Text, Thinking, Usage
 from ..core.model import Reply, Request
+from ..core.model_settings import NO_SETTINGS, SETTING_NAMES, ModelSettings
 from .request_rules import find_faults
 
 Answer = Reply | BaseException
@@ -73,12 +74,17 @@ class ScriptedModel:
         name: str = "scripted",
         context_tokens: int = 128_000,
         max_output_tokens: int = 4096,
+        settings: ModelSettings = NO_SETTINGS,
     ) -> None:
         self.seen: list[Request] = []
         """Every request, oldest first."""
         self.name = name
         self.context_tokens = context_tokens
         self.max_output_tokens = max_output_tokens
+        self.settings = settings
+        """Its own. They are told in the log, and change nothing."""
+        self.carried_settings = SETTING_NAMES
+        """All of them: a test sees in `seen` what a request asks for."""
         self._script = list(script)
         self._price_usd = price_usd
 

@@ -1,6 +1,7 @@
-"""Changes the settings of an existing model, e.g. {"temperature":
+"""Changes the settings of an existing model, e.g. {"temperature": 0, "seed": 7}.
 
-0, "seed": 7} from a command line.
+A ModelSettings holds what any model may be told, and can be given to an agent and to a run as well.
+Here are besides the few things that belong to the model itself, such as its prices.
 """
 
 import dataclasses
@@ -11,44 +12,39 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..core.model import Model
+from ..core.model_settings import (
+    ModelSettings,
+    convert_setting,
+    refuse_uncarried,
+    settings_of,
+)
 from .local.local_model import LocalModel
 from .remote_model import RemoteModel
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
-_FIELDS: dict[type, dict[str, Any]] = {
-    RemoteModel: {"context_tokens": _Count, "max_output_tokens": _Count, "prices": Any},
-    LocalModel: {
-        "context_tokens": _Count,
-        "max_output_tokens": _Count,
-        "own_template": bool,
-        "seed": int,
-        "temperature": Annotated[float, msgspec.Meta(ge=0)],
-    },
-}
-"""Settings that are fields of the model.
+_OWN: dict[str, Any] = {"context_tokens": _Count, "own_template": bool, "prices": Any}
+"""The fields of models that a command line may set, beside ModelSettings."""
 
-All others are fields of the request's body, which only an RemoteModel has.
-"""
 
-_OUTPUT_LIMIT = ("max_tokens", "max_completion_tokens")
-"""The providers' names of max_output_tokens. The limits of a turn know only that one."""
+def split_settings(values: Mapping[str, Any]) -> tuple[dict[str, Any], ModelSettings]:
+    """The values that belong to the model itself, and the settings for its requests.
 
-_REFUSED = {
-    "api_key": "set the provider's environment variable (treadle models)",
-    "base_url": "name the model by its address, as http://127.0.0.1:8000/v1#name",
-    "input": "say it in the question or the instructions",
-    "messages": "say it in the question or the instructions",
-    "model": "name the model itself",
-    "stream": "every reply is streamed",
-    "tools": "choose the agent's tools; only those that the provider runs are named here, by type",
-}
+    Raises UsageError for what is no setting.
+    """
+    own = {
+        name: convert_setting(name, value, _OWN[name])
+        for name, value in values.items()
+        if name in _OWN
+    }
+    return own, settings_of({name: values[name] for name in values if name not in _OWN})
 
 
 def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
-    """The model with these settings, which win over its own. None removes a field of the request.
+    """The model with these settings, which win over its own.
 
-    Fields of the request have the provider's own names and are sent as they are. Raises UsageError
-    for a setting that the model doesn't have, and for what is no setting of a model.
+    What isn't a field of ModelSettings or of the model is a field of the request, with the
+    provider's own name; None removes it. Raises UsageError for a setting that the model doesn't
+    have, and for what is no setting of a model.
     """
     if not settings:
         return model
@@ -56,41 +52,12 @@ def with_settings(model: Model, settings: Mapping[str, Any]) -> Model:
         raise UsageError(
             f"{model.name} takes no settings from outside; give them where it is made, in Python"
         )
-    known = _FIELDS[LocalModel]
-    if isinstance(model, RemoteModel):
-        known = _FIELDS[RemoteModel]
-    own: dict[str, Any] = {}
-    body: dict[str, Any] = {}
-    for key, value in settings.items():
-        if key in _REFUSED and not (key == "tools" and _are_provider_s(value)):
-            raise UsageError(f"{key!r} is no setting of a model; {_REFUSED[key]}")
-        name = "max_output_tokens" if key in _OUTPUT_LIMIT and value is not None else key
-        if name in known:
-            own[name] = _convert(key, value, known[name])
-        else:
-            body[key] = value
-    if isinstance(model, RemoteModel):
-        return dataclasses.replace(model, **own, extra={**model.extra, **body})
-    if body:
-        raise UsageError(
-            f"the embedded model has no setting {next(iter(body))!r}; it has {', '.join(known)}"
-        )
-    return dataclasses.replace(model, **own)
-
-
-def _are_provider_s(tools: Any) -> bool:
-    """Whether these are tools that the provider runs, such as {"type": "web_search"}."""
-    if not isinstance(tools, list | tuple) or not tools:
-        return False
-    return all(
-        isinstance(each, dict) and each.get("type") not in (None, "function") for each in tools
-    )
-
-
-def _convert(key: str, value: Any, kind: Any) -> Any:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        reason = text[:1].lower() + text[1:]
-        raise UsageError(f"setting {key!r} can't be {value!r}: {reason}") from None
+    own, asked = split_settings(settings)
+    fields = {field.name for field in dataclasses.fields(model)}
+    known = sorted({*model.carried_settings, *(fields & _OWN.keys())})
+    for name in own:
+        if name not in fields:
+            raise UsageError(f"{model.name} has no setting {name!r}; it has {', '.join(known)}")
+    refuse_uncarried(asked, known, model.name)
+    changed: Model = dataclasses.replace(model, **own, settings=asked.over(model.settings))
+    return changed

@@ -102,7 +102,7 @@ async def extract_notes(
         handoffs=(),
         notes=None,
         approvals=(),
-        model=agent.run_settings.model,
+        model=agent.run_settings.models,
         name=EXTRACTOR_NAME,
         output=list[FoundNote],
         plan=False,

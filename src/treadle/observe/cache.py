@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from ..core import events as e
 from ..core.errors import UsageError
-from ..core.model import Request, is_hash_of_said, prompt_hash
+from ..core.model import Request
 from ..core.prompt import Prompt
+from ..core.prompt_hash import is_hash_of_said, prompt_hash
 from ..core.refused_parts import name_part
 from ..runtime.request import build_request
 from ..runtime.settings import RunSettings, settings_from
-from .explain import agent_changes
+from .agent_changes import agent_changes
 
 NOT_DESCRIBED = "the log doesn't say what the agent was made of, so its prompt isn't known"
 FIRST = "the first request of this thread to {model}"

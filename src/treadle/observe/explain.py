@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 from ..core import events as e
 from ..core.call import CallState, find_pending_decisions
@@ -10,8 +10,10 @@ from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
+from ..core.turn_after import failed_by_outage
 from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision, is_held
 from ..runtime.settings import NO_MODEL, RunSettings
+from .agent_changes import changes_since_last_call
 from .permissions import describe_permissions
 
 
@@ -53,7 +55,7 @@ def explain(
     Needs at least one record of the thread.
     """
     state = fold(records)
-    claimed = after_claim(state)
+    claimed = after_claim(state, reopens=failed_by_outage(state.turn))
     last_turn = read_result(records, state)
     thread_id = records[0].thread_id
     going_on = _children_that_go_on(claimed, children or {})
@@ -66,7 +68,7 @@ def explain(
     elif is_flow(records, settings):
         next_action = _next_of_flow(claimed)
     else:
-        next_action = _next_of_agent(claimed, settings.in_charge(state))
+        next_action = _next_of_agent(claimed, settings.in_charge(claimed))
     waiting = pending_decisions(records, settings, children)
     return Explanation(
         status=last_turn.status,
@@ -130,43 +132,6 @@ def _describe_unknown(state: State, claimed: State) -> list[str]:
     return [_call_state_text(call) for call in calls]
 
 
-def changes_since_last_call(state: State, settings: RunSettings) -> list[str]:
-    """What has changed in the agent whose model was called last, of an agent alone or of a team."""
-    now = settings.team.get(state.last_caller, settings)
-    return agent_changes(state.last_described, now.describe())
-
-
-def agent_changes(was: e.AgentDescribed | None, now: e.AgentDescribed) -> list[str]:
-    """What has changed in an agent, a sentence for each change; empty if nothing was recorded.
-
-    A log of format 1 has only the names of its tools, so that only those are compared.
-    """
-    if was is None:
-        return []
-    found = []
-    for name in ("agent", "model"):
-        before, after = getattr(was, name), getattr(now, name)
-        if before != after:
-            found.append(f"the {name} was {before}, is now {after}")
-    if was.instructions and was.instructions != now.instructions:
-        found.append("the instructions have changed")
-    if was.settings and was.settings != now.settings:
-        found.append("the settings of the model have changed")
-    for name in sorted(was.tools.keys() | now.tools.keys()):
-        if name not in now.tools:
-            found.append(f"the tool {name} is gone")
-        elif name not in was.tools:
-            found.append(f"the tool {name} is new")
-        elif was.tools[name].parameters and _shown(was.tools[name]) != _shown(now.tools[name]):
-            found.append(f"the tool {name} has another schema")
-    return found
-
-
-def _shown(tool: e.ToolDescription) -> tuple[Any, ...]:
-    """What the model is told of a tool."""
-    return tool.description, tool.parameters, tool.labels
-
-
 def _describe_done(records: Sequence[e.Record]) -> list[str]:
     asked: dict[str, e.Call] = {}
     lines = []
@@ -226,10 +191,11 @@ def _children_that_go_on(state: State, children: ChildRecords) -> list[str]:
 
 def _next_of_agent(state: State, settings: RunSettings) -> str:
     match decide(state, settings.policy):
-        case CallModel(purpose, attempt):
+        case CallModel(purpose, attempt, model=other):
+            name = other or settings.model.name
             if attempt > 1:
-                return f"ask {settings.model.name} ({purpose}, try {attempt})"
-            return f"ask {settings.model.name} ({purpose})"
+                return f"ask {name} ({purpose}, try {attempt})"
+            return f"ask {name} ({purpose})"
         case RunTools(calls):
             return "; ".join(_describe_run(call) for call in calls)
         case Append(events):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..core import events as e
-from ..core.count_thread import inherited_seq
+from ..core.count_thread import find_reopened_ends, inherited_seq
 
 _UNMEASURED = e.Usage(estimated=True)
 """Of a reply that was brought in with a history: nobody has counted or timed it."""
@@ -141,6 +141,7 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
     children: set[str] = set()
     steps = 0
     is_open = counted = False
+    reopened = find_reopened_ends(records)
     for record in records:
         event = record.event
         match event:  # what later facts go by, whether or not these count
@@ -155,7 +156,7 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
             case e.ChildStarted(call_id=call_id):
                 children.add(call_id)
             case e.TurnEnded():
-                is_open = False
+                is_open = record.seq in reopened
         if record.seq <= shared or record.at < since:
             continue
         counted = True
@@ -168,7 +169,7 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
                 _tool(event, counts.tools.setdefault(names.get(event.call_id, "?"), _Tool()))
             case e.HandedOff(call_id=call_id) | e.UserSaid(answers=call_id) if call_id:
                 counts.tools.setdefault(names.get(call_id, "?"), _Tool()).calls += 1
-            case e.TurnEnded(status=status):
+            case e.TurnEnded(status=status) if record.seq not in reopened:
                 counts.turns[status] += 1
                 counts.steps.append(steps)
     if is_open and counted:

@@ -237,10 +237,11 @@ def _thread_line(
             text = f"started with the agent {agent}"
             if parent:
                 text += f", for {parent}"
-        case e.ThreadClaimed(claim=claim, driver=driver):
-            text = f"claimed, claim {claim}"
-            if driver:
-                text = f"claimed by {driver}, claim {claim}"
+        case e.ThreadClaimed(claim=claim, driver=driver, reopens=reopens):
+            by = driver and f" by {driver}"
+            text = f"claimed{by}, claim {claim}"
+            if reopens:
+                text += "; the turn that had failed goes on"
         case e.ThreadForked(parent_thread_id=parent, at_seq=seq):
             text = f"forked from {parent} after its record {seq}"
         case e.TrustChanged(trusted=trusted, by=by, reason=reason):

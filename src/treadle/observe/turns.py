@@ -35,7 +35,7 @@ def split_turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:
             lines = []
     if not lines:
         return
-    if state.turns > ended:
+    if state.turns > ended or (state.turn and not state.turn.ended):
         yield _make_turn(state.turns, lines, state)
     else:
         yield _make_turn(0, lines, state)

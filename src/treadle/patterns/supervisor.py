@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ..core.errors import UsageError
 from ..runtime.agent import Agent
+from ..runtime.instructions import add_instructions
 
 LEADING = (
     "You lead a team; its members are your tools. Split the task, and give each part to the member"
@@ -29,7 +30,7 @@ def supervisor(agents: Sequence[Agent], lead: Agent | None = None) -> Agent:
     if not agents or len(set(names)) < len(names):
         known = ", ".join(names) or "none"
         raise UsageError(f"a team needs members, each with a name of its own; these are: {known}")
-    instructions = "\n\n".join(filter(None, (lead.instructions, LEADING)))
+    instructions = add_instructions(lead.instructions, LEADING)
     return replace(
         lead, instructions=instructions, tools=(*lead.tools, *(agent.as_tool() for agent in agents))
     )

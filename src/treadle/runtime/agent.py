@@ -1,7 +1,6 @@
 """Agent: frozen settings, and the ways to start and resume a thread. loop.py does the work."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Literal
@@ -9,12 +8,14 @@ from typing import Any, Literal
 from ..core import events as e
 from ..core.approvals import Rule
 from ..core.context import ChildResult, Context
-from ..core.errors import ModelError, TurnFailed
 from ..core.limits import Limits
-from ..core.model import Model
-from ..core.result import Result, make_child_result, make_turn_error, read_result
+from ..core.links import start_of_child
+from ..core.model import ModelChoice
+from ..core.model_settings import ModelSettings
+from ..core.result import Result, make_turn_error, read_result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
+from ..core.turn_after import failed_by_outage
 from ..core.window import ContextWindow
 from ..models.chat.read_history import ChatHistory
 from ..stores.open_store import GivenStore, open_store
@@ -23,12 +24,15 @@ from .agent_notes import AgentNotes
 from .agent_settings import make_run_settings
 from .answer_type import AnswerType, with_output
 from .check_kinds import check_agent
-from .children import open_child_log, require_own
+from .child_agent import work_as_child
+from .children import require_own
 from .conflicts import turn_open
 from .divergence import Divergence
 from .drive import Post, drive_turn, new_claim, post
 from .fork import Fork, fork
+from .given import Given
 from .import_history import ImportedHistory, import_history
+from .instructions import Instructions
 from .listeners import Delta, Listener, stream_events
 from .log import Log, open_log, require_log
 from .loop import run_loop
@@ -41,15 +45,13 @@ from .step_ids import StepScope, current_scope
 from .summary import read_summary
 from .sync import run_sync
 from .team import (
-    MAX_DEPTH,
-    child_limits,
     find_run_settings,
     find_team,
     make_agent_tool,
     make_child_tool,
-    make_handoff_tools,
 )
 from .thread_name import name_or_new
+from .unpriced import refuse_unpriced
 from .world import World
 
 
@@ -57,12 +59,16 @@ from .world import World
 class Agent:
     """Instructions, tools and a model, under limits. Costs nothing to make, and never changes."""
 
-    instructions: str = ""
+    instructions: Instructions = ""
+    """A text, or a function of the Context that gives one: called once a turn, also async."""
     _: KW_ONLY
     tools: Sequence[Tool | Callable[..., Any]] = ()
     """Tools, or plain functions, which become tools."""
-    model: str | Model | None = None
-    """A model or its name. None: TREADLE_MODEL, else by the API keys, else the embedded model."""
+    model: ModelChoice = None
+    """A model or its name; or several, of which the next goes on where one is down or denied.
+    None: TREADLE_MODEL, else by the API keys, else the embedded model."""
+    settings: ModelSettings = ModelSettings()
+    """How the model is to write, such as ModelSettings(temperature=0); they win over its own."""
     name: str = "agent"
     description: str = ""
     """What it is for: told to the agents that may call it or hand over to it."""
@@ -97,47 +103,72 @@ class Agent:
         check_agent(self)
 
     async def run(
-        self, said: str | e.UserSaid, *, thread: str | None = None, deps: Any = None
+        self,
+        said: str | e.UserSaid,
+        *,
+        thread: str | None = None,
+        deps: Any = None,
+        settings: ModelSettings | None = None,
     ) -> Result:
         """Say this to the agent, in that thread or a new one, and run the turn.
 
         With pictures: `run(UserSaid(("What is this?", Image.of("lamp.png"))))`. `deps` is what the
-        tools get as `Context.deps`. Returns when the turn has ended or waits for a person (status
-        `waiting`). Cancelling it ends the turn as cancelled.
+        tools get as `Context.deps`; `settings` win over the agent's. Returns when the turn has
+        ended or waits for a person (status `waiting`). Cancelling it ends the turn as cancelled.
 
         Raises TurnOpen while the thread has an unfinished turn, a ModelError or TurnFailed for a
         turn that failed, UsageError for wrong settings, Fenced when another process takes over.
         """
-        return await self._say(said, thread, deps)
+        return await self._say(said, thread, Given(deps, settings))
 
     def run_sync(
-        self, said: str | e.UserSaid, *, thread: str | None = None, deps: Any = None
+        self,
+        said: str | e.UserSaid,
+        *,
+        thread: str | None = None,
+        deps: Any = None,
+        settings: ModelSettings | None = None,
     ) -> Result:
         """`run`, from code that isn't async. Works in a thread and in a notebook."""
-        return run_sync(self.run(said, thread=thread, deps=deps))
+        return run_sync(self.run(said, thread=thread, deps=deps, settings=settings))
 
     def stream(
-        self, said: str | e.UserSaid, *, thread: str | None = None, deps: Any = None
+        self,
+        said: str | e.UserSaid,
+        *,
+        thread: str | None = None,
+        deps: Any = None,
+        settings: ModelSettings | None = None,
     ) -> AsyncGenerator[Delta | e.Record | Result, None]:
         """`run`, with text and records as they come, and the Result last. Raises as `run`.
 
         Leaving the generator early cancels the turn.
         """
-        return stream_events(lambda sink: self._say(said, thread, deps, sink))
+        given = Given(deps, settings)
+        return stream_events(lambda sink: self._say(said, thread, given, sink))
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This agent as a tool of another. Each call is a child thread; where it waits, so does the
         caller."""
-        return make_agent_tool(self, name or self.name, description or self.description, self._work)
+        work = partial(work_as_child, self)
+        return make_agent_tool(self, name or self.name, description or self.description, work)
 
-    async def resume(self, thread: str, *, deps: Any = None, take: bool = False) -> Result:
+    async def resume(
+        self,
+        thread: str,
+        *,
+        deps: Any = None,
+        settings: ModelSettings | None = None,
+        take: bool = False,
+    ) -> Result:
         """Bring a thread's unfinished turn to its end, and give its result, or the last turn's.
 
-        Where somebody alive drives the turn, here or in another process of this machine, this waits
-        for them; `take` takes it from them. Raises as `run`; UnknownThread; UsageError where the
-        turn has calls whose tools this agent doesn't have.
+        A turn that failed because no model could be reached goes on too, and loses nothing. Where
+        somebody alive drives the turn, here or in another process of this machine, this waits for
+        them; `take` takes it from them. Raises as `run`; UnknownThread; UsageError where the turn
+        has calls whose tools this agent doesn't have.
         """
-        go_on = partial(self._go_on, deps=deps)
+        go_on = partial(self._go_on, given=Given(deps, settings))
         return await resume_thread(thread, self._store, self.world, take, go_on)
 
     async def post(self, thread: str, event: Post) -> None:
@@ -181,23 +212,24 @@ class Agent:
         return await read_summary(thread, self._store)
 
     async def run_as_step(
-        self, scope: StepScope, step_id: str, said: str | e.UserSaid, deps: Any = None
+        self, scope: StepScope, step_id: str, said: str | e.UserSaid, given: Given
     ) -> Result:
         """`run` as a step of a flow."""
+        agent = replace(self, settings=given.asked.over(self.settings))
 
         async def work(context: Context) -> ChildResult:
-            return await self._work(said, replace(context, deps=deps))
+            return await work_as_child(agent, said, replace(context, deps=given.deps))
 
         tool = make_child_tool(self.limits, work)
         log: Log = await scope.caller.child(step_id, self.name, tool, to_json({"task": said}))
         return self._end(log)
 
     async def _say(
-        self, said: str | e.UserSaid, thread: str | None, deps: Any, sink: Listener | None = None
+        self, said: str | e.UserSaid, thread: str | None, given: Given, sink: Listener | None = None
     ) -> Result:
         scope = current_scope(alone=thread is not None or sink is not None)
         if scope:
-            return await self.run_as_step(scope, scope.step_id(self.name), said, deps)
+            return await self.run_as_step(scope, scope.step_id(self.name), said, given)
         listeners = [sink] if sink else []
         log = await open_log(name_or_new(thread, self.world), self._store, self.world, listeners)
         require_own(log)
@@ -213,37 +245,25 @@ class Agent:
         opening.append(new_claim(self.world))
         if recalled:
             opening.append(recalled)
-        return await self._drive(log, deps, *opening, said)
+        return await self._drive(log, given, *opening, said)
 
-    async def _go_on(self, log: Log, deps: Any) -> Result:
-        if log.state.phase == "idle" or not log.state.trusted:
+    async def _go_on(self, log: Log, untouched: bool, given: Given) -> Result:
+        reopens = untouched and failed_by_outage(log.state.turn) and not start_of_child(log.records)
+        if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self._result(log)
         self.run_settings.refuse_missing(log.state)
-        return await self._drive(log, deps, new_claim(self.world))
+        return await self._drive(log, given, new_claim(self.world, reopens))
 
-    async def _work(self, task: str | e.UserSaid, context: Context) -> ChildResult:
-        """Start or continue the call's child thread, within its share of the parent's limits."""
-        parent = context.parent
-        assert parent
-        if parent.depth >= MAX_DEPTH:
-            message = f"agents call each other {MAX_DEPTH} deep; do it without"
-            return ChildResult(message, e.Usage(), 0.0, failed=True)
-        limits = child_limits(self.limits, parent)
-        child = replace(self, store=parent.store, world=parent.world, limits=limits)
-        log = await open_child_log(context)
-        with suppress(ModelError, TurnFailed):  # the result says so to the caller
-            if log.records:
-                await child._go_on(log, context.deps)
-            else:
-                place = (context.thread_id, context.call_id, parent.depth + 1)
-                start = e.ThreadStarted(self.name, parent.world.new_id(), *place)
-                said = take_said(task)
-                await child._drive(log, context.deps, start, new_claim(parent.world), said)
-        return make_child_result(self.name, read_result(log.records, log.state))
-
-    async def _drive(self, log: Log, deps: Any, *opening: e.Event) -> Result:
-        settings = replace(self.run_settings, deps=deps)
-        settings.refuse_unpriced()
+    async def _drive(self, log: Log, given: Given, *opening: e.Event) -> Result:
+        is_resumed = not any(isinstance(event, e.UserSaid) for event in opening)
+        settings = replace(
+            self.run_settings,
+            deps=given.deps,
+            settings_of_run=given.asked,
+            instructions_from_log=is_resumed and given.deps is None,
+        )
+        settings.refuse_uncarried()
+        refuse_unpriced(settings)
         await drive_turn(log, self.listeners, opening, lambda: run_loop(log, settings))
         return self._end(log)
 
@@ -260,13 +280,7 @@ class Agent:
     @cached_property
     def run_settings(self) -> RunSettings:
         """These settings, resolved. Raises UsageError for wrong ones."""
-        if not self.handoffs:
-            return make_run_settings(self, ())
-        team = {
-            name: make_run_settings(agent, make_handoff_tools(agent, self._team))
-            for name, agent in self._team.items()
-        }
-        return replace(team[self.name], team=team)
+        return make_run_settings(self)
 
     @cached_property
     def _answer_type(self) -> AnswerType | None:
@@ -283,11 +297,3 @@ class Agent:
     @cached_property
     def _notes(self) -> AgentNotes | None:
         return self.notes and self.notes.bind(self._store, self.world)
-
-    @cached_property
-    def _model(self) -> Model:
-        if self.model is None or isinstance(self.model, str):
-            from ..models.resolve import resolve_model
-
-            return resolve_model(self.model)
-        return self.model

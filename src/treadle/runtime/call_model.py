@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
-from ..core.limits import backoff_s
+from ..core.limits import Cost, backoff_s, cost_in_tier
 from ..core.model import Model, PreparedCall, Reply, place_of
 from ..core.refused_parts import describe_refusal, find_refused_part
 from ..core.thoughts import ThoughtStream, part_thoughts
@@ -34,6 +35,7 @@ async def call_model(
     varies the back-off. `emit` gets the text in pieces, except a summary's: nobody is to see that.
     """
     called = prepared.event
+    cost = cost_in_tier(partial(price_of, model), prepared.request.settings.service_tier)
     clock = asyncio.get_running_loop().time
     began = clock()
     first_token_s: float | None = None
@@ -58,16 +60,21 @@ async def call_model(
         for part in stream.finish():
             show(part)
     except TooLong:
-        return _timeout(model, called, left_s)
+        return _timeout(cost, called, left_s)
     except ModelError as error:
-        return _failure(model, error, prepared, chance)
+        return _failure(cost, error, prepared, chance)
     finally:
         over = True
-    return _replied(model, reply, seq, clock() - began, first_token_s)
+    return _replied(cost, reply, seq, clock() - began, first_token_s, place_of(model))
 
 
 def _replied(
-    model: Model, reply: Reply, seq: int, latency_s: float, first_token_s: float | None
+    cost: Cost,
+    reply: Reply,
+    seq: int,
+    latency_s: float,
+    first_token_s: float | None,
+    place: str,
 ) -> e.ModelReplied:
     return e.ModelReplied(
         assign_ids(part_thoughts(reply.content), seq),
@@ -75,13 +82,13 @@ def _replied(
         latency_s,
         reply.finish_reason,
         reply.refusal,
-        _cost_usd(model, reply.usage),
+        _cost_usd(cost, reply.usage),
         first_token_s,
         reply.opaque,
-        _cache_saved_usd(model, reply.usage),
-        _cache_spent_usd(model, reply.usage),
+        _cache_saved_usd(cost, reply.usage),
+        _cache_spent_usd(cost, reply.usage),
         redact_known(reply.fault) if reply.fault else "",
-        place_of(model),
+        place,
     )
 
 
@@ -89,19 +96,17 @@ def _ignore(piece: str | e.Thinking) -> None:
     """Nobody is to see the text of a summary."""
 
 
-def _timeout(model: Model, called: e.ModelCalled, left_s: float | None) -> e.ModelFailed:
+def _timeout(cost: Cost, called: e.ModelCalled, left_s: float | None) -> e.ModelFailed:
     usage = e.Usage(called.prompt_tokens, estimated=True)
     message = f"no whole reply within the {left_s:.3g} s that the turn had left"
-    return e.ModelFailed("timeout", message, None, usage, price_of(model, usage))
+    return e.ModelFailed("timeout", message, None, usage, cost(usage))
 
 
-def _failure(
-    model: Model, error: ModelError, prepared: PreparedCall, chance: float
-) -> e.ModelFailed:
+def _failure(cost: Cost, error: ModelError, prepared: PreparedCall, chance: float) -> e.ModelFailed:
     usage = error.usage or e.Usage()
     wait_s = None
     if isinstance(error, ModelUnavailable):
-        wait_s = backoff_s(prepared.event.attempt, chance, error.retry_after_s)
+        wait_s = backoff_s(prepared.tries, chance, error.retry_after_s)
     message = redact_known(str(error))
     refused = None
     # Some servers say with a status of 500 that they take no pictures.
@@ -114,7 +119,7 @@ def _failure(
         message,
         wait_s,
         usage,
-        _cost_usd(model, usage),
+        _cost_usd(cost, usage),
         refused,
         error.status,
         error.request_id,
@@ -122,29 +127,29 @@ def _failure(
     )
 
 
-def _cost_usd(model: Model, usage: e.Usage) -> float | None:
+def _cost_usd(cost: Cost, usage: e.Usage) -> float | None:
     """What the provider says that it cost, else what the model's prices say."""
     if usage.reported_usd is not None:
         return usage.reported_usd
-    return price_of(model, usage)
+    return cost(usage)
 
 
-def _cache_saved_usd(model: Model, usage: e.Usage) -> float | None:
+def _cache_saved_usd(cost: Cost, usage: e.Usage) -> float | None:
     if not usage.cached_tokens:
         return None
-    return _difference_usd(model, replace(usage, cached_tokens=0), usage)
+    return _difference_usd(cost, replace(usage, cached_tokens=0), usage)
 
 
-def _cache_spent_usd(model: Model, usage: e.Usage) -> float | None:
+def _cache_spent_usd(cost: Cost, usage: e.Usage) -> float | None:
     if not usage.cache_write_tokens:
         return None
     unwritten = replace(usage, cache_write_tokens=0, cache_write_1h_tokens=0)
-    return _difference_usd(model, usage, unwritten)
+    return _difference_usd(cost, usage, unwritten)
 
 
-def _difference_usd(model: Model, dear: e.Usage, cheap: e.Usage) -> float | None:
+def _difference_usd(cost: Cost, dear: e.Usage, cheap: e.Usage) -> float | None:
     """By how much one usage is dearer than the other, by the model's prices; None if unknown."""
-    dear_usd, cheap_usd = price_of(model, dear), price_of(model, cheap)
+    dear_usd, cheap_usd = cost(dear), cost(cheap)
     if dear_usd is None or cheap_usd is None:
         return None
     return float(Decimal(repr(dear_usd)) - Decimal(repr(cheap_usd)))

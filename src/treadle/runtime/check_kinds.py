@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.approvals import Rule
+from ..core.check_settings import check_flags
 from ..core.errors import UsageError
 from ..core.limits import Limits
 from ..core.name_kind import name_kind, why_no_tool
@@ -47,6 +48,7 @@ def check_agent(agent: "Agent") -> None:
         raise UsageError(
             f"Agent(notes=) is {name_kind(agent.notes)}; give Notes(...), or None for no notes"
         )
+    check_flags("Agent", plan=agent.plan, parallel=agent.parallel)
     if agent.unknown not in ("ask", "tell"):
         raise UsageError(
             f"Agent(unknown=) is {name_kind(agent.unknown)}; what it can be is 'ask' and 'tell'"

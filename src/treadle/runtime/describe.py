@@ -1,47 +1,91 @@
 """Describes a model as its agent's log keeps it, and makes a stand-in of that. Pure.
 
-Only the settings that are listed here: anything else could be a key, an address or a header.
+Settings are kept as they are. Of what else is sent with a request only the names listed here are:
+anything else could be a key, an address or a header, so that the log has but a hash of it.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from ..core import events as e
 from ..core.model import Model
+from ..core.model_settings import SETTING_NAMES, ModelSettings
 from ..models.scripted import ScriptedModel
 
-RECORDED_SETTINGS = (
-    "context_tokens",
-    "max_output_tokens",
-    "temperature",
-    "top_p",
+_LOG_NAMES = {"effort": "reasoning_effort"}
+"""Where the log has another name than ModelSettings."""
+_PLAIN_FIELDS = (
     "top_k",
     "min_p",
-    "seed",
     "frequency_penalty",
     "presence_penalty",
-    "reasoning_effort",
     "verbosity",
-    "service_tier",
-    "parallel_tool_calls",
 )
-"""The settings of a model that the log may hold."""
+"""Fields of requests that the log holds as they are."""
 
 
-def describe_model(model: Model) -> dict[str, Any]:
-    """The model's settings: plain values under the names above."""
-    extra = getattr(model, "extra", None)
-    own = {name: getattr(model, name, None) for name in RECORDED_SETTINGS}
-    if isinstance(extra, Mapping):
-        own |= {name: extra[name] for name in RECORDED_SETTINGS if name in extra}
-    return {name: value for name, value in own.items() if isinstance(value, str | int | float)}
+def own_settings(model: Model) -> ModelSettings:
+    """The model's own settings, if it has any."""
+    own = getattr(model, "settings", None)
+    return own if isinstance(own, ModelSettings) else ModelSettings()
+
+
+def describe_model(model: Model, asked: ModelSettings) -> dict[str, Any]:
+    """The model's sizes and settings, under what is asked of it."""
+    described: dict[str, Any] = {
+        "context_tokens": model.context_tokens,
+        "max_output_tokens": model.max_output_tokens,
+    }
+    return described | describe_settings(asked.over(own_settings(model)))
+
+
+def describe_settings(settings: ModelSettings) -> dict[str, Any]:
+    """What is given of these settings, as the log has it."""
+    described: dict[str, Any] = {}
+    for name in settings.given():
+        if name != "extra":
+            value = getattr(settings, name)
+            described[log_name(name)] = list(value) if name == "stop" else value
+    hidden: dict[str, str] = {}
+    for name, value in settings.extra.items():
+        if name in _PLAIN_FIELDS and isinstance(value, str | int | float):
+            described[name] = value
+        elif value is not None:
+            hidden[name] = _hash(value)
+    if hidden:
+        described["extra"] = hidden
+    return described
+
+
+def log_name(name: str) -> str:
+    """The name of a setting in the log."""
+    return _LOG_NAMES.get(name, name)
+
+
+def settings_in_log(described: Mapping[str, Any]) -> ModelSettings:
+    """The settings that a description tells, but for those of which it has only a hash."""
+    told = {
+        name: described[log_name(name)]
+        for name in SETTING_NAMES - {"extra"}
+        if log_name(name) in described
+    }
+    if "stop" in told:
+        told["stop"] = tuple(told["stop"])
+    return ModelSettings(**told)
 
 
 def model_from(described: e.AgentDescribed) -> Model:
     """A model with the described name and sizes."""
-    sizes = {
-        name: value
-        for name, value in described.settings.items()
-        if name in ("context_tokens", "max_output_tokens") and isinstance(value, int)
-    }
-    return ScriptedModel([], name=described.model, price_usd=None, **sizes)
+    model = ScriptedModel([], name=described.model, price_usd=None)
+    for name in ("context_tokens", "max_output_tokens"):
+        size = described.settings.get(name)
+        if isinstance(size, int):
+            setattr(model, name, size)
+    return model
+
+
+def _hash(value: Any) -> str:
+    return hashlib.blake2b(msgspec.json.encode(value, order="sorted"), digest_size=8).hexdigest()

@@ -1,12 +1,15 @@
 """The first difference between a recording and its replay. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec.structs import asdict
 
 from ..core import events as e
-from ..core.model import is_hash_of_said
+from ..core.prompt_hash import is_hash_of_said
+
+_SIZES = ("context_tokens", "max_output_tokens")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,25 @@ def first_difference(recorded: e.Record, replayed: e.Record) -> Divergence | Non
         if value != fields[name] and name not in unknown:
             return Divergence(recorded.seq, name, value, fields[name])
     return None
+
+
+def first_setting_that_differs(recorded: e.Record, today: e.AgentDescribed) -> Divergence | None:
+    """How what is asked of the model differs from this description in the recording.
+
+    Not its sizes, which a table of today may know better: they show where they bind. And not what
+    the recorded run alone was given.
+    """
+    assert isinstance(recorded.event, e.AgentDescribed)
+    left_out = {*_SIZES, *recorded.event.of_run}
+    was = _without(recorded.event.settings, left_out)
+    now = _without(today.settings, left_out)
+    if was == now:
+        return None
+    return Divergence(recorded.seq, "settings", was, now)
+
+
+def _without(settings: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in names}
 
 
 def _incomparable(event: e.Event) -> Sequence[str]:

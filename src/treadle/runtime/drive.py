@@ -60,7 +60,9 @@ async def drive_turn(
             match opening:
                 case [e.ThreadClaimed()] if is_held(log.state):
                     return
-                case [e.ThreadClaimed() as claim] if after_claim(log.state).turn == log.state.turn:
+                case [e.ThreadClaimed(reopens=False) as claim] if (
+                    after_claim(log.state).turn == log.state.turn
+                ):
                     log.claim_with_next_append(claim)
                 case [e.ThreadClaimed()]:
                     await append_opening(log, opening, after=log.state.seq)
@@ -74,9 +76,9 @@ async def drive_turn(
         await background.drain()
 
 
-def new_claim(world: World) -> e.ThreadClaimed:
+def new_claim(world: World, reopens: bool = False) -> e.ThreadClaimed:
     """A claim by this process."""
-    return e.ThreadClaimed(world.new_id(), world.driver())
+    return e.ThreadClaimed(world.new_id(), world.driver(), reopens=reopens)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ..core import events as e
 from ..core.errors import UsageError
 from ..models.chat.read_history import ChatHistory, Successor, read_history
+from .instructions import Instructions
 from .log import Log
 
 
@@ -21,20 +22,23 @@ async def import_history(
     log: Log,
     history: ChatHistory,
     agent: str,
-    instructions: str | None = None,
+    instructions: Instructions | None = None,
     mark: e.TrustChanged | None = None,
 ) -> ImportedHistory:
     """Write the history as the first records of this thread.
 
-    `agent` is to go on with it, by `instructions` (None: not known yet); `mark` comes last. Raises
-    UsageError for a thread that exists, and for what is no history.
+    `agent` is to go on with it, by `instructions` (None, or a function of them: not known yet);
+    `mark` comes last. Raises UsageError for a thread that exists, and for what is no history.
     """
     if log.records:
         raise UsageError(
             f"thread {log.thread_id!r} is already in this store; give the history another name"
         )
     key = log.world.new_id()
-    read = read_history(history, Successor(agent, key, instructions))
+    known = None
+    if isinstance(instructions, str):
+        known = instructions
+    read = read_history(history, Successor(agent, key, known))
     marks = (mark,) if mark else ()
     await log.append(e.ThreadStarted(agent, key), *read.events, *marks, after=0)
     return ImportedHistory(log.thread_id, read.lost)

@@ -19,6 +19,7 @@ from ..core.waits import find_waits
 from .children import append_started, own_child
 from .drive import run_guarded
 from .end_turn import append_decided, end_child
+from .instructions import with_instructions
 from .log import Log
 from .request import prepare_call
 from .settings import RunSettings
@@ -28,24 +29,28 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
     """Run until the turn ends or somebody else must write to the log. Raises as `run_guarded`."""
 
     async def work() -> None:
+        known: dict[str, str] = {}
         if not find_waits(log.state, log.thread_id):
             await log.claim_now()
         while True:
             # Somebody wrote meanwhile (an approval, say): decide again.
             with contextlib.suppress(SeqTaken):
-                if not await _do_next(log, settings):
+                if not await _do_next(log, settings, known):
                     return
 
     await run_guarded(log, work())
 
 
-async def _do_next(log: Log, settings: RunSettings) -> bool:
+async def _do_next(log: Log, settings: RunSettings, known: dict[str, str]) -> bool:
     """Do the next thing; False where there is none. Raises SeqTaken if that is out of date."""
     seq = log.state.seq
     settings = settings.in_charge(log.state)
     decided = decide(log.state, settings.policy)
     if isinstance(decided, Wait):
         return await settings.look_at_children(log)
+    settings = await with_instructions(log, settings, known)
+    if isinstance(decided, CallModel):
+        settings = settings.with_model(decided.model)
     now = settings.describe()
     if settings.records_description and not says_the_same(log.state.last_described, now):
         # Before anything that this agent does, so that the log says by what it was decided.

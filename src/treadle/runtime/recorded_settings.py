@@ -140,9 +140,7 @@ def _is_of_flow(record: e.Record) -> bool:
 
 def is_taken_from_recording(event: e.Event) -> bool:
     """Whether a replay without the agent's code can't work the event out, so that it takes it."""
-    if isinstance(event, e.LimitReached):
-        return event.limit == "cost_usd"
-    return isinstance(event, e.AgentDescribed)
+    return isinstance(event, e.LimitReached) and event.limit == "cost_usd"
 
 
 def as_shown(described: e.AgentDescribed) -> e.AgentDescribed:

@@ -23,13 +23,12 @@ from ..core.errors import Fenced
 from ..core.model import Model, PreparedCall
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore
-from .divergence import Divergence, first_difference
+from .divergence import Divergence, first_difference, first_setting_that_differs
 from .listeners import Delta
 from .log import Log
 from .loop import run_loop
 from .recorded_settings import (
     RecordedSettings,
-    as_shown,
     is_taken_from_recording,
     refuse_brought_in,
 )
@@ -75,7 +74,6 @@ class _ReplayLog(Log):
         events = self._replayed.as_recorded(events)
         while self._replayed.next_is_external and events[0] is not self._replayed.next.event:
             self._replayed.check_drive()
-            self._replayed.check_description()
             await super().append(self._replayed.next.event)
         shared = self._replayed.count_before_fork(len(events))
         await super().append(*events[:shared], after=after)
@@ -98,6 +96,7 @@ class _Replay:
         while not (self._is_done or self._first):
             if not self.next_is_external:
                 return Divergence(self.next.seq, "event", self.next.event, None)
+            self._check_description()
             await self._log.append(self.next.event)
             if not self._is_done and not self.next_is_external:
                 with contextlib.suppress(Fenced):
@@ -107,8 +106,13 @@ class _Replay:
     @property
     def _settings(self) -> RunSettings:
         """Those given, else those that the recording has at this place. Raises UsageError."""
+        state = self._log.state
+        if self._given:
+            settings = self._given.as_recorded(state.last_described)
+        else:
+            settings = self._recorded.settings(state)
         return settings_with(
-            self._given or self._recorded.settings(self._log.state),
+            settings,
             call_model=self._call_model,
             run_tool=self._run_tool,
             look_at_children=self._look_at_children,
@@ -150,6 +154,8 @@ class _Replay:
 
     def _stops_for(self, event: e.Event) -> bool:
         """Whether the loop stops before the event, to go on with other settings or a limit."""
+        if isinstance(event, e.AgentDescribed):
+            return True
         return self._given is None and is_taken_from_recording(event)
 
     def as_recorded(self, events: Sequence[e.Event]) -> tuple[e.Event, ...]:
@@ -191,13 +197,13 @@ class _Replay:
         at = min(len(self._log.records) + index, len(self._records) - 1)
         return self._records[at].worked_s
 
-    def check_description(self) -> None:
-        """Name the difference where the agent of today isn't made of what the recording says."""
+    def _check_description(self) -> None:
+        """Name what is asked of the model today, where no prompt can show the difference."""
         recorded = self.next
-        if isinstance(recorded.event, e.AgentDescribed) and not self._first:
-            today = self._settings.in_charge(self._log.state).describe()
-            shown = replace(recorded, event=as_shown(recorded.event))
-            self._first = first_difference(shown, replace(recorded, event=as_shown(today)))
+        if self._given and isinstance(recorded.event, e.AgentDescribed) and not self._first:
+            settings = self._given.as_recorded(recorded.event)
+            today = settings.in_charge(self._log.state).with_model(recorded.event.model).describe()
+            self._first = first_setting_that_differs(recorded, today)
 
     def check_drive(self) -> None:
         """Raise Fenced where the recorded driver stopped, Diverged after a first difference."""

@@ -1,6 +1,7 @@
 """How the next request to the model is built, from the log and the settings. Pure."""
 
 import hashlib
+from dataclasses import replace as change
 from functools import partial
 from typing import Literal
 
@@ -18,13 +19,14 @@ from ..core.limits import (
     allowed_output_tokens,
     worst_cost,
 )
-from ..core.model import Message, PreparedCall, Request, prompt_hash
+from ..core.model import Message, PreparedCall, Request
 from ..core.prompt import Prompt
+from ..core.prompt_hash import prompt_hash
 from ..core.prompt_words import LAST_WORD, PLAN
 from ..core.state import State
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
+from ..core.turn import count_tries
 from ..core.window import Summarise, choose_compaction, shorten_all_results
-from .price import price_of
 from .settings import RunSettings
 
 
@@ -53,7 +55,14 @@ def build_request(
         called = tools_in_history(messages)
         schemas = (schemas or called) if called else ()
         tool_choice = "none" if called else "auto"
-    return Request(messages, schemas, settings.output_tokens, output_schema, tool_choice)
+    return Request(
+        messages,
+        schemas,
+        settings.output_tokens,
+        output_schema,
+        tool_choice,
+        settings=settings.asked,
+    )
 
 
 def _summary_request(prompt: Prompt, settings: RunSettings, upto_seq: int) -> Request:
@@ -62,7 +71,8 @@ def _summary_request(prompt: Prompt, settings: RunSettings, upto_seq: int) -> Re
         Message("system", SUMMARY_INSTRUCTIONS),
         Message("user", format_transcript(prompt.summary, left_out)),
     )
-    return Request(messages, (), settings.summary_tokens)
+    asked = change(settings.asked, stop=None)  # a summary must be whole
+    return Request(messages, (), settings.summary_tokens, settings=asked)
 
 
 def prepare_call(
@@ -73,7 +83,6 @@ def prepare_call(
     A prompt that is too large gives a ContextCompacted, or the call that makes a summary. A call
     that might break a limit, or leave no room for a last word, gives a LimitReached.
     """
-    model = settings.model
     purpose, upto_seq, least = asked.purpose, 0, MIN_OUTPUT_TOKENS
     request = build_request(prompt, settings, purpose)
     prompt_tokens = settings.count_tokens(request, state)
@@ -86,7 +95,7 @@ def prepare_call(
         prompt_tokens = settings.count_tokens(request, state)
         # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
-    worst_usd = partial(worst_cost, partial(price_of, model), has_audio=_may_hold_audio(request))
+    worst_usd = partial(worst_cost, settings.cost_usd, has_audio=_may_hold_audio(request))
     spent = state.spent
     times = 1
     if purpose != "answer" and settings.policy.limits.last_word:
@@ -104,7 +113,7 @@ def prepare_call(
         return allowed
     allowed //= times
     called = e.ModelCalled(
-        model=model.name,
+        model=settings.model.name,
         prompt_hash=prompt_hash(request.messages, request.tools),
         prompt_tokens=prompt_tokens,
         max_output_tokens=allowed,
@@ -114,7 +123,8 @@ def prepare_call(
         upto_seq=upto_seq,
     )
     request = replace(request, max_output_tokens=allowed, cache_key=_cache_key(state))
-    return PreparedCall(request, called)
+    tries = count_tries(state.turn, called) if state.turn else 1
+    return PreparedCall(request, called, tries)
 
 
 def _cache_key(state: State) -> str:
@@ -183,9 +193,8 @@ def _last_word_room(state: State, settings: RunSettings, prompt_tokens: int) -> 
     if limits.tokens is not None:
         room = min(room, limits.tokens - spent.tokens - answer_tokens)
     if limits.cost_usd is not None:
-        price = partial(price_of, settings.model)
-        prompt_usd = worst_cost(price, prompt_tokens, 0)
-        answer_usd = worst_cost(price, 0, answer_tokens)
+        prompt_usd = worst_cost(settings.cost_usd, prompt_tokens, 0)
+        answer_usd = worst_cost(settings.cost_usd, 0, answer_tokens)
         if prompt_usd and answer_usd is not None:
             left_usd = limits.cost_usd - spent.cost_usd - answer_usd
             room = min(room, int(prompt_tokens * left_usd / prompt_usd))

@@ -21,22 +21,30 @@ T = TypeVar("T")
 
 
 async def resume_thread(
-    thread_id: str, store: Store, world: World, take: bool, go_on: Callable[[Log], Awaitable[T]]
+    thread_id: str,
+    store: Store,
+    world: World,
+    take: bool,
+    go_on: Callable[[Log, bool], Awaitable[T]],
 ) -> T:
     """What `go_on` gives, which drives the thread's open turn or reads how the last one ended.
 
-    It is called once nobody alive drives the thread, or at once with `take`. Raises as `go_on`;
-    UnknownThread; UsageError for a child at work, which only its parent's driver may drive.
+    It is called once nobody alive drives the thread, or at once with `take`, and is told whether
+    the thread is as it was at first: a turn that has failed meanwhile isn't tried again by those
+    who have only waited for it. Raises as `go_on`; UnknownThread; UsageError for a child at work,
+    which only its parent's driver may drive.
     """
+    seen_seq = 0
     while True:
         log = await require_log(thread_id, store, world)
+        seen_seq = seen_seq or log.state.seq
         if log.state.phase in OPEN_PHASES:
             refuse_child(log, "it goes on when its parent's thread is resumed")
         if not take:
             await follow_driver(log)
         await end_abandoned_children(log)
         try:
-            return await go_on(log)
+            return await go_on(log, log.state.seq == seen_seq)
         except (Fenced, SeqTaken):
             if log.has_claimed:
                 raise

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ..core import events as e
@@ -10,8 +10,9 @@ from ..core.call import CallState
 from ..core.context import Context
 from ..core.describe import describe_policy, describe_tool, policy_from, window_from
 from ..core.errors import ToolError, UsageError
-from ..core.limits import Limits, tightest_limit
+from ..core.limits import Limits, cost_in_tier, tightest_limit
 from ..core.model import Model, PreparedCall, Request, place_of
+from ..core.model_settings import ModelSettings, refuse_uncarried
 from ..core.policy import Policy
 from ..core.state import State
 from ..core.tokens import find_token_counter
@@ -20,7 +21,7 @@ from ..core.transcript import max_summary_tokens
 from ..core.window import ContextWindow
 from ..models.known_secrets import redact_known
 from .call_model import call_model
-from .describe import describe_model, model_from
+from .describe import describe_model, describe_settings, model_from, settings_in_log
 from .log import Log
 from .price import price_of
 from .run_tool import run_tool
@@ -51,11 +52,21 @@ class RunSettings:
     policy: Policy
     model: Model
     system: str = ""
-    """The system prompt."""
+    """The system prompt; where `instructions` are a function, what follows them."""
     output_schema: dict[str, Any] | None = None
     name: str = "agent"
     """The agent's."""
     deps: Any = None
+    models: tuple[Model, ...] = ()
+    """All of the agent's, in the order in which they are asked; empty: `model` alone."""
+    instructions: Callable[[Context], str | Awaitable[str]] | None = None
+    """Gives the instructions of a turn: see instructions.py."""
+    instructions_from_log: bool = False
+    """Not called where the log has any: a resume without the deps."""
+    settings_of_agent: ModelSettings = ModelSettings()
+    """What the agent asks of its model."""
+    settings_of_run: ModelSettings = ModelSettings()
+    """What is asked in this run alone. It wins over the agent's."""
     context_window: ContextWindow = ContextWindow()
     team: Mapping[str, "RunSettings"] = field(default_factory=dict)
     """By name, this agent and those that the thread may be handed to; empty without handoffs."""
@@ -71,12 +82,27 @@ class RunSettings:
     """Whether the log is told what the agent is made of. A replay takes that from the recording."""
 
     def in_charge(self, state: State) -> "RunSettings":
-        """The settings of the agent that is in charge of the thread."""
-        if state.agent not in self.team:
+        """The settings of the agent that is in charge of the thread, with the turn's model."""
+        settings = self._of_agent(state.agent)
+        if state.turn is None or state.turn.ended:
+            return settings
+        return settings.with_model(state.turn.model)
+
+    def with_model(self, name: str) -> "RunSettings":
+        """The settings with the agent's model of this name; as they are where it has none."""
+        for model in self.models:
+            if model.name == name != self.model.name:
+                return replace(self, model=model)
+        return self
+
+    def _of_agent(self, agent: str) -> "RunSettings":
+        if agent not in self.team:
             return self
         return replace(
-            self.team[state.agent],
+            self.team[agent],
             deps=self.deps,
+            settings_of_run=self.settings_of_run,
+            instructions_from_log=self.instructions_from_log,
             call_model=self.call_model,
             run_tool=self.run_tool,
             look_at_children=self.look_at_children,
@@ -127,9 +153,19 @@ class RunSettings:
         return int(tokens * state.calibration.of(self.model.name).ratio) + 1
 
     @property
+    def asked(self) -> ModelSettings:
+        """What is asked of the model: it puts this over its own."""
+        return self.settings_of_run.over(self.settings_of_agent)
+
+    def cost_usd(self, usage: e.Usage) -> float | None:
+        """What this usage of the model costs in the service tier that is asked for, if known."""
+        return cost_in_tier(partial(price_of, self.model), self.asked.service_tier)(usage)
+
+    @property
     def output_tokens(self) -> int:
         """The most tokens that a reply is asked to have."""
-        return min(self.model.max_output_tokens, self.model.context_tokens // 2)
+        most = self.asked.max_output_tokens or self.model.max_output_tokens
+        return min(most, self.model.context_tokens // 2)
 
     @property
     def summary_tokens(self) -> int:
@@ -155,6 +191,19 @@ class RunSettings:
             return limit_s
         return max(0.0, limit_s - state.turn.active_s)
 
+    def as_recorded(self, described: e.AgentDescribed | None) -> "RunSettings":
+        """These settings, with those that the recorded run was given."""
+        if described is None:
+            return self
+        told = {name: described.settings.get(name) for name in described.of_run}
+        return replace(self, settings_of_run=settings_in_log(told))
+
+    def told_as(self, described: e.AgentDescribed | None) -> "RunSettings":
+        """These settings, with the recorded instructions where today's are a function."""
+        if described is None or self.instructions is None:
+            return self
+        return replace(self, system=described.instructions, instructions=None)
+
     def describe(self) -> e.AgentDescribed:
         """What the agent is made of, as the log has it once it has done anything."""
         return self._description
@@ -166,46 +215,23 @@ class RunSettings:
             self.model.name,
             self.system,
             {name: describe_tool(tool) for name, tool in self.policy.tools.items()},
-            describe_model(self.model),
+            describe_model(self.model, self.asked),
             self.output_schema,
             describe_policy(self.policy, self.context_window),
+            tuple(sorted(describe_settings(self.settings_of_run))),
         )
 
-    def refuse_unpriced(self) -> None:
-        """Raise UsageError for a cost limit on a model whose price is unknown."""
-        if name := self.find_unpriced():
-            raise UsageError(
-                f"a limit of cost_usd can't hold: no price is known for {name}."
-                " Give its prices (RemoteModel(prices=...)), limit tokens instead, or say"
-                " Limits(unpriced=True) to let calls of unknown price pass"
-            )
-
-    def find_unpriced(self) -> str:
-        """The name of a model that is under a cost limit and has no known price; "" if none is.
-
-        It may be that of an agent that the thread can be handed to, or of one that works for it:
-        all must be known before anything is paid.
-        """
-        waiting: list[tuple[RunSettings, float | None]] = [(each, None) for each in self._team()]
-        seen: set[int] = set()
-        while waiting:
-            settings, above_usd = waiting.pop()
-            limits = settings.policy.limits
-            limit_usd = tightest_limit(above_usd, limits.cost_usd)
-            is_free = limit_usd is None or limits.unpriced
-            if not is_free and price_of(settings.model, e.Usage(1, 1)) is None:
-                return settings.model.name
-            for tool in settings.policy.tools.values():
-                if tool.agent is None or tool.child is None or id(tool.agent) in seen:
-                    continue
-                below_usd = tightest_limit(limit_usd, tool.child.cost_usd)
-                if below_usd is not None:  # else its model needn't even be made
-                    seen.add(id(tool.agent))
-                    waiting += [(each, below_usd) for each in tool.agent.run_settings._team()]
-        return ""
-
-    def _team(self) -> "list[RunSettings]":
+    def everybody(self) -> "list[RunSettings]":
+        """The settings of every agent that the thread may be handed to, or of this one alone."""
         return list(self.team.values()) or [self]
+
+    def refuse_uncarried(self) -> None:
+        """Raise UsageError for settings that an agent's model can't be told."""
+        for each in self.everybody():
+            asked = self.settings_of_run.over(each.settings_of_agent)
+            for model in each.models or (each.model,):
+                carried = getattr(model, "carried_settings", ("max_output_tokens",))
+                refuse_uncarried(asked, carried, model.name)
 
     def refuse_edit(self, tool: str, arguments: str) -> None:
         """Raise UsageError for edited arguments that are wrong, or that can't be checked."""
@@ -248,8 +274,9 @@ def settings_from(described: e.AgentDescribed) -> RunSettings:
         policy_from(described),
         model_from(described),
         described.instructions,
-        described.output_schema,
-        described.agent,
+        output_schema=described.output_schema,
+        name=described.agent,
+        settings_of_agent=settings_in_log(described.settings),
         context_window=window_from(described),
     )
 

@@ -12,16 +12,19 @@ from ..core import events as e
 from ..core.codec import decode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.links import start_of_child
-from ..core.model import Model, Reply
+from ..core.model import ModelChoice, Reply
 from ..core.result import Result
 from ..core.state import fold
+from ..models.choose import make_models
+from ..models.resolve import resolve_without_key
 from ..models.scripted import ScriptedModel
 from ..observe.timeline import Timeline
 from ..observe.visible import make_visible
 from ..runtime.agent import Agent
 from ..runtime.replay import replay
 from ..runtime.sync import run_sync
-from .rerun import make_stand_in, rerun
+from .rerun import rerun
+from .stand_ins import make_stand_in
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,11 @@ class Recording:
         recorded = make_stand_in(self.records)
         return ScriptedModel(script, name=recorded.name, context_tokens=recorded.context_tokens)
 
-    def _choose_model(self, agent: Agent) -> Model:
+    def _choose_model(self, agent: Agent) -> ModelChoice:
+        if isinstance(agent.model, Sequence) and not isinstance(agent.model, str):
+            return make_models(agent.model, resolve_without_key)
         if not isinstance(agent.model, str | None):
             return agent.model
-        from ..models.resolve import resolve_without_key
-
         recorded = make_stand_in(self.records)
         try:
             return resolve_without_key(agent.model or recorded.name)

@@ -29,7 +29,6 @@ from ..core.tool import Tool
 from ..core.turn import find_call
 from ..evals.actual_calls import ActualCall, actual_calls, parse_arguments
 from ..evals.json_diff import find_differences
-from ..models.scripted import ScriptedModel
 from ..runtime.agent import Agent
 from ..runtime.answer_type import AnswerType
 from ..runtime.drive import append_opening
@@ -38,6 +37,7 @@ from ..runtime.loop import run_loop
 from ..runtime.settings import RunSettings
 from ..runtime.world import World
 from ..stores.memory import MemoryStore
+from .stand_ins import make_stand_in, make_stand_ins
 
 Outcome = e.ToolReturned | e.ToolFailed
 Decision = e.ApprovalGiven | e.UserSaid
@@ -67,6 +67,12 @@ class _Turn:
     """By call id."""
     ended: e.TurnEnded | None = None
 
+    def forget_failure(self) -> None:
+        """Leave out the outage that had ended it, since it went on later."""
+        self.ended = None
+        while self.replies and isinstance(self.replies[-1].event, e.ModelFailed):
+            self.replies.pop()
+
     @property
     def stopped(self) -> bool:
         """Whether something else ended it: a person, a bug, or the end of the recording."""
@@ -84,6 +90,8 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
     """
     if agent.model is None or isinstance(agent.model, str):
         agent = settings_with(agent, model=make_stand_in(records))
+    elif isinstance(agent.model, Sequence):
+        agent = settings_with(agent, model=make_stand_ins(agent.model, records))
     answers = None
     if agent.output is not None:
         answers = AnswerType(agent.output)
@@ -102,16 +110,6 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
             done = settings_with(done, output=answers.parse(done.answer))
         results.append(done)
     return tuple(results)
-
-
-def make_stand_in(records: Sequence[e.Record]) -> Model:
-    """A model with the recorded name: never called, without a key, with room for any prompt."""
-    called = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
-    most = max((call.max_output_tokens for call in called), default=4096)
-    name = "recorded"
-    if called:
-        name = called[0].model
-    return ScriptedModel([], name=name, context_tokens=10_000_000, max_output_tokens=most)
 
 
 @dataclass
@@ -149,6 +147,8 @@ def _split_turns(records: Sequence[e.Record]) -> list[_Turn]:
         match record.event:
             case e.UserSaid(answers=""):
                 turns.append(_Turn(record))
+            case e.ThreadClaimed(reopens=True):
+                turns[-1].forget_failure()
             case e.ModelCalled(purpose=purpose):
                 summarizing = purpose == "compact"
             case e.ModelReplied() | e.ModelFailed() if summarizing:

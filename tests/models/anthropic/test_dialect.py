@@ -21,7 +21,7 @@ from messages_server import (
     uses,
 )
 from server import failing, http, streamed
-from treadle import Agent, Limits, MemoryStore, Result, tool
+from treadle import Agent, Limits, MemoryStore, ModelSettings, Result, tool
 from treadle.core import events as e
 from treadle.core.errors import ModelDenied, ModelRejected, ModelUnavailable, UsageError
 from treadle.core.events import Image, ProviderCall, Source, Thinking, Usage
@@ -290,7 +290,7 @@ def test_a_structured_answer_is_asked_for_by_its_schema():
 
 def test_settings_of_the_api_reach_it():
     extra = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}
-    _, server = run(says("ok"), model={"extra": extra})
+    _, server = run(says("ok"), model={"settings": ModelSettings(extra=extra)})
     body = server.bodies[0]
     assert (body["thinking"], body["output_config"]) == (extra["thinking"], extra["output_config"])
 

@@ -20,8 +20,10 @@ from treadle.core.events import (
     UserSaid,
 )
 from treadle.core.legal import make_turns, tools_in_history
-from treadle.core.model import Message, Request, ToolSchema, prompt_hash
+from treadle.core.model import Message, Request, ToolSchema
+from treadle.core.model_settings import ModelSettings
 from treadle.core.prompt import messages as prompt_of
+from treadle.core.prompt_hash import prompt_hash
 from treadle.core.state import fold
 from treadle.core.values import Part
 from treadle.models.accepted_fields import find_accepted_fields
@@ -362,6 +364,44 @@ def test_a_user_s_fields_win_and_tools_of_the_provider_are_added():
     assert "metadata" not in body
     none = body_of(Request((USER,), (), 100, schema), output_config=None)
     assert "output_config" not in none
+
+
+def test_settings_stand_where_the_api_has_them():
+    asked = ModelSettings(
+        effort="low",
+        stop="END",
+        service_tier="standard_only",
+        parallel_tool_calls=False,
+        max_output_tokens=7,
+    )
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    body = body_of(Request((USER,), (ADD,), 100, schema, settings=asked))
+    assert body["service_tier"] == "standard_only"
+    assert (body["max_tokens"], body["stop_sequences"]) == (100, ["END"])
+    assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+    assert body["output_config"].keys() == {"effort", "format"}
+    assert not body.keys() & {"stop", "effort", "parallel_tool_calls", "reasoning_effort"}
+    # The SDK's types are those of the newer version, which has no temperature.
+    older = ModelSettings(temperature=0.5, top_p=0.9)
+    sampled = body_of(Request((USER,), settings=older), "claude-sonnet-4-5", faults=1)
+    assert (sampled["temperature"], sampled["top_p"]) == (0.5, 0.9)
+    alone = body_of(Request((USER,), settings=asked))
+    assert "tool_choice" not in alone
+    history = (USER, reply(CALL), DONE)
+    none = body_of(Request(history, (ADD,), tool_choice="none", settings=asked))
+    assert none["tool_choice"] == {"type": "none"}
+
+
+def test_a_setting_that_the_user_s_fields_remove_isn_t_sent():
+    asked = ModelSettings(temperature=0.5, effort="low", stop="END", parallel_tool_calls=False)
+    removed = {"temperature": None, "reasoning_effort": None, "stop": None}
+    body = body_of(
+        Request((USER,), (ADD,), settings=asked),
+        **removed,
+        tool_choice={"type": "any"},
+    )
+    assert not body.keys() & {"temperature", "output_config", "stop_sequences", *removed}
+    assert body["tool_choice"] == {"type": "any", "disable_parallel_tool_use": True}
 
 
 def test_a_model_that_can_t_be_held_to_the_schema_is_told_it():

@@ -18,8 +18,10 @@ from responses_server import (
     searched,
     to_bytes,
 )
+from treadle.core.errors import UsageError
 from treadle.core.events import Audio, Call, File, Image, ProviderCall, Text, Thinking
 from treadle.core.model import Message, Reply, Request, ToolSchema
+from treadle.core.model_settings import ModelSettings, settings_of
 from treadle.core.values import Block
 from treadle.models.dialect import RequestFields
 from treadle.models.remote_model import RemoteModel
@@ -318,7 +320,8 @@ def test_a_system_message_in_mid_history_is_the_developer_s():
         ({"store": True, "temperature": 0.5}, {"store": True, "temperature": 0.5}),
         ({"service_tier": "flex"}, {"service_tier": "flex"}),
         ({"parallel_tool_calls": False}, {"parallel_tool_calls": False}),
-        ({"max_completion_tokens": 50}, {"max_output_tokens": 50}),
+        ({"max_completion_tokens": None}, {"max_output_tokens": None}),
+        ({"effort": None}, {"reasoning": {"summary": "auto"}}),
         ({"prompt_cache_key": "mine"}, {"prompt_cache_key": "mine"}),
         ({"instructions": "mine"}, {"instructions": "mine"}),
         ({"instructions": None}, {"instructions": None}),
@@ -336,17 +339,41 @@ def test_a_system_message_in_mid_history_is_the_developer_s():
 )
 def test_a_user_s_fields_win_also_by_their_names_in_chat_completions(extra, sent):
     request = Request((Message("system", "s"), GO), (ADD,), cache_key="key")
-    made = body(request, extra=extra)
+    made = body(request, settings=settings_of(extra))
     assert {name: made.get(name) for name in sent} == sent
 
 
+def test_settings_stand_where_the_api_has_them():
+    own = ModelSettings(temperature=0.5, effort="high", max_output_tokens=7)
+    asked = ModelSettings(top_p=0.9, effort="low", service_tier="flex", parallel_tool_calls=False)
+    made = body(Request((GO,), (ADD,), 100, settings=asked), settings=own)
+    sent = {
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "service_tier": "flex",
+        "parallel_tool_calls": False,
+        "max_output_tokens": 100,
+    }
+    assert {name: made.get(name) for name in sent} == sent
+    assert "parallel_tool_calls" not in body(Request((GO,), settings=asked))
+    left_out = body(Request((GO,), settings=asked), settings=settings_of({"reasoning": None}))
+    assert "reasoning" not in left_out
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", 7), ("stop", "END")])
+def test_a_setting_that_the_api_lacks_is_refused_before_a_request(name, value):
+    with pytest.raises(UsageError, match=f"has no setting {name!r}; it has effort, extra"):
+        body(Request((GO,)), settings=settings_of({name: value}))
+
+
 def test_tools_of_the_provider_stand_after_the_agent_s():
-    extra = {"tools": [{"type": "web_search"}]}
-    assert [tool["type"] for tool in body(Request((GO,), (ADD,)), extra=extra)["tools"]] == [
+    own = ModelSettings(extra={"tools": [{"type": "web_search"}]})
+    assert [tool["type"] for tool in body(Request((GO,), (ADD,)), settings=own)["tools"]] == [
         "function",
         "web_search",
     ]
-    assert body(Request((GO,)), extra=extra)["tools"] == [{"type": "web_search"}]
+    assert body(Request((GO,)), settings=own)["tools"] == [{"type": "web_search"}]
 
 
 def test_the_beginning_stays_the_same_bytes_as_a_thread_grows():

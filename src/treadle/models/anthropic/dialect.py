@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ..dialect import Dialect
 from ..service import Service
-from .encode import encode_request
+from .encode import SETTINGS, encode_request
 from .reply_builder import MessagesReplyBuilder
 
 VERSION = "2023-06-01"
@@ -29,4 +29,11 @@ ANTHROPIC = Service(
     send_key,
     "anthropic",
 )
-MESSAGES = Dialect("messages", "/v1/messages", encode_request, MessagesReplyBuilder, ANTHROPIC)
+MESSAGES = Dialect(
+    "messages",
+    "/v1/messages",
+    encode_request,
+    MessagesReplyBuilder,
+    SETTINGS,
+    ANTHROPIC,
+)

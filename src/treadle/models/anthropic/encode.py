@@ -18,6 +18,7 @@ import msgspec
 from ...core.events import Call, ProviderCall, Text, Thinking
 from ...core.legal import SAID_NOTHING, fill_empty
 from ...core.model import Message, Request, ToolSchema
+from ...core.model_settings import FIELD_NAMES
 from ..dialect import RequestFields
 from .history import find_open_reply, fit_history
 from .opaque import own_fields, provider_blocks, sent_id, thinking_block
@@ -26,6 +27,16 @@ from .parts import encode_content, text_block
 
 _encode = msgspec.json.Encoder().encode
 _CACHE = {"type": "ephemeral"}
+_SAME_NAME = ("temperature", "top_p", "service_tier")
+SETTINGS = {
+    **{name: name for name in _SAME_NAME},
+    "effort": "output_config",
+    "stop": "stop_sequences",
+    "parallel_tool_calls": "tool_choice",
+}
+"""The ModelSettings that have a place here, and their fields in the body. There is no seed."""
+_OBJECTS = ("output_config", "tool_choice")
+"""The fields that are joined, name by name, with what Treadle sends there."""
 _JOINED = frozenset(("messages", "system", "tools", "cache_control"))
 """The fields that aren't simply written as they are given."""
 
@@ -49,6 +60,7 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     if request.tools and request.tool_choice == "none":
         settings["tool_choice"] = {"type": "none"}
     settings |= _find_container(request.messages)
+    settings = _add_fields(settings, _encode_settings(request, fields.extra))
     settings = _add_fields(settings, {**fields.added, **fields.extra})
     point = _encode_point(fields.extra)
     messages = fill_empty(fit_history(request, fields.accepted.bound_thoughts))
@@ -188,6 +200,22 @@ def _find_container(messages: Sequence[Message]) -> dict[str, Any]:
     return {"container": container["id"]}
 
 
+def _encode_settings(request: Request, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are given, as the API has them. Those that `extra` removes are left out."""
+    left_out = {FIELD_NAMES.get(name, name) for name in extra}
+    asked = request.settings
+    given = {name: getattr(asked, name) for name in asked.given() if name not in left_out}
+    made = {name: given[name] for name in _SAME_NAME if name in given}
+    if "stop" in given:
+        made["stop_sequences"] = given["stop"]
+    if "effort" in given:
+        made["output_config"] = {"effort": given["effort"]}
+    if "parallel_tool_calls" in given and request.tools and request.tool_choice == "auto":
+        one_by_one = not given["parallel_tool_calls"]
+        made["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": one_by_one}
+    return made
+
+
 def _encode_point(extra: Mapping[str, Any]) -> bytes:
     """The value of all cache points: the user's, such as {"type": "ephemeral", "ttl": "1h"}."""
     point = extra.get("cache_control", _CACHE)
@@ -195,12 +223,12 @@ def _encode_point(extra: Mapping[str, Any]) -> bytes:
 
 
 def _add_fields(settings: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with the fields given; of `output_config`, effort and format stand together."""
+    """The settings with the fields given. Effort and format stand together in `output_config`."""
     made = dict(settings)
     for name, value in given.items():
         if name in _JOINED:
             continue
-        if name == "output_config" and isinstance(value, Mapping):
-            value = {**made.get(name, {}), **value}
+        if name in _OBJECTS and isinstance(value, Mapping):
+            value = {**(made.get(name) or {}), **value}
         made[name] = value
     return {name: value for name, value in made.items() if value is not None}

@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from ...core.events import Block, Call, ProviderCall, Thinking
-from ...core.model import Message, Request, hash_prefixes
+from ...core.model import Message, Request
+from ...core.prompt_hash import hash_prefixes
 from .opaque import provider_blocks, sent_id
 
 

@@ -9,6 +9,7 @@ import msgspec
 from ...core.events import Attachment, Audio, Call, Image, Text, Thinking
 from ...core.legal import fill_empty, put_beside_results, put_into_first, use_provider_ids
 from ...core.model import Message, Request, ToolSchema
+from ...core.model_settings import ModelSettings
 from ...core.values import Part, thinking_of
 from ..accepted_fields import AcceptedFields
 from ..dialect import RequestFields
@@ -16,6 +17,16 @@ from .content_parts import parts_of
 from .sendable_fields import sendable_fields
 
 _encode = msgspec.json.Encoder().encode
+SETTINGS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "effort": "reasoning_effort",
+    "seed": "seed",
+    "stop": "stop",
+    "service_tier": "service_tier",
+    "parallel_tool_calls": "parallel_tool_calls",
+}
+"""The names of ModelSettings, and those of chat completions."""
 _SHOWN_FIELDS = (
     *("role", "content", "tool_calls", "tool_call_id", "function_call", "name"),
     *("refusal", "audio"),
@@ -36,6 +47,7 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         settings["response_format"] = {"type": "json_schema", "json_schema": schema}
     if request.cache_key and fields.accepted.cache_key:
         settings[fields.accepted.cache_key] = request.cache_key
+    settings |= _encode_settings(request.settings, bool(request.tools))
     settings |= {**fields.added, **fields.extra}
     settings.pop("tools", None)
     settings = {key: value for key, value in settings.items() if value is not None}
@@ -55,6 +67,14 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     encode = _message_encoder(accepted.system_role, reply_fields, accepted.takes_null)
     messages = b",".join([message.encoded(encode) for message in shown])
     return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], all_tools, messages)
+
+
+def _encode_settings(settings: ModelSettings, has_tools: bool) -> dict[str, Any]:
+    """The settings that are given. Providers refuse `parallel_tool_calls` without tools."""
+    fields = {sent: getattr(settings, name) for name, sent in SETTINGS.items()}
+    if not has_tools:
+        del fields["parallel_tool_calls"]
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _takes_schema(request: Request, accepted: AcceptedFields) -> bool:

@@ -16,11 +16,12 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from ...core.check_settings import check_number, check_whole_number
+from ...core.check_settings import check_whole_number
 from ...core.errors import UsageError
 from ...core.events import Thinking, Usage
 from ...core.legal import fill_empty
 from ...core.model import Reply, Request
+from ...core.model_settings import ModelSettings, refuse_uncarried
 from ..guard import refuse_real
 from ..remote_model import RemoteModel
 from . import dialect, prefix_cache, weights
@@ -29,7 +30,8 @@ from .gguf import read_chat_template
 from .own_template import OwnReader, build_own_body, write_grammar
 from .server import Server, ensure_server
 
-SEED = 1
+DEFAULTS = ModelSettings(temperature=0.0, seed=1)
+"""It picks the likeliest token, so that equal requests nearly always give equal replies."""
 
 Ask = Callable[[dict[str, Any], Callable[[str | Thinking], None]], Awaitable[Reply]]
 """Sends a body, and gives each piece of text to a function as it comes."""
@@ -52,8 +54,8 @@ class LocalModel:
     context_tokens: int = 8192
     """The most tokens of prompt and reply, for all conversations at a time together."""
     max_output_tokens: int = 1024
-    temperature: float = 0.0
-    seed: int = SEED
+    settings: ModelSettings = DEFAULTS
+    """Its own: what they leave open is as in DEFAULTS. A request's win over them."""
     own_template: bool | None = None
     """Whether a file of your own calls tools by its chat template; None: if it has a form for that.
 
@@ -67,8 +69,15 @@ class LocalModel:
     def __post_init__(self) -> None:
         check_whole_number("LocalModel(context_tokens", self.context_tokens, 1)
         check_whole_number("LocalModel(max_output_tokens", self.max_output_tokens, 1)
-        check_number("LocalModel(temperature", self.temperature)
-        check_whole_number("LocalModel(seed", self.seed)
+        refuse_uncarried(self.settings, self.carried_settings, self.name)
+        object.__setattr__(self, "settings", self.settings.over(DEFAULTS))
+        if self.settings.max_output_tokens:
+            object.__setattr__(self, "max_output_tokens", self.settings.max_output_tokens)
+
+    @property
+    def carried_settings(self) -> frozenset[str]:
+        """Not `stop`: a reply is JSON or a call, which a text could cut anywhere."""
+        return frozenset(("max_output_tokens", "seed", "temperature", "top_p"))
 
     @property
     def name(self) -> str:
@@ -87,14 +96,17 @@ class LocalModel:
         if request.tool_choice == "none":  # a model that sees no tool answers in prose
             request = structs.replace(request, tools=())
         server, client = await asyncio.to_thread(self.start)
+        asked = request.settings.over(self.settings)
         settings = {
             "model": "local",
             "stream": True,
             "stream_options": {"include_usage": True},
-            "temperature": self.temperature,
-            "seed": self.seed,
+            "temperature": asked.temperature,
+            "seed": asked.seed,
             "cache_prompt": True,
         }
+        if asked.top_p is not None:
+            settings["top_p"] = asked.top_p
         tokens = sum(message.tokens for message in request.messages)
 
         async def ask(

@@ -2,7 +2,7 @@
 
 from ..dialect import Dialect
 from .accepted_fields import find_accepted_fields
-from .encode import encode_request
+from .encode import SETTINGS, encode_request
 from .reply_builder import ResponsesReplyBuilder
 
 RESPONSES = Dialect(
@@ -10,5 +10,6 @@ RESPONSES = Dialect(
     "/responses",
     encode_request,
     ResponsesReplyBuilder,
+    {**SETTINGS, "effort": "reasoning"},
     find_accepted=find_accepted_fields,
 )

@@ -32,6 +32,14 @@ _RENAMED: Mapping[str, tuple[str, str]] = {
     "response_format": ("text", "format"),
 }
 """Fields of chat completions that stand inside of another one here."""
+SETTINGS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "effort": "reasoning_effort",
+    "service_tier": "service_tier",
+    "parallel_tool_calls": "parallel_tool_calls",
+}
+"""The names of ModelSettings, and those by which `_set` knows them. There is no seed or stop."""
 _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 
 
@@ -46,7 +54,7 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         settings[accepted.cache_key] = request.cache_key
     if request.output_schema:
         settings["text"] = {"format": _answer_format(request.output_schema)}
-    for given in (fields.added, fields.extra):
+    for given in (_find_settings(request), fields.added, fields.extra):
         for name, value in given.items():
             _set(settings, name, value)
     forbids = request.tools and request.tool_choice == "none"
@@ -105,6 +113,14 @@ def _encode_items(messages: Sequence[Message]) -> list[bytes]:
         elif encoded := message.encoded(encode):
             items.append(encoded)
     return items
+
+
+def _find_settings(request: Request) -> dict[str, Any]:
+    """The settings that are given, by the names that `_set` knows."""
+    given = {sent: getattr(request.settings, name) for name, sent in SETTINGS.items()}
+    if not request.tools:
+        del given["parallel_tool_calls"]
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _answer_format(schema: dict[str, Any]) -> dict[str, Any]:

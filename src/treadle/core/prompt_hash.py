@@ -1,0 +1,36 @@
+"""What stands for a prompt in the log: a hash of what was said, not of a dialect's bytes. Pure."""
+
+import hashlib
+from collections.abc import Iterable
+
+from .model import Message
+from .tool_schema import ToolSchema
+
+_HASH_OF_SAID = "said:"
+
+
+def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:
+    """A mark and 16 hex digits, the same for the same messages and tool schemas."""
+    parts = [message.digest for message in messages] + [tool.digest for tool in tools]
+    return _HASH_OF_SAID + hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
+
+
+def hash_prefixes(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> list[str]:
+    """For each message, the `prompt_hash` of those before it."""
+    after = b"".join(tool.digest for tool in tools)
+    before = hashlib.blake2b(digest_size=8)
+    hashes: list[str] = []
+    for message in messages:
+        whole = before.copy()
+        whole.update(after)
+        hashes.append(_HASH_OF_SAID + whole.hexdigest())
+        before.update(message.digest)
+    return hashes
+
+
+def is_hash_of_said(prompt_hash: str) -> bool:
+    """Whether this hash can be compared with one of today.
+
+    Older ones, without the mark, are of the bytes of chat completions.
+    """
+    return prompt_hash.startswith(_HASH_OF_SAID)

@@ -1,0 +1,20 @@
+"""What a caller gives to one run or resume, beside what is said. It isn't a part of the agent."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.model_settings import ModelSettings
+
+
+@dataclass(frozen=True)
+class Given:
+    """What one run was given."""
+
+    deps: Any = None
+    """What tools get as `Context.deps`. Never in the log."""
+    settings: ModelSettings | None = None
+
+    @property
+    def asked(self) -> ModelSettings:
+        """The settings that win over the agent's: none, if none are given."""
+        return self.settings or ModelSettings()

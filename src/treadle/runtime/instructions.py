@@ -1,0 +1,100 @@
+"""Instructions that are a function of the context. The log has what they gave.
+
+1. The function is called once in a turn, when its agent is first in charge there.
+2. Whoever goes on with the turn takes what its model was told. Without the deps, a resume calls no
+   function at all where the log has any instructions of this agent.
+3. A replay never calls it.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+from ..core import events as e
+from ..core.context import Context
+from ..core.errors import UsageError
+from ..core.tool import is_async
+from .border import contain
+from .log import Log
+from .settings import RunSettings
+
+InstructionsFunction = Callable[[Context], str | Awaitable[str]]
+Instructions = str | InstructionsFunction
+"""A text, or a function of the Context that gives one; also an async function."""
+
+
+def add_instructions(first: Instructions, then: str) -> Instructions:
+    """The instructions with this text after them."""
+    if isinstance(first, str):
+        return "\n\n".join(filter(None, (first, then)))
+
+    async def both(context: Context) -> str:
+        return f"{await _call(first, context)}\n\n{then}"
+
+    return both
+
+
+async def with_instructions(log: Log, settings: RunSettings, known: dict[str, str]) -> RunSettings:
+    """The settings with the instructions of this turn as their system prompt.
+
+    `known` keeps what was found in this drive, by the agent's name. Raises what the function
+    raises, and UsageError where it gives no text.
+    """
+    if settings.instructions is None:
+        return settings
+    if settings.name not in known:
+        system = find_recorded(log, settings)
+        if system is None:
+            context = Context(settings.deps, log.thread_id, "", "", 1)
+            work = _call(settings.instructions, context)
+            text = await contain(work, f"the instructions of {settings.name}")
+            system = "\n\n".join(filter(None, (text, settings.system)))
+        known[settings.name] = system
+    return replace(settings, system=known[settings.name], instructions=None)
+
+
+def find_recorded(log: Log, settings: RunSettings) -> str | None:
+    """The system prompt that the log has for this turn; None where the function must be called."""
+    assert log.state.turn
+    told = _told_in_turn(log.records, log.state.turn.opened_seq, settings.name)
+    if told is not None:
+        return told
+    recorded = log.state.described.get(settings.name)
+    if recorded and settings.instructions_from_log:
+        return recorded.instructions
+    if not settings.records_description:  # a replay, which hasn't come to the description yet
+        return recorded.instructions if recorded else ""
+    return None
+
+
+def _told_in_turn(records: Iterable[e.Record], opened_seq: int, agent: str) -> str | None:
+    """What this agent's model was told in the turn that this record opened; None: nothing yet."""
+    described: e.AgentDescribed | None = None
+    told: str | None = None
+    for record in records:
+        match record.event:
+            case e.AgentDescribed() as described:
+                in_turn = record.seq > opened_seq
+            case e.ModelCalled():
+                in_turn = record.seq > opened_seq
+            case _:
+                continue
+        if in_turn and described and described.agent == agent:
+            told = described.instructions
+    return told
+
+
+async def _call(function: InstructionsFunction, context: Context) -> str:
+    """What it gives. A plain function runs in a thread, as a plain tool does."""
+    if is_async(function):
+        given = function(context)
+    else:
+        given = await asyncio.to_thread(function, context)
+    if inspect.isawaitable(given):
+        given = await given
+    if not isinstance(given, str):
+        raise UsageError(
+            f"a function of instructions gave {type(given).__name__}; it must give a str"
+        )
+    return given

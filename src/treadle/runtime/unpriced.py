@@ -1,0 +1,45 @@
+"""Finds models under a limit of dollars whose price is unknown: such a limit can't hold."""
+
+from ..core import events as e
+from ..core.errors import UsageError
+from ..core.limits import tightest_limit
+from .price import price_of
+from .settings import RunSettings
+
+
+def refuse_unpriced(settings: RunSettings) -> None:
+    """Raise UsageError for a cost limit on a model whose price is unknown."""
+    if name := find_unpriced(settings):
+        raise UsageError(
+            f"a limit of cost_usd can't hold: no price is known for {name}."
+            " Give its prices (RemoteModel(prices=...)), limit tokens instead, or say"
+            " Limits(unpriced=True) to let calls of unknown price pass"
+        )
+
+
+def find_unpriced(settings: RunSettings) -> str:
+    """The name of a model that is under a cost limit and has no known price; "" if none is.
+
+    It may be that of an agent that the thread can be handed to, or of one that works for it: all
+    must be known before anything is paid.
+    """
+    waiting: list[tuple[RunSettings, float | None]] = [
+        (each, None) for each in settings.everybody()
+    ]
+    seen: set[int] = set()
+    while waiting:
+        settings, above_usd = waiting.pop()
+        limits = settings.policy.limits
+        limit_usd = tightest_limit(above_usd, limits.cost_usd)
+        is_free = limit_usd is None or limits.unpriced
+        for model in settings.models or (settings.model,):
+            if not is_free and price_of(model, e.Usage(1, 1)) is None:
+                return model.name
+        for tool in settings.policy.tools.values():
+            if tool.agent is None or tool.child is None or id(tool.agent) in seen:
+                continue
+            below_usd = tightest_limit(limit_usd, tool.child.cost_usd)
+            if below_usd is not None:  # else its model needn't even be made
+                seen.add(id(tool.agent))
+                waiting += [(each, below_usd) for each in tool.agent.run_settings.everybody()]
+    return ""
