@@ -26,7 +26,7 @@ select seq, at, worked_s, checksum, cast(event as blob) from record
 where thread_id = ? and seq > ? order by seq
 """
 _NAMES = """
-select thread_id from thread where substr(thread_id, 1, length(?1)) = ?1 order by record_id desc
+select thread_id from thread where substr(thread_id, 1, length(:beginning)) = :beginning order by record_id desc
 """
 _LIST = "select cast(thread_id as blob), seq, at from thread"
 
@@ -97,7 +97,7 @@ def list_threads(db: sqlite3.Connection, limit: int) -> list[ThreadInfo]:
 
 def list_names(db: sqlite3.Connection, beginning: str) -> list[str]:
     """The threads whose names begin so, the last written first."""
-    return [str(name) for (name,) in db.execute(_NAMES, (beginning,))]
+    return [str(name) for (name,) in db.execute(_NAMES, {"beginning": beginning})]
 
 
 def is_damage(error: sqlite3.DatabaseError) -> bool:
