@@ -26,7 +26,8 @@ select seq, at, worked_s, checksum, cast(event as blob) from record
 where thread_id = ? and seq > ? order by seq
 """
 _NAMES = """
-select thread_id from thread where substr(thread_id, 1, length(:beginning)) = :beginning order by record_id desc
+select thread_id from thread where substr(thread_id, 1, length(:beginning)) = :beginning
+order by record_id desc
 """
 _LIST = "select cast(thread_id as blob), seq, at from thread"
 
