@@ -18,6 +18,7 @@ from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.core.model_settings import ModelSettings
 from treadle.models.accepted_fields import AcceptedFields, find_accepted_fields
 from treadle.models.anthropic.dialect import MESSAGES
+from treadle.models.chat.dialect import CHAT
 from treadle.models.dialect import RequestFields
 from treadle.models.refusals import Sent, learn
 from treadle.models.remote_model import RemoteModel
@@ -378,3 +379,10 @@ def test_claude_is_told_of_a_schema_in_words_where_its_format_is_refused():
     body = json.loads(MESSAGES.encode(typed, fields))
     assert "output_config" not in body
     assert "JSON" in body["system"][-1]["text"]
+
+
+@pytest.mark.parametrize("dialect", [CHAT, MESSAGES, RESPONSES])
+def test_a_dialect_knows_which_fields_the_user_has_set(dialect):
+    settings = ModelSettings(effort="low", max_output_tokens=9, extra={"x": 1})
+    own = dialect.own_fields(settings)
+    assert {"x", "reasoning_effort", dialect.settings["effort"]} == own

@@ -20,6 +20,9 @@ OneThread = Annotated[
     str | None,
     typer.Argument(metavar="[THREAD]", help=_ONLY, autocompletion=complete_thread),
 ]
+ThreadOrLast = Annotated[
+    str, typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread)
+]
 Since = Annotated[
     str | None,
     typer.Option(
@@ -55,17 +58,13 @@ class StatsOptions(StoreOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryOptions(StoreOptions):
-    thread: Annotated[
-        str, typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread)
-    ] = "last"
+    thread: ThreadOrLast = "last"
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheOptions(StoreOptions):
-    thread: Annotated[
-        str, typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread)
-    ] = "last"
+    thread: ThreadOrLast = "last"
     json: Annotated[bool, typer.Option("--json", help="As JSON Lines, one a model call.")] = False
 
 

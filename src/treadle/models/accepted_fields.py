@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+EFFORT = "reasoning_effort"
+"""Chat completions' name of the effort, by which the table knows it."""
+
 
 @dataclass(frozen=True)
 class AcceptedFields:

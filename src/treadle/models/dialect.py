@@ -15,11 +15,8 @@ from typing import Any, Protocol
 from ..core.events import Thinking, Usage
 from ..core.model import Reply, Request
 from ..core.model_settings import ModelSettings
-from .accepted_fields import AcceptedFields, find_accepted_fields
+from .accepted_fields import EFFORT, AcceptedFields, find_accepted_fields
 from .service import OPENAI, Service
-
-EFFORT = "reasoning_effort"
-"""Chat completions' name of the effort, by which the table and refusals.py know it."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +92,7 @@ class Dialect:
     def own_fields(self, settings: ModelSettings) -> frozenset[str]:
         """The fields of the body that the user has set, also by their names in chat completions."""
         own = set(settings.extra)
-        for name in settings.given():
-            own.add(self.settings.get(name, name))
+        own |= {self.settings[name] for name in settings.given() if name in self.settings}
         if settings.effort is not None:
             own.add(EFFORT)
         return frozenset(own)

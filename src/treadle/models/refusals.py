@@ -14,11 +14,10 @@ from msgspec import structs
 
 from ..core.errors import ContextOverflow, ModelError, ModelRejected
 from ..core.model import Message, Request
-from .accepted_fields import AcceptedFields, find_refused_field
+from .accepted_fields import EFFORT, AcceptedFields, find_refused_field
 from .output_room import OutputRoom, find_output_room
 
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-_EFFORT = "reasoning_effort"
 _CONTENT = frozenset(("model", "messages", "input", "instructions", "system", "tools", "stream"))
 """Fields without which there is no request."""
 _REASONING = ("reasoning_content", "reasoning", "reasoning_text")
@@ -142,12 +141,12 @@ def _without_own_field(text: str, accepted: AcceptedFields) -> Lesson | None:
 
 def _other_effort(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
     """Some models take tools only without reasoning, which their refusal says."""
-    if not sent.request.tools or _EFFORT in sent.own or _EFFORT not in text:
+    if not sent.request.tools or EFFORT in sent.own or EFFORT not in text:
         return None
-    if _EFFORT in accepted.with_tools:
-        rest = {key: value for key, value in accepted.with_tools.items() if key != _EFFORT}
+    if EFFORT in accepted.with_tools:
+        rest = {key: value for key, value in accepted.with_tools.items() if key != EFFORT}
         return Lesson(replace(accepted, with_tools=rest), "")
-    return Lesson(replace(accepted, with_tools={**accepted.with_tools, _EFFORT: "none"}), "")
+    return Lesson(replace(accepted, with_tools={**accepted.with_tools, EFFORT: "none"}), "")
 
 
 def _other_limit(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
