@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from .check_settings import check_type
 from .errors import UsageError
 
 FIELD_NAMES = {
@@ -118,6 +119,11 @@ def settings_of(values: Mapping[str, Any]) -> ModelSettings:
                 value = (value,)
             own[name] = convert_setting(key, value, _KINDS[name])
     return ModelSettings(**own, extra=extra)
+
+
+def check_model_settings(what: str, given: Any) -> None:
+    """Raise UsageError unless this is a ModelSettings: a dict, say, is of no use."""
+    check_type(what, given, ModelSettings, "a ModelSettings, as ModelSettings(temperature=0)")
 
 
 def refuse_uncarried(settings: ModelSettings, carried: Collection[str], model: str) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 from msgspec import structs
 
+from ..core.errors import UsageError
 from ..core.events import Call, Text, Thinking, Usage
 from ..core.model import Reply, Request
-from ..core.model_settings import NO_SETTINGS, SETTING_NAMES, ModelSettings
+from ..core.model_settings import NO_SETTINGS, SETTING_NAMES, ModelSettings, check_model_settings
 from .request_rules import find_faults
 
 Answer = Reply | BaseException
@@ -85,7 +86,14 @@ class ScriptedModel:
         """Its own. They are told in the log, and change nothing."""
         self.carried_settings = SETTING_NAMES
         """All of them: a test sees in `seen` what a request asks for."""
+        check_model_settings("ScriptedModel(settings", settings)
         self._script = list(script)
+        for item in self._script:
+            if not isinstance(item, Reply | BaseException) and not callable(item):
+                raise UsageError(
+                    f"ScriptedModel(script: {item!r} is none of a Reply, an exception and a"
+                    " function that gives one; give says(text) or calls(name)"
+                )
         self._price_usd = price_usd
 
     @property

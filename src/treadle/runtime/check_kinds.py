@@ -10,6 +10,7 @@ from ..core.approvals import Rule
 from ..core.check_settings import check_flags
 from ..core.errors import UsageError
 from ..core.limits import Limits
+from ..core.model_settings import check_model_settings
 from ..core.name_kind import name_kind, why_no_tool
 from ..core.tool import Tool, ToolMethod, is_async, is_generator
 from ..core.window import ContextWindow
@@ -37,7 +38,9 @@ def check_agent(agent: "Agent") -> None:
     if not isinstance(agent.instructions, str) and (
         isinstance(agent.instructions, type) or not callable(agent.instructions)
     ):
-        raise UsageError(f"Agent(instructions) is {name_kind(agent.instructions)}; give a text")
+        what = name_kind(agent.instructions)
+        raise UsageError(f"Agent(instructions) is {what}; give a text, or a function that makes it")
+    check_model_settings("Agent(settings", agent.settings)
     window = agent.context_window
     _check_kind(
         "Agent(context_window=)", window, ContextWindow, "ContextWindow(max_messages=20, ...)"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.model_settings import ModelSettings
+from ..core.model_settings import ModelSettings, check_model_settings
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,10 @@ class Given:
     deps: Any = None
     """What tools get as `Context.deps`. Never in the log."""
     settings: ModelSettings | None = None
+
+    def __post_init__(self) -> None:
+        if self.settings is not None:
+            check_model_settings("run(settings", self.settings)
 
     @property
     def asked(self) -> ModelSettings:

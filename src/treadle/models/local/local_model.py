@@ -21,7 +21,7 @@ from ...core.errors import UsageError
 from ...core.events import Thinking, Usage
 from ...core.legal import fill_empty
 from ...core.model import Reply, Request
-from ...core.model_settings import ModelSettings, refuse_uncarried
+from ...core.model_settings import ModelSettings, check_model_settings, refuse_uncarried
 from ..guard import refuse_real
 from ..remote_model import RemoteModel
 from . import dialect, prefix_cache, weights
@@ -69,6 +69,7 @@ class LocalModel:
     def __post_init__(self) -> None:
         check_whole_number("LocalModel(context_tokens", self.context_tokens, 1)
         check_whole_number("LocalModel(max_output_tokens", self.max_output_tokens, 1)
+        check_model_settings("LocalModel(settings", self.settings)
         refuse_uncarried(self.settings, self.carried_settings, self.name)
         object.__setattr__(self, "settings", self.settings.over(DEFAULTS))
         if self.settings.max_output_tokens:
