@@ -20,6 +20,7 @@ from .core.errors import (
     ModelRejected,
     ModelUnavailable,
     StepFailed,
+    Stopped,
     StoreError,
     ToolError,
     ToolRetry,
@@ -56,8 +57,9 @@ from .models.scripted import ScriptedModel
 from .notes.extraction import extract_notes
 from .notes.notes import Notes
 from .runtime.agent import Agent
+from .runtime.drives import stop
 from .runtime.listeners import Delta
-from .runtime.sync import run_sync
+from .runtime.sync import iterate_sync, run_sync
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
 
@@ -92,6 +94,7 @@ __all__ = [
     "SQLiteStore",
     "ScriptedModel",
     "StepFailed",
+    "Stopped",
     "StoreError",
     "Summary",
     "ThreadSummary",
@@ -111,10 +114,12 @@ __all__ = [
     "ask",
     "extract_notes",
     "flow",
+    "iterate_sync",
     "project_instructions",
     "run_sync",
     "sleep",
     "step",
+    "stop",
     "tool",
     "until",
     "wait_for",

@@ -19,6 +19,7 @@ TreadleError
 └── StoreError            the operator: the database
     ├── SeqTaken            another writer was first; fold again
     ├── Fenced              another process drives this thread now
+    ├── Stopped             the same call, in another process: this one has been told to stop
     └── StoreDamaged        torn, foreign, or written by a newer Treadle; left untouched
 """
 
@@ -155,6 +156,10 @@ class SeqTaken(StoreError):
 
 class Fenced(StoreError):
     """Another process drives this thread now; this one stops."""
+
+
+class Stopped(StoreError):
+    """This process has been told to stop: nothing new begins here. Another one may do it."""
 
 
 class StoreDamaged(StoreError):

@@ -68,6 +68,8 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
     """Only in logs of format 1."""
     reopens: bool = False
     """The last turn, which an outage of its models has failed, goes on."""
+    releases: bool = False
+    """The driver has stopped, and lets the thread go: nobody drives it until the next claim."""
 
 
 class TrustChanged(EventStruct, frozen=True):

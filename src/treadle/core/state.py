@@ -164,8 +164,10 @@ def apply(state: State, record: e.Record) -> State:
         case e.UserSaid(answers=""):
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
-            changes |= {"claim": event.claim, "driver": event.driver, "claims": state.claims + 1}
-            changes["turn"] = turn and turn_after_claim(turn, event.reopens)
+            changes |= {"claim": event.claim, "driver": event.driver}
+            # A driver that lets the thread go has ended well: its own claim counts for nothing.
+            changes["claims"] = max(0, state.claims + (-1 if event.releases else 1))
+            changes["turn"] = turn and turn_after_claim(turn, event)
             if event.identity:
                 changes |= _describe(state, _from_format_1(event.identity))
         case e.ThreadForked():

@@ -5,6 +5,7 @@ Pure.
 
 from msgspec.structs import replace
 
+from . import events as e
 from .approvals import Permission
 from .call import CallState, call_after_crash, call_after_fork, call_after_import
 from .strict_json import value_of
@@ -25,9 +26,14 @@ def turn_after_crash(turn: Turn) -> Turn:
     )
 
 
-def turn_after_claim(turn: Turn, reopens: bool) -> Turn:
-    """What a new driver finds, or one that goes on with a turn that an outage has failed."""
-    if reopens:
+def turn_after_claim(turn: Turn, claim: e.ThreadClaimed) -> Turn:
+    """What a new driver finds, or one that goes on with a turn that an outage has failed.
+
+    A driver that lets the thread go leaves it as it is: the next one judges what was under way.
+    """
+    if claim.releases:
+        return turn
+    if claim.reopens:
         return turn_after_reopening(turn)
     return turn_after_crash(turn)
 

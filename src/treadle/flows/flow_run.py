@@ -13,7 +13,7 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
-from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed
+from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed, Stopped
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..core.waits import find_waits
@@ -181,6 +181,7 @@ class FlowRun:
         if main.done():
             return await self._end(main)
         if not self._attempts:
+            self.log.refuse_if_stopping()
             return self._waits_for_people(main)
         await self._moved.wait()
         return True
@@ -224,6 +225,8 @@ class FlowRun:
             case Append(events):
                 await append_decided(self.log, events, state.seq)
                 return True
+            case RunTools() if self.log.stop_asked.is_set():
+                return False
             case RunTools(calls):
                 return await self._start(job, calls, state.seq)
         return False
@@ -239,13 +242,15 @@ class FlowRun:
 
     async def _attempt(self, job: RunSettings, call: CallState) -> None:
         if call.status == "retrying":
-            await self.log.world.sleep(call.retry_after_s)
+            await self.log.rest(call.retry_after_s)
             await append_started(self.log, job, [call])
         await run_attempt(self.log, job, call)
 
     def _attempted(self, call_id: str, task: "asyncio.Task[None]") -> None:
         del self._attempts[call_id]
-        if not task.cancelled():
+        if not task.cancelled() and isinstance(task.exception(), Stopped):
+            self.log.stop_asked.set()  # the other attempts go on to their end
+        elif not task.cancelled():
             self._fault = self._fault or task.exception()
         self._moved.set()
 

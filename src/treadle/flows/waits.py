@@ -107,7 +107,7 @@ async def _sleep(branch: StepScope, call: e.Call, seconds: float | None, when: f
         due = when
         if seconds is not None:
             due = (flow_run.history.steps[call.id].at or 0.0) + seconds
-        await flow_run.log.world.sleep(max(0.0, due - flow_run.log.world.now()))
+        await flow_run.log.rest(max(0.0, due - flow_run.log.world.now()))
         return "null"
 
     tool = Tool(call.name, "", ANY_OBJECT, wait, lambda given: {}, idempotent=True, timeout_s=None)

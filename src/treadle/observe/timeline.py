@@ -237,6 +237,8 @@ def _thread_line(
             text = f"started with the agent {agent}"
             if parent:
                 text += f", for {parent}"
+        case e.ThreadClaimed(releases=True):
+            text = "let go: its driver has stopped, and nobody drives it until somebody claims it"
         case e.ThreadClaimed(claim=claim, driver=driver, reopens=reopens):
             by = driver and f" by {driver}"
             text = f"claimed{by}, claim {claim}"

@@ -16,6 +16,7 @@ from ..core.errors import (
     Fenced,
     FlowChanged,
     IllegalEvent,
+    Stopped,
     StoreError,
     TreadleError,
     TurnOpen,
@@ -30,6 +31,7 @@ from .adopt import adopt
 from .border import is_ctrl_c
 from .children import require_trusted
 from .conflicts import describe_standing, explaining_conflicts
+from .drives import Drive, driving
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
@@ -44,36 +46,69 @@ Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded | e.TrustCh
 
 async def drive_turn(
     log: Log, listeners: Sequence[Listener], opening: Sequence[e.Event], work: Work
-) -> None:
+) -> bool:
     """Append the opening events, then do the work. The listeners are told of every record.
 
     A claim alone, which changes nothing by itself, is written with the first thing that the work
     appends. A thread that is parked or that nobody has adopted is left as it is.
-    If somebody else ends the turn meanwhile, it returns as if the work had ended it. Raises Fenced
-    when another process has taken the thread.
+    If somebody else ends the turn meanwhile, it returns as if the work had ended it. Returns
+    whether this process was told to stop, and has let the thread go. Raises Fenced when another
+    process has taken the thread, Stopped where it may not begin.
     """
     background = BackgroundListener(listeners)
     if listeners:
         log.listeners += (background.tell,)
     try:
-        with attending(log.store, _claim_of(opening)):
-            match opening:
-                case [e.ThreadClaimed()] if is_held(log.state):
-                    return
-                case [e.ThreadClaimed(reopens=False) as claim] if (
-                    after_claim(log.state).turn == log.state.turn
-                ):
-                    log.claim_with_next_append(claim)
-                case [e.ThreadClaimed()]:
-                    await append_opening(log, opening, after=log.state.seq)
-                case _:
-                    await append_opening(log, opening)
-            await work()
+        with driving(log) as drive, attending(log.store, _claim_of(opening)):
+            await _drive(log, drive, opening, work)
+            return drive.let_go
     except Fenced:
         if not (log.lost_reason and log.is_ours):
             raise
+        return False
     finally:
         await background.drain()
+
+
+async def _drive(log: Log, drive: Drive, opening: Sequence[e.Event], work: Work) -> None:
+    try:
+        if await _open(log, opening):
+            await work()
+    except Stopped:
+        drive.let_go = True
+        with contextlib.suppress(TreadleError):  # else it is as after a kill
+            await log.release()
+        if log.is_child:
+            raise
+    except asyncio.CancelledError:
+        drive.let_go = log.lets_go or log.stop_asked.is_set()
+        if not drive.was_cancelled or log.is_child or drive.task is None:
+            raise
+        drive.task.uncancel()  # it was `stop` that cancelled
+    except Fenced:
+        raise
+    except BaseException as error:
+        if log.has_claimed:
+            drive.error = error
+        raise
+
+
+async def _open(log: Log, opening: Sequence[e.Event]) -> bool:
+    """Append the opening events, or leave the claim to the next append; False: nothing to do."""
+    match opening:
+        case [e.ThreadClaimed()] if is_held(log.state):
+            return False
+        case [e.ThreadClaimed(reopens=False) as claim] if (
+            after_claim(log.state).turn == log.state.turn
+        ):
+            log.claim_with_next_append(claim)
+        case [e.ThreadClaimed()]:
+            await append_opening(log, opening, after=log.state.seq)
+        case [*_, e.UserSaid(key=key)] if key:  # the same message may come at the same moment
+            await append_opening(log, opening, after=log.state.seq)
+        case _:
+            await append_opening(log, opening)
+    return True
 
 
 def new_claim(world: World, reopens: bool = False) -> e.ThreadClaimed:

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from ..core import events as e
 from ..core.errors import (
     Fenced,
     IllegalEvent,
     SeqTaken,
+    Stopped,
     StoreDamaged,
     UnknownThread,
 )
 from ..core.prompt import Prompt
-from ..core.state import State, apply, waits_for_people
+from ..core.state import OPEN_PHASES, State, apply, waits_for_people
 from ..core.write_event import write_event
 from ..stores.rows import from_rows
 from ..stores.store import Row, Store
@@ -45,6 +47,10 @@ class Log:
         """
         self.is_child = False
         """True while it is driven as a part of its parent's turn."""
+        self.lets_go = False
+        """Whether a cancellation of its driver leaves the turn open, instead of ending it."""
+        self.stop_asked = asyncio.Event()
+        """Set when its driver is to begin nothing new."""
         self.store = store
         self._drives = False
         """False while it only reads and posts."""
@@ -124,6 +130,31 @@ class Log:
             self._worked_from = self.world.monotonic()
             self._keep(records, state)
 
+    def refuse_if_stopping(self) -> None:
+        """Raise Stopped if its driver is to begin nothing new."""
+        if self.stop_asked.is_set():
+            raise Stopped(f"thread {self.thread_id} was let go: this process has been told to stop")
+
+    async def rest(self, seconds: float) -> None:
+        """Wait so long by the world's clock. Raises Stopped as soon as its driver is to stop."""
+        waits = [asyncio.ensure_future(self.stop_asked.wait())]
+        waits.append(asyncio.ensure_future(_sleep(self.world, seconds)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            self.refuse_if_stopping()
+            waits[1].result()
+        finally:
+            for each in waits:
+                each.cancel()
+
+    async def release(self) -> None:
+        """Append that nobody drives it any more, if it was claimed here and the turn is open.
+
+        What was under way is for the next driver to judge, as after a crash. Raises as `append`.
+        """
+        if self.has_claimed and self.is_ours and self.state.phase in OPEN_PHASES:
+            await self.append(e.ThreadClaimed(self.world.new_id(), releases=True))
+
     def show(self, piece: str | e.Thinking) -> None:
         """Tell the listeners of a piece of what the model is writing. Nothing is written."""
         if isinstance(piece, e.Thinking):
@@ -187,6 +218,10 @@ class Log:
                 f"this turn of thread {self.thread_id} was ended from elsewhere; it has stopped"
             )
         self._keep(records, state)
+
+
+async def _sleep(world: World, seconds: float) -> Any:
+    await world.sleep(seconds)
 
 
 async def open_log(

@@ -12,7 +12,7 @@ from ..core.call import CallState
 from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.describe import says_the_same
-from ..core.errors import SeqTaken
+from ..core.errors import SeqTaken, Stopped
 from ..core.model import PreparedCall
 from ..core.turn import find_call
 from ..core.waits import find_waits
@@ -26,7 +26,10 @@ from .settings import RunSettings
 
 
 async def run_loop(log: Log, settings: RunSettings) -> None:
-    """Run until the turn ends or somebody else must write to the log. Raises as `run_guarded`."""
+    """Run until the turn ends or somebody else must write to the log.
+
+    Raises as `run_guarded`; Stopped where it would begin something and this process is to stop.
+    """
 
     async def work() -> None:
         known: dict[str, str] = {}
@@ -48,6 +51,8 @@ async def _do_next(log: Log, settings: RunSettings, known: dict[str, str]) -> bo
     decided = decide(log.state, settings.policy)
     if isinstance(decided, Wait):
         return await settings.look_at_children(log)
+    if isinstance(decided, CallModel | RunTools):
+        log.refuse_if_stopping()
     settings = await with_instructions(log, settings, known)
     if isinstance(decided, CallModel):
         settings = settings.with_model(decided.model)
@@ -68,7 +73,7 @@ async def _do_next(log: Log, settings: RunSettings, known: dict[str, str]) -> bo
 
 async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None:
     if asked.delay_s:
-        await log.world.sleep(asked.delay_s)
+        await log.rest(asked.delay_s)
     match prepare_call(log.state, log.prompt, settings, asked):
         case PreparedCall() as prepared:
             # Before it is sent: a crash in flight must leave a mark.
@@ -88,15 +93,26 @@ async def _run_tools(
 ) -> None:
     waits_s = [call.retry_after_s for call in calls if call.status == "retrying"]
     if any(waits_s):
-        await log.world.sleep(max(waits_s))
+        await log.rest(max(waits_s))
     await append_started(log, settings, calls, seq)
     try:
         async with asyncio.TaskGroup() as group:
-            for call in calls[1:]:
-                group.create_task(run_attempt(log, settings, call))
-            await run_attempt(log, settings, calls[0])
+            others = [group.create_task(_attempt(log, settings, call)) for call in calls[1:]]
+            stopped = [await _attempt(log, settings, calls[0])]
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
+    stopped += [task.result() for task in others]
+    for error in filter(None, stopped):
+        raise error
+
+
+async def _attempt(log: Log, settings: RunSettings, call: CallState) -> Stopped | None:
+    """As `run_attempt`; where it was told to stop, that error, as those beside it go on."""
+    try:
+        await run_attempt(log, settings, call)
+    except Stopped as error:
+        return error
+    return None
 
 
 async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from ..core.context import ChildResult, Context
-from ..core.errors import StoreError, ToolError, ToolRetry
+from ..core.errors import Stopped, StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
 from ..core.raised import in_words, message_of
@@ -56,6 +56,8 @@ async def run_tool(
             raise
         if tool.child and isinstance(error, StoreError):
             raise  # a child's store is its parent's too
+        if isinstance(error, Stopped):
+            raise  # it was kept from its work: no fact for the model
         kind, message = _describe(error, tool, timeout_s)
         retry_after_s = _retry_after_s(error, tool, context.attempt, chance)
     message = redact_known(clean(message))[: tool.max_chars]
