@@ -168,6 +168,15 @@ class AskOptions(TurnOptions):
             rich_help_panel="Thread",
         ),
     ] = None
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            help="Names the message: with the same key again, it gives the same turn's answer.",
+            rich_help_panel="Thread",
+        ),
+    ] = None
     version: Annotated[
         bool,
         typer.Option(

@@ -24,7 +24,13 @@ By = Annotated[str | None, typer.Option(metavar="NAME", help=_BY)]
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeOptions(TurnOptions):
-    thread: Thread
+    thread: Annotated[
+        str,
+        typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread),
+    ] = ""
+    all: Annotated[
+        bool, typer.Option("--all", help="All threads of the agent that treadle due lists.")
+    ] = False
     take: Annotated[
         bool,
         typer.Option("--take", help="Take it from a process that still drives it, if one does."),
@@ -51,6 +57,11 @@ class ThreadsOptions(StoreOptions):
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
     ] = 20
+    json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueOptions(StoreOptions):
     json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
 
 
