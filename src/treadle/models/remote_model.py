@@ -66,8 +66,8 @@ class RemoteModel:
     context_tokens: int = 0
     """The most tokens of prompt and reply together.
 
-    0: as the table of prices has it, else 128,000; if that is too many, the provider's first refusal
-    tells.
+    0: as the table of prices has it, else 128,000; if that is too many, the provider's first
+    refusal tells.
     """
     max_output_tokens: int = 8192
     idle_s: float = 300.0
