@@ -99,7 +99,7 @@ class RemoteModel:
         check_whole_number("RemoteModel(context_tokens", self.context_tokens)
         check_whole_number("RemoteModel(max_output_tokens", self.max_output_tokens, 1)
         check_number("RemoteModel(idle_s", self.idle_s)
-        check_model_settings("RemoteModel(settings", self.settings)
+        check_model_settings("RemoteModel(settings=)", self.settings)
         refuse_uncarried(self.settings, self.carried_settings, self.name)
         if self.settings.max_output_tokens:
             object.__setattr__(self, "max_output_tokens", self.settings.max_output_tokens)
