@@ -97,7 +97,9 @@ def test_without_the_extra_a_chat_reads_plain_lines(
     terminal.type("first\\\rsecond\r")
     terminal.until("2: first")
     terminal.until("> ")
-    terminal.type("half a line\x03")
+    terminal.type("half a line")
+    terminal.until("half a line")  # it waits for a key again
+    terminal.type("\x03")
     terminal.until("> ")
     terminal.type("/thread\r")
     terminal.until("thread mine")
