@@ -147,7 +147,7 @@ class FlowRuns:
             if log.records:
                 await runs.go_on(log)
             else:
-                place = (context.thread_id, context.call_id, above.depth + 1)
+                place = (context.thread_id, context.call_id, above.depth + 1, above.root_id)
                 start = e.ThreadStarted(self.flow.name, above.world.new_id(), *place)
                 await runs._drive(log, start, new_claim(above.world), e.UserSaid(arguments))
         return make_child_result(self.flow.name, read_result(log.records, log.state))
