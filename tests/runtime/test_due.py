@@ -138,6 +138,35 @@ def test_flows_have_their_own():
     assert live(orders.due()) == []
 
 
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_a_flow_that_was_killed_right_after_a_claim_is_due_where_its_step_may_run_again(
+    idempotent: bool,
+):
+    store = MemoryStore()
+
+    async def slow() -> str:
+        await asyncio.sleep(20)
+        return "done"
+
+    async def order() -> str:
+        return await step(slow, idempotent=idempotent)
+
+    orders = flow(store=store, world=world())(order)
+
+    async def whole() -> None:
+        await orders.start(thread="t")
+        await asyncio.sleep(1)
+        await stop(0)
+
+    live(whole())
+    live(live(open_log("t", store, world())).append(e.ThreadClaimed("killed", "host:1")))
+    assert live(orders.due()) == (["t"] if idempotent else [])
+    result = live(orders.resume("t"))
+    assert (result.output, result.status) == (
+        ("done", "answered") if idempotent else (None, "waiting")
+    )
+
+
 def test_parked_imported_and_damaged_threads_are_not_due():
     store = MemoryStore()
     for name in ("parked", "imported", "damaged"):

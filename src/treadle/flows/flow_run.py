@@ -55,7 +55,7 @@ class FlowRun:
             self.history.add(record)
         self._job = job
         self._asked: dict[str, _Asked] = {}
-        self._new: list[e.Call] = []
+        self._new: list[e.StepAsked] = []
         self._given_up: list[str] = []
         self._attempts: dict[str, asyncio.Task[None]] = {}
         self._fault: BaseException | None = None
@@ -79,7 +79,7 @@ class FlowRun:
             await self.changed(error)
             raise
         if step.at is None:
-            self._new.append(call)
+            self._new.append(e.StepAsked(call, tool.idempotent))
         asked = self._asked[call.id] = _Asked(tool, asyncio.get_running_loop().create_future())
         self._moved.set()
         try:
@@ -209,7 +209,7 @@ class FlowRun:
         """Record what is new, or do what `decide` says; False if there is nothing to do."""
         if self._new:
             new, self._new = self._new, []
-            await self.log.append(*map(e.StepAsked, new))
+            await self.log.append(*new)
             return True
         if self._given_up:
             await self._give_up(self._given_up.pop())
