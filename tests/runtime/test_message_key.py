@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes import Died, Door, DyingStore, Elsewhere, agent, live, names, world
+from fakes import Died, Door, DyingStore, Elsewhere, agent, found, live, names, world
 from treadle import (
     Agent,
     ApprovalGiven,
@@ -25,11 +25,12 @@ from treadle import (
     tool,
 )
 from treadle.core import events as e
-from treadle.core.errors import ModelDenied, ModelUnavailable, StoreError
+from treadle.core.errors import IllegalEvent, ModelDenied, ModelUnavailable, StoreError
 from treadle.graphs import END, START, Edge, Graph, Node
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
 from treadle.runtime.message_key import thread_of_key
+from treadle.tools.ask import ask_user
 
 PAYS = (calls("pay"), says("all paid"))
 
@@ -236,6 +237,32 @@ def test_a_stopped_message_goes_on_with_the_next_delivery():
     assert live(first()).status == "unfinished"
     assert live(agents.run("pay", key="k")).answer == "all paid"
     assert paid == ["paid"]
+
+
+def test_an_answer_that_is_posted_twice_with_one_key_is_one_answer():
+    store = MemoryStore()
+    agents = agent(
+        ScriptedModel([calls(("ask_user", {"question": "which?"})), says("ok")]),
+        ask_user,
+        store=store,
+    )
+    [held] = live(agents.run("go", thread="t")).waiting
+    blue = UserSaid("blue", answers=held.id, by="ann", key="click 1")
+
+    async def both() -> None:
+        others = dataclasses.replace(agents, store=Elsewhere(store))
+        await asyncio.gather(agents.post("t", blue), others.post("t", blue))
+        await agents.post("t", blue)
+
+    live(both())
+    with pytest.raises(UsageError, match="another message"):
+        live(agents.post("t", UserSaid("red", answers=held.id, key="click 1")))
+    with pytest.raises(IllegalEvent, match="answered already"):
+        live(agents.post("t", UserSaid("red", answers=held.id, key="click 2")))
+    result = live(agents.resume("t"))
+    assert result.answer == "ok"
+    live(agents.post("t", blue))
+    assert [each.key for each in found(result, UserSaid)] == ["", "click 1"]
 
 
 def test_flows_and_graphs_take_keys_too():

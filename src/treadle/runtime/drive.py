@@ -37,6 +37,7 @@ from .drives import Drive, driving
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
+from .message_key import was_posted
 from .said import take_said
 from .settings import RunSettings
 from .watch import StoreWatch, start_watching, stop_watching
@@ -208,9 +209,10 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
     """Append what a person says to a turn that waits or runs.
 
     A TrustChanged goes to the children too. `find_settings` is asked for the tools where a person
-    has edited arguments. Raises IllegalEvent where nothing waits for this event, and for an
-    approval of something else than what waits; UsageError in an imported thread, of which one must
-    know that it is right before one decides anything in it.
+    has edited arguments. An answer whose key is in the log already says nothing new. Raises
+    IllegalEvent where nothing waits for this event, and for an approval of something else than what
+    waits; UsageError for a key with other words, and in an imported thread, of which one must know
+    that it is right before one decides anything in it.
     """
     if not isinstance(event, get_args(Post)):
         names = ", ".join(each.__name__ for each in get_args(Post))
@@ -227,17 +229,11 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
         return
     if not isinstance(event, e.TurnEnded):
         require_trusted(log)
+    if was_posted(log, event):
+        return
+    if isinstance(event, e.ApprovalGiven):
+        await _check_approval(log, event, find_settings)
     turn = log.state.turn
-    if turn and isinstance(event, e.ApprovalGiven) and event.call_id in turn.calls:
-        call = turn.calls[event.call_id]
-        waits = call.status == "waiting"  # else the log refuses it, and says who was first
-        if waits and event.digest not in ("", decision_digest(call)):
-            raise IllegalEvent(
-                f"call {call.id} isn't what the approval was given for; look at it again:"
-                f" {call.name}({call.final_arguments})"
-            )
-        if waits and event.arguments is not None:
-            (await find_settings()).refuse_edit(call.name, event.arguments)
     calls = turn.calls.values() if turn and not turn.ended else ()
     running = any(call.status == "started" for call in calls)
     with explaining_conflicts(log, event):
@@ -247,5 +243,28 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
             await log.append(e.ThreadClaimed(log.world.new_id()))
         if isinstance(event, e.TurnEnded):
             await end_turn(log, event)
-        else:
+            return
+        try:
             await log.append(event)
+        except IllegalEvent:  # perhaps the same answer has come at the same moment
+            if not was_posted(log, event):
+                raise
+
+
+async def _check_approval(
+    log: Log, event: e.ApprovalGiven, find_settings: Callable[[], Awaitable[RunSettings]]
+) -> None:
+    """Raise IllegalEvent if it isn't for what waits now, UsageError for arguments that won't do."""
+    turn = log.state.turn
+    if turn is None or event.call_id not in turn.calls:
+        return
+    call = turn.calls[event.call_id]
+    if call.status != "waiting":
+        return  # the log refuses it, and says who was first
+    if event.digest not in ("", decision_digest(call)):
+        raise IllegalEvent(
+            f"call {call.id} isn't what the approval was given for; look at it again:"
+            f" {call.name}({call.final_arguments})"
+        )
+    if event.arguments is not None:
+        (await find_settings()).refuse_edit(call.name, event.arguments)

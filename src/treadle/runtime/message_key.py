@@ -78,11 +78,7 @@ def find_message(log: Log, said: e.UserSaid, made_by_key: bool) -> int | None:
         if event.key != said.key:
             continue
         if event.content != said.content:
-            raise UsageError(
-                f"the key {_show(said.key)} is that of another message: it was said with other"
-                f" words in thread {log.thread_id} at {format_time(record.at)}. Give each message"
-                " a key of its own"
-            )
+            raise _other_words(log, said.key, record.at)
         return record.seq
     if made_by_key and log.records:
         raise UsageError(
@@ -90,6 +86,26 @@ def find_message(log: Log, said: e.UserSaid, made_by_key: bool) -> int | None:
             " would be; give a thread="
         )
     return None
+
+
+def was_posted(log: Log, event: object) -> bool:
+    """Whether this answer, by its key, is in the log. Raises UsageError if with other words."""
+    if not isinstance(event, e.UserSaid) or not event.key:
+        return False
+    for record in log.records:
+        said = record.event
+        if isinstance(said, e.UserSaid) and said.key == event.key and said.answers:
+            if (said.content, said.answers) != (event.content, event.answers):
+                raise _other_words(log, event.key, record.at)
+            return True
+    return False
+
+
+def _other_words(log: Log, key: str, at: float) -> UsageError:
+    return UsageError(
+        f"the key {_show(key)} is that of another message: it was said with other words in thread"
+        f" {log.thread_id} at {format_time(at)}. Give each message a key of its own"
+    )
 
 
 async def refuse_deleted(log: Log, said: e.UserSaid) -> None:
