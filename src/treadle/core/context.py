@@ -27,6 +27,8 @@ class ParentContext:
     """The parent's."""
     seconds: float | None
     """What the parent's turn has left; None for no limit."""
+    is_taken: Callable[[], bool] = lambda: False
+    """Whether another process has the parent's thread by now."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from ..core import events as e
 from ..core.count_thread import inherited_seq
+from ..core.late import is_late
 from ..core.state import State, apply
 from ..core.waits import find_waits
 from . import conventions as c
@@ -89,6 +90,9 @@ class Spans:
         if isinstance(event, c.HumanEvent):
             self._add_human(record, event)
             return []
+        if is_late(event) and getattr(event, "call_id", "") not in self._tools:
+            self._note(record, "treadle.learned_late", c.late_attributes(event))
+            return []
         match event:
             case e.ThreadStarted(parent_thread_id=parent, parent_call_id=call_id) if parent:
                 self._parent_attributes = {c.PARENT_THREAD: parent, c.PARENT_CALL: call_id}
@@ -159,14 +163,11 @@ class Spans:
         self._tools.clear()
 
     def _add_human(self, record: e.Record, event: c.HumanEvent) -> None:
-        if isinstance(event, e.UserSaid):
-            call_id = event.answers
-            if not call_id:
-                self._before = None
-                self._within(record)
-                return
-        else:
-            call_id = event.call_id
+        if isinstance(event, e.UserSaid) and not event.answers:
+            self._before = None
+            self._within(record)
+            return
+        call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
         if not call_id:
             self._note(record, "treadle.let_go_on", {})
             return
@@ -228,16 +229,15 @@ class Spans:
         return []
 
     def _begin_call(self, record: e.Record, call: e.Call, turn: SpanContext) -> Span:
-        if call.id in self._steps:
-            operation = "step"
-            attributes = c.step_attributes(call, record.thread_id)
-        else:
+        operation, attributes = "step", c.step_attributes(call, record.thread_id)
+        if call.id not in self._steps:
             operation = c.EXECUTE_TOOL
             attributes = c.tool_call_attributes(call, self._active.agent, record.thread_id)
         span = begin_span(f"{operation} {call.name}", "internal", record, turn)
         self._of_call.setdefault(call.id, span.context)
-        attributes |= {c.ATTEMPTS: 1, **self._messages.call_arguments(call)}
-        return span.with_attributes(attributes)
+        return span.with_attributes(
+            {**attributes, c.ATTEMPTS: 1, **self._messages.call_arguments(call)}
+        )
 
     def _add_team(
         self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff

@@ -14,6 +14,7 @@ from .short_text import (
     arguments_text,
     call_text,
     describe_choice,
+    late_text,
     retry_text,
     shorten,
     usage_text,
@@ -103,7 +104,8 @@ class Timeline:
                 took = ""
                 if usage.total_tokens:
                     took = usage_text(usage, event.cost_usd)
-                return _quote(record, "! ", message, retry_text(wait_s), took, "yellow")
+                after = f"{retry_text(wait_s)}{late_text(event.claim)}"
+                return _quote(record, "! ", message, after, took, "yellow")
 
     def _team_line(
         self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
@@ -163,14 +165,14 @@ class Timeline:
                 return self._start_line(record, event, call)
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 result = describe_choice(event.call_id, content)
-                left_out = ""
+                after = late_text(event.claim)
                 if cut:
-                    left_out = f" ({cut:,} characters left out)"
-                return _quote(record, f"← {name}: ", result, left_out, f"{seconds:.2f} s", "dim")
+                    after = f" ({cut:,} characters left out){after}"
+                return _quote(record, f"← {name}: ", result, after, f"{seconds:.2f} s", "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
-                took = f"{seconds:.2f} s"
+                after = f"{retry_text(wait_s)}{late_text(event.claim)}"
                 before = f"← {name}: error: "
-                return _quote(record, before, message, retry_text(wait_s), took, "yellow")
+                return _quote(record, before, message, after, f"{seconds:.2f} s", "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 said = "; ".join(filter(None, (content, reason)))
                 before = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}"
