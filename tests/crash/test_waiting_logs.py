@@ -66,11 +66,17 @@ def plots(replies: Any) -> Any:
     )
 
 
-def team(top: Plot, below: Plot, store: Ordered) -> Agent:
-    """A lead that gives work to a helper and hands over to a clerk, who hands back."""
-    helper = Stage(below, store).agent(name="helper")
-    clerk = Stage(top, store).agent(name="clerk", handoffs=["lead"])
-    lead = Stage(top, store).agent(name="lead", handoffs=[clerk])
+def team(
+    top: Plot, below: Plot, store: Ordered, effects: Sequence[list[str]] | None = None
+) -> Agent:
+    """A lead that gives work to a helper and hands over to a clerk, who hands back.
+
+    What changes something notes its key in `effects`: first the lead's and clerk's, then the helper's.
+    """
+    above, beneath = effects or ([], [])
+    helper = Stage(below, store, beneath).agent(name="helper")
+    clerk = Stage(top, store, above).agent(name="clerk", handoffs=["lead"])
+    lead = Stage(top, store, above).agent(name="lead", handoffs=[clerk])
     return replace(lead, tools=[*lead.tools, helper.as_tool()])
 
 
@@ -161,12 +167,18 @@ async def played(top: Plot, below: Plot) -> Ordered:
     return store
 
 
-async def goes_on(top: Plot, below: Plot, store: Ordered, way: str) -> None:
+async def goes_on(
+    top: Plot,
+    below: Plot,
+    store: Ordered,
+    way: str,
+    effects: Sequence[list[str]] | None = None,
+) -> None:
     """Bring it to an end, and look at all logs whenever it waits.
 
     `way`: whoever looks decides on all that waits, or on one call at a time, or cancels the turn.
     """
-    lead = team(top, below, store)
+    lead = team(top, below, store, effects)
     by_name = settings_of(lead)
     result = await settled(lead.resume("t"), lead)
     for _ in range(60):
