@@ -34,7 +34,7 @@ from treadle.core.errors import IllegalEvent
 from treadle.core.prompt import messages
 from treadle.core.result import read_result
 from treadle.core.state import State, apply, fold
-from treadle.core.waits import after_claim, find_tree_waits, find_waits
+from treadle.core.waits import after_claim, find_tree_waits, find_waits, is_held
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import explain
 from treadle.runtime.settings import RunSettings
@@ -92,6 +92,8 @@ def agrees(records: Sequence[Record], by_name: Mapping[str, RunSettings]) -> Non
     thread_id = records[0].thread_id
     state = fold(records)
     claimed = after_claim(state, thread_id)
+    if is_held(claimed) and not is_held(state):
+        return  # the next driver would be the last: the one after it finds the thread parked
     policy = by_name[state.agent].policy
     waits = find_waits(claimed, thread_id)
     is_open = state.turn is not None and not state.turn.ended
@@ -103,7 +105,10 @@ def agrees(records: Sequence[Record], by_name: Mapping[str, RunSettings]) -> Non
     at_work = turn and (
         turn.called or any(call.status == "started" for call in turn.calls.values())
     )
-    assert result.waiting == (() if at_work else waits)
+    if any(call.status == "parked" for call in waits):  # their words say how many have tried
+        assert [call.status for call in result.waiting] == ["parked"]
+    else:
+        assert result.waiting == (() if at_work else waits)
     told = explain(records, by_name[state.agent])
     assert told.status == result.status
     if waits:  # else others can go on beside calls for which people will be asked still
@@ -197,6 +202,7 @@ async def goes_on(
         assert len(store.appends) == count
         if way == "cancel":
             await lead.post("t", e.TurnEnded("cancelled", "by ann"))
+            assert {fold(records).phase for records in await store.logs()} == {"idle"}
             result = await lead.resume("t")
             continue
         for call in result.waiting[: 1 if way == "one by one" else None]:
