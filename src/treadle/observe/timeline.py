@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from ..core import events as e
+from .amounts import format_seconds
 from .permissions import describe_approval
 from .short_text import (
     VALUE,
@@ -104,7 +105,7 @@ class Timeline:
                 took = ""
                 if usage.total_tokens:
                     took = usage_text(usage, event.cost_usd)
-                after = f"{retry_text(wait_s)}{late_text(event.claim)}"
+                after = retry_text(wait_s) + late_text(event.claim)
                 return _quote(record, "! ", message, after, took, "yellow")
 
     def _team_line(
@@ -150,7 +151,7 @@ class Timeline:
         text = " | ".join(parts) or "nothing"
         if reply.finish_reason not in ("stop", "tool_calls"):
             text += f" ({reply.finish_reason})"
-        took = f"{usage_text(reply.usage, reply.cost_usd)}, {reply.latency_s:.2f} s"
+        took = f"{usage_text(reply.usage, reply.cost_usd)}, {format_seconds(reply.latency_s)}"
         return Line(record, "«", text, took, whole=whole)
 
     def _tool_line(
@@ -165,14 +166,13 @@ class Timeline:
                 return self._start_line(record, event, call)
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 result = describe_choice(event.call_id, content)
-                after = late_text(event.claim)
-                if cut:
-                    after = f" ({cut:,} characters left out){after}"
-                return _quote(record, f"← {name}: ", result, after, f"{seconds:.2f} s", "dim")
+                left_out = f" ({cut:,} characters left out)" if cut else ""
+                after, took = left_out + late_text(event.claim), format_seconds(seconds)
+                return _quote(record, f"← {name}: ", result, after, took, "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
-                after = f"{retry_text(wait_s)}{late_text(event.claim)}"
+                after = retry_text(wait_s) + late_text(event.claim)
                 before = f"← {name}: error: "
-                return _quote(record, before, message, after, f"{seconds:.2f} s", "yellow")
+                return _quote(record, before, message, after, format_seconds(seconds), "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 said = "; ".join(filter(None, (content, reason)))
                 before = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}"
