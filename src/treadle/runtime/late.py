@@ -66,7 +66,8 @@ async def run_to_its_end(log: Log, tool: Tool, attempt: Coroutine[Any, Any, E], 
         else:
             task.cancel()
             await asyncio.wait({task})
-            task.cancelled() or task.exception()  # which asyncio would warn of, if nobody read it
+            if not task.cancelled():
+                task.exception()  # asyncio would warn of one that nobody has read
         raise
 
 
