@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from crash.scripts import Ordered, Plot, settled
 from crash.test_waiting_logs import BELOW, MIXED, WAYS, goes_on, plots, team
-from fakes import live
+from fakes import Died, live
 from treadle import Agent, Limits
 from treadle.core import events as e
 from treadle.core.late import is_late
@@ -32,14 +32,17 @@ LONGEST_S = 30.0
 
 
 class Counting(Ordered):
-    """Says when so many appends are there."""
+    """Says when so many appends are there; with `dies`, nothing is written after them."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, dies: bool = False) -> None:
         super().__init__()
         self._count = count
+        self._dies = dies
         self.reached = asyncio.Event()
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+        if self._dies and self.reached.is_set():
+            raise Died
         await super().append(thread_id, rows)
         if len(self.appends) == self._count:
             self.reached.set()
@@ -89,14 +92,14 @@ TROUBLES = st.builds(
 
 async def meets(trouble: Trouble, top: Plot, below: Plot, effects: Any) -> Ordered | None:
     """The store after the trouble; None where the thread was over before."""
-    store = Counting(trouble.count)
+    store = Counting(trouble.count, dies=trouble.kind in ("crash", "deaths"))
     first, second = (team(top, below, store, effects) for _ in range(2))
     running = asyncio.create_task(settled(first.run("go", thread="t"), first))
     reached = asyncio.create_task(store.reached.wait())
     await asyncio.wait({running, reached}, return_when=asyncio.FIRST_COMPLETED)
     reached.cancel()
-    if running.done():
-        return None if trouble.kind != "crash" else store
+    if not store.reached.is_set():
+        return None
     if trouble.kind in ("taken", "worked on"):
         await take(second, store, trouble.kind == "worked on")
         await running
@@ -105,7 +108,7 @@ async def meets(trouble: Trouble, top: Plot, below: Plot, effects: Any) -> Order
         return store
     running.cancel()
     await asyncio.wait({running})
-    left = await Ordered(store.appends[: trouble.count]).lived()
+    left = await Ordered(store.appends).lived()
     if trouble.kind == "deaths":
         logs = await left.logs()
         at_work = [records[0].thread_id for records in logs if fold(records).phase != "idle"]
