@@ -105,7 +105,7 @@ def agrees(records: Sequence[Record], by_name: Mapping[str, RunSettings]) -> Non
     at_work = turn and (
         turn.called or any(call.status == "started" for call in turn.calls.values())
     )
-    if any(call.status == "parked" for call in waits):  # their words say how many have tried
+    if is_held(state):  # its words say how many have tried
         assert [call.status for call in result.waiting] == ["parked"]
     else:
         assert result.waiting == (() if at_work else waits)
