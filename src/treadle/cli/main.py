@@ -33,6 +33,8 @@ Decide: approve · revoke · answer · settle · adopt · cancel
 
 Go on: resume · fork
 
+Clean up: delete
+
 Evaluate: eval
 
 Set up: models · tools · notes · db
@@ -49,7 +51,7 @@ ask_app = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("summary", "costs", "stats", "cache", "export-traces"),
-    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork"),
+    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork", "delete"),
     *("eval", "tools", "notes", "db", "models"),
 )
 
@@ -62,6 +64,7 @@ _MOST_WORDS = {
     "settle": 3,
     "diff": 3,
     "notes": 3,
+    "delete": 1000,
 }
 _MOST_WORDS |= {"db": 1000, "models": 1000}
 """The most words of a command without options; the others take two. More words are a question."""

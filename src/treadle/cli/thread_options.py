@@ -9,14 +9,14 @@ import typer
 from .complete import complete_thread
 from .options import AgentOptions, StoreOptions, TurnOptions
 
-_THREAD = "Its name, the beginning of it, or last (-)."
+THREAD = "Its name, the beginning of it, or last (-)."
 _CALL = "The call's id; not needed if only one waits."
 _BY = "Who decides; default: your login name."
-_JSON = "As JSON Lines."
+JSON = "As JSON Lines."
 _AGENT = "Your Agent, with the thread's store; or path/file.py:name."
 
 Thread = Annotated[
-    str, typer.Argument(metavar="THREAD", help=_THREAD, autocompletion=complete_thread)
+    str, typer.Argument(metavar="THREAD", help=THREAD, autocompletion=complete_thread)
 ]
 Call = Annotated[str | None, typer.Argument(metavar="CALL", help=_CALL)]
 By = Annotated[str | None, typer.Option(metavar="NAME", help=_BY)]
@@ -29,29 +29,6 @@ class ResumeOptions(TurnOptions):
         bool,
         typer.Option("--take", help="Take it from a process that still drives it, if one does."),
     ] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ThreadsOptions(StoreOptions):
-    status: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STATUS",
-            help="answered, limit, failed, refused, cancelled, waiting, unfinished, imported or"
-            " damaged.",
-        ),
-    ] = None
-    agent: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only threads of the agent with this name.")
-    ] = None
-    text: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="Only threads with all of these words.")
-    ] = None
-    all: Annotated[bool, typer.Option("--all", help="Also children of other threads.")] = False
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
-    ] = 20
-    json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +59,12 @@ class ShowOptions(AgentOptions):
 @dataclass(frozen=True, kw_only=True)
 class TailOptions(StoreOptions):
     thread: Annotated[
-        str, typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread)
+        str, typer.Argument(metavar="[THREAD]", help=THREAD, autocompletion=complete_thread)
     ] = "last"
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Leave when the turn ends, with its exit code.")
     ] = False
-    json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
+    json: Annotated[bool, typer.Option("--json", help=JSON)] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +80,8 @@ class ReplayOptions(AgentOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DiffOptions(StoreOptions):
-    left: Annotated[str, typer.Argument(metavar="A", help=_THREAD, autocompletion=complete_thread)]
-    right: Annotated[str, typer.Argument(metavar="B", help=_THREAD, autocompletion=complete_thread)]
+    left: Annotated[str, typer.Argument(metavar="A", help=THREAD, autocompletion=complete_thread)]
+    right: Annotated[str, typer.Argument(metavar="B", help=THREAD, autocompletion=complete_thread)]
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
 
 
@@ -211,12 +188,20 @@ class ExportOptions(StoreOptions):
     threads: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="THREAD", help=f"{_THREAD} None: all.", autocompletion=complete_thread
+            metavar="THREAD", help=f"{THREAD} None: all.", autocompletion=complete_thread
         ),
     ] = None
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(StoreOptions):
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Write anew what the list of threads takes from the logs."),
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
