@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-import typer
-
-from .complete import complete_thread
+from .complete import thread_names
 from .options import StoreOptions
+from .parameters import make_argument, make_option
 from .thread_options import JSON, THREAD
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")]
+Yes = Annotated[bool, make_option("--yes", "-y", help="Delete without asking.")]
 Notes = Annotated[
-    bool, typer.Option("--notes", help="Delete the notes that were made from them, too.")
+    bool, make_option("--notes", help="Delete the notes that were made from them, too.")
 ]
 
 
@@ -19,44 +18,42 @@ Notes = Annotated[
 class ThreadsOptions(StoreOptions):
     status: Annotated[
         str | None,
-        typer.Option(
+        make_option(
             metavar="STATUS",
             help="answered, limit, failed, refused, cancelled, waiting, unfinished, imported or"
             " damaged.",
         ),
     ] = None
     agent: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only threads of the agent with this name.")
+        str | None, make_option(metavar="NAME", help="Only threads of the agent with this name.")
     ] = None
     text: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="Only threads with all of these words.")
+        str | None, make_option(metavar="WORDS", help="Only threads with all of these words.")
     ] = None
     key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Only threads with a message of this key.")
+        str | None, make_option(metavar="KEY", help="Only threads with a message of this key.")
     ] = None
     parent: Annotated[
         str | None,
-        typer.Option(
-            metavar="THREAD", help="Only children of this thread.", autocompletion=complete_thread
-        ),
+        make_option(metavar="THREAD", help="Only children of this thread.", complete=thread_names),
     ] = None
     older: Annotated[
         str | None,
-        typer.Option(
+        make_option(
             metavar="AGE",
             help="Only where nobody wrote for so long, to children and forks neither: 90d, 12h.",
         ),
     ] = None
-    all: Annotated[bool, typer.Option("--all", help="Also children of other threads.")] = False
+    all: Annotated[bool, make_option("--all", help="Also children of other threads.")] = False
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
+        int, make_option("--limit", "-n", min=1, metavar="N", help="At most so many.")
     ] = 20
     before: Annotated[
-        int | None, typer.Option(metavar="N", help="The next page, as the last one names it.")
+        int | None, make_option(metavar="N", help="The next page, as the last one names it.")
     ] = None
-    json: Annotated[bool, typer.Option("--json", help=JSON)] = False
+    json: Annotated[bool, make_option("--json", help=JSON)] = False
     delete: Annotated[
-        bool, typer.Option("--delete", help="With --older: delete all of them, once you agree.")
+        bool, make_option("--delete", help="With --older: delete all of them, once you agree.")
     ] = False
     notes: Notes = False
     yes: Yes = False
@@ -66,10 +63,10 @@ class ThreadsOptions(StoreOptions):
 class DeleteOptions(StoreOptions):
     threads: Annotated[
         list[str],
-        typer.Argument(metavar="THREAD", help=THREAD, autocompletion=complete_thread),
+        make_argument(metavar="THREAD", help=THREAD, complete=thread_names),
     ]
     notes: Notes = False
     stop: Annotated[
-        bool, typer.Option("--stop", help="First cancel a turn that a process drives.")
+        bool, make_option("--stop", help="First cancel a turn that a process drives.")
     ] = False
     yes: Yes = False
