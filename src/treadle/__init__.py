@@ -57,8 +57,10 @@ from .models.scripted import ScriptedModel
 from .notes.extraction import extract_notes
 from .notes.notes import Notes
 from .runtime.agent import Agent
+from .runtime.delete import Deletion, delete_threads
 from .runtime.drives import stop
 from .runtime.listeners import Delta
+from .runtime.retention import delete_expired
 from .runtime.sync import iterate_sync, run_sync
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
@@ -72,6 +74,7 @@ __all__ = [
     "Context",
     "ContextOverflow",
     "ContextWindow",
+    "Deletion",
     "Delta",
     "Fenced",
     "File",
@@ -112,6 +115,8 @@ __all__ = [
     "UserSaid",
     "approve",
     "ask",
+    "delete_expired",
+    "delete_threads",
     "extract_notes",
     "flow",
     "iterate_sync",

@@ -355,17 +355,17 @@ def test_an_imported_thread_answers_no_message():
         live(agents.run("pay", key="k"))
 
 
-def test_a_message_of_a_deleted_thread_doesn_t_run_again():
-    class Forgetful(MemoryStore):
-        async def was_deleted(self, thread_id: str, key: str) -> bool:
-            return (thread_id, key) == (thread_of_key("agent", "k"), "k")
-
+@pytest.mark.parametrize("thread", [None, "t"])
+def test_a_message_of_a_deleted_thread_doesn_t_run_again(thread: str | None):
     paid: list[str] = []
-    agents = payer(paid, store=Forgetful())
-    with pytest.raises(UsageError, match=r"was deleted; it doesn't run again"):
-        live(agents.run("pay", key="k"))
-    assert paid == []
-    assert live(agents.run("pay", key="another")).answer == "all paid"
+    agents = payer(paid, *PAYS, *PAYS)
+    result = live(agents.run("pay", thread=thread, key="k"))
+    live(agents.delete(result.thread_id))
+    for say in (agents.run, agents.start):
+        with pytest.raises(UsageError, match=r"was deleted; it doesn't run again"):
+            live(say("pay", thread=thread, key="k"))
+    assert (paid, threads_of(agents)) == (["paid"], [])
+    assert live(agents.run("pay", thread=thread, key="another")).answer == "all paid"
 
 
 @pytest.mark.parametrize("written", [False, True])

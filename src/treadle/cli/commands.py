@@ -13,7 +13,9 @@ from . import (
     costs,
     database,
     decisions,
+    delete_threads,
     eval_options,
+    list_options,
     listing,
     model_options,
     note_commands,
@@ -173,7 +175,7 @@ def _add_all() -> None:
     go_on = "Go on"
     decide = "Decide"
     set_up = "Set up"
-    _add(commands, "threads", thread_options.ThreadsOptions, listing.threads, look)
+    _add(commands, "threads", list_options.ThreadsOptions, listing.threads, look)
     _add(commands, "due", thread_options.DueOptions, due, look)
     _add(commands, "show", thread_options.ShowOptions, show.show, look)
     _add(commands, "tail", thread_options.TailOptions, show.tail, look)
@@ -196,10 +198,11 @@ def _add_all() -> None:
     _add(commands, "cancel", thread_options.CancelOptions, decisions.cancel, decide)
     _add(commands, "resume", thread_options.ResumeOptions, resume, go_on)
     _add(commands, "fork", thread_options.ForkOptions, decisions.fork, go_on)
+    _add(commands, "delete", list_options.DeleteOptions, delete_threads.delete, "Clean up")
     _add(commands, "eval", eval_options.EvalOptions, eval_, "Evaluate")
     _add(models, "check", model_options.CheckOptions, check_models)
     _add(db, "path", StoreOptions, database.path)
-    _add(db, "check", StoreOptions, database.check)
+    _add(db, "check", thread_options.CheckOptions, database.check)
     _add(db, "export", thread_options.ExportOptions, database.export)
     _add(db, "import", thread_options.ImportOptions, database.import_)
     _add(db, "restore", thread_options.RestoreOptions, database.restore)

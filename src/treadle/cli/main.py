@@ -32,6 +32,8 @@ Decide: approve · revoke · answer · settle · adopt · cancel
 
 Go on: resume · fork
 
+Clean up: delete
+
 Evaluate: eval
 
 Set up: models · tools · notes · db
@@ -47,7 +49,7 @@ Exit codes: 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a pers
 COMMANDS = (
     *("threads", "due", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("summary", "costs", "stats", "cache", "export-traces"),
-    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork"),
+    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork", "delete"),
     *("eval", "tools", "notes", "db", "models"),
 )
 
@@ -61,6 +63,7 @@ _MOST_WORDS = {
     "settle": 3,
     "diff": 3,
     "notes": 3,
+    "delete": 1000,
 }
 _MOST_WORDS |= {"db": 1000, "models": 1000}
 """The most words of a command without options; the others take two. More words are a question."""

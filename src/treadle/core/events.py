@@ -74,7 +74,8 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
     """The span that the work is a part of, the caller's or the parent's call, as `traceparent` of
     the W3C's Trace Context; "" if there is none."""
     releases: bool = False
-    """The driver has stopped, and lets the thread go: nobody drives it until the next claim."""
+    """The driver of this claim has stopped, and lets the thread go: nobody drives it until the next
+    claim."""
 
 
 class TrustChanged(EventStruct, frozen=True):

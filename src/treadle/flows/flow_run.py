@@ -13,11 +13,12 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
-from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed, Stopped
+from ..core.errors import FlowChanged, SeqTaken, StepFailed, Stopped
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..core.waits import find_waits
 from ..runtime.children import append_started
+from ..runtime.drives import rest
 from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
@@ -158,7 +159,7 @@ class FlowRun:
         if self._fault and not turn.limit:
             raise self._fault
         if self.log.lost_reason:
-            raise Fenced(self.log.lost_reason)
+            raise self.log.lost_error()
         if self._reading:
             await self._moved.wait()
             return True
@@ -242,7 +243,7 @@ class FlowRun:
 
     async def _attempt(self, job: RunSettings, call: CallState) -> None:
         if call.status == "retrying":
-            await self.log.rest(call.retry_after_s)
+            await rest(self.log, call.retry_after_s)
             await append_started(self.log, job, [call])
         await run_attempt(self.log, job, call)
 

@@ -24,6 +24,7 @@ from .agent_settings import make_run_settings
 from .answer_type import AnswerType
 from .check_kinds import check_agent
 from .child_agent import work_as_child
+from .delete import Deletion, delete_threads
 from .divergence import Divergence
 from .drive import Post, post
 from .due import name_due
@@ -245,6 +246,11 @@ class Agent:
     async def summary(self, thread: str) -> ThreadSummary:
         """Totals of a whole thread and its children: tokens, cost, calls by tool, waits, time."""
         return await read_summary(thread, self._store)
+
+    async def delete(self, thread: str, *, notes: bool = False, stop: bool = False) -> Deletion:
+        """Delete a thread and its children for good; with `notes`, what was noted from them too.
+        `stop` first cancels a turn that somebody drives. Raises as `delete.delete_threads`."""
+        return await delete_threads(self._store, [thread], self._notes, notes=notes, stop=stop)
 
     async def run_as_step(
         self, scope: StepScope, step_id: str, said: str | e.UserSaid, given: Given

@@ -193,6 +193,23 @@ async def wait_for_drive(store: Store, thread_id: str, seconds: float) -> None:
     await drive.wait_for_end(seconds)
 
 
+async def rest(log: Log, seconds: float) -> None:
+    """Wait so long by the world's clock. Raises Stopped as soon as the log's driver is to stop."""
+    waits = [asyncio.ensure_future(log.stop_asked.wait())]
+    waits.append(asyncio.ensure_future(_sleep(log, seconds)))
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        log.refuse_if_stopping()
+        waits[1].result()
+    finally:
+        for each in waits:
+            each.cancel()
+
+
+async def _sleep(log: Log, seconds: float) -> Any:
+    await log.world.sleep(seconds)
+
+
 def keep_task(task: "asyncio.Task[Any]") -> None:
     """Hold the task until it is done."""
     tasks = _drives().background

@@ -4,8 +4,6 @@ from collections.abc import Collection
 
 import msgspec
 
-from ..core import events as e
-from ..core.codec import decode_event
 from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.links import start_of_child
 from ..core.state import OPEN_PHASES
@@ -35,8 +33,10 @@ async def find_due(store: Store, world: World) -> list[Due]:
     damaged ones. Raises StoreErrors.
     """
     due: list[Due] = []
-    for info in reversed(await store.threads(ALL_THREADS)):
-        log = await _open_unfinished(info, store, world)
+    infos = await store.threads(ALL_THREADS, status="unfinished", parent="")
+    infos += await store.threads(ALL_THREADS, status="waiting", parent="")  # perhaps no longer
+    for info in sorted(infos, key=lambda each: each.position):
+        log = await _open(info, store, world)
         if log and await is_due(log):
             due.append(Due(info.thread_id, log.state.agent, info.updated_at))
     return due
@@ -57,12 +57,9 @@ async def is_due(log: Log) -> bool:
     return not find_tree_waits(log.thread_id, {**states, log.thread_id: log.state})
 
 
-async def _open_unfinished(info: ThreadInfo, store: Store, world: World) -> Log | None:
-    """The thread's log; None where its last record is a turn's end, or it is damaged."""
+async def _open(info: ThreadInfo, store: Store, world: World) -> Log | None:
+    """The thread's log; None if it is damaged."""
     try:
-        last = await store.read(info.thread_id, info.records - 1)
-        if last and isinstance(decode_event(last[-1].event), e.TurnEnded):
-            return None
         return await open_log(info.thread_id, store, world)
     except (StoreDamaged, IllegalEvent):
         return None

@@ -8,13 +8,13 @@
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Protocol, runtime_checkable
 
 from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
+from ..stores.store import Erasable
 from .local_time import format_time
 from .log import Log
 from .thread_name import name_or_new
@@ -22,15 +22,6 @@ from .world import World
 
 MAX_CHARS = 1000
 _SHOWN = 100
-
-
-@runtime_checkable
-class _Deletes(Protocol):
-    """A store that deletes threads."""
-
-    async def was_deleted(self, thread_id: str, key: str) -> bool:
-        """Whether a thread of this name with a message of this key has been deleted."""
-        ...
 
 
 def with_key(said: e.UserSaid, key: str | None) -> e.UserSaid:
@@ -110,10 +101,9 @@ def _other_words(log: Log, key: str, at: float) -> UsageError:
 
 async def refuse_deleted(log: Log, said: e.UserSaid) -> None:
     """Raise UsageError if a message of this key was in a thread of this name that was deleted."""
-    store = log.store
-    if not said.key or not isinstance(store, _Deletes):
+    if not said.key or not isinstance(log.store, Erasable):
         return
-    if await store.was_deleted(log.thread_id, said.key):
+    if await log.store.was_deleted(log.thread_id, said.key):
         raise UsageError(
             f"the message with the key {_show(said.key)} was said already, in thread"
             f" {log.thread_id}, which was deleted; it doesn't run again"
