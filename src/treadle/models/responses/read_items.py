@@ -106,19 +106,25 @@ def _add_message(made: Blocks, item: _Item) -> None:
 
 
 def _add_sources(blocks: list[Block], annotations: Any) -> None:
-    """Give the pages that a text cites to the search before it, with their titles."""
+    """Give the pages that a text cites their titles, in the searches that found them.
+
+    A page that no search lists belongs to the last one.
+    """
     cited: dict[str, str] = {}
     for each in annotations if isinstance(annotations, list) else ():
         if isinstance(each, dict) and isinstance(each.get("url"), str):
             title = each.get("title")
             cited[each["url"]] = title if isinstance(title, str) else ""
-    if not cited:
-        return
-    for index in range(len(blocks) - 1, -1, -1):
-        call = blocks[index]
+    last: int | None = None
+    for index, call in enumerate(blocks):
         if isinstance(call, ProviderCall) and call.name.startswith("web_search"):
-            blocks[index] = _with_sources(call, cited)
-            return
+            last = index
+            own = {source.url for source in call.sources} & cited.keys()
+            if own:
+                blocks[index] = _with_sources(call, {url: cited.pop(url) for url in sorted(own)})
+    call = blocks[last] if last is not None else None
+    if cited and last is not None and isinstance(call, ProviderCall):
+        blocks[last] = _with_sources(call, cited)
 
 
 def _with_sources(call: ProviderCall, cited: dict[str, str]) -> ProviderCall:
