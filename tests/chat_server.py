@@ -132,7 +132,7 @@ def usage(read: int, cached: int = 0, wrote: int = 5, **details: int) -> Fields:
 async def strict_chat(*script: Scripted) -> AsyncIterator[ChatServer]:
     """The server, until the block ends."""
     made = ChatServer(list(script))
-    async with serving(*[made.answer] * (len(script) + 20)) as server:
+    async with serving(*[made.answer] * 500) as server:
         made.server = server
         yield made
 

@@ -185,14 +185,17 @@ class MessagesServer:
     def count(self, body: Any) -> dict[str, Any]:
         """What is read from the cache and written to it.
 
-        DOCS/build-with-claude/prompt-caching.
+        Prompt caching, DOCS/build-with-claude/prompt-caching; "What invalidates the cache": the
+        choice of tools and thinking are part of what is kept of messages, not of what is before.
         """
         parts = prompt_parts(body, keep_points=True)
-        seed = json.dumps([body["model"], body.get("tool_choice"), body.get("thinking")])
-        digest, tokens = seed, 0
+        head = len([*body.get("tools", ()), *body.get("system", ())])
+        digest, tokens = str(body["model"]), 0
         prefixes: list[tuple[str, int]] = []
         points: list[int] = []
         for index, part in enumerate(parts):
+            if index == head:
+                digest = _digest([digest, body.get("tool_choice"), body.get("thinking")])
             if "cache_control" in part:
                 points.append(index)
             plain = {key: value for key, value in part.items() if key != "cache_control"}
@@ -229,7 +232,7 @@ class MessagesServer:
 async def messages_server(script: Sequence[Scripted]) -> AsyncIterator[MessagesServer]:
     """The server, until the block ends."""
     made = MessagesServer(list(script))
-    async with serving(*[made.answer] * (len(script) + 20)) as server:
+    async with serving(*[made.answer] * 500) as server:
         made.server = server
         yield made
 

@@ -191,13 +191,13 @@ def check_shape(body: Any, given: Given = nothing_given) -> None:
 
 @dataclass
 class Strict:
-    """Answers by a script, and refuses what OpenAI refuses. `refused` has its words."""
+    """Answers by a script, and refuses what OpenAI refuses. `faults` has its words."""
 
     replies: list[Reply]
     given: dict[str, Item] = field(default_factory=dict)
     """By id, each item that it gave, and after it in `needs` the reasoning that led to it."""
     needs: dict[str, str] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     cache: PromptCache = field(default_factory=PromptCache)
     server: Server | None = None
@@ -209,7 +209,7 @@ class Strict:
         try:
             self.judge(body)
         except (Refused, ValueError) as refused:
-            self.refused.append(str(refused))
+            self.faults.append(str(refused))
             error = {"message": str(refused), "type": "invalid_request_error", "code": None}
             await send(writer, http(400, json.dumps({"error": error}).encode()))
             return

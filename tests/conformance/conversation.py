@@ -113,8 +113,6 @@ class Conversation:
     two_models: bool = False
     """Where the first is down, another one goes on."""
     differs: tuple[Differs, ...] = ()
-    refused: tuple[Dialect, ...] = ()
-    """The dialects whose servers refuse a request of it: they take no such part."""
 
 
 def reply(*blocks: Block, **fields: Any) -> Reply:

@@ -117,51 +117,56 @@ def run(conversation: Conversation, dialect: Dialect) -> Ran:
 
 
 async def _run(conversation: Conversation, dialect: Dialect) -> Ran:
-    spoken = DIALECTS[dialect]
     store = MemoryStore()
-    settings = {
-        "tools": TOOLS,
-        "store": store,
-        "world": World(sleep=_no_wait),
-        **conversation.agent,
-    }
-    async with spoken.module.serve(conversation.replies) as server:
-        url = server.server.url
-        names = [spoken.model, "another"] if conversation.two_models else [spoken.model]
-        models = [
-            RemoteModel(each, base_url=url, api_key="k-secret", dialect=spoken.dialect)
-            for each in names
-        ]
-        agent = Agent(model=models, **settings)
+    settings = {"store": store, **conversation.agent}
+    async with DIALECTS[dialect].module.serve(conversation.replies) as server:
+        names = ["", "another"] if conversation.two_models else [""]
+        agent = make_agent([make_model(dialect, server, each) for each in names], **settings)
         if conversation.history:
             await agent.import_history(conversation.history, thread="t")
         said = list(conversation.said)
         if conversation.before:
             other = ScriptedModel(conversation.before, name="elsewhere")
-            await Agent(model=other, **settings).run(said.pop(0), thread="t")
+            await make_agent([other], **settings).run(said.pop(0), thread="t")
         for each in said:
             with suppress(ModelError, TurnFailed):
                 await agent.run(each, thread="t")
-        bodies = [asked.body for asked in server.server.asked]
-        records = (await open_log("t", store, World())).records
-        faults = getattr(server, "faults", None) or getattr(server, "refused", [])
-    prompt = spoken.module.read_prompt(bodies[-1])
+        return await read_run(conversation, dialect, server, store)
+
+
+def make_model(dialect: Dialect, server: Any, name: str = "") -> RemoteModel:
+    """The dialect's model, behind this server."""
+    spoken = DIALECTS[dialect]
+    url = server.server.url
+    return RemoteModel(
+        name or spoken.model, base_url=url, api_key="k-secret", dialect=spoken.dialect
+    )
+
+
+def make_agent(models: Sequence[Any], **settings: Any) -> Agent:
+    """An agent with all tools, whose waits take no time."""
+    return Agent(**{"tools": TOOLS, "world": World(sleep=_no_wait), "model": models, **settings})
+
+
+async def read_run(
+    conversation: Conversation, dialect: Dialect, server: Any, store: MemoryStore
+) -> Ran:
+    """What the log, the server and the last request say by now."""
+    bodies = [asked.body for asked in server.server.asked]
+    records = (await open_log("t", store, World())).records
+    counts = any(getattr(each, "counts", None) for each in conversation.replies)
     return Ran(
-        read_log(records, _counts(conversation)),
-        prompt,
+        read_log(records, counts),
+        DIALECTS[dialect].module.read_prompt(bodies[-1]),
         _shown_before_last(records),
-        faults,
+        list(server.faults),
         bodies,
-        records,
+        tuple(records),
     )
 
 
 async def _no_wait(seconds: float) -> None:
     """A back-off takes no time."""
-
-
-def _counts(conversation: Conversation) -> bool:
-    return any(getattr(each, "counts", None) for each in conversation.replies)
 
 
 def _shown_before_last(records: Sequence[Record]) -> list[str]:
