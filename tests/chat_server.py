@@ -60,9 +60,10 @@ def said(
     thought: str = "", text: str = "", calls: Sequence[tuple[str, Any]] = (), **fields: Any
 ) -> Completion:
     """A reply with a thought in plain text, words and calls; `fields` are others of the message."""
-    message: Fields = {"role": "assistant", "content": text or None, **fields}
+    message: Fields = {"role": "assistant"}
     if thought:
-        message["reasoning_content"] = thought
+        message["reasoning_content"] = thought  # it comes before the words
+    message |= {"content": text or None, **fields}
     if calls:
         message["tool_calls"] = [_call(*each) for each in calls]
     return Completion(message, "tool_calls" if calls else "stop")
