@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from ..core import events as e
+from .model_tries import ModelTries
 from .permissions import describe_approval
 from .short_text import (
     VALUE,
@@ -54,11 +55,13 @@ class Timeline:
         self._allowing: set[tuple[str, str]] = set()
         """The calls with which a person has allowed others, too."""
         self._model_calls: dict[str, int] = {}
+        self._tries = ModelTries()
         self._children: set[tuple[str, str]] = set()
 
     def line(self, record: e.Record) -> Line:
         """The line of this record, given the records before it."""
         event = record.event
+        self._tries.learn(record)
         match event:
             case e.UserSaid() | e.ApprovalAsked() | e.ApprovalGiven() | e.QuestionAsked():
                 return self._human_line(record, event)
@@ -100,10 +103,9 @@ class Timeline:
             case e.ModelReplied():
                 return self._reply_line(record, event)
             case e.ModelFailed(message=message, retry_after_s=wait_s, usage=usage):
-                took = ""
-                if usage.total_tokens:
-                    took = usage_text(usage, event.cost_usd)
-                return _quote(record, "! ", message, retry_text(wait_s), took, "yellow")
+                took = usage_text(usage, event.cost_usd) if usage.total_tokens else ""
+                again = "" if self._tries.are_used_up(record.thread_id) else retry_text(wait_s)
+                return _quote(record, "! ", message, again, took, "yellow")
 
     def _team_line(
         self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
