@@ -14,6 +14,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -27,7 +28,7 @@ class Asked:
     headers: dict[str, str]
     raw: bytes
 
-    @property
+    @cached_property
     def body(self) -> Any:
         return json.loads(self.raw)
 

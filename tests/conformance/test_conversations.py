@@ -11,12 +11,24 @@ from conformance.conversations import (
     histories,
     parts,
     provider_tools,
+    settings,
     thinking,
     tools,
 )
 from conformance.suite import DIALECTS, log_lines, prompt_lines, run
 
-FAMILIES = (tools, thinking, parts, ends, broken_lines, counts, provider_tools, answers, histories)
+FAMILIES = (
+    tools,
+    thinking,
+    parts,
+    ends,
+    broken_lines,
+    counts,
+    provider_tools,
+    answers,
+    settings,
+    histories,
+)
 CONVERSATIONS: list[Conversation] = [each for family in FAMILIES for each in family.CONVERSATIONS]
 
 
