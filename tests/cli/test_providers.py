@@ -67,8 +67,8 @@ def on_terminal(folder: Path, words: Sequence[str], environ: Mapping[str, str]) 
         terminal.close()
     lines = []
     for line in terminal.shown.replace("\r\n", "\n").split("\n"):
-        kept = line.rpartition("\r\x1b[K")[2]
-        lines.append(re.sub(r"\x1b\[[\d;]*m", "", kept).partition("  0.0")[0].rstrip())
+        kept = re.sub(r"\x1b\[[\d;]*m", "", line.rpartition("\r\x1b[K")[2])
+        lines.append(re.sub(r"  [\d.]+ (ms|s)$", "", kept).rstrip())
     return lines
 
 

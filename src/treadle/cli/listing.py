@@ -16,6 +16,7 @@ from ..core.result import Status, read_result
 from ..core.state import fold
 from ..core.waits import is_held
 from ..models.chat.read_history import BY_SYSTEM
+from ..observe.amounts import format_count
 from ..observe.visible import visible_line
 from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
@@ -27,7 +28,6 @@ from .agents import choose_store
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .thread_options import ThreadsOptions
-from .turn_printer import format_count
 
 STATUSES = (*get_args(Status), "imported", "parked", "damaged")
 MAX_MESSAGE = 60

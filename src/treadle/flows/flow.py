@@ -208,6 +208,7 @@ class Flow:
                     context.thread_id,
                     context.call_id,
                     above.depth + 1,
+                    above.root_id,
                 )
                 await me._drive(log, start, new_claim(me.world), e.UserSaid(arguments))
         return make_child_result(self.name, read_result(log.records, log.state))
