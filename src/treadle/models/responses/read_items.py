@@ -115,16 +115,21 @@ def _add_sources(blocks: list[Block], annotations: Any) -> None:
         if isinstance(each, dict) and isinstance(each.get("url"), str):
             title = each.get("title")
             cited[each["url"]] = title if isinstance(title, str) else ""
-    last: int | None = None
-    for index, call in enumerate(blocks):
-        if isinstance(call, ProviderCall) and call.name.startswith("web_search"):
-            last = index
-            own = {source.url for source in call.sources} & cited.keys()
-            if own:
-                blocks[index] = _with_sources(call, {url: cited.pop(url) for url in sorted(own)})
-    call = blocks[last] if last is not None else None
-    if cited and last is not None and isinstance(call, ProviderCall):
-        blocks[last] = _with_sources(call, cited)
+    if not cited:
+        return
+    searches = [
+        (index, block)
+        for index, block in enumerate(blocks)
+        if isinstance(block, ProviderCall) and block.name.startswith("web_search")
+    ]
+    for index, search in reversed(searches):
+        own = [source.url for source in search.sources if source.url in cited]
+        blocks[index] = _with_sources(search, {url: cited.pop(url) for url in dict.fromkeys(own)})
+    if cited and searches:
+        index = searches[-1][0]
+        last = blocks[index]
+        assert isinstance(last, ProviderCall)
+        blocks[index] = _with_sources(last, cited)
 
 
 def _with_sources(call: ProviderCall, cited: dict[str, str]) -> ProviderCall:
