@@ -122,7 +122,7 @@ def _read_message(message: Any) -> Iterator[str]:
                 yield f"thinks: {SEALED}"
             elif message.get("reasoning_content"):
                 yield f"thinks: {message['reasoning_content']}"
-            if shown:
+            if shown.strip():
                 yield f"says: {shown}"
             for call in message.get("tool_calls", ()):
                 yield say_call(call["function"]["name"], call["function"]["arguments"])

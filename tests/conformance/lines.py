@@ -15,7 +15,7 @@ from typing import Any
 from treadle.core import events as e
 from treadle.models.anthropic.parts import split_data_url
 
-ASIDE = ("ends", "fails", "limit", "rejects", "counts", "value")
+ASIDE = ("ends", "sums up", "fails", "limit", "rejects", "counts", "value")
 """What is in a log and isn't shown to a model."""
 SEALED = "[sealed]"
 
@@ -24,9 +24,12 @@ def read_log(records: Iterable[e.Record], counts: bool = False) -> list[str]:
     """A line for each thing that can be seen of a thread; results in the order of their calls."""
     lines: list[str] = []
     waiting: dict[str, list[str]] = {}
+    purpose = "step"
     for record in records:
         event = record.event
         match event:
+            case e.ModelReplied() if purpose == "compact":
+                lines.append(f"sums up: {event.text}")
             case e.ToolReturned():
                 waiting[event.call_id] = [f"gives: {say_parts((event.content, *event.parts))}"]
             case e.ToolFailed(retry_after_s=None):
@@ -37,6 +40,8 @@ def read_log(records: Iterable[e.Record], counts: bool = False) -> list[str]:
                     lines += [line for each in waiting.values() for line in each]
                     waiting = {}
                 lines += said
+        if isinstance(event, e.ModelCalled):
+            purpose = event.purpose
         if isinstance(event, e.ModelReplied):
             waiting = {call.id: [] for call in event.calls}
     lines += [line for each in waiting.values() for line in each]

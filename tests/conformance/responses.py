@@ -128,7 +128,8 @@ def read_prompt(body: Any) -> list[str]:
 def _read_item(item: Any) -> Iterator[str]:
     match item["type"]:
         case "message" if item["role"] == "assistant":
-            yield f"says: {_read_content(item['content'])}"
+            if shown := _read_content(item["content"]):
+                yield f"says: {shown}"
         case "message":
             shown = _read_content(item["content"])
             if shown.startswith(BESIDE):

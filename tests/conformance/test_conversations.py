@@ -9,6 +9,7 @@ from conformance.conversations import (
     counts,
     ends,
     histories,
+    long_talks,
     parts,
     provider_tools,
     settings,
@@ -28,6 +29,7 @@ FAMILIES = (
     answers,
     settings,
     histories,
+    long_talks,
 )
 CONVERSATIONS: list[Conversation] = [each for family in FAMILIES for each in family.CONVERSATIONS]
 
