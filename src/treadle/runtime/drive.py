@@ -132,7 +132,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         if log.lost_reason:  # it was the watch that cancelled
             task.uncancel()
-            raise Fenced(log.lost_reason) from None
+            raise log.lost_error() from None
         await cancel_turn(log)
         raise
     except (Fenced, StoreError, FlowChanged):
