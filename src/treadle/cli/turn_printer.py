@@ -119,7 +119,7 @@ class TurnPrinter:
         match record.event:
             case e.UserSaid(answers=""):
                 self._models.pop(record.thread_id, None)
-            case e.ModelFailed(retry_after_s=None, message=message):
+            case e.ModelFailed(retry_after_s=None, message=message, claim=""):
                 self._denied = message
             case e.ModelCalled(model=model):
                 before = self._models.get(record.thread_id, model)

@@ -18,6 +18,7 @@ from .approvals import Permission
 from .calibration import TokenCalibration, calibrate
 from .call import WAITING
 from .errors import IllegalEvent
+from .late import is_late, lose_model_call, refuse_late, settle_model_call
 from .limits import Spent
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
@@ -27,6 +28,7 @@ from .turn_after import (
     turn_after_import,
     turn_after_permission,
 )
+from .worked import active_s
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
@@ -151,8 +153,8 @@ def apply(state: State, record: e.Record) -> State:
     if state.claims and not isinstance(event, _NO_PROGRESS):
         changes["claims"] = 0
     turn = state.turn
-    if turn and not turn.ended and (active_s := _active_s(state, record)):
-        turn = replace(turn, active_s=turn.active_s + active_s)
+    if turn and not turn.ended and (worked_s := active_s(record, turn, state.at)):
+        turn = replace(turn, active_s=turn.active_s + worked_s)
         changes["turn"] = turn
     match event:
         case e.ThreadStarted():
@@ -164,7 +166,7 @@ def apply(state: State, record: e.Record) -> State:
         case e.ThreadClaimed():
             changes |= {"claim": event.claim, "driver": event.driver, "trace": event.trace}
             changes["claims"] = state.claims + 1
-            changes["turn"] = turn and turn_after_claim(turn, event.reopens)
+            changes["turn"] = turn and turn_after_claim(turn, state.claim, event.reopens)
             if event.identity:
                 changes |= _describe(state, _from_format_1(event.identity))
         case e.ThreadForked():
@@ -199,8 +201,12 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
         )
+    if is_late(event):
+        refuse_late(event, state.turn, state.claim)
     if isinstance(event, e.ApprovalGiven) and not event.call_id:
         _refuse_release(state, event)
+    elif isinstance(event, e.ModelFailed) and event.claim:
+        pass  # only a usage, which can come at any time
     elif state.phase not in LEGAL_PHASES[type(event)] and not _is_revocation(state, event):
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
@@ -239,6 +245,10 @@ def _is_revocation(state: State, event: e.Event) -> bool:
 
 
 def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]:
+    if isinstance(event, e.ModelFailed) and event.claim:
+        return {"turn": settle_model_call(turn, event)}
+    if isinstance(event, e.TurnEnded):
+        turn = lose_model_call(turn, state.claim)
     turn_after = apply_to_turn(turn, event, state.key)
     changes: dict[str, Any] = {}
     if turn_after.hands_to and (turn_after.ended or not turn_after.calls):
@@ -275,23 +285,3 @@ def waits_for_people(state: State) -> bool:
     """Whether nothing of the turn goes on before somebody decides or answers."""
     calls = state.turn.calls if state.turn else {}
     return bool(calls) and all(call.status in WAITING for call in calls.values())
-
-
-def _active_s(state: State, record: e.Record) -> float:
-    """Seconds of work since the last record.
-
-    Format 1 didn't record them: there they are the time since then, or 0 while a person was waited
-    for.
-    """
-    if record.worked_s is not None:
-        return record.worked_s
-    if isinstance(record.event, e.ThreadClaimed | e.ThreadForked):
-        return 0.0
-    waits = WAITING
-    if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
-        # A person's decisions come one after the other, perhaps days apart.
-        waits += ("allowed", "denied")
-    calls = state.turn.calls if state.turn else {}
-    if calls and all(call.status in waits for call in calls.values()):
-        return 0.0
-    return max(0.0, record.at - state.at)

@@ -1,6 +1,7 @@
 """How often a thread's model has been asked for one request, and how often it may be. Pure."""
 
 from ..core import events as e
+from .short_text import retry_text
 
 
 class ModelTries:
@@ -24,8 +25,10 @@ class ModelTries:
                 if isinstance(most, int):
                     self._most[record.thread_id] = most
 
-    def are_used_up(self, thread_id: str) -> bool:
-        """Whether the model isn't asked again after a failure; False where the log doesn't tell."""
+    def describe_wait(self, thread_id: str, wait_s: float | None) -> str:
+        """When the model is asked again after a failure; "" where it isn't, as far as is known."""
         _, tries = self._tries.get(thread_id, ("", 0))
         most = self._most.get(thread_id)
-        return most is not None and tries >= most
+        if most is not None and tries >= most:
+            return ""
+        return retry_text(wait_s)
