@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from treadle import MemoryStore, SQLiteStore
-from treadle.stores.attendance import Attendance, find_attendance
+from treadle.stores.attendance import BEATS, Attendance, find_attendance
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
 
@@ -20,6 +20,13 @@ import sys
 from pathlib import Path
 from treadle.stores.attendance import find_attendance
 print(find_attendance(Path(sys.argv[1])).find_beat(sys.argv[2]) is not None)
+"""
+BEAT = """
+import sys
+from pathlib import Path
+from treadle.stores.attendance import find_attendance
+for _ in sys.stdin:
+    print(find_attendance(Path(sys.argv[1])).find_beat(sys.argv[2]), flush=True)
 """
 DRIVES = """
 import asyncio, sys
@@ -38,6 +45,12 @@ def seen_by_another(path: Path, claim: str) -> bool:
         [sys.executable, "-c", ASKS, path, claim], capture_output=True, text=True, check=True
     )
     return ran.stdout.strip() == "True"
+
+
+def beat_seen_by(other: "subprocess.Popen[bytes]") -> str:
+    other.stdin.write(b"\n")
+    other.stdin.flush()
+    return other.stdout.readline().decode()
 
 
 @pytest.mark.parametrize("make", [MemoryStore, lambda: SQLiteStore("logs.db")])
@@ -112,6 +125,27 @@ def test_the_beat_changes_while_the_event_loop_turns_and_only_then(tmp_path):
             assert attendance.find_beat("a") == beats[-1] + 1
 
     asyncio.run(whole())
+
+
+@pytest.mark.parametrize("missed", [1, 2, 6, BEATS + 1])
+def test_others_see_that_the_beat_has_changed_however_many_beats_they_have_missed(tmp_path, missed):
+    """A follower that was stopped itself, or that had no time, must not take it for a dead one."""
+    path = tmp_path / "logs.db"
+    attendance = find_attendance(path)
+
+    async def whole() -> None:
+        with attendance.attend("a"):
+            before = beat_seen_by(other)
+            for _ in range(missed):
+                attendance.beat()
+                await asyncio.sleep(0)
+            assert beat_seen_by(other) != before
+
+    with subprocess.Popen(
+        [sys.executable, "-c", BEAT, path, "a"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        asyncio.run(whole())
+        other.stdin.close()
 
 
 def test_a_fork_doesnt_attend_to_what_its_parent_drives(tmp_path):

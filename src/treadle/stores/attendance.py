@@ -4,8 +4,9 @@
    at a place that the claim's name gives. Nothing is ever written to that file. So a lock can be
    taken and let go when the disk is full, and a process that dies lets go of all of its locks.
 2. A process that is stopped, or whose event loop stands still, keeps its locks. So each claim has a
-   second lock, its beat: a thread takes it and lets it go, twice a second, as long as the claim's
-   event loop turns. Whoever waits for the claim sees that it changes, by a clock of their own.
+   second lock, its beat: a thread moves it on by a byte, twice a second, as long as the claim's
+   event loop turns. Whoever waits for the claim sees that it changes, by a clock of their own,
+   however seldom they look: it is a thousand beats until it stands at the same place again.
 3. It only says whom not to disturb. That two drivers never both write is up to the log.
 
 Where the system has no such locks (Windows), or the file can't be made, no claim is attended.
@@ -28,7 +29,11 @@ from pathlib import Path
 
 BEAT_S = 0.5
 """How often the beat of a claim changes while its event loop turns."""
-_PLACES = 2**61
+BEATS = 1022
+"""After how many beats the lock stands where it stood before."""
+_ROOM = 1024
+"""Bytes for each claim: its lock, a gap, so that locks don't merge, and the places of its beat."""
+_ROOMS = 2**52
 
 
 @dataclass
@@ -67,7 +72,7 @@ class Attendance:
                 self._beating = True
                 _thread.start_new_thread(_beat, (self, os.getpid()))
             self._drives[claim] = drive
-            _change_lock(self._file, claim, 0, held=True)
+            _change_lock(self._file, _place(claim), held=True)
         pid = os.getpid()
         try:
             yield
@@ -79,8 +84,7 @@ class Attendance:
         with self._lock:
             if self._drives.pop(claim, None) is None:
                 return
-            for which in (0, 1):
-                _change_lock(self._file, claim, which, held=False)
+            _change_lock(self._file, _place(claim), held=False, length=_ROOM)
             if not self._drives:
                 _close(self._file)
                 self._file = -1
@@ -95,9 +99,9 @@ class Attendance:
             if file < 0:
                 file = _open(self.path, create=False)
             try:
-                if not _is_locked(file, claim, 0):
+                if _find_lock(file, _place(claim)) is None:
                     return None
-                return int(_is_locked(file, claim, 1))
+                return _find_lock(file, _place_of_beat(claim, 0), BEATS) or 0
             finally:
                 if file != self._file:
                     _close(file)
@@ -109,7 +113,8 @@ class Attendance:
                 if drive.turned:
                     drive.turned = False
                     drive.beat += 1
-                    _change_lock(self._file, claim, 1, held=bool(drive.beat % 2))
+                    _change_lock(self._file, _place_of_beat(claim, drive.beat), held=True)
+                    _change_lock(self._file, _place_of_beat(claim, drive.beat - 1), held=False)
                 with contextlib.suppress(RuntimeError):  # the loop is closed
                     drive.loop.call_soon_threadsafe(drive.turn)
             self._beating = bool(self._drives)
@@ -167,36 +172,42 @@ def _close(file: int) -> None:
         os.close(file)
 
 
-def _place(claim: str, which: int) -> int:
+def _place(claim: str) -> int:
     digest = hashlib.blake2b(claim.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest) % _PLACES * 2 + which
+    return int.from_bytes(digest) % _ROOMS * _ROOM
 
 
-def _change_lock(file: int, claim: str, which: int, *, held: bool) -> None:
+def _place_of_beat(claim: str, beat: int) -> int:
+    return _place(claim) + 2 + beat % BEATS
+
+
+def _change_lock(file: int, place: int, *, held: bool, length: int = 1) -> None:
     if file < 0 or sys.platform == "win32":
         return
     import fcntl
 
     how = fcntl.LOCK_EX | fcntl.LOCK_NB if held else fcntl.LOCK_UN
     with contextlib.suppress(OSError):
-        fcntl.lockf(file, how, 1, _place(claim, which))
+        fcntl.lockf(file, how, length, place)
 
 
-def _is_locked(file: int, claim: str, which: int) -> bool:
-    """Whether another process holds the lock. (Of its own, a process isn't told.)"""
+def _find_lock(file: int, place: int, length: int = 1) -> int | None:
+    """Where another process holds a lock in these bytes. (Of its own, a process isn't told.)"""
     if file < 0 or sys.platform == "win32":
-        return False
+        return None
     import fcntl
 
-    place = _place(claim, which)
     mac = sys.platform == "darwin"
     if mac:  # struct flock: start, length, pid, type, whence
-        asked = struct.pack("qqihh", place, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
+        asked = struct.pack("qqihh", place, length, 0, fcntl.F_WRLCK, os.SEEK_SET)
     else:  # type, whence, start, length, pid
-        asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
+        asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, place, length, 0)
     try:
         answer = fcntl.fcntl(file, fcntl.F_GETLK, asked)
     except OSError:
-        return False
-    kind = struct.unpack("qqihh", answer)[3] if mac else struct.unpack("hhqqi4x", answer)[0]
-    return bool(kind != fcntl.F_UNLCK)
+        return None
+    if mac:
+        start, _, _, kind, _ = struct.unpack("qqihh", answer)
+    else:
+        kind, _, start, _, _ = struct.unpack("hhqqi4x", answer)
+    return None if kind == fcntl.F_UNLCK else int(start)
