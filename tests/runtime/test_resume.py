@@ -139,6 +139,35 @@ def test_a_driver_without_a_beat_is_replaced():
     assert FROZEN_S <= live(whole()) < FROZEN_S + 1
 
 
+def test_when_all_wake_that_stood_still_together_nobody_looks_dead():
+    """As when a laptop sleeps, or a container is stopped: the follower may be the first to look."""
+    store, paid, looks = MemoryStore(), [], []
+
+    class Asleep(MemoryStore):
+        def find_beat(self, claim: str) -> int | None:
+            looks.append(claim)
+            if len(looks) == 5:
+                loop: Any = asyncio.get_running_loop()
+                loop._jumping.now_s += 20  # nothing has run in that time
+            beat = store.find_beat(claim)
+            return 7 if beat is not None and len(looks) < 10 else beat
+
+        async def append(self, thread_id: str, rows: Any) -> None:
+            await store.append(thread_id, rows)
+
+        async def read(self, thread_id: str, after_seq: int = 0) -> Any:
+            return await store.read(thread_id, after_seq)
+
+    async def whole() -> None:
+        running = asyncio.create_task(payer(store, paid, *PAYS).run("go", thread="t"))
+        await asyncio.sleep(1)
+        assert (await payer(Asleep(), paid).resume("t")).answer == "Paid."
+        assert (await running).answer == "Paid."
+
+    live(whole())
+    assert len(looks) > 10
+
+
 def test_flows_are_followed_too():
     ran: list[int] = []
 

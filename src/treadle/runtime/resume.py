@@ -17,6 +17,11 @@ LOOK_S = 0.1
 """How often a follower looks how far the driver has come."""
 FROZEN_S = 3.0
 """A driver without a beat for so long is replaced: it is stopped, or its event loop is."""
+LONGEST_LOOK_S = 0.5
+"""The most that the time between two looks counts: a follower that stood still itself saw nothing.
+
+So when a laptop or a container wakes, nobody looks dead.
+"""
 
 T = TypeVar("T")
 
@@ -56,7 +61,8 @@ async def follow_driver(log: Log) -> None:
     """Return once the turn is over, or nobody alive drives it. Raises StoreErrors."""
     clock = asyncio.get_running_loop().time
     last: tuple[str, int] | None = None
-    seen_at = clock()
+    stood_s = 0.0
+    looked_at = clock()
     while log.state.phase in OPEN_PHASES:
         beat = find_beat(log)
         if beat is None:
@@ -64,10 +70,12 @@ async def follow_driver(log: Log) -> None:
             if find_beat(log) is None:
                 return
             continue
+        stood_s += min(clock() - looked_at, LONGEST_LOOK_S)
+        looked_at = clock()
         if (log.state.claim, beat) != last:
             last = (log.state.claim, beat)
-            seen_at = clock()
-        elif clock() - seen_at > FROZEN_S:
+            stood_s = 0.0
+        elif stood_s > FROZEN_S:
             return
         await wait_for_drive(log.store, log.thread_id, LOOK_S)
         await log.refresh()
