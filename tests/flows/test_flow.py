@@ -417,6 +417,23 @@ def test_a_timer_is_due_from_when_it_was_first_asked_for():
     assert slept == [70, 3900]
 
 
+def test_a_sleep_is_never_longer_than_asked_for_also_where_the_clock_was_set_back():
+    async def waits():
+        await sleep(100)
+
+    clock, slept = [10_000.0], []
+
+    async def pause(seconds):
+        slept.append(seconds)
+
+    one = made(waits, world=World(now=lambda: clock[0], sleep=pause))
+    live(one.run(thread="t"))
+    live(cut(one, "u", 5))
+    clock[0], slept[:] = 10_000.0 - 3600, []
+    assert live(one.resume("u")).status == "answered"
+    assert slept == [100]
+
+
 def test_a_timer_beside_an_approval_is_an_escalation(book):
     async def escalate():
         said, late = asyncio.ensure_future(approve("it")), asyncio.ensure_future(sleep(3600))

@@ -105,10 +105,12 @@ async def _sleep(branch: StepScope, call: e.Call, seconds: float | None, when: f
     flow_run = flow_run_of(branch)
 
     async def wait() -> str:
-        due = when
+        now = flow_run.log.world.now()
+        left_s = when - now
         if seconds is not None:
             due = (flow_run.history.steps[call.id].at or 0.0) + seconds
-        await rest(flow_run.log, max(0.0, due - flow_run.log.world.now()))
+            left_s = min(due - now, seconds)  # never longer, where the clock was set back
+        await rest(flow_run.log, max(0.0, left_s))
         return "null"
 
     tool = Tool(call.name, "", ANY_OBJECT, wait, lambda given: {}, idempotent=True, timeout_s=None)
