@@ -278,6 +278,36 @@ def test_a_cancelled_turn_stops_the_tool_and_what_a_thread_then_did_is_only_warn
     assert "(by ann)" in caplog.text
 
 
+@pytest.mark.parametrize("as_step", [False, True])
+def test_a_tool_that_comes_to_its_end_just_as_its_time_is_up_has_that_end(as_step: bool):
+    """Two write what came of it then: who waited for it, and who learned of it. One is enough."""
+
+    async def pay(euros: int) -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.1)
+        return f"paid {euros}"
+
+    payer = Payer(pay, settings={"timeout_s": 5})
+
+    @flow(name="pays", store=payer.store)
+    async def pays() -> str:
+        return await step(pay, 5, timeout_s=5)
+
+    async def whole() -> None:
+        if as_step:
+            ended = await pays.run(thread="t")
+        else:
+            ended = await payer.first.run("go", thread="t")
+        assert ended.status == "answered", ended.reason
+        returned = [each.event for each in ended.records if isinstance(each.event, e.ToolReturned)]
+        assert [each.content.strip('"') for each in returned] == ["paid 5"]
+        assert not any(isinstance(each.event, e.ToolFailed) for each in ended.records)
+
+    live(whole())
+
+
 def test_a_result_that_the_store_refused_at_first_is_written_once_it_can_be():
     payer = Payer()
     refused: list[int] = []

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ..core import events as e
 from ..core.call import CallState
 from ..core.errors import IllegalEvent, StoreError, TreadleError
-from ..core.late import LateOutcome, make_late
+from ..core.late import LateOutcome, is_late, make_late
 from ..core.tool import Tool
 from .conflicts import explaining_conflicts
 from .log import Log, open_log
@@ -74,10 +74,14 @@ async def run_to_its_end(log: Log, tool: Tool, attempt: Coroutine[Any, Any, E], 
 async def append_or_tell(log: Log, outcome: e.Event, learn: Learn) -> None:
     """Append what came of a call; where that fails, write at least what of it still counts.
 
-    Raises as `Log.append`.
+    A tool may come to its end just as its time is up: where `learn` has written that by now, it
+    holds. Raises as `Log.append`.
     """
     try:
         await log.append(outcome)
+    except IllegalEvent:
+        if not _has_learned(log, outcome):
+            raise
     except StoreError:  # as Fenced is; where the disk was full, say, it may have room by now
         writing = learn(outcome)
         if writing:
@@ -87,6 +91,19 @@ async def append_or_tell(log: Log, outcome: e.Event, learn: Learn) -> None:
         if log.lost_reason:
             learn(outcome)
         raise
+
+
+def _has_learned(log: Log, outcome: e.Event) -> bool:
+    """Whether the last that the log says of this call is what its own driver learned late."""
+    call_id = _call_id(outcome)
+    if call_id is None:
+        return False
+    last = next(each.event for each in reversed(log.records) if _call_id(each.event) == call_id)
+    return is_late(last) and last.claim == log.own_claim
+
+
+def _call_id(event: e.Event) -> str | None:
+    return getattr(event, "call_id", None)
 
 
 def _learn_of_task(over: "asyncio.Task[Any]", learn: Learn) -> None:
