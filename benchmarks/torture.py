@@ -43,7 +43,9 @@ SETTLE_S = 120.0
 """How long the threads have, once all is quiet, to come to their ends."""
 LOOK_S = 4.0
 """How often all logs are read while it runs."""
-FAULTS = ("kill", "kill", "term", "pause", "freeze", "freeze and kill")
+ENDS = (0, -signal.SIGKILL, -signal.SIGTERM)
+"""How a process may end; by SIGTERM while it starts."""
+FAULTS = ("kill", "kill", "term", "pause", "freeze", "freeze and kill", "freeze all")
 
 
 @dataclass
@@ -104,7 +106,7 @@ class Torture:
         for seat in self.seats:
             process = seat.process
             if process is not None and process.poll() is not None:
-                if process.returncode not in (0, -signal.SIGKILL):
+                if process.returncode not in ENDS:
                     self.journal.note(
                         "error", how=f"{seat.role} {seat.number}", error=f"it ended with {process.returncode}"
                     )  # fmt: skip
@@ -146,6 +148,12 @@ class Torture:
             self.later.append((now + 40, seat, "kill", seat.life))  # if it doesn't end
             return
         longer = self.chance.uniform(3.5, 8.0)
+        if what == "freeze all":  # as when a laptop sleeps
+            for each in seats:
+                self.signal(each, "stop")
+                self.later.append((now + longer, each, "go on", each.life))
+            self.chance.shuffle(self.later)
+            return
         seconds = self.chance.uniform(0.2, 2.4) if what == "pause" else longer
         self.signal(seat, "stop")
         self.later.append(
@@ -212,7 +220,7 @@ class Torture:
                 continue
             try:
                 code = seat.process.wait(max(1.0, until - time.monotonic()))
-                if code not in (0, -signal.SIGKILL):
+                if code not in ENDS:
                     self.journal.note(
                         "error", how=f"{seat.role}", error=f"it ended with code {code}"
                     )

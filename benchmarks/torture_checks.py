@@ -24,9 +24,20 @@ from treadle.stores.archive import ALL_THREADS
 from treadle.stores.rows import from_rows
 
 IDEMPOTENT = ("put", "put_later")
-WITHOUT_EFFECT = ("look", "broken", "ask_user", "helper", "plan", "judge", "approve", "ask", "sleep")
-STOOD_S = 2.5
-"""A beat that others saw stand still for three seconds was noted for at least so long."""
+WITHOUT_EFFECT = (
+    "look",
+    "broken",
+    "ask_user",
+    "helper",
+    "plan",
+    "judge",
+    "approve",
+    "ask",
+    "sleep",
+)
+STOOD_S = 2.2
+"""A beat that others saw stand still for three seconds was noted for at least so long. (They count half a second where
+they stood still themselves.)"""
 SLACK_S = 1.5
 """How long a process may take from its decision to the note of it, on a busy machine."""
 
@@ -301,10 +312,15 @@ class Facts:
             return "its process had died"
         if by["forced"]:
             return "by force"
-        still = self.stood[claim] + self.stops[pid]
-        if any(since + STOOD_S <= at <= until + SLACK_S for since, until in still):
-            return "it had stood still"
+        for since, until in self.stood[claim] + self.stops[pid]:
+            stood_s = at - since - self._slept_s(by["pid"], since, at)
+            if stood_s >= STOOD_S and at <= until + SLACK_S:
+                return "it had stood still"
         return ""
+
+    def _slept_s(self, pid: int, since: float, until: float) -> float:
+        """How long this process was stopped in that time."""
+        return sum(max(0.0, min(until, end) - max(since, start)) for start, end in self.stops[pid])
 
     def describe(self, claim: str, taker: str) -> str:
         at, pid = self.attends[taker]["at"], self.attends[claim]["pid"]

@@ -136,8 +136,9 @@ class WatchedStore:
             try:
                 yield
             finally:
-                self.look_at_beats()
-                self.beats.pop(claim, None)
+                _, since = self.beats.pop(claim, (0, time.monotonic()))
+                if time.monotonic() - since > 1.0:
+                    self._journal.note("stood", claim=claim, since=since)
                 self._journal.note("withdraws", claim=claim)
 
     def look_at_beats(self) -> None:
@@ -147,7 +148,7 @@ class WatchedStore:
             found = self.inner.find_beat(claim)
             if found == beat or found is None:
                 continue
-            if now - since > 1.5:
+            if now - since > 1.0:
                 self._journal.note("stood", claim=claim, since=since)
             if claim in self.beats:
                 self.beats[claim] = (found, now)
@@ -408,7 +409,7 @@ class Play:
             done = await asyncio.gather(*(both(f"{part}>{number}") for number in range(3)))
             if await approve("the wire"):
                 done.append([await step(charge, f"{part}>wire")])
-            await sleep(0.5)
+            await sleep(2.0)
             done.append([await ask("which?"), (await helping).answer])
             return [each for some in done for each in some]
 

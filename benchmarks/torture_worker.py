@@ -1,6 +1,6 @@
 """A process of benchmarks/torture.py: a worker that drives threads and disturbs itself, or a person who answers.
 
-    python benchmarks/torture_worker.py '{"role": "worker", ...}'      as torture.py starts it
+python benchmarks/torture_worker.py '{"role": "worker", ...}'      as torture.py starts it
 """
 
 import asyncio
