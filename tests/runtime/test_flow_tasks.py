@@ -1,6 +1,8 @@
 """Code of a flow is watched until it is at rest, and what it raises ends nothing but its task."""
 
 import asyncio
+import collections
+import contextvars
 import gc
 from weakref import WeakSet
 
@@ -32,6 +34,24 @@ async def rounds_until_rest(code, ready: bool) -> int:
         task.cancel()
     await asyncio.wait([main, *caller.tasks])
     return found
+
+
+def test_threads_may_add_to_what_runs_next_while_it_is_looked_at():
+    class Handle:
+        @property
+        def _context(self):
+            ready.append(Handle())  # as `call_soon_threadsafe` of another thread
+            return contextvars.copy_context()
+
+    ready = collections.deque([Handle(), Handle()])
+
+    async def whole():
+        main = asyncio.ensure_future(asyncio.sleep(0))
+        await settle(Caller(), main, ready)
+        await main
+
+    asyncio.run(whole())
+    assert len(ready) == 4
 
 
 @pytest.mark.parametrize("ready", [True, False], ids=["asyncio", "a loop that shows nothing"])

@@ -89,7 +89,7 @@ async def settle(
             quiet = 0 if moves else quiet + 1
             if quiet > QUIET_ROUNDS:
                 return
-        elif not any(_runs_for(handle, caller) for handle in ready):
+        elif not any(_runs_for(handle, caller) for handle in tuple(ready)):  # threads add to it
             return
         await asyncio.sleep(0)
 
