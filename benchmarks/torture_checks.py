@@ -278,6 +278,8 @@ class Facts:
         self.stood: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self.died: dict[int, float] = {}
         self.stops: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
+        self.stalls: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
+        """When its event loop stood still; a process that was killed then could note nothing else."""
         stopped: dict[int, float] = {}
         for line in lines:
             match line["what"]:
@@ -297,6 +299,8 @@ class Facts:
                     stopped[line["child"]] = line["at"]
                 case "go on":
                     self.stops[line["child"]].append((stopped.pop(line["child"]), line["at"]))
+                case "stalls":
+                    self.stalls[line["pid"]].append((line["at"], line["at"] + line["seconds"]))
 
     def why(self, claim: str, taker: e.ThreadClaimed) -> str:
         """Why the driver of this claim might be replaced by that one; "" if it might not."""
@@ -312,11 +316,21 @@ class Facts:
             return "its process had died"
         if by["forced"]:
             return "by force"
-        for since, until in self.stood[claim] + self.stops[pid]:
+        for since, until in self._still(claim, pid):
             stood_s = at - since - self._slept_s(by["pid"], since, at)
             if stood_s >= STOOD_S and at <= until + SLACK_S:
                 return "it had stood still"
         return ""
+
+    def _still(self, claim: str, pid: int) -> list[tuple[float, float]]:
+        """When the beat of the claim stood still, as it was noted, or as follows from what was done."""
+        merged: list[tuple[float, float]] = []
+        for since, until in sorted(self.stops[pid] + self.stalls[pid]):
+            if merged and since <= merged[-1][1] + 0.5:
+                since, before = merged.pop()
+                until = max(until, before)
+            merged.append((since, until))
+        return self.stood[claim] + merged
 
     def _slept_s(self, pid: int, since: float, until: float) -> float:
         """How long this process was stopped in that time."""
@@ -326,7 +340,8 @@ class Facts:
         at, pid = self.attends[taker]["at"], self.attends[claim]["pid"]
         near = [
             (round(since - at, 2), round(until - at, 2))
-            for since, until in self.stood[claim] + self.stops[pid]
+            for since, until in self._still(claim, pid)
+            if at - 10 < until and since < at + 2
         ]
         return (
             f"pid {self.attends[taker]['pid']} took claim {claim} of pid {pid}; seconds from then:"

@@ -84,13 +84,17 @@ def read_journal(folder: Path) -> list[dict[str, Any]]:
     return sorted(lines, key=lambda line: line["at"])
 
 
+def state_of(pid: int) -> str:
+    """The process's state as Linux names it, such as `T` for a stopped one; "" if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
 def is_alive(pid: int) -> bool:
     """Whether the process is there, and no zombie. (Nothing is asked of it.)"""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
+    return state_of(pid) not in ("", "Z", "X")
 
 
 class WatchedStore:

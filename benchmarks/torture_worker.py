@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torture_play import BROKEN, Play, answer_of, forced, is_alive
+from torture_play import BROKEN, Play, answer_of, forced, is_alive, state_of
 
 from treadle import Result, stop
 from treadle.core import events as e
@@ -39,6 +39,8 @@ from treadle.runtime.log import open_log
 from treadle.runtime.waiting_children import read_waiting_children
 from treadle.stores.archive import ALL_THREADS
 
+FAULTS = [*["break"] * 6, *["fork", "stall", "clock"] * 2, *["take", "twice"] * 3]
+"""What a worker does to itself."""
 SLOT_S = 1.5
 """How often all processes resume the same thread at the same moment."""
 
@@ -201,7 +203,7 @@ class Worker:
             await asyncio.sleep(self.chance.expovariate(1 / every_s))
             if self.is_calm or self.is_fork:
                 return
-            await self.fault(self.chance.choice(["break"] * 6 + ["fork"] * 2 + ["stall", "clock"] * 2 + ["take", "twice"] * 3))  # fmt: skip
+            await self.fault(self.chance.choice(FAULTS))
 
     async def fault(self, what: str) -> None:
         name = await self.pick(self.chance)
@@ -268,14 +270,14 @@ class Worker:
         """Note the end of each fork; one that hangs is an error."""
         while True:
             for pid, until in list(self.children):
-                if os.waitpid(pid, os.WNOHANG)[0]:
+                if os.waitpid(pid, os.WNOHANG)[0]:  # noqa: ASYNC222 - it doesn't wait
                     self.children.remove((pid, until))
                 elif time.monotonic() > until + 40:
                     os.kill(pid, signal.SIGUSR1)
                     await asyncio.sleep(1)
                     self.play.journal.note("error", how="fork", error=f"{pid} hangs")
                     os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
+                    os.waitpid(pid, 0)  # noqa: ASYNC222
                     self.children.remove((pid, until))
             await asyncio.sleep(0.2)
 
@@ -379,8 +381,7 @@ class Person:
             return e.OutcomeDecided(pending.id, "not_run", "ann")
         place = f"{pending.thread_id} {pending.id} {pid}"
         first = self.patience.setdefault(place, time.monotonic())
-        stopped = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-        if stopped:
+        if state_of(pid) == "T":
             self.patience[place] = time.monotonic()
         elif time.monotonic() - first > 12 and not mine:
             return e.OutcomeDecided(pending.id, "not_run", "ann")
