@@ -81,6 +81,8 @@ class Prompt:
         self._started: set[str] = set()
         self._edits: dict[str, str] = {}
         """By call id, the arguments that a person put in place of the model's."""
+        self._system = Message("system", "")
+        """The last one asked for."""
         self._seq = 0
         self._replied_seq = 0
         """Of the last reply: the provider took all that came before it."""
@@ -142,7 +144,9 @@ class Prompt:
 
     def messages(self, system: str, note: str = "") -> tuple[Message, ...]:
         """Oldest first: the system prompt, the history, and a `note` to the model at the end."""
-        messages = [Message("system", system)] if system else []
+        if system != self._system.content:
+            self._system = Message("system", system)
+        messages = [self._system] if system else []
         messages += self.before
         for each in self.rounds:
             messages += each.messages
