@@ -10,7 +10,7 @@ spellings are those of the providers' documentation and of genai-prices, read 20
    no Usage, and an estimate takes its place.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -152,7 +152,7 @@ def _is_cache_beside_input(raw: Mapping[str, Any], input_tokens: int) -> bool:
 
 
 def _values(raw: Mapping[str, Any], paths: Iterable[_Path]) -> list[Any]:
-    found = []
+    found: list[Any] = []
     for path in paths:
         if path[0] not in raw:
             continue
@@ -166,13 +166,20 @@ def _values(raw: Mapping[str, Any], paths: Iterable[_Path]) -> list[Any]:
 
 def _count_whole(raw: Mapping[str, Any], paths: Iterable[_Path]) -> int:
     """The highest count under these names. Raises ValidationError for what is none."""
-    counts = msgspec.convert(_values(raw, paths), list[_Count], strict=False)
-    return max(counts, default=0)
+    return max(_to_counts(_values(raw, paths)), default=0)
 
 
 def _count_part(raw: Mapping[str, Any], paths: Iterable[_Path]) -> int:
     """The highest count under these names: some providers send one under two, and one of them 0."""
-    return max((_to_count(value) for value in _values(raw, paths)), default=0)
+    found = _values(raw, paths)
+    return max(map(_to_count, found)) if found else 0
+
+
+def _to_counts(values: Sequence[Any]) -> Sequence[int]:
+    """Raises ValidationError for what is no count."""
+    if all(type(value) is int and 0 <= value <= _MAX_COUNT for value in values):
+        return values
+    return msgspec.convert(values, list[_Count], strict=False)
 
 
 def _to_count(value: Any) -> int:
