@@ -5,7 +5,7 @@ How a provider wants them written is a dialect's business (models/dialect.py).
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -22,6 +22,7 @@ from .events import (
     Thinking,
     Usage,
 )
+from .growing import go_on
 from .model_settings import ModelSettings
 from .tokens import Count
 from .tool_schema import ToolSchema as ToolSchema  # this module is where it is looked for
@@ -173,12 +174,13 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     def tokens(self) -> int:
         """An estimate for the messages and the tools."""
         tool_tokens = sum(tool.tokens for tool in self.tools)
-        return tool_tokens + sum(message.tokens for message in self.messages)
+        return tool_tokens + go_on("tokens", _add_tokens, 0, self.messages)
 
     def exact_tokens(self, count: Count) -> int:
         """Counted by a vocabulary, but for the tools: no provider says how it shows them."""
         tool_tokens = sum(tool.tokens for tool in self.tools)
-        return tool_tokens + sum(message.exact_tokens(count) for message in self.messages)
+        add = partial(_add_exact_tokens, count)
+        return tool_tokens + go_on(("exact tokens", count), add, 0, self.messages)
 
 
 class PreparedCall(msgspec.Struct, frozen=True):
@@ -263,6 +265,14 @@ def place_of(model: Model) -> str:
     A model of your own may have an attribute `place`. It shows in logs, so let it be a hash.
     """
     return str(getattr(model, "place", ""))
+
+
+def _add_tokens(before: int, messages: Sequence[Message]) -> int:
+    return before + sum(message.tokens for message in messages)
+
+
+def _add_exact_tokens(count: Count, before: int, messages: Sequence[Message]) -> int:
+    return before + sum(message.exact_tokens(count) for message in messages)
 
 
 def _with_own_id(part: Any, message: Message) -> Any:

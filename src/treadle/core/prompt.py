@@ -65,6 +65,15 @@ class _OpenRound:
     """How many calls have no result yet."""
 
 
+@dataclass
+class _Read:
+    """The messages and the tokens of the first so many rounds."""
+
+    rounds: int = 0
+    messages: list[Message] = field(default_factory=list)
+    tokens: int = 0
+
+
 class Prompt:
     """Takes each record once, in order, and gives the messages for the next model call."""
 
@@ -73,6 +82,7 @@ class Prompt:
         """Shown before the rounds, always: recalled notes, pinned messages, a summary."""
         self.rounds: list[Round] = []
         """What is shown, oldest first."""
+        self._read = _Read()
         self.summary = ""
         self._notes: list[Message] = []
         self._pinned: list[Message] = []
@@ -140,7 +150,7 @@ class Prompt:
     def tokens(self) -> int:
         """Of all that `messages` gives except the system prompt and the note."""
         before = sum(message.tokens for message in self.before)
-        return before + sum(each.tokens for each in self.rounds)
+        return before + self._read_on().tokens
 
     def messages(self, system: str, note: str = "") -> tuple[Message, ...]:
         """Oldest first: the system prompt, the history, and a `note` to the model at the end."""
@@ -148,11 +158,18 @@ class Prompt:
             self._system = Message("system", system)
         messages = [self._system] if system else []
         messages += self.before
-        for each in self.rounds:
-            messages += each.messages
+        messages += self._read_on().messages
         if note:
             messages.append(Message("user", note))
         return tuple(messages)
+
+    def _read_on(self) -> "_Read":
+        """What is known of the rounds, with those that came since it was asked for last."""
+        for each in self.rounds[self._read.rounds :]:
+            self._read.messages += each.messages
+            self._read.tokens += each.tokens
+        self._read.rounds = len(self.rounds)
+        return self._read
 
     def _compact(self, event: e.ContextCompacted) -> None:
         last_opening = None
@@ -170,6 +187,7 @@ class Prompt:
             else:
                 kept.append(each)
         self.rounds = kept
+        self._read = _Read()
         self.summary = event.summary or self.summary
         self._update_before()
 
@@ -185,6 +203,7 @@ class Prompt:
             if each.seq > after_seq:
                 shown = tuple(leave_out(message, refused) for message in each.messages)
                 self.rounds[index] = replace(each, messages=shown)
+        self._read = _Read()
 
     def _update_before(self) -> None:
         self.before = [*self._notes, *self._pinned]

@@ -176,9 +176,8 @@ class RemoteModel:
         body = self._body(request, accepted)
         self._warn_of_effort(request, accepted)
         while True:
-            tokens = sum(message.tokens for message in request.messages)
             try:
-                reply = await self.ask(body, tokens, emit_and_note)
+                reply = await self.ask(body, request.tokens, emit_and_note)
                 break
             except ModelError as refusal:
                 if emitted:
