@@ -6,7 +6,7 @@ them one after the other is kept beside the first of them, and goes with it.
 
 from collections.abc import Callable, Hashable, Sequence
 from operator import is_
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 M = TypeVar("M")

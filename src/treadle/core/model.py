@@ -55,13 +55,25 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     def text(self) -> str:
         return text_of(self.content)
 
-    @cached_property
+    @property
     def calls(self) -> tuple[Call, ...]:
-        return calls_of(self.content)
+        if type(self.content) is str:
+            return ()
+        return self._calls
 
     @cached_property
+    def _calls(self) -> tuple[Call, ...]:
+        return calls_of(self.content)
+
+    @property
     def parts(self) -> tuple[Attachment, ...]:
         """Its pictures, files and sounds."""
+        if type(self.content) is str:
+            return ()
+        return self._parts
+
+    @cached_property
+    def _parts(self) -> tuple[Attachment, ...]:
         return attachments_of(self.content)
 
     def for_model(self, model: str, place: str = "") -> "Message":
@@ -133,6 +145,8 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def tokens(self) -> int:
         """An estimate, rather too high: a token for 3.5 bytes, and 4 tokens for the envelope."""
+        if not self.parts:
+            return round(len(self.said) / 3.5) + 4
         text_bytes = len(self.said) - sum(len(part.url) for part in self.parts)
         return round(text_bytes / 3.5) + 4 + _parts_tokens(self.parts)
 

@@ -273,8 +273,9 @@ def is_parked(state: State) -> bool:
 
 def waits_for_people(state: State) -> bool:
     """Whether nothing of the turn goes on before somebody decides or answers."""
-    calls = state.turn.calls if state.turn else {}
-    return bool(calls) and all(call.status in WAITING for call in calls.values())
+    if state.turn is None or not state.turn.calls:
+        return False
+    return all(call.status in WAITING for call in state.turn.calls.values())
 
 
 def _active_s(state: State, record: e.Record) -> float:

@@ -144,6 +144,10 @@ def encode_message(message: Message) -> bytes:
 
 def _to_fields(message: Message) -> dict[str, Any]:
     shown: dict[str, Any] = {"role": message.role, "content": message.text}
+    if isinstance(message.content, str) and not message.opaque:
+        if message.call_id:
+            shown["tool_call_id"] = message.call_id
+        return shown
     thinking = thinking_of(message.content)
     own = sendable_fields(message.opaque, message.text, thinking)
     if not isinstance(message.content, str):
