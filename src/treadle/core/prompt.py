@@ -9,8 +9,7 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 
 from . import events as e
 from .legal_reply import legal_content, one_line
@@ -32,46 +31,11 @@ from .prompt_words import (
     UNKNOWN,
 )
 from .refused_parts import holds, leave_out
+from .rounds import OpenRound, ReadRounds
+from .rounds import Round as Round  # this module is where it is looked for
 from .shorten_result import shorten_result
 from .turn import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .values import RefusedPart
-
-
-@dataclass(frozen=True)
-class Round:
-    """Messages that stay together: what a person said, or a reply with the results of its calls."""
-
-    messages: tuple[Message, ...]
-    seq: int
-    """Of its last record."""
-    opens_turn: bool = False
-    pinned: bool = False
-
-    @cached_property
-    def tokens(self) -> int:
-        return sum(message.tokens for message in self.messages)
-
-
-@dataclass
-class _OpenRound:
-    """A reply whose calls wait for their results."""
-
-    reply: Message
-    results: dict[str, Message | None] = field(default_factory=dict)
-    """By call id, in the order of the calls."""
-    shown: list[Message] = field(default_factory=list)
-    """Pictures and files that came with a person's answers; no tool message can hold them."""
-    left: int = 0
-    """How many calls have no result yet."""
-
-
-@dataclass
-class _Read:
-    """The messages and the tokens of the first so many rounds."""
-
-    rounds: int = 0
-    messages: list[Message] = field(default_factory=list)
-    tokens: int = 0
 
 
 class Prompt:
@@ -82,11 +46,11 @@ class Prompt:
         """Shown before the rounds, always: recalled notes, pinned messages, a summary."""
         self.rounds: list[Round] = []
         """What is shown, oldest first."""
-        self._read = _Read()
+        self._read = ReadRounds()
         self.summary = ""
         self._notes: list[Message] = []
         self._pinned: list[Message] = []
-        self._open: _OpenRound | None = None
+        self._open: OpenRound | None = None
         self._called = e.ModelCalled("", "", 0, 0)
         self._started: set[str] = set()
         self._edits: dict[str, str] = {}
@@ -163,7 +127,7 @@ class Prompt:
             messages.append(Message("user", note))
         return tuple(messages)
 
-    def _read_on(self) -> "_Read":
+    def _read_on(self) -> ReadRounds:
         """What is known of the rounds, with those that came since it was asked for last."""
         for each in self.rounds[self._read.rounds :]:
             self._read.messages += each.messages
@@ -187,7 +151,7 @@ class Prompt:
             else:
                 kept.append(each)
         self.rounds = kept
-        self._read = _Read()
+        self._read = ReadRounds()
         self.summary = event.summary or self.summary
         self._update_before()
 
@@ -203,7 +167,7 @@ class Prompt:
             if each.seq > after_seq:
                 shown = tuple(leave_out(message, refused) for message in each.messages)
                 self.rounds[index] = replace(each, messages=shown)
-        self._read = _Read()
+        self._read = ReadRounds()
 
     def _update_before(self) -> None:
         self.before = [*self._notes, *self._pinned]
@@ -222,7 +186,7 @@ class Prompt:
         message = Message("assistant", content, "", reply.opaque, model, prompt_hash, place=place)
         if message.calls:
             results: dict[str, Message | None] = dict.fromkeys(call.id for call in message.calls)
-            self._open = _OpenRound(message, results, left=len(results))
+            self._open = OpenRound(message, results, left=len(results))
             return
         if reply.finish_reason == PAUSED and content:
             self._push(message)  # it goes back as it is, with nothing after it

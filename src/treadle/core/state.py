@@ -27,6 +27,7 @@ from .turn_after import (
     turn_after_import,
     turn_after_permission,
 )
+from .work_time import work_s
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
@@ -44,6 +45,9 @@ _NO_PROGRESS = (
     e.ChildStarted,
 )
 """The events that say what is about to be done, and not that anything came of it."""
+
+_OF_WORK = frozenset((e.ModelCalled, e.ModelReplied, e.ToolStarted, e.ToolReturned))
+"""Nearly all events of a long log. They change the turn alone, and their phase alone decides."""
 
 OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
 LEGAL_PHASES: dict[type, frozenset[Phase]] = {
@@ -75,7 +79,7 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
 }
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, gc=False):
     """What `decide` goes by."""
 
     seq: int = 0
@@ -154,9 +158,21 @@ def apply(state: State, record: e.Record) -> State:
     if state.claims and not isinstance(event, _NO_PROGRESS):
         changes["claims"] = 0
     turn = state.turn
-    if turn and not turn.ended and (active_s := _active_s(state, record)):
+    if turn and not turn.ended and (active_s := work_s(turn, state.at, record)):
         turn = replace(turn, active_s=turn.active_s + active_s)
         changes["turn"] = turn
+    if type(event) in _OF_WORK:
+        assert turn is not None
+        changes |= _changes_in_turn(state, turn, event)
+    else:
+        changes |= _changes(state, turn, record)
+    return replace(state, **changes)
+
+
+def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any]:
+    """What this event changes; `turn` has the seconds of work until then."""
+    event = record.event
+    changes: dict[str, Any] = {}
     match event:
         case e.ThreadStarted():
             changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
@@ -190,7 +206,7 @@ def apply(state: State, record: e.Record) -> State:
         case _:
             assert turn is not None
             changes |= _changes_in_turn(state, turn, event)
-    return replace(state, **changes)
+    return changes
 
 
 def _refuse_illegal(state: State, record: e.Record) -> None:
@@ -199,6 +215,8 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
         )
+    if type(event) in _OF_WORK and state.phase in LEGAL_PHASES[type(event)]:
+        return
     if isinstance(event, e.ApprovalGiven) and not event.call_id:
         _refuse_release(state, event)
     elif state.phase not in LEGAL_PHASES[type(event)] and not _is_revocation(state, event):
@@ -245,6 +263,10 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
         changes["agent"] = turn_after.hands_to
         turn_after = replace(turn_after, hands_to="", model="")
     changes["turn"] = turn_after
+    if turn.called:
+        changes["calibration"] = calibrate(state.calibration, turn.called, event)
+    if type(event) in _OF_WORK:
+        return changes
     if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
         name = find_call(turn, event.call_id).name
         permission = Permission(event.call_id, name, event.always, event.by, state.agent)
@@ -253,8 +275,6 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
     if isinstance(event, e.TurnEnded):
         lasting = [each for each in state.permissions if each.always.lasts == "thread"]
         changes["permissions"] = tuple(lasting)
-    if turn.called:
-        changes["calibration"] = calibrate(state.calibration, turn.called, event)
     return changes
 
 
@@ -276,23 +296,3 @@ def waits_for_people(state: State) -> bool:
     if state.turn is None or not state.turn.calls:
         return False
     return all(call.status in WAITING for call in state.turn.calls.values())
-
-
-def _active_s(state: State, record: e.Record) -> float:
-    """Seconds of work since the last record.
-
-    Format 1 didn't record them: there they are the time since then, or 0 while a person was waited
-    for.
-    """
-    if record.worked_s is not None:
-        return record.worked_s
-    if isinstance(record.event, e.ThreadClaimed | e.ThreadForked):
-        return 0.0
-    waits = WAITING
-    if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
-        # A person's decisions come one after the other, perhaps days apart.
-        waits += ("allowed", "denied")
-    calls = state.turn.calls if state.turn else {}
-    if calls and all(call.status in waits for call in calls.values()):
-        return 0.0
-    return max(0.0, record.at - state.at)

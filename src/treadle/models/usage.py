@@ -165,12 +165,12 @@ def _is_cache_beside_input(counts: _Counts, is_openai_s: bool, input_tokens: int
     return bool(beside) and (not is_openai_s or beside > input_tokens)
 
 
-def _flatten(raw: Mapping[str, Any]) -> _Counts:
-    """What stands under each path of names, without what is 0 or nothing."""
+def _flatten(raw: Mapping[str, Any], depth: int = 3) -> _Counts:
+    """What stands under each path of at most so many names, without what is 0 or nothing."""
     counts: dict[_Path, Any] = {}
     for name, value in raw.items():
-        if isinstance(value, dict):
-            for path, inner in _flatten(value).items():
+        if isinstance(value, dict) and depth > 1:
+            for path, inner in _flatten(value, depth - 1).items():
                 counts[(name, *path)] = inner
         elif value is not None and not (type(value) is int and value == 0):
             counts[(name,)] = value
