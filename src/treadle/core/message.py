@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from .events import Attachment, Block, Call, File, Text
+from .kept import kept
 from .tokens import Count
 from .values import Content, attachments_of, calls_of, text_of, thinking_of
 
@@ -35,7 +35,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     place: str = ""
     """Where that model was asked, as `place_of` gives it; "" if that isn't known."""
 
-    @cached_property
+    @kept
     def text(self) -> str:
         return text_of(self.content)
 
@@ -45,7 +45,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
             return ()
         return self._calls
 
-    @cached_property
+    @kept
     def _calls(self) -> tuple[Call, ...]:
         return calls_of(self.content)
 
@@ -56,7 +56,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
             return ()
         return self._parts
 
-    @cached_property
+    @kept
     def _parts(self) -> tuple[Attachment, ...]:
         return attachments_of(self.content)
 
@@ -70,7 +70,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
             return self
         return self._without_opaque
 
-    @cached_property
+    @kept
     def _without_opaque(self) -> "Message":
         if isinstance(self.content, str):
             return Message(self.role, self.content, self.call_id)
@@ -80,7 +80,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
         blocks += [Call(call.id, call.name, call.arguments) for call in self.calls]
         return Message(self.role, tuple(blocks), self.call_id)
 
-    @cached_property
+    @kept
     def provider_ids(self) -> Mapping[str, str]:
         """By our own id, the provider's own of each call that has a legal one."""
         names: dict[str, str] = {}
@@ -91,7 +91,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
                 names[call.id] = given
         return names
 
-    @cached_property
+    @kept
     def with_provider_ids(self) -> "Message":
         """The message with the provider's own ids for its calls."""
         if not self.provider_ids:
@@ -113,7 +113,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
             found = kept[encode] = encode(self)
         return found
 
-    @cached_property
+    @kept
     def said(self) -> bytes:
         """What the message says, as JSON of our own: for the prompt's hash and the estimate."""
         content: Any = self.content
@@ -126,7 +126,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
             said["opaque"] = self.opaque
         return _encode(said)
 
-    @cached_property
+    @kept
     def tokens(self) -> int:
         """An estimate, rather too high: a token for 3.5 bytes, and 4 tokens for the envelope."""
         if not self.parts:
@@ -145,7 +145,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
             kept[count] = count(texts) + envelopes + _parts_tokens(self.parts)
         return kept[count]
 
-    @cached_property
+    @kept
     def digest(self) -> bytes:
         return hashlib.blake2b(self.said, digest_size=16).digest()
 

@@ -4,7 +4,7 @@ How a provider wants them written is a dialect's business (models/dialect.py).
 """
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -17,6 +17,7 @@ from .events import (
     Usage,
 )
 from .growing import go_on
+from .kept import kept
 from .message import Message as Message  # as below
 from .model_settings import ModelSettings
 from .tokens import Count
@@ -42,7 +43,7 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     `max_output_tokens` stands in the request itself, within the limits of the turn.
     """
 
-    @cached_property
+    @kept
     def tokens(self) -> int:
         """An estimate for the messages and the tools."""
         tool_tokens = sum(tool.tokens for tool in self.tools)

@@ -1,8 +1,8 @@
 """The rounds of a prompt: what stays together in it. Pure."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
+from .kept import kept
 from .message import Message
 
 
@@ -16,7 +16,7 @@ class Round:
     opens_turn: bool = False
     pinned: bool = False
 
-    @cached_property
+    @kept
     def tokens(self) -> int:
         return sum(message.tokens for message in self.messages)
 
