@@ -1,5 +1,7 @@
 """However the bytes of a stream are cut, its events are the same."""
 
+import itertools
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -22,6 +24,6 @@ def events_of(pieces: list[bytes]) -> list[Event]:
 def test_cut_anywhere_it_has_the_same_events(lines: list[tuple[str, str]], cuts: list[int]) -> None:
     whole = "".join(line + end for line, end in lines).encode()
     places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
-    pieces = [whole[one:other] for one, other in zip(places, places[1:], strict=False)]
+    pieces = [whole[one:other] for one, other in itertools.pairwise(places)]
     one_by_one = [whole[index : index + 1] for index in range(len(whole))]
     assert events_of(pieces) == events_of([whole]) == events_of(one_by_one)
