@@ -166,8 +166,8 @@ class DyingStore:
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         return await self.inner.read(thread_id, after_seq)
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return await self.inner.threads(limit)
+    async def threads(self, limit: int = 100, **filters: Any) -> list[ThreadInfo]:
+        return await self.inner.threads(limit, **filters)
 
 
 class Door:
@@ -189,8 +189,8 @@ class Door:
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         return await self.inner.read(thread_id, after_seq)
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return await self.inner.threads(limit)
+    async def threads(self, limit: int = 100, **filters: Any) -> list[ThreadInfo]:
+        return await self.inner.threads(limit, **filters)
 
     async def life(self, work: Coroutine[Any, Any, T]) -> T | None:
         """What came of the process's work; None if it was killed."""

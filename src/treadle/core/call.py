@@ -96,6 +96,17 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
         return self.arguments
 
 
+def asked_calls(event: e.Event) -> tuple[e.Call, ...]:
+    """The calls, or the step of a flow, that this event asks for."""
+    match event:
+        case e.ModelReplied(calls=calls):
+            return calls
+        case e.StepAsked(call=call):
+            return (call,)
+        case _:
+            return ()
+
+
 def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDecision, ...]:
     """What people must decide before this call of that thread can go on; often nothing."""
     match call.status:

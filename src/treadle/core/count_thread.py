@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import fsum
 
 from . import events as e
+from .call import asked_calls
 from .result import read_result
 from .state import State, apply
 from .thread_summary import Child, OneThread, Totals
@@ -90,14 +91,7 @@ def _lost_call(event: e.Event, before: State, after: State) -> e.ModelCalled | N
 
 def _call_names(records: Sequence[e.Record]) -> dict[str, str]:
     """The name of each call's tool, or step, by the call's id."""
-    names: dict[str, str] = {}
-    for record in records:
-        match record.event:
-            case e.ModelReplied(calls=calls):
-                names |= {call.id: call.name for call in calls}
-            case e.StepAsked(call=call):
-                names[call.id] = call.name
-    return names
+    return {call.id: call.name for record in records for call in asked_calls(record.event)}
 
 
 def _count_calls(records: Sequence[e.Record], names: dict[str, str], totals: Totals) -> None:

@@ -1,7 +1,7 @@
 """One message of a prompt. Knows no provider and does no I/O."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from .events import Attachment, Block, Call, File, Text
 from .kept import kept
 from .tokens import Count
-from .values import Content, attachments_of, calls_of, text_of, thinking_of
+from .values import Content, attachments_of, calls_of, encode_once, text_of, thinking_of
 
 _encode = msgspec.json.Encoder().encode
 MAX_ID_CHARS = 256
@@ -105,13 +105,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
             kept[call_id] = replace(self, call_id=call_id)
         return kept[call_id]
 
-    def encoded(self, encode: Callable[["Message"], bytes]) -> bytes:
-        """What this function of a dialect makes of the message, worked out once and kept."""
-        kept: dict[Any, bytes] = vars(self).setdefault("_encoded", {})
-        found = kept.get(encode)
-        if found is None:
-            found = kept[encode] = encode(self)
-        return found
+    encoded = encode_once
 
     @kept
     def said(self) -> bytes:

@@ -37,13 +37,7 @@ MAX_CLAIMS = 8
 """How many drivers in a row may take a thread and leave no progress in it. Then it is parked."""
 MAX_CLAIMS_WITH_CHILD = 64
 """As above while a child is at work: what that has got done is in its own log."""
-_NO_PROGRESS = (
-    e.ThreadClaimed,
-    e.AgentDescribed,
-    e.ModelCalled,
-    e.ToolStarted,
-    e.ChildStarted,
-)
+_NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.ToolStarted, e.ChildStarted)
 """The events that say what is about to be done, and not that anything came of it."""
 
 _OF_WORK = frozenset((e.ModelCalled, e.ModelReplied, e.ToolStarted, e.ToolReturned))
@@ -88,12 +82,15 @@ class State(msgspec.Struct, frozen=True, gc=False):
     """The name of the agent in charge: the one that began the thread, or took it over."""
     depth: int = 0
     key: str = ""
+    root_id: str = ""
+    """The thread above all that this one works for; else its own id."""
     family_id: str = ""
-    """The thread that this one works for, else its own id; of a fork, that of the thread it left.
-    Prompts of one family begin alike."""
+    """`root_id`; of a fork, that of the thread it left. Prompts of one family begin alike."""
     claim: str = ""
     """The last claim: whoever made it drives the thread."""
     driver: str = ""
+    trace: str = ""
+    """The span that the last claim's work is a part of."""
     claims: int = 0
     """How many claims in a row have left no progress."""
     trusted: bool = True
@@ -176,16 +173,19 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
     match event:
         case e.ThreadStarted():
             changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
-            changes["family_id"] = event.parent_thread_id or record.thread_id
+            root_id = event.root_thread_id or event.parent_thread_id or record.thread_id
+            changes |= {"root_id": root_id, "family_id": root_id}
         case e.UserSaid(answers=""):
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
-            changes |= {"claim": event.claim, "driver": event.driver, "claims": state.claims + 1}
+            changes |= {"claim": event.claim, "driver": event.driver, "trace": event.trace}
+            changes["claims"] = state.claims + 1
             changes["turn"] = turn and turn_after_claim(turn, event.reopens)
             if event.identity:
                 changes |= _describe(state, _from_format_1(event.identity))
         case e.ThreadForked():
-            changes |= {"key": event.key, "claim": "", "driver": "", "depth": 0}
+            changes |= {"key": event.key, "claim": "", "driver": "", "trace": "", "depth": 0}
+            changes["root_id"] = record.thread_id
             if state.family_id == record.thread_id:
                 changes["family_id"] = event.parent_thread_id
             changes["turn"] = turn and turn_after_fork(turn)

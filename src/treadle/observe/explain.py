@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from ..core import events as e
-from ..core.call import CallState, find_pending_decisions
+from ..core.call import CallState, asked_calls, find_pending_decisions
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
@@ -136,11 +136,8 @@ def _describe_done(records: Sequence[e.Record]) -> list[str]:
     asked: dict[str, e.Call] = {}
     lines = []
     for record in records:
+        asked |= {call.id: call for call in asked_calls(record.event)}
         match record.event:
-            case e.ModelReplied(calls=calls):
-                asked |= {call.id: call for call in calls}
-            case e.StepAsked(call=call):
-                asked[call.id] = call
             case e.ToolReturned(call_id=call_id, content=content):
                 lines.append(f"{_call_text(asked[call_id])} returned {_short(content)}")
             case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None):

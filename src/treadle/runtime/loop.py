@@ -6,7 +6,7 @@ what it calls: call_model.py, run_tool.py, log.py.
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..core import events as e
 from ..core.call import CallState
@@ -15,8 +15,10 @@ from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.describe import says_the_same
 from ..core.errors import SeqTaken
 from ..core.model import PreparedCall
+from ..core.trace_context import format_traceparent
 from ..core.turn import find_call
 from ..core.waits import find_waits
+from .call_spans import find_call_span, within_call
 from .children import append_started, own_child
 from .drive import run_guarded
 from .end_turn import append_decided, end_child
@@ -133,10 +135,14 @@ async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
     if call.child:
         depth = log.state.depth
         child = await own_child(log, call)
-        parent = ParentContext(child, log.store, log.world, log.tell, depth, left_s)
-    context = Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, parent)
+        root_id = log.state.root_id
+        parent = ParentContext(child, log.store, log.world, log.tell, depth, left_s, root_id)
+    span = find_call_span(log, call)
+    trace = format_traceparent(replace(span, sampled=True))
+    context = Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, trace, parent)
     chance = log.world.chance()
-    event = await settings.run_tool(tool, call.final_arguments, context, left_s, chance)
+    with within_call(span):
+        event = await settings.run_tool(tool, call.final_arguments, context, left_s, chance)
     if isinstance(event, e.ToolFailed) and event.retry_after_s is None:
         # Its time may be up while a child still works for it: that child must end too.
         event = await end_child(log, call, event)
