@@ -79,6 +79,8 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     """The child thread, if it runs as one."""
     waiting: tuple[e.PendingDecision, ...] = ()
     """What that child waits for."""
+    claim: str = ""
+    """With the status `unknown`: the claim under which it had started."""
 
     @property
     def id(self) -> str:
@@ -171,13 +173,16 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return None
 
 
-def call_after_crash(call: CallState) -> CallState:
-    """What a new driver finds: what a started tool did is unknown; a child can be continued."""
+def call_after_crash(call: CallState, claim: str) -> CallState:
+    """What a new driver finds: what a started tool did is unknown; a child can be continued.
+
+    `claim` is that of the driver before.
+    """
     if call.status != "started":
         return call
     if call.child:
         return replace(call, status="allowed")
-    return replace(call, status="unknown")
+    return replace(call, status="unknown", claim=claim)
 
 
 def call_after_import(call: CallState, thread_key: str) -> CallState:
@@ -194,7 +199,7 @@ def call_after_fork(call: CallState) -> CallState:
     """What a fork finds: as after a crash; an open call with a child has an unknown outcome."""
     if call.child:
         return replace(call, status="unknown", child=None, waiting=())
-    return call_after_crash(call)
+    return call_after_crash(call, "")
 
 
 def call_digest(name: str, arguments: str) -> str:

@@ -14,10 +14,12 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
+from .agent_events import describe_format_1
 from .approvals import Permission
 from .calibration import TokenCalibration, calibrate
 from .call import WAITING
 from .errors import IllegalEvent
+from .late import is_late, lose_model_call, refuse_late, settle_model_call
 from .limits import Spent
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
@@ -27,7 +29,7 @@ from .turn_after import (
     turn_after_import,
     turn_after_permission,
 )
-from .work_time import work_s
+from .worked import active_s
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
@@ -155,8 +157,8 @@ def apply(state: State, record: e.Record) -> State:
     if state.claims and not isinstance(event, _NO_PROGRESS):
         changes["claims"] = 0
     turn = state.turn
-    if turn and not turn.ended and (active_s := work_s(turn, state.at, record)):
-        turn = replace(turn, active_s=turn.active_s + active_s)
+    if turn and not turn.ended and (worked_s := active_s(record, turn, state.at)):
+        turn = replace(turn, active_s=turn.active_s + worked_s)
         changes["turn"] = turn
     if type(event) in _OF_WORK:
         assert turn is not None
@@ -180,9 +182,9 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
         case e.ThreadClaimed():
             changes |= {"claim": event.claim, "driver": event.driver, "trace": event.trace}
             changes["claims"] = state.claims + 1
-            changes["turn"] = turn and turn_after_claim(turn, event.reopens)
+            changes["turn"] = turn and turn_after_claim(turn, state.claim, event.reopens)
             if event.identity:
-                changes |= _describe(state, _from_format_1(event.identity))
+                changes |= _describe(state, describe_format_1(event.identity))
         case e.ThreadForked():
             changes |= {"key": event.key, "claim": "", "driver": "", "trace": "", "depth": 0}
             changes["root_id"] = record.thread_id
@@ -215,10 +217,14 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
         )
+    if is_late(event):
+        refuse_late(event, state.turn, state.claim)
     if type(event) in _OF_WORK and state.phase in LEGAL_PHASES[type(event)]:
         return
     if isinstance(event, e.ApprovalGiven) and not event.call_id:
         _refuse_release(state, event)
+    elif isinstance(event, e.ModelFailed) and event.claim:
+        pass  # only a usage, which can come at any time
     elif state.phase not in LEGAL_PHASES[type(event)] and not _is_revocation(state, event):
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
@@ -243,12 +249,6 @@ def _describe(state: State, description: e.AgentDescribed) -> dict[str, Any]:
     return {"described": described, "last_caller": description.agent}
 
 
-def _from_format_1(was: e.Identity) -> e.AgentDescribed:
-    """What a log of format 1 says of an agent: the names of its tools, and hashes of the rest."""
-    tools = {name: e.ToolDescription("", {}) for name in was.tools}
-    return e.AgentDescribed(was.agent, was.model, "", tools)
-
-
 def _is_revocation(state: State, event: e.Event) -> bool:
     """Whether a person takes back a permission. That may come at any time."""
     if not isinstance(event, e.ApprovalGiven) or event.allowed:
@@ -257,6 +257,10 @@ def _is_revocation(state: State, event: e.Event) -> bool:
 
 
 def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]:
+    if isinstance(event, e.ModelFailed) and event.claim:
+        return {"turn": settle_model_call(turn, event)}
+    if isinstance(event, e.TurnEnded):
+        turn = lose_model_call(turn, state.claim)
     turn_after = apply_to_turn(turn, event, state.key)
     changes: dict[str, Any] = {}
     if turn_after.hands_to and (turn_after.ended or not turn_after.calls):

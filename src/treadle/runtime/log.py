@@ -1,7 +1,7 @@
 """One thread's log, open: an append is checked, stored, then told to the listeners."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -51,6 +51,8 @@ class Log:
         self.is_deleted = False
         self.is_child = False
         """True while it is driven as a part of its parent's turn."""
+        self.is_parent_taken: Callable[[], bool] = lambda: False
+        """Whether another process has the thread that this one works for."""
         self.store = store
         self._drives = False
         """False while it only reads and posts."""
@@ -71,6 +73,19 @@ class Log:
     def is_ours(self) -> bool:
         """Whether it drives the thread, and nobody has claimed that since."""
         return self._drives and not self.is_deleted and self.state.claim == self._claim
+
+    @property
+    def own_claim(self) -> str:
+        """The claim under which this log's driver works."""
+        return self._claim
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether another process has the thread, or its parent's, whose turn goes on there."""
+        turn = self.state.turn
+        if turn is None or turn.ended:
+            return False
+        return (self._drives and self.state.claim != self._claim) or self.is_parent_taken()
 
     @property
     def has_claimed(self) -> bool:

@@ -1,12 +1,12 @@
-"""How long a turn's driver has worked, as its records tell. Pure."""
+"""How many seconds of work a record stands for. Pure."""
 
 from . import events as e
 from .call import WAITING
 from .turn import Turn
 
 
-def work_s(turn: Turn, since: float, record: e.Record) -> float:
-    """Seconds of work on the turn since the last record, which was written at `since`.
+def active_s(record: e.Record, turn: Turn, last_at: float) -> float:
+    """Seconds of work on the turn since the last record, which was written at `last_at`.
 
     Format 1 didn't record them: there they are the time since then, or 0 while a person was waited
     for.
@@ -21,4 +21,4 @@ def work_s(turn: Turn, since: float, record: e.Record) -> float:
         waits += ("allowed", "denied")
     if turn.calls and all(call.status in waits for call in turn.calls.values()):
         return 0.0
-    return max(0.0, record.at - since)
+    return max(0.0, record.at - last_at)
