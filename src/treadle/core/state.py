@@ -44,7 +44,6 @@ _NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.ToolStarted,
 
 _OF_WORK = frozenset((e.ModelCalled, e.ModelReplied, e.ToolStarted, e.ToolReturned))
 """Nearly all events of a long log. They change the turn alone, and their phase alone decides."""
-
 OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
 LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadStarted: frozenset(("empty",)),
@@ -277,7 +276,7 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
         changes["permissions"] = (*state.permissions, permission)
         changes["turn"] = turn_after_permission(turn_after, permission)
     if isinstance(event, e.TurnEnded):
-        lasting = [each for each in state.permissions if each.always.lasts == "thread"]
+        lasting = (each for each in state.permissions if each.always.lasts == "thread")
         changes["permissions"] = tuple(lasting)
     return changes
 
@@ -297,6 +296,5 @@ def is_parked(state: State) -> bool:
 
 def waits_for_people(state: State) -> bool:
     """Whether nothing of the turn goes on before somebody decides or answers."""
-    if state.turn is None or not state.turn.calls:
-        return False
-    return all(call.status in WAITING for call in state.turn.calls.values())
+    calls = state.turn.calls if state.turn else {}
+    return bool(calls) and all(call.status in WAITING for call in calls.values())
