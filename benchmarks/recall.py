@@ -1,4 +1,5 @@
-"""How well notes are found again: by their words, by their meaning, by both. recall.jsonl has facts and questions.
+"""How well notes are found again: by their words, by their meaning, by both. recall.jsonl has facts and questions about
+them; recall_chats.py adds what is found of long chats.
 
     python benchmarks/recall.py                                  every offline model that is installed
     python benchmarks/recall.py --endpoint http://127.0.0.1:8000/v1#name        and one behind an endpoint
@@ -14,10 +15,11 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import recall_chats
 from recall_models import Embed, installed
 
 from treadle.notes.embeddings import OpenAIEmbedder
@@ -57,10 +59,10 @@ def read() -> tuple[list[str], list[Question]]:
 class Asked:
     """A model of the comparison as an Embedder. Some of them must be told what is a question."""
 
-    def __init__(self, name: str, embed: Embed, questions: Sequence[Question]) -> None:
+    def __init__(self, name: str, embed: Embed, questions: Iterable[str]) -> None:
         self.name = name
         self._embed = embed
-        self._questions = {question.text for question in questions}
+        self._questions = set(questions)
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         return await self._embed(texts, texts[0] in self._questions)
@@ -149,7 +151,7 @@ async def compare(models: dict[str, Callable[[], Embed]], show_misses: bool) -> 
     costs = []
     for name, make in models.items():
         began = time.perf_counter()
-        model = Asked(name, make(), questions)
+        model = Asked(name, make(), (question.text for question in questions))
         await search_meaning(store, model, Query("warm up", None, NOW, 1))
         ready = time.perf_counter()
         found = await by_model(store, model, questions)
@@ -179,6 +181,9 @@ def main() -> None:
         embedder = OpenAIEmbedder(model, base_url=url)
         models[embedder.name] = lambda: lambda texts, asking: embedder.embed(texts)
     asyncio.run(compare(models, chosen.misses))
+    questions = [text for chat in recall_chats.read() for text, _ in chat.questions]
+    in_chats = {name: Asked(name, make(), questions) for name, make in models.items()}
+    asyncio.run(recall_chats.compare(in_chats))
 
 
 if __name__ == "__main__":
