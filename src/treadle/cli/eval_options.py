@@ -121,7 +121,7 @@ class EvalOptions(AgentOptions):
             min=0.0,
             max=1.0,
             metavar="RATE",
-            help="Exit 1 below this pass rate.",
+            help="Exit 1 below this pass rate; a case with a `min_pass` of its own has that one.",
             rich_help_panel=_BASELINE,
         ),
     ] = 1.0

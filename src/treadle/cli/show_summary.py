@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 import msgspec
 
 from ..core.thread_summary import ThreadSummary, ToolTotals
+from ..observe.amounts import format_seconds
 from ..observe.visible import visible_line
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
@@ -63,7 +64,7 @@ def _rows(found: ThreadSummary) -> list[tuple[str, str]]:
     rows += [(f"tool {name}", _format_tool(tool)) for name, tool in found.tools.items()]
     if found.waits:
         rows.append(("waits", f"{found.waits:,} for people, {len(found.waiting):,} of them now"))
-    rows.append(("work", f"{found.seconds:,.1f} s"))
+    rows.append(("work", format_seconds(found.seconds)))
     if found.children or found.unread:
         children = dict(found.children)
         if found.unread:

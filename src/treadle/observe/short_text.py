@@ -5,6 +5,7 @@ import json
 import msgspec
 
 from ..core import events as e
+from .amounts import format_cost, format_seconds
 
 WIDTH = 100
 """How many characters of a text its line shows."""
@@ -16,7 +17,7 @@ def retry_text(wait_s: float | None) -> str:
     """When the next try comes; "" if none comes."""
     if wait_s is None:
         return ""
-    return f"; again in {wait_s:.1f} s"
+    return f"; again in {format_seconds(wait_s)}"
 
 
 def call_text(call: e.Call) -> str:
@@ -83,5 +84,5 @@ def usage_text(usage: e.Usage, cost_usd: float | None) -> str:
     if usage.estimated:
         text = f"~{text}"
     if cost_usd:
-        text += f", ${cost_usd:.4f}"
+        text += f", {format_cost(cost_usd)}"
     return text

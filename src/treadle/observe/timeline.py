@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from ..core import events as e
+from .amounts import format_seconds
 from .permissions import describe_approval
 from .short_text import (
     VALUE,
@@ -148,7 +149,7 @@ class Timeline:
         text = " | ".join(parts) or "nothing"
         if reply.finish_reason not in ("stop", "tool_calls"):
             text += f" ({reply.finish_reason})"
-        took = f"{usage_text(reply.usage, reply.cost_usd)}, {reply.latency_s:.2f} s"
+        took = f"{usage_text(reply.usage, reply.cost_usd)}, {format_seconds(reply.latency_s)}"
         return Line(record, "«", text, took, whole=whole)
 
     def _tool_line(
@@ -163,12 +164,11 @@ class Timeline:
                 return self._start_line(record, event, call)
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 result = describe_choice(event.call_id, content)
-                left_out = ""
-                if cut:
-                    left_out = f" ({cut:,} characters left out)"
-                return _quote(record, f"← {name}: ", result, left_out, f"{seconds:.2f} s", "dim")
+                left_out = f" ({cut:,} characters left out)" if cut else ""
+                took = format_seconds(seconds)
+                return _quote(record, f"← {name}: ", result, left_out, took, "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
-                took = f"{seconds:.2f} s"
+                took = format_seconds(seconds)
                 before = f"← {name}: error: "
                 return _quote(record, before, message, retry_text(wait_s), took, "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
