@@ -78,6 +78,8 @@ class SQLiteStore:
                 "an SQLite database in memory would be lost; use MemoryStore() for that"
             )
         self.path = Path(path) if path else default_path()
+        self.extras: dict[str, Any] = {}
+        """Other things to keep as long as the store, such as its notes. By name."""
         self._durability = durability
         self._quick = SharedConnection(partial(connect, self.path, busy_timeout_s=0), self.path)
         """For the event loop: it waits for nobody."""
