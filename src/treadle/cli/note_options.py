@@ -14,6 +14,7 @@ _SCOPE = "user, user:NAME, project:NAME or agent:NAME."
 Scope = Annotated[str | None, typer.Option(metavar="SCOPE", help=f"Only of this scope: {_SCOPE}")]
 Into = Annotated[str, typer.Option(metavar="SCOPE", help=f"Whom it is about: {_SCOPE}")]
 All = Annotated[bool, typer.Option("--all", help="Also those that were replaced or have expired.")]
+NoteId = Annotated[str, typer.Argument(metavar="ID", help="The note's id, or the beginning of it.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON Lines.")]
 
 
@@ -42,9 +43,7 @@ class AddNoteOptions(StoreOptions):
     scope: Into = "user"
     about: Annotated[
         str,
-        typer.Option(
-            metavar="WORD", help="What it is about; it takes the place of the note about the same."
-        ),
+        typer.Option(metavar="WORD", help="What it is about; what else is about it is shown."),
     ] = ""
     days: Annotated[
         float | None, typer.Option(metavar="N", help="How long it is valid; default: for ever.")
@@ -53,10 +52,23 @@ class AddNoteOptions(StoreOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CorrectNoteOptions(StoreOptions):
+    note: NoteId
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What is right, complete in itself.")]
+    days: Annotated[
+        float | None, typer.Option(metavar="N", help="How long it is valid; default: for ever.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhyNoteOptions(StoreOptions):
+    note: NoteId
+    json: Annotated[bool, typer.Option("--json", help="As one line of JSON.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ForgetNoteOptions(StoreOptions):
-    note: Annotated[
-        str, typer.Argument(metavar="ID", help="The note's id, or the beginning of it.")
-    ]
+    note: NoteId
 
 
 @dataclass(frozen=True, kw_only=True)
