@@ -85,6 +85,19 @@ def test_what_stands_beside_a_hit_in_its_thread_is_found_with_it():
     assert texts_of(notes, None, "shawl knit") == [said[3], said[2], said[1]]
 
 
+def test_a_date_in_the_query_finds_what_was_said_then_but_nobody_gets_it_unasked():
+    notes = notes_at()
+    may, june = 1_683_417_600.0, 1_686_096_000.0  # the 7th of each, 2023
+    for text, at in (("we went camping", may), ("we went camping again", june), ("rain", june)):
+        written(notes, text, at=at)
+    assert texts_of(notes, None, "camping in June")[0] == "we went camping again"
+    assert texts_of(notes, None, "What did you do in June 2023?", limit=2) == [
+        "rain",
+        "we went camping again",
+    ]
+    assert texts_of(notes, None, "What about 7 June?", guess=False) == []
+
+
 def test_what_others_write_changes_neither_order_nor_scores():
     notes = notes_at()
     facts = ("the lamp is red", "the door is red", "my lamp broke", "green tea", "door x", "door y")

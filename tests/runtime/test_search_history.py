@@ -67,6 +67,18 @@ def test_it_says_who_said_it_and_not_what_it_found_itself():
     assert len(search(made, "lamps", 1)) == 1
 
 
+def test_what_stands_beside_a_hit_is_found_with_it_and_dates_are_understood():
+    june = 1_686_096_000.0  # the 7th, 2023
+    made = [
+        Passage(3, "user", "Which shawl did she knit?", 1.0),
+        Passage(5, "assistant", "A red one", 2.0),
+        Passage(7, "user", "Thanks", 3.0),
+        Passage(9, "user", "We went camping", june),
+    ]
+    assert [each.seq for each in search(made, "shawl", 5)] == [3, 5]
+    assert [each.text for each in search(made, "what happened in June", 1)] == ["We went camping"]
+
+
 def test_its_own_results_are_no_source():
     call = e.Call("a", "search_history", "{}")
     log = [e.ModelReplied((call,), e.Usage(), 0.0), e.ToolReturned("a", "the lamp", 0.0)]

@@ -1,8 +1,9 @@
 """Searches notes by their words, by their meaning if there is an embedding model, or by both.
 
 1. A note's score by words is the share that it has of the query's words, rare ones counting more.
+   A date that the query names is a word that all notes of that time have.
 2. Its score by meaning is the cosine of the query and the nearest of its sentences. Both are added;
-   the share is cubed first, so that few shared words count for little beside meaning.
+   words count the less, the fewer of them even the best note has (WORDS_WEIGHT).
 3. What stands beside a hit in its thread gets a part of its score (stores/ranking.py).
 4. All counts are of the notes that may be found: notes of other scopes change nothing.
 """
@@ -18,7 +19,8 @@ from ..core.errors import StoreError, UsageError
 from ..models.known_secrets import redact_known
 from ..runtime.border import contain
 from ..stores.common_words import ENGLISH
-from ..stores.full_text import quote_word, weigh_words
+from ..stores.full_text import COMMON_WEIGHT, quote_word, weigh_words
+from ..stores.named_dates import match_dates
 from ..stores.ranking import (
     add_neighbours,
     discount_question,
@@ -37,12 +39,12 @@ EMBED_BATCH = 64
 """Notes that are embedded at once."""
 MIN_COSINE = 0.05
 """Below this cosine, two texts have nothing to do with each other."""
-WORDS_POWER = 3
-"""Beside meaning, half of the query's words count an eighth of all of them.
+WORDS_WEIGHT = 2.0
+"""How much the share of a query's words counts beside a cosine, if a note has all of them.
 
-A cosine seldom exceeds 0.5, and a note that shares nothing but half of the words is seldom meant.
+It counts less by the square of the best share: where even the best note has only a third of what
+the query asks for, the words are hardly those that matter.
 """
-
 CANDIDATES = 200
 """Of so many notes, the best by their own, it is looked at what stands beside them."""
 
@@ -56,7 +58,7 @@ class Query(msgspec.Struct, frozen=True):
     now: float
     limit: int = 5
     guess: bool = True
-    """Whether common words may find something if no other word of the query does."""
+    """Whether a date may find something alone, and common words if no other word does."""
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -144,7 +146,7 @@ def _find_hits(
     db: sqlite3.Connection, index: NoteIndex, query: Query, model: str, wanted: bytes
 ) -> tuple[Hit, ...]:
     live = index.find_live(query.scopes, query.now)
-    coverage = _find_coverage(db, live, query, or_longer=not wanted)
+    coverage = _find_coverage(db, index, live, query, or_longer=not wanted)
     cosines: dict[int, float] = {}
     if wanted:
         block = index.use_vectors(db, model, len(wanted) // FLOAT_BYTES)
@@ -167,9 +169,9 @@ def _find_hits(
 
 
 def _find_coverage(
-    db: sqlite3.Connection, live: set[int], query: Query, or_longer: bool
+    db: sqlite3.Connection, index: NoteIndex, live: set[int], query: Query, or_longer: bool
 ) -> dict[int, float]:
-    """What each note has of the query's words.
+    """What each note has of the query's words, and of the dates that it names.
 
     `or_longer`: of a word that no note has, words that begin with it count. Beside meaning, which
     knows the word, they would only be in the way.
@@ -182,7 +184,10 @@ def _find_coverage(
         return live.intersection(find_matching(db, quote_word(word, longer)))
 
     ids_by_word = find_by_words(weights, find)
-    coverage = find_coverage(ids_by_word, weights, len(live))
+    dates = match_dates(query.text, live, lambda number: index.notes[number].at)
+    weight = 1.0 if query.guess else COMMON_WEIGHT
+    weights |= dict.fromkeys(dates, weight)
+    coverage = find_coverage(ids_by_word | dates, weights, len(live))
     if coverage or not query.guess:
         return coverage
     guesses = {word: ids for word, ids in ids_by_word.items() if word not in ENGLISH}
@@ -195,7 +200,8 @@ def _score(
     """The score of each note that was found or stands beside one that was."""
     found = dict(coverage)
     if cosines:
-        found = {number: share**WORDS_POWER for number, share in coverage.items()}
+        worth = WORDS_WEIGHT * max(coverage.values(), default=0.0) ** 2
+        found = {number: worth * share for number, share in coverage.items()}
     words = found.copy()
     for number, cosine in cosines.items():
         found[number] = found.get(number, 0.0) + cosine

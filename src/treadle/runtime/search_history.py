@@ -11,6 +11,7 @@ from ..core.context import Context
 from ..core.errors import ToolError
 from ..core.tool import Tool, make_tool
 from ..stores.full_text import quote_word, remove_spacing, space_out_cjk, weigh_words
+from ..stores.named_dates import match_dates
 from ..stores.ranking import (
     Neighbours,
     add_neighbours,
@@ -43,6 +44,8 @@ class Passage(msgspec.Struct, frozen=True):
     seq: int
     who: str
     text: str
+    at: float = 0.0
+    """When it was said, in seconds since the epoch, UTC."""
 
 
 def make_search_history_tool(logs: Store) -> Tool:
@@ -52,7 +55,8 @@ def make_search_history_tool(logs: Store) -> Tool:
         """Search this whole conversation: also what is not shown any more, and full tool results.
 
         Args:
-            query: The words to look for; other forms of an English word are found too.
+            query: The words to look for; other forms of an English word are found too. A date in
+                it, such as "in May", finds what was said then.
             max_results: How many places, at most 10.
         """
         passages = list(split_passages(await read_records(logs, context.thread_id)))
@@ -70,7 +74,7 @@ def split_passages(records: Sequence[e.Record]) -> Iterator[Passage]:
     for record in records:
         who, text = _said(record.event, names)
         for start in range(0, len(text), PASSAGE_CHARS):
-            yield Passage(record.seq, who, text[start : start + PASSAGE_CHARS])
+            yield Passage(record.seq, who, text[start : start + PASSAGE_CHARS], record.at)
 
 
 def search(passages: Sequence[Passage], query: str, count: int) -> list[Passage]:
@@ -93,8 +97,11 @@ def search(passages: Sequence[Passage], query: str, count: int) -> list[Passage]
         ids_by_word = find_by_words(
             weights, lambda word, longer: _find(index, quote_word(word, longer))
         )
+        dates = match_dates(query, range(len(passages)), lambda number: passages[number].at)
+        ids_by_word |= dates
+        weights |= dict.fromkeys(dates, 1.0)
         best = _rank(passages, find_coverage(ids_by_word, weights, len(passages)))[:count]
-        match = " OR ".join(quote_word(word, True) for word in weights)
+        match = " OR ".join(quote_word(word, True) for word in weights if word not in dates)
         return [_shorten(index, match, number, passages[number]) for number in best]
 
 
@@ -124,7 +131,7 @@ def _shorten(index: sqlite3.Connection, match: str, number: int, passage: Passag
     else:
         words = passage.text.split()
         text = " ".join(words[:SNIPPET_WORDS]) + "…" * (len(words) > SNIPPET_WORDS)
-    return Passage(passage.seq, passage.who, text)
+    return Passage(passage.seq, passage.who, text, passage.at)
 
 
 def _said(event: e.Event, names: dict[str, str]) -> tuple[str, str]:
