@@ -59,20 +59,29 @@ def test_vectors_that_another_process_makes_are_not_made_again(pair):
 
 
 def test_a_file_that_is_replaced_is_read_anew(tmp_path):
-    path = tmp_path / "n.db"
-    store = NoteStore(path)
+    store = NoteStore(tmp_path / "n.db")
     write(store, "the door is red", "k1")
     assert find(store, "door") == ["the door is red"]
-    store.close()
     for each in tmp_path.iterdir():
         each.unlink()
-    write(store, "the door is blue", "k1")
-    assert find(store, "door") == ["the door is blue"]
-    path.unlink()
     with pytest.raises(StoreError, match="deleted"):
         find(store, "door")
     assert find(store, "door") == []
+    write(store, "the door is blue", "k1")
+    assert find(store, "door") == ["the door is blue"]
     store.close()
+
+
+def test_notes_of_a_deleted_thread_are_found_no_more_and_kept_ones_name_none(pair):
+    one, other = pair
+    for thread in ("t1", "t2"):
+        write(one, f"the door of {thread}", thread, thread_id=thread, seq=3)
+    assert len(find(one, "door")) == 2
+    asyncio.run(other.forget_threads(["t1"]))
+    assert find(one, "door") == ["the door of t2"]
+    asyncio.run(other.forget_threads(["t2"], keep=True))
+    hits = asyncio.run(search(one, None, Query("door", None, 2.0))).hits
+    assert [(hit.note.text, hit.note.thread_id) for hit in hits] == [("the door of t2", "")]
 
 
 STEPS = st.lists(

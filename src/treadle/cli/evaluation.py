@@ -12,6 +12,7 @@ import msgspec
 from ..evals.baseline import Comparison, compare_reports
 from ..evals.dataset import Dataset
 from ..evals.report import Report, TrialReport, load_report
+from ..observe.amounts import format_count
 from ..observe.visible import make_visible, visible_command
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
@@ -68,7 +69,6 @@ def _estimate(
 
 def _run(settings: EvalOptions, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
     """The report, and whether Ctrl-C stopped the run; then it has the finished trials."""
-    from ..evals.format import format_count
     from ..evals.run_dataset import Progress, Run, evaluate, make_report
     from ..evals.text_report import format_trial
 

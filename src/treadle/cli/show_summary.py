@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 import msgspec
 
 from ..core.thread_summary import ThreadSummary, ToolTotals
-from ..observe.amounts import format_seconds
+from ..observe.amounts import format_count, format_seconds
 from ..observe.visible import visible_line
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
@@ -14,7 +14,6 @@ from .observe_options import SummaryOptions
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .threads import resolve_thread
-from .turn_printer import format_count
 
 MAX_NAMED = 10
 """How many children that can't be read are named."""

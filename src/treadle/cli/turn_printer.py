@@ -7,7 +7,7 @@ from ..core import events as e
 from ..core.codec import encode_record
 from ..core.events import Record
 from ..core.result import Result, Summary
-from ..observe.amounts import format_cost, format_seconds
+from ..observe.amounts import format_cost, format_count, format_seconds
 from ..observe.short_text import VALUE, WIDTH
 from ..observe.timeline import Line, Timeline
 from ..observe.visible import escape_controls, make_json_visible, make_visible, visible_line
@@ -119,7 +119,7 @@ class TurnPrinter:
         match record.event:
             case e.UserSaid(answers=""):
                 self._models.pop(record.thread_id, None)
-            case e.ModelFailed(retry_after_s=None, message=message):
+            case e.ModelFailed(retry_after_s=None, message=message, claim=""):
                 self._denied = message
             case e.ModelCalled(model=model):
                 before = self._models.get(record.thread_id, model)
@@ -210,9 +210,3 @@ def format_limit(result: Result) -> str:
     last = reached[-1]
     name = last.limit.replace("_", " ")
     return f"stopped at the limit of {name}: {last.used:g} of {last.allowed:g}"
-
-
-def format_count(count: int, noun: str) -> str:
-    """A count with its noun: 1 turn, 2 turns."""
-    plural = "s" * (count != 1)
-    return f"{count:,} {noun}{plural}"

@@ -3,7 +3,7 @@
 The same words in the terminal and on the page. Pure.
 """
 
-from ..observe.amounts import format_cost, format_seconds
+from ..observe.amounts import format_cost, format_count, format_seconds
 from .baseline import SIGNIFICANCE, Change
 from .report import Report
 
@@ -44,12 +44,6 @@ def format_number(value: float | None) -> str:
     if abs(value) >= 100 or value == round(value):
         return f"{value:,.0f}"
     return f"{value:.1f}"
-
-
-def format_count(count: int, noun: str) -> str:
-    """A count with its noun: 1 trial, 2 trials."""
-    plural = "s" * (count != 1)
-    return f"{count:,} {noun}{plural}"
 
 
 def format_change(change: Change) -> str:

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
-from ..observe.amounts import format_cost, format_seconds
+from ..observe.amounts import format_cost, format_count, format_seconds
 from ..observe.visible import make_visible
 from .baseline import Comparison
 from .format import (
@@ -23,7 +23,6 @@ from .format import (
     describe_repeats,
     describe_unjudged,
     format_change,
-    format_count,
     format_metric,
     format_number,
     format_percent,

@@ -5,7 +5,7 @@ Pure. It quotes models, so it must be made visible before it is shown.
 
 from collections.abc import Sequence
 
-from ..observe.amounts import format_cost, format_seconds
+from ..observe.amounts import format_cost, format_count, format_seconds
 from ..observe.columns import format_columns
 from ..observe.short_text import shorten
 from .baseline import Change, Comparison
@@ -16,7 +16,6 @@ from .format import (
     describe_repeats,
     describe_unjudged,
     format_change,
-    format_count,
     format_metric,
     format_number,
     format_percent,

@@ -21,7 +21,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ..core.errors import StoreDamaged, StoreError, UsageError
-from ..stores.connection import SharedConnection
+from ..stores.connection import OpenFile, SharedConnection
+from ..stores.deletion import delete_notes, erase_notes, keep_notes
 from ..stores.memory import MemoryStore
 from ..stores.sqlite import SQLiteStore
 from ..stores.sqlite_file import BUSY_TIMEOUT_S, connect, connect_in_memory, default_path
@@ -56,7 +57,7 @@ class NoteStore:
         else:
             self.path = Path(path) if path else default_path()
         opening = partial(_open, connect or _connect, self.path)
-        self._connection = SharedConnection(opening, self.path)
+        self._connection = SharedConnection(opening, OpenFile(self.path))
         self._index = NoteIndex()
         """Used by whoever has the connection."""
         self._indexed = 0
@@ -110,13 +111,29 @@ class NoteStore:
 
         def work() -> bool:
             with self._transaction() as db:
-                if not note_table.delete_note(db, note_id):
+                number = note_table.find_number(db, note_id)
+                if number is None:
                     return False
-            with self._use() as db:  # empty the write-ahead log, unless somebody reads on and on
-                db.execute(f"pragma busy_timeout = {FORGET_S * 1000:.0f}")
-                db.execute("pragma wal_checkpoint(truncate)")
-                db.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
+                erase_notes(db, [(number, note_id)])
+            self._empty_write_ahead_log()
             return True
+
+        return await self._do(work)
+
+    async def forget_threads(self, thread_ids: Sequence[str], *, keep: bool = False) -> int:
+        """Forget the notes made from these threads, and say how many; or `keep` them.
+
+        Those that are kept no longer say which thread they come from.
+        """
+
+        def work() -> int:
+            with self._transaction() as db:
+                if keep:
+                    return keep_notes(db, thread_ids)
+                forgotten = delete_notes(db, thread_ids)
+            if forgotten:
+                self._empty_write_ahead_log()
+            return forgotten
 
         return await self._do(work)
 
@@ -159,6 +176,13 @@ class NoteStore:
         if self.path is None:  # nobody else uses it: there is nothing to wait for
             return work()
         return await asyncio.to_thread(work)
+
+    def _empty_write_ahead_log(self) -> None:
+        """Do so unless somebody reads on and on."""
+        with self._use() as db:
+            db.execute(f"pragma busy_timeout = {FORGET_S * 1000:.0f}")
+            db.execute("pragma wal_checkpoint(truncate)")
+            db.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

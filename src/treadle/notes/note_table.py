@@ -4,12 +4,12 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 from msgspec.structs import astuple, replace
 
 from ..core.errors import StoreError, UsageError
+from ..stores.deletion import NOTE_CHANGED
 from ..stores.full_text import space_out_cjk
 from .note import Note, WriteResult, find_same_about, is_live, normalize
 
@@ -31,10 +31,6 @@ _NEWEST = "order by note.at desc, note.number desc"
 _TEXT = """
 create virtual table if not exists note_text using
 fts5(text, about, tokenize='porter unicode61 remove_diacritics 2')
-"""
-_CHANGED = """
-insert or replace into note_change (number, version)
-values (?, (select coalesce(max(version), 0) + 1 from note_change))
 """
 
 
@@ -97,36 +93,22 @@ def find_related(db: sqlite3.Connection, new: Note, now: float, replaces: str) -
 
 
 def save_note(db: sqlite3.Connection, note: Note) -> None:
-    values = (_number(db, note.id), *astuple(note), _digest(note.text), normalize(note.about))
+    values = (find_number(db, note.id), *astuple(note), _digest(note.text), normalize(note.about))
     number = db.execute(_SAVE, values).lastrowid
     db.execute("delete from note_text where rowid = ?", (number,))
     words = (number, space_out_cjk(note.text), space_out_cjk(note.about))
     db.execute("insert into note_text (rowid, text, about) values (?, ?, ?)", words)
-    db.execute(_CHANGED, (number,))
-
-
-def delete_note(db: sqlite3.Connection, note_id: str) -> bool:
-    """Delete a note with its words and vectors; False if there is none."""
-    number = _number(db, note_id)
-    if number is None:
-        return False
-    db.execute("delete from note where number = ?", (number,))
-    db.execute("delete from note_text where rowid = ?", (number,))
-    db.execute("delete from note_vector where note_id = ?", (note_id,))
-    # without this the index keeps deleted words
-    db.execute("insert into note_text (note_text) values ('optimize')")
-    db.execute(_CHANGED, (number,))
-    return True
+    db.execute(NOTE_CHANGED, (number,))
 
 
 def save_vectors(db: sqlite3.Connection, model: str, vectors: Mapping[str, bytes]) -> None:
     """Save the vectors of each note, by its id; those of notes that are gone are dropped."""
     for note_id, vector in vectors.items():
-        number = _number(db, note_id)
+        number = find_number(db, note_id)
         if number is not None:
             row = (note_id, model, vector)
             db.execute("insert or replace into note_vector values (?, ?, ?)", row)
-            db.execute(_CHANGED, (number,))
+            db.execute(NOTE_CHANGED, (number,))
 
 
 def find_matching(db: sqlite3.Connection, match: str) -> list[int]:
@@ -218,6 +200,7 @@ def _digest(text: str) -> str:
     return blake2b(normalize(text).encode(), digest_size=16).hexdigest()
 
 
-def _number(db: sqlite3.Connection, note_id: str) -> Any:
+def find_number(db: sqlite3.Connection, note_id: str) -> int | None:
+    """The number of the note with this id; None if there is none."""
     row = db.execute("select number from note where id = ?", (note_id,)).fetchone()
     return row[0] if row else None

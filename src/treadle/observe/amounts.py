@@ -1,4 +1,4 @@
-"""Times and costs as people read them: `0.15 ms`, `12 s`, `$0.0021`. Pure."""
+"""Times, costs and counts as people read them: `0.15 ms`, `$0.0021`, `2 turns`. Pure."""
 
 from decimal import Decimal
 
@@ -34,6 +34,12 @@ def format_cost(usd: float | None) -> str:
         return f"${usd:,.2f}"
     digits = f"{usd:.3g}" if usd >= 0.001 else f"{usd:.2g}"
     return f"${Decimal(digits):f}"  # Decimal, so that it is never 8e-05
+
+
+def format_count(count: int, noun: str) -> str:
+    """A count with its noun: 1 turn, 2 turns."""
+    plural = "s" * (count != 1)
+    return f"{count:,} {noun}{plural}"
 
 
 def _two_digits(value: float) -> str:

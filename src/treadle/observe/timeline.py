@@ -15,6 +15,7 @@ from .short_text import (
     arguments_text,
     call_text,
     describe_choice,
+    late_text,
     retry_text,
     shorten,
     usage_text,
@@ -104,7 +105,8 @@ class Timeline:
                 took = ""
                 if usage.total_tokens:
                     took = usage_text(usage, event.cost_usd)
-                return _quote(record, "! ", message, retry_text(wait_s), took, "yellow")
+                after = retry_text(wait_s) + late_text(event.claim)
+                return _quote(record, "! ", message, after, took, "yellow")
 
     def _team_line(
         self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
@@ -165,12 +167,12 @@ class Timeline:
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 result = describe_choice(event.call_id, content)
                 left_out = f" ({cut:,} characters left out)" if cut else ""
-                took = format_seconds(seconds)
-                return _quote(record, f"← {name}: ", result, left_out, took, "dim")
+                after, took = left_out + late_text(event.claim), format_seconds(seconds)
+                return _quote(record, f"← {name}: ", result, after, took, "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
-                took = format_seconds(seconds)
+                after = retry_text(wait_s) + late_text(event.claim)
                 before = f"← {name}: error: "
-                return _quote(record, before, message, retry_text(wait_s), took, "yellow")
+                return _quote(record, before, message, after, format_seconds(seconds), "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 said = "; ".join(filter(None, (content, reason)))
                 before = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}"
