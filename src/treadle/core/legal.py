@@ -12,9 +12,12 @@
 6. A person may have said nothing. Most providers refuse an empty message (`fill_empty`).
 7. Calls go back under the provider's own ids, to the model that made them and where each names one
    call (`use_provider_ids`): Kimi, for one, reads more in its ids than a name.
+8. Where no model of a provider takes sounds, words stand in their place (`tell_of_sounds`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from .model import Message, ToolSchema
 from .values import Attachment, Audio, Content, File, Image, Part, Text, text_of
@@ -23,6 +26,7 @@ BESIDE = "What the calls above gave besides text:"
 GO_ON = "Go on."
 SAID_NOTHING = "(nothing was said)"
 """Stands for an empty message where the provider would refuse it at each later request."""
+NO_SOUND = "(Here was a sound. This model takes none.)"
 GONE = "A tool of earlier in this conversation. It can't be called now."
 
 
@@ -115,6 +119,18 @@ def _without(message: Message, kinds: tuple[type[Attachment], ...]) -> Message:
     if any(isinstance(part, Attachment) for part in kept):
         content = kept
     return Message("tool", content, message.call_id)
+
+
+def tell_of_sounds(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages, with words in the place of sounds."""
+    return tuple(_tell_of_sounds(message) for message in messages)
+
+
+def _tell_of_sounds(message: Message) -> Message:
+    if not any(isinstance(part, Audio) for part in message.parts):
+        return message
+    content = [NO_SOUND if isinstance(part, Audio) else part for part in message.content]
+    return replace(message, content=tuple(content))
 
 
 def put_into_first(messages: Sequence[Message]) -> tuple[Message, ...]:
