@@ -170,6 +170,35 @@ class DyingStore:
         return await self.inner.threads(limit, **filters)
 
 
+class Elsewhere(MemoryStore):
+    """The same threads, as another process sees them: what is driven there isn't driven here."""
+
+    def __init__(self, inner: MemoryStore) -> None:
+        super().__init__()
+        self.inner = inner
+
+    async def append(self, thread_id: str, rows: Any) -> None:
+        await self.inner.append(thread_id, rows)
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
+        return await self.inner.read(thread_id, after_seq)
+
+    async def threads(self, limit: int = 100, **filters: Any) -> Any:
+        return await self.inner.threads(limit, **filters)
+
+    def attend(self, claim: str) -> Any:
+        return self.inner.attend(claim)
+
+    def find_beat(self, claim: str) -> int | None:
+        return self.inner.find_beat(claim)
+
+    def version(self) -> int:
+        return self.inner.version()
+
+    def last_seqs(self, thread_ids: Any) -> dict[str, int]:
+        return self.inner.last_seqs(thread_ids)
+
+
 class Door:
     """One process's way to a store: once the process is killed, nothing more goes through."""
 
@@ -211,6 +240,7 @@ def candidates(state: State) -> list[e.Event]:
         e.ThreadStarted("agent", "key"),
         e.ThreadClaimed(f"w{seq}", identity=e.Identity("agent", "m", "h") if seq % 2 else None),
         e.ThreadClaimed(f"w{seq}", reopens=True),
+        e.ThreadClaimed(state.claim or "w", releases=True),
         e.AgentDescribed(f"agent{seq % 3}", "m", "be kind", {"t": e.ToolDescription("d", {})}),
         e.TrustChanged(bool(seq % 2), "ada", "imported"),
         e.ThreadForked("parent", max(1, seq), f"key{seq}"),

@@ -20,6 +20,7 @@ from .core.errors import (
     ModelRejected,
     ModelUnavailable,
     StepFailed,
+    Stopped,
     StoreError,
     ToolError,
     ToolRetry,
@@ -57,9 +58,10 @@ from .notes.extraction import extract_notes
 from .notes.notes import Notes
 from .runtime.agent import Agent
 from .runtime.delete import Deletion, delete_threads
+from .runtime.drives import stop
 from .runtime.listeners import Delta
 from .runtime.retention import delete_expired
-from .runtime.sync import run_sync
+from .runtime.sync import iterate_sync, run_sync
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
 
@@ -95,6 +97,7 @@ __all__ = [
     "SQLiteStore",
     "ScriptedModel",
     "StepFailed",
+    "Stopped",
     "StoreError",
     "Summary",
     "ThreadSummary",
@@ -116,10 +119,12 @@ __all__ = [
     "delete_threads",
     "extract_notes",
     "flow",
+    "iterate_sync",
     "project_instructions",
     "run_sync",
     "sleep",
     "step",
+    "stop",
     "tool",
     "until",
     "wait_for",

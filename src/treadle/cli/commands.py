@@ -33,7 +33,8 @@ from . import (
 )
 from .options import StoreOptions
 from .parameters import CONTEXT, Command, Group, make_command
-from .session import INTERRUPTED, Session, report_error
+from .session import Session, report_error
+from .signals import INTERRUPTED
 from .terminal import Screen
 
 S = TypeVar("S")
@@ -85,6 +86,12 @@ def resume(settings: thread_options.ResumeOptions) -> int:
 
     Where another process drives it, this waits for that one, and gives the same result.
     """
+    if bool(settings.thread) == settings.all:
+        raise UsageError("name a thread (treadle resume THREAD), or say --all, not both")
+    if settings.all:
+        from .due import resume_all
+
+        return resume_all(settings)
     from .agents import make_runner, missing_agent, missing_agent_message
     from .agents_md import announce_instructions
     from .thread_tree import root_log
@@ -99,6 +106,13 @@ def resume(settings: thread_options.ResumeOptions) -> int:
     screen = Screen()
     announce_instructions(agent, settings, screen)
     return Session(agent, log.thread_id, screen, settings).resume(settings.take)
+
+
+def due(settings: thread_options.DueOptions) -> int:
+    """List the threads that are unfinished, wait for nobody and have no living driver."""
+    from .due import due as list_due
+
+    return list_due(settings)
 
 
 def save_test(settings: thread_options.SaveTestOptions) -> int:
@@ -163,6 +177,7 @@ def _add_all() -> None:
     decide = "Decide"
     set_up = "Set up"
     _add(commands, "threads", list_options.ThreadsOptions, listing.threads, look)
+    _add(commands, "due", thread_options.DueOptions, due, look)
     _add(commands, "show", thread_options.ShowOptions, show.show, look)
     _add(commands, "tail", thread_options.TailOptions, show.tail, look)
     _add(commands, "explain", thread_options.ExplainOptions, reports.explain, look)

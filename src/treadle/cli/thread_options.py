@@ -21,11 +21,22 @@ By = Annotated[str | None, make_option(metavar="NAME", help=_BY)]
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeOptions(TurnOptions):
-    thread: Thread
+    thread: Annotated[
+        str,
+        make_argument(metavar="[THREAD]", help=THREAD, complete=thread_names),
+    ] = ""
+    all: Annotated[
+        bool, make_option("--all", help="All threads of the agent that treadle due lists.")
+    ] = False
     take: Annotated[
         bool,
         make_option("--take", help="Take it from a process that still drives it, if one does."),
     ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueOptions(StoreOptions):
+    json: Annotated[bool, make_option("--json", help=JSON)] = False
 
 
 @dataclass(frozen=True, kw_only=True)

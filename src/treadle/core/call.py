@@ -71,6 +71,8 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     retry_after_s: float = 0.0
     step: bool = False
     """Asked for by a flow's code, not by a model."""
+    idempotent: bool = False
+    """Of a step: it may run again where nobody knows what became of it."""
     asked_before: int = 0
     """How often this turn's earlier replies asked for the same: the same tool and arguments."""
     twins_before: int = 0

@@ -73,6 +73,9 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
     trace: str = ""
     """The span that the work is a part of, the caller's or the parent's call, as `traceparent` of
     the W3C's Trace Context; "" if there is none."""
+    releases: bool = False
+    """The driver of this claim has stopped, and lets the thread go: nobody drives it until the next
+    claim. It has ended well, so this claim doesn't count among those that park a thread."""
 
 
 class TrustChanged(EventStruct, frozen=True):

@@ -180,8 +180,8 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
             changes |= {"claim": event.claim, "driver": event.driver, "trace": event.trace}
-            changes["claims"] = state.claims + 1
-            changes["turn"] = turn and turn_after_claim(turn, state.claim, event.reopens)
+            changes["claims"] = max(0, state.claims + (-1 if event.releases else 1))
+            changes["turn"] = turn and turn_after_claim(turn, state.claim, event)
             if event.identity:
                 changes |= _describe(state, describe_format_1(event.identity))
         case e.ThreadForked():

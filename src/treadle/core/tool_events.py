@@ -62,6 +62,8 @@ class StepAsked(EventStruct, frozen=True):
     """A flow's code has asked for a step: a call like a model's, with the same id at every run."""
 
     call: Call
+    idempotent: bool = False
+    """It may run again where nobody knows what became of it. Only the flow's code knows that."""
 
 
 class ChildStarted(EventStruct, frozen=True):

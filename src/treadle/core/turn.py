@@ -118,7 +118,8 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
             if event.call.id in turn.calls:
                 raise IllegalEvent(f"step {event.call.id} is under way already")
             key = make_idempotency_key(thread_key, event.call.id, event.call.arguments)
-            return _keep_call(turn, CallState(event.call, key, step=True))
+            call = CallState(event.call, key, step=True, idempotent=event.idempotent)
+            return _keep_call(turn, call)
         case e.AnswerRejected():
             return replace(turn, rejected=event, useless_replies=turn.useless_replies + 1)
         case e.LimitReached() if turn.limit:

@@ -5,6 +5,7 @@ Pure.
 
 from msgspec.structs import replace
 
+from . import events as e
 from .approvals import Permission
 from .call import CallState, call_after_crash, call_after_fork, call_after_import
 from .late import lose_model_call
@@ -21,14 +22,17 @@ def turn_after_crash(turn: Turn, claim: str) -> Turn:
     return lose_model_call(turn, claim)
 
 
-def turn_after_claim(turn: Turn, claim: str, reopens: bool) -> Turn:
+def turn_after_claim(turn: Turn, before: str, claim: e.ThreadClaimed) -> Turn:
     """What a new driver finds, or one that goes on with a turn that an outage has failed.
 
-    `claim` is that of the driver before.
+    `before` is the claim of the driver before. A driver that lets the thread go leaves the turn as
+    it is: the next one judges what was under way.
     """
-    if reopens:
+    if claim.releases:
+        return turn
+    if claim.reopens:
         return turn_after_reopening(turn)
-    return turn_after_crash(turn, claim)
+    return turn_after_crash(turn, before)
 
 
 def failed_by_outage(turn: Turn | None) -> bool:

@@ -13,11 +13,12 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
-from ..core.errors import FlowChanged, SeqTaken, StepFailed
+from ..core.errors import FlowChanged, SeqTaken, StepFailed, Stopped
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..core.waits import find_waits
 from ..runtime.children import append_started
+from ..runtime.drives import rest
 from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
@@ -55,7 +56,7 @@ class FlowRun:
             self.history.add(record)
         self._job = job
         self._asked: dict[str, _Asked] = {}
-        self._new: list[e.Call] = []
+        self._new: list[e.StepAsked] = []
         self._given_up: list[str] = []
         self._attempts: dict[str, asyncio.Task[None]] = {}
         self._fault: BaseException | None = None
@@ -79,7 +80,7 @@ class FlowRun:
             await self.changed(error)
             raise
         if step.at is None:
-            self._new.append(call)
+            self._new.append(e.StepAsked(call, tool.idempotent))
         asked = self._asked[call.id] = _Asked(tool, asyncio.get_running_loop().create_future())
         self._moved.set()
         try:
@@ -181,6 +182,7 @@ class FlowRun:
         if main.done():
             return await self._end(main)
         if not self._attempts:
+            self.log.refuse_if_stopping()
             return self._waits_for_people(main)
         await self._moved.wait()
         return True
@@ -208,7 +210,7 @@ class FlowRun:
         """Record what is new, or do what `decide` says; False if there is nothing to do."""
         if self._new:
             new, self._new = self._new, []
-            await self.log.append(*map(e.StepAsked, new))
+            await self.log.append(*new)
             return True
         if self._given_up:
             await self._give_up(self._given_up.pop())
@@ -224,6 +226,8 @@ class FlowRun:
             case Append(events):
                 await append_decided(self.log, events, state.seq)
                 return True
+            case RunTools() if self.log.stop_asked.is_set():
+                return False
             case RunTools(calls):
                 return await self._start(job, calls, state.seq)
         return False
@@ -239,13 +243,15 @@ class FlowRun:
 
     async def _attempt(self, job: RunSettings, call: CallState) -> None:
         if call.status == "retrying":
-            await self.log.world.sleep(call.retry_after_s)
+            await rest(self.log, call.retry_after_s)
             await append_started(self.log, job, [call])
         await run_attempt(self.log, job, call)
 
     def _attempted(self, call_id: str, task: "asyncio.Task[None]") -> None:
         del self._attempts[call_id]
-        if not task.cancelled():
+        if not task.cancelled() and isinstance(task.exception(), Stopped):
+            self.log.stop_asked.set()  # the other attempts go on to their end
+        elif not task.cancelled():
             self._fault = self._fault or task.exception()
         self._moved.set()
 

@@ -238,9 +238,9 @@ def _thread_line(
 ) -> Line:
     match event:
         case e.ThreadStarted(agent=agent, parent_thread_id=parent):
-            text = f"started with the agent {agent}"
-            if parent:
-                text += f", for {parent}"
+            text = f"started with the agent {agent}{parent and f', for {parent}'}"
+        case e.ThreadClaimed(releases=True):
+            text = "let go: its driver has stopped, and nobody drives it until somebody claims it"
         case e.ThreadClaimed(claim=claim, driver=driver, reopens=reopens):
             by = driver and f" by {driver}"
             text = f"claimed{by}, claim {claim}"

@@ -31,10 +31,10 @@ async def work_as_child(agent: "Agent", task: str | e.UserSaid, context: Context
     given = Given(context.deps)
     with suppress(ModelError, TurnFailed):  # the result says so to the caller
         if log.records:
-            await child._go_on(log, False, given)
+            await child.runs.go_on(log, False, given)
         else:
             place = (context.thread_id, context.call_id, parent.depth + 1, parent.root_id)
             start = e.ThreadStarted(agent.name, parent.world.new_id(), *place)
             said = take_said(task)
-            await child._drive(log, given, start, new_claim(parent.world), said)
+            await child.runs.drive(log, given, start, new_claim(parent.world), said)
     return make_child_result(agent.name, read_result(log.records, log.state))

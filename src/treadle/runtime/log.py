@@ -10,12 +10,13 @@ from ..core.errors import (
     Fenced,
     IllegalEvent,
     SeqTaken,
+    Stopped,
     StoreDamaged,
     ThreadDeleted,
     UnknownThread,
 )
 from ..core.prompt import Prompt
-from ..core.state import State, apply, waits_for_people
+from ..core.state import OPEN_PHASES, State, apply, waits_for_people
 from ..core.status import status_at_append
 from ..core.write_event import write_event
 from ..stores.group_commit import wait_to_the_end
@@ -51,6 +52,10 @@ class Log:
         self.is_deleted = False
         self.is_child = False
         """True while it is driven as a part of its parent's turn."""
+        self.lets_go = False
+        """Whether a cancellation of its driver leaves the turn open, instead of ending it."""
+        self.stop_asked = asyncio.Event()
+        """Set when its driver is to begin nothing new."""
         self.is_parent_taken: Callable[[], bool] = lambda: False
         """Whether another process has the thread that this one works for."""
         self.store = store
@@ -163,6 +168,19 @@ class Log:
                 self._deferred = None
         self._worked_from = self.world.monotonic()
         self._keep(records, state)
+
+    def refuse_if_stopping(self) -> None:
+        """Raise Stopped if its driver is to begin nothing new."""
+        if self.stop_asked.is_set():
+            raise Stopped(f"thread {self.thread_id} was let go: this process has been told to stop")
+
+    async def release(self) -> None:
+        """Append that nobody drives it any more, if it was claimed here and the turn is open.
+
+        What was under way is for the next driver to judge, as after a crash. Raises as `append`.
+        """
+        if self.has_claimed and self.is_ours and self.state.phase in OPEN_PHASES:
+            await self.append(e.ThreadClaimed(self._claim, releases=True))
 
     def show(self, piece: str | e.Thinking) -> None:
         """Tell the listeners of a piece of what the model is writing. Nothing is written."""

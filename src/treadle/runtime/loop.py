@@ -13,7 +13,7 @@ from ..core.call import CallState
 from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.describe import says_the_same
-from ..core.errors import SeqTaken
+from ..core.errors import SeqTaken, Stopped
 from ..core.model import PreparedCall
 from ..core.trace_context import format_traceparent
 from ..core.turn import find_call
@@ -21,6 +21,7 @@ from ..core.waits import find_waits
 from .call_spans import find_call_span, within_call
 from .children import append_started, own_child
 from .drive import run_guarded
+from .drives import rest
 from .end_turn import append_decided, end_child
 from .instructions import with_instructions
 from .late import append_or_tell, learn_of_model, learn_of_tool, run_to_its_end
@@ -30,7 +31,10 @@ from .settings import RunSettings
 
 
 async def run_loop(log: Log, settings: RunSettings) -> None:
-    """Run until the turn ends or somebody else must write to the log. Raises as `run_guarded`."""
+    """Run until the turn ends or somebody else must write to the log.
+
+    Raises as `run_guarded`; Stopped where it would begin something and this process is to stop.
+    """
 
     async def work() -> None:
         known = _Known()
@@ -62,6 +66,8 @@ async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
     decided = decide(log.state, settings.policy)
     if isinstance(decided, Wait):
         return await settings.look_at_children(log)
+    if isinstance(decided, CallModel | RunTools):
+        log.refuse_if_stopping()
     settings = await with_instructions(log, settings, known.instructions)
     if isinstance(decided, CallModel):
         settings = settings.with_model(decided.model)
@@ -91,7 +97,7 @@ def _is_described(log: Log, settings: RunSettings, known: _Known) -> bool:
 
 async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None:
     if asked.delay_s:
-        await log.world.sleep(asked.delay_s)
+        await rest(log, asked.delay_s)
     match prepare_call(log.state, log.prompt, settings, asked):
         case PreparedCall() as prepared:
             # Before it is sent: a crash in flight must leave a mark.
@@ -111,18 +117,29 @@ async def _run_tools(
 ) -> None:
     waits_s = [call.retry_after_s for call in calls if call.status == "retrying"]
     if any(waits_s):
-        await log.world.sleep(max(waits_s))
+        await rest(log, max(waits_s))
     await append_started(log, settings, calls, seq)
     if len(calls) == 1:
         await run_attempt(log, settings, calls[0])
         return
     try:
         async with asyncio.TaskGroup() as group:
-            for call in calls[1:]:
-                group.create_task(run_attempt(log, settings, call))
-            await run_attempt(log, settings, calls[0])
+            others = [group.create_task(_attempt(log, settings, call)) for call in calls[1:]]
+            stopped = [await _attempt(log, settings, calls[0])]
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
+    stopped += [task.result() for task in others]
+    for error in filter(None, stopped):
+        raise error
+
+
+async def _attempt(log: Log, settings: RunSettings, call: CallState) -> Stopped | None:
+    """As `run_attempt`; where it was told to stop, that error, as those beside it go on."""
+    try:
+        await run_attempt(log, settings, call)
+    except Stopped as error:
+        return error
+    return None
 
 
 async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:

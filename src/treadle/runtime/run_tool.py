@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.context import ChildResult, Context
-from ..core.errors import StoreError, ToolError, ToolRetry
+from ..core.errors import Stopped, StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
 from ..core.raised import in_words, message_of
@@ -73,6 +73,8 @@ async def run_tool(
             raise
         if tool.child and isinstance(error, StoreError):
             raise  # a child's store is its parent's too
+        if isinstance(error, Stopped):
+            raise  # it was kept from its work: no fact for the model
         return attempt.describe_error(error)
 
 
@@ -116,6 +118,8 @@ class _Attempt:
                 result.close()
                 return None
             return self.describe_result(result)
+        except Stopped:
+            return None
         except Exception as error:
             return self.describe_error(error)
 

@@ -1,4 +1,4 @@
-"""run_sync: the way in from code that isn't async, also in a thread or a notebook.
+"""run_sync, iterate_sync: the ways in from code that isn't async, also in a thread or a notebook.
 
 All sync calls of a process share one event loop, in a daemon thread that the first call starts: so
 connections and the embedded server live from call to call. Both end with the process.
@@ -11,7 +11,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from typing import Any, TypeVar
 
 from ..core.errors import UsageError
@@ -62,6 +62,27 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+def iterate_sync(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
+    """What an async generator gives, such as `agent.stream(...)`, for code that isn't async.
+
+    Raises as the generator, and as `run_sync`. Leaving it closes the generator.
+    """
+
+    async def take() -> Any:
+        return await anext(items, _END)
+
+    try:
+        while (item := run_sync(take())) is not _END:
+            yield item
+    finally:
+        run_sync(_close(items))
+
+
+async def _close(items: AsyncGenerator[Any, None]) -> None:
+    await items.aclose()
+
+
+_END = object()
 _starting = threading.Lock()
 
 

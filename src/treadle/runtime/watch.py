@@ -28,11 +28,9 @@ class StoreWatch:
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(WATCH_S, self._look)
 
-    def add(self, log: Log) -> asyncio.Event:
-        """An event that is set whenever the log may have grown."""
-        grown = self._logs[log] = asyncio.Event()
-        self.look_again()
-        return grown
+    def add(self, log: Log, grown: asyncio.Event) -> None:
+        """Set this event whenever the log may have grown since it was last looked at."""
+        self._logs[log] = grown
 
     def remove(self, log: Log) -> bool:
         """Watch it no longer. True if it was the last one: the watch has ended with it."""
@@ -68,11 +66,20 @@ class StoreWatch:
 
 def start_watching(log: Log) -> tuple[StoreWatch, asyncio.Event]:
     """The watch of the log's store, and the event that it sets when the log may have grown."""
+    grown = asyncio.Event()
+    watch = watch_with(log, grown)
+    watch.look_again()
+    return watch, grown
+
+
+def watch_with(log: Log, grown: asyncio.Event) -> StoreWatch:
+    """As `start_watching`, with this event, for a log that is read now and then anyway."""
     key = (asyncio.get_running_loop(), id(log.store))
     watches = _watches()
     if key not in watches:
         watches[key] = StoreWatch(log.store)
-    return watches[key], watches[key].add(log)
+    watches[key].add(log, grown)
+    return watches[key]
 
 
 def stop_watching(log: Log) -> None:
