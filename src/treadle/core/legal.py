@@ -17,6 +17,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
 from msgspec.structs import replace
 
 from .model import Message, ToolSchema
@@ -30,9 +31,14 @@ NO_SOUND = "(Here was a sound. This model takes none.)"
 GONE = "A tool of earlier in this conversation. It can't be called now."
 
 
-def make_turns(messages: Iterable[Message]) -> tuple[Message, ...]:
-    """The messages, with neighbours of one role as one."""
-    made: list[Message] = []
+def make_turns(
+    messages: Iterable[Message], before: tuple[Message, ...] = ()
+) -> tuple[Message, ...]:
+    """The messages, with neighbours of one role as one.
+
+    `before` are those that come first, if they take turns already.
+    """
+    made = [*before]
     for message in messages:
         if not message.content and message.role == "assistant":
             continue  # it held nothing but what another model understands
@@ -153,13 +159,28 @@ def _says_nothing(message: Message) -> bool:
     return message.role == "user" and message.content == ""
 
 
-def use_provider_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
+class GivenIds(msgspec.Struct, frozen=True):
+    """The provider's own ids of calls in some messages."""
+
+    taken: frozenset[str] = frozenset()
+    """Those that have been used."""
+    names: Mapping[str, str] = {}
+    """Of the last reply: by our own id, the one that was used."""
+
+
+NO_IDS = GivenIds()
+
+
+def use_provider_ids(
+    messages: Sequence[Message], before: GivenIds = NO_IDS
+) -> tuple[tuple[Message, ...], GivenIds]:
     """The messages, with the provider's own ids of calls, where they are known and legal.
 
-    A reply with an id that came before keeps our own: some providers repeat theirs.
+    A reply with an id that came before keeps our own: some providers repeat theirs. `before` are
+    the ids of earlier messages; the second value has those of all.
     """
-    taken: set[str] = set()
-    names: Mapping[str, str] = {}
+    taken = set(before.taken)
+    names = before.names
     made: list[Message] = []
     for message in messages:
         if message.role == "tool":
@@ -173,4 +194,4 @@ def use_provider_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
             else:
                 names = {}
         made.append(message)
-    return tuple(made)
+    return tuple(made), GivenIds(frozenset(taken), names)
