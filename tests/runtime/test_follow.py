@@ -249,6 +249,28 @@ def test_a_turn_that_nobody_drives_is_given_as_unfinished():
     assert LOST_S <= live(whole()) < LOST_S + 1
 
 
+def test_a_follower_that_stood_still_itself_gives_whoever_takes_over_their_time():
+    """As when a laptop wakes: the driver is gone, and all others have had no time to notice."""
+    store, paid = MemoryStore(), []
+
+    async def whole() -> Result:
+        await payer(paid, store=store).start("go", thread="t")
+        await asyncio.sleep(30)
+        rows = [row for row in await store.read("t") if b"ToolStarted" not in row.event]
+        await store.append("dead", rows)
+        await payer(paid, store=store).resume("t")
+        following = asyncio.create_task(all_of(payer(paid, store=store).follow("dead")))
+        await asyncio.sleep(1)
+        loop: Any = asyncio.get_running_loop()
+        loop._jumping.now_s += 20  # nothing has run in that time
+        await asyncio.sleep(1)
+        await payer(paid, says("taken over"), store=store).resume("dead")
+        *_, result = await following
+        return result
+
+    assert live(whole()).answer == "taken over"
+
+
 def test_who_follows_a_dead_driver_sees_the_one_who_takes_over():
     store, paid = MemoryStore(), []
 

@@ -196,22 +196,27 @@ async def _wait_for_growth(tree: FollowedTree) -> None:
 
 
 class _Patience:
-    """How long a turn is followed that nobody drives."""
+    """How long a turn is followed that nobody drives.
+
+    Time in which the follower stood still itself counts as one look: it saw nothing of it.
+    """
 
     def __init__(self) -> None:
-        self._alone_since: float | None = None
+        self._alone_s = 0.0
+        self._looked_at: float | None = None
 
     async def has_ended(self, log: Log) -> bool:
         """Whether the turn waits for people, or nobody has driven it for LOST_S."""
         if await _is_driven(log):
-            self._alone_since = None
+            self._alone_s, self._looked_at = 0.0, None
             return False
         if await _waits(log):
             return True
         now = asyncio.get_running_loop().time()
-        if self._alone_since is None:
-            self._alone_since = now
-        return now - self._alone_since >= LOST_S
+        if self._looked_at is not None:
+            self._alone_s += min(now - self._looked_at, LOOK_S)
+        self._looked_at = now
+        return self._alone_s >= LOST_S
 
 
 async def _is_driven(log: Log) -> bool:
