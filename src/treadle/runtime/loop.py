@@ -113,7 +113,10 @@ async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
         parent = ParentContext(child, log.store, log.world, log.tell, depth, left_s)
     context = Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, parent)
     chance = log.world.chance()
-    event = await settings.run_tool(tool, call.final_arguments, context, left_s, chance)
+    start_thread = log.world.start_thread
+    event = await settings.run_tool(
+        tool, call.final_arguments, context, left_s, chance, start_thread
+    )
     if isinstance(event, e.ToolFailed) and event.retry_after_s is None:
         # Its time may be up while a child still works for it: that child must end too.
         event = await end_child(log, call, event)

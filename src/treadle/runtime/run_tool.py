@@ -6,13 +6,12 @@
    operating system, or in a task that is forgotten.
 """
 
-import _thread
 import asyncio
 import contextlib
 import contextvars
 import inspect
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 from ..core.context import ChildResult, Context
@@ -26,19 +25,28 @@ from .blocking import warn_if_it_blocks
 from .border import contain, is_ctrl_c
 from .bounded import StillInThread, TooLong, run_within
 from .tool_result import clean, render_result
+from .world import start_thread
+
+StartThread = Callable[[Callable[[], None]], object]
 
 MIN_TOOL_RETRIES = 3
 """A ToolRetry, which says that nothing has happened yet, is tried again at least so often."""
 
 
 async def run_tool(
-    tool: Tool, arguments: str, context: Context, left_s: float | None, chance: float
+    tool: Tool,
+    arguments: str,
+    context: Context,
+    left_s: float | None,
+    chance: float,
+    start_thread: StartThread = start_thread,
 ) -> ToolReturned | ToolFailed | ChildWaits:
     """Run the tool once.
 
-    `left_s` is what the turn has left; `chance`, in [0, 1), varies a back-off.
+    `left_s` is what the turn has left; `chance`, in [0, 1), varies a back-off. `start_thread` runs
+    a plain function beside the event loop.
     """
-    began = time.perf_counter()
+    began = asyncio.get_running_loop().time()
     try:
         checked = tool.arguments_of(arguments)
     except ToolError as error:
@@ -46,7 +54,7 @@ async def run_tool(
         return ToolFailed(context.call_id, "arguments", message, _since(began))
     timeout_s = tightest_limit(tool.timeout_s, left_s)
     try:
-        work = _call(tool, checked, context)
+        work = _call(tool, checked, context, start_thread)
         result = await run_within(timeout_s, work, f"the async tool {tool.name}")
         return _outcome(result, context.call_id, tool.max_chars, began)
     except asyncio.CancelledError:
@@ -114,7 +122,9 @@ def _retry_after_s(error: BaseException, tool: Tool, attempt: int, chance: float
     return None
 
 
-async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> Any:
+async def _call(
+    tool: Tool, arguments: Mapping[str, Any], context: Context, start_thread: StartThread
+) -> Any:
     assert tool.function is not None
     keywords = dict(arguments)
     if tool.context:
@@ -122,17 +132,15 @@ async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> A
     whose = f"the async tool {tool.name}"
     if is_async(tool.function):
         return await contain(warn_if_it_blocks(tool.function(**keywords), whose), tool.name)
-    result = await _in_thread(lambda: tool.function(**keywords), tool.name)  # type: ignore[misc]
+    function = partial(tool.function, **keywords)
+    result = await _in_thread(function, tool.name, start_thread)
     if inspect.isawaitable(result):  # a plain function may wrap an async one
         return await contain(warn_if_it_blocks(result, whose), tool.name)
     return result
 
 
-async def _in_thread(function: Callable[[], Any], name: str) -> Any:
-    """Call it in an operating system thread of its own.
-
-    One left behind in a pool would keep the process alive.
-    """
+async def _in_thread(function: Callable[[], Any], name: str, start_thread: StartThread) -> Any:
+    """Call it in a thread of its own: one left behind in a pool would keep the process alive."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
@@ -158,8 +166,7 @@ async def _in_thread(function: Callable[[], Any], name: str) -> Any:
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits for this result
             loop.call_soon_threadsafe(settle, result, error)
 
-    # Unlike a threading.Thread it isn't joined at exit, and its start isn't waited for.
-    _thread.start_new_thread(work, ())
+    start_thread(work)
     try:
         return await future
     except asyncio.CancelledError:
@@ -169,4 +176,4 @@ async def _in_thread(function: Callable[[], Any], name: str) -> Any:
 
 
 def _since(began: float) -> float:
-    return round(time.perf_counter() - began, 6)
+    return round(asyncio.get_running_loop().time() - began, 6)

@@ -24,7 +24,7 @@ from .call_model import call_model
 from .describe import describe_model, describe_settings, model_from, settings_in_log
 from .log import Log
 from .price import price_of
-from .run_tool import run_tool
+from .run_tool import StartThread, run_tool
 from .waiting_children import refresh_children
 
 EXACT_FROM_TOKENS = 2000
@@ -37,7 +37,7 @@ ModelCaller = Callable[
     Awaitable[e.ModelReplied | e.ModelFailed],
 ]
 ToolRunner = Callable[
-    [Tool, str, Context, float | None, float],
+    [Tool, str, Context, float | None, float, StartThread],
     Awaitable[e.ToolReturned | e.ToolFailed | e.ChildWaits],
 ]
 
