@@ -34,11 +34,14 @@ async def resume_thread(
     who have only waited for it. Raises as `go_on`; UnknownThread; UsageError for a child at work,
     which only its parent's driver may drive.
     """
-    seen_seq = 0
+    seen_seq = turn_seq = 0
     while True:
-        log = await require_log(thread_id, store, world)
+        log = await require_log(thread_id, store, world, turn_seq)
         seen_seq = seen_seq or log.state.seq
         if log.state.phase in OPEN_PHASES:
+        if not turn_seq and log.state.turn and log.state.phase in OPEN_PHASES:
+            # Somebody may say something new as soon as this turn is over: that isn't asked for.
+            turn_seq = log.turn_seq = log.state.turn.opened_seq
             refuse_child(log, "it goes on when its parent's thread is resumed")
         if not take:
             await follow_driver(log)
