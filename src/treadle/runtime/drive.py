@@ -22,7 +22,8 @@ from ..core.errors import (
     UsageError,
 )
 from ..core.raised import describe_raised, in_words
-from ..core.waits import after_claim, is_held
+from ..core.state import OPEN_PHASES
+from ..core.waits import after_claim, find_waits, is_held
 from ..core.write_event import write_event
 from ..models.known_secrets import redact_error, redact_known
 from ..stores.store import Attended, Store
@@ -68,12 +69,22 @@ async def drive_turn(
                     await append_opening(log, opening, after=log.state.seq)
                 case _:
                     await append_opening(log, opening)
-            await work()
+            await _work_on(log, work)
     except Fenced:
         if not (log.lost_reason and log.is_ours):
             raise
     finally:
         await background.drain()
+
+
+async def _work_on(log: Log, work: Work) -> None:
+    """Do the work, and again where what it came to wait for was decided before it had stopped."""
+    seq = 0
+    while log.state.seq != seq:
+        seq = log.state.seq
+        await work()
+        if log.state.phase not in OPEN_PHASES or find_waits(log.state, log.thread_id):
+            return
 
 
 def new_claim(world: World, reopens: bool = False) -> e.ThreadClaimed:
