@@ -147,6 +147,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if is_ctrl_c(error):
             raise
+        watch.cancel()  # what it might find would hide the error
         with contextlib.suppress(TreadleError):
             reason = redact_known(f"a bug: {describe_raised(error)}")
             await end_turn(log, e.TurnEnded("failed", reason))
