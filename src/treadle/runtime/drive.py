@@ -210,14 +210,19 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
             )
         if waits and event.arguments is not None:
             (await find_settings()).refuse_edit(call.name, event.arguments)
-    calls = turn.calls.values() if turn and not turn.ended else ()
-    running = any(call.status == "started" for call in calls)
     with explaining_conflicts(log, event):
-        if running and isinstance(event, e.OutcomeDecided):
-            # Until somebody claims the thread, its calls count as running. The person who says what
-            # became of a call need not be the one who resumes.
-            await log.append(e.ThreadClaimed(log.world.new_id()))
         if isinstance(event, e.TurnEnded):
             await end_turn(log, event)
+        elif isinstance(event, e.OutcomeDecided) and _is_running(log, event.call_id):
+            # Until somebody claims the thread, its calls count as running. The person who says what
+            # became of a call need not be the one who resumes.
+            await log.append(e.ThreadClaimed(log.world.new_id()), event)
         else:
             await log.append(event)
+
+
+def _is_running(log: Log, call_id: str) -> bool:
+    turn = log.state.turn
+    if turn is None or turn.ended or call_id not in turn.calls:
+        return False
+    return turn.calls[call_id].status == "started"
