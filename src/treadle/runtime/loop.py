@@ -12,7 +12,7 @@ from ..core.call import CallState
 from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.describe import says_the_same
-from ..core.errors import SeqTaken
+from ..core.errors import Fenced, SeqTaken
 from ..core.model import PreparedCall
 from ..core.turn import find_call
 from ..core.waits import find_waits
@@ -101,11 +101,31 @@ async def _run_tools(
 
 async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
     """Run one attempt of a call, whose ToolStarted is in the log, and append what came of it."""
+    assert log.state.turn
+    call = find_call(log.state.turn, call.id)
+    while True:
+        try:
+            event = await _attempt(log, settings, call)
+            break
+        except (Fenced, SeqTaken):
+            # Somebody drives the child beside us: the one whose thread this was, and who has yet to
+            # notice, or a person who has decided there. Whoever drives this thread takes it back.
+            await log.refresh()
+            if log.lost_reason:
+                raise Fenced(log.lost_reason) from None
+    if isinstance(event, e.ToolFailed) and event.retry_after_s is None:
+        # Its time may be up while a child still works for it: that child must end too.
+        event = await end_child(log, call, event)
+    await log.append(event)
+
+
+async def _attempt(
+    log: Log, settings: RunSettings, call: CallState
+) -> e.ToolReturned | e.ToolFailed | e.ChildWaits:
+    """The event that one attempt ends in. Raises StoreErrors of the call's child."""
     tool = settings.policy.find_tool(call)
     left_s = settings.left_s(log.state)
-    assert log.state.turn
     assert tool
-    call = find_call(log.state.turn, call.id)
     parent = None
     if call.child:
         depth = log.state.depth
@@ -114,10 +134,6 @@ async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
     context = Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, parent)
     chance = log.world.chance()
     start_thread = log.world.start_thread
-    event = await settings.run_tool(
+    return await settings.run_tool(
         tool, call.final_arguments, context, left_s, chance, start_thread
     )
-    if isinstance(event, e.ToolFailed) and event.retry_after_s is None:
-        # Its time may be up while a child still works for it: that child must end too.
-        event = await end_child(log, call, event)
-    await log.append(event)
