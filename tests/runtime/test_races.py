@@ -1,6 +1,8 @@
 """What happens between two drivers, or a driver and people, at the same moment. The simulator found each."""
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,10 +19,12 @@ from treadle import (
     step,
     tool,
 )
-from treadle.core.errors import IllegalEvent
+from treadle.core.errors import IllegalEvent, StoreError
 from treadle.core.events import OutcomeDecided, TurnEnded
 from treadle.flows.flow import flow
 from treadle.models.scripted import calls, says
+from treadle.runtime.log import open_log
+from treadle.stores.store import Row
 
 
 def waiter(store: Any, *script: Any, seconds: float = 60.0, **settings: Any) -> Agent:
@@ -179,3 +183,60 @@ def test_a_word_that_comes_too_late_takes_the_thread_from_nobody():
 
     assert live(whole()) == "Waited."
     assert claims_in(store) == 1
+
+
+class Unreadable(Door):
+    """A store whose disk can't be read when a certain thread is looked at for the n-th time."""
+
+    def __init__(self, inner: MemoryStore, thread: str, look: int) -> None:
+        super().__init__(inner)
+        self.looks = {thread: look}
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
+        self.looks[thread_id] = self.looks.get(thread_id, 0) - 1
+        if self.looks[thread_id] == 0:
+            raise StoreError("the disk can't be read")
+        return await super().read(thread_id, after_seq)
+
+
+@pytest.mark.parametrize("look", range(1, 6))
+def test_a_store_that_fails_while_a_flow_reads_its_child_is_no_failure_of_the_flow(look):
+    rows = MemoryStore()
+
+    def asks(store: Any) -> Flow:
+        async def code() -> str:
+            helper = agent(ScriptedModel([says("helped")]), name="helper")
+            return (await helper.run("help")).answer
+
+        return Flow(code, name="asks", store=store, world=WORLD)
+
+    store = Unreadable(rows, "t.helper", look)
+    with suppress(StoreError):
+        live(asks(store).run(thread="t"))
+    assert live(asks(rows).resume("t")).output == "helped"
+
+
+def test_a_child_that_begins_after_its_parent_was_ended_is_ended_by_whoever_began_it():
+    rows = MemoryStore()
+
+    class Slow(Door):
+        async def append(self, thread_id: str, rows: Any) -> None:
+            if thread_id != "t" and b"ThreadStarted" in rows[0].event:
+                await asyncio.sleep(1.15)
+            await super().append(thread_id, rows)
+
+    clerk = waiter(None, *WAITS, name="clerk")
+    model = ScriptedModel([calls(("clerk", {"task": "wait"}))])
+    lead = Agent(tools=[clerk.as_tool()], model=model, store=Slow(rows), world=WORLD)
+
+    async def whole() -> None:
+        running = asyncio.create_task(lead.run("go", thread="t"))
+        await asyncio.sleep(1)
+        await replace(lead, store=rows).post("t", TurnEnded("cancelled", "enough"))
+        assert (await running).status == "cancelled"
+        await asyncio.sleep(10)
+        for info in await rows.threads():
+            log = await open_log(info.thread_id, rows, WORLD)
+            assert log.state.phase == "idle", info.thread_id
+
+    live(whole())

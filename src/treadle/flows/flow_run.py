@@ -13,7 +13,7 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
-from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed
+from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed, StoreError
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..core.waits import find_waits
@@ -100,6 +100,8 @@ class FlowRun:
         self._reading += 1
         try:
             child = await open_log(step.child, self.log.store, self.log.world)
+        except StoreError as error:
+            return await self.changed(error)  # type: ignore[no-any-return]
         finally:
             self._reading -= 1
             self._moved.set()
@@ -108,8 +110,8 @@ class FlowRun:
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
         return child
 
-    async def changed(self, error: FlowChanged) -> Any:
-        """Raise the error to whoever runs the flow: the flow's own code must not catch it.
+    async def changed(self, error: FlowChanged | StoreError) -> Any:
+        """Raise the error to whoever runs the flow: the flow's own code must not see it.
 
         Never returns.
         """

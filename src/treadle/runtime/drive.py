@@ -31,7 +31,7 @@ from .adopt import adopt
 from .border import is_ctrl_c
 from .children import require_trusted
 from .conflicts import describe_standing, explaining_conflicts
-from .end_turn import cancel_turn, end_turn
+from .end_turn import cancel_turn, end_abandoned_children, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
 from .said import take_said
@@ -73,6 +73,8 @@ async def drive_turn(
     except Fenced:
         if not (log.lost_reason and log.is_ours):
             raise
+        with contextlib.suppress(TreadleError):  # one may have begun after the turn had ended
+            await end_abandoned_children(log)
     finally:
         await background.drain()
 

@@ -101,6 +101,8 @@ async def _run_tools(
 
 async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
     """Run one attempt of a call, whose ToolStarted is in the log, and append what came of it."""
+    if log.lost_reason:
+        raise Fenced(log.lost_reason)
     assert log.state.turn
     call = find_call(log.state.turn, call.id)
     while True:
