@@ -170,6 +170,10 @@ class Simulation:
     def find_open(self) -> list[str]:
         return [name for name, shadow in self.tops.items() if shadow.is_open]
 
+    def find_all_open(self) -> list[str]:
+        """The open threads, children too."""
+        return [name for name, shadow in self.check.threads.items() if shadow.is_open]
+
     def find_unfinished(self) -> list[str]:
         """The open threads of people that could go on."""
         return [
@@ -269,7 +273,8 @@ class Simulation:
     async def _bring_to_an_end(self) -> None:
         """Resume everything, from two processes at once, and decide whatever waits."""
         for _ in range(CALM_ROUNDS):
-            opened = self.find_open()
+            # The child of a driver that died late is ended by whoever resumes its parent.
+            opened = sorted({name.partition(".")[0] for name in self.find_all_open()})
             awaited = [each for each in self.operations.running if not each.process.paused]
             if not opened and not awaited:
                 return

@@ -19,6 +19,15 @@ def test_no_promise_is_broken(first):
     assert try_seeds(first, first + 20) == []
 
 
+FOUND = (328, 499, 791, 1060, 1397, 1402, 1987, 20064, 30839, 31463, 31471, 32474)
+"""Seeds that have found something, when the simulator was new."""
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_is_mended(seed):
+    assert try_seeds(seed, seed + 1) == []
+
+
 def test_the_same_on_sqlite(tmp_path):
     for seed in range(5):
         store = SQLiteStore(tmp_path / f"{seed}.db")
