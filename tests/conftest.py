@@ -1,9 +1,17 @@
 """Settings for every test: property tests try the same examples each time; tests/fuzz.py searches for others."""
 
+import os
+import sys
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from treadle.models.learned import forget_all
+
+# Without bytecode, each worker rewrites the asserts of all modules anew, and each of the processes
+# that tests start compiles Treadle again: more than half of the time of many tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile(
     "fixed",

@@ -166,8 +166,8 @@ class DyingStore:
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         return await self.inner.read(thread_id, after_seq)
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return await self.inner.threads(limit)
+    async def threads(self, limit: int = 100, **filters: Any) -> list[ThreadInfo]:
+        return await self.inner.threads(limit, **filters)
 
 
 class Door:
@@ -189,8 +189,8 @@ class Door:
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         return await self.inner.read(thread_id, after_seq)
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return await self.inner.threads(limit)
+    async def threads(self, limit: int = 100, **filters: Any) -> list[ThreadInfo]:
+        return await self.inner.threads(limit, **filters)
 
     async def life(self, work: Coroutine[Any, Any, T]) -> T | None:
         """What came of the process's work; None if it was killed."""
@@ -257,7 +257,23 @@ def candidates(state: State) -> list[e.Event]:
         e.TurnEnded("cancelled"),
         e.ApprovalGiven("", True, "ada", "it is mended"),
     ]
+    claims = {state.claim, *(state.turn.lost if state.turn else ()), "bogus"}
+    claims |= {call.claim for call in state.turn.calls.values()} if state.turn else set()
+    made += [
+        e.ModelFailed("late", "came", usage=e.Usage(9, 9), cost_usd=usd, claim=claim)
+        for claim in sorted(claims - {""})
+        for usd in (0.125, None)
+    ]
     for call_id in (*open_ids, "bogus"):
+        made += [
+            outcome
+            for claim in sorted(claims - {""})
+            for outcome in (
+                e.ToolReturned(call_id, f"late {seq}", 0.1, claim=claim),
+                e.ToolFailed(call_id, "raised", f"late {seq}", 0.1, claim=claim),
+                e.ToolFailed(call_id, "raised", f"late {seq}", 0.1, 1.0, claim=claim),
+            )
+        ]
         made += [
             e.ChildStarted(call_id, f"child{seq}", 100, 0.5),
             e.ChildWaits(

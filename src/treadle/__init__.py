@@ -56,7 +56,9 @@ from .models.scripted import ScriptedModel
 from .notes.extraction import extract_notes
 from .notes.notes import Notes
 from .runtime.agent import Agent
+from .runtime.delete import Deletion, delete_threads
 from .runtime.listeners import Delta
+from .runtime.retention import delete_expired
 from .runtime.sync import run_sync
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
@@ -70,6 +72,7 @@ __all__ = [
     "Context",
     "ContextOverflow",
     "ContextWindow",
+    "Deletion",
     "Delta",
     "Fenced",
     "File",
@@ -109,6 +112,8 @@ __all__ = [
     "UserSaid",
     "approve",
     "ask",
+    "delete_expired",
+    "delete_threads",
     "extract_notes",
     "flow",
     "project_instructions",

@@ -22,13 +22,14 @@ class Terminal:
     def __init__(self, words: Sequence[str], environ: Mapping[str, str]) -> None:
         self._ours, theirs = os.openpty()
         source = str(Path(__file__).parents[2] / "src")
+        path = os.pathsep.join((environ.get("PYTHONPATH", ""), source))
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CONTROLLING, *words],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            env={**environ, "PYTHONPATH": source, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
+            env={**environ, "PYTHONPATH": path, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
         )
         os.close(theirs)
         self.shown = ""

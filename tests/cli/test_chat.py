@@ -84,3 +84,41 @@ def test_a_chat_goes_on_after_a_turn_was_stopped_and_ctrl_d_leaves_it(
     history = tmp_path / "state" / "treadle" / "history"
     assert stat.S_IMODE(history.stat().st_mode) == 0o600
     assert "+first" in history.read_text()
+
+
+def test_without_the_extra_a_chat_reads_plain_lines(
+    started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prompt_toolkit.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    terminal = started("-t", "mine", agent="echoes")
+    terminal.until("pip install 'treadle[chat]'")
+    terminal.until("> ")
+    terminal.type("first\\\rsecond\r")
+    terminal.until("2: first")
+    terminal.until("> ")
+    terminal.type("half a line")
+    terminal.until("half a line")  # it waits for a key again
+    terminal.type("\x03")
+    terminal.until("> ")
+    terminal.type("/thread\r")
+    terminal.until("thread mine")
+    terminal.until("> ")
+    terminal.type("\x04")
+    assert terminal.ended() == 0
+    said = [event.text for event in events("mine") if isinstance(event, e.UserSaid)]
+    assert said == ["first\nsecond"]
+
+
+def test_without_the_extra_arguments_are_edited_in_a_line(
+    started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prompt_toolkit.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    terminal = started("go", "-t", "mine", agent="sends")
+    terminal.until("[e]dit: ")
+    terminal.type("e\r")
+    terminal.until("go back): ")
+    terminal.type('{"to": "ann", "text": "hello"}\r')
+    terminal.until("sent hello to ann")
+    assert terminal.ended() == 0

@@ -5,6 +5,7 @@ Their steps are shown, and what they need is decided at the top.
 
 import asyncio
 import json
+import re
 from contextlib import closing
 
 from cli.commandline import Treadle
@@ -20,7 +21,9 @@ PAYER, CLERK = "t.c00005000", "t.c00005001"
 def steps(err: str) -> list[str]:
     """The lines of steps, without what they took."""
     return sorted(
-        line.partition("  0.")[0] for line in err.splitlines() if "→" in line or "←" in line
+        re.sub(r"  [\d.]+ m?s$", "", line)
+        for line in err.splitlines()
+        if "→" in line or "←" in line
     )
 
 

@@ -29,7 +29,7 @@ def test_a_thread_is_sent_afterwards_and_twice_is_the_same(
     treadle("1+2?", "-t", "mine", agent="agent")
     assert server.requests == []
     ran = treadle("export-traces", "mine", "--endpoint", server.url)
-    assert (ran.code, ran.err, ran.out) == (0, "4 spans in 1 traces sent\n", "")
+    assert (ran.code, ran.err, ran.out) == (0, "4 spans in 1 trace sent\n", "")
     once = server.ids
     assert [name for name, *_ in once] == [
         "chat scripted",
@@ -60,7 +60,7 @@ def test_a_file_of_otlp_json_has_ids_in_hexadecimal(treadle: Treadle, server: Re
     treadle("export-traces", "mine", "--endpoint", server.url)
     file = treadle.agents.parent / "traces.json"
     assert (
-        treadle("export-traces", "mine", "-o", str(file)).err == f"4 spans in 1 traces in {file}\n"
+        treadle("export-traces", "mine", "-o", str(file)).err == f"4 spans in 1 trace in {file}\n"
     )
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     [of_resource] = json.loads(file.read_text())["resourceSpans"]
@@ -79,21 +79,23 @@ def test_a_tree_is_the_thread_and_all_that_it_began(treadle: Treadle, server: Re
     treadle("1+2?", "-t", "mine", agent="agent")
     folder = treadle.agents.parent
     lines = treadle("db", "export", "mine").out.replace('"mine"', '"child"').splitlines()
-    first = json.loads(lines[0])
-    first["event"] |= {"parent_thread_id": "mine", "parent_call_id": "c00005000"}
-    (folder / "child.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]))
-    treadle("db", "import", str(folder / "child.jsonl"))
     assert (
         treadle("export-traces", "mine", "--endpoint", server.url).err
-        == "4 spans in 1 traces sent\n"
+        == "4 spans in 1 trace sent\n"
     )
+    [execute] = [span for span in server.spans if span.name == "execute_tool add"]
+    first, second = json.loads(lines[0]), json.loads(lines[1])
+    first["event"] |= {"parent_thread_id": "mine", "parent_call_id": "c00005000"}
+    second["event"]["trace"] = f"00-{execute.trace_id.hex()}-{execute.span_id.hex()}-00"
+    text = "\n".join([json.dumps(first), json.dumps(second), *lines[2:]])
+    (folder / "child.jsonl").write_text(text)
+    treadle("db", "import", str(folder / "child.jsonl"))
     assert (
         treadle("export-traces", "mine", "--endpoint", server.url, "--tree").err
-        == "8 spans in 2 traces sent\n"
+        == "8 spans in 1 trace sent\n"
     )
-    [execute, *_] = [span for span in server.spans if span.name == "execute_tool add"]
-    [link] = [link for span in server.spans for link in span.links]
-    assert (link.trace_id, link.span_id) == (execute.trace_id, execute.span_id)
+    below = [span for span in server.spans if span.parent_span_id == execute.span_id]
+    assert [span.name for span in below] == ["invoke_agent agent"]
 
 
 def test_a_server_that_does_not_take_them_is_named(treadle: Treadle, server: Received) -> None:

@@ -48,7 +48,7 @@ def trial(model, case=None, *, tools=TOOLS, **settings) -> Trial:
 
 
 def report(cases, *, tokens=(100,), cost_usd=0.01, model="scripted", steps=2) -> Report:
-    """Cases as name -> whether each trial passed; `tokens` by turns."""
+    """Cases as name -> whether each trial passed, None: not judged; `tokens` by turns."""
     made, count = [], 0
     for name, passes in cases.items():
         trials = []

@@ -14,11 +14,12 @@ from treadle import MemoryStore, UsageError
 from treadle.evals.baseline import compare_reports
 from treadle.evals.checks import Contains, Tools
 from treadle.evals.dataset import Case, Dataset
-from treadle.evals.format import format_cost, format_number, format_percent
+from treadle.evals.format import format_number, format_percent
 from treadle.evals.html_report import render_html
 from treadle.evals.report import load_report
 from treadle.evals.run_dataset import Run, evaluate
 from treadle.evals.text_report import render_text
+from treadle.observe.amounts import format_cost
 
 EVIL = "<script>alert(1)</script> & \"'</style><img src=x onerror=alert(1)>"
 
@@ -78,12 +79,35 @@ def test_a_report_of_another_version_is_refused(tmp_path):
 
 def test_lines_of_text_say_what_failed_and_what_it_took():
     lines = render_text(report({"fine": (True, True), "poor": (True, False)})).splitlines()
-    assert lines[0].split() == ["case", "passed", "steps", "tokens", "cost", "seconds"]
-    assert lines[1].split() == ["✓", "fine", "2/2", "2", "110", "$0.01", "1.5"]
+    assert lines[0].split() == ["case", "passed", "steps", "tokens", "cost", "time"]
+    assert lines[1].split() == ["✓", "fine", "2/2", "2", "110", "$0.01", "1.5", "s"]
     assert lines[2].split()[:3] == ["✗", "poor", "1/2"]
     assert lines[2].endswith("contains 3: it isn't")
     assert lines[4].startswith("3 of 4 trials passed: 75%, 95% interval ")
-    assert lines[5] == "a trial took 2 steps, 110 tokens, $0.01, 1.5 s; in all $0.04"
+    assert lines[6] == "a trial took 2 steps, 110 tokens, $0.01, 1.5 s; in all $0.04"
+
+
+def test_lines_say_how_often_all_trials_pass_and_what_nobody_judged():
+    text = render_text(report({"fine": (True,) * 4, "half": (True, False, True, None, False)}))
+    lines = text.splitlines()
+    assert lines[2].split()[:3] == ["✗", "half", "2/4"]
+    assert "6 of 8 trials passed: 75%, " in lines[4]
+    assert lines[5] == (
+        "the probability that several trials of a case all pass:"
+        " 58.3% for 2 (pass^2), 50% for 4 (pass^4)"
+    )
+    assert "1 trial couldn't be judged, and count" in text
+    page = render_html(report({"half": (True, None)}))
+    assert 'aria-label="1 of 1 passed"' in page
+    assert '<li class="un">' in page
+
+
+def test_what_nobody_judged_is_left_out_of_success_when_compared():
+    before, now = report({"a": (True,), "b": (True,)}), report({"a": (False, None), "b": (None,)})
+    found = compare_reports(before, now)
+    success = next(change for change in found.changes if change.name == "success")
+    assert (success.before, success.now) == (1.0, 0.0)
+    assert found.left_out == ("success, for want of a judge: b",)
 
 
 def test_a_comparison_says_what_is_worse_and_what_may_be_noise():

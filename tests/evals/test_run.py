@@ -113,7 +113,7 @@ def test_an_agent_that_is_refused_isn_t_told_that_it_is_tried():
 def test_a_conversation_is_one_turn_a_message_and_ends_where_one_isn_t_answered():
     talk = Dataset("d", [Case(["one", "two"], [c.MaxSteps(2)], "talk")])
     found = ran(talk, ScriptedModel([echo, echo])).trials[0]
-    assert (found.answer, found.steps, found.passed) == ("two", 2, True)
+    assert (found.answer, found.steps, found.outcome) == ("two", 2, "passed")
     cut = ran(
         talk,
         ScriptedModel([calls(("add", {"a": 1, "b": 1}))]),
@@ -147,7 +147,7 @@ def test_what_failed_is_tried_again_in_another_thread():
     one = LETTERS.only([], ["a"])
     assert ran(one, ScriptedModel([ModelDenied("no key")]), store=store).errors == 1
     found = ran(one, ScriptedModel([echo]), store=store).trials[0]
-    assert (found.thread_id, found.passed) == ("eval/letters/r/a/1/2", True)
+    assert (found.thread_id, found.outcome) == ("eval/letters/r/a/1/2", "passed")
 
 
 def test_an_agent_that_says_nothing_of_use_has_failed_by_itself_and_gets_no_second_try():
@@ -257,10 +257,44 @@ def test_a_judge_is_asked_once_and_only_of_a_turn_that_ended_as_it_should():
     assert failed.verdicts[1].why == "not judged: the turn didn't end as it should"
 
 
-def test_a_judge_that_can_t_answer_fails_the_trial_and_says_so():
+def test_a_judge_that_can_t_answer_is_no_failure_of_the_agent_and_is_asked_again():
+    store = MemoryStore()
     one = Dataset("d", [Case("x", [c.Judge("It is x.")], "x")])
-    found = ran(one, ScriptedModel([echo, ModelDenied("no key for the judge")])).trials[0]
-    assert found.verdicts[1].why == "the judge failed: no key for the judge"
+    denied = ScriptedModel([echo, ModelDenied("no key for the judge")])
+    found = ran(one, denied, store=store)
+    verdict = found.trials[0].verdicts[1]
+    assert (verdict.passed, verdict.why) == (None, "the judge failed: no key for the judge")
+    assert (found.trials[0].outcome, found.pass_rate, found.judged) == ("unjudged", 0.0, [])
+    assert found.shortfalls() == ("1 of 1 trials weren't judged",)
+    again = ran(one, judges(5), store=store)
+    assert (again.passed, again.trials[0].thread_id) == (True, found.trials[0].thread_id)
+
+
+def test_a_failed_check_fails_the_trial_whatever_the_judge_does():
+    one = Dataset("d", [Case("x", [c.Judge("It is x."), c.Contains("y")], "x")])
+    found = ran(one, ScriptedModel([echo, says("no points"), says("none"), says("none")]))
+    assert [verdict.passed for verdict in found.trials[0].verdicts] == [True, None, False]
+    assert found.trials[0].outcome == "failed"
+
+
+def test_a_case_may_pass_with_a_share_of_its_trials():
+    def every_other(request):
+        return says("ab"[len(model.seen) % 2])
+
+    cases = [Case("x", [c.Contains("a")], "x", min_pass=0.5)]
+    model = ScriptedModel([every_other] * 4)
+    found = ran(Dataset("d", cases), model, repeats=4, jobs=1)
+    assert (found.passes, found.passed, found.cases[0].outcome) == (2, True, "passed")
+    stricter = [Case("x", [c.Contains("a")], "x", min_pass=0.75)]
+    model = ScriptedModel([every_other] * 4)
+    found = ran(Dataset("d", stricter), model, repeats=4, jobs=1)
+    assert found.shortfalls() == ("case x: 2 of 4 trials passed, and 0.75 of them must",)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_a_share_that_can_t_be_is_refused(share):
+    with pytest.raises(UsageError, match="min_pass is the share of trials that must pass, 0 to 1"):
+        Dataset("d", [Case("x", min_pass=share)])
 
 
 def test_a_judge_whose_model_has_a_bug_ends_no_other_trial():
@@ -270,7 +304,7 @@ def test_a_judge_whose_model_has_a_bug_ends_no_other_trial():
     both = Dataset("d", [Case("x", [c.Judge("It is x.")], "x"), Case("a", [c.Contains("a")], "a")])
     found = ran(both, ScriptedModel([answer] * 3))
     assert found.trials[0].verdicts[1].why == "the judge failed: RuntimeError: a bug"
-    assert found.trials[1].passed
+    assert [trial.outcome for trial in found.trials] == ["unjudged", "passed"]
 
 
 def test_a_judge_that_can_t_be_had_is_refused_before_anything_runs():

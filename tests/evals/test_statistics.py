@@ -11,6 +11,7 @@ from treadle.evals.statistics import (
     holm_correction,
     pass_rate_interval,
     permutation_p_value,
+    probability_that_all_pass,
     wilson_interval,
 )
 
@@ -104,3 +105,11 @@ def test_a_correction_only_raises_and_keeps_the_order(ps):
     assert [ps[i] for i in sorted(range(len(ps)), key=lambda i: (corrected[i], ps[i]))] == sorted(
         ps
     )
+
+
+def test_all_of_k_trials_pass_as_often_as_in_draws_of_k():
+    assert probability_that_all_pass([(3, 4)], 1) == 0.75
+    assert probability_that_all_pass([(3, 4)], 2) == 0.5
+    assert probability_that_all_pass([(3, 4), (4, 4)], 4) == 0.5
+    assert probability_that_all_pass([(3, 4), (2, 2)], 3) is None
+    assert probability_that_all_pass([], 1) is None

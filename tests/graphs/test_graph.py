@@ -367,8 +367,8 @@ PICTURE = """\
 flowchart TD
     n_start([start])
     n_end(["end: answered"])
-    n_grade["grade<br/>2 times, 0.00 s"]
-    n_facts["facts<br/>once, 0.00 s"]
+    n_grade["grade<br/>2 times, 0 s"]
+    n_facts["facts<br/>once, 0 s"]
     n_start ==>|"(once)"| n_grade
     n_grade_choice{"judge"}
     n_grade ==>|"(2 times)"| n_grade_choice
@@ -398,7 +398,7 @@ def test_the_picture_shows_time_cost_and_what_was_not_taken():
     nodes[2] = Node(tool(lambda topic: facts(topic), name="search"), "notes")
     result = live(graph(nodes, edges).run(topic="x"))
     picture = graph(nodes, edges).mermaid(result.records)
-    assert '"writer<br/>once, 0.00 s, $0.' in picture
+    assert '"writer<br/>once, 0 s, $0.' in picture
     assert '-.->|"off"| n_facts' in picture
 
 

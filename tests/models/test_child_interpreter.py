@@ -20,8 +20,6 @@ MODULES = {
     "msgspec",
     "openai",
     "pydantic",
-    "typer",
-    "rich",
     "click",
     "httpx",
     "xllamacpp",
@@ -29,6 +27,7 @@ MODULES = {
 MODULES |= {
     "sitecustomize",
     "usercustomize",
+    "pint",
     "genai_prices",
     "platformdirs",
     "prompt_toolkit",

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from fakes import agent, legal_log, live, world
 from treadle import ApprovalGiven, MemoryStore, Record, ScriptedModel, tool
 from treadle.core import events as e
+from treadle.core.trace_context import format_traceparent
 from treadle.models.scripted import calls, says
 from treadle.observe import conventions as c
 from treadle.observe.content import Content
@@ -208,17 +209,43 @@ def test_what_is_under_way_ends_for_now_with_the_last_record() -> None:
     )
 
 
-def test_a_child_is_linked_to_the_call_that_began_it() -> None:
-    parent = Spans()
-    for record in records(ASKED, REPLIED, e.ToolStarted("c1", "k")):
-        parent.add(record)
-    first, *rest = records(*ANSWERED, name="child")
-    child = [replace(first, event=e.ThreadStarted("helper", "k", "mine", "c1")), *rest]
-    *_, turn = build_spans(child, parent=parent.of_call("c1"))
+def test_a_child_is_below_the_call_that_its_claim_names_and_of_the_root_s_session() -> None:
     execute = told(ASKED, REPLIED, e.ToolStarted("c1", "k"))["execute_tool send"]
-    assert turn.links == (Link(execute.context, "parent"),)
+    first, second, *rest = records(*ANSWERED, name="child")
+    started = e.ThreadStarted("helper", "k", "mine", "c1", 2, "top")
+    claimed = e.ThreadClaimed("w1", trace=format_traceparent(execute.context))
+    *_, chat, turn = build_spans(
+        [replace(first, event=started), replace(second, event=claimed), *rest]
+    )
+    assert (turn.parent, turn.links) == (execute.context, ())
+    assert turn.context.trace_id == chat.context.trace_id == execute.context.trace_id
     assert (turn.attributes[c.PARENT_THREAD], turn.attributes[c.PARENT_CALL]) == ("mine", "c1")
-    assert parent.of_call("other") is None
+    assert (turn.attributes[c.CONVERSATION], turn.attributes[c.SESSION]) == ("child", "top")
+    assert chat.attributes[c.SESSION] == "top"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "01-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01",
+        "no trace",
+    ],
+)
+def test_a_claim_that_names_no_span_has_a_trace_of_its_own(text: str) -> None:
+    first, second, *rest = records(*ANSWERED)
+    turn = build_spans([first, replace(second, event=e.ThreadClaimed("w1", trace=text)), *rest])[-1]
+    assert (turn.parent, turn.context) == (None, build_spans(records(*ANSWERED))[-1].context)
+
+
+def test_each_turn_and_each_claim_has_a_trace_of_its_own() -> None:
+    again = (e.ThreadClaimed("w2"), e.UserSaid("more"), *ANSWERED)
+    same = (e.UserSaid("more"), *ANSWERED)
+    spans = build_spans(records(*ANSWERED, *again, *same))
+    turns = [span for span in spans if span.name == "invoke_agent demo"]
+    assert len({turn.context.trace_id for turn in turns}) == 3
 
 
 def test_an_agent_that_waits_below_ends_the_call_s_span_and_goes_on_in_another() -> None:
@@ -244,7 +271,7 @@ def test_an_agent_that_waits_below_ends_the_call_s_span_and_goes_on_in_another()
         (Link(waited.context, "continues"),),
     )
     assert second.attributes[c.ATTEMPTS] == 2
-    assert fold.of_call("c1") == first.context  # whenever it is asked, a child gets the same link
+    assert second.context != first.context
 
 
 def test_handing_over_is_an_event_and_names_the_agent_of_what_follows() -> None:

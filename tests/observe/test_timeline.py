@@ -34,15 +34,15 @@ def last_line(*events: e.Event) -> str:
         (e.ModelCalled("scripted", "h", 1, 1, "plan", 2), "· model call 2, plan: scripted (try 2)"),
         (
             e.ModelReplied("cut", e.Usage(3, 4), 1.0, finish_reason="length"),
-            "« cut (length)  3 + 4 tokens, 1.00 s",
+            "« cut (length)  3 + 4 tokens, 1.0 s",
         ),
         (e.ModelFailed("unavailable", "busy", 2.0), "! busy; again in 2.0 s"),
         (e.ToolStarted("c1", "k", 2), '→ send(to="bob", text="hi")  (try 2)'),
         (
             e.ToolReturned("c1", "sent", 0.25, 1200),
-            "← send: sent (1,200 characters left out)  0.25 s",
+            "← send: sent (1,200 characters left out)  250 ms",
         ),
-        (e.ToolFailed("c1", "raised", "no", 0.1, 3.0), "← send: error: no; again in 3.0 s  0.10 s"),
+        (e.ToolFailed("c1", "raised", "no", 0.1, 3.0), "← send: error: no; again in 3.0 s  100 ms"),
         (e.ApprovalAsked("c1", "it acts"), '? c1 send(to="bob", text="hi"): it acts'),
         (e.ApprovalGiven("c1", False, "ann", "too rude"), "✗ c1 send denied by ann: too rude"),
         (
@@ -65,7 +65,7 @@ def last_line(*events: e.Event) -> str:
                 1.0,
             ),
             "« thinks is it so? | the provider ran search({}), from https://a.example | yes"
-            "  3 + 4 tokens, 1.00 s",
+            "  3 + 4 tokens, 1.0 s",
         ),
         (
             e.AgentDescribed("billing", "m", "be kind", {"pay": e.ToolDescription("d", {})}),
@@ -107,7 +107,7 @@ def test_no_event_is_forgotten() -> None:
 def test_a_reply_says_what_it_wants_and_what_it_took() -> None:
     assert (
         last_line(*OPENED, *ASKED)
-        == '« wants c1 send(to="bob", text="hi")  10 + 5 tokens, $0.0100, 0.50 s'
+        == '« wants c1 send(to="bob", text="hi")  10 + 5 tokens, $0.01, 500 ms'
     )
 
 

@@ -8,17 +8,28 @@ import pytest
 
 from fakes import agent, live
 from observe.receiver import Received, receiving
-from treadle import Agent, ApprovalGiven, MemoryStore, ScriptedModel, UsageError, tool
+from treadle import (
+    Agent,
+    ApprovalGiven,
+    Context,
+    MemoryStore,
+    ScriptedModel,
+    ToolRetry,
+    UsageError,
+    tool,
+)
 from treadle.core import events as e
-from treadle.core.codec import encode_event
 from treadle.models.scripted import calls, says
 from treadle.observe.cost import cost_entries, group_costs, sum_costs
 from treadle.observe.spans import build_spans
 from treadle.observe.tracing import Tracing
 from treadle.runtime.log import open_log
-from treadle.stores.store import Row
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 
 @pytest.fixture
@@ -104,41 +115,7 @@ def test_a_process_that_takes_over_sends_the_same_spans_as_the_log_has(server: R
     assert "bobby" not in said
 
 
-@pytest.mark.parametrize("told", [0, 3, 6], ids=["elsewhere", "not yet told of", "told of"])
-def test_a_child_thread_is_linked_to_its_parent_wherever_that_one_was_driven(
-    server: Received, told: int
-) -> None:
-    call = e.Call("c1", "delegate", "{}")
-    asked = (
-        e.ModelCalled("m", "h", 1, 1),
-        e.ModelReplied((call,), e.Usage(1, 1), 0.1),
-        e.ToolStarted("c1", "k"),
-    )
-    parent = (e.ThreadStarted("boss", "k"), e.ThreadClaimed("w"), e.UserSaid("go"), *asked)
-    child = (e.ThreadStarted("helper", "k", "top", "c1"), e.ThreadClaimed("w"), e.UserSaid("help"))
-    store = MemoryStore()
-    live(
-        store.append(
-            "top",
-            [Row(seq, float(seq), encode_event(event)) for seq, event in enumerate(parent, 1)],
-        )
-    )
-    tracing = Tracing(store=store)
-    for seq, event in enumerate(parent[:told], 1):
-        tracing(e.Record("top", seq, float(seq), event))
-    for seq, event in enumerate((*child, e.TurnEnded("answered")), 1):
-        tracing(e.Record("sub", seq, 10.0 + seq, event))
-    tracing.close()
-    [turn] = [span for span in server.spans if span.name == "invoke_agent helper"]
-    [link] = turn.links
-    execute = build_spans(
-        [e.Record("top", seq, float(seq), event) for seq, event in enumerate(parent, 1)]
-    )[1]
-    assert int.from_bytes(link.span_id) == execute.context.span_id
-    assert int.from_bytes(link.trace_id) == execute.context.trace_id
-
-
-def test_an_agent_that_is_a_tool_is_traced_in_a_trace_of_its_own_that_links_to_the_call(
+def test_an_agent_that_is_a_tool_is_traced_below_its_call_in_the_session_of_the_root(
     server: Received,
 ) -> None:
     store = MemoryStore()
@@ -154,15 +131,14 @@ def test_an_agent_that_is_a_tool_is_traced_in_a_trace_of_its_own_that_links_to_t
         next(span for span in server.spans if span.name == name)
         for name in ("execute_tool helper", "invoke_agent helper", "invoke_agent boss")
     )
-    [link] = below.links
-    assert (link.trace_id, link.span_id) == (execute.trace_id, execute.span_id)
-    assert (below.parent_span_id, below.trace_id != whole.trace_id) == (b"", True)
+    assert (below.parent_span_id, execute.parent_span_id) == (execute.span_id, whole.span_id)
+    assert whole.parent_span_id == b""
+    assert below.trace_id == execute.trace_id == whole.trace_id
     said = server.attributes("invoke_agent helper")
-    assert (said["treadle.parent.thread_id"], said["session.id"] != "top") == ("top", True)
-    assert server.attributes("execute_tool helper")["treadle.child.thread_id"] == said["session.id"]
-    both = [
-        record for name in ("top", said["session.id"]) for record in live(recorded(store, name))
-    ]
+    child = said["gen_ai.conversation.id"]
+    assert (said["treadle.parent.thread_id"], said["session.id"]) == ("top", "top")
+    assert server.attributes("execute_tool helper")["treadle.child.thread_id"] == child
+    both = [record for name in ("top", child) for record in live(recorded(store, name))]
     paid = cost_entries(both)
     assert group_costs(paid, "tree").keys() == {"top"}
     used = [record.event.usage for record in both if isinstance(record.event, e.ModelReplied)]
@@ -170,6 +146,82 @@ def test_an_agent_that_is_a_tool_is_traced_in_a_trace_of_its_own_that_links_to_t
     assert (
         len(server.ids) == len(set(server.ids)) == 6
     )  # both agents tell of the child; it is sent once
+
+
+def test_the_caller_s_own_span_is_the_parent_and_a_tool_s_own_spans_are_below_its_call(
+    server: Received,
+) -> None:
+    """Of a sync tool, an async tool that is tried again, and one of a child; live and exported."""
+    kept = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    theirs = provider.get_tracer("theirs")
+    tries = []
+
+    @tool
+    def plain() -> str:
+        with theirs.start_as_current_span("within plain"):
+            return "1"
+
+    @tool
+    async def flaky(context: Context) -> str:
+        with theirs.start_as_current_span("within flaky"):
+            tries.append(context.traceparent)
+            if len(tries) == 1:
+                raise ToolRetry("not yet", retry_after_s=0)
+            return "2"
+
+    store = MemoryStore()
+    tracing = Tracing(store=store)
+    script = [calls(("plain", {})), says("42")]
+    helper = agent(ScriptedModel(script), plain, name="helper")
+    script = [calls(("flaky", {}), ("helper", {"task": "think"})), says("It is 42.")]
+    boss = agent(
+        ScriptedModel(script),
+        flaky,
+        helper.as_tool(),
+        name="boss",
+        store=store,
+        listeners=[tracing],
+    )
+    with theirs.start_as_current_span("request"):
+        boss.run_sync("ask it", thread="top")
+    tracing.close()
+    sent = {span.name: span for span in server.spans}
+    made = {span.name: span for span in kept.get_finished_spans()}
+    request = made["request"].context
+    assert int.from_bytes(sent["invoke_agent boss"].parent_span_id) == request.span_id
+    assert {int.from_bytes(span.trace_id) for span in sent.values()} == {request.trace_id}
+    assert {span.context.trace_id for span in made.values()} == {request.trace_id}
+    for name in ("plain", "flaky"):
+        execute = int.from_bytes(sent[f"execute_tool {name}"].span_id)
+        assert made[f"within {name}"].parent.span_id == execute
+    assert {text.split("-")[2] for text in tries} == {sent["execute_tool flaky"].span_id.hex()}
+    child = server.attributes("invoke_agent helper")["gen_ai.conversation.id"]
+    exported = [
+        span for name in ("top", child) for span in build_spans(live(recorded(store, name)))
+    ]
+    assert {span.context.span_id for span in exported} == {
+        int.from_bytes(span.span_id) for span in server.spans
+    }
+
+
+def test_without_tracing_a_tool_s_own_spans_are_below_the_caller_s() -> None:
+    kept = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    theirs = provider.get_tracer("theirs")
+
+    @tool
+    def plain() -> str:
+        with theirs.start_as_current_span("within"):
+            return "1"
+
+    one = agent(ScriptedModel([calls(("plain", {})), says("42")]), plain)
+    with theirs.start_as_current_span("request") as request:
+        one.run_sync("ask it")
+    [within] = [span for span in kept.get_finished_spans() if span.name == "within"]
+    assert within.parent.span_id == request.get_span_context().span_id
 
 
 def test_what_was_heard_twice_is_sent_once(server: Received) -> None:

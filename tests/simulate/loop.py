@@ -107,7 +107,7 @@ class SimLoop(asyncio.BaseEventLoop):
             except Exception as error:
                 future.set_exception(error)
 
-        self.call_later(self._chance.random() * 0.01, work)
+        self.call_later(self._chance.choice((0.0, 0.0, 0.01, 1.0)), work)
         return future
 
     def _make_task(self, loop: Any, coro: Any, **settings: Any) -> SimTask:

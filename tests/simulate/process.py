@@ -74,7 +74,6 @@ class Process(SimulatedProcess):
             sleep=asyncio.sleep,
             new_id=simulation.new_id,
             driver=lambda: name,
-            start_thread=lambda work: loop.call_later(chance.choice((0.0, 0.0, 0.01, 1.0)), work),
         )
 
     @cached_property

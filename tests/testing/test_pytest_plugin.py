@@ -210,7 +210,7 @@ def test_assertions_show_their_difference_and_point_at_the_test(
 def test_pytest_starts_without_anything_heavy() -> None:
     code = (
         f"import sys, {PLUGIN}\n"
-        "heavy = ('openai', 'pydantic', 'typer', 'rich', 'httpx2', 'genai_prices',"
+        "heavy = ('openai', 'pydantic', 'click', 'httpx2', 'genai_prices',"
         " 'treadle.testing.recording')\n"
         "print([name for name in heavy if name in sys.modules])"
     )

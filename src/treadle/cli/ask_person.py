@@ -142,7 +142,7 @@ def _ask_always(call: e.PendingDecision, screen: Screen) -> e.Always:
 
 def _allow_edited(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
     """Whether the person gave arguments that the tool accepts."""
-    arguments = _edit(call.final_arguments)
+    arguments = _edit(call.final_arguments, screen)
     if not arguments.strip():
         return False
     by = current_user()
@@ -155,16 +155,18 @@ def _allow_edited(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
     return True
 
 
-def _edit(arguments: str) -> str:
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.output import create_output
-
+def _edit(arguments: str, screen: Screen) -> str:
+    """The arguments as the person wants them; empty to go back."""
+    shown = make_json_visible(arguments)
+    try:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.output import create_output
+    except ImportError:
+        screen.note(visible_block(shown, "  ", screen.width))
+        return _read_line("arguments (JSON, in one line; Enter alone to go back): ", screen)
     session: PromptSession[str] = PromptSession(output=create_output(stdout=sys.stderr))
     try:
-        return session.prompt(
-            "arguments (JSON; Enter to run, Ctrl-C to go back): ",
-            default=make_json_visible(arguments),
-        )
+        return session.prompt("arguments (JSON; Enter to run, Ctrl-C to go back): ", default=shown)
     except KeyboardInterrupt:
         return ""
 

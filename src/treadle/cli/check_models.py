@@ -9,6 +9,7 @@ import msgspec
 from ..core.model import Model
 from ..models.check_model import Finding, check_model, estimate_usd
 from ..models.choose import list_choice, make_models
+from ..observe.amounts import format_seconds
 from ..observe.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
@@ -97,11 +98,13 @@ def _row(finding: Finding) -> tuple[str, str, str]:
 
 
 def _describe_times(finding: Finding) -> str:
-    whole = f"{finding.latency_s:.2f} s"
+    whole = format_seconds(finding.latency_s)
     if finding.first_token_s is None:
         return f"after {whole}, not in pieces"
     pieces = f"{finding.pieces} pieces" if finding.pieces > 1 else "one piece"
-    return f"first token after {finding.first_token_s:.2f} s, all after {whole}, in {pieces}"
+    return (
+        f"first token after {format_seconds(finding.first_token_s)}, all after {whole}, in {pieces}"
+    )
 
 
 def _describe_usage(finding: Finding) -> str:

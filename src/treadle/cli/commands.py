@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-import typer
+import click
 
 from ..core.errors import TreadleError, UsageError
 from ..stores.open_store import open_store
@@ -13,7 +13,9 @@ from . import (
     costs,
     database,
     decisions,
+    delete_threads,
     eval_options,
+    list_options,
     listing,
     model_options,
     note_commands,
@@ -28,24 +30,25 @@ from . import (
     thread_options,
     traces,
 )
-from .options import StoreOptions, as_command
+from .options import StoreOptions
+from .parameters import CONTEXT, Command, Group, make_command
 from .session import INTERRUPTED, Session, report_error
 from .terminal import Screen
 
 S = TypeVar("S")
 
-CONTEXT = {"help_option_names": ["-h", "--help"]}
 BROKEN_PIPE = 141
 """The exit code if nobody reads the output, as in a shell's pipe."""
 
-commands = typer.Typer(context_settings=CONTEXT, pretty_exceptions_enable=False)
-models = typer.Typer(context_settings=CONTEXT)
-db = typer.Typer(
-    context_settings=CONTEXT, no_args_is_help=True, help="Check, copy and clean up the database."
+commands = Group("treadle", context_settings=CONTEXT)
+models = Group(
+    "models",
+    context_settings=CONTEXT,
+    invoke_without_command=True,
+    help="List the models, and what each needs.",
 )
-notes = typer.Typer(
-    context_settings=CONTEXT, no_args_is_help=True, help="Notes that last across threads."
-)
+db = Group("db", context_settings=CONTEXT, help="Check, copy and clean up the database.")
+notes = Group("notes", context_settings=CONTEXT, help="Notes that last across threads.")
 
 
 def exit_with_code(function: Callable[[S], int]) -> Callable[[S], None]:
@@ -63,7 +66,7 @@ def exit_with_code(function: Callable[[S], int]) -> Callable[[S], None]:
             # The buffered rest must go somewhere, or Python complains at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = BROKEN_PIPE
-        raise typer.Exit(code)
+        raise SystemExit(code)
 
     command.__doc__ = function.__doc__
     command.__name__ = function.__name__
@@ -71,9 +74,9 @@ def exit_with_code(function: Callable[[S], int]) -> Callable[[S], None]:
 
 
 def _add(
-    app: typer.Typer, name: str, settings: type[S], function: Callable[[S], int], panel: str = ""
+    group: Group, name: str, settings: type[S], function: Callable[[S], int], panel: str = ""
 ) -> None:
-    app.command(name, rich_help_panel=panel or None)(as_command(settings)(exit_with_code(function)))
+    group.add_command(make_command(name, settings, exit_with_code(function), panel))
 
 
 def resume(settings: thread_options.ResumeOptions) -> int:
@@ -111,33 +114,35 @@ def eval_(settings: eval_options.EvalOptions) -> int:
     return evaluate(settings)
 
 
-@commands.command(rich_help_panel="Set up")
+@commands.command(cls=Command)
 def tools() -> None:
     """List the tools that ship, and what each may do."""
     from ..tools.shipped import load_shipped_tools
     from .tables import format_table, tool_row
 
-    typer.echo(format_table([tool_row(tool) for tool in load_shipped_tools().values()]))
+    click.echo(format_table([tool_row(tool) for tool in load_shipped_tools().values()]))
 
 
-@models.callback()
-def list_models(context: typer.Context) -> None:
-    """List the models, and what each needs."""
+@click.pass_context
+def list_models(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         from .tables import format_table, model_rows
 
-        typer.echo(format_table(model_rows()))
+        click.echo(format_table(model_rows()))
 
 
-@models.command("pull")
+models.callback = list_models
+
+
+@models.command("pull", cls=Command)
 def pull_models() -> None:
     """Assemble the weights of the embedded model now instead of at its first use."""
     from .load_model import pull_weights
 
     try:
-        typer.echo(pull_weights(Screen()))
+        click.echo(pull_weights(Screen()))
     except TreadleError as error:
-        raise typer.Exit(report_error(error)) from None
+        raise SystemExit(report_error(error)) from None
 
 
 def check_models(settings: model_options.CheckOptions) -> int:
@@ -156,7 +161,7 @@ def _add_all() -> None:
     go_on = "Go on"
     decide = "Decide"
     set_up = "Set up"
-    _add(commands, "threads", thread_options.ThreadsOptions, listing.threads, look)
+    _add(commands, "threads", list_options.ThreadsOptions, listing.threads, look)
     _add(commands, "show", thread_options.ShowOptions, show.show, look)
     _add(commands, "tail", thread_options.TailOptions, show.tail, look)
     _add(commands, "explain", thread_options.ExplainOptions, reports.explain, look)
@@ -178,10 +183,11 @@ def _add_all() -> None:
     _add(commands, "cancel", thread_options.CancelOptions, decisions.cancel, decide)
     _add(commands, "resume", thread_options.ResumeOptions, resume, go_on)
     _add(commands, "fork", thread_options.ForkOptions, decisions.fork, go_on)
+    _add(commands, "delete", list_options.DeleteOptions, delete_threads.delete, "Clean up")
     _add(commands, "eval", eval_options.EvalOptions, eval_, "Evaluate")
     _add(models, "check", model_options.CheckOptions, check_models)
     _add(db, "path", StoreOptions, database.path)
-    _add(db, "check", StoreOptions, database.check)
+    _add(db, "check", thread_options.CheckOptions, database.check)
     _add(db, "export", thread_options.ExportOptions, database.export)
     _add(db, "import", thread_options.ImportOptions, database.import_)
     _add(db, "restore", thread_options.RestoreOptions, database.restore)
@@ -192,9 +198,10 @@ def _add_all() -> None:
     _add(notes, "forget", note_options.ForgetNoteOptions, note_commands.forget)
     _add(notes, "export", note_options.ExportNotesOptions, note_commands.export)
     _add(notes, "extract", note_options.ExtractNotesOptions, note_commands.extract)
-    commands.add_typer(notes, name="notes", rich_help_panel=set_up)
-    commands.add_typer(db, name="db", rich_help_panel=set_up)
-    commands.add_typer(models, name="models", invoke_without_command=True, rich_help_panel=set_up)
+    tools.panel = set_up  # type: ignore[attr-defined]
+    for group in (notes, db, models):
+        group.panel = set_up
+        commands.add_command(group)
 
 
 _add_all()

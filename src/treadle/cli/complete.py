@@ -1,7 +1,7 @@
 """Completes commands and threads for a shell, within 0.3 s: without all that commands import.
 
-The first word and the names of threads are found here, and typer's own completion only writes them
-as the shell wants them. It does all else itself: options, and what stands behind them.
+The first word and the names of threads are found here, and click only writes them as
+the shell wants them. It does all else itself: options, and what stands behind them.
 """
 
 import os
@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-import typer
-from typer.completion import completion_init  # type: ignore[attr-defined]
-from typer.core import TyperCommand, TyperGroup
+import click
+from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
 from ..stores.record_table import list_names
 from ..stores.sqlite_file import default_path
 
+VARIABLE = "_TREADLE_COMPLETE"
+"""The environment variable by which a shell's script asks for completion, as `bash_complete`."""
 MAX_NAMES = 100
 """How many threads are offered at most, the last written first."""
 WAIT_S = 0.1
@@ -27,6 +28,7 @@ _THREADS_OF = {
     **dict.fromkeys(("show", "tail", "explain", "replay", "save-test"), 1),
     **dict.fromkeys(("summary", "costs", "stats", "cache", "export-traces"), 1),
     **dict.fromkeys(("approve", "answer", "settle", "adopt", "cancel", "resume", "fork"), 1),
+    "delete": 1000,
     "diff": 2,
 }
 """How many threads a command takes as its first words."""
@@ -91,38 +93,29 @@ def _is_child(name: str, known: Collection[str]) -> bool:
     return False
 
 
-def complete_thread(context: typer.Context, beginning: str) -> list[str]:
-    """For typer: the threads of the database that the command line names."""
-    return thread_names(context.params.get("db"), beginning)
-
-
 def words_to_complete() -> tuple[list[str], str] | None:
-    """The words before the one to be completed, and that one's beginning; None if none is asked.
-
-    As typer's scripts for bash, zsh and fish pass them.
-    """
-    shell = os.environ.get("_TREADLE_COMPLETE", "").partition("_")[2]
-    if shell == "bash":
-        words = os.environ.get("COMP_WORDS", "").split()
-        at = os.environ.get("COMP_CWORD", "")
-        if not at.isdigit():
-            return None
-        return words[1 : int(at)], "".join(words[int(at) :][:1])
-    if shell not in ("zsh", "fish"):
+    """The words before the one to be completed, and that one's beginning; None if none is asked."""
+    shell = _asking_shell()
+    if shell is None:
         return None
-    line = os.environ.get("_TYPER_COMPLETE_ARGS", "")
-    words = line.split()[1:]
-    if words and not line.endswith(" "):
-        return words[:-1], words[-1]
-    return words, ""
+    try:
+        return shell.get_completion_args()
+    except (KeyError, ValueError):  # no shell's script asks so
+        return None
 
 
-def print_completions(found: Sequence[str], beginning: str) -> None:
-    """Write these words as the shell wants them, and exit: to typer they look like commands."""
-    os.environ["COMP_WORDS"] = os.environ["_TYPER_COMPLETE_ARGS"] = f"treadle {beginning}"
-    os.environ["COMP_CWORD"] = "1"
-    completion_init()
-    commands = [TyperCommand(word) for word in found]
-    # Without an option of its own it needs no pydantic, whose import takes 0.2 s.
-    offered = TyperGroup(name="treadle", commands=commands, add_help_option=False)
-    offered.main(args=[], prog_name="treadle")
+def print_completions(found: Sequence[str]) -> None:
+    """Write these words as the shell wants them, and exit."""
+    shell = _asking_shell()
+    assert shell
+    for word in found:
+        click.echo(shell.format_completion(CompletionItem(word)))
+    raise SystemExit(0)
+
+
+def _asking_shell() -> ShellComplete | None:
+    name, _, instruction = os.environ.get(VARIABLE, "").partition("_")
+    made = get_completion_class(name)
+    if made is None or instruction != "complete":
+        return None
+    return made(click.Command("treadle"), {}, "treadle", VARIABLE)

@@ -12,6 +12,7 @@ import msgspec
 from ..evals.baseline import Comparison, compare_reports
 from ..evals.dataset import Dataset
 from ..evals.report import Report, TrialReport, load_report
+from ..observe.amounts import format_count
 from ..observe.visible import make_visible, visible_command
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
@@ -48,9 +49,7 @@ def evaluate(settings: EvalOptions) -> int:
         return INTERRUPTED
     if comparison and comparison.regressions:
         return FAILED
-    if len(report.trials) < report.wanted_trials or report.pass_rate < settings.min_pass:
-        return FAILED
-    return ANSWERED
+    return FAILED if report.shortfalls(settings.min_pass) else ANSWERED
 
 
 def _estimate(
@@ -70,7 +69,6 @@ def _estimate(
 
 def _run(settings: EvalOptions, dataset: Dataset, agent: Agent) -> tuple[Report, bool]:
     """The report, and whether Ctrl-C stopped the run; then it has the finished trials."""
-    from ..evals.format import format_count
     from ..evals.run_dataset import Progress, Run, evaluate, make_report
     from ..evals.text_report import format_trial
 
@@ -92,7 +90,7 @@ def _run(settings: EvalOptions, dataset: Dataset, agent: Agent) -> tuple[Report,
         trial = progress.trial
         finished.setdefault(progress.case, []).append(trial)
         line = make_visible(format_trial(progress.case, trial))
-        if not trial.passed and not settings.quiet:
+        if trial.outcome != "passed" and not settings.quiet:
             screen.note(line, "yellow")
         elif not settings.quiet and not screen.live:
             screen.note(line)
@@ -144,10 +142,13 @@ def _save(
         with write_atomically(settings.save_baseline) as out:
             out.write(report.to_json())
         notes.append(f"the baseline: {settings.save_baseline}")
-    failed = [trial.thread_id for trial in report.trials if not trial.passed]
+    notes += [f"missed: {shortfall}" for shortfall in report.shortfalls(settings.min_pass)]
+    failed = [trial.thread_id for trial in report.trials if trial.outcome == "failed"]
     if stopped:
         notes.append(f"go on with it: the same command with --run {report.run}")
-    elif failed:
+    elif len(report.judged) < len(report.trials):
+        notes.append(f"ask the judges again: the same command with --run {report.run}")
+    if failed and not stopped:
         notes.append(f"look at a failure: {visible_command(['treadle', 'show', failed[0]])}")
     screen = Screen()
     for note in notes:

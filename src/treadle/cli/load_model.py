@@ -1,9 +1,11 @@
 """Prepares an agent's model, with a progress bar for the embedded one: it takes seconds."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import UsageError
 from ..models.choose import make_models
@@ -67,25 +69,20 @@ def progress_bar(screen: Screen) -> Iterator[Progress]:
         yield show_once
         return
 
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    import click
 
-    columns = (
-        TextColumn("preparing the embedded model, once", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("", total=None)
+    bar: Any = None
 
     def show_bar(done: int, total: int) -> None:
-        if not bar.live.is_started:
+        nonlocal bar
+        if bar is None:
             screen.end_line()
-            bar.start()
-        bar.update(task, completed=done, total=total)
+            label = f"preparing the embedded model, once ({total / 1e9:.1f} GB)"
+            bar = click.progressbar(length=total, label=label, file=sys.stderr)
+        bar.update(done - bar.pos)
 
     try:
         yield show_bar
     finally:
-        bar.stop()
+        if bar is not None:
+            bar.render_finish()

@@ -11,19 +11,18 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
-import typer
-import typer.main
+import click
 
 from ..observe.visible import make_visible, visible_command
-from .complete import find_completions, print_completions, words_to_complete
+from .complete import VARIABLE, find_completions, print_completions, words_to_complete
 from .near_miss import find_near_miss
-from .options import AskOptions, as_command
+from .options import AskOptions
+from .parameters import make_command
 from .process import end_process, keep_output
 
 USAGE = 2
-_CONTEXT = {"help_option_names": ["-h", "--help"]}
 _EPILOG = """
-[bold]Commands[/bold], each with its own --help:
+Commands, each with its own --help:
 
 Look at threads: threads · show · tail · explain · diff · replay · save-test
 
@@ -33,6 +32,8 @@ Decide: approve · revoke · answer · settle · adopt · cancel
 
 Go on: resume · fork
 
+Clean up: delete
+
 Evaluate: eval
 
 Set up: models · tools · notes · db
@@ -41,15 +42,14 @@ More: help COMMAND · version
 
 A question that begins with a command's name: treadle -- tools.
 
-[bold]Exit codes:[/bold] 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a person ·
+Exit codes: 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a person ·
 130 interrupted.
 """
 
-ask_app = typer.Typer(context_settings=_CONTEXT, pretty_exceptions_enable=False)
 COMMANDS = (
     *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("summary", "costs", "stats", "cache", "export-traces"),
-    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork"),
+    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork", "delete"),
     *("eval", "tools", "notes", "db", "models"),
 )
 
@@ -62,6 +62,7 @@ _MOST_WORDS = {
     "settle": 3,
     "diff": 3,
     "notes": 3,
+    "delete": 1000,
 }
 _MOST_WORDS |= {"db": 1000, "models": 1000}
 """The most words of a command without options; the others take two. More words are a question."""
@@ -91,20 +92,21 @@ def _run_command(words: Sequence[str]) -> None:
     if asked:
         found = find_completions(*asked, COMMANDS)
         if found:
-            print_completions(found, asked[1])
-    first = (_words_to_complete() or list(words))[:1]
+            print_completions(found)
+        words = [*asked[0], asked[1]]
+    first = list(words[:1])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A character that the encoding lacks must not end the command.
             stream.reconfigure(errors="backslashreplace")
     if first == ["version"] and len(words) == 1:
-        ask_app(args=["--version"], prog_name="treadle")
+        ask_command(args=["--version"], prog_name="treadle")
     if first == ["help"] and _asks_for_help(words[1:]):
         words = [*words[1:], "--help"]
         first = words[:1]
     if not (first and first[0] in COMMANDS):
         _refuse_late_command(words)
-        ask_app(args=words, prog_name="treadle")
+        ask_command(args=words, prog_name="treadle")
     from .commands import commands
 
     try:
@@ -129,7 +131,7 @@ def _asks_for_help(words: Sequence[str]) -> bool:
 def _refuse_late_command(words: Sequence[str]) -> None:
     """Print a hint and exit if a command's name comes after options, or is mistyped."""
     at = _find_first_word(words)
-    if at is None or "_TREADLE_COMPLETE" in os.environ:
+    if at is None or VARIABLE in os.environ:
         return
     options = words[:at]
     rest = words[at:]
@@ -154,7 +156,7 @@ def _find_first_word(words: Sequence[str]) -> int | None:
     if words[0][:1] != "-":
         return 0
     with_value: set[str] = set()
-    for parameter in typer.main.get_command(ask_app).params:
+    for parameter in ask_command.params:
         is_option = parameter.param_type_name == "option"
         if is_option and not getattr(parameter, "is_flag", False):
             with_value.update(parameter.opts)
@@ -182,15 +184,6 @@ def _takes_next(word: str, with_value: set[str]) -> bool:
     return bool(takes) and takes[0] == len(word) - 1
 
 
-def _words_to_complete() -> list[str]:
-    """The command line that a shell completes, as typer's scripts pass it."""
-    if "_TREADLE_COMPLETE" not in os.environ:
-        return []
-    return (os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")).split()[1:]
-
-
-@ask_app.command(epilog=_EPILOG)
-@as_command(AskOptions)
 def ask(settings: AskOptions) -> None:
     """Ask an agent. The answer goes to standard output, everything else to standard error."""
     from ..core.errors import TreadleError
@@ -212,14 +205,17 @@ def ask(settings: AskOptions) -> None:
             from .chat import chat
 
             announce_instructions(agent, settings, screen)
-            raise typer.Exit(chat(Session(agent, thread, screen, settings)))
+            raise SystemExit(chat(Session(agent, thread, screen, settings)))
         question = read_question(words)
     except TreadleError as error:
-        raise typer.Exit(report_error(error)) from None
+        raise SystemExit(report_error(error)) from None
     if not question:
-        typer.echo(
+        click.echo(
             'error: there is nothing to ask; say treadle "question", or treadle -h', err=True
         )
-        raise typer.Exit(2)
+        raise SystemExit(2)
     announce_instructions(agent, settings, screen)
-    raise typer.Exit(Session(agent, thread, screen, settings).ask(question))
+    raise SystemExit(Session(agent, thread, screen, settings).ask(question))
+
+
+ask_command = make_command("treadle", AskOptions, ask, epilog=_EPILOG)

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-import typer
+from .parameters import make_option
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
     model: Annotated[
         list[str] | None,
-        typer.Option(
+        make_option(
             "--model",
             "-m",
             metavar="MODEL",
@@ -19,9 +19,9 @@ class CheckOptions:
     ] = None
     option: Annotated[
         list[str] | None,
-        typer.Option(
+        make_option(
             "--option", "-o", metavar="KEY=VALUE", help="A setting of the model; repeatable."
         ),
     ] = None
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask before it costs.")] = False
-    json: Annotated[bool, typer.Option("--json", help="As JSON Lines, one a request.")] = False
+    yes: Annotated[bool, make_option("--yes", "-y", help="Don't ask before it costs.")] = False
+    json: Annotated[bool, make_option("--json", help="As JSON Lines, one a request.")] = False

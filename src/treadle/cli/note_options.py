@@ -4,17 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from .options import AgentOptions, StoreOptions
+from .parameters import make_argument, make_option
 from .thread_options import Thread
 
 _SCOPE = "user, user:NAME, project:NAME or agent:NAME."
 
-Scope = Annotated[str | None, typer.Option(metavar="SCOPE", help=f"Only of this scope: {_SCOPE}")]
-Into = Annotated[str, typer.Option(metavar="SCOPE", help=f"Whom it is about: {_SCOPE}")]
-All = Annotated[bool, typer.Option("--all", help="Also those that were replaced or have expired.")]
-Json = Annotated[bool, typer.Option("--json", help="As JSON Lines.")]
+Scope = Annotated[str | None, make_option(metavar="SCOPE", help=f"Only of this scope: {_SCOPE}")]
+Into = Annotated[str, make_option(metavar="SCOPE", help=f"Whom it is about: {_SCOPE}")]
+All = Annotated[bool, make_option("--all", help="Also those that were replaced or have expired.")]
+Json = Annotated[bool, make_option("--json", help="As JSON Lines.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +25,10 @@ class ListNotesOptions(StoreOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SearchNotesOptions(StoreOptions):
-    words: Annotated[list[str], typer.Argument(metavar="WORDS", help="What to look for.")]
+    words: Annotated[list[str], make_argument(metavar="WORDS", help="What to look for.")]
     scope: Scope = None
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
+        int, make_option("--limit", "-n", min=1, metavar="N", help="At most so many.")
     ] = 5
     json: Json = False
 
@@ -37,33 +36,31 @@ class SearchNotesOptions(StoreOptions):
 @dataclass(frozen=True, kw_only=True)
 class AddNoteOptions(StoreOptions):
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="One fact or decision, complete in itself.")
+        str, make_argument(metavar="TEXT", help="One fact or decision, complete in itself.")
     ]
     scope: Into = "user"
     about: Annotated[
         str,
-        typer.Option(
+        make_option(
             metavar="WORD", help="What it is about; it takes the place of the note about the same."
         ),
     ] = ""
     days: Annotated[
-        float | None, typer.Option(metavar="N", help="How long it is valid; default: for ever.")
+        float | None, make_option(metavar="N", help="How long it is valid; default: for ever.")
     ] = None
-    replaces: Annotated[str, typer.Option(metavar="ID", help="The note that it replaces.")] = ""
+    replaces: Annotated[str, make_option(metavar="ID", help="The note that it replaces.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForgetNoteOptions(StoreOptions):
-    note: Annotated[
-        str, typer.Argument(metavar="ID", help="The note's id, or the beginning of it.")
-    ]
+    note: Annotated[str, make_argument(metavar="ID", help="The note's id, or the beginning of it.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportNotesOptions(StoreOptions):
     scope: Scope = None
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")
+        Path | None, make_option("--output", "-o", metavar="FILE", help="Else to standard output.")
     ] = None
 
 

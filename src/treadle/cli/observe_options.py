@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from .complete import complete_thread
+from .complete import thread_names
 from .options import StoreOptions
+from .parameters import make_argument, make_option
 
 _ONLY = "Only this thread: its name, the beginning of it, or last (-)."
 
@@ -18,14 +17,14 @@ _THREAD = "Its name, the beginning of it, or last (-)."
 
 OneThread = Annotated[
     str | None,
-    typer.Argument(metavar="[THREAD]", help=_ONLY, autocompletion=complete_thread),
+    make_argument(metavar="[THREAD]", help=_ONLY, complete=thread_names),
 ]
 ThreadOrLast = Annotated[
-    str, typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread)
+    str, make_argument(metavar="[THREAD]", help=_THREAD, complete=thread_names)
 ]
 Since = Annotated[
     str | None,
-    typer.Option(
+    make_option(
         metavar="WHEN", help="Since a day (2026-01-31, UTC), or for so long: 30m, 24h, 7d."
     ),
 ]
@@ -36,7 +35,7 @@ class CostsOptions(StoreOptions):
     thread: OneThread = None
     by: Annotated[
         str | None,
-        typer.Option(
+        make_option(
             metavar="WHAT",
             help="day, thread, tree (a thread with its children), agent, model, purpose, turn or"
             " step; default: day, or turn for one thread.",
@@ -44,55 +43,53 @@ class CostsOptions(StoreOptions):
     ] = None
     since: Since = None
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many lines.")
+        int, make_option("--limit", "-n", min=1, metavar="N", help="At most so many lines.")
     ] = 30
-    json: Annotated[bool, typer.Option("--json", help="As JSON Lines; all of them.")] = False
+    json: Annotated[bool, make_option("--json", help="As JSON Lines; all of them.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class StatsOptions(StoreOptions):
     thread: OneThread = None
     since: Since = None
-    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
+    json: Annotated[bool, make_option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryOptions(StoreOptions):
     thread: ThreadOrLast = "last"
-    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
+    json: Annotated[bool, make_option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheOptions(StoreOptions):
     thread: ThreadOrLast = "last"
-    json: Annotated[bool, typer.Option("--json", help="As JSON Lines, one a model call.")] = False
+    json: Annotated[bool, make_option("--json", help="As JSON Lines, one a model call.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportTracesOptions(StoreOptions):
-    thread: Annotated[
-        str, typer.Argument(metavar="THREAD", help=_THREAD, autocompletion=complete_thread)
-    ]
+    thread: Annotated[str, make_argument(metavar="THREAD", help=_THREAD, complete=thread_names)]
     endpoint: Annotated[
         str | None,
-        typer.Option(
+        make_option(
             metavar="URL",
             help="An OTLP/HTTP server, as http://127.0.0.1:4318; else OTEL_EXPORTER_OTLP_ENDPOINT.",
         ),
     ] = None
     output: Annotated[
         Path | None,
-        typer.Option(
+        make_option(
             "--output", "-o", metavar="FILE", help="As OTLP JSON into this file instead; - : out."
         ),
     ] = None
     tree: Annotated[
         bool,
-        typer.Option("--tree", help="With the threads that it began, and those that they began."),
+        make_option("--tree", help="With the threads that it began, and those that they began."),
     ] = False
     content: Annotated[
         bool,
-        typer.Option(
+        make_option(
             "--content", help="With what was said, but for secrets; else names and numbers alone."
         ),
     ] = False

@@ -1,15 +1,13 @@
 """The options that several commands share, as frozen dataclasses. Imports nothing slow."""
 
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated
 
-import typer
+import click
 
-from .complete import complete_thread
-
-S = TypeVar("S")
+from .complete import thread_names
+from .install_completion import install_for_shell, show_script
+from .parameters import make_argument, make_option
 
 _WHO = "Who answers"
 _LIMITS = "Limits of a turn"
@@ -22,7 +20,7 @@ class StoreOptions:
 
     db: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="The database; else TREADLE_DB, else your own."),
+        make_option(metavar="PATH", help="The database; else TREADLE_DB, else your own."),
     ] = None
 
 
@@ -32,88 +30,84 @@ class AgentOptions(StoreOptions):
 
     model: Annotated[
         list[str] | None,
-        typer.Option(
+        make_option(
             "--model",
             "-m",
             metavar="MODEL",
             help="Such as gpt-5.4-mini or local; a,b: b where a is down.",
-            rich_help_panel=_WHO,
+            panel=_WHO,
         ),
     ] = None
     option: Annotated[
         list[str] | None,
-        typer.Option(
+        make_option(
             "--option",
             "-o",
             metavar="KEY=VALUE",
             help="A setting of the model, such as temperature=0; repeatable.",
-            rich_help_panel=_WHO,
+            panel=_WHO,
         ),
     ] = None
     tools: Annotated[
         str | None,
-        typer.Option(
+        make_option(
             metavar="A,B",
             help="Only these tools: names or globs; none for none.",
-            rich_help_panel=_WHO,
+            panel=_WHO,
         ),
     ] = None
     agent: Annotated[
         str | None,
-        typer.Option(
+        make_option(
             metavar="MODULE:NAME",
             help="An Agent of your own; or path/file.py:name.",
-            rich_help_panel=_WHO,
+            panel=_WHO,
         ),
     ] = None
     system: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Instructions for the agent.", rich_help_panel=_WHO),
+        make_option(metavar="TEXT", help="Instructions for the agent.", panel=_WHO),
     ] = None
     notes: Annotated[
         bool,
-        typer.Option(
-            "--notes", help="Keep notes from thread to thread, and use them.", rich_help_panel=_WHO
-        ),
+        make_option("--notes", help="Keep notes from thread to thread, and use them.", panel=_WHO),
     ] = False
     no_project: Annotated[
-        bool, typer.Option("--no-project", help="Leave AGENTS.md files out.", rich_help_panel=_WHO)
+        bool, make_option("--no-project", help="Leave AGENTS.md files out.", panel=_WHO)
     ] = False
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Make a plan first.", rich_help_panel=_WHO)
-    ] = False
+    plan: Annotated[bool, make_option("--plan", help="Make a plan first.", panel=_WHO)] = False
     max_steps: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Steps: model calls.", rich_help_panel=_LIMITS),
+        make_option(min=1, metavar="N", help="Steps: model calls.", panel=_LIMITS),
     ] = None
     max_tool_calls: Annotated[
         int | None,
-        typer.Option(
+        make_option(
             min=1,
             metavar="N",
             help="Tool calls; of a flow, its steps too.",
-            rich_help_panel=_LIMITS,
+            panel=_LIMITS,
         ),
     ] = None
     max_tokens: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Tokens, in and out.", rich_help_panel=_LIMITS),
+        make_option(min=1, metavar="N", help="Tokens, in and out.", panel=_LIMITS),
     ] = None
     max_cost: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="USD", help="Cost in US dollars.", rich_help_panel=_LIMITS),
+        make_option(min=0.0, metavar="USD", help="Cost in US dollars.", panel=_LIMITS),
     ] = None
     unpriced: Annotated[
         bool,
-        typer.Option(
+        make_option(
             "--unpriced",
             help="Let models of unknown price pass --max-cost.",
-            rich_help_panel=_LIMITS,
+            panel=_LIMITS,
         ),
     ] = False
     timeout: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="SECONDS", help="Seconds of work.", rich_help_panel=_LIMITS),
+        make_option(min=0.0, metavar="SECONDS", help="Seconds of work.", panel=_LIMITS),
     ] = None
 
 
@@ -123,21 +117,19 @@ class TurnOptions(AgentOptions):
 
     json: Annotated[
         bool,
-        typer.Option(
-            "--json", help="Records as JSON Lines, instead of the answer.", rich_help_panel=_OUTPUT
-        ),
+        make_option("--json", help="Records as JSON Lines, instead of the answer.", panel=_OUTPUT),
     ] = False
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Don't show the steps.", rich_help_panel=_OUTPUT)
+        bool, make_option("--quiet", "-q", help="Don't show the steps.", panel=_OUTPUT)
     ] = False
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
         from ..core.version import VERSION
 
-        typer.echo(f"treadle {VERSION}")
-        raise typer.Exit
+        click.echo(f"treadle {VERSION}")
+        raise SystemExit(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,47 +138,45 @@ class AskOptions(TurnOptions):
 
     question: Annotated[
         list[str] | None,
-        typer.Argument(
+        make_argument(
             metavar="QUESTION",
             help="Without one on a terminal: a chat. - : read it from standard input.",
         ),
     ] = None
     go_on: Annotated[
         bool,
-        typer.Option(
-            "--continue", "-c", help="Continue the last thread.", rich_help_panel="Thread"
-        ),
+        make_option("--continue", "-c", help="Continue the last thread.", panel="Thread"),
     ] = False
     thread: Annotated[
         str | None,
-        typer.Option(
+        make_option(
             "--thread",
             "-t",
             metavar="NAME",
             help="The thread of this name, or a new one.",
-            autocompletion=complete_thread,
-            rich_help_panel="Thread",
+            complete=thread_names,
+            panel="Thread",
         ),
     ] = None
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
-        ),
+        make_option("--version", callback=_show_version, help="Show the version and exit."),
     ] = False
-
-
-def as_command(settings: type[S]) -> Callable[[Callable[[S], object]], Callable[..., None]]:
-    """Makes a function of one options object a command for typer, which reads signatures."""
-
-    def make_command(function: Callable[[S], object]) -> Callable[..., None]:
-        def command(**values: Any) -> None:
-            function(settings(**values))
-
-        command.__doc__ = function.__doc__
-        command.__name__ = function.__name__
-        command.__annotations__ = get_type_hints(settings, include_extras=True)
-        command.__signature__ = inspect.signature(settings)  # type: ignore[attr-defined]
-        return command
-
-    return make_command
+    install_completion: Annotated[
+        str | None,
+        make_option(
+            metavar="[SHELL]",
+            alone="",
+            callback=install_for_shell,
+            help="Let your shell complete commands and threads: bash, zsh or fish.",
+        ),
+    ] = None
+    show_completion: Annotated[
+        str | None,
+        make_option(
+            metavar="[SHELL]",
+            alone="",
+            callback=show_script,
+            help="Show the script for that, to install it yourself.",
+        ),
+    ] = None

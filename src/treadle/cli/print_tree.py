@@ -4,8 +4,7 @@ The outcome of each call that ran as a thread of its own.
 """
 
 from collections.abc import Sequence
-from io import StringIO
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, StoreDamaged
@@ -17,38 +16,30 @@ from ..runtime.log import open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.store import Store
-from .terminal import is_coloured, print_line
+from .terminal import print_line
 from .turn_printer import format_totals
-
-if TYPE_CHECKING:
-    from rich.tree import Tree
 
 MAX_TASK = 60
 """Characters of a child's task that are shown."""
-WIDTH = 10_000
-"""Wider than any line: lines are not wrapped."""
+
+
+@dataclass
+class _Branch:
+    """A child: what is said of it, its task, and its own children."""
+
+    line: str
+    task: str = ""
+    below: list["_Branch"] = field(default_factory=list)
 
 
 def print_tree(store: Store, records: Sequence[e.Record]) -> None:
     """Print a branch for each child of these records of one thread; nothing if there is none."""
-    from rich.console import Console
-    from rich.tree import Tree
-
-    tree = Tree("threads below:", style="", guide_style="")
-    children = _add_children(tree, store, records)
+    branches: list[_Branch] = []
+    children = _add_children(branches, store, records)
     if not children:
         return
-    console = Console(
-        file=StringIO(),
-        width=WIDTH,
-        force_terminal=is_coloured(),
-        color_system="standard" if is_coloured() else None,
-        legacy_windows=False,
-    )
-    with console.capture() as capture:
-        console.print(tree)
-    for line in capture.get().splitlines():
-        print_line(line.rstrip())
+    print_line("threads below:")
+    _print_branches(branches, "")
     read = [totals for totals in children if totals]
     calls = sum(each.model_calls for each in read)
     tools = sum(each.tool_calls for each in read)
@@ -58,20 +49,30 @@ def print_tree(store: Store, records: Sequence[e.Record]) -> None:
     )
 
 
-def _add_children(tree: "Tree", store: Store, records: Sequence[e.Record]) -> list[Summary | None]:
+def _print_branches(branches: Sequence[_Branch], indent: str) -> None:
+    for branch in branches:
+        is_last = branch is branches[-1]
+        print_line(f"{indent}{'└── ' if is_last else '├── '}{branch.line}")
+        below = f"{indent}{'    ' if is_last else '│   '}"
+        if branch.task:
+            print_line(f"{below}» {branch.task}")
+        _print_branches(branch.below, below)
+
+
+def _add_children(
+    branches: list[_Branch], store: Store, records: Sequence[e.Record]
+) -> list[Summary | None]:
     """Add a branch for each child and its own children; the totals of each, None if damaged.
 
     The tokens and cost of a child include those of its children.
     """
-    from rich.text import Text
-
     found: list[Summary | None] = []
     for started in find_children(records):
         try:
             log = run_sync(open_log(started.thread_id, store, World()))
         except (StoreDamaged, IllegalEvent):
             found.append(None)
-            tree.add(Text(_format_line(started, "", "damaged", None)))
+            branches.append(_Branch(_format_line(started, "", "damaged", None)))
             continue
         if not is_child_in(records, started, log.records):
             continue
@@ -80,13 +81,14 @@ def _add_children(tree: "Tree", store: Store, records: Sequence[e.Record]) -> li
         if result.reason:
             status += f": {result.reason}"
         totals = result.summary()
-        label = Text(_format_line(started, log.state.agent, status, totals))
+        branch = _Branch(_format_line(started, log.state.agent, status, totals))
         events = [record.event for record in log.records]
         tasks = [event.text for event in events if isinstance(event, e.UserSaid)]
         if tasks:
-            label.append(f"\n» {make_visible(shorten(tasks[0], MAX_TASK))}", "dim")
+            branch.task = make_visible(shorten(tasks[0], MAX_TASK))
+        branches.append(branch)
         found.append(totals)
-        found += _add_children(tree.add(label), store, log.records)
+        found += _add_children(branch.below, store, log.records)
     return found
 
 

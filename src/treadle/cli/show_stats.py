@@ -1,11 +1,13 @@
 """`treadle stats`: latencies, errors, retries, cache hits."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 
 import msgspec
 
 from ..core.events import Usage
+from ..observe.amounts import format_seconds
 from ..observe.stats import Percentiles, Stats, ToolStats, compute_stats
 from ..stores.sqlite import SQLiteStore
 from .agents import choose_store
@@ -40,10 +42,10 @@ def _rows(found: Stats) -> list[tuple[str, str]]:
     rows = [
         ("threads", f"{found.threads:,}"),
         ("turns", _format_counts(found.turns)),
-        ("steps a turn", _format_percentiles(found.steps, "")),
+        ("steps a turn", _format_percentiles(found.steps, "{:.3g}".format)),
         ("model calls", calls),
-        ("model latency", _format_percentiles(found.latency_s, " s")),
-        ("first token", _format_percentiles(found.first_token_s, " s")),
+        ("model latency", _format_percentiles(found.latency_s, format_seconds)),
+        ("first token", _format_percentiles(found.first_token_s, format_seconds)),
         ("tokens", f"{tokens}, {found.tokens_per_s:.1f} out a second"),
         ("from the cache", f"{found.cached_share:.1%} of the input"),
         *_rare_rows(usage),
@@ -72,15 +74,15 @@ def _describe_tool(tool: ToolStats) -> str:
     errors = f"{sum(tool.errors.values()):,} errors ({tool.error_rate:.1%})"
     if tool.errors:
         errors += f": {_format_counts(tool.errors)}"
-    times = _format_percentiles(tool.duration_s, " s")
+    times = _format_percentiles(tool.duration_s, format_seconds)
     return f"{tool.calls:,} calls, {errors}, {tool.retries:,} retries; {times}"
 
 
-def _format_percentiles(found: Percentiles, unit: str) -> str:
+def _format_percentiles(found: Percentiles, format_value: Callable[[float], str]) -> str:
     if not found.count:
         return "-"
     values = {"p50": found.p50, "p90": found.p90, "p99": found.p99, "most": found.most}
-    return ", ".join(f"{name} {value:.3g}{unit}" for name, value in values.items())
+    return ", ".join(f"{name} {format_value(value)}" for name, value in values.items())
 
 
 def _format_counts(counts: dict[str, int]) -> str:

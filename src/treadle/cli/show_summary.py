@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 import msgspec
 
 from ..core.thread_summary import ThreadSummary, ToolTotals
+from ..observe.amounts import format_count, format_seconds
 from ..observe.visible import visible_line
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
@@ -13,7 +14,6 @@ from .observe_options import SummaryOptions
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .threads import resolve_thread
-from .turn_printer import format_count
 
 MAX_NAMED = 10
 """How many children that can't be read are named."""
@@ -63,7 +63,7 @@ def _rows(found: ThreadSummary) -> list[tuple[str, str]]:
     rows += [(f"tool {name}", _format_tool(tool)) for name, tool in found.tools.items()]
     if found.waits:
         rows.append(("waits", f"{found.waits:,} for people, {len(found.waiting):,} of them now"))
-    rows.append(("work", f"{found.seconds:,.1f} s"))
+    rows.append(("work", format_seconds(found.seconds)))
     if found.children or found.unread:
         children = dict(found.children)
         if found.unread:

@@ -4,22 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from .complete import complete_thread
+from .complete import thread_names
 from .options import AgentOptions, StoreOptions, TurnOptions
+from .parameters import make_argument, make_option
 
-_THREAD = "Its name, the beginning of it, or last (-)."
+THREAD = "Its name, the beginning of it, or last (-)."
 _CALL = "The call's id; not needed if only one waits."
 _BY = "Who decides; default: your login name."
-_JSON = "As JSON Lines."
+JSON = "As JSON Lines."
 _AGENT = "Your Agent, with the thread's store; or path/file.py:name."
 
-Thread = Annotated[
-    str, typer.Argument(metavar="THREAD", help=_THREAD, autocompletion=complete_thread)
-]
-Call = Annotated[str | None, typer.Argument(metavar="CALL", help=_CALL)]
-By = Annotated[str | None, typer.Option(metavar="NAME", help=_BY)]
+Thread = Annotated[str, make_argument(metavar="THREAD", help=THREAD, complete=thread_names)]
+Call = Annotated[str | None, make_argument(metavar="CALL", help=_CALL)]
+By = Annotated[str | None, make_option(metavar="NAME", help=_BY)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,52 +24,29 @@ class ResumeOptions(TurnOptions):
     thread: Thread
     take: Annotated[
         bool,
-        typer.Option("--take", help="Take it from a process that still drives it, if one does."),
+        make_option("--take", help="Take it from a process that still drives it, if one does."),
     ] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ThreadsOptions(StoreOptions):
-    status: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STATUS",
-            help="answered, limit, failed, refused, cancelled, waiting, unfinished, imported or"
-            " damaged.",
-        ),
-    ] = None
-    agent: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only threads of the agent with this name.")
-    ] = None
-    text: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="Only threads with all of these words.")
-    ] = None
-    all: Annotated[bool, typer.Option("--all", help="Also children of other threads.")] = False
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
-    ] = 20
-    json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShowOptions(AgentOptions):
     thread: Thread
-    full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False
-    json: Annotated[bool, typer.Option("--json", help="Records as JSON Lines.")] = False
+    full: Annotated[bool, make_option("--full", help="Cut nothing.")] = False
+    json: Annotated[bool, make_option("--json", help="Records as JSON Lines.")] = False
     picture: Annotated[
         bool,
-        typer.Option(
+        make_option(
             "--picture",
             help="Draw the graph of --agent in Mermaid, with the path taken.",
         ),
     ] = False
-    raw: Annotated[bool, typer.Option("--raw", help="Events as they are stored.")] = False
+    raw: Annotated[bool, make_option("--raw", help="Events as they are stored.")] = False
     openai: Annotated[
-        bool, typer.Option("--openai", help="All of it as messages of chat completions, in JSON.")
+        bool, make_option("--openai", help="All of it as messages of chat completions, in JSON.")
     ] = False
     prompt: Annotated[
         str | None,
-        typer.Option(
+        make_option(
             metavar="N",
             help="The prompt of model call N, or of record @SEQ.",
         ),
@@ -82,18 +56,18 @@ class ShowOptions(AgentOptions):
 @dataclass(frozen=True, kw_only=True)
 class TailOptions(StoreOptions):
     thread: Annotated[
-        str, typer.Argument(metavar="[THREAD]", help=_THREAD, autocompletion=complete_thread)
+        str, make_argument(metavar="[THREAD]", help=THREAD, complete=thread_names)
     ] = "last"
     until_end: Annotated[
-        bool, typer.Option("--until-end", help="Leave when the turn ends, with its exit code.")
+        bool, make_option("--until-end", help="Leave when the turn ends, with its exit code.")
     ] = False
-    json: Annotated[bool, typer.Option("--json", help=_JSON)] = False
+    json: Annotated[bool, make_option("--json", help=JSON)] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainOptions(AgentOptions):
     thread: Thread
-    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
+    json: Annotated[bool, make_option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +77,9 @@ class ReplayOptions(AgentOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DiffOptions(StoreOptions):
-    left: Annotated[str, typer.Argument(metavar="A", help=_THREAD, autocompletion=complete_thread)]
-    right: Annotated[str, typer.Argument(metavar="B", help=_THREAD, autocompletion=complete_thread)]
-    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False
+    left: Annotated[str, make_argument(metavar="A", help=THREAD, complete=thread_names)]
+    right: Annotated[str, make_argument(metavar="B", help=THREAD, complete=thread_names)]
+    json: Annotated[bool, make_option("--json", help="As a JSON object.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +87,7 @@ class DecisionOptions(TurnOptions):
     """The options of every decision; those of an agent are for `--resume`."""
 
     by: By = None
-    go_on: Annotated[bool, typer.Option("--resume", "-r", help="Then resume the turn.")] = False
+    go_on: Annotated[bool, make_option("--resume", "-r", help="Then resume the turn.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,11 +96,11 @@ class ApproveOptions(DecisionOptions):
     call: Call = None
     edit: Annotated[
         str | None,
-        typer.Option(metavar="JSON", help="Run it with these arguments instead."),
+        make_option(metavar="JSON", help="Run it with these arguments instead."),
     ] = None
     always: Annotated[
         bool,
-        typer.Option(
+        make_option(
             "--always",
             help="Allow further calls of this tool in this turn, too: with any arguments, unless"
             " --only says which.",
@@ -134,16 +108,16 @@ class ApproveOptions(DecisionOptions):
     ] = False
     only: Annotated[
         list[str] | None,
-        typer.Option(
+        make_option(
             "--only",
             metavar="NAME=GLOB",
             help="With --always: only where this argument fits, as path='docs/*'; repeatable.",
         ),
     ] = None
-    deny: Annotated[bool, typer.Option("--deny", help="Refuse it.")] = False
+    deny: Annotated[bool, make_option("--deny", help="Refuse it.")] = False
     why: Annotated[
         str,
-        typer.Option(metavar="TEXT", help="Kept in the log; with --deny also told to the model."),
+        make_option(metavar="TEXT", help="Kept in the log; with --deny also told to the model."),
     ] = ""
 
 
@@ -152,57 +126,57 @@ class RevokeOptions(StoreOptions):
     thread: Thread
     call: Annotated[
         str | None,
-        typer.Argument(
+        make_argument(
             metavar="CALL", help="The call with which it was allowed; not needed if only one was."
         ),
     ] = None
     by: By = None
-    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log.")] = ""
+    why: Annotated[str, make_option(metavar="TEXT", help="Kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerOptions(DecisionOptions):
     thread: Thread
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The answer.")]
-    call: Annotated[str | None, typer.Option(metavar="CALL", help=_CALL)] = None
+    text: Annotated[str, make_argument(metavar="TEXT", help="The answer.")]
+    call: Annotated[str | None, make_option(metavar="CALL", help=_CALL)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettleOptions(DecisionOptions):
     thread: Thread
     call: Call = None
-    ran: Annotated[bool, typer.Option("--ran", help="It had its effect.")] = False
+    ran: Annotated[bool, make_option("--ran", help="It had its effect.")] = False
     result: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="With --ran: what came of it, told to the model."),
+        make_option(metavar="TEXT", help="With --ran: what came of it, told to the model."),
     ] = None
-    not_run: Annotated[bool, typer.Option("--not-run", help="It had none: it may run now.")] = False
-    tell: Annotated[bool, typer.Option("--tell", help="Nobody knows: tell the model so.")] = False
-    why: Annotated[str, typer.Option(metavar="TEXT", help="How you know it; kept in the log.")] = ""
+    not_run: Annotated[bool, make_option("--not-run", help="It had none: it may run now.")] = False
+    tell: Annotated[bool, make_option("--tell", help="Nobody knows: tell the model so.")] = False
+    why: Annotated[str, make_option(metavar="TEXT", help="How you know it; kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CancelOptions(StoreOptions):
     thread: Thread
     by: By = None
-    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log.")] = ""
+    why: Annotated[str, make_option(metavar="TEXT", help="Kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForkOptions(TurnOptions):
     thread: Thread
     at: Annotated[
-        int | None, typer.Option(min=1, metavar="SEQ", help="The last record to share; else all.")
+        int | None, make_option(min=1, metavar="SEQ", help="The last record to share; else all.")
     ] = None
     edit: Annotated[
         str | None,
-        typer.Option(
+        make_option(
             metavar="TEXT",
             help="Say this instead of the message that is record --at, else the last one.",
         ),
     ] = None
     no_run: Annotated[
-        bool, typer.Option("--no-run", help="Only make it; its name goes to standard output.")
+        bool, make_option("--no-run", help="Only make it; its name goes to standard output.")
     ] = False
 
 
@@ -210,19 +184,25 @@ class ForkOptions(TurnOptions):
 class ExportOptions(StoreOptions):
     threads: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="THREAD", help=f"{_THREAD} None: all.", autocompletion=complete_thread
-        ),
+        make_argument(metavar="THREAD", help=f"{THREAD} None: all.", complete=thread_names),
     ] = None
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else to standard output.")
+        Path | None, make_option("--output", "-o", metavar="FILE", help="Else to standard output.")
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(StoreOptions):
+    repair: Annotated[
+        bool,
+        make_option("--repair", help="Write anew what the list of threads takes from the logs."),
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreOptions(StoreOptions):
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="As db export wrote it; - : standard input.")
+        str, make_argument(metavar="FILE", help="As db export wrote it; - : standard input.")
     ]
 
 
@@ -230,13 +210,11 @@ class RestoreOptions(StoreOptions):
 class ImportOptions(RestoreOptions):
     openai: Annotated[
         bool,
-        typer.Option("--openai", help="FILE has messages of chat completions, JSON or JSON Lines."),
+        make_option("--openai", help="FILE has messages of chat completions, JSON or JSON Lines."),
     ] = False
     thread: Annotated[
         str | None,
-        typer.Option(
-            "--thread", "-t", metavar="NAME", help="With --openai: the new thread's name."
-        ),
+        make_option("--thread", "-t", metavar="NAME", help="With --openai: the new thread's name."),
     ] = None
 
 
@@ -244,14 +222,14 @@ class ImportOptions(RestoreOptions):
 class AdoptOptions(StoreOptions):
     thread: Thread
     by: By = None
-    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept in the log.")] = ""
+    why: Annotated[str, make_option(metavar="TEXT", help="Kept in the log.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SaveTestOptions(StoreOptions):
     thread: Thread
-    agent: Annotated[str | None, typer.Option(metavar="MODULE:NAME", help=_AGENT)] = None
+    agent: Annotated[str | None, make_option(metavar="MODULE:NAME", help=_AGENT)] = None
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Else tests/test_THREAD.py."),
+        make_option("--output", "-o", metavar="FILE", help="Else tests/test_THREAD.py."),
     ] = None

@@ -10,9 +10,10 @@ from ..core import events as e
 from ..core.errors import UsageError
 from ..core.redact import find_secrets
 from ..flows.flow import Flow
+from ..observe.amounts import format_count
 from ..observe.content import Content
-from ..observe.span import Span, SpanContext
-from ..observe.spans import Spans, build_spans
+from ..observe.span import Span
+from ..observe.spans import build_spans
 from ..observe.visible import make_visible
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
@@ -23,7 +24,7 @@ from .agents import choose_store
 from .atomic_file import write_atomically
 from .observe_options import ExportTracesOptions
 from .terminal import Screen, print_json
-from .threads import list_thread_ids, read_thread
+from .threads import read_thread
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -75,7 +76,7 @@ def export_traces(settings: ExportTracesOptions) -> int:
         content = Content(find_secrets(os.environ))
     spans: list[Span] = []
     for records in _read_threads(store, settings):
-        spans += build_spans(records, content, _find_parent_span(store, records))
+        spans += build_spans(records, content)
     if settings.output is None:
         send_spans(spans, settings.endpoint)
         where = "sent"
@@ -88,7 +89,7 @@ def export_traces(settings: ExportTracesOptions) -> int:
             out.write(data)
         where = f"in {make_visible(str(settings.output))}"
     traces = len({span.context.trace_id for span in spans})
-    Screen().note(f"{len(spans):,} spans in {traces:,} traces {where}")
+    Screen().note(f"{format_count(len(spans), 'span')} in {format_count(traces, 'trace')} {where}")
     return 0
 
 
@@ -107,16 +108,3 @@ def _read_threads(
         yield records
         if settings.tree:
             waiting += store.list_children(thread_id)
-
-
-def _find_parent_span(store: SQLiteStore, log: Sequence[e.Record]) -> SpanContext | None:
-    """The span of the call that started this thread, if its thread is in the store."""
-    started = log[0].event
-    if not isinstance(started, e.ThreadStarted):
-        return None
-    if started.parent_thread_id not in list_thread_ids(store):
-        return None
-    fold = Spans()
-    for record in read_thread(store, started.parent_thread_id):
-        fold.add(record)
-    return fold.of_call(started.parent_call_id)

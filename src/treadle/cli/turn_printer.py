@@ -7,6 +7,7 @@ from ..core import events as e
 from ..core.codec import encode_record
 from ..core.events import Record
 from ..core.result import Result, Summary
+from ..observe.amounts import format_cost, format_count, format_seconds
 from ..observe.short_text import VALUE, WIDTH
 from ..observe.timeline import Line, Timeline
 from ..observe.visible import escape_controls, make_json_visible, make_visible, visible_line
@@ -118,7 +119,7 @@ class TurnPrinter:
         match record.event:
             case e.UserSaid(answers=""):
                 self._models.pop(record.thread_id, None)
-            case e.ModelFailed(retry_after_s=None, message=message):
+            case e.ModelFailed(retry_after_s=None, message=message, claim=""):
                 self._denied = message
             case e.ModelCalled(model=model):
                 before = self._models.get(record.thread_id, model)
@@ -195,8 +196,8 @@ def format_totals(totals: Summary) -> str:
         parts.append(format_count(totals.tool_calls, "tool call"))
     parts.append(format_count(totals.tokens, "token"))
     if totals.cost_usd:
-        parts.append(f"${totals.cost_usd:.4f}")
-    return f"{', '.join(parts)}, {totals.seconds:.1f} s"
+        parts.append(format_cost(totals.cost_usd))
+    return f"{', '.join(parts)}, {format_seconds(totals.seconds)}"
 
 
 def format_limit(result: Result) -> str:
@@ -209,9 +210,3 @@ def format_limit(result: Result) -> str:
     last = reached[-1]
     name = last.limit.replace("_", " ")
     return f"stopped at the limit of {name}: {last.used:g} of {last.allowed:g}"
-
-
-def format_count(count: int, noun: str) -> str:
-    """A count with its noun: 1 turn, 2 turns."""
-    plural = "s" * (count != 1)
-    return f"{count:,} {noun}{plural}"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from .argument_globs import fits_glob, matches_glob
-from .check_settings import check_choice, check_flags, check_type
+from .check_settings import check_choice, check_flags, check_kind
 from .context import Arguments
 from .raised import describe_raised
 from .tool import Tool
@@ -30,9 +30,9 @@ class Rule:
     """Only tools that are (True) or aren't (False) marked read-only; None for both."""
 
     def __post_init__(self) -> None:
-        check_type("Rule(tools", self.tools, str, "a glob over names, such as 'write_*'")
+        check_kind("Rule(tools=)", self.tools, str, "a glob over names, such as 'write_*'")
         check_choice("Rule(action", self.action, "allow", "ask", "deny")
-        check_type("Rule(reason", self.reason, str)
+        check_kind("Rule(reason=)", self.reason, str, "a text")
         if self.read_only is not None:
             check_flags("Rule", read_only=self.read_only)
 

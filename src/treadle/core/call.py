@@ -79,6 +79,8 @@ class CallState(msgspec.Struct, frozen=True):
     """The child thread, if it runs as one."""
     waiting: tuple[e.PendingDecision, ...] = ()
     """What that child waits for."""
+    claim: str = ""
+    """With the status `unknown`: the claim under which it had started."""
 
     @property
     def id(self) -> str:
@@ -94,6 +96,17 @@ class CallState(msgspec.Struct, frozen=True):
         if self.arguments is None:
             return self.call.arguments
         return self.arguments
+
+
+def asked_calls(event: e.Event) -> tuple[e.Call, ...]:
+    """The calls, or the step of a flow, that this event asks for."""
+    match event:
+        case e.ModelReplied(calls=calls):
+            return calls
+        case e.StepAsked(call=call):
+            return (call,)
+        case _:
+            return ()
 
 
 def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDecision, ...]:
@@ -158,13 +171,16 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return None
 
 
-def call_after_crash(call: CallState) -> CallState:
-    """What a new driver finds: what a started tool did is unknown; a child can be continued."""
+def call_after_crash(call: CallState, claim: str) -> CallState:
+    """What a new driver finds: what a started tool did is unknown; a child can be continued.
+
+    `claim` is that of the driver before.
+    """
     if call.status != "started":
         return call
     if call.child:
         return replace(call, status="allowed")
-    return replace(call, status="unknown")
+    return replace(call, status="unknown", claim=claim)
 
 
 def call_after_import(call: CallState, thread_key: str) -> CallState:
@@ -181,7 +197,7 @@ def call_after_fork(call: CallState) -> CallState:
     """What a fork finds: as after a crash; an open call with a child has an unknown outcome."""
     if call.child:
         return replace(call, status="unknown", child=None, waiting=())
-    return call_after_crash(call)
+    return call_after_crash(call, "")
 
 
 def call_digest(name: str, arguments: str) -> str:

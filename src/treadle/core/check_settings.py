@@ -9,6 +9,7 @@ import sys
 from typing import Any, TypeGuard
 
 from .errors import UsageError
+from .name_kind import name_kind
 
 _LARGEST = sys.float_info.max
 
@@ -51,10 +52,10 @@ def check_choice(what: str, value: Any, *choices: str) -> None:
         raise UsageError(f"{what}={value!r}): it must be {wanted}")
 
 
-def check_type(what: str, value: Any, kind: type, wanted: str = "") -> None:
-    """Raise UsageError unless the value is of this class; `wanted` names it in other words."""
+def check_kind(setting: str, value: Any, kind: type, instead: str) -> None:
+    """Raise UsageError unless the value is of this class; `instead` says what to give."""
     if not isinstance(value, kind):
-        raise UsageError(f"{what}={value!r}): it must be {wanted or f'a {kind.__name__}'}")
+        raise UsageError(f"{setting} is {name_kind(value)}; give {instead}")
 
 
 def _is_finite(value: Any) -> TypeGuard[float]:

@@ -27,6 +27,10 @@ class ParentContext:
     """The parent's."""
     seconds: float | None
     """What the parent's turn has left; None for no limit."""
+    root_id: str = ""
+    """The thread above all."""
+    is_taken: Callable[[], bool] = lambda: False
+    """Whether another process has the parent's thread by now."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,9 @@ class Context:
     idempotency_key: str
     """The same across retries, time-outs and crashes of this call: for services that honour one."""
     attempt: int
+    traceparent: str = ""
+    """The call's span, in the form of the header of the W3C's Trace Context: for services that the
+    tool calls."""
     parent: ParentContext | None = None
     """For a tool whose calls run as children."""
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import fsum
 
 from . import events as e
+from .call import asked_calls
 from .result import read_result
 from .state import State, apply
 from .thread_summary import Child, OneThread, Totals
@@ -30,6 +31,8 @@ def count_thread(records: Sequence[e.Record], totals: Totals) -> OneThread:
         _count_model(record.event, totals)
         if lost := _lost_call(record.event, before, state):
             totals.add_lost(lost)
+        if settled := _settled_call(record.event, before):
+            totals.settle_lost(settled)
     if state.turn and not state.turn.ended:
         turns["open"] += 1
     own = [record for record in records if record.seq > own_from]
@@ -74,7 +77,7 @@ def _count_model(event: e.Event, totals: Totals) -> None:
             totals.counts["model_calls"] += 1
             totals.add_usage(event.usage, event.cost_usd)
         case e.ModelFailed():
-            totals.counts["model_failures"] += 1
+            totals.counts["model_failures"] += not event.claim
             if event.usage.total_tokens or event.cost_usd is not None:
                 totals.add_usage(event.usage, event.cost_usd)
 
@@ -88,16 +91,16 @@ def _lost_call(event: e.Event, before: State, after: State) -> e.ModelCalled | N
     return None
 
 
+def _settled_call(event: e.Event, before: State) -> e.ModelCalled | None:
+    """The lost model call of which the event says what it has used."""
+    if isinstance(event, e.ModelFailed) and event.claim and before.turn:
+        return before.turn.lost[event.claim]
+    return None
+
+
 def _call_names(records: Sequence[e.Record]) -> dict[str, str]:
     """The name of each call's tool, or step, by the call's id."""
-    names: dict[str, str] = {}
-    for record in records:
-        match record.event:
-            case e.ModelReplied(calls=calls):
-                names |= {call.id: call.name for call in calls}
-            case e.StepAsked(call=call):
-                names[call.id] = call.name
-    return names
+    return {call.id: call.name for record in records for call in asked_calls(record.event)}
 
 
 def _count_calls(records: Sequence[e.Record], names: dict[str, str], totals: Totals) -> None:

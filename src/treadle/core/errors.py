@@ -19,6 +19,7 @@ TreadleError
 └── StoreError            the operator: the database
     ├── SeqTaken            another writer was first; fold again
     ├── Fenced              another process drives this thread now
+    │   └── ThreadDeleted       it was deleted; whatever worked on it stops
     └── StoreDamaged        torn, foreign, or written by a newer Treadle; left untouched
 """
 
@@ -155,6 +156,10 @@ class SeqTaken(StoreError):
 
 class Fenced(StoreError):
     """Another process drives this thread now; this one stops."""
+
+
+class ThreadDeleted(Fenced):
+    """The thread was deleted while this log of it was open. Nothing more is written to it."""
 
 
 class StoreDamaged(StoreError):

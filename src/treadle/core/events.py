@@ -55,6 +55,8 @@ class ThreadStarted(EventStruct, frozen=True):
     parent_call_id: str = ""
     depth: v.Count = 0
     """How many parents it has, one above the other."""
+    root_thread_id: str = ""
+    """The thread above all of them; "" for a person's own thread, and in older logs."""
 
 
 class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
@@ -68,6 +70,9 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
     """Only in logs of format 1."""
     reopens: bool = False
     """The last turn, which an outage of its models has failed, goes on."""
+    trace: str = ""
+    """The span that the work is a part of, the caller's or the parent's call, as `traceparent` of
+    the W3C's Trace Context; "" if there is none."""
 
 
 class TrustChanged(EventStruct, frozen=True):

@@ -25,7 +25,7 @@ from .events import (
 from .model_settings import ModelSettings
 from .tokens import Count
 from .tool_schema import ToolSchema as ToolSchema  # this module is where it is looked for
-from .values import Content, attachments_of, calls_of, text_of, thinking_of
+from .values import Content, attachments_of, calls_of, encode_once, text_of, thinking_of
 
 _encode = msgspec.json.Encoder().encode
 MAX_ID_CHARS = 256
@@ -108,13 +108,7 @@ class Message(msgspec.Struct, frozen=True, dict=True):
             kept[call_id] = replace(self, call_id=call_id)
         return kept[call_id]
 
-    def encoded(self, encode: Callable[["Message"], bytes]) -> bytes:
-        """What this function of a dialect makes of the message, worked out once and kept."""
-        kept: dict[Any, bytes] = vars(self).setdefault("_encoded", {})
-        found = kept.get(encode)
-        if found is None:
-            found = kept[encode] = encode(self)
-        return found
+    encoded = encode_once
 
     @cached_property
     def said(self) -> bytes:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from .check_settings import check_type
+from .check_settings import check_kind
 from .errors import UsageError
 
 FIELD_NAMES = {
@@ -123,7 +123,7 @@ def settings_of(values: Mapping[str, Any]) -> ModelSettings:
 
 def check_model_settings(what: str, given: Any) -> None:
     """Raise UsageError unless this is a ModelSettings: a dict, say, is of no use."""
-    check_type(what, given, ModelSettings, "a ModelSettings, as ModelSettings(temperature=0)")
+    check_kind(what, given, ModelSettings, "a ModelSettings, as ModelSettings(temperature=0)")
 
 
 def refuse_uncarried(settings: ModelSettings, carried: Collection[str], model: str) -> None:

@@ -47,7 +47,7 @@ class OpenCalls(Mapping[str, CallState]):
         """With this call: in the place of the one that has its id, or as the last."""
         if call.id in self:
             return self._changed(call.id, call, self._count)
-        if call.id in self._all:  # it was over, and has begun again
+        if call.id in self._all or call.id in self._changes:  # it was over, and has begun again
             return OpenCalls([*self.values(), call])
         return self._changed(call.id, call, self._count + 1)
 

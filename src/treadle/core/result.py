@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import events as e
+from .call import asked_calls
 from .context import ChildResult
 from .errors import (
     ContextOverflow,
@@ -107,16 +108,12 @@ def _answer(turn: Turn, records: Sequence[e.Record]) -> str:
 
 def _describe_done(records: Sequence[e.Record]) -> str:
     """Which tools have given a result."""
-    names: dict[str, str] = {}
+    names = {call.id: call.name for record in records for call in asked_calls(record.event)}
     done: Counter[str] = Counter()
     for record in records:
-        match record.event:
-            case e.ModelReplied(calls=calls):
-                names |= {call.id: call.name for call in calls}
-            case e.StepAsked(call=call):
-                names[call.id] = call.name
-            case e.ToolReturned(call_id=call_id):
-                done[names.get(call_id, call_id)] += 1
+        if isinstance(record.event, e.ToolReturned):
+            call_id = record.event.call_id
+            done[names.get(call_id, call_id)] += 1
     if not done:
         return "No tool had given a result."
     counted = [f"{name} ({count})" for name, count in done.items()]

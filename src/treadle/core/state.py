@@ -18,6 +18,7 @@ from .approvals import Permission
 from .calibration import TokenCalibration, calibrate
 from .call import WAITING
 from .errors import IllegalEvent
+from .late import is_late, lose_model_call, refuse_late, settle_model_call
 from .limits import Spent
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
@@ -27,6 +28,7 @@ from .turn_after import (
     turn_after_import,
     turn_after_permission,
 )
+from .worked import active_s
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
@@ -36,13 +38,7 @@ MAX_CLAIMS = 8
 """How many drivers in a row may take a thread and leave no progress in it. Then it is parked."""
 MAX_CLAIMS_WITH_CHILD = 64
 """As above while a child is at work: what that has got done is in its own log."""
-_NO_PROGRESS = (
-    e.ThreadClaimed,
-    e.AgentDescribed,
-    e.ModelCalled,
-    e.ToolStarted,
-    e.ChildStarted,
-)
+_NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.ToolStarted, e.ChildStarted)
 """The events that say what is about to be done, and not that anything came of it."""
 
 OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
@@ -84,12 +80,15 @@ class State(msgspec.Struct, frozen=True):
     """The name of the agent in charge: the one that began the thread, or took it over."""
     depth: int = 0
     key: str = ""
+    root_id: str = ""
+    """The thread above all that this one works for; else its own id."""
     family_id: str = ""
-    """The thread that this one works for, else its own id; of a fork, that of the thread it left.
-    Prompts of one family begin alike."""
+    """`root_id`; of a fork, that of the thread it left. Prompts of one family begin alike."""
     claim: str = ""
     """The last claim: whoever made it drives the thread."""
     driver: str = ""
+    trace: str = ""
+    """The span that the last claim's work is a part of."""
     claims: int = 0
     """How many claims in a row have left no progress."""
     trusted: bool = True
@@ -154,22 +153,25 @@ def apply(state: State, record: e.Record) -> State:
     if state.claims and not isinstance(event, _NO_PROGRESS):
         changes["claims"] = 0
     turn = state.turn
-    if turn and not turn.ended and (active_s := _active_s(state, record)):
-        turn = replace(turn, active_s=turn.active_s + active_s)
+    if turn and not turn.ended and (worked_s := active_s(record, turn, state.at)):
+        turn = replace(turn, active_s=turn.active_s + worked_s)
         changes["turn"] = turn
     match event:
         case e.ThreadStarted():
             changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
-            changes["family_id"] = event.parent_thread_id or record.thread_id
+            root_id = event.root_thread_id or event.parent_thread_id or record.thread_id
+            changes |= {"root_id": root_id, "family_id": root_id}
         case e.UserSaid(answers=""):
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
-            changes |= {"claim": event.claim, "driver": event.driver, "claims": state.claims + 1}
-            changes["turn"] = turn and turn_after_claim(turn, event.reopens)
+            changes |= {"claim": event.claim, "driver": event.driver, "trace": event.trace}
+            changes["claims"] = state.claims + 1
+            changes["turn"] = turn and turn_after_claim(turn, state.claim, event.reopens)
             if event.identity:
                 changes |= _describe(state, _from_format_1(event.identity))
         case e.ThreadForked():
-            changes |= {"key": event.key, "claim": "", "driver": "", "depth": 0}
+            changes |= {"key": event.key, "claim": "", "driver": "", "trace": "", "depth": 0}
+            changes["root_id"] = record.thread_id
             if state.family_id == record.thread_id:
                 changes["family_id"] = event.parent_thread_id
             changes["turn"] = turn and turn_after_fork(turn)
@@ -199,8 +201,12 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
         )
+    if is_late(event):
+        refuse_late(event, state.turn, state.claim)
     if isinstance(event, e.ApprovalGiven) and not event.call_id:
         _refuse_release(state, event)
+    elif isinstance(event, e.ModelFailed) and event.claim:
+        pass  # only a usage, which can come at any time
     elif state.phase not in LEGAL_PHASES[type(event)] and not _is_revocation(state, event):
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
@@ -239,6 +245,10 @@ def _is_revocation(state: State, event: e.Event) -> bool:
 
 
 def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]:
+    if isinstance(event, e.ModelFailed) and event.claim:
+        return {"turn": settle_model_call(turn, event)}
+    if isinstance(event, e.TurnEnded):
+        turn = lose_model_call(turn, state.claim)
     turn_after = apply_to_turn(turn, event, state.key)
     changes: dict[str, Any] = {}
     if turn_after.hands_to and (turn_after.ended or not turn_after.calls):
@@ -275,23 +285,3 @@ def waits_for_people(state: State) -> bool:
     """Whether nothing of the turn goes on before somebody decides or answers."""
     calls = state.turn.calls if state.turn else {}
     return bool(calls) and all(call.status in WAITING for call in calls.values())
-
-
-def _active_s(state: State, record: e.Record) -> float:
-    """Seconds of work since the last record.
-
-    Format 1 didn't record them: there they are the time since then, or 0 while a person was waited
-    for.
-    """
-    if record.worked_s is not None:
-        return record.worked_s
-    if isinstance(record.event, e.ThreadClaimed | e.ThreadForked):
-        return 0.0
-    waits = WAITING
-    if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
-        # A person's decisions come one after the other, perhaps days apart.
-        waits += ("allowed", "denied")
-    calls = state.turn.calls if state.turn else {}
-    if calls and all(call.status in waits for call in calls.values()):
-        return 0.0
-    return max(0.0, record.at - state.at)

@@ -132,9 +132,7 @@ class Tool:
     def _check_or_default(self) -> Check:
         if self.check:
             return self.check
-        from .json_schema import make_check  # only a tool made from a schema pays for the import
-
-        return make_check(self.name, self.parameters)
+        return _make_schema_check(self.name, self.parameters)
 
 
 @overload
@@ -221,12 +219,22 @@ def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
         "context": signature.context,
     }
     if "parameters" in settings and "check" not in settings:
-        from .json_schema import make_check
-
         # The schema that the model is shown holds too, beside the signature.
-        check_schema = make_check(signature.name, settings["parameters"])
+        check_schema = _make_schema_check(signature.name, settings["parameters"])
         fields["check"] = lambda given: signature.check(dict(check_schema(given)))
     return Tool(**(fields | settings))
+
+
+def _make_schema_check(name: str, parameters: dict[str, Any]) -> Check:
+    # Only a tool that is made from a schema pays for the import, and needs the library.
+    try:
+        from .json_schema import make_check
+    except ImportError:
+        raise UsageError(
+            f"tool {name!r} is made from a JSON Schema, whose check needs a library:"
+            " pip install 'treadle[schemas]'; or give the tool a check= of your own"
+        ) from None
+    return make_check(name, parameters)
 
 
 def is_async(function: Callable[..., Any]) -> bool:

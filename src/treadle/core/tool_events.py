@@ -29,6 +29,9 @@ class ToolReturned(EventStruct, frozen=True):
     """What the result brings along, besides what its tool always does."""
     parts: tuple[Attachment, ...] = ()
     """Pictures, files and sounds of the result, which `content` names in their order."""
+    claim: str = ""
+    """Not "": the claim under which the call had started. Its driver had lost the thread by then,
+    and learned this later."""
 
 
 class ToolFailed(EventStruct, frozen=True):
@@ -51,6 +54,8 @@ class ToolFailed(EventStruct, frozen=True):
     usage: Usage = Usage()
     """As in ToolReturned."""
     cost_usd: float | None = 0.0
+    claim: str = ""
+    """As in ToolReturned."""
 
 
 class StepAsked(EventStruct, frozen=True):

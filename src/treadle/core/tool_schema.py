@@ -1,13 +1,12 @@
 """What a model is told of a tool."""
 
 import hashlib
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from .values import Label
+from .values import Label, encode_once
 
 _encode = msgspec.json.Encoder().encode
 TOOL_ENVELOPE_TOKENS = 16
@@ -24,13 +23,7 @@ class ToolSchema(msgspec.Struct, frozen=True, dict=True):
     labels: tuple[Label, ...] = ()
     """What the tool may do. For the log and for rules: the model isn't told."""
 
-    def encoded(self, encode: Callable[["ToolSchema"], bytes]) -> bytes:
-        """As of a message."""
-        kept: dict[Any, bytes] = vars(self).setdefault("_encoded", {})
-        found = kept.get(encode)
-        if found is None:
-            found = kept[encode] = encode(self)
-        return found
+    encoded = encode_once
 
     @cached_property
     def said(self) -> bytes:

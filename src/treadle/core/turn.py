@@ -77,6 +77,8 @@ class Turn(msgspec.Struct, frozen=True):
     cost_usd: float = 0.0
     lost_tokens: int = 0
     """Reserved for model calls whose reply never came: they may have been billed."""
+    lost: dict[str, e.ModelCalled] = {}
+    """Those calls, by the claim under which they were made, until its driver says more."""
     active_s: float = 0.0
     """Seconds of work, without waiting for people."""
     answer: str = ""
@@ -175,7 +177,7 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     if has_text and purpose != "plan":
         answer = reply.text
     return replace(
-        _add_usage(turn, reply),
+        add_usage(turn, reply),
         called=None,
         replied=reply,
         failed=None,
@@ -217,7 +219,7 @@ def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
     failed = turn.failed
     if failed and failed.kind != "overflow" and turn.failed_model == turn.model:
         failed = None  # else the request that failed is made again, with less in it
-    turn = replace(_add_usage(turn, reply), called=None, failed=failed)
+    turn = replace(add_usage(turn, reply), called=None, failed=failed)
     if _has_text(reply) and not reply.calls and reply.finish_reason != "content_filter":
         return replace(turn, replied=reply)
     return replace(turn, replied=None, compacting_upto_seq=0, summary_failed=True)
@@ -227,15 +229,16 @@ def _apply_failure(turn: Turn, event: e.ModelFailed) -> Turn:
     overflows = turn.overflows
     if event.kind == "overflow":
         overflows += 1
-    turn = replace(_add_usage(turn, event), called=None, overflows=overflows)
+    turn = replace(add_usage(turn, event), called=None, overflows=overflows)
     if turn.compacting_upto_seq and event.kind in ("overflow", "rejected"):
         return replace(turn, failed=None, compacting_upto_seq=0, summary_failed=True)
     return replace(turn, failed=event, failed_model=turn.model)
 
 
-def _add_usage(
+def add_usage(
     turn: Turn, event: e.ModelReplied | e.ModelFailed | e.ToolReturned | e.ToolFailed
 ) -> Turn:
+    """The turn with what the event says was used."""
     if not event.cost_usd and event.usage == e.Usage():
         return turn
     cost_usd = turn.cost_usd + (event.cost_usd or 0.0)
@@ -250,7 +253,7 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
         before = find_call(turn, getattr(event, "call_id", ""))
     after = apply_to_call(before, event)
     if isinstance(event, e.ToolReturned | e.ToolFailed):
-        turn = _add_usage(turn, event)
+        turn = add_usage(turn, event)
     if isinstance(event, e.HandedOff):
         turn = replace(turn, hands_to=event.agent)
     if after is None:

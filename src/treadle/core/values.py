@@ -1,8 +1,8 @@
 """Values that events and messages are made of. Knows nothing of either."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -17,6 +17,17 @@ Purpose = Literal["step", "plan", "answer", "compact"]
 
 Label = Literal["untrusted", "private", "outward"]
 """What a tool may do: bring in text of strangers, reach private data, act on the outside world."""
+
+T = TypeVar("T")
+
+
+def encode_once(value: T, encode: Callable[[T], bytes]) -> bytes:
+    """What this function of a dialect makes of a message or a tool, worked out once and kept."""
+    kept: dict[Any, bytes] = vars(value).setdefault("_encoded", {})
+    found = kept.get(encode)
+    if found is None:
+        found = kept[encode] = encode(value)
+    return found
 
 
 class Image(msgspec.Struct, frozen=True, tag=True):

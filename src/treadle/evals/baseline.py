@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
+import msgspec
+
 from ..observe.agent_changes import agent_changes
 from .report import CaseReport, Report, TrialReport
 from .statistics import BeforeAfter, holm_correction, permutation_p_value
@@ -82,7 +84,7 @@ class Comparison:
 
 Metric = Callable[[TrialReport], float | None]
 METRICS: dict[str, Metric] = {
-    "success": lambda trial: float(trial.passed),
+    "success": lambda trial: float(trial.outcome == "passed"),
     "steps": lambda trial: trial.steps,
     "tokens": lambda trial: trial.tokens,
     "cost_usd": lambda trial: trial.cost_usd,
@@ -99,9 +101,14 @@ def compare_reports(before: Report, now: Report) -> Comparison:
     if len(same_checks) < len(pairs):
         changed = [case.name for was, case in pairs if _check_names(was) != _check_names(case)]
         left_out.append(f"success, for other checks than then: {', '.join(changed)}")
+    judged = [(_only_judged(was), _only_judged(case)) for was, case in same_checks]
+    both_judged = [pair for pair in judged if pair[0].trials and pair[1].trials]
+    if len(both_judged) < len(judged):
+        names = [case.name for was, case in judged if not (was.trials and case.trials)]
+        left_out.append(f"success, for want of a judge: {', '.join(names)}")
     values: dict[str, dict[str, BeforeAfter]] = {}
     for name, metric in METRICS.items():
-        collected = _collect(same_checks if name == "success" else pairs, metric)
+        collected = _collect(both_judged if name == "success" else pairs, metric)
         if collected:
             values[name] = collected
     if pairs and "cost_usd" not in values:
@@ -135,6 +142,10 @@ def _pair_cases(before: Report, now: Report) -> tuple[list[CasePair], list[str]]
     }
     left_out = [f"{reason}: {', '.join(names)}" for reason, names in groups.items() if names]
     return same_input, left_out
+
+
+def _only_judged(case: CaseReport) -> CaseReport:
+    return msgspec.structs.replace(case, trials=case.judged)
 
 
 def _check_names(case: CaseReport) -> list[str]:

@@ -35,6 +35,8 @@ class Case:
     """
     answer: str = ""
     """The answer to every question of the agent. "": a question waits, which ends the case."""
+    min_pass: float | None = None
+    """The share of its trials that must pass, 0 to 1. None: as the run says, by default all."""
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -118,6 +120,10 @@ def _validate(case: Case, number: int, before: Sequence[str]) -> None:
         raise UsageError(f"{where}: its name has no spaces and no slash, and at most 80 characters")
     if case.name in before:
         raise UsageError(f"{where}: case {before.index(case.name) + 1} has that name already")
+    if case.min_pass is not None and not 0 <= case.min_pass <= 1:
+        raise UsageError(
+            f"{where}: min_pass is the share of trials that must pass, 0 to 1: {case.min_pass!r}"
+        )
     for limit in case.limits:
         if limit not in _LIMITS:
             hint = suggest_names(str(limit), _LIMITS)

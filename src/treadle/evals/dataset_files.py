@@ -37,6 +37,7 @@ class _WrittenCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: dict[str, int | float | bool | None] = {}
     approve: Literal["all", "none"] | dict[str, bool] | None = None
     answer: str = ""
+    min_pass: float | None = None
 
 
 class _WrittenDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,6 +111,7 @@ def _make_case(value: object, number: int, path: Path) -> Case:
         limits=written.limits,
         approve=written.approve,
         answer=written.answer,
+        min_pass=written.min_pass,
     )
 
 

@@ -3,16 +3,16 @@
 The same words in the terminal and on the page. Pure.
 """
 
-from decimal import Decimal
-
+from ..observe.amounts import format_cost, format_count, format_seconds
 from .baseline import SIGNIFICANCE, Change
+from .report import Report
 
 METRIC_NAMES = {
     "success": "success",
     "steps": "steps",
     "tokens": "tokens",
     "cost_usd": "cost",
-    "seconds": "seconds",
+    "seconds": "time",
 }
 
 
@@ -23,6 +23,8 @@ def format_metric(name: str, value: float) -> str:
             return format_percent(value)
         case "cost_usd":
             return format_cost(value)
+        case "seconds":
+            return format_seconds(value)
         case _:
             return format_number(value)
 
@@ -42,24 +44,6 @@ def format_number(value: float | None) -> str:
     if abs(value) >= 100 or value == round(value):
         return f"{value:,.0f}"
     return f"{value:.1f}"
-
-
-def format_count(count: int, noun: str) -> str:
-    """A count with its noun: 1 trial, 2 trials."""
-    plural = "s" * (count != 1)
-    return f"{count:,} {noun}{plural}"
-
-
-def format_cost(usd: float | None) -> str:
-    """Dollars, with the digits that matter; `-` if no price is known."""
-    if usd is None:
-        return "-"
-    if usd == 0:
-        return "$0"
-    if usd >= 1:
-        return f"${usd:,.2f}"
-    digits = f"{usd:.3g}" if usd >= 0.001 else f"{usd:.2g}"
-    return f"${Decimal(digits):f}"  # Decimal, so that it is never 8e-05
 
 
 def format_change(change: Change) -> str:
@@ -85,3 +69,25 @@ def describe_change(change: Change) -> str:
     if change.worse:
         return "worse"
     return "better" if change.name == "success" else "less"
+
+
+def describe_repeats(report: Report) -> str:
+    """How likely it is that several trials of a case all pass; "" if a case was judged once."""
+    fewest = min((len(case.judged) for case in report.cases if case.trials), default=0)
+    shares = [
+        f"{format_percent(share)} for {k} (pass^{k})"
+        for k in sorted({2, fewest})
+        if k >= 2 and (share := report.pass_all(k)) is not None
+    ]
+    if not shares:
+        return ""
+    return f"the probability that several trials of a case all pass: {', '.join(shares)}"
+
+
+def describe_unjudged(report: Report) -> str:
+    """How many trials have no verdict; "" if all have one."""
+    unjudged = len(report.trials) - len(report.judged)
+    if not unjudged:
+        return ""
+    count = format_count(unjudged, "trial")
+    return f"{count} couldn't be judged, and count neither as passed nor as failed"

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 import msgspec
 
 from ..core.raised import describe_raised, message_of
+from ..observe.amounts import format_seconds
 from . import checks as c
 from .find_numbers import find_numbers
 from .json_diff import find_differences
@@ -33,7 +34,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     check: str
     """The check in a few words."""
-    passed: bool
+    passed: bool | None
+    """None: nobody could tell, since the judge didn't answer."""
     why: str = ""
     """What is wrong; "" if it passed. A judge's verdict always has its reason."""
 
@@ -61,7 +63,7 @@ def grade(check: c.Check, trial: Trial) -> Verdict:
 
 
 def failed_verdicts(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
-    return tuple(verdict for verdict in verdicts if not verdict.passed)
+    return tuple(verdict for verdict in verdicts if verdict.passed is False)
 
 
 def describe_check(check: c.Check) -> str:
@@ -175,7 +177,7 @@ def _check_totals(check: c.MaxSteps | c.MaxTokens | c.MaxCost | c.MaxSeconds, tr
                 return f"it cost ${totals.cost_usd:.6g}"
         case c.MaxSeconds(seconds=most_s):
             if totals.seconds > most_s:
-                return f"it took {totals.seconds:.1f} s"
+                return f"it took {format_seconds(totals.seconds)}"
     return ""
 
 

@@ -14,14 +14,15 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
+from ..observe.amounts import format_cost, format_count, format_seconds
 from ..observe.visible import make_visible
 from .baseline import Comparison
 from .format import (
     METRIC_NAMES,
     describe_change,
+    describe_repeats,
+    describe_unjudged,
     format_change,
-    format_cost,
-    format_count,
     format_metric,
     format_number,
     format_percent,
@@ -32,6 +33,8 @@ from .report import Report, TrialReport, mean_of
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+MARKS = {"passed": "ok", "failed": "no", "unjudged": "un"}
+"""The class of an outcome in the style sheet."""
 MAX_SQUARES = 20
 """A case's trials are drawn as squares; more than this many are drawn as a bar."""
 
@@ -75,12 +78,16 @@ def _make_environment() -> "Environment":
         mean=_mean,
         number=format_number,
         percent=format_percent,
+        seconds=format_seconds,
         shell_quote=shlex.quote,
     )
     environment.globals.update(
+        MARKS=MARKS,
         MAX_SQUARES=MAX_SQUARES,
         METRIC_NAMES=METRIC_NAMES,
         describe_change=describe_change,
+        describe_repeats=describe_repeats,
+        describe_unjudged=describe_unjudged,
         format_change=format_change,
         format_metric=format_metric,
     )

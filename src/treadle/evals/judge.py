@@ -68,13 +68,13 @@ async def ask_judge(
 ) -> tuple[Verdict, JudgeUsage]:
     """The judge's verdict and its cost.
 
-    If the judge fails, the trial fails, and the verdict says why.
+    If the judge gives no points, the verdict is None and says why: that is no fault of the agent.
     """
     question = Case(judge_question(check, case, trial.answer), name="judge")
     # A hash in the thread's name: another rubric or model needs another thread.
     key = f"{judge.run_settings.model.name} {question.input}".encode()
     thread = f"{trial.thread_id}/judge/{blake2b(key, digest_size=4).hexdigest()}"
-    passed = False
+    passed = None
     try:
         thread = await choose_thread(judge, thread, question)
         result = await contain(run_conversation(judge, thread, question), "code of the judge")

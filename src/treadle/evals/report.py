@@ -7,6 +7,7 @@ baseline is a report.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Literal
 
 import msgspec
 
@@ -15,9 +16,10 @@ from ..core.errors import UsageError
 from ..observe.timeline import Timeline
 from .dataset import Dataset
 from .grade import Verdict, failed_verdicts
-from .statistics import Interval, pass_rate_interval
+from .statistics import Interval, pass_rate_interval, probability_that_all_pass
 from .trial import Trial
 
+Outcome = Literal["passed", "failed", "unjudged"]
 VERSION = 1
 MAX_ANSWER = 20_000
 """Characters of an answer that are kept; its thread has all of it."""
@@ -58,8 +60,13 @@ class TrialReport(msgspec.Struct, frozen=True):
     """The thread, a line for each record."""
 
     @property
-    def passed(self) -> bool:
-        return not failed_verdicts(self.verdicts)
+    def outcome(self) -> Outcome:
+        """`unjudged` if no check failed, but a judge gave no verdict."""
+        if failed_verdicts(self.verdicts):
+            return "failed"
+        if any(verdict.passed is None for verdict in self.verdicts):
+            return "unjudged"
+        return "passed"
 
     @property
     def tokens(self) -> int:
@@ -73,18 +80,40 @@ class CaseReport(msgspec.Struct, frozen=True):
     messages: tuple[str, ...]
     trials: tuple[TrialReport, ...] = ()
     tags: tuple[str, ...] = ()
+    min_pass: float | None = None
+    """The share of its trials that must pass, if the case says one."""
+
+    @property
+    def judged(self) -> tuple[TrialReport, ...]:
+        """The trials that passed or failed."""
+        return tuple(trial for trial in self.trials if trial.outcome != "unjudged")
 
     @property
     def passes(self) -> int:
-        return sum(trial.passed for trial in self.trials)
+        return sum(trial.outcome == "passed" for trial in self.trials)
+
+    @property
+    def pass_rate(self) -> float:
+        """Of the trials that were judged; 0 without any."""
+        if not self.judged:
+            return 0.0
+        return self.passes / len(self.judged)
+
+    @property
+    def outcome(self) -> Outcome:
+        """`failed` if fewer trials passed than must: all of them, or `min_pass`."""
+        least = 1.0 if self.min_pass is None else self.min_pass
+        if self.judged and self.pass_rate < least:
+            return "failed"
+        return "passed" if len(self.judged) == len(self.trials) else "unjudged"
 
     @property
     def first_failure(self) -> Verdict | None:
-        """The first failed check of the first failed trial."""
-        for trial in self.trials:
-            for verdict in failed_verdicts(trial.verdicts):
-                return verdict
-        return None
+        """The first check of a trial that failed; without one, the first that nobody judged."""
+        verdicts = [verdict for trial in self.trials for verdict in trial.verdicts]
+        failed = failed_verdicts(verdicts)
+        unjudged = [verdict for verdict in verdicts if verdict.passed is None]
+        return next(iter((*failed, *unjudged)), None)
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -108,15 +137,28 @@ class Report(msgspec.Struct, frozen=True):
         return [trial for case in self.cases for trial in case.trials]
 
     @property
+    def judged(self) -> list[TrialReport]:
+        """The trials that passed or failed. The others' judges gave no verdict."""
+        return [trial for case in self.cases for trial in case.judged]
+
+    @property
     def passes(self) -> int:
-        return sum(trial.passed for trial in self.trials)
+        return sum(case.passes for case in self.cases)
 
     @property
     def pass_rate(self) -> float:
-        """0 without trials."""
-        if not self.trials:
+        """Of the trials that were judged; 0 without any."""
+        if not self.judged:
             return 0.0
-        return self.passes / len(self.trials)
+        return self.passes / len(self.judged)
+
+    def pass_all(self, k: int) -> float | None:
+        """pass^k: the probability that k trials of a case all pass, as a mean over the cases.
+
+        None unless each case that was run has at least k judged trials.
+        """
+        counts = [(case.passes, len(case.judged)) for case in self.cases if case.trials]
+        return probability_that_all_pass(counts, k)
 
     @property
     def errors(self) -> int:
@@ -127,13 +169,38 @@ class Report(msgspec.Struct, frozen=True):
     def pass_interval(self) -> Interval:
         """The 95% confidence interval of the pass rate."""
         return pass_rate_interval(
-            [(case.passes, len(case.trials)) for case in self.cases if case.trials]
+            [(case.passes, len(case.judged)) for case in self.cases if case.judged]
         )
 
     @property
     def passed(self) -> bool:
-        """All trials were run, and all passed."""
-        return len(self.trials) == self.wanted_trials == self.passes
+        """All trials were run and judged, and as many passed as must."""
+        return not self.shortfalls()
+
+    def shortfalls(self, min_pass: float = 1.0) -> tuple[str, ...]:
+        """What is missing for success, a sentence each; none if the run succeeded.
+
+        A case with a `min_pass` of its own must reach that share. Of the trials of all others, the
+        share `min_pass` must pass.
+        """
+        found = []
+        if len(self.trials) < self.wanted_trials:
+            found.append(f"{len(self.trials)} of {self.wanted_trials} trials were run")
+        if len(self.judged) < len(self.trials):
+            missing = len(self.trials) - len(self.judged)
+            found.append(f"{missing} of {len(self.trials)} trials weren't judged")
+        others = [case for case in self.cases if case.min_pass is None]
+        judged = sum(len(case.judged) for case in others)
+        passes = sum(case.passes for case in others)
+        if judged and passes / judged < min_pass:
+            found.append(f"{passes} of {judged} trials passed, and {min_pass:.4g} of them must")
+        for case in self.cases:
+            if case.min_pass is not None and case.judged and case.pass_rate < case.min_pass:
+                found.append(
+                    f"case {case.name}: {case.passes} of {len(case.judged)} trials passed,"
+                    f" and {case.min_pass:.4g} of them must"
+                )
+        return tuple(found)
 
     def mean(self, value: Callable[[TrialReport], float | None]) -> float | None:
         """The mean over all trials; None if one has no value, or there are no trials."""
@@ -145,7 +212,7 @@ class Report(msgspec.Struct, frozen=True):
         return _sum_costs(trial.cost_usd for trial in self.trials)
 
     @property
-    def judged(self) -> JudgeUsage:
+    def judge_usage(self) -> JudgeUsage:
         """What all judges took."""
         return sum((trial.judged for trial in self.trials), JudgeUsage())
 
@@ -208,7 +275,9 @@ def make_case_reports(
     reports = []
     for case in dataset.cases:
         ordered = sorted(trials.get(case.name, ()), key=lambda trial: trial.number)
-        reports.append(CaseReport(case.name, case.messages, tuple(ordered), tuple(case.tags)))
+        reports.append(
+            CaseReport(case.name, case.messages, tuple(ordered), tuple(case.tags), case.min_pass)
+        )
     return tuple(reports)
 
 

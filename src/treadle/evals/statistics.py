@@ -87,6 +87,17 @@ def effective_trials(cases: Sequence[tuple[int, int]]) -> float:
     return min(float(trials), max(float(count), trials * simple / clustered))
 
 
+def probability_that_all_pass(cases: Sequence[tuple[int, int]], k: int) -> float | None:
+    """The probability that k trials of a case all pass: a mean over cases of (passes, trials) each.
+
+    Without bias: of all ways to draw k of a case's trials, the share in which all have passed.
+    None if there is no case, or one has fewer than k trials.
+    """
+    if not cases or min(trials for _, trials in cases) < k:
+        return None
+    return fmean(math.comb(passes, k) / math.comb(trials, k) for passes, trials in cases)
+
+
 def permutation_p_value(pairs: Sequence[BeforeAfter]) -> float:
     """The probability that chance alone gives a mean difference at least as large, either way.
 

@@ -5,6 +5,7 @@ Pure. It quotes models, so it must be made visible before it is shown.
 
 from collections.abc import Sequence
 
+from ..observe.amounts import format_cost, format_count, format_seconds
 from ..observe.columns import format_columns
 from ..observe.short_text import shorten
 from .baseline import Change, Comparison
@@ -12,19 +13,20 @@ from .estimate import CALL_TOKENS, OUTPUT_TOKENS, Estimate
 from .format import (
     METRIC_NAMES,
     describe_change,
+    describe_repeats,
+    describe_unjudged,
     format_change,
-    format_cost,
-    format_count,
     format_metric,
     format_number,
     format_percent,
 )
-from .grade import Verdict, failed_verdicts
-from .report import CaseReport, Report, TrialReport, mean_of
+from .grade import Verdict
+from .report import CaseReport, Outcome, Report, TrialReport, mean_of
 
 WIDTH = 76
 """Characters of a failure in its line."""
 NAME_WIDTH = 40
+MARKS: dict[Outcome, str] = {"passed": "✓", "failed": "✗", "unjudged": "?"}
 
 
 def render_text(report: Report, comparison: Comparison | None = None) -> str:
@@ -83,13 +85,14 @@ def render_estimate(estimate: Estimate, cases: int, model: str) -> str:
 
 def format_trial(case: str, trial: TrialReport) -> str:
     """The line of a trial that has ended."""
-    mark = "✓"
     failure = ""
-    for verdict in failed_verdicts(trial.verdicts)[:1]:
-        mark = "✗"
-        failure = f": {format_failure(verdict)}"
+    for verdict in trial.verdicts:
+        if not verdict.passed:
+            failure = f": {format_failure(verdict)}"
+            break
+    mark = MARKS[trial.outcome]
     calls = format_count(trial.steps, "step")
-    took = f"{calls}, {format_number(trial.tokens)} tokens, {trial.seconds:.1f} s"
+    took = f"{calls}, {format_number(trial.tokens)} tokens, {format_seconds(trial.seconds)}"
     return f"{mark} {case} {trial.number}{failure} ({took})"
 
 
@@ -99,25 +102,23 @@ def format_failure(verdict: Verdict) -> str:
 
 
 def _render_cases(cases: Sequence[CaseReport]) -> str:
-    rows: list[tuple[str, ...]] = [("case", "passed", "steps", "tokens", "cost", "seconds", "")]
+    rows: list[tuple[str, ...]] = [("case", "passed", "steps", "tokens", "cost", "time", "")]
     rows += [_case_row(case) for case in cases if case.trials]
     return format_columns(rows, right=(1, 2, 3, 4, 5))
 
 
 def _case_row(case: CaseReport) -> tuple[str, ...]:
     trials = case.trials
-    mark = "✓"
     failure = ""
     if case.first_failure:
-        mark = "✗"
         failure = format_failure(case.first_failure)
     return (
-        f"{mark} {shorten(case.name, NAME_WIDTH)}",
-        f"{case.passes}/{len(trials)}",
+        f"{MARKS[case.outcome]} {shorten(case.name, NAME_WIDTH)}",
+        f"{case.passes}/{len(case.judged)}",
         format_number(mean_of(trials, lambda trial: trial.steps)),
         format_number(mean_of(trials, lambda trial: trial.tokens)),
         format_cost(mean_of(trials, lambda trial: trial.cost_usd)),
-        format_number(mean_of(trials, lambda trial: trial.seconds)),
+        format_seconds(mean_of(trials, lambda trial: trial.seconds)),
         failure,
     )
 
@@ -131,17 +132,23 @@ def _describe_totals(report: Report) -> list[str]:
     calls = format_number(report.mean(lambda trial: trial.steps))
     tokens = format_number(report.mean(lambda trial: trial.tokens))
     cost = format_cost(report.mean(lambda trial: trial.cost_usd))
-    seconds = format_number(report.mean(lambda trial: trial.seconds))
+    time = format_seconds(report.mean(lambda trial: trial.seconds))
     lines = [
-        f"{report.passes} of {format_count(len(trials), 'trial')} passed: {rate},"
+        f"{report.passes} of {format_count(len(report.judged), 'trial')} passed: {rate},"
         f" 95% interval {low} to {high}",
-        f"a trial took {calls} steps, {tokens} tokens, {cost}, {seconds} s;"
+        f"a trial took {calls} steps, {tokens} tokens, {cost}, {time};"
         f" in all {format_cost(report.cost_usd)}",
     ]
-    judged = report.judged
-    if judged.tokens:
-        cost = format_cost(judged.cost_usd)
-        lines.append(f"the judges took {judged.tokens:,} tokens more, {cost}")
+    repeats = describe_repeats(report)
+    if repeats:
+        lines.insert(1, repeats)
+    judges = report.judge_usage
+    if judges.tokens:
+        cost = format_cost(judges.cost_usd)
+        lines.append(f"the judges took {judges.tokens:,} tokens more, {cost}")
+    unjudged = describe_unjudged(report)
+    if unjudged:
+        lines.append(unjudged)
     if report.errors:
         count = format_count(report.errors, "trial")
         lines.append(f"{count} raised an error: what failed may not have been the agent")

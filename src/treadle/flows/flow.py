@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any, Literal, overload
 
 from ..core import events as e
-from ..core.check_settings import check_choice, check_type
+from ..core.check_settings import check_choice, check_kind
 from ..core.context import ChildResult, Context
 from ..core.errors import FlowChanged, TurnFailed, UsageError
 from ..core.limits import Limits
@@ -167,7 +167,7 @@ class Flow:
         """The settings of its runs, as `explain` needs them."""
         code = getattr(getattr(self.function, "__code__", None), "co_code", b"")
         code_hash = blake2b(code, digest_size=6).hexdigest()
-        check_type("flow(limits", self.limits, Limits)
+        check_kind("flow(limits=)", self.limits, Limits, "Limits(...)")
         check_choice("flow(unknown", self.unknown, "ask", "tell")
         limits = replace(self.limits, repeats=None, last_word=False)
         policy = Policy(limits=limits, unknown=self.unknown)
@@ -208,6 +208,7 @@ class Flow:
                     context.thread_id,
                     context.call_id,
                     above.depth + 1,
+                    above.root_id,
                 )
                 await me._drive(log, start, new_claim(me.world), e.UserSaid(arguments))
         return make_child_result(self.name, read_result(log.records, log.state))

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
-from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed, StoreError
+from ..core.errors import FlowChanged, SeqTaken, StepFailed, StoreError
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..core.waits import find_waits
@@ -169,7 +169,7 @@ class FlowRun:
         if self._fault and not turn.limit:
             raise self._fault
         if self.log.lost_reason:
-            raise Fenced(self.log.lost_reason)
+            raise self.log.lost_error()
         if self._reading:
             await self._moved.wait()
             return True

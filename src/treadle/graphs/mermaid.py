@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..core import events as e
+from ..observe.amounts import format_cost, format_seconds
 from .nodes import END, START, Choice, Each, Edge, Edges, Join, Node
 
 MAX_REASON_CHARS = 60
@@ -131,9 +132,9 @@ def _node_label(name: str, trace: GraphTrace | None) -> str:
         return name
     parts = []
     if trace.runs[name]:
-        parts += [_times(trace.runs[name]), f"{trace.seconds[name]:.2f} s"]
+        parts += [_times(trace.runs[name]), format_seconds(trace.seconds[name])]
     if trace.cost_usd[name]:
-        parts.append(f"${trace.cost_usd[name]:.4f}")
+        parts.append(format_cost(trace.cost_usd[name]))
     if trace.failed[name]:
         parts.append("failed")
     if trace.waits[name] > 0 and not trace.ended:

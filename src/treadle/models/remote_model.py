@@ -66,8 +66,8 @@ class RemoteModel:
     context_tokens: int = 0
     """The most tokens of prompt and reply together.
 
-    0: as genai-prices has it, else 128,000; if that is too many, the provider's first refusal
-    tells.
+    0: as the table of prices has it, else 128,000; if that is too many, the provider's first
+    refusal tells.
     """
     max_output_tokens: int = 8192
     idle_s: float = 300.0
@@ -77,7 +77,7 @@ class RemoteModel:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Added to every request's headers."""
     prices: Prices | Mapping[str, Any] | None = None
-    """US dollars for a million tokens, as {"input": 0.2, "output": 0.8}, for what genai-prices
+    """US dollars for a million tokens, as {"input": 0.2, "output": 0.8}, for what the table
     doesn't know: a gateway, a server of your own. They win over the table."""
     dialect: Dialect = CHAT
     """How the address wants requests written."""
@@ -99,7 +99,7 @@ class RemoteModel:
         check_whole_number("RemoteModel(context_tokens", self.context_tokens)
         check_whole_number("RemoteModel(max_output_tokens", self.max_output_tokens, 1)
         check_number("RemoteModel(idle_s", self.idle_s)
-        check_model_settings("RemoteModel(settings", self.settings)
+        check_model_settings("RemoteModel(settings=)", self.settings)
         refuse_uncarried(self.settings, self.carried_settings, self.name)
         if self.settings.max_output_tokens:
             object.__setattr__(self, "max_output_tokens", self.settings.max_output_tokens)
@@ -140,7 +140,7 @@ class RemoteModel:
         return frozenset((*self.dialect.settings, "max_output_tokens", "extra"))
 
     def cost_usd(self, usage: Usage) -> float | None:
-        """By `prices`, else by the price table of genai-prices, offline.
+        """By `prices`, else by the table of prices that ships.
 
         None for a model or host that isn't in it.
         """

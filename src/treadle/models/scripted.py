@@ -86,7 +86,7 @@ class ScriptedModel:
         """Its own. They are told in the log, and change nothing."""
         self.carried_settings = SETTING_NAMES
         """All of them: a test sees in `seen` what a request asks for."""
-        check_model_settings("ScriptedModel(settings", settings)
+        check_model_settings("ScriptedModel(settings=)", settings)
         self._script = list(script)
         for item in self._script:
             if not isinstance(item, Reply | BaseException) and not callable(item):

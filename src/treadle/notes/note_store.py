@@ -20,7 +20,8 @@ from typing import Any
 from msgspec.structs import astuple, replace
 
 from ..core.errors import StoreDamaged, StoreError, UsageError
-from ..stores.connection import SharedConnection
+from ..stores.connection import OpenFile, SharedConnection
+from ..stores.deletion import delete_notes, erase_notes, keep_notes
 from ..stores.full_text import space_out_cjk
 from ..stores.memory import MemoryStore
 from ..stores.sqlite import SQLiteStore
@@ -70,7 +71,7 @@ class NoteStore:
         else:
             self.path = Path(path) if path else default_path()
         opening = partial(_open, connect or _connect, self.path)
-        self._connection = SharedConnection(opening, self.path)
+        self._connection = SharedConnection(opening, OpenFile(self.path))
 
     async def write(self, note: Note, *, key: str, now: float, replaces: str = "") -> WriteResult:
         """Reconcile a note with the others (note.reconcile) and save it under an id made of `key`.
@@ -117,16 +118,16 @@ class NoteStore:
             number = _number(db, note_id)
             if number is None:
                 return False
-            db.execute("delete from note where number = ?", (number,))
-            db.execute("delete from note_text where rowid = ?", (number,))
-            db.execute("delete from note_vector where note_id = ?", (note_id,))
-            # without this the index keeps deleted words
-            db.execute("insert into note_text (note_text) values ('optimize')")
-        with self._use() as db:  # empty the write-ahead log, unless somebody reads on and on
+            erase_notes(db, [(number, note_id)])
+        self._empty_write_ahead_log()
+        return True
+
+    def _empty_write_ahead_log(self) -> None:
+        """Do so unless somebody reads on and on."""
+        with self._use() as db:
             db.execute(f"pragma busy_timeout = {FORGET_S * 1000:.0f}")
             db.execute("pragma wal_checkpoint(truncate)")
             db.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
-        return True
 
     async def matching(
         self, match: str, scopes: Sequence[str] | None, now: float, limit: int
@@ -166,6 +167,19 @@ class NoteStore:
     def close(self) -> None:
         """Close the file; the next use opens it again. Notes in memory are lost."""
         self._connection.close()
+
+    async def forget_threads(self, thread_ids: Sequence[str], *, keep: bool = False) -> int:
+        """Forget the notes made from these threads, and say how many; or `keep` them.
+
+        Those that are kept no longer say which thread they come from.
+        """
+        with self._transaction() as db:
+            if keep:
+                return keep_notes(db, thread_ids)
+            forgotten = delete_notes(db, thread_ids)
+        if forgotten:
+            self._empty_write_ahead_log()
+        return forgotten
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -9,6 +9,8 @@ from ..core.errors import UsageError
 from ..core.events import NotesRecalled
 from ..core.tool import Tool
 from ..runtime.world import World
+from ..stores.memory import MemoryStore
+from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .embedder import Embedder
 from .note import Note, WriteResult, check_scope
@@ -89,6 +91,15 @@ class Notes:
     async def write(self, note: Note, *, key: str, replaces: str = "") -> WriteResult:
         """Save a note, once for each key. Raises UsageError if the note isn't valid."""
         return await self.store.write(note, key=key, now=self.world.now(), replaces=replaces)
+
+    async def forget_threads(self, threads: Sequence[str], beside: Store, *, keep: bool) -> int:
+        """Forget the notes made from these threads, and say how many; or `keep` them without the
+        threads' names. Nothing is done where they are kept in the file of the store `beside`."""
+        if isinstance(beside, SQLiteStore) and self.store.path == beside.path:
+            return 0
+        if isinstance(beside, MemoryStore) and beside.extras.get("notes") is self.store:
+            return 0
+        return await self.store.forget_threads(threads, keep=keep)
 
     def tools(self, store: Store) -> list[Tool]:
         """The tools for these notes, for an agent that keeps its threads in `store`."""

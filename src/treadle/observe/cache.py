@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ..core import events as e
 from ..core.errors import UsageError
+from ..core.late import is_late
 from ..core.model import Request
 from ..core.prompt import Prompt
 from ..core.prompt_hash import is_hash_of_said, prompt_hash
@@ -135,6 +136,8 @@ def _is_exact(called: e.ModelCalled, request: Request) -> bool:
 def _find_usage(later: Sequence[e.Record]) -> e.Usage | None:
     """What the provider counted for the call before these records."""
     for record in later:
+        if is_late(record.event):
+            continue
         if isinstance(record.event, e.ModelReplied | e.ModelFailed):
             usage = record.event.usage
             return None if usage.estimated or not usage.input_tokens else usage

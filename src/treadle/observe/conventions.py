@@ -10,6 +10,8 @@ every name with the conventions.
 from urllib.parse import urlsplit
 
 from ..core import events as e
+from ..core.late import LateOutcome
+from ..core.state import State
 
 Value = str | int | float | bool | tuple[str, ...]
 Attributes = dict[str, Value]
@@ -72,9 +74,7 @@ LIMIT = "treadle.limit"
 PARENT_THREAD = "treadle.parent.thread_id"
 PARENT_CALL = "treadle.parent.call_id"
 LINK = "treadle.link"
-"""Why spans are linked.
-
-`parent`: to the call that began this thread. `continues`: to the turn's part before this one.
+"""Why spans are linked: `continues`, to the turn's part before this one.
 """
 
 PROVIDERS = {
@@ -109,13 +109,13 @@ def model_attributes(name: str) -> Attributes:
     }
 
 
-def request_attributes(called: e.ModelCalled, thread_id: str) -> Attributes:
+def request_attributes(called: e.ModelCalled, state: State, thread_id: str) -> Attributes:
     """The attributes of a `chat` span at its start."""
     return {
         OPERATION: CHAT,
         **model_attributes(called.model),
         CONVERSATION: thread_id,
-        SESSION: thread_id,
+        SESSION: state.root_id,
         MAX_TOKENS: called.max_output_tokens,
         STREAM: True,
         PURPOSE: called.purpose,
@@ -142,6 +142,17 @@ def failure_attributes(failed: e.ModelFailed) -> Attributes:
     return attributes
 
 
+def late_attributes(event: LateOutcome) -> Attributes:
+    """The attributes of the event for what a driver has learned after it had lost the thread."""
+    attributes: Attributes = {"treadle.claim": event.claim}
+    if isinstance(event, e.ModelFailed):
+        return attributes | usage_attributes(event.usage, event.cost_usd)
+    attributes[CALL_ID] = event.call_id
+    if isinstance(event, e.ToolFailed):
+        attributes[ERROR] = event.kind
+    return attributes
+
+
 def usage_attributes(usage: e.Usage, cost_usd: float | None) -> Attributes:
     """Tokens and their cost; no cost if no price is known. Parts that are 0 are left out."""
     found: Attributes = {INPUT_TOKENS: usage.input_tokens, OUTPUT_TOKENS: usage.output_tokens}
@@ -163,7 +174,7 @@ def usage_attributes(usage: e.Usage, cost_usd: float | None) -> Attributes:
     return found
 
 
-def tool_call_attributes(call: e.Call, agent: str, thread_id: str) -> Attributes:
+def tool_call_attributes(call: e.Call, agent: str, root_id: str) -> Attributes:
     """The attributes of an `execute_tool` span at its start."""
     return {
         OPERATION: EXECUTE_TOOL,
@@ -171,23 +182,23 @@ def tool_call_attributes(call: e.Call, agent: str, thread_id: str) -> Attributes
         TOOL_TYPE: "function",
         CALL_ID: call.id,
         AGENT: agent,
-        SESSION: thread_id,
+        SESSION: root_id,
     }
 
 
-def step_attributes(call: e.Call, thread_id: str) -> Attributes:
+def step_attributes(call: e.Call, root_id: str) -> Attributes:
     """The attributes of a step's span at its start. The conventions have no names for steps."""
-    return {STEP: call.name, STEP_ID: call.id, SESSION: thread_id}
+    return {STEP: call.name, STEP_ID: call.id, SESSION: root_id}
 
 
-def turn_attributes(agent: str, turn: int, thread_id: str) -> Attributes:
+def turn_attributes(agent: str, state: State, thread_id: str) -> Attributes:
     """The attributes of an `invoke_agent` span at its start."""
     return {
         OPERATION: INVOKE_AGENT,
         AGENT: agent,
         CONVERSATION: thread_id,
-        SESSION: thread_id,
-        TURN: turn,
+        SESSION: state.root_id,
+        TURN: state.turns,
     }
 
 

@@ -1,10 +1,12 @@
 """Gives our spans to OpenTelemetry's SDK, with their own ids and times. Imports it when used."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
-from .span import Span, SpanContext
+from ..core.trace_context import SpanContext
+from .span import Span
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -60,6 +62,18 @@ class Emitter:
             made.set_status(trace.Status(trace.StatusCode.ERROR, span.error or None))
         made.end(span.end_ns)
 
+    @contextmanager
+    def within(self, span: SpanContext) -> Iterator[None]:
+        """Let this be the current span, of which spans that are begun in the block are a part."""
+        from opentelemetry import context, trace
+
+        current = trace.NonRecordingSpan(self._to_sdk_context(span, ""))
+        token = context.attach(trace.set_span_in_context(current))
+        try:
+            yield
+        finally:
+            context.detach(token)
+
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Send the spans that wait; whether that was done in time."""
         return bool(self._provider.force_flush(round(timeout_s * 1000)))
@@ -69,16 +83,17 @@ class Emitter:
         self._provider.shutdown()
 
     def _to_sdk_context(self, context: SpanContext, name: str) -> "SdkSpanContext":
-        """The SDK's form of a context, with the sampler's decision on its trace.
+        """The SDK's form of a context, with the caller's or the sampler's decision on its trace.
 
         Inner spans are sent before the outer span is known to the SDK, so it must be asked here.
         """
         from opentelemetry import trace
 
-        sampling = self._provider.sampler.should_sample(None, context.trace_id, name)
-        flags = trace.TraceFlags(trace.TraceFlags.DEFAULT)
-        if sampling.decision.is_sampled():
-            flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+        sampled = context.sampled
+        if not sampled:
+            sampling = self._provider.sampler.should_sample(None, context.trace_id, name)
+            sampled = sampling.decision.is_sampled()
+        flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if sampled else trace.TraceFlags.DEFAULT)
         return trace.SpanContext(
             context.trace_id, context.span_id, is_remote=False, trace_flags=flags
         )

@@ -5,6 +5,7 @@ import json
 import msgspec
 
 from ..core import events as e
+from .amounts import format_cost, format_seconds
 
 WIDTH = 100
 """How many characters of a text its line shows."""
@@ -16,7 +17,7 @@ def retry_text(wait_s: float | None) -> str:
     """When the next try comes; "" if none comes."""
     if wait_s is None:
         return ""
-    return f"; again in {wait_s:.1f} s"
+    return f"; again in {format_seconds(wait_s)}"
 
 
 def call_text(call: e.Call) -> str:
@@ -77,11 +78,18 @@ def words_before(reply: e.ModelReplied) -> list[str]:
     return found
 
 
+def late_text(claim: str) -> str:
+    """Says of an outcome with this claim that its driver had lost the thread; "" without one."""
+    if not claim:
+        return ""
+    return f" (learned late, by the driver of claim {claim}, which had lost the thread)"
+
+
 def usage_text(usage: e.Usage, cost_usd: float | None) -> str:
     """Tokens in and out, and what they cost, if that is known."""
     text = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens"
     if usage.estimated:
         text = f"~{text}"
     if cost_usd:
-        text += f", ${cost_usd:.4f}"
+        text += f", {format_cost(cost_usd)}"
     return text

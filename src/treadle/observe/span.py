@@ -1,24 +1,16 @@
 """A span as in OpenTelemetry: what was done, from when to when, as a part of what. Plain data."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..core import events as e
+from ..core.trace_context import SpanContext
 from .conventions import ERROR, Value
 
 Kind = Literal["internal", "client"]
 END_OF_TIME_S = 2**63 // 10**9
 """In 2262: later nanoseconds don't fit into 64 bits."""
-
-
-@dataclass(frozen=True)
-class SpanContext:
-    """The ids that identify a span."""
-
-    trace_id: int
-    span_id: int
 
 
 @dataclass(frozen=True)
@@ -35,8 +27,8 @@ class Link:
     """A reference to another span."""
 
     to: SpanContext
-    reason: Literal["parent", "continues"]
-    """`parent`: to the call that began this thread. `continues`: to the turn's part before."""
+    reason: Literal["continues"]
+    """To the turn's part before."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +65,12 @@ class Span:
         )
 
 
-def begin_span(name: str, kind: Kind, record: e.Record, parent: SpanContext | None) -> Span:
-    """A span that this record begins: a part of `parent`, else the first of a trace of its own."""
-    role = name.partition(" ")[0]
-    context = span_context(record.thread_id, record.seq, role)
-    context = replace(context, trace_id=parent.trace_id) if parent else context
-    return Span(name, kind, context, parent, record.seq, to_ns(record.at), to_ns(record.at))
-
-
-def span_context(thread_id: str, seq: int, role: str) -> SpanContext:
-    """Where the span is that this record began, if it is the first of its trace."""
-    return SpanContext(_id(16, "trace", thread_id, str(seq)), _id(8, role, thread_id, str(seq)))
+def begin_span(
+    name: str, kind: Kind, record: e.Record, context: SpanContext, parent: SpanContext | None
+) -> Span:
+    """A span that this record begins."""
+    at_ns = to_ns(record.at)
+    return Span(name, kind, context, parent, record.seq, at_ns, at_ns)
 
 
 def to_ns(at: float) -> int:
@@ -94,8 +81,3 @@ def to_ns(at: float) -> int:
     if not 0 <= at < END_OF_TIME_S:
         return 0
     return round(at * 1_000_000) * 1000
-
-
-def _id(size: int, *parts: str) -> int:
-    digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=size).digest()
-    return int.from_bytes(digest) or 1  # OpenTelemetry forbids 0

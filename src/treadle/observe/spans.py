@@ -1,9 +1,10 @@
 """Turns a thread's records into OpenTelemetry spans, without importing OpenTelemetry. Pure.
 
-1. A turn is one `invoke_agent` span in its own trace; its model calls and tool calls are inside. It
-   ends when the turn waits for a person or its process dies; whoever goes on begins another one,
-   linked to it. So no span takes days, and none changes after it was sent.
-2. Every id is a hash of a thread's name and a record's seq: who reads the same gets the same spans.
+1. A turn is one `invoke_agent` span; its model calls and tool calls are inside, children below
+   their call, all of it below the caller's own span. It ends when the turn waits for a person or
+   its process dies; whoever goes on begins another one, linked to it. So no span takes days, and
+   none changes after it was sent.
+2. Every id is a hash of what is in the log: who reads the same gets the same spans.
 3. A span covers all attempts of a request or a call; each failed attempt is an event in it.
 4. Prompts, answers and results are left out, unless `content` says how to include them.
 """
@@ -14,24 +15,23 @@ from typing import assert_never
 
 from ..core import events as e
 from ..core.count_thread import inherited_seq
+from ..core.late import is_late
 from ..core.state import State, apply
+from ..core.trace_context import SpanContext, call_span, inner_span, turn_span
 from ..core.waits import find_waits
 from . import conventions as c
 from .active_agent import ActiveAgent
 from .content import Content, SpanMessages
-from .span import Span, SpanContext, SpanEvent, begin_span, span_context, to_ns
+from .span import Span, SpanEvent, begin_span, to_ns
 from .turn_span import as_flow, begin_turn_span
 
 
-def build_spans(
-    records: Sequence[e.Record], content: Content | None = None, parent: SpanContext | None = None
-) -> list[Span]:
+def build_spans(records: Sequence[e.Record], content: Content | None = None) -> list[Span]:
     """The spans of a whole thread, inner ones first. Open spans end at the last record.
 
-    `parent` is the call in another thread that began this one (`Spans.of_call`). Records that a
-    fork shares with its parent thread give no spans: they are among the parent's.
+    Records that a fork shares with its parent thread give no spans: they are among the parent's.
     """
-    fold = Spans(content, parent)
+    fold = Spans(content)
     shared = inherited_seq(records)
     found = [span for record in records for span in fold.add(record)] + fold.open()
     return [span for span in found if span.seq > shared]
@@ -40,9 +40,9 @@ def build_spans(
 class Spans:
     """Builds one thread's spans. It is fed every record once, in order."""
 
-    def __init__(self, content: Content | None = None, parent: SpanContext | None = None) -> None:
+    def __init__(self, content: Content | None = None) -> None:
         self.first: e.Record | None = None
-        self._messages, self._parent = SpanMessages(content), parent
+        self._messages = SpanMessages(content)
         self._state = State()
         self._parent_attributes: c.Attributes = {}
         self._compacted: c.Attributes = {}
@@ -55,7 +55,6 @@ class Spans:
         self._chat: Span | None = None
         self._tools: dict[str, Span] = {}
         self._calls: dict[str, e.Call] = {}
-        self._of_call: dict[str, SpanContext] = {}
 
     @property
     def seq(self) -> int:
@@ -67,27 +66,26 @@ class Spans:
         """Whether the log has no open turn."""
         return self._state.phase in ("empty", "idle")
 
-    def of_call(self, call_id: str) -> SpanContext | None:
-        """The first span of this call; None if it has none."""
-        return self._of_call.get(call_id)
-
     def add(self, record: e.Record) -> list[Span]:
         """The spans that end with this record, inner ones first. Raises IllegalEvent."""
-        last_at = self._state.at
-        self._state = apply(self._state, record)
+        before = self._state
+        self._state = apply(before, record)
         self.first = self.first or record
         self._messages.add(record.event)
         self._active = self._active.after(record.event)
-        ended = self._add(record, last_at)
+        ended = self._add(record, before)
         if self._turn and not self._inner() and find_waits(self._state, record.thread_id):
             ended += self._close(record.at, "waiting")
             self._waits = True
         return ended
 
-    def _add(self, record: e.Record, last_at: float) -> list[Span]:
+    def _add(self, record: e.Record, before: State) -> list[Span]:
         event = record.event
         if isinstance(event, c.HumanEvent):
             self._add_human(record, event)
+            return []
+        if is_late(event) and getattr(event, "call_id", "") not in self._tools:
+            self._note(record, "treadle.learned_late", c.late_attributes(event))
             return []
         match event:
             case e.ThreadStarted(parent_thread_id=parent, parent_call_id=call_id) if parent:
@@ -96,9 +94,9 @@ class Spans:
                 pass  # each model call says which agent called which model
             case e.ThreadClaimed():  # whoever drove the turn before counts as dead
                 self._waits = False
-                return self._close(last_at, "interrupted", {c.ERROR: "interrupted"})
+                return self._close(before.at, "interrupted", {c.ERROR: "interrupted"})
             case e.ThreadForked(parent_thread_id=thread_id):
-                self._fork(thread_id)
+                self._fork(before, thread_id)
             case e.ModelCalled() | e.ModelReplied() | e.ModelFailed():
                 return self._add_model(record, event)
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed():
@@ -137,8 +135,8 @@ class Spans:
     def _within(self, record: e.Record) -> SpanContext:
         """The open part of the turn; if there is none, this record begins one."""
         if self._turn is None:
-            span = begin_turn_span(record, self._active.agent, self._before, self._parent)
-            attributes = c.turn_attributes(self._active.agent, self._state.turns, record.thread_id)
+            span = begin_turn_span(record, self._state, self._active.agent, self._before)
+            attributes = c.turn_attributes(self._active.agent, self._state, record.thread_id)
             span = span.with_attributes({**attributes, **self._parent_attributes})
             span = replace(span, events=tuple(self._pending))
             self._turn = self._mark_flow(span)
@@ -149,24 +147,21 @@ class Spans:
         """The turn under a flow's name if it is a flow's. The first step tells that it is one."""
         return as_flow(turn) if self._steps else turn
 
-    def _fork(self, parent_thread_id: str) -> None:
+    def _fork(self, before: State, parent_thread_id: str) -> None:
         """Open spans go on in the parent thread; in this thread they begin again."""
         self._before = None
         if self._turn:
-            self._before = span_context(parent_thread_id, self._turn.seq, c.INVOKE_AGENT)
+            self._before = turn_span(before, parent_thread_id, self._turn.seq)
         self._turn = None
         self._chat = None
         self._tools.clear()
 
     def _add_human(self, record: e.Record, event: c.HumanEvent) -> None:
-        if isinstance(event, e.UserSaid):
-            call_id = event.answers
-            if not call_id:
-                self._before = None
-                self._within(record)
-                return
-        else:
-            call_id = event.call_id
+        if isinstance(event, e.UserSaid) and not event.answers:
+            self._before = None
+            self._within(record)
+            return
+        call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
         if not call_id:
             self._note(record, "treadle.let_go_on", {})
             return
@@ -188,11 +183,12 @@ class Spans:
     ) -> list[Span]:
         turn = self._within(record)
         if isinstance(event, e.ModelCalled):
-            attributes = c.request_attributes(event, record.thread_id)
+            attributes = c.request_attributes(event, self._state, record.thread_id)
             attributes |= {c.ATTEMPTS: event.attempt, **self._compacted}
             attributes |= self._messages.prompt()
             name = f"{c.CHAT} {attributes[c.REQUEST_MODEL]}"
-            chat = self._chat or begin_span(name, "client", record, turn)
+            context = inner_span(turn, c.CHAT, record.thread_id, record.seq)
+            chat = self._chat or begin_span(name, "client", record, context, turn)
             self._chat = chat.with_attributes(attributes)
             return []
         assert self._chat is not None  # `apply` refuses a reply without a request
@@ -228,14 +224,13 @@ class Spans:
         return []
 
     def _begin_call(self, record: e.Record, call: e.Call, turn: SpanContext) -> Span:
-        if call.id in self._steps:
-            operation = "step"
-            attributes = c.step_attributes(call, record.thread_id)
-        else:
+        operation, attributes = "step", c.step_attributes(call, self._state.root_id)
+        if call.id not in self._steps:
             operation = c.EXECUTE_TOOL
-            attributes = c.tool_call_attributes(call, self._active.agent, record.thread_id)
-        span = begin_span(f"{operation} {call.name}", "internal", record, turn)
-        self._of_call.setdefault(call.id, span.context)
+            attributes = c.tool_call_attributes(call, self._active.agent, self._state.root_id)
+        attempt = record.event.attempt if isinstance(record.event, e.ToolStarted) else 0
+        context = call_span(self._state, record.thread_id, call.id, attempt)
+        span = begin_span(f"{operation} {call.name}", "internal", record, context, turn)
         attributes |= {c.ATTEMPTS: 1, **self._messages.call_arguments(call)}
         return span.with_attributes(attributes)
 

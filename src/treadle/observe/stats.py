@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..core import events as e
+from ..core.call import asked_calls
 from ..core.count_thread import find_reopened_ends, inherited_seq
 
 _UNMEASURED = e.Usage(estimated=True)
@@ -144,15 +145,12 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
     reopened = find_reopened_ends(records)
     for record in records:
         event = record.event
+        names |= {call.id: call.name for call in asked_calls(event)}
         match event:  # what later facts go by, whether or not these count
             case e.UserSaid(answers=""):
                 steps, is_open = 0, True
             case e.ModelCalled(attempt=1, purpose=purpose) if purpose != "compact":
                 steps += 1
-            case e.ModelReplied(calls=calls):
-                names |= {call.id: call.name for call in calls}
-            case e.StepAsked(call=call):
-                names[call.id] = call.name
             case e.ChildStarted(call_id=call_id):
                 children.add(call_id)
             case e.TurnEnded():
@@ -181,6 +179,8 @@ def _model(event: e.ModelCalled | e.ModelReplied | e.ModelFailed, counts: _Count
     match event:
         case e.ModelCalled():
             counts.model_retries += event.attempt > 1
+        case e.ModelFailed(kind="late"):
+            pass  # the model didn't fail: nobody waited for it any more
         case e.ModelFailed():
             counts.model_failures[event.kind] += 1
         case e.ModelReplied() if event.usage != _UNMEASURED:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from ..core import events as e
+from .amounts import format_seconds
 from .permissions import describe_approval
 from .short_text import (
     VALUE,
@@ -14,6 +15,7 @@ from .short_text import (
     arguments_text,
     call_text,
     describe_choice,
+    late_text,
     retry_text,
     shorten,
     usage_text,
@@ -103,7 +105,8 @@ class Timeline:
                 took = ""
                 if usage.total_tokens:
                     took = usage_text(usage, event.cost_usd)
-                return _quote(record, "! ", message, retry_text(wait_s), took, "yellow")
+                after = retry_text(wait_s) + late_text(event.claim)
+                return _quote(record, "! ", message, after, took, "yellow")
 
     def _team_line(
         self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
@@ -148,7 +151,7 @@ class Timeline:
         text = " | ".join(parts) or "nothing"
         if reply.finish_reason not in ("stop", "tool_calls"):
             text += f" ({reply.finish_reason})"
-        took = f"{usage_text(reply.usage, reply.cost_usd)}, {reply.latency_s:.2f} s"
+        took = f"{usage_text(reply.usage, reply.cost_usd)}, {format_seconds(reply.latency_s)}"
         return Line(record, "«", text, took, whole=whole)
 
     def _tool_line(
@@ -163,14 +166,13 @@ class Timeline:
                 return self._start_line(record, event, call)
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 result = describe_choice(event.call_id, content)
-                left_out = ""
-                if cut:
-                    left_out = f" ({cut:,} characters left out)"
-                return _quote(record, f"← {name}: ", result, left_out, f"{seconds:.2f} s", "dim")
+                left_out = f" ({cut:,} characters left out)" if cut else ""
+                after, took = left_out + late_text(event.claim), format_seconds(seconds)
+                return _quote(record, f"← {name}: ", result, after, took, "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
-                took = f"{seconds:.2f} s"
+                after = retry_text(wait_s) + late_text(event.claim)
                 before = f"← {name}: error: "
-                return _quote(record, before, message, retry_text(wait_s), took, "yellow")
+                return _quote(record, before, message, after, format_seconds(seconds), "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 said = "; ".join(filter(None, (content, reason)))
                 before = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}"

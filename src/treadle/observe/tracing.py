@@ -7,10 +7,12 @@ import logging
 import os
 import threading
 from collections.abc import Sequence, Set
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from ..core.events import Record, ThreadStarted
+from ..core.events import Record
 from ..core.redact import find_secrets
+from ..core.trace_context import SpanContext
 from ..runtime.listeners import Delta
 from ..runtime.sync import run_sync
 from ..stores.rows import from_rows
@@ -19,7 +21,6 @@ from ..stores.store import Store
 from .content import Content
 from .emitter import Emitter
 from .metrics import Instruments
-from .span import SpanContext
 from .spans import Spans
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ class Tracing:
             if fold.idle:
                 self._forget()
 
+    def enter_call(self, span: SpanContext) -> AbstractContextManager[object]:
+        """A context in which spans that a tool makes by itself are below its call's span."""
+        return self._emitter.within(span)
+
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Send the spans that wait; whether that was done in time."""
         return self._emitter.flush(timeout_s)
@@ -121,25 +126,10 @@ class Tracing:
             past = self._read(record.thread_id, record.seq - 1)
         if len(past) != record.seq - 1:
             return None
-        first = [*past, record][0].event
-        parent = self._find_parent_call(first) if isinstance(first, ThreadStarted) else None
-        fold = Spans(self._content, parent)
+        fold = Spans(self._content)
         for each in past:
             fold.add(each)
         return fold
-
-    def _find_parent_call(self, started: ThreadStarted) -> SpanContext | None:
-        """The span of the call that began a thread, if another thread began it."""
-        if not started.parent_thread_id:
-            return None
-        fold = self._folds.get(started.parent_thread_id)
-        found = fold.of_call(started.parent_call_id) if fold else None
-        if found is None:  # no listener has told of that call yet
-            fold = Spans()
-            for record in self._read(started.parent_thread_id):
-                fold.add(record)
-            found = fold.of_call(started.parent_call_id)
-        return found
 
     def _read(self, thread_id: str, upto_seq: int | None = None) -> list[Record]:
         self._store = self._store or SQLiteStore()

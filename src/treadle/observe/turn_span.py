@@ -3,21 +3,22 @@
 from dataclasses import replace
 
 from ..core import events as e
+from ..core.state import State
+from ..core.trace_context import SpanContext, parse_traceparent, turn_span
 from . import conventions as c
-from .span import Link, Span, SpanContext, begin_span
+from .span import Link, Span, begin_span
 
 
-def begin_turn_span(
-    record: e.Record, agent: str, before: SpanContext | None, parent: SpanContext | None
-) -> Span:
-    """The span that this record begins, with links to the part before and to the parent's call."""
-    links = []
-    if before:
-        links.append(Link(before, "continues"))
-    if parent:
-        links.append(Link(parent, "parent"))
-    span = begin_span(f"{c.INVOKE_AGENT} {agent}", "internal", record, None)
-    return replace(span, links=tuple(links))
+def begin_turn_span(record: e.Record, state: State, agent: str, before: SpanContext | None) -> Span:
+    """The span that this record begins, with a link to the part before.
+
+    It is below the span that the claim names: the caller's own, or the parent's call.
+    """
+    links = (Link(before, "continues"),) if before else ()
+    context = turn_span(state, record.thread_id, record.seq)
+    above = parse_traceparent(state.trace)
+    span = begin_span(f"{c.INVOKE_AGENT} {agent}", "internal", record, context, above)
+    return replace(span, links=links)
 
 
 def as_flow(turn: Span) -> Span:

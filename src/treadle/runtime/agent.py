@@ -27,6 +27,7 @@ from .check_kinds import check_agent
 from .child_agent import work_as_child
 from .children import require_own
 from .conflicts import turn_open
+from .delete import Deletion, delete_threads
 from .divergence import Divergence
 from .drive import Post, drive_turn, new_claim, post
 from .fork import Fork, fork
@@ -44,12 +45,7 @@ from .settings import RunSettings
 from .step_ids import StepScope, current_scope
 from .summary import read_summary
 from .sync import run_sync
-from .team import (
-    find_run_settings,
-    find_team,
-    make_agent_tool,
-    make_child_tool,
-)
+from .team import find_run_settings, find_team, make_agent_tool, make_child_tool
 from .thread_name import name_or_new
 from .unpriced import refuse_unpriced
 from .world import World
@@ -210,6 +206,11 @@ class Agent:
     async def summary(self, thread: str) -> ThreadSummary:
         """Totals of a whole thread and its children: tokens, cost, calls by tool, waits, time."""
         return await read_summary(thread, self._store)
+
+    async def delete(self, thread: str, *, notes: bool = False, stop: bool = False) -> Deletion:
+        """Delete a thread and its children for good; with `notes`, what was noted from them too.
+        `stop` first cancels a turn that somebody drives. Raises as `delete.delete_threads`."""
+        return await delete_threads(self._store, [thread], self._notes, notes=notes, stop=stop)
 
     async def run_as_step(
         self, scope: StepScope, step_id: str, said: str | e.UserSaid, given: Given

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.approvals import Rule
-from ..core.check_settings import check_flags
+from ..core.check_settings import check_flags, check_kind
 from ..core.errors import UsageError
 from ..core.limits import Limits
 from ..core.model_settings import check_model_settings
@@ -40,9 +40,9 @@ def check_agent(agent: "Agent") -> None:
     ):
         what = name_kind(agent.instructions)
         raise UsageError(f"Agent(instructions) is {what}; give a text, or a function that makes it")
-    check_model_settings("Agent(settings", agent.settings)
+    check_model_settings("Agent(settings=)", agent.settings)
     window = agent.context_window
-    _check_kind(
+    check_kind(
         "Agent(context_window=)", window, ContextWindow, "ContextWindow(max_messages=20, ...)"
     )
     if agent.notes is not None and (
@@ -67,7 +67,7 @@ def check_run(owner: Any, kind: str) -> None:
     check_list(f"{kind}(listeners=)", owner.listeners, "[print]")
     for listener in owner.listeners:
         _check_listener(f"{kind}(listeners=)", listener)
-    _check_kind(f"{kind}(world=)", owner.world, World, "World(...)")
+    check_kind(f"{kind}(world=)", owner.world, World, "World(...)")
 
 
 def check_flow_function(function: Any) -> None:
@@ -90,11 +90,6 @@ def check_list(setting: str, given: Any, example: str) -> None:
     raise UsageError(f"{setting} is {name_kind(given)}; give a list, such as {example}")
 
 
-def _check_kind(setting: str, given: Any, kind: type, instead: str) -> None:
-    if not isinstance(given, kind):
-        raise UsageError(f"{setting} is {name_kind(given)}; give {instead}")
-
-
 def _check_model(given: Any) -> None:
     if isinstance(given, list | tuple):
         for each in given:
@@ -113,7 +108,7 @@ def _check_limits(setting: str, given: Any) -> None:
     if isinstance(given, Mapping):
         known = [key for key in given if key in Limits.__dataclass_fields__]
         example = ", ".join(f"{key}=..." for key in known) or example
-    _check_kind(setting, given, Limits, f"Limits({example})")
+    check_kind(setting, given, Limits, f"Limits({example})")
 
 
 def _check_handoff(given: Any, kind: type) -> None:

@@ -33,7 +33,7 @@ async def work_as_child(agent: "Agent", task: str | e.UserSaid, context: Context
         if log.records:
             await child._go_on(log, False, given)
         else:
-            place = (context.thread_id, context.call_id, parent.depth + 1)
+            place = (context.thread_id, context.call_id, parent.depth + 1, parent.root_id)
             start = e.ThreadStarted(agent.name, parent.world.new_id(), *place)
             said = take_said(task)
             await child._drive(log, given, start, new_claim(parent.world), said)

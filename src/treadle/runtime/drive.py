@@ -23,12 +23,14 @@ from ..core.errors import (
 )
 from ..core.raised import describe_raised, in_words
 from ..core.state import OPEN_PHASES
+from ..core.trace_context import format_traceparent
 from ..core.waits import after_claim, find_waits, is_held
 from ..core.write_event import write_event
 from ..models.known_secrets import redact_error, redact_known
 from ..stores.store import Attended, Store
 from .adopt import adopt
 from .border import is_ctrl_c
+from .call_spans import calls_entered_by, find_caller_span
 from .children import require_trusted
 from .conflicts import describe_standing, explaining_conflicts
 from .end_turn import cancel_turn, end_abandoned_children, end_turn
@@ -57,7 +59,7 @@ async def drive_turn(
     if listeners:
         log.listeners += (background.tell,)
     try:
-        with attending(log.store, _claim_of(opening)):
+        with attending(log.store, _claim_of(opening)), calls_entered_by(listeners):
             match opening:
                 case [e.ThreadClaimed()] if is_held(log.state):
                     return
@@ -90,8 +92,10 @@ async def _work_on(log: Log, work: Work) -> None:
 
 
 def new_claim(world: World, reopens: bool = False) -> e.ThreadClaimed:
-    """A claim by this process."""
-    return e.ThreadClaimed(world.new_id(), world.driver(), reopens=reopens)
+    """A claim by this process, for the caller whose span is the current one."""
+    span = find_caller_span()
+    trace = format_traceparent(span) if span else ""
+    return e.ThreadClaimed(world.new_id(), world.driver(), reopens=reopens, trace=trace)
 
 
 @contextmanager
@@ -141,7 +145,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         if log.lost_reason:  # it was the watch that cancelled
             task.uncancel()
-            raise Fenced(log.lost_reason) from None
+            raise log.lost_error() from None
         await cancel_turn(log)
         raise
     except (Fenced, StoreError, FlowChanged):

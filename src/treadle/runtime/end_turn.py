@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.errors import Fenced, IllegalEvent, SeqTaken, TreadleError
+from ..core.errors import IllegalEvent, SeqTaken, TreadleError
 from ..core.links import find_children, is_child
 from ..core.result import read_result
 from ..core.state import OPEN_PHASES, State
@@ -86,7 +86,7 @@ async def end_child(
         return failed
     await log.refresh()
     if log.lost_reason:
-        raise Fenced(log.lost_reason)
+        raise log.lost_error()
     child = await open_log(call.child.thread_id, log.store, log.world)
     if not is_child(child.records, log.thread_id, call.id, log.state.depth):
         return failed  # it had yet to begin

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..core import events as e
+from ..core.call import asked_calls
 from ..core.errors import UsageError
 from ..stores.rows import to_rows
 from ..stores.store import Store
@@ -51,11 +52,8 @@ def find_started_calls(records: Iterable[e.Record]) -> tuple[e.Call, ...]:
     asked: dict[str, e.Call] = {}
     started: dict[str, e.Call] = {}
     for record in records:
+        asked |= {call.id: call for call in asked_calls(record.event)}
         match record.event:
-            case e.ModelReplied(calls=calls):
-                asked |= {call.id: call for call in calls}
-            case e.StepAsked(call=call):
-                asked[call.id] = call
             case e.ApprovalGiven(call_id=call_id, arguments=str(edited)):
                 asked[call_id] = e.Call(call_id, asked[call_id].name, edited)
             case e.ToolStarted(call_id=call_id):

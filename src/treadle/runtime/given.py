@@ -16,7 +16,7 @@ class Given:
 
     def __post_init__(self) -> None:
         if self.settings is not None:
-            check_model_settings("run(settings", self.settings)
+            check_model_settings("run(settings=)", self.settings)
 
     @property
     def asked(self) -> ModelSettings:

@@ -6,6 +6,7 @@ what it calls: call_model.py, run_tool.py, log.py.
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 from ..core import events as e
 from ..core.call import CallState
@@ -14,14 +15,19 @@ from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.describe import says_the_same
 from ..core.errors import Fenced, SeqTaken
 from ..core.model import PreparedCall
+from ..core.tool import Tool
+from ..core.trace_context import format_traceparent
 from ..core.turn import find_call
 from ..core.waits import find_waits
+from .call_spans import find_call_span, within_call
 from .children import append_started, own_child
 from .drive import run_guarded
 from .end_turn import append_decided, end_child
 from .instructions import with_instructions
+from .late import Learn, append_or_tell, learn_of_model, learn_of_tool, run_to_its_end
 from .log import Log
 from .request import prepare_call
+from .run_tool import ToolOutcome
 from .settings import RunSettings
 
 
@@ -78,7 +84,7 @@ async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None
             outcome = await settings.call_model(
                 settings.model, prepared, log.state.seq, left_s, chance, log.show
             )
-            await log.append(outcome)
+            await append_or_tell(log, outcome, learn_of_model(log))
         case event:  # a limit, or what the prompt leaves out from here on
             await log.append(event)
 
@@ -102,40 +108,45 @@ async def _run_tools(
 async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
     """Run one attempt of a call, whose ToolStarted is in the log, and append what came of it."""
     if log.lost_reason:
-        raise Fenced(log.lost_reason)
+        raise log.lost_error()
+    tool = settings.policy.find_tool(call)
     assert log.state.turn
+    assert tool
     call = find_call(log.state.turn, call.id)
+    learn = learn_of_tool(log, tool, call)
     while True:
         try:
-            event = await _attempt(log, settings, call)
+            event = await _attempt(log, settings, call, tool, learn)
             break
         except (Fenced, SeqTaken):
             # Somebody drives the child beside us: the one whose thread this was, and who has yet to
             # notice, or a person who has decided there. Whoever drives this thread takes it back.
             await log.refresh()
             if log.lost_reason:
-                raise Fenced(log.lost_reason) from None
+                raise log.lost_error() from None
     if isinstance(event, e.ToolFailed) and event.retry_after_s is None:
         # Its time may be up while a child still works for it: that child must end too.
         event = await end_child(log, call, event)
-    await log.append(event)
+    await append_or_tell(log, event, learn)
 
 
 async def _attempt(
-    log: Log, settings: RunSettings, call: CallState
-) -> e.ToolReturned | e.ToolFailed | e.ChildWaits:
+    log: Log, settings: RunSettings, call: CallState, tool: Tool, learn: Learn
+) -> ToolOutcome:
     """The event that one attempt ends in. Raises StoreErrors of the call's child."""
-    tool = settings.policy.find_tool(call)
     left_s = settings.left_s(log.state)
-    assert tool
     parent = None
     if call.child:
         depth = log.state.depth
         child = await own_child(log, call)
-        parent = ParentContext(child, log.store, log.world, log.tell, depth, left_s)
-    context = Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, parent)
+        root_id, is_taken = log.state.root_id, lambda: log.is_taken
+        parent = ParentContext(
+            child, log.store, log.world, log.tell, depth, left_s, root_id, is_taken
+        )
+    span = find_call_span(log, call)
+    trace = format_traceparent(replace(span, sampled=True))
+    context = Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, trace, parent)
     chance = log.world.chance()
-    start_thread = log.world.start_thread
-    return await settings.run_tool(
-        tool, call.final_arguments, context, left_s, chance, start_thread
-    )
+    with within_call(span):
+        attempt = settings.run_tool(tool, call.final_arguments, context, left_s, chance, learn)
+        return await run_to_its_end(log, tool, attempt, learn)

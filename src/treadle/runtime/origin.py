@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ..core import events as e
+from ..core.call import asked_calls
 from ..stores.rows import from_rows
 from ..stores.store import Store
 
@@ -32,11 +33,8 @@ def find_outside_results(
     names: dict[str, str] = {}
     for record in records:
         sources: list[str] = []
+        names |= {call.id: call.name for call in asked_calls(record.event)}
         match record.event:
-            case e.ModelReplied(calls=calls):
-                names |= {call.id: call.name for call in calls}
-            case e.StepAsked(call=call):
-                names[call.id] = call.name
             case e.NotesRecalled(text=text):
                 sources = find_marked_tools(text)
             case e.ToolReturned() | e.OutcomeDecided() as event if event.content:

@@ -6,12 +6,14 @@
    operating system, or in a task that is forgotten.
 """
 
+import _thread
 import asyncio
+import concurrent.futures
 import contextlib
 import contextvars
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.context import ChildResult, Context
@@ -25,12 +27,13 @@ from .blocking import warn_if_it_blocks
 from .border import contain, is_ctrl_c
 from .bounded import StillInThread, TooLong, run_within
 from .tool_result import clean, render_result
-from .world import start_thread
-
-StartThread = Callable[[Callable[[], None]], object]
 
 MIN_TOOL_RETRIES = 3
 """A ToolRetry, which says that nothing has happened yet, is tried again at least so often."""
+
+
+ToolOutcome = ToolReturned | ToolFailed | ChildWaits
+"""The events that an attempt ends in."""
 
 
 async def run_tool(
@@ -39,12 +42,12 @@ async def run_tool(
     context: Context,
     left_s: float | None,
     chance: float,
-    start_thread: StartThread = start_thread,
-) -> ToolReturned | ToolFailed | ChildWaits:
+    learn: Callable[[ToolOutcome], Any] | None = None,
+) -> ToolOutcome:
     """Run the tool once.
 
-    `left_s` is what the turn has left; `chance`, in [0, 1), varies a back-off. `start_thread` runs
-    a plain function beside the event loop.
+    `left_s` is what the turn has left; `chance`, in [0, 1), varies a back-off. `learn` is called
+    where the tool was cancelled, or its time was up, and it comes to its own end all the same.
     """
     began = asyncio.get_running_loop().time()
     try:
@@ -52,11 +55,17 @@ async def run_tool(
     except ToolError as error:
         message = redact_known(clean(str(error)))[: tool.max_chars]
         return ToolFailed(context.call_id, "arguments", message, _since(began))
-    timeout_s = tightest_limit(tool.timeout_s, left_s)
+    attempt = _Attempt(tool, context, tightest_limit(tool.timeout_s, left_s), chance, began)
+
+    def learn_of(over: "asyncio.Future[Any]") -> None:
+        outcome = attempt.find_late_outcome(over)
+        if learn and outcome:
+            learn(outcome)
+
     try:
-        work = _call(tool, checked, context, start_thread)
-        result = await run_within(timeout_s, work, f"the async tool {tool.name}")
-        return _outcome(result, context.call_id, tool.max_chars, began)
+        work = _call(tool, checked, context)
+        whose = f"the async tool {tool.name}"
+        return attempt.describe_result(await run_within(attempt.timeout_s, work, whose, learn_of))
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # a tool is another's code: the model is told what it raises
@@ -64,26 +73,51 @@ async def run_tool(
             raise
         if tool.child and isinstance(error, StoreError):
             raise  # a child's store is its parent's too
-        kind, message = _describe(error, tool, timeout_s)
-        retry_after_s = _retry_after_s(error, tool, context.attempt, chance)
-    message = redact_known(clean(message))[: tool.max_chars]
-    return ToolFailed(context.call_id, kind, message, _since(began), retry_after_s)
+        return attempt.describe_error(error)
 
 
-def _outcome(
-    result: Any, call_id: str, max_chars: int, began: float
-) -> ToolReturned | ToolFailed | ChildWaits:
-    if not isinstance(result, ChildResult):
-        shown = render_result(result, max_chars)
-        return ToolReturned(call_id, shown.text, _since(began), shown.cut_chars, parts=shown.parts)
-    if result.waiting:
-        return ChildWaits(call_id, result.waiting)
-    shown = render_result(result.answer, max_chars)
-    text = shown.text
-    usage, cost_usd = result.usage, result.cost_usd
-    if result.failed:
-        return ToolFailed(call_id, "raised", text, _since(began), usage=usage, cost_usd=cost_usd)
-    return ToolReturned(call_id, text, _since(began), shown.cut_chars, usage, cost_usd)
+@dataclass(frozen=True)
+class _Attempt:
+    """Makes the event of what a tool has returned or raised."""
+
+    tool: Tool
+    context: Context
+    timeout_s: float | None
+    chance: float
+    began: float
+
+    def describe_result(self, result: Any) -> ToolOutcome:
+        call_id = self.context.call_id
+        most = self.tool.max_chars
+        if not isinstance(result, ChildResult):
+            shown = render_result(result, most)
+            took_s = _since(self.began)
+            return ToolReturned(call_id, shown.text, took_s, shown.cut_chars, parts=shown.parts)
+        if result.waiting:
+            return ChildWaits(call_id, result.waiting)
+        shown = render_result(result.answer, most)
+        text, took_s = shown.text, _since(self.began)
+        usage, cost_usd = result.usage, result.cost_usd
+        if result.failed:
+            return ToolFailed(call_id, "raised", text, took_s, usage=usage, cost_usd=cost_usd)
+        return ToolReturned(call_id, text, took_s, shown.cut_chars, usage, cost_usd)
+
+    def describe_error(self, error: BaseException) -> ToolFailed:
+        kind, message = _describe(error, self.tool, self.timeout_s)
+        retry_after_s = _retry_after_s(error, self.tool, self.context.attempt, self.chance)
+        message = redact_known(clean(message))[: self.tool.max_chars]
+        return ToolFailed(self.context.call_id, kind, message, _since(self.began), retry_after_s)
+
+    def find_late_outcome(self, over: "asyncio.Future[Any]") -> ToolOutcome | None:
+        """What a tool has come to that nobody waits for any more; None if it did nothing yet."""
+        try:
+            result = over.result()
+            if inspect.iscoroutine(result):
+                result.close()
+                return None
+            return self.describe_result(result)
+        except Exception as error:
+            return self.describe_error(error)
 
 
 def _describe(
@@ -122,9 +156,7 @@ def _retry_after_s(error: BaseException, tool: Tool, attempt: int, chance: float
     return None
 
 
-async def _call(
-    tool: Tool, arguments: Mapping[str, Any], context: Context, start_thread: StartThread
-) -> Any:
+async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> Any:
     assert tool.function is not None
     keywords = dict(arguments)
     if tool.context:
@@ -132,15 +164,17 @@ async def _call(
     whose = f"the async tool {tool.name}"
     if is_async(tool.function):
         return await contain(warn_if_it_blocks(tool.function(**keywords), whose), tool.name)
-    function = partial(tool.function, **keywords)
-    result = await _in_thread(function, tool.name, start_thread)
+    result = await _in_thread(lambda: tool.function(**keywords), tool.name)  # type: ignore[misc]
     if inspect.isawaitable(result):  # a plain function may wrap an async one
         return await contain(warn_if_it_blocks(result, whose), tool.name)
     return result
 
 
-async def _in_thread(function: Callable[[], Any], name: str, start_thread: StartThread) -> Any:
-    """Call it in a thread of its own: one left behind in a pool would keep the process alive."""
+async def _in_thread(function: Callable[[], Any], name: str) -> Any:
+    """Call it in an operating system thread of its own.
+
+    One left behind in a pool would keep the process alive.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
@@ -166,13 +200,27 @@ async def _in_thread(function: Callable[[], Any], name: str, start_thread: Start
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits for this result
             loop.call_soon_threadsafe(settle, result, error)
 
-    start_thread(work)
+    loop.run_in_executor(_ThreadEach(), work)
     try:
-        return await future
+        return await asyncio.shield(future)
     except asyncio.CancelledError:
-        if future.cancelled():  # before the thread had settled it
-            raise StillInThread from None
-        raise
+        if future.done():
+            return future.result()
+        raise StillInThread(future) from None
+
+
+class _ThreadEach(concurrent.futures.Executor):
+    """An operating system thread for each piece of work.
+
+    Unlike a threading.Thread it isn't joined at exit, and its start isn't waited for. An event loop
+    that simulates threads runs the work by itself.
+    """
+
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> concurrent.futures.Future[Any]:
+        _thread.start_new_thread(fn, args, kwargs)
+        return concurrent.futures.Future()
 
 
 def _since(began: float) -> float:

@@ -51,6 +51,7 @@ class StoreWatch:
             self._logs[log].set()
 
     def _find_grown(self) -> list[Log]:
+        """Those that the store has otherwise: they have grown, or their threads were deleted."""
         store = self._store
         if not isinstance(store, Watchable):
             return list(self._logs)
@@ -62,7 +63,7 @@ class StoreWatch:
         except TreadleError:
             return []  # the drivers themselves will meet it
         self._version = version
-        return [log for log in self._logs if seqs.get(log.thread_id, 0) > log.state.seq]
+        return [log for log in self._logs if seqs.get(log.thread_id, 0) != log.state.seq]
 
 
 def start_watching(log: Log) -> tuple[StoreWatch, asyncio.Event]:

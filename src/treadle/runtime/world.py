@@ -3,7 +3,6 @@
 The pure modules never see it. The loop asks it, and writes what it says into the log.
 """
 
-import _thread
 import asyncio
 import os
 import platform
@@ -21,14 +20,6 @@ def _new_id() -> str:
     chance = int.from_bytes(os.urandom(7)) & ((1 << 50) - 1)
     number = (milliseconds << 50) | chance
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(90, -5, -5))
-
-
-def start_thread(work: Callable[[], None]) -> None:
-    """Run the work in an operating system thread of its own.
-
-    Unlike a threading.Thread it isn't joined at exit, and its start isn't waited for.
-    """
-    _thread.start_new_thread(work, ())
 
 
 def _driver_name() -> str:
@@ -51,5 +42,3 @@ class World:
     """A unique name for a thread, a claim or a key."""
     driver: Callable[[], str] = _driver_name
     """Names this process, for the people who read a log."""
-    start_thread: Callable[[Callable[[], None]], object] = start_thread
-    """Runs a tool that is a plain function, beside the event loop. It must not wait for it."""

@@ -69,7 +69,7 @@ class LocalModel:
     def __post_init__(self) -> None:
         check_whole_number("LocalModel(context_tokens", self.context_tokens, 1)
         check_whole_number("LocalModel(max_output_tokens", self.max_output_tokens, 1)
-        check_model_settings("LocalModel(settings", self.settings)
+        check_model_settings("LocalModel(settings=)", self.settings)
         refuse_uncarried(self.settings, self.carried_settings, self.name)
         object.__setattr__(self, "settings", self.settings.over(DEFAULTS))
         if self.settings.max_output_tokens:

@@ -1,21 +1,18 @@
-"""Functions whose values have no end of digits, to 40 digits by mpmath, imported at the first use.
+"""Functions whose values have no end of digits, to 40 digits.
 
 Arguments and results are bounded, so the time is too: what is no float's size is refused first.
 """
 
-import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 from ...core.errors import ToolError
+from . import decimals
 
 KEPT_BITS = 136
 """Of an approximate number: 40 digits, so that a float's 17 are right after many operations."""
 _MAX_EXPONENT = 745
 """The exponent of e beyond which no float reaches."""
-_LOGARITHM_BITS = 64
-"""More bits for a logarithm, which a large exponent multiplies."""
 
 
 class Approximate(Fraction):
@@ -40,7 +37,7 @@ def round_off(x: Fraction) -> Approximate:
 
 
 def real_function(name: str) -> Callable[..., Fraction]:
-    """The function of mpmath with this name, for numbers here.
+    """The function with this name.
 
     Raises ValueError where it has no real value, OverflowError and ToolError as `limit_size` does.
     """
@@ -48,11 +45,7 @@ def real_function(name: str) -> Callable[..., Fraction]:
     def compute(*values: Fraction) -> Fraction:
         if name in ("exp", "expm1", "sinh", "cosh"):
             _check_exponent(values[0], name)
-        import mpmath
-
-        with mpmath.workprec(KEPT_BITS + 24):
-            result = getattr(mpmath, name)(*map(_to_mpf, values))
-        found = _to_fraction(result)
+        found = round_off(decimals.FUNCTIONS[name](*map(Fraction, values)))
         periodic = name in ("sin", "cos", "tan") and isinstance(values[0], Approximate)
         if periodic and abs(found) <= abs(values[0]) / 2 ** (KEPT_BITS - 16):
             return Fraction(0)  # only the rounding error of the argument: sin(pi)
@@ -69,13 +62,9 @@ def power_of_reals(base: Fraction, exponent: Fraction) -> Fraction:
         return Fraction(0)
     if base < 0 and exponent.denominator != 1:
         raise ValueError
-    import mpmath
-
-    with mpmath.workprec(KEPT_BITS + 24 + _LOGARITHM_BITS):
-        log = mpmath.log(abs(_to_mpf(base)))
-        product = log * _to_mpf(exponent)
-        _check_exponent(_to_fraction(product), "**")
-        found = _to_fraction(mpmath.exp(product))
+    product = decimals.log(abs(Fraction(base))) * Fraction(exponent)
+    _check_exponent(product, "**")
+    found = round_off(decimals.exp(product))
     if base < 0 and exponent.numerator % 2:
         return Approximate(-found)
     return found
@@ -93,13 +82,16 @@ def exact_root(x: Fraction, n: int) -> Fraction | None:
 
 
 def _whole_root(x: int, n: int) -> int | None:
-    if n == 2:
-        root = math.isqrt(x)
-    else:
-        import mpmath
-
-        with mpmath.workprec(x.bit_length() // n + 40):
-            root = int(mpmath.nint(mpmath.root(x, n)))
+    if x < 2 or n == 1:
+        return x
+    if n >= x.bit_length():
+        return None
+    root = 1 << -(-x.bit_length() // n)
+    while True:  # Newton's way, from above
+        closer: int = ((n - 1) * root + x // root ** (n - 1)) // n
+        if closer >= root:
+            break
+        root = closer
     if root**n == x:
         return root
     return None
@@ -110,21 +102,3 @@ def _check_exponent(x: Fraction, name: str) -> None:
         raise OverflowError
     if x < -_MAX_EXPONENT and name != "expm1":
         raise ToolError(f"{name}: the result is too close to zero to hold; use larger numbers")
-
-
-def _to_mpf(x: Fraction) -> Any:
-    import mpmath
-
-    return mpmath.mpf(x.numerator) / x.denominator
-
-
-def _to_fraction(x: Any) -> Approximate:
-    """Raises ValueError for what is complex or infinite."""
-    import mpmath
-
-    if isinstance(x, mpmath.mpc) or not mpmath.isfinite(x):
-        raise ValueError
-    sign, mantissa, exponent, _ = x._mpf_
-    return Approximate(
-        Fraction(-int(mantissa) if sign else int(mantissa)) * Fraction(2) ** exponent
-    )

@@ -244,8 +244,13 @@ def _unknown(text: str) -> ToolError:
 
 @functools.cache
 def _registry() -> Any:
-    import pint
-
+    try:
+        import pint
+    except ImportError:
+        raise ToolError(
+            "units can't be converted here, since a library is missing: pip install"
+            " 'treadle[units]'; numbers alone can be calculated"
+        ) from None
     make: Any = pint.UnitRegistry  # its stubs know of floats only
     registry = make(non_int_type=Fraction)
     registry.define("international_acre = 43560 * foot ** 2")  # its own acre is the surveyors'

@@ -1,0 +1,190 @@
+"""How the options of a command are declared, and what click makes of them.
+
+A command's settings are a frozen dataclass. Each field is Annotated with `make_option(...)` or
+`make_argument(...)`, and its type says what is read: a bool is a flag, a list may be repeated.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import click
+from click.shell_completion import CompletionItem
+
+S = TypeVar("S")
+Complete = Callable[[str | None, str], list[str]]
+"""From the database that the command line names, and what is typed, to the words that fit."""
+Callback = Callable[[click.Context, click.Parameter, Any], Any]
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What an annotation says of a parameter."""
+
+    names: tuple[str, ...] = ()
+    help: str = ""
+    metavar: str | None = None
+    panel: str = ""
+    """The heading under which --help shows it."""
+    min: float | None = None
+    max: float | None = None
+    complete: Complete | None = None
+    callback: Callback | None = None
+    """Called with the value before any command runs: for what answers and exits by itself."""
+    alone: str | None = None
+    """The value of an option that may also be given without one."""
+    positional: bool = False
+
+
+def make_option(*names: str, **settings: Any) -> Declared:
+    """An option; without names it is called as its field. The settings are those of Declared."""
+    return Declared(names=names, **settings)
+
+
+def make_argument(**settings: Any) -> Declared:
+    """A word of the command line by its position. The settings are those of Declared."""
+    return Declared(positional=True, panel="Arguments", **settings)
+
+
+class Option(click.Option):
+    panel = ""
+
+
+class Argument(click.Argument):
+    panel = "Arguments"
+    about = ""
+    """Its help text. `help` would be shown a second time, but by new versions of click only."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        return self.make_metavar(ctx), self.about
+
+
+class Command(click.Command):
+    """A command whose help shows its parameters under their headings."""
+
+    panel = ""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record:
+                panel = getattr(parameter, "panel", "") or "Options"
+                panels.setdefault(panel, []).append(record)
+        write_panels(formatter, panels)
+
+
+class Group(click.Group):
+    """A group whose help shows its commands under their headings."""
+
+    panel = ""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name, command in self.commands.items():
+            panel = getattr(command, "panel", "") or "Commands"
+            panels.setdefault(panel, []).append((name, command.get_short_help_str(200)))
+        write_panels(formatter, panels)
+
+
+def write_panels(formatter: click.HelpFormatter, panels: dict[str, list[tuple[str, str]]]) -> None:
+    for panel, rows in panels.items():
+        if rows:
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+
+def make_command(
+    name: str, settings: type[S], function: Callable[[S], Any], panel: str = "", epilog: str = ""
+) -> Command:
+    """The command that calls the function with its settings; its docstring is the help text."""
+    hints = get_type_hints(settings, include_extras=True)
+    parameters = []
+    lists = set()
+    for field in fields(settings):  # type: ignore[arg-type]
+        hint, declared = get_args(hints[field.name])
+        kind = _kind_of(hint)
+        if get_origin(kind) is list:
+            lists.add(field.name)
+        parameters.append(_make_parameter(field, kind, declared))
+
+    def run(**values: Any) -> None:
+        for key in lists:
+            values[key] = list(values[key]) or None
+        function(settings(**values))
+
+    command = Command(
+        name,
+        context_settings=CONTEXT,
+        callback=run,
+        params=parameters,
+        help=inspect.getdoc(function),
+        epilog=epilog,
+    )
+    command.panel = panel
+    return command
+
+
+def _kind_of(hint: Any) -> Any:
+    """The type without its None."""
+    kinds = [each for each in get_args(hint) if each is not type(None)]
+    return kinds[0] if type(None) in get_args(hint) else hint
+
+
+def _make_parameter(field: "Field[Any]", kind: Any, declared: Declared) -> click.Parameter:
+    settings: dict[str, Any] = {
+        "type": _click_type(kind, declared),
+        "metavar": declared.metavar,
+        "required": field.default is MISSING,
+        "callback": declared.callback,
+        "is_eager": declared.callback is not None,
+    }
+    if declared.complete:
+        settings["shell_complete"] = _completer(declared.complete)
+    is_list = get_origin(kind) is list
+    if declared.positional:
+        if is_list:
+            settings["nargs"] = -1
+        elif field.default is not MISSING:
+            settings["default"] = field.default
+        made = Argument([field.name], **settings)
+        made.about = declared.help
+        return made
+    if field.default is not MISSING and not is_list:
+        settings["default"] = field.default
+        settings["show_default"] = field.default not in (None, False, "")
+    if kind is bool:
+        settings["is_flag"] = True
+    if declared.alone is not None:
+        settings |= {"is_flag": False, "flag_value": declared.alone}
+    names = declared.names or (f"--{field.name.replace('_', '-')}",)
+    found = Option([*names, field.name], multiple=is_list, help=declared.help, **settings)
+    found.panel = declared.panel
+    return found
+
+
+def _click_type(kind: Any, declared: Declared) -> Any:
+    if get_origin(kind) is list:
+        kind = get_args(kind)[0]
+    if kind is Path:
+        return click.Path(path_type=Path)
+    if declared.min is None and declared.max is None:
+        return kind
+    make: Any = click.IntRange if kind is int else click.FloatRange
+    return make(declared.min, declared.max)
+
+
+def _completer(
+    complete: Complete,
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    def offer(
+        context: click.Context, parameter: click.Parameter, beginning: str
+    ) -> list[CompletionItem]:
+        found = complete(context.params.get("db"), beginning)
+        return [CompletionItem(word) for word in found]
+
+    return offer
