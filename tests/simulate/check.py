@@ -66,6 +66,17 @@ class Shadow:
         kind = self.thread_id.partition("-")[0]
         return kind if kind in KINDS and "." not in self.thread_id else ""
 
+    def called_under(self, claim: str) -> int:
+        """The seq of the last model call that the driver of this claim made, or anybody ("")."""
+        found = 0
+        current = ""
+        for record in self.records:
+            if isinstance(record.event, e.ThreadClaimed):
+                current = record.event.claim
+            elif isinstance(record.event, e.ModelCalled) and claim in ("", current):
+                found = record.seq
+        return found
+
     @property
     def is_open(self) -> bool:
         return self.state.phase in OPEN_PHASES
@@ -128,12 +139,9 @@ class Check:
             ends = [each.event for each in rest if isinstance(each.event, e.TurnEnded)]
             if ends and ends[0].status == "cancelled":
                 return
-        if isinstance(event, e.ToolReturned | e.ToolFailed) and before.turn:
-            attempts = shadow.attempts.get(event.call_id)
-            call = before.turn.calls.get(event.call_id)
-            is_unknown = call is not None and call.status == "unknown"
-            if is_unknown and attempts and attempts[-1].operation is operation:
-                return  # what became of a call, told by whoever ran it
+        late_claim = getattr(event, "claim", "")
+        if late_claim and shadow.claims.get(late_claim) is operation:
+            return  # what became of a call, told by whoever made it
         words = f"{operation} wrote {event} in {shadow.thread_id}, which {driver} drives"
         self._violate("a thread has one writer", words)
 
@@ -155,10 +163,7 @@ class Check:
             case e.ModelCalled() | e.ChildStarted():
                 self._check_limits(shadow, before, event)
             case e.ModelReplied(usage=usage) | e.ModelFailed(usage=usage):
-                called = max(
-                    (each.seq for each in shadow.records if isinstance(each.event, e.ModelCalled)),
-                    default=0,
-                )
+                called = shadow.called_under(getattr(event, "claim", ""))
                 if called in shadow.billed:
                     shadow.billed[called] = usage.total_tokens
             case e.TurnEnded():
