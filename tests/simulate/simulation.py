@@ -196,7 +196,7 @@ class Simulation:
     # What is told
 
     def note(self, process: SimulatedProcess | None, what: str) -> None:
-        if self._traced:
+        if self._traced and not self._is_over:
             at = f"{self.loop.time() - 1000:10.4f} {self.loop.steps:6}"
             self.trace.append(f"{at} {process or '-'}: {what}")
 
