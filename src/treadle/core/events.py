@@ -202,7 +202,7 @@ _OfTurns = AnswerRejected | LimitReached | TurnEnded
 Event = _OfThreads | _OfAgents | _OfModels | _OfTools | _OfPeople | _OfTurns
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """An event in its envelope. `seq` starts at 1 in each thread and has no gaps."""
 
     thread_id: str
