@@ -106,11 +106,11 @@ async def _sleep(branch: StepScope, call: e.Call, seconds: float | None, when: f
 
     async def wait() -> str:
         now = flow_run.log.world.now()
-        left_s = when - now
+        wait_s = when - now
         if seconds is not None:
-            due = (flow_run.history.steps[call.id].at or 0.0) + seconds
-            left_s = min(due - now, seconds)  # never longer, where the clock was set back
-        await rest(flow_run.log, max(0.0, left_s))
+            since_s = now - (flow_run.history.steps[call.id].at or 0.0)
+            wait_s = seconds - max(0.0, since_s)  # the clock may have been set back
+        await rest(flow_run.log, max(0.0, wait_s))
         return "null"
 
     tool = Tool(call.name, "", ANY_OBJECT, wait, lambda given: {}, idempotent=True, timeout_s=None)
