@@ -21,8 +21,9 @@ from ..runtime.world import World
 from ..stores.open_store import GivenStore
 from .check_parts import check_parts
 from .mermaid import mermaid
-from .nodes import Edges, Join, Node
-from .run import GraphRun, nodes_before
+from .net import Net
+from .nodes import Choice, Edges, Node
+from .run import GraphRun
 from .state import Field, fields_of, make_state
 from .validate import find_faults
 
@@ -100,6 +101,16 @@ class Graph:
         return {node.name: node for node in self.nodes}
 
     @cached_property
+    def choices(self) -> dict[str, Choice]:
+        """The choice after each node that has one, by the node's name."""
+        return {edge.source: edge for edge in self.edges if isinstance(edge, Choice)}
+
+    @cached_property
+    def net(self) -> Net:
+        """The ways through it."""
+        return Net(self.edges)
+
+    @cached_property
     def fields(self) -> dict[str, Field]:
         """The fields of its state, by name."""
         return fields_of(self.state)
@@ -135,10 +146,6 @@ class Graph:
             "world": self.world,
         }
         return Flow(code, name=self.name, **settings)  # type: ignore[arg-type]
-
-    def before(self, join: Join) -> frozenset[str]:
-        """The nodes on the way to a join."""
-        return nodes_before(self, join)
 
 
 _EMPTY = inspect.Parameter.empty
