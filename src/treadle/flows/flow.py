@@ -23,6 +23,7 @@ from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
 from ..models.known_secrets import redact_error
 from ..models.scripted import ScriptedModel
+from ..runtime.answered import require_answer
 from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
 from ..runtime.check_kinds import check_flow_function, check_run
@@ -160,7 +161,7 @@ class Flow:
 
         tool = make_child_tool(self.limits, work)
         log: Log = await branch.caller.child(step_id, self.name, tool, arguments)
-        return self._ended(log, None)
+        return require_answer(f"the flow {self.name}", step_id, lambda: self._ended(log, None))
 
     @cached_property
     def run_settings(self) -> RunSettings:

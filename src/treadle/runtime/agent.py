@@ -23,6 +23,7 @@ from ..stores.store import Store
 from .agent_notes import AgentNotes
 from .agent_settings import make_run_settings
 from .answer_type import AnswerType, with_output
+from .answered import require_answer
 from .check_kinds import check_agent
 from .child_agent import work_as_child
 from .children import require_own
@@ -222,7 +223,7 @@ class Agent:
 
         tool = make_child_tool(self.limits, work)
         log: Log = await scope.caller.child(step_id, self.name, tool, to_json({"task": said}))
-        return self._end(log)
+        return require_answer(f"the agent {self.name}", step_id, lambda: self._end(log))
 
     async def _say(
         self, said: str | e.UserSaid, thread: str | None, given: Given, sink: Listener | None = None
