@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -79,6 +80,8 @@ class CallState(msgspec.Struct, frozen=True):
     """The child thread, if it runs as one."""
     waiting: tuple[e.PendingDecision, ...] = ()
     """What that child waits for."""
+    until: float | None = None
+    """When its time is up: seconds since the epoch; None: never."""
 
     @property
     def id(self) -> str:
@@ -121,6 +124,7 @@ def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDe
                 status,
                 call.reason,
                 decision_digest(call),
+                call.until,
             )
             return (decision,)
     return ()
@@ -222,3 +226,23 @@ def assign_ids(content: e.Replied, called_seq: int) -> e.Replied:
 def make_idempotency_key(base: str, call_id: str, arguments: str) -> str:
     """The idempotency key of a call: the same for the same arguments."""
     return hashlib.blake2b(f"{base} {call_id} {arguments}".encode(), digest_size=16).hexdigest()
+
+
+def open_calls_of(
+    asked: Iterable[e.Call], repeats: dict[str, int], thread_key: str
+) -> tuple[dict[str, CallState], dict[str, int]]:
+    """The calls of a reply, and how often each has been asked for by now."""
+    calls: dict[str, CallState] = {}
+    twins: dict[str, int] = {}
+    for call in asked:
+        if call.id in calls:
+            raise IllegalEvent(f"two calls of one reply have the id {call.id!r}")
+        digest = call_digest(call.name, call.arguments)
+        calls[call.id] = CallState(
+            call,
+            make_idempotency_key(thread_key, call.id, call.arguments),
+            asked_before=repeats.get(digest, 0),
+            twins_before=twins.get(digest, 0),
+        )
+        twins[digest] = twins.get(digest, 0) + 1
+    return calls, repeats | {digest: repeats.get(digest, 0) + twins[digest] for digest in twins}

@@ -46,7 +46,7 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadForked: frozenset(("idle", *OPEN_PHASES)),
     e.TrustChanged: frozenset(("idle", *OPEN_PHASES)),
     e.AgentDescribed: frozenset(("ready", "acting")),
-    e.UserSaid: frozenset(("idle", "acting")),
+    e.UserSaid: frozenset(("idle", "ready", "acting")),
     e.NotesRecalled: frozenset(("idle",)),
     e.ContextCompacted: frozenset(("ready",)),  # never within a tool exchange
     e.ModelCalled: frozenset(("ready",)),
@@ -209,7 +209,7 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent("only a turn that an outage of its models has failed can be reopened")
     if isinstance(event, e.UserSaid) and bool(event.answers) == (state.phase == "idle"):
         raise IllegalEvent(
-            "a message opens a turn; while tools run it must answer a question, and only then"
+            "a message opens a turn; within one it must answer a question, and only then"
         )
 
 

@@ -57,6 +57,10 @@ class StepAsked(EventStruct, frozen=True):
     """A flow's code has asked for a step: a call like a model's, with the same id at every run."""
 
     call: Call
+    until: float | None = None
+    """Seconds since the epoch when its time is up, also while it waits for people; None: never."""
+    early: bool = False
+    """It waits for an event, and one that was posted before it asked is taken."""
 
 
 class ChildStarted(EventStruct, frozen=True):

@@ -160,7 +160,7 @@ class Flow:
                 return await branch.caller.changed(error)  # type: ignore[no-any-return]
 
         tool = make_child_tool(self.limits, work)
-        log: Log = await branch.caller.child(step_id, self.name, tool, arguments)
+        log: Log = await branch.caller.child(e.Call(step_id, self.name, arguments), tool)
         return require_answer(f"the flow {self.name}", step_id, lambda: self._ended(log, None))
 
     @cached_property

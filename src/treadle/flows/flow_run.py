@@ -13,7 +13,8 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
-from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed
+from ..core.due import next_due
+from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed, StepTimedOut
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..core.waits import find_waits
@@ -25,10 +26,10 @@ from ..runtime.log import Log, open_log
 from ..runtime.loop import run_attempt
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import refresh_children
-from .awaits import find_strays, stuck
+from .awaits import find_strays, refuse_timers, stuck
 from .flow_end import end_events
 from .step_results import History, Step
-from .stop_tasks import cancel_all, stop_all, wait_for_end
+from .stop_tasks import cancel_all, stop_all, wait_for_end, wait_until_due
 
 GIVEN_UP = "the flow went on without it"
 
@@ -55,20 +56,22 @@ class FlowRun:
             self.history.add(record)
         self._job = job
         self._asked: dict[str, _Asked] = {}
-        self._new: list[e.Call] = []
+        self._new: list[e.StepAsked] = []
         self._given_up: list[str] = []
         self._attempts: dict[str, asyncio.Task[None]] = {}
         self._fault: BaseException | None = None
         self._moved = asyncio.Event()
         self._stopped = False
-        self._waits = bool(find_waits(log.state, log.thread_id))
+        self._waits = bool(find_waits(log.state, log.thread_id, now=log.world.now()))
         self._reading = 0
         """How many children's logs are being read: the code isn't at rest then."""
 
-    async def ask(self, call: e.Call, tool: Tool) -> Step:
-        """The step with its result, for the code that awaits it.
+    async def ask(
+        self, call: e.Call, tool: Tool, within: float | None = None, *, early: bool = False
+    ) -> Step:
+        """The step with its result, for the code that awaits it, at most so many seconds.
 
-        If the code cancels the wait, the step is given up.
+        If the code cancels the wait, the step is given up. `early` as in StepAsked.
         """
         if self._stopped:  # the code is being cancelled, and asks for a step while it unwinds
             await asyncio.sleep(0)
@@ -79,7 +82,8 @@ class FlowRun:
             await self.changed(error)
             raise
         if step.at is None:
-            self._new.append(call)
+            until = None if within is None else self.log.world.now() + within
+            self._new.append(e.StepAsked(call, until, early))
         asked = self._asked[call.id] = _Asked(tool, asyncio.get_running_loop().create_future())
         self._moved.set()
         try:
@@ -90,12 +94,14 @@ class FlowRun:
             self._moved.set()
             raise
 
-    async def child(self, call_id: str, name: str, tool: Tool, arguments: str) -> Log:
+    async def child(self, call: e.Call, tool: Tool, within: float | None = None) -> Log:
         """Run an agent or a flow as a step; the child's log when its turn is over.
 
         Raises StepFailed.
         """
-        step = await self.ask(e.Call(call_id, name, arguments), tool)
+        step = await self.ask(call, tool, within)
+        if isinstance(step.came, e.ToolFailed) and step.came.kind == "timeout":
+            raise StepTimedOut(step.came.message, step=call.id, kind="timeout")
         # In a fork, this may be a child of the thread that was forked.
         self._reading += 1
         try:
@@ -103,9 +109,9 @@ class FlowRun:
         finally:
             self._reading -= 1
             self._moved.set()
-        started = e.ChildStarted(call_id, step.child)
+        started = e.ChildStarted(call.id, step.child)
         if not is_child_in(self.log.records, started, child.records):
-            raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
+            raise StepFailed(getattr(step.came, "message", "it never began"), step=call.id)
         return child
 
     async def changed(self, error: FlowChanged) -> Any:
@@ -182,7 +188,7 @@ class FlowRun:
             return await self._end(main)
         if not self._attempts:
             return self._waits_for_people(main)
-        await self._moved.wait()
+        await wait_until_due(self._moved, next_due(self.log.state), self.log.world)
         return True
 
     def _why_missing(self, main: "asyncio.Task[str]") -> FlowChanged:
@@ -194,6 +200,7 @@ class FlowRun:
 
     def _waits_for_people(self, main: "asyncio.Task[str]") -> bool:
         """False: all open steps wait for people. Raises FlowStuck if the code awaits no step."""
+        refuse_timers(self, stops=True)
         strays = find_strays([main, *self.tasks])
         if not self._asked or any(stray.sure for stray in strays):
             raise stuck(strays)
@@ -207,8 +214,9 @@ class FlowRun:
     async def _act(self) -> bool:
         """Record what is new, or do what `decide` says; False if there is nothing to do."""
         if self._new:
+            refuse_timers(self, stops=False)
             new, self._new = self._new, []
-            await self.log.append(*map(e.StepAsked, new))
+            await self.log.append(*new)
             return True
         if self._given_up:
             await self._give_up(self._given_up.pop())
@@ -218,15 +226,21 @@ class FlowRun:
             return False
         tools = {call_id: asked.tool for call_id, asked in self._asked.items()}
         job = replace(self._job, policy=replace(self._job.policy, step_tools=tools))
-        match decide(state, job.policy):
+        match decide(state, job.policy, self.log.world.now()):
             case Append(events) if self._attempts and isinstance(events[0], e.LimitReached):
                 return False  # running steps may end first
             case Append(events):
+                await self._stop(events)
                 await append_decided(self.log, events, state.seq)
                 return True
             case RunTools(calls):
                 return await self._start(job, calls, state.seq)
         return False
+
+    async def _stop(self, events: Sequence[e.Event]) -> None:
+        """Stop the attempts of those steps that these events say have failed: their time is up."""
+        failed = [event.call_id for event in events if isinstance(event, e.ToolFailed)]
+        await stop_all([self._attempts[each] for each in failed if each in self._attempts])
 
     async def _start(self, job: RunSettings, calls: Sequence[CallState], seq: int) -> bool:
         fresh = [call for call in calls if call.id not in self._attempts]

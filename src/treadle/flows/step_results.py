@@ -45,15 +45,19 @@ class History:
         self.steps: dict[str, Step] = {}
         self._order: list[tuple[Step, bool]] = []
         """Each step as it was asked for (False) and as its result came (True)."""
+        self._early: dict[str, e.UserSaid] = {}
+        """By id, events that were posted before the code waits for them."""
         self._done = 0
         """How far in that order the code has come."""
 
     def add(self, record: e.Record) -> None:
         match record.event:
-            case e.StepAsked(call=call):
+            case e.StepAsked(call=call, early=takes_early):
                 step = self.steps.setdefault(call.id, Step(call))
                 step.at = record.at
                 self._order.append((step, False))
+                if takes_early and call.id in self._early:
+                    self._came(call.id, self._early.pop(call.id))
             case e.ApprovalGiven(call_id=call_id) as given if call_id:
                 self.steps[call_id].given = given
             case e.ChildStarted(call_id=call_id, thread_id=thread_id):
@@ -71,8 +75,10 @@ class History:
                 | e.OutcomeDecided(call_id=call_id)
             ):
                 self._came(call_id, record.event)
-            case e.UserSaid(answers=call_id) as said:
+            case e.UserSaid(answers=call_id) as said if self._is_open(call_id):
                 self._came(call_id, said)
+            case e.UserSaid(answers=call_id) as said:
+                self._early[call_id] = said
             case e.LimitReached():
                 self._cut_off()
 
@@ -132,6 +138,10 @@ class History:
             f" {_show(step.call)}; the code {instead}. Nothing was written; go on with the code of"
             " then, or cancel the thread"
         )
+
+    def _is_open(self, call_id: str) -> bool:
+        step = self.steps.get(call_id)
+        return step is not None and step.at is not None and step.came is None
 
     def _given_up(self, step: Step) -> bool:
         """False if the log says that the code gave this step up, and now it hasn't yet."""

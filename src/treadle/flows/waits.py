@@ -9,7 +9,7 @@ from ..core import events as e
 from ..core.check_settings import check_number
 from ..core.errors import UsageError
 from ..core.tool import Tool
-from ..runtime.step_ids import StepScope
+from ..runtime.step_ids import StepScope, check_within
 from .steps import (
     ANY_OBJECT,
     StepCoroutine,
@@ -33,26 +33,39 @@ class Approval:
         return self.allowed
 
 
-def ask(question: str, *, id: str | None = None) -> StepCoroutine[str]:
-    """Ask a person, and wait for the answer in their words. The flow needs no process meanwhile."""
+def ask(question: str, *, id: str | None = None, within: float | None = None) -> StepCoroutine[str]:
+    """Ask a person, and wait for the answer in their words. The flow needs no process meanwhile.
+
+    Raises StepTimedOut where nobody has answered `within` so many seconds, whether or not a process
+    was there all that time: whoever resumes the flow then finds that its time is up.
+    """
     branch = require_scope("ask")
-    return ask_person(branch, branch.step_id("ask", id), "ask", show_json(question=question))
+    call = e.Call(branch.step_id("ask", id), "ask", show_json(question=question))
+    return ask_person(branch, call, within)
 
 
-def wait_for(event: str, *, id: str | None = None) -> StepCoroutine[str]:
+def wait_for(
+    event: str, *, id: str | None = None, within: float | None = None
+) -> StepCoroutine[str]:
     """Wait for an event that a person or a program posts, and get its text.
 
-    Its id is the event's name.
+    Its id is the event's name. One that was posted before counts too. `within` as in `ask`.
     """
     branch = require_scope("wait_for")
-    return ask_person(branch, branch.step_id(event, id), "wait_for", show_json(question=event))
+    call = e.Call(branch.step_id(event, id), "wait_for", show_json(question=event))
+    return ask_person(branch, call, within, early=True)
 
 
-def approve(what: str, *, id: str | None = None, **details: Any) -> StepCoroutine[Approval]:
-    """Ask a person whether they allow this; they are shown `what` and the details."""
+def approve(
+    what: str, *, id: str | None = None, within: float | None = None, **details: Any
+) -> StepCoroutine[Approval]:
+    """Ask a person whether they allow this; they are shown `what` and the details.
+
+    `within` as in `ask`.
+    """
     branch = require_scope("approve")
     call = e.Call(branch.step_id("approve", id), "approve", show_json(what=what, **details))
-    return _approve(branch, call)
+    return _approve(branch, call, within)
 
 
 def sleep(seconds: float, *, id: str | None = None) -> StepCoroutine[None]:
@@ -83,7 +96,9 @@ def until(when: datetime | float, *, id: str | None = None) -> StepCoroutine[Non
     )
 
 
-async def _approve(branch: StepScope, call: e.Call) -> Approval:
+async def _approve(branch: StepScope, call: e.Call, within: float | None) -> Approval:
+    check_within(within)
+
     async def allowed() -> str:
         return "true"
 
@@ -91,7 +106,7 @@ async def _approve(branch: StepScope, call: e.Call) -> Approval:
     tool = Tool(
         "this", "", ANY_OBJECT, allowed, lambda given: {}, idempotent=True, needs_approval=True
     )
-    step = await flow_run_of(branch).ask(call, tool)
+    step = await flow_run_of(branch).ask(call, tool, within)
     denied = isinstance(step.came, e.ToolFailed) and step.came.kind == "denied"
     if not denied:
         step_value(step, Any)

@@ -164,6 +164,9 @@ class Spans:
         if not call_id:
             self._note(record, "treadle.let_go_on", {})
             return
+        if call_id not in self._calls:  # an event that was posted before the flow waits for it
+            self._note(record, c.event_name(event), {c.CALL_ID: call_id})
+            return
         name = self._calls[call_id].name
         if isinstance(event, e.ApprovalGiven) and event.arguments is not None:
             self._calls[call_id] = e.Call(call_id, name, event.arguments)

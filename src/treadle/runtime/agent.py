@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from ..core import events as e
 from ..core.approvals import Rule
-from ..core.context import ChildResult, Context
 from ..core.limits import Limits
 from ..core.links import start_of_child
 from ..core.model import ModelChoice
@@ -23,9 +22,8 @@ from ..stores.store import Store
 from .agent_notes import AgentNotes
 from .agent_settings import make_run_settings
 from .answer_type import AnswerType, with_output
-from .answered import require_answer
 from .check_kinds import check_agent
-from .child_agent import work_as_child
+from .child_agent import run_as_step, work_as_child
 from .children import require_own
 from .conflicts import turn_open
 from .divergence import Divergence
@@ -40,16 +38,14 @@ from .loop import run_loop
 from .replay import replay
 from .resume import resume_thread
 from .said import take_said
-from .serialize import to_json
 from .settings import RunSettings
-from .step_ids import StepScope, current_scope
+from .step_ids import current_scope, refuse_within
 from .summary import read_summary
 from .sync import run_sync
 from .team import (
     find_run_settings,
     find_team,
     make_agent_tool,
-    make_child_tool,
 )
 from .thread_name import name_or_new
 from .unpriced import refuse_unpriced
@@ -110,17 +106,20 @@ class Agent:
         thread: str | None = None,
         deps: Any = None,
         settings: ModelSettings | None = None,
+        within: float | None = None,
     ) -> Result:
         """Say this to the agent, in that thread or a new one, and run the turn.
 
         With pictures: `run(UserSaid(("What is this?", Image.of("lamp.png"))))`. `deps` is what the
         tools get as `Context.deps`; `settings` win over the agent's. Returns when the turn has
         ended or waits for a person (status `waiting`). Cancelling it ends the turn as cancelled.
+        In a flow's code it is a step, which raises NotAnswered where the turn ends without an
+        answer, and StepTimedOut where that isn't `within` so many seconds, waits included.
 
         Raises TurnOpen while the thread has an unfinished turn, a ModelError or TurnFailed for a
         turn that failed, UsageError for wrong settings, Fenced when another process takes over.
         """
-        return await self._say(said, thread, Given(deps, settings))
+        return await self._say(said, thread, Given(deps, settings), within=within)
 
     def run_sync(
         self,
@@ -212,25 +211,19 @@ class Agent:
         """Totals of a whole thread and its children: tokens, cost, calls by tool, waits, time."""
         return await read_summary(thread, self._store)
 
-    async def run_as_step(
-        self, scope: StepScope, step_id: str, said: str | e.UserSaid, given: Given
-    ) -> Result:
-        """`run` as a step of a flow."""
-        agent = replace(self, settings=given.asked.over(self.settings))
-
-        async def work(context: Context) -> ChildResult:
-            return await work_as_child(agent, said, replace(context, deps=given.deps))
-
-        tool = make_child_tool(self.limits, work)
-        log: Log = await scope.caller.child(step_id, self.name, tool, to_json({"task": said}))
-        return require_answer(f"the agent {self.name}", step_id, lambda: self._end(log))
-
     async def _say(
-        self, said: str | e.UserSaid, thread: str | None, given: Given, sink: Listener | None = None
+        self,
+        said: str | e.UserSaid,
+        thread: str | None,
+        given: Given,
+        sink: Listener | None = None,
+        within: float | None = None,
     ) -> Result:
         scope = current_scope(alone=thread is not None or sink is not None)
         if scope:
-            return await self.run_as_step(scope, scope.step_id(self.name), said, given)
+            step_id = scope.step_id(self.name)
+            return await run_as_step(self, scope, step_id, said, given, within)
+        refuse_within(within)
         listeners = [sink] if sink else []
         log = await open_log(name_or_new(thread, self.world), self._store, self.world, listeners)
         require_own(log)

@@ -55,7 +55,16 @@ async def append_decided(log: Log, events: tuple[e.Event, ...], after: int) -> N
     if any(isinstance(event, e.LimitReached | e.TurnEnded) for event in events):
         await end_turn(log, *events, after=after)
     else:
-        await log.append(*events, after=after)
+        ended = [await _end_its_child(log, event) for event in events]
+        await log.append(*ended, after=after)
+
+
+async def _end_its_child(log: Log, event: e.Event) -> e.Event:
+    """The event; where it is the failure of a call with a child, after that child's end."""
+    calls = log.state.turn.calls if log.state.turn else {}
+    if isinstance(event, e.ToolFailed) and event.call_id in calls:
+        return await end_child(log, calls[event.call_id], event, event.message)
+    return event
 
 
 def _redact_event(event: e.Event) -> e.Event:
