@@ -158,3 +158,13 @@ def test_a_flow_is_forked_at_a_record_and_goes_on_from_there(treadle: Treadle, f
     assert forked.code == 4, forked.err
     assert "what these calls did, in the shared part, stays done" in forked.err
     assert 'charge(who="ann")' in forked.err
+
+
+def test_what_a_flow_asks_to_do_is_changed_from_the_command_line(treadle: Treadle, flows) -> None:
+    asyncio.run(flows.order.run("ann", thread="t"))
+    assert treadle("approve", "t", "--resume", agent="order").code == 4
+    bad = treadle("approve", "t", "--edit", '{"to": "eve"}', agent="order")
+    assert "is a JSON object with what, to" in bad.err
+    edit = '{"what": "the parcel", "to": "eve"}'
+    went = treadle("approve", "t", "--edit", edit, "--resume", agent="order")
+    assert went.code == 0, went.err

@@ -94,6 +94,11 @@ class FlowRun:
             self._moved.set()
             raise
 
+    def edited(self, call_id: str) -> str | None:
+        """What a person has made of a step's arguments; None if nobody has changed them."""
+        turn = self.log.state.turn
+        return turn.calls[call_id].arguments if turn else None
+
     async def child(self, call: e.Call, tool: Tool, within: float | None = None) -> Log:
         """Run an agent or a flow as a step; the child's log when its turn is over.
 

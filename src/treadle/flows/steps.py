@@ -97,7 +97,8 @@ def step(
         return ask_person(branch, e.Call(branch.step_id(name, id), name, asked))
     kind = return_type(tool.function)
     written = write_arguments(tool.function, args, kwargs, tool.context)
-    work = _wrap(tool.function, written, tool.context, kind)
+    flow_run = flow_run_of(branch)
+    work = _wrap(tool.function, written, tool.context, kind, flow_run.edited)
     tool = replace(tool, function=work, context="context", max_chars=10**9)
     return _run_step(branch, e.Call(branch.step_id(name, id), name, written.text), tool, kind)
 
@@ -196,14 +197,26 @@ def _read_told_result(text: str, kind: Any, step_id: str) -> Any:
 
 
 def _wrap(
-    function: Callable[..., Any], written: WrittenArguments, context: str, kind: Any
+    function: Callable[..., Any],
+    written: WrittenArguments,
+    context: str,
+    kind: Any,
+    edited: Callable[[str], str | None],
 ) -> Callable[..., Any]:
-    """The function as a step's tool runs it: each try reads the arguments anew; JSON comes out."""
+    """The function as a step's tool runs it: each try reads the arguments anew; JSON comes out.
+
+    `edited` gives what a person has made of them, if anything, by the step's id.
+    """
 
     def read(given: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if not context:
-            return read_arguments(written, {})
-        return read_arguments(written, {context: given})
+        extra = {context: given} if context else {}
+        text = edited(given.call_id)
+        if text is None:
+            return read_arguments(written, extra)
+        try:
+            return read_arguments(replace(written, text=text), extra)
+        except ValueError as error:
+            raise ToolError(f"it didn't run: the edited arguments won't do: {error}") from None
 
     def encode(value: Any) -> str:
         try:

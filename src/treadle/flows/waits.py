@@ -1,13 +1,15 @@
 """Waits for people, events and time in a flow. A flow that waits for people needs no process."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ..core import events as e
 from ..core.check_settings import check_number
 from ..core.errors import UsageError
+from ..core.strict_json import value_of
 from ..core.tool import Tool
 from ..runtime.step_ids import StepScope, check_within
 from .steps import (
@@ -28,6 +30,10 @@ class Approval:
     allowed: bool
     by: str
     reason: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What was allowed, as JSON values: the details that were asked for, or the person's edit."""
+    edited: bool = False
+    """The person has changed them."""
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -61,7 +67,7 @@ def approve(
 ) -> StepCoroutine[Approval]:
     """Ask a person whether they allow this; they are shown `what` and the details.
 
-    `within` as in `ask`.
+    They may change the details: go by those of the Approval. `within` as in `ask`.
     """
     branch = require_scope("approve")
     call = e.Call(branch.step_id("approve", id), "approve", show_json(what=what, **details))
@@ -112,7 +118,10 @@ async def _approve(branch: StepScope, call: e.Call, within: float | None) -> App
         step_value(step, Any)
     if step.given is None:
         return Approval(not denied, "")
-    return Approval(not denied, step.given.by, step.given.reason)
+    edit = step.given.arguments
+    details = value_of(call.arguments if edit is None else edit)
+    details.pop("what", None)
+    return Approval(not denied, step.given.by, step.given.reason, details, edit is not None)
 
 
 async def _sleep(branch: StepScope, call: e.Call, seconds: float | None, when: float = 0.0) -> None:

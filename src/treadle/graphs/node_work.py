@@ -12,7 +12,7 @@ from ..flows.steps import step
 from ..flows.waits import approve
 from ..runtime.agent import Agent
 from ..runtime.arguments import write_arguments
-from ..runtime.serialize import read_hints
+from ..runtime.serialize import read_hints, read_value, to_json
 from ..runtime.step_ids import current_scope
 from .nodes import Choice, Node, parameters
 from .state import EMPTY, Field, state_values
@@ -29,12 +29,30 @@ async def do_work(
     step_id = _number_id(name, number)
     given = read_fields(state, name, node.reads, items)
     if node.approve == "before":
-        await _require_approval(f"run {name}", f"{step_id}.before", given)
+        edit = await _require_approval(f"run {name}", f"{step_id}.before", given)
+        given |= {key: _read(graph, key, new) for key, new in edit.items()}
     value = await _call(graph, node, step_id, given)
     if node.approve == "after":
         what = f"go on with what {name} gave"
-        await _require_approval(what, f"{step_id}.after", {"gave": value})
+        edit = await _require_approval(what, f"{step_id}.after", {"gave": value})
+        if edit and isinstance(node.writes, str):
+            return _read(graph, node.writes, edit["gave"])
+        if edit and isinstance(edit["gave"], Mapping):
+            return {key: _read(graph, key, new) for key, new in edit["gave"].items()}
     return value
+
+
+def _read(graph: "Graph", name: str, value: Any) -> Any:
+    """A JSON value that a person has put in place of a field's, as the field's type.
+
+    Raises StepFailed where it is none.
+    """
+    if name not in graph.fields:
+        return value
+    try:
+        return read_value(to_json(value), graph.fields[name].kind)
+    except ValueError as error:
+        raise StepFailed(f"the edit of {name} won't do: {error}", step=name) from None
 
 
 async def _call(graph: "Graph", node: Node, step_id: str, given: Mapping[str, Any]) -> Any:
@@ -125,10 +143,13 @@ def _number_id(name: str, number: int) -> str:
     return f"{name}-{number}"
 
 
-async def _require_approval(what: str, step_id: str, details: Mapping[str, Any]) -> None:
+async def _require_approval(
+    what: str, step_id: str, details: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The details as a person has changed them; empty if nobody has. Raises StepFailed."""
     approval = await approve(what, id=step_id, **details)
     if approval:
-        return
+        return approval.details if approval.edited else {}
     message = f"{approval.by} doesn't allow to {what}"
     if approval.reason:
         message += f": {approval.reason}"

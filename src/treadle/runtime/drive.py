@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from ..core import events as e
 from ..core.call import decision_digest
+from ..core.edit_shape import refuse_other_shape
 from ..core.errors import (
     Fenced,
     FlowChanged,
@@ -201,7 +202,12 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
                 f" {call.name}({call.final_arguments})"
             )
         if waits and event.arguments is not None:
-            (await find_settings()).refuse_edit(call.name, event.arguments)
+            settings = await find_settings()
+            if call.step or settings.name != log.state.agent:
+                # Only the code of a flow knows the function, or the agent that asks.
+                refuse_other_shape(call.id, call.call.arguments, event.arguments)
+            else:
+                settings.refuse_edit(call.name, event.arguments)
     calls = turn.calls.values() if turn and not turn.ended else ()
     running = any(call.status == "started" for call in calls)
     with explaining_conflicts(log, event):
