@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from . import events as e
@@ -183,6 +183,7 @@ def _count_tool_retries(records: Iterable[e.Record]) -> int:
 
 def make_child_result(name: str, result: Result) -> ChildResult:
     """What the parent is told of a child's turn, so far or in the end."""
+    result = since_reopening(result)
     cost_usd = result.summary().cost_usd
     if result.status == "answered":
         return ChildResult(f"[the agent {name}]\n{result.answer}", result.usage, cost_usd)
@@ -193,6 +194,23 @@ def make_child_result(name: str, result: Result) -> ChildResult:
         text += f". It had got so far:\n{result.answer}"
     has_failed = not result.waiting
     return ChildResult(text, result.usage, cost_usd, result.waiting, has_failed)
+
+
+def since_reopening(result: Result) -> Result:
+    """The result, with the records and the usage since the turn was last reopened.
+
+    What a child had used before, its parent has counted already.
+    """
+    starts = [
+        index
+        for index, record in enumerate(result.records)
+        if isinstance(record.event, e.ThreadClaimed) and record.event.reopens
+    ]
+    if not starts:
+        return result
+    records = result.records[starts[-1] :]
+    used = [getattr(record.event, "usage", e.Usage()) for record in records]
+    return replace(result, records=records, usage=sum(used, e.Usage()))
 
 
 def _status(turn: Turn, waiting: Sequence[e.PendingDecision]) -> tuple[Status, str]:

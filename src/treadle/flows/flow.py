@@ -21,13 +21,14 @@ from ..core.policy import Policy
 from ..core.result import Result, make_child_result, read_result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
+from ..core.turn_after import may_reopen
 from ..models.known_secrets import redact_error
 from ..models.scripted import ScriptedModel
 from ..runtime.answered import require_answer
-from ..runtime.arguments import read_by_annotations, write_arguments
+from ..runtime.arguments import write_arguments
 from ..runtime.border import contain
 from ..runtime.check_kinds import check_flow_function, check_run
-from ..runtime.children import open_child_log, require_own
+from ..runtime.children import open_child_log, refuse_child, require_own, starts_again
 from ..runtime.conflicts import flow_begun
 from ..runtime.drive import Post, drive_turn, new_claim, post, run_guarded
 from ..runtime.fork import Fork, fork
@@ -44,6 +45,7 @@ from ..runtime.thread_name import name_or_new
 from ..runtime.world import World
 from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store
+from .flow_arguments import decode_arguments, encode_arguments
 from .flow_run import FlowRun
 from .replay_flow import replay_flow
 
@@ -86,7 +88,7 @@ class Flow:
         arguments; FlowChanged; Fenced. Cancelling it ends the run as cancelled. Within another flow
         it is a step with a child thread.
         """
-        said = self._encode_arguments(args, kwargs)
+        said = encode_arguments(self.name, self.function, args, kwargs)
         if branch := current_scope(alone=thread is not None):
             return await self.run_as_step(branch, branch.step_id(self.name), said)
         log = await open_log(name_or_new(thread, self.world), self._store, self.world)
@@ -100,13 +102,20 @@ class Flow:
         """`run`, from code that isn't async."""
         return run_sync(self.run(*args, thread=thread, **kwargs))
 
-    async def resume(self, thread: str, *, take: bool = False) -> Result:
+    async def resume(
+        self, thread: str, *, take: bool = False, retry_failed: bool = False
+    ) -> Result:
         """Bring a run to its end, and give its result; as `Agent.resume`. Raises as `run`, and
         UnknownThread.
+
+        With `retry_failed`, a run that has failed goes on: the steps that its error came from run
+        again, also within inner flows, and those that have a result don't.
         """
 
-        async def go_on(log: Log, _: bool) -> Result:
-            return await self._go_on(log)
+        async def go_on(log: Log, untouched: bool) -> Result:
+            if retry_failed:
+                refuse_child(log, "what failed runs again when its parent's thread is resumed")
+            return await self._go_on(log, retry_failed and untouched)
 
         return await resume_thread(thread, self._store, self.world, take, go_on)
 
@@ -174,11 +183,12 @@ class Flow:
         policy = Policy(limits=limits, unknown=self.unknown)
         return RunSettings(policy, ScriptedModel([], name=NO_MODEL), f"{self.name} {code_hash}")
 
-    async def _go_on(self, log: Log) -> Result:
+    async def _go_on(self, log: Log, again: bool = False) -> Result:
         self._refuse_other(log)
-        if log.state.phase == "idle" or not log.state.trusted:
+        reopens = again and may_reopen(log.state.turn)
+        if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self._result(log)
-        return await self._drive(log, new_claim(self.world))
+        return await self._drive(log, new_claim(self.world, reopens))
 
     def _refuse_other(self, log: Log) -> None:
         if log.state.agent != self.name:
@@ -201,7 +211,7 @@ class Flow:
         log = await open_child_log(context)
         with suppress(TurnFailed):  # the child's log has it; the caller gets it as a tool error
             if log.records:
-                await me._go_on(log)
+                await me._go_on(log, await starts_again(log))
             else:
                 start = e.ThreadStarted(
                     self.name,
@@ -234,7 +244,7 @@ class Flow:
         assert log.state.turn
         said = log.records[log.state.turn.opened_seq - 1].event
         assert isinstance(said, e.UserSaid)
-        arguments = self._decode_arguments(said.text)
+        arguments = decode_arguments(self.name, self.function, said.text)
         value = await contain(self.function(**arguments), f"the flow {self.name}")
         return write_value(value, return_type(self.function))
 
@@ -252,22 +262,6 @@ class Flow:
         if not value:
             return done
         return replace(done, output=read_value(value, return_type(self.function)))
-
-    def _encode_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        return_type(self.function)  # refuses what can't be kept before anything runs
-        said = write_arguments(self.function, args, kwargs, marks=True).text
-        self._decode_arguments(said)
-        return said
-
-    def _decode_arguments(self, text: str) -> dict[str, Any]:
-        """The arguments with the types of the function's annotations.
-
-        They are read from the log in every run, so that every run gets the same.
-        """
-        try:
-            return read_by_annotations(self.function, text)
-        except UsageError as error:
-            raise UsageError(f"the flow {self.name}: {error}") from None
 
     async def _known(self, thread: str) -> Log:
         return await require_log(thread, self._store, self.world)

@@ -205,10 +205,10 @@ class FlowRun:
 
     def _waits_for_people(self, main: "asyncio.Task[str]") -> bool:
         """False: all open steps wait for people. Raises FlowStuck if the code awaits no step."""
-        refuse_timers(self, stops=True)
         strays = find_strays([main, *self.tasks])
         if not self._asked or any(stray.sure for stray in strays):
             raise stuck(strays)
+        refuse_timers(self, stops=True)
         return False
 
     @property

@@ -71,9 +71,11 @@ class Graph:
         """`run`, from code that isn't async."""
         return run_sync(self.run(thread=thread, **fields))
 
-    async def resume(self, thread: str, *, take: bool = False) -> Result:
+    async def resume(
+        self, thread: str, *, take: bool = False, retry_failed: bool = False
+    ) -> Result:
         """Bring a run to its end, and give its result; as `Flow.resume`."""
-        return await self.flow.resume(thread, take=take)
+        return await self.flow.resume(thread, take=take, retry_failed=retry_failed)
 
     async def post(self, thread: str, fact: Post) -> None:
         """Write what a person says to a run that waits; as `Agent.post`."""

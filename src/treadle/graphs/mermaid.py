@@ -62,6 +62,9 @@ def trace_run(records: Sequence[e.Record]) -> GraphTrace:
                 _add_result(found, call_id, result)
             case e.TurnEnded(status=status):
                 found.ended = status
+            case e.ThreadClaimed(reopens=True):
+                found.ended = ""
+                found.failed.clear()
     return found
 
 

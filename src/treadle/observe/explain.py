@@ -10,8 +10,9 @@ from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
-from ..core.turn_after import failed_by_outage
+from ..core.turn_after import failed_by_outage, may_reopen
 from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision, is_held
+from ..flows.step_results import find_failed_steps
 from ..runtime.settings import NO_MODEL, RunSettings
 from .agent_changes import changes_since_last_call
 from .permissions import describe_permissions
@@ -66,7 +67,7 @@ def explain(
     elif going_on:
         next_action = "; ".join(going_on)
     elif is_flow(records, settings):
-        next_action = _next_of_flow(claimed)
+        next_action = _next_of_flow(claimed, records)
     else:
         next_action = _next_of_agent(claimed, settings.in_charge(claimed))
     waiting = pending_decisions(records, settings, children)
@@ -212,8 +213,11 @@ def is_flow(records: Sequence[e.Record], settings: RunSettings) -> bool:
     return any(isinstance(record.event, e.StepAsked) for record in records)
 
 
-def _next_of_flow(state: State) -> str:
+def _next_of_flow(state: State, records: Sequence[e.Record]) -> str:
     """What the log knows: which steps are open. The steps after them are in the flow's code."""
+    if state.phase == "idle" and may_reopen(state.turn):
+        again = ", ".join(find_failed_steps(records)) or "its code"
+        return f"nothing: the turn has ended; with --retry-failed, run {again} again"
     if state.phase == "idle":
         return "nothing: the turn has ended"
     calls = state.turn.calls.values() if state.turn else ()

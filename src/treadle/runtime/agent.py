@@ -241,8 +241,9 @@ class Agent:
             opening.append(recalled)
         return await self._drive(log, given, *opening, said)
 
-    async def _go_on(self, log: Log, untouched: bool, given: Given) -> Result:
-        reopens = untouched and failed_by_outage(log.state.turn) and not start_of_child(log.records)
+    async def _go_on(self, log: Log, untouched: bool, given: Given, again: bool = False) -> Result:
+        again = again or (untouched and not start_of_child(log.records))
+        reopens = again and failed_by_outage(log.state.turn)
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self._result(log)
         self.run_settings.refuse_missing(log.state)

@@ -14,7 +14,7 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, TreadleError
 from ..core.links import find_children, is_child
-from ..core.result import read_result
+from ..core.result import read_result, since_reopening
 from ..core.state import OPEN_PHASES, State
 from ..models.known_secrets import redact_known
 from .log import Log, open_log
@@ -102,7 +102,7 @@ async def end_child(
     if child.state.phase in OPEN_PHASES:
         with contextlib.suppress(IllegalEvent):  # it came to its own end at the same moment
             await end_turn(child, e.TurnEnded("cancelled", why))
-    result = read_result(child.records, child.state)
+    result = since_reopening(read_result(child.records, child.state))
     return replace(failed, usage=result.usage, cost_usd=result.summary().cost_usd)
 
 
