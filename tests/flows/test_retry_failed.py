@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import pytest
 
@@ -18,9 +19,11 @@ from treadle import (
     ask,
     flow,
     step,
+    tool,
 )
 from treadle.core import events as e
 from treadle.core.state import fold
+from treadle.graphs import END, START, Each, Edge, Graph, Join, Node, append
 from treadle.models.scripted import says
 from treadle.observe.explain import explain
 from treadle.runtime.log import open_log
@@ -247,3 +250,37 @@ def test_explain_says_what_would_run_again():
     records = live(open_log("t", one.store, one.world)).records
     told = explain(records, one.run_settings)
     assert told.next == "nothing: the turn has ended; with --retry-failed, run b again"
+
+
+@dataclass
+class Batch:
+    items: list[str] = field(default_factory=lambda: list("abcdefgh"))
+    done: Annotated[list[str], append] = field(default_factory=list)
+
+
+@pytest.mark.parametrize("need", ["all", 7])
+def test_in_a_graph_only_the_items_that_failed_run_again(need):
+    work = Work("cf")
+    nodes = [
+        Node(lambda: None, name="begin"),
+        Node(tool(work.do, name="do", idempotent=True), "done"),
+        Node(lambda: None, name="last"),
+    ]
+    edges = [
+        Edge(START, "begin"),
+        Each("begin", "do", "items", "name", at_once=2),
+        Join("do", "last", need),
+        Edge("last", END),
+    ]
+    one = Graph(Batch, nodes, edges, store=MemoryStore(), world=world())
+    with pytest.raises(TurnFailed):
+        live(one.run(thread="t"))
+    failed_first = dict(work.ran)
+    work.broken = ""
+    result = live(one.resume("t", retry_failed=True))
+    assert len({*result.output.done}) >= (8 if need == "all" else 7)
+    again = {name for name in work.ran if work.ran[name] > 1}
+    assert again <= {"c", "f", "d"}
+    assert "c" in again
+    assert failed_first["c"] == 1
+    assert live(one.replay("t")) is None

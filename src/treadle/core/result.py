@@ -125,6 +125,7 @@ def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
     records = list(records)
     model_calls = model_retries = tool_successes = tool_errors = tokens = 0
     costs_usd: list[float | None] = []
+    asked = {call.id for record in records for call in asked_calls(record.event)}
     for record in records:
         match record.event:
             case e.ModelCalled(attempt=attempt) if attempt > 1:
@@ -147,7 +148,7 @@ def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
                 costs_usd.append(event.cost_usd)
             case e.OutcomeDecided(outcome="ran") | e.HandedOff():
                 tool_successes += 1
-            case e.UserSaid(answers=call_id) if call_id:  # a person was the tool
+            case e.UserSaid(answers=call_id) if call_id in asked:  # a person was the tool
                 tool_successes += 1
             case e.OutcomeDecided(outcome="tell"):
                 tool_errors += 1
