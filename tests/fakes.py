@@ -166,8 +166,37 @@ class DyingStore:
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         return await self.inner.read(thread_id, after_seq)
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return await self.inner.threads(limit)
+    async def threads(self, limit: int = 100, **filters: Any) -> list[ThreadInfo]:
+        return await self.inner.threads(limit, **filters)
+
+
+class Elsewhere(MemoryStore):
+    """The same threads, as another process sees them: what is driven there isn't driven here."""
+
+    def __init__(self, inner: MemoryStore) -> None:
+        super().__init__()
+        self.inner = inner
+
+    async def append(self, thread_id: str, rows: Any) -> None:
+        await self.inner.append(thread_id, rows)
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
+        return await self.inner.read(thread_id, after_seq)
+
+    async def threads(self, limit: int = 100, **filters: Any) -> Any:
+        return await self.inner.threads(limit, **filters)
+
+    def attend(self, claim: str) -> Any:
+        return self.inner.attend(claim)
+
+    def find_beat(self, claim: str) -> int | None:
+        return self.inner.find_beat(claim)
+
+    def version(self) -> int:
+        return self.inner.version()
+
+    def last_seqs(self, thread_ids: Any) -> dict[str, int]:
+        return self.inner.last_seqs(thread_ids)
 
 
 class Door:
@@ -189,8 +218,8 @@ class Door:
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         return await self.inner.read(thread_id, after_seq)
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return await self.inner.threads(limit)
+    async def threads(self, limit: int = 100, **filters: Any) -> list[ThreadInfo]:
+        return await self.inner.threads(limit, **filters)
 
     async def life(self, work: Coroutine[Any, Any, T]) -> T | None:
         """What came of the process's work; None if it was killed."""
@@ -211,6 +240,7 @@ def candidates(state: State) -> list[e.Event]:
         e.ThreadStarted("agent", "key"),
         e.ThreadClaimed(f"w{seq}", identity=e.Identity("agent", "m", "h") if seq % 2 else None),
         e.ThreadClaimed(f"w{seq}", reopens=True),
+        e.ThreadClaimed(state.claim or "w", releases=True),
         e.AgentDescribed(f"agent{seq % 3}", "m", "be kind", {"t": e.ToolDescription("d", {})}),
         e.TrustChanged(bool(seq % 2), "ada", "imported"),
         e.ThreadForked("parent", max(1, seq), f"key{seq}"),
@@ -218,7 +248,7 @@ def candidates(state: State) -> list[e.Event]:
         e.UserSaid(f"keep {seq}", pinned=True),
         e.NotesRecalled((f"n{seq}",), f"noted {seq}"),
         e.StepAsked(e.Call(f"s{seq}", "step", "{}")),
-        e.StepAsked(e.Call("posted", "wait_for", "{}"), seq * 1.5 + 4, early=True),
+        e.StepAsked(e.Call("posted", "wait_for", "{}"), until=seq * 1.5 + 4, early=True),
         e.UserSaid(f"early {seq}", answers="posted"),
         e.ContextCompacted(seq // 2),
         e.ContextCompacted(seq * 2 // 3, f"summary {seq}", seq, 60),
@@ -259,7 +289,23 @@ def candidates(state: State) -> list[e.Event]:
         e.TurnEnded("cancelled"),
         e.ApprovalGiven("", True, "ada", "it is mended"),
     ]
+    claims = {state.claim, *(state.turn.lost if state.turn else ()), "bogus"}
+    claims |= {call.claim for call in state.turn.calls.values()} if state.turn else set()
+    made += [
+        e.ModelFailed("late", "came", usage=e.Usage(9, 9), cost_usd=usd, claim=claim)
+        for claim in sorted(claims - {""})
+        for usd in (0.125, None)
+    ]
     for call_id in (*open_ids, "bogus"):
+        made += [
+            outcome
+            for claim in sorted(claims - {""})
+            for outcome in (
+                e.ToolReturned(call_id, f"late {seq}", 0.1, claim=claim),
+                e.ToolFailed(call_id, "raised", f"late {seq}", 0.1, claim=claim),
+                e.ToolFailed(call_id, "raised", f"late {seq}", 0.1, 1.0, claim=claim),
+            )
+        ]
         made += [
             e.ChildStarted(call_id, f"child{seq}", 100, 0.5),
             e.ChildWaits(

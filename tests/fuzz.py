@@ -9,6 +9,7 @@ The tests themselves always try the same examples. What is found here goes into 
 back one known mend, in a copy of the tree, and is to be found there within two minutes.
 """
 
+import contextlib
 import itertools
 import os
 import random
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,8 +28,8 @@ MUTANTS = ROOT / "tests" / "mutants"
 MUTANT_S = 120.0
 """How long each mutant is searched for."""
 MAX_MISSED = 2
-WHERE = ("tests/crash", "tests/stores", "tests/flows", "tests/runtime", "tests/core")
-"""The tests that look for mutants, room by room: those of whole threads before all others."""
+WHERE = (("tests/crash",), ("tests/stores", "tests/flows", "tests/runtime", "tests/core"))
+"""The tests that look for mutants: of whole threads, and of parts, side by side."""
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -51,15 +52,15 @@ def files_of(paths: Sequence[str]) -> list[str]:
     ]
 
 
-def search(file: str, seed: int, *options: str) -> list[str]:
-    """The command that tries a file's property tests with this seed."""
+def search(files: Sequence[str], seed: int, *options: str) -> list[str]:
+    """The command that tries the property tests of these files with this seed."""
     tests = ["-m", "pytest", "-q", "-m", "hypothesis", "-p", "no:cacheprovider"]
-    return [sys.executable, *tests, f"--hypothesis-seed={seed}", *options, file]
+    return [sys.executable, *tests, f"--hypothesis-seed={seed}", *options, *files]
 
 
 def broken(file: str, seed: int, root: Path = ROOT) -> list[str]:
     """The commands that show again what this seed breaks in a file, whose output is printed; none if all holds."""
-    command = search(file, seed, "--hypothesis-profile=fuzz")
+    command = search([file], seed, "--hypothesis-profile=fuzz")
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode == 0:
         return []
@@ -83,43 +84,51 @@ def make_mutant(patch: Path, root: Path, copy: Path) -> None:
     subprocess.run(["git", "apply", "--unsafe-paths", str(patch)], cwd=copy, check=True)
 
 
-def find_mutant(copy: Path, files: Sequence[str], seconds: float) -> str:
+def find_mutant(copy: Path, groups: Sequence[Sequence[str]], seconds: float) -> str:
     """Which test has found it, and with which seed; "" if none has within this time.
 
-    Two files are searched at a time.
+    The groups of files are searched side by side, each in rounds: all of its files in one process,
+    which is started once for them, in another order each time.
     """
     ends = time.monotonic() + seconds
-    rounds = itertools.cycle(files)
     found: list[str] = []
 
-    def tries() -> None:
+    def tries(files: Sequence[str]) -> None:
         while not found and time.monotonic() < ends:
-            file, seed = next(rounds), random.getrandbits(32)
-            if failed := fails(file, seed, copy, ends - time.monotonic()):
+            seed = random.getrandbits(32)
+            shuffled = random.sample(files, len(files))
+            if failed := fails(
+                shuffled, seed, copy, lambda: bool(found) or time.monotonic() >= ends
+            ):
                 found.append(f"{failed}, seed {seed}")
 
-    with ThreadPoolExecutor(2) as pool:
-        workers = [pool.submit(tries) for _ in range(2)]
+    with ThreadPoolExecutor(len(groups)) as pool:
+        workers = [pool.submit(tries, files) for files in groups]
     for worker in workers:
         worker.result()
     return found[0] if found else ""
 
 
-def fails(file: str, seed: int, copy: Path, left_s: float) -> str:
-    """The first test of the file that fails with this seed; "" if none does in time."""
-    command = search(file, seed, "--hypothesis-profile=mutants", "-x")
+def fails(files: Sequence[str], seed: int, copy: Path, is_over: Callable[[], bool]) -> str:
+    """The first test of the files that fails with this seed; "" if none does before it is over."""
+    command = search(files, seed, "--hypothesis-profile=mutants", "-x")
     env = os.environ | {"PYTHONPATH": str(copy / "src")}
-    try:
-        done = subprocess.run(
-            command, cwd=copy, env=env, capture_output=True, text=True, timeout=left_s
-        )
-    except subprocess.TimeoutExpired:
-        return ""
+    with tempfile.TemporaryFile("w+") as output:
+        done = subprocess.Popen(command, cwd=copy, env=env, stdout=output, stderr=output)
+        while done.poll() is None and not is_over():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                done.wait(0.2)
+        if done.poll() is None:
+            done.kill()
+            done.wait()
+            return ""
+        output.seek(0)
+        said = output.read()
     if done.returncode == 0:
         return ""
-    failed = find_failed(done.stdout)
+    failed = find_failed(said)
     if not failed:
-        raise RuntimeError(f"the tests of {file} can't run:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(f"the tests of {', '.join(files)} can't run:\n{said}")
     return failed[0]
 
 
@@ -128,13 +137,11 @@ def find_mutants() -> int:
     missed: list[str] = []
     patches = sorted(MUTANTS.glob("*.patch"))
     for patch in patches:
-        files = files_of(WHERE)
-        random.shuffle(files)
-        files.sort(key=lambda file: [file.startswith(room) for room in WHERE].index(True))
+        groups = [files_of(rooms) for rooms in WHERE]
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             make_mutant(patch, ROOT, Path(folder))
-            found = find_mutant(Path(folder), files, MUTANT_S)
+            found = find_mutant(Path(folder), groups, MUTANT_S)
         took_s = time.monotonic() - began
         if not found:
             missed.append(patch.stem)

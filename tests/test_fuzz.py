@@ -99,7 +99,7 @@ def test_a_mutant_is_searched_for_in_a_copy_of_its_own(tmp_path):
     (tree / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     (tmp_path / "large.patch").write_text(PATCH)
     make_mutant(tmp_path / "large.patch", tree, copy)
-    found = find_mutant(copy, ["tests/test_numbers.py"], 60)
+    found = find_mutant(copy, [["tests/test_numbers.py"]], 60)
     assert found.startswith("tests/test_numbers.py::test_none_is_large, seed ")
     assert (tree / "src/numbers_of/__init__.py").read_text() == "LARGEST = 10\n"
-    assert find_mutant(copy, ["tests/test_numbers.py"], 0) == ""
+    assert find_mutant(copy, [["tests/test_numbers.py"]], 0) == ""

@@ -22,6 +22,7 @@ from .core.errors import (
     NotAnswered,
     StepFailed,
     StepTimedOut,
+    Stopped,
     StoreError,
     ToolError,
     ToolRetry,
@@ -58,8 +59,11 @@ from .models.scripted import ScriptedModel
 from .notes.extraction import extract_notes
 from .notes.notes import Notes
 from .runtime.agent import Agent
+from .runtime.delete import Deletion, delete_threads
+from .runtime.drives import stop
 from .runtime.listeners import Delta
-from .runtime.sync import run_sync
+from .runtime.retention import delete_expired
+from .runtime.sync import iterate_sync, run_sync
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
 
@@ -72,6 +76,7 @@ __all__ = [
     "Context",
     "ContextOverflow",
     "ContextWindow",
+    "Deletion",
     "Delta",
     "Fenced",
     "File",
@@ -96,6 +101,7 @@ __all__ = [
     "ScriptedModel",
     "StepFailed",
     "StepTimedOut",
+    "Stopped",
     "StoreError",
     "Summary",
     "ThreadSummary",
@@ -113,12 +119,16 @@ __all__ = [
     "UserSaid",
     "approve",
     "ask",
+    "delete_expired",
+    "delete_threads",
     "extract_notes",
     "flow",
+    "iterate_sync",
     "project_instructions",
     "run_sync",
     "sleep",
     "step",
+    "stop",
     "tool",
     "until",
     "wait_for",

@@ -53,6 +53,7 @@ def filled(treadle: Treadle) -> Treadle:
         ("treadle diff mine ", ["mine-2", "other", "mine"]),
         ("treadle costs m", ["mine-2", "mine"]),
         ("treadle db export mine m", ["mine-2", "mine"]),
+        ("treadle delete mine o", ["other"]),
         ("treadle -t o", ["other"]),
         ("treadle -q --thread o", ["other"]),
         ("treadle show --full o", ["other"]),

@@ -1,7 +1,7 @@
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -16,6 +16,7 @@ def made(number: int, attempt: int = 0) -> CallState:
     return CallState(Call(f"c{number}", "look", "{}"), "key", attempt=attempt)
 
 
+@example(1, [(True, 5), (True, 6), (False, 5), (True, 5)])
 @given(st.integers(0, 30), CHANGES)
 def test_it_is_like_a_dict_that_is_copied_at_each_change(count, changes):
     mine = OpenCalls(map(made, range(count)))

@@ -71,8 +71,8 @@ class DoomedStore:
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         return await self.inner.read(thread_id, after_seq)
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return await self.inner.threads(limit)
+    async def threads(self, limit: int = 100, **filters: Any) -> list[ThreadInfo]:
+        return await self.inner.threads(limit, **filters)
 
 
 class Pilot(ScriptedModel):

@@ -249,6 +249,8 @@ async def decided(agent: Agent, call: Any, thread: str = "t", outcome: Any = "no
             await agent.post(thread, ApprovalGiven(call.id, True, "ann", arguments='{"number": 7}'))
         case "question":
             await agent.post(thread, UserSaid("that one", answers=call.id))
+        case "parked":
+            await agent.post(thread, ApprovalGiven("", True, "ann"))
         case "unknown":
             content = "it did" if outcome == "ran" else ""
             await agent.post(thread, OutcomeDecided(call.id, outcome, "ann", content))

@@ -17,6 +17,7 @@ from treadle.core import events as e
 from treadle.core.errors import IllegalEvent
 from treadle.core.prompt import Prompt, messages
 from treadle.core.state import State, apply, fold
+from treadle.core.turn_after import failed_by_outage
 
 ENDS = ("answered", "limit", "failed", "refused")
 
@@ -55,6 +56,8 @@ def test_a_log_cut_at_any_record_ends_or_waits_and_then_ends(plot: Plot) -> None
         for end in range(3, len(records) + 1):  # the first three are one append
             stage = await revived(plot, records[:end], ())
             agent = stage.agent()
+            if failed_by_outage(fold(records[:end]).turn):
+                continue  # a resume tries that once more
             if fold(records[:end]).phase == "idle":
                 assert (await agent.resume("t")).status in ENDS
                 assert await stage.records() == records[:end]

@@ -34,7 +34,8 @@ from treadle.core.errors import IllegalEvent
 from treadle.core.prompt import messages
 from treadle.core.result import read_result
 from treadle.core.state import State, apply, fold
-from treadle.core.waits import after_claim, find_tree_waits, find_waits
+from treadle.core.turn_after import failed_by_outage
+from treadle.core.waits import after_claim, find_tree_waits, find_waits, is_held
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import explain
 from treadle.runtime.settings import RunSettings
@@ -66,11 +67,17 @@ def plots(replies: Any) -> Any:
     )
 
 
-def team(top: Plot, below: Plot, store: Ordered) -> Agent:
-    """A lead that gives work to a helper and hands over to a clerk, who hands back."""
-    helper = Stage(below, store).agent(name="helper")
-    clerk = Stage(top, store).agent(name="clerk", handoffs=["lead"])
-    lead = Stage(top, store).agent(name="lead", handoffs=[clerk])
+def team(
+    top: Plot, below: Plot, store: Ordered, effects: Sequence[list[str]] | None = None
+) -> Agent:
+    """A lead that gives work to a helper and hands over to a clerk, who hands back.
+
+    What changes something notes its key in `effects`: first the lead's and clerk's, then the helper's.
+    """
+    above, beneath = effects or ([], [])
+    helper = Stage(below, store, beneath).agent(name="helper")
+    clerk = Stage(top, store, above).agent(name="clerk", handoffs=["lead"])
+    lead = Stage(top, store, above).agent(name="lead", handoffs=[clerk])
     return replace(lead, tools=[*lead.tools, helper.as_tool()])
 
 
@@ -86,6 +93,8 @@ def agrees(records: Sequence[Record], by_name: Mapping[str, RunSettings]) -> Non
     thread_id = records[0].thread_id
     state = fold(records)
     claimed = after_claim(state, thread_id)
+    if is_held(claimed) and not is_held(state):
+        return  # the next driver would be the last: the one after it finds the thread parked
     policy = by_name[state.agent].policy
     waits = find_waits(claimed, thread_id)
     is_open = state.turn is not None and not state.turn.ended
@@ -97,12 +106,16 @@ def agrees(records: Sequence[Record], by_name: Mapping[str, RunSettings]) -> Non
     at_work = turn and (
         turn.called or any(call.status == "started" for call in turn.calls.values())
     )
-    assert result.waiting == (() if at_work else waits)
+    if is_held(state):  # its words say how many have tried
+        assert [call.status for call in result.waiting] == ["parked"]
+    else:
+        assert result.waiting == (() if at_work else waits)
     told = explain(records, by_name[state.agent])
     assert told.status == result.status
     if waits:  # else others can go on beside calls for which people will be asked still
         assert len(told.waits_for) == len(waits)
-    assert told.next.startswith("nothing") == isinstance(decide(claimed, policy), Wait)
+    if not failed_by_outage(state.turn):  # a resume makes that one go on
+        assert told.next.startswith("nothing") == isinstance(decide(claimed, policy), Wait)
 
 
 def in_order(records: Sequence[Record]) -> None:
@@ -161,12 +174,18 @@ async def played(top: Plot, below: Plot) -> Ordered:
     return store
 
 
-async def goes_on(top: Plot, below: Plot, store: Ordered, way: str) -> None:
+async def goes_on(
+    top: Plot,
+    below: Plot,
+    store: Ordered,
+    way: str,
+    effects: Sequence[list[str]] | None = None,
+) -> None:
     """Bring it to an end, and look at all logs whenever it waits.
 
     `way`: whoever looks decides on all that waits, or on one call at a time, or cancels the turn.
     """
-    lead = team(top, below, store)
+    lead = team(top, below, store, effects)
     by_name = settings_of(lead)
     result = await settled(lead.resume("t"), lead)
     for _ in range(60):
@@ -185,6 +204,7 @@ async def goes_on(top: Plot, below: Plot, store: Ordered, way: str) -> None:
         assert len(store.appends) == count
         if way == "cancel":
             await lead.post("t", e.TurnEnded("cancelled", "by ann"))
+            assert {fold(records).phase for records in await store.logs()} == {"idle"}
             result = await lead.resume("t")
             continue
         for call in result.waiting[: 1 if way == "one by one" else None]:

@@ -252,6 +252,7 @@ def test_a_second_driver_fences_the_first():
         with pytest.raises(Fenced):
             await first
         assert first.cancelling() == 0
+        await asyncio.sleep(60)  # the first one's tool, which nobody has cancelled
 
     live(whole())
 

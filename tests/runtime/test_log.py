@@ -143,3 +143,75 @@ def test_records_in_an_impossible_order_are_refused():
 
     with pytest.raises(IllegalEvent, match="thread t can't be read"):
         live(whole())
+
+
+class Detained(MemoryStore):
+    """Holds each append back until the test lets it go; a cancellation waits, as stores promise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+
+    async def append(self, thread_id, rows):
+        self.begun.set()
+        cancelled = False
+        while not self.go.is_set():
+            try:
+                await self.go.wait()
+            except asyncio.CancelledError:
+                cancelled = True
+        await super().append(thread_id, rows)
+        if cancelled:
+            raise asyncio.CancelledError
+
+
+def test_a_cancelled_append_that_was_written_is_known_and_its_claim_is_ours():
+    async def whole() -> None:
+        store = Detained()
+        store.go.set()
+        log = await open_log("t", store, world())
+        await log.append(e.ThreadStarted("a", "k"), e.ThreadClaimed("old"), e.UserSaid("hi"))
+        store.go.clear()
+        store.begun.clear()
+        log.claim_with_next_append(e.ThreadClaimed("mine"))
+        writing = asyncio.create_task(log.append(e.ModelCalled("m", "h", 1, 1)))
+        await store.begun.wait()
+        writing.cancel()
+        await asyncio.sleep(0)
+        store.go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert (log.state.seq, log.state.claim) == (5, "mine")
+        assert log.is_ours
+        assert log.has_claimed
+        await log.append(e.TurnEnded("cancelled"))
+        assert [row.seq for row in await store.read("t")] == [1, 2, 3, 4, 5, 6]
+
+    live(whole())
+
+
+class Cut(MemoryStore):
+    """Is cancelled before it writes anything, as a store that keeps no promise is."""
+
+    cut = False
+
+    async def append(self, thread_id, rows):
+        if self.cut:
+            raise asyncio.CancelledError
+        await super().append(thread_id, rows)
+
+
+def test_a_cancelled_append_that_was_not_written_changes_nothing():
+    async def whole() -> None:
+        store = Cut()
+        log = await open_log("t", store, world())
+        await log.append(e.ThreadStarted("a", "k"), e.ThreadClaimed("c"), e.UserSaid("hi"))
+        store.cut = True
+        with pytest.raises(asyncio.CancelledError):
+            await log.append(e.TurnEnded("answered"))
+        store.cut = False
+        assert log.state.seq == 3
+        await log.append(e.TurnEnded("cancelled"))
+        assert len(await store.read("t")) == 4
+
+    live(whole())

@@ -81,6 +81,7 @@ def test_take_takes_the_thread_from_a_living_driver():
         assert [call.status for call in taken.waiting] == ["unknown"]
         with pytest.raises(Fenced):
             await running
+        await asyncio.sleep(60)  # its tool goes on
 
     live(whole())
 
@@ -131,7 +132,9 @@ def test_a_driver_without_a_beat_is_replaced():
         await payer(Frozen(), paid).resume("t")
         with pytest.raises(Fenced):
             await running
-        return clock() - began
+        took_s = clock() - began
+        await asyncio.sleep(60)  # its tool goes on
+        return took_s
 
     assert FROZEN_S <= live(whole()) < FROZEN_S + 1
 
@@ -176,3 +179,33 @@ def test_ten_that_resume_a_dead_thread_at_once_make_one_claim_and_get_one_result
     live(whole())
     claims = [row for row in live(store.read("copy")) if b'"ThreadClaimed' in row.event]
     assert len(claims) == 2, f"one by the dead, one by a {ThreadClaimed.__name__} of the ten"
+
+
+class Plain:
+    """A store that can do only what every store must: it knows of no drivers."""
+
+    def __init__(self) -> None:
+        self._inner = MemoryStore()
+        self.append, self.read = self._inner.append, self._inner.read
+        self.threads = self._inner.threads
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_within_a_process_resume_joins_the_drive_that_runs_whatever_the_store(fails: bool):
+    store, paid = Plain(), []
+    script = (PAYS[0], KeyError("a bug")) if fails else PAYS
+
+    async def whole() -> list[Any]:
+        one = payer(store, paid, *script)
+        running = asyncio.create_task(one.run("go", thread="t"))
+        await asyncio.sleep(1)
+        clock = asyncio.get_running_loop().time
+        joined = await asyncio.gather(*(payer(store, paid).resume("t") for _ in range(3)))
+        ended_at = clock()
+        await asyncio.wait({running})
+        assert clock() == ended_at, "who joins is told at once"
+        return joined
+
+    status = "failed" if fails else "answered"
+    assert [result.status for result in live(whole())] == [status] * 3
+    assert paid == [5]

@@ -39,8 +39,8 @@ class Plain:
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         return await self._inner.read(thread_id, after_seq)
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return await self._inner.threads(limit)
+    async def threads(self, limit: int = 100, **filters: Any) -> list[ThreadInfo]:
+        return await self._inner.threads(limit, **filters)
 
 
 async def drive(store: Any, thread: str) -> "asyncio.Task[Any]":

@@ -13,11 +13,14 @@ from . import (
     costs,
     database,
     decisions,
+    delete_threads,
     eval_options,
+    list_options,
     listing,
     model_options,
     note_commands,
     note_options,
+    note_why,
     observe_options,
     permissions,
     reports,
@@ -30,7 +33,8 @@ from . import (
 )
 from .options import StoreOptions
 from .parameters import CONTEXT, Command, Group, make_command
-from .session import INTERRUPTED, Session, report_error
+from .session import Session, report_error
+from .signals import INTERRUPTED
 from .terminal import Screen
 
 S = TypeVar("S")
@@ -82,6 +86,12 @@ def resume(settings: thread_options.ResumeOptions) -> int:
 
     Where another process drives it, this waits for that one, and gives the same result.
     """
+    if bool(settings.thread) == settings.all:
+        raise UsageError("name a thread (treadle resume THREAD), or say --all, not both")
+    if settings.all:
+        from .due import resume_all
+
+        return resume_all(settings)
     from .agents import make_runner, missing_agent, missing_agent_message
     from .agents_md import announce_instructions
     from .thread_tree import root_log
@@ -97,6 +107,13 @@ def resume(settings: thread_options.ResumeOptions) -> int:
     announce_instructions(agent, settings, screen)
     session = Session(agent, log.thread_id, screen, settings)
     return session.resume(settings.take, settings.retry_failed)
+
+
+def due(settings: thread_options.DueOptions) -> int:
+    """List the threads that are unfinished, wait for nobody and have no living driver."""
+    from .due import due as list_due
+
+    return list_due(settings)
 
 
 def save_test(settings: thread_options.SaveTestOptions) -> int:
@@ -160,7 +177,8 @@ def _add_all() -> None:
     go_on = "Go on"
     decide = "Decide"
     set_up = "Set up"
-    _add(commands, "threads", thread_options.ThreadsOptions, listing.threads, look)
+    _add(commands, "threads", list_options.ThreadsOptions, listing.threads, look)
+    _add(commands, "due", thread_options.DueOptions, due, look)
     _add(commands, "show", thread_options.ShowOptions, show.show, look)
     _add(commands, "tail", thread_options.TailOptions, show.tail, look)
     _add(commands, "explain", thread_options.ExplainOptions, reports.explain, look)
@@ -182,10 +200,11 @@ def _add_all() -> None:
     _add(commands, "cancel", thread_options.CancelOptions, decisions.cancel, decide)
     _add(commands, "resume", thread_options.ResumeOptions, resume, go_on)
     _add(commands, "fork", thread_options.ForkOptions, decisions.fork, go_on)
+    _add(commands, "delete", list_options.DeleteOptions, delete_threads.delete, "Clean up")
     _add(commands, "eval", eval_options.EvalOptions, eval_, "Evaluate")
     _add(models, "check", model_options.CheckOptions, check_models)
     _add(db, "path", StoreOptions, database.path)
-    _add(db, "check", StoreOptions, database.check)
+    _add(db, "check", thread_options.CheckOptions, database.check)
     _add(db, "export", thread_options.ExportOptions, database.export)
     _add(db, "import", thread_options.ImportOptions, database.import_)
     _add(db, "restore", thread_options.RestoreOptions, database.restore)
@@ -193,6 +212,8 @@ def _add_all() -> None:
     _add(notes, "list", note_options.ListNotesOptions, note_commands.list_notes)
     _add(notes, "search", note_options.SearchNotesOptions, note_commands.search)
     _add(notes, "add", note_options.AddNoteOptions, note_commands.add)
+    _add(notes, "correct", note_options.CorrectNoteOptions, note_why.correct)
+    _add(notes, "why", note_options.WhyNoteOptions, note_why.why)
     _add(notes, "forget", note_options.ForgetNoteOptions, note_commands.forget)
     _add(notes, "export", note_options.ExportNotesOptions, note_commands.export)
     _add(notes, "extract", note_options.ExtractNotesOptions, note_commands.extract)

@@ -28,6 +28,7 @@ _THREADS_OF = {
     **dict.fromkeys(("show", "tail", "explain", "replay", "save-test"), 1),
     **dict.fromkeys(("summary", "costs", "stats", "cache", "export-traces"), 1),
     **dict.fromkeys(("approve", "answer", "settle", "adopt", "cancel", "resume", "fork"), 1),
+    "delete": 1000,
     "diff": 2,
 }
 """How many threads a command takes as its first words."""

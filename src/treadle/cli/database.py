@@ -17,7 +17,7 @@ from .import_history import import_histories
 from .options import StoreOptions
 from .session import next_command
 from .terminal import Screen, print_json, print_line
-from .thread_options import ExportOptions, ImportOptions, RestoreOptions
+from .thread_options import CheckOptions, ExportOptions, ImportOptions, RestoreOptions
 from .threads import MAX_NAMED, is_child, list_thread_ids, resolve_thread
 
 
@@ -27,11 +27,19 @@ def path(settings: StoreOptions) -> int:
     return 0
 
 
-def check(settings: StoreOptions) -> int:
-    """Check the file, and that every log in it is readable and legal. Exit code 1 if not."""
+def check(settings: CheckOptions) -> int:
+    """Check the file, and that every log in it is readable and legal. Exit code 1 if not.
+
+    With --repair, the list of threads is made to say what the logs say; no log is changed.
+    """
     store = _existing(settings)
+    if settings.repair:
+        Screen().note(f"{store.repair_list():,} threads were listed wrongly")
     wrong = store.find_file_damage()
     wrong += run_sync(archive.find_damage(store))
+    listed_wrongly = store.find_wrong_lines()
+    if listed_wrongly:
+        wrong += [*listed_wrongly, "treadle db check --repair corrects the list of threads"]
     for line in wrong:
         print_line(make_visible(line))
     counts = f"{len(list_thread_ids(store)):,} threads, {store.count_records():,} records"

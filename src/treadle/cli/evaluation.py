@@ -20,7 +20,8 @@ from .agents import make_agent
 from .atomic_file import require_writable, write_atomically
 from .eval_options import EvalOptions
 from .load_model import load_model
-from .session import ANSWERED, FAILED, INTERRUPTED, quit_on_second_interrupt
+from .session import ANSWERED, FAILED
+from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
 from .terminal import Screen, print_json, print_line, showing_warnings
 
 JOBS = 4
@@ -103,12 +104,15 @@ def _run(settings: EvalOptions, dataset: Dataset, agent: Agent) -> tuple[Report,
         screen.note(f"run {name}: {cases}, {settings.repeats} of each", "dim")
     stopped = False
     try:
-        with quit_on_second_interrupt(), showing_warnings(screen):
+        with handling_signals(), showing_warnings(screen):
             report = run_sync(evaluate(run, on_progress))
     except KeyboardInterrupt:
         screen.interrupted()
         report = make_report(run, finished, began_at)
         stopped = True
+    except Terminated:
+        let_go()
+        raise SystemExit(TERMINATED) from None
     screen.end_line()
     return report, stopped
 

@@ -4,32 +4,38 @@ Only the threads that are shown, or searched for words, are read and verified as
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
-from typing import get_args
 
 import msgspec
 
 from ..core import events as e
+from ..core.age import parse_age
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
-from ..core.result import Status, read_result
-from ..core.state import fold
-from ..core.waits import is_held
+from ..core.status import THREAD_STATUSES
 from ..models.chat.read_history import BY_SYSTEM
 from ..observe.amounts import format_count
 from ..observe.visible import visible_line
+from ..runtime.delete import plan_deletion
 from ..runtime.local_time import format_time
+from ..runtime.retention import find_expired
 from ..runtime.sync import run_sync
-from ..stores.archive import ALL_THREADS
+from ..runtime.world import World
 from ..stores.rows import from_rows
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import ThreadInfo
 from .agents import choose_store
+from .delete_threads import DECLINED, confirm, delete_named, describe
+from .list_options import ThreadsOptions
+from .process import own_output
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
-from .thread_options import ThreadsOptions
+from .threads import resolve_thread
 
-STATUSES = (*get_args(Status), "imported", "parked", "damaged")
+STATUSES = (*THREAD_STATUSES, "damaged")
+HEADER = ("THREAD", "LAST WRITTEN", "AGENT", "STATUS", "TURNS", "RECORDS", "FIRST MESSAGE")
+PAGE = 200
+"""How many lines of the list are read at once."""
 MAX_MESSAGE = 60
 """Characters of a thread's first message."""
 
@@ -45,89 +51,156 @@ class ThreadRow:
     turns: int
     records: int
     first_message: str
+    parent: str = ""
+    position: int = 0
+    """Give that of the last one as --before, and the next page follows."""
 
 
 def threads(settings: ThreadsOptions) -> int:
-    """List the threads, the last written first."""
-    if settings.status is not None and settings.status not in STATUSES:
-        raise UsageError(
-            f"no thread has the status {settings.status!r}; there are: {', '.join(STATUSES)}"
-        )
+    """List the threads, the last written first; or delete those that are old."""
+    _refuse_wrong(settings)
     store = choose_store(settings)
     assert isinstance(store, SQLiteStore)
+    if settings.parent is not None and store.path.exists():
+        settings = replace(settings, parent=resolve_thread(store, settings.parent))
+    expired = _find_expired(store, settings)
     found: list[ThreadRow] = []
     if store.path.exists():
-        found = list(islice(list_threads(store, settings), settings.limit + 1))
+        rows = list_threads(store, settings, expired)
+        found = list(islice(rows, settings.limit + 1))
     listed = found[: settings.limit]
     if settings.json:
         for thread in listed:
             print_json(msgspec.json.encode(asdict(thread)))
     elif listed:
-        print_line(format_table([_row(thread) for thread in listed]))
-    if any(thread.status == "imported" for thread in listed) and not settings.json:
-        how = "look at it with treadle show THREAD, then treadle adopt THREAD"
-        Screen().note(f"what was imported does nothing before you adopt it: {how}", "dim")
-    if any(thread.status == "parked" for thread in listed) and not settings.json:
-        how = "see treadle explain THREAD, then treadle approve THREAD or treadle cancel THREAD"
-        Screen().note(f"several processes have died at what is parked: {how}", "dim")
+        print_line(_format(listed))
+        _say_what_helps(listed)
     if len(found) > settings.limit:
-        Screen().note(f"there are more; these are the last {settings.limit} (--limit N)", "dim")
+        following = f"--before {listed[-1].position}" if listed[-1].position else "--limit N"
+        Screen().note(
+            f"there are more; these are the last {settings.limit} (--limit N; the next page:"
+            f" {following})",
+            "dim",
+        )
     elif not found and _has_filter(settings):
         Screen().note("no thread is like that", "dim")
     elif not found:
         Screen().note("there is no thread yet", "dim")
+    if settings.delete and expired:
+        return _delete(store, expired, settings)
     return 0
 
 
-def list_threads(store: SQLiteStore, settings: ThreadsOptions) -> Iterator[ThreadRow]:
+def _refuse_wrong(settings: ThreadsOptions) -> None:
+    if settings.status is not None and settings.status not in STATUSES:
+        raise UsageError(
+            f"no thread has the status {settings.status!r}; there are: {', '.join(STATUSES)}"
+        )
+    if not settings.delete:
+        return
+    if settings.older is None:
+        raise UsageError("--delete is for --older AGE; single threads: treadle delete THREAD")
+    others = (settings.status, settings.agent, settings.text, settings.key, settings.parent)
+    if any(other is not None for other in others):
+        raise UsageError("--delete takes all threads of --older AGE: leave the other filters out")
+
+
+def _find_expired(store: SQLiteStore, settings: ThreadsOptions) -> list[str] | None:
+    """The threads that --older asks for; None if it doesn't."""
+    if settings.older is None:
+        return None
+    before = World().now() - parse_age(settings.older)
+    if not store.path.exists():
+        return []
+    return run_sync(find_expired(store, before))
+
+
+def _delete(store: SQLiteStore, expired: Sequence[str], settings: ThreadsOptions) -> int:
+    screen = Screen()
+    plan = run_sync(plan_deletion(store, expired))
+    for line in describe(plan, settings.notes):
+        screen.note(line)
+    if not settings.yes and not confirm(screen):
+        return DECLINED
+    delete_named(store, expired, screen, notes=settings.notes)
+    return 0
+
+
+def _say_what_helps(listed: Sequence[ThreadRow]) -> None:
+    if any(thread.status == "imported" for thread in listed):
+        how = "look at it with treadle show THREAD, then treadle adopt THREAD"
+        Screen().note(f"what was imported does nothing before you adopt it: {how}", "dim")
+    if any(thread.status == "parked" for thread in listed):
+        how = "see treadle explain THREAD, then treadle approve THREAD or treadle cancel THREAD"
+        Screen().note(f"several processes have died at what is parked: {how}", "dim")
+
+
+def list_threads(
+    store: SQLiteStore, settings: ThreadsOptions, only: Sequence[str] | None = None
+) -> Iterator[ThreadRow]:
     """The threads that fit the filters, one at a time: a caller that stops early reads no more."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
-    for info in run_sync(store.threads(ALL_THREADS)):
+    named = None if only is None else set(only)
+    for info in _list_infos(store, settings):
+        if named is not None and info.thread_id not in named:
+            continue
         try:
-            listed = _read_row(store, info, settings, wanted)
+            listed = _read_row(store, info, wanted)
         except (StoreDamaged, IllegalEvent):
             listed = _damaged_row(info, settings)
         if listed and settings.status in (None, listed.status):
             yield listed
 
 
-def _read_row(
-    store: SQLiteStore, info: ThreadInfo, settings: ThreadsOptions, wanted: Sequence[str]
-) -> ThreadRow | None:
-    """The line of a thread; None if the filters leave it out. Raises StoreDamaged, IllegalEvent."""
-    ends = store.read_ends(info)
-    if ends.parent_thread_id and not settings.all:
-        return None
-    if settings.agent not in (None, ends.agent):
-        return None
-    ended = ends.last_type == "TurnEnded"
-    if ended and settings.status not in (None, "damaged", "imported", ends.status):
-        return None
+def _list_infos(store: SQLiteStore, settings: ThreadsOptions) -> Iterator[ThreadInfo]:
+    """The lines of the store's list, page by page."""
+    parent = settings.parent
+    if parent is None and not settings.all:
+        parent = ""
+    # What is damaged is only known once it is read.
+    status = None if settings.status == "damaged" else settings.status
+    before = settings.before
+    while True:
+        page = run_sync(
+            store.threads(
+                PAGE,
+                status=status,
+                agent=settings.agent,
+                parent=parent,
+                key=settings.key,
+                before=before,
+            )
+        )
+        yield from page
+        if len(page) < PAGE:
+            return
+        before = page[-1].position
+
+
+def _read_row(store: SQLiteStore, info: ThreadInfo, wanted: Sequence[str]) -> ThreadRow | None:
+    """The line of a thread; None if it lacks a word. Raises StoreDamaged, IllegalEvent."""
+    if info.damaged or info.status == "damaged":
+        raise StoreDamaged(info.damaged)
     # Only now, since it verifies and decodes every record.
     records = from_rows(info.thread_id, run_sync(store.read(info.thread_id)))
+    if not records:
+        return None  # deleted at this moment
     if wanted and not _says(records, wanted):
         return None
-    status: str = ends.status
-    if _waits_for_adoption(records):
-        status = "imported"
-    elif not ended:
-        state = fold(records)
-        status = read_result(records, state).status
-        if is_held(state):
-            status = "parked"
     said = [record.event for record in records if isinstance(record.event, e.UserSaid)]
     turns = sum(not each.answers for each in said)
     own = [each for each in said if each.by != BY_SYSTEM] or said
-    first = own[0].text if own else ""
     return ThreadRow(
-        info.thread_id, info.updated_at, ends.agent, status, turns, info.records, first
+        info.thread_id,
+        info.updated_at,
+        info.agent,
+        info.status,
+        turns,
+        info.records,
+        own[0].text if own else "",
+        info.parent,
+        info.position,
     )
-
-
-def _waits_for_adoption(records: Sequence[e.Record]) -> bool:
-    events = [record.event for record in records]
-    changes = [event.trusted for event in events if isinstance(event, e.TrustChanged)]
-    return bool(changes) and not changes[-1]
 
 
 def _damaged_row(info: ThreadInfo, settings: ThreadsOptions) -> ThreadRow | None:
@@ -148,6 +221,14 @@ def _says(records: Sequence[e.Record], wanted: Sequence[str]) -> bool:
     return all(word in said for word in wanted)
 
 
+def _format(listed: Sequence[ThreadRow]) -> str:
+    """The threads in columns; under a header for a person, and without one for a program."""
+    rows = [_row(thread) for thread in listed]
+    if own_output().isatty():
+        rows.insert(0, HEADER)
+    return format_table(rows)
+
+
 def _row(each: ThreadRow) -> tuple[str, ...]:
     return (
         each.thread_id,
@@ -161,4 +242,5 @@ def _row(each: ThreadRow) -> tuple[str, ...]:
 
 
 def _has_filter(settings: ThreadsOptions) -> bool:
-    return any(given is not None for given in (settings.status, settings.agent, settings.text))
+    filters = (settings.status, settings.agent, settings.text, settings.key, settings.parent)
+    return any(given is not None for given in (*filters, settings.older, settings.before))

@@ -24,13 +24,15 @@ USAGE = 2
 _EPILOG = """
 Commands, each with its own --help:
 
-Look at threads: threads · show · tail · explain · diff · replay · save-test
+Look at threads: threads · due · show · tail · explain · diff · replay · save-test
 
 Add up: summary · costs · stats · cache · export-traces
 
 Decide: approve · revoke · answer · settle · adopt · cancel
 
 Go on: resume · fork
+
+Clean up: delete
 
 Evaluate: eval
 
@@ -41,18 +43,19 @@ More: help COMMAND · version
 A question that begins with a command's name: treadle -- tools.
 
 Exit codes: 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a person ·
-130 interrupted.
+130 interrupted · 143 stopped by SIGTERM.
 """
 
 COMMANDS = (
-    *("threads", "show", "tail", "explain", "diff", "replay", "save-test"),
+    *("threads", "due", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("summary", "costs", "stats", "cache", "export-traces"),
-    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork"),
+    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork", "delete"),
     *("eval", "tools", "notes", "db", "models"),
 )
 
 _MOST_WORDS = {
     "threads": 1,
+    "due": 1,
     "tools": 1,
     "approve": 3,
     "revoke": 3,
@@ -60,6 +63,7 @@ _MOST_WORDS = {
     "settle": 3,
     "diff": 3,
     "notes": 3,
+    "delete": 1000,
 }
 _MOST_WORDS |= {"db": 1000, "models": 1000}
 """The most words of a command without options; the others take two. More words are a question."""
@@ -184,6 +188,7 @@ def _takes_next(word: str, with_value: set[str]) -> bool:
 def ask(settings: AskOptions) -> None:
     """Ask an agent. The answer goes to standard output, everything else to standard error."""
     from ..core.errors import TreadleError
+    from ..runtime.message_key import thread_of_key
     from ..runtime.thread_name import name_or_new
     from .agents import make_agent
     from .agents_md import announce_instructions
@@ -196,9 +201,11 @@ def ask(settings: AskOptions) -> None:
     try:
         agent = make_agent(settings, is_interactive())
         thread = name_or_new(settings.thread, agent.world)
+        if settings.key and settings.thread is None:
+            thread = thread_of_key(agent.name, settings.key)
         if settings.go_on:
             thread = find_last_thread(agent)
-        if not words and is_interactive() and sys.stdout.isatty():
+        if not words and settings.key is None and is_interactive() and sys.stdout.isatty():
             from .chat import chat
 
             announce_instructions(agent, settings, screen)
@@ -212,7 +219,7 @@ def ask(settings: AskOptions) -> None:
         )
         raise SystemExit(2)
     announce_instructions(agent, settings, screen)
-    raise SystemExit(Session(agent, thread, screen, settings).ask(question))
+    raise SystemExit(Session(agent, thread, screen, settings).ask(question, settings.key))
 
 
 ask_command = make_command("treadle", AskOptions, ask, epilog=_EPILOG)

@@ -158,6 +158,14 @@ class AskOptions(TurnOptions):
             panel="Thread",
         ),
     ] = None
+    key: Annotated[
+        str | None,
+        make_option(
+            metavar="KEY",
+            help="Names the message: with the same key again, it gives the same turn's answer.",
+            panel="Thread",
+        ),
+    ] = None
     version: Annotated[
         bool,
         make_option("--version", callback=_show_version, help="Show the version and exit."),

@@ -1,10 +1,8 @@
 """Runs a turn from the command line: shows it, asks for decisions, returns the exit code."""
 
-import os
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +33,7 @@ from .agents import Runner, missing_agent
 from .ask_person import ask_for_decisions, current_user
 from .load_model import load_model
 from .options import AgentOptions, StoreOptions, TurnOptions
+from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
 from .terminal import Screen, is_interactive, showing_warnings
 from .thread_tree import merge_by_time, read_tree
 from .threads import first_root_thread, list_thread_ids
@@ -46,7 +45,6 @@ FAILED = 1
 USAGE = 2
 LIMIT = 3
 WAITING = 4
-INTERRUPTED = 130
 Start = Callable[[Runner], Coroutine[Any, Any, Result]]
 DECISION_COMMANDS = {
     "waiting": "approve",
@@ -68,9 +66,9 @@ class Session:
     screen: Screen
     settings: TurnOptions
 
-    def ask(self, text: str) -> int:
+    def ask(self, text: str, key: str | None = None) -> int:
         """Run a turn with this message, show it, and return its exit code."""
-        return self._run(lambda agent: agent.run(text, thread=self.thread_id))
+        return self._run(lambda agent: agent.run(text, thread=self.thread_id, key=key))
 
     def resume(self, take: bool = False, retry_failed: bool = False) -> int:
         """Resume the thread's unfinished turn, show it, and return its exit code."""
@@ -120,12 +118,15 @@ class Session:
             printer.learn(record)
         once.skip(past)
         try:
-            with quit_on_second_interrupt(), showing_warnings(self.screen):
+            with handling_signals(), showing_warnings(self.screen):
                 try:
                     agent = self._make_listening_agent(once)
                     result = self._drive(agent, start(agent), once)
                 except KeyboardInterrupt:
                     return self._cancel()
+                except Terminated:
+                    self._let_go()
+                    raise SystemExit(TERMINATED) from None
         except TurnOpen as error:
             message = f"thread {self._name} has an unfinished turn"
             go_on = f"go on with it: {self._resume_command}"
@@ -199,6 +200,14 @@ class Session:
         self.screen.note(f"stopped; thread {self._name} holds what was done", "yellow")
         return INTERRUPTED
 
+    def _let_go(self) -> None:
+        """After SIGTERM, leave the turn open once what is under way has had its time."""
+        if let_go():
+            self.screen.note(f"stopped; nothing is lost: {self._resume_command}", "yellow")
+        else:
+            name = visible_command(["treadle", "show", self.thread_id])
+            self.screen.note(f"stopped; what was done is in the thread: {name}", "yellow")
+
     def _fail(self, message: str, code: int) -> int:
         self.screen.note(f"error: {message}", "red")
         return code
@@ -236,25 +245,6 @@ def next_command(command: str, thread_id: str, settings: StoreOptions, other: st
     if other:
         line += f" (with the agent {visible_line(other, 100)})"
     return line
-
-
-@contextmanager
-def quit_on_second_interrupt() -> Iterator[None]:
-    """Let the first Ctrl-C raise KeyboardInterrupt, and a second one end the process at once."""
-    pressed = False
-
-    def on_interrupt(number: int, frame: object) -> None:
-        nonlocal pressed
-        if pressed:
-            os._exit(INTERRUPTED)
-        pressed = True
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 async def read_records(agent: Runner, thread_id: str) -> list[e.Record]:

@@ -8,20 +8,26 @@ from .complete import thread_names
 from .options import AgentOptions, StoreOptions, TurnOptions
 from .parameters import make_argument, make_option
 
-_THREAD = "Its name, the beginning of it, or last (-)."
+THREAD = "Its name, the beginning of it, or last (-)."
 _CALL = "The call's id; not needed if only one waits."
 _BY = "Who decides; default: your login name."
-_JSON = "As JSON Lines."
+JSON = "As JSON Lines."
 _AGENT = "Your Agent, with the thread's store; or path/file.py:name."
 
-Thread = Annotated[str, make_argument(metavar="THREAD", help=_THREAD, complete=thread_names)]
+Thread = Annotated[str, make_argument(metavar="THREAD", help=THREAD, complete=thread_names)]
 Call = Annotated[str | None, make_argument(metavar="CALL", help=_CALL)]
 By = Annotated[str | None, make_option(metavar="NAME", help=_BY)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeOptions(TurnOptions):
-    thread: Thread
+    thread: Annotated[
+        str,
+        make_argument(metavar="[THREAD]", help=THREAD, complete=thread_names),
+    ] = ""
+    all: Annotated[
+        bool, make_option("--all", help="All threads of the agent that treadle due lists.")
+    ] = False
     take: Annotated[
         bool,
         make_option("--take", help="Take it from a process that still drives it, if one does."),
@@ -36,26 +42,8 @@ class ResumeOptions(TurnOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ThreadsOptions(StoreOptions):
-    status: Annotated[
-        str | None,
-        make_option(
-            metavar="STATUS",
-            help="answered, limit, failed, refused, cancelled, waiting, unfinished, imported or"
-            " damaged.",
-        ),
-    ] = None
-    agent: Annotated[
-        str | None, make_option(metavar="NAME", help="Only threads of the agent with this name.")
-    ] = None
-    text: Annotated[
-        str | None, make_option(metavar="WORDS", help="Only threads with all of these words.")
-    ] = None
-    all: Annotated[bool, make_option("--all", help="Also children of other threads.")] = False
-    limit: Annotated[
-        int, make_option("--limit", "-n", min=1, metavar="N", help="At most so many.")
-    ] = 20
-    json: Annotated[bool, make_option("--json", help=_JSON)] = False
+class DueOptions(StoreOptions):
+    json: Annotated[bool, make_option("--json", help=JSON)] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +74,12 @@ class ShowOptions(AgentOptions):
 @dataclass(frozen=True, kw_only=True)
 class TailOptions(StoreOptions):
     thread: Annotated[
-        str, make_argument(metavar="[THREAD]", help=_THREAD, complete=thread_names)
+        str, make_argument(metavar="[THREAD]", help=THREAD, complete=thread_names)
     ] = "last"
     until_end: Annotated[
         bool, make_option("--until-end", help="Leave when the turn ends, with its exit code.")
     ] = False
-    json: Annotated[bool, make_option("--json", help=_JSON)] = False
+    json: Annotated[bool, make_option("--json", help=JSON)] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +95,8 @@ class ReplayOptions(AgentOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DiffOptions(StoreOptions):
-    left: Annotated[str, make_argument(metavar="A", help=_THREAD, complete=thread_names)]
-    right: Annotated[str, make_argument(metavar="B", help=_THREAD, complete=thread_names)]
+    left: Annotated[str, make_argument(metavar="A", help=THREAD, complete=thread_names)]
+    right: Annotated[str, make_argument(metavar="B", help=THREAD, complete=thread_names)]
     json: Annotated[bool, make_option("--json", help="As a JSON object.")] = False
 
 
@@ -214,11 +202,19 @@ class ForkOptions(TurnOptions):
 class ExportOptions(StoreOptions):
     threads: Annotated[
         list[str] | None,
-        make_argument(metavar="THREAD", help=f"{_THREAD} None: all.", complete=thread_names),
+        make_argument(metavar="THREAD", help=f"{THREAD} None: all.", complete=thread_names),
     ] = None
     output: Annotated[
         Path | None, make_option("--output", "-o", metavar="FILE", help="Else to standard output.")
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(StoreOptions):
+    repair: Annotated[
+        bool,
+        make_option("--repair", help="Write anew what the list of threads takes from the logs."),
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)

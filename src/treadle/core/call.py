@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from . import events as e
 from .errors import IllegalEvent
 from .strict_json import value_of
+from .tally import Tally
 
 CallStatus = Literal[
     "asked",
@@ -57,7 +58,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
 """The statuses that a call may have before an event about it."""
 
 
-class CallState(msgspec.Struct, frozen=True):
+class CallState(msgspec.Struct, frozen=True, gc=False):
     """One call of the round that is under way, or one step of a flow."""
 
     call: e.Call
@@ -72,6 +73,8 @@ class CallState(msgspec.Struct, frozen=True):
     retry_after_s: float = 0.0
     step: bool = False
     """Asked for by a flow's code, not by a model."""
+    idempotent: bool = False
+    """Of a step: it may run again where nobody knows what became of it."""
     asked_before: int = 0
     """How often this turn's earlier replies asked for the same: the same tool and arguments."""
     twins_before: int = 0
@@ -82,6 +85,8 @@ class CallState(msgspec.Struct, frozen=True):
     """What that child waits for."""
     until: float | None = None
     """When its time is up: seconds since the epoch; None: never."""
+    claim: str = ""
+    """With the status `unknown`: the claim under which it had started."""
 
     @property
     def id(self) -> str:
@@ -148,6 +153,8 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
     match event:
         case e.ToolStarted():
             return replace(call, status="started", attempt=event.attempt, waiting=())
+        case e.ToolReturned():
+            return None
         case e.ChildStarted():
             return replace(call, child=event)
         case e.ChildWaits(waiting=()):
@@ -173,13 +180,16 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return None
 
 
-def call_after_crash(call: CallState) -> CallState:
-    """What a new driver finds: what a started tool did is unknown; a child can be continued."""
+def call_after_crash(call: CallState, claim: str) -> CallState:
+    """What a new driver finds: what a started tool did is unknown; a child can be continued.
+
+    `claim` is that of the driver before.
+    """
     if call.status != "started":
         return call
     if call.child:
         return replace(call, status="allowed")
-    return replace(call, status="unknown")
+    return replace(call, status="unknown", claim=claim)
 
 
 def call_after_import(call: CallState, thread_key: str) -> CallState:
@@ -196,7 +206,7 @@ def call_after_fork(call: CallState) -> CallState:
     """What a fork finds: as after a crash; an open call with a child has an unknown outcome."""
     if call.child:
         return replace(call, status="unknown", child=None, waiting=())
-    return call_after_crash(call)
+    return call_after_crash(call, "")
 
 
 def call_digest(name: str, arguments: str) -> str:
@@ -229,8 +239,8 @@ def make_idempotency_key(base: str, call_id: str, arguments: str) -> str:
 
 
 def open_calls_of(
-    asked: Iterable[e.Call], repeats: dict[str, int], thread_key: str
-) -> tuple[dict[str, CallState], dict[str, int]]:
+    asked: Iterable[e.Call], repeats: Tally, thread_key: str
+) -> tuple[dict[str, CallState], Tally]:
     """The calls of a reply, and how often each has been asked for by now."""
     calls: dict[str, CallState] = {}
     twins: dict[str, int] = {}
@@ -241,8 +251,8 @@ def open_calls_of(
         calls[call.id] = CallState(
             call,
             make_idempotency_key(thread_key, call.id, call.arguments),
-            asked_before=repeats.get(digest, 0),
+            asked_before=repeats.count(digest),
             twins_before=twins.get(digest, 0),
         )
         twins[digest] = twins.get(digest, 0) + 1
-    return calls, repeats | {digest: repeats.get(digest, 0) + twins[digest] for digest in twins}
+    return calls, repeats.add(twins)

@@ -29,6 +29,8 @@ class ParentContext:
     """What the parent's turn has left; None for no limit."""
     root_id: str = ""
     """The thread above all."""
+    is_taken: Callable[[], bool] = lambda: False
+    """Whether another process has the parent's thread by now."""
 
 
 @dataclass(frozen=True)

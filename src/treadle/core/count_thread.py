@@ -31,6 +31,8 @@ def count_thread(records: Sequence[e.Record], totals: Totals) -> OneThread:
         _count_model(record.event, totals)
         if lost := _lost_call(record.event, before, state):
             totals.add_lost(lost)
+        if settled := _settled_call(record.event, before):
+            totals.settle_lost(settled)
     if state.turn and not state.turn.ended:
         turns["open"] += 1
     own = [record for record in records if record.seq > own_from]
@@ -75,7 +77,7 @@ def _count_model(event: e.Event, totals: Totals) -> None:
             totals.counts["model_calls"] += 1
             totals.add_usage(event.usage, event.cost_usd)
         case e.ModelFailed():
-            totals.counts["model_failures"] += 1
+            totals.counts["model_failures"] += not event.claim
             if event.usage.total_tokens or event.cost_usd is not None:
                 totals.add_usage(event.usage, event.cost_usd)
 
@@ -86,6 +88,13 @@ def _lost_call(event: e.Event, before: State, after: State) -> e.ModelCalled | N
         return None
     if before.turn and after.turn and not after.turn.called:
         return before.turn.called
+    return None
+
+
+def _settled_call(event: e.Event, before: State) -> e.ModelCalled | None:
+    """The lost model call of which the event says what it has used."""
+    if isinstance(event, e.ModelFailed) and event.claim and before.turn:
+        return before.turn.lost[event.claim]
     return None
 
 

@@ -21,6 +21,8 @@ TreadleError
 └── StoreError            the operator: the database
     ├── SeqTaken            another writer was first; fold again
     ├── Fenced              another process drives this thread now
+    │   └── ThreadDeleted       it was deleted; whatever worked on it stops
+    ├── Stopped             the same call, in another process: this one has been told to stop
     └── StoreDamaged        torn, foreign, or written by a newer Treadle; left untouched
 """
 
@@ -178,6 +180,14 @@ class SeqTaken(StoreError):
 
 class Fenced(StoreError):
     """Another process drives this thread now; this one stops."""
+
+
+class ThreadDeleted(Fenced):
+    """The thread was deleted while this log of it was open. Nothing more is written to it."""
+
+
+class Stopped(StoreError):
+    """This process has been told to stop: nothing new begins here. Another one may do it."""
 
 
 class StoreDamaged(StoreError):

@@ -63,7 +63,9 @@ class ModelReplied(EventStruct, frozen=True, tag="ModelReplied.2"):
 
 
 class ModelFailed(EventStruct, frozen=True):
-    kind: Literal["unavailable", "overflow", "denied", "rejected", "timeout"]
+    kind: Literal["unavailable", "overflow", "denied", "rejected", "timeout", "late"]
+    """`late`: another driver had taken the thread. It only says what the lost call has used, and
+    may come at any time."""
     message: str
     retry_after_s: float | None = None
     """Seconds until the same request is made again; None: it isn't."""
@@ -78,3 +80,5 @@ class ModelFailed(EventStruct, frozen=True):
     """The provider's own name of the request, for its support."""
     body: str = ""
     """What the provider said in full, without secrets, as far as `message` doesn't have it."""
+    claim: str = ""
+    """With the kind `late`: the claim under which the model was called."""

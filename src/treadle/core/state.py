@@ -14,10 +14,12 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
+from .agent_events import describe_format_1
 from .approvals import Permission
 from .calibration import TokenCalibration, calibrate
 from .call import WAITING
 from .errors import IllegalEvent
+from .late import is_late, lose_model_call, refuse_late, settle_model_call
 from .limits import Spent
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
@@ -27,6 +29,7 @@ from .turn_after import (
     turn_after_import,
     turn_after_permission,
 )
+from .worked import active_s
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
@@ -39,6 +42,8 @@ MAX_CLAIMS_WITH_CHILD = 64
 _NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.ToolStarted, e.ChildStarted)
 """The events that say what is about to be done, and not that anything came of it."""
 
+_OF_WORK = frozenset((e.ModelCalled, e.ModelReplied, e.ToolStarted, e.ToolReturned))
+"""Nearly all events of a long log. They change the turn alone, and their phase alone decides."""
 OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
 LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadStarted: frozenset(("empty",)),
@@ -69,7 +74,7 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
 }
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, gc=False):
     """What `decide` goes by."""
 
     seq: int = 0
@@ -151,9 +156,21 @@ def apply(state: State, record: e.Record) -> State:
     if state.claims and not isinstance(event, _NO_PROGRESS):
         changes["claims"] = 0
     turn = state.turn
-    if turn and not turn.ended and (active_s := _active_s(state, record)):
-        turn = replace(turn, active_s=turn.active_s + active_s)
+    if turn and not turn.ended and (worked_s := active_s(record, turn, state.at)):
+        turn = replace(turn, active_s=turn.active_s + worked_s)
         changes["turn"] = turn
+    if type(event) in _OF_WORK:
+        assert turn is not None
+        changes |= _changes_in_turn(state, turn, event)
+    else:
+        changes |= _changes(state, turn, record)
+    return replace(state, **changes)
+
+
+def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any]:
+    """What this event changes; `turn` has the seconds of work until then."""
+    event = record.event
+    changes: dict[str, Any] = {}
     match event:
         case e.ThreadStarted():
             changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
@@ -163,10 +180,10 @@ def apply(state: State, record: e.Record) -> State:
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
             changes |= {"claim": event.claim, "driver": event.driver, "trace": event.trace}
-            changes["claims"] = state.claims + 1
-            changes["turn"] = turn and turn_after_claim(turn, event.reopens)
+            changes["claims"] = max(0, state.claims + (-1 if event.releases else 1))
+            changes["turn"] = turn and turn_after_claim(turn, state.claim, event)
             if event.identity:
-                changes |= _describe(state, _from_format_1(event.identity))
+                changes |= _describe(state, describe_format_1(event.identity))
         case e.ThreadForked():
             changes |= {"key": event.key, "claim": "", "driver": "", "trace": "", "depth": 0}
             changes["root_id"] = record.thread_id
@@ -190,7 +207,7 @@ def apply(state: State, record: e.Record) -> State:
         case _:
             assert turn is not None
             changes |= _changes_in_turn(state, turn, event)
-    return replace(state, **changes)
+    return changes
 
 
 def _refuse_illegal(state: State, record: e.Record) -> None:
@@ -199,16 +216,20 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             f"record {record.seq} of {record.thread_id} can't follow record {state.seq}"
         )
+    if is_late(event):
+        refuse_late(event, state.turn, state.claim)
+    if type(event) in _OF_WORK and state.phase in LEGAL_PHASES[type(event)]:
+        return
     if isinstance(event, e.ApprovalGiven) and not event.call_id:
         _refuse_release(state, event)
+    elif isinstance(event, e.ModelFailed) and event.claim:
+        pass  # only a usage, which can come at any time
     elif state.phase not in LEGAL_PHASES[type(event)] and not _is_revocation(state, event):
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
         )
     if isinstance(event, e.ThreadClaimed) and event.reopens and not may_reopen(state.turn):
-        raise IllegalEvent(
-            "only a turn that an outage of its models has failed, or a flow's, can be reopened"
-        )
+        raise IllegalEvent("only a turn that an outage has failed, or a flow's, can be reopened")
     if isinstance(event, e.UserSaid) and bool(event.answers) == (state.phase == "idle"):
         raise IllegalEvent(
             "a message opens a turn; within one it must answer a question, and only then"
@@ -227,12 +248,6 @@ def _describe(state: State, description: e.AgentDescribed) -> dict[str, Any]:
     return {"described": described, "last_caller": description.agent}
 
 
-def _from_format_1(was: e.Identity) -> e.AgentDescribed:
-    """What a log of format 1 says of an agent: the names of its tools, and hashes of the rest."""
-    tools = {name: e.ToolDescription("", {}) for name in was.tools}
-    return e.AgentDescribed(was.agent, was.model, "", tools)
-
-
 def _is_revocation(state: State, event: e.Event) -> bool:
     """Whether a person takes back a permission. That may come at any time."""
     if not isinstance(event, e.ApprovalGiven) or event.allowed:
@@ -241,22 +256,28 @@ def _is_revocation(state: State, event: e.Event) -> bool:
 
 
 def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]:
+    if isinstance(event, e.ModelFailed) and event.claim:
+        return {"turn": settle_model_call(turn, event)}
+    if isinstance(event, e.TurnEnded):
+        turn = lose_model_call(turn, state.claim)
     turn_after = apply_to_turn(turn, event, state.key)
     changes: dict[str, Any] = {}
     if turn_after.hands_to and (turn_after.ended or not turn_after.calls):
         changes["agent"] = turn_after.hands_to
         turn_after = replace(turn_after, hands_to="", model="")
     changes["turn"] = turn_after
+    if turn.called:
+        changes["calibration"] = calibrate(state.calibration, turn.called, event)
+    if type(event) in _OF_WORK:
+        return changes
     if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
         name = find_call(turn, event.call_id).name
         permission = Permission(event.call_id, name, event.always, event.by, state.agent)
         changes["permissions"] = (*state.permissions, permission)
         changes["turn"] = turn_after_permission(turn_after, permission)
     if isinstance(event, e.TurnEnded):
-        lasting = [each for each in state.permissions if each.always.lasts == "thread"]
+        lasting = (each for each in state.permissions if each.always.lasts == "thread")
         changes["permissions"] = tuple(lasting)
-    if turn.called:
-        changes["calibration"] = calibrate(state.calibration, turn.called, event)
     return changes
 
 
@@ -277,23 +298,3 @@ def waits_for_people(state: State) -> bool:
     """Whether nothing of the turn goes on before somebody decides or answers."""
     calls = state.turn.calls if state.turn else {}
     return bool(calls) and all(call.status in WAITING for call in calls.values())
-
-
-def _active_s(state: State, record: e.Record) -> float:
-    """Seconds of work since the last record.
-
-    Format 1 didn't record them: there they are the time since then, or 0 while a person was waited
-    for.
-    """
-    if record.worked_s is not None:
-        return record.worked_s
-    if isinstance(record.event, e.ThreadClaimed | e.ThreadForked):
-        return 0.0
-    waits = WAITING
-    if isinstance(record.event, e.ApprovalGiven | e.OutcomeDecided | e.UserSaid):
-        # A person's decisions come one after the other, perhaps days apart.
-        waits += ("allowed", "denied")
-    calls = state.turn.calls if state.turn else {}
-    if calls and all(call.status in waits for call in calls.values()):
-        return 0.0
-    return max(0.0, record.at - state.at)

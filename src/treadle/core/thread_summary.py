@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import fsum
 
 from . import events as e
+from .late import worst_tokens
 from .result import Status
 
 
@@ -129,8 +130,13 @@ class Totals:
 
     def add_lost(self, called: e.ModelCalled) -> None:
         self.counts["lost_calls"] += 1
-        self.counts["lost_tokens"] += called.prompt_tokens + called.max_output_tokens
+        self.counts["lost_tokens"] += worst_tokens(called)
         self.lost_usd.append(called.reserved_usd)
+
+    def settle_lost(self, called: e.ModelCalled) -> None:
+        """Take back the worst case of a lost call, whose usage is known by now."""
+        self.counts["lost_tokens"] -= worst_tokens(called)
+        self.lost_usd.append(-called.reserved_usd)
 
     def add_calls(self, name: str, successes: int = 0, errors: int = 0, retries: int = 0) -> None:
         was = self.tools.get(name, ToolTotals())

@@ -29,6 +29,9 @@ class ToolReturned(EventStruct, frozen=True):
     """What the result brings along, besides what its tool always does."""
     parts: tuple[Attachment, ...] = ()
     """Pictures, files and sounds of the result, which `content` names in their order."""
+    claim: str = ""
+    """Not "": the claim under which the call had started. Its driver had lost the thread by then,
+    and learned this later."""
 
 
 class ToolFailed(EventStruct, frozen=True):
@@ -51,12 +54,16 @@ class ToolFailed(EventStruct, frozen=True):
     usage: Usage = Usage()
     """As in ToolReturned."""
     cost_usd: float | None = 0.0
+    claim: str = ""
+    """As in ToolReturned."""
 
 
 class StepAsked(EventStruct, frozen=True):
     """A flow's code has asked for a step: a call like a model's, with the same id at every run."""
 
     call: Call
+    idempotent: bool = False
+    """It may run again where nobody knows what became of it. Only the flow's code knows that."""
     until: float | None = None
     """Seconds since the epoch when its time is up, also while it waits for people; None: never."""
     early: bool = False

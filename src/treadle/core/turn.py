@@ -9,14 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
-from .call import (
-    CallState,
-    apply_to_call,
-    make_idempotency_key,
-    open_calls_of,
-)
+from .call import CallState, apply_to_call, make_idempotency_key, open_calls_of
 from .errors import IllegalEvent
 from .open_calls import OpenCalls
+from .tally import Tally
 
 MALFORMED_CALL = "malformed_call"
 """The finish reason of a reply whose call the provider itself couldn't read."""
@@ -26,7 +22,11 @@ PAUSED = "pause_turn"
 """The finish reason of a reply that the provider goes on with when it gets it back as it is."""
 
 
-class Turn(msgspec.Struct, frozen=True):
+_NO_USAGE = e.Usage()
+_RESULTS = (e.ToolReturned, e.ToolFailed)
+
+
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """One user message, through to its answer."""
 
     opened_seq: int
@@ -77,6 +77,8 @@ class Turn(msgspec.Struct, frozen=True):
     cost_usd: float = 0.0
     lost_tokens: int = 0
     """Reserved for model calls whose reply never came: they may have been billed."""
+    lost: dict[str, e.ModelCalled] = {}
+    """Those calls, by the claim under which they were made, until its driver says more."""
     active_s: float = 0.0
     """Seconds of work, without waiting for people."""
     answer: str = ""
@@ -89,12 +91,12 @@ class Turn(msgspec.Struct, frozen=True):
     """The ids of the calls that have asked a question, or have taken an event of `early`."""
     imported: bool = False
     """Others have written its beginning: that a call has started doesn't show that it may run."""
-    repeats: dict[str, int] = {}
+    repeats: Tally = Tally()
     """By `call_digest`, how often the model has asked for that name and these arguments."""
 
     @property
     def asks_no_model(self) -> bool:
-        """Whether no model has been asked yet, as in the turn of a flow."""
+        """Whether no model has been asked, as in the turn of a flow."""
         return self.called is None and not self.model and not self.attempts
 
     @property
@@ -106,6 +108,8 @@ class Turn(msgspec.Struct, frozen=True):
 def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
     """The turn after one more event. Raises IllegalEvent for an event that its call can't have."""
     match event:
+        case e.ToolStarted() | e.ToolReturned():
+            return _apply_to_its_call(turn, event)
         case e.ModelCalled():
             return _apply_call(turn, event)
         case e.ModelReplied() if turn.compacting_upto_seq:
@@ -121,8 +125,8 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.UserSaid(answers=call_id) if _comes_early(turn, call_id):
             return replace(turn, early=turn.early | {call_id})
         case e.QuestionAsked(call_id=call_id):
-            asked = replace(turn, questions=turn.questions | {call_id})
-            return _apply_to_its_call(asked, event)
+            turn = replace(turn, questions=turn.questions | {call_id})
+            return _apply_to_its_call(turn, event)
         case e.AnswerRejected():
             return replace(turn, rejected=event, useless_replies=turn.useless_replies + 1)
         case e.LimitReached() if turn.limit:
@@ -140,11 +144,10 @@ def _apply_step(turn: Turn, event: e.StepAsked, thread_key: str) -> Turn:
     if call.id in turn.calls:
         raise IllegalEvent(f"step {call.id} is under way already")
     if event.early and call.id in turn.early:
-        questions = turn.questions | {call.id}
-        return replace(turn, early=turn.early - {call.id}, questions=questions)
-    turn = turn if turn.has_steps else replace(turn, has_steps=True)
+        return replace(turn, early=turn.early - {call.id}, questions=turn.questions | {call.id})
     key = make_idempotency_key(thread_key, call.id, call.arguments)
-    return _keep_call(turn, CallState(call, key, step=True, until=event.until))
+    step = CallState(call, key, step=True, until=event.until, idempotent=event.idempotent)
+    return replace(_keep_call(turn, step), has_steps=True)
 
 
 def _comes_early(turn: Turn, call_id: str) -> bool:
@@ -158,7 +161,12 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
     is_retry = event.model == turn.model == turn.failed_model
     if not is_retry and event.purpose != "compact":
         failed = None  # another model goes on, or the same one after an outage
-    turn = replace(
+    upto_seq, purpose, steps = 0, event.purpose, turn.steps
+    if event.purpose == "compact":
+        upto_seq, purpose = event.upto_seq, turn.purpose
+    elif event.attempt == 1 and event.purpose != "answer":
+        steps += 1
+    return replace(
         turn,
         called=event,
         model=event.model,
@@ -167,13 +175,10 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
         rejected=None,
         attempts=event.attempt,
         tries=count_tries(turn, event),
+        compacting_upto_seq=upto_seq,
+        purpose=purpose,
+        steps=steps,
     )
-    if event.purpose == "compact":
-        return replace(turn, compacting_upto_seq=event.upto_seq)
-    steps = turn.steps
-    if event.attempt == 1 and event.purpose != "answer":
-        steps += 1
-    return replace(turn, compacting_upto_seq=0, purpose=event.purpose, steps=steps)
 
 
 def count_tries(turn: Turn, called: e.ModelCalled) -> int:
@@ -191,8 +196,8 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     calls: dict[str, CallState] = {}
     repeats = turn.repeats
     # A call that may be cut off is never read, nor is one in place of a last word.
-    if is_whole and purpose != "answer" and reply.calls:
-        calls, repeats = open_calls_of(reply.calls, turn.repeats, thread_key)
+    if is_whole and purpose != "answer" and (asked := reply.calls):
+        calls, repeats = open_calls_of(asked, turn.repeats, thread_key)
     useless_replies = turn.useless_replies
     if calls:
         useless_replies = 0
@@ -206,7 +211,7 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     if has_text and purpose != "plan":
         answer = reply.text
     return replace(
-        _add_usage(turn, reply),
+        add_usage(turn, reply),
         called=None,
         replied=reply,
         failed=None,
@@ -228,7 +233,7 @@ def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
     failed = turn.failed
     if failed and failed.kind != "overflow" and turn.failed_model == turn.model:
         failed = None  # else the request that failed is made again, with less in it
-    turn = replace(_add_usage(turn, reply), called=None, failed=failed)
+    turn = replace(add_usage(turn, reply), called=None, failed=failed)
     if _has_text(reply) and not reply.calls and reply.finish_reason != "content_filter":
         return replace(turn, replied=reply)
     return replace(turn, replied=None, compacting_upto_seq=0, summary_failed=True)
@@ -238,16 +243,17 @@ def _apply_failure(turn: Turn, event: e.ModelFailed) -> Turn:
     overflows = turn.overflows
     if event.kind == "overflow":
         overflows += 1
-    turn = replace(_add_usage(turn, event), called=None, overflows=overflows)
+    turn = replace(add_usage(turn, event), called=None, overflows=overflows)
     if turn.compacting_upto_seq and event.kind in ("overflow", "rejected"):
         return replace(turn, failed=None, compacting_upto_seq=0, summary_failed=True)
     return replace(turn, failed=event, failed_model=turn.model)
 
 
-def _add_usage(
+def add_usage(
     turn: Turn, event: e.ModelReplied | e.ModelFailed | e.ToolReturned | e.ToolFailed
 ) -> Turn:
-    if not event.cost_usd and event.usage == e.Usage():
+    """The turn with what the event says was used."""
+    if not event.cost_usd and event.usage == _NO_USAGE:
         return turn
     cost_usd = turn.cost_usd + (event.cost_usd or 0.0)
     return replace(turn, usage=turn.usage + event.usage, cost_usd=cost_usd)
@@ -260,17 +266,17 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
     else:
         before = find_call(turn, getattr(event, "call_id", ""))
     after = apply_to_call(before, event)
-    if isinstance(event, e.ToolReturned | e.ToolFailed):
-        turn = _add_usage(turn, event)
-    if isinstance(event, e.HandedOff):
+    if isinstance(event, e.ToolStarted) and after:
+        tool_calls = turn.tool_calls + (before.attempt == 0)
+        calls = turn.calls.keep(after)
+        return replace(turn, calls=calls, tool_calls=tool_calls, round_began=True)
+    if isinstance(event, _RESULTS):
+        turn = add_usage(turn, event)
+    elif isinstance(event, e.HandedOff):
         turn = replace(turn, hands_to=event.agent)
     if after is None:
         return replace(turn, calls=turn.calls.remove(before.id))
-    turn = _keep_call(turn, after)
-    if isinstance(event, e.ToolStarted):
-        tool_calls = turn.tool_calls + (before.attempt == 0)
-        return replace(turn, tool_calls=tool_calls, round_began=True)
-    return turn
+    return _keep_call(turn, after)
 
 
 def _keep_call(turn: Turn, call: CallState) -> Turn:

@@ -5,31 +5,34 @@ Pure.
 
 from msgspec.structs import replace
 
+from . import events as e
 from .approvals import Permission
 from .call import CallState, call_after_crash, call_after_fork, call_after_import
+from .late import lose_model_call
 from .strict_json import value_of
 from .turn import Turn, change_calls
 
 
-def turn_after_crash(turn: Turn) -> Turn:
-    """What a new driver finds: the reply in flight is lost; what started tools did is unknown."""
-    turn = change_calls(turn, call_after_crash)
-    if turn.called is None:
+def turn_after_crash(turn: Turn, claim: str) -> Turn:
+    """What a new driver finds: the reply in flight is lost; what started tools did is unknown.
+
+    `claim` is that of the driver before; "" if that can't write here.
+    """
+    turn = change_calls(turn, lambda call: call_after_crash(call, claim))
+    return lose_model_call(turn, claim)
+
+
+def turn_after_claim(turn: Turn, before: str, claim: e.ThreadClaimed) -> Turn:
+    """What a new driver finds, or one that goes on with a turn that an outage has failed.
+
+    `before` is the claim of the driver before. A driver that lets the thread go leaves the turn as
+    it is: the next one judges what was under way.
+    """
+    if claim.releases:
         return turn
-    lost_tokens = turn.called.prompt_tokens + turn.called.max_output_tokens
-    return replace(
-        turn,
-        called=None,
-        lost_tokens=turn.lost_tokens + lost_tokens,
-        cost_usd=turn.cost_usd + turn.called.reserved_usd,
-    )
-
-
-def turn_after_claim(turn: Turn, reopens: bool) -> Turn:
-    """What a new driver finds, or one that goes on with a turn that an outage has failed."""
-    if reopens:
-        return turn_after_reopening(turn)
-    return turn_after_crash(turn)
+    if claim.reopens:
+        return turn_after_reopening(turn, before)
+    return turn_after_crash(turn, before)
 
 
 def failed_by_outage(turn: Turn | None) -> bool:
@@ -46,21 +49,21 @@ def may_reopen(turn: Turn | None) -> bool:
     return failed_by_outage(turn) or turn.asks_no_model
 
 
-def turn_after_reopening(turn: Turn) -> Turn:
+def turn_after_reopening(turn: Turn, before: str) -> Turn:
     """What goes on with a turn that has failed: its request is made once more, or its steps."""
-    return replace(turn_after_crash(turn), ended=None, model="", tries=0)
+    return replace(turn_after_crash(turn, before), ended=None, model="", tries=0)
 
 
 def turn_after_import(turn: Turn, thread_key: str) -> Turn:
     """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
-    turn = turn_after_crash(turn)
+    turn = turn_after_crash(turn, "")
     turn = change_calls(turn, lambda call: call_after_import(call, thread_key))
     return replace(turn, imported=True)
 
 
 def turn_after_fork(turn: Turn) -> Turn:
     """What a fork finds: as after a crash, and without the children, which stay the parent's."""
-    return change_calls(turn_after_crash(turn), call_after_fork)
+    return change_calls(turn_after_crash(turn, ""), call_after_fork)
 
 
 def turn_after_permission(turn: Turn, permission: Permission) -> Turn:

@@ -15,6 +15,7 @@ from .describe import policy_from
 from .errors import UsageError
 from .policy import Policy
 from .state import State, apply, is_parked
+from .tool import Tool
 
 IMPORTED = "it was imported, and nobody has adopted it"
 
@@ -106,11 +107,18 @@ def recorded_policy(state: State) -> Policy:
     """What the log says of the agent in charge, as far as `decide` goes by it."""
     described = state.described.get(state.agent)
     if described is None:
-        return Policy()
+        return Policy(step_tools=_recorded_steps(state))
     try:
         return policy_from(described)
     except UsageError:  # a log that was tampered with
         return Policy()
+
+
+def _recorded_steps(state: State) -> dict[str, Tool]:
+    """What the log says of a flow's steps: those that whoever drives it next runs again."""
+    calls = state.turn.calls.values() if state.turn else ()
+    again = [call for call in calls if call.idempotent and call.status == "unknown"]
+    return {call.id: Tool(call.name, "", {"type": "object"}, idempotent=True) for call in again}
 
 
 def _why_parked(state: State) -> str:

@@ -1,5 +1,6 @@
-"""The events that record how a flow's code has ended. Pure."""
+"""How a flow's code has ended, and the events that record it. Writes nothing."""
 
+import asyncio
 from collections.abc import Iterator
 
 from ..core import events as e
@@ -46,3 +47,12 @@ def _describe(error: BaseException) -> str:
         place = f"step {error.step}"
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     return redact_known(": ".join(filter(None, (place, str(error)))) + notes)
+
+
+def error_of(main: "asyncio.Task[str]") -> BaseException | None:
+    """What the code has raised, if anything."""
+    if not main.done():
+        return None
+    if main.cancelled():
+        return asyncio.CancelledError("the code cancelled itself")
+    return main.exception()

@@ -14,11 +14,12 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
 from ..core.due import next_due
-from ..core.errors import Fenced, FlowChanged, SeqTaken, StepFailed, StepTimedOut
+from ..core.errors import FlowChanged, SeqTaken, StepFailed, StepTimedOut, Stopped
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..core.waits import find_waits
 from ..runtime.children import append_started
+from ..runtime.drives import rest
 from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
@@ -27,7 +28,7 @@ from ..runtime.loop import run_attempt
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import refresh_children
 from .awaits import find_strays, refuse_timers, stuck
-from .flow_end import end_events
+from .flow_end import end_events, error_of
 from .step_results import History, Step
 from .stop_tasks import cancel_all, stop_all, wait_for_end, wait_until_due
 
@@ -83,7 +84,7 @@ class FlowRun:
             raise
         if step.at is None:
             until = None if within is None else self.log.world.now() + within
-            self._new.append(e.StepAsked(call, until, early))
+            self._new.append(e.StepAsked(call, tool.idempotent, until, early))
         asked = self._asked[call.id] = _Asked(tool, asyncio.get_running_loop().create_future())
         self._moved.set()
         try:
@@ -169,7 +170,7 @@ class FlowRun:
         if self._fault and not turn.limit:
             raise self._fault
         if self.log.lost_reason:
-            raise Fenced(self.log.lost_reason)
+            raise self.log.lost_error()
         if self._reading:
             await self._moved.wait()
             return True
@@ -181,7 +182,7 @@ class FlowRun:
                 await stop_all(left)
                 return True
         if self.history.missing:
-            raise self._why_missing(main) from _error_of(main)
+            raise self._why_missing(main) from error_of(main)
         try:
             if await self._act():
                 return True
@@ -192,6 +193,7 @@ class FlowRun:
         if main.done():
             return await self._end(main)
         if not self._attempts:
+            self.log.refuse_if_stopping()
             return self._waits_for_people(main)
         await wait_until_due(self._moved, next_due(self.log.state), self.log.world)
         return True
@@ -238,6 +240,8 @@ class FlowRun:
                 await self._stop(events)
                 await append_decided(self.log, events, state.seq)
                 return True
+            case RunTools() if self.log.stop_asked.is_set():
+                return False
             case RunTools(calls):
                 return await self._start(job, calls, state.seq)
         return False
@@ -258,13 +262,15 @@ class FlowRun:
 
     async def _attempt(self, job: RunSettings, call: CallState) -> None:
         if call.status == "retrying":
-            await self.log.world.sleep(call.retry_after_s)
+            await rest(self.log, call.retry_after_s)
             await append_started(self.log, job, [call])
         await run_attempt(self.log, job, call)
 
     def _attempted(self, call_id: str, task: "asyncio.Task[None]") -> None:
         del self._attempts[call_id]
-        if not task.cancelled():
+        if not task.cancelled() and isinstance(task.exception(), Stopped):
+            self.log.stop_asked.set()  # the other attempts go on to their end
+        elif not task.cancelled():
             self._fault = self._fault or task.exception()
         self._moved.set()
 
@@ -282,17 +288,8 @@ class FlowRun:
             self._given_up += {*self._asked, *(call.id for call in self._open)}
             return True
         value = ""
-        self.error = _error_of(main)
+        self.error = error_of(main)
         if not self.error:
             value = main.result()
         await self.log.append(*end_events(value, self.error))
         return False
-
-
-def _error_of(main: "asyncio.Task[str]") -> BaseException | None:
-    """What the code has raised, if anything."""
-    if not main.done():
-        return None
-    if main.cancelled():
-        return asyncio.CancelledError("the code cancelled itself")
-    return main.exception()

@@ -67,8 +67,8 @@ class _Copy:
         store = self.own if thread_id == self.thread_id else self.inner
         return await store.read(thread_id, after_seq)
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return await self.own.threads(limit)
+    async def threads(self, limit: int = 100, **filters: Any) -> list[ThreadInfo]:
+        return await self.own.threads(limit, **filters)
 
 
 class _Beyond(Exception):

@@ -16,7 +16,6 @@ from ..core.result import Result
 from ..core.tool import NeedsApproval, Tool, is_async
 from ..runtime.agent import Agent
 from ..runtime.arguments import WrittenArguments, read_arguments, write_arguments
-from ..runtime.child_agent import run_as_step
 from ..runtime.given import Given
 from ..runtime.serialize import (
     NotSerializable,
@@ -142,7 +141,7 @@ async def _run_agent(
     deps: Any = None,
     within: float | None = None,
 ) -> Result:
-    return await run_as_step(agent, branch, step_id, said, Given(deps), within)
+    return await agent.run_as_step(branch, step_id, said, Given(deps), within)
 
 
 async def ask_person(

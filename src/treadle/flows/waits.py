@@ -11,6 +11,7 @@ from ..core.check_settings import check_number
 from ..core.errors import UsageError
 from ..core.strict_json import value_of
 from ..core.tool import Tool
+from ..runtime.drives import rest
 from ..runtime.step_ids import StepScope, check_within
 from .steps import (
     ANY_OBJECT,
@@ -131,7 +132,7 @@ async def _sleep(branch: StepScope, call: e.Call, seconds: float | None, when: f
         due = when
         if seconds is not None:
             due = (flow_run.history.steps[call.id].at or 0.0) + seconds
-        await flow_run.log.world.sleep(max(0.0, due - flow_run.log.world.now()))
+        await rest(flow_run.log, max(0.0, due - flow_run.log.world.now()))
         return "null"
 
     tool = Tool(call.name, "", ANY_OBJECT, wait, lambda given: {}, idempotent=True, timeout_s=None)

@@ -1,7 +1,7 @@
 """Graph: a flow made of nodes and edges, checked before it runs, drawn with the way it took."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any
@@ -13,9 +13,9 @@ from ..core.result import Result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
 from ..flows.flow import DEFAULT_LIMITS, Flow
-from ..runtime.check_kinds import check_run
+from ..runtime.check_kinds import check_run, refuse_names
 from ..runtime.drive import Post
-from ..runtime.listeners import Listener
+from ..runtime.listeners import Delta, Listener
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.open_store import GivenStore
@@ -53,6 +53,7 @@ class Graph:
     def __post_init__(self) -> None:
         check_run(self, "Graph")
         check_parts(self.name, self.nodes, self.edges)
+        refuse_names(f"the state of the graph {self.name}", self.fields)
         names = [node.name for node in self.nodes]
         twice = sorted({name for name in names if names.count(name) > 1})
         found = [f"two nodes have the name {name}; give one a name=" for name in twice]
@@ -60,16 +61,42 @@ class Graph:
         if found:
             raise UsageError(f"the graph {self.name} can't run: " + "; ".join(found))
 
-    async def run(self, *, thread: str | None = None, **fields: Any) -> Result:
+    async def run(
+        self, *, thread: str | None = None, key: str | None = None, **fields: Any
+    ) -> Result:
         """Run it with these fields of the state; `Result.output` is the final state.
 
         None leaves a field at its default. Raises as `Flow.run`.
         """
-        return await self.flow.run(thread=thread, **fields)
+        return await self.flow.run(thread=thread, key=key, **fields)
 
-    def run_sync(self, *, thread: str | None = None, **fields: Any) -> Result:
+    def run_sync(
+        self, *, thread: str | None = None, key: str | None = None, **fields: Any
+    ) -> Result:
         """`run`, from code that isn't async."""
-        return run_sync(self.run(thread=thread, **fields))
+        return run_sync(self.run(thread=thread, key=key, **fields))
+
+    async def start(
+        self, *, thread: str | None = None, key: str | None = None, **fields: Any
+    ) -> str:
+        """Begin a run in the background; the thread's name. As `Agent.start`."""
+        return await self.flow.start(thread=thread, key=key, **fields)
+
+    def follow(
+        self, thread: str, *, after: int | None = None
+    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+        """The records of a run as they come, and its Result last; as `Agent.follow`."""
+        return self.flow.follow(thread, after=after)
+
+    def stream(
+        self, *, thread: str | None = None, key: str | None = None, **fields: Any
+    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+        """`start` and `follow` in one; as `Agent.stream`: leaving it stops nothing."""
+        return self.flow.stream(thread=thread, key=key, **fields)
+
+    async def due(self) -> list[str]:
+        """The runs that `resume` would bring forward now; as `Agent.due`."""
+        return await self.flow.due()
 
     async def resume(
         self, thread: str, *, take: bool = False, retry_failed: bool = False

@@ -9,6 +9,8 @@ from ..core.errors import UsageError
 from ..core.events import NotesRecalled
 from ..core.tool import Tool
 from ..runtime.world import World
+from ..stores.memory import MemoryStore
+from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .embedder import Embedder
 from .note import Note, WriteResult, check_scope
@@ -61,10 +63,12 @@ class Notes:
 
     async def search(self, query: str, limit: int = 5) -> Found:
         """The best notes for a text, with their scores. Raises UsageError."""
+        return await self._search(query, limit, guess=True)
+
+    async def _search(self, query: str, limit: int, guess: bool) -> Found:
         now = self.world.now()
-        return await search(
-            self.store, self.embedder, Query(query, self.readable_scopes, now, limit)
-        )
+        asked = Query(query, self.readable_scopes, now, limit, guess)
+        return await search(self.store, self.embedder, asked)
 
     async def recall(self, query: str, budget_tokens: int | None = None) -> Recalled:
         """The notes for the front of a thread that begins with this text.
@@ -73,8 +77,10 @@ class Notes:
         """
         if budget_tokens is None:
             budget_tokens = self.budget_tokens
-        found = await self.search(query, MAX_RECALLED)
-        return fit_notes((hit.note for hit in found.hits), budget_tokens, found.fallback_reason)
+        found = await self._search(query, MAX_RECALLED, guess=False)
+        notes = [hit.note for hit in found.hits]
+        oldest = [hit.note for hit in found.oldest_first]
+        return fit_notes(notes, budget_tokens, found.fallback_reason, oldest)
 
     async def recall_event(self, text: str) -> NotesRecalled | None:
         """The event that puts notes at the front of a thread that begins with this text.
@@ -89,6 +95,15 @@ class Notes:
     async def write(self, note: Note, *, key: str, replaces: str = "") -> WriteResult:
         """Save a note, once for each key. Raises UsageError if the note isn't valid."""
         return await self.store.write(note, key=key, now=self.world.now(), replaces=replaces)
+
+    async def forget_threads(self, threads: Sequence[str], beside: Store, *, keep: bool) -> int:
+        """Forget the notes made from these threads, and say how many; or `keep` them without the
+        threads' names. Nothing is done where they are kept in the file of the store `beside`."""
+        if isinstance(beside, SQLiteStore) and self.store.path == beside.path:
+            return 0
+        if isinstance(beside, MemoryStore) and beside.extras.get("notes") is self.store:
+            return 0
+        return await self.store.forget_threads(threads, keep=keep)
 
     def tools(self, store: Store) -> list[Tool]:
         """The tools for these notes, for an agent that keeps its threads in `store`."""

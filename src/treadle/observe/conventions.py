@@ -10,6 +10,7 @@ every name with the conventions.
 from urllib.parse import urlsplit
 
 from ..core import events as e
+from ..core.late import LateOutcome
 from ..core.state import State
 
 Value = str | int | float | bool | tuple[str, ...]
@@ -138,6 +139,17 @@ def failure_attributes(failed: e.ModelFailed) -> Attributes:
     attributes: Attributes = {ERROR: failed.kind}
     if failed.usage.total_tokens:
         attributes |= usage_attributes(failed.usage, failed.cost_usd)
+    return attributes
+
+
+def late_attributes(event: LateOutcome) -> Attributes:
+    """The attributes of the event for what a driver has learned after it had lost the thread."""
+    attributes: Attributes = {"treadle.claim": event.claim}
+    if isinstance(event, e.ModelFailed):
+        return attributes | usage_attributes(event.usage, event.cost_usd)
+    attributes[CALL_ID] = event.call_id
+    if isinstance(event, e.ToolFailed):
+        attributes[ERROR] = event.kind
     return attributes
 
 

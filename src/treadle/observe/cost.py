@@ -153,6 +153,12 @@ def group_costs(entries: Iterable[Entry], by: Key) -> dict[str, Total]:
 
 def _thread_entries(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
     shared = inherited_seq(records)
+    learned = {
+        record.event.claim: record.event
+        for record in records
+        if isinstance(record.event, e.ModelFailed) and record.event.claim
+    }
+    claim = ""
     active = ActiveAgent()
     turn = 0
     step = 0
@@ -160,7 +166,7 @@ def _thread_entries(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
     for record in records:
         event = record.event
         if called:
-            end = _find_end(called, event)
+            end = _find_end(called, event, learned.get(claim))
             if end and record.seq > shared:
                 yield Entry(
                     thread_id=record.thread_id,
@@ -183,11 +189,20 @@ def _thread_entries(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
             case e.ModelCalled():
                 called = event
                 step += event.attempt == 1 and event.purpose != "compact"
+            case e.ThreadClaimed():
+                claim = event.claim
 
 
-def _find_end(called: e.ModelCalled, event: e.Event) -> dict[str, Any] | None:
-    """How the request ended, as fields of its Entry; None if this event doesn't end it."""
+def _find_end(
+    called: e.ModelCalled, event: e.Event, learned: e.ModelFailed | None
+) -> dict[str, Any] | None:
+    """How the request ended, as fields of its Entry; None if this event doesn't end it.
+
+    `learned` is what its driver wrote once it had lost the thread, if it did.
+    """
     match event:
+        case e.ModelFailed() if event.claim:
+            return None  # of an earlier request
         case e.ModelReplied():
             return {
                 "outcome": "replied",
@@ -200,6 +215,8 @@ def _find_end(called: e.ModelCalled, event: e.Event) -> dict[str, Any] | None:
             return {"outcome": "failed", "usage": usage, "cost_usd": 0.0}
         case e.ModelFailed():
             return {"outcome": "failed", "usage": event.usage, "cost_usd": event.cost_usd}
+        case e.ThreadClaimed() | e.TurnEnded() if learned:
+            return {"outcome": "lost", "usage": learned.usage, "cost_usd": learned.cost_usd}
         case e.ThreadClaimed() | e.ThreadForked() | e.TurnEnded():
             return {"outcome": "lost", "reserved_usd": called.reserved_usd}
         case e.TrustChanged(trusted=False):  # it was imported: the reply comes elsewhere, if at all

@@ -16,6 +16,7 @@ from ..flows.step_results import find_failed_steps
 from ..runtime.settings import NO_MODEL, RunSettings
 from .agent_changes import changes_since_last_call
 from .permissions import describe_permissions
+from .short_text import late_text
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,12 @@ def _describe_done(records: Sequence[e.Record]) -> list[str]:
     for record in records:
         asked |= {call.id: call for call in asked_calls(record.event)}
         match record.event:
-            case e.ToolReturned(call_id=call_id, content=content):
-                lines.append(f"{_call_text(asked[call_id])} returned {_short(content)}")
-            case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None):
-                lines.append(f"{_call_text(asked[call_id])} failed: {_short(message)}")
+            case e.ToolReturned(call_id=call_id, content=content) as event:
+                what = f"{_call_text(asked[call_id])} returned {_short(content)}"
+                lines.append(what + late_text(event.claim))
+            case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None) as event:
+                what = f"{_call_text(asked[call_id])} failed: {_short(message)}"
+                lines.append(what + late_text(event.claim))
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell" as outcome, by=by):
                 lines.append(f"{_call_text(asked[call_id])} was decided by {by}: {outcome}")
     return lines
@@ -162,7 +165,7 @@ def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
         case "unknown":
             return (
                 f"decide what became of {what}: it ran, it did not, or tell the model that nobody"
-                " knows"
+                " knows (its own process writes it, if it is alive and learns it)"
             )
         case "imported":
             return f"adopt thread {pending.thread_id}, which was imported, or leave it"

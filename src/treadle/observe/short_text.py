@@ -78,6 +78,13 @@ def words_before(reply: e.ModelReplied) -> list[str]:
     return found
 
 
+def late_text(claim: str) -> str:
+    """Says of an outcome with this claim that its driver had lost the thread; "" without one."""
+    if not claim:
+        return ""
+    return f" (learned late, by the driver of claim {claim}, which had lost the thread)"
+
+
 def usage_text(usage: e.Usage, cost_usd: float | None) -> str:
     """Tokens in and out, and what they cost, if that is known."""
     text = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens"

@@ -15,6 +15,7 @@ from typing import assert_never
 
 from ..core import events as e
 from ..core.count_thread import inherited_seq
+from ..core.late import is_late
 from ..core.state import State, apply
 from ..core.trace_context import SpanContext, call_span, inner_span, turn_span
 from ..core.waits import find_waits
@@ -83,11 +84,16 @@ class Spans:
         if isinstance(event, c.HumanEvent):
             self._add_human(record, event)
             return []
+        if is_late(event) and getattr(event, "call_id", "") not in self._tools:
+            self._note(record, "treadle.learned_late", c.late_attributes(event))
+            return []
         match event:
             case e.ThreadStarted(parent_thread_id=parent, parent_call_id=call_id) if parent:
                 self._parent_attributes = {c.PARENT_THREAD: parent, c.PARENT_CALL: call_id}
             case e.ThreadStarted() | e.AgentDescribed():
                 pass  # each model call says which agent called which model
+            case e.ThreadClaimed(releases=True):
+                pass  # the next driver finds what was under way as it is
             case e.ThreadClaimed():  # whoever drove the turn before counts as dead
                 self._waits = False
                 return self._close(before.at, "interrupted", {c.ERROR: "interrupted"})
@@ -153,14 +159,11 @@ class Spans:
         self._tools.clear()
 
     def _add_human(self, record: e.Record, event: c.HumanEvent) -> None:
-        if isinstance(event, e.UserSaid):
-            call_id = event.answers
-            if not call_id:
-                self._before = None
-                self._within(record)
-                return
-        else:
-            call_id = event.call_id
+        if isinstance(event, e.UserSaid) and not event.answers:
+            self._before = None
+            self._within(record)
+            return
+        call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
         if not call_id:
             self._note(record, "treadle.let_go_on", {})
             return
@@ -226,10 +229,8 @@ class Spans:
         return []
 
     def _begin_call(self, record: e.Record, call: e.Call, turn: SpanContext) -> Span:
-        if call.id in self._steps:
-            operation = "step"
-            attributes = c.step_attributes(call, self._state.root_id)
-        else:
+        operation, attributes = "step", c.step_attributes(call, self._state.root_id)
+        if call.id not in self._steps:
             operation = c.EXECUTE_TOOL
             attributes = c.tool_call_attributes(call, self._active.agent, self._state.root_id)
         attempt = record.event.attempt if isinstance(record.event, e.ToolStarted) else 0

@@ -179,6 +179,8 @@ def _model(event: e.ModelCalled | e.ModelReplied | e.ModelFailed, counts: _Count
     match event:
         case e.ModelCalled():
             counts.model_retries += event.attempt > 1
+        case e.ModelFailed(kind="late"):
+            pass  # the model didn't fail: nobody waited for it any more
         case e.ModelFailed():
             counts.model_failures[event.kind] += 1
         case e.ModelReplied() if event.usage != _UNMEASURED:

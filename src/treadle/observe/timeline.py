@@ -8,6 +8,7 @@ from typing import Literal, assert_never
 
 from ..core import events as e
 from .amounts import format_seconds
+from .model_tries import ModelTries
 from .permissions import describe_approval
 from .short_text import (
     VALUE,
@@ -15,6 +16,7 @@ from .short_text import (
     arguments_text,
     call_text,
     describe_choice,
+    late_text,
     retry_text,
     shorten,
     usage_text,
@@ -55,11 +57,13 @@ class Timeline:
         self._allowing: set[tuple[str, str]] = set()
         """The calls with which a person has allowed others, too."""
         self._model_calls: dict[str, int] = {}
+        self._tries = ModelTries()
         self._children: set[tuple[str, str]] = set()
 
     def line(self, record: e.Record) -> Line:
         """The line of this record, given the records before it."""
         event = record.event
+        self._tries.learn(record)
         match event:
             case e.UserSaid() | e.ApprovalAsked() | e.ApprovalGiven() | e.QuestionAsked():
                 return self._human_line(record, event)
@@ -101,10 +105,10 @@ class Timeline:
             case e.ModelReplied():
                 return self._reply_line(record, event)
             case e.ModelFailed(message=message, retry_after_s=wait_s, usage=usage):
-                took = ""
-                if usage.total_tokens:
-                    took = usage_text(usage, event.cost_usd)
-                return _quote(record, "! ", message, retry_text(wait_s), took, "yellow")
+                took = usage_text(usage, event.cost_usd) if usage.total_tokens else ""
+                after = self._tries.describe_wait(record.thread_id, wait_s)
+                after += late_text(event.claim)
+                return _quote(record, "! ", message, after, took, "yellow")
 
     def _team_line(
         self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
@@ -165,12 +169,12 @@ class Timeline:
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 result = describe_choice(event.call_id, content)
                 left_out = f" ({cut:,} characters left out)" if cut else ""
-                took = format_seconds(seconds)
-                return _quote(record, f"← {name}: ", result, left_out, took, "dim")
+                after, took = left_out + late_text(event.claim), format_seconds(seconds)
+                return _quote(record, f"← {name}: ", result, after, took, "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
-                took = format_seconds(seconds)
+                after = retry_text(wait_s) + late_text(event.claim)
                 before = f"← {name}: error: "
-                return _quote(record, before, message, retry_text(wait_s), took, "yellow")
+                return _quote(record, before, message, after, format_seconds(seconds), "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 said = "; ".join(filter(None, (content, reason)))
                 before = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}"
@@ -234,9 +238,9 @@ def _thread_line(
 ) -> Line:
     match event:
         case e.ThreadStarted(agent=agent, parent_thread_id=parent):
-            text = f"started with the agent {agent}"
-            if parent:
-                text += f", for {parent}"
+            text = f"started with the agent {agent}{parent and f', for {parent}'}"
+        case e.ThreadClaimed(releases=True):
+            text = "let go: its driver has stopped, and nobody drives it until somebody claims it"
         case e.ThreadClaimed(claim=claim, driver=driver, reopens=reopens):
             by = driver and f" by {driver}"
             text = f"claimed{by}, claim {claim}"
@@ -284,9 +288,7 @@ def _end_line(record: e.Record, event: e.TurnEnded) -> Line:
 
 
 def _before(text: str, said: str) -> str:
-    if not said:
-        return text
-    return f"{text}: "
+    return f"{text}: " if said else text
 
 
 def _quote(

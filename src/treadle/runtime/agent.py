@@ -1,54 +1,46 @@
 """Agent: frozen settings, and the ways to start and resume a thread. loop.py does the work."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from contextlib import aclosing
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, partial
 from typing import Any, Literal
 
 from ..core import events as e
 from ..core.approvals import Rule
 from ..core.limits import Limits
-from ..core.links import start_of_child
 from ..core.model import ModelChoice
 from ..core.model_settings import ModelSettings
-from ..core.result import Result, make_turn_error, read_result
+from ..core.result import Result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
-from ..core.turn_after import failed_by_outage
 from ..core.window import ContextWindow
 from ..models.chat.read_history import ChatHistory
 from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store
 from .agent_notes import AgentNotes
+from .agent_runs import AgentRuns
 from .agent_settings import make_run_settings
-from .answer_type import AnswerType, with_output
+from .answer_type import AnswerType
 from .check_kinds import check_agent
-from .child_agent import run_as_step, work_as_child
-from .children import require_own
-from .conflicts import turn_open
+from .child_agent import work_as_child
+from .delete import Deletion, delete_threads
 from .divergence import Divergence
-from .drive import Post, drive_turn, new_claim, post
+from .drive import Post, post
+from .due import name_due
 from .fork import Fork, fork
 from .given import Given
 from .import_history import ImportedHistory, import_history
 from .instructions import Instructions
-from .listeners import Delta, Listener, stream_events
-from .log import Log, open_log, require_log
-from .loop import run_loop
+from .listeners import Delta, Listener
+from .log import open_log, require_log
 from .replay import replay
-from .resume import resume_thread
-from .said import take_said
 from .settings import RunSettings
-from .step_ids import current_scope, refuse_within
+from .step_ids import StepScope
 from .summary import read_summary
 from .sync import run_sync
-from .team import (
-    find_run_settings,
-    find_team,
-    make_agent_tool,
-)
+from .team import find_run_settings, find_team, make_agent_tool
 from .thread_name import name_or_new
-from .unpriced import refuse_unpriced
 from .world import World
 
 
@@ -104,6 +96,7 @@ class Agent:
         said: str | e.UserSaid,
         *,
         thread: str | None = None,
+        key: str | None = None,
         deps: Any = None,
         settings: ModelSettings | None = None,
         within: float | None = None,
@@ -116,36 +109,83 @@ class Agent:
         In a flow's code it is a step, which raises NotAnswered where the turn ends without an
         answer, and StepTimedOut where that isn't `within` so many seconds, waits included.
 
+        `key` names the message: with the same key again, it brings that turn to its end and gives
+        its result. Without `thread`, the key makes the thread's name.
+
         Raises TurnOpen while the thread has an unfinished turn, a ModelError or TurnFailed for a
-        turn that failed, UsageError for wrong settings, Fenced when another process takes over.
+        turn that failed, UsageError for wrong settings and for a key of other words, Fenced when
+        another process takes over, Stopped where this one is to stop.
         """
-        return await self._say(said, thread, Given(deps, settings), within=within)
+        return await self.runs.say(said, thread, key, Given(deps, settings), within)
 
     def run_sync(
         self,
         said: str | e.UserSaid,
         *,
         thread: str | None = None,
+        key: str | None = None,
         deps: Any = None,
         settings: ModelSettings | None = None,
     ) -> Result:
         """`run`, from code that isn't async. Works in a thread and in a notebook."""
-        return run_sync(self.run(said, thread=thread, deps=deps, settings=settings))
+        return run_sync(self.run(said, thread=thread, key=key, deps=deps, settings=settings))
 
-    def stream(
+    async def start(
         self,
         said: str | e.UserSaid,
         *,
         thread: str | None = None,
+        key: str | None = None,
+        deps: Any = None,
+        settings: ModelSettings | None = None,
+    ) -> str:
+        """Begin what `run` does, and return the thread's name once the message is in its log.
+
+        The turn goes on in the background of this event loop. Whoever wants its result follows or
+        resumes the thread. Where the loop ends first, the turn stays open, as after `stop`. Raises
+        what keeps it from beginning, as `run`.
+        """
+        begun = await self.runs.start(said, thread, key, Given(deps, settings))
+        return begun.thread_id
+
+    def follow(
+        self, thread: str, *, after: int | None = None
+    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+        """The records of a turn as they come, and its Result last, whoever drives it, anywhere.
+
+        They begin after the record `after` (None: with the thread's last turn); of children at work
+        they are complete. Where this process drives the turn, pieces of text come too. Leaving it
+        stops nothing. A turn that nobody has driven for three seconds is given as `unfinished`.
+        Raises as `run` for a turn that failed; UnknownThread.
+        """
+        return self.runs.follow(thread, after)
+
+    async def stream(
+        self,
+        said: str | e.UserSaid,
+        *,
+        thread: str | None = None,
+        key: str | None = None,
         deps: Any = None,
         settings: ModelSettings | None = None,
     ) -> AsyncGenerator[Delta | e.Record | Result, None]:
-        """`run`, with text and records as they come, and the Result last. Raises as `run`.
+        """`start` and `follow` in one: text and records as they come, and the Result last.
 
-        Leaving the generator early cancels the turn.
+        Leaving it stops nothing, however it is left: the turn goes on in the background. To end the
+        turn, post a TurnEnded("cancelled"). Raises as `run`.
         """
-        given = Given(deps, settings)
-        return stream_events(lambda sink: self._say(said, thread, given, sink))
+        begun = await self.runs.start(said, thread, key, Given(deps, settings))
+        async with aclosing(self.runs.follow(begun.thread_id, begun.after_seq)) as items:
+            async for item in items:
+                yield item
+
+    async def due(self) -> list[str]:
+        """The threads that `resume` would bring forward now, the one left first before the others.
+
+        They are unfinished, wait for nobody, have no living driver, and this agent or one of its
+        team is in charge. Starts nothing.
+        """
+        return await name_due(self._store, self.world, self._team)
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This agent as a tool of another. Each call is a child thread; where it waits, so does the
@@ -168,8 +208,7 @@ class Agent:
         them; `take` takes it from them. Raises as `run`; UnknownThread; UsageError where the turn
         has calls whose tools this agent doesn't have.
         """
-        go_on = partial(self._go_on, given=Given(deps, settings))
-        return await resume_thread(thread, self._store, self.world, take, go_on)
+        return await self.runs.resume(thread, Given(deps, settings), take)
 
     async def post(self, thread: str, event: Post) -> None:
         """Write what a person says to a turn that waits or runs, in any process; then resume it.
@@ -211,66 +250,26 @@ class Agent:
         """Totals of a whole thread and its children: tokens, cost, calls by tool, waits, time."""
         return await read_summary(thread, self._store)
 
-    async def _say(
+    async def delete(self, thread: str, *, notes: bool = False, stop: bool = False) -> Deletion:
+        """Delete a thread and its children for good; with `notes`, what was noted from them too.
+        `stop` first cancels a turn that somebody drives. Raises as `delete.delete_threads`."""
+        return await delete_threads(self._store, [thread], self._notes, notes=notes, stop=stop)
+
+    async def run_as_step(
         self,
+        scope: StepScope,
+        step_id: str,
         said: str | e.UserSaid,
-        thread: str | None,
         given: Given,
-        sink: Listener | None = None,
         within: float | None = None,
     ) -> Result:
-        scope = current_scope(alone=thread is not None or sink is not None)
-        if scope:
-            step_id = scope.step_id(self.name)
-            return await run_as_step(self, scope, step_id, said, given, within)
-        refuse_within(within)
-        listeners = [sink] if sink else []
-        log = await open_log(name_or_new(thread, self.world), self._store, self.world, listeners)
-        require_own(log)
-        if log.state.phase not in ("empty", "idle"):
-            raise turn_open(log)
-        said = take_said(said)
-        opening: list[e.Event] = []
-        recalled = None
-        if not log.records:
-            opening.append(e.ThreadStarted(self.name, self.world.new_id()))
-            if self._notes:
-                recalled = await self._notes.recall_event(said.text)
-        opening.append(new_claim(self.world))
-        if recalled:
-            opening.append(recalled)
-        return await self._drive(log, given, *opening, said)
+        """`run` as a step of a flow, within so many seconds."""
+        return await self.runs.run_as_step(scope, step_id, said, given, within)
 
-    async def _go_on(self, log: Log, untouched: bool, given: Given, again: bool = False) -> Result:
-        again = again or (untouched and not start_of_child(log.records))
-        reopens = again and failed_by_outage(log.state.turn)
-        if not log.state.trusted or (log.state.phase == "idle" and not reopens):
-            return self._result(log)
-        self.run_settings.refuse_missing(log.state)
-        return await self._drive(log, given, new_claim(self.world, reopens))
-
-    async def _drive(self, log: Log, given: Given, *opening: e.Event) -> Result:
-        is_resumed = not any(isinstance(event, e.UserSaid) for event in opening)
-        settings = replace(
-            self.run_settings,
-            deps=given.deps,
-            settings_of_run=given.asked,
-            instructions_from_log=is_resumed and given.deps is None,
-        )
-        settings.refuse_uncarried()
-        refuse_unpriced(settings)
-        await drive_turn(log, self.listeners, opening, lambda: run_loop(log, settings))
-        return self._end(log)
-
-    def _end(self, log: Log) -> Result:
-        result = self._result(log)
-        if result.status == "failed":
-            raise make_turn_error(result, log.state)
-        return result
-
-    def _result(self, log: Log) -> Result:
-        answer_type = self._team.get(log.state.agent, self)._answer_type
-        return with_output(read_result(log.records, log.state), answer_type)
+    @cached_property
+    def runs(self) -> AgentRuns:
+        """What its methods do."""
+        return AgentRuns(self)
 
     @cached_property
     def run_settings(self) -> RunSettings:

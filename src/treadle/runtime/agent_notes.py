@@ -26,3 +26,8 @@ class AgentNotes(Protocol):
     def tools(self, store: Store) -> Sequence[Tool]:
         """The tools that keep and find notes, for an agent that keeps its threads in `store`."""
         ...
+
+    async def forget_threads(self, threads: Sequence[str], beside: Store, *, keep: bool) -> int:
+        """Forget the notes made from these threads, and say how many; or `keep` them without the
+        threads' names. Those kept in a file `beside` threads are left to their store."""
+        ...

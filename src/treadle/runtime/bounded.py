@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,6 +16,11 @@ _logger = logging.getLogger("treadle")
 class StillInThread(Exception):
     """The work was cancelled, but its thread goes on."""
 
+    def __init__(self, thread: "asyncio.Future[Any]") -> None:
+        super().__init__()
+        self.thread = thread
+        """Is done when the thread is, with what came of it."""
+
 
 class TooLong(Exception):
     """The time is up. Not a TimeoutError: the work may raise those itself."""
@@ -26,23 +31,54 @@ class TooLong(Exception):
         """False where it still runs: a thread, which nothing stops, or a task that goes on."""
 
 
-async def run_within(timeout_s: float | None, work: Coroutine[Any, Any, T], whose: str) -> T:
+async def run_within(
+    timeout_s: float | None,
+    work: Coroutine[Any, Any, T],
+    whose: str,
+    learn: "Callable[[asyncio.Future[T]], None] | None" = None,
+) -> T:
     """Await the work for so long, then cancel it. Raises TooLong, also if it doesn't stop.
 
-    `whose` names it in a warning, such as "the async tool fetch".
+    `whose` names it in a warning, such as "the async tool fetch". Work that was cancelled may come
+    to its end all the same: `learn` is then called with what came of it.
     """
-    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    task = loop.create_task(_tell_end(work, over))
+    task.add_done_callback(lambda _: _settle(over))  # also where it is cancelled before it begins
+    timer = None
+    if timeout_s is not None:
+        timer = loop.call_later(timeout_s, _settle, over)
     try:
-        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        await over
     except asyncio.CancelledError:
-        await _stop(task, whose)
+        await _stop(task, whose, learn)
         raise
+    finally:
+        if timer:
+            timer.cancel()
     if task.cancelled():
         raise RuntimeError(f"{whose} was cancelled from within")  # not the turn: that raises above
-    if done:
+    if task.done():
         return task.result()
-    await _stop(task, whose)
+    await _stop(task, whose, learn)
     raise TooLong(_has_stopped(task))
+
+
+async def _tell_end(work: Coroutine[Any, Any, T], over: "asyncio.Future[None]") -> T:
+    """Await the work, and settle the future at its end.
+
+    That is one round of the event loop earlier than the callbacks of a task.
+    """
+    try:
+        return await work
+    finally:
+        _settle(over)
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def warn_of_deaf(whose: str) -> None:
@@ -60,11 +96,30 @@ def _has_stopped(task: "asyncio.Task[Any]") -> bool:
     return not isinstance(task.exception(), StillInThread)
 
 
-async def _stop(task: "asyncio.Task[Any]", whose: str) -> None:
+async def _stop(
+    task: "asyncio.Task[T]", whose: str, learn: "Callable[[asyncio.Future[T]], None] | None"
+) -> None:
     """Cancel the task, and warn if that doesn't end it."""
     task.cancel()
+    if learn:
+        _call_when_over(task, learn)
     await asyncio.wait({task}, timeout=GRACE_S)
     # Its exception is read, so that asyncio doesn't warn of one that nobody read.
     task.add_done_callback(lambda left: left.cancelled() or left.exception())
     if not task.done():
         warn_of_deaf(whose)
+
+
+def _call_when_over(
+    left: "asyncio.Future[Any]", learn: "Callable[[asyncio.Future[Any]], None]"
+) -> None:
+    """Call it once the work is over, or the thread that the work has left; not if it stopped."""
+
+    def look(over: "asyncio.Future[Any]") -> None:
+        error = None if over.cancelled() else over.exception()
+        if isinstance(error, StillInThread):
+            _call_when_over(error.thread, learn)
+        elif not over.cancelled():
+            learn(over)
+
+    left.add_done_callback(look)

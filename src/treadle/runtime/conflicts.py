@@ -76,6 +76,8 @@ def _why_refused(log: Log, event: e.Event) -> str:
             e.ApprovalGiven(call_id=call_id)
             | e.OutcomeDecided(call_id=call_id)
             | e.UserSaid(answers=call_id)
+            | e.ToolReturned(call_id=call_id)
+            | e.ToolFailed(call_id=call_id)
         ) if call_id and (decided := describe_decision(log.records, call_id)):
             return f"call {call_id} of {thread} {decided}"
     if log.state.phase in OPEN_PHASES or (isinstance(event, e.UserSaid) and not event.answers):
@@ -95,6 +97,8 @@ def describe_decision(records: Sequence[e.Record], call_id: str) -> str:
             case (
                 e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None)
             ) if found == call_id:
+                if record.event.claim:
+                    return f"has a result already: its own driver learned it, and wrote it at {at}"
                 return _describe_result(records, call_id, at)
             case (
                 e.OutcomeDecided(call_id=found)

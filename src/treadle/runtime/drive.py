@@ -17,6 +17,7 @@ from ..core.errors import (
     Fenced,
     FlowChanged,
     IllegalEvent,
+    Stopped,
     StoreError,
     TreadleError,
     TurnOpen,
@@ -33,9 +34,11 @@ from .border import is_ctrl_c
 from .call_spans import calls_entered_by, find_caller_span
 from .children import require_trusted
 from .conflicts import describe_standing, explaining_conflicts
+from .drives import Drive, driving
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
+from .message_key import was_posted
 from .said import take_said
 from .settings import RunSettings
 from .watch import StoreWatch, start_watching, stop_watching
@@ -47,36 +50,70 @@ Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded | e.TrustCh
 
 async def drive_turn(
     log: Log, listeners: Sequence[Listener], opening: Sequence[e.Event], work: Work
-) -> None:
+) -> bool:
     """Append the opening events, then do the work. The listeners are told of every record.
 
     A claim alone, which changes nothing by itself, is written with the first thing that the work
     appends. A thread that is parked or that nobody has adopted is left as it is.
-    If somebody else ends the turn meanwhile, it returns as if the work had ended it. Raises Fenced
-    when another process has taken the thread.
+    If somebody else ends the turn meanwhile, it returns as if the work had ended it. Returns
+    whether this process was told to stop, and has let the thread go. Raises Fenced when another
+    process has taken the thread, Stopped where it may not begin.
     """
     background = BackgroundListener(listeners)
     if listeners:
         log.listeners += (background.tell,)
     try:
-        with attending(log.store, _claim_of(opening)), calls_entered_by(listeners):
-            match opening:
-                case [e.ThreadClaimed()] if is_held(log.state):
-                    return
-                case [e.ThreadClaimed(reopens=False) as claim] if (
-                    after_claim(log.state).turn == log.state.turn
-                ):
-                    log.claim_with_next_append(claim)
-                case [e.ThreadClaimed()]:
-                    await append_opening(log, opening, after=log.state.seq)
-                case _:
-                    await append_opening(log, opening)
-            await work()
+        entered = calls_entered_by(listeners)
+        with driving(log) as drive, attending(log.store, _claim_of(opening)), entered:
+            await _drive(log, drive, opening, work)
+            return drive.let_go
     except Fenced:
         if not (log.lost_reason and log.is_ours):
             raise
+        return False
     finally:
         await background.drain()
+
+
+async def _drive(log: Log, drive: Drive, opening: Sequence[e.Event], work: Work) -> None:
+    try:
+        if await _open(log, opening):
+            await work()
+    except Stopped:
+        drive.let_go = True
+        with contextlib.suppress(TreadleError):  # else it is as after a kill
+            await log.release()
+        if log.is_child:
+            raise
+    except asyncio.CancelledError:
+        drive.let_go = log.lets_go or log.stop_asked.is_set()
+        if not drive.was_cancelled or log.is_child or drive.task is None:
+            raise
+        drive.task.uncancel()  # it was `stop` that cancelled
+    except Fenced:
+        raise
+    except BaseException as error:
+        if log.has_claimed:
+            drive.error = error
+        raise
+
+
+async def _open(log: Log, opening: Sequence[e.Event]) -> bool:
+    """Append the opening events, or leave the claim to the next append; False: nothing to do."""
+    match opening:
+        case [e.ThreadClaimed()] if is_held(log.state):
+            return False
+        case [e.ThreadClaimed(reopens=False) as claim] if (
+            after_claim(log.state).turn == log.state.turn
+        ):
+            log.claim_with_next_append(claim)
+        case [e.ThreadClaimed()]:
+            await append_opening(log, opening, after=log.state.seq)
+        case [*_, e.UserSaid(key=key)] if key:  # the same message may come at the same moment
+            await append_opening(log, opening, after=log.state.seq)
+        case _:
+            await append_opening(log, opening)
+    return True
 
 
 def new_claim(world: World, reopens: bool = False) -> e.ThreadClaimed:
@@ -133,7 +170,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         if log.lost_reason:  # it was the watch that cancelled
             task.uncancel()
-            raise Fenced(log.lost_reason) from None
+            raise log.lost_error() from None
         await cancel_turn(log)
         raise
     except (Fenced, StoreError, FlowChanged):
@@ -173,9 +210,10 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
     """Append what a person says to a turn that waits or runs.
 
     A TrustChanged goes to the children too. `find_settings` is asked for the tools where a person
-    has edited arguments. Raises IllegalEvent where nothing waits for this event, and for an
-    approval of something else than what waits; UsageError in an imported thread, of which one must
-    know that it is right before one decides anything in it.
+    has edited arguments. An answer whose key is in the log already says nothing new. Raises
+    IllegalEvent where nothing waits for this event, and for an approval of something else than what
+    waits; UsageError for a key with other words, and in an imported thread, of which one must know
+    that it is right before one decides anything in it.
     """
     if not isinstance(event, get_args(Post)):
         names = ", ".join(each.__name__ for each in get_args(Post))
@@ -192,22 +230,11 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
         return
     if not isinstance(event, e.TurnEnded):
         require_trusted(log)
+    if was_posted(log, event):
+        return
+    if isinstance(event, e.ApprovalGiven):
+        await _check_approval(log, event, find_settings)
     turn = log.state.turn
-    if turn and isinstance(event, e.ApprovalGiven) and event.call_id in turn.calls:
-        call = turn.calls[event.call_id]
-        waits = call.status == "waiting"  # else the log refuses it, and says who was first
-        if waits and event.digest not in ("", decision_digest(call)):
-            raise IllegalEvent(
-                f"call {call.id} isn't what the approval was given for; look at it again:"
-                f" {call.name}({call.final_arguments})"
-            )
-        if waits and event.arguments is not None:
-            settings = await find_settings()
-            if call.step or settings.name != log.state.agent:
-                # Only the code of a flow knows the function, or the agent that asks.
-                refuse_other_shape(call.id, call.call.arguments, event.arguments)
-            else:
-                settings.refuse_edit(call.name, event.arguments)
     calls = turn.calls.values() if turn and not turn.ended else ()
     running = any(call.status == "started" for call in calls)
     with explaining_conflicts(log, event):
@@ -217,5 +244,34 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
             await log.append(e.ThreadClaimed(log.world.new_id()))
         if isinstance(event, e.TurnEnded):
             await end_turn(log, event)
-        else:
+            return
+        try:
             await log.append(event)
+        except IllegalEvent:  # perhaps the same answer has come at the same moment
+            if not was_posted(log, event):
+                raise
+
+
+async def _check_approval(
+    log: Log, event: e.ApprovalGiven, find_settings: Callable[[], Awaitable[RunSettings]]
+) -> None:
+    """Raise IllegalEvent if it isn't for what waits now, UsageError for arguments that won't do."""
+    turn = log.state.turn
+    if turn is None or event.call_id not in turn.calls:
+        return
+    call = turn.calls[event.call_id]
+    if call.status != "waiting":
+        return  # the log refuses it, and says who was first
+    if event.digest not in ("", decision_digest(call)):
+        raise IllegalEvent(
+            f"call {call.id} isn't what the approval was given for; look at it again:"
+            f" {call.name}({call.final_arguments})"
+        )
+    if event.arguments is None:
+        return
+    settings = await find_settings()
+    if call.step or settings.name != log.state.agent:
+        # Only the code of a flow knows the function, or the agent that asks.
+        refuse_other_shape(call.id, call.call.arguments, event.arguments)
+    else:
+        settings.refuse_edit(call.name, event.arguments)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.errors import Fenced, IllegalEvent, SeqTaken, TreadleError
+from ..core.errors import IllegalEvent, SeqTaken, TreadleError
 from ..core.links import find_children, is_child
 from ..core.result import read_result, since_reopening
 from ..core.state import OPEN_PHASES, State
@@ -95,7 +95,7 @@ async def end_child(
         return failed
     await log.refresh()
     if log.lost_reason:
-        raise Fenced(log.lost_reason)
+        raise log.lost_error()
     child = await open_log(call.child.thread_id, log.store, log.world)
     if not is_child(child.records, log.thread_id, call.id, log.state.depth):
         return failed  # it had yet to begin
@@ -129,16 +129,17 @@ async def end_abandoned_children(log: Log) -> None:
 
 
 async def cancel_turn(log: Log) -> None:
-    """End the turn as cancelled, and its children. A child's end is left to its parent's driver.
+    """End the turn as cancelled, and its children; or leave it open, where its driver lets it go.
 
-    The end may not get written: where that driver is fenced, or its store breaks, the turn goes on
-    in another process.
+    A child's end is left to its parent's driver. The end may not get written: where that driver is
+    fenced, or its store breaks, the turn goes on in another process.
     """
-    if log.is_child:
-        return
     # Whatever keeps the end from being written, the cancellation itself goes on.
     with contextlib.suppress(TreadleError):
-        await end_turn(log, e.TurnEnded("cancelled"))
+        if log.lets_go or log.stop_asked.is_set():
+            await log.release()
+        elif not log.is_child:
+            await end_turn(log, e.TurnEnded("cancelled"))
 
 
 def _calls_with_child(state: State) -> tuple[CallState, ...]:

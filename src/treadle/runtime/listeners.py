@@ -6,8 +6,7 @@ import contextlib
 import logging
 import queue
 import traceback
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
 
 import msgspec
 
@@ -15,8 +14,6 @@ from ..core.errors import UsageError
 from ..core.events import Record
 from ..core.tool import is_async
 from ..models.known_secrets import redact_known
-
-T = TypeVar("T")
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -103,25 +100,3 @@ def _call(listener: Listener, what: Record | Delta) -> None:
         result.close()  # else Python warns, at another place
         name = redact_known(repr(listener))
         _logger.error("listener %s gave a coroutine, and nobody awaits it: %s", name, _PLAIN)
-
-
-async def stream_events(
-    start: Callable[[Listener], Coroutine[Any, Any, T]],
-) -> AsyncGenerator[Delta | Record | T, None]:
-    """All that a listener of this work is told, as it comes, and the work's result last.
-
-    Leaving the generator early cancels the work.
-    """
-    queue: asyncio.Queue[Delta | Record | None] = asyncio.Queue()
-    task = asyncio.create_task(start(queue.put_nowait))
-    task.add_done_callback(lambda _: queue.put_nowait(None))
-    try:
-        while (item := await queue.get()) is not None:
-            yield item
-        yield await task
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # read, so that asyncio doesn't warn of one that nobody read

@@ -1,19 +1,25 @@
 """One thread's log, open: an append is checked, stored, then told to the listeners."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.errors import (
     Fenced,
     IllegalEvent,
     SeqTaken,
+    Stopped,
     StoreDamaged,
+    ThreadDeleted,
     UnknownThread,
 )
 from ..core.prompt import Prompt
-from ..core.state import State, apply, waits_for_people
+from ..core.state import OPEN_PHASES, State, apply, waits_for_people
+from ..core.status import status_at_append
 from ..core.write_event import write_event
+from ..stores.group_commit import wait_to_the_end
 from ..stores.rows import from_rows
 from ..stores.store import Row, Store
 from .listeners import Delta, Listener
@@ -41,10 +47,17 @@ class Log:
         self.lost_reason = ""
         """Why whoever drives with this log must stop; "" while it need not.
 
-        Another process has taken the thread, or has ended its turn.
+        Another process has taken the thread, has ended its turn or has deleted it.
         """
+        self.is_deleted = False
         self.is_child = False
         """True while it is driven as a part of its parent's turn."""
+        self.lets_go = False
+        """Whether a cancellation of its driver leaves the turn open, instead of ending it."""
+        self.stop_asked = asyncio.Event()
+        """Set when its driver is to begin nothing new."""
+        self.is_parent_taken: Callable[[], bool] = lambda: False
+        """Whether another process has the thread that this one works for."""
         self.store = store
         self._drives = False
         """False while it only reads and posts."""
@@ -64,12 +77,31 @@ class Log:
     @property
     def is_ours(self) -> bool:
         """Whether it drives the thread, and nobody has claimed that since."""
-        return self._drives and self.state.claim == self._claim
+        return self._drives and not self.is_deleted and self.state.claim == self._claim
+
+    @property
+    def own_claim(self) -> str:
+        """The claim under which this log's driver works."""
+        return self._claim
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether another process has the thread, or its parent's, whose turn goes on there."""
+        turn = self.state.turn
+        if turn is None or turn.ended:
+            return False
+        return (self._drives and self.state.claim != self._claim) or self.is_parent_taken()
 
     @property
     def has_claimed(self) -> bool:
         """Whether its driver's claim is in the log."""
         return self._drives and self._deferred is None
+
+    def lost_error(self) -> Fenced:
+        """What whoever drives the thread must stop with, once there is a reason."""
+        if self.is_deleted:
+            return ThreadDeleted(self.lost_reason)
+        return Fenced(self.lost_reason)
 
     def claim_with_next_append(self, claim: e.ThreadClaimed) -> None:
         """Drive the thread, and say so with the next append, or at `claim_now`.
@@ -99,7 +131,7 @@ class Log:
         async with self._writing:
             while True:
                 if self.lost_reason:
-                    raise Fenced(self.lost_reason)
+                    raise self.lost_error()
                 if after is not None and after != self.state.seq:
                     raise SeqTaken(
                         f"record {after} is no longer the last of thread {self.thread_id}"
@@ -109,6 +141,11 @@ class Log:
                 try:
                     await self.store.append(self.thread_id, rows)
                     break
+                except asyncio.CancelledError:
+                    # The store has come to the end of it: so the records may be there.
+                    if await wait_to_the_end(asyncio.ensure_future(self._has_written(rows))):
+                        self._keep_own(records, state)
+                    raise
                 except SeqTaken:
                     before = self.state.seq
                     await self._take_in()
@@ -116,13 +153,34 @@ class Log:
                         raise StoreDamaged(
                             f"thread {self.thread_id} has lost records that were written"
                         ) from None
-            for record in records:
-                if isinstance(record.event, e.ThreadClaimed):
-                    self._drives = True
-                    self._claim = record.event.claim
-                    self._deferred = None
-            self._worked_from = self.world.monotonic()
-            self._keep(records, state)
+            self._keep_own(records, state)
+
+    async def _has_written(self, rows: Sequence[Row]) -> bool:
+        there = await self.store.read(self.thread_id, rows[0].seq - 1)
+        return [each.event for each in there[: len(rows)]] == [each.event for each in rows]
+
+    def _keep_own(self, records: list[e.Record], state: State) -> None:
+        """Take over what this log has written itself."""
+        for record in records:
+            if isinstance(record.event, e.ThreadClaimed):
+                self._drives = True
+                self._claim = record.event.claim
+                self._deferred = None
+        self._worked_from = self.world.monotonic()
+        self._keep(records, state)
+
+    def refuse_if_stopping(self) -> None:
+        """Raise Stopped if its driver is to begin nothing new."""
+        if self.stop_asked.is_set():
+            raise Stopped(f"thread {self.thread_id} was let go: this process has been told to stop")
+
+    async def release(self) -> None:
+        """Append that nobody drives it any more, if it was claimed here and the turn is open.
+
+        What was under way is for the next driver to judge, as after a crash. Raises as `append`.
+        """
+        if self.has_claimed and self.is_ours and self.state.phase in OPEN_PHASES:
+            await self.append(e.ThreadClaimed(self._claim, releases=True))
 
     def show(self, piece: str | e.Thinking) -> None:
         """Tell the listeners of a piece of what the model is writing. Nothing is written."""
@@ -152,6 +210,7 @@ class Log:
             state = apply(state, record)
             records.append(record)
             rows.append(Row(record.seq, at, data, worked_s))
+        rows[-1] = replace(rows[-1], status=status_at_append(state))
         return records, rows, state
 
     def _worked_s(self, index: int) -> float | None:
@@ -171,7 +230,12 @@ class Log:
             self.tell(record)
 
     async def _take_in(self) -> None:
-        rows = await self.store.read(self.thread_id, self.state.seq)
+        """Read on from the last record that is known, which must still be there."""
+        known = self.state.seq
+        rows = await self.store.read(self.thread_id, max(0, known - 1))
+        if known and (not rows or rows[0].at != self.state.at):
+            await self._refuse_lost(rows)
+        rows = rows[bool(known) :]
         if not rows:
             return
         state = self.state
@@ -187,6 +251,14 @@ class Log:
                 f"this turn of thread {self.thread_id} was ended from elsewhere; it has stopped"
             )
         self._keep(records, state)
+
+    async def _refuse_lost(self, there: Sequence[Row]) -> None:
+        """Raise ThreadDeleted, or StoreDamaged for a thread that has lost only some records."""
+        if not there and await self.store.read(self.thread_id):
+            raise StoreDamaged(f"thread {self.thread_id} has lost records that were written")
+        self.lost_reason = f"thread {self.thread_id} was deleted; nothing more is written to it"
+        self.is_deleted = True
+        raise self.lost_error()
 
 
 async def open_log(

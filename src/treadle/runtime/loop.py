@@ -6,14 +6,14 @@ what it calls: call_model.py, run_tool.py, log.py.
 
 import asyncio
 import contextlib
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.describe import says_the_same
-from ..core.errors import SeqTaken
+from ..core.errors import SeqTaken, Stopped
 from ..core.model import PreparedCall
 from ..core.trace_context import format_traceparent
 from ..core.turn import find_call
@@ -21,18 +21,23 @@ from ..core.waits import find_waits
 from .call_spans import find_call_span, within_call
 from .children import append_started, own_child
 from .drive import run_guarded
+from .drives import rest
 from .end_turn import append_decided, end_child
 from .instructions import with_instructions
+from .late import append_or_tell, learn_of_model, learn_of_tool, run_to_its_end
 from .log import Log
 from .request import prepare_call
 from .settings import RunSettings
 
 
 async def run_loop(log: Log, settings: RunSettings) -> None:
-    """Run until the turn ends or somebody else must write to the log. Raises as `run_guarded`."""
+    """Run until the turn ends or somebody else must write to the log.
+
+    Raises as `run_guarded`; Stopped where it would begin something and this process is to stop.
+    """
 
     async def work() -> None:
-        known: dict[str, str] = {}
+        known = _Known()
         if not find_waits(log.state, log.thread_id):
             await log.claim_now()
         while True:
@@ -44,20 +49,31 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
     await run_guarded(log, work())
 
 
-async def _do_next(log: Log, settings: RunSettings, known: dict[str, str]) -> bool:
+@dataclass
+class _Known:
+    """What needn't be found out again at each step."""
+
+    instructions: dict[str, str] = field(default_factory=dict)
+    """What the functions of instructions have given, by the agent's name."""
+    same: tuple[e.AgentDescribed | None, e.AgentDescribed | None] = (None, None)
+    """The description in the log, and that of the settings, if they are known to say the same."""
+
+
+async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
     """Do the next thing; False where there is none. Raises SeqTaken if that is out of date."""
     seq = log.state.seq
     settings = settings.in_charge(log.state)
     decided = decide(log.state, settings.policy)
     if isinstance(decided, Wait):
         return await settings.look_at_children(log)
-    settings = await with_instructions(log, settings, known)
+    if isinstance(decided, CallModel | RunTools):
+        log.refuse_if_stopping()
+    settings = await with_instructions(log, settings, known.instructions)
     if isinstance(decided, CallModel):
         settings = settings.with_model(decided.model)
-    now = settings.describe()
-    if settings.records_description and not says_the_same(log.state.last_described, now):
+    if settings.records_description and not _is_described(log, settings, known):
         # Before anything that this agent does, so that the log says by what it was decided.
-        await log.append(now, after=seq)
+        await log.append(settings.describe(), after=seq)
         return True
     match decided:
         case CallModel() as asked:
@@ -69,9 +85,19 @@ async def _do_next(log: Log, settings: RunSettings, known: dict[str, str]) -> bo
     return True
 
 
+def _is_described(log: Log, settings: RunSettings, known: _Known) -> bool:
+    """Whether the log says already what the agent is made of."""
+    was, now = log.state.last_described, settings.describe()
+    if was is not known.same[0] or now is not known.same[1]:
+        if not says_the_same(was, now):
+            return False
+        known.same = was, now
+    return True
+
+
 async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None:
     if asked.delay_s:
-        await log.world.sleep(asked.delay_s)
+        await rest(log, asked.delay_s)
     match prepare_call(log.state, log.prompt, settings, asked):
         case PreparedCall() as prepared:
             # Before it is sent: a crash in flight must leave a mark.
@@ -81,7 +107,7 @@ async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None
             outcome = await settings.call_model(
                 settings.model, prepared, log.state.seq, left_s, chance, log.show
             )
-            await log.append(outcome)
+            await append_or_tell(log, outcome, learn_of_model(log))
         case event:  # a limit, or what the prompt leaves out from here on
             await log.append(event)
 
@@ -91,15 +117,29 @@ async def _run_tools(
 ) -> None:
     waits_s = [call.retry_after_s for call in calls if call.status == "retrying"]
     if any(waits_s):
-        await log.world.sleep(max(waits_s))
+        await rest(log, max(waits_s))
     await append_started(log, settings, calls, seq)
+    if len(calls) == 1:
+        await run_attempt(log, settings, calls[0])
+        return
     try:
         async with asyncio.TaskGroup() as group:
-            for call in calls[1:]:
-                group.create_task(run_attempt(log, settings, call))
-            await run_attempt(log, settings, calls[0])
+            others = [group.create_task(_attempt(log, settings, call)) for call in calls[1:]]
+            stopped = [await _attempt(log, settings, calls[0])]
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
+    stopped += [task.result() for task in others]
+    for error in filter(None, stopped):
+        raise error
+
+
+async def _attempt(log: Log, settings: RunSettings, call: CallState) -> Stopped | None:
+    """As `run_attempt`; where it was told to stop, that error, as those beside it go on."""
+    try:
+        await run_attempt(log, settings, call)
+    except Stopped as error:
+        return error
+    return None
 
 
 async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
@@ -113,15 +153,19 @@ async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
     if call.child:
         depth = log.state.depth
         child = await own_child(log, call)
-        root_id = log.state.root_id
-        parent = ParentContext(child, log.store, log.world, log.tell, depth, left_s, root_id)
+        root_id, is_taken = log.state.root_id, lambda: log.is_taken
+        parent = ParentContext(
+            child, log.store, log.world, log.tell, depth, left_s, root_id, is_taken
+        )
     span = find_call_span(log, call)
     trace = format_traceparent(replace(span, sampled=True))
     context = Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, trace, parent)
     chance = log.world.chance()
+    learn = learn_of_tool(log, tool, call)
     with within_call(span):
-        event = await settings.run_tool(tool, call.final_arguments, context, left_s, chance)
+        attempt = settings.run_tool(tool, call.final_arguments, context, left_s, chance, learn)
+        event = await run_to_its_end(log, tool, attempt, learn)
     if isinstance(event, e.ToolFailed) and event.retry_after_s is None:
         # Its time may be up while a child still works for it: that child must end too.
         event = await end_child(log, call, event)
-    await log.append(event)
+    await append_or_tell(log, event, learn)

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.context import Context
 from ..core.errors import Fenced
+from ..core.late import is_late
 from ..core.model import Model, PreparedCall
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore
@@ -32,11 +33,10 @@ from .recorded_settings import (
     is_taken_from_recording,
     refuse_brought_in,
 )
+from .run_tool import ToolOutcome
 from .settings import RunSettings
 from .world import World
 
-ToolOutcome = e.ToolReturned | e.ToolFailed | e.ChildWaits
-"""The events that an attempt of a tool may end in."""
 END_OF_DRIVE = e.ThreadClaimed | e.ThreadForked | e.TrustChanged | e.TurnEnded
 """The events that no driver writes while it works, and after which it goes on with nothing."""
 
@@ -277,6 +277,8 @@ def _is_cut_off(event: e.Event) -> TypeGuard[e.ToolFailed]:
 
 def _is_external(event: e.Event) -> bool:
     """Whether the event can't be worked out from the records before it."""
+    if is_late(event):
+        return True
     match event:
         case e.TurnEnded():
             return event.status == "cancelled" or event.reason.startswith("a bug")

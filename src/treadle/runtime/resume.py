@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from ..core.errors import Fenced, SeqTaken
 from ..core.state import OPEN_PHASES
-from ..stores.store import Attended, Store
+from ..stores.store import Store
 from .children import refuse_child
+from .drives import find_beat, wait_for_drive
 from .end_turn import end_abandoned_children
 from .log import Log, require_log
 from .world import World
@@ -53,17 +54,14 @@ async def resume_thread(
 
 async def follow_driver(log: Log) -> None:
     """Return once the turn is over, or nobody alive drives it. Raises StoreErrors."""
-    store = log.store
-    if not isinstance(store, Attended):
-        return
     clock = asyncio.get_running_loop().time
     last: tuple[str, int] | None = None
     seen_at = clock()
     while log.state.phase in OPEN_PHASES:
-        beat = store.find_beat(log.state.claim)
+        beat = find_beat(log)
         if beat is None:
             await log.refresh()
-            if store.find_beat(log.state.claim) is None:
+            if find_beat(log) is None:
                 return
             continue
         if (log.state.claim, beat) != last:
@@ -71,5 +69,5 @@ async def follow_driver(log: Log) -> None:
             seen_at = clock()
         elif clock() - seen_at > FROZEN_S:
             return
-        await asyncio.sleep(LOOK_S)
+        await wait_for_drive(log.store, log.thread_id, LOOK_S)
         await log.refresh()

@@ -13,10 +13,11 @@ import contextvars
 import inspect
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.context import ChildResult, Context
-from ..core.errors import StoreError, ToolError, ToolRetry
+from ..core.errors import Stopped, StoreError, ToolError, ToolRetry
 from ..core.events import ChildWaits, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
 from ..core.raised import in_words, message_of
@@ -31,12 +32,22 @@ MIN_TOOL_RETRIES = 3
 """A ToolRetry, which says that nothing has happened yet, is tried again at least so often."""
 
 
+ToolOutcome = ToolReturned | ToolFailed | ChildWaits
+"""The events that an attempt ends in."""
+
+
 async def run_tool(
-    tool: Tool, arguments: str, context: Context, left_s: float | None, chance: float
-) -> ToolReturned | ToolFailed | ChildWaits:
+    tool: Tool,
+    arguments: str,
+    context: Context,
+    left_s: float | None,
+    chance: float,
+    learn: Callable[[ToolOutcome], Any] | None = None,
+) -> ToolOutcome:
     """Run the tool once.
 
-    `left_s` is what the turn has left; `chance`, in [0, 1), varies a back-off.
+    `left_s` is what the turn has left; `chance`, in [0, 1), varies a back-off. `learn` is called
+    where the tool was cancelled, or its time was up, and it comes to its own end all the same.
     """
     began = time.perf_counter()
     try:
@@ -44,11 +55,17 @@ async def run_tool(
     except ToolError as error:
         message = redact_known(clean(str(error)))[: tool.max_chars]
         return ToolFailed(context.call_id, "arguments", message, _since(began))
-    timeout_s = tightest_limit(tool.timeout_s, left_s)
+    attempt = _Attempt(tool, context, tightest_limit(tool.timeout_s, left_s), chance, began)
+
+    def learn_of(over: "asyncio.Future[Any]") -> None:
+        outcome = attempt.find_late_outcome(over)
+        if learn and outcome:
+            learn(outcome)
+
     try:
         work = _call(tool, checked, context)
-        result = await run_within(timeout_s, work, f"the async tool {tool.name}")
-        return _outcome(result, context.call_id, tool.max_chars, began)
+        whose = f"the async tool {tool.name}"
+        return attempt.describe_result(await run_within(attempt.timeout_s, work, whose, learn_of))
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # a tool is another's code: the model is told what it raises
@@ -56,26 +73,55 @@ async def run_tool(
             raise
         if tool.child and isinstance(error, StoreError):
             raise  # a child's store is its parent's too
-        kind, message = _describe(error, tool, timeout_s)
-        retry_after_s = _retry_after_s(error, tool, context.attempt, chance)
-    message = redact_known(clean(message))[: tool.max_chars]
-    return ToolFailed(context.call_id, kind, message, _since(began), retry_after_s)
+        if isinstance(error, Stopped):
+            raise  # it was kept from its work: no fact for the model
+        return attempt.describe_error(error)
 
 
-def _outcome(
-    result: Any, call_id: str, max_chars: int, began: float
-) -> ToolReturned | ToolFailed | ChildWaits:
-    if not isinstance(result, ChildResult):
-        shown = render_result(result, max_chars)
-        return ToolReturned(call_id, shown.text, _since(began), shown.cut_chars, parts=shown.parts)
-    if result.waiting:
-        return ChildWaits(call_id, result.waiting)
-    shown = render_result(result.answer, max_chars)
-    text = shown.text
-    usage, cost_usd = result.usage, result.cost_usd
-    if result.failed:
-        return ToolFailed(call_id, "raised", text, _since(began), usage=usage, cost_usd=cost_usd)
-    return ToolReturned(call_id, text, _since(began), shown.cut_chars, usage, cost_usd)
+@dataclass(frozen=True)
+class _Attempt:
+    """Makes the event of what a tool has returned or raised."""
+
+    tool: Tool
+    context: Context
+    timeout_s: float | None
+    chance: float
+    began: float
+
+    def describe_result(self, result: Any) -> ToolOutcome:
+        call_id = self.context.call_id
+        most = self.tool.max_chars
+        if not isinstance(result, ChildResult):
+            shown = render_result(result, most)
+            took_s = _since(self.began)
+            return ToolReturned(call_id, shown.text, took_s, shown.cut_chars, parts=shown.parts)
+        if result.waiting:
+            return ChildWaits(call_id, result.waiting)
+        shown = render_result(result.answer, most)
+        text, took_s = shown.text, _since(self.began)
+        usage, cost_usd = result.usage, result.cost_usd
+        if result.failed:
+            return ToolFailed(call_id, "raised", text, took_s, usage=usage, cost_usd=cost_usd)
+        return ToolReturned(call_id, text, took_s, shown.cut_chars, usage, cost_usd)
+
+    def describe_error(self, error: BaseException) -> ToolFailed:
+        kind, message = _describe(error, self.tool, self.timeout_s)
+        retry_after_s = _retry_after_s(error, self.tool, self.context.attempt, self.chance)
+        message = redact_known(clean(message))[: self.tool.max_chars]
+        return ToolFailed(self.context.call_id, kind, message, _since(self.began), retry_after_s)
+
+    def find_late_outcome(self, over: "asyncio.Future[Any]") -> ToolOutcome | None:
+        """What a tool has come to that nobody waits for any more; None if it did nothing yet."""
+        try:
+            result = over.result()
+            if inspect.iscoroutine(result):
+                result.close()
+                return None
+            return self.describe_result(result)
+        except Stopped:
+            return None
+        except Exception as error:
+            return self.describe_error(error)
 
 
 def _describe(
@@ -161,11 +207,11 @@ async def _in_thread(function: Callable[[], Any], name: str) -> Any:
     # Unlike a threading.Thread it isn't joined at exit, and its start isn't waited for.
     _thread.start_new_thread(work, ())
     try:
-        return await future
+        return await asyncio.shield(future)
     except asyncio.CancelledError:
-        if future.cancelled():  # before the thread had settled it
-            raise StillInThread from None
-        raise
+        if future.done():
+            return future.result()
+        raise StillInThread(future) from None
 
 
 def _since(began: float) -> float:

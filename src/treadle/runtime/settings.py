@@ -1,6 +1,6 @@
 """An agent's resolved settings: all that a run goes by besides the log. Does no I/O itself."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -24,7 +24,7 @@ from .call_model import call_model
 from .describe import describe_model, describe_settings, model_from, settings_in_log
 from .log import Log
 from .price import price_of
-from .run_tool import run_tool
+from .run_tool import ToolOutcome, run_tool
 from .waiting_children import refresh_children
 
 EXACT_FROM_TOKENS = 2000
@@ -37,8 +37,8 @@ ModelCaller = Callable[
     Awaitable[e.ModelReplied | e.ModelFailed],
 ]
 ToolRunner = Callable[
-    [Tool, str, Context, float | None, float],
-    Awaitable[e.ToolReturned | e.ToolFailed | e.ChildWaits],
+    [Tool, str, Context, float | None, float, Callable[[ToolOutcome], Any]],
+    Coroutine[Any, Any, ToolOutcome],
 ]
 
 
@@ -152,7 +152,7 @@ class RunSettings:
             tokens = request.exact_tokens(count)
         return int(tokens * state.calibration.of(self.model.name).ratio) + 1
 
-    @property
+    @cached_property
     def asked(self) -> ModelSettings:
         """What is asked of the model: it puts this over its own."""
         return self.settings_of_run.over(self.settings_of_agent)
@@ -161,7 +161,7 @@ class RunSettings:
         """What this usage of the model costs in the service tier that is asked for, if known."""
         return cost_in_tier(partial(price_of, self.model), self.asked.service_tier)(usage)
 
-    @property
+    @cached_property
     def output_tokens(self) -> int:
         """The most tokens that a reply is asked to have."""
         most = self.asked.max_output_tokens or self.model.max_output_tokens

@@ -103,13 +103,14 @@ def plain_name(name: str) -> str:
 def current_scope(alone: bool = False) -> StepScope | None:
     """The scope of the flow's code that calls this; None outside of one, also inside its steps.
 
-    Raises UsageError in a flow's code for a run that must be `alone`: in a named thread, or
-    streamed.
+    Raises UsageError in a flow's code for a run that must be `alone`: in a named thread, with a
+    key, or in the background.
     """
     scope = _current.get()
     if scope and alone:
         raise UsageError(
-            "what a flow's code runs gets a child thread of the flow's: no thread=, and no stream()"
+            "what a flow's code runs gets a child thread of the flow's: no thread=, no key=, no"
+            " start() and no stream()"
         )
     return scope
 

@@ -1,4 +1,4 @@
-"""run_sync: the way in from code that isn't async, also in a thread or a notebook.
+"""run_sync, iterate_sync: the ways in from code that isn't async, also in a thread or a notebook.
 
 All sync calls of a process share one event loop, in a daemon thread that the first call starts: so
 connections and the embedded server live from call to call. Both end with the process.
@@ -8,11 +8,10 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
-import contextvars
 import functools
 import os
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from typing import Any, TypeVar
 
 from ..core.errors import UsageError
@@ -42,13 +41,12 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
             "run_sync inside of what run_sync runs would wait for itself; await run() there instead"
         )
     tasks: list[asyncio.Task[Any]] = []
-    context = contextvars.copy_context()
 
     async def run_noted() -> T:
-        # In the caller's context: what runs belongs to the caller's span, say.
-        task = asyncio.get_running_loop().create_task(work, context=context)
+        task = asyncio.current_task()
+        assert task is not None
         tasks.append(task)
-        return await task
+        return await work
 
     try:
         future = asyncio.run_coroutine_threadsafe(run_noted(), loop)
@@ -64,6 +62,27 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+def iterate_sync(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
+    """What an async generator gives, such as `agent.stream(...)`, for code that isn't async.
+
+    Raises as the generator, and as `run_sync`. Leaving it closes the generator.
+    """
+
+    async def take() -> Any:
+        return await anext(items, _END)
+
+    try:
+        while (item := run_sync(take())) is not _END:
+            yield item
+    finally:
+        run_sync(_close(items))
+
+
+async def _close(items: AsyncGenerator[Any, None]) -> None:
+    await items.aclose()
+
+
+_END = object()
 _starting = threading.Lock()
 
 

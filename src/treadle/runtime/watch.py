@@ -28,11 +28,9 @@ class StoreWatch:
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(WATCH_S, self._look)
 
-    def add(self, log: Log) -> asyncio.Event:
-        """An event that is set whenever the log may have grown."""
-        grown = self._logs[log] = asyncio.Event()
-        self.look_again()
-        return grown
+    def add(self, log: Log, grown: asyncio.Event) -> None:
+        """Set this event whenever the log may have grown since it was last looked at."""
+        self._logs[log] = grown
 
     def remove(self, log: Log) -> bool:
         """Watch it no longer. True if it was the last one: the watch has ended with it."""
@@ -51,6 +49,7 @@ class StoreWatch:
             self._logs[log].set()
 
     def _find_grown(self) -> list[Log]:
+        """Those that the store has otherwise: they have grown, or their threads were deleted."""
         store = self._store
         if not isinstance(store, Watchable):
             return list(self._logs)
@@ -62,16 +61,25 @@ class StoreWatch:
         except TreadleError:
             return []  # the drivers themselves will meet it
         self._version = version
-        return [log for log in self._logs if seqs.get(log.thread_id, 0) > log.state.seq]
+        return [log for log in self._logs if seqs.get(log.thread_id, 0) != log.state.seq]
 
 
 def start_watching(log: Log) -> tuple[StoreWatch, asyncio.Event]:
     """The watch of the log's store, and the event that it sets when the log may have grown."""
+    grown = asyncio.Event()
+    watch = watch_with(log, grown)
+    watch.look_again()
+    return watch, grown
+
+
+def watch_with(log: Log, grown: asyncio.Event) -> StoreWatch:
+    """As `start_watching`, with this event, for a log that is read now and then anyway."""
     key = (asyncio.get_running_loop(), id(log.store))
     watches = _watches()
     if key not in watches:
         watches[key] = StoreWatch(log.store)
-    return watches[key], watches[key].add(log)
+    watches[key].add(log, grown)
+    return watches[key]
 
 
 def stop_watching(log: Log) -> None:

@@ -32,17 +32,49 @@ END_S = 1.0
 """How long the end of the process waits for a thread that uses a connection."""
 
 
+class OpenFile:
+    """The file that a path meant when it was opened first: the same for all its connections."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = "" if path is None else str(path)
+        self._opened: tuple[int, int, bool] | None = None
+        """As `_identify` names it; None while none is open."""
+        self.lost = 0
+        """How often another was found at the path. What was opened before that is closed."""
+
+    def note_opened(self) -> None:
+        """After the first connection was opened: it is this file."""
+        self._opened = self._opened or _identify(self.path)
+
+    def look(self) -> None:
+        """Raise StoreError, once, if the file at the path is no longer the one that was opened."""
+        if not self.path or self._opened is None or _identify(self.path) == self._opened:
+            return
+        self.forget()
+        raise StoreError(
+            f"{self.path} was deleted, replaced or emptied while it was in use."
+            " The next use opens what is there then"
+        )
+
+    def forget(self) -> None:
+        """Whatever is at the path is opened next."""
+        self._opened = None
+        self.lost += 1
+
+
 class SharedConnection:
     """A connection that is opened at the first use.
 
-    `with shared as db` gives one thread exclusive use. `path` is the file that it is to, if any.
+    `with shared as db` gives one thread exclusive use. `file` is the one that it is to, if any.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], path: Path | None = None) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], file: OpenFile | None = None
+    ) -> None:
         self._connect = connect
-        self._path = "" if path is None else str(path)
-        self._opened: tuple[int, int, bool] | None = None
-        """The file that was opened, as `_identify` names it."""
+        self._file = file or OpenFile()
+        self._lost = 0
+        """`OpenFile.lost` when it was opened."""
         self._looked = 0.0
         """When the path was last looked at, by the monotonic clock."""
         self._lock = threading.Lock()
@@ -60,12 +92,14 @@ class SharedConnection:
         """Raises what `connect` raises; StoreError if the file was deleted, replaced or emptied."""
         self._lock.acquire()
         try:
+            if self._open and time.monotonic() - self._looked > LOOK_EVERY_S:
+                self._look()
             if not self._open:
+                self._file.look()
                 self._open.append(self._connect())
                 self.opened += 1
-                self._opened = _identify(self._path)
-            elif self._path and time.monotonic() - self._looked > LOOK_EVERY_S:
-                self._look()
+                self._file.note_opened()
+                self._lost = self._file.lost
             return self._open[0]
         except BaseException:
             self._lock.release()
@@ -75,12 +109,11 @@ class SharedConnection:
         self._lock.release()
 
     def _look(self) -> None:
-        if _identify(self._path) != self._opened:
-            _close(self._open)
-            raise StoreError(
-                f"{self._path} was deleted, replaced or emptied while it was in use."
-                " The next use opens what is there then"
-            )
+        try:
+            self._file.look()
+        finally:
+            if self._lost != self._file.lost:
+                _close(self._open)
         self._looked = time.monotonic()
 
     def close(self) -> None:

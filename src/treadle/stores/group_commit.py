@@ -12,11 +12,13 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..core.errors import StoreError
 from .connection import SharedConnection
 from .store import Row
 
+T = TypeVar("T")
 Insert = Callable[[sqlite3.Connection, str, Sequence[Row]], None]
 
 MAX_BATCH = 500
@@ -71,7 +73,7 @@ class GroupCommit:
             weakref.finalize(self, self._waiting.put, None)
         self._waiting.put(mine)
         # Even a cancelled caller waits: without the outcome, the log wouldn't know its next seq.
-        await _wait_to_the_end(mine.done)
+        await wait_to_the_end(mine.done)
 
     def close(self) -> None:
         """End the background thread and its connection, once everything that waits is written."""
@@ -124,7 +126,7 @@ def _commit(
     return outcomes
 
 
-async def _wait_to_the_end(done: "asyncio.Future[None]") -> None:
+async def wait_to_the_end(done: "asyncio.Future[T]") -> T:
     """Wait for the future, also while cancelled; the cancellation is raised afterwards."""
     cancelled = False
     while not done.done():
@@ -132,6 +134,7 @@ async def _wait_to_the_end(done: "asyncio.Future[None]") -> None:
             await asyncio.shield(done)
         except asyncio.CancelledError:
             cancelled = True
-    done.result()
+    result = done.result()
     if cancelled:
         raise asyncio.CancelledError
+    return result

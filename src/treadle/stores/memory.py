@@ -2,20 +2,43 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from ..core.errors import SeqTaken
-from .store import Row, ThreadInfo, with_checksum
+from ..core.age import check_retention
+from ..core.errors import IllegalEvent, SeqTaken, StoreDamaged
+from ..core.state import fold
+from ..core.status import find_status
+from .marks import Marks, digest_of_key, read_marks
+from .rows import from_rows
+from .store import Erased, Row, ThreadInfo, ThreadQuery, with_checksum
+
+
+@dataclass
+class _Line:
+    """What lists of threads say of a log."""
+
+    marks: Marks = field(default_factory=Marks)
+    status: str = ""
+    position: int = 0
 
 
 class MemoryStore:
-    def __init__(self) -> None:
+    def __init__(self, *, retention: str | None = None) -> None:
+        self.retention = check_retention(retention)
+        """As that of an SQLiteStore."""
         self.extras: dict[str, Any] = {}
         """Other things to keep as long as the store, such as its notes. By name."""
         self._rows: dict[str, list[Row]] = {}
-        self._appends = 0
+        """By thread, the last written last."""
+        self._lines: dict[str, _Line] = {}
+        self._written = 0
+        """How many appends and deletions there were."""
+        self._deleted: set[bytes] = set()
+        """Digests of the keys of deleted threads."""
         self._attended: set[str] = set()
         """The claims that are driven now."""
         self._lock = threading.Lock()  # the event loops of several threads may share one store
@@ -32,16 +55,63 @@ class MemoryStore:
             self._rows.pop(thread_id, None)
             self._rows[thread_id] = log
             log.extend(with_checksum(thread_id, row) for row in rows)
-            self._appends += 1
+            self._written += 1
+            line = self._lines.setdefault(thread_id, _Line())
+            line.position = self._written
+            line.status = rows[-1].status
+            _add_marks(line.marks, read_marks(rows))
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         with self._lock:
             return self._rows.get(thread_id, [])[after_seq:]
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
+    async def threads(
+        self,
+        limit: int = 100,
+        *,
+        status: str | None = None,
+        agent: str | None = None,
+        parent: str | None = None,
+        key: str | None = None,
+        before: int | None = None,
+    ) -> list[ThreadInfo]:
+        query = ThreadQuery(limit, status, agent, parent, key, before)
         with self._lock:
-            latest = list(reversed(self._rows.items()))[:limit]
-            return [ThreadInfo(thread_id, len(rows), rows[-1].at) for thread_id, rows in latest]
+            fitting = (
+                _info(name, rows, self._lines[name])
+                for name, rows in reversed(self._rows.items())
+                if _fits(self._lines[name], query)
+            )
+            return list(islice((info for info in fitting if status in (None, info.status)), limit))
+
+    async def forks(self, thread_id: str) -> list[str]:
+        with self._lock:
+            lines = self._lines.items()
+            return sorted(name for name, line in lines if thread_id in line.marks.sources)
+
+    async def delete(self, ends: Mapping[str, int], *, notes: bool = False) -> Erased:
+        with self._lock:
+            there = {name: self._rows[name] for name in ends if name in self._rows}
+            for name, rows in there.items():
+                if len(rows) != ends[name]:
+                    raise SeqTaken(
+                        f"thread {name!r} has {len(rows)} records by now, and not {ends[name]};"
+                        " nothing was deleted"
+                    )
+            for name in there:
+                del self._rows[name]
+                keys = self._lines.pop(name).marks.keys
+                self._deleted.update(digest_of_key(name, key) for key in keys)
+            self._written += 1
+        erased_notes = 0
+        if "notes" in self.extras:
+            erased_notes = await self.extras["notes"].forget_threads(list(ends), keep=not notes)
+        records = sum(map(len, there.values()))
+        return Erased(tuple(there), records, erased_notes)
+
+    async def was_deleted(self, thread_id: str, key: str) -> bool:
+        with self._lock:
+            return digest_of_key(thread_id, key) in self._deleted
 
     @contextmanager
     def attend(self, claim: str) -> Iterator[None]:
@@ -57,9 +127,42 @@ class MemoryStore:
         return time.monotonic_ns()  # it is in this process, which is alive
 
     def version(self) -> int:
-        """How many appends there were."""
-        return self._appends
+        """How often it was written to."""
+        return self._written
 
     def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
         with self._lock:
             return {name: len(self._rows.get(name, ())) for name in thread_ids}
+
+
+def _add_marks(marks: Marks, more: Marks | None) -> None:
+    if more is None:
+        return
+    marks.agent = more.agent or marks.agent
+    marks.parent = "" if more.sources else more.parent or marks.parent
+    marks.sources += more.sources
+    marks.keys += more.keys
+
+
+def _fits(line: _Line, query: ThreadQuery) -> bool:
+    """Whether it is one that is asked for, but for its status."""
+    return (
+        query.agent in (None, line.marks.agent)
+        and query.parent in (None, line.marks.parent)
+        and (query.key is None or query.key in line.marks.keys)
+        and (query.before is None or line.position < query.before)
+    )
+
+
+def _info(name: str, rows: Sequence[Row], line: _Line) -> ThreadInfo:
+    status = line.status or _fold_status(name, rows)
+    marks, end = line.marks, rows[-1]
+    about = (marks.agent, marks.parent, status, marks.source, line.position)
+    return ThreadInfo(name, len(rows), end.at, "", *about)
+
+
+def _fold_status(name: str, rows: Sequence[Row]) -> str:
+    try:
+        return find_status(fold(from_rows(name, rows)))
+    except (StoreDamaged, IllegalEvent):
+        return "damaged"

@@ -1,9 +1,15 @@
 """Makes records of a store's rows, and rows of records. Pure."""
 
 from collections.abc import Iterable
+from contextlib import suppress
+
+from msgspec.structs import replace
 
 from ..core.codec import decode_event, encode_event
+from ..core.errors import IllegalEvent
 from ..core.events import Record
+from ..core.state import fold
+from ..core.status import find_status
 from .store import Row
 
 
@@ -14,6 +20,13 @@ def from_rows(thread_id: str, rows: Iterable[Row]) -> list[Record]:
     ]
 
 
-def to_rows(records: Iterable[Record]) -> list[Row]:
-    """The rows that hold these records. Raises UsageError for text that can't be encoded."""
-    return [Row(each.seq, each.at, encode_event(each.event), each.worked_s) for each in records]
+def to_rows(log: Iterable[Record]) -> list[Row]:
+    """The rows that hold the records of a whole log, with what a list of threads says of it.
+
+    Raises UsageError for text that can't be encoded.
+    """
+    records = list(log)
+    rows = [Row(each.seq, each.at, encode_event(each.event), each.worked_s) for each in records]
+    with suppress(IllegalEvent):  # whoever reads it will meet that
+        rows[-1] = replace(rows[-1], status=find_status(fold(records)))
+    return rows

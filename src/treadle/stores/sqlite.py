@@ -7,7 +7,8 @@ disk, once for all the appends that came meanwhile (group_commit.py). Not for ne
 SQLite's locks don't work there.
 
 The event loop never waits for other processes: on its thread a busy file is an error at once, and
-what met it is done again by a background thread, which waits.
+what met it is done again by a background thread, which waits. Reads have a connection of their own,
+so that no append waits for a long one of another event loop.
 """
 
 import asyncio
@@ -20,45 +21,29 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from ..core.age import check_retention
 from ..core.errors import StoreDamaged, StoreError, UsageError
-from . import record_table
+from . import deletion, record_table
 from .attendance import find_attendance
 from .busy import telling_of_waits
-from .connection import SharedConnection
-from .group_commit import GroupCommit
+from .connection import OpenFile, SharedConnection
+from .group_commit import GroupCommit, wait_to_the_end
+from .rebuild_list import find_wrong_lines, repair_list
 from .sqlite_file import BUSY_TIMEOUT_S, connect, default_path, describe, is_busy
-from .store import Row, ThreadInfo
+from .store import Erased, Row, ThreadInfo, ThreadQuery
+from .thread_list import find_forks, list_threads
 
 T = TypeVar("T")
 
 _LAST_SEQS = """
 select value, (select max(seq) from record where thread_id = value) from json_each(?)
 """
-_ENDS = """
-select json_extract(first.event, '$.agent'), json_extract(first.event, '$.parent_thread_id'),
-    json_extract(last.event, '$.type'), json_extract(last.event, '$.status')
-from record as first join record as last on last.thread_id = first.thread_id and last.seq = ?
-where first.thread_id = ? and first.seq = 1 and json_valid(first.event) and json_valid(last.event)
-"""
 _CHILDREN = """
 select thread_id from record
-where seq = 1
-    and json_extract(case when json_valid(event) then event end, '$.parent_thread_id') = ?
-order by id
+where seq = 1 and thread_id in (select thread_id from thread where parent = ?) order by id
 """
 _SYNCHRONOUS: dict[str, Literal["normal", "full"]] = {"process": "normal", "full": "full"}
 _UNLISTED = "select distinct thread_id from record except select thread_id from thread"
-
-
-class Ends(msgspec.Struct, frozen=True):
-    """What the first and the last record of a thread say of it."""
-
-    agent: str
-    parent_thread_id: str
-    """Empty if a person started it."""
-    last_type: str
-    status: str
-    """The status of a TurnEnded; empty if the last event is another."""
 
 
 class SQLiteStore:
@@ -71,22 +56,34 @@ class SQLiteStore:
     """
 
     def __init__(
-        self, path: str | Path | None = None, *, durability: Literal["process", "full"] = "process"
+        self,
+        path: str | Path | None = None,
+        *,
+        durability: Literal["process", "full"] = "process",
+        retention: str | None = None,
     ) -> None:
         if str(path) == ":memory:":
             raise UsageError(
                 "an SQLite database in memory would be lost; use MemoryStore() for that"
             )
         self.path = Path(path) if path else default_path()
+        self.extras: dict[str, Any] = {}
+        """Other things to keep as long as the store, such as its notes. By name."""
+        self.retention = check_retention(retention)
+        """How old a thread may become, such as "90d"; `delete_expired(store)` deletes older ones.
+        Nothing does so by itself."""
         self._durability = durability
-        self._quick = SharedConnection(partial(connect, self.path, busy_timeout_s=0), self.path)
-        """For the event loop: it waits for nobody."""
-        self._patient = SharedConnection(partial(connect, self.path), self.path)
+        at_once = partial(connect, self.path, busy_timeout_s=0)
+        self._file = OpenFile(self.path)
+        self._quick = SharedConnection(at_once, self._file)
+        """For the appends of event loops: it waits for no other process."""
+        self._reader = SharedConnection(at_once, self._file)
+        """For their reads."""
+        self._patient = SharedConnection(partial(connect, self.path), self._file)
         """For other threads: it waits until the file is free."""
-        writer = SharedConnection(partial(connect, self.path, _SYNCHRONOUS[durability]), self.path)
+        writer = SharedConnection(partial(connect, self.path, _SYNCHRONOUS[durability]), self._file)
         self._commits = GroupCommit(writer, record_table.insert)
         """Waits for the disk and for other processes, in a thread of its own."""
-        self._appends = 0
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         try:
@@ -100,7 +97,6 @@ class SQLiteStore:
         """False, and nothing is written, if that would have to wait for another process."""
         try:
             with self._quick as db:
-                self._appends += 1
                 db.execute("begin immediate")
                 try:
                     record_table.insert(db, thread_id, rows)
@@ -117,12 +113,45 @@ class SQLiteStore:
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         return await self._read(lambda db: record_table.read(db, thread_id, after_seq))
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        return await self._read(lambda db: record_table.list_threads(db, limit))
+    async def threads(
+        self,
+        limit: int = 100,
+        *,
+        status: str | None = None,
+        agent: str | None = None,
+        parent: str | None = None,
+        key: str | None = None,
+        before: int | None = None,
+    ) -> list[ThreadInfo]:
+        query = ThreadQuery(limit, status, agent, parent, key, before)
+        return await self._read(lambda db: list_threads(db, query))
+
+    async def forks(self, thread_id: str) -> list[str]:
+        return await self._read(lambda db: find_forks(db, thread_id))
+
+    async def was_deleted(self, thread_id: str, key: str) -> bool:
+        return await self._read(lambda db: deletion.was_deleted(db, thread_id, key))
+
+    async def delete(self, ends: Mapping[str, int], *, notes: bool = False) -> Erased:
+        """As `Store.delete`. The file is written anew: appends wait as long as that takes."""
+        loop = asyncio.get_running_loop()
+        work = partial(self._ask, self._patient, lambda db: self._delete(db, ends, notes))
+        return await wait_to_the_end(loop.run_in_executor(None, work))
+
+    def _delete(self, db: sqlite3.Connection, ends: Mapping[str, int], notes: bool) -> Erased:
+        erased = deletion.delete_rows(db, ends, notes)
+        if not erased.threads and not deletion.is_unfinished(db):
+            return erased
+        try:
+            deletion.finish(db)
+        except sqlite3.DatabaseError as error:
+            left = describe(self.path, error)
+            return msgspec.structs.replace(erased, left=left)
+        return erased
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            return self._ask(self._quick, question)
+            return self._ask(self._reader, question)
         except StoreError as error:
             if not is_busy(error):
                 raise
@@ -135,21 +164,21 @@ class SQLiteStore:
     def find_beat(self, claim: str) -> int | None:
         return find_attendance(self.path).find_beat(claim)
 
-    def version(self) -> tuple[int, int, int]:
-        """SQLite's own number, which counts what other connections write, and our appends.
+    def version(self) -> tuple[int, int]:
+        """SQLite's own number, which counts what other connections write, as all appends do.
 
         The number is that of a connection: another connection counts anew.
         """
         try:
-            with self._quick as db:
+            with self._reader as db:
                 [number] = db.execute("pragma data_version").fetchone()
-                return self._quick.opened, number, self._appends
+                return self._reader.opened, number
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self.path}: {error}") from error
 
     def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
         names = msgspec.json.encode(thread_ids).decode()
-        rows = self._ask(self._quick, lambda db: db.execute(_LAST_SEQS, (names,)).fetchall())
+        rows = self._ask(self._reader, lambda db: db.execute(_LAST_SEQS, (names,)).fetchall())
         return {name: seq or 0 for name, seq in rows}
 
     def select(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
@@ -167,14 +196,6 @@ class SQLiteStore:
 
     # Queries that read no whole log. They verify no checksums, and raise StoreDamaged.
 
-    def read_ends(self, info: ThreadInfo) -> Ends:
-        """What the ends of a listed thread say. Raises StoreDamaged if one can't be read."""
-        found = self.select(_ENDS, (info.records, info.thread_id))
-        if info.damaged or not found:
-            reason = info.damaged or "its first or last record can't be read"
-            raise StoreDamaged(f"thread {info.thread_id!r}: {reason}")
-        return Ends(*(str(each or "") for each in found[0]))
-
     def count_records(self) -> int:
         [(count,)] = self.select("select count(*) from record")
         return int(count)
@@ -191,13 +212,22 @@ class SQLiteStore:
             damage.append(f"thread {name} has records but isn't in the list of threads")
         return damage
 
+    def find_wrong_lines(self) -> list[str]:
+        """What the list of threads says that their logs don't, a sentence each."""
+        return self._ask(self._patient, lambda db: list(find_wrong_lines(db)))
+
+    def repair_list(self) -> int:
+        """Derive the list of threads from the logs anew; how many threads were listed wrongly."""
+        return self._ask(self._patient, repair_list)
+
     def vacuum(self) -> None:
         """Give unused space back to the disk, and move the write-ahead log into the file."""
-        self.select("vacuum")
-        self.select("pragma wal_checkpoint(truncate)")
+        self._ask(self._patient, deletion.finish)
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         self._commits.close()
         self._quick.close()
+        self._reader.close()
         self._patient.close()
+        self._file.forget()

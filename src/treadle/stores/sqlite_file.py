@@ -14,6 +14,7 @@ from typing import Literal
 from ..core.codec import row_checksum
 from ..core.errors import StoreDamaged, StoreError
 from .busy import describe_writer
+from .deletion import finish, is_unfinished
 
 APPLICATION_ID = 0x54524144
 """"TRAD" in SQLite's own file header: marks the file as Treadle's."""
@@ -85,6 +86,52 @@ MIGRATIONS = (
     insert into thread select thread_id, seq, at, id from record
     where (thread_id, seq) in (select thread_id, max(seq) from record group by thread_id)
     """,
+    """
+    alter table thread add column place integer not null default 0;
+    alter table thread add column status text not null default '';
+    alter table thread add column agent text not null default '';
+    alter table thread add column parent text not null default '';
+    alter table thread add column source text not null default '';
+    create index thread_by_place on thread (place);
+    create index thread_by_status on thread (status, place);
+    create index thread_by_agent on thread (agent, place);
+    create index thread_by_parent on thread (parent, place);
+    create table thread_key (
+        key text not null,
+        thread_id text not null,
+        primary key (key, thread_id)
+    ) strict, without rowid;
+    create index thread_key_by_thread on thread_key (thread_id);
+    create table thread_source (
+        source text not null,
+        thread_id text not null,
+        primary key (source, thread_id)
+    ) strict, without rowid;
+    create index thread_source_by_thread on thread_source (thread_id);
+    create table deleted_key (digest blob primary key) strict, without rowid;
+    create table unfinished (work text primary key) strict, without rowid
+    """,
+    """
+    alter table note_write rename to note_write_1;
+    create table note_write (
+        scope text not null,
+        key text not null,
+        content text not null,
+        outcome text not null,
+        note_id text not null,
+        primary key (scope, key)
+    ) strict, without rowid;
+    insert into note_write
+    select coalesce((select scope from note where id = note_id), ''), key, '', outcome, note_id
+    from note_write_1;
+    drop table note_write_1;
+    create table note_change (
+        number integer primary key,
+        version integer not null unique
+    ) strict;
+    insert into note_change select number, number from note;
+    create index note_replaced on note (replaced_by) where replaced_by <> ''
+    """,
 )
 """Migration n takes the schema from version n (`pragma user_version`) to n + 1.
 
@@ -147,6 +194,7 @@ def connect(
             _write_ahead(db, busy_timeout_s)
             db.execute(f"pragma synchronous = {synchronous}")
             migrate(db)
+            _finish_deletion(db)
         except BaseException:
             db.close()
             raise
@@ -163,6 +211,13 @@ def connect(
         raise StoreError(
             f"{path} can't be opened: {error}; set TREADLE_DB or store= to another place"
         ) from error
+
+
+def _finish_deletion(db: sqlite3.Connection) -> None:
+    """Remove what a process has deleted that died before it was gone from the file."""
+    with suppress(sqlite3.DatabaseError):  # busy, say, or damaged: then the next one does it
+        if is_unfinished(db):
+            finish(db)
 
 
 def _write_ahead(db: sqlite3.Connection, busy_timeout_s: float) -> None:
@@ -200,6 +255,10 @@ def migrate(db: sqlite3.Connection) -> None:
         for statement in migration.split(";"):  # executescript() would commit in between
             db.execute(statement)
         db.execute(f"pragma user_version = {number}")
+    if 0 < version < len(MIGRATIONS):
+        from .rebuild_list import rebuild_list  # only now: it reads logs, and needs all of the core
+
+        rebuild_list(db)
     db.execute(f"pragma application_id = {APPLICATION_ID}")
     db.execute("commit")
 

@@ -3,7 +3,7 @@
 Every store passes the contract suite in tests/stores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ import msgspec
 from ..core.codec import row_checksum
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A record as a store sees it: the envelope, with the event as bytes that it doesn't read."""
 
     seq: int
@@ -24,6 +24,9 @@ class Row(msgspec.Struct, frozen=True):
     """As in Record."""
     checksum: int = 0
     """Of the other fields and the thread's name. The store computes it and ignores a caller's."""
+    status: str = ""
+    """Of the thread after this record: `core.status.find_status`; "" where the writer can't say.
+    The list of threads has it of the last record, and `read` doesn't give it back."""
 
 
 class ThreadInfo(msgspec.Struct, frozen=True):
@@ -35,12 +38,43 @@ class ThreadInfo(msgspec.Struct, frozen=True):
     """When the last record was written: seconds since the epoch, UTC."""
     damaged: str = ""
     """What is wrong with the thread, as far as the list shows it. Only `read` checks all of it."""
+    agent: str = ""
+    """The name of the agent that began it."""
+    parent: str = ""
+    """The thread that it works for; "" for one of a person's own."""
+    status: str = ""
+    """As `core.status.find_status` says; `damaged` where its log can't be read."""
+    source: str = ""
+    """The thread that it was forked from; "" for one that is no fork."""
+    position: int = 0
+    """Where it stands in the list: whatever was written later has a higher one."""
+
+
+class ThreadQuery(msgspec.Struct, frozen=True):
+    """Which threads a list has: those that fit all of this, as `Store.threads` is asked."""
+
+    limit: int = 100
+    status: str | None = None
+    agent: str | None = None
+    parent: str | None = None
+    key: str | None = None
+    before: int | None = None
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """What a store has deleted."""
+
+    threads: tuple[str, ...]
+    records: int
+    notes: int = 0
+    left: str = ""
+    """Why bytes of them are still in a file; "" where none are. The next deletion removes them."""
 
 
 def with_checksum(thread_id: str, row: Row) -> Row:
     """The row with its checksum, as a store keeps it."""
     checksum = row_checksum(thread_id, row.seq, row.at, row.worked_s, row.event)
-    return msgspec.structs.replace(row, checksum=checksum)
+    return Row(row.seq, row.at, row.event, row.worked_s, checksum)
 
 
 class Store(Protocol):
@@ -52,7 +86,8 @@ class Store(Protocol):
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         """Write all of the rows or none. Once it returns, they survive the death of the process.
 
-        Their seqs are consecutive. Raises SeqTaken if the first isn't the thread's next seq.
+        Their seqs are consecutive. Raises SeqTaken if the first isn't the thread's next seq. Where
+        the caller is cancelled, it raises that once the append has come to its end.
         """
         ...
 
@@ -63,8 +98,22 @@ class Store(Protocol):
         """
         ...
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        """The threads, the last written first. A damaged thread hides no other."""
+    async def threads(
+        self,
+        limit: int = 100,
+        *,
+        status: str | None = None,
+        agent: str | None = None,
+        parent: str | None = None,
+        key: str | None = None,
+        before: int | None = None,
+    ) -> list[ThreadInfo]:
+        """The threads that fit all filters, the last written first, at most `limit` of them.
+
+        `parent` is a thread whose children are asked for; "" asks for those that are nobody's
+        child. `key` is that of a message. `before` is the `position` of a page's last thread: then
+        the next page is given. A damaged thread hides no other.
+        """
         ...
 
 
@@ -93,4 +142,29 @@ class Watchable(Protocol):
 
     def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
         """The last seq of each of these threads; threads that don't exist may be left out."""
+        ...
+
+
+@runtime_checkable
+class Erasable(Protocol):
+    """What a store may offer beside, so that threads end some day: as the stores here do."""
+
+    async def forks(self, thread_id: str) -> list[str]:
+        """The threads that were forked from this one, or from a fork of it; by name."""
+        ...
+
+    async def delete(self, ends: Mapping[str, int], *, notes: bool = False) -> Erased:
+        """Delete these threads, and leave no byte of them in any file; with `notes`, theirs too.
+
+        All of them or none, also if the process is killed. `ends` gives the last seq of each:
+        raises SeqTaken, and deletes nothing, if one has another by now. A thread that isn't there
+        is no error: the rest of a deletion that was cut off is removed then.
+        """
+        ...
+
+    async def was_deleted(self, thread_id: str, key: str) -> bool:
+        """Whether a thread of this name with a message of this key has been deleted.
+
+        Of a deleted thread nothing else is kept than a digest of the two.
+        """
         ...

@@ -151,6 +151,8 @@ def _split_turns(records: Sequence[e.Record]) -> list[_Turn]:
                 turns[-1].forget_failure()
             case e.ModelCalled(purpose=purpose):
                 summarizing = purpose == "compact"
+            case e.ModelFailed(kind="late"):
+                pass  # a rerun has no crash
             case e.ModelReplied() | e.ModelFailed() if summarizing:
                 turns[-1].summaries.append(record)
             case e.ModelReplied() | e.ModelFailed():

@@ -1,0 +1,100 @@
+"""`treadle delete` and `treadle threads --delete`: say what will go, ask, and say what has gone."""
+
+import sys
+from collections.abc import Sequence
+
+from ..core.errors import UnknownThread, UsageError
+from ..observe.amounts import format_count
+from ..observe.visible import visible_line
+from ..runtime.delete import Deletion, delete_threads, plan_deletion
+from ..runtime.sync import run_sync
+from ..stores.sqlite import SQLiteStore
+from .agents import choose_store
+from .list_options import DeleteOptions
+from .terminal import Screen, is_interactive
+from .threads import MAX_NAMED, resolve_thread
+
+DECLINED = 1
+"""The exit code where a person says no."""
+
+
+def delete(settings: DeleteOptions) -> int:
+    """Delete threads for good, each with its children. Nothing of them is left in the database.
+
+    Asks where one of them waits for a person, and where you gave the beginning of a name.
+    """
+    store = choose_store(settings)
+    assert isinstance(store, SQLiteStore)
+    if not store.path.exists():
+        raise UnknownThread(f"there is no database at {store.path} yet")
+    try:
+        names = list(dict.fromkeys(resolve_thread(store, name) for name in settings.threads))
+    except UnknownThread:
+        run_sync(store.delete({}))  # what a deletion has left that was cut off
+        raise
+    plan = run_sync(plan_deletion(store, names))
+    screen = Screen()
+    _announce(plan, screen, settings.notes)
+    is_sure = set(names) <= set(settings.threads) and not plan.waiting
+    if not settings.yes and not is_sure and not confirm(screen):
+        return DECLINED
+    delete_named(store, names, screen, notes=settings.notes, stop=settings.stop)
+    return 0
+
+
+def delete_named(
+    store: SQLiteStore, names: Sequence[str], screen: Screen, *, notes: bool, stop: bool = False
+) -> None:
+    """Delete these threads, and say what has gone."""
+    done = run_sync(delete_threads(store, names, notes=notes, stop=stop))
+    gone = f"deleted: {format_count(len(done.threads), 'thread')}, {done.records:,} records"
+    if notes:
+        gone += f", {format_count(done.notes, 'note')}"
+    screen.note(gone)
+    if done.left:
+        screen.note(
+            f"bytes of them are still in the file ({visible_line(done.left, 300)}); the next"
+            " deletion removes them, or treadle db vacuum",
+            "yellow",
+        )
+
+
+def confirm(screen: Screen) -> bool:
+    """Whether the person agrees. Raises UsageError where nobody can be asked."""
+    if not is_interactive():
+        raise UsageError("nothing was deleted: nobody can be asked here. To agree, add --yes")
+    screen.piece("Delete all of this for good? [y]es, [n]o: ", "bold")
+    line = sys.stdin.readline()
+    screen.answered()
+    if line.strip().lower()[:1] != "y":
+        screen.note("nothing was deleted")
+        return False
+    return True
+
+
+def _announce(plan: Deletion, screen: Screen, notes: bool) -> None:
+    for line in describe(plan, notes):
+        screen.note(line)
+
+
+def describe(plan: Deletion, notes: bool) -> list[str]:
+    """What will go and what stays, a line each. Safe to show."""
+    lines = [
+        f"to delete: {_named(plan.threads)}, {plan.records:,} records"
+        f"{' and the notes made from them' if notes else ''}"
+    ]
+    if plan.forks:
+        lines.append(f"forks keep copies of the records that they share: {_named(plan.forks)}")
+    if plan.kept:
+        lines.append(f"children that these forks need stay: {_named(plan.kept)}")
+    for each in plan.waiting:
+        what = each.name or each.status
+        lines.append(f"{visible_line(each.thread_id, 200)} waits for you: {visible_line(what, 80)}")
+    return lines
+
+
+def _named(threads: Sequence[str]) -> str:
+    text = ", ".join(visible_line(name, 200) for name in threads[:MAX_NAMED])
+    if len(threads) > MAX_NAMED:
+        text += f" and {len(threads) - MAX_NAMED:,} more"
+    return text

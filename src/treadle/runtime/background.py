@@ -1,0 +1,72 @@
+"""Work that goes on after the call that began it has returned."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import Fenced, ModelError, TurnFailed
+from ..core.events import Record
+from ..models.known_secrets import redact_known
+from .drives import keep_task
+from .listeners import Delta
+
+_logger = logging.getLogger("treadle")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A turn that has begun: its message is in the log."""
+
+    thread_id: str
+    after_seq: int
+    """The last record before those of the turn."""
+
+
+OnBegun = Callable[[Begun], None]
+
+
+async def begin(work: Callable[[OnBegun], Coroutine[Any, Any, Any]]) -> Begun:
+    """Do the work in a task of its own, and return as soon as it says that its turn has begun.
+
+    The task goes on, whatever becomes of the caller. What it raises before that is raised here;
+    what it raises later is logged, unless it is in the thread: that a turn has failed.
+    """
+    begun: asyncio.Future[Begun] = asyncio.get_running_loop().create_future()
+
+    def on_begun(turn: Begun) -> None:
+        if not begun.done():
+            begun.set_result(turn)
+
+    task = asyncio.create_task(work(on_begun))
+    keep_task(task)
+    task.add_done_callback(lambda done: _log_error(done, begun))
+    await asyncio.wait({task, begun}, return_when=asyncio.FIRST_COMPLETED)
+    if not begun.done():
+        begun.cancel()
+        task.result()
+    return begun.result()
+
+
+def tell_first(on_begun: OnBegun) -> Callable[[Record | Delta], None]:
+    """A listener that says, of the first record that it hears, that the turn has begun."""
+
+    def hear(what: Record | Delta) -> None:
+        if isinstance(what, Record):
+            on_begun(Begun(what.thread_id, what.seq - 1))
+
+    return hear
+
+
+def _log_error(task: "asyncio.Task[Any]", begun: "asyncio.Future[Begun]") -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is None or begun.cancelled() or not begun.done():
+        return
+    thread = begun.result().thread_id
+    if isinstance(error, Fenced):
+        _logger.info("thread %s is driven by another process now", thread)
+    elif not isinstance(error, ModelError | TurnFailed):
+        told = redact_known("".join(traceback.format_exception(error)).rstrip())
+        _logger.error("thread %s is driven no longer; resume it\n%s", thread, told)

@@ -1,0 +1,116 @@
+"""Writes what a driver learns of its calls after it has lost the thread. core/late.py says more.
+
+1. A tool that changes something isn't cancelled where another process takes the thread: it may be
+   in the middle of its effect. What came of it is written once it has ended.
+2. Writing it claims nothing. Where it no longer counts, nothing is written, and a warning of the
+   logger `treadle` says why.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from ..core import events as e
+from ..core.call import CallState
+from ..core.errors import IllegalEvent, StoreError, TreadleError
+from ..core.late import LateOutcome, make_late
+from ..core.tool import Tool
+from .conflicts import explaining_conflicts
+from .log import Log, open_log
+
+E = TypeVar("E", bound=e.Event)
+Learn = Callable[[e.Event], "asyncio.Task[None] | None"]
+"""Begins to write this outcome of a call, in a task; None where there is nothing to write."""
+
+_logger = logging.getLogger("treadle")
+_writing: set["asyncio.Task[None]"] = set()
+"""Keeps the tasks alive: the event loop alone would let them go."""
+
+
+def learn_of_tool(log: Log, tool: Tool, call: CallState) -> Learn:
+    """For an attempt of this call, which this log's driver has started."""
+
+    def learn(outcome: e.Event) -> "asyncio.Task[None] | None":
+        if call.child or not isinstance(outcome, e.ToolReturned | e.ToolFailed):
+            return None  # a child's own log says what it has done
+        if isinstance(outcome, e.ToolFailed) and outcome.kind == "timeout":
+            return None  # nobody knows more than before
+        came = "has returned" if isinstance(outcome, e.ToolReturned) else "has failed"
+        what = "" if tool.idempotent else f"{tool.name}, call {call.id}, {came}"
+        return _begin(_write(log, make_late(outcome, log.own_claim), what))
+
+    return learn
+
+
+def learn_of_model(log: Log) -> Learn:
+    """For a model call that this log's driver has made."""
+
+    def learn(outcome: e.Event) -> "asyncio.Task[None] | None":
+        if not isinstance(outcome, e.ModelReplied | e.ModelFailed):
+            return None
+        return _begin(_write(log, make_late(outcome, log.own_claim), ""))
+
+    return learn
+
+
+async def run_to_its_end(log: Log, tool: Tool, attempt: Coroutine[Any, Any, E], learn: Learn) -> E:
+    """Await the attempt. If it is cancelled, so is the attempt, unless another process has the
+    thread and the tool may be in the middle of its effect."""
+    task = asyncio.ensure_future(attempt)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if log.is_taken and not tool.idempotent and not tool.child:
+            task.add_done_callback(lambda over: _learn_of_task(over, learn))
+        else:
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # asyncio would warn of one that nobody has read
+        raise
+
+
+async def append_or_tell(log: Log, outcome: e.Event, learn: Learn) -> None:
+    """Append what came of a call; where that fails, write at least what of it still counts.
+
+    Raises as `Log.append`.
+    """
+    try:
+        await log.append(outcome)
+    except StoreError:  # as Fenced is; where the disk was full, say, it may have room by now
+        writing = learn(outcome)
+        if writing:
+            await asyncio.shield(writing)
+        raise
+    except asyncio.CancelledError:
+        if log.lost_reason:
+            learn(outcome)
+        raise
+
+
+def _learn_of_task(over: "asyncio.Task[Any]", learn: Learn) -> None:
+    if not over.cancelled() and over.exception() is None:
+        learn(over.result())
+
+
+def _begin(writing: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    task = asyncio.ensure_future(writing)
+    _writing.add(task)
+    task.add_done_callback(_writing.discard)
+    return task
+
+
+async def _write(log: Log, event: LateOutcome, what: str) -> None:
+    """Append the event, as whoever posts. `what` says in a warning what is not written."""
+    try:
+        posting = await open_log(log.thread_id, log.store, log.world)
+        with explaining_conflicts(posting, event):
+            await posting.append(event)
+    except IllegalEvent as error:
+        if what:
+            _logger.warning("%s, which came too late to be written: %s", what, error)
+    except TreadleError as error:
+        _logger.warning(
+            "%s, which could not be written: %s", what or "a lost call has ended", error
+        )

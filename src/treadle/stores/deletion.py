@@ -1,0 +1,135 @@
+"""Deletes threads from a database file so that no byte of them is left in any file of it.
+
+1. One transaction deletes the records, the lines in the list of threads, and their notes where that
+   is wanted; it also notes that the work isn't finished.
+2. Then the file is written anew (SQLite's VACUUM) and the write-ahead log emptied. Overwriting what
+   was deleted isn't enough: SQLite leaves copies behind where it has moved rows from page to page.
+3. A process that dies in between leaves that note: the next deletion finishes, and so does whoever
+   opens the file next.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from ..core.errors import SeqTaken
+from .marks import digest_of_key
+from .store import Erased
+
+UNFINISHED = "deletion"
+"""The line in the table `unfinished`."""
+NOTE_CHANGED = """
+insert or replace into note_change (number, version)
+values (?, (select coalesce(max(version), 0) + 1 from note_change))
+"""
+"""Tells those who keep notes in memory that the note of this number has changed or is gone."""
+_NOTES = "select number, id from note where thread_id = ?"
+
+
+def delete_rows(db: sqlite3.Connection, ends: Mapping[str, int], notes: bool) -> Erased:
+    """Delete these threads in one transaction. Raises SeqTaken if one has gone on meanwhile."""
+    records = 0
+    threads: list[str] = []
+    db.execute("pragma secure_delete = on")
+    db.execute("begin immediate")
+    try:
+        was_unfinished = is_unfinished(db)
+        db.execute("insert or ignore into unfinished values (?)", (UNFINISHED,))
+        change_notes = delete_notes if notes else keep_notes
+        erased_notes = change_notes(db, list(ends))
+        for thread_id, end in ends.items():
+            _refuse_grown(db, thread_id, end)
+            _keep_digests(db, thread_id)
+            for table in ("thread_key", "thread_source"):
+                db.execute(f"delete from {table} where thread_id = ?", (thread_id,))
+            deleted = db.execute("delete from record where thread_id = ?", (thread_id,)).rowcount
+            listed = db.execute("delete from thread where thread_id = ?", (thread_id,)).rowcount
+            records += deleted
+            if deleted or listed:
+                threads.append(thread_id)
+        if not threads and not erased_notes and not was_unfinished:
+            return Erased((), 0)
+        db.execute("commit")
+    finally:
+        if db.in_transaction:
+            db.execute("rollback")
+    return Erased(tuple(threads), records, erased_notes)
+
+
+def _refuse_grown(db: sqlite3.Connection, thread_id: str, end: int) -> None:
+    query = "select max(seq) from record where thread_id = ?"
+    [(found,)] = db.execute(query, (thread_id,)).fetchall()
+    if found is not None and found != end:
+        raise SeqTaken(
+            f"thread {thread_id!r} has {found} records by now, and not {end}; nothing was deleted"
+        )
+
+
+def _keep_digests(db: sqlite3.Connection, thread_id: str) -> None:
+    keys = db.execute("select key from thread_key where thread_id = ?", (thread_id,)).fetchall()
+    for (key,) in keys:
+        digest = digest_of_key(thread_id, key)
+        db.execute("insert or ignore into deleted_key values (?)", (digest,))
+
+
+def was_deleted(db: sqlite3.Connection, thread_id: str, key: str) -> bool:
+    """Whether a thread of this name with a message of this key was deleted."""
+    digest = digest_of_key(thread_id, key)
+    found = db.execute("select 1 from deleted_key where digest = ?", (digest,)).fetchone()
+    return found is not None
+
+
+def delete_notes(db: sqlite3.Connection, thread_ids: Sequence[str]) -> int:
+    """Delete the notes made from these threads, in the open transaction; how many there were."""
+    found = [row for name in thread_ids for row in db.execute(_NOTES, (name,))]
+    if found:
+        erase_notes(db, found)
+    return len(found)
+
+
+def erase_notes(db: sqlite3.Connection, notes: Sequence[tuple[int, str]]) -> None:
+    """Delete these notes, by number and id, with their words, vectors and digests."""
+    has_index = "select 1 from sqlite_master where name = 'note_text'"
+    is_indexed = db.execute(has_index).fetchone() is not None
+    for number, note_id in notes:
+        db.execute("delete from note where number = ?", (number,))
+        db.execute(NOTE_CHANGED, (number,))
+        db.execute("delete from note_vector where note_id = ?", (note_id,))
+        db.execute("update note_write set content = '' where note_id = ?", (note_id,))
+        if is_indexed:
+            db.execute("delete from note_text where rowid = ?", (number,))
+    if is_indexed:  # without this the index keeps deleted words
+        db.execute("insert into note_text (note_text) values ('optimize')")
+
+
+def keep_notes(db: sqlite3.Connection, thread_ids: Sequence[str]) -> int:
+    """Take the names of these threads out of the notes that stay; 0, since none is deleted."""
+    for name in thread_ids:
+        found = db.execute(_NOTES, (name,)).fetchall()
+        db.execute("update note set thread_id = '', seq = 0 where thread_id = ?", (name,))
+        db.executemany(NOTE_CHANGED, [(number,) for number, _ in found])
+    return 0
+
+
+def is_unfinished(db: sqlite3.Connection) -> bool:
+    """Whether what was deleted is yet to be removed from the files."""
+    found = db.execute("select 1 from unfinished where work = ?", (UNFINISHED,)).fetchone()
+    return found is not None
+
+
+def finish(db: sqlite3.Connection) -> None:
+    """Remove what was deleted from the file and its write-ahead log.
+
+    Raises sqlite3.OperationalError, of which `is_busy` is true, while others write or read: then it
+    is still to do.
+    """
+    db.execute("vacuum")
+    _empty_write_ahead_log(db)
+    db.execute("delete from unfinished where work = ?", (UNFINISHED,))
+
+
+def _empty_write_ahead_log(db: sqlite3.Connection) -> None:
+    [(busy, *_)] = db.execute("pragma wal_checkpoint(truncate)").fetchall()
+    if busy:
+        error = sqlite3.OperationalError("others read on in the write-ahead log")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise error

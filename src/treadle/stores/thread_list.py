@@ -1,0 +1,201 @@
+"""Lists the threads of a database from the table `thread`, each filter by an index.
+
+1. Every append changes a thread's `record_id`, by which the list is ordered. An index of that would
+   cost each append a quarter. So the indexes have `place`, a range of records: it changes seldom,
+   and what is in one range is sorted when the list is asked for.
+2. A status is what the fold of the log says, written with each append. Where a writer couldn't say
+   (""), the log is folded when the thread is listed.
+3. Damage to one thread hides no other.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+from msgspec.structs import replace
+
+from ..core.errors import IllegalEvent, StoreDamaged
+from ..core.state import fold
+from ..core.status import find_status
+from .record_table import PLACE_BITS, is_damage, read_rows
+from .rows import from_rows
+from .store import ThreadInfo, ThreadQuery
+
+FEW = 1000
+"""So many threads are rather sorted than found in order by an index."""
+
+_LIST = """
+select cast(thread_id as blob), seq, at, agent, parent, status, source, record_id from thread
+"""
+
+
+def list_threads(db: sqlite3.Connection, query: ThreadQuery, few: int = FEW) -> list[ThreadInfo]:
+    """The threads that fit, the last written first; up to a `few` are sorted without an index."""
+    try:
+        if query.status is None:
+            found = list(_select(db, query, few))
+        else:
+            known = _select(db, query, few)
+            unknown = _select(db, query, few, status="")
+            both = merge(known, unknown, key=lambda info: info.position, reverse=True)
+            settled = (_settle(db, info) for info in both)
+            fitting = (info for info in settled if info.status == query.status)
+            return list(islice(fitting, query.limit))
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return _list_around_damage(db, query)
+    if any(not info.thread_id for info in found):  # its name can't be read
+        return _list_around_damage(db, query)
+    return [_settle(db, info) for info in found]
+
+
+def find_forks(db: sqlite3.Connection, thread_id: str) -> list[str]:
+    """The threads that were forked from this one, or from a fork of it."""
+    found = db.execute(
+        "select thread_id from thread_source where source = ? order by thread_id", (thread_id,)
+    )
+    return [str(name) for (name,) in found]
+
+
+def _select(
+    db: sqlite3.Connection, query: ThreadQuery, few: int, status: str | None = None
+) -> Iterator[ThreadInfo]:
+    """The lines that fit, the last written first, and the limit; `status` in place of its own."""
+    wanted = query.status if status is None else status
+    statement, values = build_query(db, query, wanted, few)
+    # Where unknown ones are looked through, nobody knows how many of them will fit.
+    limit = query.limit if query.status is None else -1
+    for row in db.execute(statement, (*values, limit)):
+        yield _info(*row)
+
+
+def build_query(
+    db: sqlite3.Connection, query: ThreadQuery, status: str | None, few: int = FEW
+) -> tuple[str, tuple[Any, ...]]:
+    """The statement for these filters by the index that leaves least to look at, and its values.
+
+    The last value, the limit, is left to add.
+    """
+    filters = {"status": status, "agent": query.agent, "parent": query.parent}
+    given = {name: value for name, value in filters.items() if value is not None}
+    index = _find_index(db, given, query.key, few)
+    # A plus keeps SQLite from another index than the one that was found to be best.
+    where = [f"{'' if index.endswith(name) else '+'}{name} = ?" for name in given]
+    values: tuple[Any, ...] = tuple(given.values())
+    if query.before is not None:
+        where += ["place <= ?" if index else "true", "record_id < ?"]
+        values += (query.before >> PLACE_BITS, query.before) if index else (query.before,)
+    if query.key is not None:
+        where.append("thread_id in (select thread_id from thread_key where key = ?)")
+        values += (query.key,)
+    table = f"thread indexed by {index}" if index else "thread"
+    order = "place desc, record_id desc" if index else "record_id desc"
+    condition = f"where {' and '.join(where)}" if where else ""
+    listing = _LIST.replace("from thread", f"from {table}")
+    return f"{listing} {condition} order by {order} limit ?", values
+
+
+def _find_index(db: sqlite3.Connection, given: dict[str, str], key: str | None, few: int) -> str:
+    """The index of the filter that leaves fewest threads; "" where no order is needed of one."""
+    if key is not None or not _has_more(db, few, "thread", "true"):
+        return ""
+    indexes = {f"thread_by_{name}": (f"{name} = ?", value) for name, value in given.items()}
+    for index, (where, value) in indexes.items():
+        if not _has_more(db, few, f"thread indexed by {index}", where, value):
+            return index
+    return next(iter(indexes), "thread_by_place")
+
+
+def _has_more(db: sqlite3.Connection, few: int, table: str, where: str, *values: str) -> bool:
+    """Whether it has more than a few threads."""
+    counted = f"select 1 from {table} where {where} limit {few + 1}"
+    [(count,)] = db.execute(f"select count(*) from ({counted})", values)
+    return bool(count > few)
+
+
+def _settle(db: sqlite3.Connection, info: ThreadInfo) -> ThreadInfo:
+    """With the status that the log says, where its writer couldn't."""
+    if info.status or info.damaged:
+        return info
+    status = "damaged"
+    with suppress(StoreDamaged, IllegalEvent):
+        status = find_status(fold(from_rows(info.thread_id, read_rows(db, info.thread_id, 0))))
+    return replace(info, status=status)
+
+
+def _info(name: bytes | None, seq: Any, at: Any, *rest: Any) -> ThreadInfo:
+    thread_id = (name or b"").decode(errors="replace")
+    whole = isinstance(seq, int) and isinstance(at, float) and isinstance(rest[-1], int)
+    if whole and thread_id.encode() == name and all(isinstance(each, str) for each in rest[:-1]):
+        return ThreadInfo(thread_id, seq, at, "", *rest)
+    reason = "its line in the list of threads is damaged"
+    return ThreadInfo(thread_id, 0, 0.0, reason, status="damaged")
+
+
+def _list_around_damage(db: sqlite3.Connection, query: ThreadQuery) -> list[ThreadInfo]:
+    """The threads that either table names; the damaged first, so that no limit hides them.
+
+    What is damaged has no agent, parent or key that it could be found by.
+    """
+    names = {*_walk(db, "thread"), *_walk(db, "record")}
+    found: list[ThreadInfo] = []
+    for name in sorted(names):
+        try:
+            row = db.execute(f"{_LIST} where thread_id = cast(? as text)", (name,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            row = None
+        if row:
+            found.append(_settle(db, _info(*row)))
+        else:
+            reason = "its line in the list of threads can't be read"
+            shown = name.decode(errors="replace")
+            found.append(ThreadInfo(shown, 0, 0.0, reason, status="damaged"))
+    found.sort(key=lambda info: (bool(info.damaged), info.position), reverse=True)
+    keyed = _find_keyed(db, query)
+    return [info for info in found if fits(info, query, keyed)][: query.limit]
+
+
+def fits(info: ThreadInfo, query: ThreadQuery, keyed: Sequence[str] = ()) -> bool:
+    """Whether a thread is one that is asked for; `keyed` have a message with the key."""
+    return (
+        query.status in (None, info.status)
+        and query.agent in (None, info.agent)
+        and query.parent in (None, info.parent)
+        and (query.before is None or info.position < query.before)
+        and (query.key is None or info.thread_id in keyed)
+    )
+
+
+def _find_keyed(db: sqlite3.Connection, query: ThreadQuery) -> list[str]:
+    if query.key is None:
+        return []
+    try:
+        found = db.execute("select thread_id from thread_key where key = ?", (query.key,))
+        return [str(name) for (name,) in found]
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return []
+
+
+def _walk(db: sqlite3.Connection, table: str) -> Iterator[bytes]:
+    """The names of threads in this table: from both ends of its index up to the damage."""
+    for nearest, beyond in (("min", ">"), ("max", "<")):
+        query = f"select cast({nearest}(thread_id) as blob) from {table}"
+        step = f"{query} where thread_id {beyond} cast(? as text)"
+        seen: set[bytes] = set()
+        try:
+            [name] = db.execute(query).fetchone()
+            while name is not None and name not in seen:
+                yield name
+                seen.add(name)
+                [name] = db.execute(step, (name,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise

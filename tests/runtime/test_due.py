@@ -1,0 +1,201 @@
+"""due: what somebody has to resume, and nothing else."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fakes import DyingStore, Elsewhere, agent, live, world
+from treadle import (
+    Agent,
+    ApprovalGiven,
+    MemoryStore,
+    ScriptedModel,
+    flow,
+    step,
+    stop,
+    tool,
+)
+from treadle.core import events as e
+from treadle.core.errors import StoreError
+from treadle.models.scripted import calls, says
+from treadle.runtime.log import open_log
+from treadle.stores.store import Row
+
+
+@tool(needs_approval=True)
+def pay() -> str:
+    return "paid"
+
+
+@tool(idempotent=True)
+async def look() -> str:
+    await asyncio.sleep(20)
+    return "17"
+
+
+def worker(*script: Any, **settings: Any) -> Agent:
+    return agent(ScriptedModel(script), pay, look, **settings)
+
+
+def left_open(agents: Agent, thread: str) -> None:
+    """Stopped while a tool is at work."""
+
+    async def whole() -> None:
+        await agents.start("go", thread=thread)
+        await asyncio.sleep(1)
+        await stop(0)
+
+    live(whole())
+
+
+def test_it_lists_what_was_left_open_the_oldest_first_and_starts_nothing():
+    store = MemoryStore()
+    for name in ("b", "a"):
+        left_open(worker(calls("look"), store=store), name)
+    agents = worker(says("done"), says("done"), store=store)
+    before = [(info.thread_id, info.records) for info in live(store.threads())]
+    assert live(agents.due()) == ["b", "a"]
+    assert [(info.thread_id, info.records) for info in live(store.threads())] == before
+    assert live(agents.resume("b")).answer == "done"
+    assert live(agents.due()) == ["a"]
+
+
+def test_what_has_ended_or_waits_or_is_driven_is_not_due():
+    store = MemoryStore()
+    agents = worker(says("hi"), calls("pay"), calls("look"), says("done"), store=store)
+
+    async def whole() -> None:
+        await agents.run("go", thread="ended")
+        [held] = (await agents.run("go", thread="waits")).waiting
+        await agents.start("go", thread="driven")
+        await asyncio.sleep(1)
+        assert await agents.due() == []
+        assert await replace(agents, store=Elsewhere(store)).due() == []
+        await agents.post("waits", ApprovalGiven(held.id, True, "ann"))
+        assert await agents.due() == ["waits"]
+        await agents.resume("driven")
+
+    live(whole())
+
+
+def test_a_drive_that_died_of_its_store_is_due_at_once():
+    store = MemoryStore()
+    dying = DyingStore(store, 3, lambda: StoreError("disk full"), False)
+    with pytest.raises(StoreError):
+        live(worker(calls("look"), store=dying).run("go", thread="t"))
+    assert live(worker(store=store).due()) == ["t"]
+
+
+def test_a_parent_whose_child_was_decided_on_is_due_and_the_child_is_not():
+    store = MemoryStore()
+    helper = worker(calls("pay"), says("helped"), name="helper")
+    top = agent(
+        ScriptedModel([calls(("helper", {"task": "x"})), says("done")]),
+        helper.as_tool(),
+        store=store,
+    )
+    [held] = live(top.run("go", thread="t")).waiting
+    assert live(top.due()) == []
+    live(top.post(held.thread_id, ApprovalGiven(held.id, True, "ann")))
+    assert live(top.due()) == ["t"]
+    assert live(replace(helper, store=store).due()) == []
+    assert live(top.resume("t")).answer == "done"
+    assert live(top.due()) == []
+
+
+def test_threads_of_others_are_left_to_them():
+    store = MemoryStore()
+    left_open(worker(calls("look"), store=store, name="ann's"), "t")
+    assert live(worker(store=store, name="bob's").due()) == []
+    desk = worker(store=store, name="desk", handoffs=[worker(name="ann's")])
+    assert live(desk.due()) == ["t"]
+
+
+def test_flows_have_their_own():
+    store = MemoryStore()
+
+    async def slow() -> str:
+        await asyncio.sleep(20)
+        return "done"
+
+    async def order() -> str:
+        return await step(slow, idempotent=True)
+
+    orders = flow(store=store, world=world())(order)
+
+    async def whole() -> None:
+        await orders.start(thread="t")
+        await asyncio.sleep(1)
+        assert await orders.due() == []
+        await stop(0)
+
+    live(whole())
+    assert live(worker(store=store).due()) == []
+    assert live(orders.due()) == ["t"]
+    assert live(orders.resume("t")).output == "done"
+    assert live(orders.due()) == []
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_a_flow_that_was_killed_right_after_a_claim_is_due_where_its_step_may_run_again(
+    idempotent: bool,
+):
+    store = MemoryStore()
+
+    async def slow() -> str:
+        await asyncio.sleep(20)
+        return "done"
+
+    async def order() -> str:
+        return await step(slow, idempotent=idempotent)
+
+    orders = flow(store=store, world=world())(order)
+
+    async def whole() -> None:
+        await orders.start(thread="t")
+        await asyncio.sleep(1)
+        await stop(0)
+
+    live(whole())
+    live(live(open_log("t", store, world())).append(e.ThreadClaimed("killed", "host:1")))
+    assert live(orders.due()) == (["t"] if idempotent else [])
+    result = live(orders.resume("t"))
+    assert (result.output, result.status) == (
+        ("done", "answered") if idempotent else (None, "waiting")
+    )
+
+
+def test_parked_imported_and_damaged_threads_are_not_due():
+    store = MemoryStore()
+    for name in ("parked", "imported", "damaged"):
+        left_open(worker(calls("look"), store=store), name)
+    for number in range(9):
+        log = live(open_log("parked", store, world()))
+        live(log.append(e.ThreadClaimed(f"c{number}", "host:1")))
+    live(live(open_log("imported", store, world())).append(e.TrustChanged(False, "imported")))
+    seq = live(store.threads())[-1].records + 1
+    live(store.append("damaged", [Row(seq, 0.0, b"not JSON")]))
+    assert live(worker(store=store).due()) == []
+
+
+def test_every_cut_log_is_due_or_has_ended_or_waits():
+    store = MemoryStore()
+    agents = worker(calls("look"), calls("pay"), says("done"), store=store)
+    [held] = live(agents.run("go", thread="t")).waiting
+    live(agents.post("t", ApprovalGiven(held.id, True, "ann")))
+    live(agents.resume("t"))
+    rows = live(store.read("t"))
+    due = []
+    for cut in range(3, len(rows) + 1):
+        live(store.append(f"cut {cut}", rows[:cut]))
+        if live(agents.due()):
+            due.append(cut)
+            live(store.append(f"cut {cut}", [_ended(cut)]))
+    waits = [cut for cut in range(3, len(rows)) if b'"ApprovalAsked"' in rows[cut - 1].event]
+    assert due == [cut for cut in range(3, len(rows)) if cut not in waits]
+
+
+def _ended(cut: int) -> Row:
+    return Row(cut + 1, 0.0, b'{"type":"TurnEnded","status":"cancelled"}')
