@@ -12,6 +12,7 @@ from treadle import (
     ScriptedModel,
     StepFailed,
     StepTimedOut,
+    TurnFailed,
     UsageError,
     approve,
     ask,
@@ -24,6 +25,9 @@ from treadle import (
 from treadle.core import events as e
 from treadle.core.errors import IllegalEvent
 from treadle.models.scripted import calls, says
+from treadle.observe.explain import explain
+from treadle.runtime.local_time import format_time
+from treadle.runtime.log import open_log
 
 
 class Clock:
@@ -175,6 +179,33 @@ def test_a_time_that_is_up_in_an_inner_flow_is_found_from_above():
     assert (held.thread_id, held.until) == ("t.inner", 1060.0)
     clock.now = 1061.0
     assert live(one.resume("t")).output == "nobody"
+
+
+def test_a_parked_flow_is_due_once_its_time_is_up():
+    async def inner() -> str:
+        return await answered()
+
+    async def order() -> str:
+        return (await made(inner).run()).output
+
+    for waits in (answered, order):
+        clock = Clock()
+        one = made(waits, clock)
+        live(one.run(thread="t"))
+        assert live(one.due()) == []
+        clock.now = 1060.0
+        assert live(one.due()) == ["t"]
+        with pytest.raises(TurnFailed, match="nobody had answered when its time was up"):
+            live(one.resume("t"))
+        assert live(one.due()) == []
+
+
+def test_people_are_told_until_when_they_are_waited_for():
+    one = made(answered, Clock())
+    live(one.run(thread="t"))
+    records = live(open_log("t", one.store, one.world)).records
+    [told] = explain(records, one.run_settings).waits_for
+    assert told == f"answer ask: which? (until {format_time(1060.0)})"
 
 
 @pytest.mark.parametrize("within", [float("nan"), -1, "5"])

@@ -13,6 +13,7 @@ from ..core.state import State, fold
 from ..core.turn_after import failed_by_outage, may_reopen
 from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision, is_held
 from ..flows.step_results import find_failed_steps
+from ..runtime.local_time import format_time
 from ..runtime.settings import NO_MODEL, RunSettings
 from .agent_changes import changes_since_last_call
 from .permissions import describe_permissions
@@ -76,7 +77,7 @@ def explain(
         status=last_turn.status,
         done=tuple(_describe_done(last_turn.records)),
         unknown=tuple(_describe_unknown(state, claimed)),
-        waits_for=tuple(_describe_decision(each, thread_id) for each in waiting),
+        waits_for=tuple(_describe_wait(each, thread_id) for each in waiting),
         next=next_action,
         changes=tuple(changes_since_last_call(state, settings)),
         allowed=tuple(describe_permissions(thread_id, {thread_id: records} | dict(children or {}))),
@@ -149,6 +150,14 @@ def _describe_done(records: Sequence[e.Record]) -> list[str]:
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell" as outcome, by=by):
                 lines.append(f"{_call_text(asked[call_id])} was decided by {by}: {outcome}")
     return lines
+
+
+def _describe_wait(pending: e.PendingDecision, thread_id: str) -> str:
+    """What a person must decide, and until when, if their time is limited."""
+    what = _describe_decision(pending, thread_id)
+    if pending.until is None:
+        return what
+    return f"{what} (until {format_time(pending.until)})"
 
 
 def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
