@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from fakes import found, live, world
 from treadle import (
     Agent,
+    Limits,
     MemoryStore,
     ScriptedModel,
     TurnFailed,
@@ -355,6 +356,25 @@ def test_a_graph_is_a_node_and_gives_the_fields_that_are_taken_from_its_state():
     assert [child.thread_id for child in found(result, e.ChildStarted)] == ["t.inner"]
     with pytest.raises(UsageError, match="node inner takes 'mood', which is no field of the graph"):
         graph([Node(inner, "mood")], line("inner"), TypedDict("T", {"mood": str, "topic": str}))
+
+
+@pytest.mark.parametrize("how", ["limit", "failed", "inner flow"])
+def test_a_join_does_without_an_agent_or_a_flow_that_gives_no_answer(how):
+    async def breaks() -> str:
+        raise ValueError("no")
+
+    script = [says(" ")] * 3 if how == "failed" else [says("x")]
+    limits = Limits(tokens=1, last_word=False) if how == "limit" else Limits()
+    lost = Agent(name="lost", model=ScriptedModel(script), limits=limits)
+    first = Node(lost, "draft", said="go")
+    if how == "inner flow":
+        first = Node(flow(breaks, name="lost"), "draft")
+    nodes = [first, Node(facts, "notes"), Node(split, "subjects"), Node(write, "draft")]
+    edges = [Edge(START, "lost"), Edge(START, "facts"), Edge(START, "split")]
+    one = graph(nodes, [*edges, Join(["lost", "facts", "split"], "write", 2), Edge("write", END)])
+    result = live(one.run(topic="x", thread="t"))
+    assert result.output.draft == "facts of x"
+    assert live(one.replay("t")) is None
 
 
 def test_a_graph_runs_for_each_item():

@@ -195,7 +195,8 @@ class FlowRun:
         if not self._attempts:
             self.log.refuse_if_stopping()
             return self._waits_for_people(main)
-        await wait_until_due(self._moved, next_due(self.log.state), self.log.world)
+        due = next_due(self.log.state) if self.history.has_limits else None
+        await wait_until_due(self._moved, due, self.log.world)
         return True
 
     def _why_missing(self, main: "asyncio.Task[str]") -> FlowChanged:

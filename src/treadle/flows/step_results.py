@@ -55,6 +55,8 @@ class History:
 
     def __init__(self) -> None:
         self.steps: dict[str, Step] = {}
+        self.has_limits = False
+        """The time of a step is limited."""
         self._order: list[tuple[Step, bool]] = []
         """Each step as it was asked for (False) and as its result came (True)."""
         self._early: dict[str, e.UserSaid] = {}
@@ -67,7 +69,8 @@ class History:
 
     def add(self, record: e.Record) -> None:
         match record.event:
-            case e.StepAsked(call=call, early=takes_early):
+            case e.StepAsked(call=call, until=until, early=takes_early):
+                self.has_limits = self.has_limits or until is not None
                 step = self.steps.setdefault(call.id, Step(call))
                 step.at = record.at
                 self._order.append((step, False))
