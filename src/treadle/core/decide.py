@@ -10,7 +10,7 @@ from .approvals import apply_rules
 from .call import CallState
 from .due import find_overdue
 from .errors import ToolError
-from .limits import check_model_call_limits, check_tool_call_limits
+from .limits import check_seconds, check_tool_call_limits
 from .outage import find_other_model, why_failed
 from .policy import Policy
 from .repetition import find_repetition
@@ -58,20 +58,30 @@ Next = CallModel | RunTools | Append | Wait
 
 
 def decide(state: State, policy: Policy, now: float | None = None) -> Next:
-    """The next thing to do in this thread.
-
-    `now`, in seconds since the epoch, says which steps' time is up; None: that of the last record.
-    """
+    """The next thing to do in this thread. `now`: seconds since the epoch; None: `state.at`."""
     turn = state.turn
     if turn is None or turn.ended or turn.called or not state.trusted or is_parked(state):
         return Wait()
+    found = _next(state, turn, policy, state.at if now is None else now)
+    if not isinstance(found, CallModel):
+        return found
+    # No model call, nor the wait before it, goes on after the turn's time is up.
+    reached = check_seconds(policy.limits, state.spent.seconds + found.delay_s)
+    if reached is None:
+        return found
+    if turn.limit:
+        return Append((e.TurnEnded("limit", turn.limit.limit),))
+    return Append((reached,))
+
+
+def _next(state: State, turn: Turn, policy: Policy, now: float) -> Next:
     if turn.compacting_upto_seq and turn.replied:
         summary = turn.replied.text.strip()
         return Append((e.ContextCompacted(turn.compacting_upto_seq, summary),))
     if turn.limit:
         return _at_limit(state, turn, turn.limit, policy)
     if turn.calls:
-        return _next_for_calls(state, turn, policy, state.at if now is None else now)
+        return _next_for_calls(state, turn, policy, now)
     if turn.failed:
         return _after_failure(state, turn, turn.failed, policy)
     if turn.replied and (not turn.replied.calls or turn.replied.finish_reason in INCOMPLETE):
@@ -80,9 +90,9 @@ def decide(state: State, policy: Policy, now: float | None = None) -> Next:
 
 
 def _next_model_call(state: State, turn: Turn, policy: Policy) -> Next:
-    reached = check_model_call_limits(policy.limits, state.spent)
-    if reached:
-        return Append((reached,))
+    steps = policy.limits.steps
+    if steps is not None and state.spent.steps >= steps:
+        return Append((e.LimitReached("steps", state.spent.steps, steps),))
     has_no_plan = policy.plan and "plan" not in turn.purposes
     if has_no_plan and (turn.steps == 0 or turn.purpose == "plan"):
         return CallModel("plan")
@@ -128,9 +138,6 @@ def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, policy: Poli
     wait_s = failed.retry_after_s
     if wait_s is None or turn.tries >= limits.model_tries:
         return Append((e.TurnEnded("failed", why_failed(turn, failed, policy)),))
-    if limits.seconds is not None and state.spent.seconds + wait_s >= limits.seconds:
-        used_s = round(turn.active_s + wait_s, 3)
-        return Append((e.LimitReached("seconds", used_s, limits.seconds),))
     return CallModel(turn.purpose, turn.attempts + 1, wait_s)
 
 

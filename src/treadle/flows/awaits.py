@@ -5,14 +5,15 @@ is awaited anew in each run, and no result in the log can end it.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import FlowStuck
+from ..core.errors import FlowChanged, FlowStuck
 from ..runtime.flow_tasks import TaskCode, codes_of
 from ..runtime.step_ids import StepRunner, scope_of
+from .step_results import History
 
 _STEPS = Path(__file__).with_name("flow_run.py")
 _ASYNCIO = Path(asyncio.__file__).parent
@@ -75,6 +76,24 @@ def find_timers(caller: StepRunner) -> list[Awaited]:
         if name:
             found.append(Awaited(name, sure=True))
     return found
+
+
+def refuse_to_stop(caller: StepRunner, tasks: Iterable["asyncio.Task[Any]"], asked: bool) -> None:
+    """Raise FlowStuck where the code awaits what would be lost if the flow stopped now.
+
+    `asked`: it awaits steps.
+    """
+    strays = find_strays(tasks)
+    if not asked or any(stray.sure for stray in strays):
+        raise stuck(strays)
+    refuse_timers(caller, stops=True)
+
+
+def why_missing(history: History, strays: Sequence[Awaited], asked: bool) -> FlowChanged:
+    """The error for code at rest that hasn't asked for the step that comes next in the log."""
+    if any(stray.sure for stray in strays) or (strays and not asked):
+        return stuck(strays)
+    return history.changed([stray.what for stray in strays])
 
 
 def stuck(strays: Iterable[Awaited]) -> FlowStuck:

@@ -14,7 +14,7 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
 from ..core.due import next_due
-from ..core.errors import FlowChanged, SeqTaken, StepFailed, StepTimedOut, Stopped
+from ..core.errors import FlowChanged, SeqTaken, StepFailed, StepTimedOut, Stopped, StoreError
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..core.waits import find_waits
@@ -27,7 +27,7 @@ from ..runtime.log import Log, open_log
 from ..runtime.loop import run_attempt
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import refresh_children
-from .awaits import find_strays, refuse_timers, stuck
+from .awaits import find_strays, refuse_timers, refuse_to_stop, why_missing
 from .flow_end import end_events, error_of
 from .step_results import History, Step
 from .stop_tasks import cancel_all, stop_all, wait_for_end, wait_until_due
@@ -112,6 +112,8 @@ class FlowRun:
         self._reading += 1
         try:
             child = await open_log(step.child, self.log.store, self.log.world)
+        except StoreError as error:
+            return await self.changed(error)  # type: ignore[no-any-return]
         finally:
             self._reading -= 1
             self._moved.set()
@@ -120,8 +122,8 @@ class FlowRun:
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call.id)
         return child
 
-    async def changed(self, error: FlowChanged) -> Any:
-        """Raise the error to whoever runs the flow: the flow's own code must not catch it.
+    async def changed(self, error: FlowChanged | StoreError) -> Any:
+        """Raise the error to whoever runs the flow: the flow's own code must not see it.
 
         Never returns.
         """
@@ -132,6 +134,11 @@ class FlowRun:
     async def run(self, code: Coroutine[Any, Any, str]) -> None:
         """Run the code, which returns its value as JSON. Raises FlowChanged, or as `Log.append`."""
         self.log.listeners += (self._hear,)
+        try:
+            await self._claim()
+        except BaseException:
+            code.close()
+            raise
         main = start_flow_code(self, code)
         main.add_done_callback(lambda _: self._moved.set())
         try:
@@ -142,6 +149,11 @@ class FlowRun:
             cancel_all([main, *self.tasks, *self._attempts.values()])
             await settle(self, main, find_ready())
             await wait_for_end([main, *self.tasks, *self._attempts.values()])
+
+    async def _claim(self) -> None:
+        """Claim the thread before the code does what no log shows."""
+        if not self._waits and not self.history.missing:
+            await self.log.claim_now()
 
     def _hear(self, what: e.Record | Delta) -> None:
         if isinstance(what, e.Record) and what.thread_id == self.log.thread_id:
@@ -160,8 +172,7 @@ class FlowRun:
 
     async def _goes_on(self, main: "asyncio.Task[str]") -> bool:
         """Do the next thing, or wait until there is one; False when the run is over."""
-        if not self._waits and not self.history.missing:
-            await self.log.claim_now()  # the code does now what no log shows
+        await self._claim()
         await settle(self, main, find_ready())
         self._moved.clear()
         turn = self.log.state.turn
@@ -182,7 +193,8 @@ class FlowRun:
                 await stop_all(left)
                 return True
         if self.history.missing:
-            raise self._why_missing(main) from error_of(main)
+            strays = find_strays([main, *self.tasks])
+            raise why_missing(self.history, strays, bool(self._asked)) from error_of(main)
         try:
             if await self._act():
                 return True
@@ -194,25 +206,11 @@ class FlowRun:
             return await self._end(main)
         if not self._attempts:
             self.log.refuse_if_stopping()
-            return self._waits_for_people(main)
+            refuse_to_stop(self, [main, *self.tasks], bool(self._asked))
+            return False
         due = next_due(self.log.state) if self.history.has_limits else None
         await wait_until_due(self._moved, due, self.log.world)
         return True
-
-    def _why_missing(self, main: "asyncio.Task[str]") -> FlowChanged:
-        """The error for code at rest that hasn't asked for the step that comes next in the log."""
-        strays = find_strays([main, *self.tasks])
-        if any(stray.sure for stray in strays) or (strays and not self._asked):
-            return stuck(strays)
-        return self.history.changed([stray.what for stray in strays])
-
-    def _waits_for_people(self, main: "asyncio.Task[str]") -> bool:
-        """False: all open steps wait for people. Raises FlowStuck if the code awaits no step."""
-        strays = find_strays([main, *self.tasks])
-        if not self._asked or any(stray.sure for stray in strays):
-            raise stuck(strays)
-        refuse_timers(self, stops=True)
-        return False
 
     @property
     def _open(self) -> tuple[CallState, ...]:
@@ -221,15 +219,17 @@ class FlowRun:
 
     async def _act(self) -> bool:
         """Record what is new, or do what `decide` says; False if there is nothing to do."""
-        if self._new:
+        state = self.log.state
+        # Another driver, which was taken for dead, may have asked for the same steps meanwhile.
+        new = [asked for asked in self._new if self.history.steps[asked.call.id].at is None]
+        if new:
             refuse_timers(self, stops=False)
-            new, self._new = self._new, []
-            await self.log.append(*new)
+            await self.log.append(*new, after=state.seq)
+            self._new = [asked for asked in self._new if asked not in new]
             return True
         if self._given_up:
             await self._give_up(self._given_up.pop())
             return True
-        state = self.log.state
         if not state.turn or not (state.turn.calls or state.turn.limit):
             return False
         tools = {call_id: asked.tool for call_id, asked in self._asked.items()}
