@@ -19,6 +19,7 @@ CORE = {
 }
 EXTRAS_ALONE = [
     "ddgs",
+    "fastapi",
     "genai_prices",
     "httpx2",
     "jinja2",
@@ -32,9 +33,11 @@ EXTRAS_ALONE = [
     "pygments",
     "rich",
     "sentencepiece",
+    "starlette",
     "toktok",
     "trafilatura",
     "typer",
+    "uvicorn",
     "xllamacpp",
     "yaml",
 ]
