@@ -1,12 +1,12 @@
-"""How well notes are found again: by their words, by their meaning, by both. recall.jsonl has facts and questions.
+"""How well notes are found again: by their words, by their meaning, by both. recall.jsonl has facts and questions about
+them; recall_chats.py adds what is found of long chats.
 
     python benchmarks/recall.py                                  every offline model that is installed
     python benchmarks/recall.py --endpoint http://127.0.0.1:8000/v1#name        and one behind an endpoint
     python benchmarks/recall.py --misses                         what was not found among the first three
 
 Questions are easy (they share words with the fact), hard (nearly none), or across (in another language). Nothing is
-asserted: figures are for people. The search is the one that agents use; "both, plainly" is what it would find if all
-that words find were combined with meaning by rank.
+asserted: figures are for people. The search is the one that agents use.
 """
 
 import argparse
@@ -14,17 +14,17 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import recall_chats
 from recall_models import Embed, installed
 
 from treadle.notes.embeddings import OpenAIEmbedder
 from treadle.notes.note import Note
 from treadle.notes.note_store import NoteStore
-from treadle.notes.ranking import reciprocal_rank_fusion
-from treadle.notes.search import Query, search, search_meaning, search_words
+from treadle.notes.search import Query, search
 
 SET = Path(__file__).with_name("recall.jsonl")
 NOW = 1_000.0
@@ -57,10 +57,10 @@ def read() -> tuple[list[str], list[Question]]:
 class Asked:
     """A model of the comparison as an Embedder. Some of them must be told what is a question."""
 
-    def __init__(self, name: str, embed: Embed, questions: Sequence[Question]) -> None:
+    def __init__(self, name: str, embed: Embed, questions: Iterable[str]) -> None:
         self.name = name
         self._embed = embed
-        self._questions = {question.text for question in questions}
+        self._questions = set(questions)
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         return await self._embed(texts, texts[0] in self._questions)
@@ -76,26 +76,15 @@ async def noted(facts: Sequence[str]) -> NoteStore:
 Ranked = list[str]
 
 
-async def by_model(
-    store: NoteStore, model: Asked, questions: Sequence[Question]
-) -> dict[str, list[Ranked]]:
-    """The texts found for each question, the best first, by each way of finding."""
-    found: dict[str, list[Ranked]] = {name: [] for name in ("meaning", "both, plainly", "both")}
+async def find_all(
+    store: NoteStore, model: Asked | None, questions: Sequence[Question]
+) -> list[Ranked]:
+    """The texts found for each question, the best first."""
+    found = []
     for question in questions:
-        query = Query(question.text, None, NOW, 12)
-        near = texts(await search_meaning(store, model, query))
-        words = texts(await search_words(store, query))
-        found["meaning"].append(near)
-        found["both, plainly"].append(
-            [each.id for each in reciprocal_rank_fusion({"words": words, "meaning": near})]
-        )
-        hits = (await search(store, model, Query(question.text, None, NOW, 5))).hits
-        found["both"].append(texts([hit.note for hit in hits]))
+        hits = (await search(store, model, Query(question.text, None, NOW, 12))).hits
+        found.append([hit.note.text for hit in hits])
     return found
-
-
-def texts(notes: Sequence[Note]) -> Ranked:
-    return [note.text for note in notes]
 
 
 def rank(ranked: Ranked, question: Question) -> float:
@@ -141,28 +130,21 @@ async def compare(models: dict[str, Callable[[], Embed]], show_misses: bool) -> 
     )
     print("| found by | hit@1 | hit@3 | MRR | easy | hard | across | asked not in English |")
     print("|---|---|---|---|---|---|---|---|")
-    words = [
-        texts(await search_words(store, Query(question.text, None, NOW, 12)))
-        for question in questions
-    ]
-    line("words", questions, words)
+    line("words", questions, await find_all(store, None, questions))
     costs = []
     for name, make in models.items():
         began = time.perf_counter()
-        model = Asked(name, make(), questions)
-        await search_meaning(store, model, Query("warm up", None, NOW, 1))
+        model = Asked(name, make(), (question.text for question in questions))
+        await search(store, model, Query("warm up", None, NOW, 1))
         ready = time.perf_counter()
-        found = await by_model(store, model, questions)
-        a_search = (
-            1000 * (time.perf_counter() - ready) / len(questions) / 2
-        )  # each was searched by meaning twice
+        found = await find_all(store, model, questions)
+        a_search = 1000 * (time.perf_counter() - ready) / len(questions)
         costs.append(
             f"{name}: loaded, and all facts embedded, in {ready - began:.2f} s; {a_search:.1f} ms a search"
         )
-        for way, answers in found.items():
-            line(f"{way} ({name})", questions, answers)
+        line(f"words and meaning ({name})", questions, found)
         if show_misses:
-            misses(name, questions, found["both"])
+            misses(name, questions, found)
     print("", *costs, sep="\n")
 
 
@@ -179,6 +161,9 @@ def main() -> None:
         embedder = OpenAIEmbedder(model, base_url=url)
         models[embedder.name] = lambda: lambda texts, asking: embedder.embed(texts)
     asyncio.run(compare(models, chosen.misses))
+    questions = [text for chat in recall_chats.read() for text, _ in chat.questions]
+    in_chats = {name: Asked(name, make(), questions) for name, make in models.items()}
+    asyncio.run(recall_chats.compare(in_chats))
 
 
 if __name__ == "__main__":

@@ -240,6 +240,7 @@ def candidates(state: State) -> list[e.Event]:
         e.ThreadStarted("agent", "key"),
         e.ThreadClaimed(f"w{seq}", identity=e.Identity("agent", "m", "h") if seq % 2 else None),
         e.ThreadClaimed(f"w{seq}", reopens=True),
+        e.ThreadClaimed(state.claim or "w", releases=True),
         e.AgentDescribed(f"agent{seq % 3}", "m", "be kind", {"t": e.ToolDescription("d", {})}),
         e.TrustChanged(bool(seq % 2), "ada", "imported"),
         e.ThreadForked("parent", max(1, seq), f"key{seq}"),

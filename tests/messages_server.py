@@ -16,15 +16,16 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
-from server import Asked, Server, failing, serving, streamed
+from published import Given, find_type_faults, nothing_given
+from server import Asked, Server, failing, send, serving, streamed
 from treadle.models.anthropic.dialect import MESSAGES
 from treadle.models.remote_model import RemoteModel
 
@@ -45,9 +46,15 @@ class Said:
     content: tuple[Block, ...]
     stop_reason: str = "end_turn"
     stop_details: Block | None = None
+    usage: dict[str, Any] | None = None
+    """None: as the server's cache counts."""
 
     def __add__(self, other: "Said") -> "Said":
-        return Said(self.content + other.content, other.stop_reason, other.stop_details)
+        return replace(other, content=self.content + other.content)
+
+
+Scripted = Said | bytes | Callable[[], bytes]
+"""What is sent for one request; a function is called when that has come."""
 
 
 def says(text: str, stop_reason: str = "end_turn", **fields: Any) -> Said:
@@ -94,12 +101,13 @@ def finds(call_id: str, url: str, title: str) -> Said:
 class MessagesServer:
     """Answers by the script. `faults` says what of a request was refused."""
 
-    script: list[Said | bytes]
+    script: list[Scripted]
     faults: list[str] = field(default_factory=list)
     usages: list[dict[str, int]] = field(default_factory=list)
     server: Server = field(default_factory=lambda: Server("", []))
     thoughts: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By signature: the thought, and the digest of all that came before it."""
+    given: list[Block] = field(default_factory=list)
     cached: set[str] = field(default_factory=set)
 
     @property
@@ -113,20 +121,37 @@ class MessagesServer:
 
     async def answer(self, writer: asyncio.StreamWriter) -> None:
         asked = self.server.asked[-1]
-        faults = [*find_header_faults(asked), *find_body_faults(asked.body)]
+        faults = [*find_header_faults(asked), *find_body_faults(asked.body, self.is_given)]
         faults += self.find_thought_faults(asked.body)
-        said = self.script.pop(0) if self.script else b""
+        ended = failing(500, {"error": "the script has ended"})
+        said: Scripted = self.script.pop(0) if self.script else ended
         if faults:
             self.faults += faults
             error = {"type": "invalid_request_error", "message": "; ".join(faults)}
-            writer.write(failing(400, {"type": "error", "error": error}))
-        elif isinstance(said, bytes):
-            writer.write(said or failing(500, {"error": "the script has ended"}))
-        else:
-            signed = self.sign(said, asked.body)
-            usage = self.count(asked.body, signed)
-            writer.write(streamed([stream_events(signed, usage)]))
-        await writer.drain()
+            said = failing(400, {"type": "error", "error": error})
+        elif isinstance(said, Said):
+            said = streamed([self.take(said)])
+        elif not isinstance(said, bytes):
+            said = said()
+        await send(writer, said)
+
+    def take(self, said: Said) -> bytes:
+        """The events of a reply to the last request, which is known from then on."""
+        body = self.bodies[-1]
+        signed = self.sign(said, body)
+        counted = self.count(body)
+        return stream_events(signed, said.usage or counted)
+
+    def take_body(self, said: Said) -> dict[str, Any]:
+        """The same as one object, as it comes without a stream."""
+        signed = self.sign(said, self.bodies[-1])
+        ended = {"stop_reason": said.stop_reason, "stop_sequence": None}
+        usage = said.usage or self.count(self.bodies[-1])
+        return _message() | {"content": list(signed.content), **ended, "usage": usage}
+
+    def is_given(self, name: str, value: Any) -> bool:
+        """Whether a block of its own has this field with this value: it takes it back."""
+        return any(name in block and block[name] == value for block in self.given)
 
     def sign(self, said: Said, body: Any) -> Said:
         """The reply with signed thoughts, each bound to what came before it."""
@@ -139,7 +164,8 @@ class MessagesServer:
                 block = block | {"signature": signature}
             content.append(block)
             before.append(_digest(block))
-        return Said(tuple(content), said.stop_reason, said.stop_details)
+        self.given += content
+        return replace(said, content=tuple(content))
 
     def find_thought_faults(self, body: Any) -> Iterator[str]:
         """DOCS/build-with-claude/preserved-thinking/prefix-checks: a thought is sent back as it
@@ -156,17 +182,20 @@ class MessagesServer:
                     yield "thinking block is bound to a different conversation"
             before.append(_digest(part))
 
-    def count(self, body: Any, said: Said) -> dict[str, Any]:
+    def count(self, body: Any) -> dict[str, Any]:
         """What is read from the cache and written to it.
 
-        DOCS/build-with-claude/prompt-caching.
+        Prompt caching, DOCS/build-with-claude/prompt-caching; "What invalidates the cache": the
+        choice of tools and thinking are part of what is kept of messages, not of what is before.
         """
         parts = prompt_parts(body, keep_points=True)
-        seed = json.dumps([body["model"], body.get("tool_choice"), body.get("thinking")])
-        digest, tokens = seed, 0
+        head = len([*body.get("tools", ()), *body.get("system", ())])
+        digest, tokens = str(body["model"]), 0
         prefixes: list[tuple[str, int]] = []
         points: list[int] = []
         for index, part in enumerate(parts):
+            if index == head:
+                digest = _digest([digest, body.get("tool_choice"), body.get("thinking")])
             if "cache_control" in part:
                 points.append(index)
             plain = {key: value for key, value in part.items() if key != "cache_control"}
@@ -192,7 +221,7 @@ class MessagesServer:
                 "ephemeral_5m_input_tokens": written - read,
                 "ephemeral_1h_input_tokens": 0,
             },
-            "output_tokens": len(json.dumps(said.content)) // 4,
+            "output_tokens": 5,
             "service_tier": "standard",
         }
         self.usages.append(usage)
@@ -200,10 +229,10 @@ class MessagesServer:
 
 
 @asynccontextmanager
-async def messages_server(script: Sequence[Said | bytes]) -> AsyncIterator[MessagesServer]:
+async def messages_server(script: Sequence[Scripted]) -> AsyncIterator[MessagesServer]:
     """The server, until the block ends."""
     made = MessagesServer(list(script))
-    async with serving(*[made.answer] * (len(script) + 20)) as server:
+    async with serving(*[made.answer] * 500) as server:
         made.server = server
         yield made
 
@@ -231,10 +260,10 @@ def find_header_faults(asked: Asked) -> Iterator[str]:
         yield f"{asked.line}: not found"
 
 
-def find_body_faults(body: Any) -> Iterator[str]:
+def find_body_faults(body: Any, given: Given = nothing_given) -> Iterator[str]:
     """What the API refuses, as far as the documentation says it. DOCS/api/errors and the pages of
     the features."""
-    yield from find_type_faults(body)
+    yield from find_type_faults(_BODY, body, given)
     points = json.dumps(body).count('"cache_control"')
     if points > 4:  # DOCS/build-with-claude/prompt-caching
         yield f"A maximum of 4 blocks with cache_control may be provided. Found {points}."
@@ -346,35 +375,6 @@ def find_source_faults(block: Block) -> Iterator[str]:
         yield "only https URLs are supported"
 
 
-def find_type_faults(body: Any) -> Iterator[str]:
-    """What the SDK's types don't have: a wrong value, or a field that they don't know."""
-    try:
-        known = _consume(_BODY.validate_python(body))
-    except ValueError as error:
-        yield f"not of the SDK's types: {error}"
-        return
-    if known != body:
-        yield f"fields that the SDK's types don't know: {_difference(body, known)}"
-
-
-def _consume(value: Any) -> Any:
-    if isinstance(value, BaseModel):  # the SDK takes its own replies back too
-        return value.model_dump(exclude_unset=True)
-    if isinstance(value, dict):
-        return {key: _consume(each) for key, each in value.items()}
-    if isinstance(value, str | int | float | bool | None):
-        return value
-    return [_consume(each) for each in value]
-
-
-def _difference(given: Any, known: Any) -> Any:
-    if isinstance(given, dict) and isinstance(known, dict):
-        return {k: _difference(v, known.get(k)) for k, v in given.items() if v != known.get(k)}
-    if isinstance(given, list) and isinstance(known, list):
-        return [_difference(a, b) for a, b in zip(given, known, strict=False) if a != b]
-    return given
-
-
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
@@ -388,16 +388,7 @@ def event(name: str, **data: Any) -> bytes:
 
 def stream_events(said: Said, usage: dict[str, Any], pieces: int = 3) -> bytes:
     """The events of a reply, as DOCS/build-with-claude/streaming has them."""
-    start = {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": MODEL,
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": usage | {"output_tokens": 1},
-    }
+    start = _message() | {"usage": usage | {"output_tokens": 1}}
     events = [event("message_start", message=start), event("ping")]
     for index, block in enumerate(said.content):
         begun, deltas = split_block(block, pieces)
@@ -407,10 +398,22 @@ def stream_events(said: Said, usage: dict[str, Any], pieces: int = 3) -> bytes:
     stop = {"stop_reason": said.stop_reason, "stop_sequence": None}
     if said.stop_details:
         stop["stop_details"] = said.stop_details
-    last = {"output_tokens": usage["output_tokens"]}
+    last = {name: each for name, each in usage.items() if name.startswith("output_tokens")}
     events.append(event("message_delta", delta=stop, usage=last))
     events.append(event("message_stop"))
     return b"".join(events)
+
+
+def _message() -> Block:
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": MODEL,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+    }
 
 
 def split_block(block: Block, pieces: int) -> tuple[Block, list[Block]]:
@@ -429,7 +432,9 @@ def split_block(block: Block, pieces: int) -> tuple[Block, list[Block]]:
         signature = {"type": "signature_delta", "signature": block["signature"]}
         return block | {"thinking": "", "signature": ""}, [*deltas, signature]
     if kind in ("tool_use", "server_tool_use"):
-        text = json.dumps(block["input"]) if block["input"] else ""
+        text = block["input"]
+        if not isinstance(text, str):
+            text = json.dumps(text) if text else ""
         cuts = _cut(text, pieces) or [""]
         deltas = [{"type": "input_json_delta", "partial_json": each} for each in cuts]
         return block | {"input": {}}, deltas

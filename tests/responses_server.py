@@ -18,19 +18,27 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from openai.types.responses import (
-    ResponseFunctionToolCallParam,
-    ResponseOutputMessageParam,
-    ResponseReasoningItemParam,
-    response_create_params,
-    response_input_item_param,
-)
+from openai.types.responses import response_create_params
 from pydantic import TypeAdapter
 
-from server import Server, http, serving, stream, streamed
+from prompt_cache import PromptCache
+from published import Given, find_openapi_faults, find_type_faults, nothing_given
+from server import Server, http, send, serving, stream, streamed
 
 Item = dict[str, Any]
-Reply = list[Item] | Callable[[Any], list[Item]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response that isn't simply completed."""
+
+    output: list[Item]
+    status: str = "completed"
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+Reply = list[Item] | Answer | bytes | Callable[[Any], list[Item] | bytes]
+"""What is sent for one request; a function is called with its body."""
 
 
 def reasoning(number: int, *summary: str) -> Item:
@@ -173,57 +181,25 @@ def _adapter() -> TypeAdapter[Any]:
     return TypeAdapter(response_create_params.ResponseCreateParamsStreaming)
 
 
-_KNOWN: Mapping[str, Any] = {
-    "function_call": ResponseFunctionToolCallParam,
-    "function_call_output": response_input_item_param.FunctionCallOutput,
-    "reasoning": ResponseReasoningItemParam,
-}
-
-
-def _fields(typed: Any) -> set[str]:
-    return {name for each in typed.__mro__ for name in getattr(each, "__annotations__", ())} | set(
-        typed.__annotations__
-    )
-
-
-def check_shape(body: dict[str, Any]) -> None:
-    """Raise for what isn't of the SDK's types, unknown fields too."""
-    _walk(_adapter().validate_python(body))
-    unknown = body.keys() - _fields(response_create_params.ResponseCreateParamsStreaming)
-    if unknown:
-        raise Refused(f"Unknown parameter: {min(unknown)!r}.")
-    for index, item in enumerate(body["input"]):
-        typed = _KNOWN.get(item["type"])
-        if item["type"] == "message" and item.get("id"):
-            typed = ResponseOutputMessageParam
-        unknown = item.keys() - _fields(typed) if typed else set()
-        if unknown:
-            raise Refused(f"Unknown parameter: 'input[{index}].{min(unknown)}'.")
-
-
-def _walk(value: Any) -> None:
-    """Look at all of it: the types say Iterable, which pydantic checks only when it is used."""
-    if isinstance(value, Mapping):
-        for each in value.values():
-            _walk(each)
-    elif not isinstance(value, str | bytes | None) and hasattr(value, "__iter__"):
-        for each in value:
-            _walk(each)
+def check_shape(body: Any, given: Given = nothing_given) -> None:
+    """Raise for what isn't of the SDK's types or the published OpenAPI, unknown fields too."""
+    faults = [*find_type_faults(_adapter(), body, given)]
+    faults += find_openapi_faults("CreateResponse", body)
+    if faults:
+        raise Refused("; ".join(faults))
 
 
 @dataclass
 class Strict:
-    """Answers by a script, and refuses what OpenAI refuses. `refused` has its words."""
+    """Answers by a script, and refuses what OpenAI refuses. `faults` has its words."""
 
     replies: list[Reply]
     given: dict[str, Item] = field(default_factory=dict)
     """By id, each item that it gave, and after it in `needs` the reasoning that led to it."""
     needs: dict[str, str] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
-    prefixes: dict[str, list[bytes]] = field(default_factory=dict)
-    cached: list[float] = field(default_factory=list)
-    """Of each request, the share of the input that was read from the cache."""
+    cache: PromptCache = field(default_factory=PromptCache)
     server: Server | None = None
 
     async def answer(self, writer: asyncio.StreamWriter) -> None:
@@ -233,20 +209,24 @@ class Strict:
         try:
             self.judge(body)
         except (Refused, ValueError) as refused:
-            self.refused.append(str(refused))
+            self.faults.append(str(refused))
             error = {"message": str(refused), "type": "invalid_request_error", "code": None}
-            writer.write(http(400, json.dumps({"error": error}).encode()))
-            await writer.drain()
+            await send(writer, http(400, json.dumps({"error": error}).encode()))
             return
-        reply = self.replies.pop(0)
-        output = reply(body) if callable(reply) else reply
-        self._remember(output)
-        writer.write(streams(output, usage=self._count(body)))
-        await writer.drain()
+        reply = self.replies.pop(0) if self.replies else http(500, b"the script has ended")
+        if callable(reply):
+            reply = reply(body)
+        if isinstance(reply, list):
+            reply = Answer(reply)
+        if isinstance(reply, Answer):
+            self.take(reply)
+            fields = {"usage": self._count(body), **reply.fields}
+            reply = streams(reply.output, reply.status, **fields)
+        await send(writer, reply)
 
     def judge(self, body: Any) -> None:
         """Raise Refused for what OpenAI refuses."""
-        check_shape(body)
+        check_shape(body, self.is_given)
         if body.get("store") is not False:
             raise Refused("the tests are of requests that store nothing")
         if body["max_output_tokens"] < 16:
@@ -292,18 +272,14 @@ class Strict:
         if given is None:
             raise Refused(f"Item with id {item['id']!r} not found.")
         for key, value in item.items():
-            if key == "content":
-                parts = [
-                    {key: each for key, each in part.items() if key != "logprobs"}
-                    for part in given[key]
-                ]
-                value = [
-                    {key: each for key, each in part.items() if key != "logprobs"} for part in value
-                ]
-                if value != parts:
-                    raise Refused(f"{item['id']} says {value}; it was {parts}")
-            elif given.get(key) != value:
+            if key == "arguments" and not _is_object(given[key]):
+                continue  # what the model wrote wrongly may go back as an object that says so
+            if given.get(key) != value:
                 raise Refused(f"{key} of {item['id']} is {value!r}; it was {given.get(key)!r}")
+
+    def is_given(self, name: str, value: Any) -> bool:
+        """Whether an item of its own has this field with this value: it takes it back."""
+        return any(name in item and item[name] == value for item in self.given.values())
 
     def _judge_calls(self, items: list[Item]) -> None:
         open_calls: dict[str, Item] = {}
@@ -324,9 +300,10 @@ class Strict:
         if open_calls:
             raise Refused(f"No tool output found for function call {min(open_calls)}.")
 
-    def _remember(self, output: list[Item]) -> None:
+    def take(self, reply: Answer) -> None:
+        """Remember what it gives, and which reasoning led to which item."""
         last_thought = ""
-        for item in output:
+        for item in reply.output:
             self.given[item["id"]] = item
             if item["type"] == "reasoning":
                 last_thought = item["id"]
@@ -335,18 +312,16 @@ class Strict:
 
     def _count(self, body: Any) -> Item:
         """Usage as prompt caching has it: what is equal from the beginning on is read, not paid."""
-        head = {key: body.get(key) for key in ("instructions", "tools")}
-        blocks = [json.dumps(each).encode() for each in (head, *body["input"])]
-        before = self.prefixes.get(body.get("prompt_cache_key", ""), [])
-        self.prefixes[body.get("prompt_cache_key", "")] = blocks
-        equal = 0
-        for one, other in zip(before, blocks, strict=False):
-            if one != other:
-                break
-            equal += len(one)
-        whole = sum(map(len, blocks))
-        self.cached.append(equal / whole)
-        return usage(whole // 4 + 1, 5, cached=equal // 4)
+        head = {key: body.get(key) for key in ("tools", "text", "instructions")}
+        whole, read = self.cache.count([head, *body["input"]], body)
+        return usage(whole, 5, cached=read)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -27,7 +28,7 @@ class Asked:
     headers: dict[str, str]
     raw: bytes
 
-    @property
+    @cached_property
     def body(self) -> Any:
         return json.loads(self.raw)
 
@@ -68,11 +69,7 @@ class Server:
                     await answer(writer)
                     watch.cancel()
                     await asyncio.wait([watch])
-                if (
-                    b"connection: close" in answer[:500].lower()
-                    if isinstance(answer, bytes)
-                    else writer.is_closing()
-                ):
+                if _closes(answer) if isinstance(answer, bytes) else writer.is_closing():
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -106,6 +103,18 @@ async def serving(*answers: Answer) -> AsyncIterator[Server]:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+
+async def send(writer: asyncio.StreamWriter, answer: bytes) -> None:
+    """Write a whole response; one that says so ends the connection."""
+    writer.write(answer)
+    await writer.drain()
+    if _closes(answer):
+        writer.close()
+
+
+def _closes(answer: bytes) -> bool:
+    return b"connection: close" in answer[:500].lower()
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked:

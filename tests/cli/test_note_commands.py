@@ -38,20 +38,55 @@ def test_a_note_is_added_listed_found_and_forgotten(treadle: Treadle) -> None:
     assert treadle("notes", "list", "--all").err == "there is no note yet\n"
 
 
-def test_a_newer_note_about_the_same_takes_the_older_one_s_place(treadle: Treadle) -> None:
+def test_a_note_takes_the_place_of_what_it_names_alone(treadle: Treadle) -> None:
     old = added(treadle, "Ann eats fish", "--about", "diet")
-    ran = treadle("notes", "add", "Ann is vegan", "--about", "diet")
+    ran = treadle("notes", "add", "Ann loves rice", "--about", "diet")
+    assert ran.err == f"{ran.out.strip()}: about the same there is {old} Ann eats fish\n"
+    ran = treadle("notes", "add", "Ann is vegan", "--replaces", old[:8])
     new = ran.out.strip()
     assert ran.err == f"{new}: it takes the place of {old} Ann eats fish\n"
-    assert [line.split()[0] for line in treadle("notes", "list").out.splitlines()] == [new]
-    everything = treadle("notes", "list", "--all").out
-    assert f"replaced by {new})" in everything
+    assert {line.split()[0] for line in treadle("notes", "list").out.splitlines()} >= {new}
+    assert f"replaced by {new})" in treadle("notes", "list", "--all").out
     again = treadle("notes", "add", "ann is vegan!")
     assert (again.out.strip(), again.err) == (
         new,
         f"{new}: was noted already; it has the newer date now\n",
     )
-    assert added(treadle, "Ann eats cheese", "--replaces", new) != new
+    ran = treadle("notes", "add", "x", "--replaces", new, "--scope", "user:ann")
+    assert (ran.code, "of the scope user; a note replaces one of its own" in ran.err) == (2, True)
+    assert "there is no note" in treadle("notes", "add", "x", "--replaces", "nope").err
+
+
+def test_a_correction_takes_the_place_and_why_tells_the_story(treadle: Treadle) -> None:
+    old = added(treadle, "Ann eats fish", "--about", "diet", "--scope", "user:ann")
+    beside = added(treadle, "Ann loves rice", "--about", "diet", "--scope", "user:ann")
+    ran = treadle("notes", "correct", old[:7], "Ann is vegan")
+    new = ran.out.strip()
+    assert ran.err.splitlines()[0] == f"{new}: it takes the place of {old} Ann eats fish"
+    first, *lines = treadle("notes", "why", new).out.splitlines()
+    assert first.endswith("user:ann  user  diet: Ann is vegan")
+    assert [line.strip() for line in lines[1:]] == [
+        "origin user: nothing from outside had been read there",
+        f"it took the place of {old} Ann eats fish",
+        f"about the same there is {beside} Ann loves rice",
+    ]
+    assert f"its place was taken by {new} Ann is vegan" in treadle("notes", "why", old).out
+    ran = treadle("notes", "correct", old, "again")
+    assert ran.code == 2
+    assert f"has been replaced already, by {new}; correct that one" in ran.err
+    told = json.loads(treadle("notes", "why", new, "--json").out)
+    assert (told["note"]["id"], [each["id"] for each in told["replaced"]]) == (new, [old])
+
+
+def test_why_shows_what_was_said_in_the_thread_safely(treadle: Treadle) -> None:
+    treadle.agents.write_text(AGENTS + MORE)
+    treadle("1+2?", "-t", "mine", agent="agent")
+    treadle("notes", "extract", "mine", agent="notes")
+    [row] = treadle("notes", "list").out.splitlines()
+    out = treadle("notes", "why", row.split()[0]).out
+    assert "noted in thread mine, record 3, " in out
+    assert "  record 3, person: 1+2?\n" in out
+    assert "\x1b" not in out
 
 
 def test_scopes_and_expiry_are_shown_and_go_by(treadle: Treadle) -> None:
@@ -67,7 +102,7 @@ def test_scopes_and_expiry_are_shown_and_go_by(treadle: Treadle) -> None:
 
 def test_json_is_one_note_a_line_and_export_has_the_replaced_ones_too(treadle: Treadle) -> None:
     old = added(treadle, "Ann eats fish", "--about", "diet")
-    new = added(treadle, "Ann is vegan", "--about", "diet")
+    new = added(treadle, "Ann is vegan", "--about", "diet", "--replaces", old)
     [line] = treadle("notes", "list", "--json").out.splitlines()
     assert json.loads(line)["text"] == "Ann is vegan"
     out = treadle.agents.parent / "notes.jsonl"

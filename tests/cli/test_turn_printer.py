@@ -4,6 +4,7 @@ from treadle import Record
 from treadle.cli.terminal import Screen
 from treadle.cli.turn_printer import TurnPrinter
 from treadle.core import events as e
+from treadle.runtime.listeners import Delta
 
 
 def test_minutes_are_not_shown_as_an_answer(capsys):
@@ -20,3 +21,17 @@ def test_minutes_are_not_shown_as_an_answer(capsys):
     for seq, event in enumerate((*minutes, *said), 4):
         show(Record("t", seq, 0.0, event))
     assert capsys.readouterr().out == "the fourth\n"
+
+
+def test_a_thought_that_comes_only_with_its_answer_is_not_shown_after_it(capsys):
+    screen = Screen()
+    screen.streams = True
+    show = TurnPrinter(screen, "t")
+    blocks = (e.Thinking("I know it."), e.Text("It is noon."))
+    show(Record("t", 4, 0.0, e.ModelCalled("m", "h", 1, 1)))
+    show(Delta("t", "It is noon."))
+    show(Record("t", 5, 0.0, e.ModelReplied(blocks, e.Usage(1, 1), 0.0)))
+    show(Record("t", 6, 0.0, e.ModelCalled("m", "h", 1, 1)))
+    show(Record("t", 7, 0.0, e.ModelReplied(blocks, e.Usage(1, 1), 0.0)))
+    out, err = capsys.readouterr()
+    assert (out.count("noon"), err.count("I know it.")) == (2, 1)

@@ -4,11 +4,13 @@ from fakes import agent, found, live
 from treadle import Limits, ModelRejected, ScriptedModel, tool
 from treadle.core import events as e
 from treadle.core.legal import (
+    NO_SOUND,
     end_with_person,
     fill_empty,
     make_turns,
     put_beside_results,
     put_into_first,
+    tell_of_sounds,
     tools_in_history,
     use_provider_ids,
 )
@@ -62,6 +64,16 @@ def test_fields_of_the_provider_outlast_the_joining():
     [joined] = make_turns((first, Message("assistant", "b")))
     assert (joined.model, joined.text) == ("m", "a\n\nb")
     assert joined.content[0] == e.Thinking("t", {"signature": "s"})
+
+
+def test_words_stand_where_no_model_takes_sounds():
+    sound = e.Audio("data:audio/wav;base64,AAAA")
+    heard = Message("tool", ("heard", PICTURE, sound), "a")
+    shown = tell_of_sounds((user("go"), Message("user", ("hear", sound)), CALLS, heard))
+    assert shown[1].content == ("hear", NO_SOUND)
+    assert shown[3].content == ("heard", PICTURE, NO_SOUND)
+    assert (shown[3].role, shown[3].call_id) == ("tool", "a")
+    assert shown[0] == user("go")
 
 
 def test_pictures_of_results_go_beside_them_after_the_last_one():
@@ -186,7 +198,7 @@ def asks(*ids: tuple[str, str]) -> Message:
 
 
 def sent_ids(*messages: Message) -> list[list[str]]:
-    sent = use_provider_ids(messages)
+    sent, _ = use_provider_ids(messages)
     return [[call.id for call in each.calls] or [each.call_id] for each in sent]
 
 
@@ -215,7 +227,9 @@ def test_an_id_that_a_provider_repeats_names_the_first_call_alone():
 
 def test_a_message_with_other_ids_is_made_once():
     messages = (asks(("a", "x")), Message("tool", "1", "a"))
-    for one, other in zip(use_provider_ids(messages), use_provider_ids(messages), strict=True):
+    for one, other in zip(
+        use_provider_ids(messages)[0], use_provider_ids(messages)[0], strict=True
+    ):
         assert one is other, "it would be encoded again at every step"
 
 

@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from treadle.core.strict_json import value_of
+from treadle.core.strict_json import MAX_DIGITS, value_of
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,21 @@ def test_json_is_read(text, value):
 def test_what_is_no_json_or_could_be_read_in_two_ways_is_refused(text, said):
     with pytest.raises(ValueError, match=said):
         value_of(text)
+
+
+def outcome(text: str) -> str:
+    try:
+        return repr(value_of(text))
+    except ValueError as error:
+        return f"refused: {error}".partition(":")[0]
+
+
+@given(st.text('{}[]":,\\u0 1aé-.e\ud800', max_size=12))
+@example('{"a": 1, "a": 2}')
+@example('{"a": "\\ud800"}')
+@example('{"a": "\ud800"}')
+@example('{"a": -0, "b": "\\u0041"}')
+@example('{"a": ' + "9" * 290 + "}")
+@example("[" * 150 + "]" * 150)
+def test_a_short_text_is_read_as_a_long_one(text: str) -> None:
+    assert outcome(text) == outcome(text + " " * MAX_DIGITS)

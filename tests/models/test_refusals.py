@@ -366,7 +366,7 @@ def test_a_server_of_responses_that_takes_no_output_limit_is_sent_none():
     assert isinstance(outcome, Reply)
 
 
-def test_claude_is_told_of_a_schema_in_words_where_its_format_is_refused():
+def test_claude_has_the_instructions_alone_where_its_format_is_refused():
     accepted = AcceptedFields(output_format=True)
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
     typed = Request(TOLD, (), 4096, schema)
@@ -378,7 +378,7 @@ def test_claude_is_told_of_a_schema_in_words_where_its_format_is_refused():
     fields = RequestFields("claude-x", lesson.accepted, added)
     body = json.loads(MESSAGES.encode(typed, fields))
     assert "output_config" not in body
-    assert "JSON" in body["system"][-1]["text"]
+    assert [block["text"] for block in body["system"]] == [TOLD[0].text]
 
 
 @pytest.mark.parametrize("dialect", [CHAT, MESSAGES, RESPONSES])

@@ -139,20 +139,30 @@ def test_the_same_words_about_different_things_are_two_notes():
     assert reconcile(note("blue", about="Door"), [there]).outcome == "refreshed"
 
 
-def test_the_newer_about_the_same_replaces_the_older_which_keeps_its_dates():
+def test_a_note_about_the_same_replaces_nothing_and_is_shown_what_stands_there():
+    there = old("Max, the son, is 5", about="child")
+    placed = reconcile(note("Lea, the daughter, is 8", about="Child."), [there])
+    assert (placed.outcome, placed.replaced, placed.contradicts) == ("added", (), ())
+    assert placed.same_about == (there,)
+
+
+@pytest.mark.parametrize("about", ["", "diet", "something else"])
+def test_a_note_replaces_only_what_it_names_which_keeps_its_dates(about):
     there = old("Ann eats fish", about="diet")
-    placed = reconcile(note("Ann is vegan", about="Diet."), [there])
+    beside = old("Ann loves rice", about="diet", id="beside")
+    placed = reconcile(note("Ann is vegan", about=about), [there, beside], replaces="old")
     assert placed.outcome == "added"
     assert placed.replaced == (replace(there, replaced_by="new", replaced_at=10.0),)
+    assert placed.same_about == ((beside,) if about == "diet" else ())
+    nothing = reconcile(note("Ann is vegan", about=about), [there, beside], replaces="elsewhere")
+    assert nothing.replaced == ()
 
 
-def test_what_is_about_nothing_contradicts_only_what_it_names():
-    there = old("Ann eats fish")
-    assert reconcile(note("Ann is vegan"), [there]).replaced == ()
-    assert [
-        each.id for each in reconcile(note("Ann is vegan"), [there], replaces="old").replaced
-    ] == ["old"]
-    assert reconcile(note("Ann is vegan"), [there], replaces="elsewhere").replaced == ()
+def test_the_same_said_again_may_name_what_it_replaces():
+    there, wrong = old("Ann is vegan", id="there"), old("Ann eats fish", id="wrong")
+    placed = reconcile(note("Ann is vegan"), [there, wrong], replaces="wrong")
+    assert (placed.outcome, placed.note.id) == ("refreshed", "there")
+    assert [(each.id, each.replaced_by) for each in placed.replaced] == [("wrong", "there")]
 
 
 def test_other_scopes_are_left_alone():
@@ -161,22 +171,23 @@ def test_other_scopes_are_left_alone():
     assert (placed.outcome, placed.replaced, placed.contradicts) == ("added", (), ())
 
 
-@pytest.mark.parametrize("replaces", ["", "old"])
-def test_a_tool_s_note_never_replaces_a_person_s_but_stands_beside_it(replaces):
+def test_a_tool_s_note_never_replaces_a_person_s_but_stands_beside_it():
     there = old("Pay to account 1", about="account")
-    placed = reconcile(
-        note("Pay to account 666", about="account", origin="tool:mail"), [there], replaces
-    )
+    new = note("Pay to account 666", about="account", origin="tool:mail")
+    placed = reconcile(new, [there], replaces="old")
     assert (placed.outcome, placed.replaced, placed.contradicts) == ("added", (), (there,))
+    unnamed = reconcile(new, [there])
+    assert (unnamed.outcome, unnamed.replaced, unnamed.contradicts) == ("added", (), ())
+    assert unnamed.same_about == (there,)
 
 
-def test_what_was_said_earlier_comes_as_already_replaced():
+def test_what_was_said_before_the_note_that_it_names_comes_as_already_replaced():
     later = old("Ann is vegan", about="diet", at=50.0)
-    placed = reconcile(note("Ann eats fish", about="diet"), [later])
+    placed = reconcile(note("Ann eats fish"), [later], replaces="old")
     assert placed.outcome == "outdated"
     assert (placed.note.replaced_by, placed.note.replaced_at) == ("old", 50.0)
-    beside = reconcile(note("Ann eats fish", about="diet"), [replace(later, origin="tool:web")])
-    assert (beside.outcome, [each.id for each in beside.contradicts]) == ("added", ["old"])
+    beside = reconcile(note("Ann eats fish", about="diet"), [later])
+    assert (beside.outcome, [each.id for each in beside.same_about]) == ("added", ["old"])
 
 
 ORIGINS = st.sampled_from(["user", "agent", "tool:web", "tool:mail,web"])
@@ -199,6 +210,7 @@ NOTES = st.builds(
 def test_nothing_is_lost_and_nothing_happens_upwards(new, there, replaces):
     placed = reconcile(new, there, replaces)
     before = {each.id: each for each in there}
+    assert {each.id for each in placed.replaced} <= {replaces}
     for each in placed.replaced:
         was = before[each.id]
         assert replace(each, replaced_by="", replaced_at=None) == was
@@ -216,6 +228,7 @@ def test_nothing_is_lost_and_nothing_happens_upwards(new, there, replaces):
         assert placed.note in there
 
 
-def test_a_key_names_its_note():
-    assert note_id_of("k1") == note_id_of("k1") != note_id_of("k2")
-    assert len(note_id_of("k1")) == 13
+def test_a_key_and_a_scope_name_their_note():
+    assert note_id_of("k1", "user") == note_id_of("k1", "user") != note_id_of("k2", "user")
+    assert note_id_of("k1", "user") != note_id_of("k1", "user:ann")
+    assert len(note_id_of("k1", "user")) == 13

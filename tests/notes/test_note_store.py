@@ -14,7 +14,7 @@ from treadle import MemoryStore, SQLiteStore
 from treadle.core.errors import StoreError, UsageError
 from treadle.notes.note import Note, note_id_of, reconcile
 from treadle.notes.note_store import NoteStore, note_store_for
-from treadle.notes.search import Query, search_words
+from treadle.notes.search import Query, search
 from treadle.stores import sqlite_file
 from treadle.stores.store import Row, with_checksum
 
@@ -43,14 +43,21 @@ def notes(store, scopes=None, now=None):
 
 
 def matching(store, query, scopes=None, now=20.0, limit=5):
-    return [
-        note.text for note in asyncio.run(search_words(store, Query(query, scopes, now, limit)))
-    ]
+    hits = asyncio.run(search(store, None, Query(query, scopes, now, limit))).hits
+    return [hit.note.text for hit in hits]
 
 
 def test_a_note_comes_back_as_it_was_written(store):
     written = Note(
-        note_id_of("k"), "Ann is vegan", "user:ann", "diet", "tool:mail", "t1", 7, 9.5, 99.0
+        note_id_of("k", "user:ann"),
+        "Ann is vegan",
+        "user:ann",
+        "diet",
+        "tool:mail",
+        "t1",
+        7,
+        9.5,
+        99.0,
     )
     placed = asyncio.run(store.write(written, key="k", now=10.0))
     assert (placed.outcome, placed.note) == ("added", written)
@@ -61,24 +68,51 @@ def test_a_note_comes_back_as_it_was_written(store):
 def test_the_same_key_writes_once_whatever_has_become_of_it(store):
     first = write(store, "Ann is vegan", "k1", about="diet")
     assert write(store, "Ann is vegan", "k1", now=50.0, about="diet").note == first.note
-    write(store, "Ann eats fish", "k2", now=60.0, about="diet")
+    second = write(store, "Ann eats fish", "k2", now=60.0, replaces=first.note.id)
     again = write(store, "Ann is vegan", "k1", now=70.0, about="diet")
-    assert (again.outcome, again.note.replaced_by) == ("added", note_id_of("k2"))
+    assert (again.outcome, again.note.replaced_by) == ("added", second.note.id)
     asyncio.run(store.forget(first.note.id))
     write(store, "Ann is vegan", "k1", now=80.0, about="diet")
     assert notes(store) == ["Ann eats fish"]
+
+
+def test_a_rerun_is_told_again_what_was_replaced_and_what_stands_beside(store):
+    old = write(store, "Ann eats fish", "k1", about="diet").note
+    write(store, "Ann loves rice", "k2", about="diet")
+    first = write(store, "Ann is vegan", "k3", about="diet", replaces=old.id)
+    again = write(store, "Ann is vegan", "k3", about="diet", replaces=old.id)
+    assert [note.text for note in first.replaced] == ["Ann eats fish"]
+    assert [note.text for note in first.same_about] == ["Ann loves rice"]
+    assert again == first
+
+
+def test_keys_count_within_a_scope(store):
+    a = write(store, "A's code is 4711", "profile", scope="user:a")
+    b = write(store, "B likes tea", "profile", scope="user:b")
+    assert (b.outcome, b.note.text, b.note.scope) == ("added", "B likes tea", "user:b")
+    assert a.note.id != b.note.id
+    assert matching(store, "tea code", ["user:b"]) == ["B likes tea"]
+
+
+@pytest.mark.parametrize("other", [{"text": "B"}, {"about": "x"}, {"replaces": "n1"}])
+def test_the_same_key_with_another_content_is_a_conflict_and_changes_nothing(store, other):
+    write(store, "A", "profile")
+    with pytest.raises(UsageError, match=r"the key 'profile' has written another note.*'A'"):
+        write(store, **{"text": "A", "key": "profile"} | other)
+    assert notes(store) == ["A"]
 
 
 def test_a_refreshed_note_is_not_refreshed_again_by_the_same_key(store):
     write(store, "Ann is vegan", "k1")
     write(store, "Ann is vegan.", "k2", now=20.0)
     again = write(store, "Ann is vegan.", "k2", now=30.0)
-    assert (again.outcome, again.note.at, again.note.id) == ("refreshed", 20.0, note_id_of("k1"))
+    assert (again.outcome, again.note.at) == ("refreshed", 20.0)
+    assert again.note.id == note_id_of("k1", "user")
 
 
 def test_a_contradiction_keeps_both_and_lists_the_newer(store):
-    write(store, "Ann eats fish", about="diet")
-    write(store, "Ann is vegan", now=20.0, about="diet")
+    fish = write(store, "Ann eats fish", about="diet").note
+    write(store, "Ann is vegan", now=20.0, about="diet", replaces=fish.id)
     assert notes(store, now=20.0) == ["Ann is vegan"]
     assert notes(store) == ["Ann is vegan", "Ann eats fish"]
     assert matching(store, "Ann") == ["Ann is vegan"]
@@ -142,10 +176,19 @@ def test_vectors_are_kept_by_model(store):
     one, two = (write(store, text).note for text in ("one", "two"))
     asyncio.run(store.save_vectors("m", {one.id: b"1234", "gone": b"5678"}))
     asyncio.run(store.save_vectors("other", {two.id: b"abcd"}))
-    found = dict(
-        (note.text, vector) for note, vector in asyncio.run(store.vectors("m", None, 20.0))
-    )
-    assert found == {"one": b"1234", "two": None}
+
+    def held(model):
+        return asyncio.run(
+            store.search(
+                lambda db, index: [
+                    note.text
+                    for number, note in index.notes.items()
+                    if number in index.use_vectors(db, model, 1)
+                ]
+            )
+        )
+
+    assert (held("m"), held("other"), held("third")) == (["one"], ["two"], [])
 
 
 def test_a_forgotten_note_leaves_no_byte_behind(path):
@@ -279,7 +322,8 @@ def test_what_is_written_is_what_the_rules_say_of_all_notes(writes):
     kept: dict[str, Note] = {}
     for number, ((text, about, scope, origin), at, which) in enumerate(writes):
         replaces = "" if which is None or which >= len(kept) else sorted(kept)[which]
-        new = Note(note_id_of(f"w{number}"), text, scope, about, origin, at=float(at))
+        note_id = note_id_of(f"w{number}", scope)
+        new = Note(note_id, text, scope, about, origin, at=float(at))
         placed = reconcile(new, newest_first(kept.values()), replaces)
         if placed.outcome != "known":
             kept |= {note.id: note for note in (placed.note, *placed.replaced)}
@@ -296,10 +340,13 @@ def newest_first(notes):
     )
 
 
-def test_what_a_person_confirms_takes_the_place_of_what_it_stood_beside(store):
-    write(store, "account 1", about="account")
-    assert write(store, "account 2", about="account", origin="tool:mail", now=20.0).contradicts
-    placed = write(store, "account 2", now=30.0)
+def test_what_a_person_confirms_may_take_the_place_of_what_it_stood_beside(store):
+    one = write(store, "account 1", about="account").note
+    from_mail = write(
+        store, "account 2", about="account", origin="tool:mail", now=20.0, replaces=one.id
+    )
+    assert from_mail.contradicts == (one,)
+    placed = write(store, "account 2", now=30.0, replaces=one.id)
     assert (placed.outcome, placed.note.origin, placed.note.about) == (
         "refreshed",
         "user",

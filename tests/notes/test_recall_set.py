@@ -1,4 +1,4 @@
-"""The labels of benchmarks/recall.jsonl say what they say."""
+"""The labels of benchmarks/recall.jsonl and recall_chats.jsonl say what they say."""
 
 import json
 import re
@@ -10,8 +10,13 @@ import pytest
 
 from treadle.tools.docs import build_queries
 
-LINES = (Path(__file__).parents[2] / "benchmarks" / "recall.jsonl").read_text("utf8").splitlines()
-ROWS: list[dict[str, Any]] = [json.loads(line) for line in LINES]
+
+def rows(name: str) -> list[dict[str, Any]]:
+    path = Path(__file__).parents[2] / "benchmarks" / name
+    return [json.loads(line) for line in path.read_text("utf8").splitlines()]
+
+
+ROWS = rows("recall.jsonl")
 FACTS = {row["fact"]: row for row in ROWS if "fact" in row}
 QUESTIONS = [row for row in ROWS if "question" in row]
 
@@ -47,3 +52,19 @@ def test_a_question_names_its_facts_and_shares_words_as_its_kind_says(row):
     assert row["kind"] in ("easy", "hard", "across")
     assert min(words) >= 1 if row["kind"] == "easy" else max(words) <= 2
     assert (languages != {row["language"]}) == (row["kind"] == "across")
+
+
+def test_each_question_about_a_chat_names_messages_of_that_chat():
+    found = rows("recall_chats.jsonl")
+    halves = {row["chat"]: row["half"] for row in found if "half" in row}
+    said = [(row["chat"], row["message"]) for row in found if "message" in row]
+    asked = [row for row in found if "question" in row]
+    assert sorted(halves.values()) == ["held out"] * 3 + ["tuned"] * 3
+    assert len(set(said)) == len(said) > 1_600
+    assert len({row["question"] for row in asked}) == len(asked) > 120
+    for row in asked:
+        assert row["messages"]
+        assert {(row["chat"], number) for number in row["messages"]} <= set(said)
+    for chat in halves:
+        times = [row["at"] for row in found if "message" in row and row["chat"] == chat]
+        assert times == sorted(times)

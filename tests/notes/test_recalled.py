@@ -45,6 +45,20 @@ def test_nothing_is_said_where_there_is_nothing_to_say():
     assert (none.text, none.tokens, none.left_out) == ("", 0, 1)
 
 
+def test_the_oldest_comes_first_whichever_fits_best():
+    red, blue = note("the door is red", at=JAN_2), note("the door is blue", at=JAN_2 + 60)
+    made = fit_notes([blue, red], 400)
+    assert made.text.splitlines()[1:] == [
+        "- [2026-01-02] the door is red",
+        "- [2026-01-02] the door is blue",
+    ]
+    assert made.notes == (blue, red)
+    same = note("the door is green", at=JAN_2)
+    assert fit_notes([red, same], 400, oldest=[same, red]).text.endswith(
+        "is green\n- [2026-01-02] the door is red"
+    )
+
+
 NOTES = st.builds(
     Note,
     id=st.uuids().map(str),

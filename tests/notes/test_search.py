@@ -4,14 +4,8 @@ import pytest
 
 from notes.fakes import Meanings, notes_at, written
 from treadle.core.errors import ModelUnavailable, UsageError
-from treadle.notes.search import (
-    EMBED_BATCH,
-    Query,
-    search,
-    search_by_idf,
-    search_meaning,
-    search_words,
-)
+from treadle.notes.note import Note
+from treadle.notes.search import EMBED_BATCH, Query, search
 
 FACTS = ("Ann is vegan", "Ann lives in Berlin", "the budget is 300 euros")
 
@@ -29,30 +23,99 @@ def found(notes, embedder, text, **more):
     return asyncio.run(search(notes.store, embedder, Query(text, None, 100.0, **more)))
 
 
-def query(text, **more):
-    return Query(text, **{"scopes": None, "now": 100.0} | more)
+def texts_of(notes, embedder, text, **more):
+    asked = Query(text, **{"scopes": None, "now": 100.0} | more)
+    return [hit.note.text for hit in asyncio.run(search(notes.store, embedder, asked)).hits]
 
 
 def test_words_find_words_and_meaning_finds_meaning(notes):
-    words = asyncio.run(search_words(notes.store, query("which city")))
-    meaning = asyncio.run(search_meaning(notes.store, Meanings(), query("which city")))
-    assert [note.text for note in words] == []
-    assert [note.text for note in meaning] == ["Ann lives in Berlin"]
+    assert texts_of(notes, None, "which city") == []
+    assert texts_of(notes, Meanings(), "which city") == ["Ann lives in Berlin"]
 
 
-def test_both_are_combined_by_rank(notes):
+def test_both_are_added_up(notes):
     hits = found(notes, Meanings(), "vegan ann", limit=2).hits
     assert hits[0].note.text == "Ann is vegan"
-    assert set(hits[0].ranks) == {"words", "meaning"}
+    assert hits[0].ranks == {"words": 1, "meaning": 1}
+    assert hits[0].score > 1.5
 
 
-def test_beside_meaning_words_count_only_where_they_tell_something(notes):
-    assert [
-        note.text for note in asyncio.run(search_by_idf(notes.store, query("the month of ann")))
-    ] == []
-    assert [note.text for note in asyncio.run(search_by_idf(notes.store, query("vegan ann")))] == [
-        "Ann is vegan"
+def test_rare_words_count_more_than_those_of_many_notes(notes):
+    for number in range(9):
+        written(notes, f"Ann has lamp {number}")
+    assert texts_of(notes, None, "budget of ann")[0] == "the budget is 300 euros"
+
+
+def test_common_words_find_nothing_alone_and_decide_between_equals(notes):
+    written(notes, "a lamp of mine")
+    written(notes, "the lamp of Ann")
+    assert texts_of(notes, None, "is it in the attic") == []
+    assert texts_of(notes, None, "is it in the", guess=False) == []
+    assert texts_of(notes, None, "the lamp")[0] == "the lamp of Ann"
+
+
+def test_common_words_of_another_language_are_a_guess_that_nobody_gets_unasked(notes):
+    written(notes, "Wer krank ist, ruft an")
+    assert texts_of(notes, None, "Wie ist das Wetter") == ["Wer krank ist, ruft an"]
+    assert texts_of(notes, None, "Wie ist das Wetter", guess=False) == []
+
+
+def test_each_sentence_counts_on_its_own_and_a_question_half():
+    notes = notes_at()
+    long = "city walls. city gates. city maps. diet of meat"
+    for text in (long, "who eats meat on a diet?", "my diet is meat and a city home"):
+        written(notes, text)
+    hits = found(notes, Meanings(), "vegan").hits
+    assert [hit.note.text for hit in hits] == [
+        long,
+        "my diet is meat and a city home",
+        "who eats meat on a diet?",
     ]
+    assert hits[0].score == pytest.approx(1.0)
+    assert hits[2].score == pytest.approx(0.5)
+
+
+def test_what_stands_beside_a_hit_in_its_thread_is_found_with_it():
+    notes = notes_at()
+    said = ("How was the journey?", "Blue, with stripes", "Which shawl did she knit?", "A red one")
+    for seq, text in enumerate(said):
+        written(notes, text, thread_id="t1", seq=seq)
+    written(notes, "Tea at four", thread_id="t2", seq=3)
+    written(notes, "Cake at five", thread_id="t1", seq=40)
+    assert texts_of(notes, None, "shawl knit") == [said[3], said[2], said[1]]
+
+
+def test_a_date_in_the_query_finds_what_was_said_then_but_nobody_gets_it_unasked():
+    notes = notes_at()
+    may, june = 1_683_417_600.0, 1_686_096_000.0  # the 7th of each, 2023
+    for text, at in (("we went camping", may), ("we went camping again", june), ("rain", june)):
+        written(notes, text, at=at)
+    assert texts_of(notes, None, "camping in June")[0] == "we went camping again"
+    assert texts_of(notes, None, "What did you do in June 2023?", limit=2) == [
+        "rain",
+        "we went camping again",
+    ]
+    assert texts_of(notes, None, "What about 7 June?", guess=False) == []
+
+
+def test_what_others_write_changes_neither_order_nor_scores():
+    notes = notes_at()
+    facts = ("the lamp is red", "the door is red", "my lamp broke", "green tea", "door x", "door y")
+    for seq, text in enumerate(facts):
+        written(notes, text, scope="user:a", thread_id="t", seq=2 * seq)
+    asked = {"scopes": ["user:a"], "limit": 9}
+
+    def ask(embedder, text):
+        hits = asyncio.run(search(notes.store, embedder, Query(text, now=100.0, **asked))).hits
+        return [(hit.note.text, hit.score, hit.ranks) for hit in hits]
+
+    queries = [(None, "lamp door"), (Meanings(), "lamp door"), (None, "red lam"), (None, "was it")]
+    before = [ask(*query) for query in queries]
+    assert before[0]
+    for number in range(40):
+        text = f"lamp number {number} was red, lam, vegan"
+        written(notes, text, scope="user:b", thread_id="t", seq=number)
+    assert [ask(*query) for query in queries] == before
 
 
 def test_without_an_embedder_it_goes_by_words_and_says_nothing(notes):
@@ -117,14 +180,13 @@ def test_vectors_of_another_length_under_the_same_name_are_made_again(notes):
 
 
 def test_what_is_replaced_expired_or_of_another_scope_is_not_found(notes):
-    written(notes, "Ann eats meat now", about="diet")
-    written(notes, "Ann eats fish now", about="diet")
+    old = written(notes, "Ann eats meat now").note
+    new = Note("", "Ann eats fish now", "user", at=100.0)
+    asyncio.run(notes.write(new, key="new", replaces=old.id))
     written(notes, "Ann eats cake now", expires_at=100.0)
     written(notes, "Bob eats rice now", scope="user:bob")
-    wanted = query("who eats what", scopes=["user"])
-    words = [note.text for note in asyncio.run(search_words(notes.store, wanted))]
-    meaning = [note.text for note in asyncio.run(search_meaning(notes.store, Meanings(), wanted))]
-    assert words == ["Ann eats fish now"]
+    assert texts_of(notes, None, "who eats what", scopes=["user"]) == ["Ann eats fish now"]
+    meaning = texts_of(notes, Meanings(), "who eats what", scopes=["user"])
     assert sorted(meaning) == ["Ann eats fish now", "Ann is vegan"]
 
 

@@ -136,6 +136,19 @@ def test_a_last_word_keeps_the_beginning():
     assert steps[1].broken_seq == 0
 
 
+def test_why_less_was_read_than_was_there():
+    def why(tokens: int, read: int, purpose: e.Purpose = "step") -> str:
+        usage = e.Usage(tokens, 1, read)
+        compared = {"prompt_bytes": 100, "same_bytes": 90, "compared_seq": 1, "since_s": 400.0}
+        return CacheStep(1, 2, "m", purpose, usage, **compared).why_unread
+
+    assert why(10_000, 9_000) == why(10_000, 6_000) == ""
+    assert "90% could have been read and 10% was, 400 s after that request" in why(10_000, 1_000)
+    assert "too short" not in why(10_000, 1_000)
+    assert "too short to be kept" in why(900, 0)
+    assert "it asks for a last answer" in why(10_000, 0, "answer")
+
+
 def test_another_model_has_read_nothing_and_the_first_one_still_has():
     store = MemoryStore()
     for name in ("one", "two", "one"):

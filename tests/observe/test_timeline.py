@@ -26,6 +26,19 @@ def last_line(*events: e.Event) -> str:
     return [str(timeline.line(record)) for record in records(*events)][-1]
 
 
+def test_a_failure_after_which_the_model_is_not_asked_again_announces_no_wait():
+    policy = e.PolicyDescription({"model_tries": 2}, {})
+    described = e.AgentDescribed("agent", "one", "", policy=policy)
+    failed = e.ModelFailed("unavailable", "busy", 2.0)
+    first, second = (e.ModelCalled("one", "h", 1, 1, "step", attempt) for attempt in (1, 2))
+    other = e.ModelCalled("two", "h", 1, 1, "step", 3)
+    timeline = Timeline()
+    events = (described, first, failed, second, failed, other, failed)
+    lines = [str(timeline.line(record)) for record in records(*events)]
+    told = [line for line in lines if "busy" in line]
+    assert told == ["! busy; again in 2.0 s", "! busy", "! busy; again in 2.0 s"]
+
+
 @pytest.mark.parametrize(
     ("event", "line"),
     [

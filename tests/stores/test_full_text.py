@@ -7,7 +7,7 @@ def test_terms_are_quoted_and_joined_strictly_then_loosely():
         '"max_chars" OR "x" OR "y"',
         '"max_chars"* OR "x"* OR "y"*',
     ]
-    assert build_queries("to be or not")[0] == '"not"'
+    assert build_queries("to be or not")[0] == '"to" AND "be" AND "or" AND "not"'
     assert build_queries("who is")[0] == '"who" AND "is"'
 
 

@@ -125,6 +125,8 @@ def _describe_usage(finding: Finding) -> str:
 def _describe_cost(found: Sequence[Finding]) -> str:
     costs = [finding.cost_usd for finding in found]
     known = sum(cost for cost in costs if cost is not None)
+    if not known and None in costs:
+        return "what it cost isn't known"
     if None in costs:
         return f"it cost ${known:.4f} and what has no known price"
     return f"it cost ${known:.4f}"

@@ -20,6 +20,7 @@ from . import (
     model_options,
     note_commands,
     note_options,
+    note_why,
     observe_options,
     permissions,
     reports,
@@ -210,6 +211,8 @@ def _add_all() -> None:
     _add(notes, "list", note_options.ListNotesOptions, note_commands.list_notes)
     _add(notes, "search", note_options.SearchNotesOptions, note_commands.search)
     _add(notes, "add", note_options.AddNoteOptions, note_commands.add)
+    _add(notes, "correct", note_options.CorrectNoteOptions, note_why.correct)
+    _add(notes, "why", note_options.WhyNoteOptions, note_why.why)
     _add(notes, "forget", note_options.ForgetNoteOptions, note_commands.forget)
     _add(notes, "export", note_options.ExportNotesOptions, note_commands.export)
     _add(notes, "extract", note_options.ExtractNotesOptions, note_commands.extract)

@@ -13,6 +13,7 @@ _SCOPE = "user, user:NAME, project:NAME or agent:NAME."
 Scope = Annotated[str | None, make_option(metavar="SCOPE", help=f"Only of this scope: {_SCOPE}")]
 Into = Annotated[str, make_option(metavar="SCOPE", help=f"Whom it is about: {_SCOPE}")]
 All = Annotated[bool, make_option("--all", help="Also those that were replaced or have expired.")]
+NoteId = Annotated[str, make_argument(metavar="ID", help="The note's id, or the beginning of it.")]
 Json = Annotated[bool, make_option("--json", help="As JSON Lines.")]
 
 
@@ -41,9 +42,7 @@ class AddNoteOptions(StoreOptions):
     scope: Into = "user"
     about: Annotated[
         str,
-        make_option(
-            metavar="WORD", help="What it is about; it takes the place of the note about the same."
-        ),
+        make_option(metavar="WORD", help="What it is about; what else is about it is shown."),
     ] = ""
     days: Annotated[
         float | None, make_option(metavar="N", help="How long it is valid; default: for ever.")
@@ -52,8 +51,23 @@ class AddNoteOptions(StoreOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CorrectNoteOptions(StoreOptions):
+    note: NoteId
+    text: Annotated[str, make_argument(metavar="TEXT", help="What is right, complete in itself.")]
+    days: Annotated[
+        float | None, make_option(metavar="N", help="How long it is valid; default: for ever.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhyNoteOptions(StoreOptions):
+    note: NoteId
+    json: Annotated[bool, make_option("--json", help="As one line of JSON.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ForgetNoteOptions(StoreOptions):
-    note: Annotated[str, make_argument(metavar="ID", help="The note's id, or the beginning of it.")]
+    note: NoteId
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,6 @@ from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .threads import read_thread
 
-MISSED = 0.5
-"""Where less than this part of what could be read was read, a line says so."""
-
 
 def cache(settings: CacheOptions) -> int:
     """For each model call: what was read from the cache, and which record broke the beginning."""
@@ -49,11 +46,8 @@ def _explain(step: CacheStep) -> str:
         said = [f"record {step.broken_seq}: {step.why}"]
     if not step.is_exact:
         said.append("the prompt can't be built again as it was sent, so this may be wrong")
-    if (read := step.read_share) is not None and read < step.same_share * MISSED:
-        said.append(
-            f"{step.same_share:.0%} could have been read and {read:.0%} was, {step.since_s:.0f} s"
-            " after that request: it was too short to be kept, or wasn't kept so long"
-        )
+    if step.why_unread:
+        said.append(step.why_unread)
     return "; ".join(said)
 
 

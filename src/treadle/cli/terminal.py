@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TextIO
@@ -57,9 +58,10 @@ def _is_plain() -> bool:
 
 
 class Screen:
-    """Writes answers to standard output, everything else to standard error.
+    """Writes answers to standard output, everything else to standard error. Thread-safe.
 
-    Takes safe text only.
+    Takes safe text only. Listeners write from a thread of their own, and warnings from that of the
+    loop: between one's erasing of a notice and its line, the other must not write.
     """
 
     def __init__(self) -> None:
@@ -69,6 +71,7 @@ class Screen:
         """Whether an answer is shown while it is written, instead of when it is complete."""
         self._notice = False
         self._open: TextIO | None = None
+        self._lock = threading.RLock()
 
     @property
     def width(self) -> int | None:
@@ -81,8 +84,9 @@ class Screen:
 
     def note(self, text: str, style: Style = "") -> None:
         """Write a line to standard error."""
-        self.end_line()
-        self._put(sys.stderr, self._styled(text, style) + "\n")
+        with self._lock:
+            self.end_line()
+            self._put(sys.stderr, self._styled(text, style) + "\n")
 
     def piece(self, text: str, style: Style = "") -> None:
         """Write part of a line to standard error."""
@@ -91,9 +95,10 @@ class Screen:
     def notice(self, text: str) -> None:
         """Show a passing line on a terminal: the next output replaces it."""
         if self.live:
-            self.end_line()
-            self._write(sys.stderr, self._styled(text, "dim"))
-            self._notice = True
+            with self._lock:
+                self.end_line()
+                self._write(sys.stderr, self._styled(text, "dim"))
+                self._notice = True
 
     def answered(self) -> None:
         """Note that the person has typed a line: Enter has ended it."""
@@ -106,22 +111,24 @@ class Screen:
 
     def end_line(self) -> None:
         """End an open line, or erase the notice."""
-        if self._notice:
-            self._notice = False
-            self._write(sys.stderr, "\r\x1b[K")
-        if self._open:
-            self._write(self._open, "\n")
-            self._open = None
+        with self._lock:
+            if self._notice:
+                self._notice = False
+                self._write(sys.stderr, "\r\x1b[K")
+            if self._open:
+                self._write(self._open, "\n")
+                self._open = None
 
     def _put(self, stream: TextIO, text: str) -> None:
         if not text:
             return
-        if self._notice or (self._open and self._open is not stream):
-            self.end_line()
-        self._write(stream, text)
-        self._open = stream
-        if text.endswith(("\n", "\n\x1b[0m")):
-            self._open = None
+        with self._lock:
+            if self._notice or (self._open and self._open is not stream):
+                self.end_line()
+            self._write(stream, text)
+            self._open = stream
+            if text.endswith(("\n", "\n\x1b[0m")):
+                self._open = None
 
     def _styled(self, text: str, style: Style) -> str:
         if style and self.live:

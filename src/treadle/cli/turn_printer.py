@@ -101,7 +101,7 @@ class TurnPrinter:
             self._screen.note(format_result(result), "dim")
 
     def _show_thought(self, text: str) -> None:
-        if not self._quiet:
+        if text and not self._quiet:
             self._screen.piece(make_visible(text, self._thought[-1:]), "dim")
             self._thought += text
 
@@ -137,13 +137,12 @@ class TurnPrinter:
                 self._streamed = self._thought = ""
                 if not self._quiet:
                     self._screen.notice(f"… {visible_line(model, VALUE)}")
-            case e.ModelReplied(text=text, refusal=refusal, calls=calls) if (
-                self._purpose != "compact"
-            ):
-                if not self._thought:  # the model gave no pieces of it
+            case e.ModelReplied(text=text, calls=calls) if self._purpose != "compact":
+                is_late = self._screen.streams and bool(self._streamed)
+                if not self._thought and not is_late:  # the model gave no pieces of it
                     self._show_thought(record.event.thinking)
                     self._screen.end_line()
-                self._show_rest(text or refusal, bool(calls) and self._purpose == "step")
+                self._show_rest(text, bool(calls) and self._purpose == "step")
 
     def _show_rest(self, text: str, goes_on: bool) -> None:
         """Show what was not streamed: all of it, if the model doesn't stream or this is a pipe."""

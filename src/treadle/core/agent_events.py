@@ -4,7 +4,7 @@ from typing import Any
 
 from . import values as v
 from .event_struct import EventStruct
-from .values import ToolDescription
+from .values import Identity, ToolDescription
 
 
 class AgentDescribed(EventStruct, frozen=True):
@@ -35,3 +35,9 @@ class ContextCompacted(EventStruct, frozen=True):
     results_upto_seq: v.Count = 0
     """Tool results up to this record are cut to `result_chars`."""
     result_chars: v.Count = 0
+
+
+def describe_format_1(was: Identity) -> AgentDescribed:
+    """What a log of format 1 says of an agent: the names of its tools, and hashes of the rest."""
+    tools = {name: ToolDescription("", {}) for name in was.tools}
+    return AgentDescribed(was.agent, was.model, "", tools)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from . import events as e
 
 
-class TokenCalibration(msgspec.Struct, frozen=True):
+class TokenCalibration(msgspec.Struct, frozen=True, gc=False):
     """How the model that was called last counts tokens, as its replies show."""
 
     model: str = ""

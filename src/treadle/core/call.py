@@ -56,7 +56,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
 """The statuses that a call may have before an event about it."""
 
 
-class CallState(msgspec.Struct, frozen=True):
+class CallState(msgspec.Struct, frozen=True, gc=False):
     """One call of the round that is under way, or one step of a flow."""
 
     call: e.Call
@@ -148,6 +148,8 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
     match event:
         case e.ToolStarted():
             return replace(call, status="started", attempt=event.attempt, waiting=())
+        case e.ToolReturned():
+            return None
         case e.ChildStarted():
             return replace(call, child=event)
         case e.ChildWaits(waiting=()):

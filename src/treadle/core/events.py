@@ -75,7 +75,7 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
     the W3C's Trace Context; "" if there is none."""
     releases: bool = False
     """The driver of this claim has stopped, and lets the thread go: nobody drives it until the next
-    claim."""
+    claim. It has ended well, so this claim doesn't count among those that park a thread."""
 
 
 class TrustChanged(EventStruct, frozen=True):
@@ -205,7 +205,7 @@ _OfTurns = AnswerRejected | LimitReached | TurnEnded
 Event = _OfThreads | _OfAgents | _OfModels | _OfTools | _OfPeople | _OfTurns
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """An event in its envelope. `seq` starts at 1 in each thread and has no gaps."""
 
     thread_id: str

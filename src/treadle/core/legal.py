@@ -12,9 +12,13 @@
 6. A person may have said nothing. Most providers refuse an empty message (`fill_empty`).
 7. Calls go back under the provider's own ids, to the model that made them and where each names one
    call (`use_provider_ids`): Kimi, for one, reads more in its ids than a name.
+8. Where no model of a provider takes sounds, words stand in their place (`tell_of_sounds`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from msgspec.structs import replace
 
 from .model import Message, ToolSchema
 from .values import Attachment, Audio, Content, File, Image, Part, Text, text_of
@@ -23,12 +27,18 @@ BESIDE = "What the calls above gave besides text:"
 GO_ON = "Go on."
 SAID_NOTHING = "(nothing was said)"
 """Stands for an empty message where the provider would refuse it at each later request."""
+NO_SOUND = "(Here was a sound. This model takes none.)"
 GONE = "A tool of earlier in this conversation. It can't be called now."
 
 
-def make_turns(messages: Iterable[Message]) -> tuple[Message, ...]:
-    """The messages, with neighbours of one role as one."""
-    made: list[Message] = []
+def make_turns(
+    messages: Iterable[Message], before: tuple[Message, ...] = ()
+) -> tuple[Message, ...]:
+    """The messages, with neighbours of one role as one.
+
+    `before` are those that come first, if they take turns already.
+    """
+    made = [*before]
     for message in messages:
         if not message.content and message.role == "assistant":
             continue  # it held nothing but what another model understands
@@ -117,6 +127,18 @@ def _without(message: Message, kinds: tuple[type[Attachment], ...]) -> Message:
     return Message("tool", content, message.call_id)
 
 
+def tell_of_sounds(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages, with words in the place of sounds."""
+    return tuple(_tell_of_sounds(message) for message in messages)
+
+
+def _tell_of_sounds(message: Message) -> Message:
+    if not any(isinstance(part, Audio) for part in message.parts):
+        return message
+    content = [NO_SOUND if isinstance(part, Audio) else part for part in message.content]
+    return replace(message, content=tuple(content))
+
+
 def put_into_first(messages: Sequence[Message]) -> tuple[Message, ...]:
     """The messages, with the system prompt at the beginning of the first one of a person."""
     if not messages or messages[0].role != "system":
@@ -137,13 +159,28 @@ def _says_nothing(message: Message) -> bool:
     return message.role == "user" and message.content == ""
 
 
-def use_provider_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
+class GivenIds(msgspec.Struct, frozen=True):
+    """The provider's own ids of calls in some messages."""
+
+    taken: frozenset[str] = frozenset()
+    """Those that have been used."""
+    names: Mapping[str, str] = {}
+    """Of the last reply: by our own id, the one that was used."""
+
+
+NO_IDS = GivenIds()
+
+
+def use_provider_ids(
+    messages: Sequence[Message], before: GivenIds = NO_IDS
+) -> tuple[tuple[Message, ...], GivenIds]:
     """The messages, with the provider's own ids of calls, where they are known and legal.
 
-    A reply with an id that came before keeps our own: some providers repeat theirs.
+    A reply with an id that came before keeps our own: some providers repeat theirs. `before` are
+    the ids of earlier messages; the second value has those of all.
     """
-    taken: set[str] = set()
-    names: Mapping[str, str] = {}
+    taken = set(before.taken)
+    names = before.names
     made: list[Message] = []
     for message in messages:
         if message.role == "tool":
@@ -157,4 +194,4 @@ def use_provider_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
             else:
                 names = {}
         made.append(message)
-    return tuple(made)
+    return tuple(made), GivenIds(frozenset(taken), names)

@@ -7,7 +7,8 @@
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import cached_property
 from typing import Annotated, Any
 
 import msgspec
@@ -85,13 +86,18 @@ class ModelSettings:
 
     def given(self) -> tuple[str, ...]:
         """The names of the settings that aren't left open."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return tuple(name for name, value in values.items() if value not in (None, {}))
+        return self._given
+
+    @cached_property
+    def _given(self) -> tuple[str, ...]:
+        return tuple(name for name in _KINDS if getattr(self, name) not in (None, {}))
 
     def over(self, lower: "ModelSettings") -> "ModelSettings":
         """Both, where these win. Fields of `extra` are taken one by one."""
         if not lower.given():
             return self
+        if not self.given():
+            return lower
         changes = {name: getattr(self, name) for name in self.given()}
         changes["extra"] = {**lower.extra, **self.extra}
         return replace(lower, **changes)

@@ -4,12 +4,15 @@ A change gives a new mapping. It shares the calls with the one before, and has o
 of its own: so each of ten thousand calls costs little more than each of ten.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, ValuesView
 
 from .call import CallState
 
 MIN_CHANGES = 16
-"""So many changes are kept apart at least, before a new mapping is written of them all."""
+"""So many changes are kept apart at least, before a new mapping is written of them all.
+
+Fewer calls than that are written anew at each change.
+"""
 
 
 class OpenCalls(Mapping[str, CallState]):
@@ -37,6 +40,9 @@ class OpenCalls(Mapping[str, CallState]):
             if id not in self._all and call is not None:
                 yield id
 
+    def values(self) -> ValuesView[CallState]:
+        return super().values() if self._changes else self._all.values()
+
     def __len__(self) -> int:
         return self._count
 
@@ -61,9 +67,18 @@ class OpenCalls(Mapping[str, CallState]):
 
     def _changed(self, id: str, call: CallState | None, count: int) -> "OpenCalls":
         made = OpenCalls()
+        made._count = count
+        if len(self._all) < MIN_CHANGES and not self._changes:
+            made._all = self._all | {id: call} if call else _without(self._all, id)
+            return made
         made._all = self._all
         made._changes = self._changes | {id: call}
-        made._count = count
         if len(made._changes) > MIN_CHANGES and len(made._changes) ** 2 > len(made._all):
             return OpenCalls(made.values())
         return made
+
+
+def _without(calls: dict[str, CallState], id: str) -> dict[str, CallState]:
+    left = dict(calls)
+    del left[id]
+    return left

@@ -9,8 +9,7 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 
 from . import events as e
 from .legal_reply import legal_content, one_line
@@ -32,37 +31,11 @@ from .prompt_words import (
     UNKNOWN,
 )
 from .refused_parts import holds, leave_out
+from .rounds import OpenRound, ReadRounds
+from .rounds import Round as Round  # this module is where it is looked for
 from .shorten_result import shorten_result
 from .turn import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .values import RefusedPart
-
-
-@dataclass(frozen=True)
-class Round:
-    """Messages that stay together: what a person said, or a reply with the results of its calls."""
-
-    messages: tuple[Message, ...]
-    seq: int
-    """Of its last record."""
-    opens_turn: bool = False
-    pinned: bool = False
-
-    @cached_property
-    def tokens(self) -> int:
-        return sum(message.tokens for message in self.messages)
-
-
-@dataclass
-class _OpenRound:
-    """A reply whose calls wait for their results."""
-
-    reply: Message
-    results: dict[str, Message | None] = field(default_factory=dict)
-    """By call id, in the order of the calls."""
-    shown: list[Message] = field(default_factory=list)
-    """Pictures and files that came with a person's answers; no tool message can hold them."""
-    left: int = 0
-    """How many calls have no result yet."""
 
 
 class Prompt:
@@ -73,14 +46,17 @@ class Prompt:
         """Shown before the rounds, always: recalled notes, pinned messages, a summary."""
         self.rounds: list[Round] = []
         """What is shown, oldest first."""
+        self._read = ReadRounds()
         self.summary = ""
         self._notes: list[Message] = []
         self._pinned: list[Message] = []
-        self._open: _OpenRound | None = None
+        self._open: OpenRound | None = None
         self._called = e.ModelCalled("", "", 0, 0)
         self._started: set[str] = set()
         self._edits: dict[str, str] = {}
         """By call id, the arguments that a person put in place of the model's."""
+        self._system = Message("system", "")
+        """The last one asked for."""
         self._seq = 0
         self._replied_seq = 0
         """Of the last reply: the provider took all that came before it."""
@@ -138,17 +114,26 @@ class Prompt:
     def tokens(self) -> int:
         """Of all that `messages` gives except the system prompt and the note."""
         before = sum(message.tokens for message in self.before)
-        return before + sum(each.tokens for each in self.rounds)
+        return before + self._read_on().tokens
 
     def messages(self, system: str, note: str = "") -> tuple[Message, ...]:
         """Oldest first: the system prompt, the history, and a `note` to the model at the end."""
-        messages = [Message("system", system)] if system else []
+        if system != self._system.content:
+            self._system = Message("system", system)
+        messages = [self._system] if system else []
         messages += self.before
-        for each in self.rounds:
-            messages += each.messages
+        messages += self._read_on().messages
         if note:
             messages.append(Message("user", note))
         return tuple(messages)
+
+    def _read_on(self) -> ReadRounds:
+        """What is known of the rounds, with those that came since it was asked for last."""
+        for each in self.rounds[self._read.rounds :]:
+            self._read.messages += each.messages
+            self._read.tokens += each.tokens
+        self._read.rounds = len(self.rounds)
+        return self._read
 
     def _compact(self, event: e.ContextCompacted) -> None:
         last_opening = None
@@ -166,6 +151,7 @@ class Prompt:
             else:
                 kept.append(each)
         self.rounds = kept
+        self._read = ReadRounds()
         self.summary = event.summary or self.summary
         self._update_before()
 
@@ -181,6 +167,7 @@ class Prompt:
             if each.seq > after_seq:
                 shown = tuple(leave_out(message, refused) for message in each.messages)
                 self.rounds[index] = replace(each, messages=shown)
+        self._read = ReadRounds()
 
     def _update_before(self) -> None:
         self.before = [*self._notes, *self._pinned]
@@ -199,7 +186,7 @@ class Prompt:
         message = Message("assistant", content, "", reply.opaque, model, prompt_hash, place=place)
         if message.calls:
             results: dict[str, Message | None] = dict.fromkeys(call.id for call in message.calls)
-            self._open = _OpenRound(message, results, left=len(results))
+            self._open = OpenRound(message, results, left=len(results))
             return
         if reply.finish_reason == PAUSED and content:
             self._push(message)  # it goes back as it is, with nothing after it

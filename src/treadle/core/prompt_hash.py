@@ -1,18 +1,29 @@
 """What stands for a prompt in the log: a hash of what was said, not of a dialect's bytes. Pure."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from .growing import go_on
 from .model import Message
 from .tool_schema import ToolSchema
 
 _HASH_OF_SAID = "said:"
 
 
-def prompt_hash(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> str:
+def prompt_hash(messages: Sequence[Message], tools: Iterable[ToolSchema]) -> str:
     """A mark and 16 hex digits, the same for the same messages and tool schemas."""
-    parts = [message.digest for message in messages] + [tool.digest for tool in tools]
-    return _HASH_OF_SAID + hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
+    whole = go_on("hash", _add_digests, hashlib.blake2b(digest_size=8), messages).copy()
+    for tool in tools:
+        whole.update(tool.digest)
+    return _HASH_OF_SAID + whole.hexdigest()
+
+
+def _add_digests(before: Any, messages: Sequence[Message]) -> Any:
+    whole = before.copy()
+    for message in messages:
+        whole.update(message.digest)
+    return whole
 
 
 def hash_prefixes(messages: Iterable[Message], tools: Iterable[ToolSchema]) -> list[str]:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
+from .agent_events import describe_format_1
 from .approvals import Permission
 from .calibration import TokenCalibration, calibrate
 from .call import WAITING
@@ -41,6 +42,8 @@ MAX_CLAIMS_WITH_CHILD = 64
 _NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.ToolStarted, e.ChildStarted)
 """The events that say what is about to be done, and not that anything came of it."""
 
+_OF_WORK = frozenset((e.ModelCalled, e.ModelReplied, e.ToolStarted, e.ToolReturned))
+"""Nearly all events of a long log. They change the turn alone, and their phase alone decides."""
 OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
 LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadStarted: frozenset(("empty",)),
@@ -71,7 +74,7 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
 }
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, gc=False):
     """What `decide` goes by."""
 
     seq: int = 0
@@ -156,6 +159,18 @@ def apply(state: State, record: e.Record) -> State:
     if turn and not turn.ended and (worked_s := active_s(record, turn, state.at)):
         turn = replace(turn, active_s=turn.active_s + worked_s)
         changes["turn"] = turn
+    if type(event) in _OF_WORK:
+        assert turn is not None
+        changes |= _changes_in_turn(state, turn, event)
+    else:
+        changes |= _changes(state, turn, record)
+    return replace(state, **changes)
+
+
+def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any]:
+    """What this event changes; `turn` has the seconds of work until then."""
+    event = record.event
+    changes: dict[str, Any] = {}
     match event:
         case e.ThreadStarted():
             changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
@@ -165,11 +180,10 @@ def apply(state: State, record: e.Record) -> State:
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
             changes |= {"claim": event.claim, "driver": event.driver, "trace": event.trace}
-            # A driver that lets the thread go has ended well: its own claim counts for nothing.
             changes["claims"] = max(0, state.claims + (-1 if event.releases else 1))
             changes["turn"] = turn and turn_after_claim(turn, state.claim, event)
             if event.identity:
-                changes |= _describe(state, _from_format_1(event.identity))
+                changes |= _describe(state, describe_format_1(event.identity))
         case e.ThreadForked():
             changes |= {"key": event.key, "claim": "", "driver": "", "trace": "", "depth": 0}
             changes["root_id"] = record.thread_id
@@ -193,7 +207,7 @@ def apply(state: State, record: e.Record) -> State:
         case _:
             assert turn is not None
             changes |= _changes_in_turn(state, turn, event)
-    return replace(state, **changes)
+    return changes
 
 
 def _refuse_illegal(state: State, record: e.Record) -> None:
@@ -204,6 +218,8 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         )
     if is_late(event):
         refuse_late(event, state.turn, state.claim)
+    if type(event) in _OF_WORK and state.phase in LEGAL_PHASES[type(event)]:
+        return
     if isinstance(event, e.ApprovalGiven) and not event.call_id:
         _refuse_release(state, event)
     elif isinstance(event, e.ModelFailed) and event.claim:
@@ -232,12 +248,6 @@ def _describe(state: State, description: e.AgentDescribed) -> dict[str, Any]:
     return {"described": described, "last_caller": description.agent}
 
 
-def _from_format_1(was: e.Identity) -> e.AgentDescribed:
-    """What a log of format 1 says of an agent: the names of its tools, and hashes of the rest."""
-    tools = {name: e.ToolDescription("", {}) for name in was.tools}
-    return e.AgentDescribed(was.agent, was.model, "", tools)
-
-
 def _is_revocation(state: State, event: e.Event) -> bool:
     """Whether a person takes back a permission. That may come at any time."""
     if not isinstance(event, e.ApprovalGiven) or event.allowed:
@@ -256,16 +266,18 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
         changes["agent"] = turn_after.hands_to
         turn_after = replace(turn_after, hands_to="", model="")
     changes["turn"] = turn_after
+    if turn.called:
+        changes["calibration"] = calibrate(state.calibration, turn.called, event)
+    if type(event) in _OF_WORK:
+        return changes
     if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
         name = find_call(turn, event.call_id).name
         permission = Permission(event.call_id, name, event.always, event.by, state.agent)
         changes["permissions"] = (*state.permissions, permission)
         changes["turn"] = turn_after_permission(turn_after, permission)
     if isinstance(event, e.TurnEnded):
-        lasting = [each for each in state.permissions if each.always.lasts == "thread"]
+        lasting = (each for each in state.permissions if each.always.lasts == "thread")
         changes["permissions"] = tuple(lasting)
-    if turn.called:
-        changes["calibration"] = calibrate(state.calibration, turn.called, event)
     return changes
 
 

@@ -17,6 +17,7 @@ from .call import (
 )
 from .errors import IllegalEvent
 from .open_calls import OpenCalls
+from .tally import Tally
 
 MALFORMED_CALL = "malformed_call"
 """The finish reason of a reply whose call the provider itself couldn't read."""
@@ -26,7 +27,11 @@ PAUSED = "pause_turn"
 """The finish reason of a reply that the provider goes on with when it gets it back as it is."""
 
 
-class Turn(msgspec.Struct, frozen=True):
+_NO_USAGE = e.Usage()
+_RESULTS = (e.ToolReturned, e.ToolFailed)
+
+
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """One user message, through to its answer."""
 
     opened_seq: int
@@ -85,7 +90,7 @@ class Turn(msgspec.Struct, frozen=True):
     """The last text that the model said to the person."""
     imported: bool = False
     """Others have written its beginning: that a call has started doesn't show that it may run."""
-    repeats: dict[str, int] = {}
+    repeats: Tally = Tally()
     """By `call_digest`, how often the model has asked for that name and these arguments."""
 
     @property
@@ -97,6 +102,8 @@ class Turn(msgspec.Struct, frozen=True):
 def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
     """The turn after one more event. Raises IllegalEvent for an event that its call can't have."""
     match event:
+        case e.ToolStarted() | e.ToolReturned():
+            return _apply_to_its_call(turn, event)
         case e.ModelCalled():
             return _apply_call(turn, event)
         case e.ModelReplied() if turn.compacting_upto_seq:
@@ -130,7 +137,12 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
     is_retry = event.model == turn.model == turn.failed_model
     if not is_retry and event.purpose != "compact":
         failed = None  # another model goes on, or the same one after an outage
-    turn = replace(
+    upto_seq, purpose, steps = 0, event.purpose, turn.steps
+    if event.purpose == "compact":
+        upto_seq, purpose = event.upto_seq, turn.purpose
+    elif event.attempt == 1 and event.purpose != "answer":
+        steps += 1
+    return replace(
         turn,
         called=event,
         model=event.model,
@@ -139,13 +151,10 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
         rejected=None,
         attempts=event.attempt,
         tries=count_tries(turn, event),
+        compacting_upto_seq=upto_seq,
+        purpose=purpose,
+        steps=steps,
     )
-    if event.purpose == "compact":
-        return replace(turn, compacting_upto_seq=event.upto_seq)
-    steps = turn.steps
-    if event.attempt == 1 and event.purpose != "answer":
-        steps += 1
-    return replace(turn, compacting_upto_seq=0, purpose=event.purpose, steps=steps)
 
 
 def count_tries(turn: Turn, called: e.ModelCalled) -> int:
@@ -163,8 +172,8 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     calls: dict[str, CallState] = {}
     repeats = turn.repeats
     # A call that may be cut off is never read, nor is one in place of a last word.
-    if is_whole and purpose != "answer" and reply.calls:
-        calls, repeats = _asked_calls(reply.calls, turn.repeats, thread_key)
+    if is_whole and purpose != "answer" and (asked := reply.calls):
+        calls, repeats = _asked_calls(asked, turn.repeats, thread_key)
     useless_replies = turn.useless_replies
     if calls:
         useless_replies = 0
@@ -197,8 +206,8 @@ def _has_text(reply: e.ModelReplied) -> bool:
 
 
 def _asked_calls(
-    asked: Iterable[e.Call], repeats: dict[str, int], thread_key: str
-) -> tuple[dict[str, CallState], dict[str, int]]:
+    asked: Iterable[e.Call], repeats: Tally, thread_key: str
+) -> tuple[dict[str, CallState], Tally]:
     """The calls of a reply, and how often each has been asked for by now."""
     calls: dict[str, CallState] = {}
     twins: dict[str, int] = {}
@@ -209,11 +218,11 @@ def _asked_calls(
         calls[call.id] = CallState(
             call,
             make_idempotency_key(thread_key, call.id, call.arguments),
-            asked_before=repeats.get(digest, 0),
+            asked_before=repeats.count(digest),
             twins_before=twins.get(digest, 0),
         )
         twins[digest] = twins.get(digest, 0) + 1
-    return calls, repeats | {digest: repeats.get(digest, 0) + twins[digest] for digest in twins}
+    return calls, repeats.add(twins)
 
 
 def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
@@ -240,7 +249,7 @@ def add_usage(
     turn: Turn, event: e.ModelReplied | e.ModelFailed | e.ToolReturned | e.ToolFailed
 ) -> Turn:
     """The turn with what the event says was used."""
-    if not event.cost_usd and event.usage == e.Usage():
+    if not event.cost_usd and event.usage == _NO_USAGE:
         return turn
     cost_usd = turn.cost_usd + (event.cost_usd or 0.0)
     return replace(turn, usage=turn.usage + event.usage, cost_usd=cost_usd)
@@ -253,17 +262,17 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
     else:
         before = find_call(turn, getattr(event, "call_id", ""))
     after = apply_to_call(before, event)
-    if isinstance(event, e.ToolReturned | e.ToolFailed):
+    if isinstance(event, e.ToolStarted) and after:
+        tool_calls = turn.tool_calls + (before.attempt == 0)
+        calls = turn.calls.keep(after)
+        return replace(turn, calls=calls, tool_calls=tool_calls, round_began=True)
+    if isinstance(event, _RESULTS):
         turn = add_usage(turn, event)
-    if isinstance(event, e.HandedOff):
+    elif isinstance(event, e.HandedOff):
         turn = replace(turn, hands_to=event.agent)
     if after is None:
         return replace(turn, calls=turn.calls.remove(before.id))
-    turn = _keep_call(turn, after)
-    if isinstance(event, e.ToolStarted):
-        tool_calls = turn.tool_calls + (before.attempt == 0)
-        return replace(turn, tool_calls=tool_calls, round_began=True)
-    return turn
+    return _keep_call(turn, after)
 
 
 def _keep_call(turn: Turn, call: CallState) -> Turn:

@@ -64,7 +64,7 @@ class Audio(msgspec.Struct, frozen=True, tag=True):
         return cls(read_source(source, "Audio")[1])
 
 
-class Text(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+class Text(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, gc=False):
     """Something that the model said to the person."""
 
     text: str
@@ -73,7 +73,7 @@ class Text(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     shown, or nothing that can be read, as signatures do."""
 
 
-class Thinking(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+class Thinking(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, gc=False):
     """What the model thought before it spoke; "" where the provider shows none of it."""
 
     text: str
@@ -81,7 +81,7 @@ class Thinking(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """As in Text: signatures and encrypted thoughts stand here."""
 
 
-class Call(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+class Call(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, gc=False):
     """A tool call that the model asks for."""
 
     id: str
@@ -102,7 +102,7 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str = ""
 
 
-class ProviderCall(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+class ProviderCall(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, gc=False):
     """A tool that the provider ran by itself, such as its own web search."""
 
     name: str
@@ -159,7 +159,7 @@ def _parts(content: Content) -> Iterable[Part]:
     return () if isinstance(content, str) else content
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one model call used, as the provider counted it; or the sum of several calls."""
 
     input_tokens: Count = 0

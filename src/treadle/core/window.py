@@ -73,6 +73,8 @@ def choose_compaction(
     `summary_room_tokens` is the room for the prompt of a summary; `may_summarise` is false if that
     has failed.
     """
+    if window.max_messages is None and prompt.tokens <= room_tokens:
+        return None
     opening = _opening_round(prompt.rounds)
     rounds = [each for each in prompt.rounds if not each.pinned or each is opening]
     tokens, count = _tokens(rounds), _count(rounds)

@@ -43,6 +43,8 @@ class AcceptedFields:
     """Fields of the model's earlier replies: "" adds one where it is missing, None removes it."""
     takes_null: bool = True
     """Whether a reply of calls alone may have the content null; else it is an empty text."""
+    takes_sound: bool = True
+    """Responses: whether a message may hold a sound; else words stand in its place."""
     takes_empty: bool = False
     """Whether a message of a person may be empty."""
 

@@ -8,7 +8,6 @@ import inspect
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
@@ -77,7 +76,7 @@ class Endpoint:
         object.__setattr__(self, "base_url", _check_url(url))
         remember_secrets(self)
 
-    @property
+    @cached_property
     def host(self) -> str:
         """The host of the base URL."""
         return self._parts.hostname or ""
@@ -116,7 +115,7 @@ class Endpoint:
         return spellings(values)
 
     async def post(self, body: bytes) -> AsyncGenerator[bytes, None]:
-        """Send the body; yields the bytes of a successful response as they come.
+        """What sends the body, and then yields the bytes of a successful response as they come.
 
         Closes the response at the end, also when cancelled. Raises a ModelError for any other
         response.
@@ -124,9 +123,7 @@ class Endpoint:
         refuse_real(self.name, self.host)
         key = await self._present_key()
         headers = self._headers.get(key) or self._make_headers(key)
-        async with aclosing(post(self._line, body, headers, self.name)) as answer:
-            async for data in answer:
-                yield data
+        return post(self._line, body, headers, self.name)
 
     @cached_property
     def _parts(self) -> SplitResult:

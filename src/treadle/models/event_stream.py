@@ -29,9 +29,27 @@ class EventStream:
     def feed(self, data: bytes) -> list[Event]:
         """The events that end in these bytes."""
         events: list[Event] = []
+        if self._is_between_events and data.endswith(b"\n\n") and b"\r" not in data:
+            for block in data.split(b"\n\n"):
+                self._read_whole(block, events)
+            return events
         for line in self._split_lines(data):
             self._read_line(line, events)
         return events
+
+    @property
+    def _is_between_events(self) -> bool:
+        return not (self._rest or self._data or self._name or self._after_cr)
+
+    def _read_whole(self, block: bytes, events: list[Event]) -> None:
+        """Read all lines of one event, without the blank line that ends it."""
+        if block.startswith(b"data:") and b"\n" not in block:  # as most events
+            if data := block[5:].strip():
+                events.append((b"", data))
+            return
+        for line in block.split(b"\n"):
+            self._read_line(line, events)
+        self._read_line(b"", events)
 
     def finish(self) -> list[Event]:
         """The last event, if no blank line ended it but it is complete: some servers omit that."""
@@ -67,7 +85,7 @@ class EventStream:
         if not others:
             return []
         lines = [b"".join(self._rest), *others[:-1]]
-        self._rest = [others[-1]]
+        self._rest = [others[-1]] if others[-1] else []
         return lines
 
     def _read_line(self, line: bytes, events: list[Event]) -> None:

@@ -35,6 +35,8 @@ def redact_known(text: str) -> str:
     For every error's text on its way out, to a caller, a log or a model: an error of a tool or of a
     server may quote what it was sent.
     """
+    if not text:
+        return text
     with _lock:
         senders = list(_senders)
     secrets = find_secrets(os.environ)

@@ -176,9 +176,8 @@ class RemoteModel:
         body = self._body(request, accepted)
         self._warn_of_effort(request, accepted)
         while True:
-            tokens = sum(message.tokens for message in request.messages)
             try:
-                reply = await self.ask(body, tokens, emit_and_note)
+                reply = await self.ask(body, request.tokens, emit_and_note)
                 break
             except ModelError as refusal:
                 if emitted:
@@ -218,11 +217,11 @@ class RemoteModel:
     def _with_own_settings(self, request: Request) -> Request:
         """The request with the model's settings where it leaves them open."""
         settings = request.settings.over(self.settings)
-        if settings == request.settings:
+        if settings is request.settings:
             return request
         return replace(request, settings=settings)
 
-    @property
+    @functools.cached_property
     def _key(self) -> Hashable:
         return self.place, self.model
 
@@ -235,7 +234,7 @@ class RemoteModel:
 
     def _with_tools(self, request: Request, accepted: AcceptedFields) -> Mapping[str, Any]:
         """The fields that the model needs beside tools, without those that the user has set."""
-        if not request.tools:
+        if not (request.tools and accepted.with_tools):
             return {}
         own = self.dialect.own_fields(request.settings)
         return {key: each for key, each in accepted.with_tools.items() if key not in own}
@@ -267,7 +266,7 @@ class RemoteModel:
         reader = ReplyReader(self.dialect, is_model=has_answered(self._key))
         patience = asyncio.timeout(None)
         try:
-            async with aclosing(self._endpoint.post(body)) as answer, patience:
+            async with aclosing(await self._endpoint.post(body)) as answer, patience:
                 async for data in answer:
                     for piece in reader.feed(data):
                         emit(piece)

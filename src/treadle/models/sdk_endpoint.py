@@ -66,6 +66,9 @@ class SDKEndpoint:
     async def post(self, body: bytes) -> AsyncGenerator[bytes, None]:
         """As Endpoint.post."""
         refuse_real(self.name, self.host)
+        return self._stream(body)
+
+    async def _stream(self, body: bytes) -> AsyncGenerator[bytes, None]:
         options = {
             # The SDK's own mark for an answer that it shall neither read nor parse.
             "headers": {"X-Stainless-Raw-Response": "stream", **self.headers},

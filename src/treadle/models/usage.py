@@ -10,7 +10,7 @@ spellings are those of the providers' documentation and of genai-prices, read 20
    no Usage, and an estimate takes its place.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from ..core.events import Usage
 _MAX_COUNT = 10**12
 _Count = Annotated[int, msgspec.Meta(ge=0, le=_MAX_COUNT)]
 _Path = tuple[str, ...]
+_Counts = Mapping[_Path, Any]
 
 MAX_NAMES = 32
 """The most tools of its own that a provider can count at one call."""
@@ -35,6 +36,7 @@ def _within(parents: Iterable[str], *names: str) -> tuple[_Path, ...]:
 
 _INPUT: tuple[_Path, ...] = (("prompt_tokens",), ("input_tokens",))
 _OUTPUT: tuple[_Path, ...] = (("completion_tokens",), ("output_tokens",))
+_TOTAL: tuple[_Path, ...] = (("total_tokens",),)
 _BESIDE_INPUT: tuple[_Path, ...] = (
     ("cache_read_input_tokens",),
     ("cache_creation_input_tokens",),
@@ -70,6 +72,10 @@ _REASONING = (
 )
 _AUDIO_INPUT = _within(_PROMPT_DETAILS, "audio_tokens")
 _AUDIO_OUTPUT = _within(_REPLY_DETAILS, "audio_tokens")
+_WHOLE = frozenset((*_INPUT, *_OUTPUT, *_TOTAL))
+"""The names of counts that aren't of a part."""
+_BESIDE_OUTPUT: tuple[_Path, ...] = (("reasoning_tokens",),)
+_CITATIONS: tuple[_Path, ...] = (("citation_tokens",),)
 _PERPLEXITY = ("citation_tokens", "num_search_queries")
 _WEB_SEARCHES = (("num_search_queries",), *_within(_PROMPT_DETAILS, "web_search_requests"))
 _PROVIDER_CALLS = (
@@ -78,6 +84,7 @@ _PROVIDER_CALLS = (
     "tool_calls_details",  # Perplexity
 )
 _TOOL_NAMES: dict[str, str] = {"search_web": "web_search", "code_interpreter": "code_execution"}
+_COSTS = frozenset(("cost_in_usd_ticks", "cost", "estimated_cost"))
 _TICKS = Decimal(10**10)
 """xAI's parts of a US dollar (https://docs.x.ai/developers/cost-tracking)."""
 _MOST = 10**18
@@ -106,20 +113,27 @@ def parse_usage(raw: Any, service_tier: Any = None) -> Usage | None:
     """
     if not isinstance(raw, dict):
         return None
+    counts = _flatten(raw)
     try:
-        input_tokens = _count_whole(raw, _INPUT)
-        output_tokens = _count_whole(raw, _OUTPUT)
-        total_tokens = _count_whole(raw, (("total_tokens",),))
+        input_tokens = _count_whole(counts, _INPUT)
+        output_tokens = _count_whole(counts, _OUTPUT)
+        total_tokens = _count_whole(counts, _TOTAL)
     except msgspec.ValidationError:
         return None
-    read = _count_part(raw, _READ)
-    written_1h = _count_part(raw, _WRITTEN_1H)
-    written = max(_count_part(raw, _WRITTEN), written_1h + _count_part(raw, _WRITTEN_5M))
-    if _is_cache_beside_input(raw, input_tokens):
+    if counts.keys() <= _WHOLE:  # as most counts are
+        if not input_tokens and not output_tokens:
+            return None
+        output_tokens = max(output_tokens, total_tokens - input_tokens)
+        tier, reported_usd = _find_tier(raw, service_tier), _find_reported_usd(raw)
+        return Usage(input_tokens, output_tokens, service_tier=tier, reported_usd=reported_usd)
+    read = _count_part(counts, _READ)
+    written_1h = _count_part(counts, _WRITTEN_1H)
+    written = max(_count_part(counts, _WRITTEN), written_1h + _count_part(counts, _WRITTEN_5M))
+    if _is_cache_beside_input(counts, "prompt_tokens" in raw, input_tokens):
         input_tokens += read + written
     if any(name in raw for name in _PERPLEXITY):
-        output_tokens += _count_part(raw, (("reasoning_tokens",),))
-        output_tokens += _count_part(raw, (("citation_tokens",),))
+        output_tokens += _count_part(counts, _BESIDE_OUTPUT)
+        output_tokens += _count_part(counts, _CITATIONS)
     if not input_tokens and not output_tokens:
         return None
     # Gemini and xAI count their reasoning only in the total.
@@ -130,49 +144,58 @@ def parse_usage(raw: Any, service_tier: Any = None) -> Usage | None:
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cached_tokens=read,
-        reasoning_tokens=min(_count_part(raw, _REASONING), output_tokens),
+        reasoning_tokens=min(_count_part(counts, _REASONING), output_tokens),
         cache_write_tokens=written,
         cache_write_1h_tokens=min(written_1h, written),
-        audio_input_tokens=min(_count_part(raw, _AUDIO_INPUT), input_tokens),
-        audio_output_tokens=min(_count_part(raw, _AUDIO_OUTPUT), output_tokens),
-        provider_calls=_count_provider_calls(raw),
+        audio_input_tokens=min(_count_part(counts, _AUDIO_INPUT), input_tokens),
+        audio_output_tokens=min(_count_part(counts, _AUDIO_OUTPUT), output_tokens),
+        provider_calls=_count_provider_calls(raw, counts),
         service_tier=_find_tier(raw, service_tier),
         reported_usd=_find_reported_usd(raw),
     )
 
 
-def _is_cache_beside_input(raw: Mapping[str, Any], input_tokens: int) -> bool:
+def _is_cache_beside_input(counts: _Counts, is_openai_s: bool, input_tokens: int) -> bool:
     """Whether the input doesn't have what was read from the cache and written to it.
 
     So it is in Anthropic's own count. Gateways use its names beside OpenAI's `prompt_tokens`, some
     with the cache in them and some without: then only the sizes tell.
     """
-    beside = sum(_count_part(raw, (path,)) for path in _BESIDE_INPUT)
-    return bool(beside) and ("prompt_tokens" not in raw or beside > input_tokens)
+    beside = sum(_count_part(counts, (path,)) for path in _BESIDE_INPUT)
+    return bool(beside) and (not is_openai_s or beside > input_tokens)
 
 
-def _values(raw: Mapping[str, Any], paths: Iterable[_Path]) -> list[Any]:
-    found = []
-    for path in paths:
-        if path[0] not in raw:
-            continue
-        value: Any = raw
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-        if value is not None:
-            found.append(value)
-    return found
+def _flatten(raw: Mapping[str, Any], depth: int = 3) -> _Counts:
+    """What stands under each path of at most so many names, without what is 0 or nothing."""
+    counts: dict[_Path, Any] = {}
+    for name, value in raw.items():
+        if isinstance(value, dict) and depth > 1:
+            for path, inner in _flatten(value, depth - 1).items():
+                counts[(name, *path)] = inner
+        elif value is not None and not (type(value) is int and value == 0):
+            counts[(name,)] = value
+    return counts
 
 
-def _count_whole(raw: Mapping[str, Any], paths: Iterable[_Path]) -> int:
+def _values(counts: _Counts, paths: Iterable[_Path]) -> list[Any]:
+    return [counts[path] for path in paths if path in counts]
+
+
+def _count_whole(counts: _Counts, paths: Iterable[_Path]) -> int:
     """The highest count under these names. Raises ValidationError for what is none."""
-    counts = msgspec.convert(_values(raw, paths), list[_Count], strict=False)
-    return max(counts, default=0)
+    return max(_to_counts(_values(counts, paths)), default=0)
 
 
-def _count_part(raw: Mapping[str, Any], paths: Iterable[_Path]) -> int:
+def _count_part(counts: _Counts, paths: Iterable[_Path]) -> int:
     """The highest count under these names: some providers send one under two, and one of them 0."""
-    return max((_to_count(value) for value in _values(raw, paths)), default=0)
+    return max(map(_to_count, _values(counts, paths)), default=0)
+
+
+def _to_counts(values: Sequence[Any]) -> Sequence[int]:
+    """Raises ValidationError for what is no count."""
+    if all(type(value) is int and 0 <= value <= _MAX_COUNT for value in values):
+        return values
+    return msgspec.convert(values, list[_Count], strict=False)
 
 
 def _to_count(value: Any) -> int:
@@ -184,10 +207,11 @@ def _to_count(value: Any) -> int:
         return 0
 
 
-def _count_provider_calls(raw: Mapping[str, Any]) -> dict[str, int]:
+def _count_provider_calls(raw: Mapping[str, Any], all_counts: _Counts) -> dict[str, int]:
     """How often each tool of the provider ran, by one name for the same tool everywhere."""
     counts: dict[str, int] = {}
-    for given in _values(raw, [(name,) for name in _PROVIDER_CALLS]):
+    for kind in _PROVIDER_CALLS:
+        given = raw.get(kind)
         if not isinstance(given, dict):
             continue
         for key, value in given.items():
@@ -195,7 +219,7 @@ def _count_provider_calls(raw: Mapping[str, Any]) -> dict[str, int]:
             name = _TOOL_NAMES.get(name, name)
             ran = value.get("invocation") if isinstance(value, dict) else value
             counts[name] = max(counts.get(name, 0), _to_count(ran))
-    counts["web_search"] = max(counts.get("web_search", 0), _count_part(raw, _WEB_SEARCHES))
+    counts["web_search"] = max(counts.get("web_search", 0), _count_part(all_counts, _WEB_SEARCHES))
     known = [(name, count) for name, count in counts.items() if count]
     return dict(known[:MAX_NAMES])
 
@@ -211,6 +235,8 @@ def _find_tier(raw: Mapping[str, Any], service_tier: Any) -> str:
 
 def _find_reported_usd(raw: Mapping[str, Any]) -> float | None:
     """The cost that the provider says, in US dollars; None if it says none that makes sense."""
+    if _COSTS.isdisjoint(raw):
+        return None
     ticks = _to_decimal(raw.get("cost_in_usd_ticks"))
     if ticks is not None:
         return float(ticks / _TICKS)

@@ -135,7 +135,7 @@ class OpenAIEmbedder:
         try:
             async with (
                 asyncio.timeout(self.timeout_s),
-                aclosing(self._endpoint.post(msgspec.json.encode(body))) as pieces,
+                aclosing(await self._endpoint.post(msgspec.json.encode(body))) as pieces,
             ):
                 async for piece in pieces:
                     answer += piece

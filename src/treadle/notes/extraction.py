@@ -37,7 +37,7 @@ from .extraction_prompt import (
 )
 from .note import Note, WriteResult
 from .notes import Notes
-from .search import Query, search_words
+from .search import Query, search
 
 EXTRACTOR_NAME = "notes"
 """The name of the agent that looks for notes."""
@@ -202,9 +202,10 @@ async def _find_known(notes: Notes, pieces: Sequence[Piece], trusted_only: bool)
     found: dict[str, Note] = {}
     now = notes.world.now()
     for piece in pieces:
-        for note in await search_words(notes.store, Query(piece.text[:500], [notes.scope], now, 3)):
-            if note.trusted or not trusted_only:
-                found[note.id] = note
+        query = Query(piece.text[:500], [notes.scope], now, 3)
+        for hit in (await search(notes.store, None, query)).hits:
+            if hit.note.trusted or not trusted_only:
+                found[hit.note.id] = hit.note
     return list(found.values())[:MAX_KNOWN_NOTES]
 
 

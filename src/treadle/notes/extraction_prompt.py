@@ -75,7 +75,7 @@ def trusted_pieces(records: Sequence[e.Record], before: int) -> list[Piece]:
 
     In a child thread the "user" is the parent agent, so nothing there counts as a person's words.
     """
-    pieces = _read_pieces(records, {})
+    pieces = read_pieces(records, {})
     return [piece for piece in pieces if piece.who == PERSON or piece.seq < before]
 
 
@@ -83,7 +83,7 @@ def untrusted_pieces(
     records: Sequence[e.Record], before: int, inside: Collection[str] = TRUSTED_TOOLS
 ) -> list[Piece]:
     """What `trusted_pieces` leaves out, and the tool results with text from outside."""
-    pieces = _read_pieces(records, dict(find_outside_results(records, inside)))
+    pieces = read_pieces(records, dict(find_outside_results(records, inside)))
     return [piece for piece in pieces if piece.who != PERSON and piece.seq >= before]
 
 
@@ -157,7 +157,7 @@ def _fill_in(note: Note, found: FoundNote, piece: Piece, origin: str) -> Note:
     )
 
 
-def _read_pieces(records: Sequence[e.Record], outside: Mapping[int, str]) -> list[Piece]:
+def read_pieces(records: Sequence[e.Record], outside: Mapping[int, str]) -> list[Piece]:
     """Everything said in the thread, oldest first.
 
     Of the tool results only those in `outside` are read, which maps their seqs to tool names.

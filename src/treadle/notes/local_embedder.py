@@ -10,11 +10,11 @@ import importlib.util
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..core.errors import UsageError
 from ..models.local.weights import find_data_file
 from .embeddings import to_unit_vector
+from .one_core import use_one_core
 from .sentence_encoder import SentenceEncoder, load_sentence_encoder
 
 LOCAL_MODEL = "local:universal-sentence-encoder-multilingual-3"
@@ -58,17 +58,8 @@ def find_local_embedder() -> LocalEmbedder | None:
 def _embed(texts: Sequence[str]) -> list[bytes]:
     with _lock:
         model = _load_model()
-        # One core: the matrices are small, and on a busy machine several cores were ten times
-        # slower, because each waits for the slowest.
-        with _find_blas().limit(limits=1, user_api="blas"):
+        with use_one_core():
             return [to_unit_vector(model.encode(text).tolist()) for text in texts]
-
-
-@functools.cache
-def _find_blas() -> Any:
-    import threadpoolctl
-
-    return threadpoolctl.ThreadpoolController()  # searches the loaded libraries: 1 ms
 
 
 @functools.cache

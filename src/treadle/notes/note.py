@@ -2,10 +2,10 @@
 
 1. A note is one fact or decision on one line, with its origin. We set the origin, never a model.
 2. Two live notes in one scope can't say the same: the text is kept once, with the newer date.
-3. Two notes in one scope about the same thing contradict each other. The newer one replaces the
-   older one, which is kept with its dates.
-4. A note never changes one that is trusted more: if a tool's note contradicts what a person or
-   the agent said, both are kept.
+3. A note replaces only the note that it names as replaced, which is kept with its dates. Notes
+   about the same thing stand side by side: two children are both about "child".
+4. A note never replaces one that is trusted more: if a tool's note names what a person or the
+   agent said, both are kept.
 """
 
 import re
@@ -42,7 +42,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     scope: str
     """Whom it concerns: "user", "user:NAME", "project:NAME" or "agent:NAME"."""
     about: str = ""
-    """What it is about, in a word or two ("diet"); a later note about the same replaces it."""
+    """What it is about, in a word or two ("diet")."""
     origin: str = "user"
     """Who said it: "user", "agent", or "tool:NAME,NAME" if it comes from these tools' results."""
     thread_id: str = ""
@@ -71,9 +71,11 @@ class WriteResult(msgspec.Struct, frozen=True):
     note: Note
     """The note as it is stored."""
     replaced: tuple[Note, ...] = ()
-    """The older notes that it replaced, as they are stored."""
+    """The notes that it replaced, as they are stored."""
     contradicts: tuple[Note, ...] = ()
-    """Notes that contradict it but stay live, because they are trusted more."""
+    """The note that it names as replaced, if that stays live because it is trusted more."""
+    same_about: tuple[Note, ...] = ()
+    """The other live notes in its scope about the same thing, newest first."""
 
 
 def check_note(note: Note) -> Note:
@@ -131,9 +133,9 @@ def one_line(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def note_id_of(key: str) -> str:
-    """The id of the note written under this idempotency key: the same key, the same note."""
-    return "n" + blake2b(key.encode(), digest_size=6).hexdigest()
+def note_id_of(key: str, scope: str) -> str:
+    """The id of the note written under this idempotency key in this scope."""
+    return "n" + blake2b(f"{scope} {key}".encode(), digest_size=6).hexdigest()
 
 
 def normalize(text: str) -> str:
@@ -162,33 +164,31 @@ def reconcile(new: Note, others: Iterable[Note], replaces: str = "") -> WriteRes
     existing = [note for note in others if note.scope == new.scope and note.id != new.id]
     same = next((note for note in existing if _says_the_same(note, new)), None)
     if same and (trust_level(new.origin), new.at) < (trust_level(same.origin), same.at):
-        return WriteResult("known", same)
+        return WriteResult("known", same, same_about=find_same_about(same, existing))
     if same:  # said again: the old text, with the new origin, date and expiry
         new = replace(new, id=same.id, text=same.text, about=new.about or same.about)
-    contradicting = [
-        note for note in existing if note is not same and _contradicts(note, new, replaces)
-    ]
-    trust = trust_level(new.origin)
-    newer = [
-        note for note in contradicting if note.at > new.at and trust_level(note.origin) >= trust
-    ]
-    if newer:
-        first = min(newer, key=lambda note: note.at)
-        return WriteResult("outdated", replace(new, replaced_by=first.id, replaced_at=first.at))
-    older = [
-        note for note in contradicting if note.at <= new.at and trust_level(note.origin) <= trust
-    ]
-    return WriteResult(
-        "refreshed" if same else "added",
-        new,
-        replaced=tuple(replace(note, replaced_by=new.id, replaced_at=new.at) for note in older),
-        contradicts=tuple(note for note in contradicting if note not in older),
+    named = next((note for note in existing if note.id == replaces and note is not same), None)
+    rest = find_same_about(new, (note for note in existing if note is not named))
+    outcome: Literal["added", "refreshed"] = "refreshed" if same else "added"
+    if named is None:
+        return WriteResult(outcome, new, same_about=rest)
+    if trust_level(named.origin) > trust_level(new.origin):
+        return WriteResult(outcome, new, contradicts=(named,), same_about=rest)
+    if named.at > new.at:
+        old = replace(new, replaced_by=named.id, replaced_at=named.at)
+        return WriteResult("outdated", old, same_about=rest)
+    gone = replace(named, replaced_by=new.id, replaced_at=new.at)
+    return WriteResult(outcome, new, replaced=(gone,), same_about=rest)
+
+
+def find_same_about(note: Note, others: Iterable[Note]) -> tuple[Note, ...]:
+    """Those of the others that are about the same thing; none for a note about nothing."""
+    about = normalize(note.about)
+    return tuple(
+        other
+        for other in others
+        if about and other.id != note.id and normalize(other.about) == about
     )
-
-
-def _contradicts(old: Note, new: Note, replaces: str) -> bool:
-    about = normalize(new.about)
-    return old.id == replaces or (about != "" and normalize(old.about) == about)
 
 
 def _says_the_same(old: Note, new: Note) -> bool:

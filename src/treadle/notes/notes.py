@@ -63,10 +63,12 @@ class Notes:
 
     async def search(self, query: str, limit: int = 5) -> Found:
         """The best notes for a text, with their scores. Raises UsageError."""
+        return await self._search(query, limit, guess=True)
+
+    async def _search(self, query: str, limit: int, guess: bool) -> Found:
         now = self.world.now()
-        return await search(
-            self.store, self.embedder, Query(query, self.readable_scopes, now, limit)
-        )
+        asked = Query(query, self.readable_scopes, now, limit, guess)
+        return await search(self.store, self.embedder, asked)
 
     async def recall(self, query: str, budget_tokens: int | None = None) -> Recalled:
         """The notes for the front of a thread that begins with this text.
@@ -75,8 +77,10 @@ class Notes:
         """
         if budget_tokens is None:
             budget_tokens = self.budget_tokens
-        found = await self.search(query, MAX_RECALLED)
-        return fit_notes((hit.note for hit in found.hits), budget_tokens, found.fallback_reason)
+        found = await self._search(query, MAX_RECALLED, guess=False)
+        notes = [hit.note for hit in found.hits]
+        oldest = [hit.note for hit in found.oldest_first]
+        return fit_notes(notes, budget_tokens, found.fallback_reason, oldest)
 
     async def recall_event(self, text: str) -> NotesRecalled | None:
         """The event that puts notes at the front of a thread that begins with this text.

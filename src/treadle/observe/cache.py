@@ -24,7 +24,16 @@ from .agent_changes import agent_changes
 NOT_DESCRIBED = "the log doesn't say what the agent was made of, so its prompt isn't known"
 FIRST = "the first request of this thread to {model}"
 SUMMARY = "a summary is asked for with a prompt of its own"
+_KEPT_APART = (
+    "it asks for {asks}, and a cache may keep prompts apart by whether tools may be called, as"
+    " Claude's does"
+)
 _PURPOSES = {"step": "a step", "plan": "a plan", "answer": "a last answer", "compact": "a summary"}
+MISSED = 0.5
+"""Where less than this part of what could be read was read, something is to be explained."""
+SHORT_TOKENS = 4096
+"""Shorter prompts aren't kept: OpenAI keeps those from 1,024 tokens on, Claude from 512 to 4,096,
+by the model."""
 NEAR = 8
 """How many records after a call its reply may be: others may have posted meanwhile."""
 _CLOSING = b'"}])'
@@ -48,6 +57,8 @@ class CacheStep:
     """How many of them, from the first on, are those of the earlier request."""
     compared_seq: int = 0
     """The record of that request; 0: there was none."""
+    compared_purpose: e.Purpose = "step"
+    """What that request asked for."""
     since_s: float = 0.0
     """Seconds since that request."""
     broken_seq: int = 0
@@ -67,6 +78,20 @@ class CacheStep:
         if self.usage is None or not self.usage.input_tokens:
             return None
         return self.usage.cached_tokens / self.usage.input_tokens
+
+    @property
+    def why_unread(self) -> str:
+        """Why much less was read than was there; "" if it was read, or if nobody counted."""
+        read = self.read_share
+        if read is None or read >= self.same_share * MISSED:
+            return ""
+        said = f"{self.same_share:.0%} could have been read and {read:.0%} was"
+        if self.purpose != self.compared_purpose:
+            return f"{said}: {_KEPT_APART.format(asks=_PURPOSES[self.purpose])}"
+        said += f", {self.since_s:.0f} s after that request"
+        if self.usage and self.usage.input_tokens < SHORT_TOKENS:
+            return f"{said}: it was too short to be kept, or wasn't kept so long"
+        return f"{said}: it wasn't kept so long, or settings that the cache goes by have changed"
 
 
 @dataclass(frozen=True)
@@ -169,12 +194,18 @@ def _compare(
         step,
         same_bytes=_same_bytes(before.pieces, now.pieces),
         compared_seq=before.record.seq,
+        compared_purpose=_purpose(before),
         since_s=max(0.0, now.record.at - before.record.at),
     )
     if _goes_on(before.pieces, now.pieces):
         return step
     broken_seq, why = _find_break(before, now, records)
     return _with(step, broken_seq=broken_seq, why=why)
+
+
+def _purpose(sent: _Sent) -> e.Purpose:
+    event = sent.record.event
+    return event.purpose if isinstance(event, e.ModelCalled) else "step"
 
 
 def _same_bytes(before: Sequence[bytes], now: Sequence[bytes]) -> int:

@@ -8,6 +8,7 @@ from typing import Literal, assert_never
 
 from ..core import events as e
 from .amounts import format_seconds
+from .model_tries import ModelTries
 from .permissions import describe_approval
 from .short_text import (
     VALUE,
@@ -56,11 +57,13 @@ class Timeline:
         self._allowing: set[tuple[str, str]] = set()
         """The calls with which a person has allowed others, too."""
         self._model_calls: dict[str, int] = {}
+        self._tries = ModelTries()
         self._children: set[tuple[str, str]] = set()
 
     def line(self, record: e.Record) -> Line:
         """The line of this record, given the records before it."""
         event = record.event
+        self._tries.learn(record)
         match event:
             case e.UserSaid() | e.ApprovalAsked() | e.ApprovalGiven() | e.QuestionAsked():
                 return self._human_line(record, event)
@@ -102,10 +105,9 @@ class Timeline:
             case e.ModelReplied():
                 return self._reply_line(record, event)
             case e.ModelFailed(message=message, retry_after_s=wait_s, usage=usage):
-                took = ""
-                if usage.total_tokens:
-                    took = usage_text(usage, event.cost_usd)
-                after = retry_text(wait_s) + late_text(event.claim)
+                took = usage_text(usage, event.cost_usd) if usage.total_tokens else ""
+                after = self._tries.describe_wait(record.thread_id, wait_s)
+                after += late_text(event.claim)
                 return _quote(record, "! ", message, after, took, "yellow")
 
     def _team_line(
@@ -286,9 +288,7 @@ def _end_line(record: e.Record, event: e.TurnEnded) -> Line:
 
 
 def _before(text: str, said: str) -> str:
-    if not said:
-        return text
-    return f"{text}: "
+    return f"{text}: " if said else text
 
 
 def _quote(

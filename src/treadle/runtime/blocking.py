@@ -118,9 +118,10 @@ def warn_if_it_blocks(work: Awaitable[Any], whose: str) -> Generator[Any, Any, A
 
 def _time_steps(work: Awaitable[Any], whose: str) -> Generator[Any, Any, Any]:
     steps: Any = work.__await__()
+    step = TimedStep(whose)
     advance, value = steps.send, None
     while True:
-        with TimedStep(whose):
+        with step:
             try:
                 waits_for = advance(value)
             except StopIteration as end:

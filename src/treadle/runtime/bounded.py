@@ -42,18 +42,43 @@ async def run_within(
     `whose` names it in a warning, such as "the async tool fetch". Work that was cancelled may come
     to its end all the same: `learn` is then called with what came of it.
     """
-    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    task = loop.create_task(_tell_end(work, over))
+    task.add_done_callback(lambda _: _settle(over))  # also where it is cancelled before it begins
+    timer = None
+    if timeout_s is not None:
+        timer = loop.call_later(timeout_s, _settle, over)
     try:
-        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        await over
     except asyncio.CancelledError:
         await _stop(task, whose, learn)
         raise
+    finally:
+        if timer:
+            timer.cancel()
     if task.cancelled():
         raise RuntimeError(f"{whose} was cancelled from within")  # not the turn: that raises above
-    if done:
+    if task.done():
         return task.result()
     await _stop(task, whose, learn)
     raise TooLong(_has_stopped(task))
+
+
+async def _tell_end(work: Coroutine[Any, Any, T], over: "asyncio.Future[None]") -> T:
+    """Await the work, and settle the future at its end.
+
+    That is one round of the event loop earlier than the callbacks of a task.
+    """
+    try:
+        return await work
+    finally:
+        _settle(over)
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def warn_of_deaf(whose: str) -> None:

@@ -6,7 +6,7 @@ what it calls: call_model.py, run_tool.py, log.py.
 
 import asyncio
 import contextlib
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from ..core import events as e
 from ..core.call import CallState
@@ -37,7 +37,7 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
     """
 
     async def work() -> None:
-        known: dict[str, str] = {}
+        known = _Known()
         if not find_waits(log.state, log.thread_id):
             await log.claim_now()
         while True:
@@ -49,7 +49,17 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
     await run_guarded(log, work())
 
 
-async def _do_next(log: Log, settings: RunSettings, known: dict[str, str]) -> bool:
+@dataclass
+class _Known:
+    """What needn't be found out again at each step."""
+
+    instructions: dict[str, str] = field(default_factory=dict)
+    """What the functions of instructions have given, by the agent's name."""
+    same: tuple[e.AgentDescribed | None, e.AgentDescribed | None] = (None, None)
+    """The description in the log, and that of the settings, if they are known to say the same."""
+
+
+async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
     """Do the next thing; False where there is none. Raises SeqTaken if that is out of date."""
     seq = log.state.seq
     settings = settings.in_charge(log.state)
@@ -58,13 +68,12 @@ async def _do_next(log: Log, settings: RunSettings, known: dict[str, str]) -> bo
         return await settings.look_at_children(log)
     if isinstance(decided, CallModel | RunTools):
         log.refuse_if_stopping()
-    settings = await with_instructions(log, settings, known)
+    settings = await with_instructions(log, settings, known.instructions)
     if isinstance(decided, CallModel):
         settings = settings.with_model(decided.model)
-    now = settings.describe()
-    if settings.records_description and not says_the_same(log.state.last_described, now):
+    if settings.records_description and not _is_described(log, settings, known):
         # Before anything that this agent does, so that the log says by what it was decided.
-        await log.append(now, after=seq)
+        await log.append(settings.describe(), after=seq)
         return True
     match decided:
         case CallModel() as asked:
@@ -73,6 +82,16 @@ async def _do_next(log: Log, settings: RunSettings, known: dict[str, str]) -> bo
             await _run_tools(log, settings, calls, seq)
         case Append(events):
             await append_decided(log, events, seq)
+    return True
+
+
+def _is_described(log: Log, settings: RunSettings, known: _Known) -> bool:
+    """Whether the log says already what the agent is made of."""
+    was, now = log.state.last_described, settings.describe()
+    if was is not known.same[0] or now is not known.same[1]:
+        if not says_the_same(was, now):
+            return False
+        known.same = was, now
     return True
 
 
@@ -100,6 +119,9 @@ async def _run_tools(
     if any(waits_s):
         await rest(log, max(waits_s))
     await append_started(log, settings, calls, seq)
+    if len(calls) == 1:
+        await run_attempt(log, settings, calls[0])
+        return
     try:
         async with asyncio.TaskGroup() as group:
             others = [group.create_task(_attempt(log, settings, call)) for call in calls[1:]]

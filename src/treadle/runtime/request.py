@@ -1,6 +1,7 @@
 """How the next request to the model is built, from the log and the settings. Pure."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace as change
 from functools import partial
 from typing import Literal
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.decide import CallModel
+from ..core.growing import go_on
 from ..core.legal import end_with_person, make_turns, tools_in_history
 from ..core.limits import (
     LAST_RESULTS_TOKENS,
@@ -47,8 +49,9 @@ def build_request(
         output_schema = None
     shown = prompt.messages(settings.system, note)
     name, place = settings.model.name, settings.find_place(settings.model)
-    own = [message.for_model(name, place) for message in shown]
-    messages = end_with_person(make_turns(own))
+    none: tuple[Message, ...] = ()
+    turns = go_on(("turns", name, place), partial(_add_turns, name, place), none, shown)
+    messages = end_with_person(turns)
     schemas = tuple(tool.schema for tool in tools.values())
     tool_choice: Literal["auto", "none"] = "auto"
     if purpose != "step" or not tools:
@@ -63,6 +66,12 @@ def build_request(
         tool_choice,
         settings=settings.asked,
     )
+
+
+def _add_turns(
+    model: str, place: str, before: tuple[Message, ...], new: Sequence[Message]
+) -> tuple[Message, ...]:
+    return make_turns((message.for_model(model, place) for message in new), before)
 
 
 def _summary_request(prompt: Prompt, settings: RunSettings, upto_seq: int) -> Request:
@@ -95,7 +104,7 @@ def prepare_call(
         prompt_tokens = settings.count_tokens(request, state)
         # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
-    worst_usd = partial(worst_cost, settings.cost_usd, has_audio=_may_hold_audio(request))
+    worst_usd = _worst_usd(settings, request)
     spent = state.spent
     times = 1
     if purpose != "answer" and settings.policy.limits.last_word:
@@ -132,16 +141,19 @@ def _cache_key(state: State) -> str:
     return hashlib.blake2b(state.family_id.encode(), digest_size=16).hexdigest()
 
 
-def _may_hold_audio(request: Request) -> bool:
-    """Whether it has a file that isn't surely something else: sound costs more than text."""
+def _worst_usd(settings: RunSettings, request: Request) -> WorstCost:
+    has_audio = go_on("audio", _may_hold_audio, False, request.messages)
+    return partial(worst_cost, settings.cost_usd, has_audio=has_audio)
+
+
+def _may_hold_audio(before: bool, messages: Sequence[Message]) -> bool:
+    """Whether one has a file that isn't surely something else: sound costs more than text."""
     silent = ("data:application/", "data:image/", "data:text/")
-    for message in request.messages:
-        if isinstance(message.content, str):
-            continue
+    for message in messages:
         for part in message.parts:
             if isinstance(part, e.File) and not part.url.startswith(silent):
                 return True
-    return False
+    return before
 
 
 def _compaction(

@@ -1,7 +1,7 @@
 """The tool that searches the thread's own log, where all is that the prompt leaves out."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
 import msgspec
@@ -10,7 +10,16 @@ from ..core import events as e
 from ..core.context import Context
 from ..core.errors import ToolError
 from ..core.tool import Tool, make_tool
-from ..stores.full_text import build_queries, remove_spacing, space_out_cjk
+from ..stores.full_text import quote_word, remove_spacing, space_out_cjk, weigh_words
+from ..stores.named_dates import match_dates
+from ..stores.ranking import (
+    Neighbours,
+    add_neighbours,
+    discount_question,
+    find_by_words,
+    find_coverage,
+    read_asks,
+)
 from ..stores.store import Store
 from .origin import read_records
 
@@ -22,9 +31,10 @@ _CREATE = (
     "create virtual table said using fts5(text, tokenize='porter unicode61 remove_diacritics 2')"
 )
 _INSERT = "insert into said (rowid, text) values (?, ?)"
-_SEARCH = (
-    f"select rowid, snippet(said, 0, '', '', '…', {SNIPPET_WORDS}) from said where said match ?"
-    " order by bm25(said), rowid limit ?"
+_FIND = "select rowid from said where said match ?"
+_SNIPPET = (
+    f"select snippet(said, 0, '', '', '…', {SNIPPET_WORDS}) from said"
+    " where said match ? and rowid = ?"
 )
 
 
@@ -34,6 +44,8 @@ class Passage(msgspec.Struct, frozen=True):
     seq: int
     who: str
     text: str
+    at: float = 0.0
+    """When it was said, in seconds since the epoch, UTC."""
 
 
 def make_search_history_tool(logs: Store) -> Tool:
@@ -43,7 +55,8 @@ def make_search_history_tool(logs: Store) -> Tool:
         """Search this whole conversation: also what is not shown any more, and full tool results.
 
         Args:
-            query: The words to look for; other forms of an English word are found too.
+            query: The words to look for; other forms of an English word are found too. A date in
+                it, such as "in May", finds what was said then.
             max_results: How many places, at most 10.
         """
         passages = list(split_passages(await read_records(logs, context.thread_id)))
@@ -61,18 +74,17 @@ def split_passages(records: Sequence[e.Record]) -> Iterator[Passage]:
     for record in records:
         who, text = _said(record.event, names)
         for start in range(0, len(text), PASSAGE_CHARS):
-            yield Passage(record.seq, who, text[start : start + PASSAGE_CHARS])
+            yield Passage(record.seq, who, text[start : start + PASSAGE_CHARS], record.at)
 
 
 def search(passages: Sequence[Passage], query: str, count: int) -> list[Passage]:
-    """The best matches, shortened: those with all words of the query before those with any.
+    """The best matches, shortened: those with most of the query's rare words, and what is beside.
 
     Raises ToolError for a query without words.
     """
-    queries = [each for each in build_queries(query) if each]
-    if not queries:
+    weights = weigh_words(query)
+    if not weights:
         raise ToolError("the query has no words; give a few words to look for")
-    found: dict[int, str] = {}
     with closing(sqlite3.connect(":memory:")) as index:
         try:
             index.execute(_CREATE)
@@ -82,15 +94,44 @@ def search(passages: Sequence[Passage], query: str, count: int) -> list[Passage]
             ) from None
         rows = [(number, space_out_cjk(each.text)) for number, each in enumerate(passages)]
         index.executemany(_INSERT, rows)
-        for each in queries:
-            for number, snippet in index.execute(_SEARCH, (each, count)):
-                found.setdefault(number, remove_spacing(snippet))
-            if len(found) >= count:
-                break
-    best = list(found.items())[:count]
-    return [
-        Passage(passages[number].seq, passages[number].who, snippet) for number, snippet in best
-    ]
+        ids_by_word = find_by_words(
+            weights, lambda word, longer: _find(index, quote_word(word, longer))
+        )
+        dates = match_dates(query, range(len(passages)), lambda number: passages[number].at)
+        ids_by_word |= dates
+        weights |= dict.fromkeys(dates, 1.0)
+        best = _rank(passages, find_coverage(ids_by_word, weights, len(passages)))[:count]
+        match = " OR ".join(quote_word(word, True) for word in weights if word not in dates)
+        return [_shorten(index, match, number, passages[number]) for number in best]
+
+
+def _find(index: sqlite3.Connection, match: str) -> list[int]:
+    return [number for (number,) in index.execute(_FIND, (match,))]
+
+
+def _rank(passages: Sequence[Passage], coverage: Mapping[int, float]) -> list[int]:
+    """The numbers of the passages that match or stand beside one that does, the best first."""
+    asks = {number: read_asks(passages[number].text) for number in coverage}
+    own = {number: discount_question(coverage[number], asks[number]) for number in coverage}
+
+    def neighbours(number: int) -> Neighbours:
+        before = number - 1 if number else None
+        after = number + 1 if number + 1 < len(passages) else None
+        return before, after
+
+    scores = add_neighbours(own, coverage, neighbours, asks.__getitem__)
+    return sorted(scores, key=lambda number: (-scores[number], number))
+
+
+def _shorten(index: sqlite3.Connection, match: str, number: int, passage: Passage) -> Passage:
+    """The passage, cut to what is around the words, or to its beginning if it has none of them."""
+    found = index.execute(_SNIPPET, (match, number)).fetchone()
+    if found:
+        text = remove_spacing(found[0])
+    else:
+        words = passage.text.split()
+        text = " ".join(words[:SNIPPET_WORDS]) + "…" * (len(words) > SNIPPET_WORDS)
+    return Passage(passage.seq, passage.who, text, passage.at)
 
 
 def _said(event: e.Event, names: dict[str, str]) -> tuple[str, str]:

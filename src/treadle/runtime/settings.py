@@ -152,7 +152,7 @@ class RunSettings:
             tokens = request.exact_tokens(count)
         return int(tokens * state.calibration.of(self.model.name).ratio) + 1
 
-    @property
+    @cached_property
     def asked(self) -> ModelSettings:
         """What is asked of the model: it puts this over its own."""
         return self.settings_of_run.over(self.settings_of_agent)
@@ -161,7 +161,7 @@ class RunSettings:
         """What this usage of the model costs in the service tier that is asked for, if known."""
         return cost_in_tier(partial(price_of, self.model), self.asked.service_tier)(usage)
 
-    @property
+    @cached_property
     def output_tokens(self) -> int:
         """The most tokens that a reply is asked to have."""
         most = self.asked.max_output_tokens or self.model.max_output_tokens

@@ -17,6 +17,11 @@ from .store import Erased
 
 UNFINISHED = "deletion"
 """The line in the table `unfinished`."""
+NOTE_CHANGED = """
+insert or replace into note_change (number, version)
+values (?, (select coalesce(max(version), 0) + 1 from note_change))
+"""
+"""Tells those who keep notes in memory that the note of this number has changed or is gone."""
 _NOTES = "select number, id from note where thread_id = ?"
 
 
@@ -82,12 +87,14 @@ def delete_notes(db: sqlite3.Connection, thread_ids: Sequence[str]) -> int:
 
 
 def erase_notes(db: sqlite3.Connection, notes: Sequence[tuple[int, str]]) -> None:
-    """Delete these notes, by number and id, with their words and vectors."""
+    """Delete these notes, by number and id, with their words, vectors and digests."""
     has_index = "select 1 from sqlite_master where name = 'note_text'"
     is_indexed = db.execute(has_index).fetchone() is not None
     for number, note_id in notes:
         db.execute("delete from note where number = ?", (number,))
+        db.execute(NOTE_CHANGED, (number,))
         db.execute("delete from note_vector where note_id = ?", (note_id,))
+        db.execute("update note_write set content = '' where note_id = ?", (note_id,))
         if is_indexed:
             db.execute("delete from note_text where rowid = ?", (number,))
     if is_indexed:  # without this the index keeps deleted words
@@ -96,9 +103,10 @@ def erase_notes(db: sqlite3.Connection, notes: Sequence[tuple[int, str]]) -> Non
 
 def keep_notes(db: sqlite3.Connection, thread_ids: Sequence[str]) -> int:
     """Take the names of these threads out of the notes that stay; 0, since none is deleted."""
-    db.executemany(
-        "update note set thread_id = '', seq = 0 where thread_id = ?", [(n,) for n in thread_ids]
-    )
+    for name in thread_ids:
+        found = db.execute(_NOTES, (name,)).fetchall()
+        db.execute("update note set thread_id = '', seq = 0 where thread_id = ?", (name,))
+        db.executemany(NOTE_CHANGED, [(number,) for number, _ in found])
     return 0
 
 

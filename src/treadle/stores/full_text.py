@@ -5,13 +5,17 @@ A user's query is plain text, not FTS5's query language: so each term is quoted.
 
 import re
 
+from .common_words import find_common_words
+
 _CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _INVISIBLE = "\u200b"
-_STOP_WORDS = re.compile(
-    "a|an|and|are|as|at|be|by|can|do|does|for|from|how|i|in|is|it|me|my|of|on|or|our|show|tell|that|the"
-    "|there|this|to|was|we|what|when|where|which|who|why|will|with|you|your",
-    re.IGNORECASE,
-)
+_CLITIC = re.compile("(?:n['\u2019]t|['\u2019](?:s|ll|re|ve|d|m))$", re.IGNORECASE)
+"""What English writes at the end of a word and doesn't mean as one: the 's of "Ann's"."""
+
+MAX_TERMS = 32
+"""How many terms of a query count, from its beginning."""
+COMMON_WEIGHT = 0.25
+"""How much a word that is common in its language weighs, beside 1 for any other."""
 
 
 def space_out_cjk(text: str) -> str:
@@ -35,7 +39,7 @@ def build_queries(query: str) -> list[str]:
     A term such as max_chars or read-only stands for its words side by side.
     """
     terms = _terms(query)
-    words = query_words(query)
+    words = [word for term in terms for word in _split(term)]
     return [
         " AND ".join(quote_word(term) for term in terms),
         " OR ".join(quote_word(word) for word in words),
@@ -43,23 +47,40 @@ def build_queries(query: str) -> list[str]:
     ]
 
 
-def query_words(query: str) -> list[str]:
-    """The words of a query in their order, without stop words."""
-    words: list[str] = []
-    for term in _terms(query):
-        for word in re.findall(r"\w+", term):
-            words.extend([word, *_pairs(word)])
-    return words
+def weigh_words(query: str, alone: bool = True) -> dict[str, float]:
+    """The words of a query in lower case, each with its weight: common ones weigh less than 1.
+
+    With `alone`, all weigh 1 if all are common.
+    """
+    words = dict.fromkeys(word.lower() for term in _all_terms(query) for word in _split(term))
+    common = find_common_words(words)
+    if alone and common.issuperset(words):
+        return dict.fromkeys(words, 1.0)
+    return {word: COMMON_WEIGHT if word in common else 1.0 for word in words}
 
 
-def quote_word(word: str) -> str:
-    """An FTS5 query for exactly this word."""
-    return f'"{space_out_cjk(word)}"'
+def quote_word(word: str, or_longer: bool = False) -> str:
+    """An FTS5 query for exactly this word, or also for those that begin with it."""
+    star = "*" * or_longer
+    return f'"{space_out_cjk(word)}"{star}'
 
 
 def _terms(query: str) -> list[str]:
-    terms = re.findall(r"\w+(?:['\u2019.+/-]\w+)*", query)[:32]
-    return [term for term in terms if not _STOP_WORDS.fullmatch(term)] or terms
+    terms = _all_terms(query)
+    common = find_common_words(term.lower() for term in terms)
+    return [term for term in terms if term.lower() not in common] or terms
+
+
+def _all_terms(query: str) -> list[str]:
+    terms = re.findall(r"\w+(?:['\u2019.+/-]\w+)*", query)[:MAX_TERMS]
+    return [_CLITIC.sub("", term) for term in terms]
+
+
+def _split(term: str) -> list[str]:
+    words: list[str] = []
+    for word in re.findall(r"\w+", term):
+        words.extend([word, *_pairs(word)])
+    return words
 
 
 def _pairs(word: str) -> list[str]:

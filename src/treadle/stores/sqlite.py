@@ -67,6 +67,8 @@ class SQLiteStore:
                 "an SQLite database in memory would be lost; use MemoryStore() for that"
             )
         self.path = Path(path) if path else default_path()
+        self.extras: dict[str, Any] = {}
+        """Other things to keep as long as the store, such as its notes. By name."""
         self.retention = check_retention(retention)
         """How old a thread may become, such as "90d"; `delete_expired(store)` deletes older ones.
         Nothing does so by itself."""

@@ -111,6 +111,27 @@ MIGRATIONS = (
     create table deleted_key (digest blob primary key) strict, without rowid;
     create table unfinished (work text primary key) strict, without rowid
     """,
+    """
+    alter table note_write rename to note_write_1;
+    create table note_write (
+        scope text not null,
+        key text not null,
+        content text not null,
+        outcome text not null,
+        note_id text not null,
+        primary key (scope, key)
+    ) strict, without rowid;
+    insert into note_write
+    select coalesce((select scope from note where id = note_id), ''), key, '', outcome, note_id
+    from note_write_1;
+    drop table note_write_1;
+    create table note_change (
+        number integer primary key,
+        version integer not null unique
+    ) strict;
+    insert into note_change select number, number from note;
+    create index note_replaced on note (replaced_by) where replaced_by <> ''
+    """,
 )
 """Migration n takes the schema from version n (`pragma user_version`) to n + 1.
 

@@ -12,7 +12,7 @@ import msgspec
 from ..core.codec import row_checksum
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A record as a store sees it: the envelope, with the event as bytes that it doesn't read."""
 
     seq: int

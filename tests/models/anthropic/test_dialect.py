@@ -241,11 +241,11 @@ def test_a_thread_of_which_something_was_left_out_goes_on():
     assert any("thinking" in str(m["content"]) for m in server.bodies[-1]["messages"])
 
 
-def test_nearly_all_of_a_long_thread_is_read_from_the_cache():
+def test_each_request_finds_the_whole_one_before_it_in_the_cache():
     steps = [
         thinks(f"I think about step {n} for a while.") + says("I add the next numbers.")
         + uses(f"toolu_{n}a", "add", {"a": n}) + uses(f"toolu_{n}b", "add", {"a": n, "b": 1})
-        for n in range(49)
+        for n in range(9)
     ]  # fmt: skip
     result, server = run(
         *steps,
@@ -253,11 +253,10 @@ def test_nearly_all_of_a_long_thread_is_read_from_the_cache():
         instructions="Be kind. " * 500,
         limits=Limits(steps=60, tool_calls=100, tokens=None),
     )
-    assert (result.status, len(server.usages)) == ("answered", 50)
+    assert (result.status, len(server.usages)) == ("answered", 10)
     read = sum(usage["cache_read_input_tokens"] for usage in server.usages)
     written = sum(usage["cache_creation_input_tokens"] for usage in server.usages)
     fresh = sum(usage["input_tokens"] for usage in server.usages)
-    assert read / (read + written + fresh) >= 0.95
     assert fresh == 0
     # The only misses: what is new in each request.
     totals = [

@@ -20,7 +20,7 @@ from responses_server import (
     strict,
 )
 from server import failing, serving
-from treadle import Agent, Limits, MemoryStore, Result, ScriptedModel, tool
+from treadle import Agent, MemoryStore, Result, ScriptedModel, tool
 from treadle.core import events as e
 from treadle.core.events import Call, Thinking
 from treadle.core.model import Message, Reply, Request
@@ -83,7 +83,7 @@ def test_tools_pictures_searches_and_a_second_turn_are_what_the_provider_takes()
             return judge, first, second
 
     judge, first, second = run(main())
-    assert judge.refused == []
+    assert judge.faults == []
     assert (first.answer, second.answer) == ("It is 7.", "You are welcome.")
     assert len(judge.bodies) == 4
     [picture] = [
@@ -120,7 +120,7 @@ def test_after_a_kill_at_any_append_the_provider_takes_what_is_resumed(appends, 
             return judge, await resumed.run("What is 3 + 4?", thread="t")
 
     judge, result = run(main())
-    assert judge.refused == []
+    assert judge.faults == []
     assert result.answer == "It is 7."
 
 
@@ -151,23 +151,6 @@ def test_a_replay_gives_the_same_log_and_asks_nobody():
     assert run(main()) == (0, None)
 
 
-def test_nearly_all_of_a_long_thread_can_be_read_from_the_cache():
-    rounds = [round_of(n, ("add", {"a": n, "b": n})) for n in range(1, 51)]
-    last = [reasoning(99), message(99, "done")]
-
-    async def main() -> tuple[Strict, Result]:
-        async with strict(*rounds, last) as judge:
-            adder = agent(model(judge), add, instructions="Add. " * 200, limits=Limits(steps=60))
-            return judge, await adder.run("Go.", thread="t")
-
-    judge, result = run(main())
-    assert judge.refused == []
-    assert len(judge.cached) == 51
-    read = sum(each.usage.cached_tokens for each in found(result, e.ModelReplied)[1:])
-    whole = sum(each.usage.input_tokens for each in found(result, e.ModelReplied)[1:])
-    assert read >= 0.95 * whole
-
-
 def test_a_family_of_threads_has_one_cache_key_and_no_name_in_it():
     async def main() -> list[Any]:
         asks = [reasoning(1), function_call(2, "child", {"task": "1 + 2"})]
@@ -179,7 +162,7 @@ def test_a_family_of_threads_has_one_cache_key_and_no_name_in_it():
             fork = await lead.fork("ada@example.com")
             await lead.run("go", thread=fork.thread_id)
             await lead.run("go", thread="other")
-            assert judge.refused == []
+            assert judge.faults == []
             return [body["prompt_cache_key"] for body in judge.bodies]
 
     parent, child, parent_again, forked, other = run(main())
@@ -209,7 +192,7 @@ def test_an_older_thread_of_chat_completions_goes_on():
             return judge
 
     judge = run(main())
-    assert judge.refused == []
+    assert judge.faults == []
     [body] = judge.bodies
     assert [item["type"] for item in body["input"]] == [
         "message",
@@ -309,4 +292,4 @@ def test_a_client_of_the_sdk_sends_the_same():
             await client.close()
             return judge
 
-    assert run(main()).refused == []
+    assert run(main()).faults == []

@@ -66,6 +66,19 @@ def replied(output: list[Item], status: str = "completed", **fields: Any) -> Rep
     return read_events(*events(output, status, **fields))
 
 
+def test_a_cited_page_is_of_the_search_that_found_it_else_of_the_last_one():
+    citations = [
+        {"type": "url_citation", "url": f"https://{name}.test", "title": name.upper()}
+        for name in "abc"
+    ]
+    searches = [searched(1, "x", "https://a.test"), searched(2, "y", "https://b.test")]
+    first, second, _ = replied([*searches, message(3, "so", *citations)]).content
+    assert isinstance(first, ProviderCall)
+    assert isinstance(second, ProviderCall)
+    assert first.sources == (Source("https://a.test", "A"),)
+    assert second.sources == (Source("https://b.test", "B"), Source("https://c.test", "C"))
+
+
 def test_the_streams_of_these_tests_are_of_the_sdk_s_types():
     adapter: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
     for event in events(RICH):

@@ -22,7 +22,7 @@ from ...core.model_settings import FIELD_NAMES
 from ..dialect import RequestFields
 from .history import find_open_reply, fit_history
 from .opaque import own_fields, provider_blocks, sent_id, thinking_block
-from .output_schema import constrain_schema, describe_schema
+from .output_schema import constrain_schema
 from .parts import encode_content, text_block
 
 _encode = msgspec.json.Encoder().encode
@@ -65,8 +65,6 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     point = _encode_point(fields.extra)
     messages = fill_empty(fit_history(request, fields.accepted.bound_thoughts))
     system = encode_system(messages)
-    if request.output_schema and not schema:
-        system.append(_encode(text_block(describe_schema(request.output_schema))))
     tools = [tool.encoded(encode_tool) for tool in request.tools]
     if system:
         system[-1] = add_point(system[-1], point)

@@ -22,12 +22,6 @@ class _Inexpressible(Exception):
     """A schema that means something else without what must be left out of it."""
 
 
-def describe_schema(schema: dict[str, Any]) -> str:
-    """The instruction for a model that can't be held to this schema."""
-    text = msgspec.json.encode(schema).decode()
-    return f"Answer with one JSON value that fits this JSON Schema, and nothing else:\n{text}"
-
-
 def constrain_schema(schema: dict[str, Any]) -> dict[str, Any] | None:
     """The schema as Claude can be held to it; None if it can't.
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from ...core.legal import NO_SOUND
 from ...core.values import Attachment, Audio, File, Image, Part
 
 _TITLE_CHARS = 200
@@ -34,7 +35,7 @@ def _encode_attachment(part: Attachment) -> dict[str, Any]:
     if isinstance(part, Image):
         return {"type": "image", "source": _source(part.url)}
     if isinstance(part, Audio):
-        return text_block("(Here was a sound. This model takes none.)")
+        return text_block(NO_SOUND)
     return _encode_file(part)
 
 

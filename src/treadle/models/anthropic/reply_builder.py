@@ -189,8 +189,9 @@ class MessagesReplyBuilder:
 
 
 def _describe_refusal(details: dict[str, Any]) -> str:
+    """Why the reply was refused; "" if the provider doesn't say."""
     explanation = details.get("explanation")
     if isinstance(explanation, str) and explanation.strip():
         return explanation
     category = details.get("category")
-    return f"{_REFUSED} ({category})" if isinstance(category, str) else _REFUSED
+    return f"{_REFUSED} ({category})" if isinstance(category, str) else ""

@@ -1,13 +1,20 @@
 """Writes a request as chat completions has it. Pure."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from ...core.events import Attachment, Audio, Call, Image, Text, Thinking
-from ...core.legal import fill_empty, put_beside_results, put_into_first, use_provider_ids
+from ...core.growing import go_on
+from ...core.legal import (
+    GivenIds,
+    fill_empty,
+    put_beside_results,
+    put_into_first,
+    use_provider_ids,
+)
 from ...core.model import Message, Request, ToolSchema
 from ...core.model_settings import ModelSettings
 from ...core.values import Part, thinking_of
@@ -57,16 +64,36 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         settings["tool_choice"] = "none"
     tools += [_encode(tool) for tool in fields.provider_tools]
     all_tools = b',"tools":[%s]' % b",".join(tools) if tools else b""
-    shown = put_beside_results(request.messages)
-    if not accepted.takes_empty:
-        shown = fill_empty(shown)
-    shown = use_provider_ids(shown)
+    messages = b",".join(_encode_messages(request.messages, accepted))
+    return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], all_tools, messages)
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """The beginning of a history as it is sent."""
+
+    messages: tuple[bytes, ...] = ()
+    ids: GivenIds = GivenIds()
+
+
+def _encode_messages(shown: tuple[Message, ...], accepted: AcceptedFields) -> tuple[bytes, ...]:
+    if go_on("parts", _have_parts, False, shown):
+        shown = put_beside_results(shown)
     if accepted.system_role == "user":
         shown = put_into_first(shown)
     reply_fields = tuple(accepted.reply_fields.items())
     encode = _message_encoder(accepted.system_role, reply_fields, accepted.takes_null)
-    messages = b",".join([message.encoded(encode) for message in shown])
-    return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], all_tools, messages)
+
+    def write(before: _Written, new: Sequence[Message]) -> _Written:
+        if not accepted.takes_empty:
+            new = fill_empty(tuple(new))
+        new, ids = use_provider_ids(new, before.ids)
+        return _Written((*before.messages, *[each.encoded(encode) for each in new]), ids)
+
+    return go_on((encode, accepted.takes_empty), write, _Written(), shown).messages
+
+
+def _have_parts(before: bool, messages: Sequence[Message]) -> bool:
+    return before or any(message.role == "tool" and message.parts for message in messages)
 
 
 def _encode_settings(settings: ModelSettings, has_tools: bool) -> dict[str, Any]:
@@ -117,6 +144,10 @@ def encode_message(message: Message) -> bytes:
 
 def _to_fields(message: Message) -> dict[str, Any]:
     shown: dict[str, Any] = {"role": message.role, "content": message.text}
+    if isinstance(message.content, str) and not message.opaque:
+        if message.call_id:
+            shown["tool_call_id"] = message.call_id
+        return shown
     thinking = thinking_of(message.content)
     own = sendable_fields(message.opaque, message.text, thinking)
     if not isinstance(message.content, str):

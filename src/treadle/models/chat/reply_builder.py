@@ -178,13 +178,16 @@ class ChatReplyBuilder:
     def _choice(self, choice: _Choice) -> None:
         if choice.error:
             raise to_model_error(choice.error)
-        message = choice.message if self._is_message(choice) else None
+        message = choice.message
+        if message and not self._is_message(choice):
+            message = None
         if message:
             self._message(number_calls(message))
         elif choice.delta is not None:
             self._message(choice.delta)
         reason = choice.finish_reason
-        if _MALFORMED.search(f"{reason} {choice.native_finish_reason}"):
+        native = choice.native_finish_reason
+        if (reason or native) and _MALFORMED.search(f"{reason} {native}"):
             reason = MALFORMED_CALL
         self.finish_reason = reason or self.finish_reason
         if message and self.finish_reason is None and (self._is_body or choice.delta is None):
@@ -218,6 +221,8 @@ class ChatReplyBuilder:
             self._calls.add({"index": 0, "function": message.function_call})
         for piece in message.tool_calls or ():
             self._calls.add(piece)
+        if raw.keys() <= _KNOWN_FIELDS:
+            return
         if thought := read_thought(raw):
             self._thinking.append(thought)
             self.pieces.append(Thinking(thought))

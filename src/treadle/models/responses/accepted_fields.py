@@ -19,6 +19,9 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     # another host is sent the first; the second only where it is known to help.
     (("",), r"", {"always": _INCLUDE}),
     (("api.openai.com",), r"", {"cache_key": "prompt_cache_key"}),
+    # Their published OpenAPI has texts, pictures and files alone (`InputContent`). OpenRouter's
+    # Responses take `input_audio`.
+    (_OPENAI, r"", {"takes_sound": False}),
     # "Encrypted content is not supported with this model": these don't reason.
     (_OPENAI, r"(ft:)?(gpt-4|gpt-3|chatgpt-|gpt-5[\d.]*-chat)", {"always": {}}),
     (

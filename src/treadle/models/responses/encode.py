@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ...core.events import Audio
-from ...core.legal import fill_empty, put_beside_results
+from ...core.legal import fill_empty, put_beside_results, tell_of_sounds
 from ...core.model import Message, Request, ToolSchema
 from ..dialect import RequestFields
 from .encode_items import encode_message, encode_output, encode_with_own_ids, provider_ids
@@ -46,7 +46,8 @@ _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 def encode_request(request: Request, fields: RequestFields) -> bytes:
     """The body. Messages and tools were encoded when they came first, and are only joined here."""
     accepted = fields.accepted
-    messages = fill_empty(put_beside_results(request.messages, (Audio,)))
+    shown = request.messages if accepted.takes_sound else tell_of_sounds(request.messages)
+    messages = fill_empty(put_beside_results(shown, (Audio,)))
     settings: dict[str, Any] = {"model": fields.model, "stream": True, "store": False}
     if accepted.output_limit not in accepted.left_out:
         settings[accepted.output_limit] = request.max_output_tokens

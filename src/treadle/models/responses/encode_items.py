@@ -137,7 +137,7 @@ def _add_text(items: list[_Item], block: Text, has_words: bool) -> None:
     """Add what was said: to the last message if both are parts of one, else as a new one."""
     own = block.opaque
     is_item = own.get("type") == "message" and isinstance(own.get("id"), str)
-    part: _Item = {"annotations": []}
+    part: _Item = {"annotations": [], "logprobs": []}
     if isinstance(own.get("part"), dict):
         part |= _without_none(own["part"])
     part |= {"type": "output_text", "text": block.text}

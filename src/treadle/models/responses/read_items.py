@@ -106,7 +106,10 @@ def _add_message(made: Blocks, item: _Item) -> None:
 
 
 def _add_sources(blocks: list[Block], annotations: Any) -> None:
-    """Give the pages that a text cites to the search before it, with their titles."""
+    """Give the pages that a text cites their titles, in the searches that found them.
+
+    A page that no search lists belongs to the last one.
+    """
     cited: dict[str, str] = {}
     for each in annotations if isinstance(annotations, list) else ():
         if isinstance(each, dict) and isinstance(each.get("url"), str):
@@ -114,11 +117,19 @@ def _add_sources(blocks: list[Block], annotations: Any) -> None:
             cited[each["url"]] = title if isinstance(title, str) else ""
     if not cited:
         return
-    for index in range(len(blocks) - 1, -1, -1):
-        call = blocks[index]
-        if isinstance(call, ProviderCall) and call.name.startswith("web_search"):
-            blocks[index] = _with_sources(call, cited)
-            return
+    searches = [
+        (index, block)
+        for index, block in enumerate(blocks)
+        if isinstance(block, ProviderCall) and block.name.startswith("web_search")
+    ]
+    for index, search in reversed(searches):
+        own = [source.url for source in search.sources if source.url in cited]
+        blocks[index] = _with_sources(search, {url: cited.pop(url) for url in dict.fromkeys(own)})
+    if cited and searches:
+        index = searches[-1][0]
+        last = blocks[index]
+        assert isinstance(last, ProviderCall)
+        blocks[index] = _with_sources(last, cited)
 
 
 def _with_sources(call: ProviderCall, cited: dict[str, str]) -> ProviderCall:

@@ -1,0 +1,206 @@
+"""The SQL of notes: the functions here work on an open connection and commit nothing."""
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from hashlib import blake2b
+
+import msgspec
+from msgspec.structs import astuple, replace
+
+from ..core.errors import StoreError, UsageError
+from ..stores.deletion import NOTE_CHANGED
+from ..stores.full_text import space_out_cjk
+from .note import Note, WriteResult, find_same_about, is_live, normalize
+
+_COLUMNS = (
+    "id, text, scope, about, origin, thread_id, seq, at, expires_at, replaced_by, replaced_at"
+)
+_NOTE = ", ".join(f"note.{name}" for name in _COLUMNS.split(", "))
+_SELECT = f"select {_NOTE} from note"
+_SAVE = (
+    f"insert or replace into note (number, {_COLUMNS}, words, topic)"
+    f" values (?, {', '.join('?' * 13)})"
+)
+_IN_SCOPE = "(:scopes is null or note.scope in (select value from json_each(:scopes)))"
+_LIVE = (
+    "(:now is null or (note.replaced_by = ''"
+    " and (note.expires_at is null or note.expires_at > :now)))"
+)
+_NEWEST = "order by note.at desc, note.number desc"
+_TEXT = """
+create virtual table if not exists note_text using
+fts5(text, about, tokenize='porter unicode61 remove_diacritics 2')
+"""
+
+
+def make_index(db: sqlite3.Connection) -> None:
+    """The full-text index, if it isn't there yet. Raises StoreError for an SQLite without FTS5."""
+    if db.execute("select 1 from sqlite_master where name = 'note_text'").fetchone():
+        return
+    try:
+        db.execute(_TEXT)
+    except sqlite3.OperationalError as error:
+        raise StoreError(
+            f"notes need SQLite with FTS5, and this Python's SQLite {sqlite3.sqlite_version}"
+            f" has none ({error}); use a Python whose SQLite has it"
+        ) from None
+
+
+def get_note(db: sqlite3.Connection, note_id: str) -> Note | None:
+    row = db.execute(f"{_SELECT} where note.id = ?", (note_id,)).fetchone()
+    return Note(*row) if row else None
+
+
+def list_notes(
+    db: sqlite3.Connection, scopes: Sequence[str] | None, now: float | None
+) -> list[Note]:
+    """Newest first; with `now`, only those live then."""
+    given = None if scopes is None else json.dumps(list(scopes))
+    rows = db.execute(
+        f"{_SELECT} where {_IN_SCOPE} and {_LIVE} {_NEWEST}", {"scopes": given, "now": now}
+    )
+    return [Note(*row) for row in rows]
+
+
+def find_replaced(db: sqlite3.Connection, note_id: str) -> list[Note]:
+    """The notes that this one replaced, newest first."""
+    rows = db.execute(
+        f"{_SELECT} where note.replaced_by = ? and note.replaced_by <> '' {_NEWEST}", (note_id,)
+    )
+    return [Note(*row) for row in rows]
+
+
+def find_related(db: sqlite3.Connection, new: Note, now: float, replaces: str) -> list[Note]:
+    """The live notes that a new one may repeat or replace, or that are about the same.
+
+    A note with the same words may be about something; notes about that thing count too.
+    """
+    query = (  # each part of it uses its own index
+        f"{_SELECT} where {_LIVE} and ((note.scope = :scope and note.words = :words)"
+        " or (note.scope = :scope and note.topic <> '' and note.topic in"
+        " (select :topic union select topic from note where scope = :scope and words = :words))"
+        f" or note.id = :replaces) {_NEWEST}"
+    )
+    values = {
+        "scope": new.scope,
+        "now": now,
+        "words": _digest(new.text),
+        "topic": normalize(new.about),
+        "replaces": replaces,
+    }
+    return [Note(*row) for row in db.execute(query, values)]
+
+
+def save_note(db: sqlite3.Connection, note: Note) -> None:
+    values = (find_number(db, note.id), *astuple(note), _digest(note.text), normalize(note.about))
+    number = db.execute(_SAVE, values).lastrowid
+    db.execute("delete from note_text where rowid = ?", (number,))
+    words = (number, space_out_cjk(note.text), space_out_cjk(note.about))
+    db.execute("insert into note_text (rowid, text, about) values (?, ?, ?)", words)
+    db.execute(NOTE_CHANGED, (number,))
+
+
+def save_vectors(db: sqlite3.Connection, model: str, vectors: Mapping[str, bytes]) -> None:
+    """Save the vectors of each note, by its id; those of notes that are gone are dropped."""
+    for note_id, vector in vectors.items():
+        number = find_number(db, note_id)
+        if number is not None:
+            row = (note_id, model, vector)
+            db.execute("insert or replace into note_vector values (?, ?, ?)", row)
+            db.execute(NOTE_CHANGED, (number,))
+
+
+def find_matching(db: sqlite3.Connection, match: str) -> list[int]:
+    """The numbers of all notes that match an FTS5 expression, also of those that don't hold."""
+    rows = db.execute("select rowid from note_text where note_text match ?", (match,))
+    return [number for (number,) in rows]
+
+
+def read_version(db: sqlite3.Connection) -> int:
+    """A number that grows with each change to a note or its vectors, by any process."""
+    [(version,)] = db.execute("select coalesce(max(version), 0) from note_change")
+    return int(version)
+
+
+def find_changed(db: sqlite3.Connection, after: int) -> list[int]:
+    """The numbers of the notes that were changed, or are gone, since this version."""
+    rows = db.execute("select number from note_change where version > ?", (after,))
+    return [number for (number,) in rows]
+
+
+def read_notes(db: sqlite3.Connection, numbers: Collection[int]) -> dict[int, Note]:
+    """The notes that are not replaced, by number; only those of `numbers`."""
+    rows = db.execute(
+        f"select note.number, {_NOTE} from json_each(?) join note on note.number = value"
+        " where note.replaced_by = ''",
+        (json.dumps(list(numbers)),),
+    )
+    return {number: Note(*row) for number, *row in rows}
+
+
+def read_vectors(
+    db: sqlite3.Connection, model: str, numbers: Iterable[int]
+) -> list[tuple[int, bytes]]:
+    """Number and vectors of those of these notes that have some from this model."""
+    return db.execute(
+        "select note.number, note_vector.vector from json_each(?) join note on note.number = value"
+        " join note_vector on note_vector.note_id = note.id and note_vector.model = ?",
+        (json.dumps(list(numbers)), model),
+    ).fetchall()
+
+
+def find_write(
+    db: sqlite3.Connection, note: Note, key: str, content: str, replaces: str
+) -> WriteResult | None:
+    """The result of the write under this key in the note's scope, as things are now; or None.
+
+    Raises UsageError if something else was written under the key.
+    """
+    row = db.execute(  # the scope is '' where the note was forgotten before scopes were kept
+        "select content, outcome, note_id from note_write where key = ? and scope in (?, '')",
+        (key, note.scope),
+    ).fetchone()
+    if row is None:
+        return None
+    written, outcome, note_id = row
+    now = get_note(db, note_id)
+    if written not in ("", content):
+        said = f"note {note_id}: {now.text!r}" if now else f"note {note_id}, forgotten since"
+        raise UsageError(
+            f"the key {key!r} has written another note in the scope {note.scope!r} ({said});"
+            " take another key, and name that note in `replaces` if the new one corrects it"
+        )
+    current = now or replace(note, id=note_id)
+    named = get_note(db, replaces) if replaces != note_id else None
+    contradicts = (named,) if named and not named.replaced_by else ()
+    others = find_related(db, current, note.at, "")
+    return WriteResult(
+        outcome,
+        current,
+        tuple(find_replaced(db, note_id)),
+        contradicts,
+        find_same_about(current, (each for each in others if is_live(each, note.at))),
+    )
+
+
+def save_write(db: sqlite3.Connection, key: str, content: str, result: WriteResult) -> None:
+    """Remember what was written under this key."""
+    row = (result.note.scope, key, content, result.outcome, result.note.id)
+    db.execute("insert into note_write values (?, ?, ?, ?, ?)", row)
+
+
+def digest_content(note: Note, replaces: str) -> str:
+    """What a second write under the same key must have in common with the first."""
+    content = msgspec.json.encode((note.text, note.about, replaces))
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def _digest(text: str) -> str:
+    return blake2b(normalize(text).encode(), digest_size=16).hexdigest()
+
+
+def find_number(db: sqlite3.Connection, note_id: str) -> int | None:
+    """The number of the note with this id; None if there is none."""
+    row = db.execute("select number from note where id = ?", (note_id,)).fetchone()
+    return row[0] if row else None
