@@ -8,7 +8,6 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
-import contextvars
 import functools
 import os
 import threading
@@ -42,13 +41,12 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
             "run_sync inside of what run_sync runs would wait for itself; await run() there instead"
         )
     tasks: list[asyncio.Task[Any]] = []
-    context = contextvars.copy_context()
 
     async def run_noted() -> T:
-        # In the caller's context: what runs belongs to the caller's span, say.
-        task = asyncio.get_running_loop().create_task(work, context=context)
+        task = asyncio.current_task()
+        assert task is not None
         tasks.append(task)
-        return await task
+        return await work
 
     try:
         future = asyncio.run_coroutine_threadsafe(run_noted(), loop)
