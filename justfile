@@ -34,6 +34,11 @@ types:
 fuzz duration="10m" *paths:
     python tests/fuzz.py {{ duration }} {{ paths }}
 
+# Simulate drivers, people and troubles by seed: `just simulate --seeds 10000`, `just simulate --seed 7`.
+# `just simulate --mutants` brings a bug into a copy at a time, and says which seed finds it.
+simulate *options:
+    python tests/simulate/run.py {{ options }}
+
 # Write the generated parts of the documentation, then test all of it: programs, tables, links.
 docs:
     python docs/generate.py

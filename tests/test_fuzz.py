@@ -56,11 +56,12 @@ def test_what_a_seed_breaks_is_shown_again_by_the_command_that_is_named(tmp_path
     assert subprocess.run(again, cwd=tmp_path, capture_output=True).returncode == 1
 
 
-PATCHES = sorted(MUTANTS.glob("*.patch"))
+PATCHES = sorted(MUTANTS.rglob("*.patch"))
 
 
-def test_there_are_twelve_mutants():
-    assert len(PATCHES) == 12
+def test_there_are_twelve_mutants_for_the_properties_and_fourteen_for_the_simulator():
+    places = [patch.parent.name for patch in PATCHES]
+    assert (places.count("mutants"), places.count("races")) == (12, 14)
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)

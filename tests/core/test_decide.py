@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from fakes import agent, found, live, names
 from treadle import Limits, MemoryStore, Rule, ScriptedModel, tool
@@ -272,3 +273,18 @@ def test_pauses_without_end_reach_the_limit_on_steps():
     model = ScriptedModel([Reply((SEARCH,), Usage(1, 1), "pause_turn")] * 9)
     result = live(agent(model, look, limits=Limits(steps=4, last_word=False)).run("go"))
     assert (result.status, len(model.seen)) == ("limit", 4)
+
+
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        ((e.LimitReached("steps", 1, 1),), e.TurnEnded("limit", "steps")),
+        ((CALLED, e.ModelFailed("overflow", "too long")), e.LimitReached("seconds", 9.0, 8.0)),
+        ((CALLED, e.ModelFailed("unavailable", "503", 0.5)), e.LimitReached("seconds", 9.5, 8.0)),
+    ],
+)
+def test_no_model_is_asked_once_the_time_is_up_whatever_for(before, then):
+    begun = state(*before)
+    late = replace(begun, turn=replace(begun.turn, active_s=9.0))
+    assert decide(late, Policy(limits=Limits(seconds=8.0))) == Append((then,))
+    assert isinstance(decide(late, Policy(limits=Limits(seconds=10.0))), CallModel)

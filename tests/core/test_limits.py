@@ -11,7 +11,7 @@ from treadle.core.limits import (
     Spent,
     allowed_output_tokens,
     backoff_s,
-    check_model_call_limits,
+    check_seconds,
     check_tool_call_limits,
     tightest_limit,
     worst_cost,
@@ -42,16 +42,15 @@ def worst(prompt_tokens: int, output_tokens: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("limits", "used", "named"),
+    ("limits", "used_s", "named"),
     [
-        (Limits(steps=3), spent(steps=3), "steps"),
-        (Limits(steps=3), spent(steps=2), None),
-        (Limits(seconds=5), spent(seconds=5.0), "seconds"),
-        (NONE, spent(10**6, 10**6, 10**9, 1e9, 1e9), None),
+        (Limits(seconds=5), 4.9, None),
+        (Limits(seconds=5), 5.0, "seconds"),
+        (NONE, 1e9, None),
     ],
 )
-def test_a_step_is_refused_at_its_limit(limits, used, named):
-    reached = check_model_call_limits(limits, used)
+def test_time_is_up_at_its_limit(limits, used_s, named):
+    reached = check_seconds(limits, used_s)
     assert (reached and reached.limit) == named
 
 

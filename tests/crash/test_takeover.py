@@ -75,7 +75,8 @@ def test_a_driver_whose_thread_another_process_resumes_stops_within_a_second(liv
     began = time.time()
     resumed = asyncio.run(here(db, ScriptedModel([says("mine")])).resume(THREAD, take=True))
     said = outcome(lives)
-    assert said["tasks"] == 0
+    # A tool that isn't idempotent runs to its end: its outcome still counts.
+    assert bool(said["tasks"]) == (what == "tools")
     assert said["at"] - began < 1.0
     if (
         what == "model"

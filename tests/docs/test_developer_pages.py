@@ -24,7 +24,18 @@ def paths_in(text: str) -> set[str]:
 
 
 def test_the_recipes_are_those_that_people_expect():
-    wanted = {"check", "test", "test-fast", "lint", "fix", "types", "fuzz", "docs", "bench"}
+    wanted = {
+        "check",
+        "test",
+        "test-fast",
+        "lint",
+        "fix",
+        "types",
+        "fuzz",
+        "simulate",
+        "docs",
+        "bench",
+    }
     assert set(RECIPES) == wanted | {"default"}
 
 

@@ -415,6 +415,10 @@ def test_a_timer_is_due_from_when_it_was_first_asked_for():
     clock[0], slept[:] = 1030.0, []
     assert live(one.resume("u")).output == "rung"
     assert slept == [70, 3900]
+    live(cut(one, "v", 5))
+    clock[0], slept[:] = 400.0, []  # somebody has set the clock back
+    live(one.resume("v"))
+    assert slept[0] == 100
 
 
 def test_a_timer_beside_an_approval_is_an_escalation(book):

@@ -17,7 +17,8 @@ from treadle.notes.note_store import NoteStore, note_store_for
 from treadle.notes.notes import Notes
 from treadle.runtime.children import open_tree
 from treadle.runtime.delete import delete_threads, plan_deletion
-from treadle.runtime.log import open_log, require_log
+from treadle.runtime.log import open_log
+from treadle.runtime.require_log import require_log
 from treadle.runtime.retention import delete_expired
 from treadle.runtime.world import World
 from treadle.stores.archive import find_damage

@@ -11,8 +11,8 @@ from treadle import Agent, Limits, MemoryStore, ModelRejected, Result, tool
 from treadle.core import events as e
 from treadle.models.remote_model import RemoteModel
 from treadle.models.scripted import ScriptedModel
-from treadle.runtime.log import require_log
 from treadle.runtime.replay import replay
+from treadle.runtime.require_log import require_log
 
 
 @tool(read_only=True)

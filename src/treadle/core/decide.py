@@ -9,7 +9,7 @@ from . import events as e
 from .approvals import apply_rules
 from .call import CallState
 from .errors import ToolError
-from .limits import check_model_call_limits, check_tool_call_limits
+from .limits import check_seconds, check_tool_call_limits
 from .outage import find_other_model, why_failed
 from .policy import Policy
 from .repetition import find_repetition
@@ -61,6 +61,19 @@ def decide(state: State, policy: Policy) -> Next:
     turn = state.turn
     if turn is None or turn.ended or turn.called or not state.trusted or is_parked(state):
         return Wait()
+    found = _next(state, turn, policy)
+    if not isinstance(found, CallModel):
+        return found
+    # No model call, nor the wait before it, goes on after the turn's time is up.
+    reached = check_seconds(policy.limits, state.spent.seconds + found.delay_s)
+    if reached is None:
+        return found
+    if turn.limit:
+        return Append((e.TurnEnded("limit", turn.limit.limit),))
+    return Append((reached,))
+
+
+def _next(state: State, turn: Turn, policy: Policy) -> Next:
     if turn.compacting_upto_seq and turn.replied:
         summary = turn.replied.text.strip()
         return Append((e.ContextCompacted(turn.compacting_upto_seq, summary),))
@@ -76,9 +89,9 @@ def decide(state: State, policy: Policy) -> Next:
 
 
 def _next_model_call(state: State, turn: Turn, policy: Policy) -> Next:
-    reached = check_model_call_limits(policy.limits, state.spent)
-    if reached:
-        return Append((reached,))
+    steps = policy.limits.steps
+    if steps is not None and state.spent.steps >= steps:
+        return Append((e.LimitReached("steps", state.spent.steps, steps),))
     has_no_plan = policy.plan and "plan" not in turn.purposes
     if has_no_plan and (turn.steps == 0 or turn.purpose == "plan"):
         return CallModel("plan")
@@ -124,9 +137,6 @@ def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, policy: Poli
     wait_s = failed.retry_after_s
     if wait_s is None or turn.tries >= limits.model_tries:
         return Append((e.TurnEnded("failed", why_failed(turn, failed, policy)),))
-    if limits.seconds is not None and state.spent.seconds + wait_s >= limits.seconds:
-        used_s = round(turn.active_s + wait_s, 3)
-        return Append((e.LimitReached("seconds", used_s, limits.seconds),))
     return CallModel(turn.purpose, turn.attempts + 1, wait_s)
 
 

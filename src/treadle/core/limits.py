@@ -86,13 +86,6 @@ def tightest_limit(*limits: N | None) -> N | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def check_model_call_limits(limits: Limits, spent: Spent) -> LimitReached | None:
-    """The limit that one more model call would break, whatever its size."""
-    if limits.steps is not None and spent.steps >= limits.steps:
-        return LimitReached("steps", spent.steps, limits.steps)
-    return _check_seconds(limits, spent.seconds)
-
-
 def check_tool_call_limits(
     limits: Limits, tool_calls: int, new_calls: int, spent_s: float
 ) -> LimitReached | None:
@@ -102,10 +95,11 @@ def check_tool_call_limits(
     """
     if limits.tool_calls is not None and new_calls and tool_calls > limits.tool_calls:
         return LimitReached("tool_calls", tool_calls, limits.tool_calls)
-    return _check_seconds(limits, spent_s)
+    return check_seconds(limits, spent_s)
 
 
-def _check_seconds(limits: Limits, spent_s: float) -> LimitReached | None:
+def check_seconds(limits: Limits, spent_s: float) -> LimitReached | None:
+    """The limit on seconds, if so many reach it."""
     if limits.seconds is not None and spent_s >= limits.seconds:
         return LimitReached("seconds", round(spent_s, 3), limits.seconds)
     return None

@@ -38,6 +38,14 @@ def is_held(state: State) -> bool:
     return not state.trusted or is_parked(replace(state, claims=state.claims + 1))
 
 
+def is_at_work(state: State) -> bool:
+    """Whether a model call or a tool of the open turn is under way, as far as the log says."""
+    turn = state.turn
+    if turn is None or turn.ended:
+        return False
+    return turn.called is not None or any(c.status == "started" for c in turn.calls.values())
+
+
 def find_waits(
     state: State, thread_id: str, policy: Policy | None = None
 ) -> tuple[e.PendingDecision, ...]:
@@ -54,8 +62,7 @@ def find_waits(
     if is_held(state):
         return (e.PendingDecision(thread_id, "", "", "", "parked", _why_parked(state)),)
     # Where nothing is at work, a new driver finds the state as it is.
-    at_work = turn.called or any(call.status == "started" for call in turn.calls.values())
-    if at_work or not isinstance(decide(state, policy or recorded_policy(state)), Wait):
+    if is_at_work(state) or not isinstance(decide(state, policy or recorded_policy(state)), Wait):
         return ()
     waits: list[e.PendingDecision] = []
     for call in turn.calls.values():

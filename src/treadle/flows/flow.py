@@ -29,7 +29,8 @@ from ..runtime.drive import Post, post
 from ..runtime.due import name_due
 from ..runtime.fork import Fork, fork
 from ..runtime.listeners import Delta, Listener
-from ..runtime.log import Log, require_log
+from ..runtime.log import Log
+from ..runtime.require_log import require_log
 from ..runtime.settings import NO_MODEL, RunSettings
 from ..runtime.step_ids import StepScope
 from ..runtime.summary import read_summary

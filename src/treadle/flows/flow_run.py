@@ -13,7 +13,7 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
-from ..core.errors import FlowChanged, SeqTaken, StepFailed, Stopped
+from ..core.errors import FlowChanged, SeqTaken, StepFailed, Stopped, StoreError
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..core.waits import find_waits
@@ -101,6 +101,8 @@ class FlowRun:
         self._reading += 1
         try:
             child = await open_log(step.child, self.log.store, self.log.world)
+        except StoreError as error:
+            return await self.changed(error)  # type: ignore[no-any-return]
         finally:
             self._reading -= 1
             self._moved.set()
@@ -109,8 +111,8 @@ class FlowRun:
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
         return child
 
-    async def changed(self, error: FlowChanged) -> Any:
-        """Raise the error to whoever runs the flow: the flow's own code must not catch it.
+    async def changed(self, error: FlowChanged | StoreError) -> Any:
+        """Raise the error to whoever runs the flow: the flow's own code must not see it.
 
         Never returns.
         """
@@ -121,6 +123,11 @@ class FlowRun:
     async def run(self, code: Coroutine[Any, Any, str]) -> None:
         """Run the code, which returns its value as JSON. Raises FlowChanged, or as `Log.append`."""
         self.log.listeners += (self._hear,)
+        try:
+            await self._claim()
+        except BaseException:
+            code.close()
+            raise
         main = start_flow_code(self, code)
         main.add_done_callback(lambda _: self._moved.set())
         try:
@@ -131,6 +138,11 @@ class FlowRun:
             cancel_all([main, *self.tasks, *self._attempts.values()])
             await settle(self, main, find_ready())
             await wait_for_end([main, *self.tasks, *self._attempts.values()])
+
+    async def _claim(self) -> None:
+        """Claim the thread before the code does what no log shows."""
+        if not self._waits and not self.history.missing:
+            await self.log.claim_now()
 
     def _hear(self, what: e.Record | Delta) -> None:
         if isinstance(what, e.Record) and what.thread_id == self.log.thread_id:
@@ -149,8 +161,7 @@ class FlowRun:
 
     async def _goes_on(self, main: "asyncio.Task[str]") -> bool:
         """Do the next thing, or wait until there is one; False when the run is over."""
-        if not self._waits and not self.history.missing:
-            await self.log.claim_now()  # the code does now what no log shows
+        await self._claim()
         await settle(self, main, find_ready())
         self._moved.clear()
         turn = self.log.state.turn
@@ -208,14 +219,16 @@ class FlowRun:
 
     async def _act(self) -> bool:
         """Record what is new, or do what `decide` says; False if there is nothing to do."""
-        if self._new:
-            new, self._new = self._new, []
-            await self.log.append(*new)
+        state = self.log.state
+        # Another driver, which was taken for dead, may have asked for the same steps meanwhile.
+        new = [asked for asked in self._new if self.history.steps[asked.call.id].at is None]
+        if new:
+            await self.log.append(*new, after=state.seq)
+            self._new = [asked for asked in self._new if asked not in new]
             return True
         if self._given_up:
             await self._give_up(self._given_up.pop())
             return True
-        state = self.log.state
         if not state.turn or not (state.turn.calls or state.turn.limit):
             return False
         tools = {call_id: asked.tool for call_id, asked in self._asked.items()}

@@ -105,10 +105,12 @@ async def _sleep(branch: StepScope, call: e.Call, seconds: float | None, when: f
     flow_run = flow_run_of(branch)
 
     async def wait() -> str:
-        due = when
+        now = flow_run.log.world.now()
+        wait_s = when - now
         if seconds is not None:
-            due = (flow_run.history.steps[call.id].at or 0.0) + seconds
-        await rest(flow_run.log, max(0.0, due - flow_run.log.world.now()))
+            since_s = now - (flow_run.history.steps[call.id].at or 0.0)
+            wait_s = seconds - max(0.0, since_s)  # the clock may have been set back
+        await rest(flow_run.log, max(0.0, wait_s))
         return "null"
 
     tool = Tool(call.name, "", ANY_OBJECT, wait, lambda given: {}, idempotent=True, timeout_s=None)

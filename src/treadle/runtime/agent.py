@@ -34,8 +34,9 @@ from .given import Given
 from .import_history import ImportedHistory, import_history
 from .instructions import Instructions
 from .listeners import Delta, Listener
-from .log import open_log, require_log
+from .log import open_log
 from .replay import replay
+from .require_log import require_log
 from .settings import RunSettings
 from .step_ids import StepScope
 from .summary import read_summary
@@ -173,7 +174,7 @@ class Agent:
         turn, post a TurnEnded("cancelled"). Raises as `run`.
         """
         begun = await self.runs.start(said, thread, key, Given(deps, settings))
-        async with aclosing(self.runs.follow(begun.thread_id, begun.after_seq)) as items:
+        async with aclosing(self.runs.follow(begun.thread_id, None, begun)) as items:
             async for item in items:
                 yield item
 

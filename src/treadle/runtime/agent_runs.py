@@ -73,11 +73,11 @@ class AgentRuns:
         return await begin(partial(self._say, message, given))
 
     async def follow(
-        self, thread: str, after: int | None
+        self, thread: str, after: int | None, begun: Begun | None = None
     ) -> AsyncGenerator[Delta | e.Record | Result, None]:
-        """As `Agent.follow`."""
+        """As `Agent.follow`; with `begun`, that turn."""
         agent = self.agent
-        items = follow_turn(thread, agent._store, agent.world, after, self.end)
+        items = follow_turn(thread, agent._store, agent.world, after, self.end, begun)
         async with aclosing(items):
             async for item in items:
                 yield item

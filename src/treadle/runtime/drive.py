@@ -23,8 +23,9 @@ from ..core.errors import (
     UsageError,
 )
 from ..core.raised import describe_raised, in_words
+from ..core.state import OPEN_PHASES
 from ..core.trace_context import format_traceparent
-from ..core.waits import after_claim, is_held
+from ..core.waits import after_claim, find_waits, is_held
 from ..core.write_event import write_event
 from ..models.known_secrets import redact_error, redact_known
 from ..stores.store import Attended, Store
@@ -34,7 +35,7 @@ from .call_spans import calls_entered_by, find_caller_span
 from .children import require_trusted
 from .conflicts import describe_standing, explaining_conflicts
 from .drives import Drive, driving
-from .end_turn import cancel_turn, end_turn
+from .end_turn import cancel_turn, end_abandoned_children, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
 from .message_key import was_posted
@@ -69,6 +70,8 @@ async def drive_turn(
     except Fenced:
         if not (log.lost_reason and log.is_ours):
             raise
+        with contextlib.suppress(TreadleError):  # one may have begun after the turn had ended
+            await end_abandoned_children(log)
         return False
     finally:
         await background.drain()
@@ -77,7 +80,7 @@ async def drive_turn(
 async def _drive(log: Log, drive: Drive, opening: Sequence[e.Event], work: Work) -> None:
     try:
         if await _open(log, opening):
-            await work()
+            await _work_on(log, work)
     except Stopped:
         drive.let_go = True
         with contextlib.suppress(TreadleError):  # else it is as after a kill
@@ -113,6 +116,16 @@ async def _open(log: Log, opening: Sequence[e.Event]) -> bool:
         case _:
             await append_opening(log, opening)
     return True
+
+
+async def _work_on(log: Log, work: Work) -> None:
+    """Do the work, and again where what it came to wait for was decided before it had stopped."""
+    seq = 0
+    while log.state.seq != seq:
+        seq = log.state.seq
+        await work()
+        if log.state.phase not in OPEN_PHASES or find_waits(log.state, log.thread_id):
+            return
 
 
 def new_claim(world: World, reopens: bool = False) -> e.ThreadClaimed:
@@ -177,6 +190,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if is_ctrl_c(error):
             raise
+        watch.cancel()  # what it might find would hide the error
         with contextlib.suppress(TreadleError):
             reason = redact_known(f"a bug: {describe_raised(error)}")
             await end_turn(log, e.TurnEnded("failed", reason))
@@ -233,22 +247,27 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
         return
     if isinstance(event, e.ApprovalGiven):
         await _check_approval(log, event, find_settings)
-    turn = log.state.turn
-    calls = turn.calls.values() if turn and not turn.ended else ()
-    running = any(call.status == "started" for call in calls)
     with explaining_conflicts(log, event):
-        if running and isinstance(event, e.OutcomeDecided):
-            # Until somebody claims the thread, its calls count as running. The person who says what
-            # became of a call need not be the one who resumes.
-            await log.append(e.ThreadClaimed(log.world.new_id()))
         if isinstance(event, e.TurnEnded):
             await end_turn(log, event)
             return
         try:
-            await log.append(event)
+            if isinstance(event, e.OutcomeDecided) and _is_running(log, event.call_id):
+                # Until somebody claims the thread, its calls count as running. The person who says
+                # what became of a call need not be the one who resumes.
+                await log.append(e.ThreadClaimed(log.world.new_id()), event)
+            else:
+                await log.append(event)
         except IllegalEvent:  # perhaps the same answer has come at the same moment
             if not was_posted(log, event):
                 raise
+
+
+def _is_running(log: Log, call_id: str) -> bool:
+    turn = log.state.turn
+    if turn is None or turn.ended or call_id not in turn.calls:
+        return False
+    return turn.calls[call_id].status == "started"
 
 
 async def _check_approval(

@@ -17,10 +17,12 @@ from ..core.links import is_child_in
 from ..core.result import Result
 from ..core.waits import find_tree_waits
 from ..stores.store import Attended, Store
+from .background import Begun
 from .drives import Drive, find_beat, find_drive, is_stopping
 from .listeners import Delta
-from .log import Log, open_log, require_log
-from .one_turn import is_over, seq_before
+from .log import Log, open_log
+from .one_turn import first_opened, is_over, seq_before
+from .require_log import require_log
 from .waiting_children import read_waiting_children
 from .watch import stop_watching, watch_with
 from .world import World
@@ -57,7 +59,8 @@ class FollowedTree:
         driven = _read_drives(drive) if drive else {}
         new: dict[str, list[e.Record]] = {}
         for records in await self._read_all(driven):
-            new[records[0].thread_id] = [record for record in records if self.take(record)]
+            if records:  # a drive that comes too late has none
+                new[records[0].thread_id] = [record for record in records if self.take(record)]
         return list(self._order(new, self.log.thread_id))
 
     def _order(self, new: dict[str, list[e.Record]], thread_id: str) -> Iterator[e.Record]:
@@ -142,11 +145,17 @@ def _read_drives(drive: Drive) -> dict[str, list[e.Record]]:
 
 
 async def follow_turn(
-    thread_id: str, store: Store, world: World, after: int | None, read_end: ReadEnd
+    thread_id: str,
+    store: Store,
+    world: World,
+    after: int | None,
+    read_end: ReadEnd,
+    begun: Begun | None = None,
 ) -> AsyncGenerator[Delta | e.Record | Result, None]:
-    """The records after this seq (None: those of the last turn), then the turn's Result.
+    """The records after this seq (None: those of the last turn), then the last turn's Result.
 
-    Raises as `read_end`, or what has ended this process's drive; UnknownThread; UsageError.
+    With `begun` it is that turn's: a later one may have been opened meanwhile. Raises as
+    `read_end`, or what has ended this process's drive; UnknownThread; UsageError.
     """
     if after is not None:
         check_whole_number("follow(after", after)
@@ -154,6 +163,9 @@ async def follow_turn(
     if log.state.turn is None:
         raise UsageError(f"thread {thread_id} has no turn to follow")
     opened_seq = log.state.turn.opened_seq
+    if begun:
+        after = begun.after_seq
+        opened_seq = first_opened(log.records, after)
     if after is None:
         after = seq_before(log.records, opened_seq)
     tree = FollowedTree(log, after)

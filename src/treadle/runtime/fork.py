@@ -8,7 +8,7 @@ from ..core.call import asked_calls
 from ..core.errors import UsageError
 from ..stores.rows import to_rows
 from ..stores.store import Store
-from .log import require_log
+from .require_log import require_log
 from .world import World
 
 

@@ -6,15 +6,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from ..core import events as e
-from ..core.errors import (
-    Fenced,
-    IllegalEvent,
-    SeqTaken,
-    Stopped,
-    StoreDamaged,
-    ThreadDeleted,
-    UnknownThread,
-)
+from ..core.errors import Fenced, IllegalEvent, SeqTaken, Stopped, StoreDamaged, ThreadDeleted
 from ..core.prompt import Prompt
 from ..core.state import OPEN_PHASES, State, apply, waits_for_people
 from ..core.status import status_at_append
@@ -50,6 +42,8 @@ class Log:
         Another process has taken the thread, has ended its turn or has deleted it.
         """
         self.is_deleted = False
+        self.turn_seq = 0
+        """Of the one turn that it is read for: nothing after that is taken in. 0: all is."""
         self.is_child = False
         """True while it is driven as a part of its parent's turn."""
         self.lets_go = False
@@ -149,6 +143,8 @@ class Log:
                 except SeqTaken:
                     before = self.state.seq
                     await self._take_in()
+                    if self._is_over(self.state):
+                        raise Fenced(f"the turn of thread {self.thread_id} has ended") from None
                     if self.state.seq == before:  # or this would go round for ever
                         raise StoreDamaged(
                             f"thread {self.thread_id} has lost records that were written"
@@ -229,8 +225,20 @@ class Log:
         for record in records:
             self.tell(record)
 
+    def _is_over(self, state: State) -> bool:
+        """Whether the turn that is driven or followed here has ended in this state.
+
+        What comes after that is another turn: whoever is here for this one gets its result.
+        """
+        if state.phase != "idle" or state.turn is None:
+            return False
+        is_driven = self._drives and state.claim == self._claim
+        return is_driven or state.turn.opened_seq == self.turn_seq
+
     async def _take_in(self) -> None:
         """Read on from the last record that is known, which must still be there."""
+        if self._is_over(self.state):
+            return
         known = self.state.seq
         rows = await self.store.read(self.thread_id, max(0, known - 1))
         if known and (not rows or rows[0].at != self.state.at):
@@ -239,14 +247,17 @@ class Log:
         if not rows:
             return
         state = self.state
-        records = from_rows(self.thread_id, rows)
-        for record in records:
+        records: list[e.Record] = []
+        for record in from_rows(self.thread_id, rows):
             state = apply(state, record)
+            records.append(record)
+            if self._is_over(state):
+                break
         if self._drives and state.claim != self._claim:
             self.lost_reason = (
                 f"another process drives thread {self.thread_id} now; this one has stopped"
             )
-        elif self._drives and any(isinstance(each.event, e.TurnEnded) for each in records):
+        elif self._drives and self._is_over(state):
             self.lost_reason = (
                 f"this turn of thread {self.thread_id} was ended from elsewhere; it has stopped"
             )
@@ -262,15 +273,20 @@ class Log:
 
 
 async def open_log(
-    thread_id: str, store: Store, world: World, listeners: Sequence[Listener] = ()
+    thread_id: str,
+    store: Store,
+    world: World,
+    listeners: Sequence[Listener] = (),
+    turn_seq: int = 0,
 ) -> Log:
-    """The thread's log with all its records; an empty log where there is no such thread.
+    """The thread's log with all its records, or those up to the end of the turn that began there.
 
-    The listeners hear only of what is new. Raises IllegalEvent, StoreErrors, and UsageError for a
-    name that no thread can have.
+    It is empty where there is no such thread. The listeners hear only of what is new. Raises
+    IllegalEvent, StoreErrors, and UsageError for a name that no thread can have.
     """
     check_thread_name(thread_id)
     log = Log(thread_id, store, world)
+    log.turn_seq = turn_seq
     try:
         await log.refresh()
     except IllegalEvent as error:
@@ -278,12 +294,4 @@ async def open_log(
     if not log.records:
         refuse_reserved(thread_id)
     log.listeners = tuple(listeners)
-    return log
-
-
-async def require_log(thread_id: str, store: Store, world: World) -> Log:
-    """As `open_log`, but raises UnknownThread where there is no such thread."""
-    log = await open_log(thread_id, store, world)
-    if not log.records:
-        raise UnknownThread(f"there is no thread {thread_id!r} in this store")
     return log

@@ -13,8 +13,9 @@ from ..core.call import CallState
 from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.describe import says_the_same
-from ..core.errors import SeqTaken, Stopped
+from ..core.errors import Fenced, SeqTaken, Stopped
 from ..core.model import PreparedCall
+from ..core.tool import Tool
 from ..core.trace_context import format_traceparent
 from ..core.turn import find_call
 from ..core.waits import find_waits
@@ -24,9 +25,10 @@ from .drive import run_guarded
 from .drives import rest
 from .end_turn import append_decided, end_child
 from .instructions import with_instructions
-from .late import append_or_tell, learn_of_model, learn_of_tool, run_to_its_end
+from .late import Learn, append_or_tell, learn_of_model, learn_of_tool, run_to_its_end
 from .log import Log
 from .request import prepare_call
+from .run_tool import ToolOutcome
 from .settings import RunSettings
 
 
@@ -124,8 +126,8 @@ async def _run_tools(
         return
     try:
         async with asyncio.TaskGroup() as group:
-            others = [group.create_task(_attempt(log, settings, call)) for call in calls[1:]]
-            stopped = [await _attempt(log, settings, calls[0])]
+            others = [group.create_task(_run_beside(log, settings, call)) for call in calls[1:]]
+            stopped = [await _run_beside(log, settings, calls[0])]
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
     stopped += [task.result() for task in others]
@@ -133,7 +135,7 @@ async def _run_tools(
         raise error
 
 
-async def _attempt(log: Log, settings: RunSettings, call: CallState) -> Stopped | None:
+async def _run_beside(log: Log, settings: RunSettings, call: CallState) -> Stopped | None:
     """As `run_attempt`; where it was told to stop, that error, as those beside it go on."""
     try:
         await run_attempt(log, settings, call)
@@ -144,11 +146,34 @@ async def _attempt(log: Log, settings: RunSettings, call: CallState) -> Stopped 
 
 async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
     """Run one attempt of a call, whose ToolStarted is in the log, and append what came of it."""
+    if log.lost_reason:
+        raise log.lost_error()
     tool = settings.policy.find_tool(call)
-    left_s = settings.left_s(log.state)
     assert log.state.turn
     assert tool
     call = find_call(log.state.turn, call.id)
+    learn = learn_of_tool(log, tool, call)
+    while True:
+        try:
+            event = await _attempt(log, settings, call, tool, learn)
+            break
+        except (Fenced, SeqTaken):
+            # Somebody drives the child beside us: the one whose thread this was, and who has yet to
+            # notice, or a person who has decided there. Whoever drives this thread takes it back.
+            await log.refresh()
+            if log.lost_reason:
+                raise log.lost_error() from None
+    if isinstance(event, e.ToolFailed) and event.retry_after_s is None:
+        # Its time may be up while a child still works for it: that child must end too.
+        event = await end_child(log, call, event)
+    await append_or_tell(log, event, learn)
+
+
+async def _attempt(
+    log: Log, settings: RunSettings, call: CallState, tool: Tool, learn: Learn
+) -> ToolOutcome:
+    """The event that one attempt ends in. Raises StoreErrors of the call's child."""
+    left_s = settings.left_s(log.state)
     parent = None
     if call.child:
         depth = log.state.depth
@@ -161,11 +186,6 @@ async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
     trace = format_traceparent(replace(span, sampled=True))
     context = Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, trace, parent)
     chance = log.world.chance()
-    learn = learn_of_tool(log, tool, call)
     with within_call(span):
         attempt = settings.run_tool(tool, call.final_arguments, context, left_s, chance, learn)
-        event = await run_to_its_end(log, tool, attempt, learn)
-    if isinstance(event, e.ToolFailed) and event.retry_after_s is None:
-        # Its time may be up while a child still works for it: that child must end too.
-        event = await end_child(log, call, event)
-    await append_or_tell(log, event, learn)
+        return await run_to_its_end(log, tool, attempt, learn)

@@ -97,6 +97,7 @@ class _Replay:
             if not self.next_is_external:
                 return Divergence(self.next.seq, "event", self.next.event, None)
             self._check_description()
+            self._log.lost_reason = ""
             await self._log.append(self.next.event)
             if not self._is_done and not self.next_is_external:
                 with contextlib.suppress(Fenced):
@@ -208,10 +209,12 @@ class _Replay:
     def check_drive(self) -> None:
         """Raise Fenced where the recorded driver stopped, Diverged after a first difference."""
         if self._first:
-            raise Diverged(str(self._first))
+            self._log.lost_reason = str(self._first)
+            raise Diverged(self._log.lost_reason)
         event = self.next.event
         if self._is_done or _ends_drive(event) or self._stops_for(event):
-            raise Fenced("the recorded drive stopped here: it crashed, was cancelled, or goes on")
+            self._log.lost_reason = "the recorded drive stopped here: it crashed or was cancelled"
+            raise self._log.lost_error()
 
     async def _call_model(
         self, model: Model, prepared: PreparedCall, *_: Any

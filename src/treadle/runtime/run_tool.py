@@ -8,10 +8,10 @@
 
 import _thread
 import asyncio
+import concurrent.futures
 import contextlib
 import contextvars
 import inspect
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -49,7 +49,7 @@ async def run_tool(
     `left_s` is what the turn has left; `chance`, in [0, 1), varies a back-off. `learn` is called
     where the tool was cancelled, or its time was up, and it comes to its own end all the same.
     """
-    began = time.perf_counter()
+    began = asyncio.get_running_loop().time()
     try:
         checked = tool.arguments_of(arguments)
     except ToolError as error:
@@ -204,8 +204,7 @@ async def _in_thread(function: Callable[[], Any], name: str) -> Any:
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits for this result
             loop.call_soon_threadsafe(settle, result, error)
 
-    # Unlike a threading.Thread it isn't joined at exit, and its start isn't waited for.
-    _thread.start_new_thread(work, ())
+    loop.run_in_executor(_ThreadEach(), work)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
@@ -214,5 +213,19 @@ async def _in_thread(function: Callable[[], Any], name: str) -> Any:
         raise StillInThread(future) from None
 
 
+class _ThreadEach(concurrent.futures.Executor):
+    """An operating system thread for each piece of work.
+
+    Unlike a threading.Thread it isn't joined at exit, and its start isn't waited for. An event loop
+    that simulates threads runs the work by itself.
+    """
+
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> concurrent.futures.Future[Any]:
+        _thread.start_new_thread(fn, args, kwargs)
+        return concurrent.futures.Future()
+
+
 def _since(began: float) -> float:
-    return round(time.perf_counter() - began, 6)
+    return round(asyncio.get_running_loop().time() - began, 6)

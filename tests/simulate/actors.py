@@ -1,0 +1,147 @@
+"""Who takes part in a simulation: callers, workers, people who decide, and whoever breaks things.
+
+An actor is an async function of the simulation that ends by itself when `simulation.is_calm`. To bring
+another one, write it and add it to ACTORS.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from simulate.operations import arguments_number
+from simulate.process import Process
+from treadle.core import events as e
+
+if TYPE_CHECKING:
+    from simulate.simulation import Simulation
+
+Actor = Callable[["Simulation"], Coroutine[Any, Any, None]]
+
+
+async def call(simulation: "Simulation") -> None:
+    """People start threads, say more in them, click twice, and go away."""
+    chance, plan = simulation.chance, simulation.plan
+    for number, kind in enumerate(plan.kinds):
+        thread = f"{kind}-{number}"
+        for _ in range(chance.choice((1, 1, 1, 2))):  # a double click, maybe at another process
+            process = await simulation.any_process()
+            streams = kind not in ("job", "order") and chance.random() < 0.2
+            operation = simulation.operations.say(process, thread, streams=streams)
+            if chance.random() < plan.leaving:
+                simulation.later(
+                    chance.uniform(0.0, 4.0), lambda it=operation: leave(simulation, it)
+                )
+        await asyncio.sleep(chance.choice((0.0, 0.0, 0.5, 2.0)))
+    while not simulation.is_calm:
+        await asyncio.sleep(chance.uniform(1.0, 6.0))
+        thread = chance.choice(sorted(simulation.tops) or [""])
+        if thread.startswith(("alone", "desk", "lead", "user")):
+            simulation.operations.say(await simulation.any_process(), thread)
+
+
+def leave(simulation: "Simulation", operation: Any) -> None:
+    simulation.operations.leave(operation)
+
+
+async def work(simulation: "Simulation") -> None:
+    """Each process, at its start and then again and again, resumes what is unfinished."""
+    chance = simulation.chance
+    while not simulation.is_calm:
+        for process in simulation.living():
+            busy = {
+                each.thread for each in simulation.operations.running if each.process is process
+            }
+            for thread in simulation.find_unfinished():
+                if thread not in busy and chance.random() < 0.6:
+                    takes = chance.random() < simulation.plan.taking
+                    simulation.operations.resume(process, thread, takes=takes)
+        await asyncio.sleep(chance.uniform(0.3, 2.0))
+
+
+async def decide(simulation: "Simulation") -> None:
+    """A person looks at what waits, thinks, and decides; so does another one, at the same time."""
+    chance = simulation.chance
+    while not simulation.is_calm:
+        await asyncio.sleep(chance.uniform(0.1, 2.5))
+        waiting = simulation.find_decisions()
+        if waiting:
+            thread, decision = chance.choice(waiting)
+            await asyncio.sleep(chance.choice((0.0, 0.0, 0.3, 2.0)))
+            post_decision(simulation, await simulation.any_process(), thread, decision)
+
+
+def post_decision(
+    simulation: "Simulation", process: Process, thread: str, decision: e.PendingDecision
+) -> Any:
+    """Post what this person says to one decision."""
+    event = draw_decision(simulation, thread, decision)
+    return simulation.operations.post(process, thread, event)
+
+
+def draw_decision(
+    simulation: "Simulation", thread: str, decision: e.PendingDecision
+) -> e.ApprovalGiven | e.OutcomeDecided | e.UserSaid:
+    chance = simulation.chance
+    match decision.status:
+        case "question":
+            return e.UserSaid(f"that one {simulation.count()}", answers=decision.id)
+        case "unknown":
+            return draw_outcome(simulation, thread, decision)
+        case "parked":
+            return e.ApprovalGiven("", True, "ann")
+    if chance.random() < 0.25:
+        return e.ApprovalGiven(decision.id, False, "ann", "not that one")
+    digest = decision.digest if chance.random() < 0.5 else ""
+    edited = always = None
+    drawn = chance.random()
+    if drawn < 0.2 and decision.name == "wire" and ".clerk" not in thread:
+        edited = f'{{"n": {simulation.count()}}}'
+    elif drawn < 0.3:
+        always = e.Always({}, "turn")
+    return e.ApprovalGiven(decision.id, True, "ann", "", edited, always, digest)
+
+
+def draw_outcome(
+    simulation: "Simulation", thread: str, decision: e.PendingDecision
+) -> e.OutcomeDecided:
+    """A person who can see whether there was an effect, and who knows which processes are gone."""
+    attempts = simulation.check.threads[thread].attempts.get(decision.id, [])
+    happened = any(each.effects for each in attempts)
+    last = attempts[-1].operation if attempts else None
+    is_gone = last is not None and last.process.dead
+    if happened and simulation.chance.random() < 0.8:
+        number = arguments_number(decision.final_arguments)
+        return e.OutcomeDecided(decision.id, "ran", "ann", f"{decision.name} {number} is done")
+    if not happened and is_gone and simulation.chance.random() < 0.8:
+        return e.OutcomeDecided(decision.id, "not_run", "ann")
+    return e.OutcomeDecided(decision.id, "tell", "ann")
+
+
+async def cancel(simulation: "Simulation") -> None:
+    """Somebody cancels a turn, now and then."""
+    chance = simulation.chance
+    while not simulation.is_calm:
+        await asyncio.sleep(chance.uniform(2.0, 9.0))
+        if chance.random() < simulation.plan.cancelling and (found := simulation.find_open()):
+            event = e.TurnEnded("cancelled", "not needed")
+            process = await simulation.any_process()
+            simulation.operations.post(process, chance.choice(found), event)
+
+
+async def break_things(simulation: "Simulation") -> None:
+    """Processes start late, are paused and woken, and their wall clocks jump."""
+    chance, plan = simulation.chance, simulation.plan
+    while not simulation.is_calm:
+        await asyncio.sleep(chance.uniform(0.5, 3.0))
+        for process in [each for each in simulation.processes if each.paused]:
+            if chance.random() < 0.4:
+                process.wake()
+        if len(simulation.living()) < plan.processes and chance.random() < 0.7:
+            simulation.start_process()
+        if chance.random() < plan.clock_jumps and simulation.living():
+            process = chance.choice(simulation.living())
+            process.skew_s += chance.choice((-3600.0, 3600.0, -5.0, 86_400.0))
+            simulation.note(process, f"its clock is off by {process.skew_s:g} s")
+
+
+ACTORS: tuple[Actor, ...] = (call, work, decide, decide, cancel, break_things)

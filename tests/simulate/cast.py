@@ -1,0 +1,378 @@
+"""What the simulated processes run: agents, teams, hand-overs, flows and a graph, with tools of all kinds.
+
+They are made once. What they do is drawn from the chance of the simulation whose process runs them.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, TypedDict
+
+from simulate.database import LAST_CALLED
+from simulate.process import current_process
+from treadle import (
+    Agent,
+    Context,
+    Flow,
+    Limits,
+    ToolRetry,
+    Usage,
+    approve,
+    ask,
+    flow,
+    sleep,
+    step,
+    tool,
+)
+from treadle.core.errors import ContextOverflow, ModelRejected, ModelUnavailable
+from treadle.core.events import Call, Text
+from treadle.core.model import Reply, Request
+from treadle.core.model_settings import NO_SETTINGS, SETTING_NAMES
+from treadle.graphs.graph import Graph
+from treadle.graphs.nodes import END, START, Edge, Join, Node, append
+from treadle.models.request_rules import find_faults
+from treadle.runtime.world import World
+from treadle.stores.store import Store
+from treadle.tools.ask import ask_user
+
+LIMITS = Limits(steps=6, tool_calls=12, tokens=60_000, seconds=40.0, model_tries=3)
+
+
+def _chance() -> Any:
+    return current_process().simulation.chance
+
+
+async def _take_time() -> None:
+    """What a tool or a model takes: nothing, a moment, or seconds."""
+    drawn = _chance().random()
+    if drawn < 0.4:
+        return
+    if drawn < 0.6:
+        await asyncio.sleep(0)
+    elif drawn < 0.95:
+        await asyncio.sleep(_chance().choice((0.01, 0.1, 0.3, 1.0)))
+    else:
+        await asyncio.sleep(_chance().choice((3.0, 5.0, 9.0)))
+
+
+def _act(context: Context, name: str, n: int) -> str:
+    """The effect of a tool, at the service that it is for."""
+    current_process().simulation.check.effect(context, name, n)
+    return f"{name} {n} is done"
+
+
+async def _act_in_time(context: Context, name: str, n: int) -> str:
+    await _take_time()
+    done = _act(context, name, n)
+    await _take_time()
+    return done
+
+
+@tool(read_only=True)
+def look(n: int) -> str:
+    """Looks."""
+    return f"{n} is well"
+
+
+@tool(idempotent=True)
+async def put(n: int, context: Context) -> str:
+    """Puts."""
+    return await _act_in_time(context, "put", n)
+
+
+@tool(idempotent=True, retries=2)
+def put_now(n: int, context: Context) -> str:
+    """Puts, in a thread; sometimes it can't be reached."""
+    if _chance().random() < 0.2:
+        raise ConnectionError("refused")
+    return _act(context, "put_now", n)
+
+
+@tool
+async def pay(n: int, context: Context) -> str:
+    """Pays."""
+    return await _act_in_time(context, "pay", n)
+
+
+@tool
+def pay_now(n: int, context: Context) -> str:
+    """Pays, in a thread."""
+    return _act(context, "pay_now", n)
+
+
+@tool(parallel=True)
+async def pay_beside(n: int, context: Context) -> str:
+    """Pays beside others; first it may say that it is too early."""
+    if _chance().random() < 0.3:
+        raise ToolRetry("too early", retry_after_s=_chance().choice((0.0, 0.5)))
+    return await _act_in_time(context, "pay_beside", n)
+
+
+@tool(needs_approval=True)
+async def wire(n: int, context: Context) -> str:
+    """Wires."""
+    return await _act_in_time(context, "wire", n)
+
+
+@tool
+async def break_down(n: int, context: Context) -> str:
+    """Has its effect and breaks."""
+    await _act_in_time(context, "break_down", n)
+    raise ValueError("it broke")
+
+
+@tool(timeout_s=1.5)
+async def dawdle(n: int, context: Context) -> str:
+    """Often takes too long."""
+    done = await _act_in_time(context, "dawdle", n)
+    await asyncio.sleep(_chance().choice((0.0, 1.0, 5.0)))
+    return done
+
+
+EFFECTS = frozenset(
+    (
+        *("put", "put_now", "pay", "pay_now", "pay_beside", "wire", "break_down", "dawdle"),
+        *("pay_step", "pay_step_now", "put_step", "wire_step", "break_step", "first", "second"),
+    )
+)
+"""The names of the tools and steps that have effects."""
+IDEMPOTENT = frozenset(("put", "put_now", "put_step"))
+"""Those whose effects may come again, under the same key."""
+NEEDS_APPROVAL = frozenset(("wire", "wire_step"))
+OWN_TOOLS = [look, put, put_now, pay, pay_now, pay_beside, wire, break_down, dawdle, ask_user]
+
+
+class SimModel:
+    """A model that asks for whatever chance says, fails in every way, and obeys its limits."""
+
+    context_tokens = 128_000
+    max_output_tokens = 400
+    settings = NO_SETTINGS
+    carried_settings = SETTING_NAMES
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def cost_usd(self, usage: Usage) -> float:
+        return usage.input_tokens * 1e-6 + usage.output_tokens * 4e-6
+
+    async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
+        simulation = current_process().simulation
+        if faults := find_faults(request):
+            simulation.violate("prompts are legal", "; ".join(faults))
+        simulation.check.asked_model(LAST_CALLED.get(), request)
+        await _take_time()
+        if simulation.chance.random() < simulation.plan.hanging_models:
+            emit("half an ")
+            await asyncio.sleep(1e6)
+        made = self._draw(request)
+        emit("a piece")
+        await _take_time()
+        return replace_usage(made, request)
+
+    def _draw(self, request: Request) -> Reply:
+        simulation = current_process().simulation
+        chance = simulation.chance
+        drawn = chance.random()
+        if drawn < simulation.plan.failing_models:
+            errors = (ModelUnavailable("503"), ModelUnavailable("429", retry_after_s=0.5))
+            raise chance.choice((*errors, ContextOverflow("too long"), ModelRejected("400")))
+        names = [each.name for each in request.tools if request.tool_choice == "auto"]
+        if drawn < 0.45 or not names:
+            return Reply(f"an answer {simulation.count()}")
+        if drawn < 0.48:
+            return Reply(" ")
+        if drawn < 0.50:
+            return Reply("cut", finish_reason="length")
+        if drawn < 0.51:
+            return Reply("", refusal="no")
+        wanted = chance.choices(names, k=chance.choice((1, 1, 1, 2, 2, 3)))
+        asked = [Call(f"x{index}", name, _arguments(name)) for index, name in enumerate(wanted)]
+        if len(asked) > 1 and chance.random() < 0.1:
+            asked[1] = Call("x1", asked[0].name, asked[0].arguments)
+        return Reply((Text("so far"), *asked), finish_reason="tool_calls")
+
+
+def _arguments(name: str) -> str:
+    number = current_process().simulation.count()
+    if name == "ask_user":
+        return f'{{"question": "which of {number}?"}}'
+    if name in ("clerk", "payer", "office"):
+        return f'{{"task": "do {number}"}}'
+    if name.startswith("hand_to_"):
+        return "{}"
+    if name == "job":
+        return f'{{"work": ["pay:{number}", "pair:{number}"]}}'
+    return f'{{"n": {number}}}'
+
+
+def replace_usage(reply: Reply, request: Request) -> Reply:
+    usage = Usage(request.tokens, min(request.max_output_tokens, 20))
+    return Reply(reply.content, usage, reply.finish_reason, reply.refusal)
+
+
+MODEL, OTHER_MODEL = SimModel("sim"), SimModel("other")
+
+
+async def pay_step(n: int, context: Context) -> str:
+    return await _act_in_time(context, "pay_step", n)
+
+
+def pay_step_now(n: int, context: Context) -> str:
+    return _act(context, "pay_step_now", n)
+
+
+async def put_step(n: int, context: Context) -> str:
+    return await _act_in_time(context, "put_step", n)
+
+
+async def wire_step(n: int, context: Context) -> str:
+    return await _act_in_time(context, "wire_step", n)
+
+
+async def break_step(n: int, context: Context) -> str:
+    await _act_in_time(context, "break_step", n)
+    raise ValueError("it broke")
+
+
+async def _do(what: str, n: int) -> str:
+    """One piece of a flow's work."""
+    match what:
+        case "pay":
+            return await step(pay_step, n)
+        case "pay_now":
+            return await step(pay_step_now, n)
+        case "put":
+            return await step(put_step, n, idempotent=True)
+        case "wire":
+            return await step(wire_step, n, needs_approval=True)
+        case "pair":
+            both = (step(pay_step, n), step(put_step, n, idempotent=True))
+            return "; ".join(await asyncio.gather(*both))
+        case "approve":
+            return str(bool(await approve("go on?", n=n)))
+        case "ask":
+            return await ask(f"which of {n}?")
+        case "sleep":
+            await sleep(n % 7)
+        case "agent":
+            return (await CLERK.run(f"do {n}")).answer
+        case "agents":
+            done = await asyncio.gather(CLERK.run(f"do {n}"), step(pay_step, n))
+            return str(len(done))
+        case "race":
+            return await _first(n)
+        case "break":
+            return await step(break_step, n)
+    return ""
+
+
+async def _first(n: int) -> str:
+    """Whichever ends first; the other one is given up."""
+    runners = (step(put_step, n, idempotent=True), step(pay_step, n))
+    racing = [asyncio.create_task(each) for each in runners]
+    done, left = await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    return sorted(task.result() for task in done)[0]
+
+
+PIECES = (
+    *("pay", "pay_now", "put", "wire", "pair", "approve", "ask", "sleep", "agent", "agents"),
+    *("race", "break"),
+)
+
+
+@flow
+async def job(work: list[str]) -> str:
+    done = []
+    for each in work:
+        what, n = each.split(":")
+        done.append(await _do(what, int(n)))
+    return "; ".join(done)
+
+
+class Ordered(TypedDict):
+    n: int
+    paid: Annotated[list[str], append]
+    told: str
+
+
+async def first(n: int, context: Context) -> str:
+    return await _act_in_time(context, "first", n)
+
+
+async def second(n: int, context: Context) -> str:
+    return await _act_in_time(context, "second", n)
+
+
+def third(paid: list[str]) -> str:
+    return f"{len(paid)} paid"
+
+
+GRAPH = Graph(
+    Ordered,
+    [Node(first, "paid"), Node(second, "paid", approve="before"), Node(third, "told")],
+    [
+        *(Edge(START, "first"), Edge(START, "second")),
+        *(Join(["first", "second"], "third"), Edge("third", END)),
+    ],
+    name="order",
+)
+
+CLERK = Agent(
+    "You file.", name="clerk", tools=[put, pay, wire, ask_user], model=MODEL, limits=LIMITS
+)
+PAYER = Agent(
+    "You pay.", name="payer", tools=[pay_now, pay_beside, put], model=MODEL, limits=LIMITS
+)
+OFFICE = Agent(
+    "You share out.", name="office", tools=[CLERK.as_tool(), pay], model=MODEL, limits=LIMITS
+)
+ALONE = Agent("You do.", name="alone", tools=OWN_TOOLS, model=(MODEL, OTHER_MODEL), limits=LIMITS)
+LEAD = Agent(
+    "You lead.",
+    name="lead",
+    tools=[CLERK.as_tool(), PAYER.as_tool(), OFFICE.as_tool(), put],
+    model=MODEL,
+    limits=LIMITS,
+)
+BOSS = Agent("You decide.", name="boss", tools=[pay, put], model=OTHER_MODEL, limits=LIMITS)
+DESK = Agent(
+    "You hand over.", name="desk", tools=[put, pay], handoffs=[BOSS], model=MODEL, limits=LIMITS
+)
+USER = Agent("You run jobs.", name="user", tools=[job.as_tool(), pay], model=MODEL, limits=LIMITS)
+KINDS = ("alone", "lead", "desk", "user", "job", "order")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is drawn once for all agents of a simulation."""
+
+    limits: Limits = LIMITS
+    unknown: Any = "ask"
+    parallel: bool = False
+
+
+def make_cast(settings: Settings, store: Store, world: World) -> dict[str, Any]:
+    """By kind of thread, who drives it in one process."""
+    own: dict[str, Any] = {"store": store, "world": world}
+    agents = {"unknown": settings.unknown, "limits": settings.limits, "parallel": settings.parallel}
+    found: dict[str, Any] = {
+        each.name: replace(each, **own, **agents) for each in (ALONE, LEAD, DESK, USER)
+    }
+    flow_limits = replace(job.limits, tokens=settings.limits.tokens)
+    found["job"] = Flow(
+        job.function, name="job", limits=flow_limits, unknown=settings.unknown, **own
+    )
+    found["order"] = replace(GRAPH, **own)
+    return found
+
+
+def limits_of(kind: str, settings: Settings) -> Limits:
+    """The limits of a person's own thread of this kind."""
+    if kind == "job":
+        return replace(job.limits, tokens=settings.limits.tokens)
+    if kind == "order":
+        return GRAPH.limits
+    return settings.limits

@@ -1,0 +1,207 @@
+"""What people and programs do through the public API, each within a process, and what must come of it."""
+
+import asyncio
+import json
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from simulate.process import OPERATION, Operation, Process
+from treadle import Result
+from treadle.core.errors import (
+    Fenced,
+    IllegalEvent,
+    ModelError,
+    SeqTaken,
+    StoreError,
+    TurnFailed,
+    TurnOpen,
+)
+
+if TYPE_CHECKING:
+    from simulate.simulation import Simulation
+
+ENDED = ("answered", "limit", "failed", "refused", "cancelled")
+
+
+class Operations:
+    """Starts operations and judges how each ends."""
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self._simulation = simulation
+        self.all: list[Operation] = []
+
+    @property
+    def running(self) -> list[Operation]:
+        return [each for each in self.all if each.is_running]
+
+    def say(self, process: Process, thread: str, *, streams: bool = False) -> Operation:
+        """A person says something to a thread of an agent, or starts a flow or a graph."""
+        kind = "stream" if streams else "run"
+        return self._start(process, kind, thread)
+
+    def resume(self, process: Process, thread: str, *, takes: bool = False) -> Operation:
+        return self._start(process, "resume", thread, takes)
+
+    def post(self, process: Process, thread: str, event: Any) -> Operation:
+        return self._start(process, "post", thread, event=event)
+
+    def _start(
+        self, process: Process, kind: str, thread: str, takes: bool = False, event: Any = None
+    ) -> Operation:
+        operation = Operation(len(self.all) + 1, process, kind, thread, takes)
+        self.all.append(operation)
+        self._simulation.note(process, f"{operation} of {thread} {event or ''}")
+        operation.task = process.spawn(self._work(operation, event))
+        return operation
+
+    def leave(self, operation: Operation) -> None:
+        """Its caller goes away: the task is cancelled."""
+        assert operation.task
+        if not operation.is_over:
+            operation.leaves = True
+            self._simulation.note(operation.process, f"{operation} is cancelled")
+            operation.task.cancel()
+
+    async def _work(self, operation: Operation, event: Any) -> None:
+        OPERATION.set(operation)
+        try:
+            operation.result = await self._do(operation, event)
+        except asyncio.CancelledError as error:
+            operation.error = error
+        except Exception as error:
+            operation.error = error
+        operation.is_over = True
+        shown = operation.error or getattr(operation.result, "status", "done")
+        self._simulation.note(operation.process, f"{operation} ends: {shown!r}")
+        self._judge(operation, event)
+
+    async def _do(self, operation: Operation, event: Any) -> Any:
+        top = operation.thread.partition(".")[0]
+        kind = top.partition("-")[0]
+        runner = operation.process.cast[kind]
+        match operation.kind:
+            case "resume":
+                return await runner.resume(operation.thread, take=operation.takes)
+            case "post":
+                return await runner.post(operation.thread, event)
+            case "stream":
+                return await self._stream(runner, operation)
+        if kind == "job":
+            work = self._simulation.draw_work()
+            return await runner.run(work, thread=operation.thread)
+        if kind == "order":
+            return await runner.run(n=self._simulation.count(), thread=operation.thread)
+        return await runner.run(f"message {operation.number}", thread=operation.thread)
+
+    async def _stream(self, runner: Any, operation: Operation) -> Any:
+        said = f"message {operation.number}"
+        async with aclosing(runner.stream(said, thread=operation.thread)) as stream:
+            async for item in stream:
+                if isinstance(item, Result):
+                    return item
+        return None
+
+    # What must come of it
+
+    def _violate(self, promise: str, operation: Operation, words: str) -> None:
+        self._simulation.violate(promise, f"{operation} of {operation.thread}: {words}")
+
+    def _judge(self, operation: Operation, event: Any) -> None:
+        if operation.kind == "post":
+            self._judge_post(operation, event)
+            return
+        error = operation.error
+        if operation.leaves:
+            self._judge_left(operation)
+        if error is None:
+            self._judge_result(operation, operation.result)
+        elif isinstance(error, TurnFailed | ModelError):
+            result = error.result
+            if result is not None:
+                self._judge_result(operation, result)
+            elif "failed" not in self._ends(operation):
+                self._violate("results are the log's", operation, repr(error))
+        elif not self._is_expected(operation, error):
+            self._violate("every caller gets its result", operation, repr(error))
+
+    def _ends(self, operation: Operation) -> list[str]:
+        shadow = self._simulation.check.threads.get(operation.thread)
+        return [end.status for end in shadow.ends.values()] if shadow else []
+
+    def _is_expected(self, operation: Operation, error: BaseException) -> bool:
+        if isinstance(error, asyncio.CancelledError):
+            return operation.leaves
+        if isinstance(error, TurnOpen):
+            return operation.kind in ("run", "stream")
+        if isinstance(error, Fenced):
+            return self._may_be_fenced(operation)
+        if isinstance(error, SeqTaken):
+            return False
+        if operation.kind == "stream":  # another caller's work is followed, and fails of its store
+            return isinstance(error, StoreError) and self._simulation.database.has_failed
+        return isinstance(error, StoreError) and operation.faults > 0
+
+    def _may_be_fenced(self, operation: Operation) -> bool:
+        """Whether somebody has taken its thread who may."""
+        simulation = self._simulation
+        if not simulation.database.has_attendance or operation.process.last_paused_at:
+            return True
+        shadow = simulation.check.threads[operation.thread]
+        takers = [each for each in shadow.claims.values() if each is not operation]
+        return any(each and (each.takes or each.kind == "post") for each in takers)
+
+    def _judge_left(self, operation: Operation) -> None:
+        """Whoever goes away cancels the turn, where nothing keeps that from being written."""
+        shadow = self._simulation.check.threads.get(operation.thread)
+        if shadow is None or operation.faults or not shadow.is_open:
+            return
+        if operation.kind in ("post", "stream"):  # leaving a stream stops nothing
+            return
+        is_ours = shadow.claims.get(shadow.state.claim) is operation
+        if is_ours and isinstance(operation.error, asyncio.CancelledError):
+            self._violate("a caller who goes away cancels the turn", operation, "it is open")
+
+    def _judge_result(self, operation: Operation, result: Any) -> None:
+        shadow = self._simulation.check.threads[operation.thread]
+        if result is None or result.status not in (*ENDED, "waiting"):
+            self._violate("every caller gets its result", operation, f"it is {result}")
+            return
+        if result.status == "waiting":
+            if not result.waiting:
+                self._violate("what waits is listed", operation, "nothing is listed")
+            return
+        turn = result.records[0].seq
+        end = shadow.ends.get(turn)
+        if end is None or end.status != result.status:
+            self._violate("results are the log's", operation, f"{result.status}, the log: {end}")
+            return
+        # What is used may be learned after the end: of a call that a fenced driver had made.
+        told = (result.status, result.answer, result.reason, result.steps)
+        first = shadow.answers.setdefault(turn, told)
+        if told != first:
+            self._violate("all callers' results are equal", operation, f"{told}, before {first}")
+        if operation.turn and operation.turn != turn:
+            self._violate("results are the log's", operation, f"another turn's, of {turn}")
+
+    def _judge_post(self, operation: Operation, event: Any) -> None:
+        error = operation.error
+        kind = type(event)
+        written = [each for each in operation.written if isinstance(each, kind)]
+        if error is None and len(written) != 1:
+            self._violate("an accepted post is in the log, once", operation, f"{written}")
+        if isinstance(error, IllegalEvent) and operation.written:
+            self._violate("a refused post writes nothing", operation, f"{operation.written}")
+        if error is None or isinstance(error, IllegalEvent):
+            return
+        expected = isinstance(error, StoreError) and not isinstance(error, Fenced)
+        if not (expected and operation.faults) and not isinstance(error, asyncio.CancelledError):
+            self._violate("a post is accepted or refused in words", operation, repr(error))
+
+
+def arguments_number(arguments: str) -> int | None:
+    """The number in a call's arguments, if they have one."""
+    try:
+        given = json.loads(arguments)
+    except ValueError:
+        return None
+    return given.get("n") if isinstance(given, dict) else None

@@ -1,0 +1,303 @@
+"""One simulation: what its seed draws, how it runs, and what it says when a promise is broken.
+
+1. Everything is drawn from one seed: also how much of each trouble there is, so that some seeds have
+   much of one kind and nothing of another.
+2. First there is trouble. Then it ends, and everything must come to its end: that finds what hangs.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulate.actors import ACTORS, Actor, post_decision
+from simulate.cast import KINDS, LIMITS, PIECES, Settings, make_cast
+from simulate.check import Check, Shadow
+from simulate.database import Database
+from simulate.final import check_the_end
+from simulate.loop import SimLoop, SimulatedProcess
+from simulate.operations import Operations
+from simulate.process import Process
+from treadle import Limits
+from treadle.core import events as e
+from treadle.core.waits import find_waits
+from treadle.stores.store import Row, Store
+
+MAX_STEPS = 60_000
+CALM_ROUNDS = 60
+_LIMITS = (
+    *(LIMITS, LIMITS, Limits(steps=3, tool_calls=4, tokens=60_000, seconds=40.0)),
+    *(Limits(steps=6, tool_calls=12, tokens=4000, seconds=40.0), Limits(seconds=6.0, steps=5)),
+)
+
+
+class Violation(Exception):
+    """A promise is broken."""
+
+    def __init__(self, promise: str, words: str) -> None:
+        super().__init__(f"{promise}: {words}")
+        self.promise = promise
+
+
+@dataclass
+class Plan:
+    """How much of what there is: drawn once for each simulation."""
+
+    processes: int
+    kinds: tuple[str, ...]
+    trouble_s: float
+    crashes: float
+    """Of a process, a chance of each step."""
+    pauses: float
+    cancelling: float
+    leaving: float
+    taking: float
+    clock_jumps: float
+    failing_models: float
+    hanging_models: float
+    settings: Settings = field(default_factory=Settings)
+
+
+def draw_plan(chance: random.Random) -> Plan:
+    def some(*amounts: float) -> float:
+        return chance.choice((0.0, *amounts))
+
+    settings = Settings(
+        limits=chance.choice(_LIMITS),
+        unknown=chance.choice(("ask", "ask", "tell")),
+        parallel=chance.random() < 0.15,
+    )
+    return Plan(
+        processes=chance.choice((1, 2, 2, 3)),
+        kinds=tuple(chance.choices(KINDS, k=chance.choice((1, 1, 2, 3)))),
+        trouble_s=chance.choice((3.0, 8.0, 15.0)),
+        crashes=some(0.002, 0.01, 0.02),
+        pauses=some(0.0, 0.002, 0.01),
+        cancelling=some(0.0, 0.3, 0.8),
+        leaving=some(0.0, 0.1, 0.5),
+        taking=some(0.0, 0.0, 0.1),
+        clock_jumps=some(0.0, 0.3),
+        failing_models=some(0.1, 0.25),
+        hanging_models=some(0.0, 0.05),
+        settings=settings,
+    )
+
+
+class Simulation:
+    """Everything of one seed."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        traced: bool = False,
+        actors: Sequence[Actor] = ACTORS,
+        rows: Store | None = None,
+    ) -> None:
+        self.seed = seed
+        self.chance = random.Random(seed)
+        self.loop = SimLoop(self.chance)
+        self.plan = draw_plan(self.chance)
+        self.database = Database(self, rows)
+        self.check = Check(self)
+        self.operations = Operations(self)
+        self.processes: list[Process] = []
+        self.is_calm = False
+        """The trouble is over."""
+        self.trace: list[str] = []
+        self._traced = traced
+        self._actors = actors
+        self._counted = 0
+        self._violation: Violation | None = None
+        self._is_over = False
+        self._draw_faults()
+
+    def _draw_faults(self) -> None:
+        chance, database = self.chance, self.database
+        database.has_attendance = chance.random() < 0.85
+        database.waits_to_the_end = chance.random() < 0.7
+        faults = database.faults
+        faults.waits = chance.choice((0.0, 0.05, 0.3))
+        faults.busy = chance.choice((0.0, 0.0, 0.1))
+        faults.refuses = chance.choice((0.0, 0.0, 0.01, 0.05))
+        faults.breaks = chance.choice((0.0, 0.0, 0.01, 0.05))
+        faults.read_fails = chance.choice((0.0, 0.0, 0.03))
+        faults.look_fails = chance.choice((0.0, 0.0, 0.2))
+
+    # What the actors use
+
+    def count(self) -> int:
+        """A number that was not drawn before."""
+        self._counted += 1
+        return self._counted
+
+    def new_id(self) -> str:
+        return f"id{self.count():06}"
+
+    def draw_work(self) -> list[str]:
+        """The work of a flow."""
+        pieces = self.chance.choices(PIECES, k=self.chance.choice((1, 2, 3, 4)))
+        return [f"{piece}:{self.count()}" for piece in pieces]
+
+    def make_cast(self, store: Store, world: Any) -> dict[str, Any]:
+        return make_cast(self.plan.settings, store, world)
+
+    def start_process(self) -> Process:
+        process = Process(self, f"p{len(self.processes) + 1}")
+        self.processes.append(process)
+        self.note(process, "starts")
+        return process
+
+    def living(self) -> list[Process]:
+        return [each for each in self.processes if not each.dead and not each.paused]
+
+    async def any_process(self) -> Process:
+        """A process that is up; waits for one."""
+        if found := self.living():
+            return self.chance.choice(found)
+        await asyncio.sleep(0.3)
+        return await self.any_process()
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        self.loop.call_later(seconds, work)
+
+    @property
+    def tops(self) -> dict[str, Shadow]:
+        """The threads of people's own."""
+        return {name: each for name, each in self.check.threads.items() if each.kind}
+
+    def find_open(self) -> list[str]:
+        return [name for name, shadow in self.tops.items() if shadow.is_open]
+
+    def find_all_open(self) -> list[str]:
+        """The open threads, children too."""
+        return [name for name, shadow in self.check.threads.items() if shadow.is_open]
+
+    def find_unfinished(self) -> list[str]:
+        """The open threads of people that could go on."""
+        return [
+            name for name in self.find_open() if not find_waits(self.tops[name].state, name)
+        ] + [name for name in self.find_open() if self._has_child_that_goes_on(name)]
+
+    def _has_child_that_goes_on(self, name: str) -> bool:
+        below = [each for each in self.check.threads if each.startswith(f"{name}.")]
+        return bool(below) and bool(find_waits(self.tops[name].state, name))
+
+    def find_decisions(self) -> list[tuple[str, e.PendingDecision]]:
+        """What people are waited for, in every thread."""
+        found: list[tuple[str, e.PendingDecision]] = []
+        for name, shadow in self.check.threads.items():
+            if shadow.is_open:
+                waits = find_waits(shadow.state, name)
+                found += [(name, each) for each in waits if each.thread_id == name]
+        return found
+
+    # What is told
+
+    def note(self, process: SimulatedProcess | None, what: str) -> None:
+        if self._traced and not self._is_over:
+            at = f"{self.loop.time() - 1000:10.4f} {self.loop.steps:6}"
+            self.trace.append(f"{at} {process or '-'}: {what}")
+
+    def violate(self, promise: str, words: str) -> None:
+        """A promise is broken: the simulation stops."""
+        if self._violation is None and not self._is_over:
+            self._violation = Violation(promise, words)
+            self.note(None, f"VIOLATION: {self._violation}")
+
+    def appended(self, process: Process, thread_id: str, rows: Sequence[Row]) -> None:
+        self.check.appended(process, thread_id, rows)
+        if self._traced:
+            for record in self.check.threads[thread_id].records[-len(rows) :]:
+                self.note(process, f"{thread_id} {record.seq} {record.event}")
+
+    # How it runs
+
+    def run(self) -> None:
+        """Run it to its end. Raises Violation."""
+        self.loop.before_step = self._before_step
+        try:
+            self.loop.run_until_complete(self._live())
+        finally:
+            self._is_over = True
+            self.loop.before_step = lambda _: None
+            self.loop.dispose_all()
+        if self._violation:
+            raise self._violation
+
+    def _before_step(self, process: SimulatedProcess | None) -> None:
+        if self._violation:
+            raise self._violation
+        if self.loop.steps > MAX_STEPS:
+            self.violate("everything comes to an end", f"{MAX_STEPS} steps")
+        if self.is_calm or not isinstance(process, Process):
+            return
+        drawn = self.chance.random()
+        if drawn < self.plan.crashes:
+            process.kill()
+        elif drawn < self.plan.crashes + self.plan.pauses:
+            process.pause()
+            if self.chance.random() < 0.15:
+                self.database.lock(process)
+
+    async def _live(self) -> None:
+        for _ in range(self.plan.processes):
+            self.start_process()
+        acting = [self.loop.create_task(each(self)) for each in self._actors]
+        await asyncio.sleep(self.plan.trouble_s)
+        self._calm_down()
+        for task in acting:
+            task.cancel()
+        await asyncio.wait(acting)
+        for task in acting:
+            if not task.cancelled():
+                task.result()
+        await self._bring_to_an_end()
+        for process in self.processes:  # those that nobody has waited for come back as zombies
+            process.wake()
+        await self._bring_to_an_end()
+        await check_the_end(self)
+
+    def _calm_down(self) -> None:
+        self.is_calm = True
+        self.note(None, "the trouble is over")
+        self.database.faults = type(self.database.faults)()
+        self.plan.hanging_models = self.plan.failing_models = 0.0
+        for process in self.processes:
+            if self.chance.random() < 0.6 or self.database.locked_by is process:
+                process.wake()
+        while len(self.living()) < 2:
+            self.start_process()
+
+    async def _bring_to_an_end(self) -> None:
+        """Resume everything, from two processes at once, and decide whatever waits."""
+        for _ in range(CALM_ROUNDS):
+            # The child of a driver that died late is ended by whoever resumes its parent.
+            opened = sorted({name.partition(".")[0] for name in self.find_all_open()})
+            awaited = [each for each in self.operations.running if not each.process.paused]
+            if not opened and not awaited:
+                return
+            started: list[Any] = []
+            for thread in opened:
+                for process in self.living()[:2]:
+                    started.append(self.operations.resume(process, thread))
+            await self._wait_for(started)
+            posted = [
+                post_decision(self, self.living()[0], thread, decision)
+                for thread, decision in self.find_decisions()
+            ]
+            await self._wait_for(posted)
+            if not opened:
+                await self._wait_for(awaited)
+        left = {name: self.tops[name].state.turn for name in self.find_open()}
+        self.violate("every thread ends or waits for something listed", f"{left}")
+
+    async def _wait_for(self, operations: Sequence[Any]) -> None:
+        tasks = [each.task for each in operations if each.task and not each.process.dead]
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=300.0)
+            if left:
+                hanging = [str(each) for each in operations if each.task in left]
+                self.violate("every caller gets its result", f"still waiting: {hanging}")
+                await asyncio.sleep(0)

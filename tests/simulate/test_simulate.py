@@ -1,0 +1,69 @@
+"""The simulator: no promise is broken by these seeds, and a seed says the same in every process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulate.run import main, try_seeds
+from simulate.simulation import Simulation, Violation
+from treadle import SQLiteStore
+
+RUN = Path(__file__).with_name("run.py")
+
+
+@pytest.mark.parametrize("first", range(0, 200, 20))
+def test_no_promise_is_broken(first):
+    assert try_seeds(first, first + 20) == []
+
+
+FOUND = (328, 499, 791, 1060, 1397, 1402, 1987, 20064, 30839, 31463, 31471, 32474)
+"""Seeds that have found something, when the simulator was new."""
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_is_mended(seed):
+    assert try_seeds(seed, seed + 1) == []
+
+
+def test_the_same_on_sqlite(tmp_path):
+    for seed in range(5):
+        store = SQLiteStore(tmp_path / f"{seed}.db")
+        Simulation(seed, rows=store).run()
+        store.close()
+
+
+def traced(seed: int) -> Simulation:
+    simulation = Simulation(seed, traced=True)
+    simulation.run()
+    return simulation
+
+
+def test_a_seed_is_the_same_in_every_process_whatever_its_hashes():
+    mine = traced(17)
+    assert traced(17).trace == mine.trace
+    env = os.environ | {"PYTHONHASHSEED": "4242"}
+    command = [sys.executable, str(RUN), "--seed", "17"]
+    shown = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[2:-1] == mine.trace
+
+
+def test_troubles_of_all_kinds_come():
+    told = "\n".join(line for seed in range(25) for line in traced(seed).trace)
+    for trouble in ("is killed", "is paused", "wakes", "its store fails", "is cancelled"):
+        assert trouble in told
+    for event in ("ApprovalGiven", "OutcomeDecided", "ChildWaits", "HandedOff", "LimitReached"):
+        assert event in told
+    assert "its clock is off" in told
+
+
+def test_a_violation_names_its_seed_and_how_to_see_it_again(capsys):
+    async def breaks(simulation):
+        simulation.violate("nothing is lost", "something is")
+
+    with pytest.raises(Violation, match="nothing is lost: something is"):
+        Simulation(1, actors=[breaks]).run()
+    assert main(["--seeds", "10", "--jobs", "1"]) == 0
+    assert "10 seeds from 0: 0 violations" in capsys.readouterr().out
