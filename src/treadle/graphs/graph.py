@@ -104,6 +104,10 @@ class Graph:
         """Bring a run to its end, and give its result; as `Flow.resume`."""
         return await self.flow.resume(thread, take=take, retry_failed=retry_failed)
 
+    def resume_in_background(self, thread: str) -> None:
+        """Begin what `resume` does, and return at once; as `Agent.resume_in_background`."""
+        self.flow.resume_in_background(thread)
+
     async def post(self, thread: str, fact: Post) -> None:
         """Write what a person says to a run that waits; as `Agent.post`."""
         await self.flow.post(thread, fact)

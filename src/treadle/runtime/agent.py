@@ -22,6 +22,7 @@ from .agent_notes import AgentNotes
 from .agent_runs import AgentRuns
 from .agent_settings import make_run_settings
 from .answer_type import AnswerType
+from .background import go_on_alone
 from .check_kinds import check_agent
 from .child_agent import work_as_child
 from .delete import Deletion, delete_threads
@@ -210,6 +211,13 @@ class Agent:
         has calls whose tools this agent doesn't have.
         """
         return await self.runs.resume(thread, Given(deps, settings), take)
+
+    def resume_in_background(self, thread: str) -> None:
+        """Begin what `resume` does, and return at once. Whoever wants the result follows it.
+
+        As after `start`, the turn goes on in the background of this event loop.
+        """
+        go_on_alone(thread, self.resume(thread))
 
     async def post(self, thread: str, event: Post) -> None:
         """Write what a person says to a turn that waits or runs, in any process; then resume it.

@@ -1,5 +1,6 @@
 """Finds the threads that somebody has to resume. Starts nothing."""
 
+import asyncio
 from collections.abc import Collection
 
 import msgspec
@@ -36,6 +37,7 @@ async def find_due(store: Store, world: World) -> list[Due]:
     infos = await store.threads(ALL_THREADS, status="unfinished", parent="")
     infos += await store.threads(ALL_THREADS, status="waiting", parent="")  # perhaps no longer
     for info in sorted(infos, key=lambda each: each.position):
+        await asyncio.sleep(0)  # else a thousand waiting threads hold the event loop up
         log = await _open(info, store, world)
         if log and await is_due(log):
             due.append(Due(info.thread_id, log.state.agent, info.updated_at))
