@@ -248,6 +248,8 @@ def candidates(state: State) -> list[e.Event]:
         e.UserSaid(f"keep {seq}", pinned=True),
         e.NotesRecalled((f"n{seq}",), f"noted {seq}"),
         e.StepAsked(e.Call(f"s{seq}", "step", "{}")),
+        e.StepAsked(e.Call("posted", "wait_for", "{}"), until=seq * 1.5 + 4, early=True),
+        e.UserSaid(f"early {seq}", answers="posted"),
         e.ContextCompacted(seq // 2),
         e.ContextCompacted(seq * 2 // 3, f"summary {seq}", seq, 60),
         e.ModelCalled("m", "h", 20, 50, "compact", upto_seq=max(1, seq // 2)),

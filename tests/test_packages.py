@@ -14,11 +14,13 @@ CORE = {
     "msgspec",
     "platformdirs",
     "pydantic",
+    "stop-words",
     "truststore",
     "tzdata",
 }
 EXTRAS_ALONE = [
     "ddgs",
+    "fastapi",
     "genai_prices",
     "httpx2",
     "jinja2",
@@ -32,9 +34,11 @@ EXTRAS_ALONE = [
     "pygments",
     "rich",
     "sentencepiece",
+    "starlette",
     "toktok",
     "trafilatura",
     "typer",
+    "uvicorn",
     "xllamacpp",
     "yaml",
 ]

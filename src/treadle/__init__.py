@@ -15,11 +15,14 @@ from .core.errors import (
     Fenced,
     FlowChanged,
     FlowStuck,
+    IllegalEvent,
     ModelDenied,
     ModelError,
     ModelRejected,
     ModelUnavailable,
+    NotAnswered,
     StepFailed,
+    StepTimedOut,
     Stopped,
     StoreError,
     ToolError,
@@ -59,6 +62,7 @@ from .notes.notes import Notes
 from .runtime.agent import Agent
 from .runtime.delete import Deletion, delete_threads
 from .runtime.drives import stop
+from .runtime.keep_going import keep_going
 from .runtime.listeners import Delta
 from .runtime.retention import delete_expired
 from .runtime.sync import iterate_sync, run_sync
@@ -81,6 +85,7 @@ __all__ = [
     "Flow",
     "FlowChanged",
     "FlowStuck",
+    "IllegalEvent",
     "Image",
     "Limits",
     "MemoryStore",
@@ -89,6 +94,7 @@ __all__ = [
     "ModelRejected",
     "ModelSettings",
     "ModelUnavailable",
+    "NotAnswered",
     "Notes",
     "OutcomeDecided",
     "Record",
@@ -97,6 +103,7 @@ __all__ = [
     "SQLiteStore",
     "ScriptedModel",
     "StepFailed",
+    "StepTimedOut",
     "Stopped",
     "StoreError",
     "Summary",
@@ -120,6 +127,7 @@ __all__ = [
     "extract_notes",
     "flow",
     "iterate_sync",
+    "keep_going",
     "project_instructions",
     "run_sync",
     "sleep",

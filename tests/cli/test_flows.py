@@ -11,10 +11,11 @@ from importlib.util import module_from_spec, spec_from_file_location
 import pytest
 
 from cli.commandline import Treadle
-from treadle import SQLiteStore
+from treadle import SQLiteStore, TurnFailed
 
 FLOWS = """
 from dataclasses import dataclass
+from pathlib import Path
 from treadle import Agent, ScriptedModel, approve, flow, step, tool
 from treadle.graphs import END, START, Choice, Edge, Graph, Node
 from treadle.models.scripted import calls, says
@@ -39,6 +40,16 @@ async def order(who: str) -> list[str]:
     paid = await payer.run("pay it")
     await approve("the parcel", to=who)
     return [charged, paid.answer]
+
+@flow
+async def picky(who: str) -> str:
+    await step(charge, who)
+    return await step(fails, who)
+
+def fails(who: str) -> str:
+    if not Path(__file__).with_name("works").exists():
+        raise ValueError("no")
+    return f"sent to {who}"
 
 @dataclass
 class State:
@@ -158,3 +169,27 @@ def test_a_flow_is_forked_at_a_record_and_goes_on_from_there(treadle: Treadle, f
     assert forked.code == 4, forked.err
     assert "what these calls did, in the shared part, stays done" in forked.err
     assert 'charge(who="ann")' in forked.err
+
+
+def test_what_a_flow_asks_to_do_is_changed_from_the_command_line(treadle: Treadle, flows) -> None:
+    asyncio.run(flows.order.run("ann", thread="t"))
+    assert treadle("approve", "t", "--resume", agent="order").code == 4
+    bad = treadle("approve", "t", "--edit", '{"to": "eve"}', agent="order")
+    assert "is a JSON object with what, to" in bad.err
+    edit = '{"what": "the parcel", "to": "eve"}'
+    went = treadle("approve", "t", "--edit", edit, "--resume", agent="order")
+    assert went.code == 0, went.err
+
+
+def test_what_has_failed_in_a_flow_is_run_again(treadle: Treadle, flows) -> None:
+    with pytest.raises(TurnFailed):
+        asyncio.run(flows.picky.run("ann", thread="t"))
+    assert "with --retry-failed, run fails again" in treadle("explain", "t", agent="picky").out
+    refused = treadle("resume", "t", "--retry-failed")
+    assert "it takes --agent MODULE:NAME" in refused.err
+    treadle.agents.with_name("works").touch()
+    went = treadle("resume", "t", "--retry-failed", agent="picky")
+    assert went.code == 0, went.err
+    assert "what has failed runs again" in went.err
+    assert "sent to ann" in went.out
+    assert sum("charge" in line for line in treadle("show", "t").out.splitlines()) < 4

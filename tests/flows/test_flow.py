@@ -709,7 +709,7 @@ def test_a_step_that_needs_approval_is_asked_for_and_refusing_it_is_a_failure(bo
         ("u", False, "denied: a person refused this call: no"),
     ):
         [held] = live(one.run(thread=thread)).waiting
-        with pytest.raises(UsageError, match="can't be checked"):
+        with pytest.raises(UsageError, match="is a JSON object with who, euros"):
             live(one.post(thread, e.ApprovalGiven(held.id, True, "ann", arguments="{}")))
         live(one.post(thread, e.ApprovalGiven(held.id, allowed, "ann", "no")))
         assert live(one.resume(thread)).output == output

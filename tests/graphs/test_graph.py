@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from fakes import found, live, world
 from treadle import (
     Agent,
+    Limits,
     MemoryStore,
     ScriptedModel,
     TurnFailed,
@@ -194,25 +195,207 @@ def test_a_choice_that_leads_nowhere_fails_and_says_so():
         live(one.run(topic="x"))
 
 
-def test_a_join_that_a_branch_has_gone_round_says_what_never_came():
-    nodes = [
-        Node(split, "subjects"),
-        Node(facts, "notes"),
-        Node(grade, "score"),
-        Node(write, "draft"),
-    ]
-    edges = [
-        *(
-            Edge(START, "split"),
-            Edge(START, "facts"),
-            Choice("split", lambda: "end", {"end": END, "on": "grade"}),
+@dataclass
+class Trail:
+    ran: Annotated[list[str], append] = field(default_factory=list)
+    urgent: bool = False
+    broken: str = ""
+
+
+def mark(name: str, seconds: float = 0.0) -> Node:
+    """A node that takes so long, and fails if the state says so."""
+
+    async def work(broken: str) -> str:
+        await asyncio.sleep(seconds)
+        if name in broken:
+            raise ValueError(f"no {name}")
+        return name
+
+    return Node(tool(work, name=name, idempotent=True), "ran")
+
+
+def trail(nodes: str, *edges: Any, **settings: Any) -> Graph:
+    marks = [mark(name, number) for number, name in enumerate(nodes)]
+    return graph(marks, [*edges, Edge(nodes[-1], END)], Trail, **settings)
+
+
+def test_joins_are_chained():
+    edges = [Edge(START, "s"), Edge("s", "a"), Edge("s", "b"), Edge("s", "c")]
+    one = trail("sabcmz", *edges, Join(["a", "b"], "m"), Join(["m", "c"], "z"))
+    assert live(one.run()).output.ran == ["s", "a", "b", "c", "m", "z"]
+
+
+def optional(urgent: bool) -> str:
+    return "yes" if urgent else "no"
+
+
+@pytest.mark.parametrize(
+    ("urgent", "ran"), [(True, ["a", "b", "x", "z"]), (False, ["a", "b", "z"])]
+)
+def test_a_join_does_not_wait_for_a_branch_that_a_choice_has_left_out(urgent, ran):
+    edges = [Edge(START, "a"), Edge(START, "b"), Choice("a", optional, {"yes": "x", "no": END})]
+    one = trail("abxz", *edges, Join(["x", "b"], "z"))
+    assert live(one.run(urgent=urgent)).output.ran == ran
+
+
+def test_a_join_after_branches_of_which_none_comes_is_left_out_too():
+    edges = [Edge(START, "a"), Choice("a", optional, {"yes": "b", "no": END})]
+    one = trail("abcz", *edges, Edge("b", "c"), Join(["c"], "z"))
+    assert live(one.run()).output.ran == ["a"]
+
+
+PARALLEL = [Edge(START, name) for name in "abc"]
+
+
+@pytest.mark.parametrize(
+    ("need", "broken", "ran"),
+    [
+        (2, "a", ["b", "c", "z"]),
+        (2, "", ["a", "b", "z"]),
+        ("any", "ab", ["c", "z"]),
+        (2, "ab", None),
+        ("any", "abc", None),
+        ("all", "c", None),
+        (3, "c", None),
+    ],
+)
+def test_a_join_that_needs_some_does_without_a_branch_that_fails(need, broken, ran):
+    one = trail("abcz", *PARALLEL, Join(list("abc"), "z", need))
+    if ran:
+        assert live(one.run(broken=broken)).output.ran == ran
+        return
+    with pytest.raises(TurnFailed, match="ValueError: no "):
+        live(one.run(broken=broken, thread="t"))
+
+
+def test_too_few_are_left_for_a_join_and_the_rest_is_not_waited_for():
+    one = trail("abcz", *PARALLEL, Join(list("abc"), "z", 2))
+    with pytest.raises(TurnFailed, match="the join before z needs 2, and 1 can come; ValueError"):
+        live(one.run(broken="ab", thread="t"))
+    assert live(one.resume("t")).seconds == 1
+
+
+def test_what_would_only_lead_to_a_join_that_a_failure_has_closed_is_stopped():
+    edges = [*PARALLEL, Edge(START, "d"), Join(["a", "d"], "m"), Join(["m", "b", "c"], "z", 2)]
+    one = trail("abcdmz", *edges)
+    result = live(one.run(broken="a"))
+    assert result.output.ran == ["b", "c", "z"]
+    stopped = [event.call_id for event in found(result, e.ToolFailed) if event.kind == "cancelled"]
+    assert stopped == ["d"]
+    assert result.seconds == 7
+
+
+def test_a_join_in_a_loop_waits_anew_each_time():
+    def again(ran: list[str]) -> str:
+        return "yes" if len(ran) < 8 else "no"
+
+    edges = [Edge(START, "s"), Edge("s", "a"), Edge("s", "b"), Edge("s", "c")]
+    joins = [Join(["a", "b"], "m"), Join(["m", "c"], "z", 1)]
+    marks = [mark(name, number) for number, name in enumerate("sabcmz")]
+    one = graph(marks, [*edges, *joins, Choice("z", again, {"yes": "s", "no": END})], Trail)
+    assert live(one.run(broken="a")).output.ran == ["s", "c", "z"] * 3
+    assert live(one.run()).output.ran == ["s", "a", "b", "c", "z"] * 2
+
+
+def test_so_many_items_run_at_once_as_the_fan_out_says():
+    running, most = 0, 0
+
+    async def search(subject: str) -> str:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(1)
+        running -= 1
+        return subject
+
+    def fan_out(**settings: Any) -> Graph:
+        edges = [Edge(START, "split"), Each("split", "search", "subjects", "subject", **settings)]
+        return graph(
+            [Node(split, "subjects"), Node(search, "notes"), Node(write, "draft")],
+            [*edges, Join("search", "write"), Edge("write", END)],
+        )
+
+    topic = " ".join(map(str, range(25)))
+    result = live(fan_out().run(topic=topic))
+    assert (most, result.seconds, len(result.output.notes)) == (10, 3, 25)
+    most = 0
+    assert live(fan_out(at_once=25).run(topic=topic)).seconds == 1
+    assert most == 25
+    with pytest.raises(UsageError, match="Each"):
+        fan_out(at_once=0)
+
+
+def test_a_fan_out_does_without_items_that_fail_while_enough_come():
+    async def search(subject: str) -> str:
+        if subject in "bd":
+            raise ValueError(f"no {subject}")
+        return subject
+
+    def fan_out(need: int) -> Graph:
+        return graph(
+            [Node(split, "subjects"), Node(search, "notes"), Node(write, "draft")],
+            [
+                Edge(START, "split"),
+                Each("split", "search", "subjects", "subject", at_once=2),
+                Join("search", "write", need),
+                Edge("write", END),
+            ],
+        )
+
+    assert live(fan_out(3).run(topic="a b c d e")).output.draft == "a; c; e"
+    with pytest.raises(TurnFailed, match="the join before write needs 4, and 3 can come"):
+        live(fan_out(4).run(topic="a b c d e"))
+
+
+def test_a_graph_is_a_node_and_gives_the_fields_that_are_taken_from_its_state():
+    inner = fan(name="inner", store=None)
+    one = graph([Node(inner, ("draft", "subjects")), Node(grade, "score")], line("inner", "grade"))
+    result = live(one.run(topic="b a", thread="t"))
+    assert result.output.draft == "facts of b a; on b; on a"
+    assert (result.output.subjects, result.output.notes) == (["b", "a"], [])
+    assert [child.thread_id for child in found(result, e.ChildStarted)] == ["t.inner"]
+    with pytest.raises(UsageError, match="node inner takes 'mood', which is no field of the graph"):
+        graph([Node(inner, "mood")], line("inner"), TypedDict("T", {"mood": str, "topic": str}))
+
+
+@pytest.mark.parametrize("how", ["limit", "failed", "inner flow"])
+def test_a_join_does_without_an_agent_or_a_flow_that_gives_no_answer(how):
+    async def breaks() -> str:
+        raise ValueError("no")
+
+    script = [says(" ")] * 3 if how == "failed" else [says("x")]
+    limits = Limits(tokens=1, last_word=False) if how == "limit" else Limits()
+    lost = Agent(name="lost", model=ScriptedModel(script), limits=limits)
+    first = Node(lost, "draft", said="go")
+    if how == "inner flow":
+        first = Node(flow(breaks, name="lost"), "draft")
+    nodes = [first, Node(facts, "notes"), Node(split, "subjects"), Node(write, "draft")]
+    edges = [Edge(START, "lost"), Edge(START, "facts"), Edge(START, "split")]
+    one = graph(nodes, [*edges, Join(["lost", "facts", "split"], "write", 2), Edge("write", END)])
+    result = live(one.run(topic="x", thread="t"))
+    assert result.output.draft == "facts of x"
+    assert live(one.replay("t")) is None
+
+
+def test_a_graph_runs_for_each_item():
+    inner = graph([Node(facts, "draft")], line("facts"), name="inner", store=None)
+    edges = [Edge(START, "split"), Each("split", "inner", "subjects", "topic")]
+    one = graph(
+        [Node(split, "subjects"), Node(inner, "draft"), Node(write, "notes")],
+        [*edges, Join("inner", "write"), Edge("write", END)],
+        TypedDict(
+            "Many",
+            {
+                "topic": str,
+                "subjects": list[str],
+                "draft": Annotated[list[str], append],
+                "notes": list[str],
+            },
+            total=False,
         ),
-        *(Join(["grade", "facts"], "write"), Edge("write", END)),
-    ]
-    with pytest.raises(
-        TurnFailed, match="the join before write has had 1 of 2, and nothing more comes"
-    ):
-        live(graph(nodes, edges).run(topic="x"))
+    )
+    result = live(one.run(topic="a b", notes=[]))
+    assert sorted(result.output["draft"]) == ["facts of a", "facts of b"]
 
 
 def test_the_first_node_that_fails_stops_the_others():

@@ -199,3 +199,25 @@ def test_every_cut_log_is_due_or_has_ended_or_waits():
 
 def _ended(cut: int) -> Row:
     return Row(cut + 1, 0.0, b'{"type":"TurnEnded","status":"cancelled"}')
+
+
+def test_the_event_loop_turns_while_many_threads_are_looked_at():
+    agents = worker(*[calls("pay")] * 50)
+
+    async def whole() -> int:
+        for _ in range(50):
+            await agents.run("go")
+        turns = 0
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        turning = asyncio.create_task(turn())
+        assert await agents.due() == []
+        turning.cancel()
+        return turns
+
+    assert live(whole()) >= 49

@@ -31,6 +31,7 @@ from treadle import (
 )
 from treadle.core import events as e
 from treadle.core.errors import ModelDenied, StoreError
+from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
 from treadle.runtime.drives import find_drive
 from treadle.runtime.follow import LOST_S
@@ -118,6 +119,35 @@ def test_stream_is_start_and_follow_with_every_piece_of_text():
     assert names(records) == ALL
     assert text == "I payall paid"
     assert [result.answer for result in results] == ["all paid"]
+
+
+def test_who_comes_in_the_middle_of_a_reply_gets_its_text_so_far():
+    class Halting(ScriptedModel):
+        """Writes on after five seconds."""
+
+        async def reply(self, request: Any, emit: Any) -> Reply:
+            emit("So ")
+            emit("far ")
+            await asyncio.sleep(5)
+            return await super().reply(request, emit)
+
+    @tool
+    def look() -> str:
+        return "17"
+
+    agents = agent(Halting([calls("look"), says("it is.")]), look)
+
+    async def whole() -> list[Any]:
+        await agents.start("go", thread="t")
+        await asyncio.sleep(6)
+        return await all_of(agents.follow("t", after=6))
+
+    told = live(whole())
+    assert names([item for item in told[:3] if isinstance(item, Record)]) == [
+        *("ToolStarted", "ToolReturned", "ModelCalled")
+    ]
+    assert [item.text for item in told if isinstance(item, Delta)][:2] == ["So far ", "it"]
+    assert [type(item) for item in told[-3:]] == [Record, Record, Result]
 
 
 @pytest.mark.parametrize("after", range(len(ALL) + 1))

@@ -105,7 +105,8 @@ def resume(settings: thread_options.ResumeOptions) -> int:
         raise UsageError(missing_agent_message(other))
     screen = Screen()
     announce_instructions(agent, settings, screen)
-    return Session(agent, log.thread_id, screen, settings).resume(settings.take)
+    session = Session(agent, log.thread_id, screen, settings)
+    return session.resume(settings.take, settings.retry_failed)
 
 
 def due(settings: thread_options.DueOptions) -> int:

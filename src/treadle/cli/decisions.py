@@ -67,7 +67,8 @@ def approve(settings: ApproveOptions) -> int:
         refusal = e.ApprovalGiven(call.id, False, by, settings.why, digest=call.digest)
         _post(agent.post(call.thread_id, refusal))
         return _finish("denied", call, log, agent, settings)
-    if settings.edit is not None and call.name not in _find_tools(call, log, agent):
+    known = isinstance(agent, Flow) or call.name in _find_tools(call, log, agent)
+    if settings.edit is not None and not known:
         raise UsageError(
             f"nobody here knows what {call.name} takes; name the agent that has it: --agent"
         )

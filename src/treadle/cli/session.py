@@ -19,7 +19,8 @@ from ..core.errors import (
 from ..core.links import find_children, is_child_in
 from ..core.result import Result
 from ..core.state import OPEN_PHASES, fold
-from ..core.turn_after import failed_by_outage
+from ..core.turn_after import failed_by_outage, may_reopen
+from ..flows.flow import Flow
 from ..observe.agent_changes import changes_since_last_call
 from ..observe.visible import make_visible, visible_block, visible_command, visible_line
 from ..runtime.agent import Agent
@@ -69,8 +70,11 @@ class Session:
         """Run a turn with this message, show it, and return its exit code."""
         return self._run(lambda agent: agent.run(text, thread=self.thread_id, key=key))
 
-    def resume(self, take: bool = False) -> int:
+    def resume(self, take: bool = False, retry_failed: bool = False) -> int:
         """Resume the thread's unfinished turn, show it, and return its exit code."""
+        if retry_failed and not isinstance(self.agent, Flow):
+            message = "--retry-failed is for flows and graphs: name one with --agent MODULE:NAME"
+            return self._fail(message, USAGE)
         try:
             past = self._with_children(run_sync(read_records(self.agent, self.thread_id)))
             state = fold(record for record in past if record.thread_id == self.thread_id)
@@ -82,6 +86,8 @@ class Session:
             return self._fail(make_visible(str(error)), exit_code(error))
         if goes_on:
             self.screen.note("the last turn failed because no model could be reached", "yellow")
+        elif state.phase == "idle" and retry_failed and may_reopen(state.turn):
+            self.screen.note("what has failed runs again", "yellow")
         elif state.phase == "idle":
             self.screen.note(
                 f"thread {self._name} has no unfinished turn; this was its last", "yellow"
@@ -94,7 +100,13 @@ class Session:
             )
         for change in changes:
             self.screen.note(f"since then {visible_line(change, 200)}", "yellow")
-        return self._run(lambda agent: agent.resume(self.thread_id, take=take), past)
+
+        def go_on(agent: Runner) -> Coroutine[Any, Any, Result]:
+            if isinstance(agent, Flow):
+                return agent.resume(self.thread_id, take=take, retry_failed=retry_failed)
+            return agent.resume(self.thread_id, take=take)
+
+        return self._run(go_on, past)
 
     def _run(self, start: Start, past: Sequence[e.Record] = ()) -> int:
         quiet = self.settings.quiet or self.settings.json

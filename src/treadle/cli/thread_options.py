@@ -32,6 +32,13 @@ class ResumeOptions(TurnOptions):
         bool,
         make_option("--take", help="Take it from a process that still drives it, if one does."),
     ] = False
+    retry_failed: Annotated[
+        bool,
+        make_option(
+            "--retry-failed",
+            help="Run again what has failed in a flow or a graph, and reuse what has a result.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from . import events as e
 from .errors import IllegalEvent
 from .strict_json import value_of
+from .tally import Tally
 
 CallStatus = Literal[
     "asked",
@@ -81,6 +83,8 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     """The child thread, if it runs as one."""
     waiting: tuple[e.PendingDecision, ...] = ()
     """What that child waits for."""
+    until: float | None = None
+    """When its time is up: seconds since the epoch; None: never."""
     claim: str = ""
     """With the status `unknown`: the claim under which it had started."""
 
@@ -125,6 +129,7 @@ def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDe
                 status,
                 call.reason,
                 decision_digest(call),
+                call.until,
             )
             return (decision,)
     return ()
@@ -231,3 +236,23 @@ def assign_ids(content: e.Replied, called_seq: int) -> e.Replied:
 def make_idempotency_key(base: str, call_id: str, arguments: str) -> str:
     """The idempotency key of a call: the same for the same arguments."""
     return hashlib.blake2b(f"{base} {call_id} {arguments}".encode(), digest_size=16).hexdigest()
+
+
+def open_calls_of(
+    asked: Iterable[e.Call], repeats: Tally, thread_key: str
+) -> tuple[dict[str, CallState], Tally]:
+    """The calls of a reply, and how often each has been asked for by now."""
+    calls: dict[str, CallState] = {}
+    twins: dict[str, int] = {}
+    for call in asked:
+        if call.id in calls:
+            raise IllegalEvent(f"two calls of one reply have the id {call.id!r}")
+        digest = call_digest(call.name, call.arguments)
+        calls[call.id] = CallState(
+            call,
+            make_idempotency_key(thread_key, call.id, call.arguments),
+            asked_before=repeats.count(digest),
+            twins_before=twins.get(digest, 0),
+        )
+        twins[digest] = twins.get(digest, 0) + 1
+    return calls, repeats.add(twins)

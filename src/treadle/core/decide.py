@@ -8,6 +8,7 @@ import msgspec
 from . import events as e
 from .approvals import apply_rules
 from .call import CallState
+from .due import find_overdue
 from .errors import ToolError
 from .limits import check_seconds, check_tool_call_limits
 from .outage import find_other_model, why_failed
@@ -56,12 +57,12 @@ class Wait(msgspec.Struct, frozen=True):
 Next = CallModel | RunTools | Append | Wait
 
 
-def decide(state: State, policy: Policy) -> Next:
-    """The next thing to do in this thread."""
+def decide(state: State, policy: Policy, now: float | None = None) -> Next:
+    """The next thing to do in this thread. `now`: seconds since the epoch; None: `state.at`."""
     turn = state.turn
     if turn is None or turn.ended or turn.called or not state.trusted or is_parked(state):
         return Wait()
-    found = _next(state, turn, policy)
+    found = _next(state, turn, policy, state.at if now is None else now)
     if not isinstance(found, CallModel):
         return found
     # No model call, nor the wait before it, goes on after the turn's time is up.
@@ -73,14 +74,14 @@ def decide(state: State, policy: Policy) -> Next:
     return Append((reached,))
 
 
-def _next(state: State, turn: Turn, policy: Policy) -> Next:
+def _next(state: State, turn: Turn, policy: Policy, now: float) -> Next:
     if turn.compacting_upto_seq and turn.replied:
         summary = turn.replied.text.strip()
         return Append((e.ContextCompacted(turn.compacting_upto_seq, summary),))
     if turn.limit:
         return _at_limit(state, turn, turn.limit, policy)
     if turn.calls:
-        return _next_for_calls(state, turn, policy)
+        return _next_for_calls(state, turn, policy, now)
     if turn.failed:
         return _after_failure(state, turn, turn.failed, policy)
     if turn.replied and (not turn.replied.calls or turn.replied.finish_reason in INCOMPLETE):
@@ -179,7 +180,7 @@ def _why_useless(turn: Turn, reply: e.ModelReplied) -> str:
     )
 
 
-def _next_for_calls(state: State, turn: Turn, policy: Policy) -> Next:
+def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Next:
     """Append refusals and requests to people, if any; else run what may run; else wait.
 
     Before the first call of a round starts, all of them are judged: so people are asked everything
@@ -194,7 +195,7 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy) -> Next:
     for call in turn.calls.values():
         if is_full and turn.round_began:
             break
-        judged = _judge(call, state, policy, events)
+        judged = find_overdue(call, now) or _judge(call, state, policy, events)
         runs_beside = policy.runs_beside(call)
         if isinstance(judged, CallState):
             new_calls += judged.attempt == 0

@@ -14,6 +14,8 @@ TreadleError
 │   └── ModelUnavailable    the same request, later: 408, 409, 429, 5xx, dropped or cut streams
 ├── TurnFailed            the caller: the turn ended with no answer for a reason of its own
 ├── StepFailed            the flow's code: a step has no result
+│   ├── NotAnswered         an agent's or a flow's run ended without an answer, as at a limit
+│   └── StepTimedOut        its time was up (a TimeoutError too)
 ├── ToolError             the model: raised by a tool, told to the model in these words
 │   └── ToolRetry           the same call, later: raised by a tool that had no effect yet
 └── StoreError            the operator: the database
@@ -79,6 +81,8 @@ class ModelError(TreadleError):
     """What the call had used before it broke off, if known."""
     result: "Result | None" = None
     """The turn that ended with this error; None for the error of a single call."""
+    step: str = ""
+    """In a flow's code, the id of the step whose turn it was."""
     status: int | None = None
     """Of the HTTP response; None where there was none."""
     body: str = ""
@@ -120,6 +124,8 @@ class TurnFailed(TreadleError):
 
     result: "Result | None" = None
     """That turn's records and totals."""
+    step: str = ""
+    """In a flow's code, the id of the step whose turn it was."""
 
 
 class StepFailed(TreadleError):
@@ -130,7 +136,24 @@ class StepFailed(TreadleError):
         self.step = step
         """The step's id."""
         self.kind = kind
-        """As in ToolFailed; `unknown` if nobody knows whether it had its effect."""
+        """As in ToolFailed; `unknown` if nobody knows whether it had its effect; the status of a
+        run that isn't answered."""
+
+
+class NotAnswered(StepFailed):
+    """A flow's code has run an agent or another flow, which ended without an answer.
+
+    `result` has its status, the reason, and the best partial answer.
+    """
+
+    def __init__(self, name: str, result: "Result", *, step: str = "") -> None:
+        reason = ", ".join(filter(None, (result.status, result.reason)))
+        super().__init__(f"{name} gave no answer: {reason}", step=step, kind=result.status)
+        self.result = result
+
+
+class StepTimedOut(StepFailed, TimeoutError):
+    """A step wasn't done, or a person didn't answer, in the time that it was given."""
 
 
 class ToolError(TreadleError):

@@ -69,7 +69,8 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
     identity: Identity | None = None
     """Only in logs of format 1."""
     reopens: bool = False
-    """The last turn, which an outage of its models has failed, goes on."""
+    """The last turn, which has failed, goes on: after an outage of its models, or because a person
+    wants the failed steps of a flow to run again."""
     trace: str = ""
     """The span that the work is a part of, the caller's or the parent's call, as `traceparent` of
     the W3C's Trace Context; "" if there is none."""
@@ -192,6 +193,8 @@ class TurnEnded(EventStruct, frozen=True):
     reason: str = ""
     value: str = ""
     """What a flow returned, as JSON."""
+    failed_steps: tuple[str, ...] = ()
+    """The steps of a flow whose failures its error came from."""
 
 
 _OfThreads = ThreadStarted | ThreadClaimed | ThreadForked | TrustChanged | NotesRecalled

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from . import events as e
@@ -125,6 +125,7 @@ def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
     records = list(records)
     model_calls = model_retries = tool_successes = tool_errors = tokens = 0
     costs_usd: list[float | None] = []
+    asked = {call.id for record in records for call in asked_calls(record.event)}
     for record in records:
         match record.event:
             case e.ModelCalled(attempt=attempt) if attempt > 1:
@@ -147,7 +148,7 @@ def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
                 costs_usd.append(event.cost_usd)
             case e.OutcomeDecided(outcome="ran") | e.HandedOff():
                 tool_successes += 1
-            case e.UserSaid(answers=call_id) if call_id:  # a person was the tool
+            case e.UserSaid(answers=call_id) if call_id in asked:  # a person was the tool
                 tool_successes += 1
             case e.OutcomeDecided(outcome="tell"):
                 tool_errors += 1
@@ -183,6 +184,7 @@ def _count_tool_retries(records: Iterable[e.Record]) -> int:
 
 def make_child_result(name: str, result: Result) -> ChildResult:
     """What the parent is told of a child's turn, so far or in the end."""
+    result = since_reopening(result)
     cost_usd = result.summary().cost_usd
     if result.status == "answered":
         return ChildResult(f"[the agent {name}]\n{result.answer}", result.usage, cost_usd)
@@ -193,6 +195,23 @@ def make_child_result(name: str, result: Result) -> ChildResult:
         text += f". It had got so far:\n{result.answer}"
     has_failed = not result.waiting
     return ChildResult(text, result.usage, cost_usd, result.waiting, has_failed)
+
+
+def since_reopening(result: Result) -> Result:
+    """The result, with the records and the usage since the turn was last reopened.
+
+    What a child had used before, its parent has counted already.
+    """
+    starts = [
+        index
+        for index, record in enumerate(result.records)
+        if isinstance(record.event, e.ThreadClaimed) and record.event.reopens
+    ]
+    if not starts:
+        return result
+    records = result.records[starts[-1] :]
+    used = [getattr(record.event, "usage", e.Usage()) for record in records]
+    return replace(result, records=records, usage=sum(used, e.Usage()))
 
 
 def _status(turn: Turn, waiting: Sequence[e.PendingDecision]) -> tuple[Status, str]:

@@ -23,7 +23,7 @@ from .late import is_late, lose_model_call, refuse_late, settle_model_call
 from .limits import Spent
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
-    failed_by_outage,
+    may_reopen,
     turn_after_claim,
     turn_after_fork,
     turn_after_import,
@@ -51,7 +51,7 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadForked: frozenset(("idle", *OPEN_PHASES)),
     e.TrustChanged: frozenset(("idle", *OPEN_PHASES)),
     e.AgentDescribed: frozenset(("ready", "acting")),
-    e.UserSaid: frozenset(("idle", "acting")),
+    e.UserSaid: frozenset(("idle", "ready", "acting")),
     e.NotesRecalled: frozenset(("idle",)),
     e.ContextCompacted: frozenset(("ready",)),  # never within a tool exchange
     e.ModelCalled: frozenset(("ready",)),
@@ -228,11 +228,11 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
         )
-    if isinstance(event, e.ThreadClaimed) and event.reopens and not failed_by_outage(state.turn):
-        raise IllegalEvent("only a turn that an outage of its models has failed can be reopened")
+    if isinstance(event, e.ThreadClaimed) and event.reopens and not may_reopen(state.turn):
+        raise IllegalEvent("only a turn that an outage has failed, or a flow's, can be reopened")
     if isinstance(event, e.UserSaid) and bool(event.answers) == (state.phase == "idle"):
         raise IllegalEvent(
-            "a message opens a turn; while tools run it must answer a question, and only then"
+            "a message opens a turn; within one it must answer a question, and only then"
         )
 
 

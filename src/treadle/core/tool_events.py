@@ -64,6 +64,10 @@ class StepAsked(EventStruct, frozen=True):
     call: Call
     idempotent: bool = False
     """It may run again where nobody knows what became of it. Only the flow's code knows that."""
+    until: float | None = None
+    """Seconds since the epoch when its time is up, also while it waits for people; None: never."""
+    early: bool = False
+    """It waits for an event, and one that was posted before it asked is taken."""
 
 
 class ChildStarted(EventStruct, frozen=True):

@@ -3,18 +3,13 @@
 A turn is a user message, then rounds (a model call, and the tool calls in its reply), then an end.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 from msgspec.structs import replace
 
 from . import events as e
-from .call import (
-    CallState,
-    apply_to_call,
-    call_digest,
-    make_idempotency_key,
-)
+from .call import CallState, apply_to_call, make_idempotency_key, open_calls_of
 from .errors import IllegalEvent
 from .open_calls import OpenCalls
 from .tally import Tally
@@ -88,10 +83,21 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     """Seconds of work, without waiting for people."""
     answer: str = ""
     """The last text that the model said to the person."""
+    has_steps: bool = False
+    """A flow's code drives it, and has asked for a step."""
+    early: frozenset[str] = frozenset()
+    """The ids of events that were posted before a flow's code waits for them."""
+    questions: frozenset[str] = frozenset()
+    """The ids of the calls that have asked a question, or have taken an event of `early`."""
     imported: bool = False
     """Others have written its beginning: that a call has started doesn't show that it may run."""
     repeats: Tally = Tally()
     """By `call_digest`, how often the model has asked for that name and these arguments."""
+
+    @property
+    def asks_no_model(self) -> bool:
+        """Whether no model has been asked, as in the turn of a flow."""
+        return self.called is None and not self.model and not self.attempts
 
     @property
     def said_last_word(self) -> bool:
@@ -115,11 +121,12 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.ContextCompacted():
             return replace(turn, compacting_upto_seq=0, replied=None)
         case e.StepAsked():
-            if event.call.id in turn.calls:
-                raise IllegalEvent(f"step {event.call.id} is under way already")
-            key = make_idempotency_key(thread_key, event.call.id, event.call.arguments)
-            call = CallState(event.call, key, step=True, idempotent=event.idempotent)
-            return _keep_call(turn, call)
+            return _apply_step(turn, event, thread_key)
+        case e.UserSaid(answers=call_id) if _comes_early(turn, call_id):
+            return replace(turn, early=turn.early | {call_id})
+        case e.QuestionAsked(call_id=call_id):
+            turn = replace(turn, questions=turn.questions | {call_id})
+            return _apply_to_its_call(turn, event)
         case e.AnswerRejected():
             return replace(turn, rejected=event, useless_replies=turn.useless_replies + 1)
         case e.LimitReached() if turn.limit:
@@ -130,6 +137,23 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
             return replace(turn, ended=event, called=None)
         case _:
             return _apply_to_its_call(turn, event)
+
+
+def _apply_step(turn: Turn, event: e.StepAsked, thread_key: str) -> Turn:
+    call = event.call
+    if call.id in turn.calls:
+        raise IllegalEvent(f"step {call.id} is under way already")
+    if event.early and call.id in turn.early:
+        return replace(turn, early=turn.early - {call.id}, questions=turn.questions | {call.id})
+    key = make_idempotency_key(thread_key, call.id, call.arguments)
+    step = CallState(call, key, step=True, until=event.until, idempotent=event.idempotent)
+    return replace(_keep_call(turn, step), has_steps=True)
+
+
+def _comes_early(turn: Turn, call_id: str) -> bool:
+    """Whether an answer to this call is an event that a flow's code may still wait for."""
+    is_known = call_id in turn.calls or call_id in turn.questions or call_id in turn.early
+    return turn.has_steps and not is_known
 
 
 def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
@@ -173,7 +197,7 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     repeats = turn.repeats
     # A call that may be cut off is never read, nor is one in place of a last word.
     if is_whole and purpose != "answer" and (asked := reply.calls):
-        calls, repeats = _asked_calls(asked, turn.repeats, thread_key)
+        calls, repeats = open_calls_of(asked, turn.repeats, thread_key)
     useless_replies = turn.useless_replies
     if calls:
         useless_replies = 0
@@ -203,26 +227,6 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
 def _has_text(reply: e.ModelReplied) -> bool:
     """Whether it says something. What a call was to be that nobody can read isn't said."""
     return bool(reply.text.strip()) and reply.finish_reason != MALFORMED_CALL
-
-
-def _asked_calls(
-    asked: Iterable[e.Call], repeats: Tally, thread_key: str
-) -> tuple[dict[str, CallState], Tally]:
-    """The calls of a reply, and how often each has been asked for by now."""
-    calls: dict[str, CallState] = {}
-    twins: dict[str, int] = {}
-    for call in asked:
-        if call.id in calls:
-            raise IllegalEvent(f"two calls of one reply have the id {call.id!r}")
-        digest = call_digest(call.name, call.arguments)
-        calls[call.id] = CallState(
-            call,
-            make_idempotency_key(thread_key, call.id, call.arguments),
-            asked_before=repeats.count(digest),
-            twins_before=twins.get(digest, 0),
-        )
-        twins[digest] = twins.get(digest, 0) + 1
-    return calls, repeats.add(twins)
 
 
 def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:

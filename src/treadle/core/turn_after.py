@@ -31,7 +31,7 @@ def turn_after_claim(turn: Turn, before: str, claim: e.ThreadClaimed) -> Turn:
     if claim.releases:
         return turn
     if claim.reopens:
-        return turn_after_reopening(turn)
+        return turn_after_reopening(turn, before)
     return turn_after_crash(turn, before)
 
 
@@ -42,9 +42,16 @@ def failed_by_outage(turn: Turn | None) -> bool:
     return turn.ended.status == "failed" and turn.failed.kind in ("unavailable", "denied")
 
 
-def turn_after_reopening(turn: Turn) -> Turn:
-    """What goes on with a turn that an outage has failed: its request is made once more."""
-    return replace(turn, ended=None, model="", tries=0)
+def may_reopen(turn: Turn | None) -> bool:
+    """Whether the turn has failed and may go on: after an outage, or as the turn of a flow."""
+    if turn is None or turn.ended is None or turn.ended.status != "failed":
+        return False
+    return failed_by_outage(turn) or turn.asks_no_model
+
+
+def turn_after_reopening(turn: Turn, before: str) -> Turn:
+    """What goes on with a turn that has failed: its request is made once more, or its steps."""
+    return replace(turn_after_crash(turn, before), ended=None, model="", tries=0)
 
 
 def turn_after_import(turn: Turn, thread_key: str) -> Turn:

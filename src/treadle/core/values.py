@@ -291,3 +291,5 @@ class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     digest: str = ""
     """Of name and arguments as shown here: an approval that repeats it allows nothing else."""
+    until: float | None = None
+    """Seconds since the epoch when nobody waits for it any more; None: that never comes."""

@@ -47,12 +47,13 @@ def is_at_work(state: State) -> bool:
 
 
 def find_waits(
-    state: State, thread_id: str, policy: Policy | None = None
+    state: State, thread_id: str, policy: Policy | None = None, now: float | None = None
 ) -> tuple[e.PendingDecision, ...]:
     """What people must decide before the turn can go on.
 
-    None where it can go on, where a process works on it or has died at work, and where it has
-    ended. Without the agent's own policy, what the log says of its tools is enough.
+    None where it can go on, as when the time of what it waits for is up, where a process works on
+    it or has died at work, and where it has ended. Without the agent's own policy, what the log
+    says of its tools is enough. `now` as in `decide`.
     """
     turn = state.turn
     if turn is None or turn.ended:
@@ -62,7 +63,8 @@ def find_waits(
     if is_held(state):
         return (e.PendingDecision(thread_id, "", "", "", "parked", _why_parked(state)),)
     # Where nothing is at work, a new driver finds the state as it is.
-    if is_at_work(state) or not isinstance(decide(state, policy or recorded_policy(state)), Wait):
+    decided = decide(state, policy or recorded_policy(state), now)
+    if is_at_work(state) or not isinstance(decided, Wait):
         return ()
     waits: list[e.PendingDecision] = []
     for call in turn.calls.values():
@@ -71,32 +73,36 @@ def find_waits(
 
 
 def find_tree_waits(
-    thread_id: str, states: Mapping[str, State], policy: Policy | None = None
+    thread_id: str,
+    states: Mapping[str, State],
+    policy: Policy | None = None,
+    now: float | None = None,
 ) -> tuple[e.PendingDecision, ...]:
     """As `find_waits`, with the children looked at: none where one of them can go on.
 
     `states` are by thread id; for a child that isn't among them, its parent's word holds.
     """
     left = dict(states)
-    return _take_waits(thread_id, left.pop(thread_id), left, policy)
+    return _take_waits(thread_id, left, now, policy)
 
 
 def _take_waits(
-    thread_id: str, state: State, left: dict[str, State], policy: Policy | None = None
+    thread_id: str, left: dict[str, State], now: float | None, policy: Policy | None = None
 ) -> tuple[e.PendingDecision, ...]:
     """What this thread and its children wait for. Each thread is taken out of `left` once.
 
     A child is one level deeper. So logs that name themselves or other threads' children come to an
     end, too.
     """
-    waits = find_waits(state, thread_id, policy)
+    state = left.pop(thread_id)
+    waits = find_waits(state, thread_id, policy, now)
     if not waits or is_held(state) or state.turn is None:
         return waits
     found: list[e.PendingDecision] = []
     for call in state.turn.calls.values():
         child = call.child.thread_id if call.status == "child" and call.child else ""
         if child in left and left[child].depth == state.depth + 1:
-            below = _take_waits(child, left.pop(child), left)
+            below = _take_waits(child, left, now)
             if not below:
                 return ()
             found += below

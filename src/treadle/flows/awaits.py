@@ -5,13 +5,15 @@ is awaited anew in each run, and no result in the log can end it.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import FlowStuck
+from ..core.errors import FlowChanged, FlowStuck
 from ..runtime.flow_tasks import TaskCode, codes_of
+from ..runtime.step_ids import StepRunner, scope_of
+from .step_results import History
 
 _STEPS = Path(__file__).with_name("flow_run.py")
 _ASYNCIO = Path(asyncio.__file__).parent
@@ -19,6 +21,16 @@ _BETWEEN_TASKS = ("tasks.py", "taskgroups.py", "timeouts.py", "runners.py")
 """Modules of asyncio whose coroutines wait for other tasks, which are looked at themselves."""
 _BETWEEN_OR_OUTSIDE = ("locks.py", "queues.py")
 """Modules whose coroutines wait for another task, of this flow or of somebody else."""
+_TIMERS = {
+    "_on_timeout": "asyncio.timeout or asyncio.wait_for",
+    "_release_waiter": "asyncio.wait_for, or asyncio.wait with a timeout",
+    "_set_result_unless_cancelled": "asyncio.sleep",
+}
+"""By the name of what asyncio's event loop calls when a timer is up, who sets such a timer."""
+
+
+MANY_TIMERS = 200
+"""Timers of an event loop above which they aren't looked through at each step."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +49,61 @@ def find_strays(tasks: Iterable["asyncio.Task[Any]"]) -> list[Awaited]:
     return [each for each in found if each]
 
 
+def refuse_timers(caller: StepRunner, *, stops: bool) -> None:
+    """Raise FlowStuck where the flow's code has set timers of asyncio around its steps.
+
+    Where the event loop has many timers, they are looked through only when the flow `stops` to
+    wait for people: at each step, that would take too long.
+    """
+    scheduled = getattr(asyncio.get_running_loop(), "_scheduled", ())
+    if (stops or len(scheduled) <= MANY_TIMERS) and (timers := find_timers(caller)):
+        raise stuck(timers)
+
+
+def find_timers(caller: StepRunner) -> list[Awaited]:
+    """The timers of asyncio that this flow's code has set, as around the wait for a step.
+
+    Each begins anew when the code runs again, and is lost when the flow stops. None is seen where
+    an event loop doesn't show its timers, as uvloop.
+    """
+    scheduled = getattr(asyncio.get_running_loop(), "_scheduled", ())
+    found: list[Awaited] = []
+    for handle in [*scheduled]:
+        scope = None if handle.cancelled() else scope_of(handle._context)
+        if scope is None or scope.caller is not caller:
+            continue
+        name = _TIMERS.get(getattr(handle._callback, "__name__", ""))
+        if name:
+            found.append(Awaited(name, sure=True))
+    return found
+
+
+def refuse_to_stop(caller: StepRunner, tasks: Iterable["asyncio.Task[Any]"], asked: bool) -> None:
+    """Raise FlowStuck where the code awaits what would be lost if the flow stopped now.
+
+    `asked`: it awaits steps.
+    """
+    strays = find_strays(tasks)
+    if not asked or any(stray.sure for stray in strays):
+        raise stuck(strays)
+    refuse_timers(caller, stops=True)
+
+
+def why_missing(history: History, strays: Sequence[Awaited], asked: bool) -> FlowChanged:
+    """The error for code at rest that hasn't asked for the step that comes next in the log."""
+    if any(stray.sure for stray in strays) or (strays and not asked):
+        return stuck(strays)
+    return history.changed([stray.what for stray in strays])
+
+
 def stuck(strays: Iterable[Awaited]) -> FlowStuck:
     """The error for code that awaits this, with nothing left that could end it."""
     what = ", and ".join(sorted({each.what for each in strays})) or "what nothing can bring"
     return FlowStuck(
         f"the flow's code awaits {what}. That is no step: it would be lost whenever the flow stops,"
-        " so it isn't waited for. Use treadle.sleep or until for time, wait_for or ask for what"
-        " comes from elsewhere, and put all other work into a step: await step(function). The"
-        " thread stays as it is; go on with the mended code"
+        " so it isn't waited for. Use treadle.sleep or until for time, within= for a limit of time,"
+        " treadle.wait_for or ask for what comes from elsewhere, and put other work into a step:"
+        " await step(function). The thread stays as it is; go on with the mended code"
     )
 
 

@@ -23,6 +23,7 @@ from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
 from ..models.scripted import ScriptedModel
 from ..runtime.arguments import write_arguments
+from ..runtime.background import go_on_alone
 from ..runtime.check_kinds import check_flow_function, check_run
 from ..runtime.drive import Post, post
 from ..runtime.due import name_due
@@ -118,11 +119,20 @@ class Flow:
         """The runs that `resume` would bring forward now; as `Agent.due`."""
         return await name_due(self._store, self.world, (self.name,))
 
-    async def resume(self, thread: str, *, take: bool = False) -> Result:
+    async def resume(
+        self, thread: str, *, take: bool = False, retry_failed: bool = False
+    ) -> Result:
         """Bring a run to its end, and give its result; as `Agent.resume`. Raises as `run`, and
         UnknownThread.
+
+        With `retry_failed`, a run that has failed goes on: the steps that its error came from run
+        again, also within inner flows, and those that have a result don't.
         """
-        return await self.runs.resume(thread, take)
+        return await self.runs.resume(thread, take, retry_failed)
+
+    def resume_in_background(self, thread: str) -> None:
+        """Begin what `resume` does, and return at once; as `Agent.resume_in_background`."""
+        go_on_alone(thread, self.resume(thread))
 
     async def post(self, thread: str, fact: Post) -> None:
         """Record what a person says to a run, in whatever process it waits; as `Agent.post`."""

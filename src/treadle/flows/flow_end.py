@@ -1,4 +1,7 @@
-"""The events that record how a flow's code has ended. Pure."""
+"""How a flow's code has ended, and the events that record it. Writes nothing."""
+
+import asyncio
+from collections.abc import Iterator
 
 from ..core import events as e
 from ..core.errors import StepFailed
@@ -19,8 +22,22 @@ def end_events(value: str, error: BaseException | None) -> tuple[e.Event, ...]:
     if isinstance(error, FlowLimitReached):
         return (error.reached, e.TurnEnded("limit", error.reached.limit, error.value))
     if error:
-        return (e.TurnEnded("failed", _describe(error)),)
+        steps = tuple(dict.fromkeys(_failed_steps(error)))
+        return (e.TurnEnded("failed", _describe(error), failed_steps=steps),)
     return (e.TurnEnded("answered", value=value),)
+
+
+def _failed_steps(error: BaseException, seen: frozenset[int] = frozenset()) -> Iterator[str]:
+    """The ids of the steps whose failures are this error, its causes or its parts."""
+    if id(error) in seen:
+        return
+    seen |= {id(error)}
+    if step := getattr(error, "step", ""):
+        yield step
+    parts = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    for other in (*parts, error.__cause__, error.__context__):
+        if other is not None:
+            yield from _failed_steps(other, seen)
 
 
 def _describe(error: BaseException) -> str:
@@ -30,3 +47,12 @@ def _describe(error: BaseException) -> str:
         place = f"step {error.step}"
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     return redact_known(": ".join(filter(None, (place, str(error)))) + notes)
+
+
+def error_of(main: "asyncio.Task[str]") -> BaseException | None:
+    """What the code has raised, if anything."""
+    if not main.done():
+        return None
+    if main.cancelled():
+        return asyncio.CancelledError("the code cancelled itself")
+    return main.exception()

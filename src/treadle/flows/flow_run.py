@@ -13,7 +13,8 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, RunTools, decide
-from ..core.errors import FlowChanged, SeqTaken, StepFailed, Stopped, StoreError
+from ..core.due import next_due
+from ..core.errors import FlowChanged, SeqTaken, StepFailed, StepTimedOut, Stopped, StoreError
 from ..core.links import is_child_in
 from ..core.tool import Tool
 from ..core.waits import find_waits
@@ -26,10 +27,10 @@ from ..runtime.log import Log, open_log
 from ..runtime.loop import run_attempt
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import refresh_children
-from .awaits import find_strays, stuck
-from .flow_end import end_events
+from .awaits import find_strays, refuse_timers, refuse_to_stop, why_missing
+from .flow_end import end_events, error_of
 from .step_results import History, Step
-from .stop_tasks import cancel_all, stop_all, wait_for_end
+from .stop_tasks import cancel_all, stop_all, wait_for_end, wait_until_due
 
 GIVEN_UP = "the flow went on without it"
 
@@ -62,14 +63,16 @@ class FlowRun:
         self._fault: BaseException | None = None
         self._moved = asyncio.Event()
         self._stopped = False
-        self._waits = bool(find_waits(log.state, log.thread_id))
+        self._waits = bool(find_waits(log.state, log.thread_id, now=log.world.now()))
         self._reading = 0
         """How many children's logs are being read: the code isn't at rest then."""
 
-    async def ask(self, call: e.Call, tool: Tool) -> Step:
-        """The step with its result, for the code that awaits it.
+    async def ask(
+        self, call: e.Call, tool: Tool, within: float | None = None, *, early: bool = False
+    ) -> Step:
+        """The step with its result, for the code that awaits it, at most so many seconds.
 
-        If the code cancels the wait, the step is given up.
+        If the code cancels the wait, the step is given up. `early` as in StepAsked.
         """
         if self._stopped:  # the code is being cancelled, and asks for a step while it unwinds
             await asyncio.sleep(0)
@@ -80,7 +83,8 @@ class FlowRun:
             await self.changed(error)
             raise
         if step.at is None:
-            self._new.append(e.StepAsked(call, tool.idempotent))
+            until = None if within is None else self.log.world.now() + within
+            self._new.append(e.StepAsked(call, tool.idempotent, until, early))
         asked = self._asked[call.id] = _Asked(tool, asyncio.get_running_loop().create_future())
         self._moved.set()
         try:
@@ -91,12 +95,19 @@ class FlowRun:
             self._moved.set()
             raise
 
-    async def child(self, call_id: str, name: str, tool: Tool, arguments: str) -> Log:
+    def edited(self, call_id: str) -> str | None:
+        """What a person has made of a step's arguments; None if nobody has changed them."""
+        turn = self.log.state.turn
+        return turn.calls[call_id].arguments if turn else None
+
+    async def child(self, call: e.Call, tool: Tool, within: float | None = None) -> Log:
         """Run an agent or a flow as a step; the child's log when its turn is over.
 
         Raises StepFailed.
         """
-        step = await self.ask(e.Call(call_id, name, arguments), tool)
+        step = await self.ask(call, tool, within)
+        if isinstance(step.came, e.ToolFailed) and step.came.kind == "timeout":
+            raise StepTimedOut(step.came.message, step=call.id, kind="timeout")
         # In a fork, this may be a child of the thread that was forked.
         self._reading += 1
         try:
@@ -106,9 +117,9 @@ class FlowRun:
         finally:
             self._reading -= 1
             self._moved.set()
-        started = e.ChildStarted(call_id, step.child)
+        started = e.ChildStarted(call.id, step.child)
         if not is_child_in(self.log.records, started, child.records):
-            raise StepFailed(getattr(step.came, "message", "it never began"), step=call_id)
+            raise StepFailed(getattr(step.came, "message", "it never began"), step=call.id)
         return child
 
     async def changed(self, error: FlowChanged | StoreError) -> Any:
@@ -182,7 +193,8 @@ class FlowRun:
                 await stop_all(left)
                 return True
         if self.history.missing:
-            raise self._why_missing(main) from _error_of(main)
+            strays = find_strays([main, *self.tasks])
+            raise why_missing(self.history, strays, bool(self._asked)) from error_of(main)
         try:
             if await self._act():
                 return True
@@ -194,23 +206,11 @@ class FlowRun:
             return await self._end(main)
         if not self._attempts:
             self.log.refuse_if_stopping()
-            return self._waits_for_people(main)
-        await self._moved.wait()
+            refuse_to_stop(self, [main, *self.tasks], bool(self._asked))
+            return False
+        due = next_due(self.log.state) if self.history.has_limits else None
+        await wait_until_due(self._moved, due, self.log.world)
         return True
-
-    def _why_missing(self, main: "asyncio.Task[str]") -> FlowChanged:
-        """The error for code at rest that hasn't asked for the step that comes next in the log."""
-        strays = find_strays([main, *self.tasks])
-        if any(stray.sure for stray in strays) or (strays and not self._asked):
-            return stuck(strays)
-        return self.history.changed([stray.what for stray in strays])
-
-    def _waits_for_people(self, main: "asyncio.Task[str]") -> bool:
-        """False: all open steps wait for people. Raises FlowStuck if the code awaits no step."""
-        strays = find_strays([main, *self.tasks])
-        if not self._asked or any(stray.sure for stray in strays):
-            raise stuck(strays)
-        return False
 
     @property
     def _open(self) -> tuple[CallState, ...]:
@@ -223,6 +223,7 @@ class FlowRun:
         # Another driver, which was taken for dead, may have asked for the same steps meanwhile.
         new = [asked for asked in self._new if self.history.steps[asked.call.id].at is None]
         if new:
+            refuse_timers(self, stops=False)
             await self.log.append(*new, after=state.seq)
             self._new = [asked for asked in self._new if asked not in new]
             return True
@@ -233,10 +234,11 @@ class FlowRun:
             return False
         tools = {call_id: asked.tool for call_id, asked in self._asked.items()}
         job = replace(self._job, policy=replace(self._job.policy, step_tools=tools))
-        match decide(state, job.policy):
+        match decide(state, job.policy, self.log.world.now()):
             case Append(events) if self._attempts and isinstance(events[0], e.LimitReached):
                 return False  # running steps may end first
             case Append(events):
+                await self._stop(events)
                 await append_decided(self.log, events, state.seq)
                 return True
             case RunTools() if self.log.stop_asked.is_set():
@@ -244,6 +246,11 @@ class FlowRun:
             case RunTools(calls):
                 return await self._start(job, calls, state.seq)
         return False
+
+    async def _stop(self, events: Sequence[e.Event]) -> None:
+        """Stop the attempts of those steps that these events say have failed: their time is up."""
+        failed = [event.call_id for event in events if isinstance(event, e.ToolFailed)]
+        await stop_all([self._attempts[each] for each in failed if each in self._attempts])
 
     async def _start(self, job: RunSettings, calls: Sequence[CallState], seq: int) -> bool:
         fresh = [call for call in calls if call.id not in self._attempts]
@@ -282,17 +289,8 @@ class FlowRun:
             self._given_up += {*self._asked, *(call.id for call in self._open)}
             return True
         value = ""
-        self.error = _error_of(main)
+        self.error = error_of(main)
         if not self.error:
             value = main.result()
         await self.log.append(*end_events(value, self.error))
         return False
-
-
-def _error_of(main: "asyncio.Task[str]") -> BaseException | None:
-    """What the code has raised, if anything."""
-    if not main.done():
-        return None
-    if main.cancelled():
-        return asyncio.CancelledError("the code cancelled itself")
-    return main.exception()

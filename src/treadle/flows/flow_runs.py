@@ -10,12 +10,14 @@ from ..core import events as e
 from ..core.context import ChildResult, Context
 from ..core.errors import FlowChanged, SeqTaken, TurnFailed, UsageError
 from ..core.result import Result, make_child_result, read_result
+from ..core.turn_after import may_reopen
 from ..models.known_secrets import redact_error
 from ..runtime.agent_runs import STOPPED
+from ..runtime.answered import require_answer
 from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.background import Begun, OnBegun, begin, tell_first
 from ..runtime.border import contain
-from ..runtime.children import open_child_log, require_own
+from ..runtime.children import open_child_log, refuse_child, require_own, starts_again
 from ..runtime.conflicts import flow_begun
 from ..runtime.drive import drive_turn, new_claim, run_guarded
 from ..runtime.drives import refuse_while_stopping
@@ -64,11 +66,13 @@ class FlowRuns:
             async for item in items:
                 yield item
 
-    async def resume(self, thread: str, take: bool) -> Result:
+    async def resume(self, thread: str, take: bool, retry_failed: bool) -> Result:
         """As `Flow.resume`."""
 
-        async def go_on(log: Log, _: bool) -> Result:
-            return await self.go_on(log)
+        async def go_on(log: Log, untouched: bool) -> Result:
+            if retry_failed:
+                refuse_child(log, "what failed runs again when its parent's thread is resumed")
+            return await self.go_on(log, retry_failed and untouched)
 
         return await resume_thread(thread, self.flow._store, self.flow.world, take, go_on)
 
@@ -117,12 +121,16 @@ class FlowRuns:
 
         return await resume_thread(thread, self.flow._store, self.flow.world, False, go_on)
 
-    async def go_on(self, log: Log) -> Result:
-        """Drive the open run, or read how it ended: see `resume_thread`."""
+    async def go_on(self, log: Log, again: bool = False) -> Result:
+        """Drive the open run, or read how it ended: see `resume_thread`.
+
+        `again`: what failed in it runs again.
+        """
         self.refuse_other(log)
-        if log.state.phase == "idle" or not log.state.trusted:
+        reopens = again and may_reopen(log.state.turn)
+        if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self._read(log)
-        return await self._drive(log, new_claim(self.flow.world))
+        return await self._drive(log, new_claim(self.flow.world, reopens))
 
     def refuse_other(self, log: Log) -> None:
         """Raise UsageError for a thread of another flow, or of an agent."""
@@ -145,7 +153,7 @@ class FlowRuns:
         log = await open_child_log(context)
         with suppress(TurnFailed):  # the child's log has it; the caller gets it as a tool error
             if log.records:
-                await runs.go_on(log)
+                await runs.go_on(log, await starts_again(log))
             else:
                 place = (context.thread_id, context.call_id, above.depth + 1, above.root_id)
                 start = e.ThreadStarted(self.flow.name, above.world.new_id(), *place)
@@ -162,8 +170,9 @@ class FlowRuns:
                 return await scope.caller.changed(error)  # type: ignore[no-any-return]
 
         tool = make_child_tool(self.flow.limits, work)
-        log: Log = await scope.caller.child(step_id, self.flow.name, tool, arguments)
-        return self._end(log, None)
+        call = e.Call(step_id, self.flow.name, arguments)
+        log: Log = await scope.caller.child(call, tool)
+        return require_answer(f"the flow {call.name}", step_id, lambda: self._end(log, None))
 
     async def _drive(self, log: Log, *opening: e.Event) -> Result:
         error: BaseException | None = None

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 
 from ..core import events as e
 from ..core.context import Context, find_context
-from ..core.errors import StepFailed, ToolError, UsageError
+from ..core.errors import StepFailed, StepTimedOut, ToolError, UsageError
 from ..core.result import Result
 from ..core.tool import NeedsApproval, Tool, is_async
 from ..runtime.agent import Agent
@@ -25,7 +25,7 @@ from ..runtime.serialize import (
     to_json,
     write_value,
 )
-from ..runtime.step_ids import StepScope, current_scope, plain_name
+from ..runtime.step_ids import StepScope, check_within, current_scope, plain_name
 from .flow_run import FlowRun
 from .step_results import Step
 
@@ -38,7 +38,13 @@ _DEFAULTS = (0, 60.0, False, False)
 
 @overload
 def step(
-    function: Agent, /, said: str | e.UserSaid, *, id: str | None = None
+    function: Agent,
+    /,
+    said: str | e.UserSaid,
+    *,
+    id: str | None = None,
+    deps: Any = None,
+    within: float | None = None,
 ) -> StepCoroutine[Result]: ...
 @overload
 def step(
@@ -87,10 +93,11 @@ def step(
         )
     if tool.function is None:
         asked = show_json(**(kwargs or {"question": args[0]}))
-        return ask_person(branch, branch.step_id(name, id), name, asked)
+        return ask_person(branch, e.Call(branch.step_id(name, id), name, asked))
     kind = return_type(tool.function)
     written = write_arguments(tool.function, args, kwargs, tool.context)
-    work = _wrap(tool.function, written, tool.context, kind)
+    flow_run = flow_run_of(branch)
+    work = _wrap(tool.function, written, tool.context, kind, flow_run.edited)
     tool = replace(tool, function=work, context="context", max_chars=10**9)
     return _run_step(branch, e.Call(branch.step_id(name, id), name, written.text), tool, kind)
 
@@ -127,15 +134,23 @@ async def _run_step(branch: StepScope, call: e.Call, tool: Tool, kind: Any) -> A
 
 
 async def _run_agent(
-    branch: StepScope, agent: Agent, step_id: str, said: str | e.UserSaid, deps: Any = None
+    branch: StepScope,
+    agent: Agent,
+    step_id: str,
+    said: str | e.UserSaid,
+    deps: Any = None,
+    within: float | None = None,
 ) -> Result:
-    return await agent.run_as_step(branch, step_id, said, Given(deps))
+    return await agent.run_as_step(branch, step_id, said, Given(deps), within)
 
 
-async def ask_person(branch: StepScope, step_id: str, name: str, arguments: str) -> str:
-    """Ask a person as a step, and wait for the answer."""
-    tool = Tool(plain_name(name), "", ANY_OBJECT, None, _accept)
-    step = await flow_run_of(branch).ask(e.Call(step_id, name, arguments), tool)
+async def ask_person(
+    branch: StepScope, call: e.Call, within: float | None = None, *, early: bool = False
+) -> str:
+    """Ask a person as a step, and wait for the answer. `early` as in StepAsked."""
+    check_within(within)
+    tool = Tool(plain_name(call.name), "", ANY_OBJECT, None, _accept)
+    step = await flow_run_of(branch).ask(call, tool, within, early=early)
     if isinstance(step.came, e.UserSaid):
         return step.came.text
     return str(step_value(step, Any))
@@ -160,6 +175,8 @@ def step_value(step: Step, kind: Any) -> Any:
             return _read_told_result(text, kind, step.call.id)
         case e.OutcomeDecided():
             raise StepFailed("nobody knows if it had its effect", step=step.call.id, kind="unknown")
+        case e.ToolFailed(message=message, kind="timeout"):
+            raise StepTimedOut(message, step=step.call.id, kind="timeout")
         case e.ToolFailed(message=message, kind=why):
             raise StepFailed(message, step=step.call.id, kind=why)
         case None:
@@ -179,14 +196,26 @@ def _read_told_result(text: str, kind: Any, step_id: str) -> Any:
 
 
 def _wrap(
-    function: Callable[..., Any], written: WrittenArguments, context: str, kind: Any
+    function: Callable[..., Any],
+    written: WrittenArguments,
+    context: str,
+    kind: Any,
+    edited: Callable[[str], str | None],
 ) -> Callable[..., Any]:
-    """The function as a step's tool runs it: each try reads the arguments anew; JSON comes out."""
+    """The function as a step's tool runs it: each try reads the arguments anew; JSON comes out.
+
+    `edited` gives what a person has made of them, if anything, by the step's id.
+    """
 
     def read(given: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if not context:
-            return read_arguments(written, {})
-        return read_arguments(written, {context: given})
+        extra = {context: given} if context else {}
+        text = edited(given.call_id)
+        if text is None:
+            return read_arguments(written, extra)
+        try:
+            return read_arguments(replace(written, text=text), extra)
+        except ValueError as error:
+            raise ToolError(f"it didn't run: the edited arguments won't do: {error}") from None
 
     def encode(value: Any) -> str:
         try:

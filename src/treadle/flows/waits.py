@@ -1,16 +1,18 @@
 """Waits for people, events and time in a flow. A flow that waits for people needs no process."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ..core import events as e
 from ..core.check_settings import check_number
 from ..core.errors import UsageError
+from ..core.strict_json import value_of
 from ..core.tool import Tool
 from ..runtime.drives import rest
-from ..runtime.step_ids import StepScope
+from ..runtime.step_ids import StepScope, check_within
 from .steps import (
     ANY_OBJECT,
     StepCoroutine,
@@ -29,31 +31,48 @@ class Approval:
     allowed: bool
     by: str
     reason: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What was allowed, as JSON values: the details that were asked for, or the person's edit."""
+    edited: bool = False
+    """The person has changed them."""
 
     def __bool__(self) -> bool:
         return self.allowed
 
 
-def ask(question: str, *, id: str | None = None) -> StepCoroutine[str]:
-    """Ask a person, and wait for the answer in their words. The flow needs no process meanwhile."""
+def ask(question: str, *, id: str | None = None, within: float | None = None) -> StepCoroutine[str]:
+    """Ask a person, and wait for the answer in their words. The flow needs no process meanwhile.
+
+    Raises StepTimedOut where nobody has answered `within` so many seconds, whether or not a process
+    was there all that time: whoever resumes the flow then finds that its time is up.
+    """
     branch = require_scope("ask")
-    return ask_person(branch, branch.step_id("ask", id), "ask", show_json(question=question))
+    call = e.Call(branch.step_id("ask", id), "ask", show_json(question=question))
+    return ask_person(branch, call, within)
 
 
-def wait_for(event: str, *, id: str | None = None) -> StepCoroutine[str]:
+def wait_for(
+    event: str, *, id: str | None = None, within: float | None = None
+) -> StepCoroutine[str]:
     """Wait for an event that a person or a program posts, and get its text.
 
-    Its id is the event's name.
+    Its id is the event's name. One that was posted before counts too. `within` as in `ask`.
     """
     branch = require_scope("wait_for")
-    return ask_person(branch, branch.step_id(event, id), "wait_for", show_json(question=event))
+    call = e.Call(branch.step_id(event, id), "wait_for", show_json(question=event))
+    return ask_person(branch, call, within, early=True)
 
 
-def approve(what: str, *, id: str | None = None, **details: Any) -> StepCoroutine[Approval]:
-    """Ask a person whether they allow this; they are shown `what` and the details."""
+def approve(
+    what: str, *, id: str | None = None, within: float | None = None, **details: Any
+) -> StepCoroutine[Approval]:
+    """Ask a person whether they allow this; they are shown `what` and the details.
+
+    They may change the details: go by those of the Approval. `within` as in `ask`.
+    """
     branch = require_scope("approve")
     call = e.Call(branch.step_id("approve", id), "approve", show_json(what=what, **details))
-    return _approve(branch, call)
+    return _approve(branch, call, within)
 
 
 def sleep(seconds: float, *, id: str | None = None) -> StepCoroutine[None]:
@@ -84,7 +103,9 @@ def until(when: datetime | float, *, id: str | None = None) -> StepCoroutine[Non
     )
 
 
-async def _approve(branch: StepScope, call: e.Call) -> Approval:
+async def _approve(branch: StepScope, call: e.Call, within: float | None) -> Approval:
+    check_within(within)
+
     async def allowed() -> str:
         return "true"
 
@@ -92,13 +113,16 @@ async def _approve(branch: StepScope, call: e.Call) -> Approval:
     tool = Tool(
         "this", "", ANY_OBJECT, allowed, lambda given: {}, idempotent=True, needs_approval=True
     )
-    step = await flow_run_of(branch).ask(call, tool)
+    step = await flow_run_of(branch).ask(call, tool, within)
     denied = isinstance(step.came, e.ToolFailed) and step.came.kind == "denied"
     if not denied:
         step_value(step, Any)
     if step.given is None:
         return Approval(not denied, "")
-    return Approval(not denied, step.given.by, step.given.reason)
+    edit = step.given.arguments
+    details = value_of(call.arguments if edit is None else edit)
+    details.pop("what", None)
+    return Approval(not denied, step.given.by, step.given.reason, details, edit is not None)
 
 
 async def _sleep(branch: StepScope, call: e.Call, seconds: float | None, when: float = 0.0) -> None:

@@ -21,8 +21,9 @@ from ..runtime.world import World
 from ..stores.open_store import GivenStore
 from .check_parts import check_parts
 from .mermaid import mermaid
-from .nodes import Edges, Join, Node
-from .run import GraphRun, nodes_before
+from .net import Net
+from .nodes import Choice, Edges, Node
+from .run import GraphRun
 from .state import Field, fields_of, make_state
 from .validate import find_faults
 
@@ -97,9 +98,15 @@ class Graph:
         """The runs that `resume` would bring forward now; as `Agent.due`."""
         return await self.flow.due()
 
-    async def resume(self, thread: str, *, take: bool = False) -> Result:
+    async def resume(
+        self, thread: str, *, take: bool = False, retry_failed: bool = False
+    ) -> Result:
         """Bring a run to its end, and give its result; as `Flow.resume`."""
-        return await self.flow.resume(thread, take=take)
+        return await self.flow.resume(thread, take=take, retry_failed=retry_failed)
+
+    def resume_in_background(self, thread: str) -> None:
+        """Begin what `resume` does, and return at once; as `Agent.resume_in_background`."""
+        self.flow.resume_in_background(thread)
 
     async def post(self, thread: str, fact: Post) -> None:
         """Write what a person says to a run that waits; as `Agent.post`."""
@@ -125,6 +132,16 @@ class Graph:
     def node(self) -> dict[str, Node]:
         """Its nodes, by name."""
         return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def choices(self) -> dict[str, Choice]:
+        """The choice after each node that has one, by the node's name."""
+        return {edge.source: edge for edge in self.edges if isinstance(edge, Choice)}
+
+    @cached_property
+    def net(self) -> Net:
+        """The ways through it."""
+        return Net(self.edges)
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -162,10 +179,6 @@ class Graph:
             "world": self.world,
         }
         return Flow(code, name=self.name, **settings)  # type: ignore[arg-type]
-
-    def before(self, join: Join) -> frozenset[str]:
-        """The nodes on the way to a join."""
-        return nodes_before(self, join)
 
 
 _EMPTY = inspect.Parameter.empty

@@ -49,7 +49,7 @@ def trace_run(records: Sequence[e.Record]) -> GraphTrace:
             ):
                 found.waits[_node(call_id)] += 1
             case e.ApprovalGiven(call_id=call_id) | e.UserSaid(answers=call_id) if call_id:
-                found.waits[_node(call_id)] -= 1
+                found.waits[_node(call_id)] = max(0, found.waits[_node(call_id)] - 1)
             case e.ToolStarted(call_id=call_id):
                 began.setdefault(call_id, record.at)
                 found.waits[_node(call_id)] = 0
@@ -62,6 +62,9 @@ def trace_run(records: Sequence[e.Record]) -> GraphTrace:
                 _add_result(found, call_id, result)
             case e.TurnEnded(status=status):
                 found.ended = status
+            case e.ThreadClaimed(reopens=True):
+                found.ended = ""
+                found.failed.clear()
     return found
 
 

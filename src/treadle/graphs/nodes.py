@@ -10,7 +10,7 @@ import string
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.check_settings import check_choice, check_whole_number
 from ..core.context import Context
@@ -18,6 +18,9 @@ from ..core.errors import UsageError
 from ..core.tool import Tool
 from ..flows.flow import Flow
 from ..runtime.agent import Agent
+
+if TYPE_CHECKING:
+    from .graph import Graph
 
 START, END = "start", "end"
 
@@ -31,9 +34,12 @@ def append(old: list[Any] | None, new: Any) -> list[Any]:
 class Node:
     """One piece of work, and the fields that it writes."""
 
-    work: Callable[..., Any] | Tool | Agent | Flow
+    work: "Callable[..., Any] | Tool | Agent | Flow | Graph"
     writes: str | tuple[str, ...] = ()
-    """The field that gets its result; for several fields the result is a dict."""
+    """The field that gets its result; for several fields the result is a dict.
+
+    Of another graph: the fields of its final state that this state gets.
+    """
     name: str = ""
     """By default the name of its work."""
     said: str = ""
@@ -67,7 +73,16 @@ class Node:
         if isinstance(self.work, Agent):
             names = (name for _, name, _, _ in string.Formatter().parse(self.said) if name)
             return dict.fromkeys(names, inspect.Parameter.empty)
+        if self.graph:
+            return {name: field.default for name, field in self.graph.fields.items()}
         return parameters(self.work)
+
+    @property
+    def graph(self) -> "Graph | None":
+        """The graph that is its work; None if its work is something else."""
+        from .graph import Graph
+
+        return self.work if isinstance(self.work, Graph) else None
 
 
 @dataclass(frozen=True)
@@ -99,13 +114,19 @@ class Each:
     """The field: a list."""
     item: str
     """The parameter that gets the item."""
+    at_once: int = 10
+    """How many run at the same moment. The others begin as these end, in the order of the items."""
+
+    def __post_init__(self) -> None:
+        check_whole_number("Each(at_once", self.at_once, 1)
 
 
 @dataclass(frozen=True)
 class Join:
-    """That node, once these are done: all of them, any one, or so many.
+    """That node, once these are done: all of them that come, any one, or so many.
 
-    Those that it doesn't wait for are stopped.
+    "all" doesn't wait for a branch that a choice has left out. Any other need is met although a
+    branch fails, as long as enough others come; those that it needs no more are stopped.
     """
 
     sources: str | Sequence[str]
@@ -134,6 +155,19 @@ def sources(edge: Edges) -> tuple[str, ...]:
     if isinstance(edge, Join):
         return tuple(edge.sources)
     return (edge.source,)
+
+
+def describe_edge(edge: Edges) -> str:
+    """An edge as an error names it."""
+    match edge:
+        case Edge(source, target):
+            return f"the edge {source} → {target}"
+        case Choice(source, by):
+            return f"the choice {getattr(by, '__name__', by)} after {source}"
+        case Each(source, target, over):
+            return f"the fan-out {source} → {target} over {over}"
+        case Join(froms, target):
+            return f"the join of {', '.join(froms)} → {target}"
 
 
 def parameters(work: Any) -> dict[str, Any]:

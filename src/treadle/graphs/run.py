@@ -6,29 +6,39 @@
 """
 
 import asyncio
-import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from types import FunctionType
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
-from ..core.errors import StepFailed, ToolError
-from ..core.tool import is_async
-from ..flows.flow import Flow
+from ..core.errors import ModelError, StepFailed, TurnFailed
 from ..flows.flow_end import FlowLimitReached
-from ..flows.steps import step
-from ..flows.waits import approve
-from ..runtime.agent import Agent
-from ..runtime.arguments import write_arguments
-from ..runtime.serialize import read_hints, to_json
-from ..runtime.step_ids import current_scope
-from .nodes import END, START, Choice, Each, Edge, Join, Node, parameters, sources
+from ..runtime.serialize import to_json
+from .joins import Joins
+from .net import choice_place
+from .node_work import choose_way, do_work, read_fields
+from .nodes import END, START, Choice, Each, Edge, Join, sources
 from .state import EMPTY, merge
-from .validate import reachable
 
 if TYPE_CHECKING:
     from .graph import Graph
+
+_FAILURES = (StepFailed, TurnFailed, ModelError)
+"""What a join that needs only some branches can do without."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of a node."""
+
+    name: str
+    number: int
+    """The first, the second, and so on."""
+    items: Mapping[str, Any]
+    """Read in place of fields."""
+    slots: asyncio.Semaphore
+    """Of the runs that go on side by side."""
 
 
 class GraphRun:
@@ -37,18 +47,22 @@ class GraphRun:
     def __init__(self, graph: "Graph", state: Mapping[str, Any]) -> None:
         self.state = dict(state)
         self._graph = graph
+        self._net = graph.net
+        self._joins = Joins(graph.net)
         self._runs: Counter[str] = Counter()
         self._rounds: Counter[str] = Counter()
         """The same, but copies side by side count once."""
         self._tokens: dict[asyncio.Task[None], str] = {}
-        self._came: Counter[Join] = Counter()
-        self._copies: dict[tuple[Join, str], int] = {}
-        """How many copies of a source a join waits for, if not one."""
-        self._errors: list[BaseException] = []
+        """The place of each task."""
+        self._errors: list[Exception] = []
 
     async def run(self) -> dict[str, Any]:
-        """The final state. Raises the first node's StepFailed, or FlowLimitReached."""
-        await self._leave(START)
+        """The final state.
+
+        Raises FlowLimitReached, and the error of the first node whose failure no join can do
+        without.
+        """
+        self._follow(START)
         try:
             while self._tokens and not self._errors:
                 await asyncio.wait(self._tokens, return_when=asyncio.FIRST_COMPLETED)
@@ -57,16 +71,11 @@ class GraphRun:
                 task.cancel()
         if self._errors:
             raise self._errors[0]
-        for join, count in self._came.items():
-            if count:
-                raise StepFailed(
-                    f"the join before {join.target} has had {count} of {self._awaited(join)}, and"
-                    f" nothing more comes: a branch of {', '.join(join.sources)} has gone another"
-                    " way"
-                )
         return self.state
 
-    def _start(self, name: str, sides: Sequence[Mapping[str, Any]] = ({},)) -> None:
+    def _start(
+        self, name: str, sides: Sequence[Mapping[str, Any]] = ({},), at_once: int = 1
+    ) -> None:
         """Run a node, or several copies side by side, each with items in place of fields."""
         if name == END:
             return
@@ -75,170 +84,92 @@ class GraphRun:
         if self._rounds[name] > node.most:
             reached = e.LimitReached(f"runs of {name}", self._rounds[name], node.most)
             raise FlowLimitReached(reached, to_json(self.state))
+        slots = asyncio.Semaphore(at_once)
         for items in sides:
             self._runs[name] += 1
-            task = asyncio.create_task(self._run_node(node, self._runs[name], items))
+            run = _Run(name, self._runs[name], items, slots)
+            task = asyncio.create_task(self._run_node(run))
             self._tokens[task] = name
             task.add_done_callback(lambda done: self._tokens.pop(done, None))
 
-    async def _run_node(self, node: Node, number: int, items: Mapping[str, Any]) -> None:
+    async def _run_node(self, run: _Run) -> None:
+        task = asyncio.current_task()
+        assert task
+        place = run.name
         try:
-            value = await self._work(node, number, items)
+            async with run.slots:
+                value = await do_work(self._graph, self.state, run.name, run.number, run.items)
+            node = self._graph.node[run.name]
             self.state = merge(self.state, node, value, self._graph.fields)
-            await self._leave(node.name)
+            choice = self._graph.choices.get(run.name)
+            if choice is None:
+                del self._tokens[task]
+                self._follow(run.name)
+                return
+            place = self._tokens[task] = choice_place(run.name)
+            self._follow(run.name)
+            target = await choose_way(self._graph, self.state, choice, run.number)
+            del self._tokens[task]
+            self._start(target)
+            self._settle()
+        except _FAILURES as error:
+            self._tokens.pop(task, None)
+            self._fail(place, error)
         except Exception as error:
             self._errors.append(error)
 
-    async def _work(self, node: Node, number: int, items: Mapping[str, Any]) -> Any:
-        step_id = _number_id(node.name, number)
-        given = self._read(node.name, node.reads, items)
-        if node.approve == "before":
-            await _require_approval(f"run {node.name}", f"{step_id}.before", given)
-        match node.work:
-            case Agent() as agent:
-                result = await step(agent, node.said.format(**given), id=step_id)
-                if result.status != "answered":
-                    raise StepFailed(
-                        f"the agent {agent.name}: {result.status}, {result.reason}", step=step_id
-                    )
-                value = result.answer if agent.output is None else result.output
-            case Flow() as flow:
-                scope = current_scope()
-                assert scope
-                arguments = write_arguments(flow.function, (), given, marks=True).text
-                result = await flow.run_as_step(scope, step_id, arguments)
-                value = result.output
-            case function:
-                value = await step(self._typed(function), **given, id=step_id)
-        if node.approve == "after":
-            what = f"go on with what {node.name} gave"
-            await _require_approval(what, f"{step_id}.after", {"gave": value})
-        return value
-
-    async def _leave(self, name: str) -> None:
-        """Follow all edges of a node that is done."""
-        for edge in self._graph.edges:
+    def _follow(self, name: str) -> None:
+        """Take all edges of a node that is done, but for its choice."""
+        for number, edge in enumerate(self._graph.edges):
             if name not in sources(edge):
                 continue
             match edge:
                 case Edge(target=target):
                     self._start(target)
-                case Each(target=target, over=over, item=item):
-                    found = list(self._read(name, {over: EMPTY}, {})[over])
-                    self._expect_copies(target, len(found))
-                    self._start(target, [{item: each} for each in found])
+                case Each(target=target, over=over, item=item, at_once=at_once):
+                    found = list(read_fields(self.state, name, {over: EMPTY}, {})[over])
+                    if not found:
+                        self._skip(target)
+                    self._start(target, [{item: each} for each in found], at_once)
                 case Join():
-                    self._came[edge] += 1
-                    self._try_join(edge)
-        for edge in self._graph.edges:
-            if isinstance(edge, Choice) and edge.source == name:
-                self._start(await self._choose(edge))
+                    self._joins.come(number, name)
+                case Choice():
+                    pass
+        self._settle()
 
-    async def _choose(self, choice: Choice) -> str:
-        step_id = _number_id(f"{choice.source}.choice", self._runs[choice.source])
-        given = self._read(choice.source, parameters(choice.by), {})
+    def _skip(self, name: str) -> None:
+        """There was no item for this node: those who wait for it need not."""
+        for number, join in self._net.joins.items():
+            if name in join.sources:
+                self._joins.come(number, name, 0)
 
-        def look_up(answer: Any) -> dict[str, str]:
-            way, why = answer if isinstance(answer, tuple) else (answer, "")
-            if way not in choice.to:
-                raise ToolError(
-                    f"it said {way!r}, which leads nowhere; there are: {', '.join(choice.to)}"
-                )
-            return {"way": way, "to": choice.to[way], "why": why}
+    def _settle(self) -> None:
+        """Go on after each join to which enough has come, and stop what it needs no more."""
+        while True:
+            number = self._joins.next(Counter(self._tokens.values()))
+            if number is None:
+                return
+            self._joins.go_on(number)
+            join = self._net.joins[number]
+            if join.need != "all":
+                before = self._net.before(number)
+                self._stop([task for task, place in self._tokens.items() if place in before])
+            self._start(join.target)
 
-        async def decide_async(**fields: Any) -> dict[str, str]:
-            return look_up(await choice.by(**fields))
-
-        def decide(**fields: Any) -> dict[str, str]:
-            return look_up(choice.by(**fields))
-
-        function: Any = decide_async if is_async(choice.by) else decide
-        function.__name__ = getattr(choice.by, "__name__", "choose")
-        function.__signature__ = inspect.Signature(
-            [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in given]
-        )
-        function.__annotations__ = {**self._kinds, **read_hints(choice.by), "return": Any}
-        chosen = await step(function, **given, id=step_id, idempotent=True)
-        return str(chosen["to"])
-
-    @property
-    def _kinds(self) -> dict[str, Any]:
-        return {name: field.kind for name, field in self._graph.fields.items()}
-
-    def _typed(self, work: Any) -> Any:
-        """The function with the types of the state's fields where it declares none itself."""
-        if not inspect.isfunction(work):
-            return work
-        copy = FunctionType(
-            work.__code__, work.__globals__, work.__name__, work.__defaults__, work.__closure__
-        )
-        copy.__dict__.update(work.__dict__)
-        copy.__kwdefaults__ = work.__kwdefaults__
-        names = inspect.signature(work).parameters.keys()
-        known = {name: kind for name, kind in self._kinds.items() if name in names}
-        copy.__annotations__ = {**known, **work.__annotations__}
-        return copy
-
-    def _expect_copies(self, source: str, count: int) -> None:
-        """Make the joins after a node wait for so many copies of it."""
-        for edge in self._graph.edges:
-            if isinstance(edge, Join) and source in edge.sources:
-                self._copies[edge, source] = count
-                if count == 0:
-                    self._try_join(edge)
-
-    def _awaited(self, join: Join) -> int:
-        return sum(self._copies.get((join, source), 1) for source in join.sources)
-
-    def _try_join(self, join: Join) -> None:
-        """Go on after a join if enough have come, and stop those that still run towards it."""
-        need = self._awaited(join)
-        if join.need == "any":
-            need = min(1, need)
-        elif join.need != "all":
-            need = min(join.need, need)
-        if self._came[join] < need:
+    def _fail(self, place: str, error: Exception) -> None:
+        """A branch has failed: the next join does without it, or else the graph has failed."""
+        ahead = self._net.ahead(place)
+        if ahead is None:
+            self._errors.append(error)
             return
-        del self._came[join]
-        for source in join.sources:
-            self._copies.pop((join, source), None)
-        if join.need != "all":
-            for task, name in self._tokens.items():
-                if task is not asyncio.current_task() and name in self._graph.before(join):
-                    task.cancel()
-        self._start(join.target)
+        self._joins.fail(ahead, error)
+        self._stop([task for task, at in self._tokens.items() if self._joins.is_in_vain(at)])
+        try:
+            self._settle()
+        except Exception as too_few:
+            self._errors.append(too_few)
 
-    def _read(
-        self, name: str, reads: Mapping[str, Any], items: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """The fields and items that a node reads. A parameter with a default may be missing."""
-        given = {key: value for key, value in {**self.state, **items}.items() if key in reads}
-        missing = [key for key, default in reads.items() if key not in given and default is EMPTY]
-        if missing:
-            raise StepFailed(
-                f"it reads {', '.join(missing)}, which nothing has written yet", step=name
-            )
-        return given
-
-
-def _number_id(name: str, number: int) -> str:
-    """A step's id: the name, with a number from the second run on."""
-    if number == 1:
-        return name
-    return f"{name}-{number}"
-
-
-async def _require_approval(what: str, step_id: str, details: Mapping[str, Any]) -> None:
-    approval = await approve(what, id=step_id, **details)
-    if approval:
-        return
-    message = f"{approval.by} doesn't allow to {what}"
-    if approval.reason:
-        message += f": {approval.reason}"
-    raise StepFailed(message, step=step_id, kind="denied")
-
-
-def nodes_before(graph: "Graph", join: Join) -> frozenset[str]:
-    """The nodes that still lead to this join when its own edge is left out."""
-    back = [edge for edge in graph.edges if edge is not join]
-    return frozenset(name for name in graph.node if reachable(back, {name}) & {*join.sources})
+    def _stop(self, tasks: Sequence["asyncio.Task[None]"]) -> None:
+        for task in tasks:
+            del self._tokens[task]
+            task.cancel()

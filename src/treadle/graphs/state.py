@@ -74,6 +74,15 @@ def make_state(kind: Any, state: Mapping[str, Any]) -> Any:
     return dict(state)
 
 
+def state_values(state: Any) -> dict[str, Any]:
+    """The fields of a state that `make_state` has made, by name."""
+    if isinstance(state, Mapping):
+        return dict(state)
+    if dataclasses.is_dataclass(state):
+        return {each.name: getattr(state, each.name) for each in dataclasses.fields(state)}
+    return {name: getattr(state, name) for name in type(state).model_fields}
+
+
 def _merge_value(rule: Callable[[Any, Any], Any] | None, old: Any, new: Any) -> Any:
     if rule is None:
         return new

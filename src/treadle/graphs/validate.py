@@ -2,13 +2,24 @@
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, product
 
 from ..runtime.agent import Agent
-from .nodes import END, START, Choice, Each, Edge, Edges, Join, Node, parameters, sources, targets
+from .net import Net, choice_place, reach
+from .nodes import (
+    END,
+    START,
+    Choice,
+    Each,
+    Edges,
+    Join,
+    Node,
+    describe_edge,
+    parameters,
+    sources,
+    targets,
+)
+from .parallel import find_parallel_faults
 from .state import Field
-
-_JOIN = "join "
 
 
 def find_faults(
@@ -20,7 +31,7 @@ def find_faults(
         *_ways(nodes, edges),
         *_cycles(edges),
         *_joins(edges),
-        *_parallel(nodes, edges, fields),
+        *find_parallel_faults(nodes, edges, fields),
     ]
 
 
@@ -50,6 +61,7 @@ def _fields(
         for name in node.fields:
             if name not in fields:
                 yield f"node {node.name} writes {name!r}, which {unknown}"
+        yield from _taken_fields(node)
         if isinstance(node.work, Agent) and not node.said:
             yield (
                 f"node {node.name}: what is said to the agent?"
@@ -75,8 +87,20 @@ def _fields(
                         yield f"{shown}: it reads {name!r}, which {unknown}"
 
 
+def _taken_fields(node: Node) -> Iterator[str]:
+    """Fields that a node takes from the state of the graph that is its work."""
+    known = node.graph.fields if node.graph else {}
+    for name in node.fields:
+        if node.graph and name not in known:
+            yield (
+                f"node {node.name} takes {name!r}, which is no field of the graph"
+                f" {node.graph.name}; there are: {', '.join(known)}"
+            )
+
+
 def _ways(nodes: Mapping[str, Node], edges: Sequence[Edges]) -> Iterator[str]:
-    forth = reachable(edges, {START})
+    net = Net(edges)
+    forth = reach(net.onward, [START])
     for name in nodes:
         if name not in forth:
             yield f"node {name} is unreachable: no way leads to it from {START}"
@@ -93,6 +117,7 @@ def _cycles(edges: Sequence[Edges]) -> Iterator[str]:
         if not isinstance(edge, Choice):
             for source in sources(edge):
                 next_of.setdefault(source, []).extend(targets(edge))
+    net = Net(edges)
     seen: set[str] = set()
 
     def walk(name: str, way: tuple[str, ...]) -> Iterator[str]:
@@ -110,7 +135,7 @@ def _cycles(edges: Sequence[Edges]) -> Iterator[str]:
     for name in list(next_of):
         yield from walk(name, ())
     for edge in edges:
-        if isinstance(edge, Choice) and END not in reachable(edges, {edge.source}):
+        if isinstance(edge, Choice) and END not in reach(net.onward, [choice_place(edge.source)]):
             choice = describe_edge(edge)
             yield f"{choice}: none of its ways ever comes to {END}, so its cycle is endless"
 
@@ -133,145 +158,3 @@ def _joins(edges: Sequence[Edges]) -> Iterator[str]:
                     f"a join is missing after node {name}, which runs side by side for each item:"
                     f" its edge to {', '.join(targets(edge))} must be a Join"
                 )
-
-
-def _parallel(
-    nodes: Mapping[str, Node], edges: Sequence[Edges], fields: Mapping[str, Field]
-) -> Iterator[str]:
-    """Branches that meet without a join, and fields that two nodes may write at the same moment.
-
-    `told` keeps each node and field from being reported twice.
-    """
-    told: set[str] = set()
-    for edge in edges:
-        if isinstance(edge, Each):
-            yield from _shared_fields(nodes[edge.target], nodes[edge.target], fields, told)
-    wires = list(_wires(edges))
-    for fork in (START, *nodes):
-        for left, right in combinations(_groups(edges, fork), 2):
-            one, other = _regions(wires, fork, left, right)
-            met = sorted(name for name in one & other if name in nodes)
-            for name in met:
-                if name in told:
-                    continue
-                told.add(name)
-                yield (
-                    f"a join is missing before node {name}: branches of {fork} meet there,"
-                    " and it would run for each"
-                )
-            yield from _stopped_elsewhere(edges, wires, one | other, one & other, told)
-            if met:
-                continue
-            for first in one & nodes.keys():
-                for second in other & nodes.keys():
-                    yield from _shared_fields(nodes[first], nodes[second], fields, told)
-
-
-def _stopped_elsewhere(
-    edges: Sequence[Edges],
-    wires: Sequence[tuple[str, str]],
-    region: set[str],
-    met: set[str],
-    told: set[str],
-) -> Iterator[str]:
-    """Nodes that an `any` join may stop, although they lead to other nodes too."""
-    for number, edge in enumerate(edges):
-        if isinstance(edge, Join) and edge.need != "all" and _join(number) in met:
-            for name in sorted(region - told):
-                leads = [_join(number) in _along(wires, group) for group in _groups(edges, name)]
-                if any(leads) and not all(leads):
-                    told.add(name)
-                    yield (
-                        f"{describe_edge(edge)} may stop node {name}, which leads elsewhere too:"
-                        " join that branch before it"
-                    )
-
-
-def _groups(edges: Sequence[Edges], name: str) -> list[set[str]]:
-    """What a node leads to side by side; all ways of a choice are one group."""
-    found: list[set[str]] = []
-    for number, edge in enumerate(edges):
-        if name not in sources(edge):
-            continue
-        if isinstance(edge, Join):
-            found.append({_join(number)})
-        else:
-            found.append(set(targets(edge)))
-    return found
-
-
-def _shared_fields(
-    one: Node, other: Node, fields: Mapping[str, Field], told: set[str]
-) -> Iterator[str]:
-    """Fields without a merge rule that both nodes write."""
-    for name in sorted({*one.fields} & {*other.fields}):
-        if fields[name].rule is None and name not in told:
-            told.add(name)
-            who = " and ".join(sorted({one.name, other.name}))
-            if one is other:
-                who += " (side by side)"
-            yield (
-                f"{who} may write {name!r} at the same moment, and it has no merge rule;"
-                " give it one, such as Annotated[list[...], append]"
-            )
-
-
-def _regions(
-    wires: Sequence[tuple[str, str]], fork: str, left: set[str], right: set[str]
-) -> tuple[set[str], set[str]]:
-    """What two branches of a fork lead to, up to the joins where both arrive."""
-    passed: set[str] = set()
-    while True:
-        open_wires = [
-            (a, b) for a, b in wires if a != fork and (a in passed or not a.startswith(_JOIN))
-        ]
-        one, other = _along(open_wires, left), _along(open_wires, right)
-        own = {name for name in one ^ other if name.startswith(_JOIN)}
-        if own <= passed:
-            return one, other
-        passed |= own
-
-
-def _wires(edges: Sequence[Edges]) -> Iterator[tuple[str, str]]:
-    """Edges as pairs of names. A join has its own name, between its sources and its target."""
-    for number, edge in enumerate(edges):
-        ends = targets(edge)
-        if isinstance(edge, Join):
-            ends = (_join(number),)
-            yield _join(number), edge.target
-        for source in sources(edge):
-            for end in ends:
-                yield source, end
-
-
-def _join(number: int) -> str:
-    return f"{_JOIN}{number}"  # a node's name has no space
-
-
-def _along(wires: Sequence[tuple[str, str]], start: set[str]) -> set[str]:
-    found, waiting = set(start), list(start)
-    while waiting:
-        name = waiting.pop()
-        new = {b for a, b in wires if a == name} - found
-        found |= new
-        waiting += new
-    return found
-
-
-def reachable(edges: Sequence[Edges], start: set[str]) -> set[str]:
-    """These names, and all that edges lead to from them. One source is enough for a join."""
-    wires = [pair for edge in edges for pair in product(sources(edge), targets(edge))]
-    return _along(wires, start)
-
-
-def describe_edge(edge: Edges) -> str:
-    """An edge as an error names it."""
-    match edge:
-        case Edge(source, target):
-            return f"the edge {source} → {target}"
-        case Choice(source, by):
-            return f"the choice {getattr(by, '__name__', by)} after {source}"
-        case Each(source, target, over):
-            return f"the fan-out {source} → {target} over {over}"
-        case Join(froms, target):
-            return f"the join of {', '.join(froms)} → {target}"

@@ -10,8 +10,10 @@ from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
-from ..core.turn_after import failed_by_outage
+from ..core.turn_after import failed_by_outage, may_reopen
 from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision, is_held
+from ..flows.step_results import find_failed_steps
+from ..runtime.local_time import format_time
 from ..runtime.settings import NO_MODEL, RunSettings
 from .agent_changes import changes_since_last_call
 from .permissions import describe_permissions
@@ -67,7 +69,7 @@ def explain(
     elif going_on:
         next_action = "; ".join(going_on)
     elif is_flow(records, settings):
-        next_action = _next_of_flow(claimed)
+        next_action = _next_of_flow(claimed, records)
     else:
         next_action = _next_of_agent(claimed, settings.in_charge(claimed))
     waiting = pending_decisions(records, settings, children)
@@ -75,7 +77,7 @@ def explain(
         status=last_turn.status,
         done=tuple(_describe_done(last_turn.records)),
         unknown=tuple(_describe_unknown(state, claimed)),
-        waits_for=tuple(_describe_decision(each, thread_id) for each in waiting),
+        waits_for=tuple(_describe_wait(each, thread_id) for each in waiting),
         next=next_action,
         changes=tuple(changes_since_last_call(state, settings)),
         allowed=tuple(describe_permissions(thread_id, {thread_id: records} | dict(children or {}))),
@@ -150,6 +152,14 @@ def _describe_done(records: Sequence[e.Record]) -> list[str]:
     return lines
 
 
+def _describe_wait(pending: e.PendingDecision, thread_id: str) -> str:
+    """What a person must decide, and until when, if their time is limited."""
+    what = _describe_decision(pending, thread_id)
+    if pending.until is None:
+        return what
+    return f"{what} (until {format_time(pending.until)})"
+
+
 def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
     what = _call_text(e.Call(pending.id, pending.name, pending.final_arguments))
     if pending.thread_id != thread_id:
@@ -215,8 +225,11 @@ def is_flow(records: Sequence[e.Record], settings: RunSettings) -> bool:
     return any(isinstance(record.event, e.StepAsked) for record in records)
 
 
-def _next_of_flow(state: State) -> str:
+def _next_of_flow(state: State, records: Sequence[e.Record]) -> str:
     """What the log knows: which steps are open. The steps after them are in the flow's code."""
+    if state.phase == "idle" and may_reopen(state.turn):
+        again = ", ".join(find_failed_steps(records)) or "its code"
+        return f"nothing: the turn has ended; with --retry-failed, run {again} again"
     if state.phase == "idle":
         return "nothing: the turn has ended"
     calls = state.turn.calls.values() if state.turn else ()

@@ -92,6 +92,8 @@ class Spans:
                 self._parent_attributes = {c.PARENT_THREAD: parent, c.PARENT_CALL: call_id}
             case e.ThreadStarted() | e.AgentDescribed():
                 pass  # each model call says which agent called which model
+            case e.ThreadClaimed(releases=True):
+                pass  # the next driver finds what was under way as it is
             case e.ThreadClaimed():  # whoever drove the turn before counts as dead
                 self._waits = False
                 return self._close(before.at, "interrupted", {c.ERROR: "interrupted"})
@@ -164,6 +166,9 @@ class Spans:
         call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
         if not call_id:
             self._note(record, "treadle.let_go_on", {})
+            return
+        if call_id not in self._calls:  # an event that was posted before the flow waits for it
+            self._note(record, c.event_name(event), {c.CALL_ID: call_id})
             return
         name = self._calls[call_id].name
         if isinstance(event, e.ApprovalGiven) and event.arguments is not None:

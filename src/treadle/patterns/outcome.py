@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.check_settings import check_whole_number
-from ..core.errors import ModelDenied, ModelError, TreadleError, TurnFailed
+from ..core.errors import ModelDenied, ModelError, NotAnswered, TreadleError, TurnFailed
 from ..core.events import PendingDecision, Usage
 from ..core.result import Result
 from ..runtime.agent import Agent
@@ -107,6 +107,8 @@ async def run_ask(ask: Ask, deps: Any) -> Part:
     """One run, also one that failed. Raises what would be said to every other run too."""
     try:
         return Part(ask.role, ask.about, await ask.agent.run(ask.said, deps=deps))
+    except NotAnswered as error:  # in a flow's code
+        return Part(ask.role, ask.about, error.result)
     except ModelDenied:
         raise
     except (ModelError, TurnFailed) as error:

@@ -22,6 +22,7 @@ from .agent_notes import AgentNotes
 from .agent_runs import AgentRuns
 from .agent_settings import make_run_settings
 from .answer_type import AnswerType
+from .background import go_on_alone
 from .check_kinds import check_agent
 from .child_agent import work_as_child
 from .delete import Deletion, delete_threads
@@ -100,12 +101,15 @@ class Agent:
         key: str | None = None,
         deps: Any = None,
         settings: ModelSettings | None = None,
+        within: float | None = None,
     ) -> Result:
         """Say this to the agent, in that thread or a new one, and run the turn.
 
         With pictures: `run(UserSaid(("What is this?", Image.of("lamp.png"))))`. `deps` is what the
         tools get as `Context.deps`; `settings` win over the agent's. Returns when the turn has
         ended or waits for a person (status `waiting`). Cancelling it ends the turn as cancelled.
+        In a flow's code it is a step, which raises NotAnswered where the turn ends without an
+        answer, and StepTimedOut where that isn't `within` so many seconds, waits included.
 
         `key` names the message: with the same key again, it brings that turn to its end and gives
         its result. Without `thread`, the key makes the thread's name.
@@ -114,7 +118,7 @@ class Agent:
         turn that failed, UsageError for wrong settings and for a key of other words, Fenced when
         another process takes over, Stopped where this one is to stop.
         """
-        return await self.runs.say(said, thread, key, Given(deps, settings))
+        return await self.runs.say(said, thread, key, Given(deps, settings), within)
 
     def run_sync(
         self,
@@ -208,6 +212,13 @@ class Agent:
         """
         return await self.runs.resume(thread, Given(deps, settings), take)
 
+    def resume_in_background(self, thread: str) -> None:
+        """Begin what `resume` does, and return at once. Whoever wants the result follows it.
+
+        As after `start`, the turn goes on in the background of this event loop.
+        """
+        go_on_alone(thread, self.resume(thread))
+
     async def post(self, thread: str, event: Post) -> None:
         """Write what a person says to a turn that waits or runs, in any process; then resume it.
 
@@ -254,10 +265,15 @@ class Agent:
         return await delete_threads(self._store, [thread], self._notes, notes=notes, stop=stop)
 
     async def run_as_step(
-        self, scope: StepScope, step_id: str, said: str | e.UserSaid, given: Given
+        self,
+        scope: StepScope,
+        step_id: str,
+        said: str | e.UserSaid,
+        given: Given,
+        within: float | None = None,
     ) -> Result:
-        """`run` as a step of a flow."""
-        return await self.runs.run_as_step(scope, step_id, said, given)
+        """`run` as a step of a flow, within so many seconds."""
+        return await self.runs.run_as_step(scope, step_id, said, given, within)
 
     @cached_property
     def runs(self) -> AgentRuns:

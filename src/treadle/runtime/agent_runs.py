@@ -13,6 +13,7 @@ from ..core.links import start_of_child
 from ..core.result import Result, make_turn_error, read_result
 from ..core.turn_after import failed_by_outage
 from .answer_type import with_output
+from .answered import require_answer
 from .background import Begun, OnBegun, begin, tell_first
 from .child_agent import work_as_child
 from .children import require_own
@@ -29,7 +30,7 @@ from .one_turn import is_over, seq_before, up_to_turn
 from .resume import resume_thread
 from .said import take_said
 from .serialize import to_json
-from .step_ids import StepScope, current_scope
+from .step_ids import StepScope, check_within, current_scope, refuse_within
 from .team import make_child_tool
 from .unpriced import refuse_unpriced
 
@@ -56,12 +57,19 @@ class AgentRuns:
     agent: "Agent"
 
     async def say(
-        self, said: str | e.UserSaid, thread: str | None, key: str | None, given: Given
+        self,
+        said: str | e.UserSaid,
+        thread: str | None,
+        key: str | None,
+        given: Given,
+        within: float | None,
     ) -> Result:
         """As `Agent.run`."""
         scope = current_scope(alone=thread is not None or key is not None)
         if scope:
-            return await self.run_as_step(scope, scope.step_id(self.agent.name), said, given)
+            step_id = scope.step_id(self.agent.name)
+            return await self.run_as_step(scope, step_id, said, given, within)
+        refuse_within(within)
         return await self._say(self._address(said, thread, key), given)
 
     async def start(
@@ -136,9 +144,13 @@ class AgentRuns:
 
         return await resume_thread(thread_id, self.agent._store, self.agent.world, False, go_on)
 
-    async def go_on(self, log: Log, untouched: bool, given: Given) -> Result:
-        """Drive the open turn, or read how the last one ended: see `resume_thread`."""
-        reopens = untouched and failed_by_outage(log.state.turn) and not start_of_child(log.records)
+    async def go_on(self, log: Log, untouched: bool, given: Given, again: bool = False) -> Result:
+        """Drive the open turn, or read how the last one ended: see `resume_thread`.
+
+        `again`: of a child, which its parent wants to go on although its turn has failed.
+        """
+        again = again or (untouched and not start_of_child(log.records))
+        reopens = again and failed_by_outage(log.state.turn)
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self._read(log)
         self.agent.run_settings.refuse_missing(log.state)
@@ -163,17 +175,24 @@ class AgentRuns:
         return result
 
     async def run_as_step(
-        self, scope: StepScope, step_id: str, said: str | e.UserSaid, given: Given
+        self,
+        scope: StepScope,
+        step_id: str,
+        said: str | e.UserSaid,
+        given: Given,
+        within: float | None = None,
     ) -> Result:
-        """`run` as a step of a flow."""
+        """`run` as a step of a flow, within so many seconds."""
+        check_within(within)
         agent = replace(self.agent, settings=given.asked.over(self.agent.settings))
 
         async def work(context: Context) -> ChildResult:
             return await work_as_child(agent, said, replace(context, deps=given.deps))
 
         tool = make_child_tool(agent.limits, work)
-        log: Log = await scope.caller.child(step_id, agent.name, tool, to_json({"task": said}))
-        return self.end(log)
+        call = e.Call(step_id, agent.name, to_json({"task": said}))
+        log: Log = await scope.caller.child(call, tool, within)
+        return require_answer(f"the agent {agent.name}", step_id, lambda: self.end(log))
 
     def end(self, log: Log, opened_seq: int | None = None) -> Result:
         """The result of the last turn, or of the one opened at this seq; raises where it failed."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.errors import Fenced, ModelError, TurnFailed
+from ..core.errors import Fenced, ModelError, Stopped, TurnFailed
 from ..core.events import Record
 from ..models.known_secrets import redact_known
 from .drives import keep_task
@@ -42,12 +42,23 @@ async def begin(work: Callable[[OnBegun], Coroutine[Any, Any, Any]]) -> Begun:
 
     task = asyncio.create_task(work(on_begun))
     keep_task(task)
-    task.add_done_callback(lambda done: _log_error(done, begun))
+    task.add_done_callback(lambda done: _log_later(done, begun))
     await asyncio.wait({task, begun}, return_when=asyncio.FIRST_COMPLETED)
     if not begun.done():
         begun.cancel()
         task.result()
     return begun.result()
+
+
+def go_on_alone(thread_id: str, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+    """Do the work on this thread in a task of its own, which nobody needs to hold or to await.
+
+    What it raises is logged, unless it is in the thread: that a turn has failed.
+    """
+    task = asyncio.create_task(work)
+    keep_task(task)
+    task.add_done_callback(lambda done: _log_error(done, thread_id))
+    return task
 
 
 def tell_first(on_begun: OnBegun) -> Callable[[Record | Delta], None]:
@@ -60,13 +71,18 @@ def tell_first(on_begun: OnBegun) -> Callable[[Record | Delta], None]:
     return hear
 
 
-def _log_error(task: "asyncio.Task[Any]", begun: "asyncio.Future[Begun]") -> None:
+def _log_later(task: "asyncio.Task[Any]", begun: "asyncio.Future[Begun]") -> None:
+    """Log what the task raised after its turn had begun; before that, it was raised."""
+    if begun.done() and not begun.cancelled():
+        _log_error(task, begun.result().thread_id)
+
+
+def _log_error(task: "asyncio.Task[Any]", thread_id: str) -> None:
     error = None if task.cancelled() else task.exception()
-    if error is None or begun.cancelled() or not begun.done():
+    if error is None:
         return
-    thread = begun.result().thread_id
     if isinstance(error, Fenced):
-        _logger.info("thread %s is driven by another process now", thread)
-    elif not isinstance(error, ModelError | TurnFailed):
+        _logger.info("thread %s is driven by another process now", thread_id)
+    elif not isinstance(error, ModelError | TurnFailed | Stopped):
         told = redact_known("".join(traceback.format_exception(error)).rstrip())
-        _logger.error("thread %s is driven no longer; resume it\n%s", thread, told)
+        _logger.error("thread %s is driven no longer; resume it\n%s", thread_id, told)

@@ -8,7 +8,7 @@ from ..core import events as e
 from ..core.context import ChildResult, Context
 from ..core.errors import ModelError, TurnFailed
 from ..core.result import make_child_result, read_result
-from .children import open_child_log
+from .children import open_child_log, starts_again
 from .drive import new_claim
 from .given import Given
 from .said import take_said
@@ -31,7 +31,7 @@ async def work_as_child(agent: "Agent", task: str | e.UserSaid, context: Context
     given = Given(context.deps)
     with suppress(ModelError, TurnFailed):  # the result says so to the caller
         if log.records:
-            await child.runs.go_on(log, False, given)
+            await child.runs.go_on(log, False, given, await starts_again(log))
         else:
             place = (context.thread_id, context.call_id, parent.depth + 1, parent.root_id)
             start = e.ThreadStarted(agent.name, parent.world.new_id(), *place)

@@ -13,6 +13,7 @@ from ..core.call import CallState
 from ..core.context import Context
 from ..core.errors import StoreDamaged, ToolError, UsageError
 from ..core.links import find_children, is_child, is_child_in, names_child, start_of_child
+from ..core.turn_after import may_reopen
 from ..stores.store import Store
 from .log import Log, open_log
 from .settings import RunSettings
@@ -28,7 +29,7 @@ async def append_started(
     events: list[e.Event] = []
     for event in settings.start_events(log.state, log.thread_id, calls):
         if isinstance(event, e.ChildStarted) and await _is_taken(log.store, event.thread_id):
-            event = _renamed(event, log)
+            event = await _failed_before(log, event) or _renamed(event, log)
         events.append(event)
     await log.append(*events, after=after)
 
@@ -38,6 +39,42 @@ async def _is_taken(store: Store, thread_id: str) -> bool:
         return bool(await store.read(thread_id))
     except StoreDamaged:
         return True
+
+
+async def _failed_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | None:
+    """The start of the call's earlier child, whose turn has failed and goes on; None if there is
+    none.
+    """
+    earlier = [one for one in find_children(log.records) if one.call_id == started.call_id]
+    if not earlier:
+        return None
+    child = await open_log(earlier[-1].thread_id, log.store, log.world)
+    if not _works_for(child, log.thread_id, started.call_id, log.state.depth):
+        return None
+    if not may_reopen(child.state.turn):
+        return None
+    return replace(started, thread_id=child.thread_id)
+
+
+async def starts_again(child: Log) -> bool:
+    """Whether the parent wants what failed in this child to run again.
+
+    It has then started the child once more than the child's log has begun or been reopened.
+    """
+    parent = await open_parent(child)
+    if parent is None or not may_reopen(child.state.turn):
+        return False
+    starts = [
+        record.event
+        for record in parent.records
+        if isinstance(record.event, e.ChildStarted) and record.event.thread_id == child.thread_id
+    ]
+    reopened = [
+        record.event
+        for record in child.records
+        if isinstance(record.event, e.ThreadClaimed) and record.event.reopens
+    ]
+    return len(starts) > 1 + len(reopened)
 
 
 async def own_child(log: Log, call: CallState) -> e.ChildStarted:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from ..core import events as e
 from ..core.call import decision_digest
+from ..core.edit_shape import refuse_other_shape
 from ..core.errors import (
     Fenced,
     FlowChanged,
@@ -285,5 +286,11 @@ async def _check_approval(
             f"call {call.id} isn't what the approval was given for; look at it again:"
             f" {call.name}({call.final_arguments})"
         )
-    if event.arguments is not None:
-        (await find_settings()).refuse_edit(call.name, event.arguments)
+    if event.arguments is None:
+        return
+    settings = await find_settings()
+    if call.step or settings.name != log.state.agent:
+        # Only the code of a flow knows the function, or the agent that asks.
+        refuse_other_shape(call.id, call.call.arguments, event.arguments)
+    else:
+        settings.refuse_edit(call.name, event.arguments)

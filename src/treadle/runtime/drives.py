@@ -19,7 +19,7 @@ from ..core.check_settings import check_number
 from ..core.errors import Stopped
 from ..core.events import Record
 from ..stores.store import Attended, Store
-from .listeners import Delta
+from .listeners import Delta, TextSoFar
 from .log import Log
 
 LEAVE_S = 5.0
@@ -44,10 +44,15 @@ class Drive:
         """Whether it has left the turn open for whoever resumes it."""
         self._ended = False
         self._hearers: list[Callable[[Heard], None]] = []
+        self._text = TextSoFar()
+        self._lock = threading.Lock()
 
     @contextmanager
     def hear(self) -> Iterator["asyncio.Queue[Heard]"]:
-        """All that it tells from here on: records, pieces of text, and None at its end."""
+        """All that it tells from here on: records, pieces of text, and None at its end.
+
+        First comes the text so far of what is being written: whoever comes late misses nothing.
+        """
         queue: asyncio.Queue[Heard] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
@@ -58,7 +63,10 @@ class Drive:
             with contextlib.suppress(RuntimeError):  # the hearer's loop is closed
                 loop.call_soon_threadsafe(queue.put_nowait, what)
 
-        self._hearers.append(put)
+        with self._lock:
+            for piece in self._text.read():
+                queue.put_nowait(piece)
+            self._hearers.append(put)
         if self._ended:
             queue.put_nowait(None)
         try:
@@ -74,8 +82,12 @@ class Drive:
                     pass
 
     def tell(self, what: Heard) -> None:
-        """Tell all who hear it. Never waits."""
-        for put in list(self._hearers):
+        """Tell all who hear it. Waits for nobody."""
+        with self._lock:
+            if what:
+                self._text.take(what)
+            hearers = list(self._hearers)
+        for put in hearers:
             put(what)
 
     def end(self) -> None:
@@ -162,10 +174,15 @@ def driving(log: Log) -> Iterator[Drive]:
         drive.end()
 
 
+def is_stopping() -> bool:
+    """Whether `stop` was called, in this event loop or just now in the process."""
+    drives = _drives()
+    return bool(drives.stops) or asyncio.get_running_loop() in drives.stopped
+
+
 def refuse_while_stopping() -> None:
     """Raise Stopped where `stop` was called, in this event loop or just now in the process."""
-    drives = _drives()
-    if drives.stops or asyncio.get_running_loop() in drives.stopped:
+    if is_stopping():
         raise Stopped(
             "this process has been told to stop, so nothing new begins; the same call in another"
             " process works"

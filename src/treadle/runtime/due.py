@@ -1,5 +1,6 @@
 """Finds the threads that somebody has to resume. Starts nothing."""
 
+import asyncio
 from collections.abc import Collection
 
 import msgspec
@@ -36,6 +37,7 @@ async def find_due(store: Store, world: World) -> list[Due]:
     infos = await store.threads(ALL_THREADS, status="unfinished", parent="")
     infos += await store.threads(ALL_THREADS, status="waiting", parent="")  # perhaps no longer
     for info in sorted(infos, key=lambda each: each.position):
+        await asyncio.sleep(0)  # else a thousand waiting threads hold the event loop up
         log = await _open(info, store, world)
         if log and await is_due(log):
             due.append(Due(info.thread_id, log.state.agent, info.updated_at))
@@ -54,7 +56,8 @@ async def is_due(log: Log) -> bool:
     if find_beat(log) is not None:
         return False
     states = await read_waiting_children(log)
-    return not find_tree_waits(log.thread_id, {**states, log.thread_id: log.state})
+    states[log.thread_id] = log.state
+    return not find_tree_waits(log.thread_id, states, now=log.world.now())
 
 
 async def _open(info: ThreadInfo, store: Store, world: World) -> Log | None:

@@ -14,7 +14,7 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.errors import IllegalEvent, SeqTaken, TreadleError
 from ..core.links import find_children, is_child
-from ..core.result import read_result
+from ..core.result import read_result, since_reopening
 from ..core.state import OPEN_PHASES, State
 from ..models.known_secrets import redact_known
 from .log import Log, open_log
@@ -55,7 +55,16 @@ async def append_decided(log: Log, events: tuple[e.Event, ...], after: int) -> N
     if any(isinstance(event, e.LimitReached | e.TurnEnded) for event in events):
         await end_turn(log, *events, after=after)
     else:
-        await log.append(*events, after=after)
+        ended = [await _end_its_child(log, event) for event in events]
+        await log.append(*ended, after=after)
+
+
+async def _end_its_child(log: Log, event: e.Event) -> e.Event:
+    """The event; where it is the failure of a call with a child, after that child's end."""
+    calls = log.state.turn.calls if log.state.turn else {}
+    if isinstance(event, e.ToolFailed) and event.call_id in calls:
+        return await end_child(log, calls[event.call_id], event, event.message)
+    return event
 
 
 def _redact_event(event: e.Event) -> e.Event:
@@ -93,7 +102,7 @@ async def end_child(
     if child.state.phase in OPEN_PHASES:
         with contextlib.suppress(IllegalEvent):  # it came to its own end at the same moment
             await end_turn(child, e.TurnEnded("cancelled", why))
-    result = read_result(child.records, child.state)
+    result = since_reopening(read_result(child.records, child.state))
     return replace(failed, usage=result.usage, cost_usd=result.summary().cost_usd)
 
 

@@ -18,7 +18,7 @@ from ..core.result import Result
 from ..core.waits import find_tree_waits
 from ..stores.store import Attended, Store
 from .background import Begun
-from .drives import Drive, find_beat, find_drive
+from .drives import Drive, find_beat, find_drive, is_stopping
 from .listeners import Delta
 from .log import Log, open_log
 from .one_turn import first_opened, is_over, seq_before
@@ -187,6 +187,8 @@ async def follow_turn(
         if await patience.has_ended(log):
             break
         if not find_drive(store, thread_id):
+            if is_stopping():  # else who watches another process's turn would hold up the end
+                break
             await _wait_for_growth(tree)
     yield read_end(log, opened_seq)
 

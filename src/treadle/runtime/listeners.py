@@ -6,12 +6,13 @@ import contextlib
 import logging
 import queue
 import traceback
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from itertools import groupby
 
 import msgspec
 
 from ..core.errors import UsageError
-from ..core.events import Record
+from ..core.events import ModelCalled, ModelFailed, ModelReplied, Record
 from ..core.tool import is_async
 from ..models.known_secrets import redact_known
 
@@ -23,6 +24,27 @@ class Delta(msgspec.Struct, frozen=True):
     text: str
     thinking: bool = False
     """It is what the model thinks, and not said to the person."""
+
+
+class TextSoFar:
+    """What models have written of replies that aren't in the log yet, for who comes late."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, list[Delta]] = {}
+        """By thread."""
+
+    def take(self, what: Record | Delta) -> None:
+        """Add a piece, or forget those of a reply that a record brings, ends or begins anew."""
+        if isinstance(what, Delta):
+            self._pieces.setdefault(what.thread_id, []).append(what)
+        elif isinstance(what.event, ModelCalled | ModelReplied | ModelFailed):
+            self._pieces.pop(what.thread_id, None)
+
+    def read(self) -> Iterator[Delta]:
+        """The text so far, in as few pieces as can be."""
+        for thread_id, pieces in self._pieces.items():
+            for thinking, run in groupby(pieces, lambda piece: piece.thinking):
+                yield Delta(thread_id, "".join(piece.text for piece in run), thinking)
 
 
 Listener = Callable[[Record | Delta], object]

@@ -9,7 +9,7 @@ from ..core.state import OPEN_PHASES
 from ..core.waits import is_at_work
 from ..stores.store import Store
 from .children import refuse_child
-from .drives import find_beat, wait_for_drive
+from .drives import find_beat, find_drive, refuse_while_stopping, wait_for_drive
 from .end_turn import end_abandoned_children
 from .log import Log
 from .require_log import require_log
@@ -66,7 +66,10 @@ async def resume_thread(
 
 
 async def follow_driver(log: Log) -> None:
-    """Return once the turn is over, or nobody alive drives it. Raises StoreErrors."""
+    """Return once the turn is over, or nobody alive drives it.
+
+    Raises StoreErrors; Stopped where this process is to stop and another one drives the turn.
+    """
     clock = asyncio.get_running_loop().time
     last: tuple[str, int] | None = None
     stood_s = 0.0
@@ -85,5 +88,7 @@ async def follow_driver(log: Log) -> None:
             stood_s = 0.0
         elif stood_s > FROZEN_S:
             return
+        if not find_drive(log.store, log.thread_id):
+            refuse_while_stopping()  # else whoever only waits would hold up the end
         await wait_for_drive(log.store, log.thread_id, LOOK_S)
         await log.refresh()

@@ -14,7 +14,9 @@ from contextvars import Context, ContextVar
 from typing import Any, Protocol
 from weakref import WeakSet
 
+from ..core.check_settings import check_number
 from ..core.errors import FlowChanged, UsageError
+from ..core.events import Call
 from ..core.tool import Tool
 
 
@@ -24,10 +26,10 @@ class StepRunner(Protocol):
     tasks: "WeakSet[asyncio.Task[Any]]"
     """The tasks that the code has made."""
 
-    async def child(self, call_id: str, name: str, tool: Tool, arguments: str) -> Any:
+    async def child(self, call: Call, tool: Tool, within: float | None = None) -> Any:
         """Run an agent or a flow as a step; its thread's Log when its turn is over.
 
-        Raises StepFailed.
+        Raises StepFailed; StepTimedOut where it isn't over within so many seconds.
         """
 
     async def changed(self, error: FlowChanged) -> Any:
@@ -77,6 +79,20 @@ class StepScope:
 
 
 _current: ContextVar[StepScope | None] = ContextVar("treadle_step_scope", default=None)
+
+
+def check_within(within: float | None) -> None:
+    """Raise UsageError for what is no length of time in seconds; None is no limit."""
+    if within is not None:
+        check_number("within", within)
+
+
+def refuse_within(within: float | None) -> None:
+    """Raise UsageError for a time limit of a step, given outside of a flow's code."""
+    if within is not None:
+        raise UsageError(
+            "within= is for a flow's code; elsewhere give the agent limits=Limits(seconds=...)"
+        )
 
 
 def plain_name(name: str) -> str:

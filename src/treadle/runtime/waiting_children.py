@@ -17,7 +17,7 @@ async def refresh_children(log: Log) -> bool:
     changed: list[e.Event] = []
     for call in log.state.turn.calls.values() if log.state.turn else ():
         if call.status == "child" and call.child and call.child.thread_id in states:
-            waiting = find_tree_waits(call.child.thread_id, states)
+            waiting = find_tree_waits(call.child.thread_id, states, now=log.world.now())
             if waiting != call.waiting:
                 changed.append(e.ChildWaits(call.id, waiting))
     if changed:

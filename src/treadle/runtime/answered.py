@@ -1,0 +1,21 @@
+"""What a flow's code gets of an agent or a flow that it has run: an answer, or an error."""
+
+from collections.abc import Callable
+
+from ..core.errors import ModelError, NotAnswered, TurnFailed
+from ..core.result import Result
+
+
+def require_answer(name: str, step_id: str, read: Callable[[], Result]) -> Result:
+    """The result that is read. Raises NotAnswered, which holds it, if it is anything but answered.
+
+    Whatever `read` raises of the turn gets the step's id.
+    """
+    try:
+        result = read()
+    except (ModelError, TurnFailed) as error:
+        error.step = step_id
+        raise
+    if result.status != "answered":
+        raise NotAnswered(name, result, step=step_id)
+    return result

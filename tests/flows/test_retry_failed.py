@@ -1,0 +1,286 @@
+"""A failed run goes on: what failed runs again, and what has a result doesn't."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import pytest
+
+from fakes import live, world
+from treadle import (
+    Agent,
+    Flow,
+    MemoryStore,
+    ScriptedModel,
+    StepFailed,
+    TurnFailed,
+    UsageError,
+    ask,
+    flow,
+    step,
+    tool,
+)
+from treadle.core import events as e
+from treadle.core.state import fold
+from treadle.graphs import END, START, Each, Edge, Graph, Join, Node, append
+from treadle.models.scripted import says
+from treadle.observe.explain import explain
+from treadle.runtime.log import open_log
+
+
+class Work:
+    """Steps that are counted, and that fail while their names are in `broken`."""
+
+    def __init__(self, broken: str = "") -> None:
+        self.broken = broken
+        self.ran: Counter[str] = Counter()
+
+    async def do(self, name: str, seconds: float = 0.0) -> str:
+        self.ran[name] += 1
+        await asyncio.sleep(seconds)
+        if name in self.broken:
+            raise ValueError(f"no {name}")
+        return name
+
+    def step(self, name: str, seconds: float = 0.0) -> Any:
+        return step(self.do, name, seconds, id=name, idempotent=True)
+
+
+def made(function, **settings) -> Flow:
+    return flow(**{"store": MemoryStore(), "world": world(), **settings})(function)
+
+
+def retried(one: Flow, work: Work, broken: str = "") -> Any:
+    """Fail once, mend, and go on; then look that a replay and every crash agree."""
+    with pytest.raises(TurnFailed):
+        live(one.run(thread="t"))
+    assert live(one.resume("t")).status == "failed"
+    work.broken = broken
+    result = live(one.resume("t", retry_failed=True))
+    assert live(one.replay("t")) is None
+    rows = live(one.store.read("t"))
+    counts = Counter(work.ran)
+    reopened = next(n for n, row in enumerate(rows) if b'"reopens":true' in row.event)
+    for end in range(reopened + 1, len(rows)):
+        store = MemoryStore()
+        if b"ChildStarted" in rows[end].event:  # it is written together with what is before it
+            continue
+        for info in live(one.store.threads(100)):
+            others = live(one.store.read(info.thread_id))
+            live(store.append(info.thread_id, rows[:end] if info.thread_id == "t" else others))
+        copy = made(one.function, name=one.name, store=store)
+        assert live(copy.resume("t")).output == result.output
+    work.ran = counts
+    return result
+
+
+def test_what_failed_runs_again_and_what_succeeded_does_not():
+    work = Work("c")
+
+    async def order() -> list[str]:
+        return [await work.step(name) for name in "abcd"]
+
+    one = made(order)
+    assert retried(one, work).output == list("abcd")
+    assert work.ran == {"a": 1, "b": 1, "c": 2, "d": 1}
+    assert live(one.resume("t", retry_failed=True)).output == list("abcd")
+
+
+def test_side_by_side_all_that_failed_and_was_stopped_runs_again():
+    work = Work("b")
+
+    async def order() -> list[str]:
+        return list(
+            await asyncio.gather(*(work.step(n, s) for n, s in zip("abcd", range(4), strict=True)))
+        )
+
+    one = made(order)
+    assert retried(one, work).output == list("abcd")
+    assert work.ran == {"a": 1, "b": 2, "c": 2, "d": 2}
+
+
+def test_failures_that_the_code_has_collected_run_again():
+    work = Work("bd")
+
+    async def order() -> list[str]:
+        steps = [work.step(name, number) for number, name in enumerate("abcde")]
+        got = await asyncio.gather(*steps, return_exceptions=True)
+        wrong = [each for each in got if isinstance(each, Exception)]
+        if wrong:
+            raise RuntimeError(f"{len(wrong)} failed")
+        return [str(each) for each in got]
+
+    one = made(order)
+    assert retried(one, work).output == list("abcde")
+    assert work.ran == {"a": 1, "b": 2, "c": 1, "d": 2, "e": 1}
+
+
+def test_a_failure_that_the_code_has_dealt_with_is_not_taken_back():
+    work = Work("ac")
+
+    async def order() -> list[str]:
+        try:
+            first = await work.step("a")
+        except StepFailed:
+            first = await work.step("b")
+        return [first, await work.step("c")]
+
+    one = made(order)
+    assert retried(one, work).output == ["b", "c"]
+    assert work.ran == {"a": 1, "b": 1, "c": 2}
+
+
+def test_the_code_may_go_another_way_after_a_failure_with_steps_that_followed_it():
+    work = Work("a")
+
+    async def order() -> list[str]:
+        try:
+            first = await work.step("a")
+        except StepFailed:
+            await work.step("told")
+            raise
+        finally:
+            await work.step("closed")
+        return [first, await work.step("last")]
+
+    one = made(order)
+    assert retried(one, work).output == ["a", "last"]
+    assert work.ran == {"a": 2, "told": 1, "closed": 1, "last": 1}
+
+
+def test_code_that_was_wrong_goes_on_once_it_is_mended():
+    work, wrong = Work(), True
+
+    async def order() -> str:
+        first = await work.step("a")
+        if wrong:
+            raise KeyError("oh")
+        return first + await work.step("b")
+
+    one = made(order)
+    with pytest.raises(TurnFailed):
+        live(one.run(thread="t"))
+    wrong = False
+    assert live(one.resume("t", retry_failed=True)).output == "ab"
+    assert work.ran == {"a": 1, "b": 1}
+
+
+def test_it_may_fail_again_and_run_again():
+    work = Work("bc")
+
+    async def order() -> list[str]:
+        return [await work.step(name) for name in "abc"]
+
+    one = made(order)
+    with pytest.raises(TurnFailed):
+        live(one.run(thread="t"))
+    work.broken = "c"
+    with pytest.raises(TurnFailed, match="no c"):
+        live(one.resume("t", retry_failed=True))
+    work.broken = ""
+    assert live(one.resume("t", retry_failed=True)).output == list("abc")
+    assert work.ran == {"a": 1, "b": 2, "c": 2}
+
+
+def test_in_an_inner_flow_only_what_failed_runs_again():
+    work = Work("c")
+
+    async def inner() -> list[str]:
+        return [await work.step(name) for name in "bcd"]
+
+    below = made(inner)
+
+    async def order() -> list[str]:
+        return [await work.step("a"), *(await below.run()).output]
+
+    one = made(order)
+    assert retried(one, work).output == list("abcd")
+    assert work.ran == {"a": 1, "b": 1, "c": 2, "d": 1}
+    with pytest.raises(UsageError, match="is a child"):
+        live(one.resume("t.inner", retry_failed=True))
+
+
+def test_an_agent_without_an_answer_is_asked_anew_and_all_usage_counts_once():
+    script = [says(" ")] * 3 + [says("a lamp")]
+    clerk = Agent(name="clerk", model=ScriptedModel(script))
+
+    async def order() -> str:
+        return (await clerk.run("go")).answer
+
+    one = made(order)
+    with pytest.raises(TurnFailed):
+        live(one.run(thread="t"))
+    result = live(one.resume("t", retry_failed=True))
+    assert result.output == "a lamp"
+    children = [each for each in live(one.store.threads(100)) if each.thread_id != "t"]
+    used = e.Usage()
+    for child in children:
+        state = fold(live(open_log(child.thread_id, one.store, one.world)).records)
+        assert state.turn
+        used += state.turn.usage
+    assert result.usage == used
+
+
+def test_a_question_that_the_failure_had_closed_is_asked_again():
+    work = Work("a")
+
+    async def order() -> list[str]:
+        return list(await asyncio.gather(ask("which?"), work.step("a", 1.0)))
+
+    one = made(order)
+    with pytest.raises(TurnFailed):
+        live(one.run(thread="t"))
+    work.broken = ""
+    [held] = live(one.resume("t", retry_failed=True)).waiting
+    live(one.post("t", e.UserSaid("this", answers=held.id)))
+    assert live(one.resume("t")).output == ["this", "a"]
+    assert live(one.replay("t")) is None
+
+
+def test_explain_says_what_would_run_again():
+    work = Work("b")
+
+    async def order() -> list[str]:
+        return [await work.step(name) for name in "ab"]
+
+    one = made(order)
+    with pytest.raises(TurnFailed):
+        live(one.run(thread="t"))
+    records = live(open_log("t", one.store, one.world)).records
+    told = explain(records, one.run_settings)
+    assert told.next == "nothing: the turn has ended; with --retry-failed, run b again"
+
+
+@dataclass
+class Batch:
+    items: list[str] = field(default_factory=lambda: list("abcdefgh"))
+    done: Annotated[list[str], append] = field(default_factory=list)
+
+
+@pytest.mark.parametrize("need", ["all", 7])
+def test_in_a_graph_only_the_items_that_failed_run_again(need):
+    work = Work("cf")
+    nodes = [
+        Node(lambda: None, name="begin"),
+        Node(tool(work.do, name="do", idempotent=True), "done"),
+        Node(lambda: None, name="last"),
+    ]
+    edges = [
+        Edge(START, "begin"),
+        Each("begin", "do", "items", "name", at_once=2),
+        Join("do", "last", need),
+        Edge("last", END),
+    ]
+    one = Graph(Batch, nodes, edges, store=MemoryStore(), world=world())
+    with pytest.raises(TurnFailed):
+        live(one.run(thread="t"))
+    failed_first = dict(work.ran)
+    work.broken = ""
+    result = live(one.resume("t", retry_failed=True))
+    assert len({*result.output.done}) >= (8 if need == "all" else 7)
+    again = {name for name in work.ran if work.ran[name] > 1}
+    assert again <= {"c", "f", "d"}
+    assert "c" in again
+    assert failed_first["c"] == 1
+    assert live(one.replay("t")) is None

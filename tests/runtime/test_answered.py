@@ -1,0 +1,82 @@
+"""In a flow, a run that ended without an answer is an error that holds it."""
+
+import pytest
+
+from fakes import live, world
+from treadle import (
+    Agent,
+    Limits,
+    MemoryStore,
+    NotAnswered,
+    ScriptedModel,
+    StepFailed,
+    TurnFailed,
+    flow,
+    step,
+)
+from treadle.core.model import Reply
+from treadle.models.scripted import says
+
+
+def clerk(**settings):
+    return Agent(**{"name": "clerk", "model": ScriptedModel([says("a lamp")] * 3), **settings})
+
+
+def made(function, **settings):
+    return flow(**{"store": MemoryStore(), "world": world(), **settings})(function)
+
+
+async def at_limit() -> str:
+    return (await clerk(limits=Limits(tokens=1, last_word=False)).run("go")).answer
+
+
+def test_an_agent_at_its_limit_fails_the_flow_that_goes_on_as_if_it_had_answered():
+    one = made(at_limit)
+    with pytest.raises(TurnFailed, match="step clerk: the agent clerk gave no answer: limit, tok"):
+        live(one.run(thread="t"))
+    assert live(one.resume("t")).status == "failed"
+
+
+def test_code_that_asks_for_the_status_goes_on():
+    async def order() -> list[str]:
+        try:
+            await step(clerk(limits=Limits(tokens=1, last_word=False)), "go", id="first")
+        except NotAnswered as error:
+            return [error.result.status, error.kind, error.step, error.result.thread_id]
+        return []
+
+    one = made(order)
+    assert live(one.run(thread="t")).output == ["limit", "limit", "first", "t.first"]
+    assert live(one.resume("t")).output == ["limit", "limit", "first", "t.first"]
+
+
+def test_a_flow_at_its_limit_is_no_answer_either():
+    async def below() -> int:
+        return await step(lambda: 1, id="one") + await step(lambda: 2, id="two")
+
+    async def order() -> int:
+        return (await made(below, limits=Limits(tool_calls=1)).run()).output
+
+    with pytest.raises(TurnFailed, match="step below: the flow below gave no answer: limit, tool"):
+        live(made(order).run())
+
+
+def test_a_refusal_is_no_answer():
+    async def order() -> str:
+        model = ScriptedModel([Reply("", refusal="no")])
+        return (await clerk(model=model).run("go")).answer
+
+    with pytest.raises(TurnFailed, match="the agent clerk gave no answer: refused, no"):
+        live(made(order).run())
+
+
+def test_the_error_of_a_failed_turn_names_its_step():
+    async def order() -> str:
+        try:
+            await clerk(model=ScriptedModel([says(" ")] * 3)).run("go")
+        except TurnFailed as error:
+            return error.step
+        return ""
+
+    assert live(made(order).run()).output == "clerk"
+    assert issubclass(NotAnswered, StepFailed)
