@@ -147,5 +147,5 @@ def test_a_turn_that_an_outage_has_failed_is_asked_once_more_from_the_first_mode
 def test_no_other_turn_can_be_reopened(events):
     before = state(*events)
     assert before.turn
-    with pytest.raises(IllegalEvent, match="only a turn that an outage of its models has failed"):
+    with pytest.raises(IllegalEvent, match="only a turn that an outage has failed"):
         apply(before, e.Record("t", before.seq + 1, 0.0, REOPENED))

@@ -141,7 +141,7 @@ async def _run_agent(
     deps: Any = None,
     within: float | None = None,
 ) -> Result:
-    return await agent.run_as_step(branch, step_id, said, Given(deps), within)
+    return await agent.runs.run_as_step(branch, step_id, said, Given(deps), within)
 
 
 async def ask_person(

@@ -38,7 +38,6 @@ from .log import open_log
 from .replay import replay
 from .require_log import require_log
 from .settings import RunSettings
-from .step_ids import StepScope
 from .summary import read_summary
 from .sync import run_sync
 from .team import find_run_settings, find_team, make_agent_tool
@@ -263,17 +262,6 @@ class Agent:
         """Delete a thread and its children for good; with `notes`, what was noted from them too.
         `stop` first cancels a turn that somebody drives. Raises as `delete.delete_threads`."""
         return await delete_threads(self._store, [thread], self._notes, notes=notes, stop=stop)
-
-    async def run_as_step(
-        self,
-        scope: StepScope,
-        step_id: str,
-        said: str | e.UserSaid,
-        given: Given,
-        within: float | None = None,
-    ) -> Result:
-        """`run` as a step of a flow, within so many seconds."""
-        return await self.runs.run_as_step(scope, step_id, said, given, within)
 
     @cached_property
     def runs(self) -> AgentRuns:
