@@ -21,7 +21,8 @@ TreadleError
 └── StoreError            the operator: the database
     ├── SeqTaken            another writer was first; fold again
     ├── Fenced              another process drives this thread now
-    │   └── ThreadDeleted       it was deleted; whatever worked on it stops
+    │   ├── ThreadDeleted       it was deleted; whatever worked on it stops
+    │   └── ReplayEnds          nobody: a replay stops here, as a driver would
     ├── Stopped             the same call, in another process: this one has been told to stop
     └── StoreDamaged        torn, foreign, or written by a newer Treadle; left untouched
 """
@@ -184,6 +185,10 @@ class Fenced(StoreError):
 
 class ThreadDeleted(Fenced):
     """The thread was deleted while this log of it was open. Nothing more is written to it."""
+
+
+class ReplayEnds(Fenced):
+    """A replay stops here, as a driver does that has lost its thread. Users never see it."""
 
 
 class Stopped(StoreError):

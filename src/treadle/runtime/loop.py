@@ -13,7 +13,7 @@ from ..core.call import CallState
 from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.describe import says_the_same
-from ..core.errors import Fenced, SeqTaken, Stopped
+from ..core.errors import Fenced, ReplayEnds, SeqTaken, Stopped
 from ..core.model import PreparedCall
 from ..core.tool import Tool
 from ..core.trace_context import format_traceparent
@@ -157,6 +157,8 @@ async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
         try:
             event = await _attempt(log, settings, call, tool, learn)
             break
+        except ReplayEnds:
+            raise
         except (Fenced, SeqTaken):
             # Somebody drives the child beside us: the one whose thread this was, and who has yet to
             # notice, or a person who has decided there. Whoever drives this thread takes it back.

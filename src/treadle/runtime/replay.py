@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.context import Context
-from ..core.errors import Fenced
+from ..core.errors import ReplayEnds
 from ..core.late import is_late
 from ..core.model import Model, PreparedCall
 from ..core.tool import Tool
@@ -41,7 +41,7 @@ END_OF_DRIVE = e.ThreadClaimed | e.ThreadForked | e.TrustChanged | e.TurnEnded
 """The events that no driver writes while it works, and after which it goes on with nothing."""
 
 
-class Diverged(Fenced):
+class Diverged(ReplayEnds):
     """The replay differs from the recording. It stops like a driver that has lost its thread."""
 
 
@@ -97,10 +97,9 @@ class _Replay:
             if not self.next_is_external:
                 return Divergence(self.next.seq, "event", self.next.event, None)
             self._check_description()
-            self._log.lost_reason = ""
             await self._log.append(self.next.event)
             if not self._is_done and not self.next_is_external:
-                with contextlib.suppress(Fenced):
+                with contextlib.suppress(ReplayEnds):
                     await run_loop(self._log, self._settings)
         return self._first
 
@@ -207,14 +206,14 @@ class _Replay:
             self._first = first_setting_that_differs(recorded, today)
 
     def check_drive(self) -> None:
-        """Raise Fenced where the recorded driver stopped, Diverged after a first difference."""
+        """Raise ReplayEnds where the recorded driver stopped, Diverged after a first difference."""
         if self._first:
-            self._log.lost_reason = str(self._first)
-            raise Diverged(self._log.lost_reason)
+            raise Diverged(str(self._first))
         event = self.next.event
         if self._is_done or _ends_drive(event) or self._stops_for(event):
-            self._log.lost_reason = "the recorded drive stopped here: it crashed or was cancelled"
-            raise self._log.lost_error()
+            raise ReplayEnds(
+                "the recorded drive stopped here: it crashed, was cancelled, or goes on"
+            )
 
     async def _call_model(
         self, model: Model, prepared: PreparedCall, *_: Any

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context
-from ..core.errors import Fenced
+from ..core.errors import ReplayEnds
 from ..core.model import Model, PreparedCall
 from ..core.result import Result, read_result
 from ..core.state import State, apply
@@ -49,7 +49,7 @@ class NotRecorded(AssertionError):
     """Today's agent needs something that was not recorded."""
 
 
-class _Stopped(Fenced):
+class _Stopped(ReplayEnds):
     """The recorded turn was stopped here, so this one is too."""
 
 
