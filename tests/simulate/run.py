@@ -37,7 +37,10 @@ def try_seed(seed: int) -> str:
 def try_seeds(first: int, last: int) -> list[tuple[int, str]]:
     """The seeds from first to before last that something is wrong with, and what."""
     logging.disable()  # Treadle warns of what the simulation does to it
-    found = [(seed, try_seed(seed)) for seed in range(first, last)]
+    try:
+        found = [(seed, try_seed(seed)) for seed in range(first, last)]
+    finally:
+        logging.disable(logging.NOTSET)
     return [(seed, wrong) for seed, wrong in found if wrong]
 
 
