@@ -98,8 +98,8 @@ def test_without_the_extra_a_chat_reads_plain_lines(
     terminal.until("2: first")
     terminal.until("> ")
     terminal.type("half a line")
-    terminal.until("half a line")  # it waits for a key again
-    terminal.type("\x03")
+    terminal.until("half a line")
+    terminal.type("\x03\x03")  # readline misses a signal that comes just before it waits for a key
     terminal.until("> ")
     terminal.type("/thread\r")
     terminal.until("thread mine")
