@@ -381,7 +381,7 @@ def test_a_graph_runs_for_each_item():
     inner = graph([Node(facts, "draft")], line("facts"), name="inner", store=None)
     edges = [Edge(START, "split"), Each("split", "inner", "subjects", "topic")]
     one = graph(
-        [Node(split, "subjects"), Node(inner, "draft"), Node(write, "notes")],
+        [Node(split, "subjects"), Node(inner, "draft"), Node(write, "text")],
         [*edges, Join("inner", "write"), Edge("write", END)],
         TypedDict(
             "Many",
@@ -390,6 +390,7 @@ def test_a_graph_runs_for_each_item():
                 "subjects": list[str],
                 "draft": Annotated[list[str], append],
                 "notes": list[str],
+                "text": str,
             },
             total=False,
         ),
