@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -159,7 +160,7 @@ def test_bash_itself_completes_by_the_installed_script(
     monkeypatch.setenv("HOME", str(tmp_path))
     filled("--install-completion", "bash")
     command = tmp_path / "treadle"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m treadle "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m treadle "$@"\n')
     command.chmod(0o700)
     script = (
         "source ~/.bashrc; COMP_WORDS=(treadle show m); COMP_CWORD=2;"
