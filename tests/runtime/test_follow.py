@@ -35,6 +35,7 @@ from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
 from treadle.runtime.drives import find_drive
 from treadle.runtime.follow import LOST_S
+from treadle.runtime.given import Given
 from treadle.runtime.log import open_log
 
 PAYS = (calls("pay", text="I pay"), says("all paid"))
@@ -235,6 +236,21 @@ def test_the_result_is_that_of_the_turn_that_was_followed():
 
     _, _, [result] = split(live(whole()))
     assert result.answer == "all paid"
+
+
+def test_a_stream_that_lags_behind_gives_its_own_turn_and_nothing_of_the_next():
+    one = agent(ScriptedModel([says("first"), says("second")]))
+
+    async def both() -> list[Any]:
+        begun = await one.runs.start("one", "t", None, Given())
+        await one.resume("t")
+        await one.run("two", thread="t")
+        return [item async for item in one.runs.follow("t", None, begun)]
+
+    records, _, [result] = split(live(both()))
+    assert result.answer == "first"
+    assert records[-1].event == TurnEnded("answered")
+    assert names(records).count("UserSaid") == 1
 
 
 def test_a_turn_that_waits_is_given_as_waiting_and_can_be_followed_on():

@@ -111,7 +111,7 @@ class Flow:
     ) -> AsyncGenerator[Delta | e.Record | Result, None]:
         """`start` and `follow` in one; as `Agent.stream`: leaving it stops nothing."""
         begun = await self.runs.start(self.runs.encode_arguments(args, kwargs), thread, key)
-        async with aclosing(self.runs.follow(begun.thread_id, begun.after_seq)) as items:
+        async with aclosing(self.runs.follow(begun.thread_id, None, begun)) as items:
             async for item in items:
                 yield item
 

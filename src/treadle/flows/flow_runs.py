@@ -15,7 +15,7 @@ from ..models.known_secrets import redact_error
 from ..runtime.agent_runs import STOPPED
 from ..runtime.answered import require_answer
 from ..runtime.arguments import read_by_annotations, write_arguments
-from ..runtime.background import Begun, OnBegun, begin, tell_first
+from ..runtime.background import Begun, OnBegun, begin, tell_opening
 from ..runtime.border import contain
 from ..runtime.children import open_child_log, refuse_child, require_own, starts_again
 from ..runtime.conflicts import flow_begun
@@ -25,7 +25,6 @@ from ..runtime.follow import follow_turn
 from ..runtime.listeners import Delta
 from ..runtime.log import Log, open_log
 from ..runtime.message_key import find_message, name_thread, refuse_deleted, thread_of_key, with_key
-from ..runtime.one_turn import seq_before
 from ..runtime.resume import resume_thread
 from ..runtime.serialize import read_value, return_type, write_value
 from ..runtime.step_ids import StepScope, current_scope
@@ -54,15 +53,16 @@ class FlowRuns:
         return await begin(partial(self._run, *self._address(arguments, thread, key)))
 
     async def follow(
-        self, thread: str, after: int | None
+        self, thread: str, after: int | None, begun: Begun | None = None
     ) -> AsyncGenerator[Delta | e.Record | Result, None]:
-        """As `Flow.follow`."""
+        """As `Flow.follow`; with `begun`, that run."""
         flow = self.flow
 
         def read_end(log: Log, _: int) -> Result:  # it has only one turn
             return self._end(log, None)
 
-        async with aclosing(follow_turn(thread, flow._store, flow.world, after, read_end)) as items:
+        told = follow_turn(thread, flow._store, flow.world, after, read_end, begun)
+        async with aclosing(told) as items:
             async for item in items:
                 yield item
 
@@ -91,14 +91,14 @@ class FlowRuns:
         on_begun: OnBegun | None = None,
     ) -> Result:
         flow = self.flow
-        listeners = [tell_first(on_begun)] if on_begun else []
+        listeners = [tell_opening(on_begun)] if on_begun else []
         while True:
             log = await open_log(thread, flow._store, flow.world, listeners)
             log.lets_go = on_begun is not None
             require_own(log)
             if opened_seq := find_message(log, said, made_by_key):
                 if on_begun:
-                    on_begun(Begun(thread, seq_before(log.records, opened_seq)))
+                    on_begun(Begun(thread, opened_seq))
                 return await self._finish(thread)
             refuse_while_stopping()
             await refuse_deleted(log, said)

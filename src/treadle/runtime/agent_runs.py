@@ -14,7 +14,7 @@ from ..core.result import Result, make_turn_error, read_result
 from ..core.turn_after import failed_by_outage
 from .answer_type import with_output
 from .answered import require_answer
-from .background import Begun, OnBegun, begin, tell_first
+from .background import Begun, OnBegun, begin, tell_opening
 from .child_agent import work_as_child
 from .children import require_own
 from .conflicts import turn_open
@@ -26,7 +26,7 @@ from .listeners import Delta
 from .log import Log, open_log
 from .loop import run_loop
 from .message_key import find_message, name_thread, refuse_deleted, thread_of_key, with_key
-from .one_turn import is_over, seq_before, up_to_turn
+from .one_turn import is_over, up_to_turn
 from .resume import resume_thread
 from .said import take_said
 from .serialize import to_json
@@ -101,7 +101,7 @@ class AgentRuns:
         return Message(said, name, name == thread_of_key(self.agent.name, said.key))
 
     async def _say(self, message: Message, given: Given, on_begun: OnBegun | None = None) -> Result:
-        listeners = [tell_first(on_begun)] if on_begun else []
+        listeners = [tell_opening(on_begun)] if on_begun else []
         said, agent = message.said, self.agent
         while True:
             log = await open_log(message.thread_id, agent._store, agent.world, listeners)
@@ -109,7 +109,7 @@ class AgentRuns:
             require_own(log)
             if opened_seq := find_message(log, said, message.made_by_key):
                 if on_begun:
-                    on_begun(Begun(log.thread_id, seq_before(log.records, opened_seq)))
+                    on_begun(Begun(log.thread_id, opened_seq))
                 return await self._finish(log.thread_id, opened_seq, given)
             refuse_while_stopping()
             await refuse_deleted(log, said)

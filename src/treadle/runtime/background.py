@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import Fenced, ModelError, Stopped, TurnFailed
-from ..core.events import Record
+from ..core.events import Record, UserSaid
 from ..models.known_secrets import redact_known
 from .drives import keep_task
 from .listeners import Delta
@@ -21,8 +21,8 @@ class Begun:
     """A turn that has begun: its message is in the log."""
 
     thread_id: str
-    after_seq: int
-    """The last record before those of the turn."""
+    opened_seq: int
+    """The message that opened it."""
 
 
 OnBegun = Callable[[Begun], None]
@@ -61,12 +61,12 @@ def go_on_alone(thread_id: str, work: Coroutine[Any, Any, Any]) -> "asyncio.Task
     return task
 
 
-def tell_first(on_begun: OnBegun) -> Callable[[Record | Delta], None]:
-    """A listener that says, of the first record that it hears, that the turn has begun."""
+def tell_opening(on_begun: OnBegun) -> Callable[[Record | Delta], None]:
+    """A listener that says, of the first message that it hears, that the turn has begun."""
 
     def hear(what: Record | Delta) -> None:
-        if isinstance(what, Record):
-            on_begun(Begun(what.thread_id, what.seq - 1))
+        if isinstance(what, Record) and isinstance(what.event, UserSaid):
+            on_begun(Begun(what.thread_id, what.seq))
 
     return hear
 

@@ -21,7 +21,7 @@ from .background import Begun
 from .drives import Drive, find_beat, find_drive, is_stopping
 from .listeners import Delta
 from .log import Log, open_log
-from .one_turn import first_opened, is_over, seq_before
+from .one_turn import is_over, seq_before
 from .require_log import require_log
 from .waiting_children import read_waiting_children
 from .watch import stop_watching, watch_with
@@ -154,18 +154,15 @@ async def follow_turn(
 ) -> AsyncGenerator[Delta | e.Record | Result, None]:
     """The records after this seq (None: those of the last turn), then the last turn's Result.
 
-    With `begun` it is that turn's: a later one may have been opened meanwhile. Raises as
+    With `begun` that is the last turn: a later one may have been opened meanwhile. Raises as
     `read_end`, or what has ended this process's drive; UnknownThread; UsageError.
     """
     if after is not None:
         check_whole_number("follow(after", after)
-    log = await require_log(thread_id, store, world)
+    log = await require_log(thread_id, store, world, begun.opened_seq if begun else 0)
     if log.state.turn is None:
         raise UsageError(f"thread {thread_id} has no turn to follow")
     opened_seq = log.state.turn.opened_seq
-    if begun:
-        after = begun.after_seq
-        opened_seq = first_opened(log.records, after)
     if after is None:
         after = seq_before(log.records, opened_seq)
     tree = FollowedTree(log, after)

@@ -17,14 +17,6 @@ def seq_before(records: Sequence[e.Record], opened_seq: int) -> int:
     return at
 
 
-def first_opened(records: Sequence[e.Record], after_seq: int) -> int:
-    """The seq of the message that opened the first turn after this record; 0 if there is none."""
-    for record in records[after_seq:]:
-        if isinstance(record.event, e.UserSaid) and not record.event.answers:
-            return record.seq
-    return 0
-
-
 def is_over(state: State, opened_seq: int) -> bool:
     """Whether the turn that this message opened has ended; by now there may be a later one."""
     turn = state.turn
