@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
 from ..core.context import ChildResult, Context
-from ..core.errors import FlowChanged, SeqTaken, TurnFailed, UsageError
+from ..core.errors import FlowChanged, TurnFailed, UsageError
 from ..core.result import Result, make_child_result, read_result
 from ..core.turn_after import may_reopen
 from ..models.known_secrets import redact_error
 from ..runtime.agent_runs import STOPPED
 from ..runtime.answered import require_answer
 from ..runtime.arguments import read_by_annotations, write_arguments
-from ..runtime.background import Begun, OnBegun, begin, tell_opening
+from ..runtime.background import Begun, OnBegun, begin
 from ..runtime.border import contain
-from ..runtime.children import open_child_log, refuse_child, require_own, starts_again
+from ..runtime.children import open_child_log, refuse_child, starts_again
 from ..runtime.conflicts import flow_begun
 from ..runtime.drive import drive_turn, new_claim, run_guarded
-from ..runtime.drives import refuse_while_stopping
 from ..runtime.follow import follow_turn
 from ..runtime.listeners import Delta
-from ..runtime.log import Log, open_log
-from ..runtime.message_key import find_message, name_thread, refuse_deleted, thread_of_key, with_key
+from ..runtime.log import Log
 from ..runtime.resume import resume_thread
+from ..runtime.say_once import Message, address, say_once
 from ..runtime.serialize import read_value, return_type, write_value
 from ..runtime.step_ids import StepScope, current_scope
 from ..runtime.team import MAX_DEPTH, child_limits, make_child_tool
@@ -45,12 +44,12 @@ class FlowRuns:
         """As `Flow.run`, with the arguments as JSON."""
         if scope := current_scope(alone=thread is not None or key is not None):
             return await self.run_as_step(scope, scope.step_id(self.flow.name), arguments)
-        return await self._run(*self._address(arguments, thread, key))
+        return await self._run(self._address(arguments, thread, key))
 
     async def start(self, arguments: str, thread: str | None, key: str | None) -> Begun:
         """As `Flow.start`, with the arguments as JSON."""
         current_scope(alone=True)
-        return await begin(partial(self._run, *self._address(arguments, thread, key)))
+        return await begin(partial(self._run, self._address(arguments, thread, key)))
 
     async def follow(
         self, thread: str, after: int | None, begun: Begun | None = None
@@ -76,40 +75,22 @@ class FlowRuns:
 
         return await resume_thread(thread, self.flow._store, self.flow.world, take, go_on)
 
-    def _address(
-        self, arguments: str, thread: str | None, key: str | None
-    ) -> tuple[e.UserSaid, str, bool]:
-        said = with_key(e.UserSaid(arguments), key)
-        name = name_thread(thread, said, self.flow.name, self.flow.world)
-        return said, name, name == thread_of_key(self.flow.name, said.key)
+    def _address(self, arguments: str, thread: str | None, key: str | None) -> Message:
+        return address(e.UserSaid(arguments), thread, key, self.flow.name, self.flow.world)
 
-    async def _run(
-        self,
-        said: e.UserSaid,
-        thread: str,
-        made_by_key: bool,
-        on_begun: OnBegun | None = None,
-    ) -> Result:
+    async def _run(self, message: Message, on_begun: OnBegun | None = None) -> Result:
         flow = self.flow
-        listeners = [tell_opening(on_begun)] if on_begun else []
-        while True:
-            log = await open_log(thread, flow._store, flow.world, listeners)
-            log.lets_go = on_begun is not None
-            require_own(log)
-            if opened_seq := find_message(log, said, made_by_key):
-                if on_begun:
-                    on_begun(Begun(thread, opened_seq))
-                return await self._finish(thread)
-            refuse_while_stopping()
-            await refuse_deleted(log, said)
+
+        async def begin(log: Log) -> Result:
             if log.records:
                 raise flow_begun(log)
             start = e.ThreadStarted(flow.name, flow.world.new_id())
-            try:
-                return await self._drive(log, start, new_claim(flow.world), said)
-            except SeqTaken:
-                if log.has_claimed or not said.key:
-                    raise
+            return await self._drive(log, start, new_claim(flow.world), message.said)
+
+        async def finish(_: int) -> Result:  # it has only one turn
+            return await self._finish(message.thread_id)
+
+        return await say_once(message, flow._store, flow.world, on_begun, begin, finish)
 
     async def _finish(self, thread: str) -> Result:
         """Bring a run that was asked for already to its end."""

@@ -8,27 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
 from ..core.context import ChildResult, Context
-from ..core.errors import SeqTaken
 from ..core.links import start_of_child
 from ..core.result import Result, make_turn_error, read_result
 from ..core.turn_after import failed_by_outage
 from .answer_type import with_output
 from .answered import require_answer
-from .background import Begun, OnBegun, begin, tell_opening
+from .background import Begun, OnBegun, begin
 from .child_agent import work_as_child
-from .children import require_own
 from .conflicts import turn_open
 from .drive import drive_turn, new_claim
-from .drives import refuse_while_stopping
 from .follow import follow_turn
 from .given import Given
 from .listeners import Delta
-from .log import Log, open_log
+from .log import Log
 from .loop import run_loop
-from .message_key import find_message, name_thread, refuse_deleted, thread_of_key, with_key
 from .one_turn import is_over, up_to_turn
 from .resume import resume_thread
 from .said import take_said
+from .say_once import Message, address, say_once
 from .serialize import to_json
 from .step_ids import StepScope, check_within, current_scope, refuse_within
 from .team import make_child_tool
@@ -38,16 +35,6 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 STOPPED = "this process was told to stop; resume the thread to go on"
-
-
-@dataclass(frozen=True)
-class Message:
-    """What is said to an agent, and where."""
-
-    said: e.UserSaid
-    thread_id: str
-    made_by_key: bool
-    """Whether the key has made the thread's name."""
 
 
 @dataclass(frozen=True)
@@ -96,32 +83,18 @@ class AgentRuns:
         return await resume_thread(thread, self.agent._store, self.agent.world, take, go_on)
 
     def _address(self, said: Any, thread: str | None, key: str | None) -> Message:
-        said = with_key(take_said(said), key)
-        name = name_thread(thread, said, self.agent.name, self.agent.world)
-        return Message(said, name, name == thread_of_key(self.agent.name, said.key))
+        agent = self.agent
+        return address(take_said(said), thread, key, agent.name, agent.world)
 
     async def _say(self, message: Message, given: Given, on_begun: OnBegun | None = None) -> Result:
-        listeners = [tell_opening(on_begun)] if on_begun else []
-        said, agent = message.said, self.agent
-        while True:
-            log = await open_log(message.thread_id, agent._store, agent.world, listeners)
-            log.lets_go = on_begun is not None
-            require_own(log)
-            if opened_seq := find_message(log, said, message.made_by_key):
-                if on_begun:
-                    on_begun(Begun(log.thread_id, opened_seq))
-                return await self._finish(log.thread_id, opened_seq, given)
-            refuse_while_stopping()
-            await refuse_deleted(log, said)
-            if log.state.phase not in ("empty", "idle"):
-                raise turn_open(log)
-            try:
-                return await self._begin(log, said, given)
-            except SeqTaken:
-                if log.has_claimed or not said.key:
-                    raise
+        begin = partial(self._begin, said=message.said, given=given)
+        finish = partial(self._finish, message.thread_id, given=given)
+        store, world = self.agent._store, self.agent.world
+        return await say_once(message, store, world, on_begun, begin, finish)
 
     async def _begin(self, log: Log, said: e.UserSaid, given: Given) -> Result:
+        if log.state.phase not in ("empty", "idle"):
+            raise turn_open(log)
         opening: list[e.Event] = []
         recalled = None
         world, notes = self.agent.world, self.agent._notes
