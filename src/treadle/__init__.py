@@ -9,6 +9,7 @@ from . import own_path as _own_path  # noqa: F401 - first: nothing after it may 
 # isort: split
 from .cli.agents_md import project_instructions
 from .core.approvals import Rule
+from .core.budget import Budget
 from .core.context import Context
 from .core.errors import (
     ContextOverflow,
@@ -39,6 +40,7 @@ from .core.events import (
     Audio,
     File,
     Image,
+    LimitRaised,
     OutcomeDecided,
     Record,
     TrustChanged,
@@ -75,6 +77,7 @@ __all__ = [
     "Approval",
     "ApprovalGiven",
     "Audio",
+    "Budget",
     "Context",
     "ContextOverflow",
     "ContextWindow",
@@ -87,6 +90,7 @@ __all__ = [
     "FlowStuck",
     "IllegalEvent",
     "Image",
+    "LimitRaised",
     "Limits",
     "MemoryStore",
     "ModelDenied",

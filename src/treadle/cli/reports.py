@@ -102,6 +102,8 @@ def _decision_command(call: e.PendingDecision, settings: ExplainOptions) -> str:
             return f"{command} {call.id} [--deny]"
         case "imported" | "parked":
             return command
+        case "limit":
+            return f"{command} --tokens +N | --usd +N"
 
 
 def replay(settings: ReplayOptions) -> int:

@@ -19,7 +19,7 @@ from ..core.errors import (
 from ..core.links import find_children, is_child_in
 from ..core.result import Result
 from ..core.state import OPEN_PHASES, fold
-from ..core.turn_after import failed_by_outage, may_reopen
+from ..core.turn_after import goes_on_when_resumed, may_reopen
 from ..flows.flow import Flow
 from ..observe.agent_changes import changes_since_last_call
 from ..observe.visible import make_visible, visible_block, visible_command, visible_line
@@ -52,6 +52,7 @@ DECISION_COMMANDS = {
     "unknown": "settle",
     "imported": "adopt",
     "parked": "approve",
+    "limit": "limit",
 }
 """The command that decides on a call, by the call's status."""
 EXIT_CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}
@@ -79,7 +80,7 @@ class Session:
             past = self._with_children(run_sync(read_records(self.agent, self.thread_id)))
             state = fold(record for record in past if record.thread_id == self.thread_id)
             changes: list[str] = []
-            goes_on = failed_by_outage(state.turn)
+            goes_on = goes_on_when_resumed(state.turn)
             if goes_on or state.phase in OPEN_PHASES:
                 changes = list(changes_since_last_call(state, self.agent.run_settings))
         except TreadleError as error:

@@ -12,7 +12,8 @@ from ..core.result import make_summary
 from ..core.state import fold
 from ..core.waits import find_waits
 from ..models.chat.write_history import write_history
-from ..observe.timeline import Line, Timeline
+from ..observe.line import Line
+from ..observe.timeline import Timeline
 from ..observe.turns import split_turns
 from ..observe.visible import make_visible, visible_line
 from ..runtime.local_time import format_time

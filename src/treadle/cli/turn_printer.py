@@ -8,8 +8,9 @@ from ..core.codec import encode_record
 from ..core.events import Record
 from ..core.result import Result, Summary
 from ..observe.amounts import format_cost, format_count, format_seconds
+from ..observe.line import Line
 from ..observe.short_text import VALUE, WIDTH
-from ..observe.timeline import Line, Timeline
+from ..observe.timeline import Timeline
 from ..observe.visible import escape_controls, make_json_visible, make_visible, visible_line
 from ..runtime.listeners import Delta, Listener
 from .terminal import Screen

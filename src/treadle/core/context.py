@@ -15,10 +15,10 @@ Check = Callable[[dict[str, Any]], Arguments]
 
 @dataclass(frozen=True)
 class ParentContext:
-    """What a child inherits: store, clock, listeners, and its share of the limits."""
+    """What a child inherits: store, clock, listeners, and the accounts that pay for it."""
 
     child: ChildStarted
-    """The child's thread, with the tokens and the money that it may use."""
+    """The child's thread."""
     store: Any
     world: Any
     tell: Callable[[Any], None]
@@ -31,6 +31,10 @@ class ParentContext:
     """The thread above all."""
     is_taken: Callable[[], bool] = lambda: False
     """Whether another process has the parent's thread by now."""
+    accounts: tuple[Any, ...] = ()
+    """What the child's model calls are paid from: the parent's turn, and all above it."""
+    budgets: tuple[Any, ...] = ()
+    """Those of the parent and of all above it."""
 
 
 @dataclass(frozen=True)

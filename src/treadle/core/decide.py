@@ -10,16 +10,15 @@ from .approvals import apply_rules
 from .call import CallState
 from .due import find_overdue
 from .errors import ToolError
+from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .limits import check_seconds, check_tool_call_limits
 from .outage import find_other_model, why_failed
 from .policy import Policy
 from .repetition import find_repetition
 from .state import State, is_parked
 from .tool import Tool
-from .turn import INCOMPLETE, MALFORMED_CALL, PAUSED, Turn
-
-MAX_USELESS_REPLIES = 3
-"""Replies in a row that are empty, cut off or rejected, after which the turn has failed."""
+from .turn import Turn
+from .useless_replies import MAX_USELESS_REPLIES, is_used_up, why_useless
 
 MAX_LAST_WORDS = 2
 """How often a last word is asked for: a reply without text is asked for once more."""
@@ -62,7 +61,10 @@ def decide(state: State, policy: Policy, now: float | None = None) -> Next:
     turn = state.turn
     if turn is None or turn.ended or turn.called or not state.trusted or is_parked(state):
         return Wait()
-    found = _next(state, turn, policy, state.at if now is None else now)
+    now = state.at if now is None else now
+    if turn.held and (turn.held.until is None or now < turn.held.until):
+        return Wait()
+    found = _next(state, turn, policy, now)
     if not isinstance(found, CallModel):
         return found
     # No model call, nor the wait before it, goes on after the turn's time is up.
@@ -116,7 +118,7 @@ def _at_limit(state: State, turn: Turn, reached: e.LimitReached, policy: Policy)
     if (
         turn.said_last_word
         or turn.purposes.count("answer") >= MAX_LAST_WORDS
-        or _is_used_up(turn.replied)
+        or is_used_up(turn.replied)
     ):
         return end
     return CallModel("answer")
@@ -149,35 +151,16 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy)
         return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
     if reply.finish_reason == PAUSED or (turn.purpose == "plan" and has_text):
         return _next_model_call(state, turn, policy)
-    if _is_used_up(reply):
+    if is_used_up(reply):
         tokens = reply.usage.output_tokens
         return Append((e.LimitReached("output", tokens, tokens),))
     if turn.useless_replies >= MAX_USELESS_REPLIES:
-        return Append((e.TurnEnded("failed", _why_useless(turn, reply)),))
+        return Append((e.TurnEnded("failed", why_useless(turn, reply)),))
     if not has_text or reply.calls or turn.rejected:
         return _next_model_call(state, turn, policy)
     if wrong := policy.find_rejection(reply.text):
         return Append((e.AnswerRejected(wrong),))
     return Append((e.TurnEnded("answered"),))
-
-
-def _is_used_up(reply: e.ModelReplied | None) -> bool:
-    """Whether all tokens of the reply went into its text or its thinking.
-
-    Asked again, the model would think as long, and be paid for it.
-    """
-    return reply is not None and reply.finish_reason == "length" and not reply.calls
-
-
-def _why_useless(turn: Turn, reply: e.ModelReplied) -> str:
-    if turn.rejected:
-        return (
-            f"{MAX_USELESS_REPLIES} answers in a row were unfit; the last: {turn.rejected.message}"
-        )
-    return (
-        f"{MAX_USELESS_REPLIES} replies in a row were of no use, empty or cut off; the last"
-        f" finished with {reply.finish_reason!r}"
-    )
 
 
 def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Next:

@@ -20,6 +20,7 @@ TreadleError
 │   └── ToolRetry           the same call, later: raised by a tool that had no effect yet
 └── StoreError            the operator: the database
     ├── SeqTaken            another writer was first; fold again
+    ├── AccountFull         the same call, later: what is paid together has no room for it now
     ├── Fenced              another process drives this thread now
     │   ├── ThreadDeleted       it was deleted; whatever worked on it stops
     │   └── ReplayEnds          nobody: a replay stops here, as a driver would
@@ -30,6 +31,7 @@ TreadleError
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
+    from .account import Balance, Holder
     from .events import Usage
     from .result import Result
 
@@ -177,6 +179,28 @@ class StoreError(TreadleError):
 
 class SeqTaken(StoreError):
     """Another writer appended this seq first."""
+
+
+class AccountFull(StoreError):
+    """An account has no room now for a model call, or others wait for it in front."""
+
+    def __init__(
+        self,
+        account: str,
+        balance: "Balance",
+        ahead: "tuple[Holder, ...]" = (),
+        again_s: float | None = None,
+    ) -> None:
+        super().__init__(
+            f"the account {account} has no room for this model call: {balance.tokens} tokens and"
+            f" {balance.usd:.6g} US dollars are used or reserved; nothing was written"
+        )
+        self.account = account
+        self.balance = balance
+        self.ahead = ahead
+        """The threads that wait in front."""
+        self.again_s = again_s
+        """Seconds until some of a minute's account is free; None: that isn't a matter of time."""
 
 
 class Fenced(StoreError):

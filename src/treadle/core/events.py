@@ -181,9 +181,32 @@ class AnswerRejected(EventStruct, frozen=True):
 
 
 class LimitReached(EventStruct, frozen=True):
+    """What comes next would break a limit: of the turn, or of an account that others use, too."""
+
     limit: str
     used: float
     allowed: float
+    account: str = ""
+    """The account whose limit it is; "" for the turn's own."""
+    waits: bool = False
+    """The turn waits until the limit is raised, or until `until`. Else it comes to its end."""
+    until: float | None = None
+    """Seconds since the epoch when the account begins anew; None: never."""
+
+
+class LimitRaised(EventStruct, frozen=True):
+    """The turn, and what works for it, may use so much more. One that had ended at a limit goes on.
+
+    With no amount it only lets what waits for a limit try again.
+    """
+
+    by: str
+    reason: str = ""
+    steps: v.Count = 0
+    tool_calls: v.Count = 0
+    tokens: v.Count = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
 
 
 class TurnEnded(EventStruct, frozen=True):
@@ -204,7 +227,7 @@ _OfTools = (
     StepAsked | ToolStarted | ToolReturned | ToolFailed | OutcomeDecided | ChildStarted | ChildWaits
 )
 _OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked
-_OfTurns = AnswerRejected | LimitReached | TurnEnded
+_OfTurns = AnswerRejected | LimitReached | LimitRaised | TurnEnded
 Event = _OfThreads | _OfAgents | _OfModels | _OfTools | _OfPeople | _OfTurns
 
 

@@ -7,8 +7,8 @@ import msgspec
 from . import events as e
 from .arguments import parse_json_object
 from .errors import ToolError
+from .finish_reasons import PAUSED
 from .strict_json import value_of
-from .turn import PAUSED
 from .values import Block, Replied, calls_of, text_of
 
 

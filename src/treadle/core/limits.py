@@ -4,6 +4,7 @@ A limit holds for one turn. Before each model call its worst case (the prompt, a
 that it may write) must fit into what is left; the reply in the log says what it really used.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +13,17 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from .ceiling import Ceiling
 from .check_settings import check_flags, check_number, check_whole_number
-from .events import LimitReached, Usage
+from .events import LimitRaised, LimitReached, Usage
 
 LAST_WORD_TOKENS = 128
 """What is kept for the text of a last word. It may have all that is left."""
 LAST_RESULTS_TOKENS = 32
 """What is kept for the short forms of the last results, which a last word is shown."""
+
+RAISED = ("steps", "tool_calls", "tokens", "cost_usd", "seconds")
+"""The limits that a person may raise while a turn is open."""
 
 N = TypeVar("N", int, float)
 Cost = Callable[[Usage], float | None]
@@ -79,6 +84,30 @@ class Spent(msgspec.Struct, frozen=True):
     tokens: int
     cost_usd: float
     seconds: float
+
+
+def raise_limits(limits: Limits, raised: LimitRaised | None) -> Limits:
+    """The limits with what people have raised them by."""
+    if raised is None:
+        return limits
+    more = {name: getattr(raised, name) for name in RAISED}
+    now = {name: getattr(limits, name) for name in RAISED}
+    changed = {name: now[name] + more[name] for name in RAISED if now[name] is not None}
+    return dataclasses.replace(limits, **changed)
+
+
+def limit_to_room(limits: Limits, spent: Spent, room: Ceiling) -> Limits:
+    """The limits, lowered so far that no more can be used than there is room for."""
+    tokens = cost_usd = None
+    if room.tokens is not None:
+        tokens = spent.tokens + max(0, room.tokens)
+    if room.usd is not None:
+        cost_usd = spent.cost_usd + max(0.0, room.usd)
+    return dataclasses.replace(
+        limits,
+        tokens=tightest_limit(limits.tokens, tokens),
+        cost_usd=tightest_limit(limits.cost_usd, cost_usd),
+    )
 
 
 def tightest_limit(*limits: N | None) -> N | None:

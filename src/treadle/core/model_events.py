@@ -22,6 +22,8 @@ class ModelCalled(EventStruct, frozen=True):
     reserved_usd: float = 0.0
     upto_seq: v.Count = 0
     """For a summary: the last record that it stands for."""
+    accounts: tuple[str, ...] = ()
+    """What it is paid from besides its own turn's limits: the turns that it works for, budgets."""
 
 
 class ModelReplied(EventStruct, frozen=True, tag="ModelReplied.2"):

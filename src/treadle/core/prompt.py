@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from . import events as e
+from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .legal_reply import legal_content, one_line
 from .model import Message
 from .prompt_words import (
@@ -34,7 +35,6 @@ from .refused_parts import holds, leave_out
 from .rounds import OpenRound, ReadRounds
 from .rounds import Round as Round  # this module is where it is looked for
 from .shorten_result import shorten_result
-from .turn import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .values import RefusedPart
 
 

@@ -1,14 +1,14 @@
 """What is true after a log, and all rules about which event may follow which. Pure.
 
 1. `apply` is the only way from one state to the next; `fold` is `apply` over a whole log.
-2. LEGAL_PHASES says in which phases an event may come, `call.LEGAL_STATUSES` which status its call
-   must have. An event that they forbid raises IllegalEvent and changes nothing.
+2. phases.LEGAL_PHASES says in which phases an event may come, `call.LEGAL_STATUSES` which status
+   its call must have. An event that they forbid raises IllegalEvent and changes nothing.
 3. A new claim finds what a dead process left: its model call is lost, and what its started tools
    did is unknown.
 """
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -21,19 +21,20 @@ from .call import WAITING
 from .errors import IllegalEvent
 from .late import is_late, lose_model_call, refuse_late, settle_model_call
 from .limits import Spent
+from .phases import LEGAL_PHASES as LEGAL_PHASES
+from .phases import OPEN_PHASES as OPEN_PHASES
+from .phases import Phase as Phase
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
+    may_raise,
     may_reopen,
     turn_after_claim,
     turn_after_fork,
     turn_after_import,
     turn_after_permission,
+    turn_after_raise,
 )
 from .worked import active_s
-
-Phase = Literal["empty", "idle", "ready", "calling", "acting"]
-"""`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
-flight. `acting`: tool calls without a result."""
 
 MAX_CLAIMS = 8
 """How many drivers in a row may take a thread and leave no progress in it. Then it is parked."""
@@ -44,34 +45,6 @@ _NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.ToolStarted,
 
 _OF_WORK = frozenset((e.ModelCalled, e.ModelReplied, e.ToolStarted, e.ToolReturned))
 """Nearly all events of a long log. They change the turn alone, and their phase alone decides."""
-OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
-LEGAL_PHASES: dict[type, frozenset[Phase]] = {
-    e.ThreadStarted: frozenset(("empty",)),
-    e.ThreadClaimed: frozenset(("idle", *OPEN_PHASES)),
-    e.ThreadForked: frozenset(("idle", *OPEN_PHASES)),
-    e.TrustChanged: frozenset(("idle", *OPEN_PHASES)),
-    e.AgentDescribed: frozenset(("ready", "acting")),
-    e.UserSaid: frozenset(("idle", "ready", "acting")),
-    e.NotesRecalled: frozenset(("idle",)),
-    e.ContextCompacted: frozenset(("ready",)),  # never within a tool exchange
-    e.ModelCalled: frozenset(("ready",)),
-    e.ModelReplied: frozenset(("calling",)),
-    e.ModelFailed: frozenset(("calling",)),
-    e.StepAsked: frozenset(("ready", "acting")),
-    e.ToolStarted: frozenset(("acting",)),
-    e.ChildStarted: frozenset(("acting",)),
-    e.ChildWaits: frozenset(("acting",)),
-    e.HandedOff: frozenset(("acting",)),
-    e.ToolReturned: frozenset(("acting",)),
-    e.ToolFailed: frozenset(("acting",)),
-    e.ApprovalAsked: frozenset(("acting",)),
-    e.ApprovalGiven: frozenset(("acting",)),  # and where it lets a parked thread go on
-    e.QuestionAsked: frozenset(("acting",)),
-    e.OutcomeDecided: frozenset(("acting",)),
-    e.AnswerRejected: frozenset(("ready",)),
-    e.LimitReached: frozenset(("ready", "acting")),
-    e.TurnEnded: OPEN_PHASES,
-}
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
@@ -204,6 +177,8 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
             changes["permissions"] = tuple(kept)
         case e.ApprovalGiven(call_id=""):
             pass  # a person lets a parked thread go on
+        case e.LimitRaised():
+            changes["turn"] = turn and turn_after_raise(turn, event)
         case _:
             assert turn is not None
             changes |= _changes_in_turn(state, turn, event)
@@ -229,7 +204,12 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
         )
     if isinstance(event, e.ThreadClaimed) and event.reopens and not may_reopen(state.turn):
-        raise IllegalEvent("only a turn that an outage has failed, or a flow's, can be reopened")
+        raise IllegalEvent(
+            "only a turn that an outage has failed, one whose limit was raised, or a flow's can be"
+            " reopened"
+        )
+    if isinstance(event, e.LimitRaised) and not may_raise(state.turn):
+        raise IllegalEvent("no turn is open, and the last one didn't end at a limit")
     if isinstance(event, e.UserSaid) and bool(event.answers) == (state.phase == "idle"):
         raise IllegalEvent(
             "a message opens a turn; within one it must answer a question, and only then"
@@ -296,5 +276,7 @@ def is_parked(state: State) -> bool:
 
 def waits_for_people(state: State) -> bool:
     """Whether nothing of the turn goes on before somebody decides or answers."""
-    calls = state.turn.calls if state.turn else {}
-    return bool(calls) and all(call.status in WAITING for call in calls.values())
+    turn = state.turn
+    if turn is None or turn.held:
+        return turn is not None and turn.ended is None
+    return bool(turn.calls) and all(call.status in WAITING for call in turn.calls.values())

@@ -36,6 +36,8 @@ def find_status(state: State) -> ThreadStatus:
         return turn.ended.status
     if state.claims >= MAX_CLAIMS and is_held(state):
         return "parked"
+    if turn.held and find_waits(state, ""):
+        return "waiting"
     if turn.called or not turn.calls:
         return "unfinished"
     status: Status = "unfinished"

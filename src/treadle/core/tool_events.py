@@ -71,12 +71,16 @@ class StepAsked(EventStruct, frozen=True):
 
 
 class ChildStarted(EventStruct, frozen=True):
-    """The call runs as a child thread, which gets this share of the turn's limits."""
+    """The call runs as a child thread, whose model calls are paid from the turn's account."""
 
     call_id: str
     thread_id: str
     tokens: int | None = None
+    """Only in older logs: its share of the turn's limit."""
     cost_usd: float | None = None
+    """As above."""
+    account: str = ""
+    """The turn's account."""
 
 
 class ChildWaits(EventStruct, frozen=True):

@@ -3,24 +3,15 @@
 A turn is a user message, then rounds (a model call, and the tool calls in its reply), then an end.
 """
 
-from collections.abc import Callable
-
 import msgspec
 from msgspec.structs import replace
 
 from . import events as e
 from .call import CallState, apply_to_call, make_idempotency_key, open_calls_of
 from .errors import IllegalEvent
+from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .open_calls import OpenCalls
 from .tally import Tally
-
-MALFORMED_CALL = "malformed_call"
-"""The finish reason of a reply whose call the provider itself couldn't read."""
-INCOMPLETE = ("length", "content_filter", MALFORMED_CALL)
-"""The finish reasons of a reply that isn't whole."""
-PAUSED = "pause_turn"
-"""The finish reason of a reply that the provider goes on with when it gets it back as it is."""
-
 
 _NO_USAGE = e.Usage()
 _RESULTS = (e.ToolReturned, e.ToolFailed)
@@ -52,6 +43,14 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     rejected: e.AnswerRejected | None = None
     limit: e.LimitReached | None = None
     """The first that was reached."""
+    held: e.LimitReached | None = None
+    """A limit of what others use, too, at which it waits."""
+    raised: e.LimitRaised | None = None
+    """By how much people have raised its limits, in all."""
+    raised_at_end: bool = False
+    """They have raised the limit at which it had ended: whoever resumes it goes on."""
+    account: str = ""
+    """The account of the turn, once it has begun a child: see account.py."""
     no_last_word: bool = False
     """A last request, without tools, didn't fit into what the limits leave."""
     ended: e.TurnEnded | None = None
@@ -129,14 +128,20 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
             return _apply_to_its_call(turn, event)
         case e.AnswerRejected():
             return replace(turn, rejected=event, useless_replies=turn.useless_replies + 1)
-        case e.LimitReached() if turn.limit:
-            return replace(turn, no_last_word=True)
         case e.LimitReached():
-            return replace(turn, limit=event, calls=OpenCalls())  # what has not run, won't
+            return _apply_limit(turn, event)
         case e.TurnEnded():
             return replace(turn, ended=event, called=None)
         case _:
             return _apply_to_its_call(turn, event)
+
+
+def _apply_limit(turn: Turn, event: e.LimitReached) -> Turn:
+    if event.waits:
+        return replace(turn, held=event)
+    if turn.limit:
+        return replace(turn, no_last_word=True)
+    return replace(turn, limit=event, calls=OpenCalls())  # what has not run, won't
 
 
 def _apply_step(turn: Turn, event: e.StepAsked, thread_key: str) -> Turn:
@@ -169,6 +174,7 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
     return replace(
         turn,
         called=event,
+        held=None,
         model=event.model,
         replied=None,
         failed=failed,
@@ -266,6 +272,8 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
     else:
         before = find_call(turn, getattr(event, "call_id", ""))
     after = apply_to_call(before, event)
+    if isinstance(event, e.ChildStarted) and event.account:
+        turn = replace(turn, account=event.account)
     if isinstance(event, e.ToolStarted) and after:
         tool_calls = turn.tool_calls + (before.attempt == 0)
         calls = turn.calls.keep(after)
@@ -281,11 +289,6 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
 
 def _keep_call(turn: Turn, call: CallState) -> Turn:
     return replace(turn, calls=turn.calls.keep(call))
-
-
-def change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
-    """The turn with each of its open calls changed."""
-    return replace(turn, calls=turn.calls.change(change))
 
 
 def find_call(turn: Turn, call_id: str) -> CallState:

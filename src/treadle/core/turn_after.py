@@ -1,7 +1,9 @@
-"""What a turn becomes after a crash, an outage, a fork, an import or a permission.
+"""What a turn becomes after a crash, an outage, a fork, an import, a permission or a higher limit.
 
 Pure.
 """
+
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -10,7 +12,7 @@ from .approvals import Permission
 from .call import CallState, call_after_crash, call_after_fork, call_after_import
 from .late import lose_model_call
 from .strict_json import value_of
-from .turn import Turn, change_calls
+from .turn import Turn
 
 
 def turn_after_crash(turn: Turn, claim: str) -> Turn:
@@ -42,28 +44,79 @@ def failed_by_outage(turn: Turn | None) -> bool:
     return turn.ended.status == "failed" and turn.failed.kind in ("unavailable", "denied")
 
 
+def goes_on_when_resumed(turn: Turn | None) -> bool:
+    """Whether the turn has ended and goes on as soon as somebody resumes its thread.
+
+    An outage has failed it, or a person has raised the limit at which it had ended.
+    """
+    return failed_by_outage(turn) or (turn is not None and turn.raised_at_end)
+
+
 def may_reopen(turn: Turn | None) -> bool:
-    """Whether the turn has failed and may go on: after an outage, or as the turn of a flow."""
-    if turn is None or turn.ended is None or turn.ended.status != "failed":
+    """Whether the turn has ended and may go on: as above, or as the turn of a flow that failed."""
+    if turn is None or turn.ended is None:
         return False
-    return failed_by_outage(turn) or turn.asks_no_model
+    if goes_on_when_resumed(turn):
+        return True
+    return turn.ended.status == "failed" and turn.asks_no_model
 
 
 def turn_after_reopening(turn: Turn, before: str) -> Turn:
-    """What goes on with a turn that has failed: its request is made once more, or its steps."""
-    return replace(turn_after_crash(turn, before), ended=None, model="", tries=0)
+    """What goes on with a turn that has ended: its request is made once more, or its steps."""
+    turn = replace(turn_after_crash(turn, before), ended=None, model="", tries=0)
+    if not turn.limit:
+        return turn
+    # What was asked for in the round that the limit cut off is asked for again.
+    return replace(
+        turn, limit=None, no_last_word=False, raised_at_end=False, replied=None, failed=None
+    )
+
+
+def may_raise(turn: Turn | None) -> bool:
+    """Whether the turn's limits may be raised: it is open, or it has ended at one."""
+    if turn is None:
+        return False
+    return turn.ended is None or turn.ended.status == "limit"
+
+
+def turn_after_raise(turn: Turn, event: e.LimitRaised) -> Turn:
+    """The turn once a person has raised its limits: what waits for that tries again."""
+    raised = event
+    if turn.raised:
+        raised = add_raise(turn.raised, event)
+    turn = replace(turn, raised=raised, held=None, raised_at_end=turn.ended is not None)
+    return change_calls(turn, _try_again)
+
+
+def add_raise(before: e.LimitRaised, event: e.LimitRaised) -> e.LimitRaised:
+    """Both in one."""
+    return replace(
+        event,
+        steps=before.steps + event.steps,
+        tool_calls=before.tool_calls + event.tool_calls,
+        tokens=before.tokens + event.tokens,
+        cost_usd=before.cost_usd + event.cost_usd,
+        seconds=before.seconds + event.seconds,
+    )
+
+
+def _try_again(call: CallState) -> CallState:
+    if call.status != "child" or all(each.status != "limit" for each in call.waiting):
+        return call
+    return replace(call, status="allowed", waiting=())
 
 
 def turn_after_import(turn: Turn, thread_key: str) -> Turn:
     """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
     turn = turn_after_crash(turn, "")
     turn = change_calls(turn, lambda call: call_after_import(call, thread_key))
-    return replace(turn, imported=True)
+    return replace(turn, imported=True, account="")
 
 
 def turn_after_fork(turn: Turn) -> Turn:
     """What a fork finds: as after a crash, and without the children, which stay the parent's."""
-    return change_calls(turn_after_crash(turn, ""), call_after_fork)
+    turn = replace(turn_after_crash(turn, ""), account="", held=None)
+    return change_calls(turn, call_after_fork)
 
 
 def turn_after_permission(turn: Turn, permission: Permission) -> Turn:
@@ -84,3 +137,8 @@ def _judge_again(call: CallState, permission: Permission) -> CallState:
     if isinstance(arguments, dict) and permission.may_cover(call.name, arguments):
         return replace(call, status="asked", reason="")
     return call
+
+
+def change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
+    """The turn with each of its open calls changed."""
+    return replace(turn, calls=turn.calls.change(change))

@@ -287,7 +287,7 @@ class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     final_arguments: str
     """The arguments to run with: a person's edit, else the model's own."""
-    status: Literal["waiting", "question", "unknown", "imported", "parked"]
+    status: Literal["waiting", "question", "unknown", "imported", "parked", "limit"]
     reason: str = ""
     digest: str = ""
     """Of name and arguments as shown here: an approval that repeats it allows nothing else."""

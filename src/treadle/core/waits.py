@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from . import events as e
+from .account import describe_account, thread_of
 from .call import find_pending_decisions
 from .decide import Wait, decide
 from .describe import policy_from
@@ -66,10 +67,20 @@ def find_waits(
     decided = decide(state, policy or recorded_policy(state), now)
     if is_at_work(state) or not isinstance(decided, Wait):
         return ()
+    if turn.held:
+        return (_raise_decision(thread_id, state.agent, turn.held),)
     waits: list[e.PendingDecision] = []
     for call in turn.calls.values():
         waits += find_pending_decisions(call, thread_id)
     return tuple(waits)
+
+
+def _raise_decision(thread_id: str, agent: str, held: e.LimitReached) -> e.PendingDecision:
+    """What a person must decide before a thread goes on that a limit of others keeps waiting."""
+    words = f"{held.used:g} of {held.allowed:g} {held.limit} of {describe_account(held.account)}"
+    words += " are used or reserved"
+    top = thread_of(held.account) or thread_id
+    return e.PendingDecision(top, "", agent, "", "limit", words, until=held.until)
 
 
 def find_tree_waits(
@@ -96,7 +107,7 @@ def _take_waits(
     """
     state = left.pop(thread_id)
     waits = find_waits(state, thread_id, policy, now)
-    if not waits or is_held(state) or state.turn is None:
+    if not waits or is_held(state) or state.turn is None or state.turn.held:
         return waits
     found: list[e.PendingDecision] = []
     for call in state.turn.calls.values():

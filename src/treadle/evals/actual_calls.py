@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ..core import events as e
-from ..core.turn import INCOMPLETE
+from ..core.finish_reasons import INCOMPLETE
 
 
 @dataclass(frozen=True)

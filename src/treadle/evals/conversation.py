@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..core import events as e
-from ..core.decide import MAX_USELESS_REPLIES
 from ..core.errors import UsageError
 from ..core.result import Result
 from ..core.state import State
+from ..core.useless_replies import MAX_USELESS_REPLIES
 from ..core.values import PendingDecision
 from ..observe.agent_changes import changes_since_last_call
 from ..runtime.agent import Agent

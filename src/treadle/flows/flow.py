@@ -10,9 +10,10 @@ from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 from ..core import events as e
+from ..core.budget import Budget
 from ..core.check_settings import check_choice, check_kind
 from ..core.context import ChildResult, Context
 from ..core.errors import FlowChanged, UsageError
@@ -30,6 +31,7 @@ from ..runtime.due import name_due
 from ..runtime.fork import Fork, fork
 from ..runtime.listeners import Delta, Listener
 from ..runtime.log import Log
+from ..runtime.raise_limit import Amounts, raise_limit
 from ..runtime.require_log import require_log
 from ..runtime.settings import NO_MODEL, RunSettings
 from ..runtime.step_ids import StepScope
@@ -56,6 +58,8 @@ class Flow:
     description: str = ""
     limits: Limits = DEFAULT_LIMITS
     """For the whole run. `tool_calls` counts its steps; tokens and cost include child agents."""
+    budgets: Sequence[Budget] = ()
+    """What the model calls of all that works for it are paid from besides, as `Agent.budgets`."""
     unknown: Literal["ask", "tell"] = "ask"
     """What to do about a step that a crash interrupted, unless it is idempotent.
 
@@ -139,6 +143,13 @@ class Flow:
         log = await self._known(thread)
         await post(log, fact, lambda: find_run_settings(log, self.run_settings))
 
+    async def raise_limit(self, thread: str, by: str = "", **more: Unpack[Amounts]) -> None:
+        """Let a run that waits at a limit, or has ended at one, use more; as `Agent.raise_limit`.
+
+        What works for it goes on where it was once the run is resumed.
+        """
+        await raise_limit(await self._known(thread), by, more)
+
     async def fork(self, thread: str, *, at: int | None = None) -> Fork:
         """A new thread that shares this one's records up to seq `at` (None: all).
 
@@ -192,7 +203,9 @@ class Flow:
         check_choice("flow(unknown", self.unknown, "ask", "tell")
         limits = replace(self.limits, repeats=None, last_word=False)
         policy = Policy(limits=limits, unknown=self.unknown)
-        return RunSettings(policy, ScriptedModel([], name=NO_MODEL), f"{self.name} {code_hash}")
+        model = ScriptedModel([], name=NO_MODEL)
+        budgets = tuple(self.budgets)
+        return RunSettings(policy, model, f"{self.name} {code_hash}", budgets=budgets)
 
     async def _known(self, thread: str) -> Log:
         return await require_log(thread, self._store, self.world)

@@ -233,7 +233,8 @@ class FlowRun:
         if not state.turn or not (state.turn.calls or state.turn.limit):
             return False
         tools = {call_id: asked.tool for call_id, asked in self._asked.items()}
-        job = replace(self._job, policy=replace(self._job.policy, step_tools=tools))
+        job = self._job.with_raised(state)
+        job = replace(job, policy=replace(job.policy, step_tools=tools))
         match decide(state, job.policy, self.log.world.now()):
             case Append(events) if self._attempts and isinstance(events[0], e.LimitReached):
                 return False  # running steps may end first

@@ -10,7 +10,7 @@ from ..core import events as e
 from ..core.context import ChildResult, Context
 from ..core.errors import FlowChanged, TurnFailed, UsageError
 from ..core.result import Result, make_child_result, read_result
-from ..core.turn_after import may_reopen
+from ..core.turn_after import goes_on_when_resumed, may_reopen
 from ..models.known_secrets import redact_error
 from ..runtime.agent_runs import STOPPED
 from ..runtime.answered import require_answer
@@ -108,7 +108,8 @@ class FlowRuns:
         `again`: what failed in it runs again.
         """
         self.refuse_other(log)
-        reopens = again and may_reopen(log.state.turn)
+        turn = log.state.turn
+        reopens = goes_on_when_resumed(turn) or (again and may_reopen(turn))
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self._read(log)
         return await self._drive(log, new_claim(self.flow.world, reopens))

@@ -4,9 +4,10 @@ import inspect
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 from ..core import events as e
+from ..core.budget import Budget
 from ..core.errors import FlowChanged, UsageError
 from ..core.limits import Limits
 from ..core.result import Result
@@ -16,6 +17,7 @@ from ..flows.flow import DEFAULT_LIMITS, Flow
 from ..runtime.check_kinds import check_run, refuse_names
 from ..runtime.drive import Post
 from ..runtime.listeners import Delta, Listener
+from ..runtime.raise_limit import Amounts
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.open_store import GivenStore
@@ -46,6 +48,7 @@ class Graph:
     _: KW_ONLY
     name: str = "graph"
     limits: Limits = DEFAULT_LIMITS
+    budgets: Sequence[Budget] = ()
     store: GivenStore = None
     listeners: Sequence[Listener] = ()
     world: World = World()
@@ -112,6 +115,10 @@ class Graph:
         """Write what a person says to a run that waits; as `Agent.post`."""
         await self.flow.post(thread, fact)
 
+    async def raise_limit(self, thread: str, by: str = "", **more: Unpack[Amounts]) -> None:
+        """Let a run that waits at a limit use more; as `Flow.raise_limit`."""
+        await self.flow.raise_limit(thread, by, **more)
+
     async def replay(self, thread: str) -> FlowChanged | None:
         """Whether the graph of today fits a recorded run; as `Flow.replay`."""
         return await self.flow.replay(thread)
@@ -174,6 +181,7 @@ class Graph:
         )
         settings = {
             "limits": self.limits,
+            "budgets": self.budgets,
             "store": self.store,
             "listeners": self.listeners,
             "world": self.world,

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..core.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable
-from ..core.turn import MALFORMED_CALL
+from ..core.finish_reasons import MALFORMED_CALL
 from .retry_after import find_wait_s, wait_in_error
 
 _OVERFLOW = re.compile(

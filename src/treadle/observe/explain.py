@@ -10,7 +10,7 @@ from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
-from ..core.turn_after import failed_by_outage, may_reopen
+from ..core.turn_after import goes_on_when_resumed, may_reopen
 from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision, is_held
 from ..flows.step_results import find_failed_steps
 from ..runtime.local_time import format_time
@@ -58,7 +58,7 @@ def explain(
     Needs at least one record of the thread.
     """
     state = fold(records)
-    claimed = after_claim(state, reopens=failed_by_outage(state.turn))
+    claimed = after_claim(state, reopens=goes_on_when_resumed(state.turn))
     last_turn = read_result(records, state)
     thread_id = records[0].thread_id
     going_on = _children_that_go_on(claimed, children or {})
@@ -183,6 +183,8 @@ def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
                 f"let thread {pending.thread_id} go on, or cancel it: it is parked, because"
                 f" {pending.reason}"
             )
+        case "limit":
+            return f"raise a limit of thread {pending.thread_id}: {pending.reason}"
 
 
 def _children_that_go_on(state: State, children: ChildRecords) -> list[str]:

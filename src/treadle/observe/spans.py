@@ -103,7 +103,7 @@ class Spans:
                 return self._add_model(record, event)
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed():
                 return self._add_tool(record, event)
-            case e.AnswerRejected() | e.LimitReached() | e.TurnEnded():
+            case e.AnswerRejected() | e.LimitReached() | e.LimitRaised() | e.TurnEnded():
                 return self._add_end(record, event)
             case e.TrustChanged(trusted=trusted):
                 self._note(record, "treadle.trust_changed", {"treadle.trusted": trusted})
@@ -259,9 +259,7 @@ class Spans:
                 self._note(record, "treadle.handed_off", {c.CALL_ID: call_id, c.AGENT: agent})
         return []
 
-    def _add_end(
-        self, record: e.Record, event: e.AnswerRejected | e.LimitReached | e.TurnEnded
-    ) -> list[Span]:
+    def _add_end(self, record: e.Record, event: e.Event) -> list[Span]:
         self._within(record)
         match event:
             case e.AnswerRejected():
@@ -269,6 +267,8 @@ class Spans:
             case e.LimitReached(limit=limit, used=used, allowed=allowed):
                 attributes: c.Attributes = {c.LIMIT: limit, "used": used, "allowed": allowed}
                 self._note(record, "treadle.limit_reached", attributes)
+            case e.LimitRaised(by=by):
+                self._note(record, "treadle.limit_raised", {"by": by})
             case e.TurnEnded(status=status):
                 self._calls.clear()
                 self._steps.clear()

@@ -3,11 +3,11 @@
 The text is as untrusted as the log: whoever shows it must make it safe first.
 """
 
-from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import assert_never
 
 from ..core import events as e
 from .amounts import format_seconds
+from .line import Line, before_text, quote
 from .model_tries import ModelTries
 from .permissions import describe_approval
 from .short_text import (
@@ -22,31 +22,9 @@ from .short_text import (
     usage_text,
     words_before,
 )
+from .turn_lines import end_line, limit_line
 
-Tone = Literal["", "dim", "bold", "red", "yellow"]
 _OUTCOMES = {"ran": "it ran", "not_run": "it did not run, and may", "tell": "nobody knows"}
-_MARKS = {"answered": "■", "limit": "!", "cancelled": "!", "failed": "!", "refused": "!"}
-
-
-@dataclass(frozen=True)
-class Line:
-    """What one record says."""
-
-    record: e.Record
-    mark: str
-    text: str
-    """One line, with long texts cut."""
-    took: str = ""
-    """Tokens, cost, seconds."""
-    tone: Tone = ""
-    whole: str = ""
-    """The full text, on several lines if it has them; "" if `text` leaves nothing out."""
-
-    def __str__(self) -> str:
-        line = f"{self.mark} {self.text}"
-        if self.took:
-            line += f"  {self.took}"
-        return " ".join(line.splitlines())  # a name can hold a newline too
 
 
 class Timeline:
@@ -78,16 +56,15 @@ class Timeline:
             case e.AgentDescribed():
                 return _agent_line(record, event)
             case e.NotesRecalled(ids=ids, text=text):
-                return _quote(record, f"· {len(ids)} notes recalled: ", text, tone="dim")
+                return quote(record, f"· {len(ids)} notes recalled: ", text, tone="dim")
             case e.ContextCompacted():
                 return _compaction_line(record, event)
             case e.AnswerRejected(message=message):
-                return _quote(record, "! the answer won't do: ", message, tone="yellow")
-            case e.LimitReached(limit=limit, used=used, allowed=allowed):
-                text = f"the limit of {limit.replace('_', ' ')} is reached: {used:g} of {allowed:g}"
-                return Line(record, "!", text, tone="yellow")
+                return quote(record, "! the answer won't do: ", message, tone="yellow")
+            case e.LimitReached() | e.LimitRaised():
+                return limit_line(record, event)
             case e.TurnEnded():
-                return _end_line(record, event)
+                return end_line(record, event)
             case never:
                 assert_never(never)
 
@@ -108,7 +85,7 @@ class Timeline:
                 took = usage_text(usage, event.cost_usd) if usage.total_tokens else ""
                 after = self._tries.describe_wait(record.thread_id, wait_s)
                 after += late_text(event.claim)
-                return _quote(record, "! ", message, after, took, "yellow")
+                return quote(record, "! ", message, after, took, "yellow")
 
     def _team_line(
         self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
@@ -170,15 +147,15 @@ class Timeline:
                 result = describe_choice(event.call_id, content)
                 left_out = f" ({cut:,} characters left out)" if cut else ""
                 after, took = left_out + late_text(event.claim), format_seconds(seconds)
-                return _quote(record, f"← {name}: ", result, after, took, "dim")
+                return quote(record, f"← {name}: ", result, after, took, "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
                 after = retry_text(wait_s) + late_text(event.claim)
                 before = f"← {name}: error: "
-                return _quote(record, before, message, after, format_seconds(seconds), "yellow")
+                return quote(record, before, message, after, format_seconds(seconds), "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 said = "; ".join(filter(None, (content, reason)))
                 before = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}"
-                return _quote(record, _before(before, said), said, tone="bold")
+                return quote(record, before_text(before, said), said, tone="bold")
 
     def _start_line(self, record: e.Record, event: e.ToolStarted, call: e.Call | None) -> Line:
         text = event.call_id
@@ -205,21 +182,21 @@ class Timeline:
                 after = ""
                 if parts:
                     after = f" (with {len(parts)} pictures or files)"
-                return _quote(record, before, text, after, tone="bold")
+                return quote(record, before, text, after, tone="bold")
             case e.QuestionAsked(call_id=call_id, text=text):
-                return _quote(record, f"? {call_id} asks: ", text, tone="bold")
+                return quote(record, f"? {call_id} asks: ", text, tone="bold")
             case e.ApprovalAsked(call_id=call_id, reason=reason):
                 call = self._calls.get((record.thread_id, call_id))
                 what = call_text(call) if call else "a call"
                 before = f"? {call_id} {what}: "
-                return _quote(record, before, reason or "needs approval", tone="bold")
+                return quote(record, before, reason or "needs approval", tone="bold")
             case e.ApprovalGiven():
                 return self._approval_line(record, event)
 
     def _approval_line(self, record: e.Record, given: e.ApprovalGiven) -> Line:
         if not given.call_id:
             text = f"✓ {given.by} lets the parked thread go on"
-            return _quote(record, _before(text, given.reason), given.reason, tone="bold")
+            return quote(record, before_text(text, given.reason), given.reason, tone="bold")
         call = self._calls.get((record.thread_id, given.call_id))
         key = (record.thread_id, given.call_id)
         text = describe_approval(given, call.name if call else "", key in self._allowing)
@@ -229,7 +206,7 @@ class Timeline:
             changed = e.Call(given.call_id, call.name, given.arguments)
             self._calls[record.thread_id, given.call_id] = changed
             text += f", with other arguments: {arguments_text(given.arguments)}"
-        return _quote(record, _before(text, given.reason), given.reason, tone="bold")
+        return quote(record, before_text(text, given.reason), given.reason, tone="bold")
 
 
 def _thread_line(
@@ -277,24 +254,4 @@ def _compaction_line(record: e.Record, event: e.ContextCompacted) -> Line:
     before = f"· {'; '.join(what)}"
     if event.summary:
         before += ", in short: "
-    return _quote(record, before, event.summary, tone="dim")
-
-
-def _end_line(record: e.Record, event: e.TurnEnded) -> Line:
-    tone: Tone = "bold" if event.status == "answered" else "yellow"
-    said = "; ".join(filter(None, (event.reason, event.value)))
-    before = _before(f"{_MARKS[event.status]} {event.status}", said)
-    return _quote(record, before, said, tone=tone)
-
-
-def _before(text: str, said: str) -> str:
-    return f"{text}: " if said else text
-
-
-def _quote(
-    record: e.Record, before: str, said: str, after: str = "", took: str = "", tone: Tone = ""
-) -> Line:
-    """A line that quotes somebody. `before` begins with the line's mark and a space."""
-    mark, _, before = before.partition(" ")
-    text = f"{before}{shorten(said, WIDTH)}{after}"
-    return Line(record, mark, text, took, tone, whole=f"{before}{said}{after}")
+    return quote(record, before, event.summary, tone="dim")

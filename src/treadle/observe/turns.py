@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ..core import events as e
 from ..core.result import Result, Summary, make_summary, read_result
 from ..core.state import State, apply
-from .timeline import Line, Timeline
+from .line import Line
+from .timeline import Timeline
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from ..core import events as e
 from ..core.approvals import Rule
+from ..core.budget import Budget
 from ..core.limits import Limits
 from ..core.model import ModelChoice
 from ..core.model_settings import ModelSettings
@@ -35,6 +36,7 @@ from .import_history import ImportedHistory, import_history
 from .instructions import Instructions
 from .listeners import Delta, Listener
 from .log import open_log
+from .raise_limit import Amounts, raise_limit
 from .replay import replay
 from .require_log import require_log
 from .settings import RunSettings
@@ -61,10 +63,12 @@ class Agent:
     """How the model is to write, such as ModelSettings(temperature=0); they win over its own."""
     name: str = "agent"
     description: str = ""
-    """What it is for: told to the agents that may call it or hand over to it."""
+    """What it is for: told to agents that may call it or hand over to it."""
     handoffs: Sequence["Agent | str"] = ()
     """Agents that its threads may be handed to; by name, if they stand elsewhere in the team."""
     limits: Limits = Limits()
+    budgets: Sequence[Budget] = ()
+    """What its model calls are paid from besides, together with those of other threads."""
     approvals: Sequence[Rule] = ()
     output: Any = None
     """The type of the answer, e.g. a pydantic model. `Result.output` then holds the value."""
@@ -74,10 +78,8 @@ class Agent:
     plan: bool = False
     """Ask for a numbered plan before the first step."""
     unknown: Literal["ask", "tell"] = "ask"
-    """What to do with a call that a crash interrupted, unless its tool is idempotent.
-
-    Ask a person what became of it, or tell the model that nobody knows.
-    """
+    """What to do with a call that a crash interrupted, unless its tool is idempotent: ask a person
+    what became of it, or tell the model that nobody knows."""
     context_window: ContextWindow = ContextWindow()
     """How much of a conversation the model sees."""
     notes: AgentNotes | None = None
@@ -228,6 +230,14 @@ class Agent:
         """
         log = await require_log(thread, self._store, self.world)
         await post(log, event, lambda: find_run_settings(log, self.run_settings))
+
+    async def raise_limit(self, thread: str, by: str = "", **more: Unpack[Amounts]) -> None:
+        """Let a turn that waits at a limit, or has ended at one, use so much more; then resume it.
+
+        `raise_limit("t", tokens=50_000)`. `by` is the person, by default this system's user. Raises
+        IllegalEvent where no turn is open and the last one didn't end at a limit.
+        """
+        await raise_limit(await require_log(thread, self._store, self.world), by, more)
 
     async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Fork:
         """Make a thread that shares the records of this one up to seq `at` (None: all).

@@ -10,7 +10,7 @@ from ..core import events as e
 from ..core.context import ChildResult, Context
 from ..core.links import start_of_child
 from ..core.result import Result, make_turn_error, read_result
-from ..core.turn_after import failed_by_outage
+from ..core.turn_after import goes_on_when_resumed
 from .answer_type import with_output
 from .answered import require_answer
 from .background import Begun, OnBegun, begin
@@ -123,7 +123,7 @@ class AgentRuns:
         `again`: of a child, which its parent wants to go on although its turn has failed.
         """
         again = again or (untouched and not start_of_child(log.records))
-        reopens = again and failed_by_outage(log.state.turn)
+        reopens = again and goes_on_when_resumed(log.state.turn)
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self._read(log)
         self.agent.run_settings.refuse_missing(log.state)
@@ -139,7 +139,7 @@ class AgentRuns:
             instructions_from_log=is_resumed and given.deps is None,
         )
         settings.refuse_uncarried()
-        refuse_unpriced(settings)
+        refuse_unpriced(settings, log.accounts)
         work = partial(run_loop, log, settings)
         was_let_go = await drive_turn(log, self.agent.listeners, opening, work)
         result = self.end(log)

@@ -65,4 +65,5 @@ def _make_alone(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
         name=agent.name,
         settings_of_agent=agent.settings,
         context_window=agent.context_window,
+        budgets=tuple(agent.budgets),
     )

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.approvals import Rule
+from ..core.budget import Budget
 from ..core.check_settings import check_flags, check_kind
 from ..core.errors import UsageError
 from ..core.limits import Limits
@@ -65,6 +66,9 @@ def check_run(owner: Any, kind: str) -> None:
     if not isinstance(owner.name, str) or not owner.name.strip():
         raise UsageError(f"{kind}(name=) is {name_kind(owner.name)}; give a word that names it")
     _check_limits(f"{kind}(limits=)", owner.limits)
+    check_list(f"{kind}(budgets=)", owner.budgets, '[Budget("team", usd_a_day=20)]')
+    for budget in owner.budgets:
+        check_kind(f"{kind}(budgets=)", budget, Budget, 'budgets, such as Budget("team", ...)')
     check_store(f"{kind}(store=)", owner.store)
     check_list(f"{kind}(listeners=)", owner.listeners, "[print]")
     for listener in owner.listeners:

@@ -46,7 +46,9 @@ from .watch import StoreWatch, start_watching, stop_watching
 from .world import World
 
 Work = Callable[[], Coroutine[Any, Any, None]]
-Post = e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded | e.TrustChanged
+Post = (
+    e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded | e.TrustChanged | e.LimitRaised
+)
 
 
 async def drive_turn(

@@ -1,20 +1,20 @@
 """One thread's log, open: an append is checked, stored, then told to the listeners."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-
-from msgspec.structs import replace
+from collections.abc import Callable, Mapping, Sequence
 
 from ..core import events as e
+from ..core.budget import Budget
+from ..core.ceiling import Ceiling
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, Stopped, StoreDamaged, ThreadDeleted
 from ..core.prompt import Prompt
 from ..core.state import OPEN_PHASES, State, apply, waits_for_people
-from ..core.status import status_at_append
-from ..core.write_event import write_event
 from ..stores.group_commit import wait_to_the_end
 from ..stores.rows import from_rows
 from ..stores.store import Row, Store
+from .account import Account
 from .listeners import Delta, Listener
+from .make_rows import make_rows
 from .thread_name import check_thread_name, refuse_reserved
 from .world import World
 
@@ -52,6 +52,10 @@ class Log:
         """Set when its driver is to begin nothing new."""
         self.is_parent_taken: Callable[[], bool] = lambda: False
         """Whether another process has the thread that this one works for."""
+        self.accounts: tuple[Account, ...] = ()
+        """Of the turns that this thread works for, the nearest first."""
+        self.budgets: tuple[Budget, ...] = ()
+        """Of the agents and flows that it works for."""
         self.store = store
         self._drives = False
         """False while it only reads and posts."""
@@ -115,12 +119,18 @@ class Log:
         if self._deferred:
             await self.append()
 
-    async def append(self, *events: e.Event, after: int | None = None) -> None:
+    async def append(
+        self,
+        *events: e.Event,
+        after: int | None = None,
+        ceilings: Mapping[str, Ceiling] | None = None,
+    ) -> None:
         """Write all of these events or none, then tell the listeners.
 
         If another process has written meanwhile (an approval, say), its records are taken in first.
         Where the events follow from a certain state, give its seq as `after`: then SeqTaken is
-        raised instead, so that the caller decides again. Raises IllegalEvent, Fenced, StoreErrors.
+        raised instead, so that the caller decides again. `ceilings` are those of the accounts that
+        a model call is paid from. Raises IllegalEvent, Fenced, StoreErrors, AccountFull.
         """
         async with self._writing:
             while True:
@@ -131,7 +141,10 @@ class Log:
                         f"record {after} is no longer the last of thread {self.thread_id}"
                     )
                 claimed = (self._deferred, *events) if self._deferred else events
-                records, rows, state = self._check(claimed)
+                made = make_rows(
+                    self.thread_id, self.state, claimed, self.world.now(), self._worked_s, ceilings
+                )
+                records, rows, state = made
                 try:
                     await self.store.append(self.thread_id, rows)
                     break
@@ -165,6 +178,10 @@ class Log:
         self._worked_from = self.world.monotonic()
         self._keep(records, state)
 
+    def leave_out(self, seconds: float) -> None:
+        """So long its driver has waited since its last record: that was no work."""
+        self._worked_from += seconds
+
     def refuse_if_stopping(self) -> None:
         """Raise Stopped if its driver is to begin nothing new."""
         if self.stop_asked.is_set():
@@ -189,25 +206,6 @@ class Log:
         """Call the listeners."""
         for listener in self.listeners:
             listener(what)
-
-    def _check(self, events: Sequence[e.Event]) -> tuple[list[e.Record], list[Row], State]:
-        """The records of these events as they will be read, their rows, and the state after them.
-
-        Raises UsageError for an event that can't be written, IllegalEvent.
-        """
-        state = self.state
-        at = self.world.now()
-        records: list[e.Record] = []
-        rows: list[Row] = []
-        for index, event in enumerate(events):
-            data, read = write_event(event)
-            worked_s = self._worked_s(index)
-            record = e.Record(self.thread_id, state.seq + 1, at, read, worked_s)
-            state = apply(state, record)
-            records.append(record)
-            rows.append(Row(record.seq, at, data, worked_s))
-        rows[-1] = replace(rows[-1], status=status_at_append(state))
-        return records, rows, state
 
     def _worked_s(self, index: int) -> float | None:
         """For the record at this place of an append: the first has all of the work before it."""

@@ -14,11 +14,12 @@ from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.describe import says_the_same
 from ..core.errors import Fenced, ReplayEnds, SeqTaken, Stopped
-from ..core.model import PreparedCall
 from ..core.tool import Tool
 from ..core.trace_context import format_traceparent
 from ..core.turn import find_call
 from ..core.waits import find_waits
+from .account import accounts_for_child, budgets_of
+from .begin_call import begin_model_call
 from .call_spans import find_call_span, within_call
 from .children import append_started, own_child
 from .drive import run_guarded
@@ -27,7 +28,6 @@ from .end_turn import append_decided, end_child
 from .instructions import with_instructions
 from .late import Learn, append_or_tell, learn_of_model, learn_of_tool, run_to_its_end
 from .log import Log
-from .request import prepare_call
 from .run_tool import ToolOutcome
 from .settings import RunSettings
 
@@ -100,18 +100,15 @@ def _is_described(log: Log, settings: RunSettings, known: _Known) -> bool:
 async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None:
     if asked.delay_s:
         await rest(log, asked.delay_s)
-    match prepare_call(log.state, log.prompt, settings, asked):
-        case PreparedCall() as prepared:
-            # Before it is sent: a crash in flight must leave a mark.
-            await log.append(prepared.event)
-            left_s = settings.left_s(log.state)
-            chance = log.world.chance()
-            outcome = await settings.call_model(
-                settings.model, prepared, log.state.seq, left_s, chance, log.show
-            )
-            await append_or_tell(log, outcome, learn_of_model(log))
-        case event:  # a limit, or what the prompt leaves out from here on
-            await log.append(event)
+    prepared = await begin_model_call(log, settings, asked)
+    if prepared is None:
+        return
+    left_s = settings.left_s(log.state)
+    chance = log.world.chance()
+    outcome = await settings.call_model(
+        settings.model, prepared, log.state.seq, left_s, chance, log.show
+    )
+    await append_or_tell(log, outcome, learn_of_model(log))
 
 
 async def _run_tools(
@@ -182,7 +179,16 @@ async def _attempt(
         child = await own_child(log, call)
         root_id, is_taken = log.state.root_id, lambda: log.is_taken
         parent = ParentContext(
-            child, log.store, log.world, log.tell, depth, left_s, root_id, is_taken
+            child,
+            log.store,
+            log.world,
+            log.tell,
+            depth,
+            left_s,
+            root_id,
+            is_taken,
+            accounts_for_child(log, settings, child),
+            budgets_of(log, settings),
         )
     span = find_call_span(log, call)
     trace = format_traceparent(replace(span, sampled=True))

@@ -11,16 +11,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace as settings_with
-from typing import Any, TypeGuard
+from typing import Any
 
 from msgspec.structs import replace
 
 from ..core import events as e
+from ..core.ceiling import Ceiling
 from ..core.context import Context
 from ..core.errors import ReplayEnds
-from ..core.late import is_late
 from ..core.model import Model, PreparedCall
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore
@@ -28,6 +28,7 @@ from .divergence import Divergence, first_difference, first_setting_that_differs
 from .listeners import Delta
 from .log import Log
 from .loop import run_loop
+from .recorded_events import ends_drive, is_cut_off, is_external
 from .recorded_settings import (
     RecordedSettings,
     is_taken_from_recording,
@@ -36,9 +37,6 @@ from .recorded_settings import (
 from .run_tool import ToolOutcome
 from .settings import RunSettings
 from .world import World
-
-END_OF_DRIVE = e.ThreadClaimed | e.ThreadForked | e.TrustChanged | e.TurnEnded
-"""The events that no driver writes while it works, and after which it goes on with nothing."""
 
 
 class Diverged(ReplayEnds):
@@ -70,9 +68,14 @@ class _ReplayLog(Log):
     def _worked_s(self, index: int) -> float | None:
         return self._replayed.worked_s(index)
 
-    async def append(self, *events: e.Event, after: int | None = None) -> None:
-        events = self._replayed.as_recorded(events)
-        while self._replayed.next_is_external and events[0] is not self._replayed.next.event:
+    async def append(
+        self,
+        *events: e.Event,
+        after: int | None = None,
+        ceilings: Mapping[str, Ceiling] | None = None,
+    ) -> None:
+        events = self._replayed.as_recorded(events)  # it was paid then: accounts refuse nothing
+        while self._replayed.nextis_external and events[0] is not self._replayed.next.event:
             self._replayed.check_drive()
             await super().append(self._replayed.next.event)
         shared = self._replayed.count_before_fork(len(events))
@@ -94,11 +97,11 @@ class _Replay:
 
     async def run(self) -> Divergence | None:
         while not (self._is_done or self._first):
-            if not self.next_is_external:
+            if not self.nextis_external:
                 return Divergence(self.next.seq, "event", self.next.event, None)
             self._check_description()
             await self._log.append(self.next.event)
-            if not self._is_done and not self.next_is_external:
+            if not self._is_done and not self.nextis_external:
                 with contextlib.suppress(ReplayEnds):
                     await run_loop(self._log, self._settings)
         return self._first
@@ -141,16 +144,16 @@ class _Replay:
         return self._records[self._next_index]
 
     @property
-    def next_is_external(self) -> bool:
+    def nextis_external(self) -> bool:
         """Whether the next record came from outside.
 
         Calls that were cut off stand before the event that has cut them off; that one tells.
         """
         index = self._next_index
-        while _is_cut_off(self._records[index].event) and index + 1 < len(self._records):
+        while is_cut_off(self._records[index].event) and index + 1 < len(self._records):
             index += 1
         event = self._records[index].event
-        return _is_external(event) or self._stops_for(event)
+        return is_external(event) or self._stops_for(event)
 
     def _stops_for(self, event: e.Event) -> bool:
         """Whether the loop stops before the event, to go on with other settings or a limit."""
@@ -168,18 +171,33 @@ class _Replay:
         cut_off: dict[str, e.Event] = {}
         children: dict[str, e.ChildStarted] = {}
         for record in self._upcoming(len(events)):
-            if _is_cut_off(record.event):
+            if is_cut_off(record.event):
                 cut_off[record.event.call_id] = record.event
             elif isinstance(record.event, e.ChildStarted):
                 children[record.event.call_id] = record.event
         found: list[e.Event] = []
         for event in events:
-            if _is_cut_off(event):
+            if isinstance(event, e.ModelCalled):
+                event = self._as_paid(event)
+            if is_cut_off(event):
                 event = cut_off.get(event.call_id, event)
             elif isinstance(event, e.ChildStarted) and event.call_id in children:
                 event = replace(event, thread_id=children[event.call_id].thread_id)
             found.append(event)
         return tuple(found)
+
+    def _as_paid(self, event: e.ModelCalled) -> e.ModelCalled:
+        """A model call as the accounts of then paid for it."""
+        recorded = self.next.event
+        if not isinstance(recorded, e.ModelCalled):
+            return event
+        if recorded.max_output_tokens < event.max_output_tokens and recorded.accounts:
+            event = replace(
+                event,
+                max_output_tokens=recorded.max_output_tokens,
+                reserved_usd=recorded.reserved_usd,
+            )
+        return replace(event, accounts=recorded.accounts)
 
     def count_before_fork(self, count: int) -> int:
         """How many of the next `count` records come before a fork, which may split one append."""
@@ -210,7 +228,7 @@ class _Replay:
         if self._first:
             raise Diverged(str(self._first))
         event = self.next.event
-        if self._is_done or _ends_drive(event) or self._stops_for(event):
+        if self._is_done or ends_drive(event) or self._stops_for(event):
             raise ReplayEnds(
                 "the recorded drive stopped here: it crashed, was cancelled, or goes on"
             )
@@ -229,7 +247,7 @@ class _Replay:
             self._moved.clear()
             self.check_drive()
             event = self.next.event
-            if self.next_is_external or isinstance(event, e.ChildStarted):
+            if self.nextis_external or isinstance(event, e.ChildStarted):
                 # A second ChildStarted: somebody else had begun a thread of the first one's name.
                 await self._log.append(event)
             elif not isinstance(event, ToolOutcome) or event.call_id not in self._started_ids:
@@ -265,32 +283,6 @@ class _Replay:
         self._first = Divergence(self.next.seq, "event", event, None)
         self._moved.set()
         return Diverged(str(self._first))
-
-
-def _ends_drive(event: e.Event) -> bool:
-    """Whether the driver before this event was gone."""
-    lets_go_on = isinstance(event, e.ApprovalGiven) and not event.call_id
-    return lets_go_on or isinstance(event, END_OF_DRIVE)
-
-
-def _is_cut_off(event: e.Event) -> TypeGuard[e.ToolFailed]:
-    return isinstance(event, e.ToolFailed) and event.kind == "cancelled"
-
-
-def _is_external(event: e.Event) -> bool:
-    """Whether the event can't be worked out from the records before it."""
-    if is_late(event):
-        return True
-    match event:
-        case e.TurnEnded():
-            return event.status == "cancelled" or event.reason.startswith("a bug")
-        case e.OutcomeDecided():
-            return event.by != "policy"
-        case e.ThreadStarted() | e.ThreadClaimed() | e.ThreadForked() | e.AgentDescribed():
-            return True
-        case e.TrustChanged() | e.NotesRecalled() | e.UserSaid() | e.ApprovalGiven():
-            return True
-    return False
 
 
 async def _no_sleep(seconds: float) -> None:

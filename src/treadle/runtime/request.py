@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from ..core import events as e
+from ..core.ceiling import NO_CEILING, Ceiling
 from ..core.decide import CallModel
 from ..core.growing import go_on
 from ..core.legal import end_with_person, make_turns, tools_in_history
@@ -19,6 +20,7 @@ from ..core.limits import (
     Spent,
     WorstCost,
     allowed_output_tokens,
+    limit_to_room,
     worst_cost,
 )
 from ..core.model import Message, PreparedCall, Request
@@ -85,12 +87,17 @@ def _summary_request(prompt: Prompt, settings: RunSettings, upto_seq: int) -> Re
 
 
 def prepare_call(
-    state: State, prompt: Prompt, settings: RunSettings, asked: CallModel
+    state: State,
+    prompt: Prompt,
+    settings: RunSettings,
+    asked: CallModel,
+    room: Ceiling = NO_CEILING,
 ) -> PreparedCall | e.ContextCompacted | e.LimitReached:
     """The model call that `decide` asked for, or the event that must come before it.
 
     A prompt that is too large gives a ContextCompacted, or the call that makes a summary. A call
-    that might break a limit, or leave no room for a last word, gives a LimitReached.
+    that might break a limit, or leave no room for a last word, gives a LimitReached. `room` is what
+    the accounts that it is paid from have left.
     """
     purpose, upto_seq, least = asked.purpose, 0, MIN_OUTPUT_TOKENS
     request = build_request(prompt, settings, purpose)
@@ -111,7 +118,7 @@ def prepare_call(
         spent = _keep_for_last_word(spent, settings, prompt_tokens, worst_usd)
         times = 2  # what the model writes now is read again with the last word
     allowed = allowed_output_tokens(
-        settings.policy.limits,
+        limit_to_room(settings.policy.limits, state.spent, room),
         spent,
         prompt_tokens,
         request.max_output_tokens * times,

@@ -12,18 +12,12 @@ from .children import refuse_child
 from .drives import find_beat, find_drive, refuse_while_stopping, wait_for_drive
 from .end_turn import end_abandoned_children
 from .log import Log
+from .pulse import Pulse
 from .require_log import require_log
 from .world import World
 
 LOOK_S = 0.1
 """How often a follower looks how far the driver has come."""
-FROZEN_S = 3.0
-"""A driver without a beat for so long is replaced: it is stopped, or its event loop is."""
-LONGEST_LOOK_S = 0.5
-"""The most that the time between two looks counts: a follower that stood still itself saw nothing.
-
-So when a laptop or a container wakes, nobody looks dead.
-"""
 
 T = TypeVar("T")
 
@@ -70,10 +64,7 @@ async def follow_driver(log: Log) -> None:
 
     Raises StoreErrors; Stopped where this process is to stop and another one drives the turn.
     """
-    clock = asyncio.get_running_loop().time
-    last: tuple[str, int] | None = None
-    stood_s = 0.0
-    looked_at = clock()
+    pulse = Pulse(asyncio.get_running_loop().time)
     while log.state.phase in OPEN_PHASES:
         beat = find_beat(log)
         if beat is None:
@@ -81,12 +72,7 @@ async def follow_driver(log: Log) -> None:
             if find_beat(log) is None:
                 return
             continue
-        stood_s += min(clock() - looked_at, LONGEST_LOOK_S)
-        looked_at = clock()
-        if (log.state.claim, beat) != last:
-            last = (log.state.claim, beat)
-            stood_s = 0.0
-        elif stood_s > FROZEN_S:
+        if pulse.stands((log.state.claim, beat)):
             return
         if not find_drive(log.store, log.thread_id):
             refuse_while_stopping()  # else whoever only waits would hold up the end

@@ -6,11 +6,13 @@ from functools import cached_property, partial
 from typing import Any
 
 from ..core import events as e
+from ..core.account import name_of_turn
+from ..core.budget import Budget
 from ..core.call import CallState
 from ..core.context import Context
 from ..core.describe import describe_policy, describe_tool, policy_from, window_from
 from ..core.errors import ToolError, UsageError
-from ..core.limits import Limits, cost_in_tier, tightest_limit
+from ..core.limits import Limits, cost_in_tier, raise_limits
 from ..core.model import Model, PreparedCall, Request, place_of
 from ..core.model_settings import ModelSettings, refuse_uncarried
 from ..core.policy import Policy
@@ -68,6 +70,10 @@ class RunSettings:
     settings_of_run: ModelSettings = ModelSettings()
     """What is asked in this run alone. It wins over the agent's."""
     context_window: ContextWindow = ContextWindow()
+    budgets: tuple[Budget, ...] = ()
+    """What its model calls are paid from besides the limits of the turn."""
+    own_limits: Limits | None = None
+    """The agent's own, where those of the policy have been raised."""
     team: Mapping[str, "RunSettings"] = field(default_factory=dict)
     """By name, this agent and those that the thread may be handed to; empty without handoffs."""
     call_model: ModelCaller = call_model
@@ -83,10 +89,18 @@ class RunSettings:
 
     def in_charge(self, state: State) -> "RunSettings":
         """The settings of the agent that is in charge of the thread, with the turn's model."""
-        settings = self._of_agent(state.agent)
+        settings = self._of_agent(state.agent).with_raised(state)
         if state.turn is None or state.turn.ended:
             return settings
         return settings.with_model(state.turn.model)
+
+    def with_raised(self, state: State) -> "RunSettings":
+        """The settings with the limits as people have raised them for the turn."""
+        if state.turn is None or state.turn.raised is None:
+            return self
+        limits = raise_limits(self.own_limits or self.policy.limits, state.turn.raised)
+        policy = replace(self.policy, limits=limits)
+        return replace(self, policy=policy, own_limits=self.own_limits or self.policy.limits)
 
     def with_model(self, name: str) -> "RunSettings":
         """The settings with the agent's model of this name; as they are where it has none."""
@@ -115,34 +129,21 @@ class RunSettings:
     ) -> list[e.Event]:
         """The events to append before these calls run together.
 
-        A new child gets an equal share of what is left of this turn's limits, and no more than the
-        limits of its tool.
+        New children are paid from the turn's account, if its limits make one.
         """
         started: list[e.Event] = []
-        new_children: list[tuple[CallState, Limits]] = []
+        children: list[e.Event] = []
+        limits = self.policy.limits
+        account = ""
+        if state.turn and (limits.tokens is not None or limits.cost_usd is not None):
+            account = name_of_turn(thread_id, state.turn.opened_seq)
         for call in calls:
             started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
             tool = self.policy.find_tool(call)
             if tool and tool.child and not call.child:
-                new_children.append((call, tool.child))
-        if not new_children:
-            return started
-        own = self.policy.limits
-        spent = state.spent
-        for call, limits in new_children:
-            tokens = cost_usd = None
-            if own.tokens is not None:
-                tokens = max(0, own.tokens - spent.tokens) // len(new_children)
-            if own.cost_usd is not None:
-                cost_usd = max(0.0, own.cost_usd - spent.cost_usd) / len(new_children)
-            child = e.ChildStarted(
-                call.id,
-                f"{thread_id}.{call.id}",
-                tightest_limit(tokens, limits.tokens),
-                tightest_limit(cost_usd, limits.cost_usd),
-            )
-            started.append(child)
-        return started
+                child = e.ChildStarted(call.id, f"{thread_id}.{call.id}", account=account)
+                children.append(child)
+        return started + children
 
     def count_tokens(self, request: Request, state: State) -> int:
         """The request's tokens, estimated before it is made, and rather too many."""

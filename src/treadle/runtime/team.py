@@ -66,15 +66,15 @@ def make_child_tool(
 
 
 def child_limits(limits: Limits, parent: ParentContext) -> Limits:
-    """A child's limits: tokens and dollars as its ChildStarted says, seconds as both limits allow.
+    """A child's limits: its own, and seconds as the parent has left.
 
-    ChildStarted has the lower of its own limit and its share of what the parent has left: see
-    `RunSettings.start_events`.
+    Tokens and dollars of the parent are its account's. Only an older log has a share of them.
     """
+    share = parent.child
     return replace(
         limits,
-        tokens=parent.child.tokens,
-        cost_usd=parent.child.cost_usd,
+        tokens=tightest_limit(limits.tokens, share.tokens),
+        cost_usd=tightest_limit(limits.cost_usd, share.cost_usd),
         seconds=tightest_limit(limits.seconds, parent.seconds),
     )
 

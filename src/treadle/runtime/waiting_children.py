@@ -1,19 +1,32 @@
 """Looks at the children that a waiting thread waits for."""
 
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
 from ..core import events as e
 from ..core.links import is_child_in
 from ..core.state import State
 from ..core.waits import find_tree_waits
+from .account import Account
 from .log import Log, open_log
+
+RAISED_ABOVE = "the limit above"
+"""As `by`: the thread only tries again."""
 
 
 async def refresh_children(log: Log) -> bool:
     """Append what the children wait for now, where it isn't what the log says.
 
-    A child that nothing keeps waiting any more, since somebody has decided, goes on then. Returns
-    whether anything was appended. Raises as `Log.append`, and StoreErrors.
+    A child that nothing keeps waiting any more, since somebody has decided, goes on then; so does
+    this thread itself, where a limit above it was raised. Returns whether anything was appended.
+    Raises as `Log.append`, and StoreErrors.
     """
-    states = await read_waiting_children(log)
+    if was_raised(log.state, log.accounts):
+        await log.append(e.LimitRaised(RAISED_ABOVE))
+        return True
+    found = await read_waiting_children(log)
+    states = {name: _try_again(state, log.accounts) for name, state in found.items()}
     changed: list[e.Event] = []
     for call in log.state.turn.calls.values() if log.state.turn else ():
         if call.status == "child" and call.child and call.child.thread_id in states:
@@ -23,6 +36,26 @@ async def refresh_children(log: Log) -> bool:
     if changed:
         await log.append(*changed, after=log.state.seq)
     return bool(changed)
+
+
+def was_raised(state: State, accounts: Sequence[Account]) -> bool:
+    """Whether the limit of a thread above, for which this one waits, is higher by now."""
+    held = state.turn.held if state.turn else None
+    if held is None:
+        return False
+    for account in accounts:
+        if account.name == held.account:
+            ceiling = account.find_ceiling()
+            most = ceiling.usd if held.limit == "cost_usd" else ceiling.tokens
+            return most is None or most > held.allowed
+    return False
+
+
+def _try_again(state: State, accounts: Sequence[Account]) -> State:
+    """The state of a thread that is to try again, where the limit that it waits for was raised."""
+    if state.turn is None or not was_raised(state, accounts):
+        return state
+    return replace(state, turn=replace(state.turn, held=None))
 
 
 async def read_waiting_children(top: Log) -> dict[str, State]:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from ..core.errors import SeqTaken
+from . import account_table
 from .marks import digest_of_key
 from .store import Erased
 
@@ -39,6 +40,7 @@ def delete_rows(db: sqlite3.Connection, ends: Mapping[str, int], notes: bool) ->
         for thread_id, end in ends.items():
             _refuse_grown(db, thread_id, end)
             _keep_digests(db, thread_id)
+            account_table.forget(db, thread_id)
             for table in ("thread_key", "thread_source"):
                 db.execute(f"delete from {table} where thread_id = ?", (thread_id,))
             deleted = db.execute("delete from record where thread_id = ?", (thread_id,)).rowcount

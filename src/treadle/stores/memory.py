@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from ..core.account import Balance
 from ..core.age import check_retention
 from ..core.errors import IllegalEvent, SeqTaken, StoreDamaged
 from ..core.state import fold
 from ..core.status import find_status
+from .accounts import Accounts
 from .marks import Marks, digest_of_key, read_marks
 from .rows import from_rows
 from .store import Erased, Row, ThreadInfo, ThreadQuery, with_checksum
@@ -37,6 +39,7 @@ class MemoryStore:
         self._lines: dict[str, _Line] = {}
         self._written = 0
         """How many appends and deletions there were."""
+        self._accounts = Accounts()
         self._deleted: set[bytes] = set()
         """Digests of the keys of deleted threads."""
         self._attended: set[str] = set()
@@ -51,6 +54,8 @@ class MemoryStore:
                     f"seq {rows[0].seq} of thread {thread_id!r} can't be written;"
                     f" {len(log)} are there"
                 )
+            for row in rows:
+                self._accounts.refuse_full(thread_id, row.entries, row.at)
             # Removed and added again: the last written thread is then the last of the dict.
             self._rows.pop(thread_id, None)
             self._rows[thread_id] = log
@@ -60,6 +65,8 @@ class MemoryStore:
             line.position = self._written
             line.status = rows[-1].status
             _add_marks(line.marks, read_marks(rows))
+            for row in rows:
+                self._accounts.book(thread_id, row.entries, row.at)
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         with self._lock:
@@ -100,6 +107,7 @@ class MemoryStore:
                     )
             for name in there:
                 del self._rows[name]
+                self._accounts.forget(name)
                 keys = self._lines.pop(name).marks.keys
                 self._deleted.update(digest_of_key(name, key) for key in keys)
             self._written += 1
@@ -112,6 +120,18 @@ class MemoryStore:
     async def was_deleted(self, thread_id: str, key: str) -> bool:
         with self._lock:
             return digest_of_key(thread_id, key) in self._deleted
+
+    async def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
+        with self._lock:
+            self._accounts.queue(thread_id, claim, accounts)
+
+    async def leave_queue(self, thread_id: str) -> None:
+        with self._lock:
+            self._accounts.leave_queue(thread_id)
+
+    async def balance(self, account: str, now: float) -> Balance:
+        with self._lock:
+            return self._accounts.balance(account, now)
 
     @contextmanager
     def attend(self, claim: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ..core.errors import IllegalEvent, StoreDamaged
 from .marks import Marks, read_marks
+from .rebuild_accounts import find_wrong_accounts, repair_accounts
 from .record_table import PLACE_BITS, is_damage, read_rows, write_marks
 from .rows import from_rows, to_rows
 from .store import Row
@@ -20,12 +21,15 @@ where thread_id = ?
 
 
 def repair_list(db: sqlite3.Connection) -> int:
-    """As `rebuild_list`, in a transaction of its own; the indexes are written anew first."""
+    """As `rebuild_list`, in a transaction of its own, and the accounts; how many lines were wrong.
+
+    The indexes are written anew first.
+    """
     for table in ("thread", "thread_key", "thread_source"):
         db.execute(f"reindex {table}")
     db.execute("begin immediate")
     try:
-        wrong = rebuild_list(db)
+        wrong = rebuild_list(db) + repair_accounts(db, _names(db))
         db.execute("commit")
     finally:
         if db.in_transaction:
@@ -64,6 +68,7 @@ def find_wrong_lines(db: sqlite3.Connection) -> Iterator[str]:
         for name, listed, true in zip(names, said, wanted, strict=True):
             if listed != true:
                 yield f"thread {thread_id}: the list says {name} {listed!r}, its log {true!r}"
+    yield from find_wrong_accounts(db, _names(db))
 
 
 def _names(db: sqlite3.Connection) -> list[str]:

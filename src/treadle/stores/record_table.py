@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from ..core.codec import row_checksum
 from ..core.errors import SeqTaken, StoreDamaged
+from . import account_table
 from .marks import Marks, read_marks
 from .store import Row
 
@@ -47,7 +48,10 @@ PLACE_BITS = 16
 
 
 def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
-    """Add the rows in the open transaction. Raises SeqTaken if they aren't the thread's next."""
+    """Add the rows in the open transaction, and book what they say of accounts.
+
+    Raises SeqTaken if they aren't the thread's next, AccountFull.
+    """
     record_id = 0
     try:
         for row in rows:
@@ -55,6 +59,7 @@ def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
             values = (thread_id, row.seq, row.at, row.worked_s, checksum, row.event.decode())
             record_id = db.execute(_INSERT, values).lastrowid or 0
         if _change_list(db, thread_id, rows, record_id):
+            account_table.book(db, thread_id, rows)
             return
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode not in _TAKEN:

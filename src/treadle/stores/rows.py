@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
+from ..core.account import entries_of
 from ..core.codec import decode_event, encode_event
 from ..core.errors import IllegalEvent
 from ..core.events import Record
@@ -21,7 +22,8 @@ def from_rows(thread_id: str, rows: Iterable[Row]) -> list[Record]:
 
 
 def to_rows(log: Iterable[Record]) -> list[Row]:
-    """The rows that hold the records of a whole log, with what a list of threads says of it.
+    """The rows that hold the records of a whole log, with what follows from it: what a list of
+    threads says of it, and what it changes in accounts.
 
     Raises UsageError for text that can't be encoded.
     """
@@ -29,4 +31,8 @@ def to_rows(log: Iterable[Record]) -> list[Row]:
     rows = [Row(each.seq, each.at, encode_event(each.event), each.worked_s) for each in records]
     with suppress(IllegalEvent):  # whoever reads it will meet that
         rows[-1] = replace(rows[-1], status=find_status(fold(records)))
+        entries = entries_of(records)
+        for index, each in enumerate(entries):
+            if each:
+                rows[index] = replace(rows[index], entries=each)
     return rows

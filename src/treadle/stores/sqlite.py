@@ -21,9 +21,10 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from ..core.account import Balance
 from ..core.age import check_retention
 from ..core.errors import StoreDamaged, StoreError, UsageError
-from . import deletion, record_table
+from . import account_table, deletion, record_table
 from .attendance import find_attendance
 from .busy import telling_of_waits
 from .connection import OpenFile, SharedConnection
@@ -148,6 +149,15 @@ class SQLiteStore:
             left = describe(self.path, error)
             return msgspec.structs.replace(erased, left=left)
         return erased
+
+    async def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
+        await self._read(lambda db: account_table.queue(db, thread_id, claim, accounts))
+
+    async def leave_queue(self, thread_id: str) -> None:
+        await self._read(lambda db: account_table.leave_queue(db, thread_id))
+
+    async def balance(self, account: str, now: float) -> Balance:
+        return await self._read(lambda db: account_table.read_balance(db, account, now))
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         try:

@@ -132,6 +132,34 @@ MIGRATIONS = (
     insert into note_change select number, number from note;
     create index note_replaced on note (replaced_by) where replaced_by <> ''
     """,
+    """
+    create table account (
+        name text primary key,
+        tokens integer not null,
+        usd real not null
+    ) strict, without rowid;
+    create table reservation (
+        account text not null,
+        thread_id text not null,
+        claim text not null,
+        tokens integer not null,
+        usd real not null,
+        primary key (account, thread_id)
+    ) strict, without rowid;
+    create table minute (
+        account text not null,
+        at real not null,
+        thread_id text not null,
+        tokens integer not null,
+        primary key (account, at, thread_id)
+    ) strict, without rowid;
+    create table account_queue (
+        thread_id text primary key,
+        position integer not null,
+        claim text not null,
+        accounts text not null
+    ) strict, without rowid
+    """,
 )
 """Migration n takes the schema from version n (`pragma user_version`) to n + 1.
 
@@ -253,7 +281,9 @@ def migrate(db: sqlite3.Connection) -> None:
     [(version,)] = db.execute("pragma user_version")
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
         for statement in migration.split(";"):  # executescript() would commit in between
-            db.execute(statement)
+            # SQLite keeps the text. A small schema fits on the first page, so that no damage to
+            # another page can make the whole file unreadable.
+            db.execute(" ".join(statement.split()))
         db.execute(f"pragma user_version = {number}")
     if 0 < version < len(MIGRATIONS):
         from .rebuild_list import rebuild_list  # only now: it reads logs, and needs all of the core

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from ..core.account import Balance, Entry
 from ..core.codec import row_checksum
 
 
@@ -27,6 +28,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     status: str = ""
     """Of the thread after this record: `core.status.find_status`; "" where the writer can't say.
     The list of threads has it of the last record, and `read` doesn't give it back."""
+    entries: tuple[Entry, ...] = ()
+    """What the record changes in accounts. `read` doesn't give it back."""
 
 
 class ThreadInfo(msgspec.Struct, frozen=True):
@@ -88,6 +91,9 @@ class Store(Protocol):
 
         Their seqs are consecutive. Raises SeqTaken if the first isn't the thread's next seq. Where
         the caller is cancelled, it raises that once the append has come to its end.
+
+        Their `entries` are booked in the same transaction. Raises AccountFull, and writes nothing,
+        where an account has no room for what is reserved, or another thread waits for it in front.
         """
         ...
 
@@ -114,6 +120,24 @@ class Store(Protocol):
         child. `key` is that of a message. `before` is the `position` of a page's last thread: then
         the next page is given. A damaged thread hides no other.
         """
+        ...
+
+
+@runtime_checkable
+class Queued(Protocol):
+    """What a store may offer beside, so that those who wait for room in an account have it in the
+    order in which they came."""
+
+    async def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
+        """Let the thread wait in line for these accounts, at the place that it has, if any."""
+        ...
+
+    async def leave_queue(self, thread_id: str) -> None:
+        """Let it wait no longer. One whose append was booked waits no longer either."""
+        ...
+
+    async def balance(self, account: str, now: float) -> Balance:
+        """What the account has come to. `now`: seconds since the epoch."""
         ...
 
 

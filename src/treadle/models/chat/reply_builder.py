@@ -14,8 +14,8 @@ import msgspec
 
 from ...core.errors import ModelUnavailable
 from ...core.events import Block, Call, Replied, Text, Thinking, Usage
+from ...core.finish_reasons import MALFORMED_CALL
 from ...core.model import Reply
-from ...core.turn import MALFORMED_CALL
 from ..nesting import check_depth
 from ..opaque_fields import join_fields
 from ..provider_errors import read_error, to_model_error

@@ -1,0 +1,67 @@
+"""Budgets: what all threads that name one may use together, in a day or a minute. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from .account import name_of_day, name_of_minute
+from .ceiling import Ceiling
+from .check_settings import check_number, check_whole_number
+from .errors import UsageError
+from .name_kind import name_kind
+
+_AMOUNTS = ("tokens_a_day", "requests_a_minute", "tokens_a_minute")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the model calls of all agents that name it may come to together. None means no limit.
+
+    It holds for all processes that use the same database: each call reserves its worst case before
+    it is sent. So `Budget("team", usd_a_day=20)` is one budget wherever it is written; for one of
+    each user or agent, give each a name of its own, such as `Budget(f"user {name}", usd_a_day=1)`.
+    """
+
+    name: str
+    usd_a_day: float | None = None
+    """Days are those of UTC."""
+    tokens_a_day: int | None = None
+    """In and out."""
+    requests_a_minute: int | None = None
+    """Model calls in any 60 seconds; those that would be too many wait."""
+    tokens_a_minute: int | None = None
+    """In and out, as above."""
+    provider: str = ""
+    """Only the calls of models whose names begin so, such as `openai`; "" for all."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise UsageError(f"Budget(name) is {name_kind(self.name)}; give a word that names it")
+        check_number("Budget(usd_a_day", self.usd_a_day, or_none="no limit")
+        for name in _AMOUNTS:
+            check_whole_number(f"Budget({name}", getattr(self, name), or_none="no limit")
+        if not isinstance(self.provider, str):
+            raise UsageError(
+                f"Budget(provider=) is {name_kind(self.provider)}; give the beginning of models'"
+                ' names, such as "openai"'
+            )
+        if self.usd_a_day is None and all(getattr(self, name) is None for name in _AMOUNTS):
+            raise UsageError(
+                f"the budget {self.name!r} has no limit; give one, such as"
+                f" Budget({self.name!r}, usd_a_day=20)"
+            )
+
+    def holds_for(self, model: str) -> bool:
+        """Whether it counts the calls of the model of this name."""
+        return not self.provider or model.partition(":")[0] == self.provider
+
+    def ceilings(self, now: float) -> Iterator[tuple[str, Ceiling, float | None]]:
+        """By the account's name, what it may come to, and when it begins anew, if on a date."""
+        if self.usd_a_day is not None or self.tokens_a_day is not None:
+            day = datetime.fromtimestamp(now, UTC).date()
+            midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+            ceiling = Ceiling(self.tokens_a_day, self.usd_a_day)
+            yield name_of_day(self.name, day.isoformat()), ceiling, midnight.timestamp()
+        if self.requests_a_minute is not None or self.tokens_a_minute is not None:
+            ceiling = Ceiling(self.tokens_a_minute, None, self.requests_a_minute)
+            yield name_of_minute(self.name), ceiling, None

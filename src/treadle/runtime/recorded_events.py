@@ -1,0 +1,40 @@
+"""What a replay takes from its recording, and what it works out itself. Pure."""
+
+from typing import TypeGuard
+
+from ..core import events as e
+from ..core.late import is_late
+
+END_OF_DRIVE = e.ThreadClaimed | e.ThreadForked | e.TrustChanged | e.TurnEnded
+"""The events that no driver writes while it works, and after which it goes on with nothing."""
+
+
+def ends_drive(event: e.Event) -> bool:
+    """Whether the driver before this event was gone."""
+    lets_go_on = isinstance(event, e.ApprovalGiven) and not event.call_id
+    return lets_go_on or isinstance(event, END_OF_DRIVE)
+
+
+def is_cut_off(event: e.Event) -> TypeGuard[e.ToolFailed]:
+    """Whether it ends a call because the turn has ended or come to a limit."""
+    return isinstance(event, e.ToolFailed) and event.kind == "cancelled"
+
+
+def is_external(event: e.Event) -> bool:
+    """Whether the event can't be worked out from the records before it."""
+    if is_late(event):
+        return True
+    match event:
+        case e.TurnEnded():
+            return event.status == "cancelled" or event.reason.startswith("a bug")
+        case e.OutcomeDecided():
+            return event.by != "policy"
+        case e.LimitReached():
+            return bool(event.account)  # others have used up what it was paid from
+        case e.ThreadStarted() | e.ThreadClaimed() | e.ThreadForked() | e.AgentDescribed():
+            return True
+        case e.TrustChanged() | e.NotesRecalled() | e.UserSaid() | e.ApprovalGiven():
+            return True
+        case e.LimitRaised():
+            return True
+    return False
