@@ -273,7 +273,7 @@ def test_a_team_and_its_children_replay_each_from_its_own_log() -> None:
     [begun] = [r.event for r in threads["t"] if isinstance(r.event, e.ChildStarted)]
     described = [r.event for r in threads[begun.thread_id] if isinstance(r.event, e.AgentDescribed)]
     assert described[0].policy is not None
-    assert described[0].policy.limits["tokens"] == begun.tokens
+    assert described[0].policy.limits["tokens"] == 9_000
 
 
 def test_the_description_comes_before_whatever_an_agent_of_other_limits_does() -> None:

@@ -80,13 +80,18 @@ def test_what_it_used_counts_above():
     assert result.summary().cost_usd == pytest.approx(returned.cost_usd)
 
 
-def test_it_draws_on_what_is_left_above_and_several_share_it():
+def test_it_is_paid_from_the_account_of_the_turn_above():
     helper = Agent(model=ScriptedModel([says("yes"), says("no")]), limits=Limits(tokens=None))
     top = boss(helper, calls(ask(), ask("other")), says("done"), limits=Limits(tokens=20_000))
-    result = live(top.run("go"))
-    lent = [child.tokens for child in found(result, e.ChildStarted)]
-    assert lent[0] == lent[1]
-    assert 9_000 < lent[0] < 10_000
+    result = live(top.run("go", thread="t"))
+    assert [child.account for child in found(result, e.ChildStarted)] == ["turn:t#3"] * 2
+    children = [child.thread_id for child in found(result, e.ChildStarted)]
+    for thread in children:
+        [called] = found(live(open_log(thread, top.store, top.world)), e.ModelCalled)
+        assert called.accounts == ("turn:t#3",)
+    balance = live(top.store.balance("turn:t#3", 0.0))
+    assert balance.tokens == result.usage.total_tokens
+    assert not balance.holders
 
 
 def test_a_limit_below_is_told_as_an_error_and_binds():

@@ -39,7 +39,7 @@ class Budget:
             raise UsageError(f"Budget(name) is {name_kind(self.name)}; give a word that names it")
         check_number("Budget(usd_a_day", self.usd_a_day, or_none="no limit")
         for name in _AMOUNTS:
-            check_whole_number(f"Budget({name}", getattr(self, name), or_none="no limit")
+            check_whole_number(f"Budget({name}", getattr(self, name), 1, or_none="no limit")
         if not isinstance(self.provider, str):
             raise UsageError(
                 f"Budget(provider=) is {name_kind(self.provider)}; give the beginning of models'"

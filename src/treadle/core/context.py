@@ -35,6 +35,9 @@ class ParentContext:
     """What the child's model calls are paid from: the parent's turn, and all above it."""
     budgets: tuple[Any, ...] = ()
     """Those of the parent and of all above it."""
+    below_flow: bool = False
+    """Whether it works for a flow, perhaps for an agent in between: then it waits at limits that
+    aren't its own or an agent's."""
 
 
 @dataclass(frozen=True)

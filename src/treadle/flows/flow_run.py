@@ -198,7 +198,7 @@ class FlowRun:
         try:
             if await self._act():
                 return True
-            if turn.calls and not self._attempts and await refresh_children(self.log):
+            if turn.calls and not self._attempts and await refresh_children(self.log, self._job):
                 return True
         except SeqTaken:  # somebody else wrote, such as an approval: decide again
             return True

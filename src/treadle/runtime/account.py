@@ -63,17 +63,22 @@ def find_accounts(log: "Log", settings: "RunSettings") -> list[Account]:
         limits = settings.policy.limits
         found.append(Account(own.name, lambda: Ceiling(limits.tokens, limits.cost_usd)))
     found += log.accounts
-    below_flow = any(account.waits for account in log.accounts)
     for budget in budgets_of(log, settings):
         if budget.holds_for(settings.model.name):
             for name, ceiling, until in budget.ceilings(log.world.now()):
-                found.append(Account(name, lambda most=ceiling: most, below_flow, until))  # type: ignore[misc]
+                found.append(Account(name, lambda most=ceiling: most, log.is_below_flow, until))  # type: ignore[misc]
     return found
 
 
 def budgets_of(log: "Log", settings: "RunSettings") -> tuple[Budget, ...]:
     """The agent's own budgets and those of what it works for, each once."""
     return tuple(dict.fromkeys((*settings.budgets, *log.budgets)))
+
+
+def is_below_flow(log: "Log") -> bool:
+    """Whether what works for this turn works for a flow."""
+    turn = log.state.turn
+    return log.is_below_flow or (turn is not None and turn.asks_no_model)
 
 
 def _find_ceiling(log: "Log", settings: "RunSettings") -> Ceiling:

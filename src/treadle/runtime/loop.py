@@ -18,7 +18,7 @@ from ..core.tool import Tool
 from ..core.trace_context import format_traceparent
 from ..core.turn import find_call
 from ..core.waits import find_waits
-from .account import accounts_for_child, budgets_of
+from .account import accounts_for_child, budgets_of, is_below_flow
 from .begin_call import begin_model_call
 from .call_spans import find_call_span, within_call
 from .children import append_started, own_child
@@ -40,7 +40,7 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
 
     async def work() -> None:
         known = _Known()
-        if not find_waits(log.state, log.thread_id):
+        if not find_waits(log.state, log.thread_id, now=log.world.now()):
             await log.claim_now()
         while True:
             # Somebody wrote meanwhile (an approval, say): decide again.
@@ -65,9 +65,9 @@ async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
     """Do the next thing; False where there is none. Raises SeqTaken if that is out of date."""
     seq = log.state.seq
     settings = settings.in_charge(log.state)
-    decided = decide(log.state, settings.policy)
+    decided = decide(log.state, settings.policy, log.world.now())
     if isinstance(decided, Wait):
-        return await settings.look_at_children(log)
+        return await settings.look_at_children(log, settings)
     if isinstance(decided, CallModel | RunTools):
         log.refuse_if_stopping()
     settings = await with_instructions(log, settings, known.instructions)
@@ -189,6 +189,7 @@ async def _attempt(
             is_taken,
             accounts_for_child(log, settings, child),
             budgets_of(log, settings),
+            is_below_flow(log),
         )
     span = find_call_span(log, call)
     trace = format_traceparent(replace(span, sampled=True))

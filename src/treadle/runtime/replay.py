@@ -257,7 +257,7 @@ class _Replay:
             else:
                 await self._moved.wait()
 
-    async def _look_at_children(self, log: Log) -> bool:
+    async def _look_at_children(self, log: Log, _: RunSettings) -> bool:
         """What the children waited for by then is in the recording: they themselves aren't here."""
         turn = log.state.turn
         waiting = (

@@ -44,7 +44,7 @@ ToolRunner = Callable[
 ]
 
 
-ChildWatcher = Callable[[Log], Awaitable[bool]]
+ChildWatcher = Callable[[Log, "RunSettings"], Awaitable[bool]]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Looks at the children that a waiting thread waits for."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -8,14 +9,17 @@ from ..core import events as e
 from ..core.links import is_child_in
 from ..core.state import State
 from ..core.waits import find_tree_waits
-from .account import Account
+from .account import Account, account_of_turn
 from .log import Log, open_log
+
+if TYPE_CHECKING:
+    from .settings import RunSettings
 
 RAISED_ABOVE = "the limit above"
 """As `by`: the thread only tries again."""
 
 
-async def refresh_children(log: Log) -> bool:
+async def refresh_children(log: Log, settings: "RunSettings") -> bool:
     """Append what the children wait for now, where it isn't what the log says.
 
     A child that nothing keeps waiting any more, since somebody has decided, goes on then; so does
@@ -26,7 +30,9 @@ async def refresh_children(log: Log) -> bool:
         await log.append(e.LimitRaised(RAISED_ABOVE))
         return True
     found = await read_waiting_children(log)
-    states = {name: _try_again(state, log.accounts) for name, state in found.items()}
+    own = account_of_turn(log, settings)
+    accounts = (own, *log.accounts) if own else log.accounts
+    states = {name: _try_again(state, accounts) for name, state in found.items()}
     changed: list[e.Event] = []
     for call in log.state.turn.calls.values() if log.state.turn else ():
         if call.status == "child" and call.child and call.child.thread_id in states:

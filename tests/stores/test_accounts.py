@@ -1,0 +1,173 @@
+"""Accounts of every store: what fits is booked with the records, and whoever waits has a place in line."""
+
+import asyncio
+
+import pytest
+
+from treadle import MemoryStore, SQLiteStore
+from treadle.core.account import Balance, Ceiling, Entry, Holder
+from treadle.core.errors import AccountFull, SeqTaken
+from treadle.stores.store import Queued, Row
+
+TREE = "turn:root#3"
+TEAM = "minute:team"
+
+
+@pytest.fixture(params=["memory", "sqlite", "full"])
+def store(request, tmp_path):
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    durability = "full" if request.param == "full" else "process"
+    made = SQLiteStore(tmp_path / "t.db", durability=durability)
+    yield made
+    made.close()
+
+
+def reserve(used: int, used_usd: float = 0.0, account: str = TREE, **most) -> Entry:
+    return Entry(account, used, used_usd, "reserve", Ceiling(**most), "claim")
+
+
+def settle(tokens: int, usd: float = 0.0, account: str = TREE) -> Entry:
+    return Entry(account, tokens, usd, "settle")
+
+
+def row(seq: int, *entries: Entry, at: float = 0.0) -> Row:
+    return Row(seq, at, b"{}", entries=entries)
+
+
+async def append(store, thread: str, *rows: Row) -> None:
+    await store.append(thread, rows)
+
+
+def live(work):
+    return asyncio.run(work)
+
+
+def test_it_can_be_waited_for_in_line(store):
+    assert isinstance(store, Queued)
+
+
+def test_what_fits_is_reserved_and_what_was_used_takes_its_place(store):
+    async def whole() -> None:
+        await append(store, "a", row(1, reserve(60, 0.5, tokens=100, usd=1.0)))
+        assert await store.balance(TREE, 0.0) == Balance(60, 0.5, 0, (Holder("a", "claim"),))
+        await append(store, "a", row(2, settle(10, 0.125)))
+        assert await store.balance(TREE, 0.0) == Balance(10, 0.125)
+        await append(store, "a", row(3, Entry(TREE, -4, 0.0)))
+        assert await store.balance(TREE, 0.0) == Balance(6, 0.125)
+
+    live(whole())
+
+
+@pytest.mark.parametrize("most", [{"tokens": 100}, {"usd": 1.0}])
+def test_what_does_not_fit_writes_nothing_and_says_who_holds_the_rest(store, most):
+    async def whole() -> None:
+        await append(store, "a", row(1, reserve(60, 0.6, **most)))
+        with pytest.raises(AccountFull) as full:
+            await append(store, "b", row(1, reserve(41, 0.41, **most)))
+        assert full.value.account == TREE
+        assert full.value.balance.holders == (Holder("a", "claim"),)
+        assert full.value.ahead == ()
+        assert await store.read("b") == []
+        await append(store, "a", row(2, settle(5, 0.05)))
+        await append(store, "b", row(1, reserve(41, 0.41, **most)))
+        assert (await store.balance(TREE, 0.0)).tokens == 46
+
+    live(whole())
+
+
+def test_sums_of_floats_do_not_refuse_what_fits_exactly(store):
+    async def whole() -> None:
+        for number in range(10):
+            await append(store, str(number), row(1, reserve(0, 0.1, usd=1.0)))
+        with pytest.raises(AccountFull):
+            await append(store, "more", row(1, reserve(0, 0.001, usd=1.0)))
+
+    live(whole())
+
+
+def test_a_seq_that_is_taken_books_nothing(store):
+    async def whole() -> None:
+        await append(store, "a", row(1, reserve(60)))
+        with pytest.raises(SeqTaken):
+            await append(store, "a", row(1, reserve(30)))
+        assert (await store.balance(TREE, 0.0)).tokens == 60
+
+    live(whole())
+
+
+def test_whoever_came_first_is_served_first_even_where_the_next_would_fit(store):
+    async def whole() -> None:
+        await append(store, "a", row(1, reserve(60, tokens=100)))
+        with pytest.raises(AccountFull):
+            await append(store, "large", row(1, reserve(90, tokens=100)))
+        await store.queue("large", "of large", (TREE,))
+        with pytest.raises(AccountFull) as full:
+            await append(store, "small", row(1, reserve(10, tokens=100)))
+        assert full.value.ahead == (Holder("large", "of large"),)
+        await store.queue("small", "of small", (TREE,))
+        await append(store, "elsewhere", row(1, reserve(10, account="turn:other#1", tokens=100)))
+        await append(store, "a", row(2, settle(5)))
+        with pytest.raises(AccountFull):
+            await append(store, "small", row(1, reserve(10, tokens=100)))
+        await append(store, "large", row(1, reserve(90, tokens=100)))
+        await append(store, "large", row(2, settle(9)))
+        await append(store, "small", row(1, reserve(10, tokens=100)))
+
+    live(whole())
+
+
+def test_one_that_leaves_the_line_holds_nobody_up(store):
+    async def whole() -> None:
+        await store.queue("gone", "claim", (TREE,))
+        await store.queue("gone", "another claim", (TREE,))
+        await store.leave_queue("gone")
+        await append(store, "a", row(1, reserve(10, tokens=100)))
+
+    live(whole())
+
+
+def test_all_accounts_of_a_call_are_charged_or_none(store):
+    async def whole() -> None:
+        await append(store, "a", row(1, reserve(60, account="day:d:team", tokens=100)))
+        both = (reserve(50, tokens=100), reserve(50, account="day:d:team", tokens=100))
+        with pytest.raises(AccountFull) as full:
+            await append(store, "b", row(1, *both))
+        assert full.value.account == "day:d:team"
+        assert (await store.balance(TREE, 0.0)).tokens == 0
+
+    live(whole())
+
+
+def test_a_minute_counts_what_began_in_the_last_sixty_seconds(store):
+    async def whole() -> None:
+        for number in range(2):
+            entry = reserve(30, account=TEAM, requests=2, tokens=100)
+            await append(store, "a", row(2 * number + 1, entry, at=10.0 * number))
+            await append(store, "a", row(2 * number + 2, settle(5, account=TEAM), at=10.0 * number))
+        assert await store.balance(TEAM, 20.0) == Balance(10, 0.0, 2)
+        third = reserve(1, account=TEAM, requests=2)
+        with pytest.raises(AccountFull) as full:
+            await append(store, "b", row(1, third, at=20.0))
+        assert full.value.again_s == pytest.approx(40.0)
+        with pytest.raises(AccountFull):
+            await append(store, "b", row(1, reserve(91, account=TEAM, tokens=100), at=20.0))
+        await append(store, "b", row(1, reserve(1, account=TEAM, requests=2), at=60.5))
+
+    live(whole())
+
+
+def test_a_deleted_thread_leaves_what_it_has_used(store):
+    async def whole() -> None:
+        await append(store, "root", row(1))
+        await append(store, "root", row(2, reserve(50), reserve(50, account="day:d:team")))
+        await append(store, "root", row(3, settle(20), settle(20, account="day:d:team")))
+        await append(store, "root", row(4, reserve(30, account="day:d:team")))
+        await store.queue("root", "claim", (TREE,))
+        await store.delete({"root": 4})
+        assert await store.balance("day:d:team", 0.0) == Balance(50)
+        assert await store.balance(TREE, 0.0) == Balance()
+        await append(store, "a", row(1, reserve(1, tokens=1)))
+
+    live(whole())
