@@ -296,7 +296,7 @@ def test_below_a_flow_a_budget_is_waited_for_until_the_next_day():
     now = [1_767_225_600.0]
     world = World(now=lambda: now[0])
     store = MemoryStore()
-    budget = Budget("team", tokens_a_day=100)
+    budget = Budget("team", tokens_a_day=300)
     one = Agent(name="one", model=Counted(), store=store, world=world)
 
     @flow(store=store, world=world, budgets=[budget])
