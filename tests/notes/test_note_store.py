@@ -224,7 +224,7 @@ def test_notes_are_in_the_file_of_the_logs(path):
 
 def test_a_file_of_the_first_version_keeps_its_records_and_takes_notes(path):
     with closing(sqlite3.connect(path)) as db:
-        db.execute(sqlite_file.MIGRATIONS[0])
+        db.execute(migrations.MIGRATIONS[0])
         db.execute("pragma user_version = 1")
         db.execute(f"pragma application_id = {sqlite_file.APPLICATION_ID}")
         db.execute(
@@ -235,7 +235,7 @@ def test_a_file_of_the_first_version_keeps_its_records_and_takes_notes(path):
     assert asyncio.run(logs.read("t")) == [with_checksum("t", Row(1, 0.5, b'{"a":1}'))]
     write(store, "Ann is vegan")
     asyncio.run(logs.append("t", [Row(2, 1.0, b"{}")]))
-    assert logs.select("pragma user_version") == [(len(sqlite_file.MIGRATIONS),)]
+    assert logs.select("pragma user_version") == [(len(migrations.MIGRATIONS),)]
     assert logs.select("pragma integrity_check") == [("ok",)]
     assert notes(store) == ["Ann is vegan"]
     for each in (logs, store):
@@ -244,7 +244,7 @@ def test_a_file_of_the_first_version_keeps_its_records_and_takes_notes(path):
 
 def test_a_migration_that_fails_leaves_the_file_at_its_version(path):
     with closing(sqlite3.connect(path)) as db:
-        db.execute(sqlite_file.MIGRATIONS[0])
+        db.execute(migrations.MIGRATIONS[0])
         db.execute("pragma user_version = 1")
         db.execute(f"pragma application_id = {sqlite_file.APPLICATION_ID}")
         db.execute("create table note_vector (mine)")  # so that only the last statement fails

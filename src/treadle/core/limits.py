@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from .ceiling import Ceiling
+from .ceiling import NO_CEILING, Ceiling
 from .check_settings import check_flags, check_number, check_whole_number
 from .events import LimitRaised, LimitReached, Usage
 
@@ -98,6 +98,8 @@ def raise_limits(limits: Limits, raised: LimitRaised | None) -> Limits:
 
 def limit_to_room(limits: Limits, spent: Spent, room: Ceiling) -> Limits:
     """The limits, lowered so far that no more can be used than there is room for."""
+    if room == NO_CEILING:
+        return limits
     tokens = cost_usd = None
     if room.tokens is not None:
         tokens = spent.tokens + max(0, room.tokens)

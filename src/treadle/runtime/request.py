@@ -17,6 +17,7 @@ from ..core.limits import (
     LAST_RESULTS_TOKENS,
     LAST_WORD_TOKENS,
     MIN_OUTPUT_TOKENS,
+    Limits,
     Spent,
     WorstCost,
     allowed_output_tokens,
@@ -112,22 +113,16 @@ def prepare_call(
         # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
     worst_usd = _worst_usd(settings, request)
+    limits = limit_to_room(settings.policy.limits, state.spent, room)
     spent = state.spent
-    times = 1
-    if purpose != "answer" and settings.policy.limits.last_word:
+    wanted = request.max_output_tokens
+    if purpose == "answer" or not limits.last_word:
+        allowed = allowed_output_tokens(limits, spent, prompt_tokens, wanted, worst_usd, least)
+    else:
         spent = _keep_for_last_word(spent, settings, prompt_tokens, worst_usd)
-        times = 2  # what the model writes now is read again with the last word
-    allowed = allowed_output_tokens(
-        limit_to_room(settings.policy.limits, state.spent, room),
-        spent,
-        prompt_tokens,
-        request.max_output_tokens * times,
-        lambda prompt, output: worst_usd(prompt + output * (times - 1) // times, output // times),
-        least * times,
-    )
+        allowed = _allowed_before_last_word(limits, spent, prompt_tokens, wanted, worst_usd, least)
     if isinstance(allowed, e.LimitReached):
         return allowed
-    allowed //= times
     called = e.ModelCalled(
         model=settings.model.name,
         prompt_hash=prompt_hash(request.messages, request.tools),
@@ -141,6 +136,23 @@ def prepare_call(
     request = replace(request, max_output_tokens=allowed, cache_key=_cache_key(state))
     tries = count_tries(state.turn, called) if state.turn else 1
     return PreparedCall(request, called, tries)
+
+
+def _allowed_before_last_word(
+    limits: Limits, spent: Spent, prompt_tokens: int, wanted: int, worst_usd: WorstCost, least: int
+) -> int | e.LimitReached:
+    """As `allowed_output_tokens`, where a last word must still fit after the reply.
+
+    What the model writes now is read again then: so it is counted twice.
+    """
+
+    def worst_of_both(prompt: int, output: int) -> float | None:
+        return worst_usd(prompt + output // 2, output // 2)
+
+    allowed = allowed_output_tokens(
+        limits, spent, prompt_tokens, wanted * 2, worst_of_both, least * 2
+    )
+    return allowed if isinstance(allowed, e.LimitReached) else allowed // 2
 
 
 def _cache_key(state: State) -> str:
