@@ -15,7 +15,7 @@ from treadle.core.errors import StoreError, UsageError
 from treadle.notes.note import Note, note_id_of, reconcile
 from treadle.notes.note_store import NoteStore, note_store_for
 from treadle.notes.search import Query, search
-from treadle.stores import sqlite_file
+from treadle.stores import migrations, sqlite_file
 from treadle.stores.store import Row, with_checksum
 
 COUNT = itertools.count()

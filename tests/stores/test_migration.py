@@ -16,8 +16,8 @@ from treadle.core.codec import decode_record
 from treadle.core.errors import StoreDamaged
 from treadle.core.events import Record
 from treadle.stores.archive import find_damage
-from treadle.stores.rows import from_rows
 from treadle.stores.migrations import MIGRATIONS
+from treadle.stores.rows import from_rows
 from treadle.stores.store import Row
 
 GOLDEN = Path(__file__).parents[1] / "golden"
