@@ -29,8 +29,6 @@ def is_external(event: e.Event) -> bool:
             return event.status == "cancelled" or event.reason.startswith("a bug")
         case e.OutcomeDecided():
             return event.by != "policy"
-        case e.LimitReached():
-            return bool(event.account)  # others have used up what it was paid from
         case e.ThreadStarted() | e.ThreadClaimed() | e.ThreadForked() | e.AgentDescribed():
             return True
         case e.TrustChanged() | e.NotesRecalled() | e.UserSaid() | e.ApprovalGiven():

@@ -159,6 +159,11 @@ class _Replay:
         """Whether the loop stops before the event, to go on with other settings or a limit."""
         if isinstance(event, e.AgentDescribed):
             return True
+        turn = self._log.state.turn
+        if isinstance(event, e.LimitReached) and event.account:
+            return True  # others have used up what the next call was to be paid from
+        if isinstance(event, e.ContextCompacted) and turn and turn.limit:
+            return True  # how much a last word may be shown depends on what others have used
         return self._given is None and is_taken_from_recording(event)
 
     def as_recorded(self, events: Sequence[e.Event]) -> tuple[e.Event, ...]:

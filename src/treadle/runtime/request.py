@@ -101,9 +101,10 @@ def prepare_call(
     the accounts that it is paid from have left.
     """
     purpose, upto_seq, least = asked.purpose, 0, MIN_OUTPUT_TOKENS
+    limits = limit_to_room(settings.policy.limits, state.spent, room)
     request = build_request(prompt, settings, purpose)
     prompt_tokens = settings.count_tokens(request, state)
-    compaction = _compaction(state, prompt, settings, request, prompt_tokens)
+    compaction = _compaction(state, prompt, settings, limits, request, prompt_tokens)
     if isinstance(compaction, e.ContextCompacted):
         return compaction
     if isinstance(compaction, Summarise):
@@ -113,7 +114,6 @@ def prepare_call(
         # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
     worst_usd = _worst_usd(settings, request)
-    limits = limit_to_room(settings.policy.limits, state.spent, room)
     spent = state.spent
     wanted = request.max_output_tokens
     if purpose == "answer" or not limits.last_word:
@@ -176,7 +176,12 @@ def _may_hold_audio(before: bool, messages: Sequence[Message]) -> bool:
 
 
 def _compaction(
-    state: State, prompt: Prompt, settings: RunSettings, request: Request, prompt_tokens: int
+    state: State,
+    prompt: Prompt,
+    settings: RunSettings,
+    limits: Limits,
+    request: Request,
+    prompt_tokens: int,
 ) -> e.ContextCompacted | Summarise | None:
     """What must be left out of the prompt, or summarised, before this request can be made."""
     scale = prompt_tokens / request.tokens
@@ -195,7 +200,7 @@ def _compaction(
     )
     if compaction is None and state.turn and state.turn.limit:
         # Only results are cut then: what was said before would be lost to later turns too.
-        excess = prompt_tokens - _last_word_room(state, settings, prompt_tokens)
+        excess = prompt_tokens - _last_word_room(state, settings, limits, prompt_tokens)
         if excess > 0:
             return shorten_all_results(prompt.rounds, int(excess / scale) + 1)
     return compaction
@@ -216,9 +221,9 @@ def _keep_for_last_word(
     return replace(spent, tokens=tokens, cost_usd=spent.cost_usd + kept_usd)
 
 
-def _last_word_room(state: State, settings: RunSettings, prompt_tokens: int) -> int:
+def _last_word_room(state: State, settings: RunSettings, limits: Limits, prompt_tokens: int) -> int:
     """The most tokens that the prompt of a last word may have within the limits."""
-    limits, spent = settings.policy.limits, state.spent
+    spent = state.spent
     answer_tokens = min(LAST_WORD_TOKENS, settings.output_tokens)
     room = prompt_tokens
     if limits.tokens is not None:
