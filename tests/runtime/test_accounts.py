@@ -391,3 +391,33 @@ def test_only_the_calls_of_its_provider_count():
     budget = Budget("far", tokens_a_day=5, provider="openai")
     one = Agent(model=Counted(), budgets=[budget], store=store)
     assert live(one.run("go")).status == "answered"
+
+
+def test_each_user_and_each_agent_can_have_a_budget_of_its_own():
+    store = MemoryStore()
+    budgets = [
+        Budget("people", tokens_a_day=10_000, per="user"),
+        Budget("staff", tokens_a_day=10_000, per="agent"),
+    ]
+    world = World(now=lambda: 1_767_225_600.0)
+    helper = Agent(name="helper", model=Counted(), store=store, world=world)
+    boss = Agent(
+        name="boss",
+        model=ScriptedModel([calls(("helper", {"task": "x"})), says("done")] * 2),
+        tools=[helper.as_tool()],
+        budgets=budgets,
+        store=store,
+        world=world,
+    )
+    used = {}
+    for user in ("ann", "bob"):
+        result = live(boss.run(e.UserSaid("go", by=user)))
+        used[user] = result.usage.total_tokens
+    for user, tokens in used.items():
+        account = f"day:2026-01-01:people of {user}"
+        assert live(store.balance(account, 0.0)).tokens == tokens
+    everything = live(store.balance("day:2026-01-01:staff of boss", 0.0)).tokens
+    assert everything == sum(used.values())
+    with pytest.raises(UsageError, match="nobody has said"):
+        live(boss.run("go"))
+    assert len(live(store.threads(parent=""))) == 2, "nothing was begun"

@@ -1,12 +1,13 @@
 """Budgets: what all threads that name one may use together, in a day or a minute. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from .account import name_of_day, name_of_minute
 from .ceiling import Ceiling
-from .check_settings import check_number, check_whole_number
+from .check_settings import check_choice, check_number, check_whole_number
 from .errors import UsageError
 from .name_kind import name_kind
 
@@ -18,8 +19,7 @@ class Budget:
     """What the model calls of all agents that name it may come to together. None means no limit.
 
     It holds for all processes that use the same database: each call reserves its worst case before
-    it is sent. So `Budget("team", usd_a_day=20)` is one budget wherever it is written; for one of
-    each user or agent, give each a name of its own, such as `Budget(f"user {name}", usd_a_day=1)`.
+    it is sent. So `Budget("team", usd_a_day=20)` is one budget wherever it is written.
     """
 
     name: str
@@ -33,6 +33,9 @@ class Budget:
     """In and out, as above."""
     provider: str = ""
     """Only the calls of models whose names begin so, such as `openai`; "" for all."""
+    per: Literal["", "agent", "user"] = ""
+    """Each agent, or each user, has a budget of its own of this kind. The user is who has said what
+    opened the turn above all: `UserSaid("...", by="ann")`."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -45,11 +48,27 @@ class Budget:
                 f"Budget(provider=) is {name_kind(self.provider)}; give the beginning of models'"
                 ' names, such as "openai"'
             )
+        check_choice("Budget(per", self.per, "", "agent", "user")
         if self.usd_a_day is None and all(getattr(self, name) is None for name in _AMOUNTS):
             raise UsageError(
                 f"the budget {self.name!r} has no limit; give one, such as"
                 f" Budget({self.name!r}, usd_a_day=20)"
             )
+
+    def of(self, agent: str, user: str) -> "Budget":
+        """The budget of this agent or user, where each has its own; else this one.
+
+        Raises UsageError for a user without a name.
+        """
+        if not self.per:
+            return self
+        if self.per == "user" and not user:
+            raise UsageError(
+                f"the budget {self.name!r} is one of each user, and nobody has said the message of"
+                ' this turn: say it as UserSaid("...", by="ann")'
+            )
+        name = agent if self.per == "agent" else user
+        return replace(self, name=f"{self.name} of {name}", per="")
 
     def holds_for(self, model: str) -> bool:
         """Whether it counts the calls of the model of this name."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..core.account import name_of_turn
 from ..core.budget import Budget
 from ..core.ceiling import Ceiling
-from ..core.events import ChildStarted
+from ..core.events import ChildStarted, UserSaid
 from ..core.limits import LAST_RESULTS_TOKENS, LAST_WORD_TOKENS, worst_cost
 from ..core.turn import Turn
 
@@ -72,7 +72,17 @@ def find_accounts(log: "Log", settings: "RunSettings") -> list[Account]:
 
 def budgets_of(log: "Log", settings: "RunSettings") -> tuple[Budget, ...]:
     """The agent's own budgets and those of what it works for, each once."""
-    return tuple(dict.fromkeys((*settings.budgets, *log.budgets)))
+    if not settings.budgets:
+        return log.budgets
+    own = [budget.of(settings.name, user_of(log)) for budget in settings.budgets]
+    return tuple(dict.fromkeys((*own, *log.budgets)))
+
+
+def user_of(log: "Log") -> str:
+    """Who has said what opened the turn above all; "" if that isn't known."""
+    turn = log.state.turn
+    said = log.records[turn.opened_seq - 1].event if turn else None
+    return (said.by if isinstance(said, UserSaid) else "") or log.user
 
 
 def is_below_flow(log: "Log") -> bool:

@@ -140,6 +140,12 @@ class AgentRuns:
         )
         settings.refuse_uncarried()
         refuse_unpriced(settings, log.accounts)
+        for event in opening:
+            if isinstance(event, e.UserSaid):
+                for budget in settings.budgets:
+                    budget.of(
+                        settings.name, event.by or log.user
+                    )  # raises where the user isn't named
         work = partial(run_loop, log, settings)
         was_let_go = await drive_turn(log, self.agent.listeners, opening, work)
         result = self.end(log)

@@ -103,6 +103,7 @@ async def open_child_log(context: Context) -> Log:
     log.is_parent_taken = parent.is_taken
     log.accounts = parent.accounts
     log.budgets = parent.budgets
+    log.user = parent.user
     log.is_below_flow = parent.below_flow
     if log.records and not _works_for(log, context.thread_id, context.call_id, parent.depth):
         raise ToolError(

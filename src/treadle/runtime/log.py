@@ -56,6 +56,8 @@ class Log:
         """Of the turns that this thread works for, the nearest first."""
         self.budgets: tuple[Budget, ...] = ()
         """Of the agents and flows that it works for."""
+        self.user = ""
+        """Of a child: who has said what opened the turn above all."""
         self.is_below_flow = False
         """Whether one of those is a flow."""
         self.store = store

@@ -18,7 +18,7 @@ from ..core.tool import Tool
 from ..core.trace_context import format_traceparent
 from ..core.turn import find_call
 from ..core.waits import find_waits
-from .account import accounts_for_child, budgets_of, is_below_flow
+from .account import accounts_for_child, budgets_of, is_below_flow, user_of
 from .begin_call import begin_model_call
 from .call_spans import find_call_span, within_call
 from .children import append_started, own_child
@@ -189,6 +189,7 @@ async def _attempt(
             is_taken,
             accounts_for_child(log, settings, child),
             budgets_of(log, settings),
+            user_of(log),
             is_below_flow(log),
         )
     span = find_call_span(log, call)
