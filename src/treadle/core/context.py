@@ -31,15 +31,8 @@ class ParentContext:
     """The thread above all."""
     is_taken: Callable[[], bool] = lambda: False
     """Whether another process has the parent's thread by now."""
-    accounts: tuple[Any, ...] = ()
-    """What the child's model calls are paid from: the parent's turn, and all above it."""
-    budgets: tuple[Any, ...] = ()
-    """Those of the parent and of all above it."""
-    user: str = ""
-    """Who has said what opened the turn above all; "" if that isn't known."""
-    below_flow: bool = False
-    """Whether it works for a flow, perhaps for an agent in between: then it waits at limits that
-    aren't its own or an agent's."""
+    paid_by: Any = None
+    """What pays for the child's model calls besides its own limits: see runtime/account.py."""
 
 
 @dataclass(frozen=True)

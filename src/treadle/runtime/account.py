@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..core.account import name_of_turn
@@ -31,6 +32,21 @@ class Account:
     """It lets calls of unknown price pass."""
 
 
+@dataclass(frozen=True)
+class Payers:
+    """What pays for the model calls of a thread besides its own limits and budgets."""
+
+    accounts: tuple[Account, ...] = ()
+    """Of the turns that it works for, the nearest first."""
+    budgets: tuple[Budget, ...] = ()
+    """Those of the agents and flows that it works for."""
+    user: str = ""
+    """Who has said what opened the turn above all; "" if that isn't known."""
+    below_flow: bool = False
+    """Whether it works for a flow, perhaps for an agent in between. Then it waits at limits that
+    aren't its own or an agent's."""
+
+
 def account_of_turn(log: "Log", settings: "RunSettings") -> Account | None:
     """The account of the open turn, for what works for it; None where it has no such limit."""
     turn = log.state.turn
@@ -38,19 +54,19 @@ def account_of_turn(log: "Log", settings: "RunSettings") -> Account | None:
     if turn is None or (limits.tokens is None and limits.cost_usd is None):
         return None
     name = name_of_turn(log.thread_id, turn.opened_seq)
-    return Account(
-        name, lambda: _find_ceiling(log, settings), turn.asks_no_model, unpriced=limits.unpriced
-    )
+    find_ceiling = partial(_find_ceiling, log, settings)
+    return Account(name, find_ceiling, turn.asks_no_model, unpriced=limits.unpriced)
 
 
-def accounts_for_child(
-    log: "Log", settings: "RunSettings", child: ChildStarted
-) -> tuple[Account, ...]:
-    """What this child of the open turn is paid from, the nearest first."""
+def payers_of_child(log: "Log", settings: "RunSettings", child: ChildStarted) -> Payers:
+    """What pays for this child of the open turn."""
+    accounts = log.paid_by.accounts
     own = account_of_turn(log, settings)
     if own and child.account == own.name:
-        return (own, *log.accounts)
-    return log.accounts
+        accounts = (own, *accounts)
+    turn = log.state.turn
+    below_flow = log.paid_by.below_flow or (turn is not None and turn.asks_no_model)
+    return Payers(accounts, _find_budgets(log, settings), _find_user(log), below_flow)
 
 
 def find_accounts(log: "Log", settings: "RunSettings") -> list[Account]:
@@ -61,34 +77,29 @@ def find_accounts(log: "Log", settings: "RunSettings") -> list[Account]:
     if turn and turn.account and own:
         # Of its own turn it may use all that is left, without leaving room for a last word.
         limits = settings.policy.limits
-        found.append(Account(own.name, lambda: Ceiling(limits.tokens, limits.cost_usd)))
-    found += log.accounts
-    for budget in budgets_of(log, settings):
+        found.append(Account(own.name, partial(Ceiling, limits.tokens, limits.cost_usd)))
+    found += log.paid_by.accounts
+    for budget in _find_budgets(log, settings):
         if budget.holds_for(settings.model.name):
-            for name, ceiling, until in budget.ceilings(log.world.now()):
-                found.append(Account(name, lambda most=ceiling: most, log.is_below_flow, until))  # type: ignore[misc]
+            for name, most, until in budget.ceilings(log.world.now()):
+                find_ceiling = partial(Ceiling, most.tokens, most.usd, most.requests)
+                found.append(Account(name, find_ceiling, log.paid_by.below_flow, until))
     return found
 
 
-def budgets_of(log: "Log", settings: "RunSettings") -> tuple[Budget, ...]:
+def _find_budgets(log: "Log", settings: "RunSettings") -> tuple[Budget, ...]:
     """The agent's own budgets and those of what it works for, each once."""
     if not settings.budgets:
-        return log.budgets
-    own = [budget.of(settings.name, user_of(log)) for budget in settings.budgets]
-    return tuple(dict.fromkeys((*own, *log.budgets)))
+        return log.paid_by.budgets
+    own = [budget.of(settings.name, _find_user(log)) for budget in settings.budgets]
+    return tuple(dict.fromkeys((*own, *log.paid_by.budgets)))
 
 
-def user_of(log: "Log") -> str:
+def _find_user(log: "Log") -> str:
     """Who has said what opened the turn above all; "" if that isn't known."""
     turn = log.state.turn
     said = log.records[turn.opened_seq - 1].event if turn else None
-    return (said.by if isinstance(said, UserSaid) else "") or log.user
-
-
-def is_below_flow(log: "Log") -> bool:
-    """Whether what works for this turn works for a flow."""
-    turn = log.state.turn
-    return log.is_below_flow or (turn is not None and turn.asks_no_model)
+    return (said.by if isinstance(said, UserSaid) else "") or log.paid_by.user
 
 
 def _find_ceiling(log: "Log", settings: "RunSettings") -> Ceiling:

@@ -139,12 +139,12 @@ class AgentRuns:
             instructions_from_log=is_resumed and given.deps is None,
         )
         settings.refuse_uncarried()
-        refuse_unpriced(settings, log.accounts)
+        refuse_unpriced(settings, log.paid_by.accounts)
         for event in opening:
             if isinstance(event, e.UserSaid):
                 for budget in settings.budgets:
                     budget.of(
-                        settings.name, event.by or log.user
+                        settings.name, event.by or log.paid_by.user
                     )  # raises where the user isn't named
         work = partial(run_loop, log, settings)
         was_let_go = await drive_turn(log, self.agent.listeners, opening, work)

@@ -101,10 +101,7 @@ async def open_child_log(context: Context) -> Log:
     log = await open_log(parent.child.thread_id, parent.store, parent.world, [parent.tell])
     log.is_child = True
     log.is_parent_taken = parent.is_taken
-    log.accounts = parent.accounts
-    log.budgets = parent.budgets
-    log.user = parent.user
-    log.is_below_flow = parent.below_flow
+    log.paid_by = parent.paid_by
     if log.records and not _works_for(log, context.thread_id, context.call_id, parent.depth):
         raise ToolError(
             f"not run: thread {log.thread_id}, where this call would work, was begun by somebody"

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from ..core import events as e
-from ..core.budget import Budget
 from ..core.ceiling import Ceiling
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, Stopped, StoreDamaged, ThreadDeleted
 from ..core.prompt import Prompt
@@ -12,7 +11,7 @@ from ..core.state import OPEN_PHASES, State, apply, waits_for_people
 from ..stores.group_commit import wait_to_the_end
 from ..stores.rows import from_rows
 from ..stores.store import Row, Store
-from .account import Account
+from .account import Payers
 from .listeners import Delta, Listener
 from .make_rows import make_rows
 from .thread_name import check_thread_name, refuse_reserved
@@ -52,14 +51,8 @@ class Log:
         """Set when its driver is to begin nothing new."""
         self.is_parent_taken: Callable[[], bool] = lambda: False
         """Whether another process has the thread that this one works for."""
-        self.accounts: tuple[Account, ...] = ()
-        """Of the turns that this thread works for, the nearest first."""
-        self.budgets: tuple[Budget, ...] = ()
-        """Of the agents and flows that it works for."""
-        self.user = ""
-        """Of a child: who has said what opened the turn above all."""
-        self.is_below_flow = False
-        """Whether one of those is a flow."""
+        self.paid_by = Payers()
+        """What pays for its model calls besides its own limits."""
         self.store = store
         self._drives = False
         """False while it only reads and posts."""

@@ -18,7 +18,7 @@ from ..core.tool import Tool
 from ..core.trace_context import format_traceparent
 from ..core.turn import find_call
 from ..core.waits import find_waits
-from .account import accounts_for_child, budgets_of, is_below_flow, user_of
+from .account import payers_of_child
 from .begin_call import begin_model_call
 from .call_spans import find_call_span, within_call
 from .children import append_started, own_child
@@ -178,19 +178,9 @@ async def _attempt(
         depth = log.state.depth
         child = await own_child(log, call)
         root_id, is_taken = log.state.root_id, lambda: log.is_taken
+        paid_by = payers_of_child(log, settings, child)
         parent = ParentContext(
-            child,
-            log.store,
-            log.world,
-            log.tell,
-            depth,
-            left_s,
-            root_id,
-            is_taken,
-            accounts_for_child(log, settings, child),
-            budgets_of(log, settings),
-            user_of(log),
-            is_below_flow(log),
+            child, log.store, log.world, log.tell, depth, left_s, root_id, is_taken, paid_by
         )
     span = find_call_span(log, call)
     trace = format_traceparent(replace(span, sampled=True))

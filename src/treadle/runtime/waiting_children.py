@@ -26,12 +26,12 @@ async def refresh_children(log: Log, settings: "RunSettings") -> bool:
     this thread itself, where a limit above it was raised. Returns whether anything was appended.
     Raises as `Log.append`, and StoreErrors.
     """
-    if was_raised(log.state, log.accounts):
+    if was_raised(log.state, log.paid_by.accounts):
         await log.append(e.LimitRaised(RAISED_ABOVE))
         return True
     found = await read_waiting_children(log)
     own = account_of_turn(log, settings)
-    accounts = (own, *log.accounts) if own else log.accounts
+    accounts = (own, *log.paid_by.accounts) if own else log.paid_by.accounts
     states = {name: _try_again(state, accounts) for name, state in found.items()}
     changed: list[e.Event] = []
     for call in log.state.turn.calls.values() if log.state.turn else ():
