@@ -116,6 +116,13 @@ def due(settings: thread_options.DueOptions) -> int:
     return list_due(settings)
 
 
+def write_starter(settings: thread_options.InitOptions) -> int:
+    """Write a starter project: an agent, its tests, a file that runs them in CI."""
+    from .init import init
+
+    return init(settings)
+
+
 def save_test(settings: thread_options.SaveTestOptions) -> int:
     """Make a test of a thread, run offline with your agent. Its file has the whole conversation."""
     from .save_test import save_test as save
@@ -202,6 +209,12 @@ def _add_all() -> None:
     _add(commands, "fork", thread_options.ForkOptions, decisions.fork, go_on)
     _add(commands, "delete", list_options.DeleteOptions, delete_threads.delete, "Clean up")
     _add(commands, "eval", eval_options.EvalOptions, eval_, "Evaluate")
+    _add(commands, "init", thread_options.InitOptions, write_starter, set_up)
+    _add_groups(set_up)
+
+
+def _add_groups(panel: str) -> None:
+    """The groups of commands, each with its own."""
     _add(models, "check", model_options.CheckOptions, check_models)
     _add(db, "path", StoreOptions, database.path)
     _add(db, "check", thread_options.CheckOptions, database.check)
@@ -217,9 +230,9 @@ def _add_all() -> None:
     _add(notes, "forget", note_options.ForgetNoteOptions, note_commands.forget)
     _add(notes, "export", note_options.ExportNotesOptions, note_commands.export)
     _add(notes, "extract", note_options.ExtractNotesOptions, note_commands.extract)
-    tools.panel = set_up  # type: ignore[attr-defined]
+    tools.panel = panel  # type: ignore[attr-defined]
     for group in (notes, db, models):
-        group.panel = set_up
+        group.panel = panel
         commands.add_command(group)
 
 

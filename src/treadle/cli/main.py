@@ -36,7 +36,7 @@ Clean up: delete
 
 Evaluate: eval
 
-Set up: models · tools · notes · db
+Set up: init · models · tools · notes · db
 
 More: help COMMAND · version
 
@@ -50,7 +50,7 @@ COMMANDS = (
     *("threads", "due", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("summary", "costs", "stats", "cache", "export-traces"),
     *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork", "delete"),
-    *("eval", "tools", "notes", "db", "models"),
+    *("eval", "init", "tools", "notes", "db", "models"),
 )
 
 _MOST_WORDS = {

@@ -20,6 +20,13 @@ By = Annotated[str | None, make_option(metavar="NAME", help=_BY)]
 
 
 @dataclass(frozen=True, kw_only=True)
+class InitOptions:
+    folder: Annotated[
+        str, make_argument(metavar="[FOLDER]", help="Where to; default: the current one.")
+    ] = "."
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResumeOptions(TurnOptions):
     thread: Annotated[
         str,

@@ -1,0 +1,52 @@
+"""`treadle init`: writes a starter project, an agent with tests that need no model."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from ..core.errors import UsageError
+from ..observe.visible import visible_line
+from .thread_options import InitOptions
+
+FILES = {
+    "assistant.py": "assistant.py.txt",
+    "test_assistant.py": "test_assistant.py.txt",
+    "requirements.txt": "requirements.txt",
+    "README.md": "README.md",
+    ".gitignore": "",
+    ".github/workflows/test.yml": "test.yml",
+}
+"""Where each file goes, and its name in the package; "" for the one that stands here."""
+_GITIGNORE = "__pycache__/\n.pytest_cache/\n.venv/\n*.db\n*.db-*\n"
+
+
+def init(settings: InitOptions) -> int:
+    """Write a starter project: an agent, tests without a model, a file that runs them in CI."""
+    folder = Path(settings.folder)
+    _refuse_taken(folder)
+    for place, name in FILES.items():
+        path = folder / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = _GITIGNORE
+        if name:
+            text = files("treadle.cli.starter").joinpath(name).read_text(encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    shown = visible_line(str(folder), 200)
+    for place in FILES:
+        click.echo(f"wrote {visible_line(str(folder / place), 200)}")
+    click.echo(f"next: cd {shown}, then `python -m pytest`")
+    return 0
+
+
+def _refuse_taken(folder: Path) -> None:
+    """Raise UsageError where a file is there already: nothing is written then."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder; name one, or a new one")
+    taken = [place for place in FILES if (folder / place).exists()]
+    if taken:
+        raise UsageError(
+            f"{', '.join(taken)} is in {folder} already, and nothing was written; name an empty"
+            " folder: treadle init FOLDER"
+        )

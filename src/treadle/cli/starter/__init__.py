@@ -1,0 +1,1 @@
+"""The files that `treadle init` writes: an agent, its tests, what runs them."""

@@ -1,0 +1,44 @@
+"""`treadle init`: what it writes passes its own tests."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def test_what_it_writes_passes_its_own_tests(treadle, tmp_path):
+    ran = treadle("init", str(tmp_path / "shop"))
+    assert ran.code == 0
+    assert "then `python -m pytest`" in ran.out
+    made = sorted(
+        str(path.relative_to(tmp_path / "shop")) for path in (tmp_path / "shop").rglob("*.*")
+    )
+    assert made == [
+        ".github",
+        ".github/workflows/test.yml",
+        ".gitignore",
+        "README.md",
+        "assistant.py",
+        "requirements.txt",
+        "test_assistant.py",
+    ]
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(tests, cwd=tmp_path / "shop", capture_output=True, text=True)
+    assert (done.returncode, "4 passed" in done.stdout) == (0, True), done.stdout
+
+
+@pytest.mark.parametrize("taken", ["assistant.py", "README.md"])
+def test_nothing_is_written_over(treadle, tmp_path, taken):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / taken).write_text("mine")
+    ran = treadle("init", str(folder))
+    assert ran.code == 2
+    assert f"{taken} is in {folder} already, and nothing was written" in ran.err
+    assert [path.name for path in folder.iterdir()] == [taken]
+    assert (folder / taken).read_text() == "mine"
+
+
+def test_a_file_is_no_folder(treadle, tmp_path):
+    (tmp_path / "a").write_text("")
+    assert "is no folder" in treadle("init", str(tmp_path / "a")).err
