@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import selectors
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -48,20 +49,32 @@ class JumpingSelector(selectors.DefaultSelector):
 class JumpingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = JumpingSelector(self._in_threads)
+        self._tasks: list[weakref.ref[asyncio.Task[Any]]] = []
+        """`asyncio.all_tasks` would go through those of every loop there was, each time."""
         super().__init__(self._jumping)
 
     def time(self) -> float:
         return self._jumping.now_s
 
+    def create_task(self, coro: Any, **settings: Any) -> asyncio.Task[Any]:
+        task = super().create_task(coro, **settings)
+        self._tasks.append(weakref.ref(task))
+        return task
+
     def _in_threads(self) -> bool:
         """Whether a task waits for a thread, by the names of the coroutines that do."""
-        for task in asyncio.all_tasks(self):
-            inner: Any = task.get_coro()
-            while inner is not None:
-                if getattr(inner, "__name__", "") in ("_in_thread", "to_thread", "drain"):
-                    return True
-                inner = getattr(inner, "cr_await", None)
-        return False
+        running = [task for each in self._tasks if (task := each()) and not task.done()]
+        self._tasks = [weakref.ref(task) for task in running]
+        return any(map(_waits_for_thread, running))
+
+
+def _waits_for_thread(task: asyncio.Task[Any]) -> bool:
+    inner: Any = task.get_coro()
+    while inner is not None:
+        if getattr(inner, "__name__", "") in ("_in_thread", "to_thread", "drain"):
+            return True
+        inner = getattr(inner, "cr_await", None)
+    return False
 
 
 def live(work: Coroutine[Any, Any, T]) -> T:
