@@ -270,6 +270,8 @@ def played(name: str) -> Callable[[dict[str, Any]], None]:
 
 def main(live: Callable[[dict[str, Any]], None]) -> None:
     """One life for each line of JSON on standard input: what it says, then a line that tells how it ended."""
+    import treadle.models.choose  # noqa: F401 - no child has to import it: that took more than half of its life
+
     gc.freeze()
     for line in sys.stdin:
         child = os.fork()
