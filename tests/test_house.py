@@ -1,6 +1,7 @@
 """The house rules that bind: which room may import which, sizes, purity, what `import treadle` may cost."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,6 @@ import treadle
 
 SOURCE = Path(treadle.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
-TREES = {path: ast.parse(path.read_text("utf8")) for path in FILES}
 
 ROOMS = [
     "core",
@@ -48,6 +48,11 @@ IMPURE = {
 CONDITIONALS_PER_1000_LINES = 15
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf8"))
+
+
 def name_of(path: Path) -> str:
     parts = path.relative_to(SOURCE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -60,7 +65,7 @@ def imported(path: Path) -> set[str]:
     """Every module that this one imports, by its full name, also inside functions and for type checkers."""
     package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
     found: set[str] = set()
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
@@ -77,7 +82,7 @@ def at_import(path: Path) -> set[str]:
     """The modules of the house that this one imports when it is loaded."""
     package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
     found: set[str] = set()
-    waiting: list[ast.AST] = list(TREES[path].body)
+    waiting: list[ast.AST] = list(tree_of(path).body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -97,7 +102,7 @@ def at_import(path: Path) -> set[str]:
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [
-        n for n in ast.walk(TREES[path]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+        n for n in ast.walk(tree_of(path)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 
 
@@ -142,7 +147,7 @@ def test_modules_and_functions_are_small(name):
 
 def test_no_conditional_expression_stands_in_another():
     for path in FILES:
-        for outer in conditionals(TREES[path]):
+        for outer in conditionals(tree_of(path)):
             inner = [
                 each
                 for child in (outer.test, outer.body, outer.orelse)
@@ -154,7 +159,7 @@ def test_no_conditional_expression_stands_in_another():
 @pytest.mark.parametrize("room", ROOMS)
 def test_conditional_expressions_are_rare(room):
     paths = sorted((SOURCE / room).rglob("*.py"))
-    count = sum(len(conditionals(TREES[path])) for path in paths)
+    count = sum(len(conditionals(tree_of(path))) for path in paths)
     lines = sum(len(path.read_text("utf8").splitlines()) for path in paths)
     assert count * 1000 <= CONDITIONALS_PER_1000_LINES * lines, f"{count} in {lines} lines"
 
