@@ -117,7 +117,9 @@ class Treadle:
         chosen = ("--agent", f"{self.agents}:{agent}") if agent else ()
         with pytest.raises(SystemExit) as left:
             main([*words, *chosen])
-        for name in [name for name in sys.modules if name.startswith(f"treadle_{self.agents.stem}_")]:
+        for name in [
+            name for name in sys.modules if name.startswith(f"treadle_{self.agents.stem}_")
+        ]:
             del sys.modules[name]  # another command is another process
         out, err = self._capsys.readouterr()
         return Ran(int(left.value.code or 0), out, err)

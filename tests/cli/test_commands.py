@@ -154,4 +154,4 @@ print(slow)
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": source}, capture_output=True
     )
-    assert done.stdout.decode().splitlines()[-1] == str(dict.fromkeys(commands, []))
+    assert done.stdout.decode().splitlines()[-1] == str({name: [] for name in commands})

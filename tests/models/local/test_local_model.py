@@ -1,9 +1,12 @@
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +153,21 @@ needs_weights = pytest.mark.skipif(
 )
 
 
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """The servers that a test starts have one core: threads that wait for each other, beside other tests, take twice the time."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
+
+
 @pytest.mark.real
 @pytest.mark.treadle_real_models
+@pytest.mark.usefixtures("one_core")
 @needs_weights
 def test_the_real_model_calls_a_tool_answers_and_lets_itself_be_stopped():
     async def main() -> None:
@@ -169,17 +185,17 @@ def test_the_real_model_calls_a_tool_answers_and_lets_itself_be_stopped():
         assert (
             answered.usage.cached_tokens > answered.usage.input_tokens // 2
         )  # the prefix was not read again
-        cut = await model.reply(Request(ASKED[1:], (), 3), print)
+        cut = await model.reply(Request(ASKED, (), 3), print)
         assert cut.finish_reason == "length"
         started = asyncio.Event()
-        long = Request((Message("user", "Count from 1 to 900."),), (), 1000)
+        long = Request((ASKED[0], Message("user", "Count from 1 to 900.")), (), 1000)
         task = asyncio.create_task(model.reply(long, lambda text: started.set()))
         await started.wait()
         task.cancel()
         assert isinstance(
             (await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError
         )
-        again = await asyncio.wait_for(model.reply(Request(ASKED[1:], (), 3), print), 30)
+        again = await asyncio.wait_for(model.reply(Request(ASKED, (), 3), print), 30)
         assert again.text
 
     asyncio.run(main())
@@ -189,31 +205,14 @@ def _of(call: Call) -> tuple[str, str]:
     return call.name, call.arguments
 
 
-@pytest.mark.real
-@pytest.mark.treadle_real_models
-@needs_weights
-def test_the_real_server_applies_a_files_own_template_and_binds_a_structured_answer():
-    async def main() -> None:
-        model = LocalModel(weights.ensure_weights(None), context_tokens=2048)
-        called = await model.reply(Request(ASKED, (TIME,), 100), print)
-        assert called.calls[0].name == "current_time"
-        assert called.usage.input_tokens > 120  # the template showed the tool
-        schema = {"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"]}
-        answered = await model.reply(
-            Request((Message("user", "Say seven."),), (), 20, output_schema=schema), print
-        )
-        assert json.loads(answered.text) == {"n": 7}
-
-    asyncio.run(main())
-
-
-@pytest.mark.real
-@pytest.mark.treadle_real_models
-@needs_weights
-def test_the_real_server_asks_for_its_key_and_dies_with_its_process():
+@contextmanager
+def living_elsewhere() -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """A process with a server that speaks by the template of its file, the server's address and its key."""
     code = (
-        "from treadle.models.local.local_model import LocalModel; import sys, time;"
-        "server, _ = LocalModel().start(); print(server.url, flush=True); sys.stdin.read()"
+        "from treadle.models.local.local_model import LocalModel; import sys\n"
+        "from treadle.models.local import weights\n"
+        "server, _ = LocalModel(weights.ensure_weights(None), context_tokens=2048).start()\n"
+        "print(server.url, server.key, flush=True); sys.stdin.read()"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -221,8 +220,38 @@ def test_the_real_server_asks_for_its_key_and_dies_with_its_process():
     assert parent.stdin
     assert parent.stdout
     with parent.stdin, parent.stdout:
-        url = parent.stdout.readline().strip()
+        url, key = parent.stdout.readline().split()
         assert url.startswith("http://127.0.0.1:")
+        try:
+            yield parent, url, key
+        finally:
+            parent.kill()
+            parent.wait()
+
+
+@pytest.mark.real
+@pytest.mark.treadle_real_models
+@pytest.mark.usefixtures("one_core")
+@needs_weights
+def test_the_real_server_applies_a_files_own_template_asks_for_its_key_and_dies_with_its_process():
+    with living_elsewhere() as (parent, url, key):
+
+        class There(LocalModel):
+            def start(self) -> tuple[None, RemoteModel]:
+                return None, RemoteModel("local", base_url=url, api_key=key, name=self.name)
+
+        async def main() -> None:
+            model = There(weights.ensure_weights(None), context_tokens=2048)
+            called = await model.reply(Request(ASKED, (TIME,), 100), print)
+            assert called.calls[0].name == "current_time"
+            assert called.usage.input_tokens > 120  # the template showed the tool
+            schema = {"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"]}
+            answered = await model.reply(
+                Request((Message("user", "Say seven."),), (), 20, output_schema=schema), print
+            )
+            assert json.loads(answered.text) == {"n": 7}
+
+        asyncio.run(main())
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(
                 urllib.request.Request(f"{url}/chat/completions", data=json.dumps({}).encode())
