@@ -18,6 +18,7 @@ from ..observe.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.describe import settings_in_log
 from ..runtime.import_string import import_string
+from ..runtime.settings import RunSettings
 from ..stores.open_store import open_store
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
@@ -154,6 +155,11 @@ def names_agent(settings: AgentOptions) -> bool:
     """Whether any option says something of the agent: then it is meant, not the recorded one."""
     given = [field.name for field in fields(AgentOptions) if field.name != "db"]
     return any(getattr(settings, name) != getattr(AgentOptions, name) for name in given)
+
+
+def known_settings(agent: Runner, settings: AgentOptions) -> dict[str, RunSettings]:
+    """Those of the agent that the options name, by its name; none if they name none."""
+    return {agent.name: agent.run_settings} if names_agent(settings) else {}
 
 
 def missing_agent(settings: StoreOptions, state: State) -> str:

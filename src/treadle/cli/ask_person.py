@@ -9,8 +9,10 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from ..core import events as e
+from ..core.account import thread_of
 from ..core.argument_globs import ANYTHING, exact_glob, fits_glob
 from ..core.errors import IllegalEvent, UsageError
+from ..core.limits import name_unit
 from ..core.result import Result
 from ..core.strict_json import value_of
 from ..observe.permissions import describe_always
@@ -22,11 +24,13 @@ from ..observe.visible import (
     visible_line,
     visible_word,
 )
-from ..runtime.log import open_log
+from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
 from .agents import Runner
+from .amounts import read_amounts
 from .terminal import Screen
+from .thread_tree import read_tree
 
 _OUTCOMES: dict[str, Literal["ran", "not_run", "tell"]] = {"d": "ran", "r": "not_run", "t": "tell"}
 
@@ -45,6 +49,9 @@ def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
                     return False
             elif call.status == "parked":
                 if not _ask_release(agent, call, screen):
+                    return False
+            elif call.status == "limit":
+                if not _ask_more(agent, call, screen):
                     return False
             else:
                 _ask_outcome(agent, call, screen)
@@ -190,6 +197,43 @@ def _ask_release(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool
         return False
     _post(agent, call, e.ApprovalGiven("", True, current_user()))
     return True
+
+
+def _ask_more(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
+    """Ask how much more a turn may use that waits at a limit; whether it may now."""
+    held = find_held(run_sync(open_log(call.thread_id, open_store(agent.store), agent.world)))
+    if held is None:
+        return True  # somebody has raised it meanwhile
+    screen.note(visible_block(call.reason), "bold")
+    if not thread_of(held.account):
+        again = visible_command(["treadle", "limit", call.thread_id, "--again"])
+        screen.note(f"its limit stands in the code; once it is raised there: {again}")
+        return False
+    prompt = f"How many {name_unit(held.limit)} more? Enter leaves it: "
+    while text := _read_line(prompt, screen):
+        try:
+            amounts = read_amounts({held.limit: text})
+        except UsageError as error:
+            screen.note(str(error), "yellow")
+            continue
+        run_sync(agent.raise_limit(call.thread_id, current_user(), **amounts))
+        return True
+    return False
+
+
+def find_held(log: Log) -> e.LimitReached | None:
+    """The limit of this thread at which it waits, or something that works for it."""
+    for each in read_tree(log):
+        held = held_in(each)
+        if held and (thread_of(held.account) or each.thread_id) == log.thread_id:
+            return held
+    return None
+
+
+def held_in(log: Log) -> e.LimitReached | None:
+    """The limit at which the thread itself waits, its own or another's."""
+    turn = log.state.turn
+    return turn.held if turn and not turn.ended else None
 
 
 def _ask_question(agent: Runner, call: e.PendingDecision, screen: Screen) -> None:

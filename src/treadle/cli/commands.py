@@ -15,6 +15,7 @@ from . import (
     decisions,
     delete_threads,
     eval_options,
+    limit,
     list_options,
     listing,
     model_options,
@@ -203,6 +204,7 @@ def _add_all() -> None:
     _add(commands, "revoke", thread_options.RevokeOptions, permissions.revoke, decide)
     _add(commands, "answer", thread_options.AnswerOptions, decisions.answer, decide)
     _add(commands, "settle", thread_options.SettleOptions, decisions.settle, decide)
+    _add(commands, "limit", thread_options.LimitOptions, limit.limit, decide)
     _add(commands, "adopt", thread_options.AdoptOptions, decisions.adopt, decide)
     _add(commands, "cancel", thread_options.CancelOptions, decisions.cancel, decide)
     _add(commands, "resume", thread_options.ResumeOptions, resume, go_on)

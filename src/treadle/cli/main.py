@@ -28,7 +28,7 @@ Look at threads: threads · due · show · tail · explain · diff · replay · 
 
 Add up: summary · costs · stats · cache · export-traces
 
-Decide: approve · revoke · answer · settle · adopt · cancel
+Decide: approve · revoke · answer · settle · limit · adopt · cancel
 
 Go on: resume · fork
 
@@ -49,7 +49,8 @@ Exit codes: 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a pers
 COMMANDS = (
     *("threads", "due", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("summary", "costs", "stats", "cache", "export-traces"),
-    *("approve", "revoke", "answer", "settle", "adopt", "cancel", "resume", "fork", "delete"),
+    *("approve", "revoke", "answer", "settle", "limit", "adopt", "cancel"),
+    *("resume", "fork", "delete"),
     *("eval", "init", "tools", "notes", "db", "models"),
 )
 

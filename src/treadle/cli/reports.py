@@ -10,14 +10,17 @@ from ..core.errors import UsageError
 from ..core.result import Summary
 from ..core.state import OPEN_PHASES, fold
 from ..flows.flow import Flow
+from ..observe.account_lines import describe_accounts
 from ..observe.diff import Diff, Side
 from ..observe.permissions import find_permissions
 from ..observe.timeline import Timeline
 from ..observe.visible import make_visible, visible_line
+from ..runtime.read_accounts import read_accounts
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
 from .agents import (
     choose_store,
+    known_settings,
     load_agent,
     load_flow,
     make_recorded_agent,
@@ -27,7 +30,7 @@ from .agents import (
     names_agent,
 )
 from .permissions import revoke_command
-from .session import DECISION_COMMANDS, next_command
+from .session import DECISION_COMMANDS, next_command, option_of
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .thread_options import DiffOptions, ExplainOptions, ReplayOptions
@@ -60,6 +63,8 @@ def explain(settings: ExplainOptions) -> int:
         found = replace(found, changes=())
         if log.state.phase in OPEN_PHASES:
             found = replace(found, next="refuse, unless --agent names it")
+    accounts = run_sync(read_accounts(log, known_settings(agent, settings)))
+    found = replace(found, paid_from=describe_accounts(accounts))
     if settings.json:
         print_json(msgspec.json.encode(asdict(found)))
         return 0
@@ -69,6 +74,7 @@ def explain(settings: ExplainOptions) -> int:
     _print_list("done; this never runs again", found.done)
     _print_list("unknown; it may have had its effect", found.unknown)
     _print_list("waits for you to", found.waits_for)
+    _print_list("paid from", found.paid_from)
     _print_list("allowed beforehand", found.allowed)
     _print_list("changed since", found.changes)
     _print_list("treadle resume would", (found.next,))
@@ -103,7 +109,9 @@ def _decision_command(call: e.PendingDecision, settings: ExplainOptions) -> str:
         case "imported" | "parked":
             return command
         case "limit":
-            return f"{command} --tokens +N | --usd +N"
+            if "_a_" in call.name:  # it stands in the code
+                return f"{command} --again"
+            return f"{command} {option_of(call.name)} +N"
 
 
 def replay(settings: ReplayOptions) -> int:

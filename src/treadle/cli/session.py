@@ -16,10 +16,11 @@ from ..core.errors import (
     UnknownThread,
     UsageError,
 )
+from ..core.limits import RAISED
 from ..core.links import find_children, is_child_in
 from ..core.result import Result
 from ..core.state import OPEN_PHASES, fold
-from ..core.turn_after import goes_on_when_resumed, may_reopen
+from ..core.turn_after import failed_by_outage, goes_on_when_resumed, may_reopen
 from ..flows.flow import Flow
 from ..observe.agent_changes import changes_since_last_call
 from ..observe.visible import make_visible, visible_block, visible_command, visible_line
@@ -86,7 +87,10 @@ class Session:
         except TreadleError as error:
             return self._fail(make_visible(str(error)), exit_code(error))
         if goes_on:
-            self.screen.note("the last turn failed because no model could be reached", "yellow")
+            why = "failed because no model could be reached"
+            if not failed_by_outage(state.turn):
+                why = "ended at a limit, which was raised since"
+            self.screen.note(f"the last turn {why}", "yellow")
         elif state.phase == "idle" and retry_failed and may_reopen(state.turn):
             self.screen.note("what has failed runs again", "yellow")
         elif state.phase == "idle":
@@ -177,6 +181,10 @@ class Session:
         match result.status:
             case "limit":
                 self.screen.note(format_limit(result), "yellow")
+                if result.reason in RAISED:
+                    more = next_command("limit", self.thread_id, self.settings)
+                    option = option_of(result.reason)
+                    self.screen.note(f"let it use more: {more} {option} +N --resume", "dim")
             case "refused" | "cancelled":
                 why = visible_block(result.reason or result.answer)
                 self.screen.note(f"{result.status}: {why}", "red")
@@ -246,6 +254,11 @@ def next_command(command: str, thread_id: str, settings: StoreOptions, other: st
     if other:
         line += f" (with the agent {visible_line(other, 100)})"
     return line
+
+
+def option_of(limit: str) -> str:
+    """The option of `treadle limit` that raises this limit."""
+    return f"--{limit.removeprefix('cost_').replace('_', '-')}"
 
 
 async def read_records(agent: Runner, thread_id: str) -> list[e.Record]:

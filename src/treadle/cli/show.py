@@ -73,6 +73,9 @@ def _print_holds(records: Sequence[e.Record], settings: ShowOptions) -> None:
         command = next_command("adopt", thread_id, settings)
         print_line(f"it was imported, and does nothing before you adopt it: {command}", "yellow")
     for pending in find_waits(own, thread_id):
+        if pending.status == "limit":
+            command = next_command("limit", pending.thread_id, settings)
+            print_line(f"{make_visible(pending.reason)}; see {command}", "yellow")
         if pending.status == "parked":
             command = next_command("approve", thread_id, settings)
             name = visible_line(pending.thread_id, 200)

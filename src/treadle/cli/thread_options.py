@@ -181,6 +181,28 @@ class SettleOptions(DecisionOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LimitOptions(DecisionOptions):
+    thread: Thread
+    tokens: Annotated[str | None, make_option(metavar="+N", help="So many tokens more.")] = None
+    usd: Annotated[str | None, make_option(metavar="+USD", help="So many US dollars more.")] = None
+    steps: Annotated[str | None, make_option(metavar="+N", help="So many model calls more.")] = None
+    tool_calls: Annotated[
+        str | None, make_option(metavar="+N", help="So many tool calls more; of a flow, steps.")
+    ] = None
+    seconds: Annotated[
+        str | None, make_option(metavar="+SECONDS", help="So many seconds of work more.")
+    ] = None
+    again: Annotated[
+        bool, make_option("--again", help="Raise nothing; what waits for a limit tries again.")
+    ] = False
+    reason: Annotated[str, make_option(metavar="TEXT", help="Kept in the log.")] = ""
+    json: Annotated[
+        bool,
+        make_option("--json", help="What is used, as JSON; with --resume, records as JSON Lines."),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class CancelOptions(StoreOptions):
     thread: Thread
     by: By = None

@@ -4,8 +4,10 @@ import threading
 from collections.abc import Iterable
 
 from ..core import events as e
+from ..core.account import describe_account
 from ..core.codec import encode_record
 from ..core.events import Record
+from ..core.limits import format_amount
 from ..core.result import Result, Summary
 from ..observe.amounts import format_cost, format_count, format_seconds
 from ..observe.line import Line
@@ -209,4 +211,7 @@ def format_limit(result: Result) -> str:
         return f"a limit was reached: {visible_line(result.reason, WIDTH)}"
     last = reached[-1]
     name = last.limit.replace("_", " ")
-    return f"stopped at the limit of {name}: {last.used:g} of {last.allowed:g}"
+    if last.account:
+        name += f" of {visible_line(describe_account(last.account), WIDTH)}"
+    amounts = f"{format_amount(last.used)} of {format_amount(last.allowed)}"
+    return f"stopped at the limit of {name}: {amounts}"

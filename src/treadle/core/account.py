@@ -54,6 +54,8 @@ class Balance(msgspec.Struct, frozen=True):
     requests: int = 0
     holders: tuple[Holder, ...] = ()
     """Those that have reserved a part of it."""
+    waiting: tuple[Holder, ...] = ()
+    """Those that wait in line for it; only where a store is asked for a balance."""
 
 
 def name_of_turn(thread_id: str, opened_seq: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from .account import name_of_day, name_of_minute
@@ -77,10 +77,22 @@ class Budget:
     def ceilings(self, now: float) -> Iterator[tuple[str, Ceiling, float | None]]:
         """By the account's name, what it may come to, and when it begins anew, if on a date."""
         if self.usd_a_day is not None or self.tokens_a_day is not None:
-            day = datetime.fromtimestamp(now, UTC).date()
+            day = _day_of(now)
             midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
             ceiling = Ceiling(self.tokens_a_day, self.usd_a_day)
             yield name_of_day(self.name, day.isoformat()), ceiling, midnight.timestamp()
         if self.requests_a_minute is not None or self.tokens_a_minute is not None:
             ceiling = Ceiling(self.tokens_a_minute, None, self.requests_a_minute)
             yield name_of_minute(self.name), ceiling, None
+
+
+def name_now(account: str, now: float) -> str:
+    """The account that has taken this one's place by now: a budget has one for each day."""
+    kind, _, rest = account.partition(":")
+    if kind != "day":
+        return account
+    return name_of_day(rest.partition(":")[2], _day_of(now).isoformat())
+
+
+def _day_of(now: float) -> date:
+    return datetime.fromtimestamp(now, UTC).date()

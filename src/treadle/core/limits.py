@@ -86,6 +86,20 @@ class Spent(msgspec.Struct, frozen=True):
     seconds: float
 
 
+def format_amount(amount: float) -> str:
+    """What was used, or may be: 1,250,000 or 0.125."""
+    if amount == int(amount):
+        return f"{amount:,.0f}"
+    return f"{amount:,.6g}"
+
+
+def name_unit(limit: str) -> str:
+    """What a limit of this name counts, in words."""
+    if "usd" in limit:
+        return "US dollars"
+    return limit.partition("_a_")[0].replace("_", " ")
+
+
 def raise_limits(limits: Limits, raised: LimitRaised | None) -> Limits:
     """The limits with what people have raised them by."""
     if raised is None:

@@ -224,6 +224,8 @@ def _status(turn: Turn, waiting: Sequence[e.PendingDecision]) -> tuple[Status, s
 
 
 def _describe_wait(pending: e.PendingDecision) -> str:
+    if pending.status == "limit":
+        return pending.reason
     return f"{pending.name or pending.status}: {pending.reason or pending.status}"
 
 

@@ -285,6 +285,7 @@ class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     """The call's; "" for a decision about the whole thread."""
     name: str
+    """The tool's; of a limit, that of the limit."""
     final_arguments: str
     """The arguments to run with: a person's edit, else the model's own."""
     status: Literal["waiting", "question", "unknown", "imported", "parked", "limit"]

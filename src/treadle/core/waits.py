@@ -4,7 +4,7 @@ This is the one rule for results, lists, explanations and parents: a turn waits 
 Wait to whoever would drive it next, and then what it waits for is listed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -14,6 +14,7 @@ from .call import find_pending_decisions
 from .decide import Wait, decide
 from .describe import policy_from
 from .errors import UsageError
+from .limits import format_amount, name_unit
 from .policy import Policy
 from .state import State, apply, is_parked
 from .tool import Tool
@@ -68,19 +69,34 @@ def find_waits(
     if is_at_work(state) or not isinstance(decided, Wait):
         return ()
     if turn.held:
-        return (_raise_decision(thread_id, state.agent, turn.held),)
+        return (_raise_decision(thread_id, turn.held),)
     waits: list[e.PendingDecision] = []
     for call in turn.calls.values():
         waits += find_pending_decisions(call, thread_id)
-    return tuple(waits)
+    return name_each_limit_once(waits)
 
 
-def _raise_decision(thread_id: str, agent: str, held: e.LimitReached) -> e.PendingDecision:
+def name_each_limit_once(waits: Iterable[e.PendingDecision]) -> tuple[e.PendingDecision, ...]:
+    """Of those that wait for one limit of a thread, the first: one decision helps all of them."""
+    seen: set[tuple[str, str]] = set()
+    found: list[e.PendingDecision] = []
+    for each in waits:
+        limit = (each.thread_id, each.name)
+        if each.status == "limit" and limit in seen:
+            continue
+        if each.status == "limit":
+            seen.add(limit)
+        found.append(each)
+    return tuple(found)
+
+
+def _raise_decision(thread_id: str, held: e.LimitReached) -> e.PendingDecision:
     """What a person must decide before a thread goes on that a limit of others keeps waiting."""
-    words = f"{held.used:g} of {held.allowed:g} {held.limit} of {describe_account(held.account)}"
+    used = f"{format_amount(held.used)} of {format_amount(held.allowed)} {name_unit(held.limit)}"
+    words = f"the next model call doesn't fit: {used} of {describe_account(held.account)}"
     words += " are used or reserved"
     top = thread_of(held.account) or thread_id
-    return e.PendingDecision(top, "", agent, "", "limit", words, until=held.until)
+    return e.PendingDecision(top, "", held.limit, "", "limit", words, until=held.until)
 
 
 def find_tree_waits(
@@ -94,7 +110,7 @@ def find_tree_waits(
     `states` are by thread id; for a child that isn't among them, its parent's word holds.
     """
     left = dict(states)
-    return _take_waits(thread_id, left, now, policy)
+    return name_each_limit_once(_take_waits(thread_id, left, now, policy))
 
 
 def _take_waits(

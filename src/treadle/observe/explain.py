@@ -11,7 +11,14 @@ from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
 from ..core.turn_after import goes_on_when_resumed, may_reopen
-from ..core.waits import after_claim, find_tree_waits, find_waits, imported_decision, is_held
+from ..core.waits import (
+    after_claim,
+    find_tree_waits,
+    find_waits,
+    imported_decision,
+    is_held,
+    name_each_limit_once,
+)
 from ..flows.step_results import find_failed_steps
 from ..runtime.local_time import format_time
 from ..runtime.settings import NO_MODEL, RunSettings
@@ -35,6 +42,8 @@ class Explanation:
     """What resuming would do first."""
     changes: tuple[str, ...]
     """What has changed in the agent since its model was last called."""
+    paid_from: tuple[str, ...] = ()
+    """What its model calls are paid from, what that has come to, and who else waits for it."""
     allowed: tuple[str, ...] = ()
     """What people have allowed beforehand, here and in the children, and how to take it back."""
 
@@ -97,7 +106,7 @@ def pending_decisions(
         return ()
     settings = settings.in_charge(state)
     found: list[e.PendingDecision] = []
-    if is_held(state):
+    if is_held(state) or turn.held:
         return find_waits(state, records[0].thread_id)
     for id, call in claimed.calls.items():
         child: Sequence[e.Record] = ()
@@ -106,13 +115,15 @@ def pending_decisions(
         if call.child and child and is_child_in(records, call.child, child):
             tool = settings.policy.tools.get(call.name)
             own = tool.agent.run_settings if tool and tool.agent else settings
-            found += pending_decisions(child, own, children)
+            below = pending_decisions(child, own, children)
+            # Of a call that may run again, since a limit was raised, nothing waits for that.
+            found += [each for each in below if each.status != "limit" or call.status == "child"]
         elif turn.calls[id].status == "child":
             found += turn.calls[id].waiting
         else:
             waiting = find_pending_decisions(call, records[0].thread_id)
             found += [each for each in waiting if turn.imported or _asks_person(each, settings)]
-    return tuple(found)
+    return name_each_limit_once(found)
 
 
 def _asks_person(pending: e.PendingDecision, settings: RunSettings) -> bool:
@@ -184,7 +195,14 @@ def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
                 f" {pending.reason}"
             )
         case "limit":
-            return f"raise a limit of thread {pending.thread_id}: {pending.reason}"
+            return f"{_limit_text(pending)} ({pending.reason})"
+
+
+def _limit_text(pending: e.PendingDecision) -> str:
+    name = pending.name.replace("_", " ")
+    if "_a_" in pending.name:
+        return f"wait, or raise the limit of {name} in the code"
+    return f"raise the limit of {name} of thread {pending.thread_id}"
 
 
 def _children_that_go_on(state: State, children: ChildRecords) -> list[str]:
@@ -236,7 +254,9 @@ def _next_of_flow(state: State, records: Sequence[e.Record]) -> str:
         return "nothing: the turn has ended"
     calls = state.turn.calls.values() if state.turn else ()
     ready = [call for call in calls if call.status in ("asked", "allowed", "retrying")]
-    waiting = [call for call in calls if call.status in ("waiting", "question", "unknown")]
+    waiting = [
+        call for call in calls if call.status in ("waiting", "question", "unknown") or call.waiting
+    ]
     if waiting and not ready:
         return "nothing, until somebody decides; a step that is idempotent runs again by itself"
     code = "run the flow's code from its start, with the results that are here"

@@ -100,10 +100,7 @@ class Timeline:
             case e.ChildWaits(call_id=call_id, waiting=waiting):
                 if not waiting:
                     return Line(record, "·", f"{call_id} waits for nobody any more", tone="dim")
-                waits = [
-                    f"{each.name or each.status} in thread {each.thread_id}" for each in waiting
-                ]
-                text = f"{call_id} waits for a person: {', '.join(waits)}"
+                text = f"{call_id} waits for a person: {', '.join(map(_wait_text, waiting))}"
                 return Line(record, "?", text, tone="bold")
             case e.HandedOff(agent=agent):
                 text = f"{shorten(agent, VALUE)} is in charge from here on"
@@ -255,3 +252,9 @@ def _compaction_line(record: e.Record, event: e.ContextCompacted) -> Line:
     if event.summary:
         before += ", in short: "
     return quote(record, before, event.summary, tone="dim")
+
+
+def _wait_text(pending: e.PendingDecision) -> str:
+    if pending.status == "limit":
+        return f"the limit of {pending.name.replace('_', ' ')} of thread {pending.thread_id}"
+    return f"{pending.name or pending.status} in thread {pending.thread_id}"

@@ -2,7 +2,8 @@
 
 from ..core import events as e
 from ..core.account import describe_account
-from ..core.limits import RAISED
+from ..core.limits import RAISED, format_amount, name_unit
+from ..runtime.local_time import format_time
 from .line import Line, Tone, before_text, quote
 
 _MARKS = {"answered": "■", "limit": "!", "cancelled": "!", "failed": "!", "refused": "!"}
@@ -11,23 +12,25 @@ _MARKS = {"answered": "■", "limit": "!", "cancelled": "!", "failed": "!", "ref
 def limit_line(record: e.Record, event: e.LimitReached | e.LimitRaised) -> Line:
     """A limit that was reached, or raised."""
     if isinstance(event, e.LimitRaised):
-        return quote(record, before_text(f"· {_describe_raise(event)}", event.reason), event.reason)
-    limit = event.limit.replace("_", " ")
-    text = f"the limit of {limit}"
+        return quote(record, before_text(f"· {describe_raise(event)}", event.reason), event.reason)
+    text = f"the limit of {event.limit.replace('_', ' ')}"
     if event.account:
         text += f" of {describe_account(event.account)}"
-    text += f" is reached: {event.used:g} of {event.allowed:g}"
-    if event.waits:
+    text += f" is reached: {format_amount(event.used)} of {format_amount(event.allowed)}"
+    if event.waits and event.until is not None:
+        text += f"; waits until {format_time(event.until)}, or until that is raised"
+    elif event.waits:
         text += "; waits until that is raised"
     return Line(record, "!", text, tone="yellow")
 
 
-def _describe_raise(event: e.LimitRaised) -> str:
+def describe_raise(event: e.LimitRaised) -> str:
+    """Who raises which limits by how much."""
     amounts = [(name, getattr(event, name)) for name in RAISED]
-    more = [f"{amount:+g} {name.replace('_', ' ')}" for name, amount in amounts if amount]
+    more = [f"{format_amount(amount)} {name_unit(name)}" for name, amount in amounts if amount]
     if not more:
         return f"{event.by} lets it try again"
-    return f"{event.by} raises its limits: {', '.join(more)}"
+    return f"{event.by} lets it use {' and '.join(more)} more"
 
 
 def end_line(record: e.Record, event: e.TurnEnded) -> Line:

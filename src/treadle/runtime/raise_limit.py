@@ -17,6 +17,8 @@ class Amounts(TypedDict, total=False):
     tokens: int
     cost_usd: float
     seconds: float
+    reason: str
+    """Why, in words, for the log."""
 
 
 async def raise_limit(log: Log, by: str, amounts: Amounts) -> None:

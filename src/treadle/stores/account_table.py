@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from ..core.account import MINUTE_S, Balance, Entry, Holder, accounts_in, fits, is_of_minute
 from ..core.errors import AccountFull
@@ -124,6 +125,17 @@ def read_balance(db: sqlite3.Connection, account: str, now: float) -> Balance:
         usd + sum(each[3] for each in held),
         holders=tuple(Holder(thread_id, claim) for thread_id, claim, *_ in held),
     )
+
+
+def read_account(db: sqlite3.Connection, account: str, now: float) -> Balance:
+    """As `read_balance`, with those that wait in line."""
+    query = "select thread_id, claim, accounts from account_queue order by position"
+    waiting = [
+        Holder(thread_id, claim)
+        for thread_id, claim, accounts in db.execute(query)
+        if account in msgspec.json.decode(accounts)
+    ]
+    return replace(read_balance(db, account, now), waiting=tuple(waiting))
 
 
 def _find_ahead(

@@ -75,6 +75,11 @@ class Accounts:
             holders=tuple(Holder(thread, entry.claim) for thread, entry in held.items()),
         )
 
+    def waiting(self, name: str) -> tuple[Holder, ...]:
+        """Who waits in line for the account, in order."""
+        waiting = self._waiting.items()
+        return tuple(Holder(each, claim) for each, (claim, names) in waiting if name in names)
+
     def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
         self._waiting[thread_id] = (claim, tuple(accounts))
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..core.account import Balance
 from ..core.age import check_retention
 from ..core.errors import IllegalEvent, SeqTaken, StoreDamaged
@@ -131,7 +133,8 @@ class MemoryStore:
 
     async def balance(self, account: str, now: float) -> Balance:
         with self._lock:
-            return self._accounts.balance(account, now)
+            balance = self._accounts.balance(account, now)
+            return replace(balance, waiting=self._accounts.waiting(account))
 
     @contextmanager
     def attend(self, claim: str) -> Iterator[None]:

@@ -157,7 +157,7 @@ class SQLiteStore:
         await self._read(lambda db: account_table.leave_queue(db, thread_id))
 
     async def balance(self, account: str, now: float) -> Balance:
-        return await self._read(lambda db: account_table.read_balance(db, account, now))
+        return await self._read(lambda db: account_table.read_account(db, account, now))
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         try:

@@ -1,0 +1,40 @@
+"""Reads by how much a person raises limits: `+50000`, `1.50`."""
+
+import math
+from collections.abc import Mapping
+
+from ..core.errors import UsageError
+from ..observe.visible import visible_word
+from ..runtime.raise_limit import Amounts
+
+WHOLE = ("tokens", "steps", "tool_calls")
+"""The limits that count; the others are measured."""
+
+
+def read_amounts(given: Mapping[str, str | None]) -> Amounts:
+    """The amounts by the limit's name, without those that weren't given. Raises UsageError."""
+    amounts = Amounts()
+    for name, text in given.items():
+        if text is not None:
+            amounts[name] = read_amount(name, text)  # type: ignore[literal-required]
+    return amounts
+
+
+def read_amount(name: str, text: str) -> int | float:
+    """By how much the limit of this name is raised. Raises UsageError, which says what is taken."""
+    kind, example = "an amount", "+1.50"
+    if name in WHOLE:
+        kind, example = "a whole number", "+1000"
+    shown = f"{name.replace('_', ' ')}: {visible_word(text)}"
+    plain = text.strip().removeprefix("+").replace("_", "").replace(",", "").removeprefix("$")
+    try:
+        amount = int(plain) if name in WHOLE else float(plain)
+    except ValueError:
+        raise UsageError(f"{shown} is not {kind} to add, such as {example}") from None
+    if not math.isfinite(amount):
+        raise UsageError(f"{shown} is no amount; say how much more, such as {example}")
+    if amount < 0:
+        raise UsageError(f"{shown} would lower a limit, which can't be done; to stop: cancel")
+    if amount == 0:
+        raise UsageError(f"{shown} raises nothing; to let what waits try again: --again")
+    return amount
