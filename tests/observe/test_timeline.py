@@ -106,6 +106,16 @@ def test_a_failure_after_which_the_model_is_not_asked_again_announces_no_wait():
         (e.HandedOff("c1", "billing"), "⇒ billing is in charge from here on"),
         (e.AnswerRejected("no JSON"), "! the answer won't do: no JSON"),
         (e.LimitReached("tool_calls", 3, 2), "! the limit of tool calls is reached: 3 of 2"),
+        (
+            e.LimitReached("tokens", 1234567.0, 2e6, "turn:t#3", True),
+            "! the limit of tokens of thread t and all that works for it is reached: 1,234,567 of"
+            " 2,000,000; waits until that is raised",
+        ),
+        (
+            e.LimitRaised("ann", "it is worth it", tokens=50_000, cost_usd=0.5),
+            "· ann lets it use 50,000 tokens and 0.5 US dollars more: it is worth it",
+        ),
+        (e.LimitRaised("ann"), "· ann lets it try again"),
         (e.TurnEnded("cancelled", "by ann"), "! cancelled: by ann"),
     ],
 )
@@ -114,7 +124,7 @@ def test_each_record_is_one_line(event: e.Event, line: str) -> None:
 
 
 def test_no_event_is_forgotten() -> None:
-    assert len(get_args(e.Event)) == 25  # a new one needs a line of its own here and above
+    assert len(get_args(e.Event)) == 26  # a new one needs a line of its own here and above
 
 
 def test_a_reply_says_what_it_wants_and_what_it_took() -> None:

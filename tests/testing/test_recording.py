@@ -13,6 +13,7 @@ from fakes import agent, live
 from treadle import (
     Agent,
     ApprovalGiven,
+    Budget,
     Limits,
     OutcomeDecided,
     Record,
@@ -400,3 +401,42 @@ def test_a_file_holds_one_thread_that_can_be_read(tmp_path: Path):
             load_recording(file)
     with pytest.raises(UsageError, match="can't be read: No such file"):
         load_recording(tmp_path / "none.jsonl")
+
+
+def test_a_limit_that_was_raised_at_the_end_of_a_turn_is_raised_there_again() -> None:
+    asks = calls(("balance", {"account": "A"}))
+    again = calls(("balance", {"account": "B"}))
+    one = bank(asks, says("900 so far"), again, says("1800"), limits=Limits(steps=1))
+    live(one.run("go", thread="t"))
+    live(one.raise_limit("t", "ann", steps=5))
+    assert live(one.resume("t")).answer == "1800"
+    recorded = live(open_log("t", one._store, one.world)).records
+    [result] = live(rerun(recorded, one))
+    assert (result.status, result.answer) == ("answered", "1800")
+    [raised] = [each.event for each in result.records if isinstance(each.event, e.LimitRaised)]
+    assert (raised.by, raised.steps) == ("ann", 5)
+
+
+def test_a_limit_that_was_raised_while_the_turn_was_open_is_raised_from_its_beginning_on() -> None:
+    one = bank(
+        calls(("ask_user", {"question": "Which?"})),
+        calls(("balance", {"account": "A"})),
+        says("900"),
+        limits=Limits(steps=2),
+    )
+    [question] = live(one.run("go", thread="t")).waiting
+    live(one.raise_limit("t", "ann", steps=1))
+    live(one.post("t", UserSaid("A", answers=question.id)))
+    assert live(one.resume("t")).answer == "900"
+    recorded = live(open_log("t", one._store, one.world)).records
+    [result] = live(rerun(recorded, one))
+    assert (result.status, result.answer) == ("answered", "900")
+
+
+def test_a_budget_of_others_stops_no_rerun() -> None:
+    budget = Budget("team", requests_a_minute=1)
+    one = bank(says("a"), budgets=[budget])
+    live(one.run("go", thread="t"))
+    recorded = live(open_log("t", one._store, one.world)).records
+    strict = replace(one, budgets=[Budget("team", tokens_a_day=1)])
+    assert live(rerun(recorded, strict))[0].answer == "a"

@@ -16,6 +16,7 @@ from typing import assert_never
 from ..core import events as e
 from ..core.count_thread import inherited_seq
 from ..core.late import is_late
+from ..core.limits import RAISED
 from ..core.state import State, apply
 from ..core.trace_context import SpanContext, call_span, inner_span, turn_span
 from ..core.waits import find_waits
@@ -264,11 +265,14 @@ class Spans:
         match event:
             case e.AnswerRejected():
                 self._note(record, "treadle.answer_rejected", {})
-            case e.LimitReached(limit=limit, used=used, allowed=allowed):
+            case e.LimitReached(limit=limit, used=used, allowed=allowed, account=account):
                 attributes: c.Attributes = {c.LIMIT: limit, "used": used, "allowed": allowed}
+                if account:
+                    attributes |= {"account": account, "waits": event.waits}
                 self._note(record, "treadle.limit_reached", attributes)
             case e.LimitRaised(by=by):
-                self._note(record, "treadle.limit_raised", {"by": by})
+                more = {name: getattr(event, name) for name in RAISED if getattr(event, name)}
+                self._note(record, "treadle.limit_raised", {"by": by, **more})
             case e.TurnEnded(status=status):
                 self._calls.clear()
                 self._steps.clear()

@@ -66,10 +66,25 @@ class _Turn:
     decisions: dict[str, Decision] = field(default_factory=dict)
     """By call id."""
     ended: e.TurnEnded | None = None
+    raises: list[list[e.LimitRaised]] = field(default_factory=lambda: [[]])
+    """What people have let it use besides: from its beginning on, then each time that it had ended
+    at a limit and went on."""
+    raised_at_end: list[e.LimitRaised] = field(default_factory=list)
 
-    def forget_failure(self) -> None:
-        """Leave out the outage that had ended it, since it went on later."""
-        self.ended = None
+    def let_use_more(self, event: e.LimitRaised) -> None:
+        """A limit was raised: of the open turn, or of one that has ended at it."""
+        if self.ended:
+            self.raised_at_end.append(event)
+        else:
+            self.raises[-1].append(event)
+
+    def reopen(self) -> None:
+        """It went on after a limit was raised; or after an outage, which is left out."""
+        ended, self.ended = self.ended, None
+        if ended and ended.status == "limit":
+            self.raises.append(self.raised_at_end)
+            self.raised_at_end = []
+            return
         while self.replies and isinstance(self.replies[-1].event, e.ModelFailed):
             self.replies.pop()
 
@@ -148,7 +163,9 @@ def _split_turns(records: Sequence[e.Record]) -> list[_Turn]:
             case e.UserSaid(answers=""):
                 turns.append(_Turn(record))
             case e.ThreadClaimed(reopens=True):
-                turns[-1].forget_failure()
+                turns[-1].reopen()
+            case e.LimitRaised() as raised:
+                turns[-1].let_use_more(raised)
             case e.ModelCalled(purpose=purpose):
                 summarizing = purpose == "compact"
             case e.ModelFailed(kind="late"):
@@ -196,20 +213,32 @@ class _Rerun:
 
     async def run(self, agent: str) -> Result:
         self.log.listeners = (lambda _: self.moved.set(),)
+        # What others have used of its budgets isn't in the recording.
         settings = settings_with(
-            self.run_settings, call_model=self._call_model, run_tool=self._run_tool
+            self.run_settings, call_model=self._call_model, run_tool=self._run_tool, budgets=()
         )
         claimed = e.ThreadClaimed(self.log.world.new_id())
-        await append_opening(self.log, [claimed, self.clock.use(self.turn.said)])
+        first, *later = self.turn.raises
+        await append_opening(self.log, [claimed, self.clock.use(self.turn.said), *first])
         try:
-            await run_loop(self.log, settings)
-            while waiting := read_result(self.log.records, self.log.state).waiting:
-                await self._decide(waiting)
-                await run_loop(self.log, settings)
+            await self._go_on(settings)
+            for raises in later:
+                if read_result(self.log.records, self.log.state).status != "limit":
+                    break
+                reopened = e.ThreadClaimed(self.log.world.new_id(), reopens=True)
+                await self.log.append(*raises, reopened)
+                await self._go_on(settings)
         except _Stopped:
             if self.turn.ended:
                 await self.log.append(self.turn.ended)
         return read_result(self.log.records, self.log.state)
+
+    async def _go_on(self, settings: RunSettings) -> None:
+        """Drive the turn until it ends, with the recorded decisions where it waits for them."""
+        await run_loop(self.log, settings)
+        while waiting := read_result(self.log.records, self.log.state).waiting:
+            await self._decide(waiting)
+            await run_loop(self.log, settings)
 
     async def _decide(self, waiting: Sequence[e.PendingDecision]) -> None:
         """Append the recorded decisions on these calls.
