@@ -5,7 +5,7 @@
 2. A model call whose driver is gone counts at its worst case: nobody knows what it has used.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..core import events as e
@@ -16,6 +16,7 @@ from ..core.late import worst_tokens
 from ..core.limits import Limits, raise_limits
 from ..core.waits import recorded_policy
 from ..stores.store import Attended, Queued, Store
+from .account import user_of
 from .children import open_parent, open_tree
 from .drives import find_drive
 from .log import Log, open_log
@@ -70,9 +71,8 @@ async def read_accounts(log: Log, known: Known) -> list[AccountInfo]:
     while parent := await open_parent(above[-1]):
         above.append(parent)
     tree = await open_tree(above[-1])
-    budgets = [each for each in above if each.state.agent in known]
     now = log.world.now()
-    given = dict(_given_by_budgets((known[each.state.agent] for each in budgets), now))
+    given = dict(_given_by_budgets(above, known, now))
     named = [
         *(each.state.turn.account for each in above if each.state.turn),
         *given,
@@ -109,10 +109,17 @@ def find_turn_limits(log: Log, known: Known) -> Limits | None:
     return raise_limits(recorded_policy(state).limits, raised)
 
 
-def _given_by_budgets(settings: Iterable[RunSettings], now: float) -> Iterator[tuple[str, Ceiling]]:
-    for each in settings:
-        for budget in each.budgets:
-            for name, most, _ in budget.ceilings(now):
+def _given_by_budgets(
+    above: Sequence[Log], known: Known, now: float
+) -> Iterator[tuple[str, Ceiling]]:
+    """Of the budgets of these threads' agents, as far as they are known, what each may come to."""
+    user = user_of(above[-1])
+    for log in above:
+        agent = log.state.agent
+        for budget in known[agent].budgets if agent in known else ():
+            if budget.per == "user" and not user:
+                continue
+            for name, most, _ in budget.of(agent, user).ceilings(now):
                 yield name, most
 
 
