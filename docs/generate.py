@@ -13,14 +13,15 @@ from typing import get_args
 from treadle.core import events as e
 from treadle.core.call import LEGAL_STATUSES, CallState, CallStatus
 from treadle.core.errors import IllegalEvent
-from treadle.core.state import LEGAL_PHASES, Phase, State, apply
+from treadle.core.phases import LEGAL_PHASES, Phase
+from treadle.core.state import State, apply
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "treadle"
 
 ABOUT = """\
 Written by docs/generate.py from `core/events.py`, `core/values.py` and the tables of what may
-come when in `core/state.py` and `core/call.py`; `just docs` writes it again. The words are
+come when in `core/phases.py` and `core/call.py`; `just docs` writes it again. The words are
 explained in the [glossary](../glossary.md).
 
 An event is a fact in the past tense. Each stands in a [record](#record) of a thread's log. An
@@ -115,6 +116,7 @@ SAMPLES: list[tuple[str, e.Event]] = [
     ("ContextCompacted", e.ContextCompacted(1)),
     ("AnswerRejected", e.AnswerRejected("no")),
     ("LimitReached", e.LimitReached("steps", 1, 1)),
+    ("LimitRaised", e.LimitRaised("ann", tokens=1)),
     ("TurnEnded", e.TurnEnded("answered")),
 ]
 """One event of each type, more where one type leads to several places: found by trying these."""

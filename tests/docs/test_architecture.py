@@ -66,7 +66,7 @@ def test_one_child():
     Agent(tools=[helper.as_tool()], model=top, store=store).run_sync("Look.", thread="t")
     started = decode_event(run_sync(store.read("t"))[7].event)
     assert isinstance(started, e.ChildStarted)
-    assert started.tokens == 5000
+    assert started.account == "turn:t#3"
     shown = told("child")
     assert shown[:3] + shown[-1:] == written(store, "t")[5:9]
     assert shown[3:-1] == written(store, started.thread_id)

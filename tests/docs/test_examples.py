@@ -142,6 +142,14 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
         ],
         ["waits for approval: refund(", "answered C-17 has its 250 euros.", "model_calls=2"],
     ),
+    "18_limits": (
+        [says("Fine.")] * 10,
+        [
+            "waiting: the next model call doesn't fit: ",
+            "answered ['Fine.', 'Fine.', ",
+            "150 tokens of 50,150",
+        ],
+    ),
 }
 
 

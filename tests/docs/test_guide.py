@@ -24,6 +24,12 @@ SCRIPTS = {
         calls(("reserve", {"item": "lamp"}), ("lookup", {"order": "7"})),
         says("Both are done."),
     ],
+    "Limits": [
+        calls(("stock", {"item": "lamp"})),
+        says("I have looked."),
+        says("There are 17 lamps."),
+    ],
+    "Accounts and budgets": [says("Good morning to you.")],
     "Approvals and rules": [
         calls(("refund", {"customer": "C-17", "euros": 250})),
         says("200 are on their way."),
@@ -59,6 +65,9 @@ SHOWN = (
     "There are 17. monday",
     "tool_successes=1",
     "Both are done.",
+    "limit steps",
+    "There are 17 lamps.",
+    "Good morning to you.",
     'refund {"customer": "C-17", "euros": 250} money leaves',
     "200 are on their way.",
     "It is blue.",
@@ -134,6 +143,7 @@ def test_the_errors_in_the_table_are_the_code_s():
     ]
     told = set(re.findall(r"`([A-Z]\w+)`", SECTIONS["Errors"]))
     assert told == {kind.__name__ for kind in kinds} - {
+        "AccountFull",
         "SeqTaken",
         "ReplayEnds",
     }  # which nobody outside ever sees

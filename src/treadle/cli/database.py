@@ -30,16 +30,17 @@ def path(settings: StoreOptions) -> int:
 def check(settings: CheckOptions) -> int:
     """Check the file, and that every log in it is readable and legal. Exit code 1 if not.
 
-    With --repair, the list of threads is made to say what the logs say; no log is changed.
+    With --repair, the list of threads and the accounts are made to say what the logs say; no log is
+    changed.
     """
     store = _existing(settings)
     if settings.repair:
-        Screen().note(f"{store.repair_list():,} threads were listed wrongly")
+        Screen().note(f"{store.repair_list():,} threads or accounts were wrong")
     wrong = store.find_file_damage()
     wrong += run_sync(archive.find_damage(store))
     listed_wrongly = store.find_wrong_lines()
     if listed_wrongly:
-        wrong += [*listed_wrongly, "treadle db check --repair corrects the list of threads"]
+        wrong += [*listed_wrongly, "treadle db check --repair corrects the list, and the accounts"]
     for line in wrong:
         print_line(make_visible(line))
     counts = f"{len(list_thread_ids(store)):,} threads, {store.count_records():,} records"

@@ -242,7 +242,7 @@ class ExportOptions(StoreOptions):
 class CheckOptions(StoreOptions):
     repair: Annotated[
         bool,
-        make_option("--repair", help="Write anew what the list of threads takes from the logs."),
+        make_option("--repair", help="Write anew what lists and accounts take from the logs."),
     ] = False
 
 

@@ -258,7 +258,7 @@ class PolicyDescription(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an agent's decisions go by, as far as it is data: approval rules and checks are code."""
 
     limits: dict[str, Any]
-    """All fields of `Limits`, by name; of a child, its share."""
+    """All fields of `Limits`, by name; of a child, with the seconds that its parent had left."""
     context_window: dict[str, Any]
     """All fields of `ContextWindow`, by name."""
     plan: bool = False

@@ -123,7 +123,7 @@ class FlowRuns:
             )
 
     async def work(self, arguments: str, context: Context) -> ChildResult:
-        """Start or continue the child thread of a call, within its share of the limits."""
+        """Start or continue the child thread of a call, which is paid from the turn's account."""
         above = context.parent
         assert above
         if above.depth >= MAX_DEPTH:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def work_as_child(agent: "Agent", task: str | e.UserSaid, context: Context) -> ChildResult:
-    """Start or continue the call's child thread, within its share of the parent's limits."""
+    """Start or continue the call's child thread, which is paid from the parent's account."""
     parent = context.parent
     assert parent
     if parent.depth >= MAX_DEPTH:

@@ -223,11 +223,11 @@ class SQLiteStore:
         return damage
 
     def find_wrong_lines(self) -> list[str]:
-        """What the list of threads says that their logs don't, a sentence each."""
+        """What the list of threads and the accounts say that the logs don't, a sentence each."""
         return self._ask(self._patient, lambda db: list(find_wrong_lines(db)))
 
     def repair_list(self) -> int:
-        """Derive the list of threads from the logs anew; how many threads were listed wrongly."""
+        """Derive the list of threads and the accounts from the logs anew; how many were wrong."""
         return self._ask(self._patient, repair_list)
 
     def vacuum(self) -> None:
