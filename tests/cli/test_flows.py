@@ -94,7 +94,7 @@ def test_a_flow_is_decided_on_gone_on_with_and_shown_as_a_tree(treadle: Treadle,
 
     waits = treadle("show", "t").out
     assert "payer payer  waiting: pay: pay needs approval  1 step," in waits
-    assert ", of 200,000 tokens  t.payer" in waits
+    assert "  t.payer\n" in waits
 
     explained = treadle("explain", "t", agent="order").out
     assert "charge charge({" in explained

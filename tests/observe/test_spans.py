@@ -196,6 +196,19 @@ def test_a_limit_is_named() -> None:
     assert turn.events[0].attributes == {"treadle.limit": "steps", "used": 8, "allowed": 8}
 
 
+def test_a_limit_that_is_waited_for_ends_the_span_and_the_raise_stands_in_the_next() -> None:
+    full = e.LimitReached("tokens", 90, 100, "turn:top#3", True)
+    raised = e.LimitRaised("ann", tokens=500)
+    claim = e.ThreadClaimed("w2")
+    waited, chat, turn = build_spans(records(full, raised, claim, *ANSWERED))
+    assert waited.attributes[c.STATUS] == "waiting"
+    assert waited.events[0].attributes["account"] == "turn:top#3"
+    assert chat.name == "chat gpt-6"
+    assert turn.attributes[c.STATUS] == "answered"
+    assert turn.events[0].name == "treadle.limit_raised"
+    assert turn.events[0].attributes == {"by": "ann", "tokens": 500}
+
+
 def test_what_is_under_way_ends_for_now_with_the_last_record() -> None:
     execute, turn = build_spans(records(ASKED, REPLIED, e.ToolStarted("c1", "k")))[1:]
     assert (turn.attributes[c.STATUS], execute.end_ns, turn.end_ns) == (

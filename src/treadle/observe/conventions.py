@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ..core import events as e
 from ..core.late import LateOutcome
+from ..core.limits import RAISED
 from ..core.state import State
 
 Value = str | int | float | bool | tuple[str, ...]
@@ -205,6 +206,22 @@ def turn_attributes(agent: str, state: State, thread_id: str) -> Attributes:
 def retry_attributes(event: e.ModelFailed | e.ToolFailed) -> Attributes:
     """The attributes of the event for a failed attempt that is followed by another."""
     return {ERROR: event.kind, "treadle.retry_after_s": event.retry_after_s or 0.0}
+
+
+def limit_attributes(event: e.LimitReached) -> Attributes:
+    """The attributes of the event for a limit that was reached."""
+    attributes: Attributes = {LIMIT: event.limit, "used": event.used, "allowed": event.allowed}
+    if event.account:
+        attributes |= {"account": event.account, "waits": event.waits}
+    return attributes
+
+
+def decision_attributes(event: e.LimitRaised | e.TrustChanged) -> Attributes:
+    """The attributes of the event for what a person has decided about a whole thread."""
+    if isinstance(event, e.TrustChanged):
+        return {"treadle.trusted": event.trusted}
+    more = {name: getattr(event, name) for name in RAISED if getattr(event, name)}
+    return {"by": event.by, **more}
 
 
 def event_name(event: HumanEvent) -> str:

@@ -16,7 +16,6 @@ from typing import assert_never
 from ..core import events as e
 from ..core.count_thread import inherited_seq
 from ..core.late import is_late
-from ..core.limits import RAISED
 from ..core.state import State, apply
 from ..core.trace_context import SpanContext, call_span, inner_span, turn_span
 from ..core.waits import find_waits
@@ -104,10 +103,11 @@ class Spans:
                 return self._add_model(record, event)
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed():
                 return self._add_tool(record, event)
-            case e.AnswerRejected() | e.LimitReached() | e.LimitRaised() | e.TurnEnded():
+            case e.AnswerRejected() | e.LimitReached() | e.TurnEnded():
                 return self._add_end(record, event)
-            case e.TrustChanged(trusted=trusted):
-                self._note(record, "treadle.trust_changed", {"treadle.trusted": trusted})
+            case e.LimitRaised() | e.TrustChanged():  # whoever drives the turn next begins a span
+                name = "limit_raised" if isinstance(event, e.LimitRaised) else "trust_changed"
+                self._note(record, f"treadle.{name}", c.decision_attributes(event))
             case e.NotesRecalled(ids=ids):  # it comes before the message that the notes are for
                 self._note(record, "treadle.notes_recalled", {"treadle.notes": len(ids)})
             case e.ContextCompacted(upto_seq=upto_seq):
@@ -265,14 +265,8 @@ class Spans:
         match event:
             case e.AnswerRejected():
                 self._note(record, "treadle.answer_rejected", {})
-            case e.LimitReached(limit=limit, used=used, allowed=allowed, account=account):
-                attributes: c.Attributes = {c.LIMIT: limit, "used": used, "allowed": allowed}
-                if account:
-                    attributes |= {"account": account, "waits": event.waits}
-                self._note(record, "treadle.limit_reached", attributes)
-            case e.LimitRaised(by=by):
-                more = {name: getattr(event, name) for name in RAISED if getattr(event, name)}
-                self._note(record, "treadle.limit_raised", {"by": by, **more})
+            case e.LimitReached():
+                self._note(record, "treadle.limit_reached", c.limit_attributes(event))
             case e.TurnEnded(status=status):
                 self._calls.clear()
                 self._steps.clear()

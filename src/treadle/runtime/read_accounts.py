@@ -16,7 +16,6 @@ from ..core.late import worst_tokens
 from ..core.limits import Limits, raise_limits
 from ..core.waits import recorded_policy
 from ..stores.store import Attended, Queued, Store
-from .account import user_of
 from .children import open_parent, open_tree
 from .drives import find_drive
 from .log import Log, open_log
@@ -113,7 +112,7 @@ def _given_by_budgets(
     above: Sequence[Log], known: Known, now: float
 ) -> Iterator[tuple[str, Ceiling]]:
     """Of the budgets of these threads' agents, as far as they are known, what each may come to."""
-    user = user_of(above[-1])
+    user = _find_user(above[-1])
     for log in above:
         agent = log.state.agent
         for budget in known[agent].budgets if agent in known else ():
@@ -121,6 +120,13 @@ def _given_by_budgets(
                 continue
             for name, most, _ in budget.of(agent, user).ceilings(now):
                 yield name, most
+
+
+def _find_user(top: Log) -> str:
+    """Who has said what opened the turn; "" if that isn't known."""
+    turn = top.state.turn
+    said = top.records[turn.opened_seq - 1].event if turn else None
+    return said.by if isinstance(said, e.UserSaid) else ""
 
 
 def _find_budgets(log: Log) -> Iterator[str]:

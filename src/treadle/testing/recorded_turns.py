@@ -1,0 +1,105 @@
+"""What was recorded in each turn of a thread, as a rerun needs it. Pure."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from ..core import events as e
+
+Outcome = e.ToolReturned | e.ToolFailed
+Decision = e.ApprovalGiven | e.UserSaid
+RAN_KINDS = ("raised", "timeout", "result")
+"""The kinds of failure of a call that ran."""
+
+
+@dataclass
+class RecordedTurn:
+    """What was recorded in one turn."""
+
+    said: e.Record
+    replies: deque[e.Record] = field(default_factory=deque)
+    summaries: deque[e.Record] = field(default_factory=deque)
+    """The replies to requests for a summary; today's prompt may need none."""
+    outcomes: dict[str, deque[e.Record]] = field(default_factory=dict)
+    """By call id."""
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    """By call id."""
+    ended: e.TurnEnded | None = None
+    raises: list[list[e.LimitRaised]] = field(default_factory=lambda: [[]])
+    """What people have let it use besides: from its beginning on, then each time that it had ended
+    at a limit and went on."""
+    raised_at_end: list[e.LimitRaised] = field(default_factory=list)
+
+    def let_use_more(self, event: e.LimitRaised) -> None:
+        """A limit was raised: of the open turn, or of one that has ended at it."""
+        if self.ended:
+            self.raised_at_end.append(event)
+        else:
+            self.raises[-1].append(event)
+
+    def reopen(self) -> None:
+        """It went on after a limit was raised; or after an outage, which is left out."""
+        ended, self.ended = self.ended, None
+        if ended and ended.status == "limit":
+            self.raises.append(self.raised_at_end)
+            self.raised_at_end = []
+            return
+        while self.replies and isinstance(self.replies[-1].event, e.ModelFailed):
+            self.replies.pop()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether something else ended it: a person, a bug, or the end of the recording."""
+        return (
+            self.ended is None
+            or self.ended.status == "cancelled"
+            or self.ended.reason.startswith("a bug")
+        )
+
+
+def split_turns(records: Sequence[e.Record]) -> list[RecordedTurn]:
+    """The turns of these records, in their order."""
+    turns: list[RecordedTurn] = []
+    summarizing = False
+    for record in records:
+        match record.event:
+            case e.UserSaid(answers=""):
+                turns.append(RecordedTurn(record))
+            case e.ThreadClaimed(reopens=True):
+                turns[-1].reopen()
+            case e.LimitRaised() as raised:
+                turns[-1].let_use_more(raised)
+            case e.ModelCalled(purpose=purpose):
+                summarizing = purpose == "compact"
+            case e.ModelFailed(kind="late"):
+                pass  # a rerun has no crash
+            case e.ModelReplied() | e.ModelFailed() if summarizing:
+                turns[-1].summaries.append(record)
+            case e.ModelReplied() | e.ModelFailed():
+                turns[-1].replies.append(record)
+            case e.ToolFailed(kind=kind) if kind not in RAN_KINDS:
+                pass  # it was refused before it ran; today's agent decides again
+            case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id):
+                turns[-1].outcomes.setdefault(call_id, deque()).append(record)
+            case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell") as decided:
+                outcome = replace(record, event=_as_outcome(decided))
+                turns[-1].outcomes.setdefault(call_id, deque()).append(outcome)
+            case e.ApprovalGiven(call_id=call_id) | e.UserSaid(answers=call_id) as decision:
+                turns[-1].decisions[call_id] = decision
+            case e.TurnEnded() as ended:
+                turns[-1].ended = ended
+    return turns
+
+
+def _as_outcome(decided: e.OutcomeDecided) -> Outcome:
+    """A person's decision on an interrupted call, as the tool's own outcome.
+
+    A rerun has no crash.
+    """
+    if decided.outcome == "ran":
+        return e.ToolReturned(decided.call_id, decided.content, 0.0)
+    return e.ToolFailed(
+        decided.call_id, "raised", decided.reason or "nobody knows whether it had its effect"
+    )
