@@ -86,6 +86,8 @@ class Screen:
         """Write a line to standard error."""
         with self._lock:
             self.end_line()
+            if self.streams:
+                own_output().flush()  # else what was printed before comes after it
             self._put(sys.stderr, self._styled(text, style) + "\n")
 
     def piece(self, text: str, style: Style = "") -> None:

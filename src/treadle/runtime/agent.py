@@ -206,18 +206,15 @@ class Agent:
     ) -> Result:
         """Bring a thread's unfinished turn to its end, and give its result, or the last turn's.
 
-        A turn that failed because no model could be reached goes on too, and loses nothing. Where
-        somebody alive drives the turn, here or in another process of this machine, this waits for
-        them; `take` takes it from them. Raises as `run`; UnknownThread; UsageError where the turn
-        has calls whose tools this agent doesn't have.
+        A turn that failed because no model could be reached goes on too, as does one that ended at
+        a limit which was raised since. Where somebody alive drives the turn, here or in another
+        process of this machine, this waits for them; `take` takes it from them. Raises as `run`;
+        UnknownThread; UsageError where the turn has calls whose tools this agent doesn't have.
         """
         return await self.runs.resume(thread, Given(deps, settings), take)
 
     def resume_in_background(self, thread: str) -> None:
-        """Begin what `resume` does, and return at once. Whoever wants the result follows it.
-
-        As after `start`, the turn goes on in the background of this event loop.
-        """
+        """Begin what `resume` does in the background, as `start`; follow it for its result."""
         go_on_alone(thread, self.resume(thread))
 
     async def post(self, thread: str, event: Post) -> None:
@@ -234,8 +231,8 @@ class Agent:
     async def raise_limit(self, thread: str, by: str = "", **more: Unpack[Amounts]) -> None:
         """Let a turn that waits at a limit, or has ended at one, use so much more; then resume it.
 
-        `raise_limit("t", tokens=50_000)`. `by` is the person, by default this system's user. Raises
-        IllegalEvent where no turn is open and the last one didn't end at a limit.
+        `raise_limit("t", tokens=50_000, reason="...")`. `by` is the person, by default this
+        system's user. Raises IllegalEvent where no turn is open or has ended at a limit.
         """
         await raise_limit(await require_log(thread, self._store, self.world), by, more)
 
