@@ -190,9 +190,12 @@ def test_a_call_whose_process_is_gone_is_named(papers: Treadle) -> None:
             e.ThreadStarted("x", "k"), e.ThreadClaimed("dead"), e.UserSaid("go"), called
         )
 
+        await store.queue("gone too", "dead", (account,))
+
     asyncio.run(die())
     out = papers("limit", "t").out
     assert "of that, 11 tokens are reserved by thread gone, whose process is gone: nobody" in out
+    assert "gone too" not in out
 
 
 def test_the_check_of_the_database_knows_the_accounts(papers: Treadle) -> None:

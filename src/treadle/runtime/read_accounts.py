@@ -90,7 +90,7 @@ async def read_accounts(log: Log, known: Known) -> list[AccountInfo]:
                 balance.requests,
                 most,
                 charges,
-                tuple(each.thread_id for each in balance.waiting),
+                tuple(each.thread_id for each in balance.waiting if _has_driver(store, each)),
                 tuple(each.thread_id for each in tree if _waits_for(each, name, most)),
             )
         )
