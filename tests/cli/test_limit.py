@@ -110,6 +110,7 @@ def test_where_it_waits_is_said_once_everywhere(papers: Treadle) -> None:
         (("--seconds", "inf"), "seconds: inf is no amount"),
         (("--usd", "lots"), "lots is not an amount to add, such as +1.50"),
         (("--tokens", "5", "--again"), "leave it out"),
+        (("--resume",), "say how much more, or --again"),
     ],
 )
 def test_what_raises_nothing_is_refused_in_words(papers: Treadle, words, said: str) -> None:

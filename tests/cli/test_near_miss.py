@@ -25,7 +25,6 @@ from treadle.core.version import VERSION
         ("chat", "treadle."),
         ("help shwo", "treadle help shwo."),
         ("version please", "treadle version please."),
-        ("init", "treadle help."),
         ("export-trace mine", "treadle export-traces mine."),
         ("shwo last --full", "treadle show last. As a question: treadle -- shwo last --full"),
     ],

@@ -50,6 +50,8 @@ def limit(settings: LimitOptions) -> int:
     amounts = read_amounts({"cost_usd": settings.usd} | given)
     if settings.again and amounts:
         raise UsageError("--again raises nothing: leave it out, what waits tries again anyway")
+    if settings.go_on and not (amounts or settings.again):
+        raise UsageError("--resume is for after a raise: say how much more, or --again")
     agent: Runner = Agent(store=choose_store(settings))
     if names_agent(settings) or settings.go_on:
         agent = make_runner(settings, True)

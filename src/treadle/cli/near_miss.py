@@ -40,7 +40,7 @@ _SUBCOMMANDS = {
     "vacuum": ("treadle db vacuum",),
 }
 _OTHERS = (
-    *("config", "exit", "info", "init", "install", "login", "logout", "quit"),
+    *("config", "exit", "info", "install", "login", "logout", "quit"),
     *("remove", "rm", "run", "search", "serve", "start", "stop", "test", "undo"),
     *("update", "upgrade"),
 )

@@ -42,10 +42,10 @@ class Explanation:
     """What resuming would do first."""
     changes: tuple[str, ...]
     """What has changed in the agent since its model was last called."""
-    paid_from: tuple[str, ...] = ()
-    """What its model calls are paid from, what that has come to, and who else waits for it."""
     allowed: tuple[str, ...] = ()
     """What people have allowed beforehand, here and in the children, and how to take it back."""
+    paid_from: tuple[str, ...] = ()
+    """What its model calls are paid from, what that has come to, and who else waits for it."""
 
 
 WITHOUT_OUTCOME = ("started", "unknown")
