@@ -102,6 +102,10 @@ SAMPLES: list[tuple[str, e.Event]] = [
     ("ToolReturned", e.ToolReturned("c1", "17", 0.0)),
     ("ToolFailed", e.ToolFailed("c1", "raised", "no")),
     ("ToolFailed, to be retried", e.ToolFailed("c1", "raised", "no", retry_after_s=1.0)),
+    (
+        "ToolFailed, to be verified",
+        e.ToolFailed("c1", "timeout", "no", retry_after_s=0.0, unknown=True),
+    ),
     ("StepAsked", e.StepAsked(CALL)),
     ("ChildStarted", e.ChildStarted("c1", "child")),
     ("ChildWaits", e.ChildWaits("c1", (PENDING,))),
@@ -113,6 +117,7 @@ SAMPLES: list[tuple[str, e.Event]] = [
     ("QuestionAsked", e.QuestionAsked("c1", "Which?")),
     ("OutcomeDecided", e.OutcomeDecided("c1", "ran", "ann")),
     ("OutcomeDecided, not run", e.OutcomeDecided("c1", "not_run", "ann")),
+    ("OutcomeDecided, unclear", e.OutcomeDecided("c1", "unclear", "verify")),
     ("ContextCompacted", e.ContextCompacted(1)),
     ("AnswerRejected", e.AnswerRejected("no")),
     ("LimitReached", e.LimitReached("steps", 1, 1)),

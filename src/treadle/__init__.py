@@ -53,6 +53,7 @@ from .core.model_settings import ModelSettings
 from .core.result import Result, Summary
 from .core.thread_summary import ThreadSummary
 from .core.tool import Tool, tool
+from .core.verify import CannotTell, DidNotRun, Ran
 from .core.version import VERSION as __version__  # noqa: F401 -- `treadle.__version__`
 from .core.window import ContextWindow
 from .flows.flow import Flow, flow
@@ -78,11 +79,13 @@ __all__ = [
     "ApprovalGiven",
     "Audio",
     "Budget",
+    "CannotTell",
     "Context",
     "ContextOverflow",
     "ContextWindow",
     "Deletion",
     "Delta",
+    "DidNotRun",
     "Fenced",
     "File",
     "Flow",
@@ -101,6 +104,7 @@ __all__ = [
     "NotAnswered",
     "Notes",
     "OutcomeDecided",
+    "Ran",
     "Record",
     "Result",
     "Rule",

@@ -150,6 +150,14 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
             "150 tokens of 50,150",
         ],
     ),
+    "20_verify": (
+        [calls(("pay", {"account": "A-1", "amount": 300})), says("Paid.")],
+        ["OutcomeDecided", "by='verify'", "answered Paid. (1 payment)"],
+    ),
+}
+CRASHES = {
+    "09_resume": [["--crash"]],
+    "20_verify": [["--crash"], ["--crash", "late"]],
 }
 
 
@@ -185,15 +193,21 @@ def test_an_example_fits_on_a_screen(path):
     assert len(path.read_text().splitlines()) <= 60
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_does_what_it_says(path, monkeypatch, capsys, tmp_path):
+RUNS = [(path, crash) for path in EXAMPLES for crash in CRASHES.get(path.stem, [[]])]
+
+
+@pytest.mark.parametrize(
+    ("path", "crash"), RUNS, ids=["".join([path.stem, *crash]) for path, crash in RUNS]
+)
+def test_an_example_does_what_it_says(path, crash, monkeypatch, capsys, tmp_path):
     answers, expected = SCRIPTS[path.stem]
     with listening(*answers) as server:
         monkeypatch.setenv("TREADLE_MODEL", f"{server.url}#m")
         monkeypatch.setenv("TREADLE_DB", str(tmp_path / "treadle.db"))
-        if path.stem == "09_resume":
-            crash = subprocess.run([sys.executable, str(path), "--crash"], check=False)
-            assert crash.returncode == 1
+        if crash:
+            monkeypatch.chdir(tmp_path)
+            killed = subprocess.run([sys.executable, str(path), *crash], check=False)
+            assert killed.returncode == 1
         spec = importlib.util.spec_from_file_location(path.stem, path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

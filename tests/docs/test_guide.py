@@ -39,6 +39,7 @@ SCRIPTS = {
         says("It is blue."),
         calls(("ask_user", {"question": "Which colour?"})),
     ],
+    "Check instead of ask": [],
     "Streaming and listeners": [says("There are 17."), says("Hello.")],
     "Answers of a type, plans": [
         says("1. Quote."),

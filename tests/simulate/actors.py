@@ -25,7 +25,7 @@ async def call(simulation: "Simulation") -> None:
         thread = f"{kind}-{number}"
         for _ in range(chance.choice((1, 1, 1, 2))):  # a double click, maybe at another process
             process = await simulation.any_process()
-            streams = kind not in ("job", "order") and chance.random() < 0.2
+            streams = kind not in ("job", "order", "parcels") and chance.random() < 0.2
             operation = simulation.operations.say(process, thread, streams=streams)
             if chance.random() < plan.leaving:
                 simulation.later(
@@ -35,7 +35,7 @@ async def call(simulation: "Simulation") -> None:
     while not simulation.is_calm:
         await asyncio.sleep(chance.uniform(1.0, 6.0))
         thread = chance.choice(sorted(simulation.tops) or [""])
-        if thread.startswith(("alone", "desk", "lead", "user")):
+        if thread.startswith(("alone", "desk", "lead", "user", "shop")):
             simulation.operations.say(await simulation.any_process(), thread)
 
 
@@ -113,7 +113,7 @@ def draw_outcome(
         number = arguments_number(decision.final_arguments)
         return e.OutcomeDecided(decision.id, "ran", "ann", f"{decision.name} {number} is done")
     if not happened and is_gone and simulation.chance.random() < 0.8:
-        return e.OutcomeDecided(decision.id, "not_run", "ann")
+        return e.OutcomeDecided(decision.id, "not_run", "ann", digest=decision.digest)
     return e.OutcomeDecided(decision.id, "tell", "ann")
 
 

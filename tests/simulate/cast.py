@@ -12,9 +12,12 @@ from simulate.database import LAST_CALLED
 from simulate.process import current_process
 from treadle import (
     Agent,
+    CannotTell,
     Context,
+    DidNotRun,
     Flow,
     Limits,
+    Ran,
     ToolRetry,
     Usage,
     approve,
@@ -129,14 +132,69 @@ async def dawdle(n: int, context: Context) -> str:
     return done
 
 
+LAG_S = 2.0
+"""How long a request may be on its way to the services that can be asked."""
+
+
+async def _send(context: Context, name: str, n: int) -> str:
+    """Send a request, which has its effect later; until then nobody sees it."""
+    await _take_time()
+    done = _act(context, name, n)
+    current_process().simulation.service.send(context.idempotency_key, LAG_S)
+    await _take_time()
+    return done
+
+
+async def was_sent(n: int, context: Context) -> Ran | DidNotRun | CannotTell:
+    """Ask the service, which may be slow, and down at times."""
+    await _take_time()
+    if _chance().random() < 0.1:
+        raise ConnectionError("down")
+    if context.idempotency_key in current_process().simulation.service.seen:
+        return Ran(f"{n} is done")
+    return DidNotRun()
+
+
+def never_tells() -> CannotTell:
+    return CannotTell("it keeps no list")
+
+
+@tool(verify=was_sent, settle_s=LAG_S + 0.5, timeout_s=5.0)
+async def ship(n: int, context: Context) -> str:
+    """Ships, by a service that is slow."""
+    return await _send(context, "ship", n)
+
+
+@tool(verify=was_sent, settle_s=LAG_S + 0.5, parallel=True)
+def ship_now(n: int, context: Context) -> str:
+    """Ships, in a thread."""
+    current_process().simulation.service.send(context.idempotency_key, LAG_S)
+    return _act(context, "ship_now", n)
+
+
+@tool(verify=was_sent, honours_key=True, timeout_s=2.0)
+async def ship_once(n: int, context: Context) -> str:
+    """Ships, by a service that honours keys."""
+    return await _send(context, "ship_once", n)
+
+
+@tool(verify=never_tells, settle_s=LAG_S + 0.5)
+async def ship_blind(n: int, context: Context) -> str:
+    """Ships, by a service that can't be asked."""
+    return await _send(context, "ship_blind", n)
+
+
+VERIFIED = [ship, ship_now, ship_once, ship_blind]
+
 EFFECTS = frozenset(
     (
+        *("ship", "ship_now", "ship_once", "ship_blind"),
         *("put", "put_now", "pay", "pay_now", "pay_beside", "wire", "break_down", "dawdle"),
         *("pay_step", "pay_step_now", "put_step", "wire_step", "break_step", "first", "second"),
     )
 )
 """The names of the tools and steps that have effects."""
-IDEMPOTENT = frozenset(("put", "put_now", "put_step"))
+IDEMPOTENT = frozenset(("put", "put_now", "put_step", "ship_once"))
 """Those whose effects may come again, under the same key."""
 NEEDS_APPROVAL = frozenset(("wire", "wire_step"))
 OWN_TOOLS = [look, put, put_now, pay, pay_now, pay_beside, wire, break_down, dawdle, ask_user]
@@ -342,7 +400,22 @@ DESK = Agent(
     "You hand over.", name="desk", tools=[put, pay], handoffs=[BOSS], model=MODEL, limits=LIMITS
 )
 USER = Agent("You run jobs.", name="user", tools=[job.as_tool(), pay], model=MODEL, limits=LIMITS)
+SHOP = Agent("You ship.", name="shop", tools=[*VERIFIED, put], model=MODEL, limits=LIMITS)
+
+
+@flow
+async def parcels(work: list[str]) -> str:
+    """Steps whose tools can be asked what they did, one after the other and side by side."""
+    for each in work:
+        n = int(each.partition(":")[2])
+        first, second = VERIFIED[n % 4], VERIFIED[(n + 1) % 4]
+        await step(first, n)
+        await asyncio.gather(step(second, n), step(put_step, n, idempotent=True))
+    return "shipped"
+
+
 KINDS = ("alone", "lead", "desk", "user", "job", "order")
+VERIFIED_KINDS = ("shop", "parcels")
 
 
 @dataclass(frozen=True)
@@ -359,19 +432,20 @@ def make_cast(settings: Settings, store: Store, world: World) -> dict[str, Any]:
     own: dict[str, Any] = {"store": store, "world": world}
     agents = {"unknown": settings.unknown, "limits": settings.limits, "parallel": settings.parallel}
     found: dict[str, Any] = {
-        each.name: replace(each, **own, **agents) for each in (ALONE, LEAD, DESK, USER)
+        each.name: replace(each, **own, **agents) for each in (ALONE, LEAD, DESK, USER, SHOP)
     }
     flow_limits = replace(job.limits, tokens=settings.limits.tokens)
-    found["job"] = Flow(
-        job.function, name="job", limits=flow_limits, unknown=settings.unknown, **own
-    )
+    for each in (job, parcels):
+        found[each.name] = Flow(
+            each.function, name=each.name, limits=flow_limits, unknown=settings.unknown, **own
+        )
     found["order"] = replace(GRAPH, **own)
     return found
 
 
 def limits_of(kind: str, settings: Settings) -> Limits:
     """The limits of a person's own thread of this kind."""
-    if kind == "job":
+    if kind in ("job", "parcels"):
         return replace(job.limits, tokens=settings.limits.tokens)
     if kind == "order":
         return GRAPH.limits

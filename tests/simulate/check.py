@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from simulate.cast import EFFECTS, IDEMPOTENT, KINDS, LIMITS, NEEDS_APPROVAL, limits_of
+from simulate.cast import (
+    EFFECTS,
+    IDEMPOTENT,
+    KINDS,
+    LIMITS,
+    NEEDS_APPROVAL,
+    VERIFIED_KINDS,
+    limits_of,
+)
 from simulate.process import OPERATION, Operation, Process, current_process
 from treadle import Limits, Record
 from treadle.core import events as e
@@ -64,7 +72,8 @@ class Shadow:
     def kind(self) -> str:
         """Its kind, as the beginning of a person's own thread says; "" for a child."""
         kind = self.thread_id.partition("-")[0]
-        return kind if kind in KINDS and "." not in self.thread_id else ""
+        is_kind = kind in KINDS or kind in VERIFIED_KINDS
+        return kind if is_kind and "." not in self.thread_id else ""
 
     def called_under(self, claim: str) -> int:
         """The seq of the last model call that the driver of this claim made, or anybody ("")."""
@@ -89,6 +98,8 @@ class Check:
         self._simulation = simulation
         self.threads: dict[str, Shadow] = {}
         self.effects: Counter[str] = Counter()
+        self.verified: Counter[str] = Counter()
+        """By outcome, how often `verify` has settled a call."""
         self.checked = 0
 
     def _violate(self, promise: str, words: str) -> None:
@@ -166,6 +177,8 @@ class Check:
                 called = shadow.called_under(getattr(event, "claim", ""))
                 if called in shadow.billed:
                     shadow.billed[called] = usage.total_tokens
+            case e.OutcomeDecided(by="verify", outcome="ran" | "not_run" as outcome):
+                self._check_verified(shadow, event.call_id, outcome)
             case e.TurnEnded():
                 assert shadow.state.turn
                 shadow.ends[shadow.state.turn.opened_seq] = event
@@ -187,6 +200,17 @@ class Check:
             return
         words = f"{operation} took {shadow.thread_id} from {driver}, which is at work"
         self._violate("a living driver is never disturbed", words)
+
+    def _check_verified(self, shadow: Shadow, call_id: str, outcome: str) -> None:
+        """What `verify` says is so: a call that hasn't run has sent nothing, or its key is honoured."""
+        assert shadow.state.turn
+        attempts = shadow.attempts[call_id]
+        has_run = any(each.effects for each in attempts)
+        self.verified[outcome] += 1
+        open_call = shadow.state.turn.calls.get(call_id)
+        is_honoured = open_call is not None and open_call.name in IDEMPOTENT
+        if has_run != (outcome == "ran") and not is_honoured:
+            self._violate("verify says what is so", f"{call_id} of {shadow.thread_id}: {outcome}")
 
     def _check_edit(self, shadow: Shadow, before: State, call_id: str) -> None:
         assert before.turn
@@ -234,7 +258,7 @@ class Check:
     def _limits(self, shadow: Shadow) -> Limits:
         if shadow.kind and shadow.state.agent != "boss":
             return limits_of(shadow.kind, self._simulation.plan.settings)
-        if shadow.state.agent == "job":
+        if shadow.state.agent in ("job", "parcels"):
             return Limits(steps=None, tool_calls=1000, tokens=None)
         return LIMITS
 

@@ -176,6 +176,9 @@ class AttendedConnection(Connection):
             return None
         return self._database.attended[claim].beat
 
+    def is_gone(self, claim: str) -> bool:
+        return not self._database.is_attended(claim)
+
 
 async def _wait_to_the_end(writing: "asyncio.Future[None]") -> None:
     """Wait for the write, also while cancelled; the cancellation is raised afterwards."""

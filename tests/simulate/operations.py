@@ -86,7 +86,7 @@ class Operations:
                 return await runner.post(operation.thread, event)
             case "stream":
                 return await self._stream(runner, operation)
-        if kind == "job":
+        if kind in ("job", "parcels"):
             work = self._simulation.draw_work()
             return await runner.run(work, thread=operation.thread)
         if kind == "order":

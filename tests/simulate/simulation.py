@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulate.actors import ACTORS, Actor, post_decision
-from simulate.cast import KINDS, LIMITS, PIECES, Settings, make_cast
+from simulate.cast import KINDS, LIMITS, PIECES, VERIFIED_KINDS, Settings, make_cast
 from simulate.check import Check, Shadow
 from simulate.database import Database
 from simulate.final import check_the_end
 from simulate.loop import SimLoop, SimulatedProcess
 from simulate.operations import Operations
 from simulate.process import Process
+from simulate.service import Service
 from treadle import Limits
 from treadle.core import events as e
 from treadle.core.waits import find_waits
@@ -84,6 +85,16 @@ def draw_plan(chance: random.Random) -> Plan:
     )
 
 
+def _with_verified(kinds: tuple[str, ...], chance: random.Random) -> tuple[str, ...]:
+    """The kinds, some of them now of those whose tools can be asked what they did.
+
+    By chance of its own, so that the other seeds stay as they were.
+    """
+    if chance.random() > 0.25:
+        return kinds
+    return tuple(chance.choice((each, *VERIFIED_KINDS)) for each in kinds)
+
+
 class Simulation:
     """Everything of one seed."""
 
@@ -99,6 +110,8 @@ class Simulation:
         self.chance = random.Random(seed)
         self.loop = SimLoop(self.chance)
         self.plan = draw_plan(self.chance)
+        self.plan.kinds = _with_verified(self.plan.kinds, random.Random(f"verified {seed}"))
+        self.service = Service(self.loop)
         self.database = Database(self, rows)
         self.check = Check(self)
         self.operations = Operations(self)

@@ -248,6 +248,8 @@ def _ask_outcome(agent: Runner, call: e.PendingDecision, screen: Screen) -> None
     """Ask what became of a call whose process died: only a person can find out."""
     screen.note(f"{visible_word(call.name)} was interrupted; it may have had its effect:", "bold")
     screen.note(format_arguments(call.final_arguments, screen.width))
+    if call.reason:
+        screen.note(visible_block(f"its verify can't tell: {call.reason}"))
     prompt = "It [d]id run; [r]un it (again); [t]ell the agent that nobody knows: "
     choice = ""
     while choice not in _OUTCOMES:
@@ -255,7 +257,8 @@ def _ask_outcome(agent: Runner, call: e.PendingDecision, screen: Screen) -> None
     content = ""
     if choice == "d":
         content = _read_line("What came of it? It is told to the model: ", screen) or "done"
-    _post(agent, call, e.OutcomeDecided(call.id, _OUTCOMES[choice], current_user(), content))
+    decided = e.OutcomeDecided(call.id, _OUTCOMES[choice], current_user(), content)
+    _post(agent, call, replace(decided, digest=call.digest))
 
 
 def _post(

@@ -90,7 +90,7 @@ def describe_last_decision(log: Log) -> str:
                 return f"{by} let it go on at {format_time(record.at)}"
             case (
                 e.ApprovalGiven(call_id=call_id)
-                | e.OutcomeDecided(call_id=call_id)
+                | e.OutcomeDecided(call_id=call_id, outcome="ran" | "not_run" | "tell")
                 | e.UserSaid(answers=call_id)
             ) if call_id:
                 return f"the last that did, {call_id}, {_describe_decision(log, call_id)}"

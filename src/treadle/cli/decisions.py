@@ -109,7 +109,7 @@ def settle(settings: SettleOptions) -> int:
     if outcome == "ran":
         content = settings.result or "done"
     by = settings.by or current_user()
-    decided = e.OutcomeDecided(call.id, outcome, by, content, settings.why)
+    decided = e.OutcomeDecided(call.id, outcome, by, content, settings.why, digest=call.digest)
     _post(agent.post(call.thread_id, decided))
     return _finish(_OUTCOMES[outcome], call, log, agent, settings)
 

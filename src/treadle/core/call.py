@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 import msgspec
@@ -75,6 +75,8 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     """Asked for by a flow's code, not by a model."""
     idempotent: bool = False
     """Of a step: it may run again where nobody knows what became of it."""
+    verifies: bool = False
+    """Of a step: it has a `verify`."""
     asked_before: int = 0
     """How often this turn's earlier replies asked for the same: the same tool and arguments."""
     twins_before: int = 0
@@ -87,6 +89,8 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     """When its time is up: seconds since the epoch; None: never."""
     claim: str = ""
     """With the status `unknown`: the claim under which it had started."""
+    is_unclear: bool = False
+    """With the status `unknown`: its tool's `verify` can't tell what became of it."""
 
     @property
     def id(self) -> str:
@@ -136,8 +140,12 @@ def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDe
 
 
 def decision_digest(call: CallState) -> str:
-    """The digest of what a person is shown of a call. An approval that names it fits that alone."""
-    shown = msgspec.json.encode((call.id, call.name, call.final_arguments))
+    """The digest of what a person is shown of a call. A decision that names it fits that alone.
+
+    What they say of one attempt says nothing of the next.
+    """
+    attempt = (call.attempt,) if call.attempt else ()
+    shown = msgspec.json.encode((call.id, call.name, call.final_arguments, *attempt))
     return hashlib.blake2b(shown, digest_size=12).hexdigest()
 
 
@@ -146,13 +154,16 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
 
     Raises IllegalEvent where its status forbids the event.
     """
-    if call.status not in LEGAL_STATUSES[type(event)]:
+    if call.status not in _legal_statuses(event):
         raise IllegalEvent(
             f"{type(event).__name__} can't come for call {call.id}, which is {call.status}"
         )
     match event:
         case e.ToolStarted():
-            return replace(call, status="started", attempt=event.attempt, waiting=())
+            attempt = event.attempt
+            return replace(
+                call, status="started", attempt=attempt, waiting=(), reason="", is_unclear=False
+            )
         case e.ToolReturned():
             return None
         case e.ChildStarted():
@@ -161,14 +172,17 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return replace(call, status="allowed", waiting=())
         case e.ChildWaits():
             return replace(call, status="child", waiting=event.waiting)
-        case e.ToolFailed(retry_after_s=float(wait)):
-            return replace(call, status="retrying", retry_after_s=wait)
+        case e.ToolFailed(retry_after_s=float(wait), unknown=unknown):
+            status = "unknown" if unknown else "retrying"
+            return replace(call, status=status, retry_after_s=wait)
         case e.ApprovalAsked():
             return replace(call, status="waiting", reason=event.reason)
         case e.QuestionAsked():
             return replace(call, status="question", reason=event.text)
         case e.OutcomeDecided(outcome="not_run"):
             return replace(call, status="allowed")
+        case e.OutcomeDecided(outcome="unclear"):
+            return replace(call, is_unclear=True, reason=event.reason)
         case e.ApprovalGiven(allowed=False):
             return replace(call, status="denied", reason=event.reason)
         case e.ApprovalGiven(arguments=None):
@@ -178,6 +192,12 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return replace(call, status="allowed", arguments=edited, key=key)
         case _:
             return None
+
+
+def _legal_statuses(event: e.Event) -> Collection[CallStatus]:
+    if isinstance(event, e.ToolFailed) and event.unknown:
+        return frozenset(("started",))
+    return LEGAL_STATUSES[type(event)]
 
 
 def call_after_crash(call: CallState, claim: str) -> CallState:
@@ -206,6 +226,8 @@ def call_after_fork(call: CallState) -> CallState:
     """What a fork finds: as after a crash; an open call with a child has an unknown outcome."""
     if call.child:
         return replace(call, status="unknown", child=None, waiting=())
+    if call.status == "unknown":
+        return replace(call, claim="")
     return call_after_crash(call, "")
 
 

@@ -10,6 +10,7 @@ from .call import asked_calls
 from .result import read_result
 from .state import State, apply
 from .thread_summary import Child, OneThread, Totals
+from .verify import VERIFY
 
 
 def count_thread(records: Sequence[e.Record], totals: Totals) -> OneThread:
@@ -120,7 +121,7 @@ def _count_calls(records: Sequence[e.Record], names: dict[str, str], totals: Tot
             case e.ToolFailed(call_id=call_id, retry_after_s=None):
                 totals.add_calls(names[call_id], errors=1)
             case e.OutcomeDecided(call_id=call_id, outcome=outcome, by=by):
-                totals.counts["waits"] += by != "policy"
+                totals.counts["waits"] += by not in ("policy", VERIFY)
                 if outcome == "ran":
                     totals.add_calls(names[call_id], successes=1)
                 elif outcome == "tell":

@@ -3,8 +3,6 @@
 `decide` is asked again after every event. A rule that isn't here isn't a rule.
 """
 
-import msgspec
-
 from . import events as e
 from .approvals import apply_rules
 from .call import CallState
@@ -12,6 +10,11 @@ from .due import find_overdue
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .limits import check_seconds, check_tool_call_limits
+from .next_action import Append as Append  # all of them: this is where they are looked for
+from .next_action import CallModel as CallModel
+from .next_action import Next
+from .next_action import RunTools as RunTools
+from .next_action import Wait as Wait
 from .outage import find_other_model, why_failed
 from .policy import Policy
 from .repetition import find_repetition
@@ -25,35 +28,6 @@ MAX_LAST_WORDS = 2
 
 MAX_OVERFLOWS = 2
 """How often a prompt that is too large for the model is tried again, at half its size."""
-
-
-class CallModel(msgspec.Struct, frozen=True):
-    """Call the model, `delay_s` seconds from now."""
-
-    purpose: e.Purpose = "step"
-    attempt: int = 1
-    delay_s: float = 0.0
-    model: str = ""
-    """The name of the model that goes on instead of the last one; "" if that is asked again."""
-
-
-class RunTools(msgspec.Struct, frozen=True):
-    """Run these calls at the same time."""
-
-    calls: tuple[CallState, ...]
-
-
-class Append(msgspec.Struct, frozen=True):
-    """Append these events, which follow from the state: refusals, questions, limits, the end."""
-
-    events: tuple[e.Event, ...]
-
-
-class Wait(msgspec.Struct, frozen=True):
-    """Do nothing before somebody else writes to this log."""
-
-
-Next = CallModel | RunTools | Append | Wait
 
 
 def decide(state: State, policy: Policy, now: float | None = None) -> Next:
@@ -171,6 +145,7 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
     """
     events: list[e.Event] = []
     batch: list[CallState] = []
+    checks: list[CallState] = []
     new_calls = 0
     is_full = False
     effect_waits = False
@@ -191,6 +166,8 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
         elif judged is not None:
             events.append(judged)
         else:
+            if _must_check(call, state, policy):
+                checks.append(call)
             others_run = others_run or call.status == "started"
             effect_waits = effect_waits or not runs_beside  # later effects wait for it
             is_full = is_full or (call.status == "started" and not runs_beside)
@@ -199,14 +176,14 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
             return Append((event,))
     if events:
         return Append(tuple(events))
-    if not batch:
+    if not batch and not checks:
         return Wait()
     waits_s = [call.retry_after_s for call in batch if call.status == "retrying"]
     spent_s = turn.active_s + max(waits_s, default=0.0)
     reached = check_tool_call_limits(policy.limits, turn.tool_calls + new_calls, new_calls, spent_s)
-    if reached:
+    if reached and batch:
         return Append((reached,))
-    return RunTools(tuple(batch))
+    return RunTools(tuple(batch), tuple(checks))
 
 
 def _judge(
@@ -226,7 +203,7 @@ def _judge(
             )
         # A call with a child is unknown only in a fork, which can't continue the child.
         case "unknown" if tool is None or not tool.idempotent or tool.child or _is_imported(state):
-            if policy.unknown == "ask":
+            if policy.unknown == "ask" or _must_check(call, state, policy):
                 return None
             return e.OutcomeDecided(call.id, "tell", "policy")
     if tool is None:
@@ -241,6 +218,11 @@ def _judge(
     if tool.hands_to:
         return _hand_over(call, state, tool.hands_to, before)
     return call
+
+
+def _must_check(call: CallState, state: State, policy: Policy) -> bool:
+    """Whether `verify` is asked about the call: never about one that others have written."""
+    return policy.must_check(call) and not _is_imported(state)
 
 
 def _is_imported(state: State) -> bool:

@@ -36,6 +36,7 @@ def describe_tool(tool: Tool) -> e.ToolDescription:
         asks=tool.function is None and not tool.hands_to,
         hands_to=tool.hands_to,
         child=child,
+        verifies=tool.verify is not None,
     )
 
 
@@ -86,6 +87,9 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
     function = None
     if not (told.asks or told.hands_to):
         function = _refuse_to_run
+    verify = None
+    if told.verifies:
+        verify = _refuse_to_run
     return Tool(
         name,
         told.description,
@@ -95,6 +99,7 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
         idempotent=told.idempotent,
         read_only=told.read_only,
         parallel=told.parallel,
+        verify=verify,
         child=child,
         hands_to=told.hands_to,
     )

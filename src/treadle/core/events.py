@@ -161,17 +161,22 @@ class QuestionAsked(EventStruct, frozen=True):
 
 
 class OutcomeDecided(EventStruct, frozen=True):
-    """What became of an interrupted call, as a person says, or the agent's policy."""
+    """What became of an interrupted call: a person says it, its tool's `verify`, or the policy."""
 
     call_id: str
-    outcome: Literal["ran", "not_run", "tell"]
+    outcome: Literal["ran", "not_run", "tell", "unclear"]
     """`ran`: with the result `content`. `not_run`: it may run now.
 
-    `tell`: nobody knows, and the model is told so.
+    `tell`: nobody knows, and the model is told so. `unclear`: `verify` can't tell, for this reason;
+    a person or the policy decides.
     """
     by: str
     content: str = ""
     reason: str = ""
+    parts: tuple[Attachment, ...] = ()
+    """As in ToolReturned."""
+    digest: str = ""
+    """As in ApprovalGiven: it tells the attempt that the person saw."""
 
 
 class AnswerRejected(EventStruct, frozen=True):

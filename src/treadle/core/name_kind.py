@@ -1,5 +1,6 @@
 """Says in a few words what a value is, for errors about a wrong one. Never shows all of it."""
 
+import inspect
 from types import ModuleType
 from typing import Any
 
@@ -57,3 +58,11 @@ def _instead_of(given: Any) -> str:
     if isinstance(given, list | tuple | set | frozenset):
         return "put * before it, so that each of its tools is given: tools=[*these, another]"
     return "give a function or a Tool"
+
+
+def is_generator(function: Any) -> bool:
+    """Whether it has a `yield`: a call of it runs nothing. Also of a partial or an object."""
+    inner = getattr(function, "func", function)
+    if not inspect.isroutine(inner):
+        inner = type(inner).__call__
+    return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)

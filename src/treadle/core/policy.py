@@ -47,6 +47,16 @@ class Policy:
     def find_tool(self, call: CallState) -> Tool | None:
         return self.step_tools.get(call.id) or self.tools.get(call.name)
 
+    def must_check(self, call: CallState) -> bool:
+        """Whether its tool's `verify` is to be asked what became of the call."""
+        tool = self.find_tool(call)
+        return (
+            call.status == "unknown"
+            and not call.is_unclear
+            and tool is not None
+            and tool.verify is not None
+        )
+
     def runs_beside(self, call: CallState) -> bool:
         """Whether the call may run at the same time as others, and before earlier ones are over.
 

@@ -104,7 +104,7 @@ class Prompt:
             case e.ToolFailed(retry_after_s=None):
                 self._add_result(event.call_id, f"error: {event.message}", is_error=True)
             case e.OutcomeDecided(outcome="ran"):
-                self._add_result(event.call_id, event.content or DID_RUN)
+                self._add_result(event.call_id, event.content or DID_RUN, event.parts)
             case e.OutcomeDecided(outcome="tell"):
                 self._add_result(event.call_id, f"error: {UNKNOWN}", is_error=True)
             case e.HandedOff():

@@ -24,6 +24,7 @@ from .limits import Spent
 from .phases import LEGAL_PHASES as LEGAL_PHASES
 from .phases import OPEN_PHASES as OPEN_PHASES
 from .phases import Phase as Phase
+from .progress import shows_progress
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
     may_raise,
@@ -33,6 +34,7 @@ from .turn_after import (
     turn_after_import,
     turn_after_permission,
     turn_after_raise,
+    turn_after_unknown,
 )
 from .worked import active_s
 
@@ -40,9 +42,6 @@ MAX_CLAIMS = 8
 """How many drivers in a row may take a thread and leave no progress in it. Then it is parked."""
 MAX_CLAIMS_WITH_CHILD = 64
 """As above while a child is at work: what that has got done is in its own log."""
-_NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.ToolStarted, e.ChildStarted)
-"""The events that say what is about to be done, and not that anything came of it."""
-
 _OF_WORK = frozenset((e.ModelCalled, e.ModelReplied, e.ToolStarted, e.ToolReturned))
 """Nearly all events of a long log. They change the turn alone, and their phase alone decides."""
 
@@ -126,7 +125,7 @@ def apply(state: State, record: e.Record) -> State:
     _refuse_illegal(state, record)
     event = record.event
     changes: dict[str, Any] = {"seq": record.seq, "at": record.at}
-    if state.claims and not isinstance(event, _NO_PROGRESS):
+    if state.claims and shows_progress(event):
         changes["claims"] = 0
     turn = state.turn
     if turn and not turn.ended and (worked_s := active_s(record, turn, state.at)):
@@ -163,8 +162,8 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
             if state.family_id == record.thread_id:
                 changes["family_id"] = event.parent_thread_id
             changes["turn"] = turn and turn_after_fork(turn)
-        case e.NotesRecalled():
-            pass
+        case e.NotesRecalled() | e.ApprovalGiven(call_id=""):
+            pass  # the latter lets a parked thread go on
         case e.AgentDescribed():
             changes |= _describe(state, event)
         case e.TrustChanged():
@@ -175,8 +174,6 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
         case e.ApprovalGiven() if _is_revocation(state, event):
             kept = [each for each in state.permissions if each.call_id != event.call_id]
             changes["permissions"] = tuple(kept)
-        case e.ApprovalGiven(call_id=""):
-            pass  # a person lets a parked thread go on
         case e.LimitRaised():
             changes["turn"] = turn and turn_after_raise(turn, event)
         case _:
@@ -241,6 +238,8 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
     if isinstance(event, e.TurnEnded):
         turn = lose_model_call(turn, state.claim)
     turn_after = apply_to_turn(turn, event, state.key)
+    if isinstance(event, e.ToolFailed) and event.unknown:
+        turn_after = turn_after_unknown(turn_after, event.call_id, state.claim)
     changes: dict[str, Any] = {}
     if turn_after.hands_to and (turn_after.ended or not turn_after.calls):
         changes["agent"] = turn_after.hands_to

@@ -21,10 +21,18 @@ from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .limits import Limits
 from .model import ToolSchema
-from .name_kind import why_no_tool
+from .name_kind import is_generator, why_no_tool
 from .raised import describe_raised
 from .redact import redact
 from .schema_shape import as_object
+from .verify import (
+    VerifySignature,
+    bind_verify,
+    parameter_names,
+    read_verify,
+    refuse_verify,
+    refuse_verify_of_method,
+)
 
 NeedsApproval = bool | Callable[[Arguments], bool]
 
@@ -64,6 +72,16 @@ class Tool:
     """How often it is tried again after a ConnectionError or a TimeoutError."""
     max_chars: int = 20_000
     """A longer result is cut, with a notice that says so."""
+    verify: Callable[..., Any] | None = field(default=None, repr=False)
+    """Says of a call of unknown outcome what became of it: see verify.py. It gets the call's
+    arguments, those that it has parameters for, and a Context; it returns Ran, DidNotRun or
+    CannotTell. Sync or async."""
+    settle_s: float = 60.0
+    """How long a request of a dead process may still be on its way: so long after it was seen to be
+    dead, `verify` is asked again, and the call runs again if it still hasn't had its effect."""
+    honours_key: bool = False
+    """The service does nothing twice under one idempotency key. So a call that `verify` says didn't
+    run may run again at once."""
     child: Limits | None = None
     """Each call runs as a child thread within these limits; a repeated call continues it."""
     agent: Any = None
@@ -95,6 +113,10 @@ class Tool:
                 f"tool {self.name!r}: its parameters must be a JSON Schema of type object"
             )
         _ = self._check_or_default  # refuses parameters that are no JSON Schema
+        if self.verify or self.honours_key:
+            runs = self.function is not None and self.child is None
+            refuse_verify(self.name, self.verify, idempotent=self.idempotent, runs=runs)
+            _ = self.verify_signature
 
     def _check_settings(self) -> None:
         what = f"tool {self.name!r}: "
@@ -103,10 +125,19 @@ class Tool:
         check_number(f"{what}timeout_s", self.timeout_s, or_none="no limit")
         check_whole_number(f"{what}retries", self.retries)
         check_whole_number(f"{what}max_chars", self.max_chars, 1)
-        flags = {name: getattr(self, name) for name in ("idempotent", "read_only", "parallel")}
+        check_number(f"{what}settle_s", self.settle_s)
+        names = ("idempotent", "read_only", "parallel", "honours_key")
+        flags = {name: getattr(self, name) for name in names}
         if not callable(self.needs_approval):
             flags["needs_approval"] = self.needs_approval
         check_flags(f"{what}", **flags)
+
+    @cached_property
+    def verify_signature(self) -> VerifySignature:
+        """How `verify` is called."""
+        assert self.verify
+        takes = {*self.parameters.get("properties", ()), *parameter_names(self.function)}
+        return read_verify(self.verify, takes - {self.context}, f"tool {self.name!r}")
 
     @cached_property
     def schema(self) -> ToolSchema:
@@ -158,6 +189,7 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     if function is None:
         return lambda function: tool(function, **settings)
     if _is_unbound(function):
+        refuse_verify_of_method(function, settings.get("verify"))
         return ToolMethod(function, settings)
     return make_tool(function, **settings)
 
@@ -172,7 +204,8 @@ class ToolMethod:
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         if owner is None and not isinstance(self.function, classmethod):
             return self
-        return make_tool(self.function.__get__(owner, kind), **self.settings)
+        settings = bind_verify(self.settings, owner, kind)
+        return make_tool(self.function.__get__(owner, kind), **settings)
 
 
 def _is_unbound(function: Any) -> bool:
@@ -241,11 +274,3 @@ def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a coroutine; also of a partial or an object that wraps one."""
     inner = getattr(function, "func", function)
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)
-
-
-def is_generator(function: Any) -> bool:
-    """Whether it has a `yield`: a call of it runs nothing. Also of a partial or an object."""
-    inner = getattr(function, "func", function)
-    if not inspect.isroutine(inner):
-        inner = type(inner).__call__
-    return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)

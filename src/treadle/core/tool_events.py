@@ -56,6 +56,8 @@ class ToolFailed(EventStruct, frozen=True):
     cost_usd: float | None = 0.0
     claim: str = ""
     """As in ToolReturned."""
+    unknown: bool = False
+    """The call goes on: it may have had its effect, and its tool's `verify` says if it did."""
 
 
 class StepAsked(EventStruct, frozen=True):
@@ -68,6 +70,8 @@ class StepAsked(EventStruct, frozen=True):
     """Seconds since the epoch when its time is up, also while it waits for people; None: never."""
     early: bool = False
     """It waits for an event, and one that was posted before it asked is taken."""
+    verifies: bool = False
+    """It has a `verify`, which says what became of it. Only the flow's code has that."""
 
 
 class ChildStarted(EventStruct, frozen=True):

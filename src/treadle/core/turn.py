@@ -151,7 +151,8 @@ def _apply_step(turn: Turn, event: e.StepAsked, thread_key: str) -> Turn:
     if event.early and call.id in turn.early:
         return replace(turn, early=turn.early - {call.id}, questions=turn.questions | {call.id})
     key = make_idempotency_key(thread_key, call.id, call.arguments)
-    step = CallState(call, key, step=True, until=event.until, idempotent=event.idempotent)
+    step = CallState(call, key, step=True, until=event.until)
+    step = replace(step, idempotent=event.idempotent, verifies=event.verifies)
     return replace(_keep_call(turn, step), has_steps=True)
 
 

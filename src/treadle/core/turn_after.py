@@ -119,6 +119,11 @@ def turn_after_fork(turn: Turn) -> Turn:
     return change_calls(turn, call_after_fork)
 
 
+def turn_after_unknown(turn: Turn, call_id: str, claim: str) -> Turn:
+    """The turn whose call of this id has come to an unknown outcome under this claim."""
+    return replace(turn, calls=turn.calls.keep(replace(turn.calls[call_id], claim=claim)))
+
+
 def turn_after_permission(turn: Turn, permission: Permission) -> Turn:
     """What other calls that wait become where a person allows them too: they are judged again.
 

@@ -252,6 +252,8 @@ class ToolDescription(msgspec.Struct, frozen=True, omit_defaults=True):
     hands_to: str = ""
     child: dict[str, Any] | None = None
     """The limits of the child thread that a call runs as; None if it runs as none."""
+    verifies: bool = False
+    """It has a `verify`, which says what became of a call of unknown outcome."""
 
 
 class PolicyDescription(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -291,6 +293,6 @@ class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     status: Literal["waiting", "question", "unknown", "imported", "parked", "limit"]
     reason: str = ""
     digest: str = ""
-    """Of name and arguments as shown here: an approval that repeats it allows nothing else."""
+    """Of what is shown here, and of the attempt: a decision that repeats it is of nothing else."""
     until: float | None = None
     """Seconds since the epoch when nobody waits for it any more; None: that never comes."""

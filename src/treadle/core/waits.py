@@ -152,8 +152,17 @@ def recorded_policy(state: State) -> Policy:
 def _recorded_steps(state: State) -> dict[str, Tool]:
     """What the log says of a flow's steps: those that whoever drives it next runs again."""
     calls = state.turn.calls.values() if state.turn else ()
-    again = [call for call in calls if call.idempotent and call.status == "unknown"]
-    return {call.id: Tool(call.name, "", {"type": "object"}, idempotent=True) for call in again}
+    steps: dict[str, Tool] = {}
+    for call in calls:
+        if call.status == "unknown" and call.idempotent:
+            steps[call.id] = Tool(call.name, "", {"type": "object"}, idempotent=True)
+        elif call.status == "unknown" and call.verifies:
+            steps[call.id] = Tool(call.name, "", {"type": "object"}, _run, verify=_run)
+    return steps
+
+
+def _run() -> None:
+    """Stands for the functions of a step, which only the flow's code has."""
 
 
 def _why_parked(state: State) -> str:

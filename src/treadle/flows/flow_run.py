@@ -7,6 +7,7 @@ run.
 import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -24,7 +25,7 @@ from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
 from ..runtime.log import Log, open_log
-from ..runtime.loop import run_attempt
+from ..runtime.loop import check_outcome, run_attempt
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import refresh_children
 from .awaits import find_strays, refuse_timers, refuse_to_stop, why_missing
@@ -84,7 +85,8 @@ class FlowRun:
             raise
         if step.at is None:
             until = None if within is None else self.log.world.now() + within
-            self._new.append(e.StepAsked(call, tool.idempotent, until, early))
+            verifies = bool(tool.verify)
+            self._new.append(e.StepAsked(call, tool.idempotent, until, early, verifies))
         asked = self._asked[call.id] = _Asked(tool, asyncio.get_running_loop().create_future())
         self._moved.set()
         try:
@@ -242,10 +244,8 @@ class FlowRun:
                 await self._stop(events)
                 await append_decided(self.log, events, state.seq)
                 return True
-            case RunTools() if self.log.stop_asked.is_set():
-                return False
-            case RunTools(calls):
-                return await self._start(job, calls, state.seq)
+            case RunTools() as decided if not self.log.stop_asked.is_set():
+                return await self._start(job, decided, state.seq)
         return False
 
     async def _stop(self, events: Sequence[e.Event]) -> None:
@@ -253,14 +253,17 @@ class FlowRun:
         failed = [event.call_id for event in events if isinstance(event, e.ToolFailed)]
         await stop_all([self._attempts[each] for each in failed if each in self._attempts])
 
-    async def _start(self, job: RunSettings, calls: Sequence[CallState], seq: int) -> bool:
-        fresh = [call for call in calls if call.id not in self._attempts]
+    async def _start(self, job: RunSettings, decided: RunTools, seq: int) -> bool:
+        fresh = [call for call in decided.calls if call.id not in self._attempts]
+        checks = [call for call in decided.checks if call.id not in self._attempts]
         if first := [call for call in fresh if call.status != "retrying"]:
             await append_started(self.log, job, first, seq)
-        for call in fresh:
-            task = self._attempts[call.id] = asyncio.create_task(self._attempt(job, call))
-            task.add_done_callback(lambda done, call_id=call.id: self._attempted(call_id, done))  # type: ignore[misc]
-        return bool(fresh)
+        works = [(call.id, self._attempt(job, call)) for call in fresh]
+        works += [(call.id, check_outcome(self.log, job, call)) for call in checks]
+        for call_id, work in works:
+            task = self._attempts[call_id] = asyncio.create_task(work)
+            task.add_done_callback(partial(self._attempted, call_id))
+        return bool(works)
 
     async def _attempt(self, job: RunSettings, call: CallState) -> None:
         if call.status == "retrying":

@@ -83,7 +83,7 @@ class History:
             case (
                 e.ToolFailed(retry_after_s=float())
                 | e.ApprovalGiven()
-                | e.OutcomeDecided(outcome="not_run")
+                | e.OutcomeDecided(outcome="not_run" | "unclear")
                 | e.UserSaid(answers="")
             ):
                 pass

@@ -14,9 +14,16 @@ from ..core.context import Context, find_context
 from ..core.errors import StepFailed, StepTimedOut, ToolError, UsageError
 from ..core.result import Result
 from ..core.tool import NeedsApproval, Tool, is_async
+from ..core.verify import Ran
 from ..runtime.agent import Agent
-from ..runtime.arguments import WrittenArguments, read_arguments, write_arguments
+from ..runtime.arguments import (
+    WrittenArguments,
+    name_arguments,
+    read_arguments,
+    write_arguments,
+)
 from ..runtime.given import Given
+from ..runtime.run_tool import call_function
 from ..runtime.serialize import (
     NotSerializable,
     read_hints,
@@ -71,8 +78,9 @@ def step(
 
     It is a function, a tool with its settings, or an agent, which gets a thread of its own. The
     result is kept in the log as JSON. The settings are those of a tool: after a crash, a function
-    that had started runs again only if it is idempotent; else the flow waits until somebody
-    decides. Without an `id`, the step gets one by the order of steps, if that order can't vary.
+    that had started runs again only if it is idempotent; else a tool's `verify` is asked, or the
+    flow waits until somebody decides. Without an `id`, the step gets one by the order of steps, if
+    that order can't vary.
     The function gets copies of its arguments. They and the result are kept as JSON, and come back
     as the types of the function's annotations. Raises UsageError for an argument that would come
     back as another value, and StepFailed.
@@ -98,7 +106,8 @@ def step(
     written = write_arguments(tool.function, args, kwargs, tool.context)
     flow_run = flow_run_of(branch)
     work = _wrap(tool.function, written, tool.context, kind, flow_run.edited)
-    tool = replace(tool, function=work, context="context", max_chars=10**9)
+    asks = _wrap_verify(tool, written, kind, flow_run.edited)
+    tool = replace(tool, function=work, context="context", max_chars=10**9, verify=asks)
     return _run_step(branch, e.Call(branch.step_id(name, id), name, written.text), tool, kind)
 
 
@@ -238,6 +247,26 @@ def _wrap(
         return encode(value)
 
     return work_async if is_async(function) else work
+
+
+def _wrap_verify(
+    tool: Tool, written: WrittenArguments, kind: Any, edited: Callable[[str], str | None]
+) -> Callable[[Context], Any] | None:
+    """The tool's `verify` as a step's tool asks it: with its arguments, and a result as JSON."""
+    verify = tool.verify
+    if verify is None:
+        return None
+
+    async def ask(context: Context) -> Any:
+        text = edited(context.call_id)
+        given = written if text is None else replace(written, text=text)
+        keywords = tool.verify_signature.keywords(name_arguments(given), context)
+        answer = await call_function(verify, keywords, f"{tool.name}'s verify")
+        if isinstance(answer, Ran):
+            return Ran(write_value(answer.result, kind))
+        return answer
+
+    return ask
 
 
 def require_scope(what: str) -> StepScope:

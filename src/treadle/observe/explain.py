@@ -23,6 +23,14 @@ from ..flows.step_results import find_failed_steps
 from ..runtime.local_time import format_time
 from ..runtime.settings import NO_MODEL, RunSettings
 from .agent_changes import changes_since_last_call
+from .deed_text import (
+    call_state_text,
+    call_text,
+    describe_check,
+    describe_event,
+    describe_run,
+    short,
+)
 from .permissions import describe_permissions
 from .short_text import late_text
 
@@ -122,28 +130,34 @@ def pending_decisions(
             found += turn.calls[id].waiting
         else:
             waiting = find_pending_decisions(call, records[0].thread_id)
-            found += [each for each in waiting if turn.imported or _asks_person(each, settings)]
+            found += [each for each in waiting if turn.imported or _asks_person(call, settings)]
     return name_each_limit_once(found)
 
 
-def _asks_person(pending: e.PendingDecision, settings: RunSettings) -> bool:
-    """Whether a person decides: not if the call may simply run again, or the policy decides."""
-    if pending.status != "unknown":
+def _asks_person(call: CallState, settings: RunSettings) -> bool:
+    """Whether a person decides, and not the tool, which may simply run again, nor the policy."""
+    if call.status != "unknown":
         return True
-    tool = settings.policy.tools.get(pending.name)
+    if settings.policy.must_check(call) or _is_step_to_check(call):
+        return False
+    tool = settings.policy.tools.get(call.name)
     runs_again = tool and tool.idempotent and not tool.child
     return not runs_again and settings.policy.unknown == "ask"
+
+
+def _is_step_to_check(call: CallState) -> bool:
+    return call.status == "unknown" and call.verifies and not call.is_unclear
 
 
 def _describe_unknown(state: State, claimed: State) -> list[str]:
     if state.turn and state.turn.ended:
         how = f"started, and the turn was {state.turn.ended.status}: may have had its effect"
         calls = [call for call in state.turn.calls.values() if call.status in WITHOUT_OUTCOME]
-        return [f"{_call_state_text(call)} {how}" for call in calls]
+        return [f"{call_state_text(call)} {how}" for call in calls]
     if not claimed.turn:
         return []
     calls = [call for call in claimed.turn.calls.values() if call.status == "unknown"]
-    return [_call_state_text(call) for call in calls]
+    return [call_state_text(call) for call in calls]
 
 
 def _describe_done(records: Sequence[e.Record]) -> list[str]:
@@ -153,13 +167,13 @@ def _describe_done(records: Sequence[e.Record]) -> list[str]:
         asked |= {call.id: call for call in asked_calls(record.event)}
         match record.event:
             case e.ToolReturned(call_id=call_id, content=content) as event:
-                what = f"{_call_text(asked[call_id])} returned {_short(content)}"
+                what = f"{call_text(asked[call_id])} returned {short(content)}"
                 lines.append(what + late_text(event.claim))
             case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None) as event:
-                what = f"{_call_text(asked[call_id])} failed: {_short(message)}"
+                what = f"{call_text(asked[call_id])} failed: {short(message)}"
                 lines.append(what + late_text(event.claim))
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell" as outcome, by=by):
-                lines.append(f"{_call_text(asked[call_id])} was decided by {by}: {outcome}")
+                lines.append(f"{call_text(asked[call_id])} was decided by {by}: {outcome}")
     return lines
 
 
@@ -172,7 +186,7 @@ def _describe_wait(pending: e.PendingDecision, thread_id: str) -> str:
 
 
 def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
-    what = _call_text(e.Call(pending.id, pending.name, pending.final_arguments))
+    what = call_text(e.Call(pending.id, pending.name, pending.final_arguments))
     if pending.thread_id != thread_id:
         what += f" in thread {pending.thread_id}"
     match pending.status:
@@ -183,9 +197,10 @@ def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
         case "question":
             return f"answer {pending.id}: {pending.reason}"
         case "unknown":
+            why = f" (verify can't tell: {pending.reason})" if pending.reason else ""
             return (
-                f"decide what became of {what}: it ran, it did not, or tell the model that nobody"
-                " knows (its own process writes it, if it is alive and learns it)"
+                f"decide what became of {what}{why}: it ran, it did not, or tell the model that"
+                " nobody knows (its own process writes it, if it is alive and learns it)"
             )
         case "imported":
             return f"adopt thread {pending.thread_id}, which was imported, or leave it"
@@ -210,7 +225,7 @@ def _children_that_go_on(state: State, children: ChildRecords) -> list[str]:
     states = {id: fold(records) for id, records in children.items() if records}
     calls = state.turn.calls.values() if state.turn and not state.turn.ended else ()
     return [
-        _describe_run(call)
+        describe_run(call)
         for call in calls
         if call.status == "child"
         and call.child
@@ -226,10 +241,10 @@ def _next_of_agent(state: State, settings: RunSettings) -> str:
             if attempt > 1:
                 return f"ask {name} ({purpose}, try {attempt})"
             return f"ask {name} ({purpose})"
-        case RunTools(calls):
-            return "; ".join(_describe_run(call) for call in calls)
+        case RunTools(calls, checks):
+            return "; ".join([*map(describe_check, checks), *map(describe_run, calls)])
         case Append(events):
-            return "; ".join(f"record {_describe_event(event)}" for event in events)
+            return "; ".join(f"record {describe_event(event)}" for event in events)
         case Wait():
             if state.phase == "idle":
                 return "nothing: the turn has ended"
@@ -254,47 +269,11 @@ def _next_of_flow(state: State, records: Sequence[e.Record]) -> str:
         return "nothing: the turn has ended"
     calls = state.turn.calls.values() if state.turn else ()
     ready = [call for call in calls if call.status in ("asked", "allowed", "retrying")]
+    checks = [call for call in calls if _is_step_to_check(call)]
     waiting = [
         call for call in calls if call.status in ("waiting", "question", "unknown") or call.waiting
     ]
-    if waiting and not ready:
+    if waiting and not ready and not checks:
         return "nothing, until somebody decides; a step that is idempotent runs again by itself"
     code = "run the flow's code from its start, with the results that are here"
-    return "; ".join([code, *map(_describe_run, ready)])
-
-
-def _describe_run(call: CallState) -> str:
-    what = _call_state_text(call)
-    if call.child:
-        return f"go on with {what} in thread {call.child.thread_id}"
-    if call.attempt == 0:
-        return f"run {what}"
-    return f"run {what} again, with the same idempotency key {call.key}"
-
-
-def _describe_event(event: e.Event) -> str:
-    match event:
-        case e.ToolFailed(call_id=call_id, message=message):
-            return f"that {call_id} can't run: {message}"
-        case e.ApprovalAsked(call_id=call_id):
-            return f"that {call_id} needs approval"
-        case e.TurnEnded(status=status, reason=reason):
-            return f"that the turn has ended: {', '.join(filter(None, (status, reason)))}"
-        case e.LimitReached(limit=limit):
-            return f"that the limit of {limit} is reached"
-        case _:
-            return type(event).__name__
-
-
-def _call_state_text(call: CallState) -> str:
-    return _call_text(e.Call(call.id, call.name, call.final_arguments))
-
-
-def _call_text(call: e.Call) -> str:
-    return f"{call.id} {call.name}({_short(call.arguments)})"
-
-
-def _short(text: str, most: int = 120) -> str:
-    if len(text) <= most:
-        return text
-    return f"{text[:most]}… ({len(text)} characters)"
+    return "; ".join([code, *map(describe_check, checks), *map(describe_run, ready)])

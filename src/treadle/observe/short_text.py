@@ -13,10 +13,21 @@ VALUE = 60
 """How many characters of one argument a line shows."""
 
 
-def retry_text(wait_s: float | None) -> str:
-    """When the next try comes; "" if none comes."""
+OUTCOMES = {
+    "ran": "it ran",
+    "not_run": "it did not run, and may",
+    "tell": "nobody knows",
+    "unclear": "nobody can tell",
+}
+"""What an OutcomeDecided says, in words."""
+
+
+def retry_text(wait_s: float | None, unknown: bool = False) -> str:
+    """When the next try comes; "" if none comes. `unknown` as in ToolFailed."""
     if wait_s is None:
         return ""
+    if unknown:
+        return "; verify is asked what it did"
     return f"; again in {format_seconds(wait_s)}"
 
 

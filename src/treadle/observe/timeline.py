@@ -11,6 +11,7 @@ from .line import Line, before_text, quote
 from .model_tries import ModelTries
 from .permissions import describe_approval
 from .short_text import (
+    OUTCOMES,
     VALUE,
     WIDTH,
     arguments_text,
@@ -23,8 +24,6 @@ from .short_text import (
     words_before,
 )
 from .turn_lines import end_line, limit_line
-
-_OUTCOMES = {"ran": "it ran", "not_run": "it did not run, and may", "tell": "nobody knows"}
 
 
 class Timeline:
@@ -146,12 +145,12 @@ class Timeline:
                 after, took = left_out + late_text(event.claim), format_seconds(seconds)
                 return quote(record, f"← {name}: ", result, after, took, "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
-                after = retry_text(wait_s) + late_text(event.claim)
+                after = retry_text(wait_s, event.unknown) + late_text(event.claim)
                 before = f"← {name}: error: "
                 return quote(record, before, message, after, format_seconds(seconds), "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 said = "; ".join(filter(None, (content, reason)))
-                before = f"✓ {event.call_id} {name}: {_OUTCOMES[outcome]}, says {by}"
+                before = f"✓ {event.call_id} {name}: {OUTCOMES[outcome]}, says {by}"
                 return quote(record, before_text(before, said), said, tone="bold")
 
     def _start_line(self, record: e.Record, event: e.ToolStarted, call: e.Call | None) -> Line:

@@ -83,12 +83,22 @@ def read_arguments(
     written: WrittenArguments, extra: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What to call the function with: new objects, and `extra` as it is."""
+    return _unbind(written.signature, _read(written) | dict(extra))
+
+
+def name_arguments(written: WrittenArguments) -> dict[str, Any]:
+    """The arguments by the names of the function's parameters, with its defaults: new objects."""
+    parameters = written.signature.parameters.values() if written.signature else ()
+    defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+    return defaults | _read(written)
+
+
+def _read(written: WrittenArguments) -> dict[str, Any]:
     parts = msgspec.json.decode(written.text, type=dict[str, msgspec.Raw])
-    values = {
+    return {
         key: read_value(bytes(part).decode(), written.kinds[key], finite=True, marks=False)
         for key, part in parts.items()
     }
-    return _unbind(written.signature, values | dict(extra))
 
 
 def read_by_annotations(function: Callable[..., Any], text: str) -> dict[str, Any]:

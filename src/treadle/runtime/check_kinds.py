@@ -14,8 +14,8 @@ from ..core.check_settings import check_flags, check_kind
 from ..core.errors import UsageError
 from ..core.limits import Limits
 from ..core.model_settings import check_model_settings
-from ..core.name_kind import name_kind, why_no_tool
-from ..core.tool import Tool, ToolMethod, is_async, is_generator
+from ..core.name_kind import is_generator, name_kind, why_no_tool
+from ..core.tool import Tool, ToolMethod, is_async
 from ..core.window import ContextWindow
 from ..stores.open_store import check_store
 from .world import World

@@ -91,9 +91,14 @@ def _why_refused(log: Log, event: e.Event) -> str:
 
 def describe_decision(records: Sequence[e.Record], call_id: str) -> str:
     """What the records say of a decided call: who decided and when; "" if it is not decided."""
+    has_run_since = False
     for record in reversed(records):
         at = format_time(record.at)
         match record.event:
+            case e.ToolStarted(call_id=found) if found == call_id:
+                has_run_since = True
+            case e.OutcomeDecided(call_id=found) if found == call_id and has_run_since:
+                return ""  # that was about the attempt before
             case (
                 e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None)
             ) if found == call_id:
@@ -101,7 +106,7 @@ def describe_decision(records: Sequence[e.Record], call_id: str) -> str:
                     return f"has a result already: its own driver learned it, and wrote it at {at}"
                 return _describe_result(records, call_id, at)
             case (
-                e.OutcomeDecided(call_id=found)
+                e.OutcomeDecided(call_id=found, outcome="ran" | "not_run" | "tell")
                 | e.ApprovalGiven(call_id=found)
                 | e.UserSaid(answers=found)
             ) if found == call_id:

@@ -26,6 +26,7 @@ from ..core.errors import (
 from ..core.raised import describe_raised, in_words
 from ..core.state import OPEN_PHASES
 from ..core.trace_context import format_traceparent
+from ..core.verify import VERIFY
 from ..core.waits import after_claim, find_waits, is_held
 from ..core.write_event import write_event
 from ..models.known_secrets import redact_error, redact_known
@@ -40,6 +41,7 @@ from .end_turn import cancel_turn, end_abandoned_children, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
 from .message_key import was_posted
+from .post_outcome import post_outcome
 from .said import take_said
 from .settings import RunSettings
 from .watch import StoreWatch, start_watching, stop_watching
@@ -238,6 +240,8 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
         raise UsageError(
             f'a person can only cancel a turn: TurnEnded("cancelled"), not {event.status!r}'
         )
+    if isinstance(event, e.OutcomeDecided) and (event.by == VERIFY or event.outcome == "unclear"):
+        raise UsageError("only a tool's verify says that: say who you are, and what became of it")
     if isinstance(event, e.UserSaid):
         event = take_said(event)
     write_event(event)  # refuses wrong values before anything goes by them
@@ -255,22 +259,13 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
             await end_turn(log, event)
             return
         try:
-            if isinstance(event, e.OutcomeDecided) and _is_running(log, event.call_id):
-                # Until somebody claims the thread, its calls count as running. The person who says
-                # what became of a call need not be the one who resumes.
-                await log.append(e.ThreadClaimed(log.world.new_id()), event)
+            if isinstance(event, e.OutcomeDecided):
+                await post_outcome(log, event)
             else:
                 await log.append(event)
         except IllegalEvent:  # perhaps the same answer has come at the same moment
             if not was_posted(log, event):
                 raise
-
-
-def _is_running(log: Log, call_id: str) -> bool:
-    turn = log.state.turn
-    if turn is None or turn.ended or call_id not in turn.calls:
-        return False
-    return turn.calls[call_id].status == "started"
 
 
 async def _check_approval(

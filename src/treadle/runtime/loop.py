@@ -6,21 +6,25 @@ what it calls: call_model.py, run_tool.py, log.py.
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, RunTools, Wait, decide
 from ..core.describe import says_the_same
-from ..core.errors import Fenced, ReplayEnds, SeqTaken, Stopped
+from ..core.errors import Fenced, IllegalEvent, ReplayEnds, SeqTaken, Stopped
 from ..core.tool import Tool
-from ..core.trace_context import format_traceparent
+from ..core.trace_context import SpanContext, format_traceparent
 from ..core.turn import find_call
-from ..core.waits import find_waits
+from ..core.waits import find_waits, is_at_work
 from .account import payers_of_child
 from .begin_call import begin_model_call
 from .call_spans import find_call_span, within_call
+from .check_call import is_unknown
 from .children import append_started, own_child
 from .drive import run_guarded
 from .drives import rest
@@ -28,6 +32,7 @@ from .end_turn import append_decided, end_child
 from .instructions import with_instructions
 from .late import Learn, append_or_tell, learn_of_model, learn_of_tool, run_to_its_end
 from .log import Log
+from .presence import while_it_runs
 from .run_tool import ToolOutcome
 from .settings import RunSettings
 
@@ -67,7 +72,10 @@ async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
     settings = settings.in_charge(log.state)
     decided = decide(log.state, settings.policy, log.world.now())
     if isinstance(decided, Wait):
-        return await settings.look_at_children(log, settings)
+        if await settings.look_at_children(log, settings):
+            return True
+        if not _seems_to_go_on(log):
+            return False
     if isinstance(decided, CallModel | RunTools):
         log.refuse_if_stopping()
     settings = await with_instructions(log, settings, known.instructions)
@@ -80,11 +88,17 @@ async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
     match decided:
         case CallModel() as asked:
             await _call_model(log, settings, asked)
-        case RunTools(calls):
-            await _run_tools(log, settings, calls, seq)
+        case RunTools():
+            await _run_tools(log, settings, decided, seq)
         case Append(events):
             await append_decided(log, events, seq)
-    return True
+    return not isinstance(decided, Wait)
+
+
+def _seems_to_go_on(log: Log) -> bool:
+    """Whether the turn goes on by what the log says of the tools, which have changed since."""
+    state = log.state
+    return state.phase == "acting" and not (is_at_work(state) or find_waits(state, log.thread_id))
 
 
 def _is_described(log: Log, settings: RunSettings, known: _Known) -> bool:
@@ -111,20 +125,22 @@ async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None
     await append_or_tell(log, outcome, learn_of_model(log))
 
 
-async def _run_tools(
-    log: Log, settings: RunSettings, calls: tuple[CallState, ...], seq: int
-) -> None:
+async def _run_tools(log: Log, settings: RunSettings, decided: RunTools, seq: int) -> None:
+    calls = decided.calls
     waits_s = [call.retry_after_s for call in calls if call.status == "retrying"]
     if any(waits_s):
         await rest(log, max(waits_s))
-    await append_started(log, settings, calls, seq)
-    if len(calls) == 1:
-        await run_attempt(log, settings, calls[0])
+    if calls:
+        await append_started(log, settings, calls, seq)
+    works = [partial(run_attempt, log, settings, call) for call in calls]
+    works += [partial(check_outcome, log, settings, call) for call in decided.checks]
+    if len(works) == 1:
+        await works[0]()
         return
     try:
         async with asyncio.TaskGroup() as group:
-            others = [group.create_task(_run_beside(log, settings, call)) for call in calls[1:]]
-            stopped = [await _run_beside(log, settings, calls[0])]
+            others = [group.create_task(_beside(work)) for work in works[1:]]
+            stopped = [await _beside(works[0])]
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
     stopped += [task.result() for task in others]
@@ -132,10 +148,10 @@ async def _run_tools(
         raise error
 
 
-async def _run_beside(log: Log, settings: RunSettings, call: CallState) -> Stopped | None:
-    """As `run_attempt`; where it was told to stop, that error, as those beside it go on."""
+async def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Stopped | None:
+    """Do the work; where it was told to stop, that error, as the works beside it go on."""
     try:
-        await run_attempt(log, settings, call)
+        await work()
     except Stopped as error:
         return error
     return None
@@ -183,9 +199,36 @@ async def _attempt(
             child, log.store, log.world, log.tell, depth, left_s, root_id, is_taken, paid_by
         )
     span = find_call_span(log, call)
-    trace = format_traceparent(replace(span, sampled=True))
-    context = Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, trace, parent)
+    context = _make_context(log, settings, call, span, parent)
+    attended, came = while_it_runs(tool, log, call)
     chance = log.world.chance()
     with within_call(span):
-        attempt = settings.run_tool(tool, call.final_arguments, context, left_s, chance, learn)
-        return await run_to_its_end(log, tool, attempt, learn)
+        attempt = settings.run_tool(attended, call.final_arguments, context, left_s, chance, learn)
+        outcome = await run_to_its_end(log, tool, attempt, learn)
+    came(outcome)
+    return outcome
+
+
+def _make_context(
+    log: Log,
+    settings: RunSettings,
+    call: CallState,
+    span: SpanContext,
+    parent: ParentContext | None = None,
+) -> Context:
+    trace = format_traceparent(replace(span, sampled=True))
+    return Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, trace, parent)
+
+
+async def check_outcome(log: Log, settings: RunSettings, call: CallState) -> None:
+    """Ask the tool's `verify` what became of a call, and append what it says."""
+    tool = settings.policy.find_tool(call)
+    assert tool
+    await log.claim_now()  # it asks another's service: one driver does
+    span = find_call_span(log, call)
+    context = _make_context(log, settings, call, span)
+    with within_call(span):
+        event = await settings.check_call(log, tool, call, context)
+    if event and is_unknown(log, call.id):
+        with contextlib.suppress(IllegalEvent):  # its own driver or a person said so just now
+            await log.append(event)

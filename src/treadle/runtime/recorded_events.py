@@ -4,6 +4,7 @@ from typing import TypeGuard
 
 from ..core import events as e
 from ..core.late import is_late
+from ..core.verify import VERIFY
 
 END_OF_DRIVE = e.ThreadClaimed | e.ThreadForked | e.TrustChanged | e.TurnEnded
 """The events that no driver writes while it works, and after which it goes on with nothing."""
@@ -28,7 +29,7 @@ def is_external(event: e.Event) -> bool:
         case e.TurnEnded():
             return event.status == "cancelled" or event.reason.startswith("a bug")
         case e.OutcomeDecided():
-            return event.by != "policy"
+            return event.by not in ("policy", VERIFY)
         case e.ThreadStarted() | e.ThreadClaimed() | e.ThreadForked() | e.AgentDescribed():
             return True
         case e.TrustChanged() | e.NotesRecalled() | e.UserSaid() | e.ApprovalGiven():

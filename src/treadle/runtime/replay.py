@@ -18,6 +18,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..core import events as e
+from ..core.call import CallState, CallStatus
 from ..core.ceiling import Ceiling
 from ..core.context import Context
 from ..core.errors import ReplayEnds
@@ -75,7 +76,7 @@ class _ReplayLog(Log):
         ceilings: Mapping[str, Ceiling] | None = None,
     ) -> None:
         events = self._replayed.as_recorded(events)  # it was paid then: accounts refuse nothing
-        while self._replayed.nextis_external and events[0] is not self._replayed.next.event:
+        while self._replayed.next_is_external and events[0] is not self._replayed.next.event:
             self._replayed.check_drive()
             await super().append(self._replayed.next.event)
         shared = self._replayed.count_before_fork(len(events))
@@ -97,11 +98,11 @@ class _Replay:
 
     async def run(self) -> Divergence | None:
         while not (self._is_done or self._first):
-            if not self.nextis_external:
+            if not self.next_is_external:
                 return Divergence(self.next.seq, "event", self.next.event, None)
             self._check_description()
             await self._log.append(self.next.event)
-            if not self._is_done and not self.nextis_external:
+            if not self._is_done and not self.next_is_external:
                 with contextlib.suppress(ReplayEnds):
                     await run_loop(self._log, self._settings)
         return self._first
@@ -118,6 +119,7 @@ class _Replay:
             settings,
             call_model=self._call_model,
             run_tool=self._run_tool,
+            check_call=self._check_call,
             look_at_children=self._look_at_children,
             find_place=self._recorded.find_place,
             records_description=False,
@@ -144,7 +146,7 @@ class _Replay:
         return self._records[self._next_index]
 
     @property
-    def nextis_external(self) -> bool:
+    def next_is_external(self) -> bool:
         """Whether the next record came from outside.
 
         Calls that were cut off stand before the event that has cut them off; that one tells.
@@ -212,8 +214,7 @@ class _Replay:
         return count
 
     def _upcoming(self, count: int) -> Sequence[e.Record]:
-        done = len(self._log.records)
-        return self._records[done : done + count]
+        return self._records[len(self._log.records) :][:count]
 
     def worked_s(self, index: int) -> float | None:
         """What the recording says of the record at this place of the next append."""
@@ -248,26 +249,32 @@ class _Replay:
         raise self._diverge(event)
 
     async def _run_tool(self, tool: Tool, arguments: str, context: Context, *_: Any) -> ToolOutcome:
+        return await self._outcome(context.call_id, "started", ToolOutcome)  # type: ignore[no-any-return]
+
+    async def _check_call(self, log: Log, _: Tool, call: CallState, *__: Any) -> Any:
+        return await self._outcome(call.id, "unknown", e.OutcomeDecided)
+
+    async def _outcome(self, call_id: str, status: CallStatus, kind: Any) -> Any:
+        """The recorded event that the call's attempt or check ends in; None: others came first."""
         while True:
             self._moved.clear()
+            if status == "unknown" and call_id not in self._find_ids(status):
+                return None
             self.check_drive()
             event = self.next.event
-            if self.nextis_external or isinstance(event, e.ChildStarted):
+            if self.next_is_external or isinstance(event, e.ChildStarted):
                 # A second ChildStarted: somebody else had begun a thread of the first one's name.
                 await self._log.append(event)
-            elif not isinstance(event, ToolOutcome) or event.call_id not in self._started_ids:
-                raise self._diverge(event)
-            elif event.call_id == context.call_id:
+            elif isinstance(event, kind) and event.call_id == call_id:
                 return event
-            else:
+            elif getattr(event, "call_id", "") in self._find_ids("started", "unknown") - {call_id}:
                 await self._moved.wait()
+            else:
+                raise self._diverge(event)
 
     async def _look_at_children(self, log: Log, _: RunSettings) -> bool:
         """What the children waited for by then is in the recording: they themselves aren't here."""
-        turn = log.state.turn
-        waiting = (
-            {call.id for call in turn.calls.values() if call.status == "child"} if turn else ()
-        )
+        waiting = self._find_ids("child")
         events: list[e.Event] = []
         for record in self._upcoming(len(waiting)):
             if not isinstance(record.event, e.ChildWaits) or record.event.call_id not in waiting:
@@ -277,11 +284,10 @@ class _Replay:
             await log.append(*events)
         return bool(events)
 
-    @property
-    def _started_ids(self) -> set[str]:
+    def _find_ids(self, *statuses: CallStatus) -> set[str]:
         turn = self._log.state.turn
         calls = turn.calls if turn else {}
-        return {call.id for call in calls.values() if call.status == "started"}
+        return {call.id for call in calls.values() if call.status in statuses}
 
     def _diverge(self, event: e.Event) -> Diverged:
         """The error of a recording whose next event nothing under way can end in."""

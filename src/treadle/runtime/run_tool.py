@@ -32,6 +32,10 @@ MIN_TOOL_RETRIES = 3
 """A ToolRetry, which says that nothing has happened yet, is tried again at least so often."""
 
 
+MAX_VERIFIED_TIMEOUTS = 3
+"""Of so many attempts of a call whose time was up, `verify` is asked what they did. Then the model
+is told that nobody knows."""
+
 ToolOutcome = ToolReturned | ToolFailed | ChildWaits
 """The events that an attempt ends in."""
 
@@ -108,7 +112,17 @@ class _Attempt:
         kind, message = _describe(error, self.tool, self.timeout_s)
         retry_after_s = _retry_after_s(error, self.tool, self.context.attempt, self.chance)
         message = redact_known(clean(message))[: self.tool.max_chars]
-        return ToolFailed(self.context.call_id, kind, message, _since(self.began), retry_after_s)
+        unknown = kind == "timeout" and may_be_verified(self.tool, self.context.attempt)
+        if unknown:
+            retry_after_s = 0.0
+        return ToolFailed(
+            self.context.call_id,
+            kind,
+            message,
+            _since(self.began),
+            retry_after_s,
+            unknown=unknown,
+        )
 
     def find_late_outcome(self, over: "asyncio.Future[Any]") -> ToolOutcome | None:
         """What a tool has come to that nobody waits for any more; None if it did nothing yet."""
@@ -122,6 +136,12 @@ class _Attempt:
             return None
         except Exception as error:
             return self.describe_error(error)
+
+
+def may_be_verified(tool: Tool, attempt: int) -> bool:
+    """Whether `verify` is asked after this attempt's time was up: not for ever, as it may run again
+    each time."""
+    return tool.verify is not None and attempt <= MAX_VERIFIED_TIMEOUTS
 
 
 def _describe(
@@ -165,12 +185,19 @@ async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> A
     keywords = dict(arguments)
     if tool.context:
         keywords[tool.context] = context
-    whose = f"the async tool {tool.name}"
-    if is_async(tool.function):
-        return await contain(warn_if_it_blocks(tool.function(**keywords), whose), tool.name)
-    result = await _in_thread(lambda: tool.function(**keywords), tool.name)  # type: ignore[misc]
+    return await call_function(tool.function, keywords, tool.name)
+
+
+async def call_function(
+    function: Callable[..., Any], keywords: Mapping[str, Any], name: str
+) -> Any:
+    """Call a tool's function, of this name; a plain one in an operating system thread."""
+    whose = f"the async tool {name}"
+    if is_async(function):
+        return await contain(warn_if_it_blocks(function(**keywords), whose), name)
+    result = await _in_thread(lambda: function(**keywords), name)
     if inspect.isawaitable(result):  # a plain function may wrap an async one
-        return await contain(warn_if_it_blocks(result, whose), tool.name)
+        return await contain(warn_if_it_blocks(result, whose), name)
     return result
 
 

@@ -23,6 +23,7 @@ from ..core.transcript import max_summary_tokens
 from ..core.window import ContextWindow
 from ..models.known_secrets import redact_known
 from .call_model import call_model
+from .check_call import CallChecker, check_call
 from .describe import describe_model, describe_settings, model_from, settings_in_log
 from .log import Log
 from .price import price_of
@@ -80,6 +81,8 @@ class RunSettings:
     """Makes one model call and gives the event it ends in. A replay puts its own here."""
     run_tool: ToolRunner = run_tool
     """Makes one attempt of a tool call and gives the event it ends in. As above."""
+    check_call: CallChecker = check_call
+    """Asks a tool's `verify` what became of a call. As above."""
     look_at_children: ChildWatcher = refresh_children
     """Appends what children wait for now, if that has changed. As above."""
     find_place: Callable[[Model], str] = place_of
@@ -119,6 +122,7 @@ class RunSettings:
             instructions_from_log=self.instructions_from_log,
             call_model=self.call_model,
             run_tool=self.run_tool,
+            check_call=self.check_call,
             look_at_children=self.look_at_children,
             find_place=self.find_place,
             records_description=self.records_description,

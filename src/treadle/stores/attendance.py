@@ -106,6 +106,15 @@ class Attendance:
                 if file != self._file:
                     _close(file)
 
+    def is_gone(self, claim: str) -> bool:
+        """Whether no process of this machine can be driving the claim: where locks tell that.
+
+        They don't where there is no file for them, as beside a copy of the database.
+        """
+        if sys.platform == "win32" or not self.path.exists():
+            return False
+        return self.find_beat(claim) is None
+
     def beat(self) -> bool:
         """Change the beat of every claim whose loop has turned; False where no claim is left."""
         with self._lock:

@@ -149,6 +149,9 @@ class MemoryStore:
             return None
         return time.monotonic_ns()  # it is in this process, which is alive
 
+    def is_gone(self, claim: str) -> bool:
+        return self.find_beat(claim) is None
+
     def version(self) -> int:
         """How often it was written to."""
         return self._written

@@ -174,6 +174,9 @@ class SQLiteStore:
     def find_beat(self, claim: str) -> int | None:
         return find_attendance(self.path).find_beat(claim)
 
+    def is_gone(self, claim: str) -> bool:
+        return find_attendance(self.path).is_gone(claim)
+
     def version(self) -> tuple[int, int]:
         """SQLite's own number, which counts what other connections write, as all appends do.
 

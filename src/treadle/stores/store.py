@@ -155,6 +155,15 @@ class Attended(Protocol):
 
 
 @runtime_checkable
+class Certain(Protocol):
+    """What an Attended store may offer beside: to know, and not only to see nobody."""
+
+    def is_gone(self, claim: str) -> bool:
+        """Whether nobody can be driving this claim any more. False where the store can't know."""
+        ...
+
+
+@runtime_checkable
 class Watchable(Protocol):
     """What a store may offer beside, so that those who drive its logs needn't read them to see that
     nothing happens. Both methods must be quick: the event loop waits for them. Raise StoreErrors.

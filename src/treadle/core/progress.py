@@ -1,0 +1,17 @@
+"""Which events show that the driver of a thread has got something done. Pure."""
+
+from . import events as e
+from .verify import VERIFY
+
+_NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.ToolStarted, e.ChildStarted)
+"""The events that say what is about to be done, and not that anything came of it."""
+
+
+def shows_progress(event: e.Event) -> bool:
+    """Whether something came of what was done.
+
+    That a call didn't run, or may not have, is none: what kills each driver would do so again.
+    """
+    if isinstance(event, e.OutcomeDecided) and event.by == VERIFY:
+        return event.outcome == "ran"
+    return not isinstance(event, _NO_PROGRESS)

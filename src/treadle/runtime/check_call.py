@@ -1,0 +1,131 @@
+"""Asks a tool's `verify` what became of a call of unknown outcome. Writes nothing.
+
+1. `Ran` is believed at once, and its result is the call's.
+2. `DidNotRun` lets the call run again under a key that the service honours. Else it does only once
+   nothing of the attempt can be under way, and `settle_s` have passed since that was known: then
+   `verify` is asked again, as a request that was on its way has arrived by now.
+3. All else is unclear, also a `verify` that raises or takes too long: a person decides, or the
+   policy. So it is asked at most three times by one driver. One that dies meanwhile leaves nothing
+   behind, and the next one asks again.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..core import events as e
+from ..core.call import CallState
+from ..core.context import Context
+from ..core.limits import tightest_limit
+from ..core.raised import describe_raised
+from ..core.tool import Tool
+from ..core.verify import VERIFY, CannotTell, DidNotRun, Ran
+from ..models.known_secrets import redact_known
+from .border import is_ctrl_c
+from .bounded import TooLong, run_within
+from .drives import rest
+from .listeners import Delta
+from .log import Log
+from .presence import is_over
+from .run_tool import call_function
+from .tool_result import clean, render_result
+
+MAX_VERIFY_S = 60.0
+"""A `verify` gets the time of its tool, and no more than that."""
+MAY_BE_UNDER_WAY = (
+    "verify says that it has had no effect, but nobody can know whether what began it is still at"
+    " work: that process may be alive"
+)
+
+CallChecker = Callable[[Log, Tool, CallState, Context], Awaitable[e.OutcomeDecided | None]]
+
+
+async def check_call(
+    log: Log, tool: Tool, call: CallState, context: Context
+) -> e.OutcomeDecided | None:
+    """What became of the call; None where somebody else has said so meanwhile.
+
+    Raises Stopped where it would wait and this process is to stop.
+    """
+    settled = False
+    for is_first in (True, False, False):
+        over = is_over(log, call)
+        answer = await _ask(tool, call, context)
+        if not isinstance(answer, DidNotRun):
+            return _describe(answer, tool, call)
+        if tool.honours_key or settled or (over and not tool.settle_s):
+            return e.OutcomeDecided(call.id, "not_run", VERIFY)
+        if not over and not is_first:
+            break
+        settled = over
+        await _wait_until_settled(log, call, tool.settle_s)
+        if not is_unknown(log, call.id):
+            return None
+    return e.OutcomeDecided(call.id, "unclear", VERIFY, reason=MAY_BE_UNDER_WAY)
+
+
+def is_unknown(log: Log, call_id: str) -> bool:
+    """Whether nobody has said yet what became of the call."""
+    turn = log.state.turn
+    if turn is None or turn.ended or call_id not in turn.calls:
+        return False
+    return turn.calls[call_id].status == "unknown"
+
+
+async def _ask(tool: Tool, call: CallState, context: Context) -> Ran | DidNotRun | CannotTell:
+    """What `verify` answers to these arguments."""
+    assert tool.verify
+    name = f"{tool.name}'s verify"
+    timeout_s = tightest_limit(tool.timeout_s, MAX_VERIFY_S)
+    try:
+        arguments = tool.arguments_of(call.final_arguments)
+        keywords = tool.verify_signature.keywords(arguments, context)
+        work = call_function(tool.verify, keywords, name)
+        answer = await run_within(timeout_s, work, f"the async tool {name}")
+    except asyncio.CancelledError:
+        raise
+    except TooLong:
+        return CannotTell(f"verify took longer than {timeout_s:g} s")
+    except BaseException as error:  # another's code, as a tool is
+        if is_ctrl_c(error):
+            raise
+        return CannotTell(f"verify raised {describe_raised(error)}")
+    if isinstance(answer, Ran | DidNotRun | CannotTell):
+        return answer
+    kind = answer.__name__ if inspect.isclass(answer) else type(answer).__name__
+    return CannotTell(
+        f"verify returned {kind}; it may return Ran(result), DidNotRun(), CannotTell()"
+    )
+
+
+def _describe(answer: Ran | CannotTell, tool: Tool, call: CallState) -> e.OutcomeDecided:
+    if isinstance(answer, CannotTell):
+        reason = redact_known(clean(str(answer.reason)))[: tool.max_chars]
+        return e.OutcomeDecided(call.id, "unclear", VERIFY, reason=reason)
+    shown = render_result(answer.result, tool.max_chars)
+    return e.OutcomeDecided(call.id, "ran", VERIFY, shown.text, parts=shown.parts)
+
+
+async def _wait_until_settled(log: Log, call: CallState, seconds: float) -> None:
+    """Wait so long, or until somebody has said what became of the call. Raises Stopped."""
+    said = asyncio.Event()
+
+    def hear(what: e.Record | Delta) -> None:
+        if isinstance(what, e.Record) and not is_unknown(log, call.id):
+            said.set()
+
+    log.listeners += (hear,)
+    waits: list[asyncio.Future[Any]] = [
+        asyncio.ensure_future(said.wait()),
+        asyncio.ensure_future(rest(log, seconds)),
+    ]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if not said.is_set():
+            waits[1].result()
+    finally:
+        log.listeners = tuple(each for each in log.listeners if each is not hear)
+        for each in waits:
+            each.cancel()
+        await asyncio.wait(waits)
