@@ -1,0 +1,132 @@
+"""docs/tutorial: in an empty folder, each page's files run by its commands, and show what it says.
+
+A Python block whose first line is `# name.py` is that file. A `sh` block is run; the block after it,
+without a language, is all that one sees then: a line `...` stands for any lines, `…` for anything.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TUTORIAL = ROOT / "docs" / "tutorial"
+CHAPTERS = sorted(TUTORIAL.glob("[0-9]*.md"))
+PAGES = sorted(TUTORIAL.glob("*.md"))
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
+FILE = re.compile(r"# ([\w/.-]+\.\w+)\n")
+QUOTED = "src/treadle/"
+TRACEBACK = "Traceback (most recent call last):"
+SECTIONS = ["The failure", "The layer", "In Treadle"]
+LAYER_LINES = 62
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+
+    @property
+    def file(self) -> str:
+        """The file that the block is, or is from; "" if it is none."""
+        found = FILE.match(self.text)
+        return found[1] if found and self.language == "python" else ""
+
+
+def blocks_of(page: Path) -> list[Block]:
+    return [Block(language, text) for language, text in FENCE.findall(page.read_text("utf8"))]
+
+
+def files_of(page: Path) -> list[Block]:
+    """The files that a reader writes; not what is quoted of Treadle."""
+    return [block for block in blocks_of(page) if block.file and QUOTED not in block.file]
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command in this folder, by the Python that runs the tests, as a reader would run it."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    source = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
+    environment = {"PATH": path, "PYTHONPATH": source, "HOME": str(folder), "COLUMNS": "100"}
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment | {"TREADLE_DB": str(folder / "treadle.db")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=60,
+    )
+
+
+def pattern_of(shown: str) -> re.Pattern[str]:
+    """What an output must match to be the one that a page shows."""
+    lines = []
+    for line in shown.splitlines():
+        if line.strip() == "...":
+            lines.append(r"(?:.*\n)*?")
+        else:
+            lines.append(r".*?".join(map(re.escape, line.rstrip().split("…"))) + r"[ ]*\n")
+    return re.compile("".join(lines))
+
+
+def test_there_are_fourteen_chapters_and_the_index_has_every_page():
+    assert [path.name[:2] for path in CHAPTERS] == [f"{number:02}" for number in range(1, 15)]
+    index = (TUTORIAL / "README.md").read_text("utf8")
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == {path.name for path in PAGES} - {
+        "README.md"
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_runs_in_an_empty_folder_and_shows_what_it_says(page, tmp_path):
+    blocks = blocks_of(page)
+    for block, after in zip(blocks, [*blocks[1:], Block("", "")], strict=True):
+        if block in files_of(page):
+            (tmp_path / block.file).write_text(block.text, "utf8")
+        if block.language != "sh":
+            continue
+        shown = after.text if after.language == "" else ""
+        done = run(block.text, tmp_path)
+        assert pattern_of(shown).fullmatch(done.stdout), f"{block.text}{done.stdout}"
+        assert (done.returncode != 0) == (TRACEBACK in shown), block.text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_quotes_of_treadle_is_there_and_its_links_lead_somewhere(page):
+    for block in blocks_of(page):
+        if QUOTED in block.file:
+            _, quoted = block.text.split("\n", 1)
+            source = (ROOT / block.file).read_text("utf8")
+            assert stripped(quoted) in stripped(source), quoted
+    for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf8")):
+        assert (page.parent / link).exists(), link
+
+
+def stripped(text: str) -> str:
+    return "\n".join(line.strip() for line in dedent(text).splitlines()).strip()
+
+
+@pytest.mark.parametrize("page", CHAPTERS, ids=lambda page: page.stem)
+def test_a_chapter_is_short_and_complete_in_itself(page):
+    text = page.read_text("utf8")
+    assert 120 <= len(text.splitlines()) <= 220
+    assert [name for name in re.findall(r"^## (.*)$", text, re.M) if name in SECTIONS] == SECTIONS
+    assert TRACEBACK not in text.split("## In Treadle")[1], "the end passes"
+    for block in files_of(page):
+        assert len(block.text.splitlines()) <= LAYER_LINES, block.file
+        if "treadle" not in block.file:
+            assert not re.search(r"^(?:from|import) treadle", block.text, re.M), block.file
+
+
+def test_the_stand_in_for_a_model_is_the_same_everywhere():
+    stand_ins = {
+        block.text for page in PAGES for block in files_of(page) if block.file == "standin.py"
+    }
+    assert len(stand_ins) == 1
