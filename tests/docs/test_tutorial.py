@@ -52,7 +52,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """The command in this folder, by the Python that runs the tests, as a reader would run it."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     source = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
-    environment = {"PATH": path, "PYTHONPATH": source, "HOME": str(folder), "COLUMNS": "100"}
+    environment = {"PATH": path, "PYTHONPATH": source, "HOME": str(folder), "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
