@@ -4,13 +4,14 @@ A Python block whose first line is `# name.py` is that file. A `sh` block is run
 without a language, is all that one sees then: a line `...` stands for any lines, `…` for anything.
 """
 
+import importlib.util
 import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
@@ -19,12 +20,21 @@ TUTORIAL = ROOT / "docs" / "tutorial"
 CHAPTERS = sorted(TUTORIAL.glob("[0-9]*.md"))
 PAGES = sorted(TUTORIAL.glob("*.md"))
 
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
-FILE = re.compile(r"# ([\w/.-]+\.\w+)\n")
+_SPEC = importlib.util.spec_from_file_location("extract", TUTORIAL / "extract.py")
+assert _SPEC
+assert _SPEC.loader
+extract = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(extract)
+
 QUOTED = "src/treadle/"
 TRACEBACK = "Traceback (most recent call last):"
 SECTIONS = ["The failure", "The layer", "In Treadle"]
 LAYER_LINES = 62
+
+
+SHARED = ("standin.py", "log.py")
+MOST_LINES = 220
+"""Besides the files that chapters share."""
 
 
 @dataclass(frozen=True)
@@ -34,25 +44,35 @@ class Block:
 
     @property
     def file(self) -> str:
-        """The file that the block is, or is from; "" if it is none."""
-        found = FILE.match(self.text)
+        """The file that the block is, or is quoted from; "" if it is none."""
+        found = extract.FILE.match(self.text)
         return found[1] if found and self.language == "python" else ""
+
+    @property
+    def is_quoted(self) -> bool:
+        return self.file.startswith(QUOTED)
 
 
 def blocks_of(page: Path) -> list[Block]:
-    return [Block(language, text) for language, text in FENCE.findall(page.read_text("utf8"))]
+    return [Block(*found) for found in extract.FENCE.findall(page.read_text("utf8"))]
 
 
 def files_of(page: Path) -> list[Block]:
-    """The files that a reader writes; not what is quoted of Treadle."""
-    return [block for block in blocks_of(page) if block.file and QUOTED not in block.file]
+    """The files that a reader writes."""
+    return [block for block in blocks_of(page) if block.file and not block.is_quoted]
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """The command in this folder, by the Python that runs the tests, as a reader would run it."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     source = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
-    environment = {"PATH": path, "PYTHONPATH": source, "HOME": str(folder), "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
+    environment = {
+        "PATH": path,
+        "PYTHONPATH": source,
+        "HOME": str(folder),
+        "COLUMNS": "100",
+        "PYTHONUNBUFFERED": "1",
+    }
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
@@ -86,13 +106,15 @@ def test_there_are_fourteen_chapters_and_the_index_has_every_page():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_runs_in_an_empty_folder_and_shows_what_it_says(page, tmp_path):
-    blocks = blocks_of(page)
-    for block, after in zip(blocks, [*blocks[1:], Block("", "")], strict=True):
-        if block in files_of(page):
+    blocks = [*blocks_of(page), Block("", "")]
+    for block, after in pairwise(blocks):
+        if block.file and not block.is_quoted:
             (tmp_path / block.file).write_text(block.text, "utf8")
         if block.language != "sh":
             continue
-        shown = after.text if after.language == "" else ""
+        shown = ""
+        if after.language == "":
+            shown = after.text
         done = run(block.text, tmp_path)
         assert pattern_of(shown).fullmatch(done.stdout), f"{block.text}{done.stdout}"
         assert (done.returncode != 0) == (TRACEBACK in shown), block.text
@@ -101,32 +123,45 @@ def test_a_page_runs_in_an_empty_folder_and_shows_what_it_says(page, tmp_path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_page_quotes_of_treadle_is_there_and_its_links_lead_somewhere(page):
     for block in blocks_of(page):
-        if QUOTED in block.file:
+        if block.is_quoted:
             _, quoted = block.text.split("\n", 1)
-            source = (ROOT / block.file).read_text("utf8")
-            assert stripped(quoted) in stripped(source), quoted
-    for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf8")):
+            assert stripped(quoted) in stripped((ROOT / block.file).read_text("utf8")), quoted
+    prose = extract.FENCE.sub("", page.read_text("utf8"))
+    for link in re.findall(r"\]\((?!http)([^)#]+)", prose):
         assert (page.parent / link).exists(), link
 
 
 def stripped(text: str) -> str:
-    return "\n".join(line.strip() for line in dedent(text).splitlines()).strip()
+    return "\n".join(line.strip() for line in text.strip().splitlines())
 
 
 @pytest.mark.parametrize("page", CHAPTERS, ids=lambda page: page.stem)
 def test_a_chapter_is_short_and_complete_in_itself(page):
     text = page.read_text("utf8")
-    assert 120 <= len(text.splitlines()) <= 220
+    _, end = text.split("## In Treadle")
     assert [name for name in re.findall(r"^## (.*)$", text, re.M) if name in SECTIONS] == SECTIONS
-    assert TRACEBACK not in text.split("## In Treadle")[1], "the end passes"
+    assert TRACEBACK not in end
+    own = re.sub(r"<details>.*?</details>", "", text, flags=re.S)
     for block in files_of(page):
+        if block.file in SHARED:
+            own = own.replace(block.text, "")
         assert len(block.text.splitlines()) <= LAYER_LINES, block.file
         if "treadle" not in block.file:
             assert not re.search(r"^(?:from|import) treadle", block.text, re.M), block.file
+    assert 120 <= len(own.splitlines()) <= MOST_LINES
+    assert any(block.is_quoted for block in blocks_of(page))
 
 
-def test_the_stand_in_for_a_model_is_the_same_everywhere():
-    stand_ins = {
-        block.text for page in PAGES for block in files_of(page) if block.file == "standin.py"
-    }
-    assert len(stand_ins) == 1
+@pytest.mark.parametrize("name", SHARED)
+def test_a_file_that_chapters_share_is_the_same_in_all_of_them(name):
+    texts = {block.text for page in PAGES for block in files_of(page) if block.file == name}
+    assert len(texts) == 1
+
+
+def test_a_chapter_s_files_can_be_had_without_copying_them(tmp_path):
+    done = run(f"{sys.executable} {TUTORIAL / 'extract.py'} 8", tmp_path)
+    assert done.returncode == 0, done.stdout
+    [page] = TUTORIAL.glob("08*.md")
+    assert {path.name for path in tmp_path.iterdir()} == {block.file for block in files_of(page)}
+    again = run(f"{sys.executable} {TUTORIAL / 'extract.py'} 8", tmp_path)
+    assert "FileExistsError" in again.stdout
