@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -165,3 +166,29 @@ def test_a_chapter_s_files_can_be_had_without_copying_them(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {block.file for block in files_of(page)}
     again = run(f"{sys.executable} {TUTORIAL / 'extract.py'} 8", tmp_path)
     assert "FileExistsError" in again.stdout
+
+
+def test_the_real_model_of_the_index_fits_the_loop_of_chapter_1():
+    chat = pytest.importorskip("openai.types.chat")
+    wants = {"name": "stock", "arguments": '{"item": "lamp"}'}
+    call = {"id": "call_1", "type": "function", "function": wants}
+    replies = [{"content": None, "tool_calls": [call]}, {"content": "17."}]
+    asked = []
+
+    def create(**request):
+        asked.append({**request, "messages": list(request["messages"])})
+        message = {"role": "assistant", **replies.pop(0)}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m"}
+        return chat.ChatCompletion.model_validate({**body, "choices": [choice]})
+
+    client = SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=create)))
+    names = {"client": client, "SCHEMAS": [{"type": "function", "function": {"name": "stock"}}]}
+    [program] = [block.text for block in blocks_of(TUTORIAL / "README.md") if "def " in block.text]
+    [loop] = [block.text for block in files_of(CHAPTERS[0]) if block.file == "loop.py"]
+    exec(program, names)
+    exec(loop, names)
+    assert names["run"](names["model"], {"stock": lambda item: 17}, "Lamps?") == "17."
+    assert asked[1]["tools"] == names["SCHEMAS"]
+    assert asked[1]["messages"][1]["tool_calls"] == [call]
+    assert asked[1]["messages"][2]["content"] == "17"
