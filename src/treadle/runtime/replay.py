@@ -21,7 +21,7 @@ from ..core import events as e
 from ..core.call import CallState, CallStatus
 from ..core.ceiling import Ceiling
 from ..core.context import Context
-from ..core.errors import ReplayEnds
+from ..core.errors import ReplayEnds, SeqTaken
 from ..core.model import Model, PreparedCall
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore
@@ -37,7 +37,7 @@ from .recorded_settings import (
 )
 from .run_tool import ToolOutcome
 from .settings import RunSettings
-from .world import World
+from .world import World, no_sleep
 
 
 class Diverged(ReplayEnds):
@@ -62,7 +62,7 @@ class _ReplayLog(Log):
     """The replay's log: events from outside are put in at their place in the recording."""
 
     def __init__(self, replayed: "_Replay") -> None:
-        world = World(now=lambda: replayed.next.at, sleep=_no_sleep)
+        world = World(now=lambda: replayed.next.at, sleep=no_sleep)
         super().__init__(replayed.thread_id, MemoryStore(), world)
         self._replayed = replayed
 
@@ -78,7 +78,10 @@ class _ReplayLog(Log):
         events = self._replayed.as_recorded(events)  # it was paid then: accounts refuse nothing
         while self._replayed.next_is_external and events[0] is not self._replayed.next.event:
             self._replayed.check_drive()
-            await super().append(self._replayed.next.event)
+            came = self._replayed.next.event
+            await super().append(came)
+            if isinstance(came, e.LimitReached):  # it came in the place of the model call
+                raise SeqTaken(f"thread {self.thread_id} has come to a limit of what others use")
         shared = self._replayed.count_before_fork(len(events))
         await super().append(*events[:shared], after=after)
         if shared < len(events):
@@ -294,7 +297,3 @@ class _Replay:
         self._first = Divergence(self.next.seq, "event", event, None)
         self._moved.set()
         return Diverged(str(self._first))
-
-
-async def _no_sleep(seconds: float) -> None:
-    """Back-offs take no time in a replay."""

@@ -42,3 +42,7 @@ class World:
     """A unique name for a thread, a claim or a key."""
     driver: Callable[[], str] = _driver_name
     """Names this process, for the people who read a log."""
+
+
+async def no_sleep(seconds: float) -> None:
+    """Takes no time, as back-offs in a replay."""
