@@ -122,7 +122,7 @@ def test_one_that_leaves_the_line_holds_nobody_up(store):
     async def whole() -> None:
         await store.queue("gone", "claim", (TREE,))
         await store.queue("gone", "another claim", (TREE,))
-        await store.leave_queue("gone")
+        await store.leave_queue("gone", "another claim")
         await append(store, "a", row(1, reserve(10, tokens=100)))
 
     live(whole())
@@ -169,5 +169,85 @@ def test_a_deleted_thread_leaves_what_it_has_used(store):
         assert await store.balance("day:d:team", 0.0) == Balance(50)
         assert await store.balance(TREE, 0.0) == Balance()
         await append(store, "a", row(1, reserve(1, tokens=1)))
+
+    live(whole())
+
+
+def test_a_driver_takes_only_itself_out_of_the_line(store):
+    async def whole() -> None:
+        await append(store, "a", row(1, reserve(60, tokens=100)))
+        await store.queue("large", "zombie", (TREE,))
+        await store.queue("large", "claim", (TREE,))
+        await store.leave_queue("large", "zombie")
+        with pytest.raises(AccountFull) as full:
+            await append(store, "large", row(1, reserve(90, tokens=100)))
+        assert full.value.is_queued
+        with pytest.raises(AccountFull) as full:
+            await append(store, "b", row(1, reserve(90, tokens=100)))
+        assert not full.value.is_queued
+        await store.leave_queue("large", "claim")
+        await append(store, "b", row(1, reserve(40, tokens=100)))
+
+    live(whole())
+
+
+def test_whoever_waits_for_one_account_holds_nobody_up_in_another(store):
+    async def whole() -> None:
+        await append(store, "a", row(1, reserve(60, account="turn:part#3", tokens=100)))
+        both = (reserve(60, account="turn:part#3", tokens=100), reserve(60, tokens=1000))
+        with pytest.raises(AccountFull) as full:
+            await append(store, "b", row(1, *both))
+        assert full.value.account == "turn:part#3"
+        await store.queue("b", "claim", (full.value.account,))
+        await append(store, "c", row(1, reserve(60, tokens=1000)))
+
+    live(whole())
+
+
+def test_a_clock_that_is_set_back_locks_no_minute_and_frees_it_once(store):
+    async def whole() -> None:
+        one = reserve(10, account=TEAM, requests=1)
+        await append(store, "a", row(1, one, at=100_000.0))
+        for back_s in (0.0, 5.0, 59.0):
+            with pytest.raises(AccountFull) as full:
+                await append(store, "b", row(1, one, at=100_000.0 - back_s))
+            assert full.value.again_s == pytest.approx(60.0 + back_s)
+        await append(store, "b", row(1, one, at=96_400.0))
+        with pytest.raises(AccountFull):
+            await append(store, "c", row(1, one, at=96_410.0))
+        await append(store, "c", row(1, one, at=96_461.0))
+
+    live(whole())
+
+
+def test_in_a_minute_the_last_call_of_a_thread_is_settled_whatever_the_clock_says(store):
+    async def whole() -> None:
+        await append(store, "a", row(1, reserve(100, account=TEAM), at=100.0))
+        await append(store, "a", row(2, settle(5, account=TEAM), at=100.0))
+        await append(store, "a", row(3, reserve(100, account=TEAM), at=95.0))
+        await append(store, "a", row(4, settle(7, account=TEAM), at=95.0))
+        assert await store.balance(TEAM, 100.0) == Balance(12, 0.0, 2)
+        await append(store, "a", row(5, reserve(100, account=TEAM), at=100.0))
+        assert (await store.balance(TEAM, 100.0)).requests == 3
+
+    live(whole())
+
+
+def test_what_is_too_much_for_an_empty_minute_is_no_matter_of_time(store):
+    async def whole() -> None:
+        with pytest.raises(AccountFull) as full:
+            await append(store, "a", row(1, reserve(101, account=TEAM, tokens=100)))
+        assert full.value.again_s is None
+
+    live(whole())
+
+
+def test_of_those_written_in_one_transaction_only_what_fits_is_booked(store):
+    async def whole() -> None:
+        written = [append(store, str(n), row(1, reserve(40, tokens=100))) for n in range(5)]
+        came = await asyncio.gather(*written, return_exceptions=True)
+        assert [type(each) for each in came].count(AccountFull) == 3
+        assert (await store.balance(TREE, 0.0)).tokens == 80
+        assert [len(await store.read(str(n))) for n in range(5)].count(1) == 2
 
     live(whole())

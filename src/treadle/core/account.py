@@ -20,6 +20,8 @@ from .state import State, apply
 from .turn import Turn
 
 MINUTE_S = 60.0
+MINUTE_KEPT_S = 600.0
+"""How long a store keeps what has begun. Longer than it counts: clocks may disagree by so much."""
 _MINUTE = "minute:"
 _ROUNDING_USD = 1e-9
 """Sums of floats are off by less."""
@@ -88,6 +90,11 @@ def name_of_limit(account: str, limit: str) -> str:
     return f"{'usd' if limit == 'cost_usd' else limit}_a_{kind}"
 
 
+def is_of_dollars(limit: str) -> bool:
+    """Whether a limit of this name is one of US dollars."""
+    return "usd" in limit
+
+
 def name_of_day(budget: str, day: str) -> str:
     """The account of a budget on this day, such as 2026-01-31."""
     return f"day:{day}:{budget}"
@@ -101,6 +108,15 @@ def name_of_minute(budget: str) -> str:
 def is_of_minute(account: str) -> bool:
     """Whether it counts the last 60 seconds, and not all that was ever used."""
     return account.startswith(_MINUTE)
+
+
+def counts_in_minute(at: float, now: float) -> bool:
+    """Whether what has begun at `at` is of the last minute, or of the next.
+
+    The wall clock may be set back, and then what has just begun lies in the future. By more than a
+    minute, it isn't counted: else the account would be locked until the clock is there again.
+    """
+    return abs(now - at) < MINUTE_S
 
 
 def fits(entry: Entry, balance: Balance) -> bool:

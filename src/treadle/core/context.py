@@ -33,6 +33,8 @@ class ParentContext:
     """Whether another process has the parent's thread by now."""
     paid_by: Any = None
     """What pays for the child's model calls besides its own limits: see runtime/account.py."""
+    idle: Any = None
+    """Is told when the child only waits for room in accounts."""
 
 
 @dataclass(frozen=True)

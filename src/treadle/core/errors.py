@@ -190,6 +190,8 @@ class AccountFull(StoreError):
         balance: "Balance",
         ahead: "tuple[Holder, ...]" = (),
         again_s: float | None = None,
+        *,
+        is_queued: bool = False,
     ) -> None:
         super().__init__(
             f"the account {account} has no room for this model call: {balance.tokens} tokens and"
@@ -201,6 +203,8 @@ class AccountFull(StoreError):
         """The threads that wait in front."""
         self.again_s = again_s
         """Seconds until some of a minute's account is free; None: that isn't a matter of time."""
+        self.is_queued = is_queued
+        """Whether this driver waits in line already."""
 
 
 class Fenced(StoreError):

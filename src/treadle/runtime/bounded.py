@@ -36,11 +36,13 @@ async def run_within(
     work: Coroutine[Any, Any, T],
     whose: str,
     learn: "Callable[[asyncio.Future[T]], None] | None" = None,
+    waited: Callable[[], float] | None = None,
 ) -> T:
     """Await the work for so long, then cancel it. Raises TooLong, also if it doesn't stop.
 
     `whose` names it in a warning, such as "the async tool fetch". Work that was cancelled may come
-    to its end all the same: `learn` is then called with what came of it.
+    to its end all the same: `learn` is then called with what came of it. `waited` gives the seconds
+    that don't count, in all: by so much longer it may take.
     """
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
@@ -48,7 +50,7 @@ async def run_within(
     task.add_done_callback(lambda _: _settle(over))  # also where it is cancelled before it begins
     timer = None
     if timeout_s is not None:
-        timer = loop.call_later(timeout_s, _settle, over)
+        timer = _Timer(loop, timeout_s, over, waited or _nothing)
     try:
         await over
     except asyncio.CancelledError:
@@ -56,13 +58,40 @@ async def run_within(
         raise
     finally:
         if timer:
-            timer.cancel()
+            timer.handle.cancel()
     if task.cancelled():
         raise RuntimeError(f"{whose} was cancelled from within")  # not the turn: that raises above
     if task.done():
         return task.result()
     await _stop(task, whose, learn)
     raise TooLong(_has_stopped(task))
+
+
+class _Timer:
+    """Settles the future once the time is up, with all that didn't count."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        seconds: float,
+        over: "asyncio.Future[None]",
+        waited: Callable[[], float],
+    ) -> None:
+        self._loop, self._over, self._waited = loop, over, waited
+        self._left_out_s = waited()
+        self.handle = loop.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        more_s = self._waited() - self._left_out_s
+        if more_s <= 0.0:
+            _settle(self._over)
+            return
+        self._left_out_s += more_s
+        self.handle = self._loop.call_later(more_s, self._ring)
+
+
+def _nothing() -> float:
+    return 0.0
 
 
 async def _tell_end(work: Coroutine[Any, Any, T], over: "asyncio.Future[None]") -> T:

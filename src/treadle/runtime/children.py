@@ -102,6 +102,7 @@ async def open_child_log(context: Context) -> Log:
     log.is_child = True
     log.is_parent_taken = parent.is_taken
     log.paid_by = parent.paid_by
+    log.idle.above = parent.idle
     if log.records and not _works_for(log, context.thread_id, context.call_id, parent.depth):
         raise ToolError(
             f"not run: thread {log.thread_id}, where this call would work, was begun by somebody"

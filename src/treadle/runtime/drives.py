@@ -210,14 +210,20 @@ async def wait_for_drive(store: Store, thread_id: str, seconds: float) -> None:
     await drive.wait_for_end(seconds)
 
 
-async def rest(log: Log, seconds: float) -> None:
-    """Wait so long by the world's clock. Raises Stopped as soon as the log's driver is to stop."""
-    waits = [asyncio.ensure_future(log.stop_asked.wait())]
-    waits.append(asyncio.ensure_future(_sleep(log, seconds)))
+async def rest(log: Log, seconds: float, until: asyncio.Event | None = None) -> None:
+    """Wait so long by the world's clock, or until that is set.
+
+    Raises Stopped as soon as the log's driver is to stop.
+    """
+    slept = asyncio.ensure_future(_sleep(log, seconds))
+    waits = [slept, asyncio.ensure_future(log.stop_asked.wait())]
+    if until:
+        waits.append(asyncio.ensure_future(until.wait()))
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         log.refuse_if_stopping()
-        waits[1].result()
+        if slept.done():
+            slept.result()
     finally:
         for each in waits:
             each.cancel()

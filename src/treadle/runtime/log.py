@@ -12,6 +12,7 @@ from ..stores.group_commit import wait_to_the_end
 from ..stores.rows import from_rows
 from ..stores.store import Row, Store
 from .account import Payers
+from .idle import Idle
 from .listeners import Delta, Listener
 from .make_rows import make_rows
 from .thread_name import check_thread_name, refuse_reserved
@@ -63,6 +64,7 @@ class Log:
         self._worked_from = 0.0
         """When its driver last wrote or waited, by the monotonic clock: it has worked since."""
         self._writing = asyncio.Lock()
+        self.idle = Idle(world.monotonic, self.leave_out)
 
     async def refresh(self) -> None:
         """Take in what others have appended. Raises StoreDamaged, IllegalEvent for a broken log."""
@@ -175,9 +177,9 @@ class Log:
         self._worked_from = self.world.monotonic()
         self._keep(records, state)
 
-    def leave_out(self, seconds: float) -> None:
-        """So long its driver has waited since its last record: that was no work."""
-        self._worked_from += seconds
+    def leave_out(self, since: float) -> None:
+        """Its driver has only waited, since then or its last record: that was no work."""
+        self._worked_from += self.world.monotonic() - max(since, self._worked_from)
 
     def refuse_if_stopping(self) -> None:
         """Raise Stopped if its driver is to begin nothing new."""

@@ -196,7 +196,16 @@ async def _attempt(
         root_id, is_taken = log.state.root_id, lambda: log.is_taken
         paid_by = payers_of_child(log, settings, child)
         parent = ParentContext(
-            child, log.store, log.world, log.tell, depth, left_s, root_id, is_taken, paid_by
+            child,
+            log.store,
+            log.world,
+            log.tell,
+            depth,
+            left_s,
+            root_id,
+            is_taken,
+            paid_by,
+            log.idle,
         )
     span = find_call_span(log, call)
     context = _make_context(log, settings, call, span, parent)
@@ -204,7 +213,8 @@ async def _attempt(
     chance = log.world.chance()
     with within_call(span):
         attempt = settings.run_tool(attended, call.final_arguments, context, left_s, chance, learn)
-        outcome = await run_to_its_end(log, tool, attempt, learn)
+        with log.idle.running():
+            outcome = await run_to_its_end(log, tool, attempt, learn)
     came(outcome)
     return outcome
 

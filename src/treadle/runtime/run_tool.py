@@ -69,7 +69,9 @@ async def run_tool(
     try:
         work = _call(tool, checked, context)
         whose = f"the async tool {tool.name}"
-        return attempt.describe_result(await run_within(attempt.timeout_s, work, whose, learn_of))
+        waited = context.parent.idle.waited_s if context.parent and context.parent.idle else None
+        result = await run_within(attempt.timeout_s, work, whose, learn_of, waited)
+        return attempt.describe_result(result)
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # a tool is another's code: the model is told what it raises

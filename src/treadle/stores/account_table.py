@@ -10,7 +10,16 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from ..core.account import MINUTE_S, Balance, Entry, Holder, accounts_in, fits, is_of_minute
+from ..core.account import (
+    MINUTE_KEPT_S,
+    MINUTE_S,
+    Balance,
+    Entry,
+    Holder,
+    accounts_in,
+    fits,
+    is_of_minute,
+)
 from ..core.errors import AccountFull
 from .store import Row
 
@@ -25,11 +34,13 @@ set tokens = max(tokens, excluded.tokens), usd = max(usd, excluded.usd)
 """
 _HELD = "select thread_id, claim, tokens, usd from reservation where account = ? order by thread_id"
 _IN_MINUTE = """
-select coalesce(sum(tokens), 0), count(*), min(at) from minute where account = ? and at > ?
+select coalesce(sum(tokens), 0), count(*), min(at) from minute where account = ?
+and at > ? and at < ?
 """
+"""As `counts_in_minute`."""
 _SETTLE_IN_MINUTE = """
-update minute set tokens = :tokens where account = :account and thread_id = :thread_id
-and at = (select max(at) from minute where account = :account and thread_id = :thread_id)
+update minute set tokens = ?
+where id = (select max(id) from minute where account = ? and thread_id = ?)
 """
 _AHEAD = """
 select thread_id, claim, accounts from account_queue
@@ -56,7 +67,7 @@ def book(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
         for entry in row.entries:
             _change(db, thread_id, entry, row.at)
         if accounts_in(row.entries):
-            leave_queue(db, thread_id)
+            db.execute("delete from account_queue where thread_id = ?", (thread_id,))
 
 
 def book_again(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
@@ -74,18 +85,16 @@ def raise_to(db: sqlite3.Connection, account: str, tokens: int, usd: float) -> N
 def _refuse_full(
     db: sqlite3.Connection, thread_id: str, entries: Sequence[Entry], at: float
 ) -> None:
-    wanted = accounts_in(entries)
-    if not wanted:
-        return
-    ahead = _find_ahead(db, thread_id, wanted)
     for entry in entries:
         if entry.change != "reserve":
             continue
+        ahead = _find_ahead(db, thread_id, entry.account)
         balance = read_balance(db, entry.account, at)
-        if not fits(entry, balance):
-            raise AccountFull(entry.account, balance, ahead, _find_again(db, entry.account, at))
-    if ahead:
-        raise AccountFull(wanted[0], read_balance(db, wanted[0], at), ahead)
+        has_room = fits(entry, balance)
+        if ahead or not has_room:
+            again_s = None if has_room else _find_again(db, entry.account, at)
+            is_queued = _is_queued(db, thread_id, entry.claim)
+            raise AccountFull(entry.account, balance, ahead, again_s, is_queued=is_queued)
 
 
 def _change(db: sqlite3.Connection, thread_id: str, entry: Entry, at: float) -> None:
@@ -104,18 +113,18 @@ def _change(db: sqlite3.Connection, thread_id: str, entry: Entry, at: float) -> 
 
 def _change_minute(db: sqlite3.Connection, thread_id: str, entry: Entry, at: float) -> None:
     if entry.change == "reserve":
-        db.execute("delete from minute where at <= ?", (at - MINUTE_S,))
+        old = "delete from minute where account = ? and at <= ?"
+        db.execute(old, (entry.account, at - MINUTE_KEPT_S))
         values = (entry.account, at, thread_id, entry.tokens)
-        db.execute("insert or replace into minute values (?, ?, ?, ?)", values)
+        db.execute("insert into minute values (null, ?, ?, ?, ?)", values)
     elif entry.change == "settle":
-        about = {"tokens": entry.tokens, "account": entry.account, "thread_id": thread_id}
-        db.execute(_SETTLE_IN_MINUTE, about)
+        db.execute(_SETTLE_IN_MINUTE, (entry.tokens, entry.account, thread_id))
 
 
 def read_balance(db: sqlite3.Connection, account: str, now: float) -> Balance:
     """What the account has come to, with all that is reserved."""
     if is_of_minute(account):
-        found = db.execute(_IN_MINUTE, (account, now - MINUTE_S)).fetchone()
+        found = _count_minute(db, account, now)
         return Balance(int(found[0]), 0.0, int(found[1]))
     query = "select tokens, usd from account where name = ?"
     tokens, usd = db.execute(query, (account,)).fetchone() or (0, 0.0)
@@ -138,12 +147,22 @@ def read_account(db: sqlite3.Connection, account: str, now: float) -> Balance:
     return replace(read_balance(db, account, now), waiting=tuple(waiting))
 
 
-def _find_ahead(
-    db: sqlite3.Connection, thread_id: str, wanted: Sequence[str]
-) -> tuple[Holder, ...]:
+def _count_minute(db: sqlite3.Connection, account: str, now: float) -> tuple[int, int, float]:
+    """The tokens and the model calls of a minute, and when the first of them began."""
+    times = (now - MINUTE_S, now + MINUTE_S)
+    found: tuple[int, int, float] = db.execute(_IN_MINUTE, (account, *times)).fetchone()
+    return found
+
+
+def _is_queued(db: sqlite3.Connection, thread_id: str, claim: str) -> bool:
+    query = "select 1 from account_queue where thread_id = ? and claim = ?"
+    return db.execute(query, (thread_id, claim)).fetchone() is not None
+
+
+def _find_ahead(db: sqlite3.Connection, thread_id: str, account: str) -> tuple[Holder, ...]:
     ahead: list[Holder] = []
     for name, claim, accounts in db.execute(_AHEAD, (thread_id,)):
-        if set(wanted).intersection(msgspec.json.decode(accounts)):
+        if account in msgspec.json.decode(accounts):
             ahead.append(Holder(name, claim))
     return tuple(ahead)
 
@@ -152,7 +171,7 @@ def _find_again(db: sqlite3.Connection, account: str, now: float) -> float | Non
     """Seconds until the oldest model call of a minute's account counts no longer."""
     if not is_of_minute(account):
         return None
-    *_, first = db.execute(_IN_MINUTE, (account, now - MINUTE_S)).fetchone()
+    *_, first = _count_minute(db, account, now)
     return None if first is None else first + MINUTE_S - now
 
 
@@ -161,9 +180,10 @@ def queue(db: sqlite3.Connection, thread_id: str, claim: str, accounts: Sequence
     db.execute(_QUEUE, (thread_id, claim, msgspec.json.encode(accounts).decode()))
 
 
-def leave_queue(db: sqlite3.Connection, thread_id: str) -> None:
-    """Let the thread wait no longer."""
-    db.execute("delete from account_queue where thread_id = ?", (thread_id,))
+def leave_queue(db: sqlite3.Connection, thread_id: str, claim: str) -> None:
+    """Let the thread wait no longer, if it is this claim's driver that waits."""
+    gone = "delete from account_queue where thread_id = ? and claim = ?"
+    db.execute(gone, (thread_id, claim))
 
 
 def forget(db: sqlite3.Connection, thread_id: str) -> None:

@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ..core.account import MINUTE_S, Balance, Entry, Holder, accounts_in, fits, is_of_minute
+from ..core.account import (
+    MINUTE_KEPT_S,
+    MINUTE_S,
+    Balance,
+    Entry,
+    Holder,
+    accounts_in,
+    counts_in_minute,
+    fits,
+    is_of_minute,
+)
 from ..core.errors import AccountFull
 
 
@@ -33,19 +43,16 @@ class Accounts:
 
     def refuse_full(self, thread_id: str, entries: Sequence[Entry], at: float) -> None:
         """Raise AccountFull where one has no room, or others wait for it in front."""
-        wanted = set(accounts_in(entries))
-        if not wanted:
-            return
-        ahead = self._find_ahead(thread_id, wanted)
         for entry in entries:
-            if entry.change == "reserve":
-                balance = self.balance(entry.account, at)
-                if not fits(entry, balance):
-                    again_s = self._find_again(entry.account, at)
-                    raise AccountFull(entry.account, balance, ahead, again_s)
-        if ahead:
-            first = next(iter(sorted(wanted)))
-            raise AccountFull(first, self.balance(first, at), ahead)
+            if entry.change != "reserve":
+                continue
+            ahead = self._find_ahead(thread_id, entry.account)
+            balance = self.balance(entry.account, at)
+            has_room = fits(entry, balance)
+            if ahead or not has_room:
+                again_s = None if has_room else self._find_again(entry.account, at)
+                is_queued = self._waiting.get(thread_id, ("",))[0] == entry.claim
+                raise AccountFull(entry.account, balance, ahead, again_s, is_queued=is_queued)
 
     def book(self, thread_id: str, entries: Sequence[Entry], at: float) -> None:
         """Change the accounts as these entries of one record say."""
@@ -66,7 +73,7 @@ class Accounts:
     def balance(self, name: str, now: float) -> Balance:
         account = self._accounts.get(name, _Account())
         if is_of_minute(name):
-            counted = [each for each in account.minute if each.at > now - MINUTE_S]
+            counted = [each for each in account.minute if counts_in_minute(each.at, now)]
             return Balance(sum(each.tokens for each in counted), 0.0, len(counted))
         held = account.held
         return Balance(
@@ -83,8 +90,9 @@ class Accounts:
     def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
         self._waiting[thread_id] = (claim, tuple(accounts))
 
-    def leave_queue(self, thread_id: str) -> None:
-        self._waiting.pop(thread_id, None)
+    def leave_queue(self, thread_id: str, claim: str) -> None:
+        if self._waiting.get(thread_id, ("",))[0] == claim:
+            del self._waiting[thread_id]
 
     def forget(self, thread_id: str) -> None:
         """Of a thread that was deleted: what it had reserved counts as used."""
@@ -97,12 +105,12 @@ class Accounts:
         for name in [each for each in self._accounts if each.startswith(mine)]:
             del self._accounts[name]
 
-    def _find_ahead(self, thread_id: str, wanted: set[str]) -> tuple[Holder, ...]:
+    def _find_ahead(self, thread_id: str, account: str) -> tuple[Holder, ...]:
         ahead: list[Holder] = []
         for each, (claim, accounts) in self._waiting.items():
             if each == thread_id:
                 break
-            if wanted.intersection(accounts):
+            if account in accounts:
                 ahead.append(Holder(each, claim))
         return tuple(ahead)
 
@@ -110,13 +118,14 @@ class Accounts:
         """Seconds until the oldest model call of a minute's account counts no longer."""
         if not is_of_minute(name):
             return None
-        counted = [each.at for each in self._accounts[name].minute if each.at > now - MINUTE_S]
+        minute = self._accounts.get(name, _Account()).minute
+        counted = [each.at for each in minute if counts_in_minute(each.at, now)]
         return min(counted) + MINUTE_S - now if counted else None
 
 
 def _count_in_minute(minute: list[_Request], thread_id: str, entry: Entry, at: float) -> None:
     if entry.change == "reserve":
-        minute[:] = [each for each in minute if each.at > at - MINUTE_S]
+        minute[:] = [each for each in minute if each.at > at - MINUTE_KEPT_S]
         minute.append(_Request(at, thread_id, entry.tokens))
         return
     for index in reversed(range(len(minute))):

@@ -127,9 +127,9 @@ class MemoryStore:
         with self._lock:
             self._accounts.queue(thread_id, claim, accounts)
 
-    async def leave_queue(self, thread_id: str) -> None:
+    async def leave_queue(self, thread_id: str, claim: str) -> None:
         with self._lock:
-            self._accounts.leave_queue(thread_id)
+            self._accounts.leave_queue(thread_id, claim)
 
     async def balance(self, account: str, now: float) -> Balance:
         with self._lock:

@@ -129,12 +129,13 @@ MIGRATIONS = (
         primary key (account, thread_id)
     ) strict, without rowid;
     create table minute (
+        id integer primary key,
         account text not null,
         at real not null,
         thread_id text not null,
-        tokens integer not null,
-        primary key (account, at, thread_id)
-    ) strict, without rowid;
+        tokens integer not null
+    ) strict;
+    create index minute_by_time on minute (account, at);
     create table account_queue (
         thread_id text primary key,
         position integer not null,

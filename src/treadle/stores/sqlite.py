@@ -153,8 +153,8 @@ class SQLiteStore:
     async def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
         await self._read(lambda db: account_table.queue(db, thread_id, claim, accounts))
 
-    async def leave_queue(self, thread_id: str) -> None:
-        await self._read(lambda db: account_table.leave_queue(db, thread_id))
+    async def leave_queue(self, thread_id: str, claim: str) -> None:
+        await self._read(lambda db: account_table.leave_queue(db, thread_id, claim))
 
     async def balance(self, account: str, now: float) -> Balance:
         return await self._read(lambda db: account_table.read_account(db, account, now))

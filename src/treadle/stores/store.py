@@ -132,8 +132,9 @@ class Queued(Protocol):
         """Let the thread wait in line for these accounts, at the place that it has, if any."""
         ...
 
-    async def leave_queue(self, thread_id: str) -> None:
-        """Let it wait no longer. One whose append was booked waits no longer either."""
+    async def leave_queue(self, thread_id: str, claim: str) -> None:
+        """Let it wait no longer, if it is this claim's driver that waits. One whose append was
+        booked waits no longer either."""
         ...
 
     async def balance(self, account: str, now: float) -> Balance:
