@@ -76,6 +76,11 @@ class Limits:
         check_flags("Limits", unpriced=self.unpriced, last_word=self.last_word)
 
 
+def has_account(limits: Limits) -> bool:
+    """Whether a turn with these limits has an account that its children are paid from."""
+    return limits.tokens is not None or limits.cost_usd is not None
+
+
 class Spent(msgspec.Struct, frozen=True):
     """What a turn has used, with every call in flight counted at its worst case."""
 

@@ -1,6 +1,6 @@
 """What a thread's model calls are paid from besides its own limits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from ..core.account import name_of_turn
 from ..core.budget import Budget
 from ..core.ceiling import Ceiling
 from ..core.events import ChildStarted, UserSaid
-from ..core.limits import LAST_RESULTS_TOKENS, LAST_WORD_TOKENS, worst_cost
+from ..core.limits import LAST_RESULTS_TOKENS, LAST_WORD_TOKENS, has_account, worst_cost
 from ..core.turn import Turn
 
 if TYPE_CHECKING:
@@ -48,14 +48,27 @@ class Payers:
 
 
 def account_of_turn(log: "Log", settings: "RunSettings") -> Account | None:
-    """The account of the open turn, for what works for it; None where it has no such limit."""
+    """The account of the open turn, for what works for it; None where it has no such limit.
+
+    One that was opened stays open, also where its settings have lost their limits since.
+    """
     turn = log.state.turn
     limits = settings.policy.limits
-    if turn is None or (limits.tokens is None and limits.cost_usd is None):
+    if turn is None or not (turn.account or has_account(limits)):
         return None
     name = name_of_turn(log.thread_id, turn.opened_seq)
     find_ceiling = partial(_find_ceiling, log, settings)
     return Account(name, find_ceiling, turn.asks_no_model, unpriced=limits.unpriced)
+
+
+def accounts_above(log: "Log", settings: "RunSettings") -> tuple[Account, ...]:
+    """All that what works for the open turn is paid from, whatever models it asks."""
+    own = account_of_turn(log, settings)
+    found = [own] if own else []
+    found += log.paid_by.accounts
+    for budget in _find_budgets(log, settings):
+        found += _accounts_of(budget, log)
+    return tuple(found)
 
 
 def payers_of_child(log: "Log", settings: "RunSettings", child: ChildStarted) -> Payers:
@@ -81,10 +94,14 @@ def find_accounts(log: "Log", settings: "RunSettings") -> list[Account]:
     found += log.paid_by.accounts
     for budget in _find_budgets(log, settings):
         if budget.holds_for(settings.model.name):
-            for name, most, until in budget.ceilings(log.world.now()):
-                find_ceiling = partial(Ceiling, most.tokens, most.usd, most.requests)
-                found.append(Account(name, find_ceiling, log.paid_by.below_flow, until))
+            found += _accounts_of(budget, log)
     return found
+
+
+def _accounts_of(budget: Budget, log: "Log") -> Iterator[Account]:
+    for name, most, until in budget.ceilings(log.world.now()):
+        find_ceiling = partial(Ceiling, most.tokens, most.usd, most.requests)
+        yield Account(name, find_ceiling, log.paid_by.below_flow, until)
 
 
 def _find_budgets(log: "Log", settings: "RunSettings") -> tuple[Budget, ...]:

@@ -12,7 +12,7 @@ from ..core.call import CallState
 from ..core.context import Context
 from ..core.describe import describe_policy, describe_tool, policy_from, window_from
 from ..core.errors import ToolError, UsageError
-from ..core.limits import Limits, cost_in_tier, raise_limits
+from ..core.limits import Limits, cost_in_tier, has_account, raise_limits
 from ..core.model import Model, PreparedCall, Request, place_of
 from ..core.model_settings import ModelSettings, refuse_uncarried
 from ..core.policy import Policy
@@ -139,7 +139,7 @@ class RunSettings:
         children: list[e.Event] = []
         limits = self.policy.limits
         account = ""
-        if state.turn and (limits.tokens is not None or limits.cost_usd is not None):
+        if state.turn and (state.turn.account or has_account(limits)):
             account = name_of_turn(thread_id, state.turn.opened_seq)
         for call in calls:
             started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))

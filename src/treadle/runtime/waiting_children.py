@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ..core import events as e
+from ..core.account import is_of_dollars
 from ..core.links import is_child_in
 from ..core.state import State
 from ..core.waits import find_tree_waits
-from .account import Account, account_of_turn
+from ..stores.store import Queued
+from .account import Account, accounts_above
 from .log import Log, open_log
 
 if TYPE_CHECKING:
@@ -26,13 +28,16 @@ async def refresh_children(log: Log, settings: "RunSettings") -> bool:
     this thread itself, where a limit above it was raised. Returns whether anything was appended.
     Raises as `Log.append`, and StoreErrors.
     """
-    if was_raised(log.state, log.paid_by.accounts):
+    accounts = accounts_above(log, settings)
+    if await _may_try_again(log.state, log, accounts):
         await log.append(e.LimitRaised(RAISED_ABOVE))
         return True
     found = await read_waiting_children(log)
-    own = account_of_turn(log, settings)
-    accounts = (own, *log.paid_by.accounts) if own else log.paid_by.accounts
-    states = {name: _try_again(state, accounts) for name, state in found.items()}
+    states: dict[str, State] = {}
+    for name, state in found.items():
+        states[name] = state
+        if state.turn and await _may_try_again(state, log, accounts):
+            states[name] = replace(state, turn=replace(state.turn, held=None))
     changed: list[e.Event] = []
     for call in log.state.turn.calls.values() if log.state.turn else ():
         if call.status == "child" and call.child and call.child.thread_id in states:
@@ -44,24 +49,31 @@ async def refresh_children(log: Log, settings: "RunSettings") -> bool:
     return bool(changed)
 
 
-def was_raised(state: State, accounts: Sequence[Account]) -> bool:
-    """Whether the limit of a thread above, for which this one waits, is higher by now."""
-    held = state.turn.held if state.turn else None
-    if held is None:
-        return False
+def was_raised(held: e.LimitReached, accounts: Sequence[Account]) -> bool:
+    """Whether this limit, of a thread above or a budget, is higher by now."""
     for account in accounts:
         if account.name == held.account:
             ceiling = account.find_ceiling()
-            most = ceiling.usd if held.limit == "cost_usd" else ceiling.tokens
+            most = ceiling.usd if is_of_dollars(held.limit) else ceiling.tokens
             return most is None or most > held.allowed
     return False
 
 
-def _try_again(state: State, accounts: Sequence[Account]) -> State:
-    """The state of a thread that is to try again, where the limit that it waits for was raised."""
-    if state.turn is None or not was_raised(state, accounts):
-        return state
-    return replace(state, turn=replace(state.turn, held=None))
+async def _may_try_again(state: State, log: Log, accounts: Sequence[Account]) -> bool:
+    """Whether the limit that the thread waits for was raised, or less is used by now.
+
+    That is so once a driver that was taken for dead has told what its call has really used.
+    """
+    held = state.turn.held if state.turn else None
+    if held is None:
+        return False
+    if was_raised(held, accounts):
+        return True
+    if not isinstance(log.store, Queued):
+        return False
+    balance = await log.store.balance(held.account, log.world.now())
+    used = balance.usd if is_of_dollars(held.limit) else balance.tokens
+    return used < held.used
 
 
 async def read_waiting_children(top: Log) -> dict[str, State]:
