@@ -80,9 +80,12 @@ def post_decision(
 
 def draw_decision(
     simulation: "Simulation", thread: str, decision: e.PendingDecision
-) -> e.ApprovalGiven | e.OutcomeDecided | e.UserSaid:
+) -> e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.LimitRaised:
     chance = simulation.chance
     match decision.status:
+        case "limit":
+            more = 50_000 if simulation.is_calm else chance.choice((0, 200, 3000))
+            return e.LimitRaised("ann", tokens=more)
         case "question":
             return e.UserSaid(f"that one {simulation.count()}", answers=decision.id)
         case "unknown":

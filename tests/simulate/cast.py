@@ -12,6 +12,7 @@ from simulate.database import LAST_CALLED
 from simulate.process import current_process
 from treadle import (
     Agent,
+    Budget,
     CannotTell,
     Context,
     DidNotRun,
@@ -425,19 +426,30 @@ class Settings:
     limits: Limits = LIMITS
     unknown: Any = "ask"
     parallel: bool = False
+    budgets: tuple[Budget, ...] = ()
 
 
 def make_cast(settings: Settings, store: Store, world: World) -> dict[str, Any]:
     """By kind of thread, who drives it in one process."""
     own: dict[str, Any] = {"store": store, "world": world}
-    agents = {"unknown": settings.unknown, "limits": settings.limits, "parallel": settings.parallel}
+    agents = {
+        "unknown": settings.unknown,
+        "limits": settings.limits,
+        "parallel": settings.parallel,
+        "budgets": settings.budgets,
+    }
     found: dict[str, Any] = {
         each.name: replace(each, **own, **agents) for each in (ALONE, LEAD, DESK, USER, SHOP)
     }
     flow_limits = replace(job.limits, tokens=settings.limits.tokens)
     for each in (job, parcels):
         found[each.name] = Flow(
-            each.function, name=each.name, limits=flow_limits, unknown=settings.unknown, **own
+            each.function,
+            name=each.name,
+            limits=flow_limits,
+            unknown=settings.unknown,
+            budgets=settings.budgets,
+            **own,
         )
     found["order"] = replace(GRAPH, **own)
     return found

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from simulate.account_check import AccountCheck
 from simulate.cast import (
     EFFECTS,
     IDEMPOTENT,
@@ -22,8 +23,10 @@ from simulate.cast import (
 from simulate.process import OPERATION, Operation, Process, current_process
 from treadle import Limits, Record
 from treadle.core import events as e
+from treadle.core.account import thread_of
 from treadle.core.call import CallState
 from treadle.core.errors import IllegalEvent, TreadleError
+from treadle.core.limits import raise_limits
 from treadle.core.model import Request
 from treadle.core.state import OPEN_PHASES, State, apply
 from treadle.stores.rows import from_rows
@@ -32,7 +35,7 @@ from treadle.stores.store import Row
 if TYPE_CHECKING:
     from simulate.simulation import Simulation
 
-POSTS = (e.ApprovalGiven, e.OutcomeDecided, e.ThreadClaimed, e.TrustChanged)
+POSTS = (e.ApprovalGiven, e.OutcomeDecided, e.ThreadClaimed, e.TrustChanged, e.LimitRaised)
 """The events that anybody may write, whoever drives the thread."""
 
 
@@ -101,6 +104,14 @@ class Check:
         self.verified: Counter[str] = Counter()
         """By outcome, how often `verify` has settled a call."""
         self.checked = 0
+        self.accounts = AccountCheck(simulation, self._find_limits)
+
+    def _find_limits(self, thread_id: str) -> Limits:
+        return self._own_limits(self.threads[thread_id])
+
+    async def compare_accounts(self, rows: Any) -> None:
+        """The store's accounts say what the logs say."""
+        await self.accounts.compare(rows)
 
     def _violate(self, promise: str, words: str) -> None:
         self._simulation.violate(promise, words)
@@ -126,6 +137,7 @@ class Check:
             self._check_writer(shadow, before, record, operation, records[index + 1 :])
             self._check_event(shadow, before, record, operation)
             self.checked += 1
+        self.accounts.appended(process, thread_id, rows)
 
     def _check_writer(
         self,
@@ -256,6 +268,10 @@ class Check:
     # Limits
 
     def _limits(self, shadow: Shadow) -> Limits:
+        turn = shadow.state.turn
+        return raise_limits(self._own_limits(shadow), turn.raised if turn else None)
+
+    def _own_limits(self, shadow: Shadow) -> Limits:
         if shadow.kind and shadow.state.agent != "boss":
             return limits_of(shadow.kind, self._simulation.plan.settings)
         if shadow.state.agent in ("job", "parcels"):
@@ -282,6 +298,25 @@ class Check:
             self._violate("limits bind", f"{shadow.thread_id} makes more than {limits.steps} steps")
         if limits.seconds is not None and before.turn.active_s >= limits.seconds:
             self._violate("limits bind", f"{shadow.thread_id} goes on after {limits.seconds} s")
+
+    def _check_tree(self, accounts: Sequence[str]) -> None:
+        """What the providers may bill for a turn and all that works for it is within its limit."""
+        for name in accounts:
+            top = self.threads.get(thread_of(name))
+            if top is None or top.state.turn is None:
+                continue
+            most = self._limits(top).tokens
+            if most is None or not name.endswith(f"#{top.state.turn.opened_seq}"):
+                continue
+            billed = 0
+            for shadow in self.threads.values():
+                for seq, tokens in shadow.billed.items():
+                    event = shadow.records[seq - 1].event
+                    is_own = shadow is top and seq > top.state.turn.opened_seq
+                    if is_own or (isinstance(event, e.ModelCalled) and name in event.accounts):
+                        billed += tokens
+            if billed > most:
+                self._violate("limits bind", f"up to {billed} tokens may be billed to {name}")
 
     def _share(self, start: e.ThreadStarted, thread_id: str) -> int | None:
         """The tokens that a child may use, as its parent's log says."""
@@ -325,6 +360,7 @@ class Check:
             self._violate("each request is written down before", f"{called}: {event}")
             return
         shadow.billed[called[1]] = event.prompt_tokens + event.max_output_tokens
+        self._check_tree(event.accounts)
         turn, tokens = shadow.state.turn, self._tokens(shadow)
         if turn and tokens is not None:
             billed = sum(cost for seq, cost in shadow.billed.items() if seq > turn.opened_seq)

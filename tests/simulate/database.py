@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulate.process import OPERATION, Process
 from treadle import MemoryStore
+from treadle.core.account import Balance
 from treadle.core.errors import StoreError
 from treadle.stores.store import Row, Store, ThreadInfo
 
@@ -127,6 +128,7 @@ class Connection:
             raise database.fail(self._process, "the disk is full; nothing was written")
         await database.rows.append(thread_id, rows)
         database.simulation.appended(self._process, thread_id, rows)
+        await database.simulation.check.compare_accounts(database.rows)
         if database.meets(database.faults.breaks):
             raise database.fail(self._process, "the connection broke after the commit")
 
@@ -141,6 +143,26 @@ class Connection:
         if database.meets(database.faults.waits):
             await self._wait()
         return rows
+
+    async def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
+        await self._meet_trouble()
+        await self._database.rows.queue(thread_id, claim, accounts)
+
+    async def leave_queue(self, thread_id: str, claim: str) -> None:
+        await self._meet_trouble()
+        await self._database.rows.leave_queue(thread_id, claim)
+
+    async def balance(self, account: str, now: float) -> Balance:
+        await self._meet_trouble()
+        found: Balance = await self._database.rows.balance(account, now)
+        return found
+
+    async def _meet_trouble(self) -> None:
+        database = self._database
+        if database.meets(database.faults.waits):
+            await self._wait()
+        if database.meets(database.faults.refuses):
+            raise database.fail(self._process, "the disk is full; nothing was written")
 
     async def threads(self, limit: int = 100) -> list[ThreadInfo]:
         found: list[ThreadInfo] = await self._database.rows.threads(limit)

@@ -8,7 +8,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulate.actors import ACTORS, Actor, post_decision
@@ -20,12 +20,12 @@ from simulate.loop import SimLoop, SimulatedProcess
 from simulate.operations import Operations
 from simulate.process import Process
 from simulate.service import Service
-from treadle import Limits
+from treadle import Budget, Limits
 from treadle.core import events as e
 from treadle.core.waits import find_waits
 from treadle.stores.store import Row, Store
 
-MAX_STEPS = 60_000
+MAX_STEPS = 120_000
 CALM_ROUNDS = 60
 _LIMITS = (
     *(LIMITS, LIMITS, Limits(steps=3, tool_calls=4, tokens=60_000, seconds=40.0)),
@@ -95,6 +95,24 @@ def _with_verified(kinds: tuple[str, ...], chance: random.Random) -> tuple[str, 
     return tuple(chance.choice((each, *VERIFIED_KINDS)) for each in kinds)
 
 
+def draw_accounts(chance: random.Random, settings: Settings) -> Settings:
+    """The settings with limits that are tight for a whole tree, and budgets, in some simulations."""
+    if chance.random() < 0.3:
+        tokens = chance.choice((600, 1200, 2500))
+        settings = replace(settings, limits=replace(settings.limits, tokens=tokens))
+    if chance.random() < 0.3:
+        budget = chance.choice(
+            (
+                Budget("team", requests_a_minute=chance.choice((4, 8))),
+                Budget("team", tokens_a_minute=chance.choice((600, 1500, 4000))),
+                Budget("team", tokens_a_day=chance.choice((600, 1500, 5000))),
+                Budget("team", tokens_a_day=2500, requests_a_minute=6),
+            )
+        )
+        settings = replace(settings, budgets=(budget,))
+    return settings
+
+
 class Simulation:
     """Everything of one seed."""
 
@@ -112,6 +130,7 @@ class Simulation:
         self.plan = draw_plan(self.chance)
         self.plan.kinds = _with_verified(self.plan.kinds, random.Random(f"verified {seed}"))
         self.service = Service(self.loop)
+        self.plan.settings = draw_accounts(random.Random(f"accounts {seed}"), self.plan.settings)
         self.database = Database(self, rows)
         self.check = Check(self)
         self.operations = Operations(self)
@@ -296,9 +315,14 @@ class Simulation:
                 for process in self.living()[:2]:
                     started.append(self.operations.resume(process, thread))
             await self._wait_for(started)
+            decisions = self.find_decisions()
+            if any(decision.until for _, decision in decisions):
+                for process in self.processes:  # the next day, whose budgets are new
+                    process.skew_s += 86_400.0
             posted = [
                 post_decision(self, self.living()[0], thread, decision)
-                for thread, decision in self.find_decisions()
+                for thread, decision in decisions
+                if not decision.until
             ]
             await self._wait_for(posted)
             if not opened:
@@ -309,7 +333,7 @@ class Simulation:
     async def _wait_for(self, operations: Sequence[Any]) -> None:
         tasks = [each.task for each in operations if each.task and not each.process.dead]
         if tasks:
-            _, left = await asyncio.wait(tasks, timeout=300.0)
+            _, left = await asyncio.wait(tasks, timeout=600.0)
             if left:
                 hanging = [str(each) for each in operations if each.task in left]
                 self.violate("every caller gets its result", f"still waiting: {hanging}")
