@@ -268,7 +268,7 @@ class _Replay:
             if self.next_is_external or isinstance(event, e.ChildStarted):
                 # A second ChildStarted: somebody else had begun a thread of the first one's name.
                 await self._log.append(event)
-            elif isinstance(event, kind) and event.call_id == call_id:
+            elif isinstance(event, kind) and getattr(event, "call_id", "") == call_id:
                 return event
             elif getattr(event, "call_id", "") in self._find_ids("started", "unknown") - {call_id}:
                 await self._moved.wait()
