@@ -279,7 +279,7 @@ def test_a_kill_while_it_asks_or_waits_only_makes_the_next_driver_ask():
         before = len(await read(machine.rows))
         killed.is_dead = True
         driving.cancel()
-        await asyncio.wait({driving})
+        await asyncio.gather(driving, return_exceptions=True)
         runner = bank.agent(Process(machine))
         assert await runner.due() == ["t"]
         assert len(await read(machine.rows)) == before, "nothing is left behind"
@@ -304,7 +304,7 @@ def taken_while_it_pays(bank: Bank, act: Callable[[Bank, Machine], Any]) -> list
         driving = asyncio.create_task(first.run("Pay.", thread="t"))
         await asyncio.sleep(1)
         await act(bank, machine)
-        await asyncio.wait({driving})
+        await asyncio.gather(driving, return_exceptions=True)
         await asyncio.sleep(120)
         records = await read(machine.rows)
         runner = bank.agent(machine.rows)
@@ -357,7 +357,7 @@ def test_and_so_does_a_person_s():
         [call_id] = turn.calls
         await runner.post("t", OutcomeDecided(call_id, "ran", "ann", "I see it"))
         assert (await resuming).status == "answered"
-        await asyncio.wait({driving})
+        await asyncio.gather(driving, return_exceptions=True)
         await asyncio.sleep(60)
 
     live(whole())
