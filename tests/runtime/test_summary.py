@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crash.scripts import PLOTS, Plot, Stage, finished, settled
@@ -129,6 +129,7 @@ def test_a_thread_of_several_turns_is_added_up() -> None:
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=60))
+@example([0, 59790, 8, 1])  # a driver lets go in the middle of a model call
 def test_of_one_thread_it_says_what_the_other_sums_say(choices: list[int]) -> None:
     log = legal_log(choices, avoid=(e.ThreadForked,))
     if not log:

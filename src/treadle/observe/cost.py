@@ -203,6 +203,8 @@ def _find_end(
     match event:
         case e.ModelFailed() if event.claim:
             return None  # of an earlier request
+        case e.ThreadClaimed(releases=True):
+            return None  # the next driver finds it lost
         case e.ModelReplied():
             return {
                 "outcome": "replied",
