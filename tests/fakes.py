@@ -211,6 +211,15 @@ class Elsewhere(MemoryStore):
     def last_seqs(self, thread_ids: Any) -> dict[str, int]:
         return self.inner.last_seqs(thread_ids)
 
+    async def find_waking(self, now: float) -> list[ThreadInfo]:
+        return await self.inner.find_waking(now)
+
+    async def find_handle(self, handle: str) -> list[str]:
+        return await self.inner.find_handle(handle)
+
+    async def postpone(self, thread_id: str, seq: int, due: float) -> None:
+        await self.inner.postpone(thread_id, seq, due)
+
 
 class Door:
     """One process's way to a store: once the process is killed, nothing more goes through."""
@@ -321,6 +330,7 @@ def candidates(state: State) -> list[e.Event]:
             for outcome in (
                 e.ToolReturned(call_id, f"late {seq}", 0.1, claim=claim),
                 e.ToolFailed(call_id, "raised", f"late {seq}", 0.1, claim=claim),
+                e.CallNoted(call_id, f'{{"late":{seq}}}', bool(seq % 2), claim=claim),
                 e.ToolFailed(call_id, "raised", f"late {seq}", 0.1, 1.0, claim=claim),
             )
         ]
@@ -343,6 +353,11 @@ def candidates(state: State) -> list[e.Event]:
             e.ToolFailed(call_id, "timeout", "slow", 0.1, 0.0, unknown=True),
             e.OutcomeDecided(call_id, "not_run", "verify"),
             e.OutcomeDecided(call_id, "unclear", "verify", reason=f"no list {seq}"),
+            e.CallNoted(call_id, f'{{"job":{seq}}}', polls=bool(seq % 2)),
+            e.CallNoted(call_id, f'{{"job":{seq}}}', True),
+            e.CallNoted(call_id, f'{{"job":{seq}}}', True, seq * 1.5 + 4, bool(seq % 2)),
+            e.ToolReturned(call_id, f"posted {seq}", 0.1, by="ci"),
+            e.ToolFailed(call_id, "raised", f"posted {seq}", 0.1, by="ci"),
             e.ApprovalAsked(call_id, "why"),
             e.ApprovalGiven(call_id, True, "ada", "", f'{{"edited": {seq}}}', ALWAYS[seq % 3]),
             e.ApprovalGiven(call_id, False, "ada"),

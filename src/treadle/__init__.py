@@ -50,6 +50,7 @@ from .core.events import (
 )
 from .core.limits import Limits
 from .core.model_settings import ModelSettings
+from .core.pending import Pending
 from .core.result import Result, Summary
 from .core.thread_summary import ThreadSummary
 from .core.tool import Tool, tool
@@ -68,6 +69,7 @@ from .runtime.drives import stop
 from .runtime.keep_going import keep_going
 from .runtime.listeners import Delta
 from .runtime.retention import delete_expired
+from .runtime.settle import Settled
 from .runtime.sync import iterate_sync, run_sync
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
@@ -104,12 +106,14 @@ __all__ = [
     "NotAnswered",
     "Notes",
     "OutcomeDecided",
+    "Pending",
     "Ran",
     "Record",
     "Result",
     "Rule",
     "SQLiteStore",
     "ScriptedModel",
+    "Settled",
     "StepFailed",
     "StepTimedOut",
     "Stopped",

@@ -14,7 +14,29 @@ from treadle import Agent, Limits, ScriptedModel, tool
 from treadle.models.scripted import calls, says
 from treadle.core.errors import ModelDenied
 from treadle.tools.ask import ask_user
+from treadle import Pending, ToolError
 import time
+
+def asked(handle, ctx):
+    "What became of a job: the file beside the database says it."
+    import os, pathlib
+    path = pathlib.Path(os.environ["TREADLE_DB"]).with_name("job")
+    said = path.read_text() if path.exists() else ""
+    if not said:
+        raise Pending(handle, due=0.05)
+    if said == "failed":
+        raise ToolError("the job has failed")
+    return said
+
+@tool
+async def build(branch: str) -> str:
+    "Build it elsewhere."
+    raise Pending({"ci": "builds", "job": 7})
+
+@tool(poll=asked)
+async def ship() -> str:
+    "Ship it elsewhere."
+    raise Pending("ship-1", due=0.05)
 
 @tool(needs_approval=True)
 def send(to: str, text: str) -> str:
@@ -32,8 +54,8 @@ def add(a: int, b: int) -> int:
     "Add."
     return a + b
 
-def made(*script, **settings):
-    tools = [add, send, slow, ask_user]
+def made(*script, more=(), **settings):
+    tools = [add, send, slow, ask_user, *more]
     return Agent("Be brief.", tools=tools, model=ScriptedModel(script), **settings)
 
 def echo(request):
@@ -51,6 +73,10 @@ unpriced = Agent(model=ScriptedModel([says("Priceless.")], price_usd=None))
 planned = made(says("1. Add."), says("3."))
 sleepy = made(calls(("send", {"to": "bob", "text": "hi"})), calls("slow"), says("After the stop."))
 naps = made(calls("slow"), echo)
+builds = made(calls(("build", {"branch": "main"})), echo, more=[build])
+ships = made(calls("ship"), echo, more=[ship])
+goes_on = made(echo, more=[build, ship])
+ships_on = made(echo, more=[ship])
 number = 7
 
 def last(request):

@@ -7,8 +7,8 @@ from fakes import legal_log
 from treadle.core import events as e
 from treadle.core.result import read_result
 from treadle.core.state import State, fold
-from treadle.core.status import MAX_CALLS, find_status, status_at_append
-from treadle.core.waits import is_held
+from treadle.core.status import MAX_CALLS, find_line, find_status, line_at_append
+from treadle.core.waits import find_waits, is_held
 
 
 def expected(records: list[e.Record], state: State) -> str:
@@ -24,6 +24,24 @@ def test_after_each_record_it_is_what_the_result_says(choices: list[int]) -> Non
     for count in range(1, len(records) + 1):
         state = fold(records[:count])
         assert find_status(state) == expected(records[:count], state)
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=60))
+def test_nobody_who_looks_when_the_list_says_so_misses_a_thread_that_can_go_on(
+    choices: list[int],
+) -> None:
+    """What waits now and can go on at a later time is looked at by then, at the latest."""
+    records = legal_log(choices)
+    for count in range(1, len(records) + 1):
+        state = fold(records[:count])
+        status, due = find_line(state)
+        if status != "waiting":
+            assert due is None
+            continue
+        for now in (state.at + 1, state.at + 10, state.at + 1000):
+            if not find_waits(state, "t", now=now):
+                assert due is not None
+                assert due <= now
 
 
 def round_of(count: int) -> list[e.Event]:
@@ -43,4 +61,4 @@ def test_a_round_of_very_many_calls_is_left_to_whoever_lists_the_thread() -> Non
         events = round_of(count)
         state = fold(e.Record("t", seq, 1.0, each, 0.0) for seq, each in enumerate(events, 1))
         assert find_status(state) == "waiting"
-        assert status_at_append(state) == said
+        assert line_at_append(state) == (said, None if said else 0.0)

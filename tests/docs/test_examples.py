@@ -154,6 +154,14 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
         [calls(("pay", {"account": "A-1", "amount": 300})), says("Paid.")],
         ["OutcomeDecided", "by='verify'", "answered Paid. (1 payment)"],
     ),
+    "21_pending": (
+        [
+            calls(("build", {"branch": "main"})),
+            calls(("deploy", {"target": "blue"})),
+            says("Main is on blue."),
+        ],
+        ["waiting: build", 'deploy: waits for {"deploy":"blue"}', "answered Main is on blue."],
+    ),
 }
 CRASHES = {
     "09_resume": [["--crash"]],

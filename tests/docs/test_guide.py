@@ -40,6 +40,7 @@ SCRIPTS = {
         calls(("ask_user", {"question": "Which colour?"})),
     ],
     "Check instead of ask": [],
+    "Work elsewhere": [calls(("build", {"branch": "main"})), says("Main is built.")],
     "Streaming and listeners": [says("There are 17."), says("Hello.")],
     "Answers of a type, plans": [
         says("1. Quote."),
@@ -72,6 +73,8 @@ SHOWN = (
     'refund {"customer": "C-17", "euros": 250} money leaves',
     "200 are on their way.",
     "It is blue.",
+    "waiting pending build",
+    "Main is built.",
     "[ModelReplied]",
     "12.5",
     "In francs, then.",

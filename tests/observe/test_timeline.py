@@ -8,6 +8,7 @@ from treadle.core import events as e
 from treadle.observe.short_text import WIDTH, call_text
 from treadle.observe.timeline import Timeline
 from treadle.observe.turns import split_turns
+from treadle.runtime.local_time import format_time
 
 CALL = e.Call("c1", "send", '{"to": "bob", "text": "hi"}')
 ASKED = (
@@ -103,6 +104,13 @@ def test_a_failure_after_which_the_model_is_not_asked_again_announces_no_wait():
             e.ChildWaits("c1", (e.PendingDecision("mine.c1", "c7", "pay", "{}", "waiting"),)),
             "? c1 waits for a person: pay in thread mine.c1",
         ),
+        (e.CallNoted("c1", '{"job":7}'), '· c1 send has work elsewhere: {"job":7}'),
+        (e.CallNoted("c1", '"j"', True), '? c1 send waits for "j"'),
+        (
+            e.CallNoted("c1", '"j"', True, 0.0, True),
+            f'? c1 send waits for "j" (it is asked about {format_time(0.0)})',
+        ),
+        (e.ToolReturned("c1", "sent", 0.25, by="ci"), "← send: sent (posted by ci)  250 ms"),
         (e.HandedOff("c1", "billing"), "⇒ billing is in charge from here on"),
         (e.AnswerRejected("no JSON"), "! the answer won't do: no JSON"),
         (e.LimitReached("tool_calls", 3, 2), "! the limit of tool calls is reached: 3 of 2"),
@@ -124,7 +132,7 @@ def test_each_record_is_one_line(event: e.Event, line: str) -> None:
 
 
 def test_no_event_is_forgotten() -> None:
-    assert len(get_args(e.Event)) == 26  # a new one needs a line of its own here and above
+    assert len(get_args(e.Event)) == 27  # a new one needs a line of its own here and above
 
 
 def test_a_reply_says_what_it_wants_and_what_it_took() -> None:

@@ -5,6 +5,7 @@ another one, write it and add it to ACTORS.
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,9 @@ async def decide(simulation: "Simulation") -> None:
 def post_decision(
     simulation: "Simulation", process: Process, thread: str, decision: e.PendingDecision
 ) -> Any:
-    """Post what this person says to one decision."""
+    """Post what this person says to one decision, or what became of work elsewhere."""
+    if decision.status == "pending":
+        return simulation.operations.settle(process, thread, json.loads(decision.handle)["job"])
     event = draw_decision(simulation, thread, decision)
     return simulation.operations.post(process, thread, event)
 
@@ -147,4 +150,14 @@ async def break_things(simulation: "Simulation") -> None:
             simulation.note(process, f"its clock is off by {process.skew_s:g} s")
 
 
-ACTORS: tuple[Actor, ...] = (call, work, decide, decide, cancel, break_things)
+async def finish_jobs(simulation: "Simulation") -> None:
+    """The services that work elsewhere post what came of it, some of it twice, or before anybody waits."""
+    chance = simulation.chance
+    while not simulation.is_calm:
+        await asyncio.sleep(chance.uniform(0.1, 1.0))
+        for number in simulation.jobs.ended():
+            for _ in range(chance.choice((0, 1, 1, 2))):
+                simulation.operations.settle(await simulation.any_process(), "", number)
+
+
+ACTORS: tuple[Actor, ...] = (call, work, decide, decide, cancel, break_things, finish_jobs)

@@ -18,7 +18,9 @@ from treadle import (
     DidNotRun,
     Flow,
     Limits,
+    Pending,
     Ran,
+    ToolError,
     ToolRetry,
     Usage,
     approve,
@@ -187,10 +189,53 @@ async def ship_blind(n: int, context: Context) -> str:
 
 VERIFIED = [ship, ship_now, ship_once, ship_blind]
 
+
+async def _begin_job(context: Context, name: str, n: int) -> Any:
+    """Begin work elsewhere, noted before it begins, after it or only at the end."""
+    handle = {"job": n}
+    when = _chance().choice(("before", "after", "at the end"))
+    if when == "before":
+        await context.note(handle)
+    await _take_time()
+    _act(context, name, n)
+    current_process().simulation.jobs.begin(n)
+    if when == "after":
+        await context.note(handle)
+    await _take_time()
+    return handle
+
+
+async def _ask_job(handle: Any, context: Context) -> str:
+    await _take_time()
+    if _chance().random() < 0.2:
+        raise ConnectionError("refused")
+    result = current_process().simulation.jobs.result_of(handle["job"])
+    if result is None:
+        raise Pending(handle, due=_chance().choice((None, 0.5, 3.0)))
+    if isinstance(result, ToolError):
+        raise result
+    return result
+
+
+@tool
+async def build(n: int, context: Context) -> str:
+    """Builds elsewhere; whoever does it posts the result."""
+    handle = await _begin_job(context, "build", n)
+    raise Pending(handle, due=_chance().choice((None, None, 60.0)))
+
+
+@tool(poll=_ask_job)
+async def freight(n: int, context: Context) -> str:
+    """Ships elsewhere, and can be asked."""
+    handle = await _begin_job(context, "freight", n)
+    raise Pending(handle, due=_chance().choice((0.5, 2.0, 9.0)))
+
+
 EFFECTS = frozenset(
     (
         *("ship", "ship_now", "ship_once", "ship_blind"),
         *("put", "put_now", "pay", "pay_now", "pay_beside", "wire", "break_down", "dawdle"),
+        *("build", "freight"),
         *("pay_step", "pay_step_now", "put_step", "wire_step", "break_step", "first", "second"),
     )
 )
@@ -199,6 +244,7 @@ IDEMPOTENT = frozenset(("put", "put_now", "put_step", "ship_once"))
 """Those whose effects may come again, under the same key."""
 NEEDS_APPROVAL = frozenset(("wire", "wire_step"))
 OWN_TOOLS = [look, put, put_now, pay, pay_now, pay_beside, wire, break_down, dawdle, ask_user]
+OWN_TOOLS += [build, freight]
 
 
 class SimModel:
@@ -323,6 +369,10 @@ async def _do(what: str, n: int) -> str:
             return await _first(n)
         case "break":
             return await step(break_step, n)
+        case "build":
+            return await step(build, n)
+        case "freight":
+            return await step(freight, n)
     return ""
 
 
@@ -338,7 +388,7 @@ async def _first(n: int) -> str:
 
 PIECES = (
     *("pay", "pay_now", "put", "wire", "pair", "approve", "ask", "sleep", "agent", "agents"),
-    *("race", "break"),
+    *("race", "break", "build", "freight"),
 )
 
 
@@ -380,7 +430,7 @@ GRAPH = Graph(
 )
 
 CLERK = Agent(
-    "You file.", name="clerk", tools=[put, pay, wire, ask_user], model=MODEL, limits=LIMITS
+    "You file.", name="clerk", tools=[put, pay, wire, ask_user, freight], model=MODEL, limits=LIMITS
 )
 PAYER = Agent(
     "You pay.", name="payer", tools=[pay_now, pay_beside, put], model=MODEL, limits=LIMITS

@@ -70,6 +70,8 @@ class Shadow:
     """By the same, the first result that a caller was given."""
     billed: dict[int, int] = field(default_factory=dict)
     """By the seq of each ModelCalled whose request was made, the tokens that may be billed for it."""
+    results: set[str] = field(default_factory=set)
+    """The calls of models that have one."""
 
     @property
     def kind(self) -> str:
@@ -158,6 +160,8 @@ class Check:
             return
         if isinstance(event, e.TurnEnded) and event.status == "cancelled":
             return
+        if isinstance(event, e.ToolReturned | e.ToolFailed) and event.by:
+            return
         if isinstance(event, e.ToolFailed) and event.kind == "cancelled":
             ends = [each.event for each in rest if isinstance(each.event, e.TurnEnded)]
             if ends and ends[0].status == "cancelled":
@@ -183,6 +187,13 @@ class Check:
                     self._check_edit(shadow, before, call_id)
             case e.ToolStarted():
                 self._check_start(shadow, before, event, operation)
+            case (
+                e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id, retry_after_s=None)
+            ):
+                if call_id in shadow.results:
+                    self._violate("a call has one result", f"{call_id} of {shadow.thread_id}")
+                if call_id[:1] == "c":  # a step of a flow may run again under its id
+                    shadow.results.add(call_id)
             case e.ModelCalled() | e.ChildStarted():
                 self._check_limits(shadow, before, event)
             case e.ModelReplied(usage=usage) | e.ModelFailed(usage=usage):
@@ -255,6 +266,22 @@ class Check:
         assert shadow.state.turn
         if limit is not None and shadow.state.turn.tool_calls > limit:
             self._violate("limits bind", f"{shadow.thread_id} starts more than {limit} calls")
+
+    def told_of_job(self, shadow: Shadow, call_id: str, number: int) -> None:
+        """Whoever posts the result of work elsewhere, and is told that it counts, finds it there."""
+        results = [
+            each.event
+            for each in shadow.records
+            if isinstance(each.event, e.ToolReturned | e.ToolFailed | e.OutcomeDecided)
+            and each.event.call_id == call_id
+        ]
+        result = self._simulation.jobs.end(number)
+        wanted = str(result)
+        last = results[-1] if results else None
+        told = getattr(last, "content", "") or getattr(last, "message", "")
+        if wanted not in told:
+            words = f"{call_id} of {shadow.thread_id} has {told!r}, not {wanted!r}"
+            self._violate("an accepted post is in the log, once", words)
 
     def was_read(self, thread_id: str) -> None:
         """Whoever resumes a thread gets the result of the turn that was open when it first looked."""

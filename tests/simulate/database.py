@@ -182,7 +182,22 @@ class Connection:
         return seqs
 
 
-class AttendedConnection(Connection):
+class TimedConnection(Connection):
+    """As above, and it finds threads by their times and handles."""
+
+    async def find_waking(self, now: float) -> list[ThreadInfo]:
+        found: list[ThreadInfo] = await self._database.rows.find_waking(now)
+        return found
+
+    async def find_handle(self, handle: str) -> list[str]:
+        found: list[str] = await self._database.rows.find_handle(handle)
+        return found
+
+    async def postpone(self, thread_id: str, seq: int, due: float) -> None:
+        await self._database.rows.postpone(thread_id, seq, due)
+
+
+class AttendedConnection(TimedConnection):
     """As above, and others see which claims its process drives."""
 
     @contextmanager

@@ -15,6 +15,7 @@ from treadle.core.errors import (
     StoreError,
     TurnFailed,
     TurnOpen,
+    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Operations:
 
     def post(self, process: Process, thread: str, event: Any) -> Operation:
         return self._start(process, "post", thread, event=event)
+
+    def settle(self, process: Process, thread: str, number: int) -> Operation:
+        """What became of work elsewhere is posted, by its handle alone."""
+        return self._start(process, "settle", thread or "alone-0", event=number)
 
     def _start(
         self, process: Process, kind: str, thread: str, takes: bool = False, event: Any = None
@@ -84,6 +89,8 @@ class Operations:
                 return await runner.resume(operation.thread, take=operation.takes)
             case "post":
                 return await runner.post(operation.thread, event)
+            case "settle":
+                return await runner.settle({"job": event}, self._simulation.jobs.end(event))
             case "stream":
                 return await self._stream(runner, operation)
         if kind in ("job", "parcels"):
@@ -109,6 +116,9 @@ class Operations:
     def _judge(self, operation: Operation, event: Any) -> None:
         if operation.kind == "post":
             self._judge_post(operation, event)
+            return
+        if operation.kind == "settle":
+            self._judge_settled(operation, event)
             return
         error = operation.error
         if operation.leaves:
@@ -182,6 +192,19 @@ class Operations:
             self._violate("all callers' results are equal", operation, f"{told}, before {first}")
         if operation.turn and operation.turn != turn:
             self._violate("results are the log's", operation, f"another turn's, of {turn}")
+
+    def _judge_settled(self, operation: Operation, number: int) -> None:
+        """It is the call's result, or is refused in words."""
+        error = operation.error
+        if error is None:
+            for settled in operation.result:
+                shadow = self._simulation.check.threads[settled.thread_id]
+                self._simulation.check.told_of_job(shadow, settled.call_id, number)
+        elif isinstance(error, StoreError) and not isinstance(error, Fenced):
+            if not operation.faults:
+                self._violate("a post is accepted or refused in words", operation, repr(error))
+        elif not isinstance(error, IllegalEvent | UsageError | asyncio.CancelledError):
+            self._violate("a post is accepted or refused in words", operation, repr(error))
 
     def _judge_post(self, operation: Operation, event: Any) -> None:
         error = operation.error

@@ -16,6 +16,7 @@ from simulate.cast import KINDS, LIMITS, PIECES, VERIFIED_KINDS, Settings, make_
 from simulate.check import Check, Shadow
 from simulate.database import Database
 from simulate.final import check_the_end
+from simulate.jobs import Jobs
 from simulate.loop import SimLoop, SimulatedProcess
 from simulate.operations import Operations
 from simulate.process import Process
@@ -134,6 +135,7 @@ class Simulation:
         self.database = Database(self, rows)
         self.check = Check(self)
         self.operations = Operations(self)
+        self.jobs = Jobs(self.chance, self.loop.time)
         self.processes: list[Process] = []
         self.is_calm = False
         """The trouble is over."""
@@ -208,8 +210,11 @@ class Simulation:
 
     def find_unfinished(self) -> list[str]:
         """The open threads of people that could go on."""
+        now = self.loop.time()
         return [
-            name for name in self.find_open() if not find_waits(self.tops[name].state, name)
+            name
+            for name in self.find_open()
+            if not find_waits(self.tops[name].state, name, now=now)
         ] + [name for name in self.find_open() if self._has_child_that_goes_on(name)]
 
     def _has_child_that_goes_on(self, name: str) -> bool:

@@ -54,7 +54,14 @@ def test_troubles_of_all_kinds_come():
     told = "\n".join(line for seed in range(25) for line in traced(seed).trace)
     for trouble in ("is killed", "is paused", "wakes", "its store fails", "is cancelled"):
         assert trouble in told
-    for event in ("ApprovalGiven", "OutcomeDecided", "ChildWaits", "HandedOff", "LimitReached"):
+    for event in (
+        "ApprovalGiven",
+        "OutcomeDecided",
+        "ChildWaits",
+        "HandedOff",
+        "LimitReached",
+        "CallNoted",
+    ):
         assert event in told
     assert "its clock is off" in told
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from treadle import MemoryStore, SQLiteStore
-from treadle.core.codec import row_checksum
+from treadle.core import events as e
+from treadle.core.codec import encode_event, row_checksum
 from treadle.core.errors import SeqTaken
-from treadle.stores.store import Row, Store, Watchable, with_checksum
+from treadle.stores.store import Row, Store, Timed, Watchable, with_checksum
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda folder: MemoryStore(),
@@ -151,3 +152,56 @@ def test_a_store_says_whether_anything_was_written_and_how_far_its_logs_go(store
     assert len(set(seen)) == 3
     assert store.last_seqs(["t", "u"]) == {"t": 2, "u": 3}
     assert store.last_seqs(["nowhere"]).get("nowhere", 0) == 0
+
+
+def waiting(seq: int, due: float | None, status: str = "waiting") -> Row:
+    return Row(seq, 0.5, b'{"type":"UserSaid.2","content":"hi"}', status=status, due=due)
+
+
+def waking(store: Timed, now: float) -> list[str]:
+    return sorted(info.thread_id for info in asyncio.run(store.find_waking(now)))
+
+
+def test_waiting_threads_are_found_by_their_time(store):
+    assert isinstance(store, Timed)
+    append(store, "soon", waiting(1, 5.0))
+    append(store, "later", waiting(1, 9.0))
+    append(store, "always", waiting(1, 0.0))
+    append(store, "never", waiting(1, None))
+    append(store, "over", waiting(1, 5.0), waiting(2, None, "answered"))
+    child = b'{"type":"ThreadStarted","agent":"a","key":"k","parent_thread_id":"soon","depth":1}'
+    append(store, "child", Row(1, 0.5, child, status="waiting", due=0.0))
+    assert waking(store, 4.9) == ["always"]
+    assert waking(store, 5.0) == ["always", "soon"]
+    assert waking(store, 99) == ["always", "later", "soon"]
+    append(store, "soon", waiting(2, 7.0))
+    append(store, "always", waiting(2, None))
+    assert (waking(store, 6), waking(store, 7)) == ([], ["soon"])
+
+
+def test_a_thread_is_looked_at_later_unless_it_has_grown(store):
+    append(store, "t", waiting(1, 5.0))
+    asyncio.run(store.postpone("t", 1, 8.0))
+    assert (waking(store, 7), waking(store, 8)) == ([], ["t"])
+    append(store, "t", waiting(2, 5.0))
+    asyncio.run(store.postpone("t", 1, 9.0))
+    assert waking(store, 5) == ["t"]
+    asyncio.run(store.postpone("nowhere", 1, 9.0))
+    assert waking(store, 99) == ["t"]
+
+
+def noted(seq: int, handle: str) -> Row:
+    event = e.CallNoted("c1", handle, True)
+    return Row(seq, 0.5, encode_event(event), status="waiting")
+
+
+def test_threads_are_found_by_the_handles_that_they_have_noted(store):
+    append(store, "a", waiting(1, None), noted(2, '{"job":7}'), noted(3, '"x"'))
+    append(store, "b", noted(1, '{"job":7}'))
+    append(store, "b", noted(2, '{"job":7}'))
+    assert asyncio.run(store.find_handle('{"job":7}')) == ["a", "b"]
+    assert asyncio.run(store.find_handle('"x"')) == ["a"]
+    assert asyncio.run(store.find_handle('{"job":8}')) == []
+    asyncio.run(store.delete({"a": 3}))
+    assert asyncio.run(store.find_handle('{"job":7}')) == ["b"]
+    assert asyncio.run(store.find_handle('"x"')) == []

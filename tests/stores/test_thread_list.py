@@ -239,3 +239,31 @@ def test_the_list_follows_an_agent_through_its_turn(store):
         assert seen == ["unfinished", "unfinished", "answered"]
 
     live(whole())
+
+
+def test_what_is_due_is_found_by_an_index_and_repaired(tmp_path):
+    path = tmp_path / "t.db"
+
+    async def pend(store: Store) -> None:
+        call = e.Call("c5", "build", "{}")
+        replied = e.ModelReplied((call,), e.Usage(1, 1), 0.1)
+        started = (e.ModelCalled("m", "h", 1, 1), replied, e.ToolStarted("c5", "k"))
+        until = World().now() + 1000
+        noted = e.CallNoted("c5", '{"job":7}', True, until)
+        await begin(store, "pends", e.UserSaid("hi"), *started, noted)
+
+    with closing(SQLiteStore(path)) as store:
+        live(pend(store))
+        far = World().now() + 2000
+        [right] = asyncio.run(store.find_waking(far))
+        assert asyncio.run(store.find_waking(World().now())) == []
+        with closing(sqlite3.connect(path)) as db, db:
+            query = "explain query plan select * from thread indexed by thread_by_due"
+            [plan] = db.execute(f"{query} where due <= ?", (far,)).fetchall()
+            assert "thread_by_due (due<?)" in plan[-1]
+            db.execute("update thread set due = null")
+            db.execute("delete from thread_handle")
+        assert asyncio.run(store.find_waking(far)) == []
+        store.repair_list()
+        assert asyncio.run(store.find_waking(far)) == [right]
+        assert asyncio.run(store.find_handle('{"job":7}')) == ["pends"]

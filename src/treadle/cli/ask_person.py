@@ -36,9 +36,11 @@ _OUTCOMES: dict[str, Literal["ran", "not_run", "tell"]] = {"d": "ran", "r": "not
 
 
 def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
-    """Ask for every waiting call; False if the person leaves the rest for later (Ctrl-D)."""
+    """Ask for every call that waits for a person; False if they leave the rest for later (Ctrl-D),
+    and where only work elsewhere is waited for."""
+    asked = [call for call in result.waiting if call.status != "pending"]
     try:
-        for call in result.waiting:
+        for call in asked:
             if call.status == "question":
                 _ask_question(agent, call, screen)
             elif call.status == "waiting":
@@ -60,7 +62,7 @@ def ask_for_decisions(agent: Runner, result: Result, screen: Screen) -> bool:
         return False
     except IllegalEvent:
         screen.note("somebody else has decided meanwhile", "dim")
-    return True
+    return bool(asked)
 
 
 def format_arguments(text: str, width: int | None = None) -> str:

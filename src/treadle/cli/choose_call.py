@@ -1,6 +1,7 @@
 """Finds the call that a person decides on, or says why there is none."""
 
-from typing import Literal
+from contextlib import suppress
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -8,6 +9,8 @@ from ..core import events as e
 from ..core.call import find_pending_decisions
 from ..core.errors import UsageError
 from ..core.links import is_child_in
+from ..core.pending import write_handle
+from ..core.strict_json import value_of
 from ..core.waits import find_waits, is_held
 from ..observe.short_text import call_text
 from ..observe.visible import visible_command, visible_line
@@ -21,19 +24,27 @@ _WAITS = {
     "waiting": "waits for approval",
     "question": "asks a question",
     "unknown": "has an unknown outcome",
+    "pending": "waits for work elsewhere",
     "parked": "is parked",
 }
 
 
 def choose_call(
-    log: Log, call_id: str | None, *statuses: Literal["waiting", "question", "unknown", "parked"]
+    log: Log,
+    call_id: str | None,
+    *statuses: Literal["waiting", "question", "unknown", "pending", "parked"],
 ) -> e.PendingDecision:
-    """The call with this id, or the only one of these statuses.
+    """The call with this id, or that has noted this handle, or the only one of these statuses.
 
     Raises UsageError, which lists them.
     """
     found = [call for call in _find_undecided(log) if call.status in statuses]
-    matching = [call for call in found if call_id in (None, call.id)]
+    handle = "" if call_id is None else _handle_text(call_id)
+    matching = [
+        call
+        for call in found
+        if call_id in (None, call.id) or (call.handle and call.handle == handle)
+    ]
     if len(matching) == 1:
         return matching[0]
     name = visible_line(log.thread_id, 200)
@@ -47,6 +58,21 @@ def choose_call(
     if found:
         raise UsageError(f"{len(found)} calls of thread {name} are open, say which: {listed}")
     raise UsageError(f"no call of thread {name} {waits}; {describe_last_decision(log)}")
+
+
+def read_handle_text(text: str) -> Any:
+    """The handle that somebody types: the JSON value, else the text itself."""
+    try:
+        return value_of(text)
+    except ValueError:
+        return text
+
+
+def _handle_text(text: str) -> str:
+    """The handle as the log has it; "" for what can be none."""
+    with suppress(UsageError):
+        return write_handle(read_handle_text(text))
+    return ""
 
 
 def _find_undecided(log: Log) -> list[e.PendingDecision]:

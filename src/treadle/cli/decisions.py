@@ -32,7 +32,13 @@ from .agents import (
 )
 from .agents_md import announce_instructions
 from .ask_person import current_user, format_arguments
-from .choose_call import choose_call, describe_last_decision
+from .choose_call import choose_call, describe_last_decision, read_handle_text
+from .handles import (
+    find_waiting,
+    name_thread_of_handle,
+    read_result,
+    settle_by_handle,
+)
 from .permissions import announce_always, read_always
 from .session import Session, next_command
 from .terminal import Screen, print_line
@@ -98,13 +104,18 @@ def answer(settings: AnswerOptions) -> int:
 
 
 def settle(settings: SettleOptions) -> int:
-    """Say what became of a call that a crash interrupted: it ran, it did not, or nobody knows.
+    """Say what became of a call that a crash interrupted, or whose work goes on elsewhere.
 
-    A process that still drives the thread is stopped.
+    It ran, with its result, it has failed, it did not run, or nobody knows. A call of work
+    elsewhere is found by its handle, too: the same result twice is one. A process that still drives
+    the thread of an interrupted call is stopped.
     """
     outcome = _choose_outcome(settings)
+    settings = name_thread_of_handle(settings)
     agent, log = _open(settings)
-    call = choose_call(log, settings.call, "unknown")
+    call = find_waiting(log, settings)
+    if call is None or outcome == "failed" or (call.status == "pending" and outcome == "ran"):
+        return _settle_result(settings, agent, log, call)
     content = ""
     if outcome == "ran":
         content = settings.result or "done"
@@ -112,6 +123,23 @@ def settle(settings: SettleOptions) -> int:
     decided = e.OutcomeDecided(call.id, outcome, by, content, settings.why, digest=call.digest)
     _post(agent.post(call.thread_id, decided))
     return _finish(_OUTCOMES[outcome], call, log, agent, settings)
+
+
+def _settle_result(
+    settings: SettleOptions, agent: Runner, log: Log, call: e.PendingDecision | None
+) -> int:
+    """Post the result of work elsewhere, or that it has failed."""
+    if settings.not_run or settings.tell:
+        raise UsageError("the call has its result already; nothing was written")
+    result = read_result(log, call, settings)
+    by = settings.by or current_user()
+    if call:
+        settle_by_handle(agent, call.thread_id, call.id, result, by)
+        return _finish("settled", call, log, agent, settings)
+    handle = read_handle_text(settings.call or "")
+    settle_by_handle(agent, log.thread_id, handle, result, by)
+    Screen().note("it has this result already; nothing was written", "dim")
+    return 0
 
 
 def adopt(settings: AdoptOptions) -> int:
@@ -184,16 +212,20 @@ def _warn_of_effects(ran: Iterable[e.Call], agent: Runner, screen: Screen) -> No
         screen.note(f"  {make_visible(call_text(call))}", "yellow")
 
 
-def _choose_outcome(settings: SettleOptions) -> Literal["ran", "not_run", "tell"]:
-    outcomes: list[Literal["ran", "not_run", "tell"]] = []
+def _choose_outcome(settings: SettleOptions) -> Literal["ran", "not_run", "tell", "failed"]:
+    outcomes: list[Literal["ran", "not_run", "tell", "failed"]] = []
     if settings.ran or settings.result is not None:
         outcomes.append("ran")
     if settings.not_run:
         outcomes.append("not_run")
     if settings.tell:
         outcomes.append("tell")
+    if settings.failed is not None:
+        outcomes.append("failed")
     if len(outcomes) != 1:
-        raise UsageError("say one of --ran (and --result TEXT), --not-run and --tell")
+        raise UsageError(
+            "say one of --ran (and --result TEXT), --failed TEXT, --not-run and --tell"
+        )
     return outcomes[0]
 
 

@@ -104,6 +104,8 @@ def _decision_command(call: e.PendingDecision, settings: ExplainOptions) -> str:
             return f"{command} TEXT --call {call.id}"
         case "unknown":
             return f"{command} {call.id} --ran | --not-run | --tell"
+        case "pending":
+            return f"{command} {call.id} --result TEXT | --failed TEXT"
         case "waiting":
             return f"{command} {call.id} [--deny]"
         case "imported" | "parked":

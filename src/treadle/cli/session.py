@@ -51,6 +51,7 @@ DECISION_COMMANDS = {
     "waiting": "approve",
     "question": "answer",
     "unknown": "settle",
+    "pending": "settle",
     "imported": "adopt",
     "parked": "approve",
     "limit": "limit",
@@ -189,8 +190,7 @@ class Session:
                 why = visible_block(result.reason or result.answer)
                 self.screen.note(f"{result.status}: {why}", "red")
             case "waiting":
-                self.screen.note(f"waits for you: {visible_block(result.reason)}", "yellow")
-                self.screen.note(f"decide on a terminal: {self._resume_command}", "yellow")
+                self._report_wait(result)
                 commands = sorted({DECISION_COMMANDS[call.status] for call in result.waiting})
                 elsewhere = "; ".join(
                     next_command(command, self.thread_id, self.settings) for command in commands
@@ -199,6 +199,14 @@ class Session:
             case "unfinished":
                 self.screen.note(f"thread {self._name} has nothing more to do here", "yellow")
         return EXIT_CODES.get(result.status, FAILED)
+
+    def _report_wait(self, result: Result) -> None:
+        reason = visible_block(result.reason)
+        if all(call.status == "pending" for call in result.waiting):
+            self.screen.note(f"waits for work elsewhere: {reason}", "yellow")
+            return
+        self.screen.note(f"waits for you: {reason}", "yellow")
+        self.screen.note(f"decide on a terminal: {self._resume_command}", "yellow")
 
     def _cancel(self) -> int:
         """After Ctrl-C, end a turn that waited for a decision; a driven one has ended already."""

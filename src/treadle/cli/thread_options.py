@@ -168,12 +168,17 @@ class AnswerOptions(DecisionOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SettleOptions(DecisionOptions):
-    thread: Thread
-    call: Call = None
+    thread: Annotated[str, make_argument(help="The thread, or the handle of work elsewhere.")]
+    call: Annotated[
+        str | None, make_argument(help="The call's id, or the handle that it has noted.")
+    ] = None
     ran: Annotated[bool, make_option("--ran", help="It had its effect.")] = False
     result: Annotated[
         str | None,
         make_option(metavar="TEXT", help="With --ran: what came of it, told to the model."),
+    ] = None
+    failed: Annotated[
+        str | None, make_option(metavar="TEXT", help="It has failed: why, told to the model.")
     ] = None
     not_run: Annotated[bool, make_option("--not-run", help="It had none: it may run now.")] = False
     tell: Annotated[bool, make_option("--tell", help="Nobody knows: tell the model so.")] = False

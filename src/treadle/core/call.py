@@ -20,24 +20,28 @@ CallStatus = Literal[
     "allowed",
     "denied",
     "started",
+    "pending",
     "retrying",
     "child",
     "unknown",
 ]
 """Of a call without a result. `waiting`: for an approval. `question`: for a person's answer.
 
-`child`: its child waits. `unknown`: it had started, and its process is gone.
+`pending`: its work goes on elsewhere, under the handle that it has noted. `child`: its child waits.
+`unknown`: it had started, and its process is gone.
 """
-WAITING: tuple[str, ...] = ("waiting", "question", "child", "unknown")
-"""The statuses in which a call waits for people."""
+WAITING: tuple[str, ...] = ("waiting", "question", "pending", "child", "unknown")
+"""The statuses in which a call waits for people, or for work elsewhere."""
 LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     e.ToolStarted: frozenset(("asked", "allowed", "retrying", "unknown", "child")),
-    e.ToolReturned: frozenset(("started", "unknown")),
+    e.CallNoted: frozenset(("started", "pending", "unknown")),
+    e.ToolReturned: frozenset(("started", "pending", "unknown")),
     e.ToolFailed: frozenset(
         (
             "asked",
             "denied",
             "started",
+            "pending",
             "unknown",
             "allowed",
             "retrying",
@@ -49,7 +53,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     e.ApprovalAsked: frozenset(("asked",)),
     e.ApprovalGiven: frozenset(("waiting",)),
     e.QuestionAsked: frozenset(("asked",)),
-    e.OutcomeDecided: frozenset(("unknown",)),
+    e.OutcomeDecided: frozenset(("pending", "unknown")),
     e.UserSaid: frozenset(("question",)),
     e.ChildStarted: frozenset(("started",)),
     e.ChildWaits: frozenset(("started", "child")),
@@ -87,6 +91,10 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     """What that child waits for."""
     until: float | None = None
     """When its time is up: seconds since the epoch; None: never."""
+    handle: str = ""
+    """What names its work elsewhere, as JSON."""
+    polls: bool = False
+    """Its tool can be asked what became of that: at `until`, and where its outcome is unknown."""
     claim: str = ""
     """With the status `unknown`: the claim under which it had started."""
     is_unclear: bool = False
@@ -124,7 +132,7 @@ def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDe
     match call.status:
         case "child":
             return call.waiting
-        case "waiting" | "question" | "unknown" as status:
+        case "waiting" | "question" | "pending" | "unknown" as status:
             decision = e.PendingDecision(
                 thread_id,
                 call.id,
@@ -134,6 +142,8 @@ def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDe
                 call.reason,
                 decision_digest(call),
                 call.until,
+                call.handle,
+                call.polls,
             )
             return (decision,)
     return ()
@@ -164,8 +174,8 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return replace(
                 call, status="started", attempt=attempt, waiting=(), reason="", is_unclear=False
             )
-        case e.ToolReturned():
-            return None
+        case e.CallNoted():
+            return _apply_note(call, event)
         case e.ChildStarted():
             return replace(call, child=event)
         case e.ChildWaits(waiting=()):
@@ -180,7 +190,7 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
         case e.QuestionAsked():
             return replace(call, status="question", reason=event.text)
         case e.OutcomeDecided(outcome="not_run"):
-            return replace(call, status="allowed")
+            return replace(call, status="allowed", handle="", polls=False)
         case e.OutcomeDecided(outcome="unclear"):
             return replace(call, is_unclear=True, reason=event.reason)
         case e.ApprovalGiven(allowed=False):
@@ -200,35 +210,11 @@ def _legal_statuses(event: e.Event) -> Collection[CallStatus]:
     return LEGAL_STATUSES[type(event)]
 
 
-def call_after_crash(call: CallState, claim: str) -> CallState:
-    """What a new driver finds: what a started tool did is unknown; a child can be continued.
-
-    `claim` is that of the driver before.
-    """
-    if call.status != "started":
+def _apply_note(call: CallState, noted: e.CallNoted) -> CallState:
+    call = replace(call, handle=noted.handle, polls=noted.polls)
+    if not noted.pending:
         return call
-    if call.child:
-        return replace(call, status="allowed")
-    return replace(call, status="unknown", claim=claim)
-
-
-def call_after_import(call: CallState, thread_key: str) -> CallState:
-    """What whoever adopts an imported thread finds: an approval that it brought doesn't count."""
-    if call.status == "retrying":
-        return replace(call, status="unknown")
-    if call.status != "allowed":
-        return call
-    key = make_idempotency_key(thread_key, call.id, call.call.arguments)
-    return replace(call, status="asked", arguments=None, key=key)
-
-
-def call_after_fork(call: CallState) -> CallState:
-    """What a fork finds: as after a crash; an open call with a child has an unknown outcome."""
-    if call.child:
-        return replace(call, status="unknown", child=None, waiting=())
-    if call.status == "unknown":
-        return replace(call, claim="")
-    return call_after_crash(call, "")
+    return replace(call, status="pending", until=noted.until)
 
 
 def call_digest(name: str, arguments: str) -> str:

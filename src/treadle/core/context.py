@@ -2,11 +2,13 @@
 
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from .events import ChildStarted, PendingDecision, Usage
+from .errors import UsageError
+from .events import CallNoted, ChildStarted, PendingDecision, Usage
+from .pending import Pending
 
 Arguments = Mapping[str, Any]
 Check = Callable[[dict[str, Any]], Arguments]
@@ -50,6 +52,18 @@ class ChildResult:
     """There is no answer; `answer` says why."""
 
 
+class Notes(Protocol):
+    """Writes the handles of one call's work elsewhere."""
+
+    def note(self, handle: Any) -> Awaitable[None]:
+        """As `Context.note`."""
+        ...
+
+    def describe(self, pending: Pending) -> CallNoted:
+        """The event of an attempt that ends without a result, which comes later."""
+        ...
+
+
 @dataclass(frozen=True)
 class Context:
     """Where a call runs. A parameter with this annotation gets it, and isn't shown to the model."""
@@ -66,6 +80,20 @@ class Context:
     tool calls."""
     parent: ParentContext | None = None
     """For a tool whose calls run as children."""
+    notes: Notes | None = None
+    """Writes what the tool notes."""
+
+    def note(self, handle: Any) -> Awaitable[None]:
+        """Write down what names the work that the tool begins elsewhere: `await ctx.note(...)`.
+
+        So a post or the tool's `poll` can say what became of it, even if this process dies. A name
+        that the tool chooses, such as its `idempotency_key`, can be noted before the work begins.
+        A plain function calls it without `await`; it returns once that is written. Raises Stopped
+        where another process has taken the thread: nothing may begin then.
+        """
+        if self.notes is None:
+            raise UsageError("a handle is noted by a tool while its call runs, and only there")
+        return self.notes.note(handle)
 
 
 def find_context(hints: Mapping[str, Any]) -> str:

@@ -6,13 +6,14 @@
 from . import events as e
 from .approvals import apply_rules
 from .call import CallState
-from .due import find_overdue
+from .due import find_overdue, is_poll_due
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .limits import check_seconds, check_tool_call_limits
 from .next_action import Append as Append  # all of them: this is where they are looked for
 from .next_action import CallModel as CallModel
 from .next_action import Next
+from .next_action import PollCalls as PollCalls
 from .next_action import RunTools as RunTools
 from .next_action import Wait as Wait
 from .outage import find_other_model, why_failed
@@ -166,7 +167,7 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
         elif judged is not None:
             events.append(judged)
         else:
-            if _must_check(call, state, policy):
+            if not call.polls and _must_check(call, state, policy):
                 checks.append(call)
             others_run = others_run or call.status == "started"
             effect_waits = effect_waits or not runs_beside  # later effects wait for it
@@ -177,7 +178,8 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
     if events:
         return Append(tuple(events))
     if not batch and not checks:
-        return Wait()
+        polls = tuple(call for call in turn.calls.values() if is_poll_due(call, now))
+        return PollCalls(polls) if polls else Wait()
     waits_s = [call.retry_after_s for call in batch if call.status == "retrying"]
     spent_s = turn.active_s + max(waits_s, default=0.0)
     reached = check_tool_call_limits(policy.limits, turn.tool_calls + new_calls, new_calls, spent_s)
@@ -195,7 +197,9 @@ def _judge(
     """
     tool = policy.find_tool(call)
     match call.status:
-        case "waiting" | "question" | "started" | "child":
+        case "waiting" | "question" | "started" | "pending" | "child":
+            return None
+        case "unknown" if call.polls:
             return None
         case "denied":
             return e.ToolFailed(

@@ -1,10 +1,11 @@
-"""When the time of steps is up, and what happens then. Pure: whoever asks says what time it is."""
+"""When the time of calls is up, and what happens then. Pure: whoever asks says what time it is."""
 
 from . import events as e
 from .call import CallState
 from .state import State
 
 _WAITS_FOR_PEOPLE = ("waiting", "question")
+LATE_RESULT = "its result hadn't come when its time was up; the work may still go on"
 
 
 def find_overdue(call: CallState, now: float) -> e.ToolFailed | None:
@@ -14,10 +15,23 @@ def find_overdue(call: CallState, now: float) -> e.ToolFailed | None:
     """
     if not _is_bounded(call) or call.until is None or now < call.until:
         return None
-    what = "it wasn't done"
-    if call.status in _WAITS_FOR_PEOPLE:
-        what = "nobody had answered"
-    return e.ToolFailed(call.id, "timeout", f"{what} when its time was up")
+    what = "it wasn't done when its time was up"
+    if call.status == "pending":
+        what = LATE_RESULT
+    elif call.status in _WAITS_FOR_PEOPLE:
+        what = "nobody had answered when its time was up"
+    return e.ToolFailed(call.id, "timeout", what)
+
+
+def is_poll_due(call: CallState, now: float) -> bool:
+    """Whether its tool is to be asked what became of the work: at its time, or after a crash."""
+    if call.status == "pending":
+        return call.polls and call.until is not None and now >= call.until
+    return _lost_and_polls(call)
+
+
+def _lost_and_polls(call: CallState) -> bool:
+    return call.polls and call.status == "unknown"
 
 
 def next_due(state: State) -> float | None:
@@ -28,5 +42,23 @@ def next_due(state: State) -> float | None:
     return min(times, default=None)
 
 
+def next_look(state: State) -> float | None:
+    """When somebody must look at a thread that waits: seconds since the epoch; None: never.
+
+    0 where that is at once, or where its own log doesn't say it: what its children wait for is in
+    theirs.
+    """
+    if state.turn and state.turn.held:
+        return state.turn.held.until
+    calls = state.turn.calls.values() if state.turn else ()
+    if any(call.status == "child" or _lost_and_polls(call) for call in calls):
+        return 0.0
+    polls = [call.until for call in calls if call.status == "pending" and call.polls]
+    times = [each for each in (next_due(state), *polls) if each is not None]
+    return min(times, default=None)
+
+
 def _is_bounded(call: CallState) -> bool:
-    return call.status in _WAITS_FOR_PEOPLE or call.child is not None
+    """Whether it has failed at `until`: a call that polls is asked about instead."""
+    waits = call.status in _WAITS_FOR_PEOPLE or call.child is not None
+    return waits or (call.status == "pending" and not call.polls)

@@ -15,6 +15,7 @@ from .agent_events import AgentDescribed, ContextCompacted
 from .event_struct import EventStruct
 from .model_events import ModelCalled, ModelFailed, ModelReplied
 from .tool_events import (
+    CallNoted,
     ChildStarted,
     ChildWaits,
     HandedOff,
@@ -228,12 +229,11 @@ class TurnEnded(EventStruct, frozen=True):
 _OfThreads = ThreadStarted | ThreadClaimed | ThreadForked | TrustChanged | NotesRecalled
 _OfAgents = AgentDescribed | HandedOff | ContextCompacted
 _OfModels = ModelCalled | ModelReplied | ModelFailed
-_OfTools = (
-    StepAsked | ToolStarted | ToolReturned | ToolFailed | OutcomeDecided | ChildStarted | ChildWaits
-)
+_OfTools = StepAsked | ToolStarted | CallNoted | ToolReturned | ToolFailed | OutcomeDecided
+_OfChildren = ChildStarted | ChildWaits
 _OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked
 _OfTurns = AnswerRejected | LimitReached | LimitRaised | TurnEnded
-Event = _OfThreads | _OfAgents | _OfModels | _OfTools | _OfPeople | _OfTurns
+Event = _OfThreads | _OfAgents | _OfModels | _OfTools | _OfChildren | _OfPeople | _OfTurns
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

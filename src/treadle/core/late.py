@@ -15,7 +15,7 @@ from . import events as e
 from .errors import IllegalEvent
 from .turn import Turn, add_usage
 
-LateOutcome = e.ToolReturned | e.ToolFailed | e.ModelFailed
+LateOutcome = e.CallNoted | e.ToolReturned | e.ToolFailed | e.ModelFailed
 
 TOO_LATE = "the call came to its end after another process had taken the thread: {outcome}"
 
@@ -26,10 +26,11 @@ def is_late(event: e.Event) -> TypeGuard[LateOutcome]:
 
 
 def make_late(
-    outcome: e.ToolReturned | e.ToolFailed | e.ModelReplied | e.ModelFailed, claim: str
+    outcome: e.CallNoted | e.ToolReturned | e.ToolFailed | e.ModelReplied | e.ModelFailed,
+    claim: str,
 ) -> LateOutcome:
     """The outcome of a call as the driver of this claim writes it once it has lost the thread."""
-    if isinstance(outcome, e.ToolReturned | e.ToolFailed):
+    if isinstance(outcome, e.CallNoted | e.ToolReturned | e.ToolFailed):
         return replace(outcome, claim=claim)
     came = "a reply, which isn't used"
     if isinstance(outcome, e.ModelFailed):

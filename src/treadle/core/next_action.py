@@ -24,6 +24,12 @@ class RunTools(msgspec.Struct, frozen=True):
     """Calls of unknown outcome, whose tools' `verify` is asked meanwhile what became of them."""
 
 
+class PollCalls(msgspec.Struct, frozen=True):
+    """Ask the tools of these calls what became of their work elsewhere. It may still go on."""
+
+    calls: tuple[CallState, ...]
+
+
 class Append(msgspec.Struct, frozen=True):
     """Append these events, which follow from the state: refusals, questions, limits, the end."""
 
@@ -34,4 +40,4 @@ class Wait(msgspec.Struct, frozen=True):
     """Do nothing before somebody else writes to this log."""
 
 
-Next = CallModel | RunTools | Append | Wait
+Next = CallModel | RunTools | PollCalls | Append | Wait

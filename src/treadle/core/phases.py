@@ -22,6 +22,7 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ModelFailed: frozenset(("calling",)),
     e.StepAsked: frozenset(("ready", "acting")),
     e.ToolStarted: frozenset(("acting",)),
+    e.CallNoted: frozenset(("acting",)),
     e.ChildStarted: frozenset(("acting",)),
     e.ChildWaits: frozenset(("acting",)),
     e.HandedOff: frozenset(("acting",)),

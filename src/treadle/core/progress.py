@@ -14,4 +14,6 @@ def shows_progress(event: e.Event) -> bool:
     """
     if isinstance(event, e.OutcomeDecided) and event.by == VERIFY:
         return event.outcome == "ran"
+    if isinstance(event, e.CallNoted):
+        return event.pending
     return not isinstance(event, _NO_PROGRESS)

@@ -21,7 +21,8 @@ from .turn import Turn
 from .waits import find_waits
 
 Status = Literal["answered", "limit", "failed", "refused", "cancelled", "waiting", "unfinished"]
-"""How the turn ended. `waiting`: for a person. `unfinished`: the process that drove it is gone."""
+"""How the turn ended. `waiting`: for a person, or work elsewhere. `unfinished`: the process that
+drove it is gone."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Result:
     """Of work, without waiting for people."""
     records: tuple[e.Record, ...]
     waiting: tuple[e.PendingDecision, ...] = ()
-    """With status `waiting`: the calls that a person must decide on or answer, also of children."""
+    """With status `waiting`: the calls that a person must decide on or answer, and those whose work
+    goes on elsewhere; also of children."""
     output: Any = None
     """The answer as the agent's output type, None without one. Of a flow: what it returned."""
 
@@ -226,7 +228,10 @@ def _status(turn: Turn, waiting: Sequence[e.PendingDecision]) -> tuple[Status, s
 def _describe_wait(pending: e.PendingDecision) -> str:
     if pending.status == "limit":
         return pending.reason
-    return f"{pending.name or pending.status}: {pending.reason or pending.status}"
+    why = pending.reason or pending.status
+    if pending.status == "pending":
+        why = f"waits for {pending.handle}"
+    return f"{pending.name or pending.status}: {why}"
 
 
 def make_turn_error(result: Result, state: State) -> ModelError | TurnFailed:

@@ -3,6 +3,7 @@
 from typing import Literal, get_args
 
 from .call import WAITING
+from .due import next_look
 from .result import Status
 from .state import MAX_CLAIMS, State
 from .waits import find_waits, is_held
@@ -47,9 +48,18 @@ def find_status(state: State) -> ThreadStatus:
     return status
 
 
-def status_at_append(state: State) -> ThreadStatus | Literal[""]:
-    """As `find_status`, where that is quickly said; "" leaves it to whoever lists the thread."""
+def find_line(state: State) -> tuple[ThreadStatus, float | None]:
+    """The status, and for a thread that waits, when somebody must look at it: see `next_look`."""
+    status = find_status(state)
+    due = None
+    if status == "waiting":
+        due = next_look(state)
+    return status, due
+
+
+def line_at_append(state: State) -> tuple[ThreadStatus | Literal[""], float | None]:
+    """As `find_line`, where that is quickly said; "" and 0 leave it to whoever lists the thread."""
     turn = state.turn
     if turn and not turn.ended and len(turn.calls) > MAX_CALLS:
-        return ""
-    return find_status(state)
+        return "", 0.0
+    return find_line(state)

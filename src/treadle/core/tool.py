@@ -21,7 +21,7 @@ from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .limits import Limits
 from .model import ToolSchema
-from .name_kind import is_generator, why_no_tool
+from .name_kind import is_generator, name_kind, why_no_tool
 from .raised import describe_raised
 from .redact import redact
 from .schema_shape import as_object
@@ -70,6 +70,9 @@ class Tool:
     timeout_s: float | None = 60.0
     retries: int = 0
     """How often it is tried again after a ConnectionError or a TimeoutError."""
+    poll: Callable[..., Any] | None = None
+    """Says what became of work elsewhere: `poll(handle, context)`, sync or async. It returns the
+    result, raises ToolError if the work has failed, or Pending if it still goes on."""
     max_chars: int = 20_000
     """A longer result is cut, with a notice that says so."""
     verify: Callable[..., Any] | None = field(default=None, repr=False)
@@ -108,6 +111,8 @@ class Tool:
                 " may have had its effect. Say idempotent=True if that is safe, or raise ToolRetry"
                 " where nothing has happened yet"
             )
+        if self.poll is not None and not callable(self.poll):
+            raise UsageError(f"tool {self.name!r}: poll is {name_kind(self.poll)}, not a function")
         if as_object(self.parameters) is None:
             raise UsageError(
                 f"tool {self.name!r}: its parameters must be a JSON Schema of type object"

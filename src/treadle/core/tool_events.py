@@ -32,6 +32,8 @@ class ToolReturned(EventStruct, frozen=True):
     claim: str = ""
     """Not "": the claim under which the call had started. Its driver had lost the thread by then,
     and learned this later."""
+    by: str = ""
+    """Not "": who posted this from elsewhere, for a call that had noted a handle."""
 
 
 class ToolFailed(EventStruct, frozen=True):
@@ -58,6 +60,24 @@ class ToolFailed(EventStruct, frozen=True):
     """As in ToolReturned."""
     unknown: bool = False
     """The call goes on: it may have had its effect, and its tool's `verify` says if it did."""
+    by: str = ""
+    """As in ToolReturned."""
+
+
+class CallNoted(EventStruct, frozen=True):
+    """The call's tool has begun work elsewhere, or is about to, which this handle names."""
+
+    call_id: str
+    handle: str
+    """Any JSON value, as JSON text with sorted keys."""
+    pending: bool = False
+    """The attempt is over without a result: it comes by a post, or by asking the tool's `poll`."""
+    until: float | None = None
+    """Seconds since the epoch when the `poll` is asked; without one, when the call has failed."""
+    polls: bool = False
+    """The tool has a `poll`, which can be asked what became of the work."""
+    claim: str = ""
+    """As in ToolReturned."""
 
 
 class StepAsked(EventStruct, frozen=True):

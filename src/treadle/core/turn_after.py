@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from . import events as e
 from .approvals import Permission
-from .call import CallState, call_after_crash, call_after_fork, call_after_import
+from .call import CallState
+from .call_after import call_after_crash, call_after_fork, call_after_import
 from .late import lose_model_call
 from .strict_json import value_of
 from .turn import Turn

@@ -185,8 +185,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How the provider says that it served the call, such as `priority`: the price depends on it.
     Empty where it doesn't say, and in a sum of calls that differ."""
     reported_usd: float | None = None
-    """The cost in US dollars that the provider itself reported. A sum has that of the calls with
-    one."""
+    """What the provider itself says that it costs in US dollars; in a sum, where it says so."""
 
     def __add__(self, other: "Usage") -> "Usage":
         if other == _NOTHING:
@@ -280,7 +279,7 @@ class Always(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a person must decide or answer before a turn can go on."""
+    """What a turn waits for: what a person decides or answers, or work elsewhere (`pending`)."""
 
     thread_id: str
     """The thread to post to: this one, or one of its children at any depth."""
@@ -290,9 +289,12 @@ class PendingDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     """The tool's; of a limit, that of the limit."""
     final_arguments: str
     """The arguments to run with: a person's edit, else the model's own."""
-    status: Literal["waiting", "question", "unknown", "imported", "parked", "limit"]
+    status: Literal["waiting", "question", "pending", "unknown", "imported", "parked", "limit"]
     reason: str = ""
     digest: str = ""
     """Of what is shown here, and of the attempt: a decision that repeats it is of nothing else."""
     until: float | None = None
     """Seconds since the epoch when nobody waits for it any more; None: that never comes."""
+    handle: str = ""
+    polls: bool = False
+    """`handle`, as JSON, names work elsewhere; at `until` a tool that `polls` is asked of it."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from . import events as e
 from .account import describe_account, thread_of
 from .call import find_pending_decisions
-from .decide import Wait, decide
+from .decide import PollCalls, Wait, decide
 from .describe import policy_from
 from .errors import UsageError
 from .limits import format_amount, name_unit
@@ -51,11 +51,12 @@ def is_at_work(state: State) -> bool:
 def find_waits(
     state: State, thread_id: str, policy: Policy | None = None, now: float | None = None
 ) -> tuple[e.PendingDecision, ...]:
-    """What people must decide before the turn can go on.
+    """What people must decide before the turn can go on, or which work elsewhere must end.
 
     None where it can go on, as when the time of what it waits for is up, where a process works on
     it or has died at work, and where it has ended. Without the agent's own policy, what the log
-    says of its tools is enough. `now` as in `decide`.
+    says of its tools is enough. `now` as in `decide`: with it, a turn can go on too if a tool is to
+    be asked by then what became of its work. That may change nothing, so without it that waits.
     """
     turn = state.turn
     if turn is None or turn.ended:
@@ -66,7 +67,8 @@ def find_waits(
         return (e.PendingDecision(thread_id, "", "", "", "parked", _why_parked(state)),)
     # Where nothing is at work, a new driver finds the state as it is.
     decided = decide(state, policy or recorded_policy(state), now)
-    if is_at_work(state) or not isinstance(decided, Wait):
+    waits_still = isinstance(decided, Wait) or (now is None and isinstance(decided, PollCalls))
+    if is_at_work(state) or not waits_still:
         return ()
     if turn.held:
         return (_raise_decision(thread_id, turn.held),)
@@ -97,6 +99,16 @@ def _raise_decision(thread_id: str, held: e.LimitReached) -> e.PendingDecision:
     words += " are used or reserved"
     top = thread_of(held.account) or thread_id
     return e.PendingDecision(top, "", held.limit, "", "limit", words, until=held.until)
+
+
+def waits_or_polls(state: State, thread_id: str, now: float) -> bool:
+    """Whether nothing can go on by now, but for a tool that is asked what became of its work.
+
+    That may change nothing: then whoever asks leaves no mark.
+    """
+    waits = find_waits(state, thread_id)
+    polls = waits and isinstance(decide(state, recorded_policy(state), now), PollCalls)
+    return bool(polls or find_waits(state, thread_id, now=now))
 
 
 def find_tree_waits(

@@ -34,6 +34,7 @@ from ..runtime.log import Log
 from ..runtime.raise_limit import Amounts, raise_limit
 from ..runtime.require_log import require_log
 from ..runtime.settings import NO_MODEL, RunSettings
+from ..runtime.settle import Settled, settle
 from ..runtime.step_ids import StepScope
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
@@ -149,6 +150,12 @@ class Flow:
         What works for it goes on where it was once the run is resumed.
         """
         await raise_limit(await self._known(thread), by, more)
+
+    async def settle(
+        self, handle: Any, result: Any = None, *, thread: str | None = None, by: str = ""
+    ) -> list[Settled]:
+        """Give the steps that have noted this handle their result; as `Agent.settle`."""
+        return await settle(self._store, self.world, handle, result, thread, by)
 
     async def fork(self, thread: str, *, at: int | None = None) -> Fork:
         """A new thread that shares this one's records up to seq `at` (None: all).

@@ -13,19 +13,19 @@ from weakref import WeakSet
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.decide import Append, RunTools, decide
+from ..core.decide import Append, PollCalls, RunTools, decide
 from ..core.due import next_due
 from ..core.errors import FlowChanged, SeqTaken, StepFailed, StepTimedOut, Stopped, StoreError
 from ..core.links import is_child_in
 from ..core.tool import Tool
-from ..core.waits import find_waits
+from ..core.waits import waits_or_polls
 from ..runtime.children import append_started
 from ..runtime.drives import rest
 from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
 from ..runtime.log import Log, open_log
-from ..runtime.loop import check_outcome, run_attempt
+from ..runtime.loop import check_outcome, poll_calls, run_attempt
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import refresh_children
 from .awaits import find_strays, refuse_timers, refuse_to_stop, why_missing
@@ -63,18 +63,16 @@ class FlowRun:
         self._attempts: dict[str, asyncio.Task[None]] = {}
         self._fault: BaseException | None = None
         self._moved = asyncio.Event()
+        self._polled: set[str] = set()  # the steps whose tools were asked what became of them
         self._stopped = False
-        self._waits = bool(find_waits(log.state, log.thread_id, now=log.world.now()))
-        self._reading = 0
-        """How many children's logs are being read: the code isn't at rest then."""
+        self._waits = waits_or_polls(log.state, log.thread_id, log.world.now())
+        self._reading = 0  # how many children's logs are being read: the code isn't at rest then
 
     async def ask(
         self, call: e.Call, tool: Tool, within: float | None = None, *, early: bool = False
     ) -> Step:
-        """The step with its result, for the code that awaits it, at most so many seconds.
-
-        If the code cancels the wait, the step is given up. `early` as in StepAsked.
-        """
+        """The step with its result, for the code that awaits it, at most so many seconds. If the
+        code cancels the wait, the step is given up. `early` as in StepAsked."""
         if self._stopped:  # the code is being cancelled, and asks for a step while it unwinds
             await asyncio.sleep(0)
             raise asyncio.CancelledError
@@ -246,7 +244,9 @@ class FlowRun:
                 return True
             case RunTools() as decided if not self.log.stop_asked.is_set():
                 return await self._start(job, decided, state.seq)
-        return False
+            case PollCalls(calls) if not self._attempts:
+                await poll_calls(self.log, job, calls, self._polled)
+        return self.log.state.seq != state.seq
 
     async def _stop(self, events: Sequence[e.Event]) -> None:
         """Stop the attempts of those steps that these events say have failed: their time is up."""

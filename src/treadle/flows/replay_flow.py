@@ -37,7 +37,7 @@ async def replay_flow(
     copy = _Copy(log.thread_id, log.store)
     await copy.append(log.thread_id, to_rows(records))
     world = World(now=lambda: records[-1].at, sleep=_at_once)
-    beyond = with_fields(job, run_tool=_beyond, check_call=_beyond)
+    beyond = with_fields(job, run_tool=_beyond, check_call=_beyond, poll_tool=_beyond)
     course = FlowRun(await open_log(log.thread_id, copy, world), beyond)
     try:
         with contextlib.suppress(_Beyond):

@@ -76,6 +76,8 @@ class History:
                 self._order.append((step, False))
                 if takes_early and call.id in self._early:
                     self._came(call.id, self._early.pop(call.id))
+            case e.CallNoted(until=until):
+                self.has_limits = self.has_limits or until is not None
             case e.ApprovalGiven(call_id=call_id) as given if call_id:
                 self.steps[call_id].given = given
             case e.ChildStarted(call_id=call_id, thread_id=thread_id):

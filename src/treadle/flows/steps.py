@@ -176,8 +176,10 @@ def show_json(**details: Any) -> str:
 def step_value(step: Step, kind: Any) -> Any:
     """A step's result as a value of this type. Raises StepFailed if it has none."""
     match step.came:
-        case e.ToolReturned(content=text):
+        case e.ToolReturned(content=text, by=""):
             return read_value(text, kind)
+        case e.ToolReturned(content=text):  # posted from elsewhere
+            return _read_told_result(text, kind, step.call.id)
         case e.UserSaid(text=text):
             return text
         case e.OutcomeDecided(outcome="ran", content=text):

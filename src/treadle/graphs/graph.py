@@ -18,6 +18,7 @@ from ..runtime.check_kinds import check_run, refuse_names
 from ..runtime.drive import Post
 from ..runtime.listeners import Delta, Listener
 from ..runtime.raise_limit import Amounts
+from ..runtime.settle import Settled
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.open_store import GivenStore
@@ -118,6 +119,12 @@ class Graph:
     async def raise_limit(self, thread: str, by: str = "", **more: Unpack[Amounts]) -> None:
         """Let a run that waits at a limit use more; as `Flow.raise_limit`."""
         await self.flow.raise_limit(thread, by, **more)
+
+    async def settle(
+        self, handle: Any, result: Any = None, *, thread: str | None = None, by: str = ""
+    ) -> list[Settled]:
+        """Give the steps that have noted this handle their result; as `Agent.settle`."""
+        return await self.flow.settle(handle, result, thread=thread, by=by)
 
     async def replay(self, thread: str) -> FlowChanged | None:
         """Whether the graph of today fits a recorded run; as `Flow.replay`."""

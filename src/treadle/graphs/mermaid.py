@@ -46,6 +46,7 @@ def trace_run(records: Sequence[e.Record]) -> GraphTrace:
                 e.ApprovalAsked(call_id=call_id)
                 | e.QuestionAsked(call_id=call_id)
                 | e.ChildWaits(call_id=call_id)
+                | e.CallNoted(call_id=call_id, pending=True)
             ):
                 found.waits[_node(call_id)] += 1
             case e.ApprovalGiven(call_id=call_id) | e.UserSaid(answers=call_id) if call_id:

@@ -17,6 +17,7 @@ from ..core.state import State
 Value = str | int | float | bool | tuple[str, ...]
 Attributes = dict[str, Value]
 
+TeamEvent = e.StepAsked | e.ChildStarted | e.ChildWaits | e.CallNoted | e.HandedOff
 HumanEvent = e.ApprovalAsked | e.ApprovalGiven | e.QuestionAsked | e.OutcomeDecided | e.UserSaid
 
 RELEASE = "0.1.0"

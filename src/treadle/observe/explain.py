@@ -6,7 +6,7 @@ from typing import assert_never
 
 from ..core import events as e
 from ..core.call import CallState, asked_calls, find_pending_decisions
-from ..core.decide import Append, CallModel, RunTools, Wait, decide
+from ..core.decide import Append, CallModel, PollCalls, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
@@ -20,7 +20,6 @@ from ..core.waits import (
     name_each_limit_once,
 )
 from ..flows.step_results import find_failed_steps
-from ..runtime.local_time import format_time
 from ..runtime.settings import NO_MODEL, RunSettings
 from .agent_changes import changes_since_last_call
 from .deed_text import (
@@ -32,7 +31,8 @@ from .deed_text import (
     short,
 )
 from .permissions import describe_permissions
-from .short_text import late_text
+from .short_text import late_text, posted_text
+from .wait_text import describe_wait
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def explain(
         status=last_turn.status,
         done=tuple(_describe_done(last_turn.records)),
         unknown=tuple(_describe_unknown(state, claimed)),
-        waits_for=tuple(_describe_wait(each, thread_id) for each in waiting),
+        waits_for=tuple(describe_wait(each, thread_id) for each in waiting),
         next=next_action,
         changes=tuple(changes_since_last_call(state, settings)),
         allowed=tuple(describe_permissions(thread_id, {thread_id: records} | dict(children or {}))),
@@ -138,9 +138,11 @@ def _asks_person(call: CallState, settings: RunSettings) -> bool:
     """Whether a person decides, and not the tool, which may simply run again, nor the policy."""
     if call.status != "unknown":
         return True
+    tool = settings.policy.tools.get(call.name)
+    if call.handle and tool and tool.poll:
+        return False
     if settings.policy.must_check(call) or _is_step_to_check(call):
         return False
-    tool = settings.policy.tools.get(call.name)
     runs_again = tool and tool.idempotent and not tool.child
     return not runs_again and settings.policy.unknown == "ask"
 
@@ -168,56 +170,13 @@ def _describe_done(records: Sequence[e.Record]) -> list[str]:
         match record.event:
             case e.ToolReturned(call_id=call_id, content=content) as event:
                 what = f"{call_text(asked[call_id])} returned {short(content)}"
-                lines.append(what + late_text(event.claim))
+                lines.append(what + late_text(event.claim) + posted_text(event.by))
             case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None) as event:
                 what = f"{call_text(asked[call_id])} failed: {short(message)}"
-                lines.append(what + late_text(event.claim))
+                lines.append(what + late_text(event.claim) + posted_text(event.by))
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell" as outcome, by=by):
                 lines.append(f"{call_text(asked[call_id])} was decided by {by}: {outcome}")
     return lines
-
-
-def _describe_wait(pending: e.PendingDecision, thread_id: str) -> str:
-    """What a person must decide, and until when, if their time is limited."""
-    what = _describe_decision(pending, thread_id)
-    if pending.until is None:
-        return what
-    return f"{what} (until {format_time(pending.until)})"
-
-
-def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
-    what = call_text(e.Call(pending.id, pending.name, pending.final_arguments))
-    if pending.thread_id != thread_id:
-        what += f" in thread {pending.thread_id}"
-    match pending.status:
-        case "waiting":
-            if pending.reason:
-                what += f" ({pending.reason})"
-            return f"approve or deny {what}"
-        case "question":
-            return f"answer {pending.id}: {pending.reason}"
-        case "unknown":
-            why = f" (verify can't tell: {pending.reason})" if pending.reason else ""
-            return (
-                f"decide what became of {what}{why}: it ran, it did not, or tell the model that"
-                " nobody knows (its own process writes it, if it is alive and learns it)"
-            )
-        case "imported":
-            return f"adopt thread {pending.thread_id}, which was imported, or leave it"
-        case "parked":
-            return (
-                f"let thread {pending.thread_id} go on, or cancel it: it is parked, because"
-                f" {pending.reason}"
-            )
-        case "limit":
-            return f"{_limit_text(pending)} ({pending.reason})"
-
-
-def _limit_text(pending: e.PendingDecision) -> str:
-    name = pending.name.replace("_", " ")
-    if "_a_" in pending.name:
-        return f"wait, or raise the limit of {name} in the code"
-    return f"raise the limit of {name} of thread {pending.thread_id}"
 
 
 def _children_that_go_on(state: State, children: ChildRecords) -> list[str]:
@@ -243,12 +202,15 @@ def _next_of_agent(state: State, settings: RunSettings) -> str:
             return f"ask {name} ({purpose})"
         case RunTools(calls, checks):
             return "; ".join([*map(describe_check, checks), *map(describe_run, calls)])
+        case PollCalls(calls):
+            what = [f"{call_state_text(call)}, {short(call.handle)}" for call in calls]
+            return f"ask the poll what became of {'; '.join(what)}"
         case Append(events):
             return "; ".join(f"record {describe_event(event)}" for event in events)
         case Wait():
             if state.phase == "idle":
                 return "nothing: the turn has ended"
-            return "nothing, until somebody decides"
+            return _until_moved(state)
         case never:
             assert_never(never)
 
@@ -270,10 +232,17 @@ def _next_of_flow(state: State, records: Sequence[e.Record]) -> str:
     calls = state.turn.calls.values() if state.turn else ()
     ready = [call for call in calls if call.status in ("asked", "allowed", "retrying")]
     checks = [call for call in calls if _is_step_to_check(call)]
-    waiting = [
-        call for call in calls if call.status in ("waiting", "question", "unknown") or call.waiting
-    ]
+    waits = ("waiting", "question", "pending", "unknown")
+    waiting = [call for call in calls if call.status in waits or call.waiting]
     if waiting and not ready and not checks:
-        return "nothing, until somebody decides; a step that is idempotent runs again by itself"
+        return _until_moved(state, "; a step that is idempotent runs again by itself")
     code = "run the flow's code from its start, with the results that are here"
     return "; ".join([code, *map(describe_check, checks), *map(describe_run, ready)])
+
+
+def _until_moved(state: State, else_too: str = "") -> str:
+    """Why resuming does nothing, where all calls wait."""
+    calls = state.turn.calls.values() if state.turn else ()
+    if calls and all(call.status == "pending" for call in calls):
+        return "nothing, until the work elsewhere has ended, or its time has come"
+    return f"nothing, until somebody decides{else_too}"

@@ -96,6 +96,11 @@ def late_text(claim: str) -> str:
     return f" (learned late, by the driver of claim {claim}, which had lost the thread)"
 
 
+def posted_text(by: str) -> str:
+    """Says of a result who has posted it; "" for the tool's own."""
+    return by and f" (posted by {by})"
+
+
 def usage_text(usage: e.Usage, cost_usd: float | None) -> str:
     """Tokens in and out, and what they cost, if that is known."""
     text = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens"

@@ -114,7 +114,7 @@ class Spans:
                 self._within(record)
                 self._compacted = {c.COMPACTED: True}
                 self._note(record, "treadle.context_compacted", {"treadle.upto_seq": upto_seq})
-            case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.HandedOff():
+            case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.CallNoted() | e.HandedOff():
                 return self._add_team(record, event)
             case never:
                 assert_never(never)
@@ -240,11 +240,9 @@ class Spans:
         attributes |= {c.ATTEMPTS: 1, **self._messages.call_arguments(call)}
         return span.with_attributes(attributes)
 
-    def _add_team(
-        self, record: e.Record, event: e.StepAsked | e.ChildStarted | e.ChildWaits | e.HandedOff
-    ) -> list[Span]:
-        if isinstance(event, e.ChildWaits) and event.call_id not in self._tools:
-            return []  # what its child waits for has changed
+    def _add_team(self, record: e.Record, event: c.TeamEvent) -> list[Span]:
+        if isinstance(event, e.ChildWaits | e.CallNoted) and event.call_id not in self._tools:
+            return []  # what its child waits for has changed, or when its tool is asked
         self._within(record)
         match event:
             case e.StepAsked(call=call):
@@ -254,7 +252,8 @@ class Spans:
                     self._turn = self._mark_flow(self._turn)
             case e.ChildStarted(call_id=call_id, thread_id=child):
                 self._tools[call_id] = self._tools[call_id].with_attributes({c.CHILD_THREAD: child})
-            case e.ChildWaits(call_id=call_id):  # it goes on in another span, as the turn does
+            case e.ChildWaits(call_id=call_id) | e.CallNoted(call_id=call_id, pending=True):
+                # It goes on in another span, as the turn does.
                 return [self._tools.pop(call_id).ended(record.at, {c.STATUS: "waiting"})]
             case e.HandedOff(call_id=call_id, agent=agent):
                 self._note(record, "treadle.handed_off", {c.CALL_ID: call_id, c.AGENT: agent})

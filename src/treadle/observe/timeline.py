@@ -6,6 +6,7 @@ The text is as untrusted as the log: whoever shows it must make it safe first.
 from typing import assert_never
 
 from ..core import events as e
+from ..runtime.local_time import format_time
 from .amounts import format_seconds
 from .line import Line, before_text, quote
 from .model_tries import ModelTries
@@ -18,6 +19,7 @@ from .short_text import (
     call_text,
     describe_choice,
     late_text,
+    posted_text,
     retry_text,
     shorten,
     usage_text,
@@ -48,6 +50,8 @@ class Timeline:
                 return self._model_line(record, event)
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided():
                 return self._tool_line(record, event)
+            case e.CallNoted():
+                return self._note_line(record, event)
             case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.HandedOff():
                 return self._team_line(record, event)
             case e.ThreadStarted() | e.ThreadClaimed() | e.ThreadForked() | e.TrustChanged():
@@ -142,16 +146,30 @@ class Timeline:
             case e.ToolReturned(content=content, duration_s=seconds, cut_chars=cut):
                 result = describe_choice(event.call_id, content)
                 left_out = f" ({cut:,} characters left out)" if cut else ""
-                after, took = left_out + late_text(event.claim), format_seconds(seconds)
+                after = left_out + late_text(event.claim) + posted_text(event.by)
+                took = format_seconds(seconds)
                 return quote(record, f"← {name}: ", result, after, took, "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
                 after = retry_text(wait_s, event.unknown) + late_text(event.claim)
+                after += posted_text(event.by)
                 before = f"← {name}: error: "
                 return quote(record, before, message, after, format_seconds(seconds), "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 said = "; ".join(filter(None, (content, reason)))
                 before = f"✓ {event.call_id} {name}: {OUTCOMES[outcome]}, says {by}"
                 return quote(record, before_text(before, said), said, tone="bold")
+
+    def _note_line(self, record: e.Record, noted: e.CallNoted) -> Line:
+        call = self._calls.get((record.thread_id, noted.call_id))
+        name = shorten(call.name, VALUE) if call else "a call"
+        what = f"{noted.call_id} {name}"
+        after = late_text(noted.claim)
+        if not noted.pending:
+            return quote(record, f"· {what} has work elsewhere: ", noted.handle, after, tone="dim")
+        if noted.until is not None:
+            how = "it is asked about" if noted.polls else "until"
+            after = f" ({how} {format_time(noted.until)}){after}"
+        return quote(record, f"? {what} waits for ", noted.handle, after, tone="bold")
 
     def _start_line(self, record: e.Record, event: e.ToolStarted, call: e.Call | None) -> Line:
         text = event.call_id

@@ -40,6 +40,7 @@ from .raise_limit import Amounts, raise_limit
 from .replay import replay
 from .require_log import require_log
 from .settings import RunSettings
+from .settle import Settled, settle
 from .summary import read_summary
 from .sync import run_sync
 from .team import find_run_settings, find_team, make_agent_tool
@@ -175,19 +176,16 @@ class Agent:
         """`start` and `follow` in one: text and records as they come, and the Result last.
 
         Leaving it stops nothing, however it is left: the turn goes on in the background. To end the
-        turn, post a TurnEnded("cancelled"). Raises as `run`.
-        """
+        turn, post a TurnEnded("cancelled"). Raises as `run`."""
         begun = await self.runs.start(said, thread, key, Given(deps, settings))
         async with aclosing(self.runs.follow(begun.thread_id, None, begun)) as items:
             async for item in items:
                 yield item
 
     async def due(self) -> list[str]:
-        """The threads that `resume` would bring forward now, the one left first before the others.
-
-        They are unfinished, wait for nobody, have no living driver, and this agent or one of its
-        team is in charge. Starts nothing.
-        """
+        """The threads that `resume` would bring forward now, the one left first before the others:
+        unfinished, waiting for nobody, without a living driver, and with one of this agent's team
+        in charge. Starts nothing."""
         return await name_due(self._store, self.world, self._team)
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
@@ -229,12 +227,18 @@ class Agent:
         await post(log, event, lambda: find_run_settings(log, self.run_settings))
 
     async def raise_limit(self, thread: str, by: str = "", **more: Unpack[Amounts]) -> None:
-        """Let a turn that waits at a limit, or has ended at one, use so much more; then resume it.
-
+        """Let a turn that waits at a limit, or has ended at one, use so much more; then resume it:
         `raise_limit("t", tokens=50_000, reason="...")`. `by` is the person, by default this
         system's user. Raises IllegalEvent where no turn is open or has ended at a limit.
         """
         await raise_limit(await require_log(thread, self._store, self.world), by, more)
+
+    async def settle(
+        self, handle: Any, result: Any = None, *, thread: str | None = None, by: str = ""
+    ) -> list[Settled]:
+        """Give calls that have noted this handle their result; a ToolError is a failure. Raises
+        as `settle.settle`."""
+        return await settle(self._store, self.world, handle, result, thread, by)
 
     async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Fork:
         """Make a thread that shares the records of this one up to seq `at` (None: all).
@@ -249,10 +253,9 @@ class Agent:
     ) -> ImportedHistory:
         """Make a thread of messages in the form of chat completions, to go on with by `run`.
 
-        Nothing runs. If the last message waits for a reply, `resume` gives it. Instructions that
-        aren't this agent's are kept as a pinned message. Raises UsageError for what is no history,
-        and for a thread that exists.
-        """
+        Nothing runs. If the last message waits for a reply, `resume` gives it. Instructions of
+        others are kept as a pinned message. Raises UsageError for what is no history, and for a
+        thread that exists."""
         log = await open_log(name_or_new(thread, self.world), self._store, self.world)
         return await import_history(log, ChatHistory(messages), self.name, self.instructions)
 

@@ -104,6 +104,8 @@ def describe_decision(records: Sequence[e.Record], call_id: str) -> str:
             ) if found == call_id:
                 if record.event.claim:
                     return f"has a result already: its own driver learned it, and wrote it at {at}"
+                if record.event.by:
+                    return f"has a result already, from {record.event.by} at {at}"
                 return _describe_result(records, call_id, at)
             case (
                 e.OutcomeDecided(call_id=found, outcome="ran" | "not_run" | "tell")

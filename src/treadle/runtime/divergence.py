@@ -7,9 +7,14 @@ from typing import Any
 from msgspec.structs import asdict
 
 from ..core import events as e
+from ..core.errors import ReplayEnds
 from ..core.prompt_hash import is_hash_of_said
 
 _SIZES = ("context_tokens", "max_output_tokens")
+
+
+class Diverged(ReplayEnds):
+    """The replay differs from the recording. It stops like a driver that has lost its thread."""
 
 
 @dataclass(frozen=True)

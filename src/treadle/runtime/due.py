@@ -10,7 +10,7 @@ from ..core.links import start_of_child
 from ..core.state import OPEN_PHASES
 from ..core.waits import find_tree_waits
 from ..stores.archive import ALL_THREADS
-from ..stores.store import Store, ThreadInfo
+from ..stores.store import Store, ThreadInfo, Timed
 from .drives import find_beat
 from .log import Log, open_log
 from .waiting_children import read_waiting_children
@@ -35,7 +35,10 @@ async def find_due(store: Store, world: World) -> list[Due]:
     """
     due: list[Due] = []
     infos = await store.threads(ALL_THREADS, status="unfinished", parent="")
-    infos += await store.threads(ALL_THREADS, status="waiting", parent="")  # perhaps no longer
+    if isinstance(store, Timed):
+        infos += await store.find_waking(world.now())
+    else:  # perhaps their time has come
+        infos += await store.threads(ALL_THREADS, status="waiting", parent="")
     for info in sorted(infos, key=lambda each: each.position):
         await asyncio.sleep(0)  # else a thousand waiting threads hold the event loop up
         log = await _open(info, store, world)

@@ -2,8 +2,8 @@
 
 1. It looks every few seconds, and not only at the start: in a deploy that begins the new process
    before it ends the old one, turns become due when the new one has long begun.
-2. Looking costs what reading all unfinished and waiting threads costs. So it takes at most a
-   twentieth of the time.
+2. Looking costs what reading all unfinished threads costs, and the waiting ones whose time has
+   come. So it takes at most a twentieth of the time.
 3. A thread that can't be resumed here, by a StoreError or for want of a tool, is tried again later.
 """
 

@@ -23,6 +23,11 @@ E = TypeVar("E", bound=e.Event)
 Learn = Callable[[e.Event], "asyncio.Task[None] | None"]
 """Begins to write this outcome of a call, in a task; None where there is nothing to write."""
 
+_CAME = {
+    e.ToolReturned: "has returned",
+    e.ToolFailed: "has failed",
+    e.CallNoted: "has noted its work elsewhere",
+}
 _logger = logging.getLogger("treadle")
 _writing: set["asyncio.Task[None]"] = set()
 """Keeps the tasks alive: the event loop alone would let them go."""
@@ -32,11 +37,11 @@ def learn_of_tool(log: Log, tool: Tool, call: CallState) -> Learn:
     """For an attempt of this call, which this log's driver has started."""
 
     def learn(outcome: e.Event) -> "asyncio.Task[None] | None":
-        if call.child or not isinstance(outcome, e.ToolReturned | e.ToolFailed):
+        if call.child or not isinstance(outcome, e.ToolReturned | e.ToolFailed | e.CallNoted):
             return None  # a child's own log says what it has done
         if isinstance(outcome, e.ToolFailed) and outcome.kind == "timeout":
             return None  # nobody knows more than before
-        came = "has returned" if isinstance(outcome, e.ToolReturned) else "has failed"
+        came = _CAME[type(outcome)]
         what = "" if tool.idempotent else f"{tool.name}, call {call.id}, {came}"
         return _begin(_write(log, make_late(outcome, log.own_claim), what))
 
@@ -94,11 +99,19 @@ async def append_or_tell(log: Log, outcome: e.Event, learn: Learn) -> None:
 
 
 def _has_learned(log: Log, outcome: e.Event) -> bool:
-    """Whether the last that the log says of this call is what its own driver learned late."""
+    """Whether the call has its result: its own driver learned it late, or it was posted.
+
+    The first result of a call is its result.
+    """
     call_id = _call_id(outcome)
     if call_id is None:
         return False
     last = next(each.event for each in reversed(log.records) if _call_id(each.event) == call_id)
+    if isinstance(last, e.ToolReturned | e.ToolFailed) and last.by:
+        if isinstance(outcome, e.ToolReturned | e.ToolFailed):
+            what = f"call {call_id} of thread {log.thread_id}"
+            _logger.warning("%s has a result that %s had posted: it stays", what, last.by)
+        return True
     return is_late(last) and last.claim == log.own_claim
 
 

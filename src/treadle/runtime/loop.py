@@ -14,13 +14,13 @@ from typing import Any
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context, ParentContext
-from ..core.decide import Append, CallModel, RunTools, Wait, decide
+from ..core.decide import Append, CallModel, PollCalls, RunTools, Wait, decide
 from ..core.describe import says_the_same
 from ..core.errors import Fenced, IllegalEvent, ReplayEnds, SeqTaken, Stopped
 from ..core.tool import Tool
 from ..core.trace_context import SpanContext, format_traceparent
 from ..core.turn import find_call
-from ..core.waits import find_waits, is_at_work
+from ..core.waits import find_waits, is_at_work, waits_or_polls
 from .account import payers_of_child
 from .begin_call import begin_model_call
 from .call_spans import find_call_span, within_call
@@ -32,6 +32,7 @@ from .end_turn import append_decided, end_child
 from .instructions import with_instructions
 from .late import Learn, append_or_tell, learn_of_model, learn_of_tool, run_to_its_end
 from .log import Log
+from .noting import CallNotes
 from .presence import while_it_runs
 from .run_tool import ToolOutcome
 from .settings import RunSettings
@@ -45,7 +46,7 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
 
     async def work() -> None:
         known = _Known()
-        if not find_waits(log.state, log.thread_id, now=log.world.now()):
+        if not waits_or_polls(log.state, log.thread_id, log.world.now()):
             await log.claim_now()
         while True:
             # Somebody wrote meanwhile (an approval, say): decide again.
@@ -64,6 +65,8 @@ class _Known:
     """What the functions of instructions have given, by the agent's name."""
     same: tuple[e.AgentDescribed | None, e.AgentDescribed | None] = (None, None)
     """The description in the log, and that of the settings, if they are known to say the same."""
+    polled: set[str] = field(default_factory=set)
+    """The calls whose tools were asked what became of them."""
 
 
 async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
@@ -76,6 +79,8 @@ async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
             return True
         if not _seems_to_go_on(log):
             return False
+    if isinstance(decided, PollCalls) and all(each.id in known.polled for each in decided.calls):
+        return await settings.look_at_children(log, settings)
     if isinstance(decided, CallModel | RunTools):
         log.refuse_if_stopping()
     settings = await with_instructions(log, settings, known.instructions)
@@ -90,6 +95,8 @@ async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
             await _call_model(log, settings, asked)
         case RunTools():
             await _run_tools(log, settings, decided, seq)
+        case PollCalls(calls):
+            await poll_calls(log, settings, calls, known.polled)
         case Append(events):
             await append_decided(log, events, seq)
     return not isinstance(decided, Wait)
@@ -146,6 +153,20 @@ async def _run_tools(log: Log, settings: RunSettings, decided: RunTools, seq: in
     stopped += [task.result() for task in others]
     for error in filter(None, stopped):
         raise error
+
+
+async def poll_calls(
+    log: Log, settings: RunSettings, calls: tuple[CallState, ...], asked: set[str]
+) -> None:
+    """Ask about those of these calls that aren't among `asked`, and append what came of them."""
+    for call in calls:
+        tool = settings.policy.find_tool(call)
+        if call.id in asked or tool is None:
+            continue
+        log.refuse_if_stopping()
+        asked.add(call.id)
+        if event := await settings.poll_tool(log, tool, call, settings.deps):
+            await append_or_tell(log, event, learn_of_tool(log, tool, call))
 
 
 async def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Stopped | None:
@@ -209,6 +230,8 @@ async def _attempt(
         )
     span = find_call_span(log, call)
     context = _make_context(log, settings, call, span, parent)
+    notes = CallNotes(log, call.id, tool.poll is not None, learn, asyncio.get_running_loop())
+    context = replace(context, notes=notes)
     attended, came = while_it_runs(tool, log, call)
     chance = log.world.chance()
     with within_call(span):

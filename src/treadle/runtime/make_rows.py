@@ -8,7 +8,7 @@ from ..core import events as e
 from ..core.account import find_entries
 from ..core.ceiling import Ceiling
 from ..core.state import State, apply
-from ..core.status import status_at_append
+from ..core.status import line_at_append
 from ..core.write_event import write_event
 from ..stores.store import Row
 
@@ -35,5 +35,6 @@ def make_rows(
         state = apply(state, record)
         records.append(record)
         rows.append(Row(record.seq, at, data, record.worked_s, entries=entries))
-    rows[-1] = replace(rows[-1], status=status_at_append(state))
+    status, due = line_at_append(state)
+    rows[-1] = replace(rows[-1], status=status, due=due)
     return records, rows, state

@@ -26,6 +26,8 @@ def is_external(event: e.Event) -> bool:
     if is_late(event):
         return True
     match event:
+        case e.ToolReturned() | e.ToolFailed():
+            return bool(event.by)
         case e.TurnEnded():
             return event.status == "cancelled" or event.reason.startswith("a bug")
         case e.OutcomeDecided():
@@ -37,3 +39,11 @@ def is_external(event: e.Event) -> bool:
         case e.LimitRaised():
             return True
     return False
+
+
+def is_written_by_tool(event: e.Event) -> bool:
+    """Whether it was written while a tool ran: a note, or a second ChildStarted, where somebody
+    else had begun a thread of the first one's name."""
+    return isinstance(event, e.ChildStarted) or (
+        isinstance(event, e.CallNoted) and not event.pending
+    )

@@ -25,11 +25,11 @@ from ..core.errors import ReplayEnds, SeqTaken
 from ..core.model import Model, PreparedCall
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore
-from .divergence import Divergence, first_difference, first_setting_that_differs
+from .divergence import Diverged, Divergence, first_difference, first_setting_that_differs
 from .listeners import Delta
 from .log import Log
 from .loop import run_loop
-from .recorded_events import ends_drive, is_cut_off, is_external
+from .recorded_events import ends_drive, is_cut_off, is_external, is_written_by_tool
 from .recorded_settings import (
     RecordedSettings,
     is_taken_from_recording,
@@ -38,10 +38,6 @@ from .recorded_settings import (
 from .run_tool import ToolOutcome
 from .settings import RunSettings
 from .world import World, no_sleep
-
-
-class Diverged(ReplayEnds):
-    """The replay differs from the recording. It stops like a driver that has lost its thread."""
 
 
 async def replay(
@@ -123,6 +119,7 @@ class _Replay:
             call_model=self._call_model,
             run_tool=self._run_tool,
             check_call=self._check_call,
+            poll_tool=self._poll_tool,
             look_at_children=self._look_at_children,
             find_place=self._recorded.find_place,
             records_description=False,
@@ -261,12 +258,11 @@ class _Replay:
         """The recorded event that the call's attempt or check ends in; None: others came first."""
         while True:
             self._moved.clear()
-            if status == "unknown" and call_id not in self._find_ids(status):
-                return None
+            if call_id not in self._find_ids(status):  # somebody else gave its result
+                return None if status == "unknown" else e.ToolReturned(call_id, "", 0.0)
             self.check_drive()
             event = self.next.event
-            if self.next_is_external or isinstance(event, e.ChildStarted):
-                # A second ChildStarted: somebody else had begun a thread of the first one's name.
+            if self.next_is_external or is_written_by_tool(event):
                 await self._log.append(event)
             elif isinstance(event, kind) and getattr(event, "call_id", "") == call_id:
                 return event
@@ -274,6 +270,11 @@ class _Replay:
                 await self._moved.wait()
             else:
                 raise self._diverge(event)
+
+    async def _poll_tool(self, log: Log, tool: Tool, call: CallState, _: Any) -> e.Event | None:
+        """What the tool said by then, if anything came of it."""
+        is_its = getattr(self.next.event, "call_id", "") == call.id
+        return self.next.event if is_its and not (self._is_done or self.next_is_external) else None
 
     async def _look_at_children(self, log: Log, _: RunSettings) -> bool:
         """What the children waited for by then is in the recording: they themselves aren't here."""

@@ -26,6 +26,7 @@ from .call_model import call_model
 from .check_call import CallChecker, check_call
 from .describe import describe_model, describe_settings, model_from, settings_in_log
 from .log import Log
+from .poll_tool import is_missing, poll_tool
 from .price import price_of
 from .run_tool import ToolOutcome, run_tool
 from .waiting_children import refresh_children
@@ -45,6 +46,7 @@ ToolRunner = Callable[
 ]
 
 
+ToolPoller = Callable[[Log, Tool, CallState, Any], Awaitable[e.Event | None]]
 ChildWatcher = Callable[[Log, "RunSettings"], Awaitable[bool]]
 
 
@@ -83,6 +85,8 @@ class RunSettings:
     """Makes one attempt of a tool call and gives the event it ends in. As above."""
     check_call: CallChecker = check_call
     """Asks a tool's `verify` what became of a call. As above."""
+    poll_tool: ToolPoller = poll_tool
+    """Asks what became of a call's work elsewhere. As above."""
     look_at_children: ChildWatcher = refresh_children
     """Appends what children wait for now, if that has changed. As above."""
     find_place: Callable[[Model], str] = place_of
@@ -123,6 +127,7 @@ class RunSettings:
             call_model=self.call_model,
             run_tool=self.run_tool,
             check_call=self.check_call,
+            poll_tool=self.poll_tool,
             look_at_children=self.look_at_children,
             find_place=self.find_place,
             records_description=self.records_description,
@@ -259,7 +264,7 @@ class RunSettings:
         missing = {
             call.name
             for call in open_calls.values()
-            if call.status not in ("asked", "denied") and call.name not in tools
+            if call.status not in ("asked", "denied") and is_missing(tools, call)
         }
         if missing:
             raise UsageError(

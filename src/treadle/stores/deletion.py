@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from ..core.errors import SeqTaken
 from . import account_table
 from .marks import digest_of_key
+from .record_table import OF_THREAD
 from .store import Erased
 
 UNFINISHED = "deletion"
@@ -41,7 +42,7 @@ def delete_rows(db: sqlite3.Connection, ends: Mapping[str, int], notes: bool) ->
             _refuse_grown(db, thread_id, end)
             _keep_digests(db, thread_id)
             account_table.forget(db, thread_id)
-            for table in ("thread_key", "thread_source"):
+            for table in OF_THREAD:
                 db.execute(f"delete from {table} where thread_id = ?", (thread_id,))
             deleted = db.execute("delete from record where thread_id = ?", (thread_id,)).rowcount
             listed = db.execute("delete from thread where thread_id = ?", (thread_id,)).rowcount

@@ -1,4 +1,7 @@
-"""What the list of threads says of a log beside its status: agent, parent, forks, keys. Pure."""
+"""What the list of threads says of a log beside its status: agent, parent, forks, keys, handles.
+
+Pure.
+"""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -7,10 +10,13 @@ import msgspec
 
 from ..core.codec import decode_event
 from ..core.errors import StoreDamaged
-from ..core.events import ThreadForked, ThreadStarted, UserSaid
+from ..core.events import CallNoted, ThreadForked, ThreadStarted, UserSaid
 from .store import Row
 
-_MARKED = (b'{"type":"ThreadStarted"', b'{"type":"ThreadForked"', b'{"type":"UserSaid.2"')
+_MARKED = (
+    *(b'{"type":"ThreadStarted"', b'{"type":"ThreadForked"', b'{"type":"UserSaid.2"'),
+    b'{"type":"CallNoted"',
+)
 """How the events begin that are looked at."""
 _SAID = b'{"type":"UserSaid.2"'
 _KEY = b',"key":"'
@@ -26,6 +32,8 @@ class Marks(msgspec.Struct):
     """The threads that it was forked from."""
     keys: list[str] = []
     """Of its messages."""
+    handles: list[str] = []
+    """That its calls have noted."""
 
     @property
     def source(self) -> str:
@@ -58,8 +66,15 @@ def _add(marks: Marks, data: bytes) -> None:
             marks.sources.append(source)
         case UserSaid(key=key) if key:
             marks.keys.append(key)
+        case CallNoted(handle=handle):
+            marks.handles.append(handle)
         case _:
             pass
+
+
+def digest_of_handle(handle: str) -> bytes:
+    """What a handle is found by."""
+    return blake2b(handle.encode(), digest_size=12).digest()
 
 
 def digest_of_key(thread_id: str, key: str) -> bytes:

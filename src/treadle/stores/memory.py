@@ -28,6 +28,7 @@ class _Line:
     marks: Marks = field(default_factory=Marks)
     status: str = ""
     position: int = 0
+    due: float | None = None
 
 
 class MemoryStore:
@@ -65,7 +66,7 @@ class MemoryStore:
             self._written += 1
             line = self._lines.setdefault(thread_id, _Line())
             line.position = self._written
-            line.status = rows[-1].status
+            line.status, line.due = rows[-1].status, rows[-1].due
             _add_marks(line.marks, read_marks(rows))
             for row in rows:
                 self._accounts.book(thread_id, row.entries, row.at)
@@ -97,6 +98,25 @@ class MemoryStore:
         with self._lock:
             lines = self._lines.items()
             return sorted(name for name, line in lines if thread_id in line.marks.sources)
+
+    async def find_waking(self, now: float) -> list[ThreadInfo]:
+        with self._lock:
+            infos = [
+                _info(name, self._rows[name], line)
+                for name, line in self._lines.items()
+                if line.due is not None and line.due <= now and not line.marks.parent
+            ]
+        return [info for info in infos if info.status == "waiting"]
+
+    async def find_handle(self, handle: str) -> list[str]:
+        with self._lock:
+            lines = self._lines.items()
+            return sorted(name for name, line in lines if handle in line.marks.handles)
+
+    async def postpone(self, thread_id: str, seq: int, due: float) -> None:
+        with self._lock:
+            if len(self._rows.get(thread_id, ())) == seq:
+                self._lines[thread_id].due = due
 
     async def delete(self, ends: Mapping[str, int], *, notes: bool = False) -> Erased:
         with self._lock:
@@ -168,6 +188,7 @@ def _add_marks(marks: Marks, more: Marks | None) -> None:
     marks.parent = "" if more.sources else more.parent or marks.parent
     marks.sources += more.sources
     marks.keys += more.keys
+    marks.handles += more.handles
 
 
 def _fits(line: _Line, query: ThreadQuery) -> bool:

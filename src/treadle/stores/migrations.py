@@ -143,6 +143,15 @@ MIGRATIONS = (
         accounts text not null
     ) strict, without rowid
     """,
+    """
+    alter table thread add column due real;
+    create index thread_by_due on thread (due) where due is not null;
+    create table thread_handle (
+        handle blob not null,
+        thread_id text not null,
+        primary key (handle, thread_id)
+    ) strict, without rowid
+    """,
 )
 """Migration n takes the schema from version n (`pragma user_version`) to n + 1.
 

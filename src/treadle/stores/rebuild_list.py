@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from ..core.errors import IllegalEvent, StoreDamaged
 from .marks import Marks, read_marks
 from .rebuild_accounts import find_wrong_accounts, repair_accounts
-from .record_table import PLACE_BITS, is_damage, read_rows, write_marks
+from .record_table import OF_THREAD, PLACE_BITS, is_damage, read_rows, write_marks
 from .rows import from_rows, to_rows
 from .store import Row
 
 _LINE = "select status, agent, parent, source from thread where thread_id = ?"
 _SET = """
-update thread set status = ?, agent = ?, parent = ?, source = ?, place = record_id >> ?
+update thread set status = ?, agent = ?, parent = ?, source = ?, due = ?, place = record_id >> ?
 where thread_id = ?
 """
 
@@ -25,7 +25,7 @@ def repair_list(db: sqlite3.Connection) -> int:
 
     The indexes are written anew first.
     """
-    for table in ("thread", "thread_key", "thread_source"):
+    for table in ("thread", *OF_THREAD):
         db.execute(f"reindex {table}")
     db.execute("begin immediate")
     try:
@@ -43,14 +43,14 @@ def rebuild_list(db: sqlite3.Connection) -> int:
     A thread whose log can't be read keeps its line, without a status.
     """
     wrong = 0
+    for table in OF_THREAD:
+        db.execute(f"delete from {table}")
     for thread_id in _names(db):
         line = db.execute(_LINE, (thread_id,)).fetchone()
-        status, marks = _derive(db, thread_id)
+        status, due, marks = _derive(db, thread_id)
         wanted = (status, marks.agent, marks.parent, marks.source)
         wrong += line != wanted
-        db.execute(_SET, (*wanted, PLACE_BITS, thread_id))
-        db.execute("delete from thread_key where thread_id = ?", (thread_id,))
-        db.execute("delete from thread_source where thread_id = ?", (thread_id,))
+        db.execute(_SET, (*wanted, due, PLACE_BITS, thread_id))
         write_marks(db, thread_id, marks)
     return wrong
 
@@ -58,7 +58,7 @@ def rebuild_list(db: sqlite3.Connection) -> int:
 def find_wrong_lines(db: sqlite3.Connection) -> Iterator[str]:
     """What the list says of threads that their logs don't, a sentence each."""
     for thread_id in _names(db):
-        status, marks = _derive(db, thread_id)
+        status, _, marks = _derive(db, thread_id)
         if not status:
             continue  # it is damaged, and others say so
         line = db.execute(_LINE, (thread_id,)).fetchone()
@@ -78,16 +78,16 @@ def _names(db: sqlite3.Connection) -> list[str]:
     return [name for name in names if name and "\ufffd" not in name]
 
 
-def _derive(db: sqlite3.Connection, thread_id: str) -> tuple[str, Marks]:
-    """The status and the marks that a thread's log says; none of what can't be read."""
+def _derive(db: sqlite3.Connection, thread_id: str) -> tuple[str, float | None, Marks]:
+    """The status, the due and the marks that a thread's log says; none of what can't be read."""
     rows: list[Row] = []
-    status = ""
+    last = Row(0, 0.0, b"")
     try:
         rows = read_rows(db, thread_id, 0)
-        status = to_rows(from_rows(thread_id, rows))[-1].status
+        last = to_rows(from_rows(thread_id, rows))[-1]
     except (StoreDamaged, IllegalEvent):
         pass
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
-    return status, read_marks(rows) or Marks()
+    return last.status, last.due, read_marks(rows) or Marks()

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ..core.codec import row_checksum
 from ..core.errors import SeqTaken, StoreDamaged
 from . import account_table
-from .marks import Marks, read_marks
+from .marks import Marks, digest_of_handle, read_marks
 from .store import Row
 
 _TAKEN = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
@@ -24,16 +24,16 @@ _INSERT = (
 )
 _GO_ON = """
 update thread set seq = ?, at = ?, record_id = ?
-where thread_id = ? and seq = ? and status = ? and place = ?
+where thread_id = ? and seq = ? and status = ? and place = ? and due is ?
 """
 """The usual append. It names no column that has an index: that would write the index anew."""
 _MOVE = """
-update thread set seq = ?, at = ?, record_id = ?, status = ?, place = ?
+update thread set seq = ?, at = ?, record_id = ?, status = ?, place = ?, due = ?
 where thread_id = ? and seq = ?
 """
 _BEGIN = """
-insert into thread (seq, at, record_id, status, place, thread_id, agent, parent, source)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+insert into thread (seq, at, record_id, status, place, due, thread_id, agent, parent, source)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _READ = """
 select seq, at, worked_s, checksum, cast(event as blob) from record
@@ -43,6 +43,9 @@ _NAMES = """
 select thread_id from thread where substr(thread_id, 1, length(:beginning)) = :beginning
 order by record_id desc
 """
+OF_THREAD = ("thread_key", "thread_handle", "thread_source")
+"""The tables by which threads are found, besides `thread`. Who deletes a thread looks through all
+handles: an index for that would cost each thread that waits more than it saves."""
 PLACE_BITS = 16
 """A `place` in the list of threads is a range of 65,536 records."""
 
@@ -80,9 +83,9 @@ def _change_list(
     if before == 0:
         known = marks or Marks()
         about = (known.agent, known.parent, known.source)
-        db.execute(_BEGIN, (*end, last.status, place, thread_id, *about))
-    elif not db.execute(_GO_ON, (*end, thread_id, before, last.status, place)).rowcount:
-        moved = db.execute(_MOVE, (*end, last.status, place, thread_id, before))
+        db.execute(_BEGIN, (*end, last.status, place, last.due, thread_id, *about))
+    elif not db.execute(_GO_ON, (*end, thread_id, before, last.status, place, last.due)).rowcount:
+        moved = db.execute(_MOVE, (*end, last.status, place, last.due, thread_id, before))
         if not moved.rowcount:
             return False
     if marks:
@@ -91,9 +94,12 @@ def _change_list(
 
 
 def write_marks(db: sqlite3.Connection, thread_id: str, marks: Marks) -> None:
-    """Let the messages' keys and the threads that this one was forked from be found."""
+    """Let keys, handles and the threads that this one was forked from be found."""
     for key in marks.keys:
         db.execute("insert or ignore into thread_key values (?, ?)", (key, thread_id))
+    for handle in marks.handles:
+        values = (digest_of_handle(handle), thread_id)
+        db.execute("insert or ignore into thread_handle values (?, ?)", values)
     for source in marks.sources:
         db.execute("insert or ignore into thread_source values (?, ?)", (source, thread_id))
 

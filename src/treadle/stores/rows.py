@@ -10,7 +10,7 @@ from ..core.codec import decode_event, encode_event
 from ..core.errors import IllegalEvent
 from ..core.events import Record
 from ..core.state import fold
-from ..core.status import find_status
+from ..core.status import find_line
 from .store import Row
 
 
@@ -30,7 +30,8 @@ def to_rows(log: Iterable[Record]) -> list[Row]:
     records = list(log)
     rows = [Row(each.seq, each.at, encode_event(each.event), each.worked_s) for each in records]
     with suppress(IllegalEvent):  # whoever reads it will meet that
-        rows[-1] = replace(rows[-1], status=find_status(fold(records)))
+        status, due = find_line(fold(records))
+        rows[-1] = replace(rows[-1], status=status, due=due)
         entries = entries_of(records)
         for index, each in enumerate(entries):
             if each:

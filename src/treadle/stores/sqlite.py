@@ -32,7 +32,7 @@ from .group_commit import GroupCommit, wait_to_the_end
 from .rebuild_list import find_wrong_lines, repair_list
 from .sqlite_file import BUSY_TIMEOUT_S, connect, default_path, describe, is_busy
 from .store import Erased, Row, ThreadInfo, ThreadQuery
-from .thread_list import find_forks, list_threads
+from .thread_list import find_forks, find_handle, find_waking, list_threads, postpone
 
 T = TypeVar("T")
 
@@ -130,6 +130,15 @@ class SQLiteStore:
     async def forks(self, thread_id: str) -> list[str]:
         return await self._read(lambda db: find_forks(db, thread_id))
 
+    async def find_waking(self, now: float) -> list[ThreadInfo]:
+        return await self._read(lambda db: find_waking(db, now))
+
+    async def find_handle(self, handle: str) -> list[str]:
+        return await self._read(lambda db: find_handle(db, handle))
+
+    async def postpone(self, thread_id: str, seq: int, due: float) -> None:
+        await self._ask_soon(self._quick, lambda db: postpone(db, thread_id, seq, due))
+
     async def was_deleted(self, thread_id: str, key: str) -> bool:
         return await self._read(lambda db: deletion.was_deleted(db, thread_id, key))
 
@@ -160,8 +169,14 @@ class SQLiteStore:
         return await self._read(lambda db: account_table.read_account(db, account, now))
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._ask_soon(self._reader, question)
+
+    async def _ask_soon(
+        self, connection: SharedConnection, question: Callable[[sqlite3.Connection], T]
+    ) -> T:
+        """Ask at once, or in a thread where that has to wait for another process."""
         try:
-            return self._ask(self._reader, question)
+            return self._ask(connection, question)
         except StoreError as error:
             if not is_busy(error):
                 raise

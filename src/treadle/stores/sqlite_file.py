@@ -5,6 +5,7 @@ changed.
 """
 
 import os
+import re
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -135,9 +136,7 @@ def migrate(db: sqlite3.Connection) -> None:
     [(version,)] = db.execute("pragma user_version")
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
         for statement in migration.split(";"):  # executescript() would commit in between
-            # SQLite keeps the text. A small schema fits on the first page, so that no damage to
-            # another page can make the whole file unreadable.
-            db.execute(" ".join(statement.split()))
+            db.execute(_squeeze(statement))
         db.execute(f"pragma user_version = {number}")
     if 0 < version < len(MIGRATIONS):
         from .rebuild_list import rebuild_list  # only now: it reads logs, and needs all of the core
@@ -145,6 +144,15 @@ def migrate(db: sqlite3.Connection) -> None:
         rebuild_list(db)
     db.execute(f"pragma application_id = {APPLICATION_ID}")
     db.execute("commit")
+
+
+def _squeeze(statement: str) -> str:
+    """The statement without needless space.
+
+    SQLite keeps the text. A small schema fits on the first page, so that no damage to another page
+    can make the whole file unreadable.
+    """
+    return re.sub(r"\s*([(),])\s*", r"\1", " ".join(statement.split()))
 
 
 def _read_marks(

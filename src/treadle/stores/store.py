@@ -30,6 +30,9 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     The list of threads has it of the last record, and `read` doesn't give it back."""
     entries: tuple[Entry, ...] = ()
     """What the record changes in accounts. `read` doesn't give it back."""
+    due: float | None = None
+    """When somebody must look at the thread, if it waits: seconds since the epoch; None: never. As
+    `status`, it is for the list of threads."""
 
 
 class ThreadInfo(msgspec.Struct, frozen=True):
@@ -176,6 +179,27 @@ class Watchable(Protocol):
 
     def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
         """The last seq of each of these threads; threads that don't exist may be left out."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """What a store may offer beside, so that nobody reads every thread that waits to find the one
+    whose time has come, or the one that waits for a handle."""
+
+    async def find_waking(self, now: float) -> list[ThreadInfo]:
+        """The threads that wait, are nobody's child and have a `due` up to now; in any order."""
+        ...
+
+    async def find_handle(self, handle: str) -> list[str]:
+        """The threads in which a call has noted this handle, as JSON text; by name."""
+        ...
+
+    async def postpone(self, thread_id: str, seq: int, due: float) -> None:
+        """Set the thread's `due`, unless it has more records than `seq` by now.
+
+        The next record sets it anew. A list that is made anew from the logs has forgotten it.
+        """
         ...
 
 

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.state import fold
 from ..core.status import find_status
+from .marks import digest_of_handle
 from .record_table import PLACE_BITS, is_damage, read_rows
 from .rows import from_rows
 from .store import ThreadInfo, ThreadQuery
@@ -59,6 +60,26 @@ def find_forks(db: sqlite3.Connection, thread_id: str) -> list[str]:
         "select thread_id from thread_source where source = ? order by thread_id", (thread_id,)
     )
     return [str(name) for (name,) in found]
+
+
+def find_waking(db: sqlite3.Connection, now: float) -> list[ThreadInfo]:
+    """As `Timed.find_waking`."""
+    listing = _LIST.replace("from thread", "from thread indexed by thread_by_due")
+    found = [_info(*row) for row in db.execute(f"{listing} where due <= ?", (now,))]
+    settled = (_settle(db, info) for info in found if not info.parent)
+    return [info for info in settled if info.status == "waiting"]
+
+
+def find_handle(db: sqlite3.Connection, handle: str) -> list[str]:
+    """As `Timed.find_handle`."""
+    query = "select thread_id from thread_handle where handle = ? order by thread_id"
+    return [str(name) for (name,) in db.execute(query, (digest_of_handle(handle),))]
+
+
+def postpone(db: sqlite3.Connection, thread_id: str, seq: int, due: float) -> None:
+    """As `Timed.postpone`."""
+    values = (due, thread_id, seq)
+    db.execute("update thread set due = ? where thread_id = ? and seq = ?", values)
 
 
 def _select(

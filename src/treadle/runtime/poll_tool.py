@@ -1,0 +1,149 @@
+"""Asks a tool what became of the work elsewhere that its call waits for.
+
+1. "Still pending" changes nothing in the thread. So nothing is written: the store keeps beside its
+   list of threads when somebody looks at this one next. Where it can't, in a child, and where
+   several calls of a thread are asked about, that time is a fact in the log.
+2. A question that fails says nothing about the work: it is asked again. Only ToolError says that
+   the work has failed.
+"""
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..core import events as e
+from ..core.call import CallState
+from ..core.context import Context
+from ..core.due import next_due
+from ..core.errors import Stopped, ToolError, ToolRetry, UsageError
+from ..core.links import start_of_child
+from ..core.pending import POLL_AFTER_S, Pending, due_at, next_poll, read_handle
+from ..core.raised import describe_raised
+from ..core.tool import Tool, is_async
+from ..stores.store import Timed
+from .log import Log
+from .run_tool import run_tool
+from .serialize import to_json
+
+AGAIN = 1_000_000_000
+"""How often a question that fails is asked again."""
+
+_logger = logging.getLogger("treadle")
+
+
+async def poll_tool(log: Log, tool: Tool, call: CallState, deps: Any) -> e.Event | None:
+    """The event of what became of the work; None where nothing is to be written.
+
+    Raises StoreErrors.
+    """
+    if tool.poll is None:
+        return None
+    notes = _NextPoll(log, call)
+    context = Context(deps, log.thread_id, call.id, call.key, call.attempt, notes=notes)
+    asking = replace(
+        tool,
+        function=_question(tool, call, context),
+        check=lambda given: given,
+        context="",
+        child=None,
+        idempotent=True,
+        retries=AGAIN,
+    )
+    outcome = await run_tool(asking, "{}", context, None, 0.0)
+    if isinstance(outcome, e.ToolFailed) and (
+        outcome.retry_after_s is not None or outcome.kind == "timeout"
+    ):
+        what = f"thread {log.thread_id}: what became of call {call.id}"
+        _logger.warning("%s couldn't be asked, and is asked again: %s", what, outcome.message)
+        outcome = notes.describe(Pending(read_handle(call.handle)))
+    if isinstance(outcome, e.CallNoted) and await _postpone(log, call, outcome):
+        return None
+    return outcome
+
+
+def is_missing(tools: Mapping[str, Tool], call: CallState) -> bool:
+    """Whether the call's tool isn't among these, or can't be asked what became of its work."""
+    tool = tools.get(call.name)
+    return tool is None or (call.polls and tool.poll is None)
+
+
+@dataclass(frozen=True)
+class _NextPoll:
+    """Says when the tool is asked next."""
+
+    log: Log
+    call: CallState
+
+    def note(self, handle: Any) -> Awaitable[None]:
+        raise UsageError("a poll begins no work: it has nothing to note")
+
+    def describe(self, pending: Pending) -> e.CallNoted:
+        now = self.log.world.now()
+        until = due_at(pending.due, now)
+        if until is None:
+            until = self._usual(now)
+        return e.CallNoted(self.call.id, pending.handle, True, until, True)
+
+    def _usual(self, now: float) -> float:
+        """As long after now as the first time was after its note, and later the longer it takes."""
+        first_s, since = POLL_AFTER_S, now
+        for record in reversed(self.log.records):
+            event = record.event
+            if isinstance(event, e.ToolStarted) and event.call_id == self.call.id:
+                break
+            if isinstance(event, e.CallNoted) and event.call_id == self.call.id:
+                since = record.at
+                if event.until is not None:
+                    first_s = max(1.0, event.until - record.at)
+        return next_poll(first_s, max(0.0, now - since), now)
+
+
+async def _postpone(log: Log, call: CallState, noted: e.CallNoted) -> bool:
+    """Let the store look at the thread later; False where the log must say so."""
+    calls = log.state.turn.calls.values() if log.state.turn else ()
+    is_alone = not any(each.polls for each in calls if each.id != call.id)
+    says_more = call.status != "pending" or noted.handle != call.handle
+    if says_more or not is_alone or start_of_child(log.records):
+        return False
+    if not isinstance(log.store, Timed) or noted.until is None:
+        return False
+    times = [each for each in (noted.until, next_due(log.state)) if each is not None]
+    await log.store.postpone(log.thread_id, log.state.seq, min(times))
+    return True
+
+
+def _question(tool: Tool, call: CallState, context: Context) -> Callable[[], Any]:
+    """The tool's `poll` as a function without parameters. What it raises is for `run_tool`."""
+    poll, handle = tool.poll, read_handle(call.handle)
+    assert poll
+
+    def answer(value: Any) -> Any:
+        if isinstance(value, Pending):
+            raise value
+        return to_json(value) if call.step else value
+
+    async def finish(value: Awaitable[Any]) -> Any:
+        try:
+            return answer(await value)
+        except Exception as error:
+            raise _asked_again(error) from error
+
+    async def ask_async() -> Any:
+        return await finish(poll(handle, context))
+
+    def ask() -> Any:
+        try:
+            value = poll(handle, context)
+            return finish(value) if inspect.isawaitable(value) else answer(value)
+        except Exception as error:
+            raise _asked_again(error) from error
+
+    return ask_async if is_async(poll) else ask
+
+
+def _asked_again(error: Exception) -> Exception:
+    if isinstance(error, Pending | Stopped) or type(error) is ToolError:
+        return error
+    return ToolRetry(describe_raised(error))

@@ -1,0 +1,194 @@
+"""Ends calls that wait for work elsewhere with its result, as somebody posts it. Drives nothing.
+
+1. The first result of a call is its result, whoever brings it: a post, the tool or its `poll`.
+2. The same post again changes nothing, and says so. Another result is refused, in words that say
+   who was first.
+3. A post may be faster than the tool: from its note on, the call can have its result.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from msgspec.structs import replace as with_fields
+
+from ..core import events as e
+from ..core.call import CallState
+from ..core.errors import IllegalEvent, ToolError, UsageError
+from ..core.pending import write_handle
+from ..core.state import OPEN_PHASES
+from ..models.known_secrets import redact_known
+from ..stores.archive import ALL_THREADS
+from ..stores.store import Store, Timed
+from .children import require_trusted
+from .conflicts import describe_decision, explaining_conflicts
+from .log import Log, open_log
+from .require_log import require_log
+from .serialize import NotSerializable, to_json
+from .tool_result import clean, render_result
+from .world import World
+
+POSTED = "a post"
+MAX_CHARS = 20_000
+"""Of a posted result: a longer one is cut, as that of a tool by default."""
+
+Outcome = e.ToolReturned | e.ToolFailed
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A call that has its result now."""
+
+    thread_id: str
+    call_id: str
+    root_id: str
+    """The thread to resume: this one, or the one above all that it works for."""
+    again: bool = False
+    """It had the same result already: nothing was written."""
+
+
+async def settle(
+    store: Store, world: World, handle: Any, result: Any, thread: str | None, by: str
+) -> list[Settled]:
+    """Give every call that has noted this handle its result; which they are.
+
+    The result is shown to the model as a tool's is; a ToolError says that the work has failed. With
+    a `thread`, only calls of that one, and `handle` may be the id of an open call. `by` says who
+    posts it. Nothing goes on by this: resume the `root_id`, or let `due` find it. Raises UsageError
+    where no call has noted the handle, IllegalEvent where each has another result already.
+    """
+    text = write_handle(handle)
+    if thread is not None:
+        logs = [await require_log(thread, store, world)]
+    else:
+        names = await _find_threads(store, text)
+        logs = [await open_log(name, store, world) for name in names]
+    found: list[Settled] = []
+    refused: IllegalEvent | None = None
+    for log in logs:
+        for call_id in _calls_of(log, text, handle if thread is not None else None):
+            try:
+                found.append(await _settle_call(log, call_id, result, by or POSTED))
+            except IllegalEvent as error:
+                refused = refused or error
+    if refused and not any(not each.again for each in found):
+        raise refused
+    if not found:
+        raise UsageError(
+            f"no call waits for {text}, or has waited for it{_where(thread)}. A tool's note of it"
+            " may be yet to come: a name that the tool chooses can be noted before the work begins"
+        )
+    return found
+
+
+async def _find_threads(store: Store, text: str) -> list[str]:
+    if isinstance(store, Timed):
+        return await store.find_handle(text)
+    return [info.thread_id for info in await store.threads(ALL_THREADS) if not info.damaged]
+
+
+def _where(thread: str | None) -> str:
+    return "" if thread is None else f" in thread {thread}"
+
+
+def _calls_of(log: Log, text: str, call_id: Any) -> Iterable[str]:
+    """The calls that have noted this handle, and the open one of this id; none that was copied.
+
+    What a fork or an import has brought along is the other thread's.
+    """
+    found: dict[str, None] = {}
+    for record in log.records:
+        match record.event:
+            case e.ThreadForked() | e.TrustChanged(trusted=False):
+                found.clear()
+            case e.CallNoted(call_id=noted, handle=handle) if handle == text:
+                found[noted] = None
+            case e.CallNoted(call_id=noted):
+                found.pop(noted, None)
+    calls = log.state.turn.calls if log.state.turn else {}
+    if isinstance(call_id, str) and call_id in calls:
+        found[call_id] = None
+    return found
+
+
+async def _settle_call(log: Log, call_id: str, result: Any, by: str) -> Settled:
+    """Raises IllegalEvent where the call has another result, or can have none."""
+    require_trusted(log)
+    settled = Settled(log.thread_id, call_id, log.state.root_id)
+    before = _find_outcome(log, call_id)
+    call = None
+    if log.state.turn and log.state.phase in OPEN_PHASES:
+        call = log.state.turn.calls.get(call_id)
+    outcome = _make_outcome(log, call_id, call, result, by)
+    if before is None or call is not None:
+        try:
+            _refuse_unnoted(log, call_id, call)
+            with explaining_conflicts(log, outcome):
+                await log.append(outcome)
+            return settled
+        except IllegalEvent:
+            before = _find_outcome(log, call_id)
+            if before is None or before is outcome:
+                raise
+    if _says_the_same(before, outcome):
+        return replace(settled, again=True)
+    decided = describe_decision(log.records, call_id)
+    raise IllegalEvent(f"call {call_id} of thread {log.thread_id} {decided}; it is another one")
+
+
+def _refuse_unnoted(log: Log, call_id: str, call: CallState | None) -> None:
+    if call is not None and call.status == "started" and not call.handle:
+        raise IllegalEvent(
+            f"call {call_id} of thread {log.thread_id} is running, and has noted no work elsewhere"
+        )
+
+
+def _find_outcome(log: Log, call_id: str) -> e.Event | None:
+    """The last result of a call of this id, or what a person has decided instead."""
+    for record in reversed(log.records):
+        match record.event:
+            case e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None):
+                if found == call_id:
+                    return record.event
+            case e.OutcomeDecided(call_id=found, outcome="ran" | "tell") if found == call_id:
+                return record.event
+    return None
+
+
+def _make_outcome(log: Log, call_id: str, call: CallState | None, result: Any, by: str) -> Outcome:
+    took_s = _seconds_since_start(log, call_id)
+    if isinstance(result, BaseException):
+        if not isinstance(result, ToolError):
+            name = type(result).__name__
+            raise UsageError(f"the result is a {name}; a failure is a ToolError")
+        message = redact_known(clean(str(result)))[:MAX_CHARS]
+        return e.ToolFailed(call_id, "raised", message, took_s, by=by)
+    if _is_step(log, call_id):
+        try:
+            return e.ToolReturned(call_id, to_json(result), took_s, by=by)
+        except NotSerializable as error:
+            raise UsageError(f"the result of a step is kept as JSON: {error}") from None
+    shown = render_result(result, MAX_CHARS)
+    return e.ToolReturned(call_id, shown.text, took_s, shown.cut_chars, parts=shown.parts, by=by)
+
+
+def _is_step(log: Log, call_id: str) -> bool:
+    steps = (record.event for record in log.records if isinstance(record.event, e.StepAsked))
+    return any(event.call.id == call_id for event in steps)
+
+
+def _seconds_since_start(log: Log, call_id: str) -> float:
+    for record in reversed(log.records):
+        if isinstance(record.event, e.ToolStarted) and record.event.call_id == call_id:
+            return round(max(0.0, log.world.now() - record.at), 6)
+    return 0.0
+
+
+def _says_the_same(before: e.Event | None, outcome: Outcome) -> bool:
+    """Whether both bring the same result, whoever said it and when."""
+    if isinstance(before, e.OutcomeDecided) and isinstance(outcome, e.ToolReturned):
+        return before.outcome == "ran" and before.content == outcome.content
+    if not isinstance(before, e.ToolReturned | e.ToolFailed):
+        return False
+    same = with_fields(outcome, by=before.by, duration_s=before.duration_s)
+    return same == before
