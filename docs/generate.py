@@ -93,6 +93,7 @@ SAMPLES: list[tuple[str, e.Event]] = [
     ("AgentDescribed", e.AgentDescribed("agent", "model", "")),
     ("UserSaid", e.UserSaid("Hello.")),
     ("UserSaid that answers", e.UserSaid("Blue.", answers="c1")),
+    ("UserSaid that steers", e.UserSaid("Also blue.", steers=True)),
     ("NotesRecalled", e.NotesRecalled((), "")),
     ("ModelCalled", e.ModelCalled("model", "hash", 1, 1)),
     ("ModelReplied", e.ModelReplied("Hello.", e.Usage(), 0.0)),
@@ -102,6 +103,7 @@ SAMPLES: list[tuple[str, e.Event]] = [
     ("ToolStarted", e.ToolStarted("c1", "key")),
     ("CallNoted", e.CallNoted("c1", '"job"')),
     ("CallNoted, pending", e.CallNoted("c1", '"job"', True)),
+    ("ToolDeferred", e.ToolDeferred("c1", "It isn't over.")),
     ("ToolReturned", e.ToolReturned("c1", "17", 0.0)),
     ("ToolFailed", e.ToolFailed("c1", "raised", "no")),
     ("ToolFailed, to be retried", e.ToolFailed("c1", "raised", "no", retry_after_s=1.0)),
@@ -168,7 +170,7 @@ def _shape(state: State) -> object:
     """What decides where a state can go next."""
     turn = state.turn
     calls = turn.calls.values() if turn else ()
-    return state.phase, tuple((one.status, one.step, bool(one.child)) for one in calls)
+    return state.phase, tuple((one.status, one.step, bool(one.child), one.deferred) for one in calls)
 
 
 def _call_move(state: State, after: State, event: e.Event) -> tuple[str, str] | None:

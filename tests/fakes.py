@@ -268,6 +268,9 @@ def candidates(state: State) -> list[e.Event]:
         e.ThreadForked("parent", max(1, seq), f"key{seq}"),
         e.UserSaid(f"said {seq} " + "x" * (seq % 5 * 40)),
         e.UserSaid(f"keep {seq}", pinned=True),
+        e.UserSaid(f"and {seq}", steers=True),
+        e.UserSaid((f"see {seq}", e.Image("data:image/png;base64,AAAA")), steers=True),
+        e.UserSaid(f"keep too {seq}", pinned=True, steers=True),
         e.NotesRecalled((f"n{seq}",), f"noted {seq}"),
         e.StepAsked(e.Call(f"s{seq}", "step", "{}")),
         e.StepAsked(e.Call("posted", "wait_for", "{}"), until=seq * 1.5 + 4, early=True),
@@ -343,6 +346,7 @@ def candidates(state: State) -> list[e.Event]:
             e.HandedOff(call_id, f"agent{seq}"),
             e.ToolReturned(call_id, "below", 0.1, usage=e.Usage(30, 4), cost_usd=0.25),
             e.ToolStarted(call_id, "key"),
+            e.ToolDeferred(call_id, f"open {seq}"),
             e.ToolReturned(call_id, f"result {seq} " + "z" * (seq % 6 * 60), 0.1),
             e.ToolReturned(call_id, "", 0.1, 7),
             e.ToolReturned(

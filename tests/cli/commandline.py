@@ -10,7 +10,7 @@ import pytest
 from treadle.cli.main import main
 
 AGENTS = """
-from treadle import Agent, Limits, ScriptedModel, tool
+from treadle import Agent, Context, Limits, ScriptedModel, SQLiteStore, run_sync, tool
 from treadle.models.scripted import calls, says
 from treadle.core.errors import ModelDenied
 from treadle.tools.ask import ask_user
@@ -49,13 +49,21 @@ def slow() -> str:
     time.sleep(60)
     return "waited"
 
+@tool
+def until_said(context: Context) -> str:
+    "Wait until the person says more."
+    store = SQLiteStore()
+    while not any(b'"steers":true' in row.event for row in run_sync(store.read(context.thread_id))):
+        time.sleep(0.01)
+    return "heard"
+
 @tool(read_only=True)
 def add(a: int, b: int) -> int:
     "Add."
     return a + b
 
 def made(*script, more=(), **settings):
-    tools = [add, send, slow, ask_user, *more]
+    tools = settings.pop("tools", [add, send, slow, ask_user, *more])
     return Agent("Be brief.", tools=tools, model=ScriptedModel(script), **settings)
 
 def echo(request):
@@ -72,6 +80,9 @@ denied = made(ModelDenied("the key \\x1b[31m is wrong"))
 unpriced = Agent(model=ScriptedModel([says("Priceless.")], price_usd=None))
 planned = made(says("1. Add."), says("3."))
 sleepy = made(calls(("send", {"to": "bob", "text": "hi"})), calls("slow"), says("After the stop."))
+listens = made(calls("until_said"), echo, echo, tools=[until_said])
+talks = made(calls(("send", {"to": "bob", "text": "hi"})), says("Still waiting."), echo)
+patient = made(says("Still waiting."), echo)
 naps = made(calls("slow"), echo)
 builds = made(calls(("build", {"branch": "main"})), echo, more=[build])
 ships = made(calls("ship"), echo, more=[ship])

@@ -139,9 +139,10 @@ def test_a_turn_that_needs_a_person_waits_with_code_4_and_says_how_to_go_on(
     ran = treadle("send it", "-t", "mine", agent="sends")
     assert (ran.code, ran.out) == (4, "")
     assert f"treadle resume mine --agent {treadle.agents}:sends" in ran.err
-    again = treadle("more", "-t", "mine", agent="sends")
-    assert again.code == 2
-    assert "thread mine has an unfinished turn; go on with it: treadle resume mine" in again.err
+    again = treadle("more", "-t", "mine", agent="patient")
+    assert again.code == 4
+    assert again.out == "Still waiting.\n"
+    assert "decide on a terminal: treadle resume mine" in again.err
 
 
 @pytest.mark.parametrize(

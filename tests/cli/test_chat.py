@@ -122,3 +122,42 @@ def test_without_the_extra_arguments_are_edited_in_a_line(
     terminal.type('{"to": "ann", "text": "hello"}\r')
     terminal.until("sent hello to ann")
     assert terminal.ended() == 0
+
+
+def test_what_is_typed_while_the_turn_works_is_said_into_it(started: Started) -> None:
+    terminal = started("-t", "mine", agent="listens")
+    terminal.until("/help for help")
+    terminal.prompt()
+    terminal.type("go\r")
+    terminal.until("until_said()")
+    terminal.type("/tools\n")
+    terminal.until("commands wait")
+    terminal.type("also blue\n")
+    terminal.until("» meanwhile: also blue")
+    terminal.until("5: also blue")  # system, go, the call, its result, the message
+    terminal.prompt()
+    terminal.type("\x04")
+    assert terminal.ended() == 0
+    said = [event for event in events("mine") if isinstance(event, e.UserSaid)]
+    assert [(each.text, each.steers) for each in said] == [("go", False), ("also blue", True)]
+
+
+def test_a_person_talks_on_while_a_call_waits_for_them(started: Started) -> None:
+    terminal = started("-t", "mine", agent="talks")
+    terminal.until("/help for help")
+    terminal.prompt()
+    terminal.type("send it\r")
+    terminal.until("[e]dit: ")
+    terminal.type("\x04")
+    terminal.until("waits for you")
+    terminal.prompt()
+    terminal.type("any news?\r")
+    terminal.until("Still waiting.")
+    terminal.until("[e]dit: ")
+    terminal.type("y\n")
+    terminal.until("sent hi to bob")
+    terminal.prompt()
+    terminal.type("\x04")
+    assert terminal.ended() == 0
+    started_calls = [event for event in events("mine") if isinstance(event, e.ToolStarted)]
+    assert len(started_calls) == 1

@@ -261,3 +261,106 @@ def test_the_hashes_of_all_beginnings_are_those_of_each(choices):
     tools = tools_in_history(shown)
     each = [prompt_hash(shown[:end], tools) for end in range(len(shown))]
     assert hash_prefixes(shown, tools) == each
+
+
+# Messages in an open turn, and deferred calls
+
+PAY = e.Call("c1", "pay", '{"n": 5}')
+LOOK = e.Call("c2", "look", "{}")
+MORE = e.UserSaid("and blue", steers=True)
+LATE = 'This is what came of your earlier call c1, pay({"n":5}):\n'
+
+
+def test_a_message_stands_after_the_round_that_was_open_when_it_came():
+    asked = (e.UserSaid("go"), CALLED, replied(PAY, LOOK))
+    begun = texts(*asked, e.ToolReturned("c2", "seen", 0.0), MORE)
+    assert begun == [("user", "go")]
+    whole = texts(
+        *asked, e.ToolReturned("c2", "seen", 0.0), MORE, e.ToolReturned("c1", "paid", 0.0)
+    )
+    assert whole[1:] == [
+        ("assistant", ""),
+        ("tool", "paid"),
+        ("tool", "seen"),
+        ("user", "and blue"),
+    ]
+
+
+def test_a_message_that_came_while_the_model_wrote_stands_after_its_reply():
+    assert texts(e.UserSaid("go"), CALLED, MORE, replied(text="so"))[1:] == [
+        ("assistant", "so"),
+        ("user", "and blue"),
+    ]
+    assert texts(e.UserSaid("go"), CALLED, MORE, replied(LOOK))[1:] == []
+    failed = e.ModelFailed("unavailable", "busy", 1.0)
+    assert texts(e.UserSaid("go"), CALLED, MORE, failed)[1:] == [("user", "and blue")]
+    assert texts(e.UserSaid("go"), CALLED, MORE, e.ThreadClaimed("w2"))[1:] == [
+        ("user", "and blue")
+    ]
+
+
+def test_nothing_comes_after_a_reply_that_the_provider_has_paused():
+    paused = replied(e.ProviderCall("search"), finish_reason="pause_turn")
+    said = (e.UserSaid("go"), CALLED, MORE, paused)
+    assert [role for role, _ in texts(*said)] == ["user", "assistant"]
+    whole = texts(*said, CALLED, replied(text="found"))
+    assert [role for role, _ in whole] == ["user", "assistant", "assistant", "user"]
+    assert texts(*said, e.TurnEnded("cancelled"))[-1] == ("user", "and blue")
+
+
+def test_a_deferred_call_has_words_in_the_place_of_its_result_which_comes_later():
+    told = (e.UserSaid("go"), CALLED, replied(PAY), MORE, e.ToolDeferred("c1", "still open"))
+    assert texts(*told)[1:] == [("assistant", ""), ("tool", "still open"), ("user", "and blue")]
+    done = (*told, CALLED, replied(text="wait"), e.ToolReturned("c1", "paid", 0.0))
+    assert texts(*done)[-2:] == [("assistant", "wait"), ("user", f"{LATE}paid")]
+    refused = (*told, CALLED, replied(text="wait"), e.ToolFailed("c1", "denied", "no"))
+    assert texts(*refused)[-1] == ("user", f"{LATE}error: no")
+
+
+def test_a_late_result_waits_for_the_round_that_is_open_then():
+    told = (e.UserSaid("go"), CALLED, replied(PAY), MORE, e.ToolDeferred("c1", "still open"))
+    then = (*told, CALLED, replied(LOOK), e.ToolReturned("c1", "paid", 0.0))
+    assert texts(*then) == texts(*told)
+    assert texts(*then, e.ToolReturned("c2", "seen", 0.0))[-3:] == [
+        ("assistant", ""),
+        ("tool", "seen"),
+        ("user", f"{LATE}paid"),
+    ]
+
+
+def test_a_result_that_comes_before_its_round_was_shown_stands_in_it():
+    told = (e.UserSaid("go"), CALLED, replied(PAY, LOOK), e.ToolDeferred("c1", "still open"))
+    done = (*told, e.ToolReturned("c1", "paid", 0.0), e.ToolReturned("c2", "seen", 0.0))
+    assert texts(*done)[1:] == [("assistant", ""), ("tool", "paid"), ("tool", "seen")]
+
+
+def test_what_came_of_an_edited_deferred_call_says_what_ran():
+    told = (e.UserSaid("go"), CALLED, replied(PAY), MORE, e.ToolDeferred("c1", "still open"))
+    edited = e.ApprovalGiven("c1", True, "ann", arguments='{"n": 4}')
+    (_, text) = texts(*told, edited, e.ToolReturned("c1", "paid", 0.0))[-1]
+    assert text.startswith(LATE)
+    assert '{"n":4}\npaid' in text
+
+
+def test_the_end_of_a_turn_says_what_became_of_deferred_calls():
+    told = (e.UserSaid("go"), CALLED, replied(PAY), MORE, e.ToolDeferred("c1", "still open"))
+    ended = texts(*told, e.TurnEnded("cancelled"), e.UserSaid("again"))
+    assert ended[-2:] == [
+        ("user", f"{LATE}not run: the turn ended before this call"),
+        ("user", "again"),
+    ]
+
+
+def test_pictures_of_a_late_answer_are_shown_in_its_message():
+    told = (e.UserSaid("go"), CALLED, replied(PAY), MORE, e.ToolDeferred("c1", "still open"))
+    answer = e.UserSaid(("look", e.Image("data:image/png;base64,AAAA")), answers="c1")
+    last = messages(log_of(*told, answer), "")[-1]
+    assert (last.role, len(last.parts), last.text) == ("user", 1, f"{LATE}look")
+
+
+def test_a_pinned_message_outlasts_the_round_that_it_came_in():
+    pinned = e.UserSaid("never red", pinned=True, steers=True)
+    said = (e.UserSaid("go"), CALLED, replied(LOOK), pinned, e.ToolReturned("c2", "seen", 0.0))
+    done = (*said, CALLED, replied(text="ok"), e.TurnEnded("answered"), e.UserSaid("next"))
+    assert ("user", "never red") in texts(*done, e.ContextCompacted(9))
+    assert ("tool", "seen") not in texts(*done, e.ContextCompacted(9))

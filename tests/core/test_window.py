@@ -178,3 +178,39 @@ def test_the_turn_under_way_stays_whole_as_long_as_it_fits_by_itself():
 def test_a_memory_of_nothing_is_refused(bad):
     with pytest.raises(UsageError, match="a whole number, 1 or more, or None"):
         ContextWindow(**bad)
+
+
+def test_what_the_model_has_yet_to_be_shown_outlasts_every_cut():
+    called = e.ModelCalled("m", "h", 10, 100)
+    asks = e.ModelReplied((e.Call("c1", "look", "{}"),), e.Usage(1, 1), 0.0)
+    prompt, state = fed(
+        e.UserSaid("go " + "x" * 200),
+        *(called, e.ModelReplied("seen before", e.Usage(1, 1), 0.0)),
+        e.UserSaid("said before " + "y" * 200, steers=True),
+        *(called, asks, e.ToolStarted("c1", "k")),
+        e.UserSaid("first " + "z" * 400, steers=True),
+        e.ToolReturned("c1", "r" * 400, 0.0),
+        e.UserSaid("second " + "z" * 400, steers=True),
+    )
+    fitted(prompt, state, ContextWindow(summarize=False), 50)
+    shown = [message.text.partition(" ")[0] for message in prompt.messages("")]
+    assert [text for text in shown if text in ("go", "first", "second")] == [
+        "go",
+        "first",
+        "second",
+    ]
+    assert "said" not in shown
+
+
+def test_a_late_result_is_cut_as_any_other():
+    called = e.ModelCalled("m", "h", 10, 100)
+    asks = e.ModelReplied((e.Call("c1", "pay", "{}"),), e.Usage(1, 1), 0.0)
+    prompt, state = fed(
+        *(e.UserSaid("go"), called, asks, e.ToolDeferred("c1", "it isn't over")),
+        *(called, e.ModelReplied("so", e.Usage(1, 1), 0.0)),
+        *(e.ToolStarted("c1", "k"), e.ToolReturned("c1", "r" * 9000, 0.0)),
+    )
+    fitted(prompt, state, ContextWindow(), 400)
+    last = prompt.messages("")[-1]
+    assert last.text.startswith("This is what came of your earlier call c1, pay({}):")
+    assert 100 < len(last.text) < 2000

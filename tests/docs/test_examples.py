@@ -150,6 +150,21 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
             "150 tokens of 50,150",
         ],
     ),
+    "19_steering": (
+        [
+            calls(("survey", {"garden": "back"}), ("forecast", {"week": 21})),
+            calls(("order", {"plants": "lavender"})),
+            calls(("order", {"plants": "lavender"})),  # refused: it is open
+            says("Two days after you have allowed it."),
+            says("Lavender is ordered, no roses."),
+        ],
+        [
+            "opened a turn: False",
+            'waiting: order({"plants": "lavender"})',
+            "waiting: Two days after you have allowed it.",
+            "answered: Lavender is ordered, no roses.",
+        ],
+    ),
     "20_verify": (
         [calls(("pay", {"account": "A-1", "amount": 300})), says("Paid.")],
         ["OutcomeDecided", "by='verify'", "answered Paid. (1 payment)"],

@@ -41,6 +41,7 @@ SCRIPTS = {
     ],
     "Check instead of ask": [],
     "Work elsewhere": [calls(("build", {"branch": "main"})), says("Main is built.")],
+    "Talk to it while it works": [says("The door is blue too.")],
     "Streaming and listeners": [says("There are 17."), says("Hello.")],
     "Answers of a type, plans": [
         says("1. Quote."),
@@ -75,6 +76,7 @@ SHOWN = (
     "It is blue.",
     "waiting pending build",
     "Main is built.",
+    "The door is blue too.",
     "[ModelReplied]",
     "12.5",
     "In francs, then.",

@@ -276,3 +276,20 @@ def test_a_flow_s_steps_are_done_too():
     events += [e.ToolStarted("fetch#1", "k1"), e.ToolReturned("fetch#1", "17", 0.1)]
     found = seen([Record("t", seq, float(seq), event) for seq, event in enumerate(events, 1)])
     assert found.done == ("fetch#1 fetch({}) returned 17",)
+
+
+def test_what_was_said_meanwhile_and_what_the_model_went_on_without_is_told_in_words():
+    asked = thread(calls(("wire", {"amount": 5})))
+    more = e.UserSaid("any news?", steers=True)
+    said = [*asked, Record("t", len(asked) + 1, asked[-1].at, more)]
+    now = explain(said, job())
+    assert now.next == (
+        "record that the model goes on without c00005000, to be shown what a person has said"
+    )
+    assert "a person said meanwhile: any news?" in now.done
+    deferred = e.ToolDeferred("c00005000", "it isn't over")
+    later = [*said, Record("t", len(said) + 1, asked[-1].at, deferred)]
+    now = explain(later, job())
+    assert now.next == "ask scripted (step), and show it what a person has said meanwhile"
+    assert 'the model went on without c00005000 wire({"amount": 5})' in now.done
+    assert now.waits_for == ('approve or deny c00005000 wire({"amount": 5}) (wire needs approval)',)

@@ -111,6 +111,8 @@ def test_a_failure_after_which_the_model_is_not_asked_again_announces_no_wait():
             f'? c1 send waits for "j" (it is asked about {format_time(0.0)})',
         ),
         (e.ToolReturned("c1", "sent", 0.25, by="ci"), "← send: sent (posted by ci)  250 ms"),
+        (e.ToolDeferred("c1", "it isn't over"), "· the model goes on without c1"),
+        (e.UserSaid("and blue", steers=True), "» meanwhile: and blue"),
         (e.HandedOff("c1", "billing"), "⇒ billing is in charge from here on"),
         (e.AnswerRejected("no JSON"), "! the answer won't do: no JSON"),
         (e.LimitReached("tool_calls", 3, 2), "! the limit of tool calls is reached: 3 of 2"),

@@ -81,8 +81,13 @@ def test_threads_do_not_see_each_other():
 
 
 def test_an_unfinished_turn_must_be_resumed_before_something_new_is_said():
-    agents = agent(ScriptedModel([calls(("send", {"to": "a"}))]), sends([], needs_approval=True))
-    live(agents.run("go", thread="t"))
+    agents = agent(ScriptedModel([]))
+    facts = (e.ThreadStarted("agent", "key"), e.ThreadClaimed("gone"), e.UserSaid("go"))
+
+    async def leave_open() -> None:
+        await (await open_log("t", agents._store, agents.world)).append(*facts)
+
+    live(leave_open())
     with pytest.raises(TurnOpen, match="resume it"):
         live(agents.run("more", thread="t"))
 

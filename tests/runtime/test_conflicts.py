@@ -24,7 +24,9 @@ from treadle import (
 from treadle.core import events as e
 from treadle.core.errors import IllegalEvent
 from treadle.models.scripted import calls, says
+from treadle.runtime.conflicts import turn_open
 from treadle.runtime.local_time import format_time
+from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 from treadle.stores.rows import to_rows
 from treadle.tools.ask import ask_user
@@ -123,12 +125,12 @@ def test_an_illegal_event_of_another_kind_keeps_its_words():
 
 def test_a_turn_that_waits_says_since_when():
     made, _ = waiting(SEND)
-    with pytest.raises(TurnOpen) as refused:
-        made.run_sync("more", thread="t")
+    refused = turn_open(run_sync(open_log("t", made._store, made.world)))
     standing = f"begun at {AT}, which waits for people since {AT}"
-    assert refused.value.standing == standing
-    assert str(refused.value) == (
-        f"thread t has an unfinished turn, {standing}; resume it before saying something new"
+    assert refused.standing == standing
+    assert str(refused) == (
+        f"thread t has an unfinished turn, {standing}; resume it before saying something new, or"
+        ' say it into that turn: when_busy="steer"'
     )
 
 

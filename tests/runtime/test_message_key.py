@@ -176,16 +176,16 @@ def test_of_a_later_turn_it_knows_nothing():
 
 
 def test_while_another_turn_is_open_a_new_message_is_refused_and_an_old_one_isn_t():
-    @tool(needs_approval=True)
-    def pay() -> str:
-        return "paid"
+    @tool
+    async def look() -> str:
+        assert (await agents.run("first", thread="t", key="a")).answer == "one"
+        with pytest.raises(TurnOpen):
+            await agents.run("third", thread="t", key="c")
+        return "looked"
 
-    agents = agent(ScriptedModel([says("one"), calls("pay")]), pay)
+    agents = agent(ScriptedModel([says("one"), calls("look"), says("two")]), look)
     live(agents.run("first", thread="t", key="a"))
-    live(agents.run("second", thread="t", key="b"))
-    assert live(agents.run("first", thread="t", key="a")).answer == "one"
-    with pytest.raises(TurnOpen):
-        live(agents.run("third", thread="t", key="c"))
+    assert live(agents.run("second", thread="t", key="b")).answer == "two"
 
 
 def test_a_dead_driver_s_message_is_brought_to_its_end_by_the_next_delivery():

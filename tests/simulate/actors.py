@@ -95,6 +95,8 @@ def draw_decision(
             return draw_outcome(simulation, thread, decision)
         case "parked":
             return e.ApprovalGiven("", True, "ann")
+        case "limit":
+            return e.TurnEnded("cancelled", "it has used enough")
     if chance.random() < 0.25:
         return e.ApprovalGiven(decision.id, False, "ann", "not that one")
     digest = decision.digest if chance.random() < 0.5 else ""
@@ -160,4 +162,16 @@ async def finish_jobs(simulation: "Simulation") -> None:
                 simulation.operations.settle(await simulation.any_process(), "", number)
 
 
-ACTORS: tuple[Actor, ...] = (call, work, decide, decide, cancel, break_things, finish_jobs)
+async def talk(simulation: "Simulation") -> None:
+    """People talk into threads, whatever these are at: at work, waiting, a child's, over."""
+    chance = simulation.chance
+    while not simulation.is_calm:
+        await asyncio.sleep(chance.uniform(0.5, 4.0))
+        threads = sorted(simulation.check.threads)
+        if threads and chance.random() < 0.6:
+            simulation.operations.steer(await simulation.any_process(), chance.choice(threads))
+
+
+ACTORS: tuple[Actor, ...] = (
+    *(call, work, decide, decide, cancel, break_things, finish_jobs, talk),
+)

@@ -127,6 +127,14 @@ async def break_down(n: int, context: Context) -> str:
     raise ValueError("it broke")
 
 
+@tool(background=True)
+async def file(n: int, context: Context) -> str:
+    """Files, while the model goes on."""
+    done = await _act_in_time(context, "file", n)
+    await _take_time()
+    return done
+
+
 @tool(timeout_s=1.5)
 async def dawdle(n: int, context: Context) -> str:
     """Often takes too long."""
@@ -235,7 +243,7 @@ EFFECTS = frozenset(
     (
         *("ship", "ship_now", "ship_once", "ship_blind"),
         *("put", "put_now", "pay", "pay_now", "pay_beside", "wire", "break_down", "dawdle"),
-        *("build", "freight"),
+        *("build", "freight", "file"),
         *("pay_step", "pay_step_now", "put_step", "wire_step", "break_step", "first", "second"),
     )
 )
@@ -244,7 +252,7 @@ IDEMPOTENT = frozenset(("put", "put_now", "put_step", "ship_once"))
 """Those whose effects may come again, under the same key."""
 NEEDS_APPROVAL = frozenset(("wire", "wire_step"))
 OWN_TOOLS = [look, put, put_now, pay, pay_now, pay_beside, wire, break_down, dawdle, ask_user]
-OWN_TOOLS += [build, freight]
+OWN_TOOLS += [build, freight, file]
 
 
 class SimModel:

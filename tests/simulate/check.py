@@ -156,8 +156,10 @@ class Check:
         if isinstance(event, POSTS) or not before.claim:
             return
         driver = shadow.claims.get(before.claim)
-        if driver is operation or (isinstance(event, e.UserSaid) and event.answers):
+        if driver is operation or (isinstance(event, e.UserSaid) and not event.opens_turn):
             return
+        if operation and operation.kind == "steer" and isinstance(event, e.UserSaid):
+            return  # after the end of a turn it opens the next
         if isinstance(event, e.TurnEnded) and event.status == "cancelled":
             return
         if isinstance(event, e.ToolReturned | e.ToolFailed) and event.by:
@@ -180,6 +182,8 @@ class Check:
             case e.ThreadClaimed(claim=claim):
                 self._check_claim(shadow, before, operation)
                 shadow.claims[claim] = operation
+                if event.reopens and shadow.state.turn:  # it has failed, and ends once more
+                    shadow.answers.pop(shadow.state.turn.opened_seq, None)
                 shadow.claimed_at[claim] = self._simulation.loop.time()
             case e.ApprovalGiven(call_id=call_id, allowed=True):
                 shadow.approved.add(call_id)
@@ -203,11 +207,18 @@ class Check:
             case e.OutcomeDecided(by="verify", outcome="ran" | "not_run" as outcome):
                 self._check_verified(shadow, event.call_id, outcome)
             case e.TurnEnded():
-                assert shadow.state.turn
-                shadow.ends[shadow.state.turn.opened_seq] = event
+                self._check_end(shadow, before, event)
         is_message = isinstance(event, e.UserSaid) and not event.answers
         if is_message and operation and operation.thread == shadow.thread_id:
-            operation.turn = record.seq
+            assert shadow.state.turn
+            operation.turn = shadow.state.turn.opened_seq
+
+    def _check_end(self, shadow: Shadow, before: State, event: e.TurnEnded) -> None:
+        assert shadow.state.turn
+        assert before.turn
+        if event.status == "answered" and (before.turn.has_news or before.turn.calls):
+            self._violate("a turn isn't over while something is unseen", shadow.thread_id)
+        shadow.ends[shadow.state.turn.opened_seq] = event
 
     def _check_claim(self, shadow: Shadow, before: State, operation: Operation | None) -> None:
         """Nobody takes a thread from a driver that is alive."""
@@ -321,7 +332,8 @@ class Check:
             self._violate("limits bind", words)
         if not isinstance(event, e.ModelCalled) or before.turn is None:
             return
-        if limits.steps is not None and spent.steps > limits.steps:
+        assert shadow.state.turn
+        if limits.steps is not None and spent.steps > limits.steps + shadow.state.turn.messages:
             self._violate("limits bind", f"{shadow.thread_id} makes more than {limits.steps} steps")
         if limits.seconds is not None and before.turn.active_s >= limits.seconds:
             self._violate("limits bind", f"{shadow.thread_id} goes on after {limits.seconds} s")
@@ -388,6 +400,7 @@ class Check:
             return
         shadow.billed[called[1]] = event.prompt_tokens + event.max_output_tokens
         self._check_tree(event.accounts)
+        self._check_shown(shadow, called[1], request)
         turn, tokens = shadow.state.turn, self._tokens(shadow)
         if turn and tokens is not None:
             billed = sum(cost for seq, cost in shadow.billed.items() if seq > turn.opened_seq)
@@ -397,3 +410,24 @@ class Check:
             self._violate("a request's worst case is reserved", f"{called}: {request.tokens}")
         if request.max_output_tokens > event.max_output_tokens:
             self._violate("a request's worst case is reserved", f"{called}: the reply")
+
+    def _check_shown(self, shadow: Shadow, called_seq: int, request: Request) -> None:
+        """A step's request has each message once that was said by then."""
+        records = shadow.records[:called_seq]
+        called = records[-1].event
+        if any(isinstance(each.event, e.ContextCompacted) for each in records):
+            return
+        if not isinstance(called, e.ModelCalled) or called.purpose == "compact":
+            return
+        words = Counter(
+            word
+            for message in request.messages
+            if message.role == "user"
+            for word in message.text.split("\n\n")
+        )
+        for each in records:
+            said = each.event
+            is_own = isinstance(said, e.UserSaid) and not said.answers
+            if is_own and words[said.text] != 1:
+                shown = f"{said.text!r} {words[said.text]} times"
+                self._violate("a message is shown, and once", f"{shadow.thread_id}: {shown}")

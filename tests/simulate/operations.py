@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from simulate.process import OPERATION, Operation, Process
-from treadle import Result
+from treadle import Result, UserSaid
 from treadle.core.errors import (
     Fenced,
     IllegalEvent,
@@ -49,6 +49,10 @@ class Operations:
     def settle(self, process: Process, thread: str, number: int) -> Operation:
         """What became of work elsewhere is posted, by its handle alone."""
         return self._start(process, "settle", thread or "alone-0", event=number)
+
+    def steer(self, process: Process, thread: str) -> Operation:
+        """A person says something to a thread, a child too, and resumes what nobody drives."""
+        return self._start(process, "steer", thread, event=UserSaid(""))
 
     def _start(
         self, process: Process, kind: str, thread: str, takes: bool = False, event: Any = None
@@ -93,12 +97,21 @@ class Operations:
                 return await runner.settle({"job": event}, self._simulation.jobs.end(event))
             case "stream":
                 return await self._stream(runner, operation)
+            case "steer" if kind in ("job", "order", "parcels"):
+                return await runner.post(operation.thread, UserSaid("a flow sees none"))
+            case "steer":
+                return await self._steer(runner, operation)
         if kind in ("job", "parcels"):
             work = self._simulation.draw_work()
             return await runner.run(work, thread=operation.thread)
         if kind == "order":
             return await runner.run(n=self._simulation.count(), thread=operation.thread)
         return await runner.run(f"message {operation.number}", thread=operation.thread)
+
+    async def _steer(self, runner: Any, operation: Operation) -> None:
+        steered = await runner.steer(operation.thread, f"message {operation.number}")
+        if steered.to_resume and self._simulation.chance.random() < 0.7:
+            self.resume(operation.process, steered.to_resume)
 
     async def _stream(self, runner: Any, operation: Operation) -> Any:
         said = f"message {operation.number}"
@@ -114,7 +127,7 @@ class Operations:
         self._simulation.violate(promise, f"{operation} of {operation.thread}: {words}")
 
     def _judge(self, operation: Operation, event: Any) -> None:
-        if operation.kind == "post":
+        if operation.kind in ("post", "steer"):
             self._judge_post(operation, event)
             return
         if operation.kind == "settle":
@@ -212,9 +225,12 @@ class Operations:
         written = [each for each in operation.written if isinstance(each, kind)]
         if error is None and len(written) != 1:
             self._violate("an accepted post is in the log, once", operation, f"{written}")
-        if isinstance(error, IllegalEvent) and operation.written:
+        refusals: tuple[type[Exception], ...] = (IllegalEvent,)
+        if operation.kind == "steer":  # of a flow, or a child whose turn is over
+            refusals = (IllegalEvent, UsageError)
+        if isinstance(error, refusals) and operation.written:
             self._violate("a refused post writes nothing", operation, f"{operation.written}")
-        if error is None or isinstance(error, IllegalEvent):
+        if error is None or isinstance(error, refusals):
             return
         expected = isinstance(error, StoreError) and not isinstance(error, Fenced)
         if not (expected and operation.faults) and not isinstance(error, asyncio.CancelledError):

@@ -38,3 +38,8 @@ def read_amount(name: str, text: str) -> int | float:
     if amount == 0:
         raise UsageError(f"{shown} raises nothing; to let what waits try again: --again")
     return amount
+
+
+def option_of(limit: str) -> str:
+    """The option of `treadle limit` that raises this limit."""
+    return f"--{limit.removeprefix('cost_').replace('_', '-')}"

@@ -1,7 +1,8 @@
 """The chat: `treadle` without a question on a terminal.
 
 Enter sends, a backslash at the end of a line begins a new one, Ctrl-C ends the turn, Ctrl-D the
-chat. With the extra `chat`, lines are edited, completed and remembered: chat_prompt.py.
+chat. What is typed while a turn works is said into it: talk_on.py. With the extra `chat`, lines are
+edited, completed and remembered: chat_prompt.py.
 """
 
 import contextlib
@@ -28,7 +29,7 @@ COMMANDS = {
 }
 KEYS = (
     "Enter sends, \\ at the end of a line begins a new one (with the extra chat, Alt-Enter too);"
-    " Ctrl-C stops a turn"
+    " Ctrl-C stops a turn; what you send while it works is said into it, for its next model call"
 )
 _MORE = "for completion and the lines of earlier chats: pip install 'treadle[chat]'"
 Read = Callable[[], str]
@@ -37,6 +38,7 @@ Read = Callable[[], str]
 
 def chat(session: Session) -> int:
     """Chat until the person leaves. The exit code is always 0."""
+    session = replace(session, talks_on=True)
     read = _make_reader(session)
     session.screen.note(
         f"thread {visible_word(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"

@@ -110,6 +110,16 @@ def resume(settings: thread_options.ResumeOptions) -> int:
     return session.resume(settings.take, settings.retry_failed)
 
 
+def steer(settings: thread_options.SteerOptions) -> int:
+    """Say something in a thread while it works or waits: the next model call sees it.
+
+    After the turn's end it opens the next one. Where nobody drives the thread, this command does.
+    """
+    from .steer import steer as say
+
+    return say(settings)
+
+
 def due(settings: thread_options.DueOptions) -> int:
     """List the threads that are unfinished, wait for nobody and have no living driver."""
     from .due import due as list_due
@@ -197,9 +207,8 @@ def _add_all() -> None:
     _add(commands, "costs", observe_options.CostsOptions, costs.costs, add_up)
     _add(commands, "stats", observe_options.StatsOptions, show_stats.stats, add_up)
     _add(commands, "cache", observe_options.CacheOptions, show_cache.cache, add_up)
-    _add(
-        commands, "export-traces", observe_options.ExportTracesOptions, traces.export_traces, add_up
-    )
+    export = traces.export_traces
+    _add(commands, "export-traces", observe_options.ExportTracesOptions, export, add_up)
     _add(commands, "approve", thread_options.ApproveOptions, decisions.approve, decide)
     _add(commands, "revoke", thread_options.RevokeOptions, permissions.revoke, decide)
     _add(commands, "answer", thread_options.AnswerOptions, decisions.answer, decide)
@@ -208,6 +217,7 @@ def _add_all() -> None:
     _add(commands, "adopt", thread_options.AdoptOptions, decisions.adopt, decide)
     _add(commands, "cancel", thread_options.CancelOptions, decisions.cancel, decide)
     _add(commands, "resume", thread_options.ResumeOptions, resume, go_on)
+    _add(commands, "steer", thread_options.SteerOptions, steer, go_on)
     _add(commands, "fork", thread_options.ForkOptions, decisions.fork, go_on)
     _add(commands, "delete", list_options.DeleteOptions, delete_threads.delete, "Clean up")
     _add(commands, "eval", eval_options.EvalOptions, eval_, "Evaluate")

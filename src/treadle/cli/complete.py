@@ -28,7 +28,7 @@ _THREADS_OF = {
     **dict.fromkeys(("show", "tail", "explain", "replay", "save-test"), 1),
     **dict.fromkeys(("summary", "costs", "stats", "cache", "export-traces"), 1),
     **dict.fromkeys(("approve", "answer", "settle", "limit", "adopt", "cancel"), 1),
-    **dict.fromkeys(("resume", "fork"), 1),
+    **dict.fromkeys(("resume", "steer", "fork"), 1),
     "delete": 1000,
     "diff": 2,
 }

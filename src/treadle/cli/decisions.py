@@ -257,7 +257,7 @@ def _find_tools(call: e.PendingDecision, log: Log, agent: Runner) -> Mapping[str
     return run_sync(find())
 
 
-def _post(work: Coroutine[Any, Any, None]) -> None:
+def _post(work: Coroutine[Any, Any, Any]) -> None:
     """Write a decision. Raises UsageError if someone else was faster."""
     try:
         run_sync(work)

@@ -30,10 +30,10 @@ from .agents import (
     missing_agent_message,
     names_agent,
 )
-from .amounts import read_amounts
+from .amounts import option_of, read_amounts
 from .ask_person import current_user, find_held, held_in
 from .choose_call import describe_last_decision
-from .session import Session, next_command, option_of
+from .session import Session, next_command
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .thread_options import LimitOptions

@@ -188,7 +188,7 @@ def _read_row(store: SQLiteStore, info: ThreadInfo, wanted: Sequence[str]) -> Th
     if wanted and not _says(records, wanted):
         return None
     said = [record.event for record in records if isinstance(record.event, e.UserSaid)]
-    turns = sum(not each.answers for each in said)
+    turns = sum(each.opens_turn for each in said)
     own = [each for each in said if each.by != BY_SYSTEM] or said
     return ThreadRow(
         info.thread_id,

@@ -30,7 +30,7 @@ Add up: summary · costs · stats · cache · export-traces
 
 Decide: approve · revoke · answer · settle · limit · adopt · cancel
 
-Go on: resume · fork
+Go on: resume · steer · fork
 
 Clean up: delete
 
@@ -50,7 +50,7 @@ COMMANDS = (
     *("threads", "due", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("summary", "costs", "stats", "cache", "export-traces"),
     *("approve", "revoke", "answer", "settle", "limit", "adopt", "cancel"),
-    *("resume", "fork", "delete"),
+    *("resume", "steer", "fork", "delete"),
     *("eval", "init", "tools", "notes", "db", "models"),
 )
 
@@ -62,6 +62,7 @@ _MOST_WORDS = {
     "revoke": 3,
     "answer": 3,
     "settle": 3,
+    "steer": 3,
     "diff": 3,
     "notes": 3,
     "delete": 1000,

@@ -47,7 +47,7 @@ _OTHERS = (
 """Commands of other programs that have no counterpart here."""
 _QUESTIONS = ("summarise", "summarize")
 """Words that are near a command's name, but that people say to a model about a text in a pipe."""
-_THREE_WORDS = ("answer", "approve", "diff", "settle")
+_THREE_WORDS = ("answer", "approve", "diff", "settle", "steer")
 """The commands that take two words beside their name."""
 
 

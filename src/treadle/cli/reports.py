@@ -29,8 +29,9 @@ from .agents import (
     missing_agent_message,
     names_agent,
 )
+from .amounts import option_of
 from .permissions import revoke_command
-from .session import DECISION_COMMANDS, next_command, option_of
+from .session import DECISION_COMMANDS, next_command
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .thread_options import DiffOptions, ExplainOptions, ReplayOptions

@@ -31,10 +31,12 @@ from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
 from ..stores.store import Attended
 from .agents import Runner, missing_agent
+from .amounts import option_of
 from .ask_person import ask_for_decisions, current_user
 from .load_model import load_model
 from .options import AgentOptions, StoreOptions, TurnOptions
 from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
+from .talk_on import run_and_listen
 from .terminal import Screen, is_interactive, showing_warnings
 from .thread_tree import merge_by_time, read_tree
 from .threads import first_root_thread, list_thread_ids
@@ -68,6 +70,8 @@ class Session:
     thread_id: str
     screen: Screen
     settings: TurnOptions
+    talks_on: bool = False
+    """What the person types while a turn works is said into it."""
 
     def ask(self, text: str, key: str | None = None) -> int:
         """Run a turn with this message, show it, and return its exit code."""
@@ -159,14 +163,20 @@ class Session:
 
     def _drive(self, agent: Runner, work: Coroutine[Any, Any, Result], once: OnceEach) -> Result:
         """Drive the turn; if it waits and a person is there, ask for decisions and continue."""
-        result = run_sync(work)
+        result = self._listen(agent, work)
         while result.status == "waiting" and is_interactive():
             once.catch_up(self._with_children(result.records))
             if not ask_for_decisions(agent, result, self.screen):
                 break
             once.catch_up(self._with_children(run_sync(read_records(agent, self.thread_id))))
-            result = run_sync(agent.resume(self.thread_id))
+            result = self._listen(agent, agent.resume(self.thread_id))
         return result
+
+    def _listen(self, agent: Runner, work: Coroutine[Any, Any, Result]) -> Result:
+        """Drive the turn, and say into it what the person types meanwhile."""
+        if not self.talks_on or not isinstance(agent, Agent):
+            return run_sync(work)
+        return run_and_listen(agent, work, self.thread_id, self.screen)
 
     def _with_children(self, own: Sequence[e.Record]) -> list[e.Record]:
         """These records of the thread, merged with those of its children."""
@@ -262,11 +272,6 @@ def next_command(command: str, thread_id: str, settings: StoreOptions, other: st
     if other:
         line += f" (with the agent {visible_line(other, 100)})"
     return line
-
-
-def option_of(limit: str) -> str:
-    """The option of `treadle limit` that raises this limit."""
-    return f"--{limit.removeprefix('cost_').replace('_', '-')}"
 
 
 async def read_records(agent: Runner, thread_id: str) -> list[e.Record]:

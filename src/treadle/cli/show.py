@@ -129,7 +129,7 @@ def _find_begin(records: Sequence[e.Record], thread_id: str) -> e.Record:
     begin = records[0]
     for record in records:
         event = record.event
-        opens_turn = isinstance(event, e.UserSaid) and not event.answers
+        opens_turn = isinstance(event, e.UserSaid) and event.opens_turn
         if record.thread_id == thread_id and opens_turn:
             begin = record
     return begin

@@ -10,6 +10,7 @@ from .parameters import make_argument, make_option
 
 THREAD = "Its name, the beginning of it, or last (-)."
 _CALL = "The call's id; not needed if only one waits."
+_SPEAKER = "Who says it; default: your login name."
 _BY = "Who decides; default: your login name."
 JSON = "As JSON Lines."
 _AGENT = "Your Agent, with the thread's store; or path/file.py:name."
@@ -46,6 +47,17 @@ class ResumeOptions(TurnOptions):
             help="Run again what has failed in a flow or a graph, and reuse what has a result.",
         ),
     ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteerOptions(TurnOptions):
+    thread: Thread
+    text: Annotated[str, make_argument(metavar="TEXT", help="What is said.")]
+    by: Annotated[str | None, make_option(metavar="NAME", help=_SPEAKER)] = None
+    key: Annotated[
+        str | None,
+        make_option(metavar="KEY", help="Names the message: with the same key again, it is once."),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

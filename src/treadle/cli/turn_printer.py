@@ -94,7 +94,7 @@ class TurnPrinter:
     def finish(self, result: Result) -> None:
         """Show the answer, if it has not been shown yet, and what the turn took."""
         shown = self._screen.streams and self._streamed == result.answer
-        if not shown and result.answer and result.status in ("answered", "limit"):
+        if not shown and result.answer and _is_said(result):
             safe = escape_controls(result.answer)
             if self._screen.streams:
                 safe = make_visible(result.answer)
@@ -120,7 +120,7 @@ class TurnPrinter:
     def _follow_fallback(self, record: Record) -> None:
         """Say where another model goes on in the middle of a turn."""
         match record.event:
-            case e.UserSaid(answers=""):
+            case e.UserSaid(answers="", steers=False):
                 self._models.pop(record.thread_id, None)
             case e.ModelFailed(retry_after_s=None, message=message, claim=""):
                 self._denied = message
@@ -167,9 +167,18 @@ class TurnPrinter:
                 | e.ToolFailed()
                 | e.ModelFailed()
                 | e.AnswerRejected()
+                | e.UserSaid(steers=True)
             ):
                 before = self._depths.before(line.record.thread_id)
                 self._screen.note(before + make_visible(str(line)), line.tone)
+
+
+def _is_said(result: Result) -> bool:
+    """Whether the model has said its answer: all of it, or so much while a call is still open."""
+    if result.status != "waiting":
+        return result.status in ("answered", "limit")
+    said = [each.event for each in result.records if isinstance(each.event, e.ModelReplied)]
+    return bool(said) and not said[-1].calls
 
 
 class JsonPrinter:

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Collection, Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -58,6 +58,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     e.ChildStarted: frozenset(("started",)),
     e.ChildWaits: frozenset(("started", "child")),
     e.HandedOff: frozenset(("asked", "allowed")),
+    e.ToolDeferred: frozenset(get_args(CallStatus)),
 }
 """The statuses that a call may have before an event about it."""
 
@@ -99,6 +100,8 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     """With the status `unknown`: the claim under which it had started."""
     is_unclear: bool = False
     """With the status `unknown`: its tool's `verify` can't tell what became of it."""
+    deferred: bool = False
+    """The model goes on without it: it was told that the result comes later."""
 
     @property
     def id(self) -> str:
@@ -176,6 +179,8 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             )
         case e.CallNoted():
             return _apply_note(call, event)
+        case e.ToolDeferred():
+            return _defer(call)
         case e.ChildStarted():
             return replace(call, child=event)
         case e.ChildWaits(waiting=()):
@@ -193,21 +198,31 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return replace(call, status="allowed", handle="", polls=False)
         case e.OutcomeDecided(outcome="unclear"):
             return replace(call, is_unclear=True, reason=event.reason)
-        case e.ApprovalGiven(allowed=False):
-            return replace(call, status="denied", reason=event.reason)
-        case e.ApprovalGiven(arguments=None):
-            return replace(call, status="allowed", arguments=None)
-        case e.ApprovalGiven(arguments=str(edited)):
-            key = make_idempotency_key(call.key, call.id, edited)
-            return replace(call, status="allowed", arguments=edited, key=key)
+        case e.ApprovalGiven():
+            return _apply_approval(call, event)
         case _:
             return None
+
+
+def _apply_approval(call: CallState, event: e.ApprovalGiven) -> CallState:
+    if not event.allowed:
+        return replace(call, status="denied", reason=event.reason)
+    if event.arguments is None:
+        return replace(call, status="allowed", arguments=None)
+    key = make_idempotency_key(call.key, call.id, event.arguments)
+    return replace(call, status="allowed", arguments=event.arguments, key=key)
 
 
 def _legal_statuses(event: e.Event) -> Collection[CallStatus]:
     if isinstance(event, e.ToolFailed) and event.unknown:
         return frozenset(("started",))
     return LEGAL_STATUSES[type(event)]
+
+
+def _defer(call: CallState) -> CallState:
+    if call.deferred or call.step:
+        raise IllegalEvent(f"call {call.id} is deferred already, or a step of a flow")
+    return replace(call, deferred=True)
 
 
 def _apply_note(call: CallState, noted: e.CallNoted) -> CallState:

@@ -6,6 +6,7 @@
 from . import events as e
 from .approvals import apply_rules
 from .call import CallState
+from .deferred import defer_round, refuse_hand_over, refuse_twin
 from .due import find_overdue, is_poll_due
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
@@ -57,19 +58,24 @@ def _next(state: State, turn: Turn, policy: Policy, now: float) -> Next:
         return Append((e.ContextCompacted(turn.compacting_upto_seq, summary),))
     if turn.limit:
         return _at_limit(state, turn, turn.limit, policy)
+    left: Next = Wait()
     if turn.calls:
-        return _next_for_calls(state, turn, policy, now)
+        left = _next_for_calls(state, turn, policy, now)
+        if turn.round_is_open or not isinstance(left, Wait | PollCalls):
+            return left
     if turn.failed:
         return _after_failure(state, turn, turn.failed, policy)
     if turn.replied and (not turn.replied.calls or turn.replied.finish_reason in INCOMPLETE):
-        return _after_text(state, turn, turn.replied, policy)
+        found = _after_text(state, turn, turn.replied, policy)
+        return left if isinstance(found, Wait) else found
     return _next_model_call(state, turn, policy)
 
 
 def _next_model_call(state: State, turn: Turn, policy: Policy) -> Next:
-    steps = policy.limits.steps
-    if steps is not None and state.spent.steps >= steps:
-        return Append((e.LimitReached("steps", state.spent.steps, steps),))
+    if policy.limits.steps is not None:
+        steps = policy.limits.steps + turn.messages  # a message uses up no step
+        if state.spent.steps >= steps:
+            return Append((e.LimitReached("steps", state.spent.steps, steps),))
     has_no_plan = policy.plan and "plan" not in turn.purposes
     if has_no_plan and (turn.steps == 0 or turn.purpose == "plan"):
         return CallModel("plan")
@@ -91,7 +97,7 @@ def _at_limit(state: State, turn: Turn, reached: e.LimitReached, policy: Policy)
             return end
         return CallModel("answer", turn.attempts + 1, wait_s)
     if (
-        turn.said_last_word
+        (turn.said_last_word and not turn.has_news)
         or turn.purposes.count("answer") >= MAX_LAST_WORDS
         or is_used_up(turn.replied)
     ):
@@ -120,6 +126,8 @@ def _after_failure(state: State, turn: Turn, failed: e.ModelFailed, policy: Poli
 
 def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy) -> Next:
     """After a reply without whole calls: an answer, a plan, or text that can't be either."""
+    if turn.has_news:
+        return _next_model_call(state, turn, policy)
     is_malformed = reply.finish_reason == MALFORMED_CALL
     has_text = bool(reply.text.strip()) and not is_malformed
     if reply.refusal or reply.finish_reason == "content_filter":
@@ -133,6 +141,8 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy)
         return Append((e.TurnEnded("failed", why_useless(turn, reply)),))
     if not has_text or reply.calls or turn.rejected:
         return _next_model_call(state, turn, policy)
+    if turn.calls:
+        return Wait()  # for what the model was told is still open
     if wrong := policy.find_rejection(reply.text):
         return Append((e.AnswerRejected(wrong),))
     return Append((e.TurnEnded("answered"),))
@@ -149,7 +159,8 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
     checks: list[CallState] = []
     new_calls = 0
     is_full = False
-    effect_waits = False
+    effect_waits: set[bool] = set()
+    """Whether effects wait: of deferred calls (True), and of those that came after (False)."""
     others_run = False
     for call in turn.calls.values():
         if is_full and turn.round_began:
@@ -160,32 +171,37 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
             new_calls += judged.attempt == 0
             if runs_beside and not is_full:
                 batch.append(judged)
-            elif not runs_beside and not effect_waits:
+            elif not runs_beside and call.deferred not in effect_waits:
                 if not batch and not others_run:
                     batch.append(judged)
                 is_full = True  # it runs alone: now, or once the batch before it is over
         elif judged is not None:
             events.append(judged)
-        else:
+        elif call.status != "started" or not call.deferred:  # else it runs in the background
             if not call.polls and _must_check(call, state, policy):
                 checks.append(call)
             others_run = others_run or call.status == "started"
-            effect_waits = effect_waits or not runs_beside  # later effects wait for it
+            if not runs_beside:
+                effect_waits.add(call.deferred)  # later effects wait for it
             is_full = is_full or (call.status == "started" and not runs_beside)
-    for event in events:
-        if isinstance(event, e.LimitReached):
-            return Append((event,))
+    limits = [event for event in events if isinstance(event, e.LimitReached)]
     if events:
-        return Append(tuple(events))
+        return Append(tuple(limits[:1] or events))
     if not batch and not checks:
-        polls = tuple(call for call in turn.calls.values() if is_poll_due(call, now))
-        return PollCalls(polls) if polls else Wait()
+        return _defer_or_wait(turn, now)
     waits_s = [call.retry_after_s for call in batch if call.status == "retrying"]
     spent_s = turn.active_s + max(waits_s, default=0.0)
     reached = check_tool_call_limits(policy.limits, turn.tool_calls + new_calls, new_calls, spent_s)
     if reached and batch:
         return Append((reached,))
     return RunTools(tuple(batch), tuple(checks))
+
+
+def _defer_or_wait(turn: Turn, now: float) -> Next:
+    if deferred := defer_round(turn):
+        return Append(deferred)
+    polls = tuple(call for call in turn.calls.values() if is_poll_due(call, now))
+    return PollCalls(polls) if polls else Wait()
 
 
 def _judge(
@@ -216,7 +232,8 @@ def _judge(
             call.id, "unknown_tool", f"no tool named {call.name!r}; there are: {known}"
         )
     if call.status == "asked":
-        objection = find_repetition(call, policy.limits) or _objection(call, tool, state, policy)
+        objection = refuse_twin(call, state.turn) or find_repetition(call, policy.limits)
+        objection = objection or _objection(call, tool, state, policy)
         if objection:
             return objection
     if tool.hands_to:
@@ -256,6 +273,8 @@ def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.E
 
 def _hand_over(call: CallState, state: State, to: str, before: list[e.Event]) -> e.Event:
     """A handoff. Only the first one of a round is done."""
+    if refusal := refuse_hand_over(call, state.turn):
+        return refusal
     is_second = state.turn and state.turn.hands_to
     if is_second or any(isinstance(event, e.HandedOff) for event in before):
         return e.ToolFailed(

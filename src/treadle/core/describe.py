@@ -37,6 +37,7 @@ def describe_tool(tool: Tool) -> e.ToolDescription:
         hands_to=tool.hands_to,
         child=child,
         verifies=tool.verify is not None,
+        background=tool.background,
     )
 
 
@@ -100,6 +101,7 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
         read_only=told.read_only,
         parallel=told.parallel,
         verify=verify,
+        background=told.background,
         child=child,
         hands_to=told.hands_to,
     )

@@ -20,6 +20,7 @@ from .tool_events import (
     ChildWaits,
     HandedOff,
     StepAsked,
+    ToolDeferred,
     ToolFailed,
     ToolReturned,
     ToolStarted,
@@ -99,7 +100,7 @@ class ThreadForked(EventStruct, frozen=True):
 
 
 class UserSaid(EventStruct, frozen=True, tag="UserSaid.2"):
-    """A message that opens a turn, or the answer of `by` to the question with call id `answers`.
+    """A message, or the answer of `by` to the question with call id `answers`.
 
     `UserSaid("What is this?")`, or with pictures, files and sounds in their order:
     `UserSaid(("What is this?", Image.of("lamp.png"), "And this?", Image(url)))`.
@@ -112,6 +113,13 @@ class UserSaid(EventStruct, frozen=True, tag="UserSaid.2"):
     """It is never left out of the prompt."""
     key: str = ""
     """Names the message: the same key again is the same message."""
+    steers: bool = False
+    """Said while a turn is open: the next model call in it sees this. It opens no turn."""
+
+    @property
+    def opens_turn(self) -> bool:
+        """Whether a turn begins with it."""
+        return not self.answers and not self.steers
 
     @property
     def text(self) -> str:
@@ -229,9 +237,9 @@ class TurnEnded(EventStruct, frozen=True):
 _OfThreads = ThreadStarted | ThreadClaimed | ThreadForked | TrustChanged | NotesRecalled
 _OfAgents = AgentDescribed | HandedOff | ContextCompacted
 _OfModels = ModelCalled | ModelReplied | ModelFailed
-_OfTools = StepAsked | ToolStarted | CallNoted | ToolReturned | ToolFailed | OutcomeDecided
+_OfTools = StepAsked | ToolStarted | ToolDeferred | CallNoted | ToolReturned | ToolFailed
 _OfChildren = ChildStarted | ChildWaits
-_OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked
+_OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked | OutcomeDecided
 _OfTurns = AnswerRejected | LimitReached | LimitRaised | TurnEnded
 Event = _OfThreads | _OfAgents | _OfModels | _OfTools | _OfChildren | _OfPeople | _OfTurns
 

@@ -34,6 +34,13 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     """In a tool message: the call failed, as its text says too."""
     place: str = ""
     """Where that model was asked, as `place_of` gives it; "" if that isn't known."""
+    result_of: str = ""
+    """In a user's message: the deferred call whose result it tells."""
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it is what came of a call."""
+        return bool(self.call_id or self.result_of)
 
     @kept
     def text(self) -> str:

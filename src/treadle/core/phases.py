@@ -6,7 +6,7 @@ from . import events as e
 
 Phase = Literal["empty", "idle", "ready", "calling", "acting"]
 """`empty`: no log yet. `idle`: no open turn. `ready`: nothing under way. `calling`: a model call in
-flight. `acting`: tool calls without a result."""
+flight. `acting`: calls for whose results the model waits."""
 OPEN_PHASES: frozenset[Phase] = frozenset(("ready", "calling", "acting"))
 LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadStarted: frozenset(("empty",)),
@@ -14,24 +14,26 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.ThreadForked: frozenset(("idle", *OPEN_PHASES)),
     e.TrustChanged: frozenset(("idle", *OPEN_PHASES)),
     e.AgentDescribed: frozenset(("ready", "acting")),
-    e.UserSaid: frozenset(("idle", "ready", "acting")),
+    e.UserSaid: frozenset(("idle", *OPEN_PHASES)),
     e.NotesRecalled: frozenset(("idle",)),
     e.ContextCompacted: frozenset(("ready",)),  # never within a tool exchange
     e.ModelCalled: frozenset(("ready",)),
     e.ModelReplied: frozenset(("calling",)),
     e.ModelFailed: frozenset(("calling",)),
     e.StepAsked: frozenset(("ready", "acting")),
-    e.ToolStarted: frozenset(("acting",)),
-    e.CallNoted: frozenset(("acting",)),
-    e.ChildStarted: frozenset(("acting",)),
-    e.ChildWaits: frozenset(("acting",)),
-    e.HandedOff: frozenset(("acting",)),
-    e.ToolReturned: frozenset(("acting",)),
-    e.ToolFailed: frozenset(("acting",)),
-    e.ApprovalAsked: frozenset(("acting",)),
-    e.ApprovalGiven: frozenset(("acting",)),  # and where it lets a parked thread go on
-    e.QuestionAsked: frozenset(("acting",)),
-    e.OutcomeDecided: frozenset(("acting",)),
+    # Of a call, which must be open: turn.find_call looks.
+    e.ToolDeferred: frozenset(("acting",)),
+    e.ToolStarted: frozenset(("ready", "acting")),
+    e.CallNoted: OPEN_PHASES,
+    e.ChildStarted: OPEN_PHASES,
+    e.ChildWaits: OPEN_PHASES,
+    e.HandedOff: frozenset(("ready", "acting")),
+    e.ToolReturned: OPEN_PHASES,
+    e.ToolFailed: OPEN_PHASES,
+    e.ApprovalAsked: frozenset(("ready", "acting")),
+    e.ApprovalGiven: OPEN_PHASES,  # and where it lets a parked thread go on
+    e.QuestionAsked: frozenset(("ready", "acting")),
+    e.OutcomeDecided: OPEN_PHASES,
     e.AnswerRejected: frozenset(("ready",)),
     e.LimitReached: frozenset(("ready", "acting")),
     e.LimitRaised: frozenset(("idle", *OPEN_PHASES)),

@@ -65,7 +65,12 @@ class Policy:
         if call.step or self.parallel:
             return True
         tool = self.find_tool(call)
-        return tool is None or tool.idempotent or tool.parallel
+        return tool is None or tool.idempotent or tool.parallel or tool.background
+
+    def runs_in_background(self, call: CallState) -> bool:
+        """Whether the model goes on while the call runs."""
+        tool = self.find_tool(call)
+        return tool is not None and tool.background and not call.step
 
     def find_rejection(self, answer: str) -> str | None:
         """What is wrong with an answer, in words for the model; None if nothing is."""

@@ -3,7 +3,8 @@
 from . import events as e
 from .verify import VERIFY
 
-_NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.ModelCalled, e.ToolStarted, e.ChildStarted)
+_BEGINNINGS = (e.ModelCalled, e.ToolStarted, e.ToolDeferred, e.ChildStarted)
+_NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, *_BEGINNINGS)
 """The events that say what is about to be done, and not that anything came of it."""
 
 
@@ -16,4 +17,6 @@ def shows_progress(event: e.Event) -> bool:
         return event.outcome == "ran"
     if isinstance(event, e.CallNoted):
         return event.pending
+    if isinstance(event, e.UserSaid) and event.steers:
+        return False
     return not isinstance(event, _NO_PROGRESS)

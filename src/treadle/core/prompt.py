@@ -13,26 +13,20 @@ from dataclasses import replace
 
 from . import events as e
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
-from .legal_reply import legal_content, one_line
+from .legal_reply import legal_content
 from .model import Message
 from .prompt_words import (
     ACT,
     CUT_OFF,
-    DID_RUN,
-    EDITED,
     EMPTY,
-    HANDED_OFF,
-    INTERRUPTED,
     MALFORMED,
     NO_CALLS,
-    NOT_RUN,
-    SHOWN,
     SUMMARY,
     UNFIT,
-    UNKNOWN,
 )
 from .refused_parts import holds, leave_out
-from .rounds import OpenRound, ReadRounds
+from .round_under_way import RoundUnderWay
+from .rounds import ReadRounds
 from .rounds import Round as Round  # this module is where it is looked for
 from .shorten_result import shorten_result
 from .values import RefusedPart
@@ -50,65 +44,49 @@ class Prompt:
         self.summary = ""
         self._notes: list[Message] = []
         self._pinned: list[Message] = []
-        self._open: OpenRound | None = None
+        self._under_way = RoundUnderWay()
+        self._is_asked = False
+        """The model writes."""
+        self._is_paused = False
+        """The last reply goes back as it is, with nothing after it."""
         self._called = e.ModelCalled("", "", 0, 0)
-        self._started: set[str] = set()
-        self._edits: dict[str, str] = {}
-        """By call id, the arguments that a person put in place of the model's."""
         self._system = Message("system", "")
         """The last one asked for."""
         self._seq = 0
-        self._replied_seq = 0
+        self.replied_seq = 0
         """Of the last reply: the provider took all that came before it."""
 
     def add(self, record: e.Record) -> None:
         self._seq = record.seq
+        self._is_asked = self._is_asked and not _ends_model_call(record.event)
         match record.event:
-            case e.UserSaid(answers=""):
-                self._cut_off_open_calls()
-                message = _user_message(record.event)
-                self._push(message, opens_turn=True, pinned=record.event.pinned)
+            case e.UserSaid(answers="") as said if said.steers:
+                self._under_way.say(_user_message(said), said.pinned)
+            case e.UserSaid(answers="") as said:
+                self._cut_off()
+                self._push(_user_message(said), opens_turn=True, pinned=said.pinned)
             case e.NotesRecalled():
                 self._notes = [Message("user", record.event.text)]
                 self._update_before()
             case e.ModelCalled():
                 self._called = record.event
+                self._is_asked = record.event.purpose != "compact"
             case e.ModelReplied():
                 if self._called.purpose != "compact":
-                    self._replied_seq = record.seq
+                    self.replied_seq = record.seq
                     self._add_reply(record.event)
             case e.ModelFailed(refused=str(refused)):
                 self._leave_out(refused)
             case e.AnswerRejected():
-                self._push(Message("user", UNFIT.format(wrong=record.event.message)))
+                self._under_way.add(Message("user", UNFIT.format(wrong=record.event.message)))
             case e.ContextCompacted():
                 self._compact(record.event)
-            case e.LimitReached() | e.TurnEnded():
-                self._cut_off_open_calls()
+            case e.LimitReached(waits=False) | e.TurnEnded():
+                self._cut_off()
             case event:
-                self._add_outcome(event)
-
-    def _add_outcome(self, event: e.Event) -> None:
-        """Add what became of a call, if the event says that."""
-        match event:
-            case e.UserSaid():
-                if self._open and event.parts:
-                    self._open.shown.append(Message("user", (SHOWN, *event.parts)))
-                self._add_result(event.answers, event.text)
-            case e.ToolStarted():
-                self._started.add(event.call_id)
-            case e.ApprovalGiven(allowed=True, arguments=str(edited)):
-                self._edits[event.call_id] = one_line(edited)
-            case e.ToolReturned():
-                self._add_result(event.call_id, event.content, event.parts)
-            case e.ToolFailed(retry_after_s=None):
-                self._add_result(event.call_id, f"error: {event.message}", is_error=True)
-            case e.OutcomeDecided(outcome="ran"):
-                self._add_result(event.call_id, event.content or DID_RUN, event.parts)
-            case e.OutcomeDecided(outcome="tell"):
-                self._add_result(event.call_id, f"error: {UNKNOWN}", is_error=True)
-            case e.HandedOff():
-                self._add_result(event.call_id, HANDED_OFF.format(agent=event.agent))
+                self._under_way.add_outcome(event)
+        if self._under_way.is_whole and not (self._is_asked or self._is_paused):
+            self._show()
 
     @property
     def tokens(self) -> int:
@@ -157,7 +135,7 @@ class Prompt:
 
     def _leave_out(self, refused: RefusedPart) -> None:
         """Put words in the place of pictures, say: those that are new, or all if none is."""
-        after_seq = self._replied_seq
+        after_seq = self.replied_seq
         newest = [each.messages for each in self.rounds if each.seq > after_seq]
         if not any(holds(message, refused) for each in newest for message in each):
             after_seq = 0
@@ -185,11 +163,11 @@ class Prompt:
             place = reply.place
         message = Message("assistant", content, "", reply.opaque, model, prompt_hash, place=place)
         if message.calls:
-            results: dict[str, Message | None] = dict.fromkeys(call.id for call in message.calls)
-            self._open = OpenRound(message, results, left=len(results))
+            self._under_way.begin(message)
             return
-        if reply.finish_reason == PAUSED and content:
-            self._push(message)  # it goes back as it is, with nothing after it
+        self._is_paused = reply.finish_reason == PAUSED and bool(content)
+        if self._is_paused:
+            self._push(message)  # what came meanwhile waits until it is whole
             return
         text = message.text
         messages = []
@@ -207,47 +185,20 @@ class Prompt:
             messages.append(Message("user", notice))
         elif not text.strip():
             messages.append(Message("user", EMPTY))
-        self._push(*messages)
+        self._under_way.add(*messages)
 
-    def _add_result(
-        self,
-        call_id: str,
-        text: str,
-        parts: tuple[e.Attachment, ...] = (),
-        is_error: bool = False,
-    ) -> None:
-        if self._open and call_id in self._open.results:
-            text = self._with_edit(call_id, text)
-            content = (text, *parts) if parts else text
-            result = Message("tool", content, call_id=call_id, is_error=is_error)
-            self._open.results[call_id] = result
-            self._open.left -= 1
-            if not self._open.left:
-                self._close_round()
+    def _cut_off(self) -> None:
+        """The turn is over, or comes to its end."""
+        self._is_paused = False
+        self._under_way.cut_off()
+        self._show()
 
-    def _with_edit(self, call_id: str, text: str) -> str:
-        """The result of a call, after the arguments with which a person has made it run."""
-        if call_id not in self._edits:
-            return text
-        return EDITED.format(arguments=self._edits[call_id], result=text)
-
-    def _cut_off_open_calls(self) -> None:
-        """The turn is over: give each call without a result one that says so."""
-        if self._open is None:
-            return
-        for call_id, result in self._open.results.items():
-            if result is None:
-                text = NOT_RUN
-                if call_id in self._started:
-                    text = self._with_edit(call_id, INTERRUPTED)
-                self._open.results[call_id] = Message("tool", text, call_id=call_id, is_error=True)
-        self._close_round()
-
-    def _close_round(self) -> None:
-        assert self._open
-        done = self._open
-        self._open = None
-        self._push(done.reply, *filter(None, done.results.values()), *done.shown)
+    def _show(self) -> None:
+        """Show what is whole, if anything: one record ends one round, besides pinned messages."""
+        whole, pinned = self._under_way.take()
+        self._push(*whole)
+        for message in pinned:
+            self._push(message, pinned=True)
 
     def _push(self, *messages: Message, opens_turn: bool = False, pinned: bool = False) -> None:
         if messages:
@@ -260,6 +211,18 @@ def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:
     for record in records:
         prompt.add(record)
     return prompt.messages(system)
+
+
+def _ends_model_call(event: e.Event) -> bool:
+    """Whether the model writes no more after this event, if it did."""
+    match event:
+        case e.ThreadClaimed():
+            return not event.releases
+        case e.ModelFailed():
+            return not event.claim
+        case e.ModelReplied() | e.ThreadForked() | e.TrustChanged() | e.TurnEnded():
+            return True
+    return False
 
 
 def _user_message(event: e.UserSaid) -> Message:

@@ -18,6 +18,11 @@ MALFORMED = (
     " name and with one JSON object of arguments, or give the answer."
 )
 UNFIT = "That answer can't be used: {wrong}. Answer again, corrected."
+STILL_OPEN = (
+    "Call {id} isn't over: {why}. Its result will come as a later message. Go on without it, and"
+    " don't make this call again."
+)
+CAME_LATER = "This is what came of your earlier call {id}, {name}({arguments}):\n{result}"
 DID_RUN = "done; the call was interrupted, but it did run. Its result was lost"
 UNKNOWN = (
     "the call was interrupted, and nobody knows if it had its effect. Check before you repeat it"

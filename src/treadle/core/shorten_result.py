@@ -11,7 +11,7 @@ def shorten_result(message: Message, chars: int) -> Message:
 
     Its pictures and files go too.
     """
-    if message.role != "tool":
+    if not message.is_result:
         return message
     if len(message.text) <= chars + len(SHORTENED):
         if not message.parts:

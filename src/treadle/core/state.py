@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from . import deferred
 from . import events as e
 from .agent_events import describe_format_1
 from .approvals import Permission
 from .calibration import TokenCalibration, calibrate
-from .call import WAITING
 from .errors import IllegalEvent
 from .late import is_late, lose_model_call, refuse_late, settle_model_call
 from .limits import Spent
@@ -25,6 +25,7 @@ from .phases import LEGAL_PHASES as LEGAL_PHASES
 from .phases import OPEN_PHASES as OPEN_PHASES
 from .phases import Phase as Phase
 from .progress import shows_progress
+from .steering import refuse_said
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
     may_raise,
@@ -92,7 +93,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
             return "idle"
         if self.turn.called:
             return "calling"
-        if self.turn.calls:
+        if self.turn.round_is_open:
             return "acting"
         return "ready"
 
@@ -148,7 +149,7 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
             changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
             root_id = event.root_thread_id or event.parent_thread_id or record.thread_id
             changes |= {"root_id": root_id, "family_id": root_id}
-        case e.UserSaid(answers=""):
+        case e.UserSaid() if event.opens_turn:
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
             changes |= {"claim": event.claim, "driver": event.driver, "trace": event.trace}
@@ -207,10 +208,8 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         )
     if isinstance(event, e.LimitRaised) and not may_raise(state.turn):
         raise IllegalEvent("no turn is open, and the last one didn't end at a limit")
-    if isinstance(event, e.UserSaid) and bool(event.answers) == (state.phase == "idle"):
-        raise IllegalEvent(
-            "a message opens a turn; within one it must answer a question, and only then"
-        )
+    if isinstance(event, e.UserSaid):
+        refuse_said(event, turn=None if state.phase == "idle" else state.turn)
 
 
 def _refuse_release(state: State, event: e.ApprovalGiven) -> None:
@@ -278,4 +277,4 @@ def waits_for_people(state: State) -> bool:
     turn = state.turn
     if turn is None or turn.held:
         return turn is not None and turn.ended is None
-    return bool(turn.calls) and all(call.status in WAITING for call in turn.calls.values())
+    return deferred.waits_for_people(turn)

@@ -66,6 +66,11 @@ class Tool:
 
     Those of idempotent tools always may. All others run one after another, as asked for.
     """
+    background: bool = False
+    """The model goes on while a call runs, and is told its result once that comes.
+
+    Calls run beside all others. The turn doesn't end before they have.
+    """
     needs_approval: NeedsApproval = False
     timeout_s: float | None = 60.0
     retries: int = 0
@@ -103,6 +108,10 @@ class Tool:
                 " of it. Return the whole result instead, as a list for instance"
             )
         self._check_settings()
+        if self.background and self.function is None:
+            raise UsageError(
+                f"tool {self.name!r} has no function, so nothing of it runs in the background"
+            )
         if self.read_only:
             object.__setattr__(self, "idempotent", True)
         if self.retries and not self.idempotent:
@@ -131,7 +140,7 @@ class Tool:
         check_whole_number(f"{what}retries", self.retries)
         check_whole_number(f"{what}max_chars", self.max_chars, 1)
         check_number(f"{what}settle_s", self.settle_s)
-        names = ("idempotent", "read_only", "parallel", "honours_key")
+        names = ("idempotent", "read_only", "parallel", "honours_key", "background")
         flags = {name: getattr(self, name) for name in names}
         if not callable(self.needs_approval):
             flags["needs_approval"] = self.needs_approval

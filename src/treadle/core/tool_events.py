@@ -80,6 +80,14 @@ class CallNoted(EventStruct, frozen=True):
     """As in ToolReturned."""
 
 
+class ToolDeferred(EventStruct, frozen=True):
+    """The model goes on while this call is open. Its result comes as a later message."""
+
+    call_id: str
+    message: str
+    """As the model sees it, in the place of the result."""
+
+
 class StepAsked(EventStruct, frozen=True):
     """A flow's code has asked for a step: a call like a model's, with the same id at every run."""
 

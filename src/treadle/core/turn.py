@@ -7,9 +7,10 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
-from .call import CallState, apply_to_call, make_idempotency_key, open_calls_of
+from .call import CallState, apply_to_call, open_calls_of
 from .errors import IllegalEvent
-from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
+from .finish_reasons import INCOMPLETE, PAUSED, has_text
+from .flow_turn import apply_step, comes_early
 from .open_calls import OpenCalls
 from .tally import Tally
 
@@ -22,7 +23,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
 
     opened_seq: int
     calls: OpenCalls = OpenCalls()
-    """The calls of the round that have no result yet."""
+    """The calls that have no result yet: deferred ones, then those of the round."""
     round_began: bool = False
     """A call of the round has started."""
     hands_to: str = ""
@@ -93,6 +94,25 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     repeats: Tally = Tally()
     """By `call_digest`, how often the model has asked for that name and these arguments."""
 
+    messages: int = 0
+    """How many more messages people have said in it."""
+    unseen: bool = False
+    """The model hasn't been shown one of those."""
+    came_late: bool = False
+    """The model hasn't been shown the result of a deferred call."""
+    paused: bool = False
+    """The provider goes on with its last reply: nothing is put after that before it is whole."""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the model is to be asked again, whatever it has said."""
+        return self.unseen or self.came_late
+
+    @property
+    def round_is_open(self) -> bool:
+        """Whether the model waits for a call."""
+        return any(not call.deferred for call in self.calls.values())
+
     @property
     def asks_no_model(self) -> bool:
         """Whether no model has been asked, as in the turn of a flow."""
@@ -101,7 +121,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     @property
     def said_last_word(self) -> bool:
         """Whether the last reply is an answer that was asked for at a limit."""
-        return bool(self.purpose == "answer" and self.replied and _has_text(self.replied))
+        return bool(self.purpose == "answer" and self.replied and has_text(self.replied))
 
 
 def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
@@ -120,8 +140,10 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.ContextCompacted():
             return replace(turn, compacting_upto_seq=0, replied=None)
         case e.StepAsked():
-            return _apply_step(turn, event, thread_key)
-        case e.UserSaid(answers=call_id) if _comes_early(turn, call_id):
+            return apply_step(turn, event, thread_key)
+        case e.UserSaid(steers=True):
+            return replace(turn, unseen=True, messages=turn.messages + 1, useless_replies=0)
+        case e.UserSaid(answers=call_id) if comes_early(turn, call_id):
             return replace(turn, early=turn.early | {call_id})
         case e.QuestionAsked(call_id=call_id):
             turn = replace(turn, questions=turn.questions | {call_id})
@@ -141,25 +163,7 @@ def _apply_limit(turn: Turn, event: e.LimitReached) -> Turn:
         return replace(turn, held=event)
     if turn.limit:
         return replace(turn, no_last_word=True)
-    return replace(turn, limit=event, calls=OpenCalls())  # what has not run, won't
-
-
-def _apply_step(turn: Turn, event: e.StepAsked, thread_key: str) -> Turn:
-    call = event.call
-    if call.id in turn.calls:
-        raise IllegalEvent(f"step {call.id} is under way already")
-    if event.early and call.id in turn.early:
-        return replace(turn, early=turn.early - {call.id}, questions=turn.questions | {call.id})
-    key = make_idempotency_key(thread_key, call.id, call.arguments)
-    step = CallState(call, key, step=True, until=event.until)
-    step = replace(step, idempotent=event.idempotent, verifies=event.verifies)
-    return replace(_keep_call(turn, step), has_steps=True)
-
-
-def _comes_early(turn: Turn, call_id: str) -> bool:
-    """Whether an answer to this call is an event that a flow's code may still wait for."""
-    is_known = call_id in turn.calls or call_id in turn.questions or call_id in turn.early
-    return turn.has_steps and not is_known
+    return replace(turn, limit=event, calls=OpenCalls(), paused=False)  # what has not run, won't
 
 
 def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
@@ -168,6 +172,7 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
     if not is_retry and event.purpose != "compact":
         failed = None  # another model goes on, or the same one after an outage
     upto_seq, purpose, steps = 0, event.purpose, turn.steps
+    shows_no_news = turn.paused or event.purpose == "compact"
     if event.purpose == "compact":
         upto_seq, purpose = event.upto_seq, turn.purpose
     elif event.attempt == 1 and event.purpose != "answer":
@@ -176,6 +181,8 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
         turn,
         called=event,
         held=None,
+        unseen=turn.unseen and shows_no_news,
+        came_late=turn.came_late and shows_no_news,
         model=event.model,
         replied=None,
         failed=failed,
@@ -198,7 +205,7 @@ def count_tries(turn: Turn, called: e.ModelCalled) -> int:
 def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     assert turn.called is not None
     purpose = turn.called.purpose
-    has_text = _has_text(reply)
+    says_something = has_text(reply)
     is_whole = reply.finish_reason not in INCOMPLETE
     calls: dict[str, CallState] = {}
     repeats = turn.repeats
@@ -208,21 +215,22 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     useless_replies = turn.useless_replies
     if calls:
         useless_replies = 0
-    elif not is_whole or (not has_text and reply.finish_reason != PAUSED):
+    elif not is_whole or (not says_something and reply.finish_reason != PAUSED):
         useless_replies += 1
     purposes = turn.purposes
-    gave_no_plan = purpose == "plan" and (bool(calls) or not has_text)
+    gave_no_plan = purpose == "plan" and (bool(calls) or not says_something)
     if purpose != "step" and not gave_no_plan:
         purposes = (*purposes, purpose)
     answer = turn.answer
-    if has_text and purpose != "plan":
+    if says_something and purpose != "plan":
         answer = reply.text
     return replace(
         add_usage(turn, reply),
         called=None,
         replied=reply,
         failed=None,
-        calls=OpenCalls(calls.values()),
+        calls=OpenCalls((*turn.calls.values(), *calls.values())),
+        paused=reply.finish_reason == PAUSED,
         round_began=False,
         repeats=repeats,
         purposes=purposes,
@@ -231,17 +239,12 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     )
 
 
-def _has_text(reply: e.ModelReplied) -> bool:
-    """Whether it says something. What a call was to be that nobody can read isn't said."""
-    return bool(reply.text.strip()) and reply.finish_reason != MALFORMED_CALL
-
-
 def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
     failed = turn.failed
     if failed and failed.kind != "overflow" and turn.failed_model == turn.model:
         failed = None  # else the request that failed is made again, with less in it
     turn = replace(add_usage(turn, reply), called=None, failed=failed)
-    if _has_text(reply) and not reply.calls and reply.finish_reason != "content_filter":
+    if has_text(reply) and not reply.calls and reply.finish_reason != "content_filter":
         return replace(turn, replied=reply)
     return replace(turn, replied=None, compacting_upto_seq=0, summary_failed=True)
 
@@ -268,10 +271,8 @@ def add_usage(
 
 def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
     """The turn after an event that is about one call of the round."""
-    if isinstance(event, e.UserSaid):
-        before = find_call(turn, event.answers)
-    else:
-        before = find_call(turn, getattr(event, "call_id", ""))
+    call_id = event.answers if isinstance(event, e.UserSaid) else getattr(event, "call_id", "")
+    before = find_call(turn, call_id)
     after = apply_to_call(before, event)
     if isinstance(event, e.ChildStarted) and event.account:
         turn = replace(turn, account=event.account)
@@ -284,12 +285,9 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
     elif isinstance(event, e.HandedOff):
         turn = replace(turn, hands_to=event.agent)
     if after is None:
-        return replace(turn, calls=turn.calls.remove(before.id))
-    return _keep_call(turn, after)
-
-
-def _keep_call(turn: Turn, call: CallState) -> Turn:
-    return replace(turn, calls=turn.calls.keep(call))
+        came_late = turn.came_late or before.deferred
+        return replace(turn, calls=turn.calls.remove(before.id), came_late=came_late)
+    return replace(turn, calls=turn.calls.keep(after))
 
 
 def find_call(turn: Turn, call_id: str) -> CallState:

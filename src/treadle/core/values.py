@@ -226,14 +226,13 @@ def _add_usd(first: float | None, second: float | None) -> float | None:
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an agent was at a claim, by names and hashes. Only logs of format 1 have it."""
+    """What an agent was at a claim. Only logs of format 1 have it."""
 
     agent: str
     model: str
     instructions: str
-    """Hash of the system prompt."""
     tools: dict[str, str] = {}
-    """The hash of each tool's schema, by name."""
+    """The hash of each tool's schema, by name; as the instructions above are one."""
 
 
 class ToolDescription(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -253,6 +252,7 @@ class ToolDescription(msgspec.Struct, frozen=True, omit_defaults=True):
     """The limits of the child thread that a call runs as; None if it runs as none."""
     verifies: bool = False
     """It has a `verify`, which says what became of a call of unknown outcome."""
+    background: bool = False
 
 
 class PolicyDescription(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -3,8 +3,9 @@
 1. Long results of earlier turns are cut first. Then whole rounds go, oldest first, and a summary
    takes their place. The turn under way stays whole if it fits by itself; else the same is done
    within it, and at last the results of its newest round are cut to what fits.
-2. The message that opened the turn, pinned messages and the newest round stay. A prompt that can't
-   be made to fit is sent all the same: the provider decides.
+2. The message that opened the turn, pinned messages, the newest round and what the model has yet to
+   be shown of this turn stay. A prompt that can't be made to fit is sent all the same: the provider
+   decides.
 3. Each cut goes well below what is allowed, so that many steps pass before the next one.
 """
 
@@ -92,7 +93,8 @@ def choose_compaction(
         target = _target(room, _tokens(rounds[own:]))
     if too_many:
         target_count = _target(max_count, _count(rounds[own:]))
-    end = _first_kept(rounds, own, target, target_count)
+    newest = _first_unseen(rounds, own, prompt.replied_seq)
+    end = _first_kept(rounds, own, newest, Size(target, target_count))
     if too_large:
         event = _shorten_old_results(rounds, own, end, tokens - target)
         if event:
@@ -130,14 +132,32 @@ def _target(whole: int, own: int) -> int:
     return target
 
 
-def _first_kept(rounds: Sequence[Round], own: int, target: int, target_count: int) -> int:
-    """The index of the first round to keep.
+def _first_unseen(rounds: Sequence[Round], own: int, replied_seq: int) -> int:
+    """The index of the first round of the turn that is newer than its last reply; else the last."""
+    for index in range(own + 1, len(rounds)):
+        each = rounds[index]
+        # A message that came while the model wrote stands in the round of what it wrote.
+        holds_message = each.seq == replied_seq and each.messages[-1].role == "user"
+        if each.seq > replied_seq or holds_message:
+            return index
+    return len(rounds) - 1
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How large a prompt may be after a cut."""
+
+    tokens: int
+    messages: int
+
+
+def _first_kept(rounds: Sequence[Round], own: int, newest: int, target: Size) -> int:
+    """The index of the first round to keep, at most `newest`.
 
     It begins a turn, unless the turn under way (from `own` on) is too large itself.
     """
     tokens, count = _tokens(rounds), _count(rounds)
     start = 0
-    while start < len(rounds) - 1 and (tokens > target or count > target_count):
+    while start < newest and (tokens > target.tokens or count > target.messages):
         if start != own:  # the message that opened the turn stays, whatever its size
             tokens -= rounds[start].tokens
             count -= len(rounds[start].messages)
@@ -173,7 +193,7 @@ def _shorten_old_results(
 
 def shorten_all_results(rounds: Sequence[Round], excess: int) -> e.ContextCompacted | None:
     """Cut all results to a length at which they fit; None if they are that short already."""
-    results = [message for each in rounds for message in each.messages if message.role == "tool"]
+    results = [message for each in rounds for message in each.messages if message.is_result]
     longest = max((len(message.text) for message in results), default=0)
     room = sum(message.tokens for message in results) - excess
     chars = longest

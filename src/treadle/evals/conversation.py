@@ -44,7 +44,7 @@ def user_messages(records: Iterable[e.Record]) -> tuple[str, ...]:
     """The messages that opened the turns."""
     events = [record.event for record in records]
     return tuple(
-        event.text for event in events if isinstance(event, e.UserSaid) and not event.answers
+        event.text for event in events if isinstance(event, e.UserSaid) and event.opens_turn
     )
 
 

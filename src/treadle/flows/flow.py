@@ -20,6 +20,7 @@ from ..core.errors import FlowChanged, UsageError
 from ..core.limits import Limits
 from ..core.policy import Policy
 from ..core.result import Result
+from ..core.steering import OF_A_FLOW
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
 from ..models.scripted import ScriptedModel
@@ -141,6 +142,8 @@ class Flow:
 
     async def post(self, thread: str, fact: Post) -> None:
         """Record what a person says to a run, in whatever process it waits; as `Agent.post`."""
+        if isinstance(fact, e.UserSaid) and not fact.answers:
+            raise UsageError(f"thread {thread}: {OF_A_FLOW}")
         log = await self._known(thread)
         await post(log, fact, lambda: find_run_settings(log, self.run_settings))
 

@@ -46,9 +46,13 @@ class SpanMessages:
         match event:
             case e.StepAsked(call=call):
                 self._steps.add(call.id)
-            case e.UserSaid(answers=""):
+            case e.UserSaid() if event.opens_turn:
                 self._turn = self._encode(user_message(event))
+            case e.UserSaid(answers=""):
+                self._turn += self._encode(user_message(event))
             case e.UserSaid(answers=call_id, text=text):
+                self._turn += self._encode(tool_message(call_id, text))
+            case e.ToolDeferred(call_id=call_id, message=text):
                 self._turn += self._encode(tool_message(call_id, text))
             case e.ModelCalled(purpose=purpose):
                 self._in_summary = purpose == "compact"

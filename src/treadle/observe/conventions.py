@@ -230,10 +230,14 @@ def event_name(event: HumanEvent) -> str:
     match event:
         case e.ApprovalAsked():
             return "treadle.approval_asked"
+        case e.ApprovalGiven(call_id=""):
+            return "treadle.let_go_on"
         case e.ApprovalGiven(allowed=allowed):
             return "treadle.approval_given" if allowed else "treadle.approval_denied"
         case e.QuestionAsked():
             return "treadle.question_asked"
+        case e.UserSaid(steers=True):
+            return "treadle.steered"
         case e.UserSaid():
             return "treadle.question_answered"
         case e.OutcomeDecided(outcome=outcome):

@@ -183,7 +183,7 @@ def _thread_entries(records: Sequence[e.Record], tree: str) -> Iterator[Entry]:
                 called = None
         active = active.after(event)
         match event:
-            case e.UserSaid(answers=""):
+            case e.UserSaid() if event.opens_turn:
                 turn += 1
                 step = 0
             case e.ModelCalled():

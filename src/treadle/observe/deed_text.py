@@ -28,6 +28,8 @@ def describe_event(event: e.Event) -> str:
     match event:
         case e.ToolFailed(call_id=call_id, message=message):
             return f"that {call_id} can't run: {message}"
+        case e.ToolDeferred(call_id=call_id):
+            return f"that the model goes on without {call_id}, to be shown what a person has said"
         case e.ApprovalAsked(call_id=call_id):
             return f"that {call_id} needs approval"
         case e.TurnEnded(status=status, reason=reason):

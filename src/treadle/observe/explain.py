@@ -168,6 +168,10 @@ def _describe_done(records: Sequence[e.Record]) -> list[str]:
     for record in records:
         asked |= {call.id: call for call in asked_calls(record.event)}
         match record.event:
+            case e.UserSaid(text=text, steers=True):
+                lines.append(f"a person said meanwhile: {short(text)}")
+            case e.ToolDeferred(call_id=call_id):
+                lines.append(f"the model went on without {call_text(asked[call_id])}")
             case e.ToolReturned(call_id=call_id, content=content) as event:
                 what = f"{call_text(asked[call_id])} returned {short(content)}"
                 lines.append(what + late_text(event.claim) + posted_text(event.by))
@@ -197,9 +201,8 @@ def _next_of_agent(state: State, settings: RunSettings) -> str:
     match decide(state, settings.policy):
         case CallModel(purpose, attempt, model=other):
             name = other or settings.model.name
-            if attempt > 1:
-                return f"ask {name} ({purpose}, try {attempt})"
-            return f"ask {name} ({purpose})"
+            tried = f", try {attempt}" if attempt > 1 else ""
+            return f"ask {name} ({purpose}{tried}){_describe_news(state)}"
         case RunTools(calls, checks):
             return "; ".join([*map(describe_check, checks), *map(describe_run, calls)])
         case PollCalls(calls):
@@ -213,6 +216,18 @@ def _next_of_agent(state: State, settings: RunSettings) -> str:
             return _until_moved(state)
         case never:
             assert_never(never)
+
+
+def _describe_news(state: State) -> str:
+    """What the next model call shows that was said or came since the last one."""
+    news = []
+    if state.turn and state.turn.unseen:
+        news.append("what a person has said meanwhile")
+    if state.turn and state.turn.came_late:
+        news.append("the result of a call that it had gone on without")
+    if not news:
+        return ""
+    return f", and show it {' and '.join(news)}"
 
 
 def is_flow(records: Sequence[e.Record], settings: RunSettings) -> bool:

@@ -90,10 +90,8 @@ class Spans:
         match event:
             case e.ThreadStarted(parent_thread_id=parent, parent_call_id=call_id) if parent:
                 self._parent_attributes = {c.PARENT_THREAD: parent, c.PARENT_CALL: call_id}
-            case e.ThreadStarted() | e.AgentDescribed():
-                pass  # each model call says which agent called which model
-            case e.ThreadClaimed(releases=True):
-                pass  # the next driver finds what was under way as it is
+            case e.ThreadStarted() | e.AgentDescribed() | e.ThreadClaimed(releases=True):
+                pass  # model calls say who called which; what was under way is found as it is
             case e.ThreadClaimed():  # whoever drove the turn before counts as dead
                 self._waits = False
                 return self._close(before.at, "interrupted", {c.ERROR: "interrupted"})
@@ -116,6 +114,8 @@ class Spans:
                 self._note(record, "treadle.context_compacted", {"treadle.upto_seq": upto_seq})
             case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.CallNoted() | e.HandedOff():
                 return self._add_team(record, event)
+            case e.ToolDeferred(call_id=call_id):
+                self._note(record, "treadle.tool_deferred", {c.CALL_ID: call_id})
             case never:
                 assert_never(never)
         return []
@@ -160,13 +160,14 @@ class Spans:
         self._tools.clear()
 
     def _add_human(self, record: e.Record, event: c.HumanEvent) -> None:
-        if isinstance(event, e.UserSaid) and not event.answers:
+        if isinstance(event, e.UserSaid) and event.opens_turn:
             self._before = None
+            self._calls.clear()  # not at the end: a turn may be reopened
             self._within(record)
             return
         call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
-        if not call_id:
-            self._note(record, "treadle.let_go_on", {})
+        if not call_id:  # a message, or of a parked thread
+            self._note(record, c.event_name(event), {})
             return
         if call_id not in self._calls:  # an event that was posted before the flow waits for it
             self._note(record, c.event_name(event), {c.CALL_ID: call_id})
@@ -267,7 +268,6 @@ class Spans:
             case e.LimitReached():
                 self._note(record, "treadle.limit_reached", c.limit_attributes(event))
             case e.TurnEnded(status=status):
-                self._calls.clear()
                 self._steps.clear()
                 if status != "failed":
                     return self._close(record.at, status)

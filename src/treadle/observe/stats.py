@@ -147,7 +147,7 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
         event = record.event
         names |= {call.id: call.name for call in asked_calls(event)}
         match event:  # what later facts go by, whether or not these count
-            case e.UserSaid(answers=""):
+            case e.UserSaid() if event.opens_turn:
                 steps, is_open = 0, True
             case e.ModelCalled(attempt=1, purpose=purpose) if purpose != "compact":
                 steps += 1
@@ -165,7 +165,7 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
                 pass  # it goes on, which is no retry
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided():
                 _tool(event, counts.tools.setdefault(names.get(event.call_id, "?"), _Tool()))
-            case e.HandedOff(call_id=call_id) | e.UserSaid(answers=call_id) if call_id:
+            case e.HandedOff(call_id=call_id) | e.UserSaid(answers=call_id) if call_id in names:
                 counts.tools.setdefault(names.get(call_id, "?"), _Tool()).calls += 1
             case e.TurnEnded(status=status) if record.seq not in reopened:
                 counts.turns[status] += 1

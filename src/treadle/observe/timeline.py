@@ -52,6 +52,8 @@ class Timeline:
                 return self._tool_line(record, event)
             case e.CallNoted():
                 return self._note_line(record, event)
+            case e.ToolDeferred(call_id=call_id):
+                return Line(record, "·", f"the model goes on without {call_id}", tone="dim")
             case e.StepAsked() | e.ChildStarted() | e.ChildWaits() | e.HandedOff():
                 return self._team_line(record, event)
             case e.ThreadStarted() | e.ThreadClaimed() | e.ThreadForked() | e.TrustChanged():
@@ -190,10 +192,11 @@ class Timeline:
     ) -> Line:
         match event:
             case e.UserSaid(text=text, parts=parts, answers=answers):
-                before = "» "
+                before, after = "» ", ""
+                if event.steers:
+                    before = "» meanwhile: "
                 if answers:
                     before = f"» {answers}: "
-                after = ""
                 if parts:
                     after = f" (with {len(parts)} pictures or files)"
                 return quote(record, before, text, after, tone="bold")

@@ -36,15 +36,19 @@ from .import_history import ImportedHistory, import_history
 from .instructions import Instructions
 from .listeners import Delta, Listener
 from .log import open_log
+from .message_key import with_key
 from .raise_limit import Amounts, raise_limit
 from .replay import replay
 from .require_log import require_log
+from .said import take_said
 from .settings import RunSettings
 from .settle import Settled, settle
+from .steer import Steered, steer
 from .summary import read_summary
 from .sync import run_sync
 from .team import find_run_settings, find_team, make_agent_tool
 from .thread_name import name_or_new
+from .when_busy import Busy, RunOptions, read_busy
 from .world import World
 
 
@@ -86,8 +90,7 @@ class Agent:
     notes: AgentNotes | None = None
     """Long-term notes: those that fit are put before a new thread; tools keep and find them."""
     store: GivenStore = None
-    """Where threads are kept: a store, or the path of an SQLite file. None: TREADLE_DB, or the file
-    in the user's data directory."""
+    """A store, or a path of an SQLite file. None: TREADLE_DB, or one in the user's data folder."""
     listeners: Sequence[Listener] = ()
     """Called with every record and piece of text, in order, in a background thread."""
     world: World = World()
@@ -104,35 +107,29 @@ class Agent:
         deps: Any = None,
         settings: ModelSettings | None = None,
         within: float | None = None,
+        **busy: Unpack[Busy],
     ) -> Result:
         """Say this to the agent, in that thread or a new one, and run the turn.
 
-        With pictures: `run(UserSaid(("What is this?", Image.of("lamp.png"))))`. `deps` is what the
-        tools get as `Context.deps`; `settings` win over the agent's. Returns when the turn has
-        ended or waits for a person (status `waiting`). Cancelling it ends the turn as cancelled.
-        In a flow's code it is a step, which raises NotAnswered where the turn ends without an
-        answer, and StepTimedOut where that isn't `within` so many seconds, waits included.
+        With pictures: `run(UserSaid(("What is this?", Image.of("lamp.png"))))`. Tools get `deps` as
+        `Context.deps`; `settings` win over the agent's. Returns when the turn has ended or waits
+        for a person (status `waiting`). Cancelling it ends the turn as cancelled. In a flow it is a
+        step, which raises NotAnswered where the turn ends without an answer, and StepTimedOut where
+        that isn't `within` so many seconds.
 
-        `key` names the message: with the same key again, it brings that turn to its end and gives
-        its result. Without `thread`, the key makes the thread's name.
+        `key` names the message: with it again, this brings that turn to its end and gives its
+        result. Without `thread`, the key makes the thread's name.
 
-        Raises TurnOpen while the thread has an unfinished turn, a ModelError or TurnFailed for a
-        turn that failed, UsageError for wrong settings and for a key of other words, Fenced when
-        another process takes over, Stopped where this one is to stop.
+        Raises TurnOpen while the thread has a turn at work, unless `when_busy` says "steer" or
+        "queue" (`Busy`); a ModelError or TurnFailed for a turn that failed, UsageError for wrong
+        settings and a key of other words, Fenced when another process takes over, Stopped.
         """
-        return await self.runs.say(said, thread, key, Given(deps, settings), within)
+        given = Given(deps, settings, read_busy(busy))
+        return await self.runs.say(said, thread, key, given, within)
 
-    def run_sync(
-        self,
-        said: str | e.UserSaid,
-        *,
-        thread: str | None = None,
-        key: str | None = None,
-        deps: Any = None,
-        settings: ModelSettings | None = None,
-    ) -> Result:
-        """`run`, from code that isn't async. Works in a thread and in a notebook."""
-        return run_sync(self.run(said, thread=thread, key=key, deps=deps, settings=settings))
+    def run_sync(self, said: str | e.UserSaid, **options: Unpack[RunOptions]) -> Result:
+        """`run`, with its options, from code that isn't async: also in a notebook."""
+        return run_sync(self.run(said, **options))
 
     async def start(
         self,
@@ -142,14 +139,14 @@ class Agent:
         key: str | None = None,
         deps: Any = None,
         settings: ModelSettings | None = None,
+        **busy: Unpack[Busy],
     ) -> str:
-        """Begin what `run` does, and return the thread's name once the message is in its log.
+        """Begin what `run` does; the thread's name, once the message is in its log.
 
-        The turn goes on in the background of this event loop. Whoever wants its result follows or
-        resumes the thread. Where the loop ends first, the turn stays open, as after `stop`. Raises
-        what keeps it from beginning, as `run`.
+        The turn goes on in the background of this event loop; where that ends first, it stays open,
+        as after `stop`. Follow or resume it for its result. Raises what keeps it from beginning.
         """
-        begun = await self.runs.start(said, thread, key, Given(deps, settings))
+        begun = await self.runs.start(said, thread, key, Given(deps, settings, read_busy(busy)))
         return begun.thread_id
 
     def follow(
@@ -157,10 +154,9 @@ class Agent:
     ) -> AsyncGenerator[Delta | e.Record | Result, None]:
         """The records of a turn as they come, and its Result last, whoever drives it, anywhere.
 
-        They begin after the record `after` (None: with the thread's last turn); of children at work
-        they are complete. Where this process drives the turn, pieces of text come too. Leaving it
-        stops nothing. A turn that nobody has driven for three seconds is given as `unfinished`.
-        Raises as `run` for a turn that failed; UnknownThread.
+        They begin after the record `after` (None: with the last turn), with those of children at
+        work. Where this process drives it, pieces of text come too. Leaving it stops nothing. What
+        nobody has driven for three seconds is given as `unfinished`. Raises as `run`.
         """
         return self.runs.follow(thread, after)
 
@@ -172,25 +168,23 @@ class Agent:
         key: str | None = None,
         deps: Any = None,
         settings: ModelSettings | None = None,
+        **busy: Unpack[Busy],
     ) -> AsyncGenerator[Delta | e.Record | Result, None]:
         """`start` and `follow` in one: text and records as they come, and the Result last.
 
-        Leaving it stops nothing, however it is left: the turn goes on in the background. To end the
-        turn, post a TurnEnded("cancelled"). Raises as `run`."""
-        begun = await self.runs.start(said, thread, key, Given(deps, settings))
+        Leaving it stops nothing: the turn goes on in the background. Raises as `run`."""
+        begun = await self.runs.start(said, thread, key, Given(deps, settings, read_busy(busy)))
         async with aclosing(self.runs.follow(begun.thread_id, None, begun)) as items:
             async for item in items:
                 yield item
 
     async def due(self) -> list[str]:
-        """The threads that `resume` would bring forward now, the one left first before the others:
-        unfinished, waiting for nobody, without a living driver, and with one of this agent's team
-        in charge. Starts nothing."""
+        """The threads that `resume` would bring forward now, the one left first before the others.
+        They are open, wait for nobody and have no living driver. Starts nothing."""
         return await name_due(self._store, self.world, self._team)
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
-        """This agent as a tool of another. Each call is a child thread; where it waits, so does the
-        caller."""
+        """This agent as a tool of another. Each call is a child thread."""
         work = partial(work_as_child, self)
         return make_agent_tool(self, name or self.name, description or self.description, work)
 
@@ -204,10 +198,9 @@ class Agent:
     ) -> Result:
         """Bring a thread's unfinished turn to its end, and give its result, or the last turn's.
 
-        A turn that failed because no model could be reached goes on too, as does one that ended at
-        a limit which was raised since. Where somebody alive drives the turn, here or in another
-        process of this machine, this waits for them; `take` takes it from them. Raises as `run`;
-        UnknownThread; UsageError where the turn has calls whose tools this agent doesn't have.
+        A turn that failed because no model could be reached goes on too. Where somebody alive
+        drives it, in any process of this machine, this waits for them; `take` takes it from them.
+        Raises as `run`; UnknownThread; UsageError where this agent lacks a tool of an open call.
         """
         return await self.runs.resume(thread, Given(deps, settings), take)
 
@@ -215,22 +208,32 @@ class Agent:
         """Begin what `resume` does in the background, as `start`; follow it for its result."""
         go_on_alone(thread, self.resume(thread))
 
-    async def post(self, thread: str, event: Post) -> None:
+    async def steer(
+        self, thread: str, said: str | e.UserSaid, *, key: str | None = None
+    ) -> Steered:
+        """Say this in a thread, whatever it is at: the next model call of its open turn sees it.
+
+        After the turn's end it opens the next one (`opened`). Returns at once; where nobody drives
+        the turn, resume `to_resume`. Raises as `steer.steer`; UnknownThread.
+        """
+        said = with_key(take_said(said), key)
+        return await steer(await require_log(thread, self._store, self.world), said)
+
+    async def post(self, thread: str, event: Post) -> Steered | None:
         """Write what a person says to a turn that waits or runs, in any process; then resume it.
 
-        An ApprovalGiven, an OutcomeDecided, a UserSaid that answers, a TrustChanged that adopts, or
-        a TurnEnded that cancels the turn and its children. An OutcomeDecided takes the thread from
-        its driver. Raises IllegalEvent where nothing waits for the event, UnknownThread, UsageError
-        for edited arguments that the tool doesn't take.
+        An ApprovalGiven, an OutcomeDecided (it takes the thread from its driver), a UserSaid that
+        answers, or steers, a TrustChanged that adopts, or a TurnEnded that cancels. Raises
+        IllegalEvent where nothing waits for the event, UnknownThread, UsageError.
         """
         log = await require_log(thread, self._store, self.world)
-        await post(log, event, lambda: find_run_settings(log, self.run_settings))
+        return await post(log, event, lambda: find_run_settings(log, self.run_settings))
 
     async def raise_limit(self, thread: str, by: str = "", **more: Unpack[Amounts]) -> None:
-        """Let a turn that waits at a limit, or has ended at one, use so much more; then resume it:
-        `raise_limit("t", tokens=50_000, reason="...")`. `by` is the person, by default this
-        system's user. Raises IllegalEvent where no turn is open or has ended at a limit.
-        """
+        """Let a turn that waits at a limit, or has ended at one, use so much more; then resume it.
+
+        `raise_limit("t", tokens=50_000)`. `by`: the person, by default this system's user. Raises
+        IllegalEvent where there is no such turn."""
         await raise_limit(await require_log(thread, self._store, self.world), by, more)
 
     async def settle(
@@ -241,11 +244,8 @@ class Agent:
         return await settle(self._store, self.world, handle, result, thread, by)
 
     async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Fork:
-        """Make a thread that shares the records of this one up to seq `at` (None: all).
-
-        With `edit`, it says that in place of the message `at` (None: the last). Resume or run it to
-        continue. Raises as `fork.fork`.
-        """
+        """Make a thread that shares this one's records up to seq `at` (None: all). With `edit`, it
+        says that in place of the message `at` (None: the last). Resume or run it."""
         return await fork(self._store, thread, at=at, edit=edit, world=self.world)
 
     async def import_history(
@@ -253,9 +253,7 @@ class Agent:
     ) -> ImportedHistory:
         """Make a thread of messages in the form of chat completions, to go on with by `run`.
 
-        Nothing runs. If the last message waits for a reply, `resume` gives it. Instructions of
-        others are kept as a pinned message. Raises UsageError for what is no history, and for a
-        thread that exists."""
+        Nothing runs; `resume` replies to the last. Raises UsageError for a thread that exists."""
         log = await open_log(name_or_new(thread, self.world), self._store, self.world)
         return await import_history(log, ChatHistory(messages), self.name, self.instructions)
 
@@ -265,7 +263,7 @@ class Agent:
         return await replay(log.records, self.run_settings)
 
     async def summary(self, thread: str) -> ThreadSummary:
-        """Totals of a whole thread and its children: tokens, cost, calls by tool, waits, time."""
+        """Totals of a thread and its children: tokens, cost, calls by tool, waits, time."""
         return await read_summary(thread, self._store)
 
     async def delete(self, thread: str, *, notes: bool = False, stop: bool = False) -> Deletion:

@@ -10,7 +10,9 @@ from ..core import events as e
 from ..core.context import ChildResult, Context
 from ..core.links import start_of_child
 from ..core.result import Result, make_turn_error, read_result
+from ..core.state import OPEN_PHASES
 from ..core.turn_after import goes_on_when_resumed
+from ..core.waits import find_tree_waits, is_held
 from .answer_type import with_output
 from .answered import require_answer
 from .background import Begun, OnBegun, begin
@@ -30,6 +32,7 @@ from .serialize import to_json
 from .step_ids import StepScope, check_within, current_scope, refuse_within
 from .team import make_child_tool
 from .unpriced import refuse_unpriced
+from .waiting_children import read_waiting_children
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -57,14 +60,14 @@ class AgentRuns:
             step_id = scope.step_id(self.agent.name)
             return await self.run_as_step(scope, step_id, said, given, within)
         refuse_within(within)
-        return await self._say(self._address(said, thread, key), given)
+        return await self._say(self._address(said, thread, key, given), given)
 
     async def start(
         self, said: str | e.UserSaid, thread: str | None, key: str | None, given: Given
     ) -> Begun:
         """As `Agent.start`."""
         current_scope(alone=True)
-        message = self._address(said, thread, key)
+        message = self._address(said, thread, key, given)
         return await begin(partial(self._say, message, given))
 
     async def follow(
@@ -82,9 +85,9 @@ class AgentRuns:
         go_on = partial(self.go_on, given=given)
         return await resume_thread(thread, self.agent._store, self.agent.world, take, go_on)
 
-    def _address(self, said: Any, thread: str | None, key: str | None) -> Message:
+    def _address(self, said: Any, thread: str | None, key: str | None, given: Given) -> Message:
         agent = self.agent
-        return address(take_said(said), thread, key, agent.name, agent.world)
+        return address(take_said(said), thread, key, agent.name, agent.world, given.when_busy)
 
     async def _say(self, message: Message, given: Given, on_begun: OnBegun | None = None) -> Result:
         begin = partial(self._begin, said=message.said, given=given)
@@ -149,9 +152,25 @@ class AgentRuns:
         work = partial(run_loop, log, settings)
         was_let_go = await drive_turn(log, self.agent.listeners, opening, work)
         result = self.end(log)
+        if result.status == "waiting" and await self._has_more(log):
+            return await self.resume(log.thread_id, given, False)
         if was_let_go and result.status == "unfinished":
             return replace(result, reason=STOPPED)
         return result
+
+    async def _has_more(self, log: Log) -> bool:
+        """Whether something was said to a turn that waits just as its driver left it.
+
+        Looked at once nobody drives it: whoever spoke before that found it driven, and left it.
+        """
+        if log.is_child or is_held(log.state):
+            return False
+        await log.refresh()
+        if log.lost_reason or log.state.phase not in OPEN_PHASES:
+            return False
+        states = {**await read_waiting_children(log), log.thread_id: log.state}
+        policy = self.agent.run_settings.in_charge(log.state).policy
+        return not find_tree_waits(log.thread_id, states, policy)
 
     async def run_as_step(
         self,

@@ -1,13 +1,14 @@
 """Makes an agent's run settings: its tools, its policy and its system prompt."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..core.errors import UsageError
 from ..core.policy import Policy
 from ..core.tool import Tool, make_tool
 from .search_history import make_search_history_tool
-from .settings import RunSettings, tools_by_name
+from .settings import RunSettings
 from .team import make_handoff_tools
 
 if TYPE_CHECKING:
@@ -67,3 +68,12 @@ def _make_alone(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
         context_window=agent.context_window,
         budgets=tuple(agent.budgets),
     )
+
+
+def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:
+    """Raises UsageError where two tools have one name."""
+    names = [tool.name for tool in tools]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"two tools have one name: {', '.join(twice)}")
+    return {tool.name: tool for tool in tools}

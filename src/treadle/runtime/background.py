@@ -65,7 +65,7 @@ def tell_opening(on_begun: OnBegun) -> Callable[[Record | Delta], None]:
     """A listener that says, of the first message that it hears, that the turn has begun."""
 
     def hear(what: Record | Delta) -> None:
-        if isinstance(what, Record) and isinstance(what.event, UserSaid):
+        if isinstance(what, Record) and isinstance(what.event, UserSaid) and what.event.opens_turn:
             on_begun(Begun(what.thread_id, what.seq))
 
     return hear

@@ -17,6 +17,7 @@ from ..core.errors import AccountFull
 from ..core.model import PreparedCall
 from .account import Account, find_accounts
 from .account_line import Line
+from .end_turn import append_decided
 from .log import Log
 from .request import prepare_call
 from .settings import RunSettings
@@ -36,6 +37,7 @@ async def begin_model_call(
     balance = Balance()
     try:
         while True:
+            seq = log.state.seq  # what the request shows
             prepared = prepare_call(log.state, log.prompt, settings, asked, room)
             if not isinstance(prepared, PreparedCall):
                 if full and isinstance(prepared, e.LimitReached):
@@ -43,14 +45,14 @@ async def begin_model_call(
                     empty = prepare_call(log.state, log.prompt, settings, asked, whole)
                     ever_fits = isinstance(empty, PreparedCall)
                     prepared = _limit_of(full, balance, prepared.limit, asked, ever_fits)
-                await log.append(prepared)
+                await append_decided(log, (prepared,), seq)
                 return None
             accounts = {account.name: account for account in find_accounts(log, settings)}
             called = replace(prepared.event, accounts=tuple(accounts))
             ceilings = {name: account.find_ceiling() for name, account in accounts.items()}
             try:
                 # Before it is sent: a crash in flight must leave a mark.
-                await log.append(called, ceilings=ceilings)
+                await log.append(called, after=seq, ceilings=ceilings)
                 return PreparedCall(prepared.request, called, prepared.tries)
             except AccountFull as error:
                 line = line or Line(log)

@@ -16,7 +16,7 @@ def turn_open(log: Log) -> TurnOpen:
     standing = describe_standing(log)
     return TurnOpen(
         f"thread {log.thread_id} has an unfinished turn, {standing}; resume it before saying"
-        " something new",
+        ' something new, or say it into that turn: when_busy="steer"',
         standing=standing,
     )
 

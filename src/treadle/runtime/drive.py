@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from typing import Any, get_args
 
 from ..core import events as e
-from ..core.call import decision_digest
-from ..core.edit_shape import refuse_other_shape
 from ..core.errors import (
     Fenced,
     FlowChanged,
@@ -34,6 +32,7 @@ from ..stores.store import Attended, Store
 from .adopt import adopt
 from .border import is_ctrl_c
 from .call_spans import calls_entered_by, find_caller_span
+from .check_approval import check_approval
 from .children import require_trusted
 from .conflicts import describe_standing, explaining_conflicts
 from .drives import Drive, driving
@@ -44,6 +43,7 @@ from .message_key import was_posted
 from .post_outcome import post_outcome
 from .said import take_said
 from .settings import RunSettings
+from .steer import Steered, steer
 from .watch import StoreWatch, start_watching, stop_watching
 from .world import World
 
@@ -224,8 +224,10 @@ async def _watch(
     driver.cancel()
 
 
-async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunSettings]]) -> None:
-    """Append what a person says to a turn that waits or runs.
+async def post(
+    log: Log, event: Post, find_settings: Callable[[], Awaitable[RunSettings]]
+) -> Steered | None:
+    """Append what a person says to a turn that waits or runs. Of a message, where it has come.
 
     A TrustChanged goes to the children too. `find_settings` is asked for the tools where a person
     has edited arguments. An answer whose key is in the log already says nothing new. Raises
@@ -244,20 +246,22 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
         raise UsageError("only a tool's verify says that: say who you are, and what became of it")
     if isinstance(event, e.UserSaid):
         event = take_said(event)
+        if not event.answers:
+            return await steer(log, event)
     write_event(event)  # refuses wrong values before anything goes by them
     if isinstance(event, e.TrustChanged):
         await adopt(log, event)
-        return
+        return None
     if not isinstance(event, e.TurnEnded):
         require_trusted(log)
     if was_posted(log, event):
-        return
+        return None
     if isinstance(event, e.ApprovalGiven):
-        await _check_approval(log, event, find_settings)
+        await check_approval(log, event, find_settings)
     with explaining_conflicts(log, event):
         if isinstance(event, e.TurnEnded):
             await end_turn(log, event)
-            return
+            return None
         try:
             if isinstance(event, e.OutcomeDecided):
                 await post_outcome(log, event)
@@ -266,28 +270,11 @@ async def post(log: Log, event: Post, find_settings: Callable[[], Awaitable[RunS
         except IllegalEvent:  # perhaps the same answer has come at the same moment
             if not was_posted(log, event):
                 raise
+    return None
 
 
-async def _check_approval(
-    log: Log, event: e.ApprovalGiven, find_settings: Callable[[], Awaitable[RunSettings]]
-) -> None:
-    """Raise IllegalEvent if it isn't for what waits now, UsageError for arguments that won't do."""
+def _is_running(log: Log, call_id: str) -> bool:
     turn = log.state.turn
-    if turn is None or event.call_id not in turn.calls:
-        return
-    call = turn.calls[event.call_id]
-    if call.status != "waiting":
-        return  # the log refuses it, and says who was first
-    if event.digest not in ("", decision_digest(call)):
-        raise IllegalEvent(
-            f"call {call.id} isn't what the approval was given for; look at it again:"
-            f" {call.name}({call.final_arguments})"
-        )
-    if event.arguments is None:
-        return
-    settings = await find_settings()
-    if call.step or settings.name != log.state.agent:
-        # Only the code of a flow knows the function, or the agent that asks.
-        refuse_other_shape(call.id, call.call.arguments, event.arguments)
-    else:
-        settings.refuse_edit(call.name, event.arguments)
+    if turn is None or turn.ended or call_id not in turn.calls:
+        return False
+    return turn.calls[call_id].status == "started"

@@ -138,8 +138,8 @@ def _drives() -> _Drives:
     return _drives_of(os.getpid())
 
 
-def _place(store: Store, thread_id: str) -> tuple[Any, str]:
-    """Two stores on one file are one."""
+def place_of(store: Store, thread_id: str) -> tuple[Any, str]:
+    """Names a thread in this process. Two stores on one file are one."""
     path = getattr(store, "path", None)
     if path is None:
         return id(store), thread_id
@@ -148,7 +148,7 @@ def _place(store: Store, thread_id: str) -> tuple[Any, str]:
 
 def find_drive(store: Store, thread_id: str) -> Drive | None:
     """The drive of this thread in this process, if there is one."""
-    running = _drives().running.get(_place(store, thread_id))
+    running = _drives().running.get(place_of(store, thread_id))
     return running[-1] if running else None
 
 
@@ -156,7 +156,7 @@ def find_drive(store: Store, thread_id: str) -> Drive | None:
 def driving(log: Log) -> Iterator[Drive]:
     """Drive the log until the block is left. Raises Stopped where nothing new may begin."""
     drives = _drives()
-    place = _place(log.store, log.thread_id)
+    place = place_of(log.store, log.thread_id)
     drive = Drive(log)
     with drives.lock:
         refuse_while_stopping()

@@ -52,11 +52,18 @@ async def append_decided(log: Log, events: tuple[e.Event, ...], after: int) -> N
     code, whose words may have a secret.
     """
     events = tuple(map(_redact_event, events))
-    if any(isinstance(event, e.LimitReached | e.TurnEnded) for event in events):
+    if any(_is_end(event) for event in events):
         await end_turn(log, *events, after=after)
     else:
         ended = [await _end_its_child(log, event) for event in events]
         await log.append(*ended, after=after)
+
+
+def _is_end(event: e.Event) -> bool:
+    """Whether calls that are open then don't go on."""
+    if isinstance(event, e.LimitReached):
+        return not event.waits
+    return isinstance(event, e.TurnEnded)
 
 
 async def _end_its_child(log: Log, event: e.Event) -> e.Event:

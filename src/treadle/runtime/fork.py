@@ -75,7 +75,7 @@ def _seq_before_turn(records: list[e.Record], at: int | None) -> int:
     opening_seqs = [
         record.seq
         for record in records
-        if isinstance(record.event, e.UserSaid) and not record.event.answers
+        if isinstance(record.event, e.UserSaid) and record.event.opens_turn
     ]
     if at is None:
         at = max(opening_seqs, default=0)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.model_settings import ModelSettings, check_model_settings
+from .when_busy import WhenBusy
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,8 @@ class Given:
     deps: Any = None
     """What tools get as `Context.deps`. Never in the log."""
     settings: ModelSettings | None = None
+    when_busy: WhenBusy = "talk"
+    """What becomes of what is said while a turn is open."""
 
     def __post_init__(self) -> None:
         if self.settings is not None:

@@ -29,6 +29,7 @@ from .children import append_started, own_child
 from .drive import run_guarded
 from .drives import rest
 from .end_turn import append_decided, end_child
+from .in_background import BackgroundCalls, calls_in_background
 from .instructions import with_instructions
 from .late import Learn, append_or_tell, learn_of_model, learn_of_tool, run_to_its_end
 from .log import Log
@@ -48,11 +49,16 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
         known = _Known()
         if not waits_or_polls(log.state, log.thread_id, log.world.now()):
             await log.claim_now()
-        while True:
-            # Somebody wrote meanwhile (an approval, say): decide again.
-            with contextlib.suppress(SeqTaken):
-                if not await _do_next(log, settings, known):
-                    return
+        async with calls_in_background(log) as background:
+            while True:
+                await background.settle()
+                seq = log.state.seq
+                # Somebody wrote meanwhile (an approval, say): decide again.
+                with contextlib.suppress(SeqTaken):
+                    if await _do_next(log, settings, known, background):
+                        continue
+                    if not await background.wait(seq):
+                        return
 
     await run_guarded(log, work())
 
@@ -69,7 +75,9 @@ class _Known:
     """The calls whose tools were asked what became of them."""
 
 
-async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
+async def _do_next(
+    log: Log, settings: RunSettings, known: _Known, background: BackgroundCalls
+) -> bool:
     """Do the next thing; False where there is none. Raises SeqTaken if that is out of date."""
     seq = log.state.seq
     settings = settings.in_charge(log.state)
@@ -94,7 +102,7 @@ async def _do_next(log: Log, settings: RunSettings, known: _Known) -> bool:
         case CallModel() as asked:
             await _call_model(log, settings, asked)
         case RunTools():
-            await _run_tools(log, settings, decided, seq)
+            await _run_tools(log, settings, decided, seq, background)
         case PollCalls(calls):
             await poll_calls(log, settings, calls, known.polled)
         case Append(events):
@@ -132,15 +140,25 @@ async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None
     await append_or_tell(log, outcome, learn_of_model(log))
 
 
-async def _run_tools(log: Log, settings: RunSettings, decided: RunTools, seq: int) -> None:
+async def _run_tools(
+    log: Log, settings: RunSettings, decided: RunTools, seq: int, background: BackgroundCalls
+) -> None:
     calls = decided.calls
     waits_s = [call.retry_after_s for call in calls if call.status == "retrying"]
     if any(waits_s):
         await rest(log, max(waits_s))
     if calls:
         await append_started(log, settings, calls, seq)
-    works = [partial(run_attempt, log, settings, call) for call in calls]
+    works: list[Callable[[], Coroutine[Any, Any, None]]] = []
+    for call in calls:
+        work = partial(run_attempt, log, settings, call)
+        if settings.policy.runs_in_background(call):
+            background.start(call.id, work)
+        else:
+            works.append(work)
     works += [partial(check_outcome, log, settings, call) for call in decided.checks]
+    if not works:
+        return
     if len(works) == 1:
         await works[0]()
         return

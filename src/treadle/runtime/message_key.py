@@ -1,6 +1,7 @@
 """Message keys: the same message, delivered twice, is one turn.
 
-1. The key stands in the UserSaid that opens the turn. Whoever brings it again finds it there.
+1. The key stands in the UserSaid that opens the turn, or steers one. Whoever brings it again finds
+   it there.
 2. Without a thread's name, owner and key make one. So all who bring the message meet in one log,
    and the store lets only one of them write the first record.
 3. Of a deleted thread its store keeps enough to tell whether it had a message of this key.
@@ -57,20 +58,25 @@ def name_thread(thread: str | None, said: e.UserSaid, owner: str, world: World) 
     return name_or_new(thread, world)
 
 
-def find_message(log: Log, said: e.UserSaid, made_by_key: bool) -> int | None:
-    """The seq of the message with the same key; None if there is none, and for no key.
+def find_message(log: Log, said: e.UserSaid, made_by_key: bool) -> tuple[int, int] | None:
+    """The seqs of the message with the same key, and of the one that opened its turn.
+
+    None if there is none, and for no key.
 
     Raises UsageError if that one has other words, and where the key has made the thread's name but
     somebody else has begun the thread.
     """
     if not said.key:
         return None
+    opened_seq = 0
     for record, event in _messages(log):
+        if event.opens_turn:
+            opened_seq = record.seq
         if event.key != said.key:
             continue
         if event.content != said.content:
             raise _other_words(log, said.key, record.at)
-        return record.seq
+        return record.seq, opened_seq
     if made_by_key and log.records:
         raise UsageError(
             f"thread {log.thread_id} was begun without the key {_show(said.key)}, whose thread it"

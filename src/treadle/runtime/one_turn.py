@@ -31,7 +31,7 @@ def up_to_turn(
         return records, state
     end = opened_seq
     for record in records[opened_seq:]:
-        if isinstance(record.event, e.UserSaid) and not record.event.answers:
+        if isinstance(record.event, e.UserSaid) and record.event.opens_turn:
             break
         if isinstance(record.event, e.TurnEnded):
             end = record.seq

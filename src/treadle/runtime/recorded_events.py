@@ -1,6 +1,9 @@
 """What a replay takes from its recording, and what it works out itself. Pure."""
 
+from collections.abc import Sequence
 from typing import TypeGuard
+
+from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.late import is_late
@@ -39,6 +42,52 @@ def is_external(event: e.Event) -> bool:
         case e.LimitRaised():
             return True
     return False
+
+
+def as_recorded(events: Sequence[e.Event], upcoming: Sequence[e.Record]) -> tuple[e.Event, ...]:
+    """These events, with what only the stores of then knew as the next records have it.
+
+    That is the usage of children whose calls were cut off, the names of new children, and what the
+    accounts have paid for.
+    """
+    cut_off: dict[str, e.Event] = {}
+    children: dict[str, e.ChildStarted] = {}
+    for record in upcoming:
+        if is_cut_off(record.event):
+            cut_off[record.event.call_id] = record.event
+        elif isinstance(record.event, e.ChildStarted):
+            children[record.event.call_id] = record.event
+    found: list[e.Event] = []
+    for event in events:
+        if isinstance(event, e.ModelCalled) and upcoming:
+            event = _as_paid(event, upcoming[0].event)
+        if is_cut_off(event):
+            event = cut_off.get(event.call_id, event)
+        elif isinstance(event, e.ChildStarted) and event.call_id in children:
+            event = replace(event, thread_id=children[event.call_id].thread_id)
+        found.append(event)
+    return tuple(found)
+
+
+def _as_paid(event: e.ModelCalled, recorded: e.Event) -> e.ModelCalled:
+    """A model call as the accounts of then paid for it."""
+    if not isinstance(recorded, e.ModelCalled):
+        return event
+    if recorded.max_output_tokens < event.max_output_tokens and recorded.accounts:
+        event = replace(
+            event,
+            max_output_tokens=recorded.max_output_tokens,
+            reserved_usd=recorded.reserved_usd,
+        )
+    return replace(event, accounts=recorded.accounts)
+
+
+def count_before_fork(upcoming: Sequence[e.Record], count: int) -> int:
+    """How many of the next `count` records come before a fork, which may split one append."""
+    for index, record in enumerate(upcoming):
+        if index and isinstance(record.event, e.ThreadForked):
+            return index
+    return count
 
 
 def is_written_by_tool(event: e.Event) -> bool:

@@ -15,13 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace as settings_with
 from typing import Any
 
-from msgspec.structs import replace
-
 from ..core import events as e
 from ..core.call import CallState, CallStatus
 from ..core.ceiling import Ceiling
 from ..core.context import Context
 from ..core.errors import ReplayEnds, SeqTaken
+from ..core.late import is_late
 from ..core.model import Model, PreparedCall
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore
@@ -29,12 +28,20 @@ from .divergence import Diverged, Divergence, first_difference, first_setting_th
 from .listeners import Delta
 from .log import Log
 from .loop import run_loop
-from .recorded_events import ends_drive, is_cut_off, is_external, is_written_by_tool
+from .recorded_events import (
+    as_recorded,
+    count_before_fork,
+    ends_drive,
+    is_cut_off,
+    is_external,
+    is_written_by_tool,
+)
 from .recorded_settings import (
     RecordedSettings,
     is_taken_from_recording,
     refuse_brought_in,
 )
+from .replayed_calls import find_deferred, find_ids, is_outcome
 from .run_tool import ToolOutcome
 from .settings import RunSettings
 from .world import World, no_sleep
@@ -71,14 +78,18 @@ class _ReplayLog(Log):
         after: int | None = None,
         ceilings: Mapping[str, Ceiling] | None = None,
     ) -> None:
-        events = self._replayed.as_recorded(events)  # it was paid then: accounts refuse nothing
-        while self._replayed.next_is_external and events[0] is not self._replayed.next.event:
-            self._replayed.check_drive()
-            came = self._replayed.next.event
-            await super().append(came)
-            if isinstance(came, e.LimitReached):  # it came in the place of the model call
-                raise SeqTaken(f"thread {self.thread_id} has come to a limit of what others use")
-        shared = self._replayed.count_before_fork(len(events))
+        replayed = self._replayed
+        events = replayed.as_recorded(events)  # it was paid then: accounts refuse nothing
+        while events[0] is not replayed.next.event:
+            if replayed.next_is_external:
+                replayed.check_drive()
+                came = replayed.next.event
+                await super().append(came)
+                if isinstance(came, e.LimitReached):  # it came in the place of the model call
+                    raise SeqTaken("others have used up what that was to be paid from")
+            elif not await replayed.wait_for_background():
+                break
+        shared = count_before_fork(replayed.upcoming(len(events)), len(events))
         await super().append(*events[:shared], after=after)
         if shared < len(events):
             self._replayed.check_drive()
@@ -175,45 +186,9 @@ class _Replay:
         """
         if self._given is None:
             events = [self._recorded.with_price(event, self._log.state) for event in events]
-        cut_off: dict[str, e.Event] = {}
-        children: dict[str, e.ChildStarted] = {}
-        for record in self._upcoming(len(events)):
-            if is_cut_off(record.event):
-                cut_off[record.event.call_id] = record.event
-            elif isinstance(record.event, e.ChildStarted):
-                children[record.event.call_id] = record.event
-        found: list[e.Event] = []
-        for event in events:
-            if isinstance(event, e.ModelCalled):
-                event = self._as_paid(event)
-            if is_cut_off(event):
-                event = cut_off.get(event.call_id, event)
-            elif isinstance(event, e.ChildStarted) and event.call_id in children:
-                event = replace(event, thread_id=children[event.call_id].thread_id)
-            found.append(event)
-        return tuple(found)
+        return as_recorded(events, self.upcoming(len(events)))
 
-    def _as_paid(self, event: e.ModelCalled) -> e.ModelCalled:
-        """A model call as the accounts of then paid for it."""
-        recorded = self.next.event
-        if not isinstance(recorded, e.ModelCalled):
-            return event
-        if recorded.max_output_tokens < event.max_output_tokens and recorded.accounts:
-            event = replace(
-                event,
-                max_output_tokens=recorded.max_output_tokens,
-                reserved_usd=recorded.reserved_usd,
-            )
-        return replace(event, accounts=recorded.accounts)
-
-    def count_before_fork(self, count: int) -> int:
-        """How many of the next `count` records come before a fork, which may split one append."""
-        for index, record in enumerate(self._upcoming(count)):
-            if index and isinstance(record.event, e.ThreadForked):
-                return index
-        return count
-
-    def _upcoming(self, count: int) -> Sequence[e.Record]:
+    def upcoming(self, count: int) -> Sequence[e.Record]:
         return self._records[len(self._log.records) :][:count]
 
     def worked_s(self, index: int) -> float | None:
@@ -239,14 +214,31 @@ class _Replay:
                 "the recorded drive stopped here: it crashed, was cancelled, or goes on"
             )
 
+    async def wait_for_background(self) -> bool:
+        """Wait until something is replayed, if that is what came of a call in the background."""
+        event = self.next.event
+        if not is_outcome(event, self._log.state) or event.call_id not in find_deferred(
+            self._log.state
+        ):
+            return False
+        self._moved.clear()
+        await self._moved.wait()
+        if self._first:
+            raise Diverged(str(self._first))
+        return True
+
     async def _call_model(
         self, model: Model, prepared: PreparedCall, *_: Any
     ) -> e.ModelReplied | e.ModelFailed:
-        self.check_drive()
-        event = self.next.event
-        if isinstance(event, e.ModelReplied | e.ModelFailed):
-            return event
-        raise self._diverge(event)
+        while True:
+            self.check_drive()
+            event = self.next.event
+            if isinstance(event, e.ModelReplied | e.ModelFailed) and not is_late(event):
+                return event
+            if self.next_is_external:  # somebody said something meanwhile
+                await self._log.append(event)
+            elif not await self.wait_for_background():
+                raise self._diverge(event)
 
     async def _run_tool(self, tool: Tool, arguments: str, context: Context, *_: Any) -> ToolOutcome:
         return await self._outcome(context.call_id, "started", ToolOutcome)  # type: ignore[no-any-return]
@@ -258,7 +250,7 @@ class _Replay:
         """The recorded event that the call's attempt or check ends in; None: others came first."""
         while True:
             self._moved.clear()
-            if call_id not in self._find_ids(status):  # somebody else gave its result
+            if call_id not in find_ids(self._log.state, status):  # somebody else gave its result
                 return None if status == "unknown" else e.ToolReturned(call_id, "", 0.0)
             self.check_drive()
             event = self.next.event
@@ -266,10 +258,14 @@ class _Replay:
                 await self._log.append(event)
             elif isinstance(event, kind) and getattr(event, "call_id", "") == call_id:
                 return event
-            elif getattr(event, "call_id", "") in self._find_ids("started", "unknown") - {call_id}:
-                await self._moved.wait()
+            elif call_id in find_deferred(self._log.state) or self._is_of_other(event, call_id):
+                await self._moved.wait()  # for another call, or for the loop
             else:
                 raise self._diverge(event)
+
+    def _is_of_other(self, event: e.Event, call_id: str) -> bool:
+        others = find_ids(self._log.state, "started", "unknown") - {call_id}
+        return getattr(event, "call_id", "") in others
 
     async def _poll_tool(self, log: Log, tool: Tool, call: CallState, _: Any) -> e.Event | None:
         """What the tool said by then, if anything came of it."""
@@ -278,23 +274,22 @@ class _Replay:
 
     async def _look_at_children(self, log: Log, _: RunSettings) -> bool:
         """What the children waited for by then is in the recording: they themselves aren't here."""
-        waiting = self._find_ids("child")
+        waiting = find_ids(self._log.state, "child")
         events: list[e.Event] = []
-        for record in self._upcoming(len(waiting)):
+        for record in self.upcoming(len(waiting)):
             if not isinstance(record.event, e.ChildWaits) or record.event.call_id not in waiting:
                 break
             events.append(record.event)
         if events:
             await log.append(*events)
+        elif not (
+            self._is_done or self.next_is_external or is_outcome(self.next.event, self._log.state)
+        ):
+            raise self._diverge(self.next.event)  # the loop itself has nothing to do
         return bool(events)
-
-    def _find_ids(self, *statuses: CallStatus) -> set[str]:
-        turn = self._log.state.turn
-        calls = turn.calls if turn else {}
-        return {call.id for call in calls.values() if call.status in statuses}
 
     def _diverge(self, event: e.Event) -> Diverged:
         """The error of a recording whose next event nothing under way can end in."""
-        self._first = Divergence(self.next.seq, "event", event, None)
+        self._first = self._first or Divergence(self.next.seq, "event", event, None)
         self._moved.set()
         return Diverged(str(self._first))

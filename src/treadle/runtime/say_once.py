@@ -4,14 +4,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ..core import events as e
-from ..core.errors import SeqTaken
+from ..core.errors import SeqTaken, TurnOpen
 from ..core.result import Result
+from ..core.state import OPEN_PHASES
 from ..stores.store import Store
 from .background import Begun, OnBegun, tell_opening
 from .children import require_own
 from .drives import refuse_while_stopping
 from .log import Log, open_log
 from .message_key import find_message, name_thread, refuse_deleted, thread_of_key, with_key
+from .steer import steer
+from .when_busy import WhenBusy, in_line, says_into_turn, wait_for_end
 from .world import World
 
 
@@ -23,10 +26,16 @@ class Message:
     thread_id: str
     made_by_key: bool
     """Whether the key has made the thread's name."""
+    when_busy: WhenBusy = "refuse"
 
 
 def address(
-    said: e.UserSaid, thread: str | None, key: str | None, owner: str, world: World
+    said: e.UserSaid,
+    thread: str | None,
+    key: str | None,
+    owner: str,
+    world: World,
+    when_busy: WhenBusy = "refuse",
 ) -> Message:
     """The message with its key, and its thread: as given, else by the key, else a new one.
 
@@ -34,7 +43,7 @@ def address(
     """
     said = with_key(said, key)
     name = name_thread(thread, said, owner, world)
-    return Message(said, name, name == thread_of_key(owner, said.key))
+    return Message(said, name, name == thread_of_key(owner, said.key), when_busy)
 
 
 async def say_once(
@@ -47,25 +56,53 @@ async def say_once(
 ) -> Result:
     """What `begin` gives, which opens a turn in the log with the message, and drives it.
 
-    Where the message, by its key, has opened a turn already, what `finish` gives of that one: it
-    gets the seq of the message. `on_begun` is told as soon as the turn has begun; then the turn is
-    let go where its driver is cancelled. Raises as both; UsageError for the thread of somebody
-    else, and for a message of a thread that was deleted; Stopped.
+    Where the message was said in a turn already, by its key, or is said into an open one, what
+    `finish` gives of that: it gets the seq of the turn's first message. `on_begun` is told as soon
+    as the turn has begun; then the turn is let go where its driver is cancelled. Raises as both;
+    UsageError for the thread of somebody else, and for a message of a thread that was deleted;
+    Stopped.
     """
+    if message.when_busy != "queue":
+        return await _say(message, store, world, on_begun, begin, finish)
+    async with in_line(store, message.thread_id):
+        return await _say(message, store, world, on_begun, begin, finish)
+
+
+async def _say(
+    message: Message,
+    store: Store,
+    world: World,
+    on_begun: OnBegun | None,
+    begin: Callable[[Log], Awaitable[Result]],
+    finish: Callable[[int], Awaitable[Result]],
+) -> Result:
     said = message.said
     listeners = [tell_opening(on_begun)] if on_begun else []
     while True:
         log = await open_log(message.thread_id, store, world, listeners)
         log.lets_go = on_begun is not None
         require_own(log)
-        if opened_seq := find_message(log, said, message.made_by_key):
+        found = find_message(log, said, message.made_by_key)
+        if not found:
+            refuse_while_stopping()
+            await refuse_deleted(log, said)
+            is_open = log.state.phase in OPEN_PHASES
+            if is_open and message.when_busy == "queue":
+                await wait_for_end(log, finish)
+                continue
+            if is_open and says_into_turn(message.when_busy, log.state):
+                steered = await steer(log, said)
+                found = steered.seq, steered.turn_seq
+        if found:
+            _, opened_seq = found
             if on_begun:
                 on_begun(Begun(log.thread_id, opened_seq))
             return await finish(opened_seq)
-        refuse_while_stopping()
-        await refuse_deleted(log, said)
         try:
             return await begin(log)
         except SeqTaken:  # perhaps another caller has brought it at the same moment
             if log.has_claimed or not said.key:
+                raise
+        except TurnOpen:  # another turn has begun at the same moment
+            if log.has_claimed or message.when_busy not in ("steer", "queue"):
                 raise

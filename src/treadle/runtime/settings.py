@@ -10,6 +10,7 @@ from ..core.account import name_of_turn
 from ..core.budget import Budget
 from ..core.call import CallState
 from ..core.context import Context
+from ..core.deferred import defer_in_background
 from ..core.describe import describe_policy, describe_tool, policy_from, window_from
 from ..core.errors import ToolError, UsageError
 from ..core.limits import Limits, cost_in_tier, has_account, raise_limits
@@ -149,6 +150,8 @@ class RunSettings:
         for call in calls:
             started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
             tool = self.policy.find_tool(call)
+            if self.policy.runs_in_background(call) and not call.deferred:
+                started.append(defer_in_background(call))
             if tool and tool.child and not call.child:
                 child = e.ChildStarted(call.id, f"{thread_id}.{call.id}", account=account)
                 children.append(child)
@@ -289,12 +292,3 @@ def settings_from(described: e.AgentDescribed) -> RunSettings:
         settings_of_agent=settings_in_log(described.settings),
         context_window=window_from(described),
     )
-
-
-def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:
-    """Raises UsageError where two tools have one name."""
-    names = [tool.name for tool in tools]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(f"two tools have one name: {', '.join(twice)}")
-    return {tool.name: tool for tool in tools}

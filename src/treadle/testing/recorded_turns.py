@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from ..core import events as e
+from ..core.errors import UsageError
 
 Outcome = e.ToolReturned | e.ToolFailed
 Decision = e.ApprovalGiven | e.UserSaid
@@ -65,6 +66,11 @@ def split_turns(records: Sequence[e.Record]) -> list[RecordedTurn]:
     summarizing = False
     for record in records:
         match record.event:
+            case e.UserSaid(steers=True):
+                raise UsageError(
+                    f"record {record.seq} is a message that was said while the turn worked; what"
+                    " such a turn did hung on that moment, which a rerun doesn't have"
+                )
             case e.UserSaid(answers=""):
                 turns.append(RecordedTurn(record))
             case e.ThreadClaimed(reopens=True):

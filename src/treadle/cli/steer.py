@@ -1,0 +1,46 @@
+"""`treadle steer`: says something in a thread, whatever it is at."""
+
+from ..core.errors import IllegalEvent, UsageError
+from ..core.events import UserSaid
+from ..flows.flow import Flow
+from ..observe.visible import visible_line
+from ..runtime.sync import run_sync
+from ..stores.open_store import open_store
+from .agents import make_runner, missing_agent, missing_agent_message
+from .agents_md import announce_instructions
+from .ask_person import current_user
+from .session import Session, next_command
+from .terminal import Screen
+from .thread_options import SteerOptions
+from .threads import open_thread
+
+
+def steer(settings: SteerOptions) -> int:
+    """Say something in a thread while it works or waits: the next model call sees it.
+
+    After the turn's end it opens the next one. Where nobody drives the thread, this command does.
+    """
+    if not settings.text.strip():
+        raise UsageError("the message is empty; say something")
+    agent = make_runner(settings, True)
+    if isinstance(agent, Flow):
+        raise UsageError("a flow's code sees no messages: name an agent with --agent")
+    log = open_thread(open_store(agent.store), settings.thread)
+    if other := missing_agent(settings, log.state):
+        raise UsageError(missing_agent_message(other))
+    said = UserSaid(settings.text, by=settings.by or current_user())
+    try:
+        steered = run_sync(agent.steer(log.thread_id, said, key=settings.key))
+    except IllegalEvent as error:
+        raise UsageError(f"{error}; nothing was written") from None
+    screen = Screen()
+    name = visible_line(log.thread_id, 200)
+    if not steered.to_resume:
+        if not settings.quiet:
+            tail = next_command("tail", log.thread_id, settings)
+            screen.note(f"said; whoever drives thread {name} goes on with it: {tail}")
+        return 0
+    if steered.opened and not settings.quiet:
+        screen.note(f"the turn of thread {name} was over: this opens the next one", "yellow")
+    announce_instructions(agent, settings, screen)
+    return Session(agent, steered.to_resume, screen, settings).resume()

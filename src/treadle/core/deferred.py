@@ -1,0 +1,92 @@
+"""Calls that stay open while the model goes on: when that is, and what it is told. Pure.
+
+1. A call is deferred where the model is asked before the call is over: a person says more while it
+   waits (`defer_round`), or its tool runs in the background (`defer`).
+2. In the place of the result, ToolDeferred tells the model so. The result comes as a later message,
+   which names the call (prompt.py); then the model is asked again.
+3. A call equal to a deferred one isn't made a second time (`refuse_twin`).
+4. A turn doesn't end while a call is open. What waits is listed as ever.
+"""
+
+from . import events as e
+from .call import WAITING, CallState, call_digest
+from .prompt_words import STILL_OPEN
+from .turn import Turn
+
+_WHY_OPEN = {
+    "waiting": "a person must allow it first",
+    "question": "a person has yet to answer",
+    "unknown": "it was interrupted, and a person must say what became of it",
+    "child": "the agent that works on it waits for a person",
+    "started": "it runs in the background",
+    "asked": "it comes after a call that isn't over",
+    "allowed": "it comes after a call that isn't over",
+}
+"""By status, why a call isn't over yet."""
+
+
+def defer(call: CallState, why: str = "") -> e.ToolDeferred:
+    """What the model is told of a call that isn't over."""
+    why = why or _WHY_OPEN.get(call.status, "it isn't over yet")
+    return e.ToolDeferred(call.id, STILL_OPEN.format(id=call.id, why=why))
+
+
+def defer_in_background(call: CallState) -> e.ToolDeferred:
+    """As `defer`, of a call that is about to start."""
+    return defer(call, _WHY_OPEN["started"])
+
+
+def defer_round(turn: Turn) -> tuple[e.ToolDeferred, ...]:
+    """What the model is told of the round's open calls, so that it can be asked; often nothing.
+
+    Only where a person has said something that it hasn't seen, and nothing of the round is at work.
+    """
+    calls = [call for call in turn.calls.values() if not call.deferred]
+    if not turn.unseen or any(call.status == "started" for call in calls):
+        return ()
+    return tuple(defer(call) for call in calls)
+
+
+def waits_for_people(turn: Turn) -> bool:
+    """Whether nothing goes on before somebody says something."""
+    if not turn.calls or any(call.status not in WAITING for call in turn.calls.values()):
+        return False
+    if turn.called or turn.unseen:
+        return False
+    is_told = turn.replied is not None and not turn.replied.calls and not turn.came_late
+    return is_told or turn.round_is_open
+
+
+def refuse_twin(call: CallState, turn: Turn | None) -> e.ToolFailed | None:
+    """The refusal of a new call that is equal to a deferred one; None of any other."""
+    if turn is None or call.deferred:
+        return None
+    digest = ""
+    for other in turn.calls.values():
+        if not other.deferred:
+            break  # deferred calls come first
+        if other.name != call.name:
+            continue
+        digest = digest or call_digest(call.name, call.call.arguments)
+        given = {other.call.arguments, other.final_arguments}
+        if digest in {call_digest(other.name, arguments) for arguments in given}:
+            return e.ToolFailed(
+                call.id,
+                "repeated",
+                f"not run: this very call is open already, as {other.id}; its result will come as a"
+                " later message. Don't make it again",
+            )
+    return None
+
+
+def refuse_hand_over(call: CallState, turn: Turn | None) -> e.ToolFailed | None:
+    """The refusal of a hand-over while others' results are to come; None where it may be."""
+    others = [each.name for each in turn.calls.values() if each.deferred] if turn else []
+    if call.deferred or not others:
+        return None
+    return e.ToolFailed(
+        call.id,
+        "denied",
+        "not done: another agent can take over once the calls that are still open are over:"
+        f" {', '.join(others)}",
+    )

@@ -1,0 +1,143 @@
+"""The part of a prompt that isn't whole yet: open calls, and what came meanwhile. Pure.
+
+1. A reply and the results of its calls make one round, in the order in which they were asked for.
+2. A call that is deferred gets words in the place of its result, so that the round can be whole.
+   Its result is a later message, which names the call.
+3. What a person says while a call is open or the model writes stands after that.
+"""
+
+from . import events as e
+from .legal_reply import one_line
+from .model import Message
+from .prompt_words import (
+    CAME_LATER,
+    DID_RUN,
+    EDITED,
+    HANDED_OFF,
+    INTERRUPTED,
+    NOT_RUN,
+    SHOWN,
+    UNKNOWN,
+)
+from .rounds import OpenRound
+
+
+class RoundUnderWay:
+    """Takes what became of calls, and what people say; gives it once it can be shown."""
+
+    def __init__(self) -> None:
+        self._open: OpenRound | None = None
+        self._done: list[Message] = []
+        self._later: list[Message] = []
+        """What comes after the round: messages of people, results of deferred calls."""
+        self._pinned: list[Message] = []
+        self._deferred: dict[str, e.Call] = {}
+        """By id, the calls whose results come as later messages."""
+        self._started: set[str] = set()
+        self._edits: dict[str, str] = {}
+        """By call id, the arguments that a person put in place of the model's."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every call has its result, or words in its place."""
+        return self._open is None
+
+    def begin(self, reply: Message) -> None:
+        """A reply that asks for calls."""
+        results: dict[str, Message | None] = dict.fromkeys(call.id for call in reply.calls)
+        self._open = OpenRound(reply, results, left=len(results))
+
+    def add(self, *messages: Message) -> None:
+        """A reply without calls, with what is said to the model of it."""
+        self._done += messages
+
+    def say(self, message: Message, pinned: bool = False) -> None:
+        """What a person says meanwhile."""
+        said = self._pinned if pinned else self._later
+        said.append(message)
+
+    def take(self) -> tuple[list[Message], list[Message]]:
+        """What can be shown now, as one round; and pinned messages, each a round of its own."""
+        whole, pinned = self._done + self._later, self._pinned
+        self._done, self._later, self._pinned = [], [], []
+        return whole, pinned
+
+    def add_outcome(self, event: e.Event) -> None:
+        """What became of a call, if the event says that."""
+        match event:
+            case e.UserSaid(answers=call_id, parts=parts):
+                is_shown_beside = bool(parts) and not self.is_whole
+                if is_shown_beside and self._open:
+                    self._open.shown.append(Message("user", (SHOWN, *parts)))
+                    parts = ()
+                self._add_result(call_id, event.text, parts)
+            case e.ToolStarted():
+                self._started.add(event.call_id)
+            case e.ToolDeferred():
+                self._defer(event)
+            case e.ApprovalGiven(allowed=True, arguments=str(edited)):
+                self._edits[event.call_id] = one_line(edited)
+            case e.ToolReturned():
+                self._add_result(event.call_id, event.content, event.parts)
+            case e.ToolFailed(retry_after_s=None):
+                self._add_result(event.call_id, f"error: {event.message}", is_error=True)
+            case e.OutcomeDecided(outcome="ran"):
+                self._add_result(event.call_id, event.content or DID_RUN, event.parts)
+            case e.OutcomeDecided(outcome="tell"):
+                self._add_result(event.call_id, f"error: {UNKNOWN}", is_error=True)
+            case e.HandedOff():
+                self._add_result(event.call_id, HANDED_OFF.format(agent=event.agent))
+
+    def cut_off(self) -> None:
+        """The turn is over: give each call without a result one that says so."""
+        left = [*self._deferred]
+        if self._open:
+            left += [call_id for call_id, result in self._open.results.items() if not result]
+        for call_id in left:
+            text = NOT_RUN
+            if call_id in self._started:
+                text = self._with_edit(call_id, INTERRUPTED)
+            self._put_result(call_id, Message("tool", text, call_id=call_id, is_error=True))
+
+    def _defer(self, event: e.ToolDeferred) -> None:
+        for call in self._open.reply.calls if self._open else ():
+            if call.id == event.call_id:
+                message = Message("tool", event.message, call_id=call.id)
+                self._put_result(call.id, message)
+                self._deferred[call.id] = call
+
+    def _add_result(
+        self,
+        call_id: str,
+        text: str,
+        parts: tuple[e.Attachment, ...] = (),
+        is_error: bool = False,
+    ) -> None:
+        text = self._with_edit(call_id, text)
+        content = (text, *parts) if parts else text
+        self._put_result(call_id, Message("tool", content, call_id=call_id, is_error=is_error))
+
+    def _put_result(self, call_id: str, result: Message) -> None:
+        deferred = self._deferred.pop(call_id, None)
+        if self._open and call_id in self._open.results:
+            self._open.left -= self._open.results[call_id] is None
+            self._open.results[call_id] = result  # nobody has seen words that stood there
+            if not self._open.left:
+                done, self._open = self._open, None
+                self._done += [done.reply, *filter(None, done.results.values()), *done.shown]
+        elif deferred:
+            self._later.append(_as_message(deferred, result))
+
+    def _with_edit(self, call_id: str, text: str) -> str:
+        """The result of a call, after the arguments with which a person has made it run."""
+        if call_id not in self._edits:
+            return text
+        return EDITED.format(arguments=self._edits[call_id], result=text)
+
+
+def _as_message(call: e.Call, result: Message) -> Message:
+    """The result of a deferred call as a message of its own."""
+    arguments = one_line(call.arguments or "{}")
+    text = CAME_LATER.format(id=call.id, name=call.name, arguments=arguments, result=result.text)
+    content = (text, *result.parts) if result.parts else text
+    return Message("user", content, result_of=call.id)

@@ -1,0 +1,96 @@
+"""Calls of tools that run in the background: the loop goes on, and waits for them only at its end.
+
+1. They are the driver's: none is left running when its loop ends. Where the driver is to stop they
+   get their time; else they are cancelled, as a call is that the loop waits for.
+2. A call that isn't open any more, since the turn has ended or has come to a limit, is cancelled.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ..core.errors import IllegalEvent, Stopped
+from .log import Log
+
+
+class BackgroundCalls:
+    """The calls of one log that run beside its driver's loop."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._grown = asyncio.Event()
+
+    def start(self, call_id: str, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin an attempt of this call, which appends what came of it."""
+        self._tasks[call_id] = asyncio.create_task(self._run(call_id, attempt))
+
+    async def _run(self, call_id: str, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await attempt()
+        except IllegalEvent:
+            if self._is_open(call_id):
+                raise
+
+    async def settle(self) -> None:
+        """Forget those that are over, and cancel those whose calls are. Raises what they raise."""
+        for call_id, task in list(self._tasks.items()):
+            if not task.done() and not self._is_open(call_id):
+                task.cancel()
+                await asyncio.wait({task})
+            if task.done():
+                del self._tasks[call_id]
+                if not task.cancelled():
+                    task.result()
+
+    async def wait(self, seq: int) -> bool:
+        """Wait until the log has grown after this record; False where nothing runs here."""
+        if not self._tasks:
+            return False
+        self._grown.clear()
+        if self._log.state.seq == seq:
+            growth = asyncio.ensure_future(self._grown.wait())
+            try:
+                await asyncio.wait(
+                    {growth, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                growth.cancel()
+        return True
+
+    def hear(self, _: object) -> None:
+        """A listener of the log."""
+        self._grown.set()
+
+    def _is_open(self, call_id: str) -> bool:
+        turn = self._log.state.turn
+        return turn is not None and not turn.ended and call_id in turn.calls
+
+    async def end(self, cancel: bool) -> None:
+        """Wait for all that still run."""
+        tasks = set(self._tasks.values())
+        for task in tasks:
+            if cancel:
+                task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.exception()  # asyncio would warn of one that nobody has read
+
+
+@asynccontextmanager
+async def calls_in_background(log: Log) -> AsyncIterator[BackgroundCalls]:
+    """What the log's driver runs in the background until the block is left."""
+    calls = BackgroundCalls(log)
+    before = log.listeners
+    log.listeners += (calls.hear,)
+    try:
+        yield calls
+    except Stopped:
+        await calls.end(cancel=False)
+        raise
+    finally:
+        log.listeners = before
+        await calls.end(cancel=True)

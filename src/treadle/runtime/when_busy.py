@@ -1,0 +1,114 @@
+"""What becomes of a message whose thread has an open turn: refused, said into it, or kept waiting.
+
+A message that waits in line is its caller's alone until it is in the log: nothing is promised of it
+before. So who needs it to outlive the process keeps it, and says it again, with its key.
+"""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Literal, TypedDict
+
+from ..core.check_settings import check_choice
+from ..core.errors import ModelError, TurnFailed
+from ..core.model_settings import ModelSettings
+from ..core.result import Result
+from ..core.state import OPEN_PHASES, State, waits_for_people
+from ..core.waits import is_held
+from ..stores.store import Store
+from .drives import place_of, refuse_while_stopping
+from .log import Log
+from .watch import stop_watching, watch_with
+
+LOOK_S = 0.5
+"""How often whoever waits in line looks whether this process is told to stop."""
+
+WhenBusy = Literal["refuse", "talk", "steer", "queue"]
+"""`talk`: as `steer` where the turn waits for people, else as `refuse`."""
+
+
+class Busy(TypedDict, total=False):
+    """What `run`, `start` and `stream` may be told of a thread whose turn is open."""
+
+    when_busy: Literal["steer", "queue"]
+    """Without it they raise TurnOpen, unless the turn waits for people: these may always say more.
+    `steer`: the message is said into the open turn, whose result is given. `queue`: it waits for
+    the end of that turn, and opens the next."""
+
+
+class RunOptions(Busy, total=False):
+    """What `Agent.run` takes besides the message."""
+
+    thread: str | None
+    key: str | None
+    deps: Any
+    settings: ModelSettings | None
+
+
+def read_busy(busy: Mapping[str, Any]) -> WhenBusy:
+    """What was said of it, else `talk`. Raises UsageError for another choice, TypeError."""
+    for name in busy:
+        if name != "when_busy":
+            raise TypeError(f"run() got an unexpected keyword argument {name!r}")
+    if busy.get("when_busy") is None:
+        return "talk"
+    found: WhenBusy = busy["when_busy"]
+    check_choice("run(when_busy", found, "steer", "queue")
+    return found
+
+
+def says_into_turn(when_busy: WhenBusy, state: State) -> bool:
+    """Whether a message is to be said into the open turn."""
+    turn = state.turn
+    if turn is None or turn.has_steps or is_held(state):
+        return when_busy == "steer"
+    return when_busy == "steer" or (when_busy == "talk" and waits_for_people(state))
+
+
+@asynccontextmanager
+async def in_line(store: Store, thread_id: str) -> AsyncIterator[None]:
+    """Wait until all messages have had their turns that came into this line before."""
+    lines = _lines(asyncio.get_running_loop())
+    place = place_of(store, thread_id)
+    lock, waiting = lines.get(place, (asyncio.Lock(), 0))
+    lines[place] = lock, waiting + 1
+    try:
+        async with lock:
+            yield
+    finally:
+        lock, waiting = lines.pop(place)
+        if waiting > 1:
+            lines[place] = lock, waiting - 1
+
+
+@functools.cache
+def _lines(loop: asyncio.AbstractEventLoop) -> dict[Any, tuple[asyncio.Lock, int]]:
+    """The lines of an event loop, and how many wait in each."""
+    return {}
+
+
+async def wait_for_end(log: Log, finish: Callable[[int], Awaitable[Result]]) -> None:
+    """Bring the log's open turn to its end, or wait until something was written to it.
+
+    Raises as `finish`, except where the turn has failed; Stopped.
+    """
+    assert log.state.turn
+    try:
+        result = await finish(log.state.turn.opened_seq)
+    except (ModelError, TurnFailed):
+        return
+    await log.refresh()
+    if result.status not in ("waiting", "unfinished") or log.state.phase not in OPEN_PHASES:
+        return
+    grown = asyncio.Event()
+    watch_with(log, grown)
+    try:
+        while not grown.is_set():
+            refuse_while_stopping()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await grown.wait()
+    finally:
+        stop_watching(log)
