@@ -54,6 +54,17 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
 
+    def press_until(self, key: str, text: str) -> None:
+        """Press this key, again where nothing came of it for two seconds, until this is shown."""
+        for _ in range(10):
+            self.type(key)
+            deadline = time.monotonic() + 2.0
+            while text not in self.shown[self._read_to :] and self._more(deadline):
+                pass
+            if text in self.shown[self._read_to :]:
+                break
+        self.until(text)
+
     def ended(self) -> int:
         """Its exit code, once it has ended by itself."""
         deadline = time.monotonic() + PATIENCE_S

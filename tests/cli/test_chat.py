@@ -99,8 +99,7 @@ def test_without_the_extra_a_chat_reads_plain_lines(
     terminal.until("> ")
     terminal.type("half a line")
     terminal.until("half a line")
-    terminal.type("\x03\x03")  # readline misses a signal that comes just before it waits for a key
-    terminal.until("> ")
+    terminal.press_until("\x03", "> ")  # readline misses one that comes as it begins to wait
     terminal.type("/thread\r")
     terminal.until("thread mine")
     terminal.until("> ")

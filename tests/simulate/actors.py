@@ -95,8 +95,6 @@ def draw_decision(
             return draw_outcome(simulation, thread, decision)
         case "parked":
             return e.ApprovalGiven("", True, "ann")
-        case "limit":
-            return e.TurnEnded("cancelled", "it has used enough")
     if chance.random() < 0.25:
         return e.ApprovalGiven(decision.id, False, "ann", "not that one")
     digest = decision.digest if chance.random() < 0.5 else ""

@@ -327,7 +327,7 @@ class Simulation:
             posted = [
                 post_decision(self, self.living()[0], thread, decision)
                 for thread, decision in decisions
-                if not decision.until
+                if not decision.until or decision.status == "pending"
             ]
             await self._wait_for(posted)
             if not opened:

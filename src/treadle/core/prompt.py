@@ -162,10 +162,10 @@ class Prompt:
             model, prompt_hash = self._called.model, self._called.prompt_hash
             place = reply.place
         message = Message("assistant", content, "", reply.opaque, model, prompt_hash, place=place)
+        self._is_paused = reply.finish_reason == PAUSED and bool(content) and not message.calls
         if message.calls:
             self._under_way.begin(message)
             return
-        self._is_paused = reply.finish_reason == PAUSED and bool(content)
         if self._is_paused:
             self._push(message)  # what came meanwhile waits until it is whole
             return

@@ -152,7 +152,9 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
         case e.UserSaid() if event.opens_turn:
             changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
         case e.ThreadClaimed():
-            changes |= {"claim": event.claim, "driver": event.driver, "trace": event.trace}
+            changes["driver"] = event.driver
+            if not event.releases:  # else it is the claim of before
+                changes |= {"claim": event.claim, "trace": event.trace}
             changes["claims"] = max(0, state.claims + (-1 if event.releases else 1))
             changes["turn"] = turn and turn_after_claim(turn, state.claim, event)
             if event.identity:

@@ -14,6 +14,7 @@ from ..core.account import Balance, name_of_limit, thread_of
 from ..core.ceiling import NO_CEILING, Ceiling
 from ..core.decide import CallModel
 from ..core.errors import AccountFull
+from ..core.late import worst_tokens
 from ..core.model import PreparedCall
 from .account import Account, find_accounts
 from .account_line import Line
@@ -35,15 +36,18 @@ async def begin_model_call(
     line: Line | None = None
     full: Account | None = None
     balance = Balance()
+    fitted = False
+    """Whether the call, as large as it is, would fit if nothing were used."""
     try:
         while True:
             seq = log.state.seq  # what the request shows
             prepared = prepare_call(log.state, log.prompt, settings, asked, room)
             if not isinstance(prepared, PreparedCall):
                 if full and isinstance(prepared, e.LimitReached):
-                    whole = full.find_ceiling()
-                    empty = prepare_call(log.state, log.prompt, settings, asked, whole)
-                    ever_fits = isinstance(empty, PreparedCall)
+                    empty = prepare_call(
+                        log.state, log.prompt, settings, asked, full.find_ceiling()
+                    )
+                    ever_fits = fitted or isinstance(empty, PreparedCall)
                     prepared = _limit_of(full, balance, prepared.limit, asked, ever_fits)
                 await append_decided(log, (prepared,), seq)
                 return None
@@ -57,11 +61,20 @@ async def begin_model_call(
             except AccountFull as error:
                 line = line or Line(log)
                 room, full, balance = NO_CEILING, accounts[error.account], error.balance
+                fitted = fitted or _fits(called, ceilings[full.name])
                 if not await line.wait(error):
                     room = _room_in(ceilings[full.name], balance)
     finally:
         if line:
             await line.leave()
+
+
+def _fits(called: e.ModelCalled, ceiling: Ceiling) -> bool:
+    """Whether the worst case of the call is no more than the account may come to."""
+    tokens, usd = worst_tokens(called), called.reserved_usd
+    return (ceiling.tokens is None or tokens <= ceiling.tokens) and (
+        ceiling.usd is None or usd <= ceiling.usd
+    )
 
 
 def _room_in(ceiling: Ceiling, balance: Balance) -> Ceiling:
