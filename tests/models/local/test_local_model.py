@@ -15,7 +15,7 @@ import pytest
 from server import failing, http, says, serving
 from treadle.core.errors import ModelUnavailable, UsageError
 from treadle.core.events import Call, Text, Thinking, Usage
-from treadle.core.model import Message, Request, ToolSchema
+from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.models.local import prefix_cache as local_prefix
 from treadle.models.local import server as local_server
 from treadle.models.local import weights
@@ -229,6 +229,14 @@ def living_elsewhere() -> Iterator[tuple[subprocess.Popen[str], str, str]]:
             parent.wait()
 
 
+async def asked(model: LocalModel, request: Request) -> Reply:
+    """As the loop asks: once more where the server has just closed the kept connection."""
+    try:
+        return await model.reply(request, print)
+    except ModelUnavailable:
+        return await model.reply(request, print)
+
+
 @pytest.mark.real
 @pytest.mark.treadle_real_models
 @pytest.mark.usefixtures("one_core")
@@ -242,13 +250,12 @@ def test_the_real_server_applies_a_files_own_template_asks_for_its_key_and_dies_
 
         async def main() -> None:
             model = There(weights.ensure_weights(None), context_tokens=2048)
-            called = await model.reply(Request(ASKED, (TIME,), 100), print)
+            called = await asked(model, Request(ASKED, (TIME,), 100))
             assert called.calls[0].name == "current_time"
             assert called.usage.input_tokens > 120  # the template showed the tool
             schema = {"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"]}
-            answered = await model.reply(
-                Request((Message("user", "Say seven."),), (), 20, output_schema=schema), print
-            )
+            seven = (Message("user", "Say seven."),)
+            answered = await asked(model, Request(seven, (), 20, output_schema=schema))
             assert json.loads(answered.text) == {"n": 7}
 
         asyncio.run(main())
