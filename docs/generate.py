@@ -170,7 +170,9 @@ def _shape(state: State) -> object:
     """What decides where a state can go next."""
     turn = state.turn
     calls = turn.calls.values() if turn else ()
-    return state.phase, tuple((one.status, one.step, bool(one.child), one.deferred) for one in calls)
+    return state.phase, tuple(
+        (one.status, one.step, bool(one.child), one.deferred) for one in calls
+    )
 
 
 def _call_move(state: State, after: State, event: e.Event) -> tuple[str, str] | None:
