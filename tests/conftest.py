@@ -1,6 +1,5 @@
 """Settings for every test: property tests try the same examples each time; tests/fuzz.py searches for others."""
 
-import gc
 import os
 import sys
 
@@ -28,11 +27,6 @@ settings.register_profile(
     "mutants", settings.get_profile("fuzz"), phases=[Phase.generate], print_blob=False
 )
 settings.load_profile("fixed")
-
-
-def pytest_collection_finish() -> None:
-    """Without this, each `gc.collect()` of a test goes through all tests that were collected: 0.7 s."""
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
