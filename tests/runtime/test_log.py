@@ -215,3 +215,19 @@ def test_a_cancelled_append_that_was_not_written_changes_nothing():
         assert len(await store.read("t")) == 4
 
     live(whole())
+
+
+def test_two_that_claim_at_once_write_one_claim():
+    async def whole() -> None:
+        log = await open_log("t", MemoryStore(), world())
+        await log.append(e.ThreadStarted("a", "k"), e.ThreadClaimed("old"), e.UserSaid("go"))
+        log.claim_with_next_append(e.ThreadClaimed("new"))
+        await asyncio.gather(log.claim_now(), log.claim_now())
+        assert [
+            each.event.claim for each in log.records if isinstance(each.event, e.ThreadClaimed)
+        ] == [
+            "old",
+            "new",
+        ]
+
+    asyncio.run(whole())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fakes import agent, found, live, names
+from fakes import agent, found, live, names, world
 from treadle import (
     Agent,
     ApprovalGiven,
@@ -483,3 +483,15 @@ def test_a_call_in_the_background_that_fails_or_comes_too_early_is_tried_and_tol
 def test_a_question_can_t_run_in_the_background():
     with pytest.raises(UsageError, match="nothing of it runs in the background"):
         Tool("ask", "", {"type": "object"}, background=True)
+
+
+def test_a_flow_refuses_a_message_before_its_first_step_too() -> None:
+    async def whole() -> None:
+        store = MemoryStore()
+        log = await open_log("t", store, world())
+        opening = (e.ThreadStarted("job", "k", flow=True), e.ThreadClaimed("c"), e.UserSaid("{}"))
+        await log.append(*opening)
+        with pytest.raises(IllegalEvent, match="a flow's code drives this thread"):
+            await log.append(e.UserSaid("and blue", steers=True))
+
+    asyncio.run(whole())

@@ -59,6 +59,8 @@ class ThreadStarted(EventStruct, frozen=True):
     """How many parents it has, one above the other."""
     root_thread_id: str = ""
     """The thread above all of them; "" for a person's own thread, and in older logs."""
+    flow: bool = False
+    """The code of a flow drives it, and no model; False in older logs, too."""
 
 
 class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):

@@ -55,6 +55,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
     agent: str = ""
     """The name of the agent in charge: the one that began the thread, or took it over."""
     depth: int = 0
+    is_flow: bool = False
+    """The code of a flow drives it. Older logs don't say so: there, steps show it."""
     key: str = ""
     root_id: str = ""
     """The thread above all that this one works for; else its own id."""
@@ -147,6 +149,7 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
     match event:
         case e.ThreadStarted():
             changes |= {"agent": event.agent, "key": event.key, "depth": event.depth}
+            changes["is_flow"] = event.flow
             root_id = event.root_thread_id or event.parent_thread_id or record.thread_id
             changes |= {"root_id": root_id, "family_id": root_id}
         case e.UserSaid() if event.opens_turn:
@@ -211,7 +214,7 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
     if isinstance(event, e.LimitRaised) and not may_raise(state.turn):
         raise IllegalEvent("no turn is open, and the last one didn't end at a limit")
     if isinstance(event, e.UserSaid):
-        refuse_said(event, turn=None if state.phase == "idle" else state.turn)
+        refuse_said(event, None if state.phase == "idle" else state.turn, state.is_flow)
 
 
 def _refuse_release(state: State, event: e.ApprovalGiven) -> None:

@@ -10,7 +10,7 @@ OF_A_FLOW = (
 )
 
 
-def refuse_said(said: e.UserSaid, turn: Turn | None) -> None:
+def refuse_said(said: e.UserSaid, turn: Turn | None, is_flow: bool = False) -> None:
     """Raise IllegalEvent where the message can't come. `turn` is the open one; None: there is none.
 
     A message opens a turn. While one is open, it steers that, or answers a question in it.
@@ -21,5 +21,5 @@ def refuse_said(said: e.UserSaid, turn: Turn | None) -> None:
         raise IllegalEvent("no turn is open: a message opens one, and answers or steers none")
     if said.answers and said.steers:
         raise IllegalEvent("a message answers a question or steers the turn, not both")
-    if said.steers and turn and turn.has_steps:
+    if said.steers and turn and (is_flow or turn.has_steps):
         raise IllegalEvent(OF_A_FLOW)

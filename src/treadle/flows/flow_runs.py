@@ -84,7 +84,7 @@ class FlowRuns:
         async def begin(log: Log) -> Result:
             if log.records:
                 raise flow_begun(log)
-            start = e.ThreadStarted(flow.name, flow.world.new_id())
+            start = e.ThreadStarted(flow.name, flow.world.new_id(), flow=True)
             return await self._drive(log, start, new_claim(flow.world), message.said)
 
         async def finish(_: int) -> Result:  # it has only one turn
@@ -138,7 +138,7 @@ class FlowRuns:
                 await runs.go_on(log, await starts_again(log))
             else:
                 place = (context.thread_id, context.call_id, above.depth + 1, above.root_id)
-                start = e.ThreadStarted(self.flow.name, above.world.new_id(), *place)
+                start = e.ThreadStarted(self.flow.name, above.world.new_id(), *place, flow=True)
                 await runs._drive(log, start, new_claim(above.world), e.UserSaid(arguments))
         return make_child_result(self.flow.name, read_result(log.records, log.state))
 

@@ -140,6 +140,8 @@ class Log:
                         f"record {after} is no longer the last of thread {self.thread_id}"
                     )
                 claimed = (self._deferred, *events) if self._deferred else events
+                if not claimed:
+                    return  # another append has taken the claim with it
                 made = make_rows(
                     self.thread_id, self.state, claimed, self.world.now(), self._worked_s, ceilings
                 )

@@ -75,7 +75,7 @@ async def steer(log: Log, said: e.UserSaid) -> Steered:
 
 def _refuse_new_turn(log: Log) -> None:
     refuse_child(log, "its turn is over; say it there, or fork this one and say it to the fork")
-    if log.state.turn and log.state.turn.has_steps:
+    if log.state.is_flow or (log.state.turn and log.state.turn.has_steps):
         raise UsageError(f"thread {log.thread_id}: {OF_A_FLOW}")
 
 
