@@ -164,8 +164,8 @@ class Connection:
         if database.meets(database.faults.refuses):
             raise database.fail(self._process, "the disk is full; nothing was written")
 
-    async def threads(self, limit: int = 100) -> list[ThreadInfo]:
-        found: list[ThreadInfo] = await self._database.rows.threads(limit)
+    async def threads(self, limit: int = 100, **filters: Any) -> list[ThreadInfo]:
+        found: list[ThreadInfo] = await self._database.rows.threads(limit, **filters)
         return found
 
     def version(self) -> Any:

@@ -17,6 +17,7 @@ from ..core.links import find_children, is_child
 from ..core.result import read_result, since_reopening
 from ..core.state import OPEN_PHASES, State
 from ..models.known_secrets import redact_known
+from ..stores.archive import ALL_THREADS
 from .log import Log, open_log
 
 PARENT_ENDED = "the parent's turn has ended"
@@ -124,7 +125,8 @@ async def end_abandoned_children(log: Log) -> None:
         why = _why_children_end(log.state.turn.ended)
     awaited = {call.child.thread_id for call in _calls_with_child(log.state) if call.child}
     opened_seq = log.state.turn.opened_seq if log.state.turn else 0
-    for started in find_children(log.records[opened_seq:]):
+    begun = find_children(log.records[opened_seq:]) + await _find_left_open(log, opened_seq)
+    for started in begun:
         child = await open_log(started.thread_id, log.store, log.world)
         # It is yet to begin, or is a child of the thread that this one was forked from.
         if not is_child(child.records, log.thread_id, started.call_id, log.state.depth):
@@ -133,6 +135,21 @@ async def end_abandoned_children(log: Log) -> None:
             with contextlib.suppress(IllegalEvent):
                 await end_turn(child, e.TurnEnded("cancelled", why))
         await end_abandoned_children(child)
+
+
+async def _find_left_open(log: Log, opened_seq: int) -> list[e.ChildStarted]:
+    """The children of earlier turns that are open still, as the list of threads says.
+
+    A driver that was stopped may begin one long after its thread has gone on to another turn.
+    """
+    earlier = find_children(log.records[:opened_seq])
+    if not earlier:
+        return []
+    names: set[str] = set()
+    for status in ("unfinished", "waiting"):
+        found = await log.store.threads(ALL_THREADS, status=status, parent=log.thread_id)
+        names |= {info.thread_id for info in found}
+    return [started for started in earlier if started.thread_id in names]
 
 
 async def cancel_turn(log: Log) -> None:
