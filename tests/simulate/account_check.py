@@ -25,6 +25,8 @@ class AccountCheck:
         self.ledger = Ledger(find_limits)
         self.minutes: dict[str, list[tuple[float, str, int]]] = {}
         """By account, when each call began, its thread and its tokens."""
+        self.called: dict[str, e.ModelCalled] = {}
+        """By thread, its last model call: another agent's may be paid from other accounts."""
 
     def appended(self, process: Process, thread_id: str, rows: Sequence[Row]) -> None:
         try:
@@ -33,6 +35,7 @@ class AccountCheck:
             self._simulation.violate("accounts are never overshot", str(error))
         for record in self.ledger.logs[thread_id][-len(rows) :]:
             if isinstance(record.event, e.ModelCalled):
+                self.called[thread_id] = record.event
                 self._count_minute(thread_id, record.event, record.at)
             elif isinstance(record.event, e.ModelReplied | e.ModelFailed):
                 self._settle_minute(thread_id, record.event)
@@ -57,7 +60,8 @@ class AccountCheck:
     def _settle_minute(self, thread_id: str, event: e.ModelReplied | e.ModelFailed) -> None:
         if getattr(event, "claim", ""):
             return  # a minute isn't corrected
-        for minute in self.minutes.values():
+        for name in filter(is_of_minute, self.called[thread_id].accounts):
+            minute = self.minutes[name]
             places = [place for place, each in enumerate(minute) if each[1] == thread_id]
             if places:
                 at, thread, _ = minute[places[-1]]
