@@ -141,3 +141,31 @@ def test_a_thread_that_is_its_own_child_is_ended_and_resumed_without_going_round
         live(desk.agent.resume("a"))
     live(desk.agent.post("a", e.TurnEnded("cancelled")))
     assert live(desk.agent.resume("a")).status == "cancelled"
+
+
+def test_a_child_that_a_stopped_driver_begins_too_late_is_ended_however_many_turns_later():
+    async def whole() -> None:
+        model = ScriptedModel([says("two"), says("three")])
+        top = agent(model)
+        log = await open_log("t", top.store, top.world)
+        call = e.Call("c1", "helper", "{}")
+        await log.append(
+            e.ThreadStarted("agent", "k"),
+            e.ThreadClaimed("stopped"),
+            e.UserSaid("one"),
+            e.ModelCalled("m", "h", 1, 1),
+            e.ModelReplied((call,), e.Usage(1, 1), 0.0, "tool_calls"),
+            e.ToolStarted("c1", "key", 1),
+            e.ChildStarted("c1", "t.c1"),
+            e.ToolFailed("c1", "cancelled", "stopped"),
+            e.TurnEnded("cancelled"),
+        )
+        await top.run("two", thread="t")
+        child = await open_log("t.c1", top.store, top.world)
+        start = e.ThreadStarted("helper", "k", "t", "c1", 1, "t")
+        await child.append(start, e.ThreadClaimed("too late"), e.UserSaid("go"))
+        await top.resume("t")
+        await child.refresh()
+        assert child.state.turn.ended.status == "cancelled"
+
+    asyncio.run(whole())

@@ -276,6 +276,11 @@ def _finish(
             screen.note(format_arguments(call.final_arguments, screen.width))
         else:
             screen.note(f"{done}: thread {visible_line(call.thread_id, 200)} may go on", "bold")
+    return resume_or_say_how(log, agent, settings, screen)
+
+
+def resume_or_say_how(log: Log, agent: Runner, settings: DecisionOptions, screen: Screen) -> int:
+    """After a decision: resume the thread where that is asked for, else name the command."""
     root = root_log(log)  # a child continues when its root is resumed
     if settings.go_on:
         return Session(agent, root.thread_id, screen, settings).resume()

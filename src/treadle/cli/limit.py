@@ -33,7 +33,8 @@ from .agents import (
 from .amounts import option_of, read_amounts
 from .ask_person import current_user, find_held, held_in
 from .choose_call import describe_last_decision
-from .session import Session, next_command
+from .decisions import resume_or_say_how
+from .session import next_command
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .thread_options import LimitOptions
@@ -112,13 +113,7 @@ def _finish(log: Log, raised: e.LimitRaised, agent: Runner, settings: LimitOptio
         if reached and not settings.again and not getattr(raised, reached.limit, 0):
             most = f"{format_amount(reached.allowed)} {name_unit(reached.limit)}"
             screen.note(f"but the limit that it has reached is another: {most}", "yellow")
-    root = root_log(log)  # a child goes on when its root is resumed
-    if settings.go_on:
-        return Session(agent, root.thread_id, screen, settings).resume()
-    if not settings.quiet:
-        other = missing_agent(settings, root.state)
-        screen.note(f"go on: {next_command('resume', root.thread_id, settings, other)}", "dim")
-    return 0
+    return resume_or_say_how(log, agent, settings, screen)
 
 
 def _ended_at(log: Log) -> e.LimitReached | None:

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from . import events as e
-from .ceiling import Ceiling
+from .ceiling import NO_CEILING, Ceiling
 from .late import worst_tokens
 from .state import State, apply
 from .turn import Turn
@@ -23,7 +23,7 @@ MINUTE_S = 60.0
 MINUTE_KEPT_S = 600.0
 """How long a store keeps what has begun. Longer than it counts: clocks may disagree by so much."""
 _MINUTE = "minute:"
-_ROUNDING_USD = 1e-9
+ROUNDING_USD = 1e-9
 """Sums of floats are off by less."""
 
 
@@ -36,7 +36,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     change: Literal["reserve", "settle", "add"] = "add"
     """`reserve`: the worst case of the model call that begins, which is refused where it doesn't
     fit. `settle`: what that has used, in its place. `add`: what was used besides."""
-    ceiling: Ceiling = Ceiling()
+    ceiling: Ceiling = NO_CEILING
     claim: str = ""
     """Of the driver that reserves."""
 
@@ -87,7 +87,7 @@ def name_of_limit(account: str, limit: str) -> str:
     kind = account.partition(":")[0]
     if kind == "turn":
         return limit
-    return f"{'usd' if limit == 'cost_usd' else limit}_a_{kind}"
+    return f"{limit.removeprefix('cost_')}_a_{kind}"
 
 
 def is_of_dollars(limit: str) -> bool:
@@ -124,7 +124,7 @@ def fits(entry: Entry, balance: Balance) -> bool:
     most = entry.ceiling
     return (
         (most.tokens is None or balance.tokens + entry.tokens <= most.tokens)
-        and (most.usd is None or balance.usd + entry.usd <= most.usd + _ROUNDING_USD)
+        and (most.usd is None or balance.usd + entry.usd <= most.usd + ROUNDING_USD)
         and (most.requests is None or balance.requests < most.requests)
     )
 
@@ -160,13 +160,16 @@ def find_entries(
     return tuple(Entry(account, tokens, usd, "settle") for account in called.accounts)
 
 
+def charge(called: e.ModelCalled, account: str, ceiling: Ceiling, claim: str = "") -> Entry:
+    """What a model call reserves of one account: its worst case."""
+    return Entry(account, worst_tokens(called), called.reserved_usd, "reserve", ceiling, claim)
+
+
 def _reserve(
     called: e.ModelCalled, claim: str, ceilings: Mapping[str, Ceiling]
 ) -> tuple[Entry, ...]:
-    tokens, usd = worst_tokens(called), called.reserved_usd
     return tuple(
-        Entry(name, tokens, usd, "reserve", ceilings.get(name, Ceiling()), claim)
-        for name in called.accounts
+        charge(called, name, ceilings.get(name, NO_CEILING), claim) for name in called.accounts
     )
 
 

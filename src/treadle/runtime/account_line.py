@@ -21,7 +21,7 @@ from .pulse import Pulse
 
 LOOK_S = 0.02
 """How soon the first in line looks whether anything was written; later it looks less often."""
-LONGEST_LOOK_S = 0.1
+SLOW_LOOK_S = 0.1
 TRY_S = 1.0
 """How often it tries where nothing was."""
 TRY_BEHIND_S = 5.0
@@ -98,7 +98,7 @@ class Line:
             return
         before, rested_s = _version(store), 0.0
         while rested_s < seconds and before is not None and _version(store) == before:
-            pause_s = min(max(LOOK_S, rested_s / 4), LONGEST_LOOK_S, seconds - rested_s)
+            pause_s = min(max(LOOK_S, rested_s / 4), SLOW_LOOK_S, seconds - rested_s)
             await rest(self.log, pause_s)
             rested_s += pause_s
 

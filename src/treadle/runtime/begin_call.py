@@ -10,11 +10,10 @@
 from msgspec.structs import replace
 
 from ..core import events as e
-from ..core.account import Balance, name_of_limit, thread_of
+from ..core.account import Balance, charge, fits, name_of_limit, thread_of
 from ..core.ceiling import NO_CEILING, Ceiling
 from ..core.decide import CallModel
 from ..core.errors import AccountFull
-from ..core.late import worst_tokens
 from ..core.model import PreparedCall
 from .account import Account, find_accounts
 from .account_line import Line
@@ -61,20 +60,12 @@ async def begin_model_call(
             except AccountFull as error:
                 line = line or Line(log)
                 room, full, balance = NO_CEILING, accounts[error.account], error.balance
-                fitted = fitted or _fits(called, ceilings[full.name])
+                fitted = fitted or fits(charge(called, full.name, ceilings[full.name]), Balance())
                 if not await line.wait(error):
                     room = _room_in(ceilings[full.name], balance)
     finally:
         if line:
             await line.leave()
-
-
-def _fits(called: e.ModelCalled, ceiling: Ceiling) -> bool:
-    """Whether the worst case of the call is no more than the account may come to."""
-    tokens, usd = worst_tokens(called), called.reserved_usd
-    return (ceiling.tokens is None or tokens <= ceiling.tokens) and (
-        ceiling.usd is None or usd <= ceiling.usd
-    )
 
 
 def _room_in(ceiling: Ceiling, balance: Balance) -> Ceiling:

@@ -7,12 +7,12 @@ account of a day may have more than the logs say, and keeps it.
 import sqlite3
 from collections.abc import Iterable, Iterator
 
+from ..core.account import ROUNDING_USD
 from ..core.errors import IllegalEvent, StoreDamaged
 from . import account_table
 from .record_table import read_rows
 from .rows import from_rows, to_rows
 
-_ROUNDING_USD = 1e-9
 _USED = "select name, tokens, usd from account"
 _HELD = "select account, thread_id, tokens, usd from reservation"
 
@@ -54,7 +54,7 @@ def _differences(
     for name in before.keys() | after.keys():
         tokens, usd = before.get(name, (0, 0.0))
         tokens_now, usd_now = after.get(name, (0, 0.0))
-        if tokens != tokens_now or abs(usd - usd_now) > _ROUNDING_USD:
+        if tokens != tokens_now or abs(usd - usd_now) > ROUNDING_USD:
             yield (
                 f"{name}: {tokens} tokens and {usd:g} US dollars, by the logs"
                 f" {tokens_now} and {usd_now:g}"
