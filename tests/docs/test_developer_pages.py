@@ -34,6 +34,7 @@ def test_the_recipes_are_those_that_people_expect():
         "fuzz",
         "simulate",
         "docs",
+        "site",
         "bench",
     }
     assert set(RECIPES) == wanted | {"default"}

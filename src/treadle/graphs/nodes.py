@@ -22,7 +22,8 @@ from ..runtime.agent import Agent
 if TYPE_CHECKING:
     from .graph import Graph
 
-START, END = "start", "end"
+START = "start"
+END = "end"
 
 
 def append(old: list[Any] | None, new: Any) -> list[Any]:
