@@ -1,4 +1,4 @@
-"""The pages of the Python reference: which names stand on which page. The docstrings are the text."""
+"""The pages of the Python reference: which names stand on which page. Docstrings say the rest."""
 
 import importlib
 import re

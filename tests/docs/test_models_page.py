@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from treadle import Usage
 from treadle.models.accepted_fields import AcceptedFields, find_accepted_fields
 from treadle.models.remote_model import RemoteModel
-from treadle.models.resolve import PROVIDERS
+from treadle.models.resolve import DEFAULT_CLAUDE, DEFAULT_MODEL, PROVIDERS, resolve_without_key
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "models.md").read_text("utf8")
@@ -43,6 +44,17 @@ def test_the_page_names_each_way_to_choose_a_dialect():
 def test_the_page_s_links_lead_somewhere():
     for link in re.findall(r"\]\((?!http)([^)#]+)", PAGE):
         assert (DOCS / link).exists(), link
+
+
+def test_the_default_models_and_their_prices_are_the_code_s():
+    rows = re.findall(r"^\| `\w+_API_KEY`.* \| `([^`]+)` \| ([\d.]+), ([\d.]+) \|$", PAGE, re.M)
+    assert [name for name, _, _ in rows] == [DEFAULT_MODEL, DEFAULT_CLAUDE]
+    for name, read, written in rows:
+        model = RemoteModel(name.removeprefix("openai:"), api_key="k")
+        if name == DEFAULT_CLAUDE:
+            model = resolve_without_key(name)
+        assert model.cost_usd(Usage(1000, 0)) == pytest.approx(float(read) / 1000)
+        assert model.cost_usd(Usage(0, 1000)) == pytest.approx(float(written) / 1000)
 
 
 def words_of(accepted: AcceptedFields) -> set[str]:

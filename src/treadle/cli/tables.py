@@ -33,9 +33,9 @@ def model_rows() -> list[tuple[str, str, str]]:
     """Name, whether it can be used here, what it needs; the default model first."""
     from ..models.resolve import default_name, list_models
 
-    rows = [
-        (default_name(), "default", "used where no --model is given; TREADLE_MODEL names another")
-    ]
+    default = default_name()
+    about = f"used where no --model is given{_describe_price(default)}; TREADLE_MODEL names another"
+    rows = [(default, "default", about)]
     for model in list_models():
         if not model.ready:
             rows.append((model.name, "not set up", model.needs))
@@ -44,6 +44,25 @@ def model_rows() -> list[tuple[str, str, str]]:
         else:
             rows.append((model.name, "ready", model.needs))
     return rows
+
+
+def _describe_price(name: str) -> str:
+    """What a million tokens cost; "" where that isn't known, or the model can't be used."""
+    from ..core.errors import UsageError
+    from ..core.events import Usage
+    from ..models.resolve import resolve_model
+
+    try:
+        model = resolve_model(name)
+    except UsageError:
+        return ""
+    read = model.cost_usd(Usage(1000, 0))  # so few, since some prices rise with the prompt's size
+    written = model.cost_usd(Usage(0, 1000))
+    if read is None or written is None:
+        return ""
+    if read + written == 0:
+        return ", and costs nothing"
+    return f", ${read * 1000:.2f} for a million tokens in and ${written * 1000:.2f} out"
 
 
 def _describe_weights() -> str:
