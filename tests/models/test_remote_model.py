@@ -531,9 +531,12 @@ def test_cancelling_closes_the_connection_at_once():
     asyncio.run(main())
 
 
-def test_a_silent_server_is_given_up_after_the_idle_time():
+@pytest.mark.parametrize(
+    "begun", [b"", HEAD % 200, HEAD % 200 + stream(delta(content="a"), done=False)]
+)
+def test_a_silent_server_is_given_up_after_the_idle_time(begun: bytes):
     async def silent(writer: asyncio.StreamWriter) -> None:
-        writer.write(HEAD % 200)
+        writer.write(begun)
         await asyncio.Event().wait()
 
     assert "Timeout" in str(refused(silent, idle_s=0.03))

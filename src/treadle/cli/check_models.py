@@ -24,7 +24,10 @@ FAILED = 1
 
 
 def check(settings: CheckOptions) -> int:
-    """Check the models, print what each takes; 0 if each gave a text, else 1."""
+    """Ask a model for a text, a tool call, what a picture shows and JSON: what does it take?
+
+    Exit code 1 if a model gave no text at all.
+    """
     screen = Screen()
     models = [_make(name, settings) for name in list_choice(choose_models(settings.model))]
     if not _agree(models, settings, screen):

@@ -13,9 +13,9 @@ from ..stores.store import Store
 from .agents import choose_store
 from .ask_person import current_user
 from .atomic_file import write_atomically
+from .ending import next_command
 from .import_history import import_histories
 from .options import StoreOptions
-from .session import next_command
 from .terminal import Screen, print_json, print_line
 from .thread_options import CheckOptions, ExportOptions, ImportOptions, RestoreOptions
 from .threads import MAX_NAMED, is_child, list_thread_ids, resolve_thread

@@ -33,6 +33,7 @@ from .agents import (
 from .agents_md import announce_instructions
 from .ask_person import current_user, format_arguments
 from .choose_call import choose_call, describe_last_decision, read_handle_text
+from .ending import next_command
 from .handles import (
     find_waiting,
     name_thread_of_handle,
@@ -40,7 +41,7 @@ from .handles import (
     settle_by_handle,
 )
 from .permissions import announce_always, read_always
-from .session import Session, next_command
+from .session import Session
 from .terminal import Screen, print_line
 from .thread_options import (
     AdoptOptions,

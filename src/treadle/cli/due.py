@@ -18,8 +18,8 @@ from ..runtime.world import World
 from ..stores.open_store import open_store
 from ..stores.sqlite import SQLiteStore
 from .agents import Runner, choose_store, make_runner
+from .ending import ANSWERED, EXIT_CODES, FAILED, LIMIT, WAITING
 from .load_model import load_model
-from .session import ANSWERED, EXIT_CODES, FAILED, LIMIT, WAITING
 from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
 from .tables import format_table
 from .terminal import Screen, print_json, print_line

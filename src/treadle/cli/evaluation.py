@@ -18,9 +18,9 @@ from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from .agents import make_agent
 from .atomic_file import require_writable, write_atomically
+from .ending import ANSWERED, FAILED
 from .eval_options import EvalOptions
 from .load_model import load_model
-from .session import ANSWERED, FAILED
 from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
 from .terminal import Screen, print_json, print_line, showing_warnings
 
@@ -28,7 +28,7 @@ JOBS = 4
 
 
 def evaluate(settings: EvalOptions) -> int:
-    """Run a dataset, and report how many trials passed and what they took."""
+    """Run a dataset: how many cases pass, what they take, what got worse since a baseline."""
     from ..evals.dataset_files import load_dataset
 
     with redirect_stdout(sys.stderr):  # standard output is for the report

@@ -22,7 +22,7 @@ _GITIGNORE = "__pycache__/\n.pytest_cache/\n.venv/\n*.db\n*.db-*\n"
 
 
 def init(settings: InitOptions) -> int:
-    """Write a starter project: an agent, tests without a model, a file that runs them in CI."""
+    """Write a starter project: an agent, its tests, a file that runs them in CI."""
     folder = Path(settings.folder)
     _refuse_taken(folder)
     for place, name in FILES.items():

@@ -34,7 +34,7 @@ from .amounts import option_of, read_amounts
 from .ask_person import current_user, find_held, held_in
 from .choose_call import describe_last_decision
 from .decisions import resume_or_say_how
-from .session import next_command
+from .ending import next_command
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .thread_options import LimitOptions

@@ -194,7 +194,8 @@ def ask(settings: AskOptions) -> None:
     from ..runtime.thread_name import name_or_new
     from .agents import make_agent
     from .agents_md import announce_instructions
-    from .session import Session, find_last_thread, report_error
+    from .ending import report_error
+    from .session import Session, find_last_thread
     from .stdin import read_question
     from .terminal import Screen, is_interactive
 

@@ -79,13 +79,31 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group whose help shows its commands under their headings."""
+    """A group whose help shows its commands under their headings.
+
+    Each is made when it is asked for, so that no other's code is imported.
+    """
 
     panel = ""
 
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.makers: dict[str, Callable[[], click.Command]] = {}
+        """By name, in the order of the help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(dict.fromkeys([*self.makers, *self.commands]))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.makers and cmd_name not in self.commands:
+            self.add_command(self.makers[cmd_name]())
+        return self.commands.get(cmd_name)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         panels: dict[str, list[tuple[str, str]]] = {}
-        for name, command in self.commands.items():
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            assert command
             panel = getattr(command, "panel", "") or "Commands"
             panels.setdefault(panel, []).append((name, command.get_short_help_str(200)))
         write_panels(formatter, panels)

@@ -15,8 +15,8 @@ from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
 from .agents import choose_store
 from .ask_person import arguments_of, current_user
+from .ending import next_command
 from .options import StoreOptions
-from .session import next_command
 from .terminal import Screen
 from .thread_options import RevokeOptions
 from .thread_tree import read_tree

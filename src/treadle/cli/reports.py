@@ -30,8 +30,8 @@ from .agents import (
     names_agent,
 )
 from .amounts import option_of
+from .ending import DECISION_COMMANDS, next_command
 from .permissions import revoke_command
-from .session import DECISION_COMMANDS, next_command
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .thread_options import DiffOptions, ExplainOptions, ReplayOptions

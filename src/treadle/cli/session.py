@@ -1,6 +1,5 @@
 """Runs a turn from the command line: shows it, asks for decisions, returns the exit code."""
 
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -33,8 +32,9 @@ from ..stores.store import Attended
 from .agents import Runner, missing_agent
 from .amounts import option_of
 from .ask_person import ask_for_decisions, current_user
+from .ending import DECISION_COMMANDS, EXIT_CODES, FAILED, USAGE, exit_code, next_command
 from .load_model import load_model
-from .options import AgentOptions, StoreOptions, TurnOptions
+from .options import TurnOptions
 from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
 from .talk_on import run_and_listen
 from .terminal import Screen, is_interactive, showing_warnings
@@ -43,23 +43,7 @@ from .threads import first_root_thread, list_thread_ids
 from .traces import trace_listeners
 from .turn_printer import JsonPrinter, OnceEach, TurnPrinter, format_limit
 
-ANSWERED = 0
-FAILED = 1
-USAGE = 2
-LIMIT = 3
-WAITING = 4
 Start = Callable[[Runner], Coroutine[Any, Any, Result]]
-DECISION_COMMANDS = {
-    "waiting": "approve",
-    "question": "answer",
-    "unknown": "settle",
-    "pending": "settle",
-    "imported": "adopt",
-    "parked": "approve",
-    "limit": "limit",
-}
-"""The command that decides on a call, by the call's status."""
-EXIT_CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}
 
 
 @dataclass(frozen=True)
@@ -253,27 +237,6 @@ class Session:
         return next_command("resume", self.thread_id, self.settings, other)
 
 
-def next_command(command: str, thread_id: str, settings: StoreOptions, other: str = "") -> str:
-    """The command line that runs this command on the thread, with the same agent and database.
-
-    Safe to show. `other` is the name of the agent that must be given (`missing_agent`).
-    """
-    words = ["treadle", command, thread_id]
-    if isinstance(settings, AgentOptions) and settings.agent:
-        words += ["--agent", settings.agent]
-    if other:
-        words += ["--agent", "MODULE:NAME"]
-    if isinstance(settings, AgentOptions):
-        for option in settings.option or ():
-            words += ["-o", option]
-    if settings.db:
-        words += ["--db", settings.db]
-    line = visible_command(words)
-    if other:
-        line += f" (with the agent {visible_line(other, 100)})"
-    return line
-
-
 async def read_records(agent: Runner, thread_id: str) -> list[e.Record]:
     """All records of the thread; none if it does not exist."""
     return (await open_log(thread_id, open_store(agent.store), agent.world)).records
@@ -286,15 +249,3 @@ def find_last_thread(agent: Runner) -> str:
     if not names:
         raise UsageError("there is no thread to continue yet; ask something first")
     return first_root_thread(store, names)
-
-
-def report_error(error: TreadleError) -> int:
-    """Print the error to standard error; returns its exit code."""
-    print(f"error: {make_visible(str(error))}", file=sys.stderr)
-    return exit_code(error)
-
-
-def exit_code(error: TreadleError) -> int:
-    if isinstance(error, UsageError):
-        return USAGE
-    return FAILED

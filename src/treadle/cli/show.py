@@ -20,8 +20,8 @@ from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..stores.store import Store
 from .agents import choose_store, load_target
+from .ending import EXIT_CODES, FAILED, WAITING, next_command
 from .print_tree import print_tree
-from .session import EXIT_CODES, FAILED, WAITING, next_command
 from .show_prompt import show_prompt
 from .terminal import print_json, print_line
 from .thread_options import ShowOptions, TailOptions

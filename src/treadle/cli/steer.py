@@ -9,7 +9,8 @@ from ..stores.open_store import open_store
 from .agents import make_runner, missing_agent, missing_agent_message
 from .agents_md import announce_instructions
 from .ask_person import current_user
-from .session import Session, next_command
+from .ending import next_command
+from .session import Session
 from .terminal import Screen
 from .thread_options import SteerOptions
 from .threads import open_thread

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from ..core.errors import ModelRejected, ModelUnavailable, UsageError
 from ..core.redact import redact
 from .guard import LOOPBACK
+from .patience import Patience
 from .provider_errors import http_error
 
 if TYPE_CHECKING:
@@ -91,9 +92,14 @@ async def post(
             allow_redirects=False,
         ) as response:
             await _raise_for_failure(response)
-            content = response.content
-            while data := await content.readany():
-                yield data
+            if response.connection:  # None: all of the answer is here
+                response.connection.protocol.read_timeout = None
+            patience = Patience(response.content, line.idle_s)
+            try:
+                while data := await patience.read():
+                    yield data
+            finally:
+                patience.end()
     except aiohttp.ClientError as error:
         raise _to_error(error, line, name) from None
 

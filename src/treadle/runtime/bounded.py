@@ -31,6 +31,19 @@ class TooLong(Exception):
         """False where it still runs: a thread, which nothing stops, or a task that goes on."""
 
 
+def begin_apart(work: Coroutine[Any, Any, T]) -> "tuple[asyncio.Task[T], asyncio.Future[None]]":
+    """A task that does the work, and a future that is settled at its end.
+
+    Whoever awaits the future goes on a round or two of the event loop earlier than by the task, and
+    a cancellation of the waiter isn't one of the task.
+    """
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    task = loop.create_task(_tell_end(work, over))
+    task.add_done_callback(lambda _: _settle(over))  # also where it is cancelled before it begins
+    return task, over
+
+
 async def run_within(
     timeout_s: float | None,
     work: Coroutine[Any, Any, T],
@@ -44,13 +57,10 @@ async def run_within(
     to its end all the same: `learn` is then called with what came of it. `waited` gives the seconds
     that don't count, in all: by so much longer it may take.
     """
-    loop = asyncio.get_running_loop()
-    over: asyncio.Future[None] = loop.create_future()
-    task = loop.create_task(_tell_end(work, over))
-    task.add_done_callback(lambda _: _settle(over))  # also where it is cancelled before it begins
+    task, over = begin_apart(work)
     timer = None
     if timeout_s is not None:
-        timer = _Timer(loop, timeout_s, over, waited or _nothing)
+        timer = _Timer(asyncio.get_running_loop(), timeout_s, over, waited or _nothing)
     try:
         await over
     except asyncio.CancelledError:
@@ -95,10 +105,7 @@ def _nothing() -> float:
 
 
 async def _tell_end(work: Coroutine[Any, Any, T], over: "asyncio.Future[None]") -> T:
-    """Await the work, and settle the future at its end.
-
-    That is one round of the event loop earlier than the callbacks of a task.
-    """
+    """Await the work, and settle the future at its end."""
     try:
         return await work
     finally:

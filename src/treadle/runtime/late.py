@@ -16,6 +16,7 @@ from ..core.call import CallState
 from ..core.errors import IllegalEvent, StoreError, TreadleError
 from ..core.late import LateOutcome, is_late, make_late
 from ..core.tool import Tool
+from .bounded import begin_apart
 from .conflicts import explaining_conflicts
 from .log import Log, open_log
 
@@ -62,18 +63,19 @@ def learn_of_model(log: Log) -> Learn:
 async def run_to_its_end(log: Log, tool: Tool, attempt: Coroutine[Any, Any, E], learn: Learn) -> E:
     """Await the attempt. If it is cancelled, so is the attempt, unless another process has the
     thread and the tool may be in the middle of its effect."""
-    task = asyncio.ensure_future(attempt)
+    task, over = begin_apart(attempt)
     try:
-        return await asyncio.shield(task)
+        await over
     except asyncio.CancelledError:
         if log.is_taken and not tool.idempotent and not tool.child:
-            task.add_done_callback(lambda over: _learn_of_task(over, learn))
+            task.add_done_callback(lambda ended: _learn_of_task(ended, learn))
         else:
             task.cancel()
             await asyncio.wait({task})
             if not task.cancelled():
                 task.exception()  # asyncio would warn of one that nobody has read
         raise
+    return task.result()
 
 
 async def append_or_tell(log: Log, outcome: e.Event, learn: Learn) -> None:

@@ -1,0 +1,33 @@
+"""`treadle resume`: goes on with a turn that isn't finished."""
+
+from ..core.errors import UsageError
+from ..stores.open_store import open_store
+from .agents import make_runner, missing_agent, missing_agent_message
+from .agents_md import announce_instructions
+from .due import resume_all
+from .session import Session
+from .terminal import Screen
+from .thread_options import ResumeOptions
+from .thread_tree import root_log
+from .threads import open_thread
+
+
+def resume(settings: ResumeOptions) -> int:
+    """Resume a thread's unfinished turn: after a crash, or after a decision.
+
+    Where another process drives it, this waits for that one, and gives the same result.
+    """
+    if bool(settings.thread) == settings.all:
+        raise UsageError("name a thread (treadle resume THREAD), or say --all, not both")
+    if settings.all:
+        return resume_all(settings)
+    # Interactive: the interrupted turn may have used tools that need a person.
+    agent = make_runner(settings, True)
+    store = open_store(agent.store)
+    log = root_log(open_thread(store, settings.thread))
+    if other := missing_agent(settings, log.state):
+        raise UsageError(missing_agent_message(other))
+    screen = Screen()
+    announce_instructions(agent, settings, screen)
+    session = Session(agent, log.thread_id, screen, settings)
+    return session.resume(settings.take, settings.retry_failed)
