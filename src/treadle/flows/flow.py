@@ -30,24 +30,27 @@ from ..runtime.check_kinds import check_flow_function, check_run
 from ..runtime.drive import Post, post
 from ..runtime.due import name_due
 from ..runtime.fork import Fork, fork
+from ..runtime.given import Given
 from ..runtime.listeners import Delta, Listener
 from ..runtime.log import Log
 from ..runtime.raise_limit import Amounts, raise_limit
 from ..runtime.require_log import require_log
+from ..runtime.runs import Runs
 from ..runtime.settings import NO_MODEL, RunSettings
 from ..runtime.settle import Settled, settle
-from ..runtime.step_ids import StepScope
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
 from ..runtime.team import find_run_settings, make_child_tool
 from ..runtime.world import World
 from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store
-from .flow_runs import FlowRuns
+from .flow_turns import FlowTurns
 from .replay_flow import replay_flow
 
 DEFAULT_LIMITS = Limits(steps=None, tool_calls=1000, tokens=None, seconds=None)
 """A flow may take weeks. A thousand steps are more than most need, and stop an endless one."""
+GIVEN = Given(when_busy="refuse")
+"""A thread holds one run of a flow, so that nothing more can be said there."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class Flow:
         Stopped. Cancelling it ends the run as cancelled. Within another flow it is a step with a
         child thread.
         """
-        return await self.runs.run(self.runs.encode_arguments(args, kwargs), thread, key)
+        arguments = self._turns.encode_arguments(args, kwargs)
+        return await self.runs.say(arguments, thread, key, GIVEN)
 
     def run_sync(
         self, *args: Any, thread: str | None = None, key: str | None = None, **kwargs: Any
@@ -103,8 +107,8 @@ class Flow:
         self, *args: Any, thread: str | None = None, key: str | None = None, **kwargs: Any
     ) -> str:
         """Begin a run in the background; the thread's name. As `Agent.start`."""
-        arguments = self.runs.encode_arguments(args, kwargs)
-        return (await self.runs.start(arguments, thread, key)).thread_id
+        arguments = self._turns.encode_arguments(args, kwargs)
+        return (await self.runs.start(arguments, thread, key, GIVEN)).thread_id
 
     def follow(
         self, thread: str, *, after: int | None = None
@@ -116,7 +120,8 @@ class Flow:
         self, *args: Any, thread: str | None = None, key: str | None = None, **kwargs: Any
     ) -> AsyncGenerator[Delta | e.Record | Result, None]:
         """`start` and `follow` in one; as `Agent.stream`: leaving it stops nothing."""
-        begun = await self.runs.start(self.runs.encode_arguments(args, kwargs), thread, key)
+        arguments = self._turns.encode_arguments(args, kwargs)
+        begun = await self.runs.start(arguments, thread, key, GIVEN)
         async with aclosing(self.runs.follow(begun.thread_id, None, begun)) as items:
             async for item in items:
                 yield item
@@ -134,7 +139,7 @@ class Flow:
         With `retry_failed`, a run that has failed goes on: the steps that its error came from run
         again, also within inner flows, and those that have a result don't.
         """
-        return await self.runs.resume(thread, take, retry_failed)
+        return await self.runs.resume(thread, GIVEN, take, retry_failed)
 
     def resume_in_background(self, thread: str) -> None:
         """Begin what `resume` does, and return at once; as `Agent.resume_in_background`."""
@@ -173,8 +178,8 @@ class Flow:
         Runs no step and writes nothing.
         """
         log = await self._known(thread)
-        self.runs.refuse_other(log)
-        return await replay_flow(log, self.run_settings, self.runs.code)
+        self._turns.refuse_other(log)
+        return await replay_flow(log, self.run_settings, self._turns.code)
 
     async def summary(self, thread: str) -> ThreadSummary:
         """Totals of a run and its children; as `Agent.summary`."""
@@ -188,21 +193,20 @@ class Flow:
         about = description or self.description or made.description
 
         async def give(context: Context, **given: Any) -> ChildResult:
-            return await self.runs.work(
-                write_arguments(self.function, (), given, marks=True).text, context
-            )
+            arguments = write_arguments(self.function, (), given, marks=True).text
+            return await self.runs.work_as_child(arguments, context, GIVEN)
 
         tool = make_child_tool(self.limits, give, made.check)
         return replace(tool, name=name or self.name, description=about, parameters=made.parameters)
 
-    async def run_as_step(self, branch: StepScope, step_id: str, arguments: str) -> Result:
-        """Run it as a step of another flow."""
-        return await self.runs.run_as_step(branch, step_id, arguments)
+    @cached_property
+    def runs(self) -> Runs:
+        """What its methods do."""
+        return Runs(self._turns)
 
     @cached_property
-    def runs(self) -> FlowRuns:
-        """What its methods do."""
-        return FlowRuns(self)
+    def _turns(self) -> FlowTurns:
+        return FlowTurns(self)
 
     @cached_property
     def run_settings(self) -> RunSettings:

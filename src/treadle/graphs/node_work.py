@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import StepFailed, ToolError
 from ..core.tool import is_async
-from ..flows.flow import Flow
+from ..flows.flow import GIVEN, Flow
 from ..flows.steps import step
 from ..flows.waits import approve
 from ..runtime.agent import Agent
@@ -74,7 +74,7 @@ async def _run_flow(flow: Flow, step_id: str, given: Mapping[str, Any]) -> Any:
     scope = current_scope()
     assert scope
     arguments = write_arguments(flow.function, (), given, marks=True).text
-    return (await flow.run_as_step(scope, step_id, arguments)).output
+    return (await flow.runs.run_as_step(scope, step_id, arguments, GIVEN)).output
 
 
 async def choose_way(graph: "Graph", state: Mapping[str, Any], choice: Choice, number: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Literal, Unpack
 
 from ..core import events as e
@@ -20,12 +20,11 @@ from ..models.chat.read_history import ChatHistory
 from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store
 from .agent_notes import AgentNotes
-from .agent_runs import AgentRuns
 from .agent_settings import make_run_settings
+from .agent_turns import AgentTurns
 from .answer_type import AnswerType
 from .background import go_on_alone
 from .check_kinds import check_agent
-from .child_agent import work_as_child
 from .delete import Deletion, delete_threads
 from .divergence import Divergence
 from .drive import Post, post
@@ -40,6 +39,7 @@ from .message_key import with_key
 from .raise_limit import Amounts, raise_limit
 from .replay import replay
 from .require_log import require_log
+from .runs import Runs
 from .said import take_said
 from .settings import RunSettings
 from .settle import Settled, settle
@@ -185,8 +185,7 @@ class Agent:
 
     def as_tool(self, name: str = "", description: str = "") -> Tool:
         """This agent as a tool of another. Each call is a child thread."""
-        work = partial(work_as_child, self)
-        return make_agent_tool(self, name or self.name, description or self.description, work)
+        return make_agent_tool(self, name or self.name, description or self.description)
 
     async def resume(
         self,
@@ -272,9 +271,9 @@ class Agent:
         return await delete_threads(self._store, [thread], self._notes, notes=notes, stop=stop)
 
     @cached_property
-    def runs(self) -> AgentRuns:
+    def runs(self) -> Runs:
         """What its methods do."""
-        return AgentRuns(self)
+        return Runs(AgentTurns(self))
 
     @cached_property
     def run_settings(self) -> RunSettings:

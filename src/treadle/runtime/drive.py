@@ -6,8 +6,8 @@ ends the turn, and records a cancellation or a bug as the turn's end.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, get_args
 
 from ..core import events as e
@@ -47,7 +47,8 @@ from .steer import Steered, steer
 from .watch import StoreWatch, start_watching, stop_watching
 from .world import World
 
-Work = Callable[[], Coroutine[Any, Any, None]]
+Work = Callable[[], Coroutine[Any, Any, BaseException | None]]
+"""Gives the error that the code of a flow has raised, if it has."""
 Post = (
     e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded | e.TrustChanged | e.LimitRaised
 )
@@ -55,54 +56,70 @@ Post = (
 
 async def drive_turn(
     log: Log, listeners: Sequence[Listener], opening: Sequence[e.Event], work: Work
-) -> bool:
-    """Append the opening events, then do the work. The listeners are told of every record.
+) -> Drive:
+    """Append the opening events, then do the work: again where what it came to wait for was decided
+    before it had stopped. The listeners are told of every record.
 
     A claim alone, which changes nothing by itself, is written with the first thing that the work
     appends. A thread that is parked or that nobody has adopted is left as it is.
-    If somebody else ends the turn meanwhile, it returns as if the work had ended it. Returns
-    whether this process was told to stop, and has let the thread go. Raises Fenced when another
-    process has taken the thread, Stopped where it may not begin.
+    If somebody else ends the turn meanwhile, it returns as if the work had ended it. Raises Fenced
+    when another process has taken the thread, Stopped where it may not begin, and as `guarded`.
     """
+    drive = Drive(log)
     background = BackgroundListener(listeners)
     if listeners:
         log.listeners += (background.tell,)
     try:
-        entered = calls_entered_by(listeners)
-        with driving(log) as drive, attending(log.store, _claim_of(opening)), entered:
-            await _drive(log, drive, opening, work)
-            return drive.let_go
+        async with _at_the_wheel(drive, listeners, opening):
+            if await _open(log, opening):
+                async with guarded(log):
+                    seq = 0
+                    while log.state.seq != seq and _goes_on(log, seq):
+                        seq = log.state.seq
+                        drive.cause = await work()
     except Fenced:
         if not (log.lost_reason and log.is_ours):
             raise
         with contextlib.suppress(TreadleError):  # one may have begun after the turn had ended
             await end_abandoned_children(log)
-        return False
     finally:
         await background.drain()
+    return drive
 
 
-async def _drive(log: Log, drive: Drive, opening: Sequence[e.Event], work: Work) -> None:
-    try:
-        if await _open(log, opening):
-            await _work_on(log, work)
-    except Stopped:
-        drive.let_go = True
-        with contextlib.suppress(TreadleError):  # else it is as after a kill
-            await log.release()
-        if log.is_child:
+@asynccontextmanager
+async def _at_the_wheel(
+    drive: Drive, listeners: Sequence[Listener], opening: Sequence[e.Event]
+) -> AsyncIterator[None]:
+    """Let others see that this process drives the log, and let go of it when that is to stop."""
+    log = drive.log
+    claim = next(event.claim for event in opening if isinstance(event, e.ThreadClaimed))
+    with driving(drive), attending(log.store, claim), calls_entered_by(listeners):
+        try:
+            yield
+        except Stopped:
+            drive.let_go = True
+            with contextlib.suppress(TreadleError):  # else it is as after a kill
+                await log.release()
+            if log.is_child:
+                raise
+        except asyncio.CancelledError:
+            drive.let_go = log.lets_go or log.stop_asked.is_set()
+            if not drive.was_cancelled or log.is_child or drive.task is None:
+                raise
+            drive.task.uncancel()  # it was `stop` that cancelled
+        except Fenced:
             raise
-    except asyncio.CancelledError:
-        drive.let_go = log.lets_go or log.stop_asked.is_set()
-        if not drive.was_cancelled or log.is_child or drive.task is None:
+        except BaseException as error:
+            if log.has_claimed:
+                drive.error = error
             raise
-        drive.task.uncancel()  # it was `stop` that cancelled
-    except Fenced:
-        raise
-    except BaseException as error:
-        if log.has_claimed:
-            drive.error = error
-        raise
+
+
+def _goes_on(log: Log, seq: int) -> bool:
+    """Whether there is work: at first (0), and where what it waits for was decided meanwhile."""
+    is_open = log.state.phase in OPEN_PHASES
+    return not seq or (is_open and not find_waits(log.state, log.thread_id))
 
 
 async def _open(log: Log, opening: Sequence[e.Event]) -> bool:
@@ -123,16 +140,6 @@ async def _open(log: Log, opening: Sequence[e.Event]) -> bool:
     return True
 
 
-async def _work_on(log: Log, work: Work) -> None:
-    """Do the work, and again where what it came to wait for was decided before it had stopped."""
-    seq = 0
-    while log.state.seq != seq:
-        seq = log.state.seq
-        await work()
-        if log.state.phase not in OPEN_PHASES or find_waits(log.state, log.thread_id):
-            return
-
-
 def new_claim(world: World, reopens: bool = False) -> e.ThreadClaimed:
     """A claim by this process, for the caller whose span is the current one."""
     span = find_caller_span()
@@ -148,10 +155,6 @@ def attending(store: Store, claim: str) -> Iterator[None]:
         return
     with store.attend(claim):
         yield
-
-
-def _claim_of(opening: Sequence[e.Event]) -> str:
-    return next(event.claim for event in opening if isinstance(event, e.ThreadClaimed))
 
 
 async def append_opening(log: Log, opening: Sequence[e.Event], after: int | None = None) -> None:
@@ -173,8 +176,9 @@ async def append_opening(log: Log, opening: Sequence[e.Event], after: int | None
         ) from None
 
 
-async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
-    """Await the work on the log's turn, for as long as this process has the thread.
+@asynccontextmanager
+async def guarded(log: Log) -> AsyncIterator[None]:
+    """For the work on the log's turn, for as long as this process has the thread.
 
     Cancelling it ends the turn as cancelled; a bug, here or in the model, ends it as failed and is
     raised, without secrets in its words. Raises Fenced when the thread is lost, and StoreErrors.
@@ -183,7 +187,7 @@ async def run_guarded(log: Log, work: Coroutine[Any, Any, None]) -> None:
     assert task is not None
     watch = asyncio.create_task(_watch(log, *start_watching(log), task))
     try:
-        await work
+        yield
     except asyncio.CancelledError:
         if log.lost_reason:  # it was the watch that cancelled
             task.uncancel()
@@ -271,10 +275,3 @@ async def post(
             if not was_posted(log, event):
                 raise
     return None
-
-
-def _is_running(log: Log, call_id: str) -> bool:
-    turn = log.state.turn
-    if turn is None or turn.ended or call_id not in turn.calls:
-        return False
-    return turn.calls[call_id].status == "started"

@@ -38,6 +38,8 @@ class Drive:
         self.task = asyncio.current_task()
         self.error: BaseException | None = None
         """What ended it, where its log may not say it: a StoreError, a bug."""
+        self.cause: BaseException | None = None
+        """What the turn has failed by, as the code of its flow has raised it."""
         self.was_cancelled = False
         """Whether `stop` has cancelled it."""
         self.let_go = False
@@ -153,18 +155,17 @@ def find_drive(store: Store, thread_id: str) -> Drive | None:
 
 
 @contextmanager
-def driving(log: Log) -> Iterator[Drive]:
-    """Drive the log until the block is left. Raises Stopped where nothing new may begin."""
-    drives = _drives()
+def driving(drive: Drive) -> Iterator[None]:
+    """Drive its log until the block is left. Raises Stopped where nothing new may begin."""
+    drives, log = _drives(), drive.log
     place = place_of(log.store, log.thread_id)
-    drive = Drive(log)
     with drives.lock:
         refuse_while_stopping()
         drives.running.setdefault(place, []).append(drive)
     before = log.listeners
     log.listeners += (drive.tell,)
     try:
-        yield drive
+        yield
     finally:
         log.listeners = before
         with drives.lock:

@@ -17,6 +17,7 @@ from ..core.context import Context, ParentContext
 from ..core.decide import Append, CallModel, PollCalls, RunTools, Wait, decide
 from ..core.describe import says_the_same
 from ..core.errors import Fenced, IllegalEvent, ReplayEnds, SeqTaken, Stopped
+from ..core.next_action import Next
 from ..core.tool import Tool
 from ..core.trace_context import SpanContext, format_traceparent
 from ..core.turn import find_call
@@ -26,7 +27,6 @@ from .begin_call import begin_model_call
 from .call_spans import find_call_span, within_call
 from .check_call import is_unknown
 from .children import append_started, own_child
-from .drive import run_guarded
 from .drives import rest
 from .end_turn import append_decided, end_child
 from .in_background import BackgroundCalls, calls_in_background
@@ -42,25 +42,22 @@ from .settings import RunSettings
 async def run_loop(log: Log, settings: RunSettings) -> None:
     """Run until the turn ends or somebody else must write to the log.
 
-    Raises as `run_guarded`; Stopped where it would begin something and this process is to stop.
+    Raises as `Log.append`; Stopped where it would begin something and this process is to stop.
     """
-
-    async def work() -> None:
-        known = _Known()
-        if not waits_or_polls(log.state, log.thread_id, log.world.now()):
-            await log.claim_now()
-        async with calls_in_background(log) as background:
-            while True:
-                await background.settle()
-                seq = log.state.seq
-                # Somebody wrote meanwhile (an approval, say): decide again.
-                with contextlib.suppress(SeqTaken):
-                    if await _do_next(log, settings, known, background):
-                        continue
-                    if not await background.wait(seq):
-                        return
-
-    await run_guarded(log, work())
+    known = _Known()
+    if not waits_or_polls(log.state, log.thread_id, log.world.now()):
+        await log.claim_now()
+    async with calls_in_background(log) as background:
+        while True:
+            await background.settle()
+            seq = log.state.seq
+            in_charge = settings.in_charge(log.state)
+            decided = decide(log.state, in_charge.policy, log.world.now())
+            with contextlib.suppress(SeqTaken):  # somebody wrote meanwhile: decide again
+                if await _do(decided, log, in_charge, known, background):
+                    continue
+                if not await background.wait(seq):
+                    return
 
 
 @dataclass
@@ -75,13 +72,11 @@ class _Known:
     """The calls whose tools were asked what became of them."""
 
 
-async def _do_next(
-    log: Log, settings: RunSettings, known: _Known, background: BackgroundCalls
+async def _do(
+    decided: Next, log: Log, settings: RunSettings, known: _Known, background: BackgroundCalls
 ) -> bool:
-    """Do the next thing; False where there is none. Raises SeqTaken if that is out of date."""
+    """Do it; False where there is nothing to do. Raises SeqTaken if it is out of date."""
     seq = log.state.seq
-    settings = settings.in_charge(log.state)
-    decided = decide(log.state, settings.policy, log.world.now())
     if isinstance(decided, Wait):
         if await settings.look_at_children(log, settings):
             return True

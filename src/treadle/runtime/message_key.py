@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from msgspec.structs import replace
@@ -51,11 +52,29 @@ def thread_of_key(owner: str, key: str) -> str:
     return f"key-{blake2b(f'{len(owner)}:{owner}{key}'.encode(), digest_size=15).hexdigest()}"
 
 
-def name_thread(thread: str | None, said: e.UserSaid, owner: str, world: World) -> str:
-    """The thread that is given, else that of the key, else a new name. Raises UsageError."""
+@dataclass(frozen=True)
+class Message:
+    """What is said, and where."""
+
+    said: e.UserSaid
+    thread_id: str
+    made_by_key: bool
+    """Whether the key has made the thread's name."""
+
+
+def address(
+    said: e.UserSaid, thread: str | None, key: str | None, owner: str, world: World
+) -> Message:
+    """The message with its key, and its thread: as given, else by the key, else a new one.
+
+    Raises UsageError.
+    """
+    said = with_key(said, key)
+    by_key = thread_of_key(owner, said.key)
     if thread is None and said.key:
-        return thread_of_key(owner, said.key)
-    return name_or_new(thread, world)
+        return Message(said, by_key, True)
+    name = name_or_new(thread, world)
+    return Message(said, name, name == by_key)
 
 
 def find_message(log: Log, said: e.UserSaid, made_by_key: bool) -> tuple[int, int] | None:

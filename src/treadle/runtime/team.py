@@ -12,13 +12,12 @@ from ..core.links import MAX_DEPTH as MAX_DEPTH
 from ..core.links import start_of_child
 from ..core.tool import Tool
 from .children import open_parent
+from .given import Given
 from .log import Log
 from .settings import RunSettings
 
 if TYPE_CHECKING:
     from .agent import Agent
-
-Work = Callable[[str, Context], Awaitable[ChildResult]]
 
 _CHILD_SETTINGS: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None}
 """A child's thread knows what it has done, so calling it again continues it: no crash makes its
@@ -36,11 +35,11 @@ _TASK_ADVICE = (
 )
 
 
-def make_agent_tool(agent: "Agent", name: str, description: str, work: Work) -> Tool:
-    """The tool that gives a task to this agent. `work` starts or continues the call's thread."""
+def make_agent_tool(agent: "Agent", name: str, description: str) -> Tool:
+    """The tool that gives a task to this agent, in a thread of the call's own."""
 
     async def give(task: str, context: Context) -> ChildResult:
-        return await work(task, context)
+        return await agent.runs.work_as_child(task, context, Given(context.deps))
 
     about = description or f"Gives a task to the agent {agent.name}, and its answer back."
     return Tool(

@@ -1,0 +1,95 @@
+"""What only an agent knows of its turns: its notes, its settings, the type of its answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..core import events as e
+from ..core.result import Result
+from ..core.state import OPEN_PHASES, State
+from ..core.turn_after import goes_on_when_resumed
+from ..core.waits import find_tree_waits, is_held
+from ..stores.store import Store
+from .answer_type import with_output
+from .conflicts import turn_open
+from .drive import Work, new_claim
+from .given import Given
+from .log import Log
+from .loop import run_loop
+from .said import take_said
+from .serialize import to_json
+from .unpriced import refuse_unpriced
+from .waiting_children import read_waiting_children
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+
+@dataclass(frozen=True)
+class AgentTurns:
+    """See runs.py:Turns."""
+
+    owner: "Agent"
+    kind = "agent"
+
+    @property
+    def store(self) -> Store:
+        return self.owner._store
+
+    async def open(self, log: Log, said: e.UserSaid) -> list[e.Event]:
+        if log.state.phase not in ("empty", "idle"):
+            raise turn_open(log)
+        claim = new_claim(self.owner.world)
+        if log.records:
+            return [claim]
+        opening: list[e.Event] = [
+            e.ThreadStarted(self.owner.name, self.owner.world.new_id()),
+            claim,
+        ]
+        notes = self.owner._notes
+        if notes and (recalled := await notes.recall_event(said.text)):
+            opening.append(recalled)
+        return opening
+
+    def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
+        return (resumed or again) and goes_on_when_resumed(log.state.turn)
+
+    def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
+        is_resumed = not any(isinstance(event, e.UserSaid) for event in opening)
+        settings = replace(
+            self.owner.run_settings,
+            deps=given.deps,
+            settings_of_run=given.asked,
+            instructions_from_log=is_resumed and given.deps is None,
+        )
+        if is_resumed:
+            settings.refuse_missing(log.state)
+        settings.refuse_uncarried()
+        refuse_unpriced(settings, log.paid_by.accounts)
+        for event in opening:
+            if isinstance(event, e.UserSaid):
+                for budget in settings.budgets:
+                    budget.of(settings.name, event.by or log.paid_by.user)  # raises for no user
+        return partial(run_loop, log, settings)
+
+    async def has_more(self, log: Log) -> bool:
+        # Looked at once nobody drives it: whoever spoke before that found it driven, and left it.
+        if log.is_child or is_held(log.state):
+            return False
+        await log.refresh()
+        if log.lost_reason or log.state.phase not in OPEN_PHASES:
+            return False
+        states = {**await read_waiting_children(log), log.thread_id: log.state}
+        policy = self.owner.run_settings.in_charge(log.state).policy
+        return not find_tree_waits(log.thread_id, states, policy)
+
+    def read(self, result: Result, state: State) -> Result:
+        agent = self.owner._team.get(state.agent, self.owner)
+        return with_output(result, agent._answer_type)
+
+    def task(self, said: Any) -> str:
+        return to_json({"task": said})
+
+    def take(self, said: Any) -> e.UserSaid:
+        return take_said(said)

@@ -1,0 +1,284 @@
+"""The runs of an agent or a flow: say something in a thread, go on with it, read how it ended.
+
+An agent and a flow differ only in their `Turns`. All else of a run stands here, once.
+"""
+
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+
+from ..core import events as e
+from ..core.context import ChildResult, Context
+from ..core.errors import Fenced, FlowChanged, ModelError, SeqTaken, TurnFailed, TurnOpen
+from ..core.links import MAX_DEPTH, start_of_child
+from ..core.result import Result, make_child_result, make_turn_error, read_result
+from ..core.state import OPEN_PHASES, State
+from ..core.waits import is_at_work
+from ..models.known_secrets import redact_error
+from ..stores.store import Store
+from .answered import require_answer
+from .background import Begun, OnBegun, begin, tell_opening
+from .children import open_child_log, refuse_child, require_own, starts_again
+from .drive import Work, drive_turn, new_claim
+from .drives import Drive, refuse_while_stopping
+from .end_turn import end_abandoned_children
+from .follow import follow_turn
+from .given import Given
+from .listeners import Delta
+from .log import Log, open_log
+from .message_key import Message, address, find_message, refuse_deleted
+from .one_turn import is_over, up_to_turn
+from .require_log import require_log
+from .resume import follow_driver
+from .steer import steer
+from .step_ids import StepScope, check_within, current_scope, refuse_within
+from .team import child_limits, make_child_tool
+from .when_busy import in_line, says_into_turn, wait_for_end
+
+STOPPED = "this process was told to stop; resume the thread to go on"
+
+
+class Turns(Protocol):
+    """What only an agent, or only a flow, knows of its turns."""
+
+    kind: str
+    """`agent` or `flow`."""
+
+    @property
+    def owner(self) -> Any:
+        """The Agent or the Flow."""
+
+    @property
+    def store(self) -> Store:
+        """Where its threads are."""
+
+    async def open(self, log: Log, said: e.UserSaid) -> list[e.Event]:
+        """What stands before the message that opens a turn. Raises TurnOpen where none may be."""
+
+    def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
+        """Whether a turn that has ended goes on: it is `resumed`, or what failed is to run `again`.
+        Raises UsageError for the thread of somebody else."""
+
+    def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
+        """What drives the turn that these events open, or that is open. Raises UsageError."""
+
+    async def has_more(self, log: Log) -> bool:
+        """Whether something was said to a turn that waits, as its driver left it."""
+
+    def read(self, result: Result, state: State) -> Result:
+        """The result, with the answer as a value."""
+
+    def task(self, said: Any) -> str:
+        """What is said, as the arguments of a flow's step."""
+
+    def take(self, said: Any) -> e.UserSaid:
+        """What is said, as an event. Raises UsageError."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of one agent or flow."""
+
+    turns: Turns
+
+    async def say(
+        self,
+        said: Any,
+        thread: str | None,
+        key: str | None,
+        given: Given,
+        within: float | None = None,
+        on_begun: OnBegun | None = None,
+    ) -> Result:
+        """As `run`. `on_begun` is told as soon as the turn has begun; then the turn is let go where
+        its driver is cancelled."""
+        owner, turns = self.turns.owner, self.turns
+        if scope := current_scope(alone=thread is not None or key is not None):
+            return await self.run_as_step(scope, scope.step_id(owner.name), said, given, within)
+        refuse_within(within)
+        message = address(turns.take(said), thread, key, owner.name, owner.world)
+        async with self._in_line(message, given):
+            while True:
+                log = await open_log(message.thread_id, turns.store, owner.world)
+                log.lets_go = on_begun is not None
+                if opened_seq := await self._find_turn(log, message, given):
+                    if on_begun:
+                        on_begun(Begun(log.thread_id, opened_seq))
+                    return await self.resume(log.thread_id, given, opened_seq=opened_seq)
+                if on_begun:
+                    log.listeners += (tell_opening(on_begun),)
+                try:
+                    opening = [*await turns.open(log, message.said), message.said]
+                    work = turns.work(log, given, opening)
+                    drive = await drive_turn(log, owner.listeners, opening, work)
+                    return await self._after(log, drive, given)
+                except SeqTaken:  # perhaps another caller has brought it at the same moment
+                    if log.has_claimed or not message.said.key:
+                        raise
+                except TurnOpen:  # another turn has begun at the same moment
+                    if log.has_claimed or given.when_busy not in ("steer", "queue"):
+                        raise
+
+    def _in_line(self, message: Message, given: Given) -> AbstractAsyncContextManager[None]:
+        if given.when_busy == "queue":
+            return in_line(self.turns.store, message.thread_id)
+        return nullcontext()
+
+    async def _find_turn(self, log: Log, message: Message, given: Given) -> int:
+        """The turn in which the message stands, by its key or as it is said now; 0: it opens one.
+
+        Raises UsageError for the thread of somebody else, and for a message of a thread that was
+        deleted; Stopped.
+        """
+        said = message.said
+        while True:
+            require_own(log)
+            if found := find_message(log, said, message.made_by_key):
+                return found[1]
+            refuse_while_stopping()
+            await refuse_deleted(log, said)
+            if log.state.phase not in OPEN_PHASES:
+                return 0
+            if given.when_busy == "queue":
+                await wait_for_end(log, partial(self._finish, log.thread_id, given))
+                await log.refresh()
+            elif says_into_turn(given.when_busy, log.state):
+                return (await steer(log, said)).turn_seq
+            else:
+                return 0
+
+    async def _finish(self, thread: str, given: Given, opened_seq: int) -> Result:
+        return await self.resume(thread, given, opened_seq=opened_seq)
+
+    async def start(self, said: Any, thread: str | None, key: str | None, given: Given) -> Begun:
+        """As `start`, and `stream`."""
+        current_scope(alone=True)
+        return await begin(lambda on_begun: self.say(said, thread, key, given, None, on_begun))
+
+    def follow(
+        self, thread: str, after: int | None, begun: Begun | None = None
+    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+        """As `follow`; with `begun`, that turn."""
+        store, world = self.turns.store, self.turns.owner.world
+        return follow_turn(thread, store, world, after, self.end, begun)
+
+    async def resume(
+        self,
+        thread: str,
+        given: Given,
+        take: bool = False,
+        again: bool = False,
+        opened_seq: int = 0,
+    ) -> Result:
+        """As `resume`; with `opened_seq`, of the turn that this message has opened, whatever came
+        after it. `again`: what has failed runs again.
+
+        A turn that has failed meanwhile isn't tried again by those who have only waited for it.
+        """
+        seen_seq = turn_seq = 0
+        while True:
+            log = await require_log(thread, self.turns.store, self.turns.owner.world, turn_seq)
+            seen_seq = seen_seq or log.state.seq
+            if not turn_seq and log.state.turn and log.state.phase in OPEN_PHASES:
+                # Somebody may say something new as soon as this turn is over: that isn't asked for.
+                turn_seq = log.turn_seq = log.state.turn.opened_seq
+            if log.state.phase in OPEN_PHASES:
+                refuse_child(log, "it goes on when its parent's thread is resumed")
+            if not take:
+                await follow_driver(log)
+            await end_abandoned_children(log)
+            if opened_seq and is_over(log.state, opened_seq):
+                return self.end(log, opened_seq)
+            found_seq = log.state.seq
+            untouched = found_seq == seen_seq and not opened_seq
+            try:
+                if again:
+                    refuse_child(log, "what failed runs again when its parent's thread is resumed")
+                resumed = untouched and not start_of_child(log.records)
+                result = await self._go_on(log, given, resumed, again and untouched)
+                if log.has_claimed or log.state.seq == found_seq or not is_at_work(log.state):
+                    return result
+            except (Fenced, SeqTaken):
+                if log.has_claimed:
+                    raise
+            take = False  # somebody else was faster, or goes on after all: follow them
+
+    async def _go_on(self, log: Log, given: Given, resumed: bool, again: bool) -> Result:
+        """Drive the open turn, or read how the last one ended."""
+        reopens = self.turns.reopens(log, resumed, again)
+        if not log.state.trusted or (log.state.phase == "idle" and not reopens):
+            return self.turns.read(read_result(log.records, log.state), log.state)
+        opening = [new_claim(self.turns.owner.world, reopens)]
+        work = self.turns.work(log, given, opening)
+        drive = await drive_turn(log, self.turns.owner.listeners, opening, work)
+        return await self._after(log, drive, given)
+
+    async def _after(self, log: Log, drive: Drive, given: Given) -> Result:
+        """The result of a turn that was driven. Raises where it failed."""
+        result = self.end(log, cause=drive.cause)
+        if result.status == "waiting" and await self.turns.has_more(log):
+            return await self.resume(log.thread_id, given)
+        if drive.let_go and result.status == "unfinished":
+            return replace(result, reason=STOPPED)
+        return result
+
+    async def work_as_child(self, said: Any, context: Context, given: Given) -> ChildResult:
+        """Start or continue the call's child thread, which is paid from the parent's account."""
+        parent, owner = context.parent, self.turns.owner
+        assert parent
+        if parent.depth >= MAX_DEPTH:
+            message = f"threads are {MAX_DEPTH} deep; do it without"
+            return ChildResult(message, e.Usage(), 0.0, failed=True)
+        limits = child_limits(owner.limits, parent)
+        runs: Runs = replace(owner, store=parent.store, world=parent.world, limits=limits).runs
+        log = await open_child_log(context)
+        with contextlib.suppress(ModelError, TurnFailed):  # the result says so to the caller
+            if log.records:
+                await runs._go_on(log, given, False, await starts_again(log))
+            else:
+                place = (context.thread_id, context.call_id, parent.depth + 1, parent.root_id)
+                is_flow = self.turns.kind == "flow"
+                start = e.ThreadStarted(owner.name, parent.world.new_id(), *place, flow=is_flow)
+                opening = [start, new_claim(parent.world), self.turns.take(said)]
+                work = runs.turns.work(log, given, opening)
+                drive = await drive_turn(log, owner.listeners, opening, work)
+                await runs._after(log, drive, given)
+        return make_child_result(owner.name, read_result(log.records, log.state))
+
+    async def run_as_step(
+        self, scope: StepScope, step_id: str, said: Any, given: Given, within: float | None = None
+    ) -> Result:
+        """`run` as a step of a flow, within so many seconds."""
+        check_within(within)
+        owner = self.turns.owner
+        if given.settings:
+            owner = replace(owner, settings=given.settings.over(owner.settings))
+
+        async def work(context: Context) -> ChildResult:
+            try:
+                runs: Runs = owner.runs
+                return await runs.work_as_child(said, context, Given(given.deps))
+            except FlowChanged as error:
+                return await scope.caller.changed(error)  # type: ignore[no-any-return]
+
+        call = e.Call(step_id, owner.name, self.turns.task(said))
+        tool = make_child_tool(owner.limits, work)
+        log: Log = await scope.caller.child(call, tool, within)
+        name = f"the {self.turns.kind} {owner.name}"
+        return require_answer(name, step_id, lambda: self.end(log))
+
+    def end(
+        self, log: Log, opened_seq: int | None = None, cause: BaseException | None = None
+    ) -> Result:
+        """The result of the last turn, or of the one opened at this seq. Raises where it failed:
+        from `cause`, which the code of a flow has raised."""
+        if opened_seq is None:
+            opened_seq = log.state.seq
+        records, state = up_to_turn(log.records, log.state, opened_seq)
+        result = read_result(records, state)
+        if result.status == "failed":
+            raise make_turn_error(result, state) from (cause and redact_error(cause))
+        return self.turns.read(result, state)
