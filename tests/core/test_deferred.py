@@ -11,6 +11,7 @@ from treadle.core.events import Call, Record, Usage
 from treadle.core.policy import Policy
 from treadle.core.state import State, fold, waits_for_people
 from treadle.core.status import find_status
+from treadle.core.tool_kind import HandOver
 from treadle.core.waits import find_waits
 
 
@@ -258,7 +259,7 @@ def test_the_late_result_may_come_while_the_model_writes():
 
 
 def test_nobody_is_handed_the_thread_while_a_call_is_open():
-    hand = Tool("hand", "", {"type": "object"}, hands_to="other")
+    hand = Tool("hand", "", {"type": "object"}, special=HandOver("other"))
     setup = Policy({"pay": pay, "hand": hand})
     decided = decide(state(*DEFERRED, CALLED, replied(Call("h", "hand", "{}"))), setup)
     assert isinstance(decided, Append)

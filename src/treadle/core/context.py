@@ -17,26 +17,16 @@ Check = Callable[[dict[str, Any]], Arguments]
 
 @dataclass(frozen=True)
 class ParentContext:
-    """What a child inherits: store, clock, listeners, and the accounts that pay for it."""
+    """What a child inherits of the thread that it works for."""
 
     child: ChildStarted
     """The child's thread."""
-    store: Any
-    world: Any
-    tell: Callable[[Any], None]
-    """Calls the parent's listeners."""
-    depth: int
-    """The parent's."""
+    log: Any
+    """The parent's Log: with its store, its clock and its listeners."""
     seconds: float | None
     """What the parent's turn has left; None for no limit."""
-    root_id: str = ""
-    """The thread above all."""
-    is_taken: Callable[[], bool] = lambda: False
-    """Whether another process has the parent's thread by now."""
-    paid_by: Any = None
+    paid_by: Any
     """What pays for the child's model calls besides its own limits: see runtime/account.py."""
-    idle: Any = None
-    """Is told when the child only waits for room in accounts."""
 
 
 @dataclass(frozen=True)

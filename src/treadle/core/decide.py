@@ -22,6 +22,7 @@ from .policy import Policy
 from .repetition import find_repetition
 from .state import State, is_parked
 from .tool import Tool
+from .tool_kind import HandOver, OfChild, OfFunction, Question
 from .turn import Turn
 from .useless_replies import MAX_USELESS_REPLIES, is_used_up, why_useless
 
@@ -236,9 +237,11 @@ def _judge(
         objection = objection or _objection(call, tool, state, policy)
         if objection:
             return objection
-    if tool.hands_to:
-        return _hand_over(call, state, tool.hands_to, before)
-    return call
+    match tool.kind:
+        case HandOver(agent):
+            return _hand_over(call, state, agent, before)
+        case OfFunction() | OfChild() | Question():
+            return call
 
 
 def _must_check(call: CallState, state: State, policy: Policy) -> bool:
@@ -264,7 +267,7 @@ def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.E
         return e.ToolFailed(
             call.id, "denied", f"this agent may not make this call{_because(verdict.reason)}"
         )
-    if tool.function is None and not tool.hands_to:
+    if isinstance(tool.kind, Question):
         return e.QuestionAsked(call.id, str(arguments.get("question") or call.call.arguments))
     if verdict.action == "ask":
         return e.ApprovalAsked(call.id, verdict.reason)

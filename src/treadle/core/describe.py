@@ -15,6 +15,7 @@ from .errors import UsageError
 from .limits import Limits
 from .policy import Policy
 from .tool import Tool
+from .tool_kind import HandOver, OfChild, OfFunction, Question
 from .window import ContextWindow
 
 T = TypeVar("T", Limits, ContextWindow)
@@ -23,9 +24,15 @@ _encode = msgspec.json.Encoder().encode
 
 def describe_tool(tool: Tool) -> e.ToolDescription:
     """What the model is told of the tool, and what `decide` goes by."""
-    child = None
-    if tool.child:
-        child = _describe_fields(tool.child)
+    child: dict[str, Any] | None = None
+    hands_to = ""
+    match tool.kind:
+        case OfChild(limits):
+            child = _describe_fields(limits)
+        case HandOver(hands_to):
+            pass
+        case OfFunction() | Question():
+            pass
     return e.ToolDescription(
         tool.schema.description,
         tool.schema.parameters,
@@ -33,8 +40,8 @@ def describe_tool(tool: Tool) -> e.ToolDescription:
         read_only=tool.read_only,
         idempotent=tool.idempotent,
         parallel=tool.parallel,
-        asks=tool.function is None and not tool.hands_to,
-        hands_to=tool.hands_to,
+        asks=isinstance(tool.kind, Question),
+        hands_to=hands_to,
         child=child,
         verifies=tool.verify is not None,
         background=tool.background,
@@ -82,9 +89,11 @@ def window_from(described: e.AgentDescribed) -> ContextWindow:
 
 
 def _tool_from(name: str, told: e.ToolDescription) -> Tool:
-    child = None
+    special: OfChild | HandOver | None = None
     if told.child is not None:
-        child = _from_fields(Limits, told.child)
+        special = OfChild(_from_fields(Limits, told.child))
+    elif told.hands_to:
+        special = HandOver(told.hands_to)
     function = None
     if not (told.asks or told.hands_to):
         function = _refuse_to_run
@@ -102,8 +111,7 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
         parallel=told.parallel,
         verify=verify,
         background=told.background,
-        child=child,
-        hands_to=told.hands_to,
+        special=special,
     )
 
 

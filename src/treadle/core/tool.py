@@ -19,12 +19,12 @@ from .arguments import parse_json_object
 from .check_settings import check_flags, check_number, check_whole_number
 from .context import Arguments, Check
 from .errors import ToolError, UsageError
-from .limits import Limits
 from .model import ToolSchema
 from .name_kind import is_generator, name_kind, why_no_tool
 from .raised import describe_raised
 from .redact import redact
 from .schema_shape import as_object
+from .tool_kind import HandOver, OfChild, OfFunction, Question, ToolKind
 from .verify import (
     VerifySignature,
     bind_verify,
@@ -90,12 +90,8 @@ class Tool:
     honours_key: bool = False
     """The service does nothing twice under one idempotency key. So a call that `verify` says didn't
     run may run again at once."""
-    child: Limits | None = None
-    """Each call runs as a child thread within these limits; a repeated call continues it."""
-    agent: Any = None
-    """The agent that drives the child."""
-    hands_to: str = ""
-    """The name of the agent that a call hands the thread to; there is no function then."""
+    special: OfChild | HandOver | None = None
+    """What a call is where it isn't only a function's: see tool_kind.py."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", self.name):
@@ -128,7 +124,7 @@ class Tool:
             )
         _ = self._check_or_default  # refuses parameters that are no JSON Schema
         if self.verify or self.honours_key:
-            runs = self.function is not None and self.child is None
+            runs = isinstance(self.kind, OfFunction)
             refuse_verify(self.name, self.verify, idempotent=self.idempotent, runs=runs)
             _ = self.verify_signature
 
@@ -145,6 +141,18 @@ class Tool:
         if not callable(self.needs_approval):
             flags["needs_approval"] = self.needs_approval
         check_flags(f"{what}", **flags)
+
+    @property
+    def kind(self) -> ToolKind:
+        """What a call of it is."""
+        if self.special:
+            return self.special
+        return OfFunction(self.function) if self.function else Question()
+
+    @property
+    def child(self) -> OfChild | None:
+        """How its calls run as child threads; None where they don't."""
+        return self.special if isinstance(self.special, OfChild) else None
 
     @cached_property
     def verify_signature(self) -> VerifySignature:

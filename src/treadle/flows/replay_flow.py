@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.errors import FlowChanged
 from ..runtime.log import Log, open_log
-from ..runtime.settings import RunSettings
+from ..runtime.settings import Hands, OfRun, RunSettings
 from ..runtime.world import World
 from ..stores.memory import MemoryStore
 from ..stores.rows import to_rows
@@ -37,7 +37,8 @@ async def replay_flow(
     copy = _Copy(log.thread_id, log.store)
     await copy.append(log.thread_id, to_rows(records))
     world = World(now=lambda: records[-1].at, sleep=_at_once)
-    beyond = with_fields(job, run_tool=_beyond, check_call=_beyond, poll_tool=_beyond)
+    hands = Hands(run_tool=_beyond, check_call=_beyond, poll_tool=_beyond)
+    beyond = with_fields(job, run=OfRun(hands=hands))
     course = FlowRun(await open_log(log.thread_id, copy, world), beyond)
     try:
         with contextlib.suppress(_Beyond):

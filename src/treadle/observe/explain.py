@@ -122,7 +122,9 @@ def pending_decisions(
             child = children.get(call.child.thread_id, ())
         if call.child and child and is_child_in(records, call.child, child):
             tool = settings.policy.tools.get(call.name)
-            own = tool.agent.run_settings if tool and tool.agent else settings
+            own = settings
+            if tool and tool.child and tool.child.agent:
+                own = tool.child.agent.run_settings
             below = pending_decisions(child, own, children)
             # Of a call that may run again, since a limit was raised, nothing waits for that.
             found += [each for each in below if each.status != "limit" or call.status == "child"]

@@ -19,6 +19,7 @@ from .log import Log
 from .loop import run_loop
 from .said import take_said
 from .serialize import to_json
+from .settings import OfRun
 from .unpriced import refuse_unpriced
 from .waiting_children import read_waiting_children
 
@@ -40,16 +41,13 @@ class AgentTurns:
     async def open(self, log: Log, said: e.UserSaid) -> list[e.Event]:
         if log.state.phase not in ("empty", "idle"):
             raise turn_open(log)
-        claim = new_claim(self.owner.world)
+        world, notes = self.owner.world, self.owner._notes
         if log.records:
-            return [claim]
-        opening: list[e.Event] = [
-            e.ThreadStarted(self.owner.name, self.owner.world.new_id()),
-            claim,
-        ]
-        notes = self.owner._notes
+            return [new_claim(world)]
+        started = e.ThreadStarted(self.owner.name, world.new_id())
+        opening: list[e.Event] = [started, new_claim(world)]
         if notes and (recalled := await notes.recall_event(said.text)):
-            opening.append(recalled)
+            return [*opening, recalled]
         return opening
 
     def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
@@ -57,12 +55,8 @@ class AgentTurns:
 
     def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
         is_resumed = not any(isinstance(event, e.UserSaid) for event in opening)
-        settings = replace(
-            self.owner.run_settings,
-            deps=given.deps,
-            settings_of_run=given.asked,
-            instructions_from_log=is_resumed and given.deps is None,
-        )
+        run = OfRun(given.deps, given.asked, is_resumed and given.deps is None)
+        settings = replace(self.owner.run_settings, run=run)
         if is_resumed:
             settings.refuse_missing(log.state)
         settings.refuse_uncarried()

@@ -96,14 +96,15 @@ async def open_child_log(context: Context) -> Log:
 
     Raises ToolError for a thread that isn't this call's: none of it is used.
     """
-    parent = context.parent
-    assert parent
-    log = await open_log(parent.child.thread_id, parent.store, parent.world, [parent.tell])
-    log.is_child = True
-    log.is_parent_taken = parent.is_taken
-    log.paid_by = parent.paid_by
+    assert context.parent
+    parent: Log = context.parent.log
+    child_id = context.parent.child.thread_id
+    log = await open_log(child_id, parent.store, parent.world, [parent.tell])
+    log.above = parent
+    log.paid_by = context.parent.paid_by
     log.idle.above = parent.idle
-    if log.records and not _works_for(log, context.thread_id, context.call_id, parent.depth):
+    depth = parent.state.depth
+    if log.records and not _works_for(log, context.thread_id, context.call_id, depth):
         raise ToolError(
             f"not run: thread {log.thread_id}, where this call would work, was begun by somebody"
             " else at the same moment; nothing of it was used. Make the call again"

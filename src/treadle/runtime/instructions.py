@@ -46,7 +46,7 @@ async def with_instructions(log: Log, settings: RunSettings, known: dict[str, st
     if settings.name not in known:
         system = find_recorded(log, settings)
         if system is None:
-            context = Context(settings.deps, log.thread_id, "", "", 1)
+            context = Context(settings.run.deps, log.thread_id, "", "", 1)
             work = _call(settings.instructions, context)
             text = await contain(work, f"the instructions of {settings.name}")
             system = "\n\n".join(filter(None, (text, settings.system)))
@@ -61,9 +61,9 @@ def find_recorded(log: Log, settings: RunSettings) -> str | None:
     if told is not None:
         return told
     recorded = log.state.described.get(settings.name)
-    if recorded and settings.instructions_from_log:
+    if recorded and settings.run.instructions_from_log:
         return recorded.instructions
-    if not settings.records_description:  # a replay, which hasn't come to the description yet
+    if not settings.run.hands.are_live:  # a replay, which hasn't come to the description yet
         return recorded.instructions if recorded else ""
     return None
 

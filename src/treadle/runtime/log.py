@@ -1,7 +1,7 @@
 """One thread's log, open: an append is checked, stored, then told to the listeners."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ..core import events as e
 from ..core.ceiling import Ceiling
@@ -44,14 +44,12 @@ class Log:
         self.is_deleted = False
         self.turn_seq = 0
         """Of the one turn that it is read for: nothing after that is taken in. 0: all is."""
-        self.is_child = False
-        """True while it is driven as a part of its parent's turn."""
+        self.above: Log | None = None
+        """Its parent's log, while it is driven as a part of that one's turn."""
         self.lets_go = False
         """Whether a cancellation of its driver leaves the turn open, instead of ending it."""
         self.stop_asked = asyncio.Event()
         """Set when its driver is to begin nothing new."""
-        self.is_parent_taken: Callable[[], bool] = lambda: False
-        """Whether another process has the thread that this one works for."""
         self.paid_by = Payers()
         """What pays for its model calls besides its own limits."""
         self.store = store
@@ -82,12 +80,19 @@ class Log:
         return self._claim
 
     @property
+    def is_child(self) -> bool:
+        """Whether it is driven as a part of its parent's turn."""
+        return self.above is not None
+
+    @property
     def is_taken(self) -> bool:
         """Whether another process has the thread, or its parent's, whose turn goes on there."""
         turn = self.state.turn
         if turn is None or turn.ended:
             return False
-        return (self._drives and self.state.claim != self._claim) or self.is_parent_taken()
+        if self._drives and self.state.claim != self._claim:
+            return True
+        return self.above is not None and self.above.is_taken
 
     @property
     def has_claimed(self) -> bool:

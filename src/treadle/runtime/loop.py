@@ -78,18 +78,18 @@ async def _do(
     """Do it; False where there is nothing to do. Raises SeqTaken if it is out of date."""
     seq = log.state.seq
     if isinstance(decided, Wait):
-        if await settings.look_at_children(log, settings):
+        if await settings.run.hands.look_at_children(log, settings):
             return True
         if not _seems_to_go_on(log):
             return False
     if isinstance(decided, PollCalls) and all(each.id in known.polled for each in decided.calls):
-        return await settings.look_at_children(log, settings)
+        return await settings.run.hands.look_at_children(log, settings)
     if isinstance(decided, CallModel | RunTools):
         log.refuse_if_stopping()
     settings = await with_instructions(log, settings, known.instructions)
     if isinstance(decided, CallModel):
         settings = settings.with_model(decided.model)
-    if settings.records_description and not _is_described(log, settings, known):
+    if settings.run.hands.are_live and not _is_described(log, settings, known):
         # Before anything that this agent does, so that the log says by what it was decided.
         await log.append(settings.describe(), after=seq)
         return True
@@ -129,7 +129,7 @@ async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None
         return
     left_s = settings.left_s(log.state)
     chance = log.world.chance()
-    outcome = await settings.call_model(
+    outcome = await settings.run.hands.call_model(
         settings.model, prepared, log.state.seq, left_s, chance, log.show
     )
     await append_or_tell(log, outcome, learn_of_model(log))
@@ -178,7 +178,7 @@ async def poll_calls(
             continue
         log.refuse_if_stopping()
         asked.add(call.id)
-        if event := await settings.poll_tool(log, tool, call, settings.deps):
+        if event := await settings.run.hands.poll_tool(log, tool, call, settings.run.deps):
             await append_or_tell(log, event, learn_of_tool(log, tool, call))
 
 
@@ -225,22 +225,8 @@ async def _attempt(
     left_s = settings.left_s(log.state)
     parent = None
     if call.child:
-        depth = log.state.depth
         child = await own_child(log, call)
-        root_id, is_taken = log.state.root_id, lambda: log.is_taken
-        paid_by = payers_of_child(log, settings, child)
-        parent = ParentContext(
-            child,
-            log.store,
-            log.world,
-            log.tell,
-            depth,
-            left_s,
-            root_id,
-            is_taken,
-            paid_by,
-            log.idle,
-        )
+        parent = ParentContext(child, log, left_s, payers_of_child(log, settings, child))
     span = find_call_span(log, call)
     context = _make_context(log, settings, call, span, parent)
     notes = CallNotes(log, call.id, tool.poll is not None, learn, asyncio.get_running_loop())
@@ -248,7 +234,8 @@ async def _attempt(
     attended, came = while_it_runs(tool, log, call)
     chance = log.world.chance()
     with within_call(span):
-        attempt = settings.run_tool(attended, call.final_arguments, context, left_s, chance, learn)
+        run_tool = settings.run.hands.run_tool
+        attempt = run_tool(attended, call.final_arguments, context, left_s, chance, learn)
         with log.idle.running():
             outcome = await run_to_its_end(log, tool, attempt, learn)
     came(outcome)
@@ -263,7 +250,7 @@ def _make_context(
     parent: ParentContext | None = None,
 ) -> Context:
     trace = format_traceparent(replace(span, sampled=True))
-    return Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, trace, parent)
+    return Context(settings.run.deps, log.thread_id, call.id, call.key, call.attempt, trace, parent)
 
 
 async def check_outcome(log: Log, settings: RunSettings, call: CallState) -> None:
@@ -274,7 +261,7 @@ async def check_outcome(log: Log, settings: RunSettings, call: CallState) -> Non
     span = find_call_span(log, call)
     context = _make_context(log, settings, call, span)
     with within_call(span):
-        event = await settings.check_call(log, tool, call, context)
+        event = await settings.run.hands.check_call(log, tool, call, context)
     if event and is_unknown(log, call.id):
         with contextlib.suppress(IllegalEvent):  # its own driver or a person said so just now
             await log.append(event)

@@ -47,7 +47,7 @@ async def poll_tool(log: Log, tool: Tool, call: CallState, deps: Any) -> e.Event
         function=_question(tool, call, context),
         check=lambda given: given,
         context="",
-        child=None,
+        special=None,
         idempotent=True,
         retries=AGAIN,
     )

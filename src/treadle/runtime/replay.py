@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as settings_with
+from functools import cached_property
 from typing import Any
 
 from ..core import events as e
@@ -43,7 +44,7 @@ from .recorded_settings import (
 )
 from .replayed_calls import find_deferred, find_ids, is_outcome
 from .run_tool import ToolOutcome
-from .settings import RunSettings
+from .settings import Hands, RunSettings
 from .world import World, no_sleep
 
 
@@ -125,15 +126,18 @@ class _Replay:
             settings = self._given.as_recorded(state.last_described)
         else:
             settings = self._recorded.settings(state)
-        return settings_with(
-            settings,
-            call_model=self._call_model,
-            run_tool=self._run_tool,
-            check_call=self._check_call,
-            poll_tool=self._poll_tool,
-            look_at_children=self._look_at_children,
-            find_place=self._recorded.find_place,
-            records_description=False,
+        return settings_with(settings, run=settings_with(settings.run, hands=self._hands))
+
+    @cached_property
+    def _hands(self) -> Hands:
+        return Hands(
+            self._call_model,
+            self._run_tool,
+            self._check_call,
+            self._poll_tool,
+            self._look_at_children,
+            self._recorded.find_place,
+            are_live=False,
         )
 
     def _compare(self, replayed: e.Record | Delta) -> None:

@@ -51,7 +51,7 @@ def build_request(
     if purpose == "plan":  # a plan is prose
         output_schema = None
     shown = prompt.messages(settings.system, note)
-    name, place = settings.model.name, settings.find_place(settings.model)
+    name, place = settings.model.name, settings.run.hands.find_place(settings.model)
     none: tuple[Message, ...] = ()
     turns = go_on(("turns", name, place), partial(_add_turns, name, place), none, shown)
     messages = end_with_person(turns)

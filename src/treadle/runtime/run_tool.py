@@ -70,7 +70,9 @@ async def run_tool(
     try:
         work = _call(tool, checked, context)
         whose = f"the async tool {tool.name}"
-        waited = context.parent.idle.waited_s if context.parent and context.parent.idle else None
+        waited = None
+        if context.parent:
+            waited = context.parent.log.idle.waited_s
         result = await run_within(attempt.timeout_s, work, whose, learn_of, waited)
         return attempt.describe_result(result)
     except asyncio.CancelledError:

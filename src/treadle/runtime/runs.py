@@ -211,7 +211,9 @@ class Runs:
         reopens = self.turns.reopens(log, resumed, again)
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self.turns.read(read_result(log.records, log.state), log.state)
-        opening = [new_claim(self.turns.owner.world, reopens)]
+        return await self._drive(log, given, new_claim(self.turns.owner.world, reopens))
+
+    async def _drive(self, log: Log, given: Given, *opening: e.Event) -> Result:
         work = self.turns.work(log, given, opening)
         drive = await drive_turn(log, self.turns.owner.listeners, opening, work)
         return await self._after(log, drive, given)
@@ -227,25 +229,25 @@ class Runs:
 
     async def work_as_child(self, said: Any, context: Context, given: Given) -> ChildResult:
         """Start or continue the call's child thread, which is paid from the parent's account."""
-        parent, owner = context.parent, self.turns.owner
-        assert parent
-        if parent.depth >= MAX_DEPTH:
+        owner = self.turns.owner
+        assert context.parent
+        parent: Log = context.parent.log
+        depth = parent.state.depth
+        if depth >= MAX_DEPTH:
             message = f"threads are {MAX_DEPTH} deep; do it without"
             return ChildResult(message, e.Usage(), 0.0, failed=True)
-        limits = child_limits(owner.limits, parent)
+        limits = child_limits(owner.limits, context.parent)
         runs: Runs = replace(owner, store=parent.store, world=parent.world, limits=limits).runs
         log = await open_child_log(context)
         with contextlib.suppress(ModelError, TurnFailed):  # the result says so to the caller
             if log.records:
                 await runs._go_on(log, given, False, await starts_again(log))
             else:
-                place = (context.thread_id, context.call_id, parent.depth + 1, parent.root_id)
+                place = (context.thread_id, context.call_id, depth + 1, parent.state.root_id)
                 is_flow = self.turns.kind == "flow"
                 start = e.ThreadStarted(owner.name, parent.world.new_id(), *place, flow=is_flow)
-                opening = [start, new_claim(parent.world), self.turns.take(said)]
-                work = runs.turns.work(log, given, opening)
-                drive = await drive_turn(log, owner.listeners, opening, work)
-                await runs._after(log, drive, given)
+                claim = new_claim(parent.world)
+                await runs._drive(log, given, start, claim, self.turns.take(said))
         return make_child_result(owner.name, read_result(log.records, log.state))
 
     async def run_as_step(

@@ -52,6 +52,38 @@ ChildWatcher = Callable[[Log, "RunSettings"], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
+class Hands:
+    """What a drive does beyond its log. A replay has other ones, which give what was recorded."""
+
+    call_model: ModelCaller = call_model
+    """Makes one model call and gives the event it ends in."""
+    run_tool: ToolRunner = run_tool
+    """Makes one attempt of a tool call and gives the event it ends in."""
+    check_call: CallChecker = check_call
+    """Asks a tool's `verify` what became of a call."""
+    poll_tool: ToolPoller = poll_tool
+    """Asks what became of a call's work elsewhere."""
+    look_at_children: ChildWatcher = refresh_children
+    """Appends what children wait for now, if that has changed."""
+    find_place: Callable[[Model], str] = place_of
+    """Gives where a model is asked."""
+    are_live: bool = True
+    """False in a replay, which takes the agent's description from the recording."""
+
+
+@dataclass(frozen=True)
+class OfRun:
+    """What one run was given, whichever agent is in charge."""
+
+    deps: Any = None
+    settings: ModelSettings = ModelSettings()
+    """What is asked of the model in this run alone. It wins over the agent's."""
+    instructions_from_log: bool = False
+    """A function of instructions isn't called where the log has any: a resume without the deps."""
+    hands: Hands = Hands()
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """An agent's settings, resolved: the tools are made, the model is found."""
 
@@ -62,17 +94,13 @@ class RunSettings:
     output_schema: dict[str, Any] | None = None
     name: str = "agent"
     """The agent's."""
-    deps: Any = None
+    run: OfRun = OfRun()
     models: tuple[Model, ...] = ()
     """All of the agent's, in the order in which they are asked; empty: `model` alone."""
     instructions: Callable[[Context], str | Awaitable[str]] | None = None
     """Gives the instructions of a turn: see instructions.py."""
-    instructions_from_log: bool = False
-    """Not called where the log has any: a resume without the deps."""
     settings_of_agent: ModelSettings = ModelSettings()
     """What the agent asks of its model."""
-    settings_of_run: ModelSettings = ModelSettings()
-    """What is asked in this run alone. It wins over the agent's."""
     context_window: ContextWindow = ContextWindow()
     budgets: tuple[Budget, ...] = ()
     """What its model calls are paid from besides the limits of the turn."""
@@ -80,24 +108,13 @@ class RunSettings:
     """The agent's own, where those of the policy have been raised."""
     team: Mapping[str, "RunSettings"] = field(default_factory=dict)
     """By name, this agent and those that the thread may be handed to; empty without handoffs."""
-    call_model: ModelCaller = call_model
-    """Makes one model call and gives the event it ends in. A replay puts its own here."""
-    run_tool: ToolRunner = run_tool
-    """Makes one attempt of a tool call and gives the event it ends in. As above."""
-    check_call: CallChecker = check_call
-    """Asks a tool's `verify` what became of a call. As above."""
-    poll_tool: ToolPoller = poll_tool
-    """Asks what became of a call's work elsewhere. As above."""
-    look_at_children: ChildWatcher = refresh_children
-    """Appends what children wait for now, if that has changed. As above."""
-    find_place: Callable[[Model], str] = place_of
-    """Gives where a model is asked. As above."""
-    records_description: bool = True
-    """Whether the log is told what the agent is made of. A replay takes that from the recording."""
 
     def in_charge(self, state: State) -> "RunSettings":
         """The settings of the agent that is in charge of the thread, with the turn's model."""
-        settings = self._of_agent(state.agent).with_raised(state)
+        settings = self
+        if state.agent in self.team:
+            settings = replace(self.team[state.agent], run=self.run)
+        settings = settings.with_raised(state)
         if state.turn is None or state.turn.ended:
             return settings
         return settings.with_model(state.turn.model)
@@ -116,23 +133,6 @@ class RunSettings:
             if model.name == name != self.model.name:
                 return replace(self, model=model)
         return self
-
-    def _of_agent(self, agent: str) -> "RunSettings":
-        if agent not in self.team:
-            return self
-        return replace(
-            self.team[agent],
-            deps=self.deps,
-            settings_of_run=self.settings_of_run,
-            instructions_from_log=self.instructions_from_log,
-            call_model=self.call_model,
-            run_tool=self.run_tool,
-            check_call=self.check_call,
-            poll_tool=self.poll_tool,
-            look_at_children=self.look_at_children,
-            find_place=self.find_place,
-            records_description=self.records_description,
-        )
 
     def start_events(
         self, state: State, thread_id: str, calls: Sequence[CallState]
@@ -168,7 +168,7 @@ class RunSettings:
     @cached_property
     def asked(self) -> ModelSettings:
         """What is asked of the model: it puts this over its own."""
-        return self.settings_of_run.over(self.settings_of_agent)
+        return self.run.settings.over(self.settings_of_agent)
 
     def cost_usd(self, usage: e.Usage) -> float | None:
         """What this usage of the model costs in the service tier that is asked for, if known."""
@@ -209,7 +209,7 @@ class RunSettings:
         if described is None:
             return self
         told = {name: described.settings.get(name) for name in described.of_run}
-        return replace(self, settings_of_run=settings_in_log(told))
+        return replace(self, run=replace(self.run, settings=settings_in_log(told)))
 
     def told_as(self, described: e.AgentDescribed | None) -> "RunSettings":
         """These settings, with the recorded instructions where today's are a function."""
@@ -231,7 +231,7 @@ class RunSettings:
             describe_model(self.model, self.asked),
             self.output_schema,
             describe_policy(self.policy, self.context_window),
-            tuple(sorted(describe_settings(self.settings_of_run))),
+            tuple(sorted(describe_settings(self.run.settings))),
         )
 
     def everybody(self) -> "list[RunSettings]":
@@ -241,7 +241,7 @@ class RunSettings:
     def refuse_uncarried(self) -> None:
         """Raise UsageError for settings that an agent's model can't be told."""
         for each in self.everybody():
-            asked = self.settings_of_run.over(each.settings_of_agent)
+            asked = self.run.settings.over(each.settings_of_agent)
             for model in each.models or (each.model,):
                 carried = getattr(model, "carried_settings", ("max_output_tokens",))
                 refuse_uncarried(asked, carried, model.name)

@@ -11,6 +11,7 @@ from ..core.limits import Limits, tightest_limit
 from ..core.links import MAX_DEPTH as MAX_DEPTH
 from ..core.links import start_of_child
 from ..core.tool import Tool
+from ..core.tool_kind import HandOver, OfChild
 from .children import open_parent
 from .given import Given
 from .log import Log
@@ -48,8 +49,7 @@ def make_agent_tool(agent: "Agent", name: str, description: str) -> Tool:
         _TASK,
         give,
         _check_task,
-        child=agent.limits,
-        agent=agent,
+        special=OfChild(agent.limits, agent),
         **_CHILD_SETTINGS,
     )
 
@@ -61,7 +61,8 @@ def make_child_tool(
 
     `work` gets the checked arguments.
     """
-    return Tool("child", "", {"type": "object"}, work, check, child=limits, **_CHILD_SETTINGS)
+    special = OfChild(limits)
+    return Tool("child", "", {"type": "object"}, work, check, special=special, **_CHILD_SETTINGS)
 
 
 def child_limits(limits: Limits, parent: ParentContext) -> Limits:
@@ -131,7 +132,7 @@ def make_handoff_tools(agent: "Agent", team: dict[str, "Agent"]) -> Iterable[Too
             description,
             {"type": "object", "properties": {}, "additionalProperties": False},
             check=_check_empty,
-            hands_to=name,
+            special=HandOver(name),
         )
 
 
@@ -143,8 +144,8 @@ async def find_run_settings(log: Log, top: RunSettings) -> RunSettings:
         settings = await find_run_settings(parent, top)
         for name in _called_names(parent.records, start.parent_call_id):
             tool = settings.policy.tools.get(name)
-            if tool and tool.agent:
-                top = tool.agent.run_settings
+            if tool and tool.child and tool.child.agent:
+                top = tool.child.agent.run_settings
     return top.in_charge(log.state)
 
 

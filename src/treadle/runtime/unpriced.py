@@ -43,10 +43,11 @@ def find_unpriced(settings: RunSettings, accounts: Sequence[Account] = ()) -> st
             if not is_free and price_of(model, e.Usage(1, 1)) is None:
                 return model.name
         for tool in settings.policy.tools.values():
-            if tool.agent is None or tool.child is None or id(tool.agent) in seen:
+            child = tool.child
+            if child is None or child.agent is None or id(child.agent) in seen:
                 continue
-            below_usd = tightest_limit(limit_usd, tool.child.cost_usd)
+            below_usd = tightest_limit(limit_usd, child.limits.cost_usd)
             if below_usd is not None:  # else its model needn't even be made
-                seen.add(id(tool.agent))
-                waiting += [(each, below_usd) for each in tool.agent.run_settings.everybody()]
+                seen.add(id(child.agent))
+                waiting += [(each, below_usd) for each in child.agent.run_settings.everybody()]
     return ""

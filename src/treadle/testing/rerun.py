@@ -33,7 +33,7 @@ from ..runtime.answer_type import AnswerType
 from ..runtime.drive import append_opening
 from ..runtime.log import Log
 from ..runtime.loop import run_loop
-from ..runtime.settings import RunSettings
+from ..runtime.settings import Hands, OfRun, RunSettings
 from ..runtime.world import World
 from ..stores.memory import MemoryStore
 from .recorded_turns import Outcome, RecordedTurn, split_turns
@@ -119,9 +119,8 @@ class _Rerun:
     async def run(self, agent: str) -> Result:
         self.log.listeners = (lambda _: self.moved.set(),)
         # What others have used of its budgets isn't in the recording.
-        settings = settings_with(
-            self.run_settings, call_model=self._call_model, run_tool=self._run_tool, budgets=()
-        )
+        run = OfRun(hands=Hands(self._call_model, self._run_tool))
+        settings = settings_with(self.run_settings, run=run, budgets=())
         claimed = e.ThreadClaimed(self.log.world.new_id())
         first, *later = self.turn.raises
         await append_opening(self.log, [claimed, self.clock.use(self.turn.said), *first])
