@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ..core.errors import UsageError
 from ..observe.visible import visible_word
-from ..runtime.raise_limit import Amounts
+from ..runtime.post import Amounts
 
 WHOLE = ("tokens", "steps", "tool_calls")
 """The limits that count; the others are measured."""

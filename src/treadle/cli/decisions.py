@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
-from ..core.state import OPEN_PHASES
 from ..core.tool import Tool
 from ..flows.flow import Flow
 from ..observe.short_text import call_text
@@ -163,7 +162,7 @@ def cancel(settings: CancelOptions) -> int:
     agent = Agent(store=choose_store(settings))
     store = open_store(agent.store)
     log = open_thread(store, settings.thread)
-    if log.state.phase not in OPEN_PHASES:
+    if not log.state.is_open:
         raise UsageError(f"there is no turn to cancel: {describe_last_decision(log)}")
     reason = f"by {settings.by or current_user()}"
     if settings.why:

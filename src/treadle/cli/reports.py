@@ -8,7 +8,7 @@ import msgspec
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.result import Summary
-from ..core.state import OPEN_PHASES, fold
+from ..core.state import fold
 from ..flows.flow import Flow
 from ..observe.account_lines import describe_accounts
 from ..observe.diff import Diff, Side
@@ -62,7 +62,7 @@ def explain(settings: ExplainOptions) -> int:
     if other:
         # Compared with Treadle's own agent everything has changed, which says nothing.
         found = replace(found, changes=())
-        if log.state.phase in OPEN_PHASES:
+        if log.state.is_open:
             found = replace(found, next="refuse, unless --agent names it")
     accounts = run_sync(read_accounts(log, known_settings(agent, settings)))
     found = replace(found, paid_from=describe_accounts(accounts))

@@ -18,7 +18,7 @@ from ..core.errors import (
 from ..core.limits import RAISED
 from ..core.links import find_children, is_child_in
 from ..core.result import Result
-from ..core.state import OPEN_PHASES, fold
+from ..core.state import fold
 from ..core.turn_after import failed_by_outage, goes_on_when_resumed, may_reopen
 from ..flows.flow import Flow
 from ..observe.agent_changes import changes_since_last_call
@@ -71,7 +71,7 @@ class Session:
             state = fold(record for record in past if record.thread_id == self.thread_id)
             changes: list[str] = []
             goes_on = goes_on_when_resumed(state.turn)
-            if goes_on or state.phase in OPEN_PHASES:
+            if goes_on or state.is_open:
                 changes = list(changes_since_last_call(state, self.agent.run_settings))
         except TreadleError as error:
             return self._fail(make_visible(str(error)), exit_code(error))

@@ -36,9 +36,8 @@ def _lost_and_polls(call: CallState) -> bool:
 
 def next_due(state: State) -> float | None:
     """When the time of the first open call is up: seconds since the epoch; None: never."""
-    turn = state.turn
-    calls = turn.calls.values() if turn and not turn.ended else ()
-    times = [call.until for call in calls if call.until is not None and _is_bounded(call)]
+    open_calls = state.calls.values()
+    times = [call.until for call in open_calls if call.until is not None and _is_bounded(call)]
     return min(times, default=None)
 
 

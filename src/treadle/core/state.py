@@ -7,7 +7,7 @@
    did is unknown.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from . import events as e
 from .agent_events import describe_format_1
 from .approvals import Permission
 from .calibration import TokenCalibration, calibrate
+from .call import CallState
 from .errors import IllegalEvent
 from .late import is_late, lose_model_call, refuse_late, settle_model_call
 from .limits import Spent
@@ -86,6 +87,16 @@ class State(msgspec.Struct, frozen=True, gc=False):
     def last_described(self) -> e.AgentDescribed | None:
         """What the agent whose model was called last was made of."""
         return self.described.get(self.last_caller)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a turn is under way."""
+        return self.turn is not None and self.turn.ended is None
+
+    @property
+    def calls(self) -> Mapping[str, CallState]:
+        """The open calls of the turn under way, by id."""
+        return self.turn.calls if self.turn and not self.turn.ended else {}
 
     @property
     def phase(self) -> Phase:
@@ -269,10 +280,9 @@ def is_parked(state: State) -> bool:
 
     A child whose code kills the process is parked before its parent.
     """
-    turn = state.turn
-    if state.claims <= MAX_CLAIMS or turn is None or turn.ended:
+    if state.claims <= MAX_CLAIMS or not state.is_open:
         return False
-    if any(call.child and call.status != "child" for call in turn.calls.values()):
+    if any(call.child and call.status != "child" for call in state.calls.values()):
         return state.claims > MAX_CLAIMS_WITH_CHILD
     return True
 

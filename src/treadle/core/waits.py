@@ -42,10 +42,9 @@ def is_held(state: State) -> bool:
 
 def is_at_work(state: State) -> bool:
     """Whether a model call or a tool of the open turn is under way, as far as the log says."""
-    turn = state.turn
-    if turn is None or turn.ended:
+    if state.turn is None or state.turn.ended:
         return False
-    return turn.called is not None or any(c.status == "started" for c in turn.calls.values())
+    return state.phase == "calling" or any(c.status == "started" for c in state.calls.values())
 
 
 def find_waits(
@@ -163,9 +162,8 @@ def recorded_policy(state: State) -> Policy:
 
 def _recorded_steps(state: State) -> dict[str, Tool]:
     """What the log says of a flow's steps: those that whoever drives it next runs again."""
-    calls = state.turn.calls.values() if state.turn else ()
     steps: dict[str, Tool] = {}
-    for call in calls:
+    for call in state.calls.values():
         if call.status == "unknown" and call.idempotent:
             steps[call.id] = Tool(call.name, "", {"type": "object"}, idempotent=True)
         elif call.status == "unknown" and call.verifies:

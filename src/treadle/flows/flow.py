@@ -27,13 +27,12 @@ from ..models.scripted import ScriptedModel
 from ..runtime.arguments import write_arguments
 from ..runtime.background import go_on_alone
 from ..runtime.check_kinds import check_flow_function, check_run
-from ..runtime.drive import Post, post
 from ..runtime.due import name_due
 from ..runtime.fork import Fork, fork
 from ..runtime.given import Given
 from ..runtime.listeners import Delta, Listener
 from ..runtime.log import Log
-from ..runtime.raise_limit import Amounts, raise_limit
+from ..runtime.post import Amounts, Post, post, raise_limit
 from ..runtime.require_log import require_log
 from ..runtime.runs import Runs
 from ..runtime.settings import NO_MODEL, RunSettings

@@ -97,8 +97,7 @@ class FlowRun:
 
     def edited(self, call_id: str) -> str | None:
         """What a person has made of a step's arguments; None if nobody has changed them."""
-        turn = self.log.state.turn
-        return turn.calls[call_id].arguments if turn else None
+        return self.log.state.calls[call_id].arguments
 
     async def child(self, call: e.Call, tool: Tool, within: float | None = None) -> Log:
         """Run an agent or a flow as a step; the child's log when its turn is over.
@@ -212,11 +211,6 @@ class FlowRun:
         await wait_until_due(self._moved, due, self.log.world)
         return True
 
-    @property
-    def _open(self) -> tuple[CallState, ...]:
-        turn = self.log.state.turn
-        return tuple(turn.calls.values()) if turn else ()
-
     async def _act(self) -> bool:
         """Record what is new, or do what `decide` says; False if there is nothing to do."""
         state = self.log.state
@@ -284,13 +278,13 @@ class FlowRun:
         self._asked.pop(call_id, None)
         if call_id in self._attempts:
             await stop_all([self._attempts[call_id]])
-        for call in [one for one in self._open if one.id == call_id]:
+        if call := self.log.state.calls.get(call_id):
             await cancel_call(self.log, call, GIVEN_UP)
 
     async def _end(self, main: "asyncio.Task[str]") -> bool:
         """After the code has ended: give up the steps it left open, then record the end."""
-        if self._asked or self._open:
-            self._given_up += {*self._asked, *(call.id for call in self._open)}
+        if self._asked or self.log.state.calls:
+            self._given_up += {*self._asked, *self.log.state.calls}
             return True
         value = ""
         self.error = error_of(main)

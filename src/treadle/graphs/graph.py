@@ -15,9 +15,8 @@ from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
 from ..flows.flow import DEFAULT_LIMITS, Flow
 from ..runtime.check_kinds import check_run, refuse_names
-from ..runtime.drive import Post
 from ..runtime.listeners import Delta, Listener
-from ..runtime.raise_limit import Amounts
+from ..runtime.post import Amounts, Post
 from ..runtime.settle import Settled
 from ..runtime.sync import run_sync
 from ..runtime.world import World

@@ -188,7 +188,7 @@ def _describe_done(records: Sequence[e.Record]) -> list[str]:
 def _children_that_go_on(state: State, children: ChildRecords) -> list[str]:
     """The calls whose children wait for nothing any more, though their parent's log says so."""
     states = {id: fold(records) for id, records in children.items() if records}
-    calls = state.turn.calls.values() if state.turn and not state.turn.ended else ()
+    calls = state.calls.values()
     return [
         describe_run(call)
         for call in calls

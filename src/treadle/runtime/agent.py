@@ -27,7 +27,6 @@ from .background import go_on_alone
 from .check_kinds import check_agent
 from .delete import Deletion, delete_threads
 from .divergence import Divergence
-from .drive import Post, post
 from .due import name_due
 from .fork import Fork, fork
 from .given import Given
@@ -36,7 +35,7 @@ from .instructions import Instructions
 from .listeners import Delta, Listener
 from .log import open_log
 from .message_key import with_key
-from .raise_limit import Amounts, raise_limit
+from .post import Amounts, Post, post, raise_limit
 from .replay import replay
 from .require_log import require_log
 from .runs import Runs

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
 from ..core.result import Result
-from ..core.state import OPEN_PHASES, State
+from ..core.state import State
 from ..core.turn_after import goes_on_when_resumed
 from ..core.waits import find_tree_waits, is_held
 from ..stores.store import Store
@@ -72,7 +72,7 @@ class AgentTurns:
         if log.is_child or is_held(log.state):
             return False
         await log.refresh()
-        if log.lost_reason or log.state.phase not in OPEN_PHASES:
+        if log.lost_reason or not log.state.is_open:
             return False
         states = {**await read_waiting_children(log), log.thread_id: log.state}
         policy = self.owner.run_settings.in_charge(log.state).policy

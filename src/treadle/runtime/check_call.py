@@ -67,10 +67,8 @@ async def check_call(
 
 def is_unknown(log: Log, call_id: str) -> bool:
     """Whether nobody has said yet what became of the call."""
-    turn = log.state.turn
-    if turn is None or turn.ended or call_id not in turn.calls:
-        return False
-    return turn.calls[call_id].status == "unknown"
+    call = log.state.calls.get(call_id)
+    return call is not None and call.status == "unknown"
 
 
 async def _ask(tool: Tool, call: CallState, context: Context) -> Ran | DidNotRun | CannotTell:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, TurnOpen
-from ..core.state import OPEN_PHASES, waits_for_people
+from ..core.state import waits_for_people
 from ..stores.store import Attended
 from .local_time import format_time
 from .log import Log
@@ -80,7 +80,7 @@ def _why_refused(log: Log, event: e.Event) -> str:
             | e.ToolFailed(call_id=call_id)
         ) if call_id and (decided := describe_decision(log.records, call_id)):
             return f"call {call_id} of {thread} {decided}"
-    if log.state.phase in OPEN_PHASES or (isinstance(event, e.UserSaid) and not event.answers):
+    if log.state.is_open or (isinstance(event, e.UserSaid) and not event.answers):
         return ""
     turn = log.state.turn
     if turn is None or turn.ended is None:

@@ -6,9 +6,9 @@ ends the turn, and records a cancellation or a bug as the turn's end.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, get_args
+from typing import Any
 
 from ..core import events as e
 from ..core.errors import (
@@ -19,39 +19,24 @@ from ..core.errors import (
     StoreError,
     TreadleError,
     TurnOpen,
-    UsageError,
 )
 from ..core.raised import describe_raised, in_words
-from ..core.state import OPEN_PHASES
 from ..core.trace_context import format_traceparent
-from ..core.verify import VERIFY
 from ..core.waits import after_claim, find_waits, is_held
-from ..core.write_event import write_event
 from ..models.known_secrets import redact_error, redact_known
 from ..stores.store import Attended, Store
-from .adopt import adopt
 from .border import is_ctrl_c
 from .call_spans import calls_entered_by, find_caller_span
-from .check_approval import check_approval
-from .children import require_trusted
-from .conflicts import describe_standing, explaining_conflicts
+from .conflicts import describe_standing
 from .drives import Drive, driving
 from .end_turn import cancel_turn, end_abandoned_children, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
-from .message_key import was_posted
-from .post_outcome import post_outcome
-from .said import take_said
-from .settings import RunSettings
-from .steer import Steered, steer
 from .watch import StoreWatch, start_watching, stop_watching
 from .world import World
 
 Work = Callable[[], Coroutine[Any, Any, BaseException | None]]
 """Gives the error that the code of a flow has raised, if it has."""
-Post = (
-    e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded | e.TrustChanged | e.LimitRaised
-)
 
 
 async def drive_turn(
@@ -118,7 +103,7 @@ async def _at_the_wheel(
 
 def _goes_on(log: Log, seq: int) -> bool:
     """Whether there is work: at first (0), and where what it waits for was decided meanwhile."""
-    is_open = log.state.phase in OPEN_PHASES
+    is_open = log.state.is_open
     return not seq or (is_open and not find_waits(log.state, log.thread_id))
 
 
@@ -226,52 +211,3 @@ async def _watch(
         except TreadleError:  # the driver itself will meet whatever is wrong with the store
             watch.look_again()
     driver.cancel()
-
-
-async def post(
-    log: Log, event: Post, find_settings: Callable[[], Awaitable[RunSettings]]
-) -> Steered | None:
-    """Append what a person says to a turn that waits or runs. Of a message, where it has come.
-
-    A TrustChanged goes to the children too. `find_settings` is asked for the tools where a person
-    has edited arguments. An answer whose key is in the log already says nothing new. Raises
-    IllegalEvent where nothing waits for this event, and for an approval of something else than what
-    waits; UsageError for a key with other words, and in an imported thread, of which one must know
-    that it is right before one decides anything in it.
-    """
-    if not isinstance(event, get_args(Post)):
-        names = ", ".join(each.__name__ for each in get_args(Post))
-        raise UsageError(f"a {type(event).__name__} can't be posted; what people say is: {names}")
-    if isinstance(event, e.TurnEnded) and event.status != "cancelled":
-        raise UsageError(
-            f'a person can only cancel a turn: TurnEnded("cancelled"), not {event.status!r}'
-        )
-    if isinstance(event, e.OutcomeDecided) and (event.by == VERIFY or event.outcome == "unclear"):
-        raise UsageError("only a tool's verify says that: say who you are, and what became of it")
-    if isinstance(event, e.UserSaid):
-        event = take_said(event)
-        if not event.answers:
-            return await steer(log, event)
-    write_event(event)  # refuses wrong values before anything goes by them
-    if isinstance(event, e.TrustChanged):
-        await adopt(log, event)
-        return None
-    if not isinstance(event, e.TurnEnded):
-        require_trusted(log)
-    if was_posted(log, event):
-        return None
-    if isinstance(event, e.ApprovalGiven):
-        await check_approval(log, event, find_settings)
-    with explaining_conflicts(log, event):
-        if isinstance(event, e.TurnEnded):
-            await end_turn(log, event)
-            return None
-        try:
-            if isinstance(event, e.OutcomeDecided):
-                await post_outcome(log, event)
-            else:
-                await log.append(event)
-        except IllegalEvent:  # perhaps the same answer has come at the same moment
-            if not was_posted(log, event):
-                raise
-    return None

@@ -7,7 +7,6 @@ import msgspec
 
 from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.links import start_of_child
-from ..core.state import OPEN_PHASES
 from ..core.waits import find_tree_waits
 from ..stores.archive import ALL_THREADS
 from ..stores.store import Store, ThreadInfo, Timed
@@ -54,7 +53,7 @@ async def name_due(store: Store, world: World, agents: Collection[str]) -> list[
 
 async def is_due(log: Log) -> bool:
     """Whether the thread is unfinished, waits for nobody and has no living driver."""
-    if log.state.phase not in OPEN_PHASES or start_of_child(log.records):
+    if not log.state.is_open or start_of_child(log.records):
         return False
     if find_beat(log) is not None:
         return False

@@ -15,7 +15,7 @@ from ..core.call import CallState
 from ..core.errors import IllegalEvent, SeqTaken, TreadleError
 from ..core.links import find_children, is_child
 from ..core.result import read_result, since_reopening
-from ..core.state import OPEN_PHASES, State
+from ..core.state import State
 from ..models.known_secrets import redact_known
 from ..stores.archive import ALL_THREADS
 from .log import Log, open_log
@@ -69,9 +69,8 @@ def _is_end(event: e.Event) -> bool:
 
 async def _end_its_child(log: Log, event: e.Event) -> e.Event:
     """The event; where it is the failure of a call with a child, after that child's end."""
-    calls = log.state.turn.calls if log.state.turn else {}
-    if isinstance(event, e.ToolFailed) and event.call_id in calls:
-        return await end_child(log, calls[event.call_id], event, event.message)
+    if isinstance(event, e.ToolFailed) and event.call_id in log.state.calls:
+        return await end_child(log, log.state.calls[event.call_id], event, event.message)
     return event
 
 
@@ -107,7 +106,7 @@ async def end_child(
     child = await open_log(call.child.thread_id, log.store, log.world)
     if not is_child(child.records, log.thread_id, call.id, log.state.depth):
         return failed  # it had yet to begin
-    if child.state.phase in OPEN_PHASES:
+    if child.state.is_open:
         with contextlib.suppress(IllegalEvent):  # it came to its own end at the same moment
             await end_turn(child, e.TurnEnded("cancelled", why))
     result = since_reopening(read_result(child.records, child.state))
@@ -131,7 +130,7 @@ async def end_abandoned_children(log: Log) -> None:
         # It is yet to begin, or is a child of the thread that this one was forked from.
         if not is_child(child.records, log.thread_id, started.call_id, log.state.depth):
             continue
-        if started.thread_id not in awaited and child.state.phase in OPEN_PHASES:
+        if started.thread_id not in awaited and child.state.is_open:
             with contextlib.suppress(IllegalEvent):
                 await end_turn(child, e.TurnEnded("cancelled", why))
         await end_abandoned_children(child)
@@ -168,9 +167,7 @@ async def cancel_turn(log: Log) -> None:
 
 def _calls_with_child(state: State) -> tuple[CallState, ...]:
     """The open calls of the turn under way that run as a child."""
-    if state.turn is None or state.turn.ended:
-        return ()
-    return tuple(call for call in state.turn.calls.values() if call.child)
+    return tuple(call for call in state.calls.values() if call.child)
 
 
 def _why_children_end(event: e.Event | None) -> str:

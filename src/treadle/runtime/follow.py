@@ -137,7 +137,7 @@ def _read_drives(drive: Drive) -> dict[str, list[e.Record]]:
     while drives:
         log = drives.pop().log
         found[log.thread_id] = list(log.records)
-        for call in log.state.turn.calls.values() if log.state.turn else ():
+        for call in log.state.calls.values():
             child = call.child and find_drive(log.store, call.child.thread_id)
             if child and child.log.thread_id not in found:
                 drives.append(child)

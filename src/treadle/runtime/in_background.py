@@ -30,13 +30,13 @@ class BackgroundCalls:
         try:
             await attempt()
         except IllegalEvent:
-            if self._is_open(call_id):
+            if call_id in self._log.state.calls:
                 raise
 
     async def settle(self) -> None:
         """Forget those that are over, and cancel those whose calls are. Raises what they raise."""
         for call_id, task in list(self._tasks.items()):
-            if not task.done() and not self._is_open(call_id):
+            if not task.done() and call_id not in self._log.state.calls:
                 task.cancel()
                 await asyncio.wait({task})
             if task.done():
@@ -62,10 +62,6 @@ class BackgroundCalls:
     def hear(self, _: object) -> None:
         """A listener of the log."""
         self._grown.set()
-
-    def _is_open(self, call_id: str) -> bool:
-        turn = self._log.state.turn
-        return turn is not None and not turn.ended and call_id in turn.calls
 
     async def end(self, cancel: bool) -> None:
         """Wait for all that still run."""

@@ -7,7 +7,7 @@ from ..core import events as e
 from ..core.ceiling import Ceiling
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, Stopped, StoreDamaged, ThreadDeleted
 from ..core.prompt import Prompt
-from ..core.state import OPEN_PHASES, State, apply, waits_for_people
+from ..core.state import State, apply, waits_for_people
 from ..stores.group_commit import wait_to_the_end
 from ..stores.rows import from_rows
 from ..stores.store import Row, Store
@@ -198,7 +198,7 @@ class Log:
 
         What was under way is for the next driver to judge, as after a crash. Raises as `append`.
         """
-        if self.has_claimed and self.is_ours and self.state.phase in OPEN_PHASES:
+        if self.has_claimed and self.is_ours and self.state.is_open:
             await self.append(e.ThreadClaimed(self._claim, releases=True))
 
     def show(self, piece: str | e.Thinking) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..core import events as e
-from ..core.state import OPEN_PHASES, State, fold
+from ..core.state import State, fold
 
 _OPENINGS = (e.ThreadStarted, e.ThreadClaimed, e.NotesRecalled)
 """What a driver writes together with the message that opens a turn."""
@@ -20,7 +20,7 @@ def seq_before(records: Sequence[e.Record], opened_seq: int) -> int:
 def is_over(state: State, opened_seq: int) -> bool:
     """Whether the turn that this message opened has ended; by now there may be a later one."""
     turn = state.turn
-    return turn is None or turn.opened_seq != opened_seq or state.phase not in OPEN_PHASES
+    return turn is None or turn.opened_seq != opened_seq or not state.is_open
 
 
 def up_to_turn(

@@ -102,8 +102,8 @@ class _NextPoll:
 
 async def _postpone(log: Log, call: CallState, noted: e.CallNoted) -> bool:
     """Let the store look at the thread later; False where the log must say so."""
-    calls = log.state.turn.calls.values() if log.state.turn else ()
-    is_alone = not any(each.polls for each in calls if each.id != call.id)
+    others = [each for each in log.state.calls.values() if each.id != call.id]
+    is_alone = not any(each.polls for each in others)
     says_more = call.status != "pending" or noted.handle != call.handle
     if says_more or not is_alone or start_of_child(log.records):
         return False

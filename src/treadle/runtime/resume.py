@@ -2,7 +2,6 @@
 
 import asyncio
 
-from ..core.state import OPEN_PHASES
 from .drives import find_beat, find_drive, refuse_while_stopping, wait_for_drive
 from .log import Log
 from .pulse import Pulse
@@ -17,7 +16,7 @@ async def follow_driver(log: Log) -> None:
     Raises StoreErrors; Stopped where this process is to stop and another one drives the turn.
     """
     pulse = Pulse(asyncio.get_running_loop().time)
-    while log.state.phase in OPEN_PHASES:
+    while log.state.is_open:
         beat = find_beat(log)
         if beat is None:
             await log.refresh()

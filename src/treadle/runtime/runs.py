@@ -15,7 +15,7 @@ from ..core.context import ChildResult, Context
 from ..core.errors import Fenced, FlowChanged, ModelError, SeqTaken, TurnFailed, TurnOpen
 from ..core.links import MAX_DEPTH, start_of_child
 from ..core.result import Result, make_child_result, make_turn_error, read_result
-from ..core.state import OPEN_PHASES, State
+from ..core.state import State
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
 from ..stores.store import Store
@@ -140,7 +140,7 @@ class Runs:
                 return found[1]
             refuse_while_stopping()
             await refuse_deleted(log, said)
-            if log.state.phase not in OPEN_PHASES:
+            if not log.state.is_open:
                 return 0
             if given.when_busy == "queue":
                 await wait_for_end(log, partial(self._finish, log.thread_id, given))
@@ -182,10 +182,10 @@ class Runs:
         while True:
             log = await require_log(thread, self.turns.store, self.turns.owner.world, turn_seq)
             seen_seq = seen_seq or log.state.seq
-            if not turn_seq and log.state.turn and log.state.phase in OPEN_PHASES:
+            if not turn_seq and log.state.turn and log.state.is_open:
                 # Somebody may say something new as soon as this turn is over: that isn't asked for.
                 turn_seq = log.turn_seq = log.state.turn.opened_seq
-            if log.state.phase in OPEN_PHASES:
+            if log.state.is_open:
                 refuse_child(log, "it goes on when its parent's thread is resumed")
             if not take:
                 await follow_driver(log)

@@ -263,10 +263,9 @@ class RunSettings:
                 f" {', '.join(self.team)}"
             )
         tools = self.in_charge(state).policy.tools
-        open_calls = state.turn.calls if state.turn else {}
         missing = {
             call.name
-            for call in open_calls.values()
+            for call in state.calls.values()
             if call.status not in ("asked", "denied") and is_missing(tools, call)
         }
         if missing:

@@ -16,7 +16,6 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.errors import IllegalEvent, ToolError, UsageError
 from ..core.pending import write_handle
-from ..core.state import OPEN_PHASES
 from ..models.known_secrets import redact_known
 from ..stores.archive import ALL_THREADS
 from ..stores.store import Store, Timed
@@ -116,9 +115,7 @@ async def _settle_call(log: Log, call_id: str, result: Any, by: str) -> Settled:
     require_trusted(log)
     settled = Settled(log.thread_id, call_id, log.state.root_id)
     before = _find_outcome(log, call_id)
-    call = None
-    if log.state.turn and log.state.phase in OPEN_PHASES:
-        call = log.state.turn.calls.get(call_id)
+    call = log.state.calls.get(call_id)
     outcome = _make_outcome(log, call_id, call, result, by)
     if before is None or call is not None:
         try:

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, SeqTaken, UsageError
-from ..core.state import OPEN_PHASES
 from ..core.steering import OF_A_FLOW
 from .children import open_parent, refuse_child, require_trusted
 from .conflicts import explaining_conflicts
@@ -51,7 +50,7 @@ async def steer(log: Log, said: e.UserSaid) -> Steered:
         if found := find_message(log, said, made_by_key=False):
             break
         require_trusted(log)
-        opens = log.state.phase not in OPEN_PHASES
+        opens = not log.state.is_open
         if opens:
             _refuse_new_turn(log)
         try:
@@ -62,7 +61,7 @@ async def steer(log: Log, said: e.UserSaid) -> Steered:
         except SeqTaken:
             continue
         except IllegalEvent:
-            if opens == (log.state.phase not in OPEN_PHASES):
+            if opens == (not log.state.is_open):
                 raise
             continue  # the turn has ended at this moment, or another one has begun
         turn = log.state.turn

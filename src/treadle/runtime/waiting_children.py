@@ -39,7 +39,7 @@ async def refresh_children(log: Log, settings: "RunSettings") -> bool:
         if state.turn and await _may_try_again(state, log, accounts):
             states[name] = replace(state, turn=replace(state.turn, held=None))
     changed: list[e.Event] = []
-    for call in log.state.turn.calls.values() if log.state.turn else ():
+    for call in log.state.calls.values():
         if call.status == "child" and call.child and call.child.thread_id in states:
             waiting = find_tree_waits(call.child.thread_id, states, now=log.world.now())
             if waiting != call.waiting:
@@ -82,8 +82,7 @@ async def read_waiting_children(top: Log) -> dict[str, State]:
     logs = [top]
     while logs:
         log = logs.pop()
-        turn = log.state.turn
-        for call in turn.calls.values() if turn and not turn.ended else ():
+        for call in log.state.calls.values():
             if call.status == "child" and call.child and call.child.thread_id not in states:
                 child = await open_log(call.child.thread_id, log.store, log.world)
                 if is_child_in(log.records, call.child, child.records):

@@ -15,7 +15,7 @@ from ..core.check_settings import check_choice
 from ..core.errors import ModelError, TurnFailed
 from ..core.model_settings import ModelSettings
 from ..core.result import Result
-from ..core.state import OPEN_PHASES, State, waits_for_people
+from ..core.state import State, waits_for_people
 from ..core.waits import is_held
 from ..stores.store import Store
 from .drives import place_of, refuse_while_stopping
@@ -100,7 +100,7 @@ async def wait_for_end(log: Log, finish: Callable[[int], Awaitable[Result]]) -> 
     except (ModelError, TurnFailed):
         return
     await log.refresh()
-    if result.status not in ("waiting", "unfinished") or log.state.phase not in OPEN_PHASES:
+    if result.status not in ("waiting", "unfinished") or not log.state.is_open:
         return
     grown = asyncio.Event()
     watch_with(log, grown)

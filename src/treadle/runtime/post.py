@@ -1,0 +1,177 @@
+"""Writes what a person says to a turn that waits or runs, in whatever process. Drives nothing."""
+
+import getpass
+from collections.abc import Awaitable, Callable
+from typing import TypedDict, get_args
+
+from ..core import events as e
+from ..core.call import decision_digest
+from ..core.check_settings import check_number, check_whole_number
+from ..core.edit_shape import refuse_other_shape
+from ..core.errors import IllegalEvent, SeqTaken, UsageError
+from ..core.links import start_of_child
+from ..core.verify import VERIFY
+from ..core.write_event import write_event
+from .children import open_parent, open_tree, refuse_child, require_trusted
+from .conflicts import explaining_conflicts
+from .end_turn import end_turn
+from .log import Log
+from .message_key import was_posted
+from .said import take_said
+from .settings import RunSettings
+from .steer import Steered, steer
+
+Post = (
+    e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded | e.TrustChanged | e.LimitRaised
+)
+
+
+async def post(
+    log: Log, event: Post, find_settings: Callable[[], Awaitable[RunSettings]]
+) -> Steered | None:
+    """Append what a person says to a turn that waits or runs. Of a message, where it has come.
+
+    A TrustChanged goes to the children too. `find_settings` is asked for the tools where a person
+    has edited arguments. An answer whose key is in the log already says nothing new. Raises
+    IllegalEvent where nothing waits for this event, and for an approval of something else than what
+    waits; UsageError for a key with other words, and in an imported thread, of which one must know
+    that it is right before one decides anything in it.
+    """
+    if not isinstance(event, get_args(Post)):
+        names = ", ".join(each.__name__ for each in get_args(Post))
+        raise UsageError(f"a {type(event).__name__} can't be posted; what people say is: {names}")
+    if isinstance(event, e.TurnEnded) and event.status != "cancelled":
+        raise UsageError(
+            f'a person can only cancel a turn: TurnEnded("cancelled"), not {event.status!r}'
+        )
+    if isinstance(event, e.OutcomeDecided) and (event.by == VERIFY or event.outcome == "unclear"):
+        raise UsageError("only a tool's verify says that: say who you are, and what became of it")
+    if isinstance(event, e.UserSaid):
+        event = take_said(event)
+        if not event.answers:
+            return await steer(log, event)
+    write_event(event)  # refuses wrong values before anything goes by them
+    if isinstance(event, e.TrustChanged):
+        await _adopt(log, event)
+        return None
+    if not isinstance(event, e.TurnEnded):
+        require_trusted(log)
+    if was_posted(log, event):
+        return None
+    if isinstance(event, e.ApprovalGiven):
+        await _check_approval(log, event, find_settings)
+    with explaining_conflicts(log, event):
+        if isinstance(event, e.TurnEnded):
+            await end_turn(log, event)
+            return None
+        try:
+            if isinstance(event, e.OutcomeDecided):
+                await _post_outcome(log, event)
+            else:
+                await log.append(event)
+        except IllegalEvent:  # perhaps the same answer has come at the same moment
+            if not was_posted(log, event):
+                raise
+    return None
+
+
+async def _check_approval(
+    log: Log, event: e.ApprovalGiven, find_settings: Callable[[], Awaitable[RunSettings]]
+) -> None:
+    """Raise IllegalEvent if it isn't for what waits now, UsageError for arguments that won't do."""
+    call = log.state.calls.get(event.call_id)
+    if call is None or call.status != "waiting":
+        return  # the log refuses it, and says who was first
+    if event.digest not in ("", decision_digest(call)):
+        raise IllegalEvent(
+            f"call {call.id} isn't what the approval was given for; look at it again:"
+            f" {call.name}({call.final_arguments})"
+        )
+    if event.arguments is None:
+        return
+    settings = await find_settings()
+    if call.step or settings.name != log.state.agent:
+        # Only the code of a flow knows the function, or the agent that asks.
+        refuse_other_shape(call.id, call.call.arguments, event.arguments)
+    else:
+        settings.refuse_edit(call.name, event.arguments)
+
+
+async def _post_outcome(log: Log, event: e.OutcomeDecided) -> None:
+    """Append the event. Raises as `Log.append`; IllegalEvent where the call has run again since.
+
+    Until somebody claims the thread, its calls count as running. The person who says what became of
+    a call need not be the one who resumes.
+    """
+    call = log.state.calls.get(event.call_id)
+    seen = event.digest or (call and decision_digest(call))
+    while True:
+        call = log.state.calls.get(event.call_id)
+        if call and decision_digest(call) != seen:
+            raise IllegalEvent(
+                f"call {call.id} of thread {log.thread_id} has run again since: look again,"
+                " and say what became of that attempt"
+            )
+        events: list[e.Event] = [event]
+        if call and call.status == "started":
+            events.insert(0, e.ThreadClaimed(log.world.new_id()))
+        try:
+            await log.append(*events, after=log.state.seq)
+            return
+        except SeqTaken:  # somebody else wrote; the log has been taken in
+            continue
+
+
+async def _adopt(log: Log, event: e.TrustChanged) -> tuple[str, ...]:
+    """Append that this thread and its children count as one's own; the ids of those that didn't.
+
+    The children come first: a crash in between leaves a thread that waits to be adopted still.
+    Raises UsageError for a child, which is adopted with its parent, and where there is nothing to
+    adopt.
+    """
+    if not event.trusted:
+        raise UsageError("only an import says that a thread isn't one's own; cancel it instead")
+    if await open_parent(log):
+        refuse_child(log, "adopt that one, and this goes with it")
+    waiting = [each for each in await _own_tree(log) if not each.state.trusted]
+    if not waiting:
+        raise UsageError(f"thread {log.thread_id} is no imported one that waits to be adopted")
+    for each in reversed(waiting):
+        await each.append(event)
+    return tuple(each.thread_id for each in waiting)
+
+
+async def _own_tree(log: Log) -> list[Log]:
+    """The thread and its children at all depths, without those that a fork shares."""
+    own = [log]
+    for each in (await open_tree(log))[1:]:
+        start = start_of_child(each.records)
+        if start and start.parent_thread_id in {one.thread_id for one in own}:
+            own.append(each)
+    return own
+
+
+class Amounts(TypedDict, total=False):
+    """By how much; what isn't named stays as it is."""
+
+    steps: int
+    tool_calls: int
+    tokens: int
+    cost_usd: float
+    seconds: float
+    reason: str
+    """Why, in words, for the log."""
+
+
+async def raise_limit(log: Log, by: str, amounts: Amounts) -> None:
+    """Append that a person raises the limits of the open turn, or of one that ended at a limit.
+
+    Raises IllegalEvent where there is no such turn; UsageError for wrong amounts, and in a thread
+    that was imported and nobody has adopted.
+    """
+    for name in ("steps", "tool_calls", "tokens"):
+        check_whole_number(f"raise_limit({name}", amounts.get(name, 0))
+    for name in ("cost_usd", "seconds"):
+        check_number(f"raise_limit({name}", amounts.get(name, 0.0))
+    require_trusted(log)
+    await log.append(e.LimitRaised(by or getpass.getuser(), **amounts))
