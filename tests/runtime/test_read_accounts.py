@@ -5,7 +5,7 @@ import asyncio
 from fakes import live
 from treadle import Agent, Budget, Limits, MemoryStore, UserSaid, flow
 from treadle.core import events as e
-from treadle.core.ceiling import Ceiling
+from treadle.core.limits import Ceiling
 from treadle.core.model import Reply
 from treadle.observe.account_lines import describe_accounts
 from treadle.runtime.log import open_log

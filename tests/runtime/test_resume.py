@@ -12,7 +12,7 @@ from treadle.core.events import ThreadClaimed
 from treadle.flows.flow import flow
 from treadle.flows.steps import step
 from treadle.models.scripted import calls, says
-from treadle.runtime.pulse import FROZEN_S
+from treadle.runtime.resume import FROZEN_S
 
 
 def payer(store: Any, paid: list[int], *script: Any) -> Agent:

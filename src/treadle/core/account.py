@@ -14,8 +14,8 @@ from typing import Literal
 import msgspec
 
 from . import events as e
-from .ceiling import NO_CEILING, Ceiling
 from .late import worst_tokens
+from .limits import NO_CEILING, Ceiling
 from .state import State, apply
 from .turn import Turn
 

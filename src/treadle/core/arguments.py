@@ -1,4 +1,4 @@
-"""Reads the arguments of a call as models really send them. Pure.
+"""Reads the arguments of a call as models really send them, and as people edit them. Pure.
 
 1. No arguments come as "", null, "" in quotes or []; an object may come as a JSON text in quotes.
 2. Inside, a list or an object may come as a JSON text, an object as null, "" or [], and what may be
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
-from .errors import ToolError
+from .errors import ToolError, UsageError
 from .strict_json import value_of
 
 MAX_ROUNDS = 4
@@ -87,3 +87,44 @@ def _container_in(text: str) -> Any:
     except ValueError:
         return None
     return value if isinstance(value, list | dict) else None
+
+
+def refuse_other_shape(call_id: str, asked: str, edited: str) -> None:
+    """Raise UsageError for a person's edit, as JSON, that can't stand for the arguments asked for.
+
+    Of a flow's step, or an agent's call in a flow: their types are known to the flow's code only,
+    which need not be there when a person decides. So an edit may change values, and neither their
+    names nor their kinds in JSON.
+    """
+    before = value_of(asked)
+    try:
+        after = value_of(edited)
+    except ValueError as error:
+        raise UsageError(f"those arguments of call {call_id} are no JSON: {error}") from None
+    if not isinstance(after, dict) or after.keys() != before.keys():
+        raise UsageError(
+            f"an edit of call {call_id} is a JSON object with {', '.join(before) or 'nothing'},"
+            f" as it was asked for, not {edited}"
+        )
+    for name, value in after.items():
+        if _kind_of(value) != _kind_of(before[name]) and None not in (value, before[name]):
+            raise UsageError(
+                f"{name} of call {call_id} was {_kind_of(before[name])}, and the edit makes it"
+                f" {_kind_of(value)}"
+            )
+
+
+def _kind_of(value: Any) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return "null"

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from .account import name_of_day, name_of_minute
-from .ceiling import Ceiling
 from .check_settings import check_choice, check_number, check_whole_number
 from .errors import UsageError
+from .limits import Ceiling
 from .name_kind import name_kind
 
 _AMOUNTS = ("tokens_a_day", "requests_a_minute", "tokens_a_minute")

@@ -19,12 +19,11 @@ from .next_action import RunTools as RunTools
 from .next_action import Wait as Wait
 from .outage import find_other_model, why_failed
 from .policy import Policy
-from .repetition import find_repetition
 from .state import State, is_parked
 from .tool import Tool
 from .tool_kind import HandOver, OfChild, OfFunction, Question
 from .turn import Turn
-from .useless_replies import MAX_USELESS_REPLIES, is_used_up, why_useless
+from .useless_replies import MAX_USELESS_REPLIES, find_repetition, is_used_up, why_useless
 
 MAX_LAST_WORDS = 2
 """How often a last word is asked for: a reply without text is asked for once more."""

@@ -13,9 +13,20 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from .ceiling import NO_CEILING, Ceiling
 from .check_settings import check_flags, check_number, check_whole_number
 from .events import LimitRaised, LimitReached, Usage
+
+
+class Ceiling(msgspec.Struct, frozen=True):
+    """The most that an account may come to. None means no limit."""
+
+    tokens: int | None = None
+    usd: float | None = None
+    requests: int | None = None
+    """Model calls; only of an account of a minute."""
+
+
+NO_CEILING = Ceiling()
 
 LAST_WORD_TOKENS = 128
 """What is kept for the text of a last word. It may have all that is left."""

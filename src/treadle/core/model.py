@@ -3,8 +3,9 @@
 How a provider wants them written is a dialect's business (models/dialect.py).
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -21,8 +22,36 @@ from .kept import kept
 from .message import Message as Message  # as below
 from .model_settings import ModelSettings
 from .tokens import Count
-from .tool_schema import ToolSchema as ToolSchema  # this module is where it is looked for
-from .values import calls_of, text_of, thinking_of
+from .values import Label, calls_of, encode_once, text_of, thinking_of
+
+
+class ToolSchema(msgspec.Struct, frozen=True, dict=True):
+    """What the model is told of a tool."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    """JSON Schema of an object."""
+    labels: tuple[Label, ...] = ()
+    """What the tool may do. For the log and for rules: the model isn't told."""
+
+    encoded = encode_once
+
+    @cached_property
+    def said(self) -> bytes:
+        """What the model is told of the tool, as JSON of our own."""
+        return _encode(
+            {"name": self.name, "description": self.description, "parameters": self.parameters}
+        )
+
+    @cached_property
+    def digest(self) -> bytes:
+        return hashlib.blake2b(self.said, digest_size=16).digest()
+
+    @property
+    def tokens(self) -> int:
+        """An estimate, as of a message."""
+        return round(len(self.said) / 3.5) + TOOL_ENVELOPE_TOKENS
 
 
 class Request(msgspec.Struct, frozen=True, dict=True):
@@ -146,3 +175,8 @@ def _add_tokens(before: int, messages: Sequence[Message]) -> int:
 
 def _add_exact_tokens(count: Count, before: int, messages: Sequence[Message]) -> int:
     return before + sum(message.exact_tokens(count) for message in messages)
+
+
+_encode = msgspec.json.Encoder().encode
+TOOL_ENVELOPE_TOKENS = 16
+"""For what providers write around a tool's name, description and parameters."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from . import events as e
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
-from .legal_reply import legal_content
+from .legal import legal_content
 from .model import Message
 from .prompt_words import (
     ACT,

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .growing import go_on
-from .model import Message
-from .tool_schema import ToolSchema
+from .model import Message, ToolSchema
 
 _HASH_OF_SAID = "said:"
 

@@ -7,7 +7,7 @@
 """
 
 from . import events as e
-from .legal_reply import one_line
+from .legal import one_line
 from .model import Message
 from .prompt_words import (
     CAME_LATER,

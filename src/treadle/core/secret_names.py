@@ -8,15 +8,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .secret_values import (
+from .secret_words import (
+    NO_PASSES,
+    NO_TOKENS,
     PATH,
+    SECRET_NAME,
     is_placeholder,
     is_plain_word,
     looks_random,
     names_variable,
     speaks_of_secrets,
 )
-from .secret_words import NO_PASSES, NO_TOKENS, SECRET_NAME
 
 _LOOK_BACK = 64
 """Characters of a name that are looked at before its secret word."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from .secret_names import find_named
-from .secret_values import looks_random
+from .secret_words import looks_random
 
 _SHAPES = re.compile(
     r"(?<![A-Za-z0-9])(?:"

@@ -1,6 +1,8 @@
-"""Replies that bring a turn no further: empty, cut off or rejected. Pure."""
+"""Replies that bring a turn no further: empty, cut off, rejected, or a repeated call. Pure."""
 
 from . import events as e
+from .call import CallState
+from .limits import Limits
 from .turn import Turn
 
 MAX_USELESS_REPLIES = 3
@@ -25,3 +27,21 @@ def why_useless(turn: Turn, reply: e.ModelReplied) -> str:
         f"{MAX_USELESS_REPLIES} replies in a row were of no use, empty or cut off; the last"
         f" finished with {reply.finish_reason!r}"
     )
+
+
+def find_repetition(call: CallState, limits: Limits) -> e.Event | None:
+    """The answer to a call that the model has made too often in this turn.
+
+    A model that repeats itself is told so once; after that the turn ends.
+    """
+    times = call.asked_before + call.twins_before
+    if limits.repeats is None or times < limits.repeats:
+        return None
+    if call.asked_before > limits.repeats:  # it has been told
+        return e.LimitReached("repeats", times, limits.repeats)
+    advice = (
+        f"not run: you have made this very call {times} times in this turn, and its results"
+        " are above. Use them, change the arguments, or give the answer now; the next"
+        " repetition ends the turn"
+    )
+    return e.ToolFailed(call.id, "repeated", advice)

@@ -29,9 +29,8 @@ from ..runtime.loop import check_outcome, poll_calls, run_attempt
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import refresh_children
 from .awaits import find_strays, refuse_timers, refuse_to_stop, why_missing
-from .flow_end import end_events, error_of
+from .flow_end import cancel_all, end_events, error_of, stop_all, wait_for_end, wait_until_due
 from .step_results import History, Step
-from .stop_tasks import cancel_all, stop_all, wait_for_end, wait_until_due
 
 GIVEN_UP = "the flow went on without it"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ..core.account import describe_account, is_of_minute
-from ..core.ceiling import Ceiling
+from ..core.limits import Ceiling
 from ..runtime.read_accounts import AccountInfo, Charge
 from .amounts import format_cost, format_count
 

@@ -17,7 +17,7 @@ from ..core.errors import AccountFull, SeqTaken, StoreError, TreadleError
 from ..stores.store import Attended, Queued, Watchable
 from .drives import find_drive, rest
 from .log import Log
-from .pulse import Pulse
+from .resume import Pulse
 
 LOOK_S = 0.02
 """How soon the first in line looks whether anything was written; later it looks less often."""

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.account import Balance, charge, fits, name_of_limit, thread_of
-from ..core.ceiling import NO_CEILING, Ceiling
 from ..core.decide import CallModel
 from ..core.errors import AccountFull
+from ..core.limits import NO_CEILING, Ceiling
 from ..core.model import PreparedCall
 from .account import Account, find_accounts
 from .account_line import Line

@@ -19,8 +19,7 @@ from .agent_notes import AgentNotes
 from .deletion_tree import Found, Tree, read_tree, require_erasable
 from .end_turn import end_turn
 from .log import open_log
-from .pulse import FROZEN_S
-from .resume import LOOK_S
+from .resume import FROZEN_S, LOOK_S
 from .thread_name import check_thread_name
 from .world import World
 

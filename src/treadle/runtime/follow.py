@@ -14,14 +14,13 @@ from ..core import events as e
 from ..core.check_settings import check_whole_number
 from ..core.errors import UsageError
 from ..core.links import is_child_in
-from ..core.result import Result
+from ..core.result import Result, is_over, seq_before
 from ..core.waits import find_tree_waits
 from ..stores.store import Attended, Store
 from .background import Begun
 from .drives import Drive, find_beat, find_drive, is_stopping
 from .listeners import Delta
 from .log import Log, open_log
-from .one_turn import is_over, seq_before
 from .require_log import require_log
 from .waiting_children import read_waiting_children
 from .watch import stop_watching, watch_with

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from ..core import events as e
-from ..core.ceiling import Ceiling
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, Stopped, StoreDamaged, ThreadDeleted
+from ..core.limits import Ceiling
 from ..core.prompt import Prompt
 from ..core.state import State, apply, waits_for_people
 from ..stores.group_commit import wait_to_the_end
 from ..stores.rows import from_rows
 from ..stores.store import Row, Store
-from .account import Payers
-from .idle import Idle
+from .account import Idle, Payers
 from .listeners import Delta, Listener
 from .make_rows import make_rows
 from .thread_name import check_thread_name, refuse_reserved

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.account import find_entries
-from ..core.ceiling import Ceiling
+from ..core.limits import Ceiling
 from ..core.state import State, apply
 from ..core.status import line_at_append
 from ..core.write_event import write_event

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypedDict, get_args
 
 from ..core import events as e
+from ..core.arguments import refuse_other_shape
 from ..core.call import decision_digest
 from ..core.check_settings import check_number, check_whole_number
-from ..core.edit_shape import refuse_other_shape
 from ..core.errors import IllegalEvent, SeqTaken, UsageError
 from ..core.links import start_of_child
 from ..core.verify import VERIFY

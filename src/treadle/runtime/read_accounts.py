@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from ..core import events as e
 from ..core.account import Holder, thread_of
 from ..core.budget import name_now
-from ..core.ceiling import Ceiling
 from ..core.late import worst_tokens
-from ..core.limits import Limits, raise_limits
+from ..core.limits import Ceiling, Limits, raise_limits
 from ..core.waits import recorded_policy
 from ..stores.store import Attended, Queued, Store
 from .children import open_parent, open_tree

@@ -18,10 +18,10 @@ from typing import Any
 
 from ..core import events as e
 from ..core.call import CallState, CallStatus
-from ..core.ceiling import Ceiling
 from ..core.context import Context
 from ..core.errors import ReplayEnds, SeqTaken
 from ..core.late import is_late
+from ..core.limits import Ceiling
 from ..core.model import Model, PreparedCall
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore

@@ -9,7 +9,6 @@ from typing import Literal
 from msgspec.structs import replace
 
 from ..core import events as e
-from ..core.ceiling import NO_CEILING, Ceiling
 from ..core.decide import CallModel
 from ..core.growing import go_on
 from ..core.legal import end_with_person, make_turns, tools_in_history
@@ -17,6 +16,8 @@ from ..core.limits import (
     LAST_RESULTS_TOKENS,
     LAST_WORD_TOKENS,
     MIN_OUTPUT_TOKENS,
+    NO_CEILING,
+    Ceiling,
     Limits,
     Spent,
     WorstCost,

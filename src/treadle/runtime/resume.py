@@ -1,10 +1,11 @@
 """Waits for whoever drives a thread: the living are followed, the dead are replaced."""
 
 import asyncio
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 from .drives import find_beat, find_drive, refuse_while_stopping, wait_for_drive
 from .log import Log
-from .pulse import Pulse
 
 LOOK_S = 0.1
 """How often a follower looks how far the driver has come."""
@@ -29,3 +30,33 @@ async def follow_driver(log: Log) -> None:
             refuse_while_stopping()  # else whoever only waits would hold up the end
         await wait_for_drive(log.store, log.thread_id, LOOK_S)
         await log.refresh()
+
+
+FROZEN_S = 3.0
+"""A driver without a beat for so long is taken for dead: it is stopped, or its event loop is."""
+LONGEST_LOOK_S = 0.5
+"""The most that the time between two looks counts: a follower that stood still itself saw nothing.
+
+So when a laptop or a container wakes, nobody looks dead.
+"""
+
+
+@dataclass
+class Pulse:
+    """How long the last beat of a driver was the last."""
+
+    clock: Callable[[], float]
+    _last: Hashable = None
+    _stood_s: float = 0.0
+    _looked_at: float | None = field(default=None)
+
+    def stands(self, beat: Hashable) -> bool:
+        """Whether this is the beat that has been seen for FROZEN_S seconds."""
+        now = self.clock()
+        if self._looked_at is not None:
+            self._stood_s += min(now - self._looked_at, LONGEST_LOOK_S)
+        self._looked_at = now
+        if beat != self._last:
+            self._last = beat
+            self._stood_s = 0.0
+        return self._stood_s > FROZEN_S

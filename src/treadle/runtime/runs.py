@@ -14,7 +14,14 @@ from ..core import events as e
 from ..core.context import ChildResult, Context
 from ..core.errors import Fenced, FlowChanged, ModelError, SeqTaken, TurnFailed, TurnOpen
 from ..core.links import MAX_DEPTH, start_of_child
-from ..core.result import Result, make_child_result, make_turn_error, read_result
+from ..core.result import (
+    Result,
+    is_over,
+    make_child_result,
+    make_turn_error,
+    read_result,
+    up_to_turn,
+)
 from ..core.state import State
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
@@ -30,7 +37,6 @@ from .given import Given
 from .listeners import Delta
 from .log import Log, open_log
 from .message_key import Message, address, find_message, refuse_deleted
-from .one_turn import is_over, up_to_turn
 from .require_log import require_log
 from .resume import follow_driver
 from .steer import steer

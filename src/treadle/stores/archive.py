@@ -14,8 +14,7 @@ import msgspec
 from ..core.codec import decode_record, encode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
 from ..core.events import Record, TrustChanged
-from ..core.link_faults import find_link_faults
-from ..core.links import Links, find_children, is_child_in, read_links
+from ..core.links import Links, find_children, find_link_faults, is_child_in, read_links
 from ..core.state import fold
 from .rows import from_rows, to_rows
 from .store import Store
