@@ -1,4 +1,4 @@
-"""What a thread's model calls are paid from besides its own limits, and how long they wait for it."""
+"""What pays for a thread's model calls besides its own limits, and how long they wait for it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
