@@ -1,13 +1,13 @@
 """The table of the API: every path, and what answers it."""
 
-from . import decisions, stream, threads, turns
+from . import decisions, inbox, stream, threads, turns
 from .routes import Route
 
 THREAD = "/api/threads/{thread}"
 
 API = (
-    Route("GET", "/api/agents", threads.read_agents),
-    Route("GET", "/api/waiting", threads.list_waiting, gives=list[threads.Waiting]),
+    Route("GET", "/api/agents", inbox.read_agents),
+    Route("GET", "/api/waiting", inbox.list_waiting, gives=list[inbox.Waiting]),
     Route(
         "GET",
         "/api/threads",
