@@ -1,6 +1,6 @@
 """The table of the API: every path, and what answers it."""
 
-from . import decisions, inbox, stream, threads, turns
+from . import chat, decisions, inbox, stream, threads, turns
 from .routes import Route
 
 THREAD = "/api/threads/{thread}"
@@ -54,4 +54,6 @@ API = (
         takes=decisions.HandleResult,
         gives=list[decisions.Settled],
     ),
+    Route("GET", "/v1/models", chat.list_models),
+    Route("POST", "/v1/chat/completions", chat.complete, takes=chat.ChatRequest),
 )

@@ -16,6 +16,7 @@ from ..runtime.drives import is_stopping
 from ..runtime.keep_going import keep_going
 from ..stores.open_store import GivenStore
 from .api import API
+from .conversations import Conversations
 from .guard import LOOPBACK, Door, Guard
 from .lines import Lines
 from .openapi import make_document
@@ -63,6 +64,7 @@ def app(
         lifespan=lifespan,
     )
     made.state.lines = Lines(served.store)
+    made.state.conversations = Conversations(served.store)
     return made
 
 
