@@ -1,6 +1,6 @@
 """The table of the API: every path, and what answers it."""
 
-from . import chat, decisions, inbox, stream, threads, turns
+from . import chat, decisions, inbox, responses, stream, threads, turns
 from .routes import Route
 
 THREAD = "/api/threads/{thread}"
@@ -56,4 +56,12 @@ API = (
     ),
     Route("GET", "/v1/models", chat.list_models),
     Route("POST", "/v1/chat/completions", chat.complete, takes=chat.ChatRequest),
+    Route("POST", "/v1/responses", responses.respond, takes=responses.ResponseRequest),
+    Route("GET", "/v1/responses/{id}", responses.read_response, query=responses.OwnerQuery),
+    Route(
+        "POST",
+        "/v1/responses/{id}/cancel",
+        responses.cancel_response,
+        query=responses.OwnerQuery,
+    ),
 )

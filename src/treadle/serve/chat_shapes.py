@@ -73,7 +73,7 @@ class Words:
         return given
 
 
-def describe_end(turn: ChatTurn, result: Result) -> tuple[list[dict[str, Any]], str]:
+def describe_end(result: Result, thread_id: str, address: str) -> tuple[list[dict[str, Any]], str]:
     """The calls that the client is to run, and in words what else the turn waits for."""
     calls, waiting = find_client_calls(result.waiting)
     asked = [
@@ -88,8 +88,8 @@ def describe_end(turn: ChatTurn, result: Result) -> tuple[list[dict[str, Any]], 
         return asked, ""
     if result.status == "unfinished":
         return asked, f"{WAITS} The turn isn't over: this server stops. Say it again to go on."
-    lines = [WAITS, *(f"- {describe_wait(each, turn.thread_id)}" for each in waiting)]
-    return asked, "\n".join([*lines, f"Decide here, then go on: {turn.address}"])
+    lines = [WAITS, *(f"- {describe_wait(each, thread_id)}" for each in waiting)]
+    return asked, "\n".join([*lines, f"Decide here, then go on: {address}"])
 
 
 def finish_reason_of(result: Result, calls: Sequence[Any]) -> str:
@@ -107,7 +107,7 @@ def describe_usage(used: e.Usage) -> dict[str, Any]:
 
 
 def make_completion(turn: ChatTurn, result: Result, model: str) -> dict[str, Any]:
-    calls, rest = describe_end(turn, result)
+    calls, rest = describe_end(result, turn.thread_id, turn.address)
     text = "\n\n".join(part for part in (result.answer, rest) if part)
     message: dict[str, Any] = {"role": "assistant", "content": text or None, "refusal": None}
     if result.status == "refused":

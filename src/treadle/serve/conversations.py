@@ -10,6 +10,7 @@
    the whole answer it means another one, in a fork; but not where the turn changed something.
 """
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 import msgspec
 
 from ..core import events as e
-from ..core.errors import UsageError
+from ..core.errors import UnknownThread, UsageError
 from ..models.chat.read_message import ChatMessage, read_message
 from ..runtime.agent import Agent
 from ..runtime.log import Log
@@ -121,11 +122,10 @@ class Conversations:
         self._delivered.add((thread_id, key))
 
     async def place(self, agent: Agent, history: History) -> Place:
-        """Where the last message goes, with its thread made ready for it. Raises BadRequest."""
+        """Where the last message goes, with its thread made ready for it."""
         key = history.key(len(history.messages))
-        for log in await self._find(key, history.owner):
-            if not self._is_told(log, key, agent):
-                return Place(log.thread_id, key)
+        if again := await self._find_again(agent, key, history.owner):
+            return again
         reply = history.last_reply
         if reply < 0:
             return await self._place_first(key, history.owner)
@@ -138,12 +138,36 @@ class Conversations:
             if (turn := find_turn(log, said_key)) and turn.is_answered_by(replies)
         ]
         if not matching:
-            return await self._import(agent, history, key)
+            made = await agent.import_history(history.raw[: reply + 1])
+            return Place(made.thread_id, key)
         log, turn = matching[0]
-        if turn.is_last and (len(matching) == 1 or turn.end is None):
+        if len(matching) > 1 and turn.end is not None:
+            turn = dataclasses.replace(turn, is_last=False)
+        return await self._place_after(agent, log, turn, key)
+
+    async def place_after(self, agent: Agent, owner: str, before: Place, key: str) -> Place:
+        """Where a message goes that comes after the turn of another one. Raises BadRequest."""
+        if again := await self._find_again(agent, key, owner):
+            return again
+        log = await require_log(before.thread_id or "", self._store, World())
+        turn = find_turn(log, before.key)
+        if turn is None or owner_of(log) != owner:
+            raise UnknownThread(f"there is no thread {before.thread_id!r} with that response")
+        return await self._place_after(agent, log, turn, key)
+
+    async def _place_after(self, agent: Agent, log: Log, turn: "SaidTurn", key: str) -> Place:
+        """In the thread itself after its last turn, in a fork after an earlier one."""
+        if turn.is_last:
             return Place(log.thread_id, key)
         made = await agent.fork(log.thread_id, at=turn.end)
         return Place(made.thread_id, key)
+
+    async def _find_again(self, agent: Agent, key: str, owner: str) -> Place | None:
+        """Where this very message was said, if its turn is what the client asks for again."""
+        for log in await self._find(key, owner):
+            if not self._is_told(log, key, agent):
+                return Place(log.thread_id, key)
+        return None
 
     async def _place_first(self, key: str, owner: str) -> Place:
         """The first message of a conversation: equal words begin another thread all the same."""
@@ -167,11 +191,6 @@ class Conversations:
         }
         turn = find_turn(log, key)
         return turn is None or all(name in read_only for name in turn.tools)
-
-    async def _import(self, agent: Agent, history: History, key: str) -> Place:
-        """Make a thread of a history that is none of a thread here."""
-        made = await agent.import_history(history.raw[: history.last_reply + 1])
-        return Place(made.thread_id, key)
 
 
 def owner_of(log: Log) -> str:
