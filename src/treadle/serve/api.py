@@ -1,6 +1,6 @@
 """The table of the API: every path, and what answers it."""
 
-from . import chat, decisions, inbox, responses, stream, threads, turns
+from . import chat, costs, decisions, inbox, responses, stream, threads, turns
 from .routes import Route
 
 THREAD = "/api/threads/{thread}"
@@ -8,6 +8,7 @@ THREAD = "/api/threads/{thread}"
 API = (
     Route("GET", "/api/agents", inbox.read_agents),
     Route("GET", "/api/waiting", inbox.list_waiting, gives=list[inbox.Waiting]),
+    Route("GET", "/api/costs", costs.read_costs, query=costs.CostQuery, gives=costs.Costs),
     Route(
         "GET",
         "/api/threads",

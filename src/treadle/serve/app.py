@@ -20,6 +20,7 @@ from .conversations import Conversations
 from .guard import LOOPBACK, Door, Guard
 from .lines import Lines
 from .openapi import make_document
+from .pages import make_page_routes
 from .routes import make_starlette_routes
 from .served import Served, make_served
 
@@ -59,6 +60,7 @@ def app(
             StarletteRoute("/ready", _make_ready(served)),
             StarletteRoute("/openapi.json", openapi),
             *make_starlette_routes(API, served),
+            *make_page_routes(),
         ],
         middleware=[Middleware(Guard, door=Door(dict(keys or {}), hosts)), Middleware(RawPath)],
         lifespan=lifespan,

@@ -6,6 +6,7 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import UsageError
+from ..runtime.agent import Agent
 from ..runtime.summary import read_summary
 from ..stores.archive import ALL_THREADS
 from .routes import Asked
@@ -20,6 +21,8 @@ class Waiting(msgspec.Struct):
     since: float
     """Seconds since the epoch when the thread was last written."""
     decision: e.PendingDecision
+    schema: dict[str, Any] | None = None
+    """JSON Schema of the call's arguments, where the log describes its tool."""
 
 
 async def list_waiting(asked: Asked) -> list[Waiting]:
@@ -31,11 +34,21 @@ async def list_waiting(asked: Asked) -> list[Waiting]:
                 continue
             summary = await read_summary(info.thread_id, asked.served.store)
             line = await asked.request.app.state.lines.make(info)
-            found += [
-                Waiting(info.thread_id, line.title, info.agent, info.updated_at, each)
-                for each in summary.waiting
-            ]
+            for each in summary.waiting:
+                schema = await find_schema(asked, each)
+                found.append(
+                    Waiting(info.thread_id, line.title, info.agent, info.updated_at, each, schema)
+                )
     return found
+
+
+async def find_schema(asked: Asked, waiting: e.PendingDecision) -> dict[str, Any] | None:
+    """The JSON Schema of the arguments of what waits, as its thread's log describes the tool."""
+    if not waiting.id:
+        return None
+    described = (await asked.served.open(waiting.thread_id)).state.last_described
+    tool = described.tools.get(waiting.name) if described else None
+    return tool.parameters if tool else None
 
 
 async def read_agents(asked: Asked) -> dict[str, Any]:
@@ -45,7 +58,8 @@ async def read_agents(asked: Asked) -> dict[str, Any]:
 
 def _describe_runner(name: str, asked: Asked) -> dict[str, Any]:
     runner = asked.served.runners[name]
-    found: dict[str, Any] = {"name": name, "description": runner.description}
+    kind = "agent" if isinstance(runner, Agent) else "flow"
+    found: dict[str, Any] = {"name": name, "kind": kind, "description": runner.description}
     try:
         settings = runner.run_settings
     except UsageError as error:

@@ -25,6 +25,7 @@ from ..core.errors import (
 )
 from .served import NotServed, Served
 
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 MAX_BODY_BYTES = 20_000_000
 """Of a request: pictures come within it."""
 
@@ -125,7 +126,7 @@ def _make_endpoint(route: Route, served: Served) -> Callable[[Request], Awaitabl
             return Response(content, status, media_type="application/json")
         if isinstance(given, Response):
             return given
-        return Response(msgspec.json.encode(given), route.status, media_type="application/json")
+        return Response(_encode(given), route.status, media_type="application/json")
 
     return answer
 
