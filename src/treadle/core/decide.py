@@ -11,12 +11,24 @@ from .due import find_overdue, is_poll_due
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .limits import check_seconds, check_tool_call_limits
-from .next_action import Append as Append  # all of them: this is where they are looked for
-from .next_action import CallModel as CallModel
-from .next_action import Next
-from .next_action import PollCalls as PollCalls
-from .next_action import RunTools as RunTools
-from .next_action import Wait as Wait
+from .next_action import (
+    Append as Append,  # all of them: this is where they are looked for
+)
+from .next_action import (
+    CallModel as CallModel,
+)
+from .next_action import (
+    Next,
+)
+from .next_action import (
+    PollCalls as PollCalls,
+)
+from .next_action import (
+    RunTools as RunTools,
+)
+from .next_action import (
+    Wait as Wait,
+)
 from .outage import find_other_model, why_failed
 from .policy import Policy
 from .repetition import find_repetition

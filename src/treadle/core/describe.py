@@ -85,7 +85,7 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
     child = None
     if told.child is not None:
         child = _from_fields(Limits, told.child)
-    function = None
+    function: Any = None
     if not (told.asks or told.hands_to):
         function = _refuse_to_run
     verify = None

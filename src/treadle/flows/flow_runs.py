@@ -201,7 +201,7 @@ class FlowRuns:
         value = log.state.turn and log.state.turn.ended and log.state.turn.ended.value
         if not value:
             return result
-        return replace(result, output=read_value(value, return_type(self.flow.function)))
+        return replace(result, outputs=(read_value(value, return_type(self.flow.function)),))
 
     def encode_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """The arguments as JSON. Raises UsageError for what can't be kept, before anything runs."""

@@ -35,7 +35,7 @@ from .unpriced import refuse_unpriced
 from .waiting_children import read_waiting_children
 
 if TYPE_CHECKING:
-    from .agent import Agent
+    from .agent import AnyAgent
 
 STOPPED = "this process was told to stop; resume the thread to go on"
 
@@ -44,7 +44,7 @@ STOPPED = "this process was told to stop; resume the thread to go on"
 class AgentRuns:
     """The runs of an agent."""
 
-    agent: "Agent"
+    agent: "AnyAgent"
 
     async def say(
         self,
@@ -53,7 +53,7 @@ class AgentRuns:
         key: str | None,
         given: Given,
         within: float | None,
-    ) -> Result:
+    ) -> Result[Any]:
         """As `Agent.run`."""
         scope = current_scope(alone=thread is not None or key is not None)
         if scope:
@@ -72,7 +72,7 @@ class AgentRuns:
 
     async def follow(
         self, thread: str, after: int | None, begun: Begun | None = None
-    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+    ) -> AsyncGenerator[Delta | e.Record | Result[Any], None]:
         """As `Agent.follow`; with `begun`, that turn."""
         agent = self.agent
         items = follow_turn(thread, agent._store, agent.world, after, self.end, begun)
@@ -80,7 +80,7 @@ class AgentRuns:
             async for item in items:
                 yield item
 
-    async def resume(self, thread: str, given: Given, take: bool) -> Result:
+    async def resume(self, thread: str, given: Given, take: bool) -> Result[Any]:
         """As `Agent.resume`."""
         go_on = partial(self.go_on, given=given)
         return await resume_thread(thread, self.agent._store, self.agent.world, take, go_on)

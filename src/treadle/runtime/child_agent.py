@@ -15,10 +15,10 @@ from .said import take_said
 from .team import MAX_DEPTH, child_limits
 
 if TYPE_CHECKING:
-    from .agent import Agent
+    from .agent import AnyAgent
 
 
-async def work_as_child(agent: "Agent", task: str | e.UserSaid, context: Context) -> ChildResult:
+async def work_as_child(agent: "AnyAgent", task: str | e.UserSaid, context: Context) -> ChildResult:
     """Start or continue the call's child thread, which is paid from the parent's account."""
     parent = context.parent
     assert parent
