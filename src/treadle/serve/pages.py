@@ -32,7 +32,7 @@ def make_page_routes() -> list[Route]:
 @cache
 def read_file(name: str) -> tuple[bytes, str] | None:
     """A file of the page and its ETag; None for any other name."""
-    found = {each.name: each for each in files(__package__).joinpath("page").iterdir()}
+    found = {each.name: each for each in files("treadle.serve").joinpath("page").iterdir()}
     if name not in found:
         return None
     content = found[name].read_bytes()
